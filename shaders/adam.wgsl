@@ -1,0 +1,24 @@
+// One Adam step over all parameters, which lie in one flat buffer (with gradients and both moments laid out alike):
+//   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= step_size * m / (sqrt(v) + eps)
+// step_size = rate * sqrt(1 - b2^t) / (1 - b1^t), computed by the host in float64. Kingma and Ba 2015 (end of section 2),
+// which is Keras's form: eps stands outside the bias correction. Memory-bound.
+// The complements 1 - b1 and 1 - b2 come from the host: 1 - 0.999 in f32 is off by 5e-5.
+struct Params { size: u32, rest1: f32, rest2: f32, epsilon: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> state: StepState;
+@group(0) @binding(2) var<storage, read> gradient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(4) var<storage, read_write> m: array<f32>;
+@group(0) @binding(5) var<storage, read_write> v: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= params.size) { return; }
+  let g = gradient[i];
+  let m_new = m[i] + (g - m[i]) * params.rest1;
+  let v_new = v[i] + (g * g - v[i]) * params.rest2;
+  m[i] = m_new;
+  v[i] = v_new;
+  weight[i] -= state.step_size * m_new / (sqrt(v_new) + params.epsilon);
+}

@@ -1,0 +1,12 @@
+// y[r, i] = scale * source[r]: the gradient of a sum (scale 1) or of a mean (scale 1 / size). Memory-bound.
+//   models R, source [R], y [R, size]
+struct Params { size: u32, scale: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> source: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i < params.size) { y[group.z * params.size + i] = params.scale * source[group.z]; }
+}

@@ -1,0 +1,36 @@
+import { create, globals } from 'webgpu';
+import { AdapterError } from '../errors.ts';
+import { Device } from './device.ts';
+
+/** Dawn's instance is shared by all open devices and dropped with the last, because it keeps the process alive. */
+let dawn: { gpu: GPU; users: number } | null = null;
+
+/**
+ * Opens a WebGPU device in Node, on Dawn. Call `dispose()` when done, or the process will not end.
+ *
+ * @param options.flags Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for
+ *   the first device that is open.
+ * @throws AdapterError when no adapter is found or Dawn's native module does not load on this platform.
+ */
+export async function openDevice(
+  options: { powerPreference?: GPUPowerPreference; flags?: string[] } = {},
+): Promise<Device> {
+  if (!dawn) {
+    Object.assign(globalThis, globals);
+    dawn = { gpu: create(options.flags ?? []), users: 0 };
+  }
+  const { gpu } = dawn;
+  dawn.users++;
+  const release = () => {
+    if (dawn && --dawn.users === 0) dawn = null;
+  };
+  try {
+    return await Device.open(gpu, { powerPreference: options.powerPreference, onDispose: release });
+  } catch (error) {
+    release();
+    if (error instanceof AdapterError) throw error;
+    throw new AdapterError(`the WebGPU adapter could not be opened: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
+  }
+}

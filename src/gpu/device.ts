@@ -1,0 +1,290 @@
+import { AdapterError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import type { AdapterInfo, Counters } from './info.ts';
+import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
+import { Program, Recorder } from './recorder.ts';
+import { BufferPool, type Storage } from './storage.ts';
+
+/** Features worth having when the adapter offers them; nothing needs one. */
+const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+/** Limits raised to what the adapter can do: the defaults are a phone's. */
+const RAISED_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxStorageBuffersPerShaderStage',
+] as const;
+
+export type Workgroups = readonly [x: number, y: number, z: number];
+
+/**
+ * A WebGPU device with what tilegrad keeps for it: buffer pool, pipeline cache, command recorder and counters.
+ * Everything made on it dies with `dispose()`. Errors that WebGPU reports late (a shader that does not compile, memory
+ * that ran out, a lost device) are thrown by the next call that touches the device.
+ */
+export class Device {
+  readonly counters: Counters = {
+    dispatches: 0,
+    submits: 0,
+    pipelinesCreated: 0,
+    bindGroupsCreated: 0,
+    buffersCreated: 0,
+    bytesAllocated: 0,
+    bytesUploaded: 0,
+    bytesReadBack: 0,
+    readBacks: 0,
+  };
+  readonly limits: GPUSupportedLimits;
+  private readonly pipelines: PipelineCache;
+  private readonly recorder: Recorder;
+  private readonly mainPool: BufferPool;
+  private readonly uniforms = new Map<string, GPUBuffer>();
+  private readonly stagingFree: GPUBuffer[] = [];
+  private programPool: BufferPool | null = null;
+  private failure: Error | null = null;
+  private pendingChecks: Promise<unknown>[] = [];
+  private disposed = false;
+  /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
+  readonly scopes: Set<{ dispose(): void }>[] = [];
+
+  private constructor(
+    readonly gpu: GPUDevice,
+    readonly info: AdapterInfo,
+    /** Dropped on dispose: Dawn keeps the process alive as long as anything holds the object it was opened with. */
+    private onDispose: (() => void) | null,
+  ) {
+    this.limits = gpu.limits;
+    this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
+    this.recorder = new Recorder(gpu, this.counters);
+    this.mainPool = new BufferPool(gpu, this.counters, 'tensor');
+    gpu.addEventListener('uncapturederror', (event) => this.fail(toTypedError(event.error)));
+    gpu.lost.then((lost) => {
+      if (!this.disposed) this.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
+    });
+  }
+
+  /**
+   * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
+   * @throws AdapterError when there is none.
+   */
+  static async open(
+    gpu: GPU,
+    options: { powerPreference?: GPUPowerPreference; onDispose?: () => void } = {},
+  ): Promise<Device> {
+    const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
+    if (!adapter) {
+      throw new AdapterError(
+        'no WebGPU adapter was found. In Node, run `npm run setup`, which finds or installs a Vulkan driver ' +
+          '(`npx tilegrad doctor` explains); in a browser, use one with WebGPU switched on.',
+      );
+    }
+    const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+    const requiredLimits = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
+    const device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
+    return new Device(device, describeAdapter(adapter), options.onDispose ?? null);
+  }
+
+  /** Throws what went wrong since the last call, if anything. */
+  private check(): void {
+    if (this.disposed) throw new DisposedError('device: used after dispose()');
+    if (this.failure) throw this.failure;
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+  }
+
+  private watch(check: Promise<Error | null>): void {
+    this.pendingChecks.push(
+      check.then(
+        (error) => error && this.fail(error),
+        () => {}, // the device went away meanwhile: `lost` says so
+      ),
+    );
+  }
+
+  /** The compiled form of a kernel, from the cache or made now. */
+  pipeline(source: KernelSource): Pipeline {
+    this.check();
+    return this.pipelines.get(source);
+  }
+
+  /** A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there. */
+  allocate(bytes: number): Storage {
+    this.check();
+    const limit = Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+    if (bytes > limit) {
+      throw new OutOfMemoryError(
+        `a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
+      );
+    }
+    return (this.programPool ?? this.mainPool).acquire(bytes);
+  }
+
+  /**
+   * A small uniform buffer with these 32-bit words. Kernel parameters are derived from shapes, so the same few contents
+   * come again and again: each is made once, never rewritten, and kept until the device is disposed.
+   */
+  uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
+    this.check();
+    const key = words.join();
+    let buffer = this.uniforms.get(key);
+    if (!buffer) {
+      const size = Math.ceil(words.byteLength / 16) * 16;
+      buffer = this.gpu.createBuffer({ label: 'params', size, usage: GPUBufferUsage.UNIFORM, mappedAtCreation: true });
+      new Uint32Array(buffer.getMappedRange()).set(words);
+      buffer.unmap();
+      this.counters.buffersCreated++;
+      this.counters.bytesUploaded += words.byteLength;
+      this.uniforms.set(key, buffer);
+    }
+    return buffer;
+  }
+
+  /** Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. */
+  dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups): void {
+    this.check();
+    if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
+    const limit = this.limits.maxComputeWorkgroupsPerDimension;
+    if (workgroups.some((n) => n > limit)) {
+      throw new GpuError(`${pipeline.name}: ${workgroups.join(' x ')} workgroups, but a dimension holds at most ${limit}`);
+    }
+    this.recorder.dispatch(pipeline, bindings, workgroups);
+  }
+
+  /** Copies host data into a buffer. Everything dispatched before still sees the old contents. */
+  upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
+    this.check();
+    if (this.recorder.recording) {
+      throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
+    }
+    this.recorder.flush();
+    const padded = data.byteLength % 4 === 0 ? data : padToWord(data);
+    this.gpu.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
+    this.counters.bytesUploaded += padded.byteLength;
+  }
+
+  /** Sends what was dispatched so far to the GPU without waiting for it. */
+  flush(): void {
+    this.check();
+    this.recorder.flush();
+  }
+
+  /** Waits until the GPU has done everything so far. @throws what went wrong meanwhile. */
+  async sync(): Promise<void> {
+    this.flush();
+    await this.gpu.queue.onSubmittedWorkDone();
+    await this.settle();
+  }
+
+  /** Copies a buffer to the host, after everything dispatched so far. */
+  async read(from: Storage, bytes = from.bytes): Promise<ArrayBuffer> {
+    this.check();
+    if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
+    if (bytes === 0) return new ArrayBuffer(0);
+    const size = Math.ceil(bytes / 4) * 4;
+    const staging = this.staging(size);
+    this.recorder.copy(from.buffer, from.offset, staging, size);
+    this.recorder.flush();
+    let copy: ArrayBuffer;
+    try {
+      await staging.mapAsync(GPUMapMode.READ, 0, size);
+      copy = staging.getMappedRange(0, size).slice(0, bytes);
+      staging.unmap();
+    } catch (cause) {
+      await this.settle();
+      throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
+    }
+    this.stagingFree.push(staging);
+    this.counters.readBacks++;
+    this.counters.bytesReadBack += bytes;
+    await this.settle();
+    return copy;
+  }
+
+  private staging(size: number): GPUBuffer {
+    const at = this.stagingFree.findIndex((buffer) => buffer.size >= size && buffer.size <= 4 * size + 4096);
+    if (at >= 0) return this.stagingFree.splice(at, 1)[0]!;
+    this.counters.buffersCreated++;
+    return this.gpu.createBuffer({ label: 'staging', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  }
+
+  private async settle(): Promise<void> {
+    const checks = this.pendingChecks;
+    this.pendingChecks = [];
+    await Promise.all(checks);
+    this.check();
+  }
+
+  /**
+   * Records what `build` dispatches, without running it, as a program that can be run many times. Buffers that `build`
+   * allocates belong to the program and live until it is disposed; buffers released on the way are used again within it.
+   */
+  record(build: () => void): Program {
+    this.check();
+    if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
+    const pool = new BufferPool(this.gpu, this.counters, 'program');
+    this.programPool = pool;
+    this.recorder.startRecording();
+    try {
+      build();
+      return new Program(this.recorder, this.recorder.stopRecording(), pool);
+    } catch (error) {
+      this.recorder.stopRecording();
+      pool.dispose();
+      throw error;
+    } finally {
+      this.programPool = null;
+    }
+  }
+
+  /** Waits for nothing, frees everything, and lets the process end. Calling it again does nothing. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.gpu.destroy();
+    this.onDispose?.();
+    this.onDispose = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function padToWord(data: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return padded;
+}
+
+function toTypedError(error: GPUError): GpuError {
+  return /out of memory/i.test(`${error.constructor.name} ${error.message}`) || error.constructor.name.includes('OutOfMemory')
+    ? new OutOfMemoryError(`the GPU ran out of memory: use a smaller batch or model (${error.message})`)
+    : new GpuError(error.message);
+}
+
+/** WebGPU hides most of this on purpose; Dawn in Node tells all. */
+function describeAdapter(adapter: GPUAdapter): AdapterInfo {
+  const info = adapter.info as GPUAdapterInfo & { driver?: string; backend?: string; type?: string };
+  const limits: Record<string, number> = {};
+  for (const key in adapter.limits) {
+    const value = (adapter.limits as unknown as Record<string, unknown>)[key];
+    if (typeof value === 'number') limits[key] = value;
+  }
+  const name = info.device || info.description || `${info.vendor} ${info.architecture}`.trim() || 'unnamed adapter';
+  return {
+    name,
+    vendor: info.vendor,
+    architecture: info.architecture,
+    driver: info.driver ?? info.description,
+    backend: info.backend ?? '',
+    isSoftware:
+      info.isFallbackAdapter === true ||
+      info.type === 'CPU' ||
+      /llvmpipe|lavapipe|swiftshader|basic render|warp/i.test(`${name} ${info.description} ${info.architecture}`),
+    features: [...adapter.features].sort(),
+    limits,
+  };
+}

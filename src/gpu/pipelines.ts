@@ -1,0 +1,74 @@
+import { ShaderError } from '../errors.ts';
+import type { Counters } from './info.ts';
+
+/** What makes a compute pipeline: WGSL text and the values of its `override` constants. The entry point is `main`. */
+export interface KernelSource {
+  /** The shader file's name without `.wgsl`; with the constants it is the cache key, so one name means one text. */
+  name: string;
+  code: string;
+  constants?: Record<string, number>;
+}
+
+/** A compiled kernel, ready to dispatch. */
+export interface Pipeline {
+  name: string;
+  gpu: GPUComputePipeline;
+  layout: GPUBindGroupLayout;
+}
+
+/** Compiles each kernel once a device. Compile errors arrive later, through `onError`, because WebGPU reports them so. */
+export class PipelineCache {
+  private readonly pipelines = new Map<string, Pipeline>();
+  private readonly modules = new Map<string, GPUShaderModule>();
+
+  constructor(
+    private readonly gpu: GPUDevice,
+    private readonly counters: Counters,
+    private readonly onError: (error: Promise<ShaderError | null>) => void,
+  ) {}
+
+  get(source: KernelSource): Pipeline {
+    const constants = source.constants ?? {};
+    const key = `${source.name} ${JSON.stringify(constants)}`;
+    const known = this.pipelines.get(key);
+    if (known) return known;
+    this.gpu.pushErrorScope('validation');
+    let module = this.modules.get(source.name);
+    if (!module) {
+      module = this.gpu.createShaderModule({ label: source.name, code: source.code });
+      this.modules.set(source.name, module);
+    }
+    const gpu = this.gpu.createComputePipeline({
+      label: source.name,
+      layout: 'auto',
+      compute: { module, entryPoint: 'main', constants },
+    });
+    const pipeline = { name: source.name, gpu, layout: gpu.getBindGroupLayout(0) };
+    this.onError(this.describeError(source, module, this.gpu.popErrorScope()));
+    this.pipelines.set(key, pipeline);
+    this.counters.pipelinesCreated++;
+    return pipeline;
+  }
+
+  private async describeError(source: KernelSource, module: GPUShaderModule, scope: Promise<GPUError | null>) {
+    const error = await scope;
+    if (!error) return null;
+    const { messages } = await module.getCompilationInfo();
+    return new ShaderError(shaderMessage(source, messages, error.message));
+  }
+}
+
+/** `shader conv2d.wgsl:12:7: unresolved value 'x'`, the line itself and a caret under the place. */
+function shaderMessage(source: KernelSource, messages: readonly GPUCompilationMessage[], fallback: string): string {
+  const lines = source.code.split('\n');
+  const errors = messages.filter((m) => m.type === 'error');
+  const constants = source.constants ? ` with ${JSON.stringify(source.constants)}` : '';
+  if (errors.length === 0) return `shader ${source.name}.wgsl${constants}: ${fallback}`;
+  return errors
+    .map(({ lineNum, linePos, message }) => {
+      const number = String(lineNum).padStart(5);
+      const caret = `${' '.repeat(number.length + 3 + Math.max(0, linePos - 1))}^`;
+      return `shader ${source.name}.wgsl:${lineNum}:${linePos}: ${message}\n${number} | ${lines[lineNum - 1] ?? ''}\n${caret}`;
+    })
+    .join('\n');
+}

@@ -1,0 +1,134 @@
+import { DisposedError } from '../errors.ts';
+import type { Counters } from './info.ts';
+import type { Pipeline } from './pipelines.ts';
+import type { BufferPool, Storage } from './storage.ts';
+
+interface Command {
+  pipeline: GPUComputePipeline;
+  bindGroup: GPUBindGroup;
+  workgroups: readonly [number, number, number];
+}
+
+/** Dispatches encoded before a submit happens by itself, so that the GPU starts while the host goes on. */
+const SUBMIT_AFTER = 128;
+
+/**
+ * The one place where commands are encoded. Normally a dispatch goes straight into the open pass, and `flush` submits
+ * it; while recording, dispatches are kept in a list instead, which `Program.run` encodes whole.
+ */
+export class Recorder {
+  private encoder: GPUCommandEncoder | null = null;
+  private pass: GPUComputePassEncoder | null = null;
+  private pending = 0;
+  private list: Command[] | null = null;
+
+  constructor(
+    private readonly gpu: GPUDevice,
+    private readonly counters: Counters,
+  ) {}
+
+  get recording(): boolean {
+    return this.list !== null;
+  }
+
+  dispatch(
+    pipeline: Pipeline,
+    bindings: readonly (Storage | GPUBuffer)[],
+    workgroups: readonly [number, number, number],
+  ): void {
+    const entries = bindings.map((resource, binding) => ({
+      binding,
+      resource:
+        'bytes' in resource
+          ? { buffer: resource.buffer, offset: resource.offset, size: Math.max(4, Math.ceil(resource.bytes / 4) * 4) }
+          : { buffer: resource },
+    }));
+    const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
+    this.counters.bindGroupsCreated++;
+    const command = { pipeline: pipeline.gpu, bindGroup, workgroups };
+    if (this.list) {
+      this.list.push(command);
+    } else {
+      this.encode(command);
+      if (this.pending >= SUBMIT_AFTER) this.flush();
+    }
+  }
+
+  /** Encodes a finished list into the open pass; with the step's uniform written first, `flush` makes it one submit. */
+  replay(commands: readonly Command[]): void {
+    for (const command of commands) this.encode(command);
+  }
+
+  private encode({ pipeline, bindGroup, workgroups }: Command): void {
+    this.encoder ??= this.gpu.createCommandEncoder();
+    this.pass ??= this.encoder.beginComputePass();
+    this.pass.setPipeline(pipeline);
+    this.pass.setBindGroup(0, bindGroup);
+    this.pass.dispatchWorkgroups(...workgroups);
+    this.pending++;
+    this.counters.dispatches++;
+  }
+
+  copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void {
+    this.encoder ??= this.gpu.createCommandEncoder();
+    this.pass?.end();
+    this.pass = null;
+    this.encoder.copyBufferToBuffer(from, offset, to, 0, bytes);
+  }
+
+  flush(): void {
+    if (!this.encoder) return;
+    this.pass?.end();
+    this.gpu.queue.submit([this.encoder.finish()]);
+    this.counters.submits++;
+    this.encoder = null;
+    this.pass = null;
+    this.pending = 0;
+  }
+
+  startRecording(): void {
+    this.flush();
+    this.list = [];
+  }
+
+  stopRecording(): readonly Command[] {
+    const list = this.list ?? [];
+    this.list = null;
+    return list;
+  }
+}
+
+/** A recorded list of dispatches with the buffers it needs. Running it creates no GPU object but the command encoder. */
+export class Program {
+  private disposed = false;
+
+  constructor(
+    private readonly recorder: Recorder,
+    private readonly commands: readonly Command[],
+    private readonly pool: BufferPool,
+  ) {}
+
+  /** Kernel runs in one execution. */
+  get dispatches(): number {
+    return this.commands.length;
+  }
+
+  /** Bytes of GPU memory the program holds for its intermediate results. */
+  get bytes(): number {
+    return this.pool.bytes;
+  }
+
+  /** Submits the whole list as one command buffer, without waiting for it. */
+  run(): void {
+    if (this.disposed) throw new DisposedError('program: run after dispose()');
+    this.recorder.replay(this.commands);
+    this.recorder.flush();
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.recorder.flush();
+    this.pool.dispose();
+  }
+}

@@ -1,0 +1,89 @@
+import { DisposedError, ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { Storage } from '../gpu/storage.ts';
+
+/** Element types on the GPU. Every one takes four bytes. */
+export type DType = 'f32' | 'u32' | 'i32';
+export type Shape = readonly number[];
+
+export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+export const showShape = (shape: Shape): string => `[${shape.join(',')}]`;
+export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+
+/**
+ * A row-major, contiguous array on the GPU: what kernels take and return. `shape` is that of one model; the storage
+ * holds `models` of them one after another (ten networks trained at once are one array with `models` 10).
+ */
+export class DeviceArray {
+  /** Elements of one model. */
+  readonly size: number;
+  private gone = false;
+
+  constructor(
+    readonly device: Device,
+    readonly shape: Shape,
+    readonly dtype: DType,
+    readonly models: number,
+    private readonly held: Storage,
+  ) {
+    this.size = sizeOf(shape);
+    device.scopes.at(-1)?.add(this);
+  }
+
+  /** A new array with unspecified contents. */
+  static empty(device: Device, shape: Shape, options: { dtype?: DType; models?: number } = {}): DeviceArray {
+    const models = options.models ?? 1;
+    const bytes = 4 * models * sizeOf(shape);
+    return new DeviceArray(device, shape, options.dtype ?? 'f32', models, device.allocate(bytes));
+  }
+
+  /** The same elements under another shape of the same size; both share the storage, and each is disposed on its own. */
+  reshaped(shape: Shape): DeviceArray {
+    if (sizeOf(shape) !== this.size) {
+      throw new ShapeError(`reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${sizeOf(shape)}`);
+    }
+    return new DeviceArray(this.device, shape, this.dtype, this.models, this.storage.retain());
+  }
+
+  get storage(): Storage {
+    if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} was used after it was disposed`);
+    return this.held;
+  }
+
+  get disposed(): boolean {
+    return this.gone;
+  }
+
+  /** Takes the array out of the scope that would dispose it; the caller then owns it. */
+  keep(): this {
+    for (const scope of this.device.scopes) scope.delete(this);
+    return this;
+  }
+
+  /** Gives the storage back. Doing so again is harmless. */
+  dispose(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.keep();
+    this.held.release();
+  }
+}
+
+/** Runs `body`; disposes every array made inside that `body` did not `keep()` and `kept` does not name. */
+export function withScope<T>(device: Device, body: () => T, kept: (result: T) => Iterable<DeviceArray>): T {
+  const scope = new Set<DeviceArray>();
+  device.scopes.push(scope);
+  let survivors: DeviceArray[] = [];
+  try {
+    const result = body();
+    survivors = [...kept(result)].filter((array) => scope.has(array));
+    return result;
+  } finally {
+    device.scopes.splice(device.scopes.indexOf(scope), 1);
+    for (const array of survivors) {
+      scope.delete(array);
+      device.scopes.at(-1)?.add(array); // what leaves this scope belongs to the one around it
+    }
+    for (const array of [...scope]) array.dispose();
+  }
+}

@@ -1,0 +1,47 @@
+import imagesCode from '../../shaders/gather_images.wgsl';
+import labelsCode from '../../shaders/gather_labels.wgsl';
+import stateCode from '../../shaders/step_state.wgsl';
+import type { DeviceArray } from './array.ts';
+import { elementwise, f32, runKernel } from './run.ts';
+import type { StepState } from './step-state.ts';
+
+/** Images as bytes on the GPU, split where one buffer would pass the adapter's limit. */
+export interface StoredImages {
+  /** Each [count, stride] words; an image starts at a word, four bytes to the word. */
+  chunks: { words: DeviceArray; first: number; count: number }[];
+  /** Words from one image to the next. */
+  stride: number;
+}
+
+/**
+ * Fills x [B, ...] with scale * byte + offset of the images that `order` [total] names from `state.batchStart` on. Memory-bound.
+ */
+export function gatherImages(
+  images: StoredImages,
+  order: DeviceArray,
+  state: StepState,
+  x: DeviceArray,
+  transform: { scale: number; offset: number },
+): void {
+  const batch = x.shape[0]!;
+  for (const { words, first, count } of images.chunks) {
+    runKernel(
+      x.device,
+      { name: 'gather_images', code: stateCode + imagesCode },
+      [x.size / batch, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
+      [state.buffer, words, order, x],
+      elementwise(batch * images.stride, x.models),
+    );
+  }
+}
+
+/** Fills y [B] with the labels of the same batch. Memory-bound. */
+export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: StepState, y: DeviceArray): void {
+  runKernel(
+    y.device,
+    { name: 'gather_labels', code: stateCode + labelsCode },
+    [y.size, order.size],
+    [state.buffer, labels, order, y],
+    elementwise(y.size, y.models),
+  );
+}

@@ -1,0 +1,86 @@
+import accumulateCode from '../../shaders/accumulate.wgsl';
+import addCode from '../../shaders/add.wgsl';
+import biasAddCode from '../../shaders/bias_add.wgsl';
+import fillCode from '../../shaders/fill.wgsl';
+import reluCode from '../../shaders/relu.wgsl';
+import reluGradCode from '../../shaders/relu_grad.wgsl';
+import scaleRowsCode from '../../shaders/scale_rows.wgsl';
+import spreadCode from '../../shaders/spread.wgsl';
+import { ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import { type DeviceArray, type Shape, showShape } from './array.ts';
+import { checkDType, checkSameShape, commonModels, elementwise, f32, output, runKernel } from './run.ts';
+
+const all = (a: DeviceArray) => a.models * a.size;
+
+/** a + b of one shape. Memory-bound. @throws ShapeError */
+export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
+  checkDType('add', 'the left tensor', a, 'f32');
+  checkDType('add', 'the right tensor', b, 'f32');
+  checkSameShape('add', a, b);
+  const models = commonModels('add', [a, b]);
+  const y = output(a.device, a.shape, models);
+  runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], elementwise(all(y)));
+  return y;
+}
+
+/** target += x, in place. Memory-bound. */
+export function accumulate(target: DeviceArray, x: DeviceArray): void {
+  checkSameShape('accumulate', target, x);
+  const n = all(x);
+  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], elementwise(n));
+}
+
+/** x [..., C] + bias [C]. Memory-bound. @throws ShapeError */
+export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
+  checkDType('biasAdd', 'the input', x, 'f32');
+  checkDType('biasAdd', 'the bias', bias, 'f32');
+  const channels = x.shape.at(-1);
+  if (bias.shape.length !== 1 || channels === undefined || bias.shape[0] !== channels) {
+    throw new ShapeError(
+      `biasAdd: the bias must have the size of the input's last axis (input ${showShape(x.shape)}, bias ${showShape(bias.shape)})`,
+    );
+  }
+  const models = commonModels('biasAdd', [x, bias]);
+  const y = output(x.device, x.shape, models);
+  const rows = channels === 0 ? 0 : x.size / channels;
+  runKernel(x.device, { name: 'bias_add', code: biasAddCode }, [rows, channels], [x, bias, y], elementwise(x.size, models));
+  return y;
+}
+
+/** max(x, 0), NaN stays NaN. Memory-bound. */
+export function relu(x: DeviceArray): DeviceArray {
+  checkDType('relu', 'the input', x, 'f32');
+  const y = output(x.device, x.shape, x.models);
+  runKernel(x.device, { name: 'relu', code: reluCode }, [all(x)], [x, y], elementwise(all(x)));
+  return y;
+}
+
+/** Gradient of `relu`, from its output y: dy where y > 0. Memory-bound. */
+export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
+  const dx = output(y.device, y.shape, y.models, into);
+  runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], elementwise(all(y)));
+  return dx;
+}
+
+/** An array full of one value. Memory-bound. */
+export function fill(device: Device, shape: Shape, value: number, options: { models?: number; into?: DeviceArray } = {}): DeviceArray {
+  const y = output(device, shape, options.models ?? 1, options.into);
+  runKernel(device, { name: 'fill', code: fillCode }, [all(y), f32(value)], [y], elementwise(all(y)));
+  return y;
+}
+
+/** y[r, i] = scale * source[r] for a scalar source: how the gradient of a sum or a mean spreads. Memory-bound. */
+export function spread(source: DeviceArray, shape: Shape, scale: number, into?: DeviceArray): DeviceArray {
+  const y = output(source.device, shape, source.models, into);
+  const params = [y.size, f32(scale)];
+  runKernel(source.device, { name: 'spread', code: spreadCode }, params, [source, y], elementwise(y.size, y.models));
+  return y;
+}
+
+/** x[r, i] * factor[r] for a scalar factor. Memory-bound. */
+export function scaleRows(x: DeviceArray, factor: DeviceArray, into?: DeviceArray): DeviceArray {
+  const y = output(x.device, x.shape, x.models, into);
+  runKernel(x.device, { name: 'scale_rows', code: scaleRowsCode }, [x.size], [x, factor, y], elementwise(x.size, x.models));
+  return y;
+}

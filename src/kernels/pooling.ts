@@ -1,0 +1,65 @@
+import maxPoolCode from '../../shaders/max_pool2d.wgsl';
+import maxPoolGradCode from '../../shaders/max_pool2d_grad.wgsl';
+import { DeviceArray, type Shape, showShape } from './array.ts';
+import { checkDType, checkRank, elementwise, output, runKernel } from './run.ts';
+import { type Padding, type Pair, pair, slide } from './window.ts';
+
+export interface PoolOptions {
+  poolSize: Pair;
+  /** Default: `poolSize`, so that windows do not overlap. */
+  strides?: Pair;
+  padding?: Padding;
+}
+
+const NO_DILATION = [1, 1] as const;
+
+/** What the backward pass needs of a max pooling. */
+export interface MaxPool {
+  y: DeviceArray;
+  /** For each output element, where in its image the maximum stood. */
+  argmax: DeviceArray;
+  params: number[];
+  inputShape: Shape;
+}
+
+/**
+ * Maximum of each window; the first in row-major order wins a tie, padding takes no part. Memory-bound.
+ * @param x [N,H,W,C]
+ * @returns y [N,OH,OW,C] with what `maxPool2dGrad` needs
+ * @throws ShapeError, ArgumentError
+ */
+export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
+  const operator = 'maxPool2d';
+  checkDType(operator, 'the input', x, 'f32');
+  checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
+  const [batch, h, w, channels] = x.shape as [number, number, number, number];
+  const pool = pair(operator, 'poolSize', options.poolSize);
+  const strides = pair(operator, 'strides', options.strides ?? pool);
+  const shapes = `input ${showShape(x.shape)}`;
+  const { size, pad } = slide(operator, [h, w], pool, strides, NO_DILATION, options.padding ?? 'valid', shapes);
+  const shape = [batch, ...size, channels];
+  const y = output(x.device, shape, x.models);
+  const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
+  const params = [batch * x.models, h, w, channels, ...size, ...pool, ...strides, ...pad];
+  runKernel(
+    x.device,
+    { name: 'max_pool2d', code: maxPoolCode },
+    params,
+    [x, y, argmax],
+    elementwise(x.models * y.size),
+  );
+  return { y, argmax, params, inputShape: x.shape };
+}
+
+/** Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. Memory-bound. */
+export function maxPool2dGrad(dy: DeviceArray, { argmax, params, inputShape }: MaxPool, into?: DeviceArray): DeviceArray {
+  const dx = output(dy.device, inputShape, dy.models, into);
+  runKernel(
+    dy.device,
+    { name: 'max_pool2d_grad', code: maxPoolGradCode },
+    params,
+    [dy, argmax, dx],
+    elementwise(dx.models * dx.size),
+  );
+  return dx;
+}

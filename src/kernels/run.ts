@@ -1,0 +1,75 @@
+import { ArgumentError, ShapeError } from '../errors.ts';
+import type { Device, Workgroups } from '../gpu/device.ts';
+import type { KernelSource } from '../gpu/pipelines.ts';
+import { DeviceArray, type DType, type Shape, sameShape, showShape } from './array.ts';
+
+/** Invocations in a workgroup of the kernels that handle one element each. */
+const WORKGROUP = 64;
+
+/** Workgroups for `n` independent elements a model, folded into two dimensions because one holds only 65,535. */
+export function elementwise(n: number, models = 1): Workgroups {
+  const groups = Math.ceil(n / WORKGROUP);
+  const x = Math.min(groups, 32768);
+  return [x, x === 0 ? 0 : Math.ceil(groups / x), models];
+}
+
+const word = new DataView(new ArrayBuffer(4));
+/** The 32 bits of a float, to stand among a kernel's integer parameters. */
+export function f32(value: number): number {
+  word.setFloat32(0, value);
+  return word.getUint32(0);
+}
+
+/** Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. */
+export function runKernel(
+  device: Device,
+  source: KernelSource,
+  params: readonly number[],
+  bindings: readonly (DeviceArray | GPUBuffer)[],
+  workgroups: Workgroups,
+): void {
+  const resources = bindings.map((b) => (b instanceof DeviceArray ? b.storage : b));
+  device.dispatch(device.pipeline(source), [device.uniform(Uint32Array.from(params)), ...resources], workgroups);
+}
+
+/** Where a kernel writes: `into` if the caller gave a place (it must fit), else a new array. */
+export function output(device: Device, shape: Shape, models: number, into?: DeviceArray, dtype: DType = 'f32'): DeviceArray {
+  if (!into) return DeviceArray.empty(device, shape, { dtype, models });
+  if (!sameShape(into.shape, shape) || into.models !== models || into.dtype !== dtype) {
+    throw new ShapeError(`output: a result of shape ${showShape(shape)} does not go into ${showShape(into.shape)}`);
+  }
+  return into;
+}
+
+/** The number of models all arguments agree on. @throws ShapeError when they do not. */
+export function commonModels(operator: string, arrays: readonly (DeviceArray | null | undefined)[]): number {
+  const present = arrays.filter((a) => a != null);
+  const models = present[0]!.models;
+  const other = present.find((a) => a.models !== models);
+  if (other) {
+    const all = present.map((a) => `${showShape(a.shape)} x ${a.models} models`).join(', ');
+    throw new ShapeError(`${operator}: the arguments hold different numbers of models (${all})`);
+  }
+  return models;
+}
+
+/** @throws ShapeError unless `array` has one of the ranks in `ranks`. */
+export function checkRank(operator: string, what: string, array: DeviceArray, rank: number, layout: string): void {
+  if (array.shape.length !== rank) {
+    throw new ShapeError(`${operator}: ${what} must have rank ${rank} (${layout}), but has shape ${showShape(array.shape)}`);
+  }
+}
+
+/** @throws ArgumentError unless `array` has the element type. */
+export function checkDType(operator: string, what: string, array: DeviceArray, dtype: DType): void {
+  if (array.dtype !== dtype) {
+    throw new ArgumentError(`${operator}: ${what} must be ${dtype}, but is ${array.dtype} (shape ${showShape(array.shape)})`);
+  }
+}
+
+/** @throws ShapeError unless both have the same shape. */
+export function checkSameShape(operator: string, a: DeviceArray, b: DeviceArray): void {
+  if (!sameShape(a.shape, b.shape)) {
+    throw new ShapeError(`${operator}: shapes differ (${showShape(a.shape)} and ${showShape(b.shape)})`);
+  }
+}
