@@ -1,0 +1,32 @@
+import * as kernels from '../kernels/conv2d.ts';
+import { reluGrad } from '../kernels/pointwise.ts';
+import { sumRows } from '../kernels/reduce.ts';
+import { taped } from './tape.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * 2-D convolution with optional bias and activation, both fused into the kernel's store.
+ * x [N,H,W,Ci], filter [KH,KW,Ci,Co], bias [Co] or null -> [N,OH,OW,Co]; NHWC and HWIO, as in Keras.
+ *
+ *     dz = dy where y > 0 (relu)      db = sum of dz over all pixels
+ *     dx = dz correlated with the flipped filter      dfilter = x correlated with dz
+ * @throws ShapeError, ArgumentError
+ */
+export function conv2d(
+  x: Tensor,
+  filter: Tensor,
+  bias: Tensor | null = null,
+  options: kernels.ConvOptions & { activation?: 'relu' } = {},
+): Tensor {
+  const relu = options.activation === 'relu';
+  const geometry = kernels.convGeometry(x.array, filter.array, options);
+  const y = kernels.conv2d(x.array, filter.array, { ...options, bias: bias?.array, relu });
+  return taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
+    const dz = relu ? reluGrad(y, dy) : dy;
+    const dfilter = wants(1) ? kernels.conv2dWeightGrad(x.array, dz, geometry, { into: into(1) }) : null;
+    const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
+    const dx = wants(0) ? kernels.conv2dInputGrad(dz, filter.array, geometry, { into: into(0) }) : null;
+    if (relu) dz.dispose();
+    return [dx, dfilter, db];
+  });
+}

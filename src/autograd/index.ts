@@ -1,0 +1,10 @@
+export { conv2d } from './conv2d.ts';
+export { biasAdd, linear, matmul } from './linear.ts';
+export { type OperatorName, operators } from './operators.ts';
+export { add, relu } from './pointwise.ts';
+export { maxPool2d } from './pooling.ts';
+export { mean, sum } from './reduce.ts';
+export { reshape } from './reshape.ts';
+export { softmax, softmaxCrossEntropy, softmaxCrossEntropyWithHits } from './softmax.ts';
+export { noGrad } from './tape.ts';
+export { type HostArray, type HostData, scope, Tensor, tensor } from './tensor.ts';

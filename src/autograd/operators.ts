@@ -1,0 +1,28 @@
+import { conv2d } from './conv2d.ts';
+import { biasAdd, linear, matmul } from './linear.ts';
+import { add, relu } from './pointwise.ts';
+import { maxPool2d } from './pooling.ts';
+import { mean, sum } from './reduce.ts';
+import { reshape } from './reshape.ts';
+import { softmax, softmaxCrossEntropy } from './softmax.ts';
+
+/**
+ * Every differentiable operator by name. The tests' float64 references are typed by these names, so an operator without
+ * a reference and a gradient check does not compile.
+ */
+export const operators = {
+  add,
+  biasAdd,
+  conv2d,
+  linear,
+  matmul,
+  maxPool2d,
+  mean,
+  relu,
+  reshape,
+  softmax,
+  softmaxCrossEntropy,
+  sum,
+} as const;
+
+export type OperatorName = keyof typeof operators;

@@ -1,0 +1,35 @@
+import { scaleRows } from '../kernels/pointwise.ts';
+import { sumAll } from '../kernels/reduce.ts';
+import * as kernels from '../kernels/softmax.ts';
+import { taped } from './tape.ts';
+import { Tensor } from './tensor.ts';
+
+/**
+ * Softmax over the last axis: [..., C] -> [..., C], rows summing to 1.
+ *
+ *     y_c = e^x_c / sum_j e^x_j      dx_c = y_c (dy_c - sum_j dy_j y_j)
+ * @throws ShapeError, ArgumentError
+ */
+export function softmax(x: Tensor): Tensor {
+  const y = kernels.softmax(x.array);
+  return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, into(0))]);
+}
+
+/**
+ * Mean cross-entropy between softmax(logits) and integer labels, computed from the logits because that is exact where
+ * probabilities under- or overflow. logits [N,C], labels u32 [N] with values below C -> [].
+ *
+ *     loss = mean_n (log sum_c e^x_nc - x_n,label)      dx_nc = (softmax(x)_nc - [c = label]) / N
+ * @throws ShapeError, ArgumentError
+ */
+export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  return softmaxCrossEntropyWithHits(logits, labels).loss;
+}
+
+/** The same, with `hits` [N]: 1 where the largest logit is the label's. It comes from the same pass, so it costs nothing. */
+export function softmaxCrossEntropyWithHits(logits: Tensor, labels: Tensor): { loss: Tensor; hits: Tensor } {
+  const { rowLoss, rowHit, dlogits } = kernels.softmaxCrossEntropy(logits.array, labels.array);
+  const mean = sumAll('softmaxCrossEntropy', rowLoss, 1 / rowLoss.size);
+  const loss = taped(mean, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))]);
+  return { loss, hits: new Tensor(rowHit) };
+}

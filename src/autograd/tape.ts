@@ -1,0 +1,125 @@
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
+import { commonModels } from '../kernels/run.ts';
+import { accumulate, add, fill } from '../kernels/pointwise.ts';
+import { Tensor } from './tensor.ts';
+
+/** What an operator's backward pass may ask about its inputs. */
+export interface GradRequest {
+  /** Whether input `i` needs a gradient at all. */
+  wants(i: number): boolean;
+  /** Where the gradient of input `i` may be written directly; undefined means a new array. Using it is optional. */
+  into(i: number): DeviceArray | undefined;
+}
+
+/**
+ * Gradients for an operator's inputs, in their order; null where none is wanted or none exists (integer inputs).
+ * `dout` belongs to the tape: read it, or hand it on unchanged, but do not dispose it.
+ */
+export type Backward = (dout: DeviceArray, request: GradRequest) => (DeviceArray | null)[];
+
+/** One operator application on the tape. */
+export interface Node {
+  inputs: readonly Tensor[];
+  backward: Backward;
+}
+
+let recording = true;
+
+/** Runs `body` without a tape: nothing in it can be differentiated, and nothing is kept for it. */
+export function noGrad<T>(body: () => T): T {
+  const before = recording;
+  recording = false;
+  try {
+    return body();
+  } finally {
+    recording = before;
+  }
+}
+
+/** The result of an operator as a tensor; on the tape when an input needs a gradient. Every operator ends with this. */
+export function taped(output: DeviceArray, inputs: readonly Tensor[], backwardPass: Backward): Tensor {
+  const onTape = recording && inputs.some((input) => input.requiresGrad);
+  return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass } : null);
+}
+
+/** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
+function history(root: Tensor): Tensor[] {
+  const seen = new Set([root]);
+  const stack = [root];
+  for (let t = stack.pop(); t; t = stack.pop()) {
+    for (const input of t.node?.inputs ?? []) {
+      if (input.requiresGrad && !seen.has(input)) {
+        seen.add(input);
+        stack.push(input);
+      }
+    }
+  }
+  return [...seen].sort((a, b) => b.serial - a.serial);
+}
+
+/** See `Tensor.backward`. */
+export function backward(root: Tensor, dout?: Tensor): void {
+  if (!root.requiresGrad) throw new ArgumentError('backward: nothing this tensor was made from requires a gradient');
+  if (dout) {
+    commonModels('backward', [root.array, dout.array]);
+    if (!sameShape(dout.shape, root.shape) || dout.dtype !== 'f32') {
+      throw new ShapeError(`backward: the gradient must be f32 of shape ${showShape(root.shape)}, but is ${dout.dtype} ${showShape(dout.shape)}`);
+    }
+  }
+  const grads = new Map<Tensor, DeviceArray>();
+  withScope(
+    root.device,
+    () => {
+      const seed = dout?.array ?? fill(root.device, root.shape, 1, { models: root.models });
+      grads.set(root, seed);
+      for (const t of history(root)) {
+        const grad = grads.get(t);
+        if (!grad) continue;
+        if (t.node) propagate(t.node, grad, grads);
+        else settle(t, grad);
+        // Nobody else reads an intermediate gradient: its memory serves the next one. A gradient handed on unchanged (by
+        // `add`, say) lives in several entries and goes with the scope instead.
+        grads.delete(t);
+        if (t.node && grad !== dout?.array && ![...grads.values()].includes(grad)) grad.dispose();
+      }
+    },
+    () => [],
+  );
+}
+
+function propagate(node: Node, dout: DeviceArray, grads: Map<Tensor, DeviceArray>): void {
+  const firstUse = (input: Tensor) => !grads.has(input) && !(input.node === null && input.grad);
+  const results = node.backward(dout, {
+    wants: (i) => node.inputs[i]!.requiresGrad,
+    into: (i) => {
+      const input = node.inputs[i]!;
+      // A home takes one result; an input used twice by one operator, or again later, gets its sum there afterwards.
+      const usedOnce = node.inputs.filter((other) => other === input).length === 1;
+      return input.node === null && usedOnce && firstUse(input) ? (input.gradHome ?? undefined) : undefined;
+    },
+  });
+  node.inputs.forEach((input, i) => {
+    const grad = results[i];
+    if (!grad || !input.requiresGrad) return;
+    const sum = grads.get(input);
+    grads.set(input, sum ? add(sum, grad) : grad);
+  });
+}
+
+function copy(a: DeviceArray, into?: DeviceArray): DeviceArray {
+  const target = fill(a.device, a.shape, 0, { models: a.models, into });
+  accumulate(target, a);
+  return target;
+}
+
+/** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
+function settle(leaf: Tensor, grad: DeviceArray): void {
+  if (leaf.grad) {
+    accumulate(leaf.grad.array, grad);
+  } else if (leaf.gradHome) {
+    leaf.grad = new Tensor(grad === leaf.gradHome ? grad : copy(grad, leaf.gradHome));
+  } else {
+    leaf.grad = new Tensor(copy(grad).keep());
+  }
+}

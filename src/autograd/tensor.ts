@@ -1,0 +1,143 @@
+import { ArgumentError, ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import { DeviceArray, type DType, type Shape, showShape, sizeOf, withScope } from '../kernels/array.ts';
+import { backward, type Node } from './tape.ts';
+
+/** Host data for a tensor: a typed array, or (nested) numbers flattened in row-major order. */
+export type HostData = ArrayLike<number>;
+export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+let clock = 0;
+
+/** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
+export class Tensor {
+  /** Gradient of the last `backward()`, for leaves that asked for one; null before. */
+  grad: Tensor | null = null;
+  /** Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside. */
+  gradHome: DeviceArray | null = null;
+  /** Order of creation, which `backward` follows in reverse. */
+  readonly serial = clock++;
+
+  constructor(
+    /** The data, as kernels see it. */
+    readonly array: DeviceArray,
+    readonly requiresGrad = false,
+    /** How it was computed; null for leaves and where no input needs a gradient. */
+    readonly node: Node | null = null,
+  ) {}
+
+  get device(): Device {
+    return this.array.device;
+  }
+  /** Shape of one model; `[]` for a scalar. */
+  get shape(): Shape {
+    return this.array.shape;
+  }
+  get dtype(): DType {
+    return this.array.dtype;
+  }
+  /** Independent models stored one after another; 1 unless asked for. */
+  get models(): number {
+    return this.array.models;
+  }
+  /** Elements of one model. */
+  get size(): number {
+    return this.array.size;
+  }
+
+  /** Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU. */
+  async data(): Promise<HostArray> {
+    const bytes = await this.device.read(this.array.storage);
+    if (this.dtype === 'u32') return new Uint32Array(bytes);
+    return this.dtype === 'i32' ? new Int32Array(bytes) : new Float32Array(bytes);
+  }
+
+  /** The value of a one-element tensor. @throws ShapeError when there are more. */
+  async item(): Promise<number> {
+    if (this.size * this.models !== 1) {
+      throw new ShapeError(`item: the tensor must have one element, but has shape ${showShape(this.shape)} x ${this.models} models`);
+    }
+    return (await this.data())[0]!;
+  }
+
+  /**
+   * Computes the gradient of this tensor for every leaf it depends on that has `requiresGrad`, and adds it to the leaf's
+   * `grad`, as PyTorch does.
+   * @param dout gradient of the final result for this tensor, of the same shape; may be left out for a scalar (then 1)
+   * @throws ShapeError for a missing or ill-fitting `dout`, ArgumentError where nothing requires a gradient
+   */
+  backward(dout?: Tensor): void {
+    if (!dout && this.size !== 1) {
+      throw new ShapeError(`backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`);
+    }
+    backward(this, dout);
+  }
+
+  /** Releases the GPU memory. Doing so again is harmless; reading the tensor afterwards throws DisposedError. */
+  dispose(): void {
+    this.array.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * A tensor from host data.
+ * @param data `models * product(shape)` numbers in row-major order
+ * @throws ShapeError when the counts differ, ArgumentError for an impossible shape, type or (integers) value
+ */
+export function tensor(
+  device: Device,
+  data: HostData,
+  shape: Shape,
+  options: { dtype?: DType; requiresGrad?: boolean; models?: number } = {},
+): Tensor {
+  const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new ArgumentError(`tensor: a shape is a list of integers from 0 up, but ${JSON.stringify(shape)} was given`);
+  }
+  if (!Number.isInteger(models) || models < 1) {
+    throw new ArgumentError(`tensor: models must be a positive integer, but is ${models}`);
+  }
+  if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
+  const size = models * sizeOf(shape);
+  if (data?.length !== size) {
+    const copies = models > 1 ? ` x ${models} models` : '';
+    throw new ShapeError(`tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${data?.length} were given`);
+  }
+  const host = toHostArray(data, dtype);
+  const array = DeviceArray.empty(device, shape, { dtype, models });
+  if (size > 0) device.upload(array.storage, host);
+  return new Tensor(array, requiresGrad);
+}
+
+function toHostArray(data: HostData, dtype: DType): HostArray {
+  if (dtype === 'f32') return data instanceof Float32Array ? (data as Float32Array<ArrayBuffer>) : Float32Array.from(data);
+  const [array, low, high] =
+    dtype === 'u32' ? [Uint32Array.from(data), 0, 0xffffffff] : [Int32Array.from(data), -0x80000000, 0x7fffffff];
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!;
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new ArgumentError(`tensor: ${value} at position ${i} does not fit ${dtype} (${low} to ${high})`);
+    }
+  }
+  return array;
+}
+
+/**
+ * Runs `body` and releases every tensor made in it, except those it returns (alone, in an array or in an object) and those
+ * a leaf holds as its `grad`.
+ */
+export function scope<T>(device: Device, body: () => T): T {
+  return withScope(device, body, (result) => [...tensorsIn(result)].map((t) => t.array));
+}
+
+function* tensorsIn(value: unknown): Generator<Tensor> {
+  if (value instanceof Tensor) yield value;
+  else if (Array.isArray(value)) for (const item of value) yield* tensorsIn(item);
+  else if (value && Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value)) yield* tensorsIn(item);
+  }
+}

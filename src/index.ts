@@ -1,0 +1,6 @@
+/** tilegrad: what runs everywhere. In Node import `tilegrad/node`, which adds the device, files and downloads. */
+export * from './autograd/index.ts';
+export * from './errors.ts';
+export { Device } from './gpu/device.ts';
+export type { AdapterInfo, Counters } from './gpu/info.ts';
+export type { DType, Shape } from './kernels/array.ts';
