@@ -1,0 +1,99 @@
+import { type Activation, activate, activationGrad } from './activation.ts';
+import { biasAdd, biasGrad } from './elementwise.ts';
+import { type NdArray, ndarray, zerosLike } from './ndarray.ts';
+import type { Reference } from './reference.ts';
+import { type Padding, type Pair, pair, windowAxis } from './window.ts';
+
+export interface Conv2dAttrs {
+  strides?: Pair;
+  padding?: Padding;
+  dilation?: Pair;
+  activation?: Activation;
+}
+
+type Inputs = [x: NdArray, filter: NdArray, bias?: NdArray];
+
+function geometry(x: NdArray, filter: NdArray, attrs: Conv2dAttrs) {
+  const [n = 0, height = 0, width = 0, channels = 0] = x.shape;
+  const [kernelHeight = 0, kernelWidth = 0, , units = 0] = filter.shape;
+  const [strideY, strideX] = pair(attrs.strides ?? 1);
+  const [dilationY, dilationX] = pair(attrs.dilation ?? 1);
+  const padding = attrs.padding ?? 'valid';
+  const y = windowAxis(height, kernelHeight, strideY, dilationY, padding);
+  const x_ = windowAxis(width, kernelWidth, strideX, dilationX, padding);
+  return {
+    n,
+    height,
+    width,
+    channels,
+    kernelHeight,
+    kernelWidth,
+    units,
+    strideY,
+    strideX,
+    dilationY,
+    dilationX,
+    y,
+    x: x_,
+  };
+}
+
+/**
+ * Calls `visit` with the offsets of every (output pixel, filter tap) pair whose input pixel lies inside the image: where
+ * the channels of the input pixel, the [channels, units] plane of the filter and the units of the output pixel begin.
+ */
+function eachTap(g: ReturnType<typeof geometry>, visit: (xAt: number, filterAt: number, outAt: number) => void): void {
+  for (let n = 0; n < g.n; n++) {
+    for (let oy = 0; oy < g.y.output; oy++) {
+      for (let ox = 0; ox < g.x.output; ox++) {
+        const outAt = ((n * g.y.output + oy) * g.x.output + ox) * g.units;
+        for (let ky = 0; ky < g.kernelHeight; ky++) {
+          const iy = oy * g.strideY + ky * g.dilationY - g.y.before;
+          if (iy < 0 || iy >= g.height) continue;
+          for (let kx = 0; kx < g.kernelWidth; kx++) {
+            const ix = ox * g.strideX + kx * g.dilationX - g.x.before;
+            if (ix < 0 || ix >= g.width) continue;
+            const xAt = ((n * g.height + iy) * g.width + ix) * g.channels;
+            visit(xAt, (ky * g.kernelWidth + kx) * g.channels * g.units, outAt);
+          }
+        }
+      }
+    }
+  }
+}
+
+/** y[n,oy,ox,u] = activation(bias[u] + sum_{ky,kx,c} x[n, oy*s + ky*d - pad, ox*s + kx*d - pad, c] filter[ky,kx,c,u]) */
+export const conv2d: Reference<Inputs, Conv2dAttrs> = {
+  forward([x, filter, bias], attrs) {
+    const g = geometry(x, filter, attrs);
+    const z = ndarray([g.n, g.y.output, g.x.output, g.units]);
+    eachTap(g, (xAt, filterAt, outAt) => {
+      for (let c = 0; c < g.channels; c++) {
+        const value = x.data[xAt + c]!;
+        for (let u = 0; u < g.units; u++) z.data[outAt + u]! += value * filter.data[filterAt + c * g.units + u]!;
+      }
+    });
+    return activate(bias ? biasAdd.forward([z, bias], {}) : z, attrs.activation);
+  },
+
+  /**
+   * dz = activation'(y) dy. Every product x * filter that was added to z gives filter * dz to its dx and x * dz to its
+   * dfilter; dbias = sum of dz over images and pixels.
+   */
+  backward([x, filter, bias], output, dout, attrs) {
+    const g = geometry(x, filter, attrs);
+    const dz = activationGrad(output, dout, attrs.activation);
+    const dx = zerosLike(x);
+    const dfilter = zerosLike(filter);
+    eachTap(g, (xAt, filterAt, outAt) => {
+      for (let c = 0; c < g.channels; c++) {
+        for (let u = 0; u < g.units; u++) {
+          const weightAt = filterAt + c * g.units + u;
+          dx.data[xAt + c]! += filter.data[weightAt]! * dz.data[outAt + u]!;
+          dfilter.data[weightAt]! += x.data[xAt + c]! * dz.data[outAt + u]!;
+        }
+      }
+    });
+    return bias ? [dx, dfilter, biasGrad(dz, bias)] : [dx, dfilter];
+  },
+};

@@ -1,0 +1,41 @@
+import { relu, softmax } from './activation.ts';
+import { conv2d } from './conv2d.ts';
+import { add, biasAdd } from './elementwise.ts';
+import { softmaxCrossEntropy } from './loss.ts';
+import { linear, matmul } from './matmul.ts';
+import { maxPool2d } from './pooling.ts';
+import { mean, sum } from './reduce.ts';
+import type { Reference } from './reference.ts';
+import { reshape } from './shape.ts';
+
+export type OperatorName =
+  | 'matmul'
+  | 'linear'
+  | 'conv2d'
+  | 'biasAdd'
+  | 'add'
+  | 'relu'
+  | 'softmax'
+  | 'maxPool2d'
+  | 'reshape'
+  | 'sum'
+  | 'mean'
+  | 'softmaxCrossEntropy';
+
+/** Total by type: an operator without a reference does not compile. */
+export const references: Record<OperatorName, Reference> = {
+  matmul,
+  linear,
+  conv2d,
+  biasAdd,
+  add,
+  relu,
+  softmax,
+  maxPool2d,
+  reshape,
+  sum,
+  mean,
+  softmaxCrossEntropy,
+};
+
+export const operatorNames = Object.keys(references) as OperatorName[];

@@ -1,0 +1,21 @@
+import { afterAll, describe } from 'vitest';
+import { AdapterError } from '../../src/errors.ts';
+import { type Device, openDevice } from '../../src/node.ts';
+
+/** Opened once a test file. A missing adapter skips the file's tests, or fails them all where REQUIRE_GPU=1 (CI). */
+const device = await openDevice().catch((error: unknown) => {
+  if (process.env.REQUIRE_GPU === '1' || !(error instanceof AdapterError)) throw error;
+  return null;
+});
+afterAll(() => device?.dispose());
+
+/** `describe` for tests that need an adapter; visibly skipped, with the reason in the title, when there is none. */
+export function describeOnDevice(title: string, suite: (device: Device) => void): void {
+  if (device) {
+    describe(title, () => suite(device));
+  } else {
+    // The body only registers tests; none of them runs, so none misses the device.
+    describe.skip(`${title} (SKIPPED: no WebGPU adapter; run \`npm run setup\`)`, () =>
+      suite(null as unknown as Device));
+  }
+}
