@@ -1,0 +1,160 @@
+import { Command, CommanderError, Help } from 'commander';
+import { type TilegradError, UsageError } from '../errors.ts';
+import type { DataTools } from './data.ts';
+import type { DoctorEngine } from './doctor.ts';
+import type { Engine } from './engine.ts';
+import type { Experiment } from './experiment.ts';
+import { type Io, nodeIo } from './io.ts';
+import { chooseName, parseSeed, positiveNumber, type RunOptions, wholeNumber } from './options.ts';
+import { reportError } from './report-error.ts';
+import { versions } from './versions.ts';
+
+/** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
+export interface Parts {
+  experiments(): Promise<readonly Experiment[]>;
+  engine(): Promise<Engine & DoctorEngine>;
+  data(): Promise<DataTools>;
+}
+
+/**
+ * Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage. Writes through `io` alone and never throws.
+ *
+ * @param argv As `process.argv`: the command's own arguments begin at the third.
+ */
+export async function main(argv: readonly string[], parts: Parts, io: Io = nodeIo()): Promise<number> {
+  const words = argv.slice(2);
+  const asked = { json: words.includes('--json'), debug: words.includes('--debug') || isSet(io.env.TILEGRAD_DEBUG) };
+  const outcome = { exitCode: 0 };
+  const program = createProgram(parts, io, outcome);
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    return outcome.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version have been printed where they belong and are no mistake.
+      if (error.exitCode === 0) return 0;
+      return reportError(usageError(error, commandOf(program, words)), io, asked);
+    }
+    return reportError(error, io, asked);
+  }
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '' && value !== '0';
+}
+
+function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Command {
+  const program = new Command('tilegrad')
+    .description('Trains neural networks on kernels written by hand in WGSL, through WebGPU.')
+    .version(versions().tilegrad, '-V, --version', 'print the version')
+    .option('--debug', 'with an error, print where it happened (also TILEGRAD_DEBUG=1)')
+    .helpOption('-h, --help', 'print this help')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      // main tells every error, in one way.
+      outputError: () => {},
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+    });
+
+  program
+    .command('doctor')
+    .description('find out whether this machine can train, by training a small network on it')
+    .option('--json', 'print the result as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { doctor } = await import('./doctor.ts');
+      outcome.exitCode = await doctor(options, io, parts.engine);
+    });
+
+  program
+    .command('list')
+    .description('list the experiments')
+    .option('--json', 'print the list as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { list } = await import('./list.ts');
+      list(await parts.experiments(), options, io);
+    });
+
+  program
+    .command('run')
+    .description('train an experiment and compare it with the published figures')
+    .argument('<experiment>', 'its id, such as A1; `tilegrad list` shows all')
+    .option(
+      '--data <dir>',
+      'folder that holds the data set (default: TILEGRAD_DATA, the cache, then the bundled sample)',
+    )
+    .option('--epochs <n>', 'passes over the training images', wholeNumber('--epochs', 1))
+    .option('--batch <n>', 'images a training step', wholeNumber('--batch', 1))
+    .option('--lr <rate>', 'learning rate', positiveNumber('--lr'))
+    .option('--seed <n>', 'seed of weights and shuffles', parseSeed)
+    .option('--runs <n>', 'models to train, with seeds that follow each other', wholeNumber('--runs', 1))
+    .option('--limit <n>', 'use only the first n images', wholeNumber('--limit', 1))
+    .option('--out <dir>', 'where to make the folder of results', 'runs')
+    .option('--json', 'print the results as JSON, and progress on stderr')
+    .action(
+      async (id: string, options: Omit<RunOptions, 'batchSize' | 'learningRate'> & { batch?: number; lr?: number }) => {
+        const experiments = await parts.experiments();
+        const known = experiments.map((experiment) => experiment.id);
+        const name = chooseName('experiment', id, known, 'See `npx tilegrad list`.');
+        const experiment = experiments.find((one) => one.id === name)!;
+        const { batch, lr, ...rest } = options;
+        const { runExperiment } = await import('./run.ts');
+        await runExperiment(experiment, { ...rest, batchSize: batch, learningRate: lr }, io, await parts.engine());
+      },
+    );
+
+  const data = program.command('data').description('show or download data sets');
+  data
+    .command('list')
+    .description('list the data sets and where they are on this machine')
+    .option('--data <dir>', 'folder to look in first')
+    .option('--json', 'print the list as JSON')
+    .action(async (options: { data?: string; json?: boolean }) => {
+      const { dataList } = await import('./data.ts');
+      await dataList(await parts.data(), options, io);
+    });
+  data
+    .command('fetch')
+    .description('download a data set from its official address; a second call goes on where the first was stopped')
+    .argument('<name>', 'name of the data set; `tilegrad data list` shows all')
+    .option('--data <dir>', 'folder to put it in (default: the cache)')
+    .option('--json', 'print the result as JSON, and progress on stderr')
+    .action(async (name: string, options: { data?: string; json?: boolean }) => {
+      const { dataFetch } = await import('./data.ts');
+      await dataFetch(await parts.data(), name, options, io);
+    });
+  return program;
+}
+
+/** The command that the words name, as far as they name one. */
+function commandOf(program: Command, words: readonly string[]): Command {
+  let command = program;
+  for (const word of words) {
+    const next: Command | undefined = command.commands.find((candidate) => candidate.name() === word);
+    if (next !== undefined) command = next;
+  }
+  return command;
+}
+
+/** Commander's complaint, with what there is to choose from. */
+function usageError(error: CommanderError, command: Command): TilegradError {
+  const names = [command.name()];
+  for (let above = command.parent; above !== null; above = above.parent) names.unshift(above.name());
+  const full = names.join(' ');
+  const subcommands = command.commands.map((one) => one.name());
+  const help = `See \`npx ${full} --help\`.`;
+  if (error.code === 'commander.help') {
+    return new UsageError(`${full} needs a command. There are: ${subcommands.join(', ')}. ${help}`);
+  }
+  const message = error.message.replace(/^error: /, '');
+  const options = new Help().visibleOptions(command).map((option) => option.long);
+  if (error.code === 'commander.unknownCommand') {
+    return new UsageError(`${message}. There are: ${subcommands.join(', ')}. ${help}`);
+  }
+  if (error.code === 'commander.unknownOption') {
+    return new UsageError(`${message}. Options of ${full}: ${options.join(', ')}. ${help}`);
+  }
+  return new UsageError(`${message}. ${help}`);
+}

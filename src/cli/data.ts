@@ -1,0 +1,148 @@
+import cliProgress from 'cli-progress';
+import type { DatasetName } from '../data/types.ts';
+import { table } from '../report/tables.ts';
+import { count } from './format.ts';
+import { type Io, json, line } from './io.ts';
+import { chooseName } from './options.ts';
+
+/** What the `data` commands need of src/data. */
+export interface DataTools {
+  datasets: Readonly<Record<DatasetName, DatasetSummary>>;
+  datasetStatus(name: DatasetName, options: { dir?: string }): Promise<Whereabouts | null>;
+  fetchDataset(
+    name: DatasetName,
+    options: { dir?: string; signal?: AbortSignal; onProgress?(progress: FileProgress): void },
+  ): Promise<{ path: string; files: string[]; downloaded: string[]; reused: string[] }>;
+}
+
+interface DatasetSummary {
+  title: string;
+  homepage: string;
+  licence: string;
+  train: number;
+  test: number;
+  files: readonly { size: number }[];
+}
+
+interface Whereabouts {
+  kind: 'folder' | 'archive' | 'sample';
+  path: string;
+  /** Files that should be there and are not. */
+  missing: string[];
+}
+
+interface FileProgress {
+  file: string;
+  received: number;
+  total: number;
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** `tilegrad data list`: every data set, and what this machine has of it. */
+export async function dataList(tools: DataTools, options: { data?: string; json?: boolean }, io: Io): Promise<void> {
+  const names = Object.keys(tools.datasets) as DatasetName[];
+  const entries = await Promise.all(
+    names.map(async (name) => {
+      const { title, homepage, licence, train, test, files } = tools.datasets[name];
+      const found = await tools.datasetStatus(name, { dir: options.data });
+      const downloadBytes = files.reduce((sum, file) => sum + file.size, 0);
+      const place = found && { kind: found.kind, path: found.path, missing: found.missing };
+      return { name, title, train, test, downloadBytes, homepage, licence, found: place };
+    }),
+  );
+  if (options.json) {
+    json(io.stdout, entries);
+    return;
+  }
+  const rows = entries.map((entry) => [
+    entry.name,
+    entry.title,
+    `${count(entry.train)} + ${count(entry.test)}`,
+    megabytes(entry.downloadBytes),
+    whereaboutsText(entry.found),
+  ]);
+  line(io.stdout, table(['name', 'data set', 'training + test images', 'download', 'on this machine'], rows, 2));
+  for (const entry of entries) line(io.stdout, `${entry.name}: ${entry.homepage}; licence: ${entry.licence}`);
+  line(io.stdout, 'Get one with `npx tilegrad data fetch NAME`.');
+}
+
+function whereaboutsText(found: Whereabouts | null): string {
+  if (found === null) return 'not here';
+  if (found.kind === 'sample') return 'only the bundled sample';
+  if (found.missing.length > 0) return `incomplete: ${found.path}\nmissing ${found.missing.join('\nmissing ')}`;
+  return found.path;
+}
+
+/** `tilegrad data fetch NAME`: downloads with a bar a file; Ctrl-C leaves what a later call goes on from. */
+export async function dataFetch(
+  tools: DataTools,
+  given: string,
+  options: { data?: string; json?: boolean },
+  io: Io,
+): Promise<void> {
+  const known = Object.keys(tools.datasets) as DatasetName[];
+  const name = chooseName('data set', given, known, 'See `npx tilegrad data list`.');
+  const abort = new AbortController();
+  const bars = new FileBars(io);
+  const stopListening = io.onInterrupt(() => {
+    bars.stop();
+    if (abort.signal.aborted) return io.exit(130);
+    abort.abort();
+  });
+  try {
+    const result = await tools.fetchDataset(name, {
+      dir: options.data,
+      signal: abort.signal,
+      onProgress: (progress) => bars.show(progress),
+    });
+    bars.stop();
+    if (options.json) {
+      json(io.stdout, { name, ...result });
+      return;
+    }
+    const did = `${result.downloaded.length} downloaded, ${result.reused.length} already there`;
+    line(io.stdout, `${tools.datasets[name].title} is in ${result.path} (files: ${did})`);
+  } finally {
+    bars.stop();
+    stopListening();
+  }
+}
+
+/** One bar at a time on a terminal; elsewhere one line a file. */
+class FileBars {
+  #io: Io;
+  #file = '';
+  #bar: cliProgress.SingleBar | undefined;
+
+  constructor(io: Io) {
+    this.#io = io;
+  }
+
+  show({ file, received, total }: FileProgress): void {
+    const payload = { file, got: megabytes(received), size: megabytes(total) };
+    if (file !== this.#file) {
+      this.stop();
+      this.#file = file;
+      if (!this.#io.stderr.isTTY) {
+        line(this.#io.stderr, `${file}, ${payload.size}`);
+        return;
+      }
+      this.#bar = new cliProgress.SingleBar(
+        {
+          format: '{file} {bar} {percentage}%  {got} of {size}  {eta_formatted} left',
+          stream: this.#io.stderr as NodeJS.WritableStream,
+          barsize: 24,
+        },
+        cliProgress.Presets.shades_classic,
+      );
+      this.#bar.start(total, received, payload);
+    }
+    this.#bar?.update(received, payload);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}

@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { AdapterError, TilegradError } from '../errors.ts';
+import type { AdapterInfo } from '../gpu/info.ts';
+import type { EpochLogs } from '../nn/callbacks.ts';
+import { adapterAdvice, type Machine } from './advice.ts';
+import type { EngineDevice } from './engine.ts';
+import { adapterText, duration } from './format.ts';
+import { type Io, json, line } from './io.ts';
+import { describeError } from './report-error.ts';
+import { type Versions, versions } from './versions.ts';
+
+/** What the doctor needs of the engine. */
+export interface DoctorEngine {
+  openDevice(): Promise<EngineDevice>;
+  /** Trains a small convolutional network; an epoch is one step. */
+  trainSmallNetwork(device: EngineDevice): Promise<EpochLogs[]>;
+}
+
+export interface Check {
+  name: 'node' | 'webgpu' | 'adapter' | 'training';
+  ok: boolean;
+  detail: string;
+}
+
+/** What `tilegrad doctor --json` prints. */
+export interface Diagnosis {
+  ok: boolean;
+  checks: Check[];
+  versions: Versions;
+  adapter: AdapterInfo | null;
+  /** The first step compiles the kernels; `stepSeconds` is the median of the others. */
+  training: { losses: (number | null)[]; compileSeconds: number; stepSeconds: number } | null;
+  advice: string[];
+}
+
+/** True from Node 20.19 on, the oldest that runs tilegrad. */
+export function nodeIsNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 20 || (major === 20 && minor >= 19);
+}
+
+/** The verdict on a short training: losses must be finite and have gone down. */
+export function judgeTraining(epochs: EpochLogs[]): { check: Check; training: NonNullable<Diagnosis['training']> } {
+  const losses = epochs.map((logs) => logs.loss);
+  const later = epochs.slice(1).map((logs) => logs.seconds);
+  const stepSeconds = later.sort((a, b) => a - b)[Math.floor(later.length / 2)] ?? Number.NaN;
+  const compileSeconds = Math.max(0, (epochs[0]?.seconds ?? Number.NaN) - stepSeconds);
+  const [first, last] = [losses[0] ?? Number.NaN, losses.at(-1) ?? Number.NaN];
+  const finite = losses.length > 1 && losses.every(Number.isFinite);
+  const ok = finite && last < first;
+  const course = `the loss went from ${first.toFixed(4)} to ${last.toFixed(4)} in ${losses.length} steps`;
+  const detail = ok
+    ? course
+    : finite
+      ? `${course}: it should have gone down`
+      : `${course}: it should be a finite number`;
+  return { check: { name: 'training', ok, detail }, training: { losses, compileSeconds, stepSeconds } };
+}
+
+/** Looks at everything training needs and ends with a real training; never throws. */
+export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine: Machine): Promise<Diagnosis> {
+  const found = versions();
+  const diagnosis: Diagnosis = { ok: false, checks: [], versions: found, adapter: null, training: null, advice: [] };
+  const { checks, advice } = diagnosis;
+  const nodeOk = nodeIsNewEnough(found.node);
+  checks.push({ name: 'node', ok: nodeOk, detail: `Node ${found.node}${nodeOk ? '' : ': 20.19 or newer is needed'}` });
+  if (!nodeOk) advice.push('Install Node 20.19 or newer from https://nodejs.org.');
+  const webgpuOk = found.webgpu !== '';
+  checks.push({
+    name: 'webgpu',
+    ok: webgpuOk,
+    detail: webgpuOk ? `webgpu ${found.webgpu} (Dawn)` : 'the npm package webgpu is missing',
+  });
+  if (!webgpuOk) advice.push('Run `npm ci` in the folder of tilegrad.');
+
+  let device: EngineDevice | undefined;
+  try {
+    const engine = await loadEngine();
+    device = await engine.openDevice();
+    diagnosis.adapter = device.info;
+    checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
+    const { check, training } = judgeTraining(await engine.trainSmallNetwork(device));
+    checks.push(check);
+    diagnosis.training = training;
+    if (!check.ok) advice.push(brokenDriver);
+  } catch (error) {
+    const name = device === undefined ? 'adapter' : 'training';
+    checks.push({ name, ok: false, detail: describeError(error).message });
+    if (error instanceof AdapterError) advice.push(...adapterAdvice(machine));
+    else if (name === 'training') advice.push(brokenDriver);
+    else if (!(error instanceof TilegradError)) advice.push('Run `npm ci` again: the package webgpu did not load.');
+  } finally {
+    device?.dispose();
+  }
+  diagnosis.ok = checks.every((check) => check.ok);
+  return diagnosis;
+}
+
+const brokenDriver =
+  'The adapter was found but does not train. Update its driver; if that does not help, report the output of `npx tilegrad doctor --json`.';
+
+/** `tilegrad doctor`: exit 0 when a real training step works on this machine, else 1. */
+export async function doctor(
+  options: { json?: boolean },
+  io: Io,
+  loadEngine: () => Promise<DoctorEngine>,
+): Promise<number> {
+  const diagnosis = await diagnose(loadEngine, thisMachine());
+  if (options.json) json(io.stdout, diagnosis);
+  else line(io.stdout, diagnosisText(diagnosis));
+  return diagnosis.ok ? 0 : 1;
+}
+
+/** The diagnosis for people. */
+export function diagnosisText({ ok, checks, versions: found, adapter, training, advice }: Diagnosis): string {
+  const rows = checks.map((check) => `${check.ok ? 'ok     ' : 'FAILED '} ${check.name.padEnd(9)} ${check.detail}`);
+  const lines = [`tilegrad ${found.tilegrad} on ${found.platform}`, '', ...rows];
+  if (adapter !== null) {
+    lines.push(
+      '',
+      `adapter    ${adapter.name}`,
+      `vendor     ${adapter.vendor || 'not stated'}${adapter.architecture ? `, ${adapter.architecture}` : ''}`,
+      `driver     ${adapter.driver || 'not stated'}`,
+      `backend    ${adapter.backend || 'not stated'}`,
+      `software   ${adapter.isSoftware ? 'yes: the kernels run on the CPU, and times are those of the CPU' : 'no'}`,
+      `features   ${adapter.features.join(', ') || 'none'}`,
+      'limits',
+      ...Object.entries(adapter.limits).map(([name, value]) => `  ${name.padEnd(44)} ${value}`),
+    );
+  }
+  if (training !== null) {
+    lines.push(
+      '',
+      `compiling the kernels ${duration(training.compileSeconds)}, then ${duration(training.stepSeconds)} a training step`,
+    );
+  }
+  lines.push(
+    '',
+    ok ? 'This machine can train.' : 'This machine cannot train yet:',
+    ...advice.map((step) => `  - ${step}`),
+  );
+  return lines.join('\n');
+}
+
+function thisMachine(): Machine {
+  try {
+    return { platform: process.platform, osRelease: readFileSync('/etc/os-release', 'utf8') };
+  } catch {
+    return { platform: process.platform, osRelease: '' };
+  }
+}

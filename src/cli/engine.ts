@@ -1,0 +1,47 @@
+import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
+import type { AdapterInfo, Counters } from '../gpu/info.ts';
+import type { Callback, History } from '../nn/callbacks.ts';
+
+// What the commands need of the engine, and no more: tests stand in for it, and `--help` and `list` never load it.
+
+export interface EngineDevice {
+  info: AdapterInfo;
+  counters: Counters;
+  dispose(): void;
+}
+
+/** Images of one set on the device. */
+export interface EngineLoader {
+  size: number;
+  dispose(): void;
+}
+
+export interface EngineModel {
+  build(device: EngineDevice, options: { seed: number }): void;
+  compile(options: { optimizer: unknown; loss: string; metrics: string[] }): void;
+  summary(): string;
+  countParams(): number;
+  fit(
+    data: EngineLoader,
+    options: {
+      epochs: number;
+      batchSize: number;
+      validationData?: EngineLoader;
+      shuffle?: boolean;
+      seed?: number;
+      callbacks?: Callback[];
+      signal?: AbortSignal;
+    },
+  ): Promise<History>;
+  evaluate(
+    data: EngineLoader,
+    options: { batchSize?: number; signal?: AbortSignal },
+  ): Promise<{ loss: number; accuracy: number }>;
+  dispose(): void;
+}
+
+export interface Engine {
+  openDevice(): Promise<EngineDevice>;
+  createLoader(device: EngineDevice, set: ImageSet): EngineLoader;
+  loadDataset(name: DatasetName, options: { dir?: string; limit?: number }): Promise<Dataset>;
+}

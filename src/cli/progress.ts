@@ -1,0 +1,72 @@
+import cliProgress from 'cli-progress';
+import type { BatchLogs, Callback, EpochLogs } from '../nn/callbacks.ts';
+import { clock, count, duration } from './format.ts';
+import { line, type OutputStream } from './io.ts';
+
+/** The line Keras prints at the end of an epoch. */
+export function epochLine(logs: EpochLogs, epochs: number): string {
+  const figures: [string, number | undefined][] = [
+    ['loss', logs.loss],
+    ['accuracy', logs.accuracy],
+    ['val_loss', logs.valLoss],
+    ['val_accuracy', logs.valAccuracy],
+  ];
+  const shown = figures.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value.toFixed(4)}`]));
+  const epoch = String(logs.epoch).padStart(String(epochs).length);
+  const speed = `${duration(logs.seconds)}  ${count(logs.samplesPerSecond)} samples/s`;
+  return `Epoch ${epoch}/${epochs}  ${shown.join('  ')}  ${speed}`;
+}
+
+/** Shows training as it goes: a bar on a terminal while an epoch runs, and a line at its end. */
+export class Progress implements Callback {
+  #lines: OutputStream;
+  #terminal: OutputStream;
+  #bar: cliProgress.SingleBar | undefined;
+  #epochs = 0;
+
+  /** Lines go to `lines`; the bar to `terminal`, and only if that is one. */
+  constructor(lines: OutputStream, terminal: OutputStream) {
+    this.#lines = lines;
+    this.#terminal = terminal;
+  }
+
+  onTrainBegin({ epochs }: { epochs: number }): void {
+    this.#epochs = epochs;
+  }
+
+  onBatchEnd(logs: BatchLogs): void {
+    if (!this.#terminal.isTTY) return;
+    const payload = {
+      epoch: `${String(logs.epoch).padStart(String(logs.epochs).length)}/${logs.epochs}`,
+      loss: logs.loss.toFixed(4),
+      accuracy: logs.accuracy.toFixed(4),
+      speed: count(logs.samplesPerSecond),
+      left: clock(logs.secondsLeft),
+    };
+    if (this.#bar === undefined) {
+      this.#bar = new cliProgress.SingleBar(
+        {
+          format: 'Epoch {epoch} {bar} {percentage}%  loss {loss}  accuracy {accuracy}  {speed} samples/s  {left} left',
+          stream: this.#terminal as NodeJS.WritableStream,
+          barsize: 20,
+          clearOnComplete: true,
+        },
+        cliProgress.Presets.shades_classic,
+      );
+      this.#bar.start(logs.samplesTotal, logs.samples, payload);
+    } else {
+      this.#bar.update(logs.samples, payload);
+    }
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    this.stop();
+    line(this.#lines, epochLine(logs, this.#epochs));
+  }
+
+  /** Takes the bar off the terminal; a message printed while it stands would be written into it. */
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}

@@ -1,0 +1,27 @@
+import { TilegradError } from '../errors.ts';
+import { type Io, json, line } from './io.ts';
+
+/** An error as the JSON output and `run.json` hold it. */
+export function describeError(error: unknown): { code: string; message: string } {
+  return {
+    code: error instanceof TilegradError ? error.code : 'INTERNAL',
+    message: error instanceof Error ? error.message : String(error),
+  };
+}
+
+/**
+ * Tells an error and returns the exit code. People get the message, since every TilegradError says what to do; the stack, which helps
+ * only those who work on tilegrad, comes with `--debug`. With `--json` the same goes to stdout as `{"error": {code, message}}`.
+ */
+export function reportError(error: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
+  const { code, message } = describeError(error);
+  const unexpected = !(error instanceof TilegradError);
+  line(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${message}`);
+  if (options.debug && error instanceof Error) {
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) line(io.stderr, cause.stack);
+  } else if (unexpected) {
+    line(io.stderr, 'This is a bug in tilegrad. Run again with --debug to see where it happened.');
+  }
+  if (options.json) json(io.stdout, { error: { code, message } });
+  return error instanceof TilegradError ? error.exitCode : 1;
+}

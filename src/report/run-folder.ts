@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { FileError } from '../errors.ts';
+
+const reasons: Record<string, string> = {
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** A FileError that says why the system refused, in words. */
+function refused(action: string, path: string, cause: unknown): FileError {
+  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  return new FileError(`${action} ${path}: ${reasons[code] || code || cause}. Choose another folder with --out.`, {
+    cause,
+  });
+}
+
+/**
+ * Throws a FileError unless `folder` can be created or written. Creates nothing: it looks at the nearest part of the path that
+ * exists, so that a wrong `--out` is told before minutes of training and leaves no trace.
+ */
+export function checkWritable(folder: string): void {
+  let existing = resolve(folder);
+  try {
+    while (!existsSync(existing)) {
+      const parent = dirname(existing);
+      if (parent === existing) break;
+      existing = parent;
+    }
+    if (!statSync(existing).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    accessSync(existing, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw refused('cannot write to', folder, cause);
+  }
+}
+
+/** Local time as `20261120-093005`: sorts by name, and is legal on every file system. */
+export function timeStamp(time: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const date = `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}`;
+  return `${date}-${two(time.getHours())}${two(time.getMinutes())}${two(time.getSeconds())}`;
+}
+
+/**
+ * Creates `<out>/<time>-<id>` and returns its path. A name that is taken gets `-2`, `-3`, ...; mkdir itself decides, so two
+ * processes that start in the same second never share a folder.
+ */
+export function createRunFolder(out: string, id: string, time: Date): string {
+  try {
+    mkdirSync(out, { recursive: true });
+    for (let attempt = 1; ; attempt++) {
+      const folder = join(out, `${timeStamp(time)}-${id}${attempt === 1 ? '' : `-${attempt}`}`);
+      try {
+        mkdirSync(folder);
+        return folder;
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+      }
+    }
+  } catch (cause) {
+    throw refused('cannot create a folder in', out, cause);
+  }
+}
+
+/** Writes a file whole or not at all: a reader, or a crash half-way, never sees a part of it. */
+export function writeAtomically(path: string, content: string | Uint8Array): void {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    writeFileSync(temporary, content);
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw refused('cannot write', path, cause);
+  }
+}

@@ -1,0 +1,182 @@
+import { describe, expect, test } from 'vitest';
+import { DataError } from '../../src/errors.ts';
+import { FakeIo, tilegrad } from './fakes.ts';
+
+describe('help and version', () => {
+  test.each([
+    [['--help'], ['doctor', 'list', 'run', 'data']],
+    [['doctor', '--help'], ['--json']],
+    [['list', '--help'], ['--json']],
+    [
+      ['data', '--help'],
+      ['list', 'fetch'],
+    ],
+    [['data', 'list', '--help'], ['--json']],
+    [
+      ['data', 'fetch', '--help'],
+      ['--json', '<name>'],
+    ],
+    [
+      ['run', '--help'],
+      ['--data', '--epochs', '--batch', '--lr', '--seed', '--runs', '--limit', '--out', '--json'],
+    ],
+  ])('%j names what there is, on stdout, and loads no engine', async (words, names) => {
+    const { code, out, err, log } = await tilegrad(words);
+    expect(code).toBe(0);
+    expect(err).toBe('');
+    for (const name of names) expect(out).toContain(name);
+    expect(log.engineLoads).toBe(0);
+  });
+
+  test('--version prints the version alone', async () => {
+    expect((await tilegrad(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe('wrong usage ends with 2 and says what there is', () => {
+  test.each([
+    [['train'], ['unknown command', 'doctor, list, run, data']],
+    [['lst'], ['Did you mean list?']],
+    [[], ['needs a command', 'doctor, list, run, data']],
+    [['data'], ['needs a command', 'list, fetch']],
+    [
+      ['data', 'get'],
+      ['unknown command', 'list, fetch'],
+    ],
+    [['run'], ['experiment']],
+    [
+      ['run', 'Z9'],
+      ['unknown experiment "Z9"', 'A1'],
+    ],
+    [
+      ['run', 'A1', '--epoch', '3'],
+      ['--epoch', 'Did you mean --epochs?', '--batch'],
+    ],
+    [['run', 'A1', 'A2'], ['too many arguments']],
+    [
+      ['run', 'A1', '--epochs'],
+      ['--epochs', 'missing'],
+    ],
+    [
+      ['list', '--epochs', '3'],
+      ['--epochs', '--json'],
+    ],
+    [['data', 'fetch'], ['name']],
+    [
+      ['data', 'fetch', 'imagenet'],
+      ['unknown data set "imagenet"', 'cifar10, mnist, fashion-mnist'],
+    ],
+  ])('%j', async (words, parts) => {
+    const { code, out, err } = await tilegrad(words);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    for (const part of parts) expect(err).toContain(part);
+    expect(err.match(/error:/g)).toHaveLength(1);
+  });
+
+  test.each(['--epochs', '--batch', '--runs', '--limit', '--seed'])('%s takes whole numbers only', async (option) => {
+    const wrong = ['many', '-1', '1.5', '1e3', '0x10', '', ' 7', 'NaN', 'Infinity', '9007199254740993'];
+    if (option !== '--seed') wrong.push('0');
+    for (const value of wrong) {
+      const { code, err, log } = await tilegrad(['run', 'A1', option, value]);
+      expect([value, code]).toEqual([value, 2]);
+      expect(err).toContain(option);
+      expect(err).toContain(`"${value}"`);
+      expect(log.engineLoads).toBe(0);
+    }
+  });
+
+  test('--lr takes numbers above 0', async () => {
+    for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
+      const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
+      expect([value, code]).toEqual([value, 2]);
+      expect(err).toContain(`--lr takes a number above 0, but was given "${value}"`);
+    }
+  });
+
+  test('seeds of all runs must fit in 32 bits', async () => {
+    const { code, err } = await tilegrad(['run', 'A1', '--seed', '4294967295', '--runs', '2']);
+    expect(code).toBe(2);
+    expect(err).toContain('4294967295');
+  });
+});
+
+describe('errors', () => {
+  const broken = { experiments: () => Promise.reject(new DataError('train.bin is truncated')) };
+
+  test('a known error prints its message, no stack, and ends with its exit code', async () => {
+    const { code, out, err } = await tilegrad(['list'], { parts: broken });
+    expect(code).toBe(1);
+    expect(out).toBe('');
+    expect(err).toBe('error: train.bin is truncated\n');
+  });
+
+  test.each([
+    [['list', '--json'], 1, 'DATA'],
+    [['run', 'A1', '--epochs', 'x', '--json'], 2, 'USAGE'],
+    [['list', '--json', '--nonsense'], 2, 'USAGE'],
+  ])('with --json %j is one JSON value on stdout and a message on stderr', async (words, exitCode, errorCode) => {
+    const { code, out, err } = await tilegrad(words, { parts: broken });
+    expect(code).toBe(exitCode);
+    const { error } = JSON.parse(out);
+    expect(Object.keys(error)).toEqual(['code', 'message']);
+    expect(error.code).toBe(errorCode);
+    expect(err).toContain(error.message);
+  });
+
+  test('an unexpected error ends with 1; its stack comes with --debug or TILEGRAD_DEBUG only', async () => {
+    const parts = { experiments: () => Promise.reject(new TypeError('x is not a function')) };
+    const plain = await tilegrad(['list'], { parts });
+    expect(plain.code).toBe(1);
+    expect(plain.err).toContain('x is not a function');
+    expect(plain.err).not.toContain('    at ');
+    expect((await tilegrad(['list', '--debug'], { parts })).err).toContain('    at ');
+    const io = new FakeIo();
+    io.env = { TILEGRAD_DEBUG: '1' };
+    expect((await tilegrad(['list'], { parts, io })).err).toContain('    at ');
+  });
+});
+
+describe('list', () => {
+  test('shows id, title, data set and published figures', async () => {
+    const { code, out, log } = await tilegrad(['list']);
+    expect(code).toBe(0);
+    for (const text of ['A1', 'LeNet-5', 'cifar10', '0.6191 / 0.6022', '62,006']) expect(out).toContain(text);
+    expect(log.engineLoads).toBe(0);
+  });
+
+  test('--json prints the same as data', async () => {
+    const [entry] = JSON.parse((await tilegrad(['list', '--json'])).out);
+    expect(entry).toMatchObject({ id: 'A1', dataset: 'cifar10', published: { testAccuracy: 0.6022 } });
+  });
+});
+
+describe('data', () => {
+  test('list says what is here, what is only a sample and what is incomplete', async () => {
+    const { code, out } = await tilegrad(['data', 'list']);
+    expect(code).toBe(0);
+    for (const text of ['only the bundled sample', 'incomplete: /cache/mnist', 'not here', '5.0 MB']) {
+      expect(out).toContain(text);
+    }
+    const entries = JSON.parse((await tilegrad(['data', 'list', '--json'])).out);
+    expect(entries.map((entry: { found: unknown }) => entry.found)).toMatchObject([
+      { kind: 'sample' },
+      { missing: ['t10k-labels-idx1-ubyte'] },
+      null,
+    ]);
+  });
+
+  test('fetch reports progress on stderr and the place on stdout', async () => {
+    const { code, out, err, io } = await tilegrad(['data', 'fetch', 'MNIST', '--data', '/d', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual({
+      name: 'mnist',
+      path: '/d/mnist',
+      files: ['a.gz'],
+      downloaded: ['a.gz'],
+      reused: [],
+    });
+    expect(err).toBe('a.gz, 5.0 MB\n');
+    expect(io.handlers.size).toBe(0);
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { adapterAdvice } from '../../src/cli/advice.ts';
+import { nodeIsNewEnough } from '../../src/cli/doctor.ts';
+import { AdapterError, GpuError } from '../../src/errors.ts';
+import { adapter, fakeParts, tilegrad } from './fakes.ts';
+
+const noAdapter = {
+  openDevice: () => {
+    throw new AdapterError('no WebGPU adapter was found');
+  },
+};
+
+describe('doctor', () => {
+  test('a training that works is a pass: adapter, times, features and limits are told', async () => {
+    const { code, out, log } = await tilegrad(['doctor']);
+    expect(code).toBe(0);
+    expect(out).toContain('the loss went from 2.0000 to 1.0000 in 3 steps');
+    for (const text of ['Mesa 25.0.7', 'shader-f16', 'maxBufferSize', 'run on the CPU', 'This machine can train.']) {
+      expect(out).toContain(text);
+    }
+    expect(log.disposed).toEqual(['device']);
+  });
+
+  test('--json holds the whole diagnosis', async () => {
+    const { code, out, err } = await tilegrad(['doctor', '--json']);
+    expect(code).toBe(0);
+    expect(err).toBe('');
+    const diagnosis = JSON.parse(out);
+    expect(diagnosis).toMatchObject({
+      ok: true,
+      adapter,
+      training: { losses: [2, 1.5, 1], stepSeconds: 2 },
+      advice: [],
+    });
+    expect(diagnosis.checks.map((check: { name: string }) => check.name)).toEqual([
+      'node',
+      'webgpu',
+      'adapter',
+      'training',
+    ]);
+  });
+
+  test.each([
+    ['a loss that does not fall', [1, 1.2, 1.1], 'it should have gone down'],
+    ['a loss that is not a number', [1, Number.NaN, 0.5], 'it should be a finite number'],
+    ['no loss at all', [], 'it should be a finite number'],
+  ])('%s is a failure', async (_name, doctorLosses, text) => {
+    const { code, out } = await tilegrad(['doctor', '--json'], { doctorLosses });
+    expect(code).toBe(1);
+    const { ok, checks, advice } = JSON.parse(out);
+    expect(ok).toBe(false);
+    expect(checks.at(-1)).toMatchObject({ name: 'training', ok: false });
+    expect(checks.at(-1).detail).toContain(text);
+    expect(advice).toHaveLength(1);
+  });
+
+  test('no adapter: exit 1, what is missing and what to run, as text and as JSON', async () => {
+    const text = await tilegrad(['doctor'], noAdapter);
+    expect(text.code).toBe(1);
+    expect(text.out).toMatch(/FAILED +adapter +no WebGPU adapter was found/);
+    expect(text.out).toContain('npm run setup');
+    const { ok, adapter: found, training, advice } = JSON.parse((await tilegrad(['doctor', '--json'], noAdapter)).out);
+    expect({ ok, found, training }).toEqual({ ok: false, found: null, training: null });
+    expect(advice.length).toBeGreaterThan(1);
+  });
+
+  test('a device that fails while training is disposed and reported', async () => {
+    const { parts, log } = fakeParts();
+    const engine = {
+      ...(await parts.engine()),
+      trainSmallNetwork: () => Promise.reject(new GpuError('validation failed')),
+    };
+    const { code, out } = await tilegrad(['doctor'], { parts: { engine: async () => engine } });
+    expect(code).toBe(1);
+    expect(out).toMatch(/FAILED +training +validation failed/);
+    expect(log.disposed).toEqual(['device']);
+  });
+
+  test('a native module that does not load is a failed check, not a crash', async () => {
+    const parts = { engine: () => Promise.reject(new Error('cannot open shared object file')) };
+    const { code, out } = await tilegrad(['doctor'], { parts });
+    expect(code).toBe(1);
+    expect(out).toMatch(/FAILED +adapter +cannot open shared object file/);
+    expect(out).toContain('npm ci');
+  });
+});
+
+test('Node 20.19 is the oldest that counts', () => {
+  expect(['18.20.0', '20.18.3', '20.19.0', '20.20.2', '22.1.0', '24.0.0'].map(nodeIsNewEnough)).toEqual([
+    false,
+    false,
+    true,
+    true,
+    true,
+    true,
+  ]);
+});
+
+test.each([
+  ['Debian 12', 'ID=debian\nVERSION_ID="12"\n', 'bookworm-backports'],
+  ['Debian 13', 'ID=debian\nVERSION_ID="13"\n', 'apt-get install -y mesa-vulkan-drivers'],
+  ['Ubuntu', 'VERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n', 'apt-get install -y mesa-vulkan-drivers'],
+  ['a relative of Ubuntu', 'ID=linuxmint\nID_LIKE="ubuntu debian"\n', 'apt-get install -y mesa-vulkan-drivers'],
+  ['another Linux', 'ID=fedora\nVERSION_ID=43\n', 'package manager'],
+])('advice for %s', (name, osRelease, expected) => {
+  const advice = adapterAdvice({ platform: 'linux', osRelease }).join('\n');
+  expect(advice).toContain(expected);
+  expect(advice).toContain('npm run setup');
+  expect(advice.includes('bookworm')).toBe(name === 'Debian 12');
+});
+
+test('advice for macOS and Windows names no Linux package', () => {
+  expect(adapterAdvice({ platform: 'darwin', osRelease: '' }).join()).toContain('Metal');
+  expect(adapterAdvice({ platform: 'win32', osRelease: '' }).join()).toContain('Direct3D 12');
+  for (const platform of ['darwin', 'win32']) {
+    expect(adapterAdvice({ platform, osRelease: '' }).join()).not.toContain('apt-get');
+  }
+});

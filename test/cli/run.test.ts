@@ -1,0 +1,212 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AdapterError, DeviceLostError } from '../../src/errors.ts';
+import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
+import { FakeIo, tilegrad } from './fakes.ts';
+
+let out: string;
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), 'tilegrad-run-'));
+});
+afterEach(() => rmSync(out, { recursive: true, force: true }));
+
+const curves = ['accuracy.png', 'accuracy.svg', 'loss.png', 'loss.svg'];
+
+/** The one folder a run left, and its record, checked against the schema. */
+function result(): { folder: string; files: string[]; record: RunRecord } {
+  const folders = readdirSync(out);
+  expect(folders).toHaveLength(1);
+  const folder = join(out, folders[0]!);
+  const record = runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
+  return { folder, files: readdirSync(folder).sort(), record };
+}
+
+describe('a run that finishes', () => {
+  test('prints adapter, source, summary, a line per epoch and the comparison; leaves record and curves', async () => {
+    const { code, out: text, err, log, io } = await tilegrad(['run', 'a1', '--out', out]);
+    expect(code).toBe(0);
+    const { folder, files, record } = result();
+    expect(folder).toMatch(/[/\\]\d{8}-\d{6}-A1$/);
+    expect(files).toEqual([...curves, 'run.json']);
+    expect(text).toContain('llvmpipe (fake), Mesa 25.0.7, vulkan (software adapter: the kernels run on the CPU)');
+    expect(text).toContain('not the full data set: to get it, run `npx tilegrad data fetch cifar10`');
+    expect(text).toContain('Model: "fake"');
+    expect(text).toContain('Epoch 3/3  loss 0.5000  accuracy 0.8750  val_loss 0.6000  val_accuracy 0.7750');
+    expect(text).toMatch(/test accuracy +│ +0\.6022 │ +0\.5100 │ +-9\.22 points/);
+    expect(text).toContain('trained on the bundled sample');
+    expect(text).toContain(folder);
+    expect(err).toBe('');
+    expect(record).toMatchObject({
+      status: 'finished',
+      interrupted: false,
+      configuration: { epochs: 3, batchSize: 256, learningRate: 0.001, seed: 1, runs: 1, limit: null },
+      results: { runs: 1, trainAccuracy: { mean: 0.875, sd: null }, testAccuracy: { mean: 0.51 } },
+      data: { kind: 'sample', trainImages: 1000 },
+      counters: { dispatches: 7 },
+      versions: { node: process.versions.node },
+    });
+    expect(record.runs[0]!.history.map((logs) => logs.epoch)).toEqual([1, 2, 3]);
+    expect(record.timings.finishedAt).not.toBeNull();
+    expect(log.disposed).toEqual(['model 1', 'loader', 'loader', 'device']);
+    expect(io.handlers.size).toBe(0);
+  });
+
+  test('options reach the data, the model and the optimiser, and are named where they spoil the comparison', async () => {
+    const options = '--data /d --epochs 2 --batch 50 --lr 1e-2 --seed 7 --limit 100'.split(' ');
+    const { code, log } = await tilegrad(['run', 'A1', ...options, '--out', out], { kind: 'folder' });
+    expect(code).toBe(0);
+    expect(log.asked).toEqual([{ dir: '/d', limit: 100 }]);
+    expect(log.fits).toEqual([{ epochs: 2, batchSize: 50, seed: 7, samples: 100 }]);
+    expect(log.learningRates).toEqual([0.01]);
+    expect(result().record.notes).toEqual([
+      '--limit 100 was given',
+      'epochs 2 instead of 3',
+      'batch size 50 instead of 256',
+      'learning rate 0.01 instead of 0.001',
+    ]);
+  });
+
+  test('the full data with the published settings is compared without reservation', async () => {
+    const { out: text } = await tilegrad(['run', 'A1', '--out', out], { kind: 'archive' });
+    expect(result().record.notes).toEqual([]);
+    expect(text).not.toContain('like for like');
+    expect(text).not.toContain('sample:');
+  });
+
+  test('--runs trains models of following seeds into one record and reports mean and deviation', async () => {
+    const { code, out: text, log } = await tilegrad(['run', 'A1', '--runs', '3', '--seed', '5', '--out', out]);
+    expect(code).toBe(0);
+    const { record, folder } = result();
+    expect(record.runs.map((run) => run.seed)).toEqual([5, 6, 7]);
+    expect(record.results!.testAccuracy.mean).toBeCloseTo(0.56, 10);
+    expect(record.results!.testAccuracy.sd).toBeCloseTo(0.01, 10);
+    expect(text).toContain('Run 3 of 3, seed 7');
+    expect(text).toContain('0.5600 (sd 0.0100)');
+    expect(readFileSync(join(folder, 'accuracy.svg'), 'utf8')).toContain('thin: 3 runs');
+    expect(log.disposed.filter((what) => what.startsWith('model')).sort()).toEqual(['model 5', 'model 6', 'model 7']);
+  });
+
+  test('with --json stdout is the record alone', async () => {
+    const { code, out: text, err } = await tilegrad(['run', 'A1', '--out', out, '--json']);
+    expect(code).toBe(0);
+    const { folder, ...record } = JSON.parse(text);
+    expect(folder).toBe(result().folder);
+    expect(record).toEqual(result().record);
+    expect(err).toContain('Epoch 1/3');
+  });
+});
+
+describe('a request that cannot work leaves nothing', () => {
+  test('a batch larger than the data', async () => {
+    const { code, err, log } = await tilegrad(['run', 'A1', '--limit', '200', '--out', join(out, 'new')]);
+    expect(code).toBe(2);
+    expect(err).toContain('a batch of 256 is larger than the data');
+    expect(err).toContain('200 training images');
+    expect(log.opened).toBe(0);
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  test('an --out that cannot be a folder', async () => {
+    writeFileSync(join(out, 'file'), 'mine');
+    for (const path of [join(out, 'file'), join(out, 'file', 'below', 'it')]) {
+      const { code, err, log } = await tilegrad(['run', 'A1', '--out', path]);
+      expect(code).toBe(1);
+      expect(err).toContain(path);
+      expect(err).toContain('a file, not a folder');
+      expect(log.opened).toBe(0);
+    }
+    expect(readFileSync(join(out, 'file'), 'utf8')).toBe('mine');
+  });
+
+  test('no adapter', async () => {
+    const openDevice = () => {
+      throw new AdapterError('no adapter; run `npm run setup`');
+    };
+    const { code, err, io } = await tilegrad(['run', 'A1', '--out', join(out, 'new')], { openDevice });
+    expect(code).toBe(1);
+    expect(err).toBe('error: no adapter; run `npm run setup`\n');
+    expect(existsSync(join(out, 'new'))).toBe(false);
+    expect(io.handlers.size).toBe(0);
+  });
+});
+
+describe('a run that is stopped', () => {
+  test('Ctrl-C keeps finished epochs and ends with 1', async () => {
+    const io = new FakeIo();
+    const duringEpoch = (epoch: number) => epoch === 3 && io.pressCtrlC();
+    const { code, err, log } = await tilegrad(['run', 'A1', '--out', out], { io, duringEpoch });
+    expect(code).toBe(1);
+    const { folder, files, record } = result();
+    expect(err).toContain(`interrupted after epoch 2; results kept in ${folder}`);
+    expect(err).toContain('press Ctrl-C again');
+    expect(files).toEqual([...curves, 'run.json']);
+    expect(record).toMatchObject({ status: 'interrupted', interrupted: true, results: null });
+    expect(record.runs[0]).toMatchObject({ interrupted: true, evaluation: null });
+    expect(record.runs[0]!.history).toHaveLength(2);
+    expect(log.disposed.at(-1)).toBe('device');
+    expect(io.exitCodes).toEqual([]);
+  });
+
+  test('Ctrl-C in the first epoch leaves a record without curves', async () => {
+    const io = new FakeIo();
+    const { code, out: text } = await tilegrad(['run', 'A1', '--out', out, '--json'], {
+      io,
+      duringEpoch: () => io.pressCtrlC(),
+    });
+    expect(code).toBe(1);
+    expect(JSON.parse(text).error.code).toBe('ABORTED');
+    expect(result().files).toEqual(['run.json']);
+  });
+
+  test('Ctrl-C in the second of three runs keeps the first one whole and starts no third', async () => {
+    const io = new FakeIo();
+    const duringEpoch = (epoch: number, seed: number) => seed === 2 && epoch === 2 && io.pressCtrlC();
+    const { err, log } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { io, duringEpoch });
+    expect(err).toContain('interrupted after epoch 1 of run 2');
+    const { record } = result();
+    expect(record.runs.map((run) => [run.seed, run.interrupted])).toEqual([
+      [1, false],
+      [2, true],
+    ]);
+    expect(record.results!.runs).toBe(1);
+    expect(log.fits).toHaveLength(2);
+  });
+
+  test('a second Ctrl-C exits at once with 130', async () => {
+    const io = new FakeIo();
+    const duringEpoch = () => {
+      io.pressCtrlC();
+      io.pressCtrlC();
+    };
+    await tilegrad(['run', 'A1', '--out', out], { io, duringEpoch });
+    expect(io.exitCodes).toEqual([130]);
+  });
+
+  test('an error in training keeps finished epochs and is recorded', async () => {
+    const duringEpoch = (epoch: number) => {
+      if (epoch === 2) throw new DeviceLostError('the driver was reset');
+    };
+    const { code, err, log } = await tilegrad(['run', 'A1', '--out', out], { duringEpoch });
+    expect(code).toBe(1);
+    const { record, folder, files } = result();
+    expect(err).toBe(`What finished before the error is kept in ${folder}\nerror: the driver was reset\n`);
+    expect(record).toMatchObject({ status: 'failed', error: { code: 'DEVICE_LOST', message: 'the driver was reset' } });
+    expect(record.runs[0]!.history).toHaveLength(1);
+    expect(files).toEqual([...curves, 'run.json']);
+    expect(log.disposed.at(-1)).toBe('device');
+  });
+
+  test('run.json is complete after each epoch, so that a killed process loses nothing', async () => {
+    const seen: number[] = [];
+    await tilegrad(['run', 'A1', '--out', out], {
+      duringEpoch: () => {
+        const { record } = result();
+        expect(record.status).toBe('running');
+        seen.push(record.runs[0]?.history.length ?? 0);
+      },
+    });
+    expect(seen).toEqual([0, 1, 2]);
+  });
+});

@@ -1,0 +1,51 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FileError } from '../../src/errors.ts';
+import { checkWritable, createRunFolder, timeStamp, writeAtomically } from '../../src/report/run-folder.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'tilegrad-folder-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const time = new Date(2026, 0, 2, 3, 4, 5);
+
+test('the time is local and sorts by name', () => {
+  expect(timeStamp(time)).toBe('20260102-030405');
+  expect(timeStamp(new Date(2026, 10, 20, 23, 59, 59))).toBe('20261120-235959');
+});
+
+test('a folder is created with those above it, and a taken name gets a number', () => {
+  const out = join(root, 'a', 'b');
+  const names = [1, 2, 3].map(() => createRunFolder(out, 'A1', time));
+  expect(names).toEqual(['', '-2', '-3'].map((end) => join(out, `20260102-030405-A1${end}`)));
+  expect(readdirSync(out)).toHaveLength(3);
+});
+
+test('a path below a file is refused with a reason, and nothing is made', () => {
+  writeFileSync(join(root, 'file'), '');
+  for (const path of [join(root, 'file'), join(root, 'file', 'x', 'y')]) {
+    expect(() => checkWritable(path)).toThrow(FileError);
+    expect(() => checkWritable(path)).toThrow(/file, not a folder.*--out/);
+    expect(() => createRunFolder(path, 'A1', time)).toThrow(FileError);
+  }
+  expect(readdirSync(root)).toEqual(['file']);
+});
+
+test('a folder that can be made passes the check and is not made by it', () => {
+  checkWritable(join(root, 'a', 'b'));
+  expect(existsSync(join(root, 'a'))).toBe(false);
+});
+
+test('a file is replaced whole, and a write that fails leaves neither a part nor a temporary file', () => {
+  const path = join(root, 'run.json');
+  writeAtomically(path, 'one');
+  writeAtomically(path, 'two');
+  expect(readFileSync(path, 'utf8')).toBe('two');
+  mkdirSync(join(root, 'taken'));
+  expect(() => writeAtomically(join(root, 'taken'), 'three')).toThrow(FileError);
+  expect(readdirSync(root).sort()).toEqual(['run.json', 'taken']);
+});
