@@ -1,3 +1,4 @@
+import type { OperatorName } from '../../src/autograd/operators.ts';
 import { relu, softmax } from './activation.ts';
 import { conv2d } from './conv2d.ts';
 import { add, biasAdd } from './elementwise.ts';
@@ -7,20 +8,6 @@ import { maxPool2d } from './pooling.ts';
 import { mean, sum } from './reduce.ts';
 import type { Reference } from './reference.ts';
 import { reshape } from './shape.ts';
-
-export type OperatorName =
-  | 'matmul'
-  | 'linear'
-  | 'conv2d'
-  | 'biasAdd'
-  | 'add'
-  | 'relu'
-  | 'softmax'
-  | 'maxPool2d'
-  | 'reshape'
-  | 'sum'
-  | 'mean'
-  | 'softmaxCrossEntropy';
 
 /** Total by type: an operator without a reference does not compile. */
 export const references: Record<OperatorName, Reference> = {
@@ -38,4 +25,5 @@ export const references: Record<OperatorName, Reference> = {
   softmaxCrossEntropy,
 };
 
+export type { OperatorName };
 export const operatorNames = Object.keys(references) as OperatorName[];

@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest';
+import { type OperatorName, references } from '../reference/index.ts';
+import { ndarray, sizeOf } from '../reference/ndarray.ts';
+import { callOperator, compareWithReference, type HostInput, runOperator } from '../support/adapter.ts';
+import { expectClose } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { tensor } from '../../src/node.ts';
+import { drawLike } from '../support/operator-cases.ts';
+
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+
+describeOnDevice('where derivatives jump and numbers end', (device) => {
+  const run = (name: OperatorName, inputs: HostInput[], attrs: object, dout: number[]) =>
+    runOperator(device, name, inputs, attrs, dout);
+
+  /** Forward only: what an operator makes of special values must be what the reference makes of them. */
+  async function expectForward(name: OperatorName, inputs: HostInput[], attrs: object = {}): Promise<Float32Array> {
+    const tensors = inputs.map(({ shape, data, dtype }) => tensor(device, data, shape, { dtype }));
+    const y = callOperator(name, tensors, attrs);
+    const actual = await y.data();
+    for (const t of [...tensors, y]) t.dispose();
+    const expected = references[name].forward(
+      inputs.map(({ shape, data }) => ndarray(shape, data)),
+      attrs,
+    );
+    expectClose(actual, expected.data, { rtol: 2e-6 }, name);
+    return actual as Float32Array;
+  }
+
+  test('relu: the gradient at 0 and at -0 is 0', async () => {
+    const { output, grads } = await run('relu', [{ shape: [5], data: [-1, -0, 0, 1e-30, 2] }], {}, [1, 1, 1, 1, 1]);
+    expectClose(output, [0, 0, 0, 1e-30, 2]);
+    expectClose(grads[0]!, [0, 0, 0, 1, 1]);
+  });
+
+  test('relu fused into linear and conv2d: the gradient at 0 is 0', async () => {
+    // The weights cancel in the first column: an exact 0 before the activation.
+    const weight = { shape: [2, 2], data: [1, 1, -1, 1] };
+    const linear = await run('linear', [{ shape: [1, 2], data: [3, 3] }, weight], { activation: 'relu' }, [5, 7]);
+    expectClose(linear.output, [0, 6]);
+    expectClose(linear.grads[0]!, [7, 7]);
+    expectClose(linear.grads[1]!, [0, 21, 0, 21]);
+
+    const x = { shape: [1, 1, 1, 2], data: [3, 3] };
+    const filter = { shape: [1, 1, 2, 2], data: weight.data };
+    const conv = await run('conv2d', [x, filter, { shape: [2], data: [0, 0] }], { activation: 'relu' }, [5, 7]);
+    expectClose(conv.output, [0, 6]);
+    expectClose(conv.grads[0]!, [7, 7]);
+    expectClose(conv.grads[1]!, [0, 21, 0, 21]);
+    expectClose(conv.grads[2]!, [0, 7]);
+  });
+
+  test('maxPool2d: of equal maxima the first in row-major order gets the gradient', async () => {
+    const x = { shape: [1, 2, 4, 1], data: [5, 5, -1, 2, 5, 5, 2, 2] };
+    const { output, grads } = await run('maxPool2d', [x], { poolSize: 2 }, [3, 4]);
+    expectClose(output, [5, 2]);
+    expectClose(grads[0]!, [3, 0, 0, 4, 0, 0, 0, 0]);
+  });
+
+  test('maxPool2d: an all-equal image under overlapping windows', async () => {
+    const x = { shape: [1, 3, 3, 1], data: Array(9).fill(-2) };
+    const { output, grads } = await run('maxPool2d', [x], { poolSize: 2, strides: 1 }, [1, 10, 100, 1000]);
+    expectClose(output, [-2, -2, -2, -2]);
+    expectClose(grads[0]!, [1, 10, 0, 100, 1000, 0, 0, 0, 0]);
+  });
+
+  test("maxPool2d: padding takes no part, whatever the values' sign", async () => {
+    const x = { shape: [1, 1, 3, 1], data: [-5, -7, -inf] };
+    const { output, grads } = await run('maxPool2d', [x], { poolSize: 2, padding: 'same' }, [1, 2]);
+    expectClose(output, [-5, -inf]);
+    expectClose(grads[0]!, [1, 0, 2]);
+  });
+
+  test('maxPool2d: NaN wins its window, and the first of them gets the gradient', async () => {
+    const x = { shape: [1, 2, 4, 1], data: [9, nan, 1, inf, nan, 9, inf, 1] };
+    const { output, grads } = await run('maxPool2d', [x], { poolSize: 2 }, [3, 4]);
+    expectClose(output, [nan, inf]);
+    expectClose(grads[0]!, [0, 3, 0, 4, 0, 0, 0, 0]);
+  });
+
+  const logits = [
+    [1e4, -1e4, 0, 1e4],
+    [-1e4, -1e4, -1e4, -1e4],
+    [0, 0, 0, 0],
+    [88.8, 0, -88.8, 1],
+    [-3e38, 3e38, 0, 1],
+  ];
+
+  test.each(logits.map((row) => [row]))('softmax of %j', async (row) => {
+    const y = await expectForward('softmax', [{ shape: [1, 4], data: row }]);
+    expect(y.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6);
+    const dout = drawLike([1, 4], 3);
+    const x = ndarray([1, 4], row);
+    const expected = references.softmax.backward([x], references.softmax.forward([x], {}), dout, {});
+    const { grads } = await run('softmax', [x], {}, [...dout.data]);
+    expectClose(grads[0]!, expected[0]!.data, { magnitude: [1, 1, 1, 1], rtol: 1e-6 });
+  });
+
+  test.each([0, 1, 2, 3])('softmaxCrossEntropy of extreme rows, label %i', async (label) => {
+    const finite = logits.slice(0, 4); // 3e38 - -3e38 is no f32
+    const inputs: HostInput[] = [
+      { shape: [4, 4], data: finite.flat() },
+      { shape: [4], data: Array(4).fill(label), dtype: 'u32' },
+    ];
+    const host = inputs.map(({ shape, data }) => ndarray(shape, data));
+    const loss = references.softmaxCrossEntropy.forward(host, {});
+    const expected = references.softmaxCrossEntropy.backward(host, loss, ndarray([], [2]), {});
+    const { output, grads } = await run('softmaxCrossEntropy', inputs, {}, [2]);
+    expectClose(output, loss.data, { rtol: 1e-6 });
+    expectClose(grads[0]!, expected[0]!.data, { magnitude: Array(16).fill(1), rtol: 1e-6 });
+  });
+
+  // A window or a row without the NaN must stay clean, one with it must not lose it.
+  const poisoned = [1, nan, -2, 3, 0.5, 4, -inf, 1, 2, inf, 1, -1];
+  test.each<[OperatorName, HostInput[], object?]>([
+    ['relu', [{ shape: [12], data: poisoned }]],
+    ['add', [{ shape: [12], data: poisoned }, { shape: [12], data: [...poisoned].reverse() }]],
+    ['biasAdd', [{ shape: [4, 3], data: poisoned }, { shape: [3], data: [1, -inf, 2] }]],
+    ['softmax', [{ shape: [4, 3], data: poisoned }]],
+    ['sum', [{ shape: [12], data: poisoned }]],
+    ['mean', [{ shape: [4], data: [1, 2, -inf, 3] }]],
+    ['reshape', [{ shape: [12], data: poisoned }], { shape: [3, 4] }],
+    ['matmul', [{ shape: [4, 3], data: poisoned }, { shape: [3, 2], data: [1, 2, 3, 4, 5, 6] }]],
+    ['linear', [{ shape: [4, 3], data: poisoned }, { shape: [3, 1], data: [1, 2, 3] }], { activation: 'relu' }],
+    [
+      'conv2d',
+      [{ shape: [1, 4, 3, 1], data: poisoned }, { shape: [2, 2, 1, 1], data: [1, 2, 3, 4] }],
+      { activation: 'relu', padding: 'same' },
+    ],
+    ['maxPool2d', [{ shape: [1, 4, 3, 1], data: poisoned }], { poolSize: 2, strides: 1 }],
+    ['softmaxCrossEntropy', [{ shape: [1, 3], data: [1, nan, 2] }, { shape: [1], data: [0], dtype: 'u32' }]],
+  ])('%s hands on NaN and infinities', async (name, inputs, attrs) => {
+    await expectForward(name, inputs, attrs);
+  });
+
+  test.each<[OperatorName, number[][], object]>([
+    ['conv2d', [[1, 1, 1, 1], [1, 1, 1, 1], [1]], {}],
+    ['conv2d', [[1, 1, 1, 3], [5, 5, 3, 2]], { padding: 'same', strides: 2 }],
+    ['conv2d', [[1, 5, 5, 1], [5, 5, 1, 7], [7]], { activation: 'relu' }],
+    ['conv2d', [[2, 28, 28, 3], [5, 5, 3, 6], [6]], { activation: 'relu' }],
+    ['conv2d', [[2, 14, 14, 6], [5, 5, 6, 16], [16]], { activation: 'relu' }],
+    ['maxPool2d', [[1, 1, 1, 1]], { poolSize: 1 }],
+    ['maxPool2d', [[1, 1, 1, 5]], { poolSize: [3, 2], padding: 'same' }],
+    ['linear', [[1, 1], [1, 1], [1]], { activation: 'relu' }],
+    ['linear', [[3, 400], [400, 120], [120]], { activation: 'relu' }],
+    ['matmul', [[1, 1000], [1000, 1]], {}],
+    ['matmul', [[257, 1], [1, 129]], {}],
+    ['sum', [[]], {}],
+    ['mean', [[1]], {}],
+    ['sum', [[100_003]], {}],
+    ['biasAdd', [[10_007, 3], [3]], {}],
+    ['softmax', [[1]], {}],
+    ['softmax', [[2, 1000]], {}],
+  ])('%s of %j %j', async (name, shapes, attrs) => {
+    expect(shapes.every((shape) => sizeOf(shape) > 0)).toBe(true);
+    await compareWithReference(device, name, { inputs: shapes.map((shape) => ({ shape })), attrs, seed: 11 });
+  });
+});

@@ -1,0 +1,164 @@
+import { expect, test } from 'vitest';
+import {
+  add,
+  ArgumentError,
+  type Device,
+  DisposedError,
+  linear,
+  matmul,
+  mean,
+  noGrad,
+  relu,
+  reshape,
+  ShapeError,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+describeOnDevice('the tape', (device: Device) => {
+  const leaf = (data: number[], shape = [data.length]) => tensor(device, data, shape, { requiresGrad: true });
+  const gradOf = async (x: Tensor) => (x.grad ? [...(await x.grad.data())] : null);
+
+  test('a tensor used twice by one operator gets both gradients', async () => {
+    const x = leaf([1, 2, 3]);
+    sum(add(x, x)).backward();
+    expect(await gradOf(x)).toEqual([2, 2, 2]);
+  });
+
+  test('matmul of a tensor with itself', async () => {
+    const x = leaf([1, 2, 3, 4], [2, 2]);
+    sum(matmul(x, x)).backward();
+    // d/dX sum(X X) = 1 X^T + X^T 1
+    expect(await gradOf(x)).toEqual([3 + 4, 7 + 4, 3 + 6, 7 + 6]);
+  });
+
+  test('a diamond: both ways from x to y add up', async () => {
+    const x = leaf([-1, 2, 3]);
+    const shared = relu(x);
+    const left = add(shared, shared);
+    sum(add(left, relu(shared))).backward();
+    expect(await gradOf(x)).toEqual([0, 3, 3]);
+  });
+
+  test('a tensor used early and late: its gradient waits for every use', async () => {
+    const x = leaf([1, 1]);
+    let y = add(x, x);
+    for (let k = 0; k < 6; k++) y = add(y, relu(y));
+    sum(add(y, x)).backward();
+    expect(await gradOf(x)).toEqual([2 * 2 ** 6 + 1, 2 * 2 ** 6 + 1]);
+  });
+
+  test('a leaf used directly and through reshape, whose results share memory', async () => {
+    const x = leaf([1, 2, 3, 4], [2, 2]);
+    const flat = reshape(x, [4]);
+    add(sum(flat), sum(x)).backward();
+    expect(await gradOf(x)).toEqual([2, 2, 2, 2]);
+    expect(x.grad!.shape).toEqual([2, 2]);
+  });
+
+  test('backward twice adds to the gradient, as in PyTorch', async () => {
+    const x = leaf([1, -2]);
+    const y = relu(x);
+    y.backward(tensor(device, [3, 5], [2]));
+    expect(await gradOf(x)).toEqual([3, 0]);
+    y.backward(tensor(device, [4, 6], [2]));
+    expect(await gradOf(x)).toEqual([7, 0]);
+    x.grad = null;
+    mean(x).backward();
+    expect(await gradOf(x)).toEqual([0.5, 0.5]);
+  });
+
+  test('backward leaves its dout and the output as they were', async () => {
+    const x = leaf([1, 2]);
+    const y = add(x, x);
+    const dout = tensor(device, [3, 4], [2]);
+    y.backward(dout);
+    y.backward(dout);
+    expect([...(await dout.data())]).toEqual([3, 4]);
+    expect([...(await y.data())]).toEqual([2, 4]);
+    expect(await gradOf(x)).toEqual([12, 16]);
+    // The gradient is its own memory: changing one later must not change the other.
+    dout.dispose();
+    expect(await gradOf(x)).toEqual([12, 16]);
+  });
+
+  test('each of two leaves that share one gradient gets a copy of its own', async () => {
+    const a = leaf([1, 2]);
+    const b = leaf([3, 4]);
+    sum(add(a, b)).backward();
+    sum(relu(a)).backward();
+    expect(await gradOf(a)).toEqual([2, 2]);
+    expect(await gradOf(b)).toEqual([1, 1]);
+  });
+
+  test('inputs that ask for no gradient get none, intermediate results neither', async () => {
+    const x = tensor(device, [1, 2], [1, 2]);
+    const weight = leaf([1, 0, 0, 1], [2, 2]);
+    const bias = tensor(device, [0, 0], [2]);
+    const y = linear(x, weight, bias);
+    sum(y).backward();
+    expect(x.grad).toBeNull();
+    expect(bias.grad).toBeNull();
+    expect(y.grad).toBeNull();
+    expect(await gradOf(weight)).toEqual([1, 1, 2, 2]);
+    expect(x.requiresGrad).toBe(false);
+    expect(y.requiresGrad).toBe(true);
+  });
+
+  test('noGrad records nothing, also when its body throws', () => {
+    const x = leaf([1]);
+    expect(noGrad(() => relu(x)).requiresGrad).toBe(false);
+    expect(() =>
+      noGrad(() => {
+        throw new Error('inside');
+      }),
+    ).toThrow('inside');
+    expect(relu(x).requiresGrad).toBe(true);
+  });
+
+  test('backward refuses what has no gradient, no scalar without dout, and a dout that does not fit', () => {
+    expect(() => sum(tensor(device, [1], [1])).backward()).toThrow(ArgumentError);
+    const y = relu(leaf([1, 2]));
+    expect(() => y.backward()).toThrow(ShapeError);
+    expect(() => y.backward(tensor(device, [1, 2, 3], [3]))).toThrow(/backward: .*\[2\].*\[3\]/);
+    expect(() => y.backward(tensor(device, [1, 2], [2], { dtype: 'i32' }))).toThrow(ShapeError);
+    expect(() => y.backward(tensor(device, [1, 2, 3, 4], [2], { models: 2 }))).toThrow(ShapeError);
+  });
+
+  test('a scope releases what was made in it, but not what it returns nor the gradients of leaves outside', async () => {
+    const x = leaf([1, 2]);
+    let inner: Tensor | undefined;
+    const { kept } = scope(device, () => {
+      inner = add(x, x);
+      const kept = relu(inner);
+      sum(kept).backward();
+      return { kept };
+    });
+    expect([...(await kept.data())]).toEqual([2, 4]);
+    expect(await gradOf(x)).toEqual([2, 2]);
+    await expect(inner!.data()).rejects.toThrow(DisposedError);
+    expect(() => relu(inner!)).toThrow(DisposedError);
+  });
+
+  test('steps in a scope do not grow memory', async () => {
+    const weight = leaf([1, 2, 3, 4], [2, 2]);
+    const step = () =>
+      scope(device, () => {
+        const x = tensor(device, [1, 2, 3, 4], [2, 2]);
+        const loss = mean(linear(x, weight, null, { activation: 'relu' }));
+        weight.grad?.dispose();
+        weight.grad = null;
+        loss.backward();
+        return loss;
+      });
+    step().dispose();
+    step().dispose();
+    const before = device.counters.bytesAllocated;
+    for (let k = 0; k < 20; k++) step().dispose();
+    await weight.grad!.data();
+    expect(device.counters.bytesAllocated).toBe(before);
+  });
+});

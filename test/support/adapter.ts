@@ -1,0 +1,146 @@
+import * as tg from '../../src/autograd/index.ts';
+import type { Tensor } from '../../src/autograd/index.ts';
+import type { Device } from '../../src/node.ts';
+import { type OperatorName, references } from '../reference/index.ts';
+import { map, type NdArray } from '../reference/ndarray.ts';
+import { expectClose, expectSameBits } from './compare.ts';
+import { drawInputs, drawLike, type OperatorCase } from './operator-cases.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: each operator has its own options; the cases carry the right ones.
+type Attrs = any;
+
+/** How each operator is called with a case's inputs and attributes. */
+const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Attrs) => Tensor> = {
+  matmul: ([a, b], attrs) => tg.matmul(a, b, attrs),
+  linear: ([x, weight, bias], attrs) => tg.linear(x, weight, bias, attrs),
+  conv2d: ([x, filter, bias], attrs) => tg.conv2d(x, filter, bias, attrs),
+  biasAdd: ([x, bias]) => tg.biasAdd(x, bias),
+  add: ([a, b]) => tg.add(a, b),
+  relu: ([x]) => tg.relu(x),
+  softmax: ([x]) => tg.softmax(x),
+  maxPool2d: ([x], attrs) => tg.maxPool2d(x, attrs),
+  reshape: ([x], attrs) => tg.reshape(x, attrs.shape),
+  sum: ([x]) => tg.sum(x),
+  mean: ([x]) => tg.mean(x),
+  softmaxCrossEntropy: ([logits, labels]) => tg.softmaxCrossEntropy(logits, labels),
+};
+
+export function callOperator(name: OperatorName, inputs: Tensor[], attrs: object): Tensor {
+  return calls[name](inputs as [Tensor, Tensor, Tensor?], attrs);
+}
+
+export interface HostInput {
+  shape: readonly number[];
+  data: ArrayLike<number>;
+  /** Labels are u32 and have no gradient. */
+  dtype?: 'f32' | 'u32';
+  requiresGrad?: boolean;
+}
+
+export interface OperatorResult {
+  shape: readonly number[];
+  output: ArrayLike<number>;
+  /** One an input, null for inputs that have none. */
+  grads: (ArrayLike<number> | null)[];
+}
+
+/** Runs an operator forward and backward on the adapter and brings everything to the host; leaves nothing behind. */
+export async function runOperator(
+  device: Device,
+  name: OperatorName,
+  inputs: HostInput[],
+  attrs: object,
+  dout: ArrayLike<number> | ((shape: readonly number[]) => ArrayLike<number>),
+  models = 1,
+): Promise<OperatorResult> {
+  const made = tg.scope(device, () => {
+    const tensors = inputs.map(({ shape, data, dtype = 'f32', requiresGrad = dtype === 'f32' }) =>
+      tg.tensor(device, data, shape, { dtype, requiresGrad, models }),
+    );
+    const output = callOperator(name, tensors, attrs);
+    const back = typeof dout === 'function' ? dout(output.shape) : dout;
+    output.backward(tg.tensor(device, back, output.shape, { models }));
+    return { output, grads: tensors.map((t) => t.grad) };
+  });
+  const result = {
+    shape: made.output.shape,
+    output: await made.output.data(),
+    grads: await Promise.all(made.grads.map((grad) => grad?.data() ?? null)),
+  };
+  made.output.dispose();
+  for (const grad of made.grads) grad?.dispose();
+  return result;
+}
+
+/** The inputs of a case as the adapter takes them. */
+export function hostInputs(c: OperatorCase, kind: 'normal' | 'integer' = 'normal'): HostInput[] {
+  return drawInputs(c, kind).map((input, k) => ({ ...input, dtype: c.inputs[k]!.classes ? 'u32' : 'f32' }));
+}
+
+/** Operators that add up products of their inputs: on absolute values they give the magnitude of what was added up. */
+const SUMS: ReadonlySet<OperatorName> = new Set(['matmul', 'linear', 'conv2d', 'biasAdd', 'add', 'sum', 'mean']);
+
+/**
+ * The size of the terms behind each element of the output and of the gradients, with which rounding errors grow (see
+ * `Tolerance`); undefined where the element's own size will do.
+ */
+function magnitudes(name: OperatorName, inputs: NdArray[], attrs: object, output: NdArray, dout: NdArray) {
+  const reference = references[name];
+  const positive = map(dout, Math.abs);
+  if (SUMS.has(name)) {
+    const absolute = inputs.map((input) => map(input, Math.abs));
+    const terms = reference.forward(absolute, attrs);
+    return { output: terms, grads: reference.backward(absolute, terms, positive, attrs) };
+  }
+  // Overlapping windows add up.
+  if (name === 'maxPool2d') return { grads: reference.backward(inputs, output, positive, attrs) };
+  // Differences of terms no larger than these.
+  if (name === 'softmax') {
+    const largest = positive.data.reduce((a, b) => Math.max(a, b), 0);
+    return { grads: [map(output, (y) => y * largest)] };
+  }
+  if (name === 'softmaxCrossEntropy') {
+    const [rows = 1] = inputs[0]!.shape;
+    return { output: map(output, (loss) => 1 + loss), grads: [map(inputs[0]!, () => positive.data[0]! / rows), null] };
+  }
+  return {};
+}
+
+/** About 30 roundings: room for another adapter's order of additions and its exp, none for a wrong term. */
+const RTOL = 2e-6;
+
+/** Compares the adapter's forward and backward with the reference on one case. Returns the largest relative error. */
+export async function compareWithReference(
+  device: Device,
+  name: OperatorName,
+  c: OperatorCase,
+  kind: 'normal' | 'integer' = 'normal',
+): Promise<number> {
+  const reference = references[name];
+  const inputs = drawInputs(c, kind);
+  const output = reference.forward(inputs, c.attrs);
+  const dout = drawLike(output.shape, c.seed, kind);
+  const actual = await runOperator(device, name, hostInputs(c, kind), c.attrs, dout.data);
+  if (`${actual.shape}` !== `${output.shape}`) {
+    throw new Error(`${name}: output shape [${actual.shape}], expected [${output.shape}]`);
+  }
+  // A fused ReLU's mask is read from the output the adapter got: an output within a rounding error of 0 may fall on
+  // either side, and its own comparison has already held it to the tolerance.
+  const seen: NdArray = { shape: output.shape, data: Float64Array.from(actual.output) };
+  const grads = reference.backward(inputs, seen, dout, c.attrs);
+
+  const terms = magnitudes(name, inputs, c.attrs, output, dout);
+  const compare = (got: ArrayLike<number>, expected: NdArray, scale: NdArray | null | undefined, what: string) => {
+    if (kind === 'integer') expectSameBits(Array.from(got, noNegativeZero), Array.from(expected.data, noNegativeZero), what);
+    return expectClose(got, expected.data, { magnitude: scale?.data, rtol: RTOL }, what);
+  };
+  let worst = compare(actual.output, output, terms.output, `${name} forward`);
+  grads.forEach((grad, k) => {
+    const got = actual.grads[k];
+    if (!grad !== !got) throw new Error(`${name}: gradient ${k} is ${got ? 'there' : 'missing'}`);
+    if (grad && got) worst = Math.max(worst, compare(got, grad, terms.grads?.[k], `${name} gradient ${k}`));
+  });
+  return worst;
+}
+
+const noNegativeZero = (value: number): number => value + 0;
