@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, constants, type FileHandle, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AbortedError, DataError, FileError } from '../errors.ts';
+import type { DatasetFile } from './datasets.ts';
+
+export interface DownloadProgress {
+  file: string;
+  /** Bytes on disk so far, those of an earlier, interrupted download included. */
+  received: number;
+  /** Bytes in all. */
+  total: number;
+}
+
+export interface DownloadOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: DownloadProgress) => void;
+  /** Give up after this many failures in a row that brought no new bytes. Default 5. */
+  maxFailures?: number;
+  /** Wait before the first retry, in milliseconds; doubles with each further one. Default 1000. */
+  retryDelay?: number;
+  /** A connection that sends nothing for this many milliseconds counts as cut. Default 30000. */
+  stallTimeout?: number;
+}
+
+/** What went wrong with one address; `permanent` means that asking it again is pointless. */
+class AddressError extends Error {
+  readonly permanent: boolean;
+  constructor(message: string, permanent: boolean) {
+    super(message);
+    this.permanent = permanent;
+  }
+}
+
+/**
+ * Downloads one file to `path`, from whichever of `urls` has it. Bytes collect in `path + '.part'`, which survives an
+ * abort or a lost connection and is resumed; only once size and checksum are right is it renamed to `path`.
+ * @returns 'reused' when `path` already held the right bytes, else 'downloaded'
+ * @throws {DataError} when no address delivers the file, or delivers other bytes (these are removed); {FileError} when
+ *   the folder cannot be written or the disk is too small; {AbortedError} on `signal`.
+ */
+export async function downloadFile(
+  urls: readonly string[],
+  path: string,
+  file: DatasetFile,
+  options: DownloadOptions = {},
+): Promise<'downloaded' | 'reused'> {
+  const { signal, maxFailures = 5, retryDelay = 1000 } = options;
+  throwIfAborted(signal, file);
+  if ((await sizeOf(path)) === file.size && (await hasChecksum(path, file, signal))) return 'reused';
+  const part = `${path}.part`;
+  let most = (await sizeOf(part)) ?? 0;
+  await prepareFolder(dirname(path), file.size - most, file);
+
+  const addresses = [...urls];
+  const problems = new Map<string, string>();
+  let failures = 0;
+  for (let turn = 0; addresses.length > 0 && failures < maxFailures; turn++) {
+    const url = addresses[turn % addresses.length]!;
+    try {
+      const resumed = await complete(url, part, file, options);
+      await keepIfRight(part, path, file, resumed, signal);
+      return 'downloaded';
+    } catch (error) {
+      if (error instanceof FileError || error instanceof AbortedError) throw error;
+      throwIfAborted(signal, file);
+      problems.set(url, (error as Error).message);
+      if (error instanceof AddressError && error.permanent) {
+        addresses.splice(addresses.indexOf(url), 1);
+        turn--;
+        continue;
+      }
+    }
+    // Only bytes beyond the best so far count as progress, else a server that always cuts at one place is asked forever.
+    const size = (await sizeOf(part)) ?? 0;
+    failures = size > most ? 1 : failures + 1;
+    most = Math.max(most, size);
+    if (failures < maxFailures) {
+      await sleep(retryDelay * 2 ** (failures - 1), undefined, { signal }).catch(() => throwIfAborted(signal, file));
+    }
+  }
+  const kept = (await sizeOf(part)) ?? 0;
+  if (kept === 0) await rm(part, { force: true });
+  throw new DataError(
+    [
+      `could not download ${file.name} (${file.size} bytes):`,
+      ...[...problems].map(([url, problem]) => `  ${url}: ${problem}`),
+      kept > 0 ? `The ${kept} bytes received are kept; the same command resumes from there.` : '',
+      `Or download it another way and put it at ${path}.`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
+  );
+}
+
+/** Brings `part` to its full size from one address. Returns whether it started from bytes of an earlier attempt. */
+async function complete(url: string, part: string, file: DatasetFile, options: DownloadOptions): Promise<boolean> {
+  let start = (await sizeOf(part)) ?? 0;
+  if (start > file.size) {
+    await rm(part, { force: true });
+    start = 0;
+  }
+  if (start === file.size) return true;
+  const { stallTimeout = 30_000, signal } = options;
+  const stall = new AbortController();
+  const timer = setTimeout(() => stall.abort(), stallTimeout);
+  try {
+    const response = await fetch(url, {
+      // Without `identity` a server may compress the transfer, and sizes and ranges would not be those of the file.
+      headers: { 'accept-encoding': 'identity', ...(start > 0 && { range: `bytes=${start}-` }) },
+      signal: signal ? AbortSignal.any([signal, stall.signal]) : stall.signal,
+    });
+    start = await startOf(response, start, part, file);
+    const output = await asFileError(part, () => open(part, start > 0 ? 'r+' : 'w'));
+    try {
+      await receive(response, output, start, file, () => timer.refresh(), options);
+      await asFileError(part, () => output.sync());
+    } finally {
+      await output.close();
+    }
+    return start > 0;
+  } catch (error) {
+    if (stall.signal.aborted) throw new AddressError(`nothing was sent for ${stallTimeout / 1000} s`, false);
+    if (error instanceof AddressError || error instanceof FileError) throw error;
+    const { message, cause } = error as Error;
+    throw new AddressError(cause instanceof Error ? `${message} (${cause.message || cause.name})` : message, false);
+  } finally {
+    clearTimeout(timer);
+    stall.abort(); // lets go of the connection where the body was not read to its end
+  }
+}
+
+/** Where in the file the body of `response` starts, after checks of its status and size. */
+async function startOf(response: Response, asked: number, part: string, file: DatasetFile): Promise<number> {
+  if (response.status === 416) {
+    await rm(part, { force: true });
+    throw new AddressError('the server refused to resume (416); starting over', false);
+  }
+  if (!response.ok) {
+    const passing = response.status >= 500 || response.status === 408 || response.status === 429;
+    throw new AddressError(`the server answered ${response.status} ${response.statusText}`.trimEnd(), !passing);
+  }
+  let start = 0;
+  let total = Number(response.headers.get('content-length') ?? Number.NaN);
+  if (response.status === 206) {
+    const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
+    start = Number(range?.[1]);
+    total = Number(range?.[2]);
+    if (start !== asked) {
+      await rm(part, { force: true });
+      throw new AddressError('the server resumed at another place than asked; starting over', false);
+    }
+  }
+  if (!Number.isNaN(total) && total !== file.size) {
+    await rm(part, { force: true });
+    throw new AddressError(`the file there has ${total} bytes, expected ${file.size}`, true);
+  }
+  return start;
+}
+
+async function receive(
+  response: Response,
+  output: FileHandle,
+  start: number,
+  file: DatasetFile,
+  onChunk: () => void,
+  { onProgress }: DownloadOptions,
+): Promise<void> {
+  let received = start;
+  onProgress?.({ file: file.name, received, total: file.size });
+  for await (const chunk of response.body ?? []) {
+    onChunk();
+    if (received + chunk.length > file.size) {
+      await output.truncate(0);
+      throw new AddressError(`the server sent more than the expected ${file.size} bytes`, true);
+    }
+    await asFileError('the download', () => output.write(chunk, 0, chunk.length, received));
+    received += chunk.length;
+    onProgress?.({ file: file.name, received, total: file.size });
+  }
+  if (received < file.size) throw new AddressError(`the connection ended at ${received} of ${file.size} bytes`, false);
+}
+
+/** Renames a full-sized `part` to `path` when its checksum is right; removes it when not. */
+async function keepIfRight(part: string, path: string, file: DatasetFile, resumed: boolean, signal?: AbortSignal) {
+  const found = await checksumOf(part, file.checksum, signal);
+  if (found === file.checksum) {
+    await asFileError(path, () => rename(part, path));
+    return;
+  }
+  await rm(part, { force: true });
+  // Bytes of an earlier attempt may be the wrong ones, so the address gets one try at the whole file.
+  throw new AddressError(
+    `wrong checksum ${found}, expected ${file.checksum}${resumed ? '; starting over' : ''}`,
+    !resumed,
+  );
+}
+
+async function hasChecksum(path: string, file: DatasetFile, signal?: AbortSignal): Promise<boolean> {
+  return (await checksumOf(path, file.checksum, signal)) === file.checksum;
+}
+
+/** The checksum of a file in the form and by the algorithm of `like`. */
+async function checksumOf(path: string, like: string, signal?: AbortSignal): Promise<string> {
+  const algorithm = like.slice(0, like.indexOf(':'));
+  const hash = createHash(algorithm);
+  await asFileError(path, () => pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal }));
+  return `${algorithm}:${hash.digest('hex')}`;
+}
+
+/** Makes the folder and finds out before the download, not after it, that it cannot be written or has no room. */
+async function prepareFolder(folder: string, needed: number, file: DatasetFile): Promise<void> {
+  await asFileError(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  });
+  const { blocks, bavail, bsize } = await asFileError(folder, () => statfs(folder));
+  // Some network file systems report no blocks at all, which means nothing.
+  if (blocks > 0 && bavail * bsize < needed) {
+    throw new FileError(`${file.name} needs ${needed} more bytes, but ${folder} has room for ${bavail * bsize} only`);
+  }
+}
+
+async function asFileError<T>(what: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw new AbortedError('the download was stopped', { cause: error });
+    throw new FileError(`cannot read or write ${what}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  const stats = await stat(path).catch(() => null);
+  return stats?.size ?? null;
+}
+
+function throwIfAborted(signal: AbortSignal | undefined, file: DatasetFile): void {
+  if (!signal?.aborted) return;
+  throw new AbortedError(`the download of ${file.name} was stopped; the same command resumes it`);
+}

@@ -1,0 +1,55 @@
+import { join, resolve } from 'node:path';
+import { ArgumentError } from '../errors.ts';
+import { type DatasetInfo, datasetInfo } from './datasets.ts';
+import { type DownloadOptions, downloadFile } from './download.ts';
+import { cacheDir } from './folders.ts';
+import type { DatasetName } from './types.ts';
+
+export interface FetchOptions extends DownloadOptions {
+  /** The data folder; the files go to its subfolder `NAME`, where `loadDataset` finds them. Default: the cache folder. */
+  dir?: string;
+  /** Download from here, such as a mirror, instead of the official addresses; file names are appended. */
+  baseUrl?: string;
+}
+
+export interface FetchResult {
+  /** The folder that holds the files. */
+  path: string;
+  /** Paths of all files of the set. */
+  files: string[];
+  /** Names of the files that this call brought, and of those that were there already. */
+  downloaded: string[];
+  reused: string[];
+}
+
+/**
+ * Downloads a data set's official files, or completes an interrupted download; files already there are checked and
+ * left alone. Every file is checked for size and checksum before it appears under its name.
+ * @throws {UsageError} for an unknown name; {DataError}, {FileError} and {AbortedError} as `downloadFile`.
+ */
+export async function fetchDataset(name: DatasetName, options: FetchOptions = {}): Promise<FetchResult> {
+  return fetchFiles(datasetInfo(name), options);
+}
+
+/** `fetchDataset` for any table entry. */
+export async function fetchFiles(
+  info: Pick<DatasetInfo, 'name' | 'files' | 'urls'>,
+  options: FetchOptions = {},
+): Promise<FetchResult> {
+  const { dir, baseUrl, ...download } = options;
+  if (dir === '') throw new ArgumentError('the data folder is an empty string; name a folder or leave it out');
+  if (baseUrl !== undefined && !(/^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))) {
+    throw new ArgumentError(`baseUrl is '${baseUrl}'; expected an address that starts with http:// or https://`);
+  }
+  const path = join(resolve(dir ?? cacheDir()), info.name);
+  const bases = baseUrl === undefined ? info.urls : [baseUrl];
+  const result: FetchResult = { path, files: [], downloaded: [], reused: [] };
+  for (const file of info.files) {
+    const urls = bases.map((base) => `${base.endsWith('/') ? base : `${base}/`}${file.name}`);
+    const target = join(path, file.name);
+    const outcome = await downloadFile(urls, target, file, download);
+    result[outcome].push(file.name);
+    result.files.push(target);
+  }
+  return result;
+}

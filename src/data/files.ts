@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { readTarGz } from './archive.ts';
+import { CIFAR10_IMAGE_BYTES, CIFAR10_RECORD_BYTES, countCifar10Records, decodeCifar10 } from './cifar10.ts';
+import { type DatasetInfo, datasetInfo, datasets } from './datasets.ts';
+import { decodeIdxImages, decodeIdxLabels } from './idx.ts';
+import { type DatasetLocation, locateDataset, notFound } from './locate.ts';
+import type { Dataset, DatasetName, ImageSet } from './types.ts';
+
+export interface LoadOptions {
+  /** The folder (or CIFAR-10 archive) to load from; see `locateDataset`. No other place is tried then. */
+  dir?: string;
+  /** Keep only the first `limit` training images; an integer from 1 to the size of the training set found. */
+  limit?: number;
+}
+
+/** Training and test set, and how many training images there were before `limit`. */
+interface Loaded {
+  train: ImageSet;
+  test: ImageSet;
+  found: number;
+}
+
+/**
+ * Loads a data set into host memory: images NHWC u8, labels u8, all labels checked. Sets with fewer images than the
+ * official release are legal; `source.description` says how many there are.
+ * @throws {DataError} when the set is not found, or a file of it is missing, cut short, damaged or holds impossible
+ *   values; {ArgumentError} for a bad `limit`; {UsageError} for an unknown name; {FileError} when reading fails.
+ */
+export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<Dataset> {
+  const info = datasetInfo(name);
+  const { dir, limit } = options;
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+    throw new ArgumentError(`limit is ${limit}; expected an integer of at least 1, the number of training images`);
+  }
+  const search = await locateDataset(name, { dir });
+  const { location } = search;
+  if (!location) throw notFound(info, search, dir);
+  if (location.missing.length > 0) {
+    throw new DataError(
+      `${location.path} lacks ${location.missing.join(', ')} of ${name}; add what is missing, or ` +
+        `run \`tilegrad data fetch ${name}\` and load the set from where that puts it`,
+    );
+  }
+  const checkLimit = (size: number) => {
+    if (limit !== undefined && limit > size) {
+      throw new ArgumentError(
+        `limit is ${limit}, but ${name} in ${location.path} has ${size} training images` +
+          (location.kind === 'sample' ? ` (the bundled sample; \`tilegrad data fetch ${name}\` gets all)` : ''),
+      );
+    }
+    return limit ?? size;
+  };
+  const loaded = await (info.layout === 'cifar10' ? loadCifar10 : loadIdx)(info, location, checkLimit);
+  return {
+    name,
+    train: loaded.train,
+    test: loaded.test,
+    source: {
+      kind: location.kind,
+      path: location.path,
+      description: describe(info, location, loaded, search.notes),
+    },
+  };
+}
+
+type CheckLimit = (size: number) => number;
+
+async function loadCifar10(info: DatasetInfo, location: DatasetLocation, checkLimit: CheckLimit): Promise<Loaded> {
+  // From a folder one batch is held at a time; an archive can only be read in its own order, so all are.
+  const archive = location.parts ? null : await readTarGz(location.path, info.parts);
+  const batches = await Promise.all(
+    info.parts.map(async (part) => {
+      const path = location.parts?.get(part);
+      const file = path ?? `${location.path}: ${part}`;
+      const bytes = path ? await sizeOf(path) : archive!.get(part)!.length;
+      return { part, path, file, records: countCifar10Records(bytes, file) };
+    }),
+  );
+  const decode = async (wanted: typeof batches, size: number): Promise<ImageSet> => {
+    const set = imageSet(info, new Uint8Array(size * CIFAR10_IMAGE_BYTES), new Uint8Array(size));
+    let at = 0;
+    for (const { part, path, file, records } of wanted) {
+      const count = Math.min(records, size - at);
+      if (count === 0) break;
+      const bytes = path ? await read(path) : archive!.get(part)!;
+      archive?.delete(part);
+      if (bytes.length !== records * CIFAR10_RECORD_BYTES) throw new DataError(`${file} changed while it was read`);
+      decodeCifar10(bytes.subarray(0, count * CIFAR10_RECORD_BYTES), file, set, at);
+      at += count;
+    }
+    return set;
+  };
+  const training = batches.slice(0, -1);
+  const found = training.reduce((sum, batch) => sum + batch.records, 0);
+  const train = await decode(training, checkLimit(found));
+  const test = await decode(batches.slice(-1), batches.at(-1)!.records);
+  return { train, test, found };
+}
+
+async function loadIdx(info: DatasetInfo, location: DatasetLocation, checkLimit: CheckLimit): Promise<Loaded> {
+  const [trainImages, trainLabels, testImages, testLabels] = info.parts.map((part) => location.parts!.get(part)!);
+  const testLabelBytes = await readUnpacked(testLabels!);
+  const md5 = createHash('md5').update(testLabelBytes).digest('hex');
+  const other = Object.values(datasets).find((set) => set.testLabelsMd5 === md5 && set.name !== info.name);
+  if (other) {
+    throw new DataError(`${location.path} holds ${other.title}, not ${info.title} (the two share their file names)`);
+  }
+  const decode = (imageBytes: Uint8Array, labelBytes: Uint8Array, imageFile: string, labelFile: string) => {
+    const images = decodeIdxImages(imageBytes, imageFile, info.shape[0], info.shape[1]);
+    const labels = decodeIdxLabels(labelBytes, labelFile, info.classes.length);
+    if (images.dims[0] !== labels.dims[0]) {
+      throw new DataError(`${imageFile} has ${images.dims[0]} images but ${labelFile} has ${labels.dims[0]} labels`);
+    }
+    return { images, labels, size: labels.dims[0]! };
+  };
+  const train = decode(await readUnpacked(trainImages!), await readUnpacked(trainLabels!), trainImages!, trainLabels!);
+  const kept = checkLimit(train.size);
+  const test = decode(await readUnpacked(testImages!), testLabelBytes, testImages!, testLabels!);
+  const pixels = info.shape[0] * info.shape[1];
+  return {
+    // Copies, so that neither the header nor images beyond the limit stay in memory or show through `.buffer`.
+    train: imageSet(info, train.images.data.slice(0, kept * pixels), train.labels.data.slice(0, kept)),
+    test: imageSet(info, test.images.data.slice(), test.labels.data.slice()),
+    found: train.size,
+  };
+}
+
+function imageSet(info: DatasetInfo, images: Uint8Array, labels: Uint8Array): ImageSet {
+  return { images, labels, size: labels.length, shape: [...info.shape], classes: [...info.classes] };
+}
+
+function describe(info: DatasetInfo, location: DatasetLocation, loaded: Loaded, notes: string[]): string {
+  const number = (n: number) => n.toLocaleString('en-US');
+  const of = (n: number, official: number) => (n === official ? number(n) : `${number(n)} of ${number(official)}`);
+  const where = location.kind === 'sample' ? 'bundled sample' : `${location.kind} ${location.path}`;
+  const limited =
+    loaded.train.size < loaded.found ? `; only the first ${number(loaded.train.size)} training images are used` : '';
+  const passed = notes.map((note) => ` (${note})`).join('');
+  return (
+    `${where}: ${of(loaded.found, info.train)} training and ${of(loaded.test.size, info.test)} test images` +
+    limited +
+    passed
+  );
+}
+
+async function readUnpacked(path: string): Promise<Uint8Array> {
+  const bytes = await read(path);
+  // By content, not by name: browsers like to unpack a .gz and keep its name.
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return plain(await promisify(gunzip)(bytes));
+  } catch (error) {
+    throw new DataError(`${path} is a damaged or cut-short gzip file (${(error as Error).message}); fetch it again`, {
+      cause: error,
+    });
+  }
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  try {
+    return plain(await readFile(path));
+  } catch (error) {
+    throw new FileError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The same bytes without Buffer's own `slice`, which would not copy. */
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    throw new FileError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}

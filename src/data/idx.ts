@@ -1,0 +1,79 @@
+import { DataError } from '../errors.ts';
+
+/** An IDX array of bytes, as MNIST and its relatives are published. */
+export interface IdxArray {
+  /** Sizes of the dimensions; the first is the number of items. */
+  dims: number[];
+  /** The values in row-major order: a view of the input, not a copy. */
+  data: Uint8Array;
+}
+
+const UNSIGNED_BYTE = 0x08;
+
+/**
+ * Decodes an IDX file of unsigned bytes (unpacked; big-endian header of 4 + 4 * rank bytes, then the values).
+ * @param bytes the whole file
+ * @param file name for messages
+ * @param rank number of dimensions it must have: 3 for images, 1 for labels
+ * @throws {DataError} for a wrong magic number, no items, or a length other than the header promises.
+ */
+export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArray {
+  if (bytes.length === 0) throw new DataError(`${file} is empty; expected an IDX file`);
+  const header = 4 + 4 * rank;
+  if (bytes.length < 4) {
+    throw new DataError(`${file} has ${bytes.length} bytes, an IDX header ${header}; it is cut short`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = view.getUint32(0);
+  const expected = (UNSIGNED_BYTE << 8) | rank;
+  if (magic !== expected) {
+    throw new DataError(
+      `${file} has magic number ${hex(magic)}, expected ${hex(expected)} ` +
+        `(IDX, unsigned bytes, ${rank} dimension${rank === 1 ? '' : 's'}); it is not ${rank === 1 ? 'a label' : 'an image'} file`,
+    );
+  }
+  if (bytes.length < header) {
+    throw new DataError(`${file} has ${bytes.length} bytes, its IDX header alone ${header}; it is cut short`);
+  }
+  const dims = Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d));
+  const size = header + dims.reduce((product, d) => product * d, 1);
+  if (bytes.length !== size) {
+    throw new DataError(
+      `${file} has ${bytes.length} bytes but its header [${dims.join(', ')}] promises ${size}; ` +
+        (bytes.length < size ? 'it is cut short' : 'it has bytes to spare, so the header or the file is damaged'),
+    );
+  }
+  if (size === header) throw new DataError(`${file} holds no items: its header is [${dims.join(', ')}]`);
+  return { dims, data: bytes.subarray(header) };
+}
+
+/**
+ * Decodes IDX images.
+ * @returns data [n, height, width] (one channel, so also NHWC with C = 1)
+ * @throws {DataError} as `decodeIdx`, and when an image is not height x width.
+ */
+export function decodeIdxImages(bytes: Uint8Array, file: string, height: number, width: number): IdxArray {
+  const array = decodeIdx(bytes, file, 3);
+  if (array.dims[1] !== height || array.dims[2] !== width) {
+    throw new DataError(`${file} holds images of ${array.dims[1]} x ${array.dims[2]}, expected ${height} x ${width}`);
+  }
+  return array;
+}
+
+/**
+ * Decodes IDX labels.
+ * @returns data [n], each below `classes`
+ * @throws {DataError} as `decodeIdx`, and for a label out of range (with its record, counted from 0).
+ */
+export function decodeIdxLabels(bytes: Uint8Array, file: string, classes: number): IdxArray {
+  const array = decodeIdx(bytes, file, 1);
+  const bad = array.data.findIndex((label) => label >= classes);
+  if (bad >= 0) {
+    throw new DataError(`${file}: record ${bad} has label ${array.data[bad]}; labels are 0 to ${classes - 1}`);
+  }
+  return array;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
+}

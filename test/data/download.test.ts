@@ -1,0 +1,298 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { datasets } from '../../src/data/datasets.ts';
+import type { DownloadProgress } from '../../src/data/download.ts';
+import { type FetchOptions, fetchDataset, fetchFiles } from '../../src/data/fetch.ts';
+import { AbortedError, ArgumentError, DataError, FileError } from '../../src/errors.ts';
+import { emptyCache, tempDir } from './helpers.ts';
+
+/** More than one network chunk, and no two parts alike. */
+const CONTENT = Uint8Array.from({ length: 300_001 }, (_, i) => (i * 2654435761) >>> 13);
+const HALF = 150_000;
+const FILE = { name: 'f.bin', size: CONTENT.length, checksum: checksum('sha256', CONTENT) };
+
+function checksum(algorithm: string, bytes: Uint8Array): string {
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Serves each request with the next handler, and all further ones with the last; keeps what was asked. */
+async function serve(...handlers: Handler[]) {
+  const requests: { url: string; range?: string; encoding?: string }[] = [];
+  const server = createServer((request, response) => {
+    const { range, 'accept-encoding': encoding } = request.headers;
+    const handler = handlers[Math.min(requests.length, handlers.length - 1)]!;
+    requests.push({ url: request.url!, range, encoding: String(encoding) });
+    handler(request, response);
+  });
+  await new Promise<void>((done) => {
+    server.listen(0, '127.0.0.1', done);
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
+}
+
+/** A server as most are: whole files, ranges on request. */
+const good: Handler = (request, response) => {
+  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  if (start >= CONTENT.length) {
+    response.writeHead(416).end();
+    return;
+  }
+  const range = `bytes ${start}-${CONTENT.length - 1}/${CONTENT.length}`;
+  const ranged = start > 0 ? { 'content-range': range } : {};
+  response.writeHead(start > 0 ? 206 : 200, { ...ranged, 'content-length': CONTENT.length - start });
+  response.end(CONTENT.subarray(start));
+};
+
+/**
+ * A server that promises everything and sends half; `onProgress` cuts the connection once the client has that half
+ * (cut any earlier, bytes under way would be lost, and how many is a matter of timing).
+ */
+function cutAtHalf() {
+  let held: ServerResponse | undefined;
+  const handler: Handler = (_, response) => {
+    held = response;
+    response.writeHead(200, { 'content-length': CONTENT.length }).write(CONTENT.subarray(0, HALF));
+  };
+  const onProgress = (p: DownloadProgress) => {
+    if (p.received === HALF) held?.destroy();
+  };
+  return { handler, onProgress };
+}
+
+const sends =
+  (bytes: Uint8Array, status = 200): Handler =>
+  (_, response) => {
+    response.writeHead(status, { 'content-length': bytes.length }).end(bytes);
+  };
+
+/** Fetches the one-file set `FILE` into `dir/mnist` without waiting between attempts. */
+function fetchOne(dir: string, urls: string[], options: FetchOptions = {}, file = FILE) {
+  return fetchFiles({ name: 'mnist', files: [file], urls }, { dir, retryDelay: 0, ...options });
+}
+
+function contents(dir: string): string[] {
+  return existsSync(join(dir, 'mnist')) ? readdirSync(join(dir, 'mnist')) : [];
+}
+
+async function rejection(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => {
+      throw new Error('expected a rejection');
+    },
+    (error) => error,
+  );
+}
+
+describe('fetchDataset', () => {
+  test('a whole download, with progress; a second call leaves it alone', async () => {
+    const { url, requests } = await serve(good);
+    const dir = tempDir();
+    const progress: DownloadProgress[] = [];
+    const first = await fetchOne(dir, [url], { onProgress: (p) => progress.push(p) });
+    const path = join(dir, 'mnist', 'f.bin');
+    expect(first).toEqual({ path: join(dir, 'mnist'), files: [path], downloaded: ['f.bin'], reused: [] });
+    expect(Buffer.compare(readFileSync(path), CONTENT)).toBe(0);
+    expect(contents(dir)).toEqual(['f.bin']);
+    expect(progress[0]).toEqual({ file: 'f.bin', received: 0, total: FILE.size });
+    expect(progress.at(-1)).toEqual({ file: 'f.bin', received: FILE.size, total: FILE.size });
+    expect(requests).toEqual([{ url: '/d/f.bin', range: undefined, encoding: 'identity' }]);
+
+    const modified = statSync(path).mtimeMs;
+    const second = await fetchOne(dir, [url]);
+    expect(second).toEqual({ ...first, downloaded: [], reused: ['f.bin'] });
+    expect(requests.length).toBe(1);
+    expect(statSync(path).mtimeMs).toBe(modified);
+  });
+
+  test('goes on where a cut connection stopped', async () => {
+    const { handler, onProgress } = cutAtHalf();
+    const { url, requests } = await serve(handler, good);
+    const dir = tempDir();
+    await fetchOne(dir, [url], { onProgress });
+    expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
+    expect(requests.map((r) => r.range)).toEqual([undefined, `bytes=${HALF}-`]);
+  });
+
+  test('an abort keeps the part, and the next call resumes it', async () => {
+    const { url, requests } = await serve(cutAtHalf().handler, good);
+    const dir = tempDir();
+    const stop = new AbortController();
+    const onProgress = (p: DownloadProgress) => p.received === HALF && stop.abort();
+    const error = await rejection(fetchOne(dir, [url], { signal: stop.signal, onProgress }));
+    expect(error).toBeInstanceOf(AbortedError);
+    expect(contents(dir)).toEqual(['f.bin.part']);
+    expect(statSync(join(dir, 'mnist', 'f.bin.part')).size).toBe(HALF);
+
+    expect(await rejection(fetchOne(dir, [url], { signal: stop.signal }))).toBeInstanceOf(AbortedError);
+    expect(requests.length).toBe(1);
+
+    const received: number[] = [];
+    await fetchOne(dir, [url], { onProgress: (p) => received.push(p.received) });
+    expect(requests[1]?.range).toBe(`bytes=${HALF}-`);
+    expect(received[0]).toBe(HALF);
+    expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
+    expect(contents(dir)).toEqual(['f.bin']);
+  });
+
+  test('a server without ranges starts over', async () => {
+    const { handler, onProgress } = cutAtHalf();
+    const { url, requests } = await serve(handler, sends(CONTENT));
+    const dir = tempDir();
+    await fetchOne(dir, [url], { onProgress });
+    expect(requests[1]?.range).toBe(`bytes=${HALF}-`);
+    expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
+  });
+
+  test.each<[string, Handler]>([
+    ['refuses to resume', sends(new Uint8Array(0), 416)],
+    [
+      'resumes at another place',
+      (_, response) => {
+        const range = `bytes 7-${CONTENT.length - 1}/${CONTENT.length}`;
+        response.writeHead(206, { 'content-range': range }).end(CONTENT.subarray(7));
+      },
+    ],
+  ])('a server that %s is asked for the whole file', async (_, odd) => {
+    const { handler, onProgress } = cutAtHalf();
+    const { url, requests } = await serve(handler, odd, good);
+    const dir = tempDir();
+    await fetchOne(dir, [url], { onProgress });
+    expect(requests.map((r) => r.range)).toEqual([undefined, `bytes=${HALF}-`, undefined]);
+    expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
+  });
+
+  test('a leftover part with wrong bytes is thrown away and the file fetched anew', async () => {
+    for (const leftover of [new Uint8Array(HALF), new Uint8Array(FILE.size), new Uint8Array(FILE.size + 1)]) {
+      const { url } = await serve(good);
+      const dir = tempDir();
+      await fetchOne(dir, [url.replace('/d/', '/')]);
+      writeFileSync(join(dir, 'mnist', 'f.bin'), 'damaged');
+      writeFileSync(join(dir, 'mnist', 'f.bin.part'), leftover);
+      expect((await fetchOne(dir, [url])).downloaded).toEqual(['f.bin']);
+      expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
+      expect(contents(dir)).toEqual(['f.bin']);
+    }
+  });
+
+  test('a wrong checksum is an error, and nothing is left behind', async () => {
+    const other = CONTENT.slice();
+    other[1000]! ^= 1;
+    const { url, requests } = await serve(sends(other));
+    const dir = tempDir();
+    const error = await rejection(fetchOne(dir, [url]));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toContain(`${url}f.bin: wrong checksum ${checksum('sha256', other)}`);
+    expect(error.message).toContain(`expected ${FILE.checksum}`);
+    expect(contents(dir)).toEqual([]);
+    expect(requests.length).toBe(1);
+  });
+
+  test('a wrong size is an error, announced or not', async () => {
+    const dir = tempDir();
+    for (const size of [FILE.size - 1, FILE.size + 1]) {
+      const { url, requests } = await serve(sends(new Uint8Array(size)));
+      const error = await rejection(fetchOne(dir, [url]));
+      expect(error).toBeInstanceOf(DataError);
+      expect(error.message).toContain(`the file there has ${size} bytes, expected ${FILE.size}`);
+      expect(requests.length).toBe(1);
+    }
+    const unannounced = await serve((_, response) => {
+      response.write(CONTENT);
+      response.end('more');
+    });
+    const error = await rejection(fetchOne(dir, [unannounced.url]));
+    expect(error.message).toContain(`more than the expected ${FILE.size} bytes`);
+    expect(contents(dir)).toEqual([]);
+  });
+
+  test('404 is not retried; the next address is', async () => {
+    const missing = await serve(sends(Buffer.from('no such file'), 404));
+    const wrong = await serve(sends(new Uint8Array(FILE.size)));
+    const right = await serve(good);
+    const dir = tempDir();
+    const error = await rejection(fetchOne(dir, [missing.url]));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toContain(`${missing.url}f.bin: the server answered 404`);
+    expect(error.message).toContain(join(dir, 'mnist', 'f.bin'));
+    expect(missing.requests.length).toBe(1);
+    await fetchOne(dir, [missing.url, wrong.url, right.url]);
+    expect([missing.requests.length, wrong.requests.length, right.requests.length]).toEqual([2, 1, 1]);
+    expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
+  });
+
+  test('busy servers and lost connections are retried, a bounded number of times', async () => {
+    const busy = await serve(sends(new Uint8Array(0), 503), sends(new Uint8Array(0), 429), good);
+    await fetchOne(tempDir(), [busy.url]);
+    expect(busy.requests.length).toBe(3);
+
+    const dead = await serve((request) => request.socket.destroy());
+    const error = await rejection(fetchOne(tempDir(), [dead.url], { maxFailures: 3 }));
+    expect(error).toBeInstanceOf(DataError);
+    expect(dead.requests.length).toBe(3);
+
+    // It brings bytes each time, but never more than before.
+    const { handler, onProgress } = cutAtHalf();
+    const looping = await serve(handler);
+    const dir = tempDir();
+    const kept = await rejection(fetchOne(dir, [looping.url], { maxFailures: 3, onProgress }));
+    expect(kept.message).toContain(`The ${HALF} bytes received are kept`);
+    expect(looping.requests.length).toBe(3);
+    expect(contents(dir)).toEqual(['f.bin.part']);
+  });
+
+  test('a connection that falls silent counts as cut', async () => {
+    const silent = await serve(cutAtHalf().handler, good);
+    const dir = tempDir();
+    await fetchOne(dir, [silent.url], { stallTimeout: 200 });
+    expect(silent.requests.length).toBeGreaterThan(1);
+    expect(contents(dir)).toEqual(['f.bin']);
+  });
+
+  test('a folder that cannot be written, or has no room, is found out before anything is asked', async () => {
+    const { url, requests } = await serve(good);
+    const dir = tempDir();
+    writeFileSync(join(dir, 'file'), '');
+    expect(await rejection(fetchOne(join(dir, 'file'), [url]))).toBeInstanceOf(FileError);
+    const huge = { ...FILE, size: 2 ** 60 };
+    const error = await rejection(fetchOne(dir, [url], {}, huge));
+    expect(error).toBeInstanceOf(FileError);
+    expect(error.message).toMatch(/has room for \d+ only/);
+    expect(requests.length).toBe(0);
+  });
+
+  test('baseUrl replaces the official addresses, the cache folder is the default, md5 is understood', async () => {
+    const cache = emptyCache();
+    const { url, requests } = await serve(sends(Buffer.from('not here'), 404));
+    const error = await rejection(fetchDataset('mnist', { baseUrl: url.slice(0, -1), retryDelay: 0 }));
+    expect(error.message).toContain('train-images-idx3-ubyte.gz (9912422 bytes)');
+    expect(error.message).toContain(join(cache, 'mnist', 'train-images-idx3-ubyte.gz'));
+    expect(requests.map((r) => r.url)).toEqual(['/d/train-images-idx3-ubyte.gz']);
+    for (const baseUrl of ['', 'ftp://x/', 'http://']) {
+      expect(await rejection(fetchDataset('mnist', { baseUrl }))).toBeInstanceOf(ArgumentError);
+    }
+    const server = await serve(good);
+    const md5 = { ...FILE, checksum: checksum('md5', CONTENT) };
+    expect((await fetchOne(tempDir(), [server.url], {}, md5)).downloaded).toEqual(['f.bin']);
+  });
+
+  test('the table: every file has a size, a checksum of the right length and an address', () => {
+    for (const info of Object.values(datasets)) {
+      expect(info.classes.length).toBe(10);
+      expect(info.urls.every((url) => URL.canParse(url) && url.endsWith('/'))).toBe(true);
+      for (const { size, checksum: sum } of info.files) {
+        expect(size).toBeGreaterThan(1000);
+        expect(sum).toMatch(/^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$/);
+      }
+    }
+  });
+});

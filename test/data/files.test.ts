@@ -1,0 +1,357 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { packTar } from 'modern-tar';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { datasets } from '../../src/data/datasets.ts';
+import { loadDataset } from '../../src/data/files.ts';
+import { cacheDir, packageRoot } from '../../src/data/folders.ts';
+import { datasetStatus } from '../../src/data/locate.ts';
+import type { DatasetName } from '../../src/data/types.ts';
+import { ArgumentError, DataError, UsageError } from '../../src/errors.ts';
+import { cifarBatch, emptyCache, idx, smallCifar, smallMnist, tempDir, writeFiles } from './helpers.ts';
+
+async function tarGz(files: Record<string, Uint8Array>): Promise<Uint8Array> {
+  const entries = Object.entries(files).map(([name, body]) => ({
+    header: { name: `cifar-10-batches-bin/${name}`, size: body.length },
+    body,
+  }));
+  return gzipSync(await packTar(entries), { level: 1 });
+}
+
+/** The message of the DataError that loading must end with. */
+async function failure(name: DatasetName, dir: string): Promise<string> {
+  const error = await loadDataset(name, { dir }).then(
+    () => null,
+    (reason: Error) => reason,
+  );
+  expect(error).toBeInstanceOf(DataError);
+  return error!.message;
+}
+
+describe('CIFAR-10', () => {
+  test.each(['', 'cifar-10-batches-bin', 'cifar10', 'cifar10/cifar-10-batches-bin'])('folder %s', async (sub) => {
+    const dir = tempDir();
+    writeFiles(join(dir, sub), smallCifar());
+    const { train, test, source } = await loadDataset('cifar10', { dir });
+    expect([...train.labels]).toEqual([1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5]);
+    for (let i = 0; i < 15; i++) expect(train.images[i * 3072 + 3071]).toBe(train.labels[i]);
+    expect([...test.labels]).toEqual([8, 9]);
+    expect(train).toMatchObject({ size: 15, shape: [32, 32, 3] });
+    expect(train.images.length).toBe(15 * 3072);
+    expect(train.classes[9]).toBe('truck');
+    expect(source).toEqual({
+      kind: 'folder',
+      path: join(dir, sub),
+      description: `folder ${join(dir, sub)}: 15 of 50,000 training and 2 of 10,000 test images`,
+    });
+  });
+
+  test.each(['cifar-10-binary.tar.gz', 'cifar10/cifar-10-binary.tar.gz'])('archive %s', async (name) => {
+    const dir = tempDir();
+    // The official archive is not in batch order either, and holds files that are not wanted.
+    const reversed = Object.fromEntries(
+      Object.entries({ ...smallCifar(), 'readme.html': Buffer.from('hi') }).reverse(),
+    );
+    writeFiles(dir, { [name]: await tarGz(reversed) });
+    const fromFolder = await loadDataset('cifar10', { dir });
+    expect(fromFolder.source.kind).toBe('archive');
+    expect([...fromFolder.train.labels]).toEqual([1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5]);
+    expect(fromFolder.train.images[14 * 3072]).toBe(5);
+    expect(await loadDataset('cifar10', { dir: join(dir, name) })).toEqual(fromFolder);
+  });
+
+  // modern-tar 0.8.6 loses the entry after a small one whose body is cancelled, and waits for it for ever.
+  test('an archive with small unwanted files between large batches', async () => {
+    const { 'test_batch.bin': testBatch, ...batches } = smallCifar();
+    const large = Object.fromEntries(
+      Object.keys(batches).flatMap((name, i) => [
+        [`note-${i}.txt`, Buffer.from('not wanted')],
+        [name, cifarBatch(new Array(400).fill(i), i)],
+      ]),
+    );
+    const path = join(tempDir(), 'c.tar.gz');
+    writeFileSync(path, await tarGz({ ...large, 'test_batch.bin': testBatch! }));
+    const { train } = await loadDataset('cifar10', { dir: path });
+    expect(countLabels(train.labels)).toEqual([400, 400, 400, 400, 400, 0, 0, 0, 0, 0]);
+    expect(train.images.at(-1)).toBe(4);
+  }, 10_000);
+
+  test('limit keeps the first training images and the whole test set', async () => {
+    const dir = tempDir();
+    writeFiles(dir, smallCifar());
+    const { train, test, source } = await loadDataset('cifar10', { dir, limit: 4 });
+    expect([...train.labels]).toEqual([1, 2, 2, 3]);
+    expect(train).toMatchObject({ size: 4 });
+    expect(train.images.length).toBe(4 * 3072);
+    expect(test.size).toBe(2);
+    expect(source.description).toMatch(/15 of 50,000 training .*; only the first 4 training images are used$/);
+    expect((await loadDataset('cifar10', { dir, limit: 15 })).train.size).toBe(15);
+    await expect(loadDataset('cifar10', { dir, limit: 16 })).rejects.toThrow(/limit is 16, .* has 15 training images/);
+    for (const limit of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      await expect(loadDataset('cifar10', { dir, limit })).rejects.toThrow(ArgumentError);
+    }
+  });
+
+  test('a missing batch is named', async () => {
+    const dir = tempDir();
+    const { 'data_batch_3.bin': _, ...rest } = smallCifar();
+    writeFiles(dir, rest);
+    expect(await failure('cifar10', dir)).toContain(`${dir} lacks data_batch_3.bin of cifar10`);
+    writeFiles(dir, { 'x/cifar-10-binary.tar.gz': await tarGz(rest) });
+    expect(await failure('cifar10', join(dir, 'x'))).toMatch(
+      /tar\.gz lacks data_batch_3\.bin; it holds .*test_batch\.bin/,
+    );
+  });
+
+  test('a cut-short batch, an empty batch and a bad label are named with their file', async () => {
+    const dir = tempDir();
+    writeFiles(dir, { ...smallCifar(), 'data_batch_4.bin': cifarBatch([1, 2]).subarray(0, 5000) });
+    expect(await failure('cifar10', dir)).toMatch(/data_batch_4\.bin has 5000 bytes.* 3073 for 1 or 6146 for 2/);
+    writeFiles(dir, { 'data_batch_4.bin': new Uint8Array(0) });
+    expect(await failure('cifar10', dir)).toMatch(/data_batch_4\.bin is empty/);
+    writeFiles(dir, { 'data_batch_4.bin': cifarBatch([1, 255]) });
+    expect(await failure('cifar10', dir)).toMatch(/data_batch_4\.bin: record 1 has label 255/);
+  });
+
+  test('damaged archives', async () => {
+    const archive = await tarGz(smallCifar());
+    const unpacked = gunzipSync(archive);
+    const badHeader = Buffer.from(unpacked);
+    badHeader[3] = badHeader[3]! ^ 1;
+    const badCrc = Buffer.from(archive);
+    badCrc[badCrc.length - 6] = badCrc[badCrc.length - 6]! ^ 1;
+    const cases: [string, Uint8Array, RegExp][] = [
+      ['empty', new Uint8Array(0), /./],
+      ['not gzip', Buffer.from('this is a web page'), /Z_DATA_ERROR/],
+      ['gzip cut short', archive.subarray(0, archive.length - 20), /unexpected end of file/],
+      ['gzip checksum', badCrc, /incorrect data check/],
+      ['tar cut short', gzipSync(unpacked.subarray(0, 5000)), /./],
+      ['tar header', gzipSync(badHeader), /checksum/i],
+      ['no tar', gzipSync(Buffer.alloc(2000, 'x')), /./],
+    ];
+    for (const [name, bytes, reason] of cases) {
+      const path = join(tempDir(), 'c.tar.gz');
+      writeFileSync(path, bytes);
+      const message = await failure('cifar10', path);
+      expect(message, name).toContain(path);
+      expect(message, name).toMatch(/damaged or cut short|it holds no files/);
+      expect(message, name).toMatch(reason);
+    }
+  });
+});
+
+describe('MNIST', () => {
+  const gz = (files: Record<string, Uint8Array>) =>
+    Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`${name}.gz`, gzipSync(bytes)]));
+  const dotted = (files: Record<string, Uint8Array>) =>
+    Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name.replace('-idx', '.idx'), bytes]));
+  const misnamed = (files: Record<string, Uint8Array>) =>
+    Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`${name}.gz`, bytes]));
+
+  test.each([
+    ['mnist', 'plain', '', smallMnist()],
+    ['mnist', 'gz', 'mnist', gz(smallMnist())],
+    ['mnist', 'torchvision folder', 'MNIST/raw', smallMnist()],
+    ['mnist', 'dotted names', '', dotted(smallMnist())],
+    ['mnist', 'unpacked but still called .gz', '', misnamed(smallMnist())],
+    ['fashion-mnist', 'gz', 'fashion-mnist', gz(smallMnist())],
+  ] as const)('%s, %s', async (name, _, sub, files) => {
+    const dir = tempDir();
+    writeFiles(join(dir, sub), files);
+    const { train, test } = await loadDataset(name, { dir });
+    expect(train).toMatchObject({ size: 3, shape: [28, 28, 1], labels: Uint8Array.from([5, 0, 4]) });
+    expect(train.images.length).toBe(3 * 784);
+    expect([783, 784, 2351].map((i) => train.images[i])).toEqual([10, 11, 12]);
+    expect([...test.labels]).toEqual([7, 2]);
+    const limited = await loadDataset(name, { dir, limit: 2 });
+    expect([...limited.train.labels]).toEqual([5, 0]);
+    expect(limited.train.images.buffer.byteLength).toBe(2 * 784);
+    expect(limited.source.description).toContain('3 of 60,000 training and 2 of 10,000 test images; only the first 2');
+  });
+
+  test('damaged files', async () => {
+    const bad = async (files: Record<string, Uint8Array>) => {
+      const dir = tempDir();
+      writeFiles(dir, { ...smallMnist(), ...files });
+      return failure('mnist', dir);
+    };
+    const cutGzip = gzipSync(smallMnist()['train-images-idx3-ubyte']!).subarray(0, 30);
+    expect(await bad({ 'train-images-idx3-ubyte': cutGzip })).toMatch(
+      /train-images-idx3-ubyte is a damaged or cut-short gzip file/,
+    );
+    expect(await bad({ 'train-labels-idx1-ubyte': idx([2], [1, 2]) })).toMatch(
+      /train-images-idx3-ubyte has 3 images but .*train-labels-idx1-ubyte has 2 labels/,
+    );
+    expect(await bad({ 't10k-labels-idx1-ubyte': idx([2], [1, 10]) })).toMatch(
+      /t10k-labels-idx1-ubyte: record 1 has label 10/,
+    );
+    expect(await bad({ 't10k-images-idx3-ubyte': smallMnist()['t10k-labels-idx1-ubyte']! })).toMatch(
+      /t10k-images-idx3-ubyte has magic number 0x00000801/,
+    );
+    expect(await bad({ 't10k-images-idx3-ubyte': new Uint8Array(0) })).toMatch(/t10k-images-idx3-ubyte is empty/);
+    const dir = tempDir();
+    writeFiles(dir, { 't10k-labels-idx1-ubyte': idx([1], [1]) });
+    expect(await failure('mnist', dir)).toContain(
+      'lacks train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte',
+    );
+  });
+});
+
+describe('where data is looked for', () => {
+  test('the cache folder of each system', () => {
+    expect(cacheDir({ XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
+    expect(cacheDir({ XDG_CACHE_HOME: 'relative' }, 'linux')).toMatch(/\/\.cache\/tilegrad$/);
+    expect(cacheDir({}, 'darwin')).toMatch(/\/Library\/Caches\/tilegrad$/);
+    expect(cacheDir({ LOCALAPPDATA: '/local' }, 'win32')).toBe('/local/tilegrad');
+  });
+
+  test('the package folder is found from src, from dist, and past packages of other names', () => {
+    const root = packageRoot()!;
+    expect(existsSync(join(root, 'src', 'data', 'folders.ts'))).toBe(true);
+    expect(packageRoot(join(root, 'dist', 'chunk.js'))).toBe(root);
+    expect(packageRoot(join(root, 'node_modules', 'modern-tar', 'dist', 'x.js'))).toBe(root);
+    expect(packageRoot(join(tempDir(), 'x.js'))).toBeNull();
+  });
+
+  test('dir, then TILEGRAD_DATA, then the cache, then the sample', async () => {
+    const cache = emptyCache();
+    const [env, dir] = [tempDir(), tempDir()];
+    const where = async (options = {}) => (await datasetStatus('mnist', options))?.path;
+
+    expect((await datasetStatus('mnist'))?.kind).toBe('sample');
+    writeFiles(join(cache, 'mnist'), smallMnist());
+    expect(await where()).toBe(join(cache, 'mnist'));
+    vi.stubEnv('TILEGRAD_DATA', env);
+    expect(await where()).toBe(join(cache, 'mnist'));
+    const { source } = await loadDataset('mnist');
+    expect(source.description).toContain(`(TILEGRAD_DATA is ${env}, which does not hold mnist)`);
+    writeFiles(join(env, 'mnist'), smallMnist());
+    expect(await where()).toBe(join(env, 'mnist'));
+    expect((await loadDataset('mnist')).source.description).not.toContain('TILEGRAD_DATA');
+    expect(await where({ dir })).toBeUndefined();
+    writeFiles(dir, smallMnist());
+    expect(await where({ dir })).toBe(dir);
+  });
+
+  test('an explicit folder without the set is an error that lists what was looked at, never the sample', async () => {
+    emptyCache();
+    const dir = tempDir();
+    const message = await failure('cifar10', dir);
+    const places = ['', '/cifar-10-batches-bin', '/cifar10', '/cifar10/cifar-10-batches-bin'];
+    for (const place of places) {
+      expect(message).toContain(`  ${dir}${place}\n`);
+      expect(message).toContain(`  ${dir}${place}/cifar-10-binary.tar.gz\n`);
+    }
+    expect(message).toContain('data_batch_1.bin');
+    expect(message).toContain('tilegrad data fetch cifar10');
+    const absent = join(dir, 'absent');
+    expect(await failure('mnist', absent)).toMatch(/^mnist was not found in .*absent\.[^]*absent does not exist/);
+    expect(message).not.toContain('does not exist');
+    writeFileSync(join(dir, 'file'), 'x');
+    expect(await failure('mnist', join(dir, 'file'))).toContain('is a file; expected a folder');
+    await expect(loadDataset('mnist', { dir: '' })).rejects.toThrow(ArgumentError);
+  });
+
+  test('a whole copy further down wins over an unfinished one; unfinished shows in the status', async () => {
+    const dir = tempDir();
+    writeFiles(dir, { 'data_batch_1.bin': cifarBatch([1]) });
+    expect(await datasetStatus('cifar10', { dir })).toMatchObject({
+      path: dir,
+      missing: ['data_batch_2.bin', 'data_batch_3.bin', 'data_batch_4.bin', 'data_batch_5.bin', 'test_batch.bin'],
+    });
+    writeFiles(join(dir, 'cifar10'), smallCifar());
+    expect(await datasetStatus('cifar10', { dir })).toMatchObject({ path: join(dir, 'cifar10'), missing: [] });
+  });
+
+  test('the Python version of CIFAR-10 is recognised as the wrong one', async () => {
+    const dir = tempDir();
+    mkdirSync(join(dir, 'cifar-10-batches-py'));
+    expect(await failure('cifar10', dir)).toMatch(/cifar-10-batches-py is another version of CIFAR-10/);
+  });
+
+  test('MNIST is not taken for Fashion-MNIST', async () => {
+    const dir = tempDir();
+    writeFiles(join(dir, 'mnist'), smallMnist());
+    expect(await datasetStatus('fashion-mnist', { dir })).toBeNull();
+    // Files without a folder that names them: the checksum of the official test labels gives them away.
+    const labels = smallMnist()['t10k-labels-idx1-ubyte']!;
+    const official = datasets.mnist.testLabelsMd5;
+    onTestFinished(() => {
+      Object.assign(datasets.mnist, { testLabelsMd5: official });
+    });
+    Object.assign(datasets.mnist, { testLabelsMd5: createHash('md5').update(labels).digest('hex') });
+    expect(await failure('fashion-mnist', join(dir, 'mnist'))).toMatch(/holds MNIST, not Fashion-MNIST/);
+    expect((await loadDataset('mnist', { dir })).test.size).toBe(2);
+  });
+
+  test('fashion-mnist has no sample: the error says how to get it', async () => {
+    emptyCache();
+    expect(await datasetStatus('fashion-mnist')).toBeNull();
+    await expect(loadDataset('fashion-mnist')).rejects.toThrow(/tilegrad data fetch fashion-mnist.*--data/);
+  });
+
+  test('an unknown name is refused with the known ones', async () => {
+    for (const name of ['imagenet', 'toString']) {
+      await expect(loadDataset(name as DatasetName)).rejects.toThrow(UsageError);
+    }
+    await expect(loadDataset('imagenet' as DatasetName)).rejects.toThrow(/known: cifar10, mnist, fashion-mnist/);
+  });
+});
+
+describe('bundled sample', () => {
+  const sample = join(packageRoot()!, 'data', 'sample');
+
+  test('CIFAR-10: 2,000 and 500 images, as many of each class', async () => {
+    emptyCache();
+    const { train, test, source } = await loadDataset('cifar10');
+    expect(source).toEqual({
+      kind: 'sample',
+      path: join(sample, 'cifar-10-binary-sample.tar.gz'),
+      description: 'bundled sample: 2,000 of 50,000 training and 500 of 10,000 test images',
+    });
+    expect(countLabels(train.labels)).toEqual(new Array(10).fill(200));
+    expect(countLabels(test.labels)).toEqual(new Array(10).fill(50));
+    // The release starts with a frog, two trucks, a deer and a car; the test set with a cat and two ships.
+    expect([...train.labels.subarray(0, 5)]).toEqual([6, 9, 9, 4, 1]);
+    expect([...test.labels.subarray(0, 3)]).toEqual([3, 8, 8]);
+    expect([...train.images.subarray(0, 3)]).toEqual([59, 62, 63]);
+    expect(sha256(train.images)).toBe('21cadaabd20b9a261fae8f2ef21cf320d9ec23e683288399327a31ecfc3259b9');
+    expect(sha256(test.images)).toBe('b130bd64837d7ea45dc3fbd2d32f1f70eda695648ee6ceacee1ee0a41dc4202a');
+    await expect(loadDataset('cifar10', { limit: 2001 })).rejects.toThrow(/the bundled sample/);
+  });
+
+  test('MNIST: the first 4,000 and 1,000 images', async () => {
+    emptyCache();
+    const { train, test, source } = await loadDataset('mnist');
+    expect(source.description).toBe('bundled sample: 4,000 of 60,000 training and 1,000 of 10,000 test images');
+    expect([...train.labels.subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+    expect([...test.labels.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
+    expect([train.size, test.size]).toEqual([4000, 1000]);
+    expect(sha256(train.images)).toBe('c49a7680bb295ed6b48f023662af4c8b298ece11212e5853dc52a0e1c2431471');
+    expect(sha256(test.images)).toBe('f8f3c5a608a9f7d4bd5e9d69b90c53932b8b99371d9db26121b42f62f3abcd56');
+  });
+
+  test('the files are those that data/sample/README.md lists', () => {
+    const listed = [...readFileSync(join(sample, 'README.md'), 'utf8').matchAll(/^([0-9a-f]{64}) {2}(\S+)$/gm)];
+    expect(listed.length).toBe(5);
+    let bytes = 0;
+    for (const [, sum, name] of listed) {
+      const content = readFileSync(join(sample, name!));
+      expect(sha256(content), name).toBe(sum);
+      bytes += content.length;
+    }
+    expect(bytes).toBeLessThan(8.3e6);
+  });
+});
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function countLabels(labels: Uint8Array): number[] {
+  const counts = new Array(10).fill(0);
+  for (const label of labels) counts[label]++;
+  return counts;
+}
