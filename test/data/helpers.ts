@@ -77,3 +77,10 @@ export function smallMnist(): Record<string, Uint8Array> {
     't10k-labels-idx1-ubyte': idx([2], [7, 2]),
   };
 }
+
+/** How many labels there are of each of ten classes. */
+export function countLabels(labels: Uint8Array): number[] {
+  const counts = new Array(10).fill(0);
+  for (const label of labels) counts[label]++;
+  return counts;
+}
