@@ -101,6 +101,7 @@ export function tensor(
   if (!Number.isInteger(models) || models < 1) {
     throw new ArgumentError(`tensor: models must be a positive integer, but is ${models}`);
   }
+  if (!['f32', 'u32', 'i32'].includes(dtype)) throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${dtype}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
   const size = models * sizeOf(shape);
   if (data?.length !== size) {

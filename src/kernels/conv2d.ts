@@ -81,6 +81,7 @@ export function conv2d(
 ): DeviceArray {
   const g = convGeometry(x, filter, options);
   const { bias } = options;
+  if (bias) checkDType('conv2d', 'the bias', bias, 'f32');
   const models = commonModels('conv2d', [x, filter, bias]);
   if (bias && !sameShape(bias.shape, [g.outChannels])) {
     const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;

@@ -33,6 +33,7 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   checkDType(operator, 'the right matrix', b, 'f32');
   checkRank(operator, 'the left matrix', a, 2, 'rows, columns');
   checkRank(operator, 'the right matrix', b, 2, 'rows, columns');
+  if (bias) checkDType(operator, 'the bias', bias, 'f32');
   const models = commonModels(operator, [a, b, bias]);
   const [aRows, aColumns] = a.shape as [number, number];
   const [bRows, bColumns] = b.shape as [number, number];
