@@ -3,7 +3,14 @@ import { expect, test } from 'vitest';
 import { dot } from '../reference/ndarray.ts';
 import { hostInputs, runOperator } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { conv2dCase, drawInputs, drawLike, FAST_CHECK_SEED, type OperatorCase, operatorCases } from '../support/operator-cases.ts';
+import {
+  conv2dCase,
+  drawInputs,
+  drawLike,
+  FAST_CHECK_SEED,
+  type OperatorCase,
+  operatorCases,
+} from '../support/operator-cases.ts';
 
 /**
  * For an operator that is linear in one input v (the others held fixed), J v is the forward pass itself and J^T u the

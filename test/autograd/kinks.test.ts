@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { tensor } from '../../src/node.ts';
 import { type OperatorName, references } from '../reference/index.ts';
 import { ndarray, sizeOf } from '../reference/ndarray.ts';
 import { callOperator, compareWithReference, type HostInput, runOperator } from '../support/adapter.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tensor } from '../../src/node.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
@@ -114,28 +114,69 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
   const poisoned = [1, nan, -2, 3, 0.5, 4, -inf, 1, 2, inf, 1, -1];
   test.each<[OperatorName, HostInput[], object?]>([
     ['relu', [{ shape: [12], data: poisoned }]],
-    ['add', [{ shape: [12], data: poisoned }, { shape: [12], data: [...poisoned].reverse() }]],
-    ['biasAdd', [{ shape: [4, 3], data: poisoned }, { shape: [3], data: [1, -inf, 2] }]],
+    [
+      'add',
+      [
+        { shape: [12], data: poisoned },
+        { shape: [12], data: [...poisoned].reverse() },
+      ],
+    ],
+    [
+      'biasAdd',
+      [
+        { shape: [4, 3], data: poisoned },
+        { shape: [3], data: [1, -inf, 2] },
+      ],
+    ],
     ['softmax', [{ shape: [4, 3], data: poisoned }]],
     ['sum', [{ shape: [12], data: poisoned }]],
     ['mean', [{ shape: [4], data: [1, 2, -inf, 3] }]],
     ['reshape', [{ shape: [12], data: poisoned }], { shape: [3, 4] }],
-    ['matmul', [{ shape: [4, 3], data: poisoned }, { shape: [3, 2], data: [1, 2, 3, 4, 5, 6] }]],
-    ['linear', [{ shape: [4, 3], data: poisoned }, { shape: [3, 1], data: [1, 2, 3] }], { activation: 'relu' }],
+    [
+      'matmul',
+      [
+        { shape: [4, 3], data: poisoned },
+        { shape: [3, 2], data: [1, 2, 3, 4, 5, 6] },
+      ],
+    ],
+    [
+      'linear',
+      [
+        { shape: [4, 3], data: poisoned },
+        { shape: [3, 1], data: [1, 2, 3] },
+      ],
+      { activation: 'relu' },
+    ],
     [
       'conv2d',
-      [{ shape: [1, 4, 3, 1], data: poisoned }, { shape: [2, 2, 1, 1], data: [1, 2, 3, 4] }],
+      [
+        { shape: [1, 4, 3, 1], data: poisoned },
+        { shape: [2, 2, 1, 1], data: [1, 2, 3, 4] },
+      ],
       { activation: 'relu', padding: 'same' },
     ],
     ['maxPool2d', [{ shape: [1, 4, 3, 1], data: poisoned }], { poolSize: 2, strides: 1 }],
-    ['softmaxCrossEntropy', [{ shape: [1, 3], data: [1, nan, 2] }, { shape: [1], data: [0], dtype: 'u32' }]],
+    [
+      'softmaxCrossEntropy',
+      [
+        { shape: [1, 3], data: [1, nan, 2] },
+        { shape: [1], data: [0], dtype: 'u32' },
+      ],
+    ],
   ])('%s hands on NaN and infinities', async (name, inputs, attrs) => {
     await expectForward(name, inputs, attrs);
   });
 
   test.each<[OperatorName, number[][], object]>([
     ['conv2d', [[1, 1, 1, 1], [1, 1, 1, 1], [1]], {}],
-    ['conv2d', [[1, 1, 1, 3], [5, 5, 3, 2]], { padding: 'same', strides: 2 }],
+    [
+      'conv2d',
+      [
+        [1, 1, 1, 3],
+        [5, 5, 3, 2],
+      ],
+      { padding: 'same', strides: 2 },
+    ],
     ['conv2d', [[1, 5, 5, 1], [5, 5, 1, 7], [7]], { activation: 'relu' }],
     ['conv2d', [[2, 28, 28, 3], [5, 5, 3, 6], [6]], { activation: 'relu' }],
     ['conv2d', [[2, 14, 14, 6], [5, 5, 6, 16], [16]], { activation: 'relu' }],
@@ -143,8 +184,22 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
     ['maxPool2d', [[1, 1, 1, 5]], { poolSize: [3, 2], padding: 'same' }],
     ['linear', [[1, 1], [1, 1], [1]], { activation: 'relu' }],
     ['linear', [[3, 400], [400, 120], [120]], { activation: 'relu' }],
-    ['matmul', [[1, 1000], [1000, 1]], {}],
-    ['matmul', [[257, 1], [1, 129]], {}],
+    [
+      'matmul',
+      [
+        [1, 1000],
+        [1000, 1],
+      ],
+      {},
+    ],
+    [
+      'matmul',
+      [
+        [257, 1],
+        [1, 129],
+      ],
+      {},
+    ],
     ['sum', [[]], {}],
     ['mean', [[1]], {}],
     ['sum', [[100_003]], {}],

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { DeviceArray } from '../../src/kernels/array.ts';
 import {
-  add,
   ArgumentError,
+  add,
   type Device,
   DisposedError,
   linear,
@@ -92,6 +93,28 @@ describeOnDevice('the tape', (device: Device) => {
     sum(relu(a)).backward();
     expect(await gradOf(a)).toEqual([2, 2]);
     expect(await gradOf(b)).toEqual([1, 1]);
+  });
+
+  test('a place set aside for the gradient receives it, however often the leaf was used', async () => {
+    const x = leaf([1, 2, -3]);
+    x.gradHome = DeviceArray.empty(device, [3]);
+    const expectGrad = async (expected: number[]) => {
+      expect(x.grad!.array).toBe(x.gradHome);
+      expect(await gradOf(x)).toEqual(expected);
+    };
+    sum(relu(x)).backward();
+    await expectGrad([1, 1, 0]);
+    sum(relu(x)).backward(); // not cleared: adds
+    await expectGrad([2, 2, 0]);
+    x.grad = null;
+    sum(add(relu(x), x)).backward();
+    await expectGrad([2, 2, 1]);
+    x.grad = null;
+    sum(add(x, x)).backward();
+    await expectGrad([2, 2, 2]);
+    x.grad = null;
+    sum(reshape(x, [3, 1])).backward();
+    await expectGrad([1, 1, 1]);
   });
 
   test('inputs that ask for no gradient get none, intermediate results neither', async () => {
