@@ -2,6 +2,7 @@ import cliProgress from 'cli-progress';
 import type { DatasetName } from '../data/types.ts';
 import { table } from '../report/tables.ts';
 import { count } from './format.ts';
+import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line } from './io.ts';
 import { chooseName } from './options.ts';
 
@@ -62,7 +63,7 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
     megabytes(entry.downloadBytes),
     whereaboutsText(entry.found),
   ]);
-  line(io.stdout, table(['name', 'data set', 'training + test images', 'download', 'on this machine'], rows, 2));
+  line(io.stdout, table(['name', 'data set', 'training + test images', 'download', 'on this machine'], rows, [2, 3]));
   for (const entry of entries) line(io.stdout, `${entry.name}: ${entry.homepage}; licence: ${entry.licence}`);
   line(io.stdout, 'Get one with `npx tilegrad data fetch NAME`.');
 }
@@ -83,17 +84,12 @@ export async function dataFetch(
 ): Promise<void> {
   const known = Object.keys(tools.datasets) as DatasetName[];
   const name = chooseName('data set', given, known, 'See `npx tilegrad data list`.');
-  const abort = new AbortController();
   const bars = new FileBars(io);
-  const stopListening = io.onInterrupt(() => {
-    bars.stop();
-    if (abort.signal.aborted) return io.exit(130);
-    abort.abort();
-  });
+  const interrupt = listenForInterrupt(io, () => bars.stop());
   try {
     const result = await tools.fetchDataset(name, {
       dir: options.data,
-      signal: abort.signal,
+      signal: interrupt.signal,
       onProgress: (progress) => bars.show(progress),
     });
     bars.stop();
@@ -105,7 +101,7 @@ export async function dataFetch(
     line(io.stdout, `${tools.datasets[name].title} is in ${result.path} (files: ${did})`);
   } finally {
     bars.stop();
-    stopListening();
+    interrupt.dispose();
   }
 }
 

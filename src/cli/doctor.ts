@@ -111,6 +111,9 @@ export async function doctor(
   return diagnosis.ok ? 0 : 1;
 }
 
+/** The limits that decide what fits and which kernels can run; the others are about drawing. */
+const computeLimits = /^max(Compute|BufferSize|StorageBufferBindingSize|StorageBuffersPerShaderStage)/;
+
 /** The diagnosis for people. */
 export function diagnosisText({ ok, checks, versions: found, adapter, training, advice }: Diagnosis): string {
   const rows = checks.map((check) => `${check.ok ? 'ok     ' : 'FAILED '} ${check.name.padEnd(9)} ${check.detail}`);
@@ -124,8 +127,10 @@ export function diagnosisText({ ok, checks, versions: found, adapter, training, 
       `backend    ${adapter.backend || 'not stated'}`,
       `software   ${adapter.isSoftware ? 'yes: the kernels run on the CPU, and times are those of the CPU' : 'no'}`,
       `features   ${adapter.features.join(', ') || 'none'}`,
-      'limits',
-      ...Object.entries(adapter.limits).map(([name, value]) => `  ${name.padEnd(44)} ${value}`),
+      'limits     (of compute; --json has all)',
+      ...Object.entries(adapter.limits)
+        .filter(([name]) => computeLimits.test(name))
+        .map(([name, value]) => `  ${name.padEnd(36)} ${value}`),
     );
   }
   if (training !== null) {

@@ -10,31 +10,35 @@ export interface EngineDevice {
   dispose(): void;
 }
 
+/** Samples that a model takes batches from. */
+export interface EngineData {
+  readonly size: number;
+}
+
 /** Images of one set on the device. */
-export interface EngineLoader {
-  size: number;
+export interface EngineLoader extends EngineData {
   dispose(): void;
 }
 
 export interface EngineModel {
-  build(device: EngineDevice, options: { seed: number }): void;
-  compile(options: { optimizer: unknown; loss: string; metrics: string[] }): void;
+  build(device: EngineDevice, options: { seed: number }): unknown;
+  compile(options: { optimizer: unknown; loss: unknown; metrics?: string[] }): unknown;
   summary(): string;
   countParams(): number;
   fit(
-    data: EngineLoader,
+    data: EngineData,
     options: {
-      epochs: number;
-      batchSize: number;
-      validationData?: EngineLoader;
+      epochs?: number;
+      batchSize?: number;
+      validationData?: EngineData;
       shuffle?: boolean;
       seed?: number;
-      callbacks?: Callback[];
+      callbacks?: readonly Callback[];
       signal?: AbortSignal;
     },
   ): Promise<History>;
   evaluate(
-    data: EngineLoader,
+    data: EngineData,
     options: { batchSize?: number; signal?: AbortSignal },
   ): Promise<{ loss: number; accuracy: number }>;
   dispose(): void;

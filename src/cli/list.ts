@@ -19,6 +19,9 @@ export function list(experiments: readonly Experiment[], options: { json?: boole
     `${accuracyText(published.trainAccuracy)} / ${accuracyText(published.testAccuracy)}`,
     count(published.parameters),
   ]);
-  line(io.stdout, table(['id', 'experiment', 'data set', 'published train / test accuracy', 'parameters'], rows, 3));
+  line(
+    io.stdout,
+    table(['id', 'experiment', 'data set', 'published train / test accuracy', 'parameters'], rows, [3, 4]),
+  );
   line(io.stdout, 'Run one with `npx tilegrad run ID`.');
 }

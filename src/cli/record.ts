@@ -83,7 +83,10 @@ export function plotsOf(record: RunRecord): Record<'accuracy' | 'loss', CurvePlo
   const { optimizer, learningRate, batchSize, seed, runs } = configuration;
   const seeds = runs > 1 ? `seeds ${seed} to ${seed + runs - 1}` : `seed ${seed}`;
   const images = `${count(data.trainImages)} training and ${count(data.testImages)} test images`;
-  const subtitle = `${images}${data.kind === 'sample' ? ' (bundled sample)' : ''}, batch ${batchSize}, ${optimizer} ${learningRate}, ${seeds}`;
+  const subtitle = [
+    `${images}${data.kind === 'sample' ? ' (bundled sample)' : ''}`,
+    `batch ${batchSize}, ${optimizer} ${learningRate}, ${seeds}`,
+  ];
   const plot = (quantity: string, training: 'accuracy' | 'loss', test: 'valAccuracy' | 'valLoss') => ({
     title: `${experiment.id} ${experiment.title}: ${quantity}`,
     subtitle,

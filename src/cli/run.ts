@@ -6,6 +6,7 @@ import { comparisonTable } from '../report/tables.ts';
 import type { Engine, EngineLoader, EngineModel } from './engine.ts';
 import type { Experiment, TrainingSettings } from './experiment.ts';
 import { adapterText, count, duration } from './format.ts';
+import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
 import { type RunOptions, settingsFor } from './options.ts';
 import { Progress } from './progress.ts';
@@ -59,13 +60,10 @@ export async function runExperiment(
     );
   }
 
-  const abort = new AbortController();
   const progress = new Progress(text, io.stderr);
-  const stopListening = io.onInterrupt(() => {
+  const interrupt = listenForInterrupt(io, (isFirst) => {
     progress.stop();
-    if (abort.signal.aborted) return io.exit(130);
-    abort.abort();
-    line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
+    if (isFirst) line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
   });
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(resource: T): T => {
@@ -98,7 +96,7 @@ export async function runExperiment(
       record.counters = { ...device.counters };
       writeAtomically(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
     };
-    const session = { experiment, settings, record, train, test, text, progress, signal: abort.signal, save };
+    const session = { experiment, settings, record, train, test, text, progress, signal: interrupt.signal, save };
     const failure = await trainAll(session, first, build).catch((error: unknown) => error);
     progress.stop();
     if (failure !== undefined) {
@@ -114,7 +112,7 @@ export async function runExperiment(
     if (failure !== undefined) throw failure;
     finish(session, folder, options, io);
   } finally {
-    stopListening();
+    interrupt.dispose();
     for (const resource of owned.reverse()) resource.dispose();
   }
 }

@@ -14,7 +14,8 @@ export interface Curve {
 /** A plot of training and test curves over the epochs. */
 export interface CurvePlot {
   title: string;
-  subtitle: string;
+  /** One line each. */
+  subtitle: string[];
   /** Title of the vertical axis. */
   quantity: string;
   curves: Curve[];
@@ -130,7 +131,10 @@ export function curveSpec(plot: CurvePlot): TopLevelSpec {
     background: '#ffffff',
     title: {
       text: plot.title,
-      subtitle: [...wrap(plot.subtitle), ...(several ? [`thin: ${plot.curves.length} runs; bold: their mean`] : [])],
+      subtitle: [
+        ...plot.subtitle.flatMap((line) => wrap(line)),
+        ...(several ? [`thin: ${plot.curves.length} runs; bold: their mean`] : []),
+      ],
       anchor: 'start',
       offset: 26,
     },

@@ -1,12 +1,12 @@
 import Table from 'cli-table3';
 import type { RunRecord, Spread } from './run-record.ts';
 
-/** A terminal table without colours, so that it reads the same in a file. Columns after the first `leftColumns` align right. */
-export function table(head: string[], rows: string[][], leftColumns = 1): string {
+/** A terminal table without colours, so that it reads the same in a file. Columns of figures, counted from 0, align right. */
+export function table(head: string[], rows: string[][], figures: number[] = []): string {
   const drawn = new Table({
     head,
     style: { head: [], border: [] },
-    colAligns: head.map((_, column) => (column < leftColumns ? 'left' : 'right')),
+    colAligns: head.map((_, column) => (figures.includes(column) ? 'right' : 'left')),
   });
   drawn.push(...rows);
   return drawn.toString();
@@ -54,7 +54,7 @@ export function comparisonTable(record: RunRecord): string {
       parameters === published.parameters ? 'equal' : count(parameters - published.parameters),
     ],
   ];
-  const drawn = table([`${record.experiment.id}`, 'published', ours, 'difference'], rows);
+  const drawn = table([record.experiment.id, 'published', ours, 'difference'], rows, [1, 2, 3]);
   if (record.notes.length === 0) return drawn;
   return `${drawn}\nNot like for like with the published figures:\n${record.notes.map((note) => `  - ${note}`).join('\n')}`;
 }

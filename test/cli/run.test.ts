@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AdapterError, DeviceLostError } from '../../src/errors.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { FakeIo, tilegrad } from './fakes.ts';
@@ -174,14 +174,24 @@ describe('a run that is stopped', () => {
     expect(log.fits).toHaveLength(2);
   });
 
-  test('a second Ctrl-C exits at once with 130', async () => {
-    const io = new FakeIo();
-    const duringEpoch = () => {
-      io.pressCtrlC();
-      io.pressCtrlC();
-    };
-    await tilegrad(['run', 'A1', '--out', out], { io, duringEpoch });
-    expect(io.exitCodes).toEqual([130]);
+  test('a second Ctrl-C exits at once with 130, but not the echo of the first that npm passes on', async () => {
+    for (const [milliseconds, codes] of [
+      [10, []],
+      [2000, [130]],
+    ] as const) {
+      const io = new FakeIo();
+      const duringEpoch = () => {
+        const clock = vi.spyOn(performance, 'now');
+        clock.mockReturnValue(5000);
+        io.pressCtrlC();
+        clock.mockReturnValue(5000 + milliseconds);
+        io.pressCtrlC();
+        clock.mockRestore();
+      };
+      const { code } = await tilegrad(['run', 'A1', '--out', out], { io, duringEpoch });
+      expect(code).toBe(1);
+      expect(io.exitCodes).toEqual(codes);
+    }
   });
 
   test('an error in training keeps finished epochs and is recorded', async () => {

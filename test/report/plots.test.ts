@@ -3,7 +3,7 @@ import { type CurvePlot, curveSpec, drawCurves, renderPng, renderSvg } from '../
 
 const plot: CurvePlot = {
   title: 'A1 LeNet-5: accuracy',
-  subtitle: 'bundled sample, batch 256',
+  subtitle: ['bundled sample', 'batch 256'],
   quantity: 'accuracy',
   curves: [{ run: 'seed 1', training: [0.2, 0.4, 0.5], test: [0.25, 0.35, 0.45] }],
   published: { training: 0.6191, test: 0.6022 },
@@ -22,7 +22,7 @@ const dots = (svg: string) => svg.match(/aria-roledescription="point"/g)?.length
 describe('curves', () => {
   test('have titles, a legend, both series and the published figures as dashed rules', async () => {
     const svg = await renderSvg(curveSpec(plot));
-    for (const text of ['A1 LeNet-5: accuracy', 'bundled sample, batch 256', '>epoch<', '>accuracy<']) {
+    for (const text of ['A1 LeNet-5: accuracy', '>bundled sample<', '>batch 256<', '>epoch<', '>accuracy<']) {
       expect(svg).toContain(text);
     }
     for (const text of ['>training<', '>test<', '>published training 0.6191<', '>published test 0.6022<']) {
@@ -58,7 +58,7 @@ describe('curves', () => {
 
   test('a long subtitle does not widen the picture', async () => {
     const width = (svg: string) => Number(/width="(\d+)"/.exec(svg)?.[1]);
-    const long = { ...plot, subtitle: 'many words '.repeat(30).trim() };
+    const long = { ...plot, subtitle: ['many words '.repeat(30).trim()] };
     expect(width(await renderSvg(curveSpec(long)))).toBe(width(await renderSvg(curveSpec(plot))));
   });
 });

@@ -1,0 +1,26 @@
+import type { Device } from '../gpu/device.ts';
+import type { Parts } from './cli.ts';
+
+/** The real parts of the command line, each loaded when a command first asks for it. */
+export const parts: Parts = {
+  async experiments() {
+    return (await import('../../experiments/index.ts')).experiments;
+  },
+  async engine() {
+    const { ImageLoader, openDevice } = await import('../node.ts');
+    const { loadDataset } = await import('../data/files.ts');
+    const { trainSmallNetwork } = await import('./small-network.ts');
+    return {
+      openDevice,
+      createLoader: (device, set) => new ImageLoader(device as Device, set),
+      loadDataset,
+      trainSmallNetwork: (device) => trainSmallNetwork(device as Device),
+    };
+  },
+  async data() {
+    const { datasets } = await import('../data/datasets.ts');
+    const { fetchDataset } = await import('../data/fetch.ts');
+    const { datasetStatus } = await import('../data/locate.ts');
+    return { datasets, datasetStatus, fetchDataset };
+  },
+};

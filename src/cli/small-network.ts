@@ -1,0 +1,50 @@
+import type { ImageSet } from '../data/types.ts';
+import { Adam, Conv2D, Dense, type Device, Flatten, ImageLoader, MaxPooling2D, Sequential } from '../index.ts';
+import type { EpochLogs } from '../nn/callbacks.ts';
+
+const steps = 12;
+const size = 64;
+
+/** Images of two classes that any network which trains at all tells apart: the left or the right half is bright. */
+function halves(): ImageSet {
+  const [height, width] = [12, 12];
+  const images = new Uint8Array(size * height * width);
+  const labels = new Uint8Array(size);
+  for (let image = 0; image < size; image++) {
+    labels[image] = image % 2;
+    for (let pixel = 0; pixel < height * width; pixel++) {
+      const isRight = pixel % width >= width / 2;
+      const bright = isRight === (labels[image] === 1);
+      images[image * height * width + pixel] = (bright ? 160 : 20) + ((image * 37 + pixel * 11) % 64);
+    }
+  }
+  return { images, labels, size, shape: [height, width, 1], classes: ['left', 'right'] };
+}
+
+/**
+ * Trains a small network with every kernel a LeNet-5 needs. One batch holds all images, so that each epoch it returns is one
+ * training step.
+ */
+export async function trainSmallNetwork(device: Device): Promise<EpochLogs[]> {
+  const loader = new ImageLoader(device, halves());
+  const model = new Sequential([
+    new Conv2D({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [12, 12, 1] }),
+    new MaxPooling2D({ poolSize: 2 }),
+    new Flatten(),
+    new Dense({ units: 8, activation: 'relu' }),
+    new Dense({ units: 2, activation: 'softmax' }),
+  ]);
+  try {
+    model.build(device, { seed: 1 });
+    model.compile({
+      optimizer: new Adam({ learningRate: 0.01 }),
+      loss: 'sparseCategoricalCrossentropy',
+      metrics: ['accuracy'],
+    });
+    const { epochs } = await model.fit(loader, { epochs: steps, batchSize: size, seed: 1 });
+    return epochs;
+  } finally {
+    model.dispose();
+    loader.dispose();
+  }
+}
