@@ -17,7 +17,8 @@ export interface Parts {
 }
 
 /**
- * Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage. Writes through `io` alone and never throws.
+ * Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage. Writes through `io` alone and
+ * never throws.
  *
  * @param argv As `process.argv`: the command's own arguments begin at the third.
  */

@@ -4,8 +4,8 @@ import type { Io } from './io.ts';
 const echoMilliseconds = 300;
 
 /**
- * A signal that the first Ctrl-C aborts, so that work can end in order; a second one exits at once with 130, the shell's code for
- * it. Call `dispose` when the work is done, or Ctrl-C stays caught.
+ * A signal that the first Ctrl-C aborts, so that work can end in order; a second one exits at once with 130, the
+ * shell's code for it. Call `dispose` when the work is done, or Ctrl-C stays caught.
  *
  * @param onPress Called at each press, before anything else, with whether it is the first.
  */

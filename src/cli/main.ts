@@ -8,6 +8,6 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-// The entry of the bundle dist/cli.js. The exit code is set, not exited with: output still on its way must arrive, and a process
-// that does not end by itself would show that something was not disposed.
+// The entry of the bundle dist/cli.js. The exit code is set, not exited with: output still on its way must arrive,
+// and a process that does not end by itself would show that something was not disposed.
 process.exitCode = await main(process.argv, parts);

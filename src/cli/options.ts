@@ -12,7 +12,10 @@ export interface RunOptions extends Partial<TrainingSettings> {
 /** Seeds are keys of a counter-based generator of 32 bits. */
 const largestSeed = 2 ** 32 - 1;
 
-/** A parser for commander that takes whole numbers from `least` to `most`, and nothing that only looks like one (`1e3`, `0x10`). */
+/**
+ * A parser for commander that takes whole numbers from `least` to `most`, and nothing that only looks like one
+ * (`1e3`, `0x10`).
+ */
 export function wholeNumber(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

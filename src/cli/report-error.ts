@@ -10,8 +10,9 @@ export function describeError(error: unknown): { code: string; message: string }
 }
 
 /**
- * Tells an error and returns the exit code. People get the message, since every TilegradError says what to do; the stack, which helps
- * only those who work on tilegrad, comes with `--debug`. With `--json` the same goes to stdout as `{"error": {code, message}}`.
+ * Tells an error and returns the exit code. People get the message, since every TilegradError says what to do; the
+ * stack, which helps only those who work on tilegrad, comes with `--debug`. With `--json` the same goes to stdout as
+ * `{"error": {code, message}}`.
  */
 export function reportError(error: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
   const { code, message } = describeError(error);

@@ -36,8 +36,9 @@ interface BuiltModel {
 const since = (start: number) => (performance.now() - start) / 1000;
 
 /**
- * Trains an experiment and leaves a folder with `run.json` and curves. Everything that can be wrong with the request is found
- * before the folder is made; from then on `run.json` is rewritten after each epoch, so that nothing finished is lost.
+ * Trains an experiment and leaves a folder with `run.json` and curves. Everything that can be wrong with the request
+ * is found before the folder is made; from then on `run.json` is rewritten after each epoch, so that nothing finished
+ * is lost.
  *
  * @throws AbortedError after Ctrl-C, once what was done is written.
  */

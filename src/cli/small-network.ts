@@ -22,8 +22,8 @@ function halves(): ImageSet {
 }
 
 /**
- * Trains a small network with every kernel a LeNet-5 needs. One batch holds all images, so that each epoch it returns is one
- * training step.
+ * Trains a small network with every kernel a LeNet-5 needs. One batch holds all images, so that each epoch it returns
+ * is one training step.
  */
 export async function trainSmallNetwork(device: Device): Promise<EpochLogs[]> {
   const loader = new ImageLoader(device, halves());

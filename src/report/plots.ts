@@ -3,7 +3,10 @@ import { Resvg } from '@resvg/resvg-js';
 import { Error as logErrors, logger, parse, resetSVGDefIds, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 
-/** The curves of one trained model: one value an epoch, from epoch 1. Values that are not finite are left out of the plot. */
+/**
+ * The curves of one trained model: one value an epoch, from epoch 1. Values that are not finite are left out of the
+ * plot.
+ */
 export interface Curve {
   /** Distinguishes several trainings on one plot, such as `seed 1`. */
   run: string;
@@ -60,7 +63,8 @@ function publishedLayers(plot: CurvePlot): TopLevelSpec[] {
     { series: 'training', value: training },
     { series: 'test', value: test },
   ].map((entry) => ({ ...entry, label: `published ${entry.series} ${entry.value.toFixed(4)}` }));
-  // The higher label stands above its rule and the lower one below: the two figures are often too close for both between.
+  // The higher label stands above its rule and the lower one below: the two figures are often too close for both
+  // between.
   const higher = training >= test ? 'training' : 'test';
   const colour = { field: 'series', type: 'nominal' as const };
   return entries.flatMap((entry) => [
@@ -173,7 +177,10 @@ export async function renderSvg(spec: TopLevelSpec): Promise<string> {
   }
 }
 
-/** Draws an SVG as PNG at twice its size. The font comes with the package: a bare machine has none, and text would vanish. */
+/**
+ * Draws an SVG as PNG at twice its size. The font comes with the package: a bare machine has none, and text would
+ * vanish.
+ */
 export function renderPng(svg: string): Uint8Array {
   const locate = createRequire(import.meta.url).resolve;
   const fontFiles = ['400Regular/OpenSans_400Regular', '600SemiBold/OpenSans_600SemiBold'].map((name) =>

@@ -21,8 +21,8 @@ function refused(action: string, path: string, cause: unknown): FileError {
 }
 
 /**
- * Throws a FileError unless `folder` can be created or written. Creates nothing: it looks at the nearest part of the path that
- * exists, so that a wrong `--out` is told before minutes of training and leaves no trace.
+ * Throws a FileError unless `folder` can be created or written. Creates nothing: it looks at the nearest part of the
+ * path that exists, so that a wrong `--out` is told before minutes of training and leaves no trace.
  */
 export function checkWritable(folder: string): void {
   let existing = resolve(folder);
@@ -47,8 +47,8 @@ export function timeStamp(time: Date): string {
 }
 
 /**
- * Creates `<out>/<time>-<id>` and returns its path. A name that is taken gets `-2`, `-3`, ...; mkdir itself decides, so two
- * processes that start in the same second never share a folder.
+ * Creates `<out>/<time>-<id>` and returns its path. A name that is taken gets `-2`, `-3`, ...; mkdir itself decides,
+ * so two processes that start in the same second never share a folder.
  */
 export function createRunFolder(out: string, id: string, time: Date): string {
   try {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 
 /**
- * A figure of training. JSON has no NaN or Infinity, so a diverged loss is `null` in the file: read `null` as "not a finite number".
+ * A figure of training. JSON has no NaN or Infinity, so a diverged loss is `null` in the file: read `null` as "not a
+ * finite number".
  */
 const figure = z.number().nullable();
 
@@ -100,8 +101,8 @@ export function meanAndSd(values: number[]): Spread {
 }
 
 /**
- * Final figures over the runs that finished: training accuracy as Keras reports it (the running mean over the last epoch) and
- * accuracy on the test set. `null` when no run has finished.
+ * Final figures over the runs that finished: training accuracy as Keras reports it (the running mean over the last
+ * epoch) and accuracy on the test set. `null` when no run has finished.
  */
 export function summarise(runs: TrainedModel[]): RunRecord['results'] {
   const finished = runs.filter((run) => run.evaluation !== null);

@@ -1,7 +1,10 @@
 import Table from 'cli-table3';
 import type { RunRecord, Spread } from './run-record.ts';
 
-/** A terminal table without colours, so that it reads the same in a file. Columns of figures, counted from 0, align right. */
+/**
+ * A terminal table without colours, so that it reads the same in a file. Columns of figures, counted from 0, align
+ * right.
+ */
 export function table(head: string[], rows: string[][], figures: number[] = []): string {
   const drawn = new Table({
     head,

@@ -39,11 +39,25 @@ describe('curves', () => {
     const second = await drawCurves(plot);
     expect(second.svg).toBe(first.svg);
     expect(Buffer.compare(second.png, first.png)).toBe(0);
+    // Clip paths are what Vega numbers through the whole process.
+    const clipped: Parameters<typeof renderSvg>[0] = {
+      data: { values: [{ x: 1 }] },
+      mark: { type: 'point', clip: true },
+      encoding: { x: { field: 'x', type: 'quantitative' } },
+    };
+    const drawn = await renderSvg(clipped);
+    expect(drawn).toContain('clip-path');
+    expect(await renderSvg(clipped)).toBe(drawn);
   });
 
   test('leave out values that are not finite and need no published figure', async () => {
     const diverged = { run: 'seed 1', training: [2.3, Number.NaN, null], test: [2.3, Number.POSITIVE_INFINITY, null] };
-    const svg = await renderSvg(curveSpec({ ...plot, curves: [diverged], published: undefined }));
+    const spec = curveSpec({ ...plot, curves: [diverged], published: undefined });
+    expect((spec.data as { values: unknown[] }).values).toEqual([
+      { run: 'seed 1', series: 'training', epoch: 1, value: 2.3 },
+      { run: 'seed 1', series: 'test', epoch: 1, value: 2.3 },
+    ]);
+    const svg = await renderSvg(spec);
     expect(dots(svg)).toBe(2);
     expect(svg).not.toMatch(/NaN|published|Infinity/);
   });
