@@ -68,7 +68,8 @@ async function installAndBuild() {
     const state = buildState(root);
     const { buildAll } = await import('./build.mjs');
     await buildAll().catch((error) => {
-      throw new SetupError(`The build failed: ${error.message}`);
+      // esbuild has already shown the rest, with the lines of source.
+      throw new SetupError(`The build failed: ${error.message.split('\n')[0]}`);
     });
     recordBuild(root, state);
   }
