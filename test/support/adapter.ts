@@ -1,5 +1,5 @@
-import * as tg from '../../src/autograd/index.ts';
 import type { Tensor } from '../../src/autograd/index.ts';
+import * as tg from '../../src/autograd/index.ts';
 import type { Device } from '../../src/node.ts';
 import { type OperatorName, references } from '../reference/index.ts';
 import { map, type NdArray } from '../reference/ndarray.ts';
@@ -131,7 +131,8 @@ export async function compareWithReference(
 
   const terms = magnitudes(name, inputs, c.attrs, output, dout);
   const compare = (got: ArrayLike<number>, expected: NdArray, scale: NdArray | null | undefined, what: string) => {
-    if (kind === 'integer') expectSameBits(Array.from(got, noNegativeZero), Array.from(expected.data, noNegativeZero), what);
+    if (kind === 'integer')
+      expectSameBits(Array.from(got, noNegativeZero), Array.from(expected.data, noNegativeZero), what);
     return expectClose(got, expected.data, { magnitude: scale?.data, rtol: RTOL }, what);
   };
   let worst = compare(actual.output, output, terms.output, `${name} forward`);
