@@ -1,6 +1,9 @@
 /** tilegrad: what runs everywhere. In Node import `tilegrad/node`, which adds the device, files and downloads. */
 export * from './autograd/index.ts';
+export { ImageLoader, type ImageLoaderOptions } from './data/loader.ts';
+export type { Dataset, DatasetName, DatasetSource, ImageSet } from './data/types.ts';
 export * from './errors.ts';
 export { Device } from './gpu/device.ts';
 export type { AdapterInfo, Counters } from './gpu/info.ts';
 export type { DType, Shape } from './kernels/array.ts';
+export * from './nn/index.ts';

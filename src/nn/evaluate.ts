@@ -1,0 +1,64 @@
+import { noGrad } from '../autograd/tape.ts';
+import { scope } from '../autograd/tensor.ts';
+import { AbortedError } from '../errors.ts';
+import type { BatchSource } from './batch-source.ts';
+import { BatchRunner, checkClasses, checkData, DEFAULT_BATCH, Throttle } from './batches.ts';
+import type { Sequential } from './sequential.ts';
+import { type Metrics, RunningTotals } from './totals.ts';
+
+export type { Metrics } from './totals.ts';
+
+/** Measures a model on one data set, as often as asked, without recording its program anew. */
+export class Evaluator {
+  private readonly totals: RunningTotals;
+  private readonly runner: BatchRunner;
+  private readonly throttle: Throttle;
+
+  constructor(model: Sequential, data: BatchSource, batchSize: number) {
+    const { loss } = model.training;
+    this.totals = new RunningTotals(data.device);
+    this.throttle = new Throttle(data.device);
+    this.runner = new BatchRunner(data, batchSize, ({ x, labels }) =>
+      scope(data.device, () =>
+        noGrad(() => {
+          const result = loss.call(model.callLogits(x), labels);
+          this.totals.add(result.loss, result.hits);
+        }),
+      ),
+    );
+  }
+
+  /** @throws AbortedError */
+  async run(signal?: AbortSignal): Promise<Metrics> {
+    this.totals.reset();
+    for (let i = 0; i < this.runner.stepsPerEpoch; i++) {
+      if (signal?.aborted) throw new AbortedError('evaluate: stopped on request');
+      this.runner.run(i);
+      await this.throttle.afterStep();
+    }
+    const { loss, accuracy } = await this.totals.read();
+    return { loss, accuracy };
+  }
+
+  dispose(): void {
+    this.runner.dispose();
+    this.totals.dispose();
+  }
+}
+
+/** See `Sequential.evaluate`. */
+export async function evaluate(
+  model: Sequential,
+  data: BatchSource,
+  options: { batchSize?: number; signal?: AbortSignal },
+): Promise<Metrics> {
+  const batchSize = options.batchSize ?? Math.min(DEFAULT_BATCH, data.size);
+  checkData('evaluate', model, data, batchSize);
+  checkClasses('evaluate', model, data);
+  const evaluator = new Evaluator(model, data, batchSize);
+  try {
+    return await evaluator.run(options.signal);
+  } finally {
+    evaluator.dispose();
+  }
+}

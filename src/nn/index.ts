@@ -1,0 +1,14 @@
+export type { BatchSource } from './batch-source.ts';
+export type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
+export type { Metrics } from './evaluate.ts';
+export type { FitOptions } from './fit.ts';
+export { glorotUniform, type Initializer, zeros } from './initializers.ts';
+export { Conv2D, type Conv2DOptions } from './layers/conv2d.ts';
+export { Dense, type DenseOptions } from './layers/dense.ts';
+export { Flatten } from './layers/flatten.ts';
+export { type Activation, type CallContext, Layer, type LayerOptions } from './layers/layer.ts';
+export { MaxPooling2D, type MaxPooling2DOptions } from './layers/pooling.ts';
+export { type Loss, type LossName, SparseCategoricalCrossentropy } from './losses.ts';
+export { Adam, type AdamOptions, type Optimizer } from './optimizers.ts';
+export type { Weight, WeightSpec } from './parameters.ts';
+export { type CompileOptions, Sequential } from './sequential.ts';

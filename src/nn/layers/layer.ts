@@ -1,0 +1,59 @@
+import type { Tensor } from '../../autograd/tensor.ts';
+import { ArgumentError } from '../../errors.ts';
+import type { Shape } from '../../kernels/array.ts';
+import type { WeightSpec } from '../parameters.ts';
+
+/** What is said of a layer when a model calls it. */
+export interface CallContext {
+  /** The layer's weights, in the order it asked for them. */
+  weights: readonly Tensor[];
+  /** True in `fit`, false in `evaluate` and `predict`. */
+  training: boolean;
+}
+
+/** Options every layer takes. */
+export interface LayerOptions {
+  name?: string;
+  /** Shape of one sample, without the batch; the first layer of a model needs it. */
+  inputShape?: Shape;
+}
+
+/** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */
+export abstract class Layer {
+  /** Keras's name of the class, for `summary()`. */
+  abstract readonly kind: string;
+  readonly name: string | undefined;
+  readonly inputShape: Shape | undefined;
+
+  constructor(options: LayerOptions = {}) {
+    this.name = options.name;
+    this.inputShape = options.inputShape;
+  }
+
+  /**
+   * Output shape and weights for samples of `inputShape` (without the batch).
+   * @throws ShapeError when the layer cannot take that input
+   */
+  abstract plan(inputShape: Shape): { outputShape: Shape; weights: WeightSpec[] };
+
+  /** x [N, ...inputShape] -> [N, ...outputShape]. */
+  abstract call(x: Tensor, context: CallContext): Tensor;
+}
+
+export type Activation = 'linear' | 'relu' | 'softmax';
+
+/** @throws ArgumentError unless `value` is a positive integer. */
+export function positive(layer: string, what: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1) {
+    throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${value}`);
+  }
+  return value;
+}
+
+/** @throws ArgumentError unless `value` is one of `allowed`. */
+export function activationOf<T extends Activation>(layer: string, value: Activation | undefined, allowed: readonly T[]): T {
+  const activation = value ?? 'linear';
+  const known = allowed.find((a) => a === activation);
+  if (!known) throw new ArgumentError(`${layer}: activation must be one of ${allowed.join(', ')}, but is ${String(value)}`);
+  return known;
+}
