@@ -1,3 +1,7 @@
 /** tilegrad in Node: everything of `tilegrad`, and what only Node has. */
+export { datasets } from './data/datasets.ts';
+export { type FetchOptions, type FetchResult, fetchDataset } from './data/fetch.ts';
+export { loadDataset } from './data/files.ts';
+export { datasetStatus } from './data/locate.ts';
 export { openDevice } from './gpu/dawn.ts';
 export * from './index.ts';

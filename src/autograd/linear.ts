@@ -30,7 +30,12 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
  *     dz = dy where y > 0 (relu)      dx = dz w^T      dw = x^T dz      db = column sums of dz
  * @throws ShapeError, ArgumentError
  */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: { activation?: 'relu' } = {}): Tensor {
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null = null,
+  options: { activation?: 'relu' } = {},
+): Tensor {
   const relu = options.activation === 'relu';
   const y = kernels.matmul(x.array, weight.array, { bias: bias?.array, relu, operator: 'linear' });
   return taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {

@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.ts';
+import { showShape } from '../kernels/array.ts';
 import { spread } from '../kernels/pointwise.ts';
 import { sumAll } from '../kernels/reduce.ts';
-import { showShape } from '../kernels/array.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 

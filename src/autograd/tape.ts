@@ -1,7 +1,7 @@
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
-import { commonModels } from '../kernels/run.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
+import { commonModels } from '../kernels/run.ts';
 import { Tensor } from './tensor.ts';
 
 /** What an operator's backward pass may ask about its inputs. */
@@ -64,7 +64,9 @@ export function backward(root: Tensor, dout?: Tensor): void {
   if (dout) {
     commonModels('backward', [root.array, dout.array]);
     if (!sameShape(dout.shape, root.shape) || dout.dtype !== 'f32') {
-      throw new ShapeError(`backward: the gradient must be f32 of shape ${showShape(root.shape)}, but is ${dout.dtype} ${showShape(dout.shape)}`);
+      throw new ShapeError(
+        `backward: the gradient must be f32 of shape ${showShape(root.shape)}, but is ${dout.dtype} ${showShape(dout.shape)}`,
+      );
     }
   }
   const grads = new Map<Tensor, DeviceArray>();

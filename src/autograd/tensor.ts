@@ -55,7 +55,9 @@ export class Tensor {
   /** The value of a one-element tensor. @throws ShapeError when there are more. */
   async item(): Promise<number> {
     if (this.size * this.models !== 1) {
-      throw new ShapeError(`item: the tensor must have one element, but has shape ${showShape(this.shape)} x ${this.models} models`);
+      throw new ShapeError(
+        `item: the tensor must have one element, but has shape ${showShape(this.shape)} x ${this.models} models`,
+      );
     }
     return (await this.data())[0]!;
   }
@@ -68,7 +70,9 @@ export class Tensor {
    */
   backward(dout?: Tensor): void {
     if (!dout && this.size !== 1) {
-      throw new ShapeError(`backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`);
+      throw new ShapeError(
+        `backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`,
+      );
     }
     backward(this, dout);
   }
@@ -101,12 +105,15 @@ export function tensor(
   if (!Number.isInteger(models) || models < 1) {
     throw new ArgumentError(`tensor: models must be a positive integer, but is ${models}`);
   }
-  if (!['f32', 'u32', 'i32'].includes(dtype)) throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${dtype}`);
+  if (!['f32', 'u32', 'i32'].includes(dtype))
+    throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${dtype}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
   const size = models * sizeOf(shape);
   if (data?.length !== size) {
     const copies = models > 1 ? ` x ${models} models` : '';
-    throw new ShapeError(`tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${data?.length} were given`);
+    throw new ShapeError(
+      `tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${data?.length} were given`,
+    );
   }
   const host = toHostArray(data, dtype);
   const array = DeviceArray.empty(device, shape, { dtype, models });
@@ -115,7 +122,8 @@ export function tensor(
 }
 
 function toHostArray(data: HostData, dtype: DType): HostArray {
-  if (dtype === 'f32') return data instanceof Float32Array ? (data as Float32Array<ArrayBuffer>) : Float32Array.from(data);
+  if (dtype === 'f32')
+    return data instanceof Float32Array ? (data as Float32Array<ArrayBuffer>) : Float32Array.from(data);
   const [array, low, high] =
     dtype === 'u32' ? [Uint32Array.from(data), 0, 0xffffffff] : [Int32Array.from(data), -0x80000000, 0x7fffffff];
   for (let i = 0; i < data.length; i++) {

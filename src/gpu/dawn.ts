@@ -29,8 +29,11 @@ export async function openDevice(
   } catch (error) {
     release();
     if (error instanceof AdapterError) throw error;
-    throw new AdapterError(`the WebGPU adapter could not be opened: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    throw new AdapterError(
+      `the WebGPU adapter could not be opened: ${error instanceof Error ? error.message : error}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

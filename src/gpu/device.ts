@@ -148,7 +148,9 @@ export class Device {
     if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
     const limit = this.limits.maxComputeWorkgroupsPerDimension;
     if (workgroups.some((n) => n > limit)) {
-      throw new GpuError(`${pipeline.name}: ${workgroups.join(' x ')} workgroups, but a dimension holds at most ${limit}`);
+      throw new GpuError(
+        `${pipeline.name}: ${workgroups.join(' x ')} workgroups, but a dimension holds at most ${limit}`,
+      );
     }
     this.recorder.dispatch(pipeline, bindings, workgroups);
   }
@@ -260,7 +262,8 @@ function padToWord(data: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> 
 }
 
 function toTypedError(error: GPUError): GpuError {
-  return /out of memory/i.test(`${error.constructor.name} ${error.message}`) || error.constructor.name.includes('OutOfMemory')
+  return /out of memory/i.test(`${error.constructor.name} ${error.message}`) ||
+    error.constructor.name.includes('OutOfMemory')
     ? new OutOfMemoryError(`the GPU ran out of memory: use a smaller batch or model (${error.message})`)
     : new GpuError(error.message);
 }

@@ -40,7 +40,9 @@ export class DeviceArray {
   /** The same elements under another shape of the same size; both share the storage, and each is disposed on its own. */
   reshaped(shape: Shape): DeviceArray {
     if (sizeOf(shape) !== this.size) {
-      throw new ShapeError(`reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${sizeOf(shape)}`);
+      throw new ShapeError(
+        `reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${sizeOf(shape)}`,
+      );
     }
     return new DeviceArray(this.device, shape, this.dtype, this.models, this.storage.retain());
   }

@@ -47,7 +47,9 @@ export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvO
   const [kh, kw, filterIn, outChannels] = filter.shape as [number, number, number, number];
   const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
   if (inChannels !== filterIn) {
-    throw new ShapeError(`${operator}: input has ${inChannels} channels but the filter expects ${filterIn} (${shapes})`);
+    throw new ShapeError(
+      `${operator}: input has ${inChannels} channels but the filter expects ${filterIn} (${shapes})`,
+    );
   }
   const strides = pair(operator, 'strides', options.strides ?? 1);
   const dilation = pair(operator, 'dilation', options.dilation ?? 1);
@@ -85,7 +87,9 @@ export function conv2d(
   const models = commonModels('conv2d', [x, filter, bias]);
   if (bias && !sameShape(bias.shape, [g.outChannels])) {
     const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
-    throw new ShapeError(`conv2d: the bias must have shape [${g.outChannels}], but has ${showShape(bias.shape)} (${shapes})`);
+    throw new ShapeError(
+      `conv2d: the bias must have shape [${g.outChannels}], but has ${showShape(bias.shape)} (${shapes})`,
+    );
   }
   const y = output(x.device, outputShape(g), models, options.into);
   runKernel(
@@ -99,7 +103,12 @@ export function conv2d(
 }
 
 /** Gradient for the input: dy [N,OH,OW,Co], filter [KH,KW,Ci,Co] -> dx [N,H,W,Ci]. Compute-bound. */
-export function conv2dInputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, options: RunOptions = {}): DeviceArray {
+export function conv2dInputGrad(
+  dy: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  options: RunOptions = {},
+): DeviceArray {
   const models = commonModels('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
   runKernel(
@@ -113,7 +122,12 @@ export function conv2dInputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeo
 }
 
 /** Gradient for the filter: x [N,H,W,Ci], dy [N,OH,OW,Co] -> dw [KH,KW,Ci,Co], a sum over the batch. Compute-bound. */
-export function conv2dWeightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, options: RunOptions = {}): DeviceArray {
+export function conv2dWeightGrad(
+  x: DeviceArray,
+  dy: DeviceArray,
+  g: ConvGeometry,
+  options: RunOptions = {},
+): DeviceArray {
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
   runKernel(

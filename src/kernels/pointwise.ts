@@ -44,7 +44,13 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
   const models = commonModels('biasAdd', [x, bias]);
   const y = output(x.device, x.shape, models);
   const rows = channels === 0 ? 0 : x.size / channels;
-  runKernel(x.device, { name: 'bias_add', code: biasAddCode }, [rows, channels], [x, bias, y], elementwise(x.size, models));
+  runKernel(
+    x.device,
+    { name: 'bias_add', code: biasAddCode },
+    [rows, channels],
+    [x, bias, y],
+    elementwise(x.size, models),
+  );
   return y;
 }
 
@@ -64,7 +70,12 @@ export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): D
 }
 
 /** An array full of one value. Memory-bound. */
-export function fill(device: Device, shape: Shape, value: number, options: { models?: number; into?: DeviceArray } = {}): DeviceArray {
+export function fill(
+  device: Device,
+  shape: Shape,
+  value: number,
+  options: { models?: number; into?: DeviceArray } = {},
+): DeviceArray {
   const y = output(device, shape, options.models ?? 1, options.into);
   runKernel(device, { name: 'fill', code: fillCode }, [all(y), f32(value)], [y], elementwise(all(y)));
   return y;
@@ -81,6 +92,12 @@ export function spread(source: DeviceArray, shape: Shape, scale: number, into?: 
 /** x[r, i] * factor[r] for a scalar factor. Memory-bound. */
 export function scaleRows(x: DeviceArray, factor: DeviceArray, into?: DeviceArray): DeviceArray {
   const y = output(x.device, x.shape, x.models, into);
-  runKernel(x.device, { name: 'scale_rows', code: scaleRowsCode }, [x.size], [x, factor, y], elementwise(x.size, x.models));
+  runKernel(
+    x.device,
+    { name: 'scale_rows', code: scaleRowsCode },
+    [x.size],
+    [x, factor, y],
+    elementwise(x.size, x.models),
+  );
   return y;
 }

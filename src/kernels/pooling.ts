@@ -52,7 +52,11 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
 }
 
 /** Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. Memory-bound. */
-export function maxPool2dGrad(dy: DeviceArray, { argmax, params, inputShape }: MaxPool, into?: DeviceArray): DeviceArray {
+export function maxPool2dGrad(
+  dy: DeviceArray,
+  { argmax, params, inputShape }: MaxPool,
+  into?: DeviceArray,
+): DeviceArray {
   const dx = output(dy.device, inputShape, dy.models, into);
   runKernel(
     dy.device,

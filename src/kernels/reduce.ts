@@ -9,7 +9,11 @@ const ONE_PASS_ROWS = 64;
  * Column sums: x read as [rows, channels] -> [channels], times `scale`. The order of additions depends on the shape alone.
  * Memory-bound.
  */
-export function sumRows(x: DeviceArray, channels: number, options: { scale?: number; into?: DeviceArray } = {}): DeviceArray {
+export function sumRows(
+  x: DeviceArray,
+  channels: number,
+  options: { scale?: number; into?: DeviceArray } = {},
+): DeviceArray {
   const rows = channels === 0 ? 0 : x.size / channels;
   const y = output(x.device, [channels], x.models, options.into);
   const source = { name: 'reduce_rows', code: reduceRowsCode };

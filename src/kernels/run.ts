@@ -33,7 +33,13 @@ export function runKernel(
 }
 
 /** Where a kernel writes: `into` if the caller gave a place (it must fit), else a new array. */
-export function output(device: Device, shape: Shape, models: number, into?: DeviceArray, dtype: DType = 'f32'): DeviceArray {
+export function output(
+  device: Device,
+  shape: Shape,
+  models: number,
+  into?: DeviceArray,
+  dtype: DType = 'f32',
+): DeviceArray {
   if (!into) return DeviceArray.empty(device, shape, { dtype, models });
   if (!sameShape(into.shape, shape) || into.models !== models || into.dtype !== dtype) {
     throw new ShapeError(`output: a result of shape ${showShape(shape)} does not go into ${showShape(into.shape)}`);
@@ -56,14 +62,18 @@ export function commonModels(operator: string, arrays: readonly (DeviceArray | n
 /** @throws ShapeError unless `array` has one of the ranks in `ranks`. */
 export function checkRank(operator: string, what: string, array: DeviceArray, rank: number, layout: string): void {
   if (array.shape.length !== rank) {
-    throw new ShapeError(`${operator}: ${what} must have rank ${rank} (${layout}), but has shape ${showShape(array.shape)}`);
+    throw new ShapeError(
+      `${operator}: ${what} must have rank ${rank} (${layout}), but has shape ${showShape(array.shape)}`,
+    );
   }
 }
 
 /** @throws ArgumentError unless `array` has the element type. */
 export function checkDType(operator: string, what: string, array: DeviceArray, dtype: DType): void {
   if (array.dtype !== dtype) {
-    throw new ArgumentError(`${operator}: ${what} must be ${dtype}, but is ${array.dtype} (shape ${showShape(array.shape)})`);
+    throw new ArgumentError(
+      `${operator}: ${what} must be ${dtype}, but is ${array.dtype} (shape ${showShape(array.shape)})`,
+    );
   }
 }
 

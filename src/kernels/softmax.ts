@@ -9,7 +9,9 @@ import { checkDType, checkRank, commonModels, elementwise, output, runKernel } f
 function rowsOf(operator: string, x: DeviceArray): [rows: number, classes: number] {
   const classes = x.shape.at(-1);
   if (!classes) {
-    throw new ShapeError(`${operator}: the input needs a last axis with at least one class, but has shape ${showShape(x.shape)}`);
+    throw new ShapeError(
+      `${operator}: the input needs a last axis with at least one class, but has shape ${showShape(x.shape)}`,
+    );
   }
   return [(x.models * x.size) / classes, classes];
 }

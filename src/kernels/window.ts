@@ -8,7 +8,9 @@ export type Pair = number | readonly [number, number];
 export function pair(operator: string, what: string, value: Pair): [number, number] {
   const both = typeof value === 'number' ? [value, value] : Array.isArray(value) ? [...value] : [];
   if (both.length !== 2 || !both.every((n) => Number.isInteger(n) && n > 0)) {
-    throw new ArgumentError(`${operator}: ${what} must be a positive integer or two of them, but is ${JSON.stringify(value)}`);
+    throw new ArgumentError(
+      `${operator}: ${what} must be a positive integer or two of them, but is ${JSON.stringify(value)}`,
+    );
   }
   return both as [number, number];
 }
@@ -17,7 +19,13 @@ export function pair(operator: string, what: string, value: Pair): [number, numb
  * Output size and leading padding of a sliding window in one direction. 'same' pads as TensorFlow does: as much as makes
  * the output ceil(input / stride), an odd zero at the end.
  */
-function along(input: number, kernel: number, stride: number, dilation: number, padding: Padding): [output: number, pad: number] {
+function along(
+  input: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  padding: Padding,
+): [output: number, pad: number] {
   const extent = (kernel - 1) * dilation + 1;
   if (padding === 'valid') return [Math.floor((input - extent) / stride) + 1, 0];
   const output = Math.ceil(input / stride);

@@ -1,9 +1,9 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import type { Program } from '../gpu/recorder.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, sameShape, showShape } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
-import type { Device } from '../gpu/device.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { Sequential } from './sequential.ts';
 

@@ -29,7 +29,13 @@ const PROGRESS_INTERVAL = 250;
 
 /** See `Sequential.fit`. */
 export async function fit(model: Sequential, data: BatchSource, options: FitOptions): Promise<History> {
-  const { epochs = 1, batchSize = Math.min(DEFAULT_BATCH, data.size), validationData, callbacks = [], signal } = options;
+  const {
+    epochs = 1,
+    batchSize = Math.min(DEFAULT_BATCH, data.size),
+    validationData,
+    callbacks = [],
+    signal,
+  } = options;
   if (!Number.isInteger(epochs) || epochs < 1) {
     throw new ArgumentError(`fit: epochs must be a positive integer, but is ${epochs}`);
   }

@@ -1,5 +1,5 @@
 import { ArgumentError } from '../errors.ts';
-import { DeviceArray } from '../kernels/array.ts';
+import type { DeviceArray } from '../kernels/array.ts';
 import { adam } from '../kernels/optimizer.ts';
 import { fill } from '../kernels/pointwise.ts';
 import type { StepState } from '../kernels/step-state.ts';
@@ -75,6 +75,7 @@ export class Adam implements Optimizer {
 }
 
 function inRange(what: string, value: number, fits: (x: number) => boolean, range: string): number {
-  if (!Number.isFinite(value) || !fits(value)) throw new ArgumentError(`Adam: ${what} must be ${range}, but is ${value}`);
+  if (!Number.isFinite(value) || !fits(value))
+    throw new ArgumentError(`Adam: ${what} must be ${range}, but is ${value}`);
   return value;
 }

@@ -58,7 +58,9 @@ export class Sequential {
     this.layers = layers.map((layer, i) => {
       const name = names[i]!;
       if (layer.inputShape && !sameShape(layer.inputShape, shape)) {
-        throw new ShapeError(`Sequential: ${name} declares inputShape ${showShape(layer.inputShape)}, but gets ${showShape(shape)}`);
+        throw new ShapeError(
+          `Sequential: ${name} declares inputShape ${showShape(layer.inputShape)}, but gets ${showShape(shape)}`,
+        );
       }
       const { outputShape, weights } = layer.plan(shape);
       const planned = { layer, name, inputShape: shape, outputShape, weights };
@@ -210,7 +212,10 @@ function uniqueNames(layers: readonly Layer[]): string[] {
   const seen = new Map<string, number>();
   const used = new Set<string>();
   return layers.map((layer) => {
-    const base = layer.kind.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/2_?D$/, '2d').toLowerCase();
+    const base = layer.kind
+      .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+      .replace(/2_?D$/, '2d')
+      .toLowerCase();
     const n = seen.get(base) ?? 0;
     if (!layer.name) seen.set(base, n + 1);
     const name = layer.name ?? (n === 0 ? base : `${base}_${n}`);
@@ -219,4 +224,3 @@ function uniqueNames(layers: readonly Layer[]): string[] {
     return name;
   });
 }
-

@@ -1,5 +1,5 @@
-import type { PlannedLayer } from './sequential.ts';
 import { sizeOf } from '../kernels/array.ts';
+import type { PlannedLayer } from './sequential.ts';
 
 const counted = (n: number) => n.toLocaleString('en-US');
 

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { FileError } from '../errors.ts';
 
 const reasons: Record<string, string> = {
+  ENOENT: 'the system does not allow a folder there',
   EACCES: 'no permission',
   EPERM: 'no permission',
   EROFS: 'the file system is read-only',
@@ -46,13 +47,24 @@ export function timeStamp(time: Date): string {
   return `${date}-${two(time.getHours())}${two(time.getMinutes())}${two(time.getSeconds())}`;
 }
 
+/** Creates a folder and those above it. Node's own `recursive` never returns where the system answers ENOENT, as in /proc. */
+function createFolders(folder: string): void {
+  if (existsSync(folder)) return;
+  createFolders(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+  }
+}
+
 /**
  * Creates `<out>/<time>-<id>` and returns its path. A name that is taken gets `-2`, `-3`, ...; mkdir itself decides,
  * so two processes that start in the same second never share a folder.
  */
 export function createRunFolder(out: string, id: string, time: Date): string {
   try {
-    mkdirSync(out, { recursive: true });
+    createFolders(resolve(out));
     for (let attempt = 1; ; attempt++) {
       const folder = join(out, `${timeStamp(time)}-${id}${attempt === 1 ? '' : `-${attempt}`}`);
       try {

@@ -49,3 +49,10 @@ test('a file is replaced whole, and a write that fails leaves neither a part nor
   expect(() => writeAtomically(join(root, 'taken'), 'three')).toThrow(FileError);
   expect(readdirSync(root).sort()).toEqual(['run.json', 'taken']);
 });
+
+test.runIf(process.platform === 'linux')(
+  'a place where the system makes no folders is refused, not tried for ever',
+  () => {
+    expect(() => createRunFolder('/proc/tilegrad/x', 'A1', time)).toThrow(/does not allow a folder there/);
+  },
+);

@@ -35,7 +35,9 @@ export class Conv2D extends Layer {
 
   plan(inputShape: Shape) {
     if (inputShape.length !== 3) {
-      throw new ShapeError(`Conv2D: needs samples of shape [height, width, channels], but gets ${showShape(inputShape)}`);
+      throw new ShapeError(
+        `Conv2D: needs samples of shape [height, width, channels], but gets ${showShape(inputShape)}`,
+      );
     }
     const [h, w, channels] = inputShape as [number, number, number];
     const kernel: Shape = [...this.kernelSize, channels, this.filters];

@@ -26,7 +26,9 @@ export class Dense extends Layer {
 
   plan(inputShape: Shape) {
     if (inputShape.length !== 1) {
-      throw new ShapeError(`Dense: needs samples of one axis, but gets ${showShape(inputShape)}; put a Flatten layer before it`);
+      throw new ShapeError(
+        `Dense: needs samples of one axis, but gets ${showShape(inputShape)}; put a Flatten layer before it`,
+      );
     }
     return {
       outputShape: [this.units],

@@ -51,9 +51,14 @@ export function positive(layer: string, what: string, value: number): number {
 }
 
 /** @throws ArgumentError unless `value` is one of `allowed`. */
-export function activationOf<T extends Activation>(layer: string, value: Activation | undefined, allowed: readonly T[]): T {
+export function activationOf<T extends Activation>(
+  layer: string,
+  value: Activation | undefined,
+  allowed: readonly T[],
+): T {
   const activation = value ?? 'linear';
   const known = allowed.find((a) => a === activation);
-  if (!known) throw new ArgumentError(`${layer}: activation must be one of ${allowed.join(', ')}, but is ${String(value)}`);
+  if (!known)
+    throw new ArgumentError(`${layer}: activation must be one of ${allowed.join(', ')}, but is ${String(value)}`);
   return known;
 }

@@ -30,7 +30,9 @@ export class MaxPooling2D extends Layer {
 
   plan(inputShape: Shape) {
     if (inputShape.length !== 3) {
-      throw new ShapeError(`MaxPooling2D: needs samples of shape [height, width, channels], but gets ${showShape(inputShape)}`);
+      throw new ShapeError(
+        `MaxPooling2D: needs samples of shape [height, width, channels], but gets ${showShape(inputShape)}`,
+      );
     }
     const [h, w, channels] = inputShape as [number, number, number];
     const shapes = `input ${showShape(inputShape)}`;
