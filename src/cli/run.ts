@@ -56,8 +56,8 @@ export async function runExperiment(
   const dataset = await engine.loadDataset(experiment.dataset, { dir: options.data, limit: options.limit });
   if (settings.batchSize > dataset.train.size) {
     throw new UsageError(
-      `a batch of ${settings.batchSize} is larger than the data: ${dataset.source.description} gives ` +
-        `${dataset.train.size} training images. Use a smaller --batch${options.limit ? ' or a larger --limit' : ''}.`,
+      `a batch of ${settings.batchSize} is larger than the data: ${dataset.train.size} training images ` +
+        `(${dataset.source.description}). Use a smaller --batch${options.limit ? ' or a larger --limit' : ''}.`,
     );
   }
 
