@@ -2,6 +2,7 @@
 //   loss[row]       = log(sum_c exp(x[c] - max)) + max - x[label]
 //   hit[row]        = 1 if the first largest logit is the label's, else 0
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
+//   a label that is no class: loss and dlogits of its row are NaN, its hit is 0
 //   models folded into the rows of the arrays; `rows` is that of one model, by which the mean divides
 struct Params { all_rows: u32, rows: u32, classes: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -17,6 +18,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (row >= params.all_rows) { return; }
   let first = row * params.classes;
   let label = labels[row];
+  if (label >= params.classes) {
+    let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, which WGSL would refuse
+    loss[row] = nan;
+    hit[row] = 0.0;
+    for (var c = 0u; c < params.classes; c++) { dlogits[first + c] = nan; }
+    return;
+  }
   var top = logits[first];
   var top_at = 0u;
   for (var c = 1u; c < params.classes; c++) {

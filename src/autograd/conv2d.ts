@@ -1,6 +1,8 @@
+import { checkOptions } from '../errors.ts';
 import * as kernels from '../kernels/conv2d.ts';
 import { reluGrad } from '../kernels/pointwise.ts';
 import { sumRows } from '../kernels/reduce.ts';
+import { arrayOf, type FusedActivation, wantsRelu } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -16,16 +18,26 @@ export function conv2d(
   x: Tensor,
   filter: Tensor,
   bias: Tensor | null = null,
-  options: kernels.ConvOptions & { activation?: 'relu' } = {},
+  options: kernels.ConvOptions & { activation?: FusedActivation } = {},
 ): Tensor {
-  const relu = options.activation === 'relu';
-  const geometry = kernels.convGeometry(x.array, filter.array, options);
-  const y = kernels.conv2d(x.array, filter.array, { ...options, bias: bias?.array, relu });
+  checkOptions('conv2d', options);
+  const relu = wantsRelu('conv2d', options.activation);
+  const input = arrayOf('conv2d', 'the input', x);
+  const weights = arrayOf('conv2d', 'the filter', filter);
+  const { strides, padding, dilation } = options;
+  const geometry = kernels.convGeometry(input, weights, options);
+  const y = kernels.conv2d(input, weights, {
+    strides,
+    padding,
+    dilation,
+    bias: bias === null ? null : arrayOf('conv2d', 'the bias', bias),
+    relu,
+  });
   return taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
     const dz = relu ? reluGrad(y, dy) : dy;
-    const dfilter = wants(1) ? kernels.conv2dWeightGrad(x.array, dz, geometry, { into: into(1) }) : null;
+    const dfilter = wants(1) ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1) }) : null;
     const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
-    const dx = wants(0) ? kernels.conv2dInputGrad(dz, filter.array, geometry, { into: into(0) }) : null;
+    const dx = wants(0) ? kernels.conv2dInputGrad(dz, weights, geometry, { into: into(0) }) : null;
     if (relu) dz.dispose();
     return [dx, dfilter, db];
   });

@@ -1,6 +1,8 @@
+import { checkOptions } from '../errors.ts';
 import * as kernels from '../kernels/matmul.ts';
 import { biasAdd as biasAddKernel, reluGrad } from '../kernels/pointwise.ts';
 import { sumRows } from '../kernels/reduce.ts';
+import { arrayOf, type FusedActivation, wantsRelu } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -11,14 +13,17 @@ import type { Tensor } from './tensor.ts';
  * @throws ShapeError, ArgumentError
  */
 export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
+  checkOptions('matmul', options);
   const { transposeA = false, transposeB = false } = options;
-  const c = kernels.matmul(a.array, b.array, { transposeA, transposeB });
+  const left = arrayOf('matmul', 'the left matrix', a);
+  const right = arrayOf('matmul', 'the right matrix', b);
+  const c = kernels.matmul(left, right, { transposeA, transposeB });
   return taped(c, [a, b], (dc, { wants, into }) => {
     const times = (x: typeof dc, y: typeof dc, tx: boolean, ty: boolean, i: number) =>
       kernels.matmul(x, y, { transposeA: tx, transposeB: ty, into: into(i) });
     // For a transposed argument the product is transposed too: (dc b^T)^T = b dc^T.
-    const da = () => (transposeA ? times(b.array, dc, transposeB, true, 0) : times(dc, b.array, false, !transposeB, 0));
-    const db = () => (transposeB ? times(dc, a.array, true, transposeA, 1) : times(a.array, dc, !transposeA, false, 1));
+    const da = () => (transposeA ? times(right, dc, transposeB, true, 0) : times(dc, right, false, !transposeB, 0));
+    const db = () => (transposeB ? times(dc, left, true, transposeA, 1) : times(left, dc, !transposeA, false, 1));
     return [wants(0) ? da() : null, wants(1) ? db() : null];
   });
 }
@@ -34,15 +39,19 @@ export function linear(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | null = null,
-  options: { activation?: 'relu' } = {},
+  options: { activation?: FusedActivation } = {},
 ): Tensor {
-  const relu = options.activation === 'relu';
-  const y = kernels.matmul(x.array, weight.array, { bias: bias?.array, relu, operator: 'linear' });
+  checkOptions('linear', options);
+  const relu = wantsRelu('linear', options.activation);
+  const input = arrayOf('linear', 'the input', x);
+  const w = arrayOf('linear', 'the weight', weight);
+  const offset = bias === null ? null : arrayOf('linear', 'the bias', bias);
+  const y = kernels.matmul(input, w, { bias: offset, relu, operator: 'linear' });
   return taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {
     const dz = relu ? reluGrad(y, dy) : dy;
-    const dw = wants(1) ? kernels.matmul(x.array, dz, { transposeA: true, into: into(1) }) : null;
+    const dw = wants(1) ? kernels.matmul(input, dz, { transposeA: true, into: into(1) }) : null;
     const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
-    const dx = wants(0) ? kernels.matmul(dz, weight.array, { transposeB: true, into: into(0) }) : null;
+    const dx = wants(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0) }) : null;
     if (relu) dz.dispose();
     return [dx, dw, db];
   });
@@ -55,7 +64,7 @@ export function linear(
  * @throws ShapeError, ArgumentError
  */
 export function biasAdd(x: Tensor, bias: Tensor): Tensor {
-  const y = biasAddKernel(x.array, bias.array);
+  const y = biasAddKernel(arrayOf('biasAdd', 'the input', x), arrayOf('biasAdd', 'the bias', bias));
   return taped(y, [x, bias], (dy, { wants, into }) => [
     wants(0) ? dy : null,
     wants(1) ? sumRows(dy, bias.size, { into: into(1) }) : null,

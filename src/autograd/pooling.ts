@@ -1,4 +1,6 @@
+import { checkOptions } from '../errors.ts';
 import * as kernels from '../kernels/pooling.ts';
+import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -9,6 +11,7 @@ import type { Tensor } from './tensor.ts';
  * @throws ShapeError, ArgumentError
  */
 export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
-  const pool = kernels.maxPool2d(x.array, options);
+  checkOptions('maxPool2d', options);
+  const pool = kernels.maxPool2d(arrayOf('maxPool2d', 'the input', x), options);
   return taped(pool.y, [x], (dy, { into }) => [kernels.maxPool2dGrad(dy, pool, into(0))]);
 }

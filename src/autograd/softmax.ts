@@ -1,6 +1,7 @@
 import { scaleRows } from '../kernels/pointwise.ts';
 import { sumAll } from '../kernels/reduce.ts';
 import * as kernels from '../kernels/softmax.ts';
+import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
@@ -11,13 +12,14 @@ import { Tensor } from './tensor.ts';
  * @throws ShapeError, ArgumentError
  */
 export function softmax(x: Tensor): Tensor {
-  const y = kernels.softmax(x.array);
+  const y = kernels.softmax(arrayOf('softmax', 'the input', x));
   return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, into(0))]);
 }
 
 /**
  * Mean cross-entropy between softmax(logits) and integer labels, computed from the logits because that is exact where
- * probabilities under- or overflow. logits [N,C], labels u32 [N] with values below C -> [].
+ * probabilities under- or overflow. logits [N,C], labels u32 [N] with values below C -> []. The values of labels are not
+ * looked at here, as that would wait for the GPU: a label of C or more makes the loss and that row's gradient NaN.
  *
  *     loss = mean_n (log sum_c e^x_nc - x_n,label)      dx_nc = (softmax(x)_nc - [c = label]) / N
  * @throws ShapeError, ArgumentError
@@ -28,8 +30,12 @@ export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
 
 /** The same, with `hits` [N]: 1 where the largest logit is the label's. It comes from the same pass, so it costs nothing. */
 export function softmaxCrossEntropyWithHits(logits: Tensor, labels: Tensor): { loss: Tensor; hits: Tensor } {
-  const { rowLoss, rowHit, dlogits } = kernels.softmaxCrossEntropy(logits.array, labels.array);
-  const mean = sumAll('softmaxCrossEntropy', rowLoss, 1 / rowLoss.size);
+  const operator = 'softmaxCrossEntropy';
+  const { rowLoss, rowHit, dlogits } = kernels.softmaxCrossEntropy(
+    arrayOf(operator, 'logits', logits),
+    arrayOf(operator, 'labels', labels),
+  );
+  const mean = sumAll(operator, rowLoss, 1 / rowLoss.size);
   const loss = taped(mean, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))]);
   return { loss, hits: new Tensor(rowHit) };
 }

@@ -2,6 +2,7 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
+import { arrayOf } from './arguments.ts';
 import { Tensor } from './tensor.ts';
 
 /** What an operator's backward pass may ask about its inputs. */
@@ -62,7 +63,7 @@ function history(root: Tensor): Tensor[] {
 export function backward(root: Tensor, dout?: Tensor): void {
   if (!root.requiresGrad) throw new ArgumentError('backward: nothing this tensor was made from requires a gradient');
   if (dout) {
-    commonModels('backward', [root.array, dout.array]);
+    commonModels('backward', [root.array, arrayOf('backward', 'the gradient', dout)]);
     if (!sameShape(dout.shape, root.shape) || dout.dtype !== 'f32') {
       throw new ShapeError(
         `backward: the gradient must be f32 of shape ${showShape(root.shape)}, but is ${dout.dtype} ${showShape(dout.shape)}`,

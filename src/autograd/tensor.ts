@@ -1,4 +1,4 @@
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, checkOptions, ShapeError, show } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, type Shape, showShape, sizeOf, withScope } from '../kernels/array.ts';
 import { backward, type Node } from './tape.ts';
@@ -98,15 +98,16 @@ export function tensor(
   shape: Shape,
   options: { dtype?: DType; requiresGrad?: boolean; models?: number } = {},
 ): Tensor {
+  checkOptions('tensor', options);
   const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
   if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0)) {
-    throw new ArgumentError(`tensor: a shape is a list of integers from 0 up, but ${JSON.stringify(shape)} was given`);
+    throw new ArgumentError(`tensor: a shape is a list of integers from 0 up, but ${show(shape)} was given`);
   }
   if (!Number.isInteger(models) || models < 1) {
-    throw new ArgumentError(`tensor: models must be a positive integer, but is ${models}`);
+    throw new ArgumentError(`tensor: models must be a positive integer, but is ${show(models)}`);
   }
   if (!['f32', 'u32', 'i32'].includes(dtype))
-    throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${dtype}`);
+    throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${show(dtype)}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
   const size = models * sizeOf(shape);
   if (data?.length !== size) {

@@ -47,10 +47,14 @@ export function output(
   return into;
 }
 
-/** The number of models all arguments agree on. @throws ShapeError when they do not. */
+/** The number of models all arguments agree on. @throws ShapeError when they do not, ArgumentError for several devices. */
 export function commonModels(operator: string, arrays: readonly (DeviceArray | null | undefined)[]): number {
   const present = arrays.filter((a) => a != null);
-  const models = present[0]!.models;
+  const { models, device } = present[0]!;
+  if (present.some((a) => a.device !== device)) {
+    const all = present.map((a) => showShape(a.shape)).join(', ');
+    throw new ArgumentError(`${operator}: the arguments are on different devices (${all})`);
+  }
   const other = present.find((a) => a.models !== models);
   if (other) {
     const all = present.map((a) => `${showShape(a.shape)} x ${a.models} models`).join(', ');

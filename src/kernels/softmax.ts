@@ -35,7 +35,8 @@ export function softmaxGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray)
 
 /**
  * Cross-entropy of softmax(logits) with integer labels, and everything a training step wants from the same pass.
- * A label that is no class is a data error and must be caught before it gets here. Memory-bound.
+ * A label that is no class is a data error and should be caught before it gets here; its row's loss and gradient are NaN,
+ * so that nothing computed from it passes for a number. Memory-bound.
  * @param logits [N,C]
  * @param labels u32 [N]
  * @returns `rowLoss` [N], `rowHit` [N] (1 where the largest logit is the label's), `dlogits` [N,C] of the mean loss

@@ -1,4 +1,4 @@
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, ShapeError, show } from '../errors.ts';
 
 export type Padding = 'valid' | 'same';
 /** One number for both directions, or [height, width]. */
@@ -8,9 +8,7 @@ export type Pair = number | readonly [number, number];
 export function pair(operator: string, what: string, value: Pair): [number, number] {
   const both = typeof value === 'number' ? [value, value] : Array.isArray(value) ? [...value] : [];
   if (both.length !== 2 || !both.every((n) => Number.isInteger(n) && n > 0)) {
-    throw new ArgumentError(
-      `${operator}: ${what} must be a positive integer or two of them, but is ${JSON.stringify(value)}`,
-    );
+    throw new ArgumentError(`${operator}: ${what} must be a positive integer or two of them, but is ${show(value)}`);
   }
   return both as [number, number];
 }
@@ -43,7 +41,7 @@ export function slide(
   shapes: string,
 ): { size: [number, number]; pad: [number, number] } {
   if (padding !== 'valid' && padding !== 'same') {
-    throw new ArgumentError(`${operator}: padding must be 'valid' or 'same', but is ${JSON.stringify(padding)}`);
+    throw new ArgumentError(`${operator}: padding must be 'valid' or 'same', but is ${show(padding)}`);
   }
   const [outH, padH] = along(input[0], kernel[0], strides[0], dilation[0], padding);
   const [outW, padW] = along(input[1], kernel[1], strides[1], dilation[1], padding);
