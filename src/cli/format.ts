@@ -28,9 +28,7 @@ export function clock(seconds: number): string {
 
 /** The adapter in one line; figures from a software adapter must never pass for a GPU's. */
 export function adapterText(info: AdapterInfo): string {
-  const parts = [info.name || info.vendor || 'unnamed adapter', info.driver, info.backend].filter(
-    (part) => part !== '',
-  );
+  const parts = [info.name || info.vendor || 'unnamed adapter', info.driver].filter((part) => part !== '');
   const kind = info.isSoftware ? 'software adapter: the kernels run on the CPU' : 'GPU';
   return `${parts.join(', ')} (${kind})`;
 }

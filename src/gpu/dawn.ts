@@ -1,4 +1,3 @@
-import { create, globals } from 'webgpu';
 import { AdapterError } from '../errors.ts';
 import { Device } from './device.ts';
 
@@ -15,6 +14,7 @@ let dawn: { gpu: GPU; users: number } | null = null;
 export async function openDevice(
   options: { powerPreference?: GPUPowerPreference; flags?: string[] } = {},
 ): Promise<Device> {
+  const { create, globals } = await loadDawn();
   if (!dawn) {
     Object.assign(globalThis, globals);
     dawn = { gpu: create(options.flags ?? []), users: 0 };
@@ -28,12 +28,19 @@ export async function openDevice(
     return await Device.open(gpu, { powerPreference: options.powerPreference, onDispose: release });
   } catch (error) {
     release();
-    if (error instanceof AdapterError) throw error;
-    throw new AdapterError(
-      `the WebGPU adapter could not be opened: ${error instanceof Error ? error.message : error}`,
-      {
-        cause: error,
-      },
-    );
+    throw error instanceof AdapterError ? error : notOpened('the WebGPU adapter could not be opened', error);
   }
+}
+
+/** Dawn's native module, loaded when first needed: on a platform it is not made for, all that needs no device still works. */
+async function loadDawn(): Promise<typeof import('webgpu')> {
+  try {
+    return await import('webgpu');
+  } catch (error) {
+    throw notOpened('the native module of the npm package webgpu did not load; run `npm ci` again', error);
+  }
+}
+
+function notOpened(what: string, cause: unknown): AdapterError {
+  return new AdapterError(`${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
 }

@@ -1,5 +1,5 @@
 import { AdapterError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
-import type { AdapterInfo, Counters } from './info.ts';
+import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { Program, Recorder } from './recorder.ts';
 import { BufferPool, type Storage } from './storage.ts';
@@ -102,6 +102,11 @@ export class Device {
         () => {}, // the device went away meanwhile: `lost` says so
       ),
     );
+  }
+
+  /** Whether kernels may pass values between the lanes of subgroups that are eight lanes wide or more. */
+  get hasWideSubgroups(): boolean {
+    return this.gpu.features.has('subgroups') && (this.gpu.adapterInfo.subgroupMinSize ?? 0) >= 8;
   }
 
   /** The compiled form of a kernel, from the cache or made now. */
@@ -266,28 +271,4 @@ function toTypedError(error: GPUError): GpuError {
     error.constructor.name.includes('OutOfMemory')
     ? new OutOfMemoryError(`the GPU ran out of memory: use a smaller batch or model (${error.message})`)
     : new GpuError(error.message);
-}
-
-/** WebGPU hides most of this on purpose; Dawn in Node tells all. */
-function describeAdapter(adapter: GPUAdapter): AdapterInfo {
-  const info = adapter.info as GPUAdapterInfo & { driver?: string; backend?: string; type?: string };
-  const limits: Record<string, number> = {};
-  for (const key in adapter.limits) {
-    const value = (adapter.limits as unknown as Record<string, unknown>)[key];
-    if (typeof value === 'number') limits[key] = value;
-  }
-  const name = info.device || info.description || `${info.vendor} ${info.architecture}`.trim() || 'unnamed adapter';
-  return {
-    name,
-    vendor: info.vendor,
-    architecture: info.architecture,
-    driver: info.driver ?? info.description,
-    backend: info.backend ?? '',
-    isSoftware:
-      info.isFallbackAdapter === true ||
-      info.type === 'CPU' ||
-      /llvmpipe|lavapipe|swiftshader|basic render|warp/i.test(`${name} ${info.description} ${info.architecture}`),
-    features: [...adapter.features].sort(),
-    limits,
-  };
 }

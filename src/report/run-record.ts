@@ -69,7 +69,6 @@ export const runRecord = z.object({
     vendor: z.string(),
     architecture: z.string(),
     driver: z.string(),
-    backend: z.string(),
     isSoftware: z.boolean(),
     features: z.array(z.string()),
     limits: z.record(z.string(), z.number()),

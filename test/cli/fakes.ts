@@ -34,7 +34,6 @@ export const adapter = {
   vendor: 'mesa',
   architecture: '',
   driver: 'Mesa 25.0.7',
-  backend: 'vulkan',
   isSoftware: true,
   features: ['shader-f16'],
   limits: { maxBufferSize: 1024 },

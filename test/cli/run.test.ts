@@ -30,7 +30,7 @@ describe('a run that finishes', () => {
     const { folder, files, record } = result();
     expect(folder).toMatch(/[/\\]\d{8}-\d{6}-A1$/);
     expect(files).toEqual([...curves, 'run.json']);
-    expect(text).toContain('llvmpipe (fake), Mesa 25.0.7, vulkan (software adapter: the kernels run on the CPU)');
+    expect(text).toContain('llvmpipe (fake), Mesa 25.0.7 (software adapter: the kernels run on the CPU)');
     expect(text).toContain('not the full data set: to get it, run `npx tilegrad data fetch cifar10`');
     expect(text).toContain('Model: "fake"');
     expect(text).toContain('Epoch 3/3  loss 0.5000  accuracy 0.8750  val_loss 0.6000  val_accuracy 0.7750');
