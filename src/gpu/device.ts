@@ -58,7 +58,10 @@ export class Device {
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
     this.recorder = new Recorder(gpu, this.counters);
     this.mainPool = new BufferPool(gpu, this.counters, 'tensor');
-    gpu.addEventListener('uncapturederror', (event) => this.fail(toTypedError(event.error)));
+    gpu.addEventListener('uncapturederror', (event) => {
+      event.preventDefault(); // it is thrown, so nobody needs to print it
+      this.fail(toTypedError(event.error));
+    });
     gpu.lost.then((lost) => {
       if (!this.disposed) this.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
     });
@@ -104,9 +107,10 @@ export class Device {
     );
   }
 
-  /** Whether kernels may pass values between the lanes of subgroups that are eight lanes wide or more. */
-  get hasWideSubgroups(): boolean {
-    return this.gpu.features.has('subgroups') && (this.gpu.adapterInfo.subgroupMinSize ?? 0) >= 8;
+  /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
+  get subgroupLanes(): number | null {
+    const { subgroupMinSize = 0, subgroupMaxSize = 0 } = this.gpu.adapterInfo;
+    return this.gpu.features.has('subgroups') && subgroupMinSize >= 8 ? subgroupMaxSize : null;
   }
 
   /** The compiled form of a kernel, from the cache or made now. */

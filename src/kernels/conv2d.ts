@@ -1,20 +1,23 @@
 import convCode from '../../shaders/conv2d.wgsl';
 import inputGradCode from '../../shaders/conv2d_input_grad.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
-import { ShapeError } from '../errors.ts';
-import { type DeviceArray, type Shape, sameShape, showShape } from './array.ts';
-import { checkDType, checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
-import { type Padding, type Pair, pair, slide } from './window.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type DeviceArray, sameShape, showShape } from './array.ts';
+import {
+  type ConvGeometry,
+  type ConvOptions,
+  convGeometry,
+  filterShape,
+  inputShape,
+  outputShape,
+} from './conv-geometry.ts';
+import * as subgroup from './conv2d-subgroup.ts';
+import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
-export interface ConvOptions {
-  strides?: Pair;
-  /** 'same' as TensorFlow has it: extra padding at the end. */
-  padding?: Padding;
-  dilation?: Pair;
-}
+export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
 /** Every implementation, the reference first. */
-export const conv2dVariants = ['naive'] as const;
+export const conv2dVariants = ['naive', 'subgroup'] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
 
 interface RunOptions {
@@ -23,43 +26,16 @@ interface RunOptions {
   variant?: Conv2dVariant;
 }
 
-/** All sizes of a convolution, checked once and shared by the three kernels. */
-export interface ConvGeometry {
-  batch: number;
-  input: [number, number];
-  inChannels: number;
-  output: [number, number];
-  outChannels: number;
-  kernel: [number, number];
-  strides: [number, number];
-  pad: [number, number];
-  dilation: [number, number];
-}
-
-/** @throws ShapeError, ArgumentError with the shapes of input and filter. */
-export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvOptions = {}): ConvGeometry {
-  const operator = 'conv2d';
-  checkDType(operator, 'the input', x, 'f32');
-  checkDType(operator, 'the filter', filter, 'f32');
-  checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
-  checkRank(operator, 'the filter', filter, 4, 'height, width, input channels, output channels');
-  const [batch, h, w, inChannels] = x.shape as [number, number, number, number];
-  const [kh, kw, filterIn, outChannels] = filter.shape as [number, number, number, number];
-  const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
-  if (inChannels !== filterIn) {
-    throw new ShapeError(
-      `${operator}: input has ${inChannels} channels but the filter expects ${filterIn} (${shapes})`,
-    );
+/**
+ * The variant for this adapter and shape. One that was asked for must do: a test of a variant must not test another.
+ * @throws ArgumentError when it cannot
+ */
+function choose(asked: Conv2dVariant | undefined, subgroupServes: boolean): Conv2dVariant {
+  if (asked === 'subgroup' && !subgroupServes) {
+    throw new ArgumentError('conv2d: the variant subgroup does not serve this adapter or shape');
   }
-  const strides = pair(operator, 'strides', options.strides ?? 1);
-  const dilation = pair(operator, 'dilation', options.dilation ?? 1);
-  const { size, pad } = slide(operator, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
-  return { batch, input: [h, w], inChannels, output: size, outChannels, kernel: [kh, kw], strides, pad, dilation };
+  return asked ?? (subgroupServes ? 'subgroup' : 'naive');
 }
-
-const inputShape = (g: ConvGeometry): Shape => [g.batch, ...g.input, g.inChannels];
-const outputShape = (g: ConvGeometry): Shape => [g.batch, ...g.output, g.outChannels];
-const filterShape = (g: ConvGeometry): Shape => [...g.kernel, g.inChannels, g.outChannels];
 
 /** In the order of the shaders' `Params`. */
 function geometryParams(g: ConvGeometry): number[] {
@@ -92,6 +68,10 @@ export function conv2d(
     );
   }
   const y = output(x.device, outputShape(g), models, options.into);
+  if (choose(options.variant, subgroup.servesForward(x.device, g)) === 'subgroup') {
+    subgroup.forward(x, filter, g, y, { bias, relu: options.relu });
+    return y;
+  }
   runKernel(
     x.device,
     { name: 'conv2d', code: convCode, constants: { HAS_BIAS: bias ? 1 : 0, RELU: options.relu ? 1 : 0 } },
@@ -111,6 +91,10 @@ export function conv2dInputGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
+  if (choose(options.variant, subgroup.servesInputGrad(dy.device, g)) === 'subgroup') {
+    subgroup.inputGrad(dy, filter, g, dx);
+    return dx;
+  }
   runKernel(
     dy.device,
     { name: 'conv2d_input_grad', code: inputGradCode },
@@ -130,6 +114,10 @@ export function conv2dWeightGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
+  if (choose(options.variant, subgroup.servesWeightGrad(x.device, g)) === 'subgroup') {
+    subgroup.weightGrad(x, dy, g, dw);
+    return dw;
+  }
   runKernel(
     x.device,
     { name: 'conv2d_weight_grad', code: weightGradCode },

@@ -1,5 +1,6 @@
 import matmulCode from '../../shaders/matmul.wgsl';
-import { ShapeError } from '../errors.ts';
+import subgroupCode from '../../shaders/matmul_subgroup.wgsl';
+import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape } from './array.ts';
 import { checkDType, checkRank, commonModels, output, runKernel } from './run.ts';
 
@@ -17,7 +18,7 @@ export interface MatmulOptions {
 }
 
 /** Every implementation, the reference first. */
-export const matmulVariants = ['naive'] as const;
+export const matmulVariants = ['naive', 'subgroup'] as const;
 export type MatmulVariant = (typeof matmulVariants)[number];
 
 /**
@@ -45,13 +46,51 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
     throw new ShapeError(`${operator}: the bias must have shape [${n}], but has ${showShape(bias.shape)} (${shapes})`);
   }
   const c = output(a.device, [m, n], models, options.into);
+  const sizes: Sizes = { m, n, k, transposeA, transposeB };
+  const constants = { HAS_BIAS: bias ? 1 : 0, RELU: relu ? 1 : 0 };
+  const bindings = [a, b, bias ?? b, c];
+  const lanes = subgroupServes(sizes) ? a.device.subgroupLanes : null;
+  if (choose(options.variant, lanes !== null) === 'subgroup' && lanes) {
+    const transposes = { TRANSPOSE_A: transposeA ? 1 : 0, TRANSPOSE_B: transposeB ? 1 : 0, LANES: lanes };
+    runKernel(
+      a.device,
+      { name: 'matmul_subgroup', code: subgroupCode, constants: { ...constants, ...transposes } },
+      [m, n, k],
+      bindings,
+      [Math.ceil(n / (4 * lanes)), Math.ceil(m / 8), models],
+    );
+    return c;
+  }
   const strides = [...(transposeA ? [1, aColumns] : [aColumns, 1]), ...(transposeB ? [bColumns, 1] : [1, bColumns])];
-  runKernel(
-    a.device,
-    { name: 'matmul', code: matmulCode, constants: { HAS_BIAS: bias ? 1 : 0, RELU: relu ? 1 : 0 } },
-    [m, n, k, ...strides],
-    [a, b, bias ?? b, c],
-    [Math.ceil(n / 8), Math.ceil(m / 8), models],
-  );
+  runKernel(a.device, { name: 'matmul', code: matmulCode, constants }, [m, n, k, ...strides], bindings, [
+    Math.ceil(n / 8),
+    Math.ceil(m / 8),
+    models,
+  ]);
   return c;
+}
+
+interface Sizes {
+  m: number;
+  n: number;
+  k: number;
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
+/** It loads four values at a time along the inner axis of each matrix. Both transposed at once nobody asks for. */
+function subgroupServes({ m, n, k, transposeA, transposeB }: Sizes): boolean {
+  const inner = [k, transposeA ? m : k, transposeB ? k : n];
+  return !(transposeA && transposeB) && m * n * k > 0 && inner.every((size) => size % 4 === 0);
+}
+
+/**
+ * The variant for this adapter and shape. One that was asked for must do: a test of a variant must not test another.
+ * @throws ArgumentError when it cannot
+ */
+function choose(asked: MatmulVariant | undefined, subgroupDoes: boolean): MatmulVariant {
+  if (asked === 'subgroup' && !subgroupDoes) {
+    throw new ArgumentError('matmul: the variant subgroup does not serve this adapter or shape');
+  }
+  return asked ?? (subgroupDoes ? 'subgroup' : 'naive');
 }

@@ -1,0 +1,23 @@
+// Second pass of the convolution's weight gradient: adds the slices in their order and leaves out the padding channels:
+//   dw[tap, ci, co] = sum_s partial[s, tap, ci, co]
+// Memory-bound.   models R, partial [R, slices, taps, rows, columns], dw [R, taps, in_c, out_c], in_c <= rows, out_c <= columns
+struct Params { slices: u32, taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dw: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  let size = p.taps * p.in_c * p.out_c;
+  if (i >= size) { return; }
+  let co = i % p.out_c;
+  let ci = i / p.out_c % p.in_c;
+  let tap = i / (p.out_c * p.in_c);
+  let step = p.taps * p.rows * p.columns;
+  let at = group.z * p.slices * step + (tap * p.rows + ci) * p.columns + co;
+  var sum = 0.0;
+  for (var s = 0u; s < p.slices; s++) { sum += partial[at + s * step]; }
+  dw[group.z * size + i] = sum;
+}

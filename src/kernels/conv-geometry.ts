@@ -1,0 +1,49 @@
+import { ShapeError } from '../errors.ts';
+import { type DeviceArray, type Shape, showShape } from './array.ts';
+import { checkDType, checkRank } from './run.ts';
+import { type Padding, type Pair, pair, slide } from './window.ts';
+
+export interface ConvOptions {
+  strides?: Pair;
+  /** 'same' as TensorFlow has it: extra padding at the end. */
+  padding?: Padding;
+  dilation?: Pair;
+}
+
+/** All sizes of a convolution, checked once and shared by the three kernels. */
+export interface ConvGeometry {
+  batch: number;
+  input: [number, number];
+  inChannels: number;
+  output: [number, number];
+  outChannels: number;
+  kernel: [number, number];
+  strides: [number, number];
+  pad: [number, number];
+  dilation: [number, number];
+}
+
+/** @throws ShapeError, ArgumentError with the shapes of input and filter. */
+export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvOptions = {}): ConvGeometry {
+  const operator = 'conv2d';
+  checkDType(operator, 'the input', x, 'f32');
+  checkDType(operator, 'the filter', filter, 'f32');
+  checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
+  checkRank(operator, 'the filter', filter, 4, 'height, width, input channels, output channels');
+  const [batch, h, w, inChannels] = x.shape as [number, number, number, number];
+  const [kh, kw, filterIn, outChannels] = filter.shape as [number, number, number, number];
+  const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
+  if (inChannels !== filterIn) {
+    throw new ShapeError(
+      `${operator}: input has ${inChannels} channels but the filter expects ${filterIn} (${shapes})`,
+    );
+  }
+  const strides = pair(operator, 'strides', options.strides ?? 1);
+  const dilation = pair(operator, 'dilation', options.dilation ?? 1);
+  const { size, pad } = slide(operator, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
+  return { batch, input: [h, w], inChannels, output: size, outChannels, kernel: [kh, kw], strides, pad, dilation };
+}
+
+export const inputShape = (g: ConvGeometry): Shape => [g.batch, ...g.input, g.inChannels];
+export const outputShape = (g: ConvGeometry): Shape => [g.batch, ...g.output, g.outChannels];
+export const filterShape = (g: ConvGeometry): Shape => [...g.kernel, g.inChannels, g.outChannels];

@@ -1,0 +1,157 @@
+import addSlicesCode from '../../shaders/add_slices.wgsl';
+import forwardCode from '../../shaders/conv2d_subgroup.wgsl';
+import weightGradCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
+import packFilterCode from '../../shaders/pack_filter.wgsl';
+import padChannelsCode from '../../shaders/pad_channels.wgsl';
+import type { Device } from '../gpu/device.ts';
+import { DeviceArray } from './array.ts';
+import type { ConvGeometry } from './conv-geometry.ts';
+import { elementwise, runKernel } from './run.ts';
+
+// The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
+
+/** Channels that a vec4 holds, rounded up. */
+const quads = (channels: number) => Math.ceil(channels / 4);
+
+const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
+const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
+
+export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+  device.subgroupLanes !== null && notEmpty(g) && undilated(g) && g.strides[1] === 1;
+export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  servesForward(device, g) && g.strides[0] === 1;
+export const servesWeightGrad = servesForward;
+
+/** Pixels of a row that one invocation takes: what leaves the fewest idle, and of those the most. */
+function tileFor(width: number): number {
+  const covered = (tile: number) => Math.ceil(width / tile) * tile;
+  return [8, 7, 6, 5, 4].reduce((best, tile) => (covered(tile) < covered(best) ? tile : best));
+}
+
+/** x [N,H,W,C] with C padded to a multiple of four; x itself where that is so already. The caller disposes a copy. */
+function padChannels(x: DeviceArray): DeviceArray {
+  const channels = x.shape.at(-1)!;
+  if (channels % 4 === 0) return x;
+  const rows = (x.models * x.size) / channels;
+  const shape = [...x.shape.slice(0, -1), 4 * quads(channels)];
+  const y = DeviceArray.empty(x.device, shape, { models: x.models });
+  const source = { name: 'pad_channels', code: padChannelsCode };
+  runKernel(x.device, source, [rows, channels, quads(channels)], [x, y], elementwise(rows * quads(channels)));
+  return y;
+}
+
+/** The filter with padded channels; `flip` turns it for the input gradient. The caller disposes it. */
+function packFilter(filter: DeviceArray, g: ConvGeometry, flip: boolean): DeviceArray {
+  const [kh, kw] = g.kernel;
+  const [rows, columns] = flip ? [g.outChannels, g.inChannels] : [g.inChannels, g.outChannels];
+  const shape = [kh, kw, 4 * quads(rows), 4 * quads(columns)];
+  const packed = DeviceArray.empty(filter.device, shape, { models: filter.models });
+  runKernel(
+    filter.device,
+    { name: 'pack_filter', code: packFilterCode, constants: { FLIP: flip ? 1 : 0 } },
+    [kh * kw, g.inChannels, g.outChannels, 4 * quads(rows), 4 * quads(columns)],
+    [filter, packed],
+    elementwise(packed.size, packed.models),
+  );
+  return packed;
+}
+
+/** True when some window of these reaches outside the image. */
+function reachesOutside(input: number, output: number, kernel: number, stride: number, pad: number): boolean {
+  return pad > 0 || (output - 1) * stride + kernel - pad > input;
+}
+
+export function forward(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  options: { bias?: DeviceArray | null; relu?: boolean },
+): void {
+  const weights = packFilter(filter, g, false);
+  correlate(x, weights, g, y, options);
+  weights.dispose();
+}
+
+/** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  const weights = packFilter(filter, g, true);
+  const turned: ConvGeometry = {
+    ...g,
+    input: g.output,
+    inChannels: g.outChannels,
+    output: g.input,
+    outChannels: g.inChannels,
+    pad: [g.kernel[0] - 1 - g.pad[0], g.kernel[1] - 1 - g.pad[1]],
+  };
+  correlate(dy, weights, turned, dx, {});
+  weights.dispose();
+}
+
+function correlate(
+  x: DeviceArray,
+  weights: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean },
+): void {
+  const input = padChannels(x);
+  const tile = tileFor(g.output[1]);
+  const tiles = Math.ceil(g.output[1] / tile);
+  const padded =
+    reachesOutside(g.input[0], g.output[0], g.kernel[0], g.strides[0], g.pad[0]) ||
+    reachesOutside(g.input[1], g.output[1], g.kernel[1], 1, g.pad[1]);
+  const [x4, y4] = [quads(g.inChannels), quads(g.outChannels)];
+  const lanes = Math.ceil((g.batch * g.output[0] * tiles) / 64) * 64;
+  runKernel(
+    x.device,
+    {
+      name: 'conv2d_subgroup',
+      code: forwardCode,
+      constants: { HAS_BIAS: bias ? 1 : 0, RELU: relu ? 1 : 0, PADDED: padded ? 1 : 0, TILE: tile },
+    },
+    [
+      ...[g.batch, ...g.input, x4, ...g.output, g.outChannels, y4],
+      ...[...g.kernel, g.strides[0], ...g.pad, tiles],
+    ],
+    [input, weights, bias ?? weights, y],
+    elementwise(lanes * y4, y.models),
+  );
+  if (input !== x) input.dispose();
+}
+
+/** Slices the long sum is cut into, each one workgroup's: enough to fill any adapter, few enough to add up quickly. */
+const SLICES = 64;
+
+export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+  const [input, grad] = [padChannels(x), padChannels(dy)];
+  const [kh, kw] = g.kernel;
+  const [x4, y4] = [quads(g.inChannels), quads(g.outChannels)];
+  const rows = g.batch * g.output[0];
+  const slice = Math.ceil(rows / SLICES);
+  const slices = Math.ceil(rows / slice);
+  const blocks = Math.ceil((kh * kw * x4) / 32);
+  const tile = tileFor(g.output[1]);
+  const padded =
+    reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
+    reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
+  const partial = DeviceArray.empty(x.device, [slices, kh * kw, 4 * x4, 4 * y4], { models: x.models });
+  const constants = { PADDED: padded ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0, TILE: tile };
+  runKernel(
+    x.device,
+    { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
+    [...[g.batch, ...g.input, x4, ...g.output, y4], ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks]],
+    [input, grad, partial],
+    [slices, blocks * Math.ceil(y4 / 2), x.models],
+  );
+  runKernel(
+    x.device,
+    { name: 'add_slices', code: addSlicesCode },
+    [slices, kh * kw, g.inChannels, g.outChannels, 4 * x4, 4 * y4],
+    [partial, dw],
+    elementwise(dw.size, dw.models),
+  );
+  partial.dispose();
+  if (input !== x) input.dispose();
+  if (grad !== dy) grad.dispose();
+}
