@@ -9,6 +9,9 @@ interface Command {
   workgroups: readonly [number, number, number];
 }
 
+/** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
+const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
+
 /** Dispatches encoded before a submit happens by itself, so that the GPU starts while the host goes on. */
 const SUBMIT_AFTER = 128;
 
@@ -40,7 +43,7 @@ export class Recorder {
       binding,
       resource:
         'bytes' in resource
-          ? { buffer: resource.buffer, offset: resource.offset, size: Math.max(4, Math.ceil(resource.bytes / 4) * 4) }
+          ? { buffer: resource.buffer, offset: resource.offset, size: bindingBytes(resource.bytes) }
           : { buffer: resource },
     }));
     const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });

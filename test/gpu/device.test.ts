@@ -1,0 +1,206 @@
+import { expect, test } from 'vitest';
+import {
+  DeviceLostError,
+  DisposedError,
+  GpuError,
+  OutOfMemoryError,
+  openDevice,
+  relu,
+  ShaderError,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+const STORE_ONE = `
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(1)
+fn main() { out[0] = 1u; }`;
+
+/** What a call ends with, now or later. */
+async function failure(attempt: () => unknown): Promise<Error> {
+  try {
+    await attempt();
+  } catch (error) {
+    return error as Error;
+  }
+  return expect.fail('nothing was thrown');
+}
+
+// Whatever fails here for good leaves its device of no use: each test has its own.
+describeOnDevice('a device that is asked for too much', (shared) => {
+  const open = () => openDevice();
+
+  test('WGSL that does not compile: file, line and place, at the next wait and ever after', async () => {
+    using device = await open();
+    const lines = ['@compute @workgroup_size(1)', 'fn main() {', '  let x = y + 1;', '}'];
+    device.pipeline({ name: 'broken', code: lines.join('\n') });
+    const error = await failure(() => device.sync());
+    expect(error).toBeInstanceOf(ShaderError);
+    const [where, line, caret] = error.message.split('\n');
+    expect(where).toMatch(/^shader broken\.wgsl:3:11: .*'y'/);
+    expect(line).toBe('    3 |   let x = y + 1;');
+    expect(caret!.indexOf('^')).toBe(line!.indexOf('y'));
+    expect(await failure(() => device.allocate(16))).toBe(error);
+  });
+
+  test('a read-back reports a shader error, too', async () => {
+    using device = await open();
+    const x = tensor(device, [1], [1]);
+    device.pipeline({ name: 'broken', code: 'fn main( {' });
+    const error = await failure(() => x.data());
+    expect(error).toBeInstanceOf(ShaderError);
+    expect(error.message).toContain('    1 | fn main( {');
+  });
+
+  test.each([
+    ['an override that the shader lacks', STORE_ONE, { MISSING: 1 }, '"MISSING"'],
+    ['an override without a value', `override SIZE: u32;\n${STORE_ONE.replace('1u', 'SIZE')}`, {}, 'SIZE'],
+    ['a workgroup beyond the limits', STORE_ONE.replace('size(1)', 'size(1, 1, 4096)'), {}, '4096'],
+    ['no entry point', '// nothing', {}, 'main'],
+  ])('a pipeline that cannot be made: %s', async (_what, code, constants, says) => {
+    using device = await open();
+    device.pipeline({ name: 'refused', code, constants });
+    const error = await failure(() => device.sync());
+    expect(error).toBeInstanceOf(ShaderError);
+    expect(error.message).toContain('refused.wgsl');
+    expect(error.message).toContain(says);
+  });
+
+  test('bindings that do not fit are a GpuError at the next wait', async () => {
+    using device = await open();
+    device.dispatch(device.pipeline({ name: 'store', code: STORE_ONE }), [], [1, 1, 1]);
+    expect(await failure(() => device.sync())).toBeInstanceOf(GpuError);
+  });
+
+  test('a buffer larger than the adapter binds is refused at once, and the device stays of use', async () => {
+    const { maxBufferSize, maxStorageBufferBindingSize } = shared.limits;
+    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const error = await failure(() => shared.allocate(limit + 4));
+    expect(error).toBeInstanceOf(OutOfMemoryError);
+    expect(error.message).toContain(`${limit + 4} bytes`);
+    expect(error.message).toContain(`${limit}:`);
+    using x = tensor(shared, [1, 2], [2]);
+    expect([...(await x.data())]).toEqual([1, 2]);
+  });
+
+  test('memory that runs out is an OutOfMemoryError at the next use', async () => {
+    using device = await open();
+    // As Dawn reports it; filling the memory of the machine that tests run on would be unkind.
+    const error = new GPUOutOfMemoryError('allocation failed');
+    device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
+    const thrown = await failure(() => device.allocate(16));
+    expect(thrown).toBeInstanceOf(OutOfMemoryError);
+    expect(thrown.message).toContain('smaller batch');
+    expect(thrown.message).toContain('allocation failed');
+  });
+
+  test('more workgroups than a dimension holds', async () => {
+    const limit = shared.limits.maxComputeWorkgroupsPerDimension;
+    const pipeline = shared.pipeline({ name: 'store', code: STORE_ONE });
+    const error = await failure(() => shared.dispatch(pipeline, [], [1, limit + 1, 1]));
+    expect(error).toBeInstanceOf(GpuError);
+    expect(error.message).toBe(`store: 1 x ${limit + 1} x 1 workgroups, but a dimension holds at most ${limit}`);
+  });
+});
+
+describeOnDevice('a device that is gone', () => {
+  test('after dispose everything throws DisposedError; disposing again does nothing', async () => {
+    const device = await openDevice();
+    const x = tensor(device, [1], [1]);
+    const program = device.record(() => relu(x));
+    const reading = failure(() => x.data());
+    device.dispose();
+    device.dispose();
+    expect(await reading).toBeInstanceOf(DisposedError);
+    const attempts = [
+      () => x.data(),
+      () => device.sync(),
+      () => relu(x),
+      () => tensor(device, [1], [1]),
+      () => device.pipeline({ name: 'store', code: STORE_ONE }),
+      () => device.uniform(Uint32Array.of(1)),
+      () => device.record(() => {}),
+      () => device.flush(),
+    ];
+    for (const attempt of attempts) expect(await failure(attempt)).toBeInstanceOf(DisposedError);
+    program.dispose();
+    x.dispose();
+  });
+
+  test('a lost device: whatever waits for it ends with DeviceLostError, and so does all that follows', async () => {
+    using device = await openDevice();
+    const x = tensor(device, [1], [1]);
+    const reading = failure(() => x.data());
+    const waiting = failure(() => device.sync());
+    device.gpu.destroy(); // as a driver reset does
+    expect(await reading).toBeInstanceOf(DeviceLostError);
+    expect(await waiting).toBeInstanceOf(DeviceLostError);
+    for (const attempt of [() => x.data(), () => device.sync(), () => relu(x), () => tensor(device, [1], [1])]) {
+      expect(await failure(attempt)).toBeInstanceOf(DeviceLostError);
+    }
+  });
+});
+
+describeOnDevice('recording', (device) => {
+  const read = async (x: Tensor) => [...(await x.data())];
+
+  test('a program runs what was recorded, each time on what its inputs then hold', async () => {
+    using x = tensor(device, [-1, 2], [2]);
+    let y: Tensor | undefined;
+    const program = device.record(() => {
+      y = relu(x);
+    });
+    expect(program.dispatches).toBe(1);
+    program.run();
+    expect(await read(y!)).toEqual([0, 2]);
+    device.upload(x.array.storage, Float32Array.of(3, -4));
+    program.run();
+    expect(await read(y!)).toEqual([3, 0]);
+    program.dispose();
+    program.dispose();
+    expect(() => program.run()).toThrow(DisposedError);
+  });
+
+  test('read-backs, uploads and programs inside a program are refused, and recording can start anew', async () => {
+    using x = tensor(device, [1], [1]);
+    const before = device.counters.bytesAllocated;
+    let reading: Promise<Error> | undefined;
+    device
+      .record(() => {
+        reading = failure(() => x.data());
+      })
+      .dispose();
+    expect(await reading).toBeInstanceOf(GpuError);
+    expect(() => device.record(() => tensor(device, [1], [1]))).toThrow(GpuError);
+    expect(() => device.record(() => device.record(() => {}))).toThrow(/nest/);
+    expect(device.counters.bytesAllocated).toBe(before);
+    using y = relu(x);
+    expect(await read(y)).toEqual([1]);
+  });
+
+  test('buffers are shared within a program and given back with it', async () => {
+    using x = tensor(device, new Array(1000).fill(1), [1000]);
+    const before = device.counters.bytesAllocated;
+    const program = device.record(() => {
+      for (let k = 0; k < 10; k++) relu(x).dispose();
+    });
+    expect(program.bytes).toBe(4096);
+    expect(device.counters.bytesAllocated).toBe(before + 4096);
+    program.dispose();
+    expect(device.counters.bytesAllocated).toBe(before);
+  });
+
+  test('a buffer given back serves the next tensor of about its size; giving it back twice is refused', () => {
+    const first = device.allocate(3000);
+    const { buffer } = first;
+    first.release();
+    expect(() => first.release()).toThrow(DisposedError);
+    expect(() => first.retain()).toThrow(DisposedError);
+    const { buffersCreated } = device.counters;
+    const second = device.allocate(2900);
+    expect(second.buffer).toBe(buffer);
+    expect(device.counters.buffersCreated).toBe(buffersCreated);
+    second.release();
+  });
+});
