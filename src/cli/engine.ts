@@ -27,7 +27,7 @@ export interface EngineModel {
   countParams(): number;
   fit(
     data: EngineData,
-    options: {
+    options?: {
       epochs?: number;
       batchSize?: number;
       validationData?: EngineData;

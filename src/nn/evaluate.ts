@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError } from '../errors.ts';
+import { AbortedError, checkOptions } from '../errors.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkClasses, checkData, DEFAULT_BATCH, Throttle } from './batches.ts';
 import type { Sequential } from './sequential.ts';
@@ -52,6 +52,7 @@ export async function evaluate(
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Metrics> {
+  checkOptions('evaluate', options);
   const batchSize = options.batchSize ?? Math.min(DEFAULT_BATCH, data.size);
   checkData('evaluate', model, data, batchSize);
   checkClasses('evaluate', model, data);

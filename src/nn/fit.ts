@@ -1,6 +1,6 @@
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError, ArgumentError } from '../errors.ts';
-import { RandomStream } from '../random.ts';
+import { AbortedError, ArgumentError, checkOptions } from '../errors.ts';
+import { checkSeed, RandomStream } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkClasses, checkData, DEFAULT_BATCH, Throttle } from './batches.ts';
 import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
@@ -29,8 +29,10 @@ const PROGRESS_INTERVAL = 250;
 
 /** See `Sequential.fit`. */
 export async function fit(model: Sequential, data: BatchSource, options: FitOptions): Promise<History> {
+  checkOptions('fit', options);
   const {
     epochs = 1,
+    seed = 0,
     batchSize = Math.min(DEFAULT_BATCH, data.size),
     validationData,
     callbacks = [],
@@ -39,10 +41,14 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
   if (!Number.isInteger(epochs) || epochs < 1) {
     throw new ArgumentError(`fit: epochs must be a positive integer, but is ${epochs}`);
   }
+  checkSeed(seed);
   checkData('fit', model, data, batchSize);
   checkClasses('fit', model, data);
   const validationBatch = validationData ? Math.min(batchSize, validationData.size) : 0;
-  if (validationData) checkData('fit: validationData', model, validationData, validationBatch);
+  if (validationData) {
+    checkData('fit: validationData', model, validationData, validationBatch);
+    checkClasses('fit: validationData', model, validationData);
+  }
 
   const { optimizer, loss } = model.training;
   const { device, parameters } = model;
@@ -87,7 +93,7 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
       const epochBegun = performance.now();
       totals.reset();
       if (options.shuffle ?? true) {
-        runner.setOrder(new RandomStream(options.seed ?? 0, 'shuffle', epoch).permutation(data.size));
+        runner.setOrder(new RandomStream(seed, 'shuffle', epoch).permutation(data.size));
       }
       for (let i = 0; i < runner.stepsPerEpoch && !signal?.aborted; i++) {
         const step = ++optimizer.iterations;

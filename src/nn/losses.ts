@@ -1,6 +1,6 @@
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError } from '../errors.ts';
+import { ArgumentError, show } from '../errors.ts';
 
 /** A training objective. */
 export interface Loss {
@@ -33,8 +33,11 @@ export type LossName = keyof typeof named;
 
 /** A loss by Keras's name or as an object. @throws ArgumentError for an unknown name */
 export function lossOf(loss: LossName | Loss): Loss {
-  if (typeof loss !== 'string') return loss;
-  const make = named[loss];
-  if (!make) throw new ArgumentError(`compile: unknown loss '${loss}'; known are ${Object.keys(named).join(', ')}`);
-  return make();
+  if (typeof loss === 'object' && typeof loss?.call === 'function') return loss;
+  if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {
+    throw new ArgumentError(
+      `compile: loss must be an object or one of ${Object.keys(named).join(', ')}, but is ${show(loss)}`,
+    );
+  }
+  return named[loss]();
 }

@@ -56,6 +56,7 @@ export class Adam implements Optimizer {
     if (this.store === store) return;
     if (this.store) throw new ArgumentError('Adam: this optimizer already serves another model; make one for each');
     this.store = store;
+    this.iterations = 0;
     const zeros = () => fill(store.device, store.values.shape, 0).keep();
     this.moments = { m: zeros(), v: zeros() };
   }

@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError } from '../errors.ts';
+import { AbortedError, checkOptions } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { accumulate, fill } from '../kernels/pointwise.ts';
 import type { BatchSource } from './batch-source.ts';
@@ -13,6 +13,7 @@ export async function predict(
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Float32Array> {
+  checkOptions('predict', options);
   const batchSize = options.batchSize ?? Math.min(DEFAULT_BATCH, data.size);
   checkData('predict', model, data, batchSize);
   const columns = sizeOf(model.outputShape);

@@ -1,6 +1,6 @@
 import { softmax } from '../autograd/softmax.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
+import { ArgumentError, checkOptions, DisposedError, ShapeError, show } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { checkSeed } from '../random.ts';
@@ -9,7 +9,7 @@ import type { History } from './callbacks.ts';
 import { evaluate, type Metrics } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { Dense } from './layers/dense.ts';
-import type { Layer } from './layers/layer.ts';
+import { Layer } from './layers/layer.ts';
 import { type Loss, type LossName, lossOf } from './losses.ts';
 import type { Optimizer } from './optimizers.ts';
 import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
@@ -46,9 +46,12 @@ export class Sequential {
     layers: readonly Layer[],
     readonly name = 'sequential',
   ) {
+    if (!Array.isArray(layers) || !layers.every((layer) => layer instanceof Layer)) {
+      throw new ArgumentError(`Sequential: takes a list of layers, but was given ${show(layers)}`);
+    }
     const first = layers[0];
     if (!first) throw new ArgumentError('Sequential: a model needs at least one layer');
-    if (!first.inputShape?.every((n) => Number.isInteger(n) && n > 0)) {
+    if (!Array.isArray(first.inputShape) || !first.inputShape.every((n) => Number.isInteger(n) && n > 0)) {
       throw new ArgumentError(
         `Sequential: the first layer (${first.kind}) needs inputShape, the shape of one sample such as [32, 32, 3]`,
       );
@@ -109,6 +112,7 @@ export class Sequential {
    * @throws ArgumentError for an impossible seed or when called twice
    */
   build(device: Device, options: { seed?: number } = {}): this {
+    checkOptions('build', options);
     if (this.store) throw new ArgumentError(`${this.name}: already built`);
     const seed = options.seed ?? 0;
     checkSeed(seed);
@@ -120,10 +124,15 @@ export class Sequential {
   }
 
   /**
-   * Chooses optimiser and loss.
+   * Chooses optimiser and loss. Called again, it starts with a new optimiser and keeps the weights.
    * @throws ArgumentError for an unknown loss, or one that needs logits or a softmax this model does not end in
    */
   compile(options: CompileOptions): this {
+    checkOptions('compile', options);
+    const { optimizer } = options;
+    if (typeof optimizer?.apply !== 'function') {
+      throw new ArgumentError(`compile: optimizer must be one such as new Adam(), but is ${show(optimizer)}`);
+    }
     const loss = lossOf(options.loss);
     if (!loss.fromLogits && !this.endsInSoftmax) {
       throw new ArgumentError(
@@ -134,7 +143,8 @@ export class Sequential {
     if (loss.fromLogits && this.endsInSoftmax) {
       throw new ArgumentError(`compile: ${loss.name} was told to expect logits, but the model ends in a softmax`);
     }
-    this.compiled = { optimizer: options.optimizer, loss };
+    if (this.compiled?.optimizer !== optimizer) this.compiled?.optimizer.dispose();
+    this.compiled = { optimizer, loss };
     return this;
   }
 
@@ -182,7 +192,7 @@ export class Sequential {
    * @returns one entry an epoch; with `signal` aborted, those finished until then
    * @throws ArgumentError, ShapeError for data or options that do not fit, before anything is trained
    */
-  fit(data: BatchSource, options: FitOptions): Promise<History> {
+  fit(data: BatchSource, options: FitOptions = {}): Promise<History> {
     return fit(this, data, options);
   }
 

@@ -83,7 +83,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       compile: () => {},
       summary: () => 'Model: "fake"',
       countParams: () => 62006,
-      async fit(data, { epochs = 1, batchSize = 32, seed, callbacks = [], signal }) {
+      async fit(data, { epochs = 1, batchSize = 32, seed, callbacks = [], signal } = {}) {
         log.fits.push({ epochs, batchSize, seed, samples: data.size });
         const done: EpochLogs[] = [];
         for (const callback of callbacks) await callback.onTrainBegin?.({ epochs, samples: data.size, batchSize });

@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { ArgumentError } from '../../errors.ts';
+import { ArgumentError, checkOptions, show } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import type { WeightSpec } from '../parameters.ts';
 
@@ -26,6 +26,7 @@ export abstract class Layer {
   readonly inputShape: Shape | undefined;
 
   constructor(options: LayerOptions = {}) {
+    checkOptions(new.target.name, options);
     this.name = options.name;
     this.inputShape = options.inputShape;
   }
@@ -45,7 +46,7 @@ export type Activation = 'linear' | 'relu' | 'softmax';
 /** @throws ArgumentError unless `value` is a positive integer. */
 export function positive(layer: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
-    throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${value}`);
+    throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${show(value)}`);
   }
   return value;
 }
@@ -59,6 +60,6 @@ export function activationOf<T extends Activation>(
   const activation = value ?? 'linear';
   const known = allowed.find((a) => a === activation);
   if (!known)
-    throw new ArgumentError(`${layer}: activation must be one of ${allowed.join(', ')}, but is ${String(value)}`);
+    throw new ArgumentError(`${layer}: activation must be one of ${allowed.join(', ')}, but is ${show(value)}`);
   return known;
 }

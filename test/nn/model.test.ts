@@ -1,0 +1,291 @@
+import { beforeAll, expect, test } from 'vitest';
+import {
+  Adam,
+  type AdamOptions,
+  ArgumentError,
+  type CompileOptions,
+  Conv2D,
+  Dense,
+  type Device,
+  DeviceLostError,
+  DisposedError,
+  Flatten,
+  ImageLoader,
+  type ImageSet,
+  type Layer,
+  type LossName,
+  MaxPooling2D,
+  openDevice,
+  Sequential,
+  ShapeError,
+  SparseCategoricalCrossentropy,
+  type TilegradError,
+  tensor,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+const loss = 'sparseCategoricalCrossentropy';
+const inputShape = [4, 4, 1];
+
+/** Images of which class k is brighter than class k - 1. */
+function images(size: number, { classes = 3, shape = [4, 4, 1] as [number, number, number] } = {}): ImageSet {
+  const pixels = shape.reduce((product, n) => product * n, 1);
+  return {
+    images: Uint8Array.from({ length: size * pixels }, (_, i) => 60 * (Math.floor(i / pixels) % classes)),
+    labels: Uint8Array.from({ length: size }, (_, i) => i % classes),
+    size,
+    shape,
+    classes: Array.from({ length: classes }, (_, i) => `${i}`),
+  };
+}
+
+const layers = (units = 3): Layer[] => [new Flatten({ inputShape }), new Dense({ units, activation: 'softmax' })];
+
+function build(device: Device, optimizer = new Adam()): Sequential {
+  return new Sequential(layers()).build(device).compile({ optimizer, loss });
+}
+
+type Refused = [what: string, call: () => unknown, error: typeof TilegradError, says: string[]];
+
+async function expectRefused([, call, error, says]: Refused): Promise<void> {
+  let thrown: unknown;
+  try {
+    await call();
+  } catch (reason) {
+    thrown = reason;
+  }
+  expect(thrown).toBeInstanceOf(error);
+  for (const part of says) expect((thrown as Error).message).toContain(part);
+}
+
+const dense = (options: object) => () => new Dense(options as { units: number });
+const conv = (options: object) => () => new Conv2D({ filters: 1, kernelSize: 2, ...options });
+const model = (...all: unknown[]) => new Sequential(all as Layer[]);
+
+const refusedModels: Refused[] = [
+  ['no layers', () => model(), ArgumentError, ['at least one layer']],
+  ['no list', () => new Sequential(undefined as unknown as Layer[]), ArgumentError, ['list of layers', 'undefined']],
+  ['a layer that is none', () => model(layers()[0], 'Dense'), ArgumentError, ['list of layers', 'Dense']],
+  ['no inputShape', () => model(new Dense({ units: 1 })), ArgumentError, ['Dense', 'inputShape']],
+  [
+    'a number as inputShape',
+    () => model(new Dense({ units: 1, inputShape: 4 as unknown as number[] })),
+    ArgumentError,
+    ['inputShape'],
+  ],
+  ['a name used twice', () => model(...layers(), new Dense({ units: 1, name: 'dense' })), ArgumentError, ['dense']],
+  [
+    'a second inputShape',
+    () => model(...layers(), new Dense({ units: 1, inputShape: [4] })),
+    ShapeError,
+    ['[4]', '[3]'],
+  ],
+  ['Dense on images', () => model(new Dense({ units: 1, inputShape })), ShapeError, ['[4,4,1]', 'Flatten']],
+  ['Conv2D on rows', () => model(...layers(), conv({})()), ShapeError, ['Conv2D', '[3]']],
+  ['MaxPooling2D on rows', () => model(...layers(), new MaxPooling2D()), ShapeError, ['MaxPooling2D', '[3]']],
+  [
+    'a window larger than the image',
+    () => model(conv({ kernelSize: 5, inputShape })()),
+    ShapeError,
+    ['Conv2D', '[4,4,1]', '[5,5,1,1]'],
+  ],
+  ['Dense: null', () => new Dense(null as unknown as { units: number }), ArgumentError, ['Dense', 'null']],
+  ['Dense: no units', dense({}), ArgumentError, ['units', 'undefined']],
+  ['Dense: half a unit', dense({ units: 0.5 }), ArgumentError, ['units', '0.5']],
+  ['Dense: activation', dense({ units: 1, activation: 'tanh' }), ArgumentError, ['tanh', 'relu', 'softmax']],
+  ['Conv2D: activation', conv({ activation: 'softmax' }), ArgumentError, ['softmax', 'linear, relu']],
+  ['Conv2D: filters', conv({ filters: 0 }), ArgumentError, ['filters', '0']],
+  ['Conv2D: kernelSize', conv({ kernelSize: [1, 2, 3] }), ArgumentError, ['kernelSize', '[1,2,3]']],
+  ['Conv2D: padding', () => model(conv({ padding: 'full', inputShape })()), ArgumentError, ['padding', 'full']],
+  ['MaxPooling2D: strides', () => new MaxPooling2D({ strides: -1 }), ArgumentError, ['strides', '-1']],
+  ...[{ learningRate: 0 }, { learningRate: Number.NaN }, { beta1: 1 }, { beta2: -0.1 }, { epsilon: 0 }].map(
+    (options: AdamOptions): Refused => [
+      `Adam: ${Object.keys(options)} ${Object.values(options)}`,
+      () => new Adam(options),
+      ArgumentError,
+      ['Adam', ...Object.keys(options)],
+    ],
+  ),
+  [
+    'compile: null',
+    () => model(...layers()).compile(null as unknown as CompileOptions),
+    ArgumentError,
+    ['compile', 'null'],
+  ],
+  [
+    'compile: no optimizer',
+    () => model(...layers()).compile({ loss } as unknown as CompileOptions),
+    ArgumentError,
+    ['optimizer', 'undefined'],
+  ],
+  ...['mse', 'toString', undefined, 3, {}].map(
+    (unknown): Refused => [
+      `compile: loss ${JSON.stringify(unknown)}`,
+      () => model(...layers()).compile({ optimizer: new Adam(), loss: unknown as LossName }),
+      ArgumentError,
+      ['compile', 'loss', loss],
+    ],
+  ),
+  [
+    'compile: probabilities wanted, logits given',
+    () => model(new Dense({ units: 2, inputShape: [2] })).compile({ optimizer: new Adam(), loss }),
+    ArgumentError,
+    ['softmax', 'fromLogits: true'],
+  ],
+  [
+    'compile: logits wanted, probabilities given',
+    () =>
+      model(...layers()).compile({
+        optimizer: new Adam(),
+        loss: new SparseCategoricalCrossentropy({ fromLogits: true }),
+      }),
+    ArgumentError,
+    ['softmax', 'logits'],
+  ],
+  ['summary needs no device, weights do', () => model(...layers()).weights, ArgumentError, ['build(device)']],
+];
+
+test.each(refusedModels.map((row) => [row[0], row] as const))('refused: %s', (_what, row) => expectRefused(row));
+
+describeOnDevice('a model that is used the wrong way', (device) => {
+  let data: ImageLoader;
+  beforeAll(() => {
+    data = new ImageLoader(device, images(6));
+  });
+
+  const refused: Refused[] = [
+    [
+      'fit before build',
+      () =>
+        model(...layers())
+          .compile({ optimizer: new Adam(), loss })
+          .fit(data),
+      ArgumentError,
+      ['build(device)'],
+    ],
+    [
+      'fit before compile',
+      () =>
+        model(...layers())
+          .build(device)
+          .fit(data),
+      ArgumentError,
+      ['compile({'],
+    ],
+    [
+      'evaluate before compile',
+      () =>
+        model(...layers())
+          .build(device)
+          .evaluate(data),
+      ArgumentError,
+      ['compile({'],
+    ],
+    ['predict before build', () => model(...layers()).predict(data), ArgumentError, ['build(device)']],
+    ['call before build', () => model(...layers()).call(tensor(device, [], [0, 4, 4, 1])), ArgumentError, ['build']],
+    ['build twice', () => build(device).build(device), ArgumentError, ['already built']],
+    ['a seed that is none', () => model(...layers()).build(device, { seed: -1 }), ArgumentError, ['seed', '-1']],
+    ['null options', () => build(device).fit(data, null as unknown as object), ArgumentError, ['fit', 'null']],
+    ['epochs', () => build(device).fit(data, { epochs: 0 }), ArgumentError, ['epochs', '0']],
+    ['batchSize', () => build(device).fit(data, { batchSize: 1.5 }), ArgumentError, ['batchSize', '1.5']],
+    ['seed', () => build(device).fit(data, { seed: 0.5 }), ArgumentError, ['seed', '0.5']],
+    ...(['fit', 'evaluate', 'predict'] as const).map(
+      (method): Refused => [
+        `${method}: a batch larger than the data`,
+        () => build(device)[method](data, { batchSize: 7 }),
+        ArgumentError,
+        [method, 'batch of 7', '6 samples'],
+      ],
+    ),
+    [
+      'images of another shape',
+      () => build(device).fit(new ImageLoader(device, images(6, { shape: [5, 4, 1] }))),
+      ShapeError,
+      ['[4,4,1]', '[5,4,1]'],
+    ],
+    [
+      'more classes than outputs',
+      () => build(device).fit(new ImageLoader(device, images(6, { classes: 4 }))),
+      ShapeError,
+      ['4 classes', '[3]'],
+    ],
+    [
+      'validation data of more classes',
+      () => build(device).fit(data, { validationData: new ImageLoader(device, images(8, { classes: 4 })) }),
+      ShapeError,
+      ['validationData', '4 classes', '[3]'],
+    ],
+    [
+      'a batch of another shape',
+      () => build(device).call(tensor(device, [1], [1, 1])),
+      ShapeError,
+      ['[4,4,1]', '[1,1]'],
+    ],
+  ];
+  test.each(refused.map((row) => [row[0], row] as const))('refused: %s', (_what, row) => expectRefused(row));
+
+  test('an optimizer serves one model; a model may change its optimizer', async () => {
+    const optimizer = new Adam();
+    using first = build(device, optimizer);
+    using second = build(device, optimizer);
+    await first.fit(data);
+    expect(optimizer.iterations).toBe(1);
+    await expect(second.fit(data)).rejects.toThrow(/another model/);
+    first.compile({ optimizer: new Adam(), loss });
+    await second.fit(data);
+    expect(optimizer.iterations).toBe(1);
+  });
+
+  test('a disposed model and disposed data say so', async () => {
+    const gone = build(device);
+    gone.dispose();
+    gone.dispose();
+    await expect(gone.fit(data)).rejects.toThrow(DisposedError);
+    expect(() => gone.weights).toThrow(DisposedError);
+    using alive = build(device);
+    const images6 = new ImageLoader(device, images(6));
+    images6.dispose();
+    await expect(alive.fit(images6)).rejects.toThrow(DisposedError);
+    expect((await alive.fit(data)).epochs).toHaveLength(1);
+  });
+
+  test('data on another device', async () => {
+    using other = await openDevice();
+    using elsewhere = new ImageLoader(other, images(6));
+    using here = build(device);
+    await expect(here.fit(elsewhere)).rejects.toThrow(/different devices/);
+  });
+
+  test('a device lost while training ends fit with DeviceLostError', async () => {
+    using own = await openDevice();
+    const lost = build(own).fit(new ImageLoader(own, images(6)), {
+      epochs: 100,
+      batchSize: 2,
+      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && own.gpu.destroy()) }],
+    });
+    await expect(lost).rejects.toThrow(DeviceLostError);
+  });
+
+  test('a device disposed while training ends fit with DisposedError', async () => {
+    const own = await openDevice();
+    const stopped = build(own).fit(new ImageLoader(own, images(6)), {
+      epochs: 100,
+      batchSize: 2,
+      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && own.dispose()) }],
+    });
+    await expect(stopped).rejects.toThrow(DisposedError);
+  });
+
+  test('an error in a callback ends fit with that error, and the model can train again', async () => {
+    using here = build(device);
+    const callbacks = [
+      {
+        onEpochEnd() {
+          throw new RangeError('mine');
+        },
+      },
+    ];
+    await expect(here.fit(data, { callbacks })).rejects.toThrow(RangeError);
+    expect((await here.fit(data)).epochs).toHaveLength(1);
+  });
+});
