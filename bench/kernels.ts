@@ -31,7 +31,12 @@ function convCases(device: Device, name: string, input: Shape, filter: Shape): C
   return [
     { name: `${name} forward`, flops, variants, run: (v) => void conv.conv2d(x, w, as(v)) },
     { name: `${name} input gradient`, flops, variants, run: (v) => void conv.conv2dInputGrad(dy, w, geometry, as(v)) },
-    { name: `${name} weight gradient`, flops, variants, run: (v) => void conv.conv2dWeightGrad(x, dy, geometry, as(v)) },
+    {
+      name: `${name} weight gradient`,
+      flops,
+      variants,
+      run: (v) => void conv.conv2dWeightGrad(x, dy, geometry, as(v)),
+    },
   ];
 }
 
@@ -44,13 +49,21 @@ function denseCases(device: Device, name: string, inputs: number, units: number)
   return [
     { name: `${name} forward`, flops, variants, run: (v) => void matmul(x, w, as(v)) },
     { name: `${name} input gradient`, flops, variants, run: (v) => void matmul(dy, w, { ...as(v), transposeB: true }) },
-    { name: `${name} weight gradient`, flops, variants, run: (v) => void matmul(x, dy, { ...as(v), transposeA: true }) },
+    {
+      name: `${name} weight gradient`,
+      flops,
+      variants,
+      run: (v) => void matmul(x, dy, { ...as(v), transposeA: true }),
+    },
   ];
 }
 
 function randomArray(device: Device, shape: Shape): DeviceArray {
   const array = DeviceArray.empty(device, shape).keep();
-  device.upload(array.storage, Float32Array.from({ length: array.size }, () => Math.random() - 0.5));
+  device.upload(
+    array.storage,
+    Float32Array.from({ length: array.size }, () => Math.random() - 0.5),
+  );
   return array;
 }
 
@@ -85,10 +98,18 @@ for (const { name, flops, variants, run } of cases) {
   for (const variant of variants) {
     const rate = flops / (await seconds(device, () => run(variant))) / 1e9;
     reference ||= rate;
-    rows.push([name, variant, rate.toFixed(2), `${(rate / reference).toFixed(2)}x`, `${((100 * rate) / top).toFixed(0)}%`]);
+    rows.push([
+      name,
+      variant,
+      rate.toFixed(2),
+      `${(rate / reference).toFixed(2)}x`,
+      `${((100 * rate) / top).toFixed(0)}%`,
+    ]);
   }
 }
 const { info } = device;
 device.dispose();
-process.stdout.write(`${info.name}, ${info.driver}${info.isSoftware ? ' (CPU)' : ''}; ceiling ${top.toFixed(0)} GFLOP/s\n`);
+process.stdout.write(
+  `${info.name}, ${info.driver}${info.isSoftware ? ' (CPU)' : ''}; ceiling ${top.toFixed(0)} GFLOP/s\n`,
+);
 process.stdout.write(table(['kernel', 'variant', 'GFLOP/s', 'of naive', 'of ceiling'], rows));

@@ -1,51 +1,86 @@
-/** Where the time of one LeNet-5 training step goes: every dispatch of the recorded step, run alone many times. */
-import { A1 } from '../experiments/A1.ts';
+/**
+ * Where the time of one LeNet-5 training step goes (batch 256): every dispatch of the recorded step, run alone many times,
+ * and the whole step.
+ */
+import { scope } from '../src/autograd/tensor.ts';
 import { ImageLoader } from '../src/data/loader.ts';
 import { openDevice } from '../src/gpu/dawn.ts';
-import { BatchRunner } from '../src/nn/batches.ts';
-import { scope } from '../src/autograd/tensor.ts';
+import { DeviceArray } from '../src/kernels/array.ts';
+import { StepState } from '../src/kernels/step-state.ts';
+import {
+  Adam,
+  Conv2D,
+  Dense,
+  Flatten,
+  MaxPooling2D,
+  Sequential,
+  SparseCategoricalCrossentropy,
+} from '../src/nn/index.ts';
 import { table } from './table.ts';
 
 const BATCH = 256;
 const device = await openDevice();
-const images = Uint8Array.from({ length: BATCH * 3072 }, () => Math.random() * 256);
-const labels = Uint8Array.from({ length: BATCH }, (_, i) => i % 10);
-const classes = Array.from({ length: 10 }, (_, i) => `class ${i}`);
-const loader = new ImageLoader(device, { images, labels, size: BATCH, shape: [32, 32, 3], classes });
-const model = A1.createModel();
-model.build(device as never, { seed: 1 });
-const seq = model as unknown as import('../src/nn/sequential.ts').Sequential;
-const opt = A1.createOptimizer(0.001) as import('../src/nn/optimizers.ts').Optimizer;
-seq.compile({ optimizer: opt, loss: 'sparseCategoricalCrossentropy' });
-opt.build(seq.parameters);
-const runner: BatchRunner = new BatchRunner(loader, BATCH, ({ x, labels }) =>
+const data = new ImageLoader(device, {
+  images: Uint8Array.from({ length: BATCH * 3072 }, () => Math.random() * 256),
+  labels: Uint8Array.from({ length: BATCH }, (_, i) => i % 10),
+  size: BATCH,
+  shape: [32, 32, 3],
+  classes: Array.from({ length: 10 }, (_, i) => `class ${i}`),
+});
+const model = new Sequential([
+  new Conv2D({ filters: 6, kernelSize: 5, activation: 'relu', inputShape: [32, 32, 3] }),
+  new MaxPooling2D(),
+  new Conv2D({ filters: 16, kernelSize: 5, activation: 'relu' }),
+  new MaxPooling2D(),
+  new Flatten(),
+  new Dense({ units: 120, activation: 'relu' }),
+  new Dense({ units: 84, activation: 'relu' }),
+  new Dense({ units: 10 }),
+]).build(device);
+const optimizer = new Adam();
+optimizer.build(model.parameters);
+const loss = new SparseCategoricalCrossentropy({ fromLogits: true });
+const state = new StepState(device);
+const order = DeviceArray.empty(device, [BATCH], { dtype: 'u32' }).keep();
+device.upload(
+  order.storage,
+  Uint32Array.from({ length: BATCH }, (_, i) => i),
+);
+const program = device.record(() =>
   scope(device, () => {
-    seq.parameters.zeroGrad();
-    const r = seq.training.loss.call(seq.callLogits(x, { training: true }), labels);
-    r.loss.backward();
-    opt.apply(seq.parameters, runner.state);
+    const { x, labels } = data.batch(order, state, BATCH);
+    model.parameters.zeroGrad();
+    loss.call(model.callLogits(x, { training: true }), labels).loss.backward();
+    optimizer.apply(model.parameters, state);
   }),
 );
-runner.run(0, { step: 1, stepSize: 0 });
-await device.sync();
-const program = (runner as any).programs.get(BATCH);
-const rows: string[][] = [];
-let total = 0;
-const time = async (f: () => void, n: number) => {
-  const t = performance.now();
-  for (let i = 0; i < n; i++) f();
-  await device.sync();
-  return (performance.now() - t) / n;
-};
-for (const c of program.commands) {
-  const one = () => (device as any).recorder.replay([c]);
-  await time(one, 2);
-  let ms = 1e9;
-  for (let i = 0; i < 3; i++) ms = Math.min(ms, await time(one, 10));
-  total += ms;
-  rows.push([c.bindGroup.label, c.workgroups.join('x'), ms.toFixed(3)]);
+state.write({ batchStart: 0, step: 1, stepSize: 0 });
+
+/** Milliseconds of one run, the best of five rounds of ten. */
+async function milliseconds(run: () => void): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 6; round++) {
+    const begun = performance.now();
+    for (let i = 0; i < 10; i++) run();
+    await device.sync();
+    if (round > 0) best = Math.min(best, (performance.now() - begun) / 10); // the first compiles
+  }
+  return best;
 }
-const step = await time(() => program.run(), 10);
-process.stdout.write(table(['kernel', 'workgroups', 'ms'], rows));
-process.stdout.write(`sum ${total.toFixed(2)} ms, whole step ${step.toFixed(2)} ms\n`);
+
+const whole = await milliseconds(() => program.run());
+const rows: [string, number][] = [];
+for (const [i, kernel] of program.kernels.entries()) rows.push([kernel, await milliseconds(() => program.runOnly(i))]);
+const { info } = device;
 device.dispose();
+const sum = rows.reduce((total, [, ms]) => total + ms, 0);
+process.stdout.write(`${info.name}, ${info.driver}${info.isSoftware ? ' (CPU)' : ''}\n`);
+process.stdout.write(
+  table(
+    ['kernel', 'ms', 'share'],
+    rows.map(([kernel, ms]) => [kernel, ms.toFixed(2), `${((100 * ms) / sum).toFixed(1)}%`]),
+  ),
+);
+process.stdout.write(
+  `sum ${sum.toFixed(1)} ms; whole step ${whole.toFixed(1)} ms, ${((1000 * BATCH) / whole).toFixed(0)} samples/s\n`,
+);

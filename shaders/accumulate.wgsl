@@ -1,11 +1,17 @@
-// y += x, element by element: how a second gradient joins the first. Memory-bound.
+// y += x, element by element, four an invocation: how a second gradient joins the first. Memory-bound.
 struct Params { size: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i < params.size) { y[i] += x[i]; }
+  if (i * 4u >= params.size) { return; }
+  var value = y[i] + x[i];
+  // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+  if (i * 4u + 4u > params.size) {
+    value = select(y[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+  }
+  y[i] = value;
 }

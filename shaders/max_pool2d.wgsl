@@ -1,5 +1,6 @@
 // Max pooling: y[n, oy, ox, c] = max over the window of x, and argmax = where in x (index within the image) it was found.
-// On ties the first in row-major order wins, as in TensorFlow; NaN wins over every number. Memory-bound.
+// On ties the first in row-major order wins, as in TensorFlow; NaN wins over every number. An invocation goes down one
+// column of outputs, so that the divisions that find its place are done once. Memory-bound.
 //   models folded into the batch: x [N, H, W, C], y and argmax [N, OH, OW, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
@@ -14,28 +15,32 @@ struct Params {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= p.batch * p.out_h * p.out_w * p.channels) { return; }
-  let c = i % p.channels;
-  let ox = i / p.channels % p.out_w;
-  let oy = i / (p.channels * p.out_w) % p.out_h;
-  let n = i / (p.channels * p.out_w * p.out_h);
+  let row = p.out_w * p.channels;
+  if (i >= p.batch * row) { return; }
+  let n = i / row;
+  let ox = (i - n * row) / p.channels;
+  let c = i - n * row - ox * p.channels;
   let image = n * p.in_h * p.in_w * p.channels;
-  var best = 0.0;
-  var best_at = 0xffffffffu; // nothing seen yet
-  for (var ky = 0u; ky < p.pool_h; ky++) {
-    let iy = oy * p.stride_h + ky - p.pad_h;
-    if (iy >= p.in_h) { continue; } // padding takes no part (negative rows wrap to huge ones)
-    for (var kx = 0u; kx < p.pool_w; kx++) {
-      let ix = ox * p.stride_w + kx - p.pad_w;
-      if (ix >= p.in_w) { continue; }
-      let at = (iy * p.in_w + ix) * p.channels + c;
-      let value = x[image + at];
-      if (best_at == 0xffffffffu || (best == best && !(value <= best))) {
-        best = value;
-        best_at = at;
+  var out = n * p.out_h * row + (i - n * row);
+  for (var oy = 0u; oy < p.out_h; oy++) {
+    var best = 0.0;
+    var best_at = 0xffffffffu; // nothing seen yet
+    for (var ky = 0u; ky < p.pool_h; ky++) {
+      let iy = oy * p.stride_h + ky - p.pad_h;
+      if (iy >= p.in_h) { continue; } // padding takes no part (negative rows wrap to huge ones)
+      for (var kx = 0u; kx < p.pool_w; kx++) {
+        let ix = ox * p.stride_w + kx - p.pad_w;
+        if (ix >= p.in_w) { continue; }
+        let at = (iy * p.in_w + ix) * p.channels + c;
+        let value = x[image + at];
+        if (best_at == 0xffffffffu || (best == best && !(value <= best))) {
+          best = value;
+          best_at = at;
+        }
       }
     }
+    y[out] = best;
+    argmax[out] = best_at;
+    out += row;
   }
-  y[i] = best;
-  argmax[i] = best_at;
 }

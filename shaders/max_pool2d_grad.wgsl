@@ -1,5 +1,5 @@
 // Gradient of max pooling: dx[n, iy, ix, c] = sum of dy over the windows whose maximum was this element.
-// One input element an invocation, so that overlapping windows need no atomics. Memory-bound.
+// An invocation goes down one column of the input; windows may overlap, and need no atomics. Memory-bound.
 //   models folded into the batch: dy and argmax [N, OH, OW, C], dx [N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
@@ -14,26 +14,28 @@ struct Params {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let image_size = p.in_h * p.in_w * p.channels;
-  if (i >= p.batch * image_size) { return; }
-  let c = i % p.channels;
-  let ix = i / p.channels % p.in_w;
-  let iy = i / (p.channels * p.in_w) % p.in_h;
-  let n = i / image_size;
-  let at = i % image_size;
-  // Windows that hold row iy: oy * stride <= iy + pad < oy * stride + pool.
-  let y = iy + p.pad_h;
+  let row = p.in_w * p.channels;
+  if (i >= p.batch * row) { return; }
+  let n = i / row;
+  let ix = (i - n * row) / p.channels;
+  let c = i - n * row - ix * p.channels;
+  // Windows that hold column ix: ox * stride <= ix + pad < ox * stride + pool; rows likewise.
   let x = ix + p.pad_w;
-  let first_oy = select(0u, (y - p.pool_h) / p.stride_h + 1u, y >= p.pool_h);
   let first_ox = select(0u, (x - p.pool_w) / p.stride_w + 1u, x >= p.pool_w);
-  let last_oy = min(y / p.stride_h + 1u, p.out_h);
   let last_ox = min(x / p.stride_w + 1u, p.out_w);
-  var sum = 0.0;
-  for (var oy = first_oy; oy < last_oy; oy++) {
-    for (var ox = first_ox; ox < last_ox; ox++) {
-      let o = ((n * p.out_h + oy) * p.out_w + ox) * p.channels + c;
-      if (argmax[o] == at) { sum += dy[o]; }
+  var at = i - n * row; // within the image
+  for (var iy = 0u; iy < p.in_h; iy++) {
+    let y = iy + p.pad_h;
+    let first_oy = select(0u, (y - p.pool_h) / p.stride_h + 1u, y >= p.pool_h);
+    let last_oy = min(y / p.stride_h + 1u, p.out_h);
+    var sum = 0.0;
+    for (var oy = first_oy; oy < last_oy; oy++) {
+      for (var ox = first_ox; ox < last_ox; ox++) {
+        let o = ((n * p.out_h + oy) * p.out_w + ox) * p.channels + c;
+        if (argmax[o] == at) { sum += dy[o]; }
+      }
     }
+    dx[n * p.in_h * row + at] = sum;
+    at += row;
   }
-  dx[i] = sum;
 }

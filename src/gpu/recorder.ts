@@ -4,6 +4,8 @@ import type { Pipeline } from './pipelines.ts';
 import type { BufferPool, Storage } from './storage.ts';
 
 interface Command {
+  /** The kernel's name. */
+  name: string;
   pipeline: GPUComputePipeline;
   bindGroup: GPUBindGroup;
   workgroups: readonly [number, number, number];
@@ -48,7 +50,7 @@ export class Recorder {
     }));
     const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
     this.counters.bindGroupsCreated++;
-    const command = { pipeline: pipeline.gpu, bindGroup, workgroups };
+    const command = { name: pipeline.name, pipeline: pipeline.gpu, bindGroup, workgroups };
     if (this.list) {
       this.list.push(command);
     } else {
@@ -114,6 +116,17 @@ export class Program {
   /** Kernel runs in one execution. */
   get dispatches(): number {
     return this.commands.length;
+  }
+
+  /** Names of its kernels, in order. */
+  get kernels(): string[] {
+    return this.commands.map(({ name }) => name);
+  }
+
+  /** Submits one of its dispatches alone, for benchmarks. What it computes from is what was there. */
+  runOnly(i: number): void {
+    this.recorder.replay(this.commands.slice(i, i + 1));
+    this.recorder.flush();
   }
 
   /** Bytes of GPU memory the program holds for its intermediate results. */

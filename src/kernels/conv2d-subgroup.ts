@@ -110,10 +110,7 @@ function correlate(
       code: forwardCode,
       constants: { HAS_BIAS: bias ? 1 : 0, RELU: relu ? 1 : 0, PADDED: padded ? 1 : 0, TILE: tile },
     },
-    [
-      ...[g.batch, ...g.input, x4, ...g.output, g.outChannels, y4],
-      ...[...g.kernel, g.strides[0], ...g.pad, tiles],
-    ],
+    [...[g.batch, ...g.input, x4, ...g.output, g.outChannels, y4], ...[...g.kernel, g.strides[0], ...g.pad, tiles]],
     [input, weights, bias ?? weights, y],
     elementwise(lanes * y4, y.models),
   );

@@ -2,6 +2,7 @@ import convCode from '../../shaders/conv2d.wgsl';
 import inputGradCode from '../../shaders/conv2d_input_grad.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
 import { ArgumentError, ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, sameShape, showShape } from './array.ts';
 import {
   type ConvGeometry,
@@ -26,15 +27,22 @@ interface RunOptions {
   variant?: Conv2dVariant;
 }
 
-/**
- * The variant for this adapter and shape. One that was asked for must do: a test of a variant must not test another.
- * @throws ArgumentError when it cannot
- */
-function choose(asked: Conv2dVariant | undefined, subgroupServes: boolean): Conv2dVariant {
-  if (asked === 'subgroup' && !subgroupServes) {
+/** Which of the three kernels a variant has for this adapter and shape. The reference has all. */
+export function conv2dServes(variant: Conv2dVariant, device: Device, g: ConvGeometry) {
+  const naive = variant === 'naive';
+  return {
+    forward: naive || subgroup.servesForward(device, g),
+    inputGrad: naive || subgroup.servesInputGrad(device, g),
+    weightGrad: naive || subgroup.servesWeightGrad(device, g),
+  };
+}
+
+/** Whether to run the tuned kernel. @throws ArgumentError when it was asked for and cannot: a test must not test another */
+function useSubgroup(asked: Conv2dVariant | undefined, serves: boolean): boolean {
+  if (asked === 'subgroup' && !serves) {
     throw new ArgumentError('conv2d: the variant subgroup does not serve this adapter or shape');
   }
-  return asked ?? (subgroupServes ? 'subgroup' : 'naive');
+  return serves && asked !== 'naive';
 }
 
 /** In the order of the shaders' `Params`. */
@@ -68,7 +76,7 @@ export function conv2d(
     );
   }
   const y = output(x.device, outputShape(g), models, options.into);
-  if (choose(options.variant, subgroup.servesForward(x.device, g)) === 'subgroup') {
+  if (useSubgroup(options.variant, subgroup.servesForward(x.device, g))) {
     subgroup.forward(x, filter, g, y, { bias, relu: options.relu });
     return y;
   }
@@ -91,7 +99,7 @@ export function conv2dInputGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
-  if (choose(options.variant, subgroup.servesInputGrad(dy.device, g)) === 'subgroup') {
+  if (useSubgroup(options.variant, subgroup.servesInputGrad(dy.device, g))) {
     subgroup.inputGrad(dy, filter, g, dx);
     return dx;
   }
@@ -114,7 +122,7 @@ export function conv2dWeightGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
-  if (choose(options.variant, subgroup.servesWeightGrad(x.device, g)) === 'subgroup') {
+  if (useSubgroup(options.variant, subgroup.servesWeightGrad(x.device, g))) {
     subgroup.weightGrad(x, dy, g, dw);
     return dw;
   }

@@ -1,6 +1,7 @@
 import matmulCode from '../../shaders/matmul.wgsl';
 import subgroupCode from '../../shaders/matmul_subgroup.wgsl';
 import { ArgumentError, ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, showShape } from './array.ts';
 import { checkDType, checkRank, commonModels, output, runKernel } from './run.ts';
 
@@ -46,11 +47,14 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
     throw new ShapeError(`${operator}: the bias must have shape [${n}], but has ${showShape(bias.shape)} (${shapes})`);
   }
   const c = output(a.device, [m, n], models, options.into);
-  const sizes: Sizes = { m, n, k, transposeA, transposeB };
   const constants = { HAS_BIAS: bias ? 1 : 0, RELU: relu ? 1 : 0 };
   const bindings = [a, b, bias ?? b, c];
-  const lanes = subgroupServes(sizes) ? a.device.subgroupLanes : null;
-  if (choose(options.variant, lanes !== null) === 'subgroup' && lanes) {
+  const serves = matmulServes('subgroup', a.device, { m, n, k, transposeA, transposeB });
+  if (options.variant === 'subgroup' && !serves) {
+    throw new ArgumentError(`${operator}: the variant subgroup does not serve this adapter or these sizes (${shapes})`);
+  }
+  if (serves && options.variant !== 'naive') {
+    const lanes = a.device.subgroupLanes!;
     const transposes = { TRANSPOSE_A: transposeA ? 1 : 0, TRANSPOSE_B: transposeB ? 1 : 0, LANES: lanes };
     runKernel(
       a.device,
@@ -74,23 +78,16 @@ interface Sizes {
   m: number;
   n: number;
   k: number;
-  transposeA: boolean;
-  transposeB: boolean;
+  transposeA?: boolean;
+  transposeB?: boolean;
 }
 
-/** It loads four values at a time along the inner axis of each matrix. Both transposed at once nobody asks for. */
-function subgroupServes({ m, n, k, transposeA, transposeB }: Sizes): boolean {
+/** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
+export function matmulServes(variant: MatmulVariant, device: Device, sizes: Sizes): boolean {
+  if (variant === 'naive') return true;
+  // It loads four values at a time along the inner axis of each matrix. Both transposed at once nobody asks for.
+  const { m, n, k, transposeA, transposeB } = sizes;
   const inner = [k, transposeA ? m : k, transposeB ? k : n];
-  return !(transposeA && transposeB) && m * n * k > 0 && inner.every((size) => size % 4 === 0);
-}
-
-/**
- * The variant for this adapter and shape. One that was asked for must do: a test of a variant must not test another.
- * @throws ArgumentError when it cannot
- */
-function choose(asked: MatmulVariant | undefined, subgroupDoes: boolean): MatmulVariant {
-  if (asked === 'subgroup' && !subgroupDoes) {
-    throw new ArgumentError('matmul: the variant subgroup does not serve this adapter or shape');
-  }
-  return asked ?? (subgroupDoes ? 'subgroup' : 'naive');
+  const fits = m * n * k > 0 && inner.every((size) => size % 4 === 0);
+  return device.subgroupLanes !== null && fits && !(transposeA && transposeB);
 }

@@ -12,6 +12,8 @@ import { type DeviceArray, type Shape, showShape } from './array.ts';
 import { checkDType, checkSameShape, commonModels, elementwise, f32, output, runKernel } from './run.ts';
 
 const all = (a: DeviceArray) => a.models * a.size;
+/** Workgroups of kernels that handle four elements an invocation. */
+const quadwise = (n: number) => elementwise(Math.ceil(n / 4));
 
 /** a + b of one shape. Memory-bound. @throws ShapeError */
 export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
@@ -20,7 +22,7 @@ export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
   checkSameShape('add', a, b);
   const models = commonModels('add', [a, b]);
   const y = output(a.device, a.shape, models);
-  runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], elementwise(all(y)));
+  runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], quadwise(all(y)));
   return y;
 }
 
@@ -28,7 +30,7 @@ export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
 export function accumulate(target: DeviceArray, x: DeviceArray): void {
   checkSameShape('accumulate', target, x);
   const n = all(x);
-  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], elementwise(n));
+  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], quadwise(n));
 }
 
 /** x [..., C] + bias [C]. Memory-bound. @throws ShapeError */
@@ -58,14 +60,14 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
 export function relu(x: DeviceArray): DeviceArray {
   checkDType('relu', 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.models);
-  runKernel(x.device, { name: 'relu', code: reluCode }, [all(x)], [x, y], elementwise(all(x)));
+  runKernel(x.device, { name: 'relu', code: reluCode }, [all(x)], [x, y], quadwise(all(x)));
   return y;
 }
 
 /** Gradient of `relu`, from its output y: dy where y > 0. Memory-bound. */
 export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
   const dx = output(y.device, y.shape, y.models, into);
-  runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], elementwise(all(y)));
+  runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], quadwise(all(y)));
   return dx;
 }
 

@@ -1,5 +1,6 @@
 import maxPoolCode from '../../shaders/max_pool2d.wgsl';
 import maxPoolGradCode from '../../shaders/max_pool2d_grad.wgsl';
+import maxPoolGradDisjointCode from '../../shaders/max_pool2d_grad_disjoint.wgsl';
 import { DeviceArray, type Shape, showShape } from './array.ts';
 import { checkDType, checkRank, elementwise, output, runKernel } from './run.ts';
 import { type Padding, type Pair, pair, slide } from './window.ts';
@@ -20,6 +21,9 @@ export interface MaxPool {
   argmax: DeviceArray;
   params: number[];
   inputShape: Shape;
+  /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
+  disjoint: boolean;
+  pool: [number, number];
 }
 
 /**
@@ -41,29 +45,34 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
   const y = output(x.device, shape, x.models);
   const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
   const params = [batch * x.models, h, w, channels, ...size, ...pool, ...strides, ...pad];
-  runKernel(
-    x.device,
-    { name: 'max_pool2d', code: maxPoolCode },
-    params,
-    [x, y, argmax],
-    elementwise(x.models * y.size),
-  );
-  return { y, argmax, params, inputShape: x.shape };
+  const columns = batch * x.models * size[1] * channels;
+  runKernel(x.device, { name: 'max_pool2d', code: maxPoolCode }, params, [x, y, argmax], elementwise(columns));
+  const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
+  return { y, argmax, params, inputShape: x.shape, disjoint, pool };
 }
 
 /** Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. Memory-bound. */
 export function maxPool2dGrad(
   dy: DeviceArray,
-  { argmax, params, inputShape }: MaxPool,
+  { argmax, params, inputShape, disjoint, pool }: MaxPool,
   into?: DeviceArray,
 ): DeviceArray {
   const dx = output(dy.device, inputShape, dy.models, into);
-  runKernel(
-    dy.device,
-    { name: 'max_pool2d_grad', code: maxPoolGradCode },
-    params,
-    [dy, argmax, dx],
-    elementwise(dx.models * dx.size),
-  );
+  const [batch, h, w, channels] = inputShape as [number, number, number, number];
+  const bindings = [dy, argmax, dx];
+  if (disjoint) {
+    const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
+    runKernel(
+      dy.device,
+      { name: 'max_pool2d_grad_disjoint', code: maxPoolGradDisjointCode },
+      [...params.slice(0, 8), ...cells],
+      bindings,
+      elementwise(batch * dy.models * cells[1] * channels),
+    );
+  } else {
+    const columns = batch * dy.models * w * channels;
+    const source = { name: 'max_pool2d_grad', code: maxPoolGradCode };
+    runKernel(dy.device, source, params, bindings, elementwise(columns));
+  }
   return dx;
 }
