@@ -6,7 +6,6 @@ import {
   type Device,
   Flatten,
   ImageLoader,
-  type ImageSet,
   MaxPooling2D,
   Sequential,
   softmaxCrossEntropy,
@@ -18,21 +17,10 @@ import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
 import { adamState } from '../reference/optimizers.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { random } from '../support/random.ts';
+import { drawImages } from '../support/images.ts';
 
 const SAMPLE = [32, 32, 3] as const;
 const learningRate = 0.002;
-
-/** Noise on a brightness that tells the class, so that there is something to learn. */
-function drawImages(size: number): ImageSet {
-  const values = random(42);
-  const labels = Uint8Array.from({ length: size }, () => values.integer(0, 9));
-  const images = Uint8Array.from(
-    { length: size * 3072 },
-    (_, i) => 20 * labels[Math.floor(i / 3072)]! + values.integer(0, 70),
-  );
-  return { images, labels, size, shape: [...SAMPLE], classes: Array.from({ length: 10 }, (_, i) => `${i}`) };
-}
 
 function buildLenet(device: Device, seed = 3): Sequential {
   const model = new Sequential([

@@ -11,7 +11,6 @@ import {
   DisposedError,
   Flatten,
   ImageLoader,
-  type ImageSet,
   type Layer,
   type LossName,
   MaxPooling2D,
@@ -23,21 +22,13 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
 
 const loss = 'sparseCategoricalCrossentropy';
 const inputShape = [4, 4, 1];
 
-/** Images of which class k is brighter than class k - 1. */
-function images(size: number, { classes = 3, shape = [4, 4, 1] as [number, number, number] } = {}): ImageSet {
-  const pixels = shape.reduce((product, n) => product * n, 1);
-  return {
-    images: Uint8Array.from({ length: size * pixels }, (_, i) => 60 * (Math.floor(i / pixels) % classes)),
-    labels: Uint8Array.from({ length: size }, (_, i) => i % classes),
-    size,
-    shape,
-    classes: Array.from({ length: classes }, (_, i) => `${i}`),
-  };
-}
+const images = (size: number, { classes = 3, shape = [4, 4, 1] as [number, number, number] } = {}) =>
+  drawImages(size, { classes, shape });
 
 const layers = (units = 3): Layer[] => [new Flatten({ inputShape }), new Dense({ units, activation: 'softmax' })];
 

@@ -1,0 +1,108 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * What each room may import from besides itself: the order of the house, from the ground up. Rooms of one storey do not
+ * know each other.
+ */
+const GROUND = ['src/errors.ts', 'src/random.ts'];
+const ENGINE = [...GROUND, 'src/gpu', 'src/kernels', 'src/autograd'];
+const LIBRARY = [...ENGINE, 'src/nn', 'src/data', 'src/tuner', 'src/io', 'src/report', 'src/index.ts', 'src/node.ts'];
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  'src/errors.ts': [],
+  'src/random.ts': ['src/errors.ts'],
+  'src/gpu': GROUND,
+  'src/kernels': [...GROUND, 'src/gpu', 'shaders'],
+  'src/autograd': ENGINE,
+  'src/nn': ENGINE,
+  'src/data': [...ENGINE, 'src/nn'],
+  'src/tuner': [...ENGINE, 'src/nn'],
+  'src/io': [...ENGINE, 'src/nn'],
+  // Works on figures alone.
+  'src/report': GROUND,
+  'src/index.ts': LIBRARY,
+  'src/node.ts': LIBRARY,
+  'src/cli': [...LIBRARY, 'experiments'],
+  experiments: [...LIBRARY, 'src/cli'],
+};
+
+/** Files below a folder of the repository, as paths from its root. */
+function filesBelow(folder: string, ending: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((path) => posix.join(folder, path.replaceAll('\\', '/')))
+    .filter((path) => path.endsWith(ending));
+}
+
+const modules = [...filesBelow('src', '.ts'), ...filesBelow('experiments', '.ts')];
+const shaders = filesBelow('shaders', '.wgsl');
+const text = (path: string) => readFileSync(join(root, path), 'utf8');
+
+/** What a module imports, types included: files as paths from the root, packages by name. */
+function importsOf(path: string): string[] {
+  const specifiers = [...text(path).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)].map(
+    ([, specifier]) => specifier!,
+  );
+  return specifiers.map((specifier) =>
+    specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier,
+  );
+}
+
+/** The room a file is in: `src/gpu`, `shaders`, or the file itself where it lies directly in `src`. */
+const roomOf = (path: string) =>
+  path.startsWith('src/') ? path.split('/').slice(0, 2).join('/') : path.split('/')[0]!;
+const isFile = (specifier: string) => /\.(ts|wgsl)$/.test(specifier);
+
+test('the reading of imports finds every form', () => {
+  expect(importsOf('src/kernels/matmul.ts')).toContain('shaders/matmul.wgsl');
+  expect(importsOf('src/gpu/dawn.ts')).toEqual(expect.arrayContaining(['src/errors.ts', 'webgpu']));
+  expect(importsOf('src/index.ts')).toContain('src/autograd/index.ts');
+  expect(modules.length).toBeGreaterThan(50);
+});
+
+test.each(Object.keys(MAY_IMPORT))('%s imports only from itself and the rooms before it', (room) => {
+  const wrong = modules
+    .filter((path) => roomOf(path) === room)
+    .flatMap((path) =>
+      importsOf(path)
+        .filter((other) => isFile(other) && roomOf(other) !== room && !MAY_IMPORT[room]!.includes(roomOf(other)))
+        .map((other) => `${path} imports ${other}`),
+    );
+  expect(wrong).toEqual([]);
+});
+
+test('every room has its place in the order', () => {
+  expect([...new Set(modules.map(roomOf))].filter((room) => !(room in MAY_IMPORT))).toEqual([]);
+});
+
+test('every shader is used, and begins by saying what it computes', () => {
+  const used = new Set(modules.flatMap(importsOf).filter((path) => path.endsWith('.wgsl')));
+  expect(shaders.filter((shader) => !used.has(shader))).toEqual([]);
+  expect(shaders.filter((shader) => !/^\/\/ \S.{15,}\n/.test(text(shader)))).toEqual([]);
+});
+
+test('what a browser imports needs no Node, no native module and no package', async () => {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/index.ts'],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'browser',
+    packages: 'external',
+    external: ['node:*'],
+    loader: { '.wgsl': 'text' },
+  });
+  const outside = Object.entries(metafile.inputs).flatMap(([path, { imports }]) =>
+    imports.filter(({ external }) => external).map((one) => `${path} imports ${one.path}`),
+  );
+  expect(outside).toEqual([]);
+  const inputs = Object.keys(metafile.inputs);
+  expect(inputs).toContain('src/nn/sequential.ts');
+  expect(inputs.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
+});

@@ -1,0 +1,165 @@
+import { expect, test } from 'vitest';
+import {
+  Adam,
+  Conv2D,
+  type Counters,
+  Dense,
+  type Device,
+  Flatten,
+  ImageLoader,
+  MaxPooling2D,
+  openDevice,
+  Sequential,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+
+const SIZE = 22;
+
+function build(device: Device): { model: Sequential; loader: ImageLoader; dispose(): void } {
+  const loader = new ImageLoader(device, drawImages(SIZE, { shape: [8, 8, 1], classes: 3 }));
+  const model = new Sequential([
+    new Conv2D({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [8, 8, 1] }),
+    new MaxPooling2D(),
+    new Flatten(),
+    new Dense({ units: 5, activation: 'relu' }),
+    new Dense({ units: 3, activation: 'softmax' }),
+  ]);
+  model.build(device).compile({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
+  const dispose = () => {
+    model.dispose();
+    loader.dispose();
+  };
+  return { model, loader, dispose };
+}
+
+/** What the device did from one moment to the next. */
+function difference(after: Counters, before: Counters): Counters {
+  const keys = Object.keys(after) as (keyof Counters)[];
+  return Object.fromEntries(keys.map((key) => [key, after[key] - before[key]])) as unknown as Counters;
+}
+
+/** What each epoch of a training did; no callback reads anything back meanwhile. */
+async function epochs(device: Device, batchSize: number, shuffle: boolean): Promise<Counters[]> {
+  const { model, loader, dispose } = build(device);
+  const moments: Counters[] = [];
+  const note = () => {
+    moments.push({ ...device.counters });
+  };
+  await model.fit(loader, { epochs: 4, batchSize, shuffle, callbacks: [{ onTrainBegin: note, onEpochEnd: note }] });
+  dispose();
+  return moments.slice(1).map((after, i) => difference(after, moments[i]!));
+}
+
+const CREATES_NOTHING = { pipelinesCreated: 0, bindGroupsCreated: 0, buffersCreated: 0, bytesAllocated: 0 };
+const TOTALS = 16;
+const STEP_STATE = 16;
+
+describeOnDevice('in steady state', (device) => {
+  test.each([
+    { batchSize: 11, shuffle: true, steps: 2 },
+    // 22 = 8 + 8 + 6: the short batch has a program of its own.
+    { batchSize: 8, shuffle: true, steps: 3 },
+    { batchSize: 8, shuffle: false, steps: 3 },
+    { batchSize: 22, shuffle: true, steps: 1 },
+  ])('an epoch creates nothing and is a submit a step: $batchSize, shuffled $shuffle', async (settings) => {
+    const { batchSize, shuffle, steps } = settings;
+    const [first, ...later] = await epochs(device, batchSize, shuffle);
+    expect(first!.bindGroupsCreated).toBeGreaterThan(0);
+    for (const epoch of later) {
+      expect(epoch).toEqual({
+        ...CREATES_NOTHING,
+        dispatches: first!.dispatches,
+        submits: steps + 1, // and the copy of the totals at the end
+        bytesUploaded: steps * STEP_STATE + TOTALS + (shuffle ? 4 * SIZE : 0),
+        bytesReadBack: TOTALS,
+        readBacks: 1,
+      });
+    }
+    // The first epoch is no different but for what it creates.
+    expect(first).toMatchObject({ submits: steps + 1, readBacks: 1, bytesReadBack: TOTALS });
+  });
+
+  test('a step dispatches the same kernels however many there are', async () => {
+    const [two, one] = [await epochs(device, 11, true), await epochs(device, 22, true)];
+    expect(two[1]!.dispatches).toBe(2 * one[1]!.dispatches);
+  });
+
+  test('progress costs no more than its own read-backs', async () => {
+    const { model, loader, dispose } = build(device);
+    const moments: Counters[] = [];
+    let calls = 0;
+    const progress = {
+      onBatchEnd() {
+        calls++;
+      },
+      onEpochEnd() {
+        moments.push({ ...device.counters });
+      },
+    };
+    await model.fit(loader, { epochs: 3, batchSize: 8, callbacks: [progress] });
+    dispose();
+    const { submits, readBacks } = difference(moments[2]!, moments[0]!);
+    expect(readBacks).toBeGreaterThanOrEqual(2);
+    expect(readBacks).toBeLessThanOrEqual(2 + calls);
+    expect(submits).toBe(2 * 3 + readBacks);
+  });
+
+  test('evaluate reads back once, predict once a batch', async () => {
+    const { model, loader, dispose } = build(device);
+    for (const [method, readBacks] of [
+      ['evaluate', 1],
+      ['predict', 3],
+    ] as const) {
+      device.flush(); // what the building of the model left to do
+      const before = { ...device.counters };
+      await model[method](loader, { batchSize: 8 });
+      expect(difference(device.counters, before), method).toMatchObject({ readBacks, submits: 3 + readBacks });
+    }
+    dispose();
+  });
+});
+
+describeOnDevice('memory', () => {
+  test('does not grow from call to call', async () => {
+    using device = await openDevice();
+    const { model, loader, dispose } = build(device);
+    const round = async () => {
+      await model.fit(loader, { epochs: 2, batchSize: 8, validationData: loader });
+      await model.evaluate(loader, { batchSize: 7 });
+      await model.predict(loader, { batchSize: 5 });
+      return device.counters.bytesAllocated;
+    };
+    const before = await round();
+    const { pipelinesCreated } = device.counters;
+    for (let k = 0; k < 3; k++) expect(await round()).toBe(before);
+    expect(device.counters.pipelinesCreated).toBe(pipelinesCreated);
+    dispose();
+  });
+
+  test("a program's buffers go with the call; what a model and its data held serves the next", async () => {
+    using device = await openDevice();
+    const first = build(device);
+    await first.model.fit(first.loader, { batchSize: 8 });
+    // Only the pool's buffers are left; a training step's own would be more than this.
+    const held = device.counters.bytesAllocated;
+    const parameters = first.model.parameters.values.size;
+    expect(held).toBeLessThan(SIZE * 64 + 4 * 4 * parameters + 8 * 1024);
+    first.dispose();
+    expect(device.counters.bytesAllocated).toBe(held);
+    const second = build(device);
+    await second.model.fit(second.loader, { batchSize: 8 });
+    expect(device.counters.bytesAllocated).toBe(held);
+    second.dispose();
+  });
+
+  test('a model beside another takes memory of its own', async () => {
+    using device = await openDevice();
+    const first = build(device);
+    const held = device.counters.bytesAllocated;
+    const second = build(device);
+    expect(device.counters.bytesAllocated).toBe(2 * held);
+    first.dispose();
+    second.dispose();
+  });
+});

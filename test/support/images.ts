@@ -1,0 +1,18 @@
+import type { ImageSet } from '../../src/node.ts';
+import { random } from './random.ts';
+
+/** Noise on a brightness that tells the class, so that there is something to learn. The same images every time. */
+export function drawImages(
+  size: number,
+  { shape = [32, 32, 3], classes = 10 }: { shape?: [number, number, number]; classes?: number } = {},
+): ImageSet {
+  const values = random(42);
+  const pixels = shape.reduce((product, n) => product * n, 1);
+  const labels = Uint8Array.from({ length: size }, () => values.integer(0, classes - 1));
+  const step = Math.floor(185 / Math.max(1, classes - 1));
+  const images = Uint8Array.from(
+    { length: size * pixels },
+    (_, i) => step * labels[Math.floor(i / pixels)]! + values.integer(0, 70),
+  );
+  return { images, labels, size, shape, classes: Array.from({ length: classes }, (_, i) => `${i}`) };
+}
