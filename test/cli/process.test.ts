@@ -1,61 +1,20 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { runRecord } from '../../src/report/run-record.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { bundled, runToEnd } from '../support/process.ts';
 
 // The command as users run it: bundled, in a process of its own, on the real engine.
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-// Below node_modules, so that the bundle finds the packages it imports; not dist/, which may be in use.
-const bundle = join(root, 'node_modules', '.cache', `tilegrad-cli-${process.pid}`);
+const cli = bundled('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-process-'));
-
-beforeAll(async () => {
-  await build({
-    absWorkingDir: root,
-    entryPoints: { cli: 'src/cli/main.ts' },
-    outdir: bundle,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    loader: { '.wgsl': 'text' },
-  });
-});
-afterAll(() => {
-  rmSync(bundle, { recursive: true, force: true });
-  rmSync(out, { recursive: true, force: true });
-});
-
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
+afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 /** Runs the command until it ends by itself; `onError` sees stderr grow and may send a signal. */
-function tilegrad(words: string[], onError?: (err: string, interrupt: () => void) => void): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, TILEGRAD_DATA: '' };
-    const child = spawn(process.execPath, [join(bundle, 'cli.js'), ...words], { env, cwd: out });
-    const ended: Ended = { code: null, out: '', err: '' };
-    child.stdout.on('data', (chunk) => {
-      ended.out += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      ended.err += chunk;
-      onError?.(ended.err, () => child.kill('SIGINT'));
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ ...ended, code }));
-  });
-}
+const tilegrad = (words: string[], onError?: (err: string, interrupt: () => void) => void) =>
+  runToEnd([cli, ...words], { cwd: out, onError });
 
 test('wrong usage ends the process with 2', async () => {
   const { code, err } = await tilegrad(['run', 'A1', '--epochs', '0']);

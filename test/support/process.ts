@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Bundles a module of this repository for Node before the file's tests. Returns where it then lies. */
+export function bundled(entry: string): string {
+  // Below node_modules, so that the bundle finds the packages it imports; not dist/, which may be in use.
+  const folder = join(root, 'node_modules', '.cache', `tilegrad-test-${process.pid}`);
+  beforeAll(async () => {
+    await build({
+      absWorkingDir: root,
+      entryPoints: { main: entry },
+      outdir: folder,
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20.19',
+      packages: 'external',
+      loader: { '.wgsl': 'text' },
+    });
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'main.js');
+}
+
+export interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+/** Runs a module in a process of its own until it ends by itself; `onError` sees stderr grow and may send a signal. */
+export function runToEnd(
+  words: string[],
+  options: { cwd?: string; onError?: (err: string, interrupt: () => void) => void } = {},
+): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, TILEGRAD_DATA: '' };
+    const child = spawn(process.execPath, words, { env, cwd: options.cwd });
+    const ended: Ended = { code: null, out: '', err: '' };
+    child.stdout.on('data', (chunk) => {
+      ended.out += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      ended.err += chunk;
+      options.onError?.(ended.err, () => child.kill('SIGINT'));
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ ...ended, code }));
+  });
+}
