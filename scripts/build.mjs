@@ -7,13 +7,12 @@ import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Builds everything into dist/; rejects with esbuild's errors. */
-export async function buildAll() {
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+/** Bundles modules of this repository for Node: name to source. Rejects with esbuild's errors. */
+export async function bundle(entryPoints, outdir) {
   await build({
     absWorkingDir: root,
-    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' },
-    outdir: 'dist',
+    entryPoints,
+    outdir,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -24,6 +23,12 @@ export async function buildAll() {
     sourcemap: true,
     logLevel: 'warning',
   });
+}
+
+/** Builds everything into dist/. */
+export async function buildAll() {
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  await bundle({ index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' }, 'dist');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll();

@@ -91,7 +91,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--lr <rate>', 'learning rate', positiveNumber('--lr'))
     .option('--seed <n>', 'seed of weights and shuffles', parseSeed)
     .option('--runs <n>', 'models to train, with seeds that follow each other', wholeNumber('--runs', 1))
-    .option('--limit <n>', 'use only the first n images', wholeNumber('--limit', 1))
+    .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
     .option('--out <dir>', 'where to make the folder of results', 'runs')
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(

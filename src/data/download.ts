@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, constants, type FileHandle, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, constants, type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createFolders } from '../create-folders.ts';
 import { AbortedError, DataError, FileError } from '../errors.ts';
 import type { DatasetFile } from './datasets.ts';
 
@@ -214,7 +215,7 @@ async function checksumOf(path: string, like: string, signal?: AbortSignal): Pro
 /** Makes the folder and finds out before the download, not after it, that it cannot be written or has no room. */
 async function prepareFolder(folder: string, needed: number, file: DatasetFile): Promise<void> {
   await asFileError(folder, async () => {
-    await mkdir(folder, { recursive: true });
+    createFolders(folder);
     await access(folder, constants.W_OK);
   });
   const { blocks, bavail, bsize } = await asFileError(folder, () => statfs(folder));

@@ -1,5 +1,5 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, checkOptions, ShapeError, show } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, sameShape, showShape } from '../kernels/array.ts';
@@ -7,13 +7,26 @@ import { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { Sequential } from './sequential.ts';
 
-/** Keras's default. */
-export const DEFAULT_BATCH = 32;
+/** Keras's default; with fewer samples, all of them. */
+const DEFAULT_BATCH = 32;
 
-/** @throws ArgumentError, ShapeError when the data or the batch size do not suit the model */
-export function checkData(what: string, model: Sequential, data: BatchSource, batchSize: number): void {
+/**
+ * The batch size to use, once data and options are known to suit the model.
+ * @throws ArgumentError, ShapeError when they do not
+ */
+export function checkData(
+  what: string,
+  model: Sequential,
+  data: BatchSource,
+  options: { batchSize?: number } = {},
+): number {
+  if (typeof data?.batch !== 'function') {
+    throw new ArgumentError(`${what}: takes data such as an ImageLoader, but was given ${show(data)}`);
+  }
+  checkOptions(what, options);
+  const { batchSize = Math.min(DEFAULT_BATCH, data.size) } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new ArgumentError(`${what}: batchSize must be a positive integer, but is ${batchSize}`);
+    throw new ArgumentError(`${what}: batchSize must be a positive integer, but is ${show(batchSize)}`);
   }
   if (batchSize > data.size) {
     throw new ArgumentError(`${what}: a batch of ${batchSize} is larger than the data, which has ${data.size} samples`);
@@ -24,6 +37,7 @@ export function checkData(what: string, model: Sequential, data: BatchSource, ba
       `${what}: the model expects samples of ${showShape(model.inputShape)}, but the data has ${showShape(data.sampleShape)}`,
     );
   }
+  return batchSize;
 }
 
 /** @throws ShapeError unless the model's output has a column for each class */

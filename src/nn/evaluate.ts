@@ -1,8 +1,8 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError, checkOptions } from '../errors.ts';
+import { AbortedError } from '../errors.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkClasses, checkData, DEFAULT_BATCH, Throttle } from './batches.ts';
+import { BatchRunner, checkClasses, checkData, Throttle } from './batches.ts';
 import type { Sequential } from './sequential.ts';
 import { type Metrics, RunningTotals } from './totals.ts';
 
@@ -52,9 +52,7 @@ export async function evaluate(
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Metrics> {
-  checkOptions('evaluate', options);
-  const batchSize = options.batchSize ?? Math.min(DEFAULT_BATCH, data.size);
-  checkData('evaluate', model, data, batchSize);
+  const batchSize = checkData('evaluate', model, data, options);
   checkClasses('evaluate', model, data);
   const evaluator = new Evaluator(model, data, batchSize);
   try {

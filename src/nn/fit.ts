@@ -1,8 +1,8 @@
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError, ArgumentError, checkOptions } from '../errors.ts';
+import { AbortedError, ArgumentError, show } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkClasses, checkData, DEFAULT_BATCH, Throttle } from './batches.ts';
+import { BatchRunner, checkClasses, checkData, Throttle } from './batches.ts';
 import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Sequential } from './sequential.ts';
@@ -29,24 +29,16 @@ const PROGRESS_INTERVAL = 250;
 
 /** See `Sequential.fit`. */
 export async function fit(model: Sequential, data: BatchSource, options: FitOptions): Promise<History> {
-  checkOptions('fit', options);
-  const {
-    epochs = 1,
-    seed = 0,
-    batchSize = Math.min(DEFAULT_BATCH, data.size),
-    validationData,
-    callbacks = [],
-    signal,
-  } = options;
+  const batchSize = checkData('fit', model, data, options);
+  const { epochs = 1, seed = 0, validationData, callbacks = [], signal } = options;
   if (!Number.isInteger(epochs) || epochs < 1) {
-    throw new ArgumentError(`fit: epochs must be a positive integer, but is ${epochs}`);
+    throw new ArgumentError(`fit: epochs must be a positive integer, but is ${show(epochs)}`);
   }
   checkSeed(seed);
-  checkData('fit', model, data, batchSize);
   checkClasses('fit', model, data);
   const validationBatch = validationData ? Math.min(batchSize, validationData.size) : 0;
   if (validationData) {
-    checkData('fit: validationData', model, validationData, validationBatch);
+    checkData('fit: validationData', model, validationData, { batchSize: validationBatch });
     checkClasses('fit: validationData', model, validationData);
   }
 

@@ -1,10 +1,10 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError, checkOptions } from '../errors.ts';
+import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { accumulate, fill } from '../kernels/pointwise.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkData, DEFAULT_BATCH } from './batches.ts';
+import { BatchRunner, checkData } from './batches.ts';
 import type { Sequential } from './sequential.ts';
 
 /** See `Sequential.predict`. */
@@ -13,9 +13,7 @@ export async function predict(
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Float32Array> {
-  checkOptions('predict', options);
-  const batchSize = options.batchSize ?? Math.min(DEFAULT_BATCH, data.size);
-  checkData('predict', model, data, batchSize);
+  const batchSize = checkData('predict', model, data, options);
   const columns = sizeOf(model.outputShape);
   const result = new Float32Array(data.size * columns);
   // The last batch may be short: it fills the front of the same buffer.

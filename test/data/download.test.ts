@@ -263,6 +263,9 @@ describe('fetchDataset', () => {
     const dir = tempDir();
     writeFileSync(join(dir, 'file'), '');
     expect(await rejection(fetchOne(join(dir, 'file'), [url]))).toBeInstanceOf(FileError);
+    if (process.platform === 'linux') {
+      expect(await rejection(fetchOne('/proc/tilegrad/x', [url]))).toBeInstanceOf(FileError); // and does not hang
+    }
     const huge = { ...FILE, size: 2 ** 60 };
     const error = await rejection(fetchOne(dir, [url], {}, huge));
     expect(error).toBeInstanceOf(FileError);

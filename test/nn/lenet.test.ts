@@ -1,16 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  Adam,
-  Conv2D,
-  Dense,
-  type Device,
-  Flatten,
-  ImageLoader,
-  MaxPooling2D,
-  Sequential,
-  softmaxCrossEntropy,
-  tensor,
-} from '../../src/node.ts';
+import { A1 } from '../../experiments/A1.ts';
+import { Adam, type Device, ImageLoader, type Sequential, softmaxCrossEntropy, tensor } from '../../src/node.ts';
 import { gatherImages, gatherLabels } from '../reference/gather.ts';
 import { lenetGradients, lenetShapes, lenetStep } from '../reference/lenet.ts';
 import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
@@ -23,16 +13,7 @@ const SAMPLE = [32, 32, 3] as const;
 const learningRate = 0.002;
 
 function buildLenet(device: Device, seed = 3): Sequential {
-  const model = new Sequential([
-    new Conv2D({ filters: 6, kernelSize: 5, activation: 'relu', inputShape: [...SAMPLE] }),
-    new MaxPooling2D({ poolSize: 2 }),
-    new Conv2D({ filters: 16, kernelSize: 5, activation: 'relu' }),
-    new MaxPooling2D({ poolSize: 2 }),
-    new Flatten(),
-    new Dense({ units: 120, activation: 'relu' }),
-    new Dense({ units: 84, activation: 'relu' }),
-    new Dense({ units: 10, activation: 'softmax' }),
-  ]);
+  const model = A1.createModel() as Sequential;
   model.build(device, { seed });
   return model.compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
 }

@@ -2,29 +2,16 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll } from 'vitest';
+import { bundle } from '../../scripts/build.mjs';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
 
 /** Bundles a module of this repository for Node before the file's tests. Returns where it then lies. */
 export function bundled(entry: string): string {
   // Below node_modules, so that the bundle finds the packages it imports; not dist/, which may be in use.
-  const folder = join(root, 'node_modules', '.cache', `tilegrad-test-${process.pid}`);
-  beforeAll(async () => {
-    await build({
-      absWorkingDir: root,
-      entryPoints: { main: entry },
-      outdir: folder,
-      bundle: true,
-      splitting: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20.19',
-      packages: 'external',
-      loader: { '.wgsl': 'text' },
-    });
-  });
+  const folder = join(cache, `tilegrad-test-${process.pid}`);
+  beforeAll(() => bundle({ main: entry }, folder));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return join(folder, 'main.js');
 }
