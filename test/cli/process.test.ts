@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { runRecord } from '../../src/report/run-record.ts';
+import { cifarBatch, smallCifar, writeFiles } from '../data/helpers.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 
@@ -20,6 +21,48 @@ test('wrong usage ends the process with 2', async () => {
   const { code, err } = await tilegrad(['run', 'A1', '--epochs', '0']);
   expect(code).toBe(2);
   expect(err).toContain('--epochs takes a whole number of 1 or more');
+});
+
+describe('what cannot work ends with 1, a typed error, and no folder', () => {
+  /** `run A1 --json` on some data; what stdout says is the error. */
+  async function failedRun(data: string, env?: NodeJS.ProcessEnv): Promise<{ code: string; message: string }> {
+    const results = join(out, 'failed');
+    const words = [cli, 'run', 'A1', '--json', '--batch', '5', '--out', results, ...(data ? ['--data', data] : [])];
+    const { code, out: text, err } = await runToEnd(words, { cwd: out, env });
+    expect(code, err).toBe(1);
+    expect(existsSync(results)).toBe(false);
+    const { error } = JSON.parse(text);
+    expect(err).toContain(error.message);
+    return error;
+  }
+
+  test.each<[string, Record<string, Uint8Array>, string]>([
+    ['missing', {}, 'cifar'],
+    [
+      'cut short',
+      { ...smallCifar(), 'data_batch_2.bin': cifarBatch([1, 2]).subarray(0, 5000) },
+      'data_batch_2.bin has 5000',
+    ],
+    ['a label out of range', { ...smallCifar(), 'test_batch.bin': cifarBatch([3, 10]) }, 'record 1 has label 10'],
+    ['a damaged archive', { 'cifar-10-binary.tar.gz': Buffer.from('a web page') }, 'damaged'],
+  ])('data: %s', async (what, files, says) => {
+    const folder = join(out, what);
+    mkdirSync(folder);
+    writeFiles(folder, files);
+    const { code, message } = await failedRun(folder);
+    expect(code).toBe('DATA');
+    expect(message).toContain(says);
+  });
+
+  test.runIf(process.platform === 'linux')('no adapter', async () => {
+    const withoutDrivers = { VK_DRIVER_FILES: '/nowhere', VK_ICD_FILENAMES: '/nowhere' };
+    const { code, message } = await failedRun('', withoutDrivers);
+    expect(code).toBe('ADAPTER');
+    expect(message).toContain('npm run setup');
+    const doctor = await runToEnd([cli, 'doctor', '--json'], { cwd: out, env: withoutDrivers });
+    expect(doctor.code).toBe(1);
+    expect(JSON.parse(doctor.out)).toMatchObject({ ok: false, adapter: null });
+  });
 });
 
 const small = '--limit 48 --batch 16 --json'.split(' ');

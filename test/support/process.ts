@@ -25,10 +25,10 @@ export interface Ended {
 /** Runs a module in a process of its own until it ends by itself; `onError` sees stderr grow and may send a signal. */
 export function runToEnd(
   words: string[],
-  options: { cwd?: string; onError?: (err: string, interrupt: () => void) => void } = {},
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; onError?: (err: string, interrupt: () => void) => void } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, TILEGRAD_DATA: '' };
+    const env = { ...process.env, TILEGRAD_DATA: '', ...options.env };
     const child = spawn(process.execPath, words, { env, cwd: options.cwd });
     const ended: Ended = { code: null, out: '', err: '' };
     child.stdout.on('data', (chunk) => {
