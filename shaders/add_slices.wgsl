@@ -1,10 +1,14 @@
-// Second pass of the convolution's weight gradient: adds the slices in their order and leaves out the padding channels:
-//   dw[tap, ci, co] = sum_s partial[s, tap, ci, co]
-// Memory-bound.   models R, partial [R, slices, taps, rows, columns], dw [R, taps, in_c, out_c], in_c <= rows, out_c <= columns
-struct Params { slices: u32, taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32 }
+// Second pass of the convolution's weight gradient: adds the slices in their order and takes the channels out of their groups:
+//   dw[tap, ci, co] = sum_s partial[s, tap, place of ci, place of co]
+// Memory-bound.   models R, partial [R, slices, taps, rows, columns], dw [R, taps, in_c, out_c]
+struct Params { slices: u32, taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, in_width: u32, out_width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;
+
+fn place(channel: u32, width: u32) -> u32 {
+  return channel / width * 4u + channel % width;
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -12,11 +16,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let i = (group.y * groups.x + group.x) * 64u + local;
   let size = p.taps * p.in_c * p.out_c;
   if (i >= size) { return; }
-  let co = i % p.out_c;
-  let ci = i / p.out_c % p.in_c;
+  let column = place(i % p.out_c, p.out_width);
+  let row = place(i / p.out_c % p.in_c, p.in_width);
   let tap = i / (p.out_c * p.in_c);
   let step = p.taps * p.rows * p.columns;
-  let at = group.z * p.slices * step + (tap * p.rows + ci) * p.columns + co;
+  let at = group.z * p.slices * step + (tap * p.rows + row) * p.columns + column;
   var sum = 0.0;
   for (var s = 0u; s < p.slices; s++) { sum += partial[at + s * step]; }
   dw[group.z * size + i] = sum;

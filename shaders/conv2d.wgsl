@@ -1,12 +1,10 @@
 // conv2d: y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci] * w[ky, kx, ci, co] + bias[co])
 // One output an invocation. The reference for every variant.
 //   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]
-override HAS_BIAS = false;
-override RELU = false;
-
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
+  has_bias: u32, relu: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -42,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
-  if (HAS_BIAS) { sum += bias[model * p.out_c + co]; }
-  if (RELU) { sum = select(sum, 0.0, sum <= 0.0); }
+  if (params.has_bias != 0u) { sum += bias[model * p.out_c + co]; }
+  sum = select(sum, 0.0, params.relu != 0u && sum <= 0.0);
   y[model * size + i] = sum;
 }

@@ -1,21 +1,22 @@
-// conv2d, stride 1 along rows, for channel counts padded to multiples of four (see pad_channels.wgsl, pack_filter.wgsl):
+// conv2d, stride 1 along rows, with channels in groups of up to four, a vec4 each (see pad_channels.wgsl, pack_filter.wgsl):
 //   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy*sh + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
-// An invocation computes TILE pixels of a row by four output channels. Faster than the reference because
+// An invocation computes TILE pixels of a row by one group of output channels. Faster than the reference because
 //   - it slides: of the TILE input pixels under a tap, all but one are still in registers from the tap before;
 //   - all lanes want the same sixteen weights, so lane i loads row i % 4 of them and broadcasts hand them round: one load
 //     instead of four;
-//   - everything is loaded four channels at a time.
-//   models R, x [R, N, H, W, Ci/4] vec4, w [R, KH, KW, Ci, Co/4] vec4, bias [R, out_c], y [R, N, OH, OW, out_c], out_c <= Co
+//   - everything is loaded a group of channels at a time, and of six channels two groups of three leave nothing idle.
+//   models R, x [R, N, H, W, in groups] vec4, w [R, KH, KW, in groups * 4, out groups] vec4, bias [R, Co], y [R, N, OH, OW, Co]
 enable subgroups;
 
-override HAS_BIAS = false;
-override RELU = false;
 override PADDED = false; // some windows reach outside the image
 override TILE = 8u;
+override IN_WIDTH = 4u;  // channels in a group of x
+override OUT_WIDTH = 4u; // and of y
 
 struct Params {
-  batch: u32, in_h: u32, in_w: u32, in_c4: u32, out_h: u32, out_w: u32, out_c: u32, out_c4: u32,
+  batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_c: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, tiles: u32,
+  has_bias: u32, relu: u32, // not overrides: each combination would be compiled apart
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -26,18 +27,28 @@ struct Params {
 // Pixel `column` of the row that starts at `row`; zero outside the image.
 fn pixel(row: u32, row_inside: bool, column: u32, c: u32) -> vec4f {
   if (PADDED && !(row_inside && column < params.in_w)) { return vec4f(0.0); }
-  return x[row + column * params.in_c4 + c];
+  return x[row + column * params.in_groups + c];
 }
 
-fn store(at: u32, first: u32, value: vec4f) {
-  for (var k = 0u; k < 4u; k++) {
-    let co = first + k;
-    if (co < params.out_c) {
-      var v = value[k];
-      if (RELU) { v = select(v, 0.0, v <= 0.0); }
-      y[at + co] = v;
-    }
-  }
+fn store_one(at: u32, value: f32) {
+  y[at] = select(value, 0.0, params.relu != 0u && value <= 0.0); // this way round NaN stays NaN
+}
+
+// A group of channels from `co` on. What is not stored is not computed: the compiler drops the idle components.
+fn store(at: u32, co: u32, value: vec4f) {
+  store_one(at + co, value.x);
+  if (OUT_WIDTH > 1u && co + 1u < params.out_c) { store_one(at + co + 1u, value.y); }
+  if (OUT_WIDTH > 2u && co + 2u < params.out_c) { store_one(at + co + 2u, value.z); }
+  if (OUT_WIDTH > 3u && co + 3u < params.out_c) { store_one(at + co + 3u, value.w); }
+}
+
+// What one pixel's group of input channels adds: x times the group's rows of weights.
+fn product(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
+  var sum = x.x * w0;
+  if (IN_WIDTH > 1u) { sum += x.y * w1; }
+  if (IN_WIDTH > 2u) { sum += x.z * w2; }
+  if (IN_WIDTH > 3u) { sum += x.w * w3; }
+  return sum;
 }
 
 @compute @workgroup_size(64)
@@ -50,14 +61,14 @@ fn main(
   let p = params;
   // Workgroups count through output channels fastest; the lanes of one work on different tiles of the same channels.
   let block = group.y * groups.x + group.x;
-  let co4 = block % p.out_c4;
-  let tile = block / p.out_c4 * 64u + local;
+  let co_group = block % p.out_groups;
+  let tile = block / p.out_groups * 64u + local;
   let ox = tile % p.tiles * TILE;
   let oy = tile / p.tiles % p.out_h;
   let n = tile / (p.tiles * p.out_h);
   // Lanes past the end compute the last image again, so that the broadcasts see a full subgroup; they store nothing.
   let image = (group.z * p.batch + min(n, p.batch - 1u)) * p.in_h;
-  let weights = group.z * p.kernel_h * p.kernel_w * p.in_c4 * 4u;
+  let weights = group.z * p.kernel_h * p.kernel_w * p.in_groups * 4u;
   let weight_row = lane % 4u;
 
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
@@ -65,8 +76,8 @@ fn main(
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let iy = oy * p.stride_h + ky - p.pad_h; // wraps to a huge number above the image
     let inside = iy < p.in_h;
-    let row = (image + select(0u, iy, inside)) * p.in_w * p.in_c4;
-    for (var c = 0u; c < p.in_c4; c++) {
+    let row = (image + select(0u, iy, inside)) * p.in_w * p.in_groups;
+    for (var c = 0u; c < p.in_groups; c++) {
       let first = ox - p.pad_w;
       var x0 = pixel(row, inside, first, c);
       var x1 = pixel(row, inside, first + 1u, c);
@@ -83,31 +94,30 @@ fn main(
         if (TILE == 6u) { x5 = next; }
         if (TILE == 7u) { x6 = next; }
         if (TILE == 8u) { x7 = next; }
-        let tap = (ky * p.kernel_w + kx) * p.in_c4 + c;
-        let mine = w[(weights + tap * 4u + weight_row) * p.out_c4 + co4];
+        let tap = (ky * p.kernel_w + kx) * p.in_groups + c;
+        let mine = w[(weights + tap * 4u + weight_row) * p.out_groups + co_group];
         let w0 = subgroupBroadcast(mine, 0u);
         let w1 = subgroupBroadcast(mine, 1u);
         let w2 = subgroupBroadcast(mine, 2u);
         let w3 = subgroupBroadcast(mine, 3u);
-        a0 += x0.x * w0 + x0.y * w1 + x0.z * w2 + x0.w * w3;
-        a1 += x1.x * w0 + x1.y * w1 + x1.z * w2 + x1.w * w3;
-        a2 += x2.x * w0 + x2.y * w1 + x2.z * w2 + x2.w * w3;
-        a3 += x3.x * w0 + x3.y * w1 + x3.z * w2 + x3.w * w3;
-        if (TILE > 4u) { a4 += x4.x * w0 + x4.y * w1 + x4.z * w2 + x4.w * w3; }
-        if (TILE > 5u) { a5 += x5.x * w0 + x5.y * w1 + x5.z * w2 + x5.w * w3; }
-        if (TILE > 6u) { a6 += x6.x * w0 + x6.y * w1 + x6.z * w2 + x6.w * w3; }
-        if (TILE > 7u) { a7 += x7.x * w0 + x7.y * w1 + x7.z * w2 + x7.w * w3; }
+        a0 += product(x0, w0, w1, w2, w3);
+        a1 += product(x1, w0, w1, w2, w3);
+        a2 += product(x2, w0, w1, w2, w3);
+        a3 += product(x3, w0, w1, w2, w3);
+        if (TILE > 4u) { a4 += product(x4, w0, w1, w2, w3); }
+        if (TILE > 5u) { a5 += product(x5, w0, w1, w2, w3); }
+        if (TILE > 6u) { a6 += product(x6, w0, w1, w2, w3); }
+        if (TILE > 7u) { a7 += product(x7, w0, w1, w2, w3); }
         x0 = x1; x1 = x2; x2 = x3; x3 = x4; x4 = x5; x5 = x6; x6 = x7;
       }
     }
   }
   if (n >= p.batch) { return; }
-  let co = co4 * 4u;
-  if (HAS_BIAS) {
-    var b = vec4f();
-    for (var k = 0u; k < 4u; k++) {
-      if (co + k < p.out_c) { b[k] = bias[group.z * p.out_c + co + k]; }
-    }
+  let co = co_group * OUT_WIDTH;
+  if (p.has_bias != 0u) {
+    let at = group.z * p.out_c + co;
+    let last = group.z * p.out_c + p.out_c - 1u; // past it nothing is stored, so any value will do
+    let b = vec4f(bias[at], bias[min(at + 1u, last)], bias[min(at + 2u, last)], bias[min(at + 3u, last)]);
     a0 += b; a1 += b; a2 += b; a3 += b; a4 += b; a5 += b; a6 += b; a7 += b;
   }
   let at = ((group.z * p.batch + n) * p.out_h + oy) * p.out_w + ox;

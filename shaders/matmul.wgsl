@@ -1,10 +1,7 @@
 // matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]), one output an invocation. The reference for every variant.
 // Transposes are a matter of strides: a(m, k) = a[m * a_row + k * a_col], likewise b.
 //   models R, a [R, M, K] or [R, K, M], b [R, K, N] or [R, N, K], bias [R, N], c [R, M, N]
-override HAS_BIAS = false;
-override RELU = false;
-
-struct Params { m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32 }
+struct Params { m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, has_bias: u32, relu: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -23,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var k = 0u; k < params.k; k++) {
     sum += a[a_at + k * params.a_col] * b[b_at + k * params.b_col];
   }
-  if (HAS_BIAS) { sum += bias[model * params.n + n]; }
-  if (RELU) { sum = select(sum, 0.0, sum <= 0.0); } // this way round NaN stays NaN
+  if (params.has_bias != 0u) { sum += bias[model * params.n + n]; }
+  sum = select(sum, 0.0, params.relu != 0u && sum <= 0.0); // this way round NaN stays NaN
   c[(model * params.m + m) * params.n + n] = sum;
 }

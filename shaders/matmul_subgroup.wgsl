@@ -7,13 +7,11 @@
 //   models R, a [R, M, K] (TRANSPOSE_A: [R, K, M]), b [R, K, N] (TRANSPOSE_B: [R, N, K]), bias [R, N], c [R, M, N]
 enable subgroups;
 
-override HAS_BIAS = false;
-override RELU = false;
 override TRANSPOSE_A = false; // never together with TRANSPOSE_B
 override TRANSPOSE_B = false;
 override LANES = 32u; // the adapter's widest subgroup
 
-struct Params { m: u32, n: u32, k: u32 }
+struct Params { m: u32, n: u32, k: u32, has_bias: u32, relu: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
@@ -47,8 +45,8 @@ fn store(model: u32, m: u32, n: u32, value: vec4f) {
   for (var k = 0u; k < 4u; k++) {
     if (n + k < params.n) {
       var v = value[k];
-      if (HAS_BIAS) { v += bias[model * params.n + n + k]; }
-      if (RELU) { v = select(v, 0.0, v <= 0.0); } // this way round NaN stays NaN
+      if (params.has_bias != 0u) { v += bias[model * params.n + n + k]; }
+      v = select(v, 0.0, params.relu != 0u && v <= 0.0); // this way round NaN stays NaN
       c[at + n + k] = v;
     }
   }

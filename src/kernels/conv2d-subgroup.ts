@@ -10,8 +10,11 @@ import { elementwise, runKernel } from './run.ts';
 
 // The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
 
-/** Channels that a vec4 holds, rounded up. */
-const quads = (channels: number) => Math.ceil(channels / 4);
+/** Channels go in groups of up to four, a vec4 each: six in two groups of three, which leaves less idle than four and two. */
+function grouping(channels: number): { groups: number; width: number } {
+  const groups = Math.ceil(channels / 4);
+  return { groups, width: Math.ceil(channels / groups) };
+}
 
 const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
 const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
@@ -28,28 +31,30 @@ function tileFor(width: number): number {
   return [8, 7, 6, 5, 4].reduce((best, tile) => (covered(tile) < covered(best) ? tile : best));
 }
 
-/** x [N,H,W,C] with C padded to a multiple of four; x itself where that is so already. The caller disposes a copy. */
+/** x [N,H,W,C] with its channels in groups; x itself where they fill whole vec4. The caller disposes a copy. */
 function padChannels(x: DeviceArray): DeviceArray {
   const channels = x.shape.at(-1)!;
   if (channels % 4 === 0) return x;
+  const { groups, width } = grouping(channels);
   const rows = (x.models * x.size) / channels;
-  const shape = [...x.shape.slice(0, -1), 4 * quads(channels)];
-  const y = DeviceArray.empty(x.device, shape, { models: x.models });
+  const y = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { models: x.models });
   const source = { name: 'pad_channels', code: padChannelsCode };
-  runKernel(x.device, source, [rows, channels, quads(channels)], [x, y], elementwise(rows * quads(channels)));
+  runKernel(x.device, source, [rows, channels, groups, width], [x, y], elementwise(rows * groups));
   return y;
 }
 
-/** The filter with padded channels; `flip` turns it for the input gradient. The caller disposes it. */
+/** The filter with its channels in groups; `flip` turns it for the input gradient. The caller disposes it. */
 function packFilter(filter: DeviceArray, g: ConvGeometry, flip: boolean): DeviceArray {
   const [kh, kw] = g.kernel;
-  const [rows, columns] = flip ? [g.outChannels, g.inChannels] : [g.inChannels, g.outChannels];
-  const shape = [kh, kw, 4 * quads(rows), 4 * quads(columns)];
-  const packed = DeviceArray.empty(filter.device, shape, { models: filter.models });
+  const [row, column] = flip
+    ? [grouping(g.outChannels), grouping(g.inChannels)]
+    : [grouping(g.inChannels), grouping(g.outChannels)];
+  const [rows, columns] = [4 * row.groups, 4 * column.groups];
+  const packed = DeviceArray.empty(filter.device, [kh, kw, rows, columns], { models: filter.models });
   runKernel(
     filter.device,
     { name: 'pack_filter', code: packFilterCode, constants: { FLIP: flip ? 1 : 0 } },
-    [kh * kw, g.inChannels, g.outChannels, 4 * quads(rows), 4 * quads(columns)],
+    [kh * kw, g.inChannels, g.outChannels, rows, columns, row.width, column.width],
     [filter, packed],
     elementwise(packed.size, packed.models),
   );
@@ -101,18 +106,21 @@ function correlate(
   const padded =
     reachesOutside(g.input[0], g.output[0], g.kernel[0], g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], g.kernel[1], 1, g.pad[1]);
-  const [x4, y4] = [quads(g.inChannels), quads(g.outChannels)];
+  const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
   const lanes = Math.ceil((g.batch * g.output[0] * tiles) / 64) * 64;
   runKernel(
     x.device,
     {
       name: 'conv2d_subgroup',
       code: forwardCode,
-      constants: { HAS_BIAS: bias ? 1 : 0, RELU: relu ? 1 : 0, PADDED: padded ? 1 : 0, TILE: tile },
+      constants: { PADDED: padded ? 1 : 0, TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width },
     },
-    [...[g.batch, ...g.input, x4, ...g.output, g.outChannels, y4], ...[...g.kernel, g.strides[0], ...g.pad, tiles]],
+    [
+      ...[g.batch, ...g.input, from.groups, ...g.output, g.outChannels, to.groups],
+      ...[...g.kernel, g.strides[0], ...g.pad, tiles, bias ? 1 : 0, relu ? 1 : 0],
+    ],
     [input, weights, bias ?? weights, y],
-    elementwise(lanes * y4, y.models),
+    elementwise(lanes * to.groups, y.models),
   );
   if (input !== x) input.dispose();
 }
@@ -123,28 +131,34 @@ const SLICES = 64;
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const [input, grad] = [padChannels(x), padChannels(dy)];
   const [kh, kw] = g.kernel;
-  const [x4, y4] = [quads(g.inChannels), quads(g.outChannels)];
+  const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
   const rows = g.batch * g.output[0];
   const slice = Math.ceil(rows / SLICES);
   const slices = Math.ceil(rows / slice);
-  const blocks = Math.ceil((kh * kw * x4) / 32);
+  const blocks = Math.ceil((kh * kw * from.groups) / 32);
   const tile = tileFor(g.output[1]);
   const padded =
     reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
-  const partial = DeviceArray.empty(x.device, [slices, kh * kw, 4 * x4, 4 * y4], { models: x.models });
-  const constants = { PADDED: padded ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0, TILE: tile };
+  const partial = DeviceArray.empty(x.device, [slices, kh * kw, 4 * from.groups, 4 * to.groups], { models: x.models });
+  const constants = {
+    ...{ PADDED: padded ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0 },
+    ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width },
+  };
   runKernel(
     x.device,
     { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
-    [...[g.batch, ...g.input, x4, ...g.output, y4], ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks]],
+    [
+      ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
+      ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks],
+    ],
     [input, grad, partial],
-    [slices, blocks * Math.ceil(y4 / 2), x.models],
+    [slices, blocks * Math.ceil(to.groups / 2), x.models],
   );
   runKernel(
     x.device,
     { name: 'add_slices', code: addSlicesCode },
-    [slices, kh * kw, g.inChannels, g.outChannels, 4 * x4, 4 * y4],
+    [slices, kh * kw, g.inChannels, g.outChannels, 4 * from.groups, 4 * to.groups, from.width, to.width],
     [partial, dw],
     elementwise(dw.size, dw.models),
   );

@@ -82,8 +82,8 @@ export function conv2d(
   }
   runKernel(
     x.device,
-    { name: 'conv2d', code: convCode, constants: { HAS_BIAS: bias ? 1 : 0, RELU: options.relu ? 1 : 0 } },
-    geometryParams(g),
+    { name: 'conv2d', code: convCode },
+    [...geometryParams(g), bias ? 1 : 0, options.relu ? 1 : 0],
     [x, filter, bias ?? filter, y],
     elementwise(y.size, models),
   );

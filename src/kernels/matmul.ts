@@ -47,7 +47,6 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
     throw new ShapeError(`${operator}: the bias must have shape [${n}], but has ${showShape(bias.shape)} (${shapes})`);
   }
   const c = output(a.device, [m, n], models, options.into);
-  const constants = { HAS_BIAS: bias ? 1 : 0, RELU: relu ? 1 : 0 };
   const bindings = [a, b, bias ?? b, c];
   const serves = matmulServes('subgroup', a.device, { m, n, k, transposeA, transposeB });
   if (options.variant === 'subgroup' && !serves) {
@@ -58,19 +57,21 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
     const transposes = { TRANSPOSE_A: transposeA ? 1 : 0, TRANSPOSE_B: transposeB ? 1 : 0, LANES: lanes };
     runKernel(
       a.device,
-      { name: 'matmul_subgroup', code: subgroupCode, constants: { ...constants, ...transposes } },
-      [m, n, k],
+      { name: 'matmul_subgroup', code: subgroupCode, constants: transposes },
+      [m, n, k, bias ? 1 : 0, relu ? 1 : 0],
       bindings,
       [Math.ceil(n / (4 * lanes)), Math.ceil(m / 8), models],
     );
     return c;
   }
   const strides = [...(transposeA ? [1, aColumns] : [aColumns, 1]), ...(transposeB ? [bColumns, 1] : [1, bColumns])];
-  runKernel(a.device, { name: 'matmul', code: matmulCode, constants }, [m, n, k, ...strides], bindings, [
-    Math.ceil(n / 8),
-    Math.ceil(m / 8),
-    models,
-  ]);
+  runKernel(
+    a.device,
+    { name: 'matmul', code: matmulCode },
+    [m, n, k, ...strides, bias ? 1 : 0, relu ? 1 : 0],
+    bindings,
+    [Math.ceil(n / 8), Math.ceil(m / 8), models],
+  );
   return c;
 }
 
