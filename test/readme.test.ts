@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { describeOnDevice } from './support/device.ts';
+
+const root = join(import.meta.dirname, '..');
+const readme = await readFile(join(root, 'README.md'), 'utf8');
+const [network, tape] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!);
+
+/** Runs code as a user would: against the built package, in a process of its own that has to end by itself. */
+async function run(code: string): Promise<string> {
+  const env = { ...process.env, TILEGRAD_DATA: '', XDG_CACHE_HOME: join(root, 'dist', 'no-cache') };
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: root,
+    env,
+  });
+  return stdout;
+}
+
+describeOnDevice('the README', () => {
+  test('its network trains', async () => {
+    const accuracy = Number(/accuracy: ([\d.]+)/.exec(await run(network!))?.[1]);
+    expect(accuracy).toBeGreaterThan(0.9);
+  });
+
+  test('its gradient is what it says', async () => {
+    const head = "import { openDevice, relu, sum, tensor } from 'tilegrad/node';\nconst device = await openDevice();\n";
+    const stdout = await run(`${head}${tape}\ndevice.dispose();`);
+    expect(stdout.replace(/\s+/g, ' ')).toContain('[ 1, 0, 1 ]');
+  });
+});
+
+test('every file and folder it links to exists', async () => {
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1]!);
+  expect(links.length).toBeGreaterThan(3);
+  for (const link of links) await expect(readFile(join(root, link)).catch((e) => e.code)).resolves.not.toBe('ENOENT');
+});
