@@ -1,4 +1,5 @@
-import { ArgumentError, show } from '../errors.ts';
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import { Tensor } from './tensor.ts';
 

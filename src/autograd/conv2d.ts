@@ -1,4 +1,4 @@
-import { checkOptions } from '../errors.ts';
+import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/conv2d.ts';
 import { reluGrad } from '../kernels/pointwise.ts';
 import { sumRows } from '../kernels/reduce.ts';

@@ -1,4 +1,4 @@
-import { checkOptions } from '../errors.ts';
+import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/matmul.ts';
 import { biasAdd as biasAddKernel, reluGrad } from '../kernels/pointwise.ts';
 import { sumRows } from '../kernels/reduce.ts';

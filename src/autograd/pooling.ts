@@ -1,4 +1,4 @@
-import { checkOptions } from '../errors.ts';
+import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/pooling.ts';
 import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';

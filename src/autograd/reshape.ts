@@ -1,4 +1,5 @@
-import { ArgumentError, show } from '../errors.ts';
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Shape } from '../kernels/array.ts';
 import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';

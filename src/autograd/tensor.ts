@@ -1,4 +1,5 @@
-import { ArgumentError, checkOptions, ShapeError, show } from '../errors.ts';
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, type Shape, showShape, sizeOf, withScope } from '../kernels/array.ts';
 import { backward, type Node } from './tape.ts';

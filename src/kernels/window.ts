@@ -1,4 +1,5 @@
-import { ArgumentError, ShapeError, show } from '../errors.ts';
+import { show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
 
 export type Padding = 'valid' | 'same';
 /** One number for both directions, or [height, width]. */

@@ -1,5 +1,6 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, checkOptions, ShapeError, show } from '../errors.ts';
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, sameShape, showShape } from '../kernels/array.ts';

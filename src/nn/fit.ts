@@ -1,5 +1,6 @@
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError, ArgumentError, show } from '../errors.ts';
+import { show } from '../check.ts';
+import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkClasses, checkData, Throttle } from './batches.ts';

@@ -1,6 +1,7 @@
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, show } from '../errors.ts';
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 
 /** A training objective. */
 export interface Loss {

@@ -1,6 +1,7 @@
 import { softmax } from '../autograd/softmax.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, checkOptions, DisposedError, ShapeError, show } from '../errors.ts';
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { checkSeed } from '../random.ts';

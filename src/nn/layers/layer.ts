@@ -1,5 +1,6 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { ArgumentError, checkOptions, show } from '../../errors.ts';
+import { checkOptions, show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import type { WeightSpec } from '../parameters.ts';
 
