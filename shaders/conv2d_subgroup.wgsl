@@ -1,15 +1,17 @@
 // conv2d, stride 1 along rows, with channels in groups of up to four, a vec4 each (see pad_channels.wgsl, pack_filter.wgsl):
 //   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy*sh + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
-// An invocation computes TILE pixels of a row by one group of output channels. Faster than the reference because
+// An invocation computes TILE pixels of a row by one group of output channels, or two (PAIR). Faster than the reference because
 //   - it slides: of the TILE input pixels under a tap, all but one are still in registers from the tap before;
-//   - all lanes want the same sixteen weights, so lane i loads row i % 4 of them and broadcasts hand them round: one load
-//     instead of four;
+//   - all lanes want the same weights, so lane i loads row i % 4 of them (of the second group, if i / 4 is odd) and broadcasts
+//     hand them round: one load instead of four or eight;
 //   - everything is loaded a group of channels at a time, and of six channels two groups of three leave nothing idle.
 //   models R, x [R, N, H, W, in groups] vec4, w [R, KH, KW, in groups * 4, out groups] vec4, bias [R, Co], y [R, N, OH, OW, Co]
 enable subgroups;
 
 override PADDED = false; // some windows reach outside the image
 override TILE = 8u;
+override PAIR = false;
+override KERNEL_W = 3u;
 override IN_WIDTH = 4u;  // channels in a group of x
 override OUT_WIDTH = 4u; // and of y
 
@@ -42,6 +44,28 @@ fn store(at: u32, co: u32, value: vec4f) {
   if (OUT_WIDTH > 3u && co + 3u < params.out_c) { store_one(at + co + 3u, value.w); }
 }
 
+// One group of channels `co` of the tile's pixels.
+fn store_row(
+  at: u32, left: u32, model: u32, co: u32,
+  a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f,
+) {
+  var b = vec4f();
+  if (params.has_bias != 0u) {
+    let first = model * params.out_c + co;
+    let last = model * params.out_c + params.out_c - 1u; // past it nothing is stored, so any value will do
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  }
+  let c = params.out_c;
+  store(at * c, co, a0 + b);
+  if (left > 1u) { store((at + 1u) * c, co, a1 + b); }
+  if (left > 2u) { store((at + 2u) * c, co, a2 + b); }
+  if (left > 3u) { store((at + 3u) * c, co, a3 + b); }
+  if (TILE > 4u && left > 4u) { store((at + 4u) * c, co, a4 + b); }
+  if (TILE > 5u && left > 5u) { store((at + 5u) * c, co, a5 + b); }
+  if (TILE > 6u && left > 6u) { store((at + 6u) * c, co, a6 + b); }
+  if (TILE > 7u && left > 7u) { store((at + 7u) * c, co, a7 + b); }
+}
+
 // What one pixel's group of input channels adds: x times the group's rows of weights.
 fn product(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
   var sum = x.x * w0;
@@ -61,8 +85,9 @@ fn main(
   let p = params;
   // Workgroups count through output channels fastest; the lanes of one work on different tiles of the same channels.
   let block = group.y * groups.x + group.x;
-  let co_group = block % p.out_groups;
-  let tile = block / p.out_groups * 64u + local;
+  let step = select(1u, 2u, PAIR);
+  let co_group = block % (p.out_groups / step) * step;
+  let tile = block / (p.out_groups / step) * 64u + local;
   let ox = tile % p.tiles * TILE;
   let oy = tile / p.tiles % p.out_h;
   let n = tile / (p.tiles * p.out_h);
@@ -70,9 +95,12 @@ fn main(
   let image = (group.z * p.batch + min(n, p.batch - 1u)) * p.in_h;
   let weights = group.z * p.kernel_h * p.kernel_w * p.in_groups * 4u;
   let weight_row = lane % 4u;
+  let weight_group = co_group + select(0u, lane / 4u % 2u, PAIR);
 
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
   var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f();
+  var b4 = vec4f(); var b5 = vec4f(); var b6 = vec4f(); var b7 = vec4f();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let iy = oy * p.stride_h + ky - p.pad_h; // wraps to a huge number above the image
     let inside = iy < p.in_h;
@@ -87,7 +115,7 @@ fn main(
       if (TILE > 5u) { x4 = pixel(row, inside, first + 4u, c); }
       if (TILE > 6u) { x5 = pixel(row, inside, first + 5u, c); }
       if (TILE > 7u) { x6 = pixel(row, inside, first + 6u, c); }
-      for (var kx = 0u; kx < p.kernel_w; kx++) {
+      for (var kx = 0u; kx < KERNEL_W; kx++) {
         let next = pixel(row, inside, first + kx + TILE - 1u, c);
         if (TILE == 4u) { x3 = next; }
         if (TILE == 5u) { x4 = next; }
@@ -95,7 +123,7 @@ fn main(
         if (TILE == 7u) { x6 = next; }
         if (TILE == 8u) { x7 = next; }
         let tap = (ky * p.kernel_w + kx) * p.in_groups + c;
-        let mine = w[(weights + tap * 4u + weight_row) * p.out_groups + co_group];
+        let mine = w[(weights + tap * 4u + weight_row) * p.out_groups + weight_group];
         let w0 = subgroupBroadcast(mine, 0u);
         let w1 = subgroupBroadcast(mine, 1u);
         let w2 = subgroupBroadcast(mine, 2u);
@@ -108,26 +136,27 @@ fn main(
         if (TILE > 5u) { a5 += product(x5, w0, w1, w2, w3); }
         if (TILE > 6u) { a6 += product(x6, w0, w1, w2, w3); }
         if (TILE > 7u) { a7 += product(x7, w0, w1, w2, w3); }
+        if (PAIR) {
+          let v0 = subgroupBroadcast(mine, 4u);
+          let v1 = subgroupBroadcast(mine, 5u);
+          let v2 = subgroupBroadcast(mine, 6u);
+          let v3 = subgroupBroadcast(mine, 7u);
+          b0 += product(x0, v0, v1, v2, v3);
+          b1 += product(x1, v0, v1, v2, v3);
+          b2 += product(x2, v0, v1, v2, v3);
+          b3 += product(x3, v0, v1, v2, v3);
+          if (TILE > 4u) { b4 += product(x4, v0, v1, v2, v3); }
+          if (TILE > 5u) { b5 += product(x5, v0, v1, v2, v3); }
+          if (TILE > 6u) { b6 += product(x6, v0, v1, v2, v3); }
+          if (TILE > 7u) { b7 += product(x7, v0, v1, v2, v3); }
+        }
         x0 = x1; x1 = x2; x2 = x3; x3 = x4; x4 = x5; x5 = x6; x6 = x7;
       }
     }
   }
   if (n >= p.batch) { return; }
-  let co = co_group * OUT_WIDTH;
-  if (p.has_bias != 0u) {
-    let at = group.z * p.out_c + co;
-    let last = group.z * p.out_c + p.out_c - 1u; // past it nothing is stored, so any value will do
-    let b = vec4f(bias[at], bias[min(at + 1u, last)], bias[min(at + 2u, last)], bias[min(at + 3u, last)]);
-    a0 += b; a1 += b; a2 += b; a3 += b; a4 += b; a5 += b; a6 += b; a7 += b;
-  }
-  let at = ((group.z * p.batch + n) * p.out_h + oy) * p.out_w + ox;
+  let pixel_at = ((group.z * p.batch + n) * p.out_h + oy) * p.out_w + ox;
   let left = p.out_w - ox; // pixels of the row from here on
-  store(at * p.out_c, co, a0);
-  if (left > 1u) { store((at + 1u) * p.out_c, co, a1); }
-  if (left > 2u) { store((at + 2u) * p.out_c, co, a2); }
-  if (left > 3u) { store((at + 3u) * p.out_c, co, a3); }
-  if (TILE > 4u && left > 4u) { store((at + 4u) * p.out_c, co, a4); }
-  if (TILE > 5u && left > 5u) { store((at + 5u) * p.out_c, co, a5); }
-  if (TILE > 6u && left > 6u) { store((at + 6u) * p.out_c, co, a6); }
-  if (TILE > 7u && left > 7u) { store((at + 7u) * p.out_c, co, a7); }
+  store_row(pixel_at, left, group.z, co_group * OUT_WIDTH, a0, a1, a2, a3, a4, a5, a6, a7);
+  if (PAIR) { store_row(pixel_at, left, group.z, (co_group + 1u) * OUT_WIDTH, b0, b1, b2, b3, b4, b5, b6, b7); }
 }

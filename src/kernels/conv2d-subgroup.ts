@@ -107,20 +107,28 @@ function correlate(
     reachesOutside(g.input[0], g.output[0], g.kernel[0], g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], g.kernel[1], 1, g.pad[1]);
   const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
+  const pairs = to.groups % 2 === 0;
   const lanes = Math.ceil((g.batch * g.output[0] * tiles) / 64) * 64;
   runKernel(
     x.device,
     {
       name: 'conv2d_subgroup',
       code: forwardCode,
-      constants: { PADDED: padded ? 1 : 0, TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width },
+      constants: {
+        PADDED: padded ? 1 : 0,
+        TILE: tile,
+        IN_WIDTH: from.width,
+        OUT_WIDTH: to.width,
+        KERNEL_W: g.kernel[1],
+        PAIR: pairs ? 1 : 0,
+      },
     },
     [
       ...[g.batch, ...g.input, from.groups, ...g.output, g.outChannels, to.groups],
       ...[...g.kernel, g.strides[0], ...g.pad, tiles, bias ? 1 : 0, relu ? 1 : 0],
     ],
     [input, weights, bias ?? weights, y],
-    elementwise(lanes * to.groups, y.models),
+    elementwise((lanes * to.groups) / (pairs ? 2 : 1), y.models),
   );
   if (input !== x) input.dispose();
 }
