@@ -10,26 +10,70 @@ export interface WeightSpec {
   name: string;
   shape: Shape;
   initializer: Initializer;
+  /** False for what no gradient changes, such as running statistics; the layer writes to it itself. Default true. */
+  trainable?: boolean;
+  /** The layer it belongs to, which may be frozen; the model fills it in. */
+  owner?: { readonly trainable: boolean };
 }
 
 /** A weight of a built model. */
-export interface Weight {
-  /** Layer and weight, such as `conv2d/kernel`. */
-  name: string;
-  tensor: Tensor;
+export class Weight {
+  /** Where its elements begin in the store's flat `values` and `gradients`; null for what is never trained. */
+  readonly offset: number | null;
+
+  constructor(
+    /** Layer and weight, such as `conv2d/kernel`. */
+    readonly name: string,
+    private readonly spec: WeightSpec,
+    /** Both share the elements: the first takes part in backward passes, the second stands in while the layer is frozen. */
+    private readonly leaf: Tensor,
+    private readonly frozen: Tensor,
+    offset: number | null,
+  ) {
+    this.offset = offset;
+  }
+
+  /** Whether training changes it: not if its kind is never trained, nor while its layer has `trainable = false`. */
+  get trainable(): boolean {
+    return this.offset !== null && (this.spec.owner?.trainable ?? true);
+  }
+
+  /** The values; without gradient while not trainable, so that no gradient kernel runs for them. */
+  get tensor(): Tensor {
+    return this.trainable ? this.leaf : this.frozen;
+  }
+
+  zeroGrad(): void {
+    this.leaf.grad = null;
+  }
+
+  dispose(): void {
+    this.leaf.gradHome?.dispose();
+    this.leaf.dispose();
+  }
 }
 
 /** WebGPU binds buffers at multiples of 256 bytes: each weight starts at one. */
 const ALIGNMENT = 64;
 
+/** A range of elements of the flat buffers. */
+export interface Run {
+  offset: number;
+  size: number;
+}
+
+const padded = (shape: Shape) => Math.ceil(sizeOf(shape) / ALIGNMENT) * ALIGNMENT;
+
 /**
- * All weights of a model in one flat buffer and all gradients in another of the same layout, so that an optimiser updates
- * everything in one dispatch. The gaps between weights hold zeros, whose gradients stay zero.
+ * All weights of a model that can be trained in one flat buffer and all gradients in another of the same layout, so that an
+ * optimiser updates everything in one dispatch. The gaps between weights hold zeros, whose gradients stay zero. Weights that
+ * are never trained lie in a buffer of their own.
  */
 export class ParameterStore {
   readonly values: DeviceArray;
   readonly gradients: DeviceArray;
-  readonly weights: Weight[] = [];
+  readonly weights: readonly Weight[];
+  private readonly untrained: DeviceArray;
 
   /** Weight number i draws from stream i of `seed`: adding a layer at the end leaves the others' values alone. */
   constructor(
@@ -37,39 +81,55 @@ export class ParameterStore {
     specs: readonly WeightSpec[],
     seed: number,
   ) {
-    const padded = specs.map((spec) => Math.ceil(sizeOf(spec.shape) / ALIGNMENT) * ALIGNMENT);
-    const total = Math.max(
-      ALIGNMENT,
-      padded.reduce((sum, n) => sum + n, 0),
-    );
-    const host = new Float32Array(total);
-    this.values = DeviceArray.empty(device, [total]).keep();
-    this.gradients = DeviceArray.empty(device, [total]).keep();
-    let at = 0;
-    specs.forEach((spec, i) => {
-      host.set(spec.initializer(spec.shape, new RandomStream(seed, 'initializer', i)), at);
+    const total = (trainable: boolean) =>
+      specs
+        .filter((spec) => (spec.trainable ?? true) === trainable)
+        .reduce((sum, { shape }) => sum + padded(shape), 0) || ALIGNMENT;
+    const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
+    this.values = DeviceArray.empty(device, [hostValues.length]).keep();
+    this.gradients = DeviceArray.empty(device, [hostValues.length]).keep();
+    this.untrained = DeviceArray.empty(device, [hostUntrained.length]).keep();
+    let [at, untrainedAt] = [0, 0];
+    this.weights = specs.map((spec, i) => {
+      const trainable = spec.trainable ?? true;
+      const offset = trainable ? at : untrainedAt;
+      if (trainable) at += padded(spec.shape);
+      else untrainedAt += padded(spec.shape);
+      const initial = spec.initializer(spec.shape, new RandomStream(seed, 'initializer', i));
+      (trainable ? hostValues : hostUntrained).set(initial, offset);
       const view = (flat: DeviceArray) =>
-        new DeviceArray(device, spec.shape, 'f32', 1, flat.storage.view(4 * at, 4 * sizeOf(spec.shape))).keep();
-      const tensor = new Tensor(view(this.values), true);
-      tensor.gradHome = view(this.gradients);
-      this.weights.push({ name: spec.name, tensor });
-      at += padded[i]!;
+        new DeviceArray(device, spec.shape, 'f32', 1, flat.storage.view(4 * offset, 4 * sizeOf(spec.shape))).keep();
+      const array = view(trainable ? this.values : this.untrained);
+      const leaf = new Tensor(array, trainable);
+      if (trainable) leaf.gradHome = view(this.gradients);
+      return new Weight(spec.name, spec, leaf, new Tensor(array), trainable ? offset : null);
     });
-    device.upload(this.values.storage, host);
-    fill(device, [total], 0, { into: this.gradients });
+    device.upload(this.values.storage, hostValues);
+    device.upload(this.untrained.storage, hostUntrained);
+    fill(device, this.gradients.shape, 0, { into: this.gradients });
+  }
+
+  /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */
+  get trainableRuns(): Run[] {
+    const runs: Run[] = [];
+    for (const { offset, trainable, tensor } of this.weights) {
+      if (offset === null || !trainable) continue;
+      const last = runs.at(-1);
+      if (last && last.offset + last.size === offset) last.size += padded(tensor.shape);
+      else runs.push({ offset, size: padded(tensor.shape) });
+    }
+    return runs;
   }
 
   /** Forgets all gradients: the next `backward` overwrites them. */
   zeroGrad(): void {
-    for (const { tensor } of this.weights) tensor.grad = null;
+    for (const weight of this.weights) weight.zeroGrad();
   }
 
   dispose(): void {
-    for (const { tensor } of this.weights) {
-      tensor.gradHome?.dispose();
-      tensor.dispose();
-    }
+    for (const weight of this.weights) weight.dispose();
     this.values.dispose();
     this.gradients.dispose();
+    this.untrained.dispose();
   }
 }

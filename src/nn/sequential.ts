@@ -117,8 +117,8 @@ export class Sequential {
     if (this.store) throw new ArgumentError(`${this.name}: already built`);
     const seed = options.seed ?? 0;
     checkSeed(seed);
-    const specs = this.layers.flatMap(({ name, weights }) =>
-      weights.map((spec) => ({ ...spec, name: `${name}/${spec.name}` })),
+    const specs = this.layers.flatMap(({ layer, name, weights }) =>
+      weights.map((spec) => ({ ...spec, name: `${name}/${spec.name}`, owner: layer })),
     );
     this.store = new ParameterStore(device, specs, seed);
     return this;

@@ -17,6 +17,8 @@ export interface LayerOptions {
   name?: string;
   /** Shape of one sample, without the batch; the first layer of a model needs it. */
   inputShape?: Shape;
+  /** See `Layer.trainable`. Default true. */
+  trainable?: boolean;
 }
 
 /** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */
@@ -25,11 +27,14 @@ export abstract class Layer {
   abstract readonly kind: string;
   readonly name: string | undefined;
   readonly inputShape: Shape | undefined;
+  /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
+  trainable: boolean;
 
   constructor(options: LayerOptions = {}) {
     checkOptions(new.target.name, options);
     this.name = options.name;
     this.inputShape = options.inputShape;
+    this.trainable = options.trainable ?? true;
   }
 
   /**
