@@ -1,8 +1,8 @@
-// Column sums: y[s, c] = scale * sum of x[row, c] over the rows of slice s (rows s*slice .. s*slice + slice - 1).
+// Sums over the middle axis: y[o, s, c] = scale * sum of x[o, row, c] over the rows of slice s (s*slice .. s*slice + slice - 1).
 // A long sum takes two passes: slices first, then one slice over their results. The order of additions depends only on
-// the shape, so results are the same bits every time. Memory-bound.
-//   models R, x [R, rows, C], y [R, slices, C]
-struct Params { rows: u32, channels: u32, slice: u32, slices: u32, scale: f32 }
+// the shape of one model, so results are the same bits every time. Memory-bound.
+//   models folded into outer: x [outer, rows, C], y [outer, slices, C]
+struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -11,14 +11,15 @@ struct Params { rows: u32, channels: u32, slice: u32, slices: u32, scale: f32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= p.slices * p.channels) { return; }
-  let c = i % p.channels;
-  let first = i / p.channels * p.slice;
+  if (i >= p.outer * p.slices * p.channels) { return; }
+  let sliced = i / p.channels;
+  let o = sliced / p.slices;
+  let first = (sliced - o * p.slices) * p.slice;
   let last = min(first + p.slice, p.rows);
-  let base = group.z * p.rows * p.channels + c;
+  let base = o * p.rows * p.channels + (i - sliced * p.channels);
   var sum = 0.0;
   for (var row = first; row < last; row++) {
     sum += x[base + row * p.channels];
   }
-  y[group.z * p.slices * p.channels + i] = sum * p.scale;
+  y[i] = sum * p.scale;
 }

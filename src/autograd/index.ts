@@ -3,7 +3,7 @@ export { biasAdd, linear, matmul } from './linear.ts';
 export { type OperatorName, operators } from './operators.ts';
 export { add, relu } from './pointwise.ts';
 export { maxPool2d } from './pooling.ts';
-export { mean, sum } from './reduce.ts';
+export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
 export { reshape } from './reshape.ts';
 export { softmax, softmaxCrossEntropy, softmaxCrossEntropyWithHits } from './softmax.ts';
 export { noGrad } from './tape.ts';

@@ -2,7 +2,7 @@ import { conv2d } from './conv2d.ts';
 import { biasAdd, linear, matmul } from './linear.ts';
 import { add, relu } from './pointwise.ts';
 import { maxPool2d } from './pooling.ts';
-import { mean, sum } from './reduce.ts';
+import { max, mean, min, sum, variance } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { softmax, softmaxCrossEntropy } from './softmax.ts';
 
@@ -16,13 +16,16 @@ export const operators = {
   conv2d,
   linear,
   matmul,
+  max,
   maxPool2d,
   mean,
+  min,
   relu,
   reshape,
   softmax,
   softmaxCrossEntropy,
   sum,
+  variance,
 } as const;
 
 export type OperatorName = keyof typeof operators;

@@ -1,19 +1,115 @@
-import { ShapeError } from '../errors.ts';
-import { showShape } from '../kernels/array.ts';
-import { spread } from '../kernels/pointwise.ts';
-import { sumAll } from '../kernels/reduce.ts';
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
+import { type Axes, checkAxes, checkAxis } from '../kernels/axes.ts';
+import * as kernels from '../kernels/reduce.ts';
 import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
 
-/** Sum of all elements -> []. `dx = dy` everywhere. @throws ArgumentError */
-export function sum(x: Tensor): Tensor {
-  return taped(sumAll('sum', arrayOf('sum', 'the input', x)), [x], (dy, { into }) => [spread(dy, x.shape, 1, into(0))]);
+export interface ReduceOptions {
+  /** One axis or several, negative ones from the end. Default: all. */
+  axis?: Axes;
+  /** Leaves the reduced axes in the shape, with size 1. Default: false. */
+  keepDims?: boolean;
 }
 
-/** Mean of all elements -> []. `dx = dy / n` everywhere. @throws ShapeError for an empty tensor, ArgumentError */
-export function mean(x: Tensor): Tensor {
-  const input = arrayOf('mean', 'the input', x);
-  if (x.size === 0) throw new ShapeError(`mean: an empty tensor has no mean (shape ${showShape(x.shape)})`);
-  return taped(sumAll('mean', input, 1 / x.size), [x], (dy, { into }) => [spread(dy, x.shape, 1 / x.size, into(0))]);
+interface Reduction {
+  input: DeviceArray;
+  axes: number[];
+  shape: Shape;
+  /** How many elements go into one. */
+  count: number;
+}
+
+function reduction(operator: string, x: Tensor, options: ReduceOptions, needsElements: boolean): Reduction {
+  const input = arrayOf(operator, 'the input', x);
+  checkOptions(operator, options);
+  const { keepDims = false } = options;
+  if (typeof keepDims !== 'boolean')
+    throw new ArgumentError(`${operator}: keepDims must be true or false, but is ${show(keepDims)}`);
+  const axes = checkAxes(operator, options.axis, input.shape);
+  const count = sizeOf(axes.map((d) => input.shape[d]!));
+  if (needsElements && count === 0) {
+    throw new ShapeError(
+      `${operator}: an empty tensor has no ${operator} (shape ${showShape(input.shape)}, axes ${showShape(axes)})`,
+    );
+  }
+  return { input, axes, shape: kernels.reducedShape(input.shape, axes, keepDims), count };
+}
+
+/** Sum over some or all axes. `dx = dy` spread over them. @throws ShapeError, ArgumentError */
+export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const { input, axes, shape } = reduction('sum', x, options, false);
+  return taped(kernels.sumAxes('sum', input, axes, shape), [x], (dy, { into }) => [
+    kernels.sumAxesGrad('sum', input, dy, axes, 1, into(0)),
+  ]);
+}
+
+/** Mean over some or all axes. `dx = dy / n` spread over them. @throws ShapeError for a mean of nothing, ArgumentError */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const { input, axes, shape, count } = reduction('mean', x, options, true);
+  return taped(kernels.sumAxes('mean', input, axes, shape, 1 / count), [x], (dy, { into }) => [
+    kernels.sumAxesGrad('mean', input, dy, axes, 1 / count, into(0)),
+  ]);
+}
+
+function extreme(operator: 'max' | 'min', sign: 1 | -1, x: Tensor, options: ReduceOptions): Tensor {
+  const { input, axes, shape } = reduction(operator, x, options, true);
+  const y = kernels.extreme(operator, input, axes, shape, sign);
+  return taped(y, [x], (dy, { into }) => [kernels.extremeGrad(operator, input, y, dy, axes, into(0))]);
+}
+
+/**
+ * Maximum over some or all axes. NaN wins over every number, and its gradient is then NaN.
+ *
+ *     dx = dy / k for each of the k elements that equal the maximum, 0 elsewhere: as PyTorch's amax
+ * @throws ShapeError for a maximum of nothing, ArgumentError
+ */
+export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extreme('max', 1, x, options);
+}
+
+/**
+ * Minimum over some or all axes. NaN wins over every number, and its gradient is then NaN.
+ *
+ *     dx = dy / k for each of the k elements that equal the minimum, 0 elsewhere: as PyTorch's amin
+ * @throws ShapeError for a minimum of nothing, ArgumentError
+ */
+export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extreme('min', -1, x, options);
+}
+
+/**
+ * Variance over some or all axes: the mean squared deviation, with `ddof` taken off the divisor. The default 0 is NumPy's
+ * and Keras's; PyTorch's default is 1.
+ *
+ *     y = sum of (x - mean)^2 / (n - ddof)      dx = 2 dy (x - mean) / (n - ddof)
+ * @throws ShapeError unless there are more than `ddof` elements, ArgumentError
+ */
+export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } = {}): Tensor {
+  const { input, axes, shape, count } = reduction('variance', x, options, true);
+  const { ddof = 0 } = options;
+  if (typeof ddof !== 'number' || !(ddof >= 0))
+    throw new ArgumentError(`variance: ddof must be a number from 0 up, but is ${show(ddof)}`);
+  if (ddof >= count) {
+    throw new ShapeError(
+      `variance: with ddof ${ddof} it takes more than ${count} elements (shape ${showShape(input.shape)}, axes ${showShape(axes)})`,
+    );
+  }
+  const { y, mean } = kernels.variance(input, axes, shape, ddof);
+  return taped(y, [x], (dy, { into }) => [kernels.varianceGrad(input, mean, dy, axes, ddof, into(0))]);
+}
+
+/**
+ * Where the maximum stands along an axis, or in the flattened tensor when none is named: u32, the first of equals, the first
+ * NaN before every number. It has no gradient.
+ * @throws ShapeError for a maximum of nothing, ArgumentError
+ */
+export function argmax(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
+  const array = arrayOf('argmax', 'the input', x);
+  checkOptions('argmax', options);
+  if (options.axis !== undefined) checkAxis('argmax', options.axis, array.shape);
+  const { input, axes, shape } = reduction('argmax', x, options, true);
+  return new Tensor(kernels.argmax(input, axes, shape));
 }

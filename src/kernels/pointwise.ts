@@ -5,7 +5,6 @@ import fillCode from '../../shaders/fill.wgsl';
 import reluCode from '../../shaders/relu.wgsl';
 import reluGradCode from '../../shaders/relu_grad.wgsl';
 import scaleRowsCode from '../../shaders/scale_rows.wgsl';
-import spreadCode from '../../shaders/spread.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
@@ -80,14 +79,6 @@ export function fill(
 ): DeviceArray {
   const y = output(device, shape, options.models ?? 1, options.into);
   runKernel(device, { name: 'fill', code: fillCode }, [all(y), f32(value)], [y], elementwise(all(y)));
-  return y;
-}
-
-/** y[r, i] = scale * source[r] for a scalar source: how the gradient of a sum or a mean spreads. Memory-bound. */
-export function spread(source: DeviceArray, shape: Shape, scale: number, into?: DeviceArray): DeviceArray {
-  const y = output(source.device, shape, source.models, into);
-  const params = [y.size, f32(scale)];
-  runKernel(source.device, { name: 'spread', code: spreadCode }, params, [source, y], elementwise(y.size, y.models));
   return y;
 }
 

@@ -1,9 +1,52 @@
+import argmaxCode from '../../shaders/argmax.wgsl';
+import extremeGradCode from '../../shaders/extreme_grad.wgsl';
+import extremeMaskCode from '../../shaders/extreme_mask.wgsl';
+import extremeCode from '../../shaders/reduce_extreme.wgsl';
 import reduceRowsCode from '../../shaders/reduce_rows.wgsl';
-import { DeviceArray } from './array.ts';
+import spreadRowsCode from '../../shaders/spread_rows.wgsl';
+import deviationCode from '../../shaders/squared_deviation.wgsl';
+import varianceGradCode from '../../shaders/variance_grad.wgsl';
+import type { KernelSource } from '../gpu/pipelines.ts';
+import { DeviceArray, type Shape, sizeOf } from './array.ts';
 import { checkDType, elementwise, f32, output, runKernel } from './run.ts';
+import { inverse, transpose } from './view.ts';
 
-/** Below this many rows one pass does it all; above, slices of about the square root keep both passes short. */
+const SUM = { name: 'reduce_rows', code: reduceRowsCode };
+const EXTREME = { name: 'reduce_extreme', code: extremeCode };
+
+/** Up to this many rows one pass does it all; above, slices of about the square root keep both passes short. */
 const ONE_PASS_ROWS = 64;
+
+/** How an array is read: [outer, rows, channels], of which the middle is reduced. Models are folded into `outer`. */
+interface Rows {
+  outer: number;
+  rows: number;
+  channels: number;
+}
+
+/** Reduces the middle axis into y. The order of additions depends on the shape of one model alone. */
+function reduceMiddle(
+  source: KernelSource,
+  x: DeviceArray,
+  { outer, rows, channels }: Rows,
+  y: DeviceArray,
+  factor: { slices: number; total: number },
+): void {
+  const run = (from: DeviceArray, count: number, slice: number, slices: number, to: DeviceArray, f: number) => {
+    const params = [outer, count, channels, slice, slices, f32(f)];
+    runKernel(x.device, source, params, [from, to], elementwise(outer * slices * channels));
+  };
+  if (rows <= ONE_PASS_ROWS) {
+    run(x, rows, rows, 1, y, factor.total);
+    return;
+  }
+  const slice = Math.ceil(Math.sqrt(rows));
+  const slices = Math.ceil(rows / slice);
+  const partial = DeviceArray.empty(x.device, [outer * slices * channels]);
+  run(x, rows, slice, slices, partial, factor.slices);
+  run(partial, slices, slices, 1, y, factor.total);
+  partial.dispose();
+}
 
 /**
  * Column sums: x read as [rows, channels] -> [channels], times `scale`. The order of additions depends on the shape alone.
@@ -16,34 +59,205 @@ export function sumRows(
 ): DeviceArray {
   const rows = channels === 0 ? 0 : x.size / channels;
   const y = output(x.device, [channels], x.models, options.into);
-  const source = { name: 'reduce_rows', code: reduceRowsCode };
-  const run = (from: DeviceArray, count: number, slice: number, slices: number, to: DeviceArray, scale: number) =>
-    runKernel(
-      x.device,
-      source,
-      [count, channels, slice, slices, f32(scale)],
-      [from, to],
-      elementwise(slices * channels, x.models),
-    );
-  const scale = options.scale ?? 1;
-  if (rows <= ONE_PASS_ROWS) {
-    run(x, rows, rows, 1, y, scale);
-    return y;
-  }
-  const slice = Math.ceil(Math.sqrt(rows));
-  const slices = Math.ceil(rows / slice);
-  const partial = DeviceArray.empty(x.device, [slices, channels], { models: x.models });
-  run(x, rows, slice, slices, partial, 1);
-  run(partial, slices, slices, 1, y, scale);
-  partial.dispose();
+  reduceMiddle(SUM, x, { outer: x.models, rows, channels }, y, { slices: 1, total: options.scale ?? 1 });
   return y;
+}
+
+/** The shape left when `axes` (ascending) are reduced: without them, or with 1 in their place. */
+export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {
+  return keepDims ? shape.map((n, d) => (axes.includes(d) ? 1 : n)) : shape.filter((_, d) => !axes.includes(d));
+}
+
+/**
+ * How x is reduced over `axes`: as it lies where they are neighbours (`order` null), else with its axes in `order`, the
+ * reduced ones at the end.
+ */
+function arrangement(x: DeviceArray, axes: readonly number[]): { layout: Rows; order: readonly number[] | null } {
+  const size = (list: readonly number[]) => sizeOf(list.map((d) => x.shape[d]!));
+  const first = axes[0] ?? 0;
+  const kept = x.shape.map((_, d) => d).filter((d) => !axes.includes(d));
+  const rows = size(axes);
+  if (axes.every((d, i) => d === first + i)) {
+    const outer = x.models * size(kept.filter((d) => d < first));
+    return { layout: { outer, rows, channels: size(kept.filter((d) => d >= first)) }, order: null };
+  }
+  return { layout: { outer: x.models * size(kept), rows, channels: 1 }, order: [...kept, ...axes] };
+}
+
+/** Runs `body` on x in the arrangement for `axes`, a copy of x where axes must be moved. */
+function arranged<T>(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  body: (x: DeviceArray, layout: Rows, order: readonly number[] | null) => T,
+): T {
+  const { layout, order } = arrangement(x, axes);
+  if (!order) return body(x, layout, null);
+  const moved = transpose(operator, x, order);
+  const result = body(moved, layout, order);
+  moved.dispose();
+  return result;
+}
+
+/** A gradient of x's shape, computed by `run` in the arrangement in which x was reduced. */
+function arrangedGrad(
+  operator: string,
+  x: DeviceArray,
+  into: DeviceArray | undefined,
+  order: readonly number[] | null,
+  run: (dx: DeviceArray) => void,
+): DeviceArray {
+  const shape = order ? order.map((d) => x.shape[d]!) : x.shape;
+  const dx = output(x.device, shape, x.models, order ? undefined : into);
+  run(dx);
+  if (!order) return dx;
+  const back = transpose(operator, dx, inverse(order), into);
+  dx.dispose();
+  return back;
+}
+
+/** Parameters and workgroups of the kernels that go over all of x with one value a column. */
+function over(x: DeviceArray, { rows, channels }: Rows, ...more: number[]): [number[], ReturnType<typeof elementwise>] {
+  const size = x.models * x.size;
+  return [[size, rows * channels, channels, ...more], elementwise(size)];
 }
 
 /** Sum of all elements times `scale` -> shape []. Memory-bound. */
 export function sumAll(operator: string, x: DeviceArray, scale = 1): DeviceArray {
+  return sumAxes(
+    operator,
+    x,
+    x.shape.map((_, d) => d),
+    [],
+    scale,
+  );
+}
+
+/** Sum over `axes` (ascending) times `scale`, under `shape`. Memory-bound. @throws ArgumentError */
+export function sumAxes(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  scale = 1,
+  into?: DeviceArray,
+): DeviceArray {
   checkDType(operator, 'the input', x, 'f32');
-  const total = sumRows(x, 1, { scale });
-  const scalar = total.reshaped([]);
-  total.dispose();
-  return scalar;
+  return arranged(operator, x, axes, (from, layout) => {
+    const y = output(x.device, shape, x.models, into);
+    reduceMiddle(SUM, from, layout, y, { slices: 1, total: scale });
+    return y;
+  });
+}
+
+/** Gradient of `sumAxes`: dy spread over x's shape, times `scale`. Memory-bound. */
+export function sumAxesGrad(
+  operator: string,
+  x: DeviceArray,
+  dy: DeviceArray,
+  axes: readonly number[],
+  scale: number,
+  into?: DeviceArray,
+): DeviceArray {
+  const { layout, order } = arrangement(x, axes);
+  return arrangedGrad(operator, x, into, order, (dx) => {
+    const [params, workgroups] = over(x, layout, f32(scale));
+    runKernel(x.device, { name: 'spread_rows', code: spreadRowsCode }, params, [dy, dx], workgroups);
+  });
+}
+
+/** Maximum (sign 1) or minimum (sign -1) over `axes`, which hold at least one element. NaN wins. Memory-bound. @throws ArgumentError */
+export function extreme(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  sign: 1 | -1,
+): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
+  return arranged(operator, x, axes, (from, layout) => {
+    const y = output(x.device, shape, x.models);
+    reduceMiddle(EXTREME, from, layout, y, { slices: sign, total: sign });
+    return y;
+  });
+}
+
+/** Gradient of `extreme`, shared evenly by the elements that equal it; NaN where the extreme is NaN. Memory-bound. */
+export function extremeGrad(
+  operator: string,
+  x: DeviceArray,
+  y: DeviceArray,
+  dy: DeviceArray,
+  axes: readonly number[],
+  into?: DeviceArray,
+): DeviceArray {
+  return arranged(operator, x, axes, (from, layout, order) =>
+    arrangedGrad(operator, x, into, order, (dx) => {
+      const mask = output(x.device, from.shape, x.models);
+      const count = output(x.device, y.shape, x.models);
+      const [maskParams, workgroups] = over(x, layout);
+      runKernel(x.device, { name: 'extreme_mask', code: extremeMaskCode }, maskParams, [from, y, mask], workgroups);
+      reduceMiddle(SUM, mask, layout, count, { slices: 1, total: 1 });
+      const [params] = over(x, layout, f32(Number.NaN));
+      const source = { name: 'extreme_grad', code: extremeGradCode };
+      runKernel(x.device, source, params, [mask, count, dy, dx], workgroups);
+      mask.dispose();
+      count.dispose();
+    }),
+  );
+}
+
+/** Where along one axis (or, given all axes, in row-major order) the maximum stands: u32. Memory-bound. @throws ArgumentError */
+export function argmax(x: DeviceArray, axes: readonly number[], shape: Shape): DeviceArray {
+  checkDType('argmax', 'the input', x, 'f32');
+  return arranged('argmax', x, axes, (from, { outer, rows, channels }) => {
+    const y = output(x.device, shape, x.models, undefined, 'u32');
+    const source = { name: 'argmax', code: argmaxCode };
+    runKernel(x.device, source, [outer, rows, channels], [from, y], elementwise(outer * channels));
+    return y;
+  });
+}
+
+/**
+ * Variance over `axes`, in two passes over x (mean, then squared deviations) because one pass cancels. Memory-bound.
+ * @returns the variance and the mean, which the gradient needs
+ * @throws ArgumentError
+ */
+export function variance(
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  ddof: number,
+): { y: DeviceArray; mean: DeviceArray } {
+  checkDType('variance', 'the input', x, 'f32');
+  return arranged('variance', x, axes, (from, layout) => {
+    const mean = output(x.device, shape, x.models);
+    reduceMiddle(SUM, from, layout, mean, { slices: 1, total: 1 / layout.rows });
+    const squares = output(x.device, from.shape, x.models);
+    const [params, workgroups] = over(x, layout);
+    const source = { name: 'squared_deviation', code: deviationCode };
+    runKernel(x.device, source, params, [from, mean, squares], workgroups);
+    const y = output(x.device, shape, x.models);
+    reduceMiddle(SUM, squares, layout, y, { slices: 1, total: 1 / (layout.rows - ddof) });
+    squares.dispose();
+    return { y, mean };
+  });
+}
+
+/** Gradient of `variance`. Memory-bound. */
+export function varianceGrad(
+  x: DeviceArray,
+  mean: DeviceArray,
+  dy: DeviceArray,
+  axes: readonly number[],
+  ddof: number,
+  into?: DeviceArray,
+): DeviceArray {
+  return arranged('variance', x, axes, (from, layout, order) =>
+    arrangedGrad('variance', x, into, order, (dx) => {
+      const [params, workgroups] = over(x, layout, f32(2 / (layout.rows - ddof)));
+      const source = { name: 'variance_grad', code: varianceGradCode };
+      runKernel(x.device, source, params, [from, mean, dy, dx], workgroups);
+    }),
+  );
 }

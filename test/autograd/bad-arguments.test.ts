@@ -251,7 +251,18 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     fc.array(fc.integer({ min: -1, max: 3 }), { maxLength: 5 }),
     fc.anything(),
   );
-  const keys = ['strides', 'padding', 'dilation', 'activation', 'poolSize', 'transposeA', 'transposeB'];
+  const keys = [
+    'strides',
+    'padding',
+    'dilation',
+    'activation',
+    'poolSize',
+    'transposeA',
+    'transposeB',
+    'axis',
+    'keepDims',
+    'ddof',
+  ];
   const options = fc.dictionary(fc.constantFrom(...keys), oddity);
 
   test.each(operatorNames)('whatever %s is given, it works or throws a TilegradError', async (name) => {

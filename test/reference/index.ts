@@ -5,7 +5,7 @@ import { add, biasAdd } from './elementwise.ts';
 import { softmaxCrossEntropy } from './loss.ts';
 import { linear, matmul } from './matmul.ts';
 import { maxPool2d } from './pooling.ts';
-import { mean, sum } from './reduce.ts';
+import { max, mean, min, sum, variance } from './reduce.ts';
 import type { Reference } from './reference.ts';
 import { reshape } from './shape.ts';
 
@@ -22,6 +22,9 @@ export const references: Record<OperatorName, Reference> = {
   reshape,
   sum,
   mean,
+  max,
+  min,
+  variance,
   softmaxCrossEntropy,
 };
 

@@ -20,8 +20,11 @@ const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Att
   softmax: ([x]) => tg.softmax(x),
   maxPool2d: ([x], attrs) => tg.maxPool2d(x, attrs),
   reshape: ([x], attrs) => tg.reshape(x, attrs.shape),
-  sum: ([x]) => tg.sum(x),
-  mean: ([x]) => tg.mean(x),
+  sum: ([x], attrs) => tg.sum(x, attrs),
+  mean: ([x], attrs) => tg.mean(x, attrs),
+  max: ([x], attrs) => tg.max(x, attrs),
+  min: ([x], attrs) => tg.min(x, attrs),
+  variance: ([x], attrs) => tg.variance(x, attrs),
   softmaxCrossEntropy: ([logits, labels]) => tg.softmaxCrossEntropy(logits, labels),
 };
 
@@ -91,6 +94,16 @@ function magnitudes(name: OperatorName, inputs: NdArray[], attrs: object, output
     const absolute = inputs.map((input) => map(input, Math.abs));
     const terms = reference.forward(absolute, attrs);
     return { output: terms, grads: reference.backward(absolute, terms, positive, attrs) };
+  }
+  // Squared deviations from a mean, which is as uncertain as the largest value is large.
+  if (name === 'variance') {
+    const [x] = inputs as [NdArray];
+    const largest = x.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    const [share] = references.mean.backward(inputs, output, positive, attrs);
+    return {
+      output: map(output, (y) => y + largest ** 2),
+      grads: [map(x, (value, i) => 2 * share!.data[i]! * (Math.abs(value) + largest))],
+    };
   }
   // Overlapping windows add up.
   if (name === 'maxPool2d') return { grads: reference.backward(inputs, output, positive, attrs) };

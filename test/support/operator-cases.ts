@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { OperatorName } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
+import { reduceCases } from './cases-reduce.ts';
 import { random } from './random.ts';
 
 export interface InputSpec {
@@ -23,7 +24,7 @@ export const FAST_CHECK_SEED = 20261120;
 /** 'small' for element-by-element gradient checks in float64, 'full' for the adapter: tile edges and primes. */
 export type CaseSize = 'small' | 'full';
 
-const SIZES = { small: [1, 2, 3, 5], full: [1, 2, 3, 5, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33] };
+export const SIZES = { small: [1, 2, 3, 5], full: [1, 2, 3, 5, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33] };
 const CHANNELS = { small: [1, 2, 3], full: [1, 2, 3, 4, 5, 7, 8, 16, 17] };
 const KERNELS = [
   [1, 1],
@@ -34,20 +35,20 @@ const KERNELS = [
   [3, 1],
 ] as const;
 
-const one = (values: readonly number[]): fc.Arbitrary<number> => fc.constantFrom(...values);
-const seed = fc.integer({ min: 0, max: 2 ** 31 });
+export const one = (values: readonly number[]): fc.Arbitrary<number> => fc.constantFrom(...values);
+export const seed = fc.integer({ min: 0, max: 2 ** 31 });
 const strides = fc.oneof(one([1, 2, 3]), fc.tuple(one([1, 2, 3]), one([1, 2, 3])));
 const padding = fc.constantFrom('valid' as const, 'same' as const);
 const activation = fc.constantFrom(undefined, 'relu' as const);
 
-function anyShape(size: CaseSize): fc.Arbitrary<number[]> {
+export function anyShape(size: CaseSize): fc.Arbitrary<number[]> {
   return fc
     .array(one(SIZES[size]), { minLength: 1, maxLength: 4 })
     .filter((shape) => sizeOf(shape) <= (size === 'small' ? 60 : 20_000));
 }
 
 /** Cases of one f32 input of any rank. */
-function unary(size: CaseSize): fc.Arbitrary<OperatorCase> {
+export function unary(size: CaseSize): fc.Arbitrary<OperatorCase> {
   return fc
     .record({ shape: anyShape(size), seed })
     .map((c) => ({ inputs: [{ shape: c.shape }], attrs: {}, seed: c.seed }));
@@ -136,8 +137,7 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     maxPool2d: maxPool2dCase(size),
     relu: unary(size),
     softmax: unary(size),
-    sum: unary(size),
-    mean: unary(size),
+    ...reduceCases(size),
     add: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, c.inputs[0]!] })),
     biasAdd: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, { shape: c.inputs[0]!.shape.slice(-1) }] })),
     reshape: fc

@@ -1,0 +1,31 @@
+// y[i0, i1, ..] = x at the same place moved by `before` along each axis, and `fill` where that lies outside of x. With strides
+// for x this is a transpose (strides swapped), a slice (before < 0), a padding (before > 0) or a broadcast (stride 0).
+// Values are copied as bits, whatever their type. Memory-bound.
+//   models R, x [R, x_size], y [R, size]; an axis is (size in y, stride in x, before, length in x)
+struct Params { size: u32, x_size: u32, rank: u32, fill: u32, axes: array<vec4u, 8> }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= params.size) { return; }
+  var rest = i;
+  var at = group.z * params.x_size;
+  var inside = true;
+  for (var d = params.rank; d > 0u; d--) {
+    let axis = params.axes[d - 1u];
+    var place = rest;
+    if (d > 1u) { // the first axis needs no division
+      rest = place / axis.x;
+      place -= rest * axis.x;
+    }
+    place -= axis.z; // negative places wrap to huge ones
+    inside = inside && place < axis.w;
+    at += place * axis.y;
+  }
+  var value = params.fill;
+  if (inside) { value = x[at]; }
+  y[group.z * params.size + i] = value;
+}

@@ -1,0 +1,25 @@
+// Largest (sign 1) or smallest (sign -1) along the middle axis: y[o, s, c] = max or min of x[o, row, c] over the rows of
+// slice s (s*slice .. s*slice + slice - 1). NaN wins over every number. Two passes for a long axis, as for sums. Memory-bound.
+//   models folded into outer: x [outer, rows, C], y [outer, slices, C]
+struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, sign: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= p.outer * p.slices * p.channels) { return; }
+  let sliced = i / p.channels;
+  let o = sliced / p.slices;
+  let first = (sliced - o * p.slices) * p.slice;
+  let last = min(first + p.slice, p.rows);
+  let base = o * p.rows * p.channels + (i - sliced * p.channels);
+  var best = p.sign * x[base + first * p.channels];
+  for (var row = first + 1u; row < last; row++) {
+    let value = p.sign * x[base + row * p.channels];
+    if (best == best && !(value <= best)) { best = value; }
+  }
+  y[i] = p.sign * best;
+}

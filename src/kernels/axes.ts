@@ -1,0 +1,29 @@
+import { show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type Shape, showShape } from './array.ts';
+
+/** One axis or several; negative ones count from the end. */
+export type Axes = number | readonly number[];
+
+/** An axis as its position from 0. @throws ArgumentError unless it is an integer, ShapeError where there is no such axis */
+export function checkAxis(operator: string, axis: number, shape: Shape, rank = shape.length): number {
+  if (!Number.isInteger(axis)) throw new ArgumentError(`${operator}: an axis must be an integer, but is ${show(axis)}`);
+  if (axis < -rank || axis >= rank) {
+    const legal = rank === 0 ? 'none' : `${-rank} to ${rank - 1}`;
+    throw new ShapeError(`${operator}: there is no axis ${axis} (input ${showShape(shape)}, legal: ${legal})`);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** Axes in ascending order, all of them when left out. @throws ArgumentError, ShapeError */
+export function checkAxes(operator: string, axes: Axes | undefined, shape: Shape): number[] {
+  if (axes === undefined) return shape.map((_, d) => d);
+  if (typeof axes !== 'number' && !Array.isArray(axes)) {
+    throw new ArgumentError(`${operator}: axis must be an integer or a list of integers, but is ${show(axes)}`);
+  }
+  const found = (typeof axes === 'number' ? [axes] : [...axes]).map((axis) => checkAxis(operator, axis, shape));
+  if (new Set(found).size !== found.length) {
+    throw new ArgumentError(`${operator}: an axis is named twice in ${show(axes)} (input ${showShape(shape)})`);
+  }
+  return found.sort((a, b) => a - b);
+}

@@ -1,0 +1,107 @@
+import copyViewCode from '../../shaders/copy_view.wgsl';
+import { ShapeError } from '../errors.ts';
+import { type DeviceArray, type Shape, showShape } from './array.ts';
+import { elementwise, f32, output, runKernel } from './run.ts';
+
+/** One axis of a copy, from the result's side. */
+interface ViewAxis {
+  /** Size in the result. */
+  size: number;
+  /** Elements from one place to the next in the source; 0 repeats. */
+  stride: number;
+  /** Places in the result before the source begins; negative where it begins before the result. */
+  before: number;
+  /** Size in the source. */
+  length: number;
+}
+
+/** What the kernel's uniform holds. */
+const MAX_AXES = 8;
+
+export function stridesOf(shape: Shape): number[] {
+  const strides: number[] = [];
+  let stride = 1;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    strides[d] = stride;
+    stride *= shape[d]!;
+  }
+  return strides;
+}
+
+/** Fewer axes that say the same: each costs a division an element. */
+function merged(axes: readonly ViewAxis[]): ViewAxis[] {
+  const whole = (axis: ViewAxis) => axis.before === 0 && axis.length === axis.size;
+  const result: ViewAxis[] = [];
+  for (const axis of axes) {
+    if (axis.size === 1 && whole(axis)) continue;
+    const last = result.at(-1);
+    if (last && whole(axis) && last.stride === axis.stride * axis.size) {
+      const [size, before, length] = [last.size, last.before, last.length].map((n) => n * axis.size);
+      result[result.length - 1] = { size: size!, stride: axis.stride, before: before!, length: length! };
+    } else {
+      result.push(axis);
+    }
+  }
+  return result;
+}
+
+function copyView(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly ViewAxis[],
+  { fill = 0, into }: { fill?: number; into?: DeviceArray } = {},
+): DeviceArray {
+  const shape = axes.map((axis) => axis.size);
+  const few = merged(axes);
+  if (few.length > MAX_AXES) {
+    throw new ShapeError(`${operator}: at most ${MAX_AXES} axes can be moved at once (input ${showShape(x.shape)})`);
+  }
+  const y = output(x.device, shape, x.models, into, x.dtype);
+  const bits = x.dtype === 'f32' ? f32(fill) : fill;
+  const words = few.flatMap(({ size, stride, before, length }) => [size, stride, before, length]);
+  const unused = new Array(4 * (MAX_AXES - few.length)).fill(0);
+  runKernel(
+    x.device,
+    { name: 'copy_view', code: copyViewCode },
+    [y.size, x.size, few.length, bits, ...words, ...unused],
+    [x, y],
+    elementwise(y.size, x.models),
+  );
+  return y;
+}
+
+/** Axes in another order: axis d of the result is axis `order[d]` of x. Memory-bound. */
+export function transpose(operator: string, x: DeviceArray, order: readonly number[], into?: DeviceArray): DeviceArray {
+  const strides = stridesOf(x.shape);
+  const axes = order.map((d) => ({ size: x.shape[d]!, stride: strides[d]!, before: 0, length: x.shape[d]! }));
+  return copyView(operator, x, axes, { into });
+}
+
+/**
+ * What of x lies between `before` places in front of it and the end of `shape`: places outside of x hold `fill`. Negative
+ * `before` cuts off. Both padding and slicing, and each is the other's gradient. Memory-bound.
+ */
+export function moveWindow(
+  operator: string,
+  x: DeviceArray,
+  before: readonly number[],
+  shape: Shape,
+  options: { fill?: number; into?: DeviceArray } = {},
+): DeviceArray {
+  const strides = stridesOf(x.shape);
+  const axes = shape.map((size, d) => ({ size, stride: strides[d]!, before: before[d]!, length: x.shape[d]! }));
+  return copyView(operator, x, axes, options);
+}
+
+/** x repeated along axes of size 1, and along axes it lacks at the front, to `shape`. The caller checks that it fits. Memory-bound. */
+export function broadcastTo(operator: string, x: DeviceArray, shape: Shape): DeviceArray {
+  const missing = shape.length - x.shape.length;
+  const strides = stridesOf(x.shape);
+  const axes = shape.map((size, d) => {
+    const own = d < missing ? 1 : x.shape[d - missing]!;
+    return { size, stride: own === 1 ? 0 : strides[d - missing]!, before: 0, length: size };
+  });
+  return copyView(operator, x, axes);
+}
+
+export const inverse = (order: readonly number[]): number[] => order.map((_, d) => order.indexOf(d));

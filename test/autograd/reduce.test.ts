@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ArgumentError, argmax, max, mean, min, ShapeError, sum, tensor, variance } from '../../src/node.ts';
+import { argmax as argmaxReference } from '../reference/reduce.ts';
+import { compareWithReference, type HostInput, runOperator } from '../support/adapter.ts';
+import { reduceCase } from '../support/cases-reduce.ts';
+import { expectClose } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawInputs, FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { expectRefused, type Wrong } from '../support/refused.ts';
+
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+
+const wrong: Wrong[] = [
+  ['sum: axis', (t) => sum(t([2, 3]), { axis: 2 }), ShapeError, ['sum', 'axis 2', '[2,3]']],
+  ['mean: negative axis', (t) => mean(t([2, 3]), { axis: -3 }), ShapeError, ['mean', 'axis -3', '[2,3]']],
+  ['max: an axis of a scalar', (t) => max(t([]), { axis: 0 }), ShapeError, ['max', '[]', 'none']],
+  ['min: a fraction', (t) => min(t([2, 3]), { axis: 0.5 }), ArgumentError, ['min', '0.5']],
+  ['sum: one axis twice', (t) => sum(t([2, 3]), { axis: [1, -1] }), ArgumentError, ['sum', 'twice', '[2,3]']],
+  ['sum: no axis', (t) => sum(t([2]), { axis: 'last' as unknown as number }), ArgumentError, ['sum', 'last']],
+  ['sum: keepDims', (t) => sum(t([2]), { keepDims: 1 as unknown as boolean }), ArgumentError, ['sum', 'keepDims']],
+  ['max: nothing', (t) => max(t([2, 0, 3]), { axis: 1 }), ShapeError, ['max', '[2,0,3]']],
+  ['argmax: nothing', (t) => argmax(t([0])), ShapeError, ['argmax', '[0]']],
+  ['argmax: two axes', (t) => argmax(t([2, 2]), { axis: [0, 1] as unknown as number }), ArgumentError, ['argmax']],
+  ['argmax: dtype', (t) => argmax(t([2], { dtype: 'u32' })), ArgumentError, ['argmax', 'u32', '[2]']],
+  ['variance: dtype', (t) => variance(t([2], { dtype: 'i32' })), ArgumentError, ['variance', 'i32']],
+  ['variance: ddof', (t) => variance(t([2, 3]), { axis: 0, ddof: 2 }), ShapeError, ['variance', 'ddof 2', '[2,3]']],
+  ['variance: negative ddof', (t) => variance(t([2]), { ddof: -1 }), ArgumentError, ['variance', '-1']],
+];
+
+describeOnDevice('reductions', (device) => {
+  test.each(wrong.map((row) => [row[0], row] as const))('refuses %s', (_what, row) => expectRefused(device, row));
+
+  const run = (name: 'max' | 'min' | 'variance', x: HostInput, attrs: object, dout: number[]) =>
+    runOperator(device, name, [x], attrs, dout);
+
+  test('max and min share the gradient evenly among equals', async () => {
+    const x = { shape: [3, 4], data: [1, 5, 5, 2, -3, -3, -3, -3, 0, -0, -1, -2] };
+    const largest = await run('max', x, { axis: 1 }, [6, 8, 10]);
+    expectClose(largest.output, [5, -3, 0]);
+    expectClose(largest.grads[0]!, [0, 3, 3, 0, 2, 2, 2, 2, 5, 5, 0, 0]);
+    const smallest = await run('min', x, { axis: 0 }, [1, 2, 3, 4]);
+    expectClose(smallest.output, [-3, -3, -3, -3]);
+    expectClose(smallest.grads[0]!, [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
+  });
+
+  test('NaN wins, its gradient is NaN, and other rows stay clean', async () => {
+    const x = { shape: [2, 3], data: [1, nan, inf, -inf, 2, -inf] };
+    const largest = await run('max', x, { axis: 1 }, [1, 1]);
+    expectClose(largest.output, [nan, 2]);
+    expectClose(largest.grads[0]!, [nan, nan, nan, 0, 1, 0]);
+    const smallest = await run('min', x, { axis: 1 }, [1, 1]);
+    expectClose(smallest.output, [nan, -inf]);
+    expectClose(smallest.grads[0]!, [nan, nan, nan, 0.5, 0, 0.5]);
+  });
+
+  test('a NaN anywhere in a long axis is found', async () => {
+    for (const place of [0, 63, 64, 4999, 5002]) {
+      const data = Array.from({ length: 5003 }, (_, i) => (i === place ? nan : i % 7));
+      const { output } = await run('max', { shape: [5003], data }, {}, [1]);
+      expectClose(output, [nan]);
+    }
+  });
+
+  test('variance: ddof as NumPy has it, one element, equal elements, and a mean far from 0', async () => {
+    const x = { shape: [2, 2], data: [1, 3, 1e4, 1e4 + 2] };
+    expectClose((await run('variance', x, { axis: 1 }, [1, 1])).output, [1, 1]);
+    const { output, grads } = await run('variance', x, { axis: 1, ddof: 1 }, [1, 3]);
+    expectClose(output, [2, 2]);
+    expectClose(grads[0]!, [-2, 2, -6, 6]);
+    const single = await run('variance', { shape: [3, 1], data: [5, -1e30, 0.1] }, { axis: 1 }, [1, 1, 1]);
+    expectClose(single.output, [0, 0, 0]);
+    expectClose(single.grads[0]!, [0, 0, 0]);
+  });
+
+  test.each([
+    ['sum', [100_003], {}],
+    ['sum', [3, 1009, 2], { axis: 1 }],
+    ['mean', [67, 5, 131], { axis: [0, 2] }],
+    ['max', [10_007], {}],
+    ['min', [2, 67, 65], { axis: [0, 1], keepDims: true }],
+    ['variance', [131, 65, 3], { axis: [0, 1] }],
+  ] as const)('%s over a long axis: %j %j', async (name, shape, attrs) => {
+    await compareWithReference(device, name, { inputs: [{ shape: [...shape] }], attrs, seed: 17 });
+  });
+
+  test.each(['sum', 'mean', 'max', 'min', 'variance'] as const)('%s of a batch of none', async (name) => {
+    await compareWithReference(device, name, { inputs: [{ shape: [0, 3] }], attrs: { axis: 1 }, seed: 1 });
+  });
+
+  test('argmax agrees with the reference on drawn shapes, ties included', async () => {
+    await fc.assert(
+      fc.asyncProperty(reduceCase('full'), async (c) => {
+        const { axis, keepDims } = c.attrs as { axis?: number | number[]; keepDims: boolean };
+        const attrs = { axis: [axis].flat()[0], keepDims };
+        const [x] = drawInputs(c, 'integer');
+        using input = tensor(device, x!.data, x!.shape);
+        using place = argmax(input, attrs);
+        const expected = argmaxReference(x!, attrs);
+        expect([place.shape, place.dtype]).toEqual([expected.shape, 'u32']);
+        expect([...(await place.data())]).toEqual([...expected.data]);
+      }),
+      { seed: FAST_CHECK_SEED, numRuns: 30 },
+    );
+  });
+
+  test('argmax: the first of equals, the first NaN before every number, each model for itself', async () => {
+    using x = tensor(device, [2, 7, 7, 1, nan, inf, nan, 0, -inf, -inf, -inf, -inf], [1, 4], { models: 3 });
+    using place = argmax(x, { axis: -1 });
+    expect([...(await place.data())]).toEqual([1, 0, 0]);
+  });
+});
