@@ -2,7 +2,7 @@ export { conv2d } from './conv2d.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export { type OperatorName, operators } from './operators.ts';
 export { add, relu } from './pointwise.ts';
-export { maxPool2d } from './pooling.ts';
+export { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
 export { reshape } from './reshape.ts';
 export { softmax, softmaxCrossEntropy, softmaxCrossEntropyWithHits } from './softmax.ts';

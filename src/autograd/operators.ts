@@ -1,7 +1,7 @@
 import { conv2d } from './conv2d.ts';
 import { biasAdd, linear, matmul } from './linear.ts';
 import { add, relu } from './pointwise.ts';
-import { maxPool2d } from './pooling.ts';
+import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { softmax, softmaxCrossEntropy } from './softmax.ts';
@@ -18,6 +18,8 @@ export const operators = {
   matmul,
   max,
   maxPool2d,
+  avgPool2d,
+  globalAveragePool2d,
   mean,
   min,
   relu,

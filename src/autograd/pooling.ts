@@ -15,3 +15,25 @@ export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
   const pool = kernels.maxPool2d(arrayOf('maxPool2d', 'the input', x), options);
   return taped(pool.y, [x], (dy, { into }) => [kernels.maxPool2dGrad(dy, pool, into(0))]);
 }
+
+/**
+ * Mean of each window: x [N,H,W,C] -> [N,OH,OW,C]. Padding is not counted, as in TensorFlow; PyTorch counts it unless told
+ * `count_include_pad=False`.
+ *
+ *     dx = sum over the windows that hold the pixel of dy / (pixels of the window inside the image)
+ * @throws ShapeError, ArgumentError
+ */
+export function avgPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
+  checkOptions('avgPool2d', options);
+  const pool = kernels.avgPool2d(arrayOf('avgPool2d', 'the input', x), options);
+  return taped(pool.y, [x], (dy, { into }) => [kernels.avgPool2dGrad(dy, pool, into(0))]);
+}
+
+/**
+ * Mean of each channel over all pixels: x [N,H,W,C] -> [N,C]. `dx = dy / (H W)`.
+ * @throws ShapeError also for an image without pixels, ArgumentError
+ */
+export function globalAveragePool2d(x: Tensor): Tensor {
+  const pool = kernels.globalAveragePool2d(arrayOf('globalAveragePool2d', 'the input', x));
+  return taped(pool.y, [x], (dy, { into }) => [kernels.avgPool2dGrad(dy, pool, into(0))]);
+}

@@ -4,7 +4,7 @@ import { conv2d } from './conv2d.ts';
 import { add, biasAdd } from './elementwise.ts';
 import { softmaxCrossEntropy } from './loss.ts';
 import { linear, matmul } from './matmul.ts';
-import { maxPool2d } from './pooling.ts';
+import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import type { Reference } from './reference.ts';
 import { reshape } from './shape.ts';
@@ -19,6 +19,8 @@ export const references: Record<OperatorName, Reference> = {
   relu,
   softmax,
   maxPool2d,
+  avgPool2d,
+  globalAveragePool2d,
   reshape,
   sum,
   mean,

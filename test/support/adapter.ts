@@ -19,6 +19,8 @@ const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Att
   relu: ([x]) => tg.relu(x),
   softmax: ([x]) => tg.softmax(x),
   maxPool2d: ([x], attrs) => tg.maxPool2d(x, attrs),
+  avgPool2d: ([x], attrs) => tg.avgPool2d(x, attrs),
+  globalAveragePool2d: ([x]) => tg.globalAveragePool2d(x),
   reshape: ([x], attrs) => tg.reshape(x, attrs.shape),
   sum: ([x], attrs) => tg.sum(x, attrs),
   mean: ([x], attrs) => tg.mean(x, attrs),
@@ -81,7 +83,17 @@ export function hostInputs(c: OperatorCase, kind: 'normal' | 'integer' = 'normal
 }
 
 /** Operators that add up products of their inputs: on absolute values they give the magnitude of what was added up. */
-const SUMS: ReadonlySet<OperatorName> = new Set(['matmul', 'linear', 'conv2d', 'biasAdd', 'add', 'sum', 'mean']);
+const SUMS: ReadonlySet<OperatorName> = new Set([
+  'matmul',
+  'linear',
+  'conv2d',
+  'biasAdd',
+  'add',
+  'sum',
+  'mean',
+  'avgPool2d',
+  'globalAveragePool2d',
+]);
 
 /**
  * The size of the terms behind each element of the output and of the gradients, with which rounding errors grow (see

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { OperatorName } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
+import { imageCase, poolCase } from './cases-pooling.ts';
 import { reduceCases } from './cases-reduce.ts';
 import { random } from './random.ts';
 
@@ -135,6 +136,8 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     linear: linearCase(size),
     conv2d: conv2dCase(size),
     maxPool2d: maxPool2dCase(size),
+    avgPool2d: poolCase(size),
+    globalAveragePool2d: imageCase(size),
     relu: unary(size),
     softmax: unary(size),
     ...reduceCases(size),
