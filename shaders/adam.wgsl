@@ -1,9 +1,10 @@
 // One Adam step over all parameters, which lie in one flat buffer (with gradients and both moments laid out alike):
 //   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= step_size * m / (sqrt(v) + eps)
 // step_size = rate * sqrt(1 - b2^t) / (1 - b1^t), computed by the host in float64. Kingma and Ba 2015 (end of section 2),
-// which is Keras's form: eps stands outside the bias correction. Memory-bound.
+// which is Keras's form: eps stands outside the bias correction. With decay > 0 it is AdamW (Loshchilov and Hutter 2019): the
+// old weight loses rate * decay * w besides, which the moments never see. Memory-bound.
 // The complements 1 - b1 and 1 - b2 come from the host: 1 - 0.999 in f32 is off by 5e-5.
-struct Params { size: u32, rest1: f32, rest2: f32, epsilon: f32 }
+struct Params { size: u32, rest1: f32, rest2: f32, epsilon: f32, decay: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> state: StepState;
 @group(0) @binding(2) var<storage, read> gradient: array<f32>;
@@ -20,5 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let v_new = v[i] + (g * g - v[i]) * params.rest2;
   m[i] = m_new;
   v[i] = v_new;
-  weight[i] -= state.step_size * m_new / (sqrt(v_new) + params.epsilon);
+  var w = weight[i];
+  if (params.decay != 0.0) { w -= w * params.decay * state.rate; }
+  weight[i] = w - state.step_size * m_new / (sqrt(v_new) + params.epsilon);
 }

@@ -3,4 +3,5 @@ struct StepState {
   batch_start: u32, // where this batch begins in the shuffled order
   step: u32,        // optimiser steps taken so far, from 1 in the first
   step_size: f32,   // the optimiser's effective rate at this step
+  rate: f32,        // the plain learning rate, which weight decay goes by
 }

@@ -15,11 +15,12 @@ export class StepState {
     device.counters.buffersCreated++;
   }
 
-  /** @param values.batchStart position of the batch in the order; `step` from 1; `stepSize` see `Optimizer.stepSize` */
-  write(values: { batchStart: number; step?: number; stepSize?: number }): void {
+  /** @param values.batchStart position of the batch in the order; `step` from 1; `stepSize`, `rate` see `Optimizer` */
+  write(values: { batchStart: number; step?: number; stepSize?: number; rate?: number }): void {
     this.view.setUint32(0, values.batchStart, true);
     this.view.setUint32(4, values.step ?? 0, true);
     this.view.setFloat32(8, values.stepSize ?? 0, true);
+    this.view.setFloat32(12, values.rate ?? 0, true);
     this.device.flush(); // what was dispatched before must still see the old values
     this.device.gpu.queue.writeBuffer(this.buffer, 0, this.words);
     this.device.counters.bytesUploaded += 16;

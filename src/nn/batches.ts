@@ -84,7 +84,7 @@ export class BatchRunner {
   }
 
   /** Submits batch number `i` of the pass. @returns its number of samples */
-  run(i: number, optimizer: { step?: number; stepSize?: number } = {}): number {
+  run(i: number, optimizer: { step?: number; stepSize?: number; rate?: number } = {}): number {
     const batchStart = i * this.batchSize;
     const count = Math.min(this.batchSize, this.data.size - batchStart);
     const program = this.program(count);

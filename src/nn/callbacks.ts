@@ -1,3 +1,5 @@
+import type { Optimizer } from './optimizers/index.ts';
+
 /** Running figures during an epoch. They come from read-backs that nothing waits for, so they trail the GPU by a few steps. */
 export interface BatchLogs {
   /** Epoch under way, from 1. */
@@ -41,6 +43,8 @@ export interface History {
 /** Hooks into `fit`, as in Keras. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. */
 export interface Callback {
   onTrainBegin?(info: { epochs: number; samples: number; batchSize: number }): void | Promise<void>;
+  /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
+  onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;
   onEpochEnd?(logs: EpochLogs): void | Promise<void>;
   onTrainEnd?(history: History): void | Promise<void>;

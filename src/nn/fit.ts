@@ -51,8 +51,10 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
     scope(device, () => {
       parameters.zeroGrad();
       const result = loss.call(model.callLogits(x, { training: true }), labels);
-      result.loss.backward();
-      optimizer.apply(parameters, runner.state);
+      if (parameters.trainableRuns.length > 0) {
+        result.loss.backward();
+        optimizer.apply(parameters, runner.state);
+      }
       totals.add(result.loss, result.hits);
     }),
   );
@@ -83,6 +85,7 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
   try {
     for (const callback of callbacks) await callback.onTrainBegin?.({ epochs, samples: data.size, batchSize });
     for (let epoch = 1; epoch <= epochs && !signal?.aborted; epoch++) {
+      for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
       const epochBegun = performance.now();
       totals.reset();
       if (options.shuffle ?? true) {
@@ -90,7 +93,7 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
       }
       for (let i = 0; i < runner.stepsPerEpoch && !signal?.aborted; i++) {
         const step = ++optimizer.iterations;
-        runner.run(i, { step, stepSize: optimizer.stepSize(step) });
+        runner.run(i, { step, stepSize: optimizer.stepSize(step), rate: optimizer.rateAt(step) });
         await throttle.afterStep();
         progress(epoch, epochBegun);
       }

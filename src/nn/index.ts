@@ -9,6 +9,21 @@ export { Flatten } from './layers/flatten.ts';
 export { type Activation, type CallContext, Layer, type LayerOptions } from './layers/layer.ts';
 export { MaxPooling2D, type MaxPooling2DOptions } from './layers/pooling.ts';
 export { type Loss, type LossName, SparseCategoricalCrossentropy } from './losses.ts';
-export { Adam, type AdamOptions, type Optimizer } from './optimizers.ts';
+export {
+  Adam,
+  type AdamOptions,
+  AdamW,
+  type AdamWOptions,
+  type Optimizer,
+  type OptimizerName,
+  type OptimizerOptions,
+  RMSprop,
+  type RMSpropOptions,
+  SGD,
+  type SGDOptions,
+} from './optimizers/index.ts';
 export type { Weight, WeightSpec } from './parameters.ts';
+export { LearningRateScheduler } from './rate-scheduler.ts';
+export type { Rate, Schedule } from './schedules.ts';
+export * as schedules from './schedules.ts';
 export { type CompileOptions, Sequential } from './sequential.ts';

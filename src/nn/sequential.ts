@@ -12,7 +12,7 @@ import { type FitOptions, fit } from './fit.ts';
 import { Dense } from './layers/dense.ts';
 import { Layer } from './layers/layer.ts';
 import { type Loss, type LossName, lossOf } from './losses.ts';
-import type { Optimizer } from './optimizers.ts';
+import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
 import { summaryTable } from './summary.ts';
@@ -27,7 +27,7 @@ export interface PlannedLayer {
 }
 
 export interface CompileOptions {
-  optimizer: Optimizer;
+  optimizer: OptimizerName | Optimizer;
   loss: LossName | Loss;
   /** Accuracy comes with the loss kernel at no cost and is always reported; naming it documents the intent, as in Keras. */
   metrics?: 'accuracy'[];
@@ -126,14 +126,11 @@ export class Sequential {
 
   /**
    * Chooses optimiser and loss. Called again, it starts with a new optimiser and keeps the weights.
-   * @throws ArgumentError for an unknown loss, or one that needs logits or a softmax this model does not end in
+   * @throws ArgumentError for an unknown loss or optimiser, or one that needs logits or a softmax this model does not end in
    */
   compile(options: CompileOptions): this {
     checkOptions('compile', options);
-    const { optimizer } = options;
-    if (typeof optimizer?.apply !== 'function') {
-      throw new ArgumentError(`compile: optimizer must be one such as new Adam(), but is ${show(optimizer)}`);
-    }
+    const optimizer = optimizerOf(options.optimizer);
     const loss = lossOf(options.loss);
     if (!loss.fromLogits && !this.endsInSoftmax) {
       throw new ArgumentError(

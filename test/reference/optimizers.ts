@@ -42,3 +42,74 @@ export function adamStep(
     }
   });
 }
+
+/** One weight's state: named arrays of its shape, all zero at first. */
+export type Slots = Record<'m' | 'v' | 'a', NdArray>;
+export const slotsOf = (weight: NdArray): Slots => ({
+  m: zerosLike(weight),
+  v: zerosLike(weight),
+  a: zerosLike(weight),
+});
+
+/** Changes one element in place, given its gradient and the number of the step, from 1. */
+type Rule<Options> = (
+  w: number,
+  g: number,
+  s: { m: number; v: number; a: number },
+  t: number,
+  o: Required<Options>,
+) => number;
+
+/** A step of a weight in place, by a rule for one element that returns the new value and leaves its state in `s`. */
+function inPlace<Options>(rule: Rule<Options>, defaults: Required<Options>) {
+  return (weight: NdArray, grad: NdArray, slots: Slots, t: number, options: Options): void => {
+    const all = { ...defaults, ...options };
+    for (let i = 0; i < weight.data.length; i++) {
+      const s = { m: slots.m.data[i]!, v: slots.v.data[i]!, a: slots.a.data[i]! };
+      weight.data[i] = rule(weight.data[i]!, grad.data[i]!, s, t, all);
+      slots.m.data[i] = s.m;
+      slots.v.data[i] = s.v;
+      slots.a.data[i] = s.a;
+    }
+  };
+}
+
+/** keras/src/optimizers/sgd.py, update_step. */
+export const sgdStep = inPlace<{ learningRate?: number; momentum?: number; nesterov?: boolean }>(
+  (w, g, s, _t, { learningRate, momentum, nesterov }) => {
+    if (momentum === 0) return w - learningRate * g;
+    s.m = momentum * s.m - learningRate * g;
+    return nesterov ? w + momentum * s.m - learningRate * g : w + s.m;
+  },
+  { learningRate: 0.01, momentum: 0, nesterov: false },
+);
+
+/** keras/src/optimizers/rmsprop.py, update_step. */
+export const rmspropStep = inPlace<{
+  learningRate?: number;
+  rho?: number;
+  momentum?: number;
+  epsilon?: number;
+  centered?: boolean;
+}>(
+  (w, g, s, _t, { learningRate, rho, momentum, epsilon, centered }) => {
+    s.v = rho * s.v + (1 - rho) * g * g;
+    if (centered) s.a = rho * s.a + (1 - rho) * g;
+    const increment = (learningRate * g) / Math.sqrt(s.v - (centered ? s.a * s.a : 0) + epsilon);
+    if (momentum === 0) return w - increment;
+    s.m = momentum * s.m + increment;
+    return w - s.m;
+  },
+  { learningRate: 0.001, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false },
+);
+
+/** keras/src/optimizers/adam.py after base_optimizer.py's _apply_weight_decay. */
+export const adamwStep = inPlace<AdamOptions & { weightDecay?: number }>(
+  (w, g, s, t, { learningRate, beta1, beta2, epsilon, weightDecay }) => {
+    s.m += (g - s.m) * (1 - beta1);
+    s.v += (g * g - s.v) * (1 - beta2);
+    const rate = (learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
+    return w - w * weightDecay * learningRate - (s.m * rate) / (Math.sqrt(s.v) + epsilon);
+  },
+  { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.004 },
+);

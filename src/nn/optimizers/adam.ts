@@ -1,0 +1,68 @@
+import type { DeviceArray } from '../../kernels/array.ts';
+import { adam } from '../../kernels/optimizer.ts';
+import type { StepState } from '../../kernels/step-state.ts';
+import { FlatOptimizer, NOT_NEGATIVE, type OptimizerOptions, POSITIVE, SHARE } from './optimizer.ts';
+
+/** `learningRate` is 0.001 by default. */
+export interface AdamOptions extends OptimizerOptions {
+  /** Default 0.9. */
+  beta1?: number;
+  /** Default 0.999. */
+  beta2?: number;
+  /** Default 1e-7: Keras's, and ten times PyTorch's; it stands outside the bias correction, as in Keras. */
+  epsilon?: number;
+}
+
+/**
+ * Adam (Kingma and Ba 2015) in Keras's form (keras/src/optimizers/adam.py):
+ *
+ *     m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
+ *     w = w - rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)
+ *
+ * PyTorch adds eps (1e-8) to sqrt(v / (1 - b2^t)) instead, which matters in the first steps and for tiny gradients.
+ */
+export class Adam extends FlatOptimizer {
+  readonly name: string = 'adam';
+  private readonly beta1: number;
+  private readonly beta2: number;
+  private readonly epsilon: number;
+  /** Share of a weight, times the rate, that it loses at each step. */
+  protected decay = 0;
+
+  /** @throws ArgumentError for a rate or epsilon that is not positive, or a beta outside [0, 1) */
+  constructor(options: AdamOptions = {}, kind = 'Adam') {
+    super(kind, options, 0.001, 2);
+    this.beta1 = this.inRange('beta1', options.beta1 ?? 0.9, SHARE);
+    this.beta2 = this.inRange('beta2', options.beta2 ?? 0.999, SHARE);
+    this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
+  }
+
+  override stepSize(t: number): number {
+    return (this.rateAt(t) * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
+  }
+
+  protected update(weight: DeviceArray, gradient: DeviceArray, slots: DeviceArray[], state: StepState): void {
+    const [m, v] = slots as [DeviceArray, DeviceArray];
+    const { beta1, beta2, epsilon, decay } = this;
+    adam(weight, gradient, { m, v }, state, { beta1, beta2, epsilon, decay });
+  }
+}
+
+export interface AdamWOptions extends AdamOptions {
+  /** Default 0.004, Keras's; PyTorch's is 0.01. */
+  weightDecay?: number;
+}
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019) in Keras's form: before Adam's step, w = w - rate decay w, for
+ * every trainable weight, biases included. PyTorch does the same, but for its defaults and its place of eps.
+ */
+export class AdamW extends Adam {
+  override readonly name = 'adamw';
+
+  /** @throws ArgumentError as Adam's, and for a decay below zero */
+  constructor(options: AdamWOptions = {}) {
+    super(options, 'AdamW');
+    this.decay = this.inRange('weightDecay', options.weightDecay ?? 0.004, NOT_NEGATIVE);
+  }
+}

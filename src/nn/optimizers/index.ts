@@ -1,0 +1,25 @@
+import { show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
+import { Adam, AdamW } from './adam.ts';
+import type { Optimizer } from './optimizer.ts';
+import { RMSprop } from './rmsprop.ts';
+import { SGD } from './sgd.ts';
+
+export { Adam, type AdamOptions, AdamW, type AdamWOptions } from './adam.ts';
+export type { Optimizer, OptimizerOptions } from './optimizer.ts';
+export { RMSprop, type RMSpropOptions } from './rmsprop.ts';
+export { SGD, type SGDOptions } from './sgd.ts';
+
+const named = { sgd: () => new SGD(), adam: () => new Adam(), adamw: () => new AdamW(), rmsprop: () => new RMSprop() };
+export type OptimizerName = keyof typeof named;
+
+/** An optimiser by Keras's name, with its defaults, or as an object. @throws ArgumentError for anything else */
+export function optimizerOf(optimizer: OptimizerName | Optimizer): Optimizer {
+  if (typeof optimizer === 'object' && typeof optimizer?.apply === 'function') return optimizer;
+  if (typeof optimizer !== 'string' || !Object.hasOwn(named, optimizer)) {
+    throw new ArgumentError(
+      `compile: optimizer must be one such as new Adam() or one of ${Object.keys(named).join(', ')}, but is ${show(optimizer)}`,
+    );
+  }
+  return named[optimizer]();
+}

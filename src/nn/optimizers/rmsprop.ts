@@ -1,0 +1,48 @@
+import type { DeviceArray } from '../../kernels/array.ts';
+import { rmsprop } from '../../kernels/optimizer.ts';
+import type { StepState } from '../../kernels/step-state.ts';
+import { FlatOptimizer, type OptimizerOptions, POSITIVE, SHARE } from './optimizer.ts';
+
+/** `learningRate` is 0.001 by default. */
+export interface RMSpropOptions extends OptimizerOptions {
+  /** Share of the old mean square that is kept. Default 0.9; PyTorch calls it alpha and has 0.99. */
+  rho?: number;
+  /** Default 0. */
+  momentum?: number;
+  /** Default 1e-7. */
+  epsilon?: number;
+  /** Divide by the gradients' deviation from their mean instead of their size. Default false. */
+  centered?: boolean;
+}
+
+/**
+ * RMSprop (Hinton 2012) in Keras's form (keras/src/optimizers/rmsprop.py):
+ *
+ *     v = rho v + (1 - rho) g^2;   w = w - rate g / sqrt(v + eps)
+ *     centered:  a = rho a + (1 - rho) g, and v - a^2 in the place of v
+ *     momentum:  m = momentum m + rate g / sqrt(v + eps);   w = w - m
+ *
+ * PyTorch adds eps (1e-8) outside the root, and its velocity is not multiplied with the rate until it is used.
+ */
+export class RMSprop extends FlatOptimizer {
+  readonly name = 'rmsprop';
+  private readonly rho: number;
+  private readonly momentum: number;
+  private readonly epsilon: number;
+  private readonly centered: boolean;
+
+  /** @throws ArgumentError for a rate or epsilon that is not positive, or a rho or momentum outside [0, 1) */
+  constructor(options: RMSpropOptions = {}) {
+    super('RMSprop', options, 0.001, options?.momentum || options?.centered ? 3 : 1);
+    this.rho = this.inRange('rho', options.rho ?? 0.9, SHARE);
+    this.momentum = this.inRange('momentum', options.momentum ?? 0, SHARE);
+    this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
+    this.centered = options.centered ?? false;
+  }
+
+  protected update(weight: DeviceArray, gradient: DeviceArray, slots: DeviceArray[], state: StepState): void {
+    const [square, average, velocity] = slots as [DeviceArray, DeviceArray?, DeviceArray?];
+    const { rho, momentum, epsilon, centered } = this;
+    rmsprop(weight, gradient, { square, average, velocity }, state, { rho, momentum, epsilon, centered });
+  }
+}

@@ -1,0 +1,41 @@
+import type { DeviceArray } from '../../kernels/array.ts';
+import { sgd } from '../../kernels/optimizer.ts';
+import type { StepState } from '../../kernels/step-state.ts';
+import { FlatOptimizer, type OptimizerOptions, type Range } from './optimizer.ts';
+
+const ZERO_TO_ONE: Range = { fits: (x) => x >= 0 && x <= 1, range: 'in [0, 1]' };
+
+/** `learningRate` is 0.01 by default. */
+export interface SGDOptions extends OptimizerOptions {
+  /** Default 0. */
+  momentum?: number;
+  /** Default false; without momentum it changes nothing, as in Keras. */
+  nesterov?: boolean;
+}
+
+/**
+ * Gradient descent in Keras's form (keras/src/optimizers/sgd.py):
+ *
+ *     w = w - rate g                                 without momentum
+ *     m = momentum m - rate g;   w = w + m           with momentum
+ *                                w = w + momentum m - rate g    and with Nesterov
+ *
+ * PyTorch's velocity sums gradients, not steps (m = momentum m + g; w = w - rate m): the same for a constant rate, but after
+ * a change of the rate its velocity is rescaled at once, Keras's is not.
+ */
+export class SGD extends FlatOptimizer {
+  readonly name = 'sgd';
+  private readonly momentum: number;
+  private readonly nesterov: boolean;
+
+  /** @throws ArgumentError for a rate that is not positive, or a momentum outside [0, 1] */
+  constructor(options: SGDOptions = {}) {
+    super('SGD', options, 0.01, options?.momentum ? 1 : 0);
+    this.momentum = this.inRange('momentum', options.momentum ?? 0, ZERO_TO_ONE);
+    this.nesterov = options.nesterov ?? false;
+  }
+
+  protected update(weight: DeviceArray, gradient: DeviceArray, [velocity]: DeviceArray[], state: StepState): void {
+    sgd(weight, gradient, velocity, state, { momentum: this.momentum, nesterov: this.nesterov });
+  }
+}

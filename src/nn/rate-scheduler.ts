@@ -1,0 +1,23 @@
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Callback } from './callbacks.ts';
+import type { Optimizer } from './optimizers/index.ts';
+
+/**
+ * Sets the learning rate at the beginning of each epoch, as Keras's callback of this name: `schedule` is given the epoch,
+ * counted from 0 as in Keras (though `EpochLogs.epoch` counts from 1), and the rate as it stands.
+ */
+export class LearningRateScheduler implements Callback {
+  /** @throws ArgumentError unless `schedule` is a function */
+  constructor(private readonly schedule: (epoch: number, learningRate: number) => number) {
+    if (typeof schedule !== 'function') {
+      throw new ArgumentError(
+        `LearningRateScheduler: takes a function (epoch, learningRate) => rate, not ${show(schedule)}`,
+      );
+    }
+  }
+
+  onEpochBegin({ epoch, optimizer }: { epoch: number; optimizer: Optimizer }): void {
+    optimizer.learningRate = this.schedule(epoch - 1, optimizer.learningRate);
+  }
+}

@@ -1,0 +1,127 @@
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+
+/** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
+export type Schedule = (step: number) => number;
+
+/** A learning rate: fixed, or by a schedule. */
+export type Rate = number | Schedule;
+
+const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'function' ? rate : () => rate);
+
+function check(what: string, numbers: Record<string, number>, fits: (x: number) => boolean, range: string): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || !fits(value)) {
+      throw new ArgumentError(`${what}: ${name} must be ${range}, but is ${show(value)}`);
+    }
+  }
+}
+const notNegative = (what: string, numbers: Record<string, number>) =>
+  check(what, numbers, (x) => x >= 0, 'zero or more');
+const positive = (what: string, numbers: Record<string, number>) => check(what, numbers, (x) => x > 0, 'positive');
+
+/** The same rate for ever. @throws ArgumentError for a rate below zero */
+export function constant(rate: number): Schedule {
+  notNegative('constant', { rate });
+  return () => rate;
+}
+
+/**
+ * values[0] up to and including step boundaries[0], values[1] up to and including boundaries[1], and so on: Keras's
+ * PiecewiseConstantDecay.
+ * @throws ArgumentError unless the boundaries rise and there is one value more than boundaries
+ */
+export function piecewiseConstantDecay(options: {
+  boundaries: readonly number[];
+  values: readonly number[];
+}): Schedule {
+  checkOptions('piecewiseConstantDecay', options);
+  const { boundaries, values } = options;
+  if (!Array.isArray(boundaries) || !Array.isArray(values) || values.length !== boundaries.length + 1) {
+    throw new ArgumentError(
+      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(values)} and boundaries ${show(boundaries)}`,
+    );
+  }
+  notNegative('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
+  if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]))) {
+    throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${show(boundaries)}`);
+  }
+  return (step) => {
+    const i = boundaries.findIndex((boundary) => step <= boundary);
+    return values.at(i);
+  };
+}
+
+/**
+ * initialLearningRate * decayRate ^ (step / decaySteps): Keras's ExponentialDecay. With `staircase` the exponent is rounded
+ * down, so that the rate drops once every `decaySteps` (PyTorch's StepLR).
+ * @throws ArgumentError for numbers below zero, or decaySteps of zero
+ */
+export function exponentialDecay(options: {
+  initialLearningRate: number;
+  decaySteps: number;
+  decayRate: number;
+  /** Default false. */
+  staircase?: boolean;
+}): Schedule {
+  checkOptions('exponentialDecay', options);
+  const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
+  notNegative('exponentialDecay', { initialLearningRate, decayRate });
+  positive('exponentialDecay', { decaySteps });
+  return (step) => {
+    const exponent = step / decaySteps;
+    return initialLearningRate * decayRate ** (staircase ? Math.floor(exponent) : exponent);
+  };
+}
+
+/**
+ * Half a cosine from the initial rate down to `alpha` times it over `decaySteps`, and that rate from then on: Keras's
+ * CosineDecay (Loshchilov and Hutter 2017, without restarts). Given a `warmupTarget`, the rate first rises to it in a
+ * straight line over `warmupSteps` and falls from there.
+ * @throws ArgumentError for numbers below zero, or decaySteps of zero
+ */
+export function cosineDecay(options: {
+  initialLearningRate: number;
+  decaySteps: number;
+  /** Default 0. */
+  alpha?: number;
+  warmupTarget?: number;
+  /** Default 0. */
+  warmupSteps?: number;
+}): Schedule {
+  checkOptions('cosineDecay', options);
+  const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
+  notNegative('cosineDecay', { initialLearningRate, alpha, warmupSteps });
+  positive('cosineDecay', { decaySteps });
+  const fall = (from: number) => (step: number) => {
+    const cosine = 0.5 * (1 + Math.cos((Math.PI * Math.min(step, decaySteps)) / decaySteps));
+    return from * ((1 - alpha) * cosine + alpha);
+  };
+  if (warmupTarget === undefined) return fall(initialLearningRate);
+  notNegative('cosineDecay', { warmupTarget });
+  return rise(initialLearningRate, warmupTarget, warmupSteps, fall(warmupTarget));
+}
+
+const rise =
+  (from: number, to: number, steps: number, then: Schedule): Schedule =>
+  (step) =>
+    step < steps ? from + ((to - from) * step) / steps : then(step - steps);
+
+/**
+ * A straight line from `initialLearningRate` at step 0 to the first rate of `target`, reached at step `steps`; `target` (a
+ * number or a schedule, which starts from its own step 0) follows.
+ * @throws ArgumentError for steps or a rate below zero
+ */
+export function warmUp(options: {
+  steps: number;
+  target: Rate;
+  /** Default 0. */
+  initialLearningRate?: number;
+}): Schedule {
+  checkOptions('warmUp', options);
+  const { steps, initialLearningRate = 0, target } = options;
+  notNegative('warmUp', { steps, initialLearningRate });
+  if (typeof target !== 'function') notNegative('warmUp', { target });
+  const after = scheduleOf(target);
+  return rise(initialLearningRate, after(0), steps, after);
+}
