@@ -1,6 +1,6 @@
-// y[row, c] = exp(x[row, c] - max) / sum over c of the same, one row an invocation; the maximum keeps exp from overflowing.
-//   models folded into the rows: x and y [rows, C]
-struct Params { rows: u32, classes: u32 }
+// y[c] = exp(x[c] - max) / sum over c of the same, one row an invocation; the maximum keeps exp from overflowing. Memory-bound.
+//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -9,14 +9,17 @@ struct Params { rows: u32, classes: u32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let row = (group.y * groups.x + group.x) * 64u + local;
   if (row >= params.rows) { return; }
-  let first = row * params.classes;
+  let step = params.inner; // from one class to the next
+  let o = row / step;
+  let first = o * params.classes * step + (row - o * step);
+  let end = first + params.classes * step;
   var top = x[first];
-  for (var c = 1u; c < params.classes; c++) { top = max(top, x[first + c]); }
+  for (var at = first + step; at < end; at += step) { top = max(top, x[at]); }
   var sum = 0.0;
-  for (var c = 0u; c < params.classes; c++) {
-    let e = exp(x[first + c] - top);
-    y[first + c] = e;
+  for (var at = first; at < end; at += step) {
+    let e = exp(x[at] - top);
+    y[at] = e;
     sum += e;
   }
-  for (var c = 0u; c < params.classes; c++) { y[first + c] /= sum; }
+  for (var at = first; at < end; at += step) { y[at] /= sum; }
 }

@@ -1,6 +1,6 @@
-// Gradient of softmax, from its output: dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j]), one row an invocation.
-//   models folded into the rows: y, dy and dx [rows, C]
-struct Params { rows: u32, classes: u32 }
+// Gradient of softmax, from its output: dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j]), one row an invocation. Memory-bound.
+//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> y: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
@@ -10,8 +10,11 @@ struct Params { rows: u32, classes: u32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let row = (group.y * groups.x + group.x) * 64u + local;
   if (row >= params.rows) { return; }
-  let first = row * params.classes;
+  let step = params.inner; // from one class to the next
+  let o = row / step;
+  let first = o * params.classes * step + (row - o * step);
+  let end = first + params.classes * step;
   var inner = 0.0;
-  for (var c = 0u; c < params.classes; c++) { inner += dy[first + c] * y[first + c]; }
-  for (var c = 0u; c < params.classes; c++) { dx[first + c] = y[first + c] * (dy[first + c] - inner); }
+  for (var at = first; at < end; at += step) { inner += dy[at] * y[at]; }
+  for (var at = first; at < end; at += step) { dx[at] = y[at] * (dy[at] - inner); }
 }

@@ -5,6 +5,12 @@ export { add, relu } from './pointwise.ts';
 export { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
 export { reshape } from './reshape.ts';
-export { softmax, softmaxCrossEntropy, softmaxCrossEntropyWithHits } from './softmax.ts';
+export {
+  logSoftmax,
+  type SoftmaxOptions,
+  softmax,
+  softmaxCrossEntropy,
+  softmaxCrossEntropyWithHits,
+} from './softmax.ts';
 export { noGrad } from './tape.ts';
 export { type HostArray, type HostData, scope, Tensor, tensor } from './tensor.ts';

@@ -4,7 +4,7 @@ import { add, relu } from './pointwise.ts';
 import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import { reshape } from './reshape.ts';
-import { softmax, softmaxCrossEntropy } from './softmax.ts';
+import { logSoftmax, softmax, softmaxCrossEntropy } from './softmax.ts';
 
 /**
  * Every differentiable operator by name. The tests' float64 references are typed by these names, so an operator without
@@ -15,6 +15,7 @@ export const operators = {
   biasAdd,
   conv2d,
   linear,
+  logSoftmax,
   matmul,
   max,
   maxPool2d,

@@ -1,3 +1,4 @@
+import { checkOptions } from '../check.ts';
 import { scaleRows } from '../kernels/pointwise.ts';
 import { sumAll } from '../kernels/reduce.ts';
 import * as kernels from '../kernels/softmax.ts';
@@ -5,15 +6,37 @@ import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
+export interface SoftmaxOptions {
+  /** The axis along which the results belong together; negative ones count from the end. Default: the last. */
+  axis?: number;
+}
+
 /**
- * Softmax over the last axis: [..., C] -> [..., C], rows summing to 1.
+ * Softmax over one axis, along which the results sum to 1.
  *
  *     y_c = e^x_c / sum_j e^x_j      dx_c = y_c (dy_c - sum_j dy_j y_j)
  * @throws ShapeError, ArgumentError
  */
-export function softmax(x: Tensor): Tensor {
-  const y = kernels.softmax(arrayOf('softmax', 'the input', x));
-  return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, into(0))]);
+export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
+  const input = arrayOf('softmax', 'the input', x);
+  checkOptions('softmax', options);
+  const { axis = -1 } = options;
+  const y = kernels.softmax(input, axis);
+  return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, axis, into(0))]);
+}
+
+/**
+ * Logarithm of the softmax over one axis, exact where the softmax itself under- or overflows.
+ *
+ *     y_c = x_c - log sum_j e^x_j      dx_c = dy_c - e^y_c sum_j dy_j
+ * @throws ShapeError, ArgumentError
+ */
+export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
+  const input = arrayOf('logSoftmax', 'the input', x);
+  checkOptions('logSoftmax', options);
+  const { axis = -1 } = options;
+  const y = kernels.logSoftmax(input, axis);
+  return taped(y, [x], (dy, { into }) => [kernels.logSoftmaxGrad(y, dy, axis, into(0))]);
 }
 
 /**

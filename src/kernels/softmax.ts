@@ -1,36 +1,66 @@
+import logSoftmaxCode from '../../shaders/log_softmax.wgsl';
+import logSoftmaxGradCode from '../../shaders/log_softmax_grad.wgsl';
 import softmaxCode from '../../shaders/softmax.wgsl';
 import crossEntropyCode from '../../shaders/softmax_cross_entropy.wgsl';
 import softmaxGradCode from '../../shaders/softmax_grad.wgsl';
 import { ShapeError } from '../errors.ts';
-import { type DeviceArray, showShape } from './array.ts';
+import type { KernelSource } from '../gpu/pipelines.ts';
+import { type DeviceArray, showShape, sizeOf } from './array.ts';
+import { checkAxis } from './axes.ts';
 import { checkDType, checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
 
-/** Rows and columns of an array whose last axis holds the classes. */
-function rowsOf(operator: string, x: DeviceArray): [rows: number, classes: number] {
-  const classes = x.shape.at(-1);
+/** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
+function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, classes: number, step: number] {
+  const place = x.shape.length === 0 ? 0 : checkAxis(operator, axis, x.shape);
+  const classes = x.shape[place];
   if (!classes) {
     throw new ShapeError(
-      `${operator}: the input needs a last axis with at least one class, but has shape ${showShape(x.shape)}`,
+      `${operator}: the input needs at least one class along axis ${axis}, but has shape ${showShape(x.shape)}`,
     );
   }
-  return [(x.models * x.size) / classes, classes];
+  return [(x.models * x.size) / classes, classes, sizeOf(x.shape.slice(place + 1))];
 }
 
-/** Softmax over the last axis: [..., C] -> [..., C]. Memory-bound. @throws ShapeError, ArgumentError */
-export function softmax(x: DeviceArray): DeviceArray {
-  checkDType('softmax', 'the input', x, 'f32');
-  const [rows, classes] = rowsOf('softmax', x);
+function forward(operator: string, source: KernelSource, x: DeviceArray, axis: number): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
+  const params = rowsOf(operator, x, axis);
   const y = output(x.device, x.shape, x.models);
-  runKernel(x.device, { name: 'softmax', code: softmaxCode }, [rows, classes], [x, y], elementwise(rows));
+  runKernel(x.device, source, params, [x, y], elementwise(params[0]));
   return y;
 }
 
-/** Gradient of `softmax`, from its output y. Memory-bound. */
-export function softmaxGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
-  const [rows, classes] = rowsOf('softmax', y);
+function backward(
+  operator: string,
+  source: KernelSource,
+  y: DeviceArray,
+  dy: DeviceArray,
+  axis: number,
+  into?: DeviceArray,
+): DeviceArray {
+  const params = rowsOf(operator, y, axis);
   const dx = output(y.device, y.shape, y.models, into);
-  runKernel(y.device, { name: 'softmax_grad', code: softmaxGradCode }, [rows, classes], [y, dy, dx], elementwise(rows));
+  runKernel(y.device, source, params, [y, dy, dx], elementwise(params[0]));
   return dx;
+}
+
+/** Softmax over one axis, of the shape of x. Memory-bound. @throws ShapeError, ArgumentError */
+export function softmax(x: DeviceArray, axis: number): DeviceArray {
+  return forward('softmax', { name: 'softmax', code: softmaxCode }, x, axis);
+}
+
+/** Gradient of `softmax`, from its output y. Memory-bound. */
+export function softmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, into?: DeviceArray): DeviceArray {
+  return backward('softmax', { name: 'softmax_grad', code: softmaxGradCode }, y, dy, axis, into);
+}
+
+/** Logarithm of the softmax over one axis, of the shape of x. Memory-bound. @throws ShapeError, ArgumentError */
+export function logSoftmax(x: DeviceArray, axis: number): DeviceArray {
+  return forward('logSoftmax', { name: 'log_softmax', code: logSoftmaxCode }, x, axis);
+}
+
+/** Gradient of `logSoftmax`, from its output y. Memory-bound. */
+export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, into?: DeviceArray): DeviceArray {
+  return backward('logSoftmax', { name: 'log_softmax_grad', code: logSoftmaxGradCode }, y, dy, axis, into);
 }
 
 /**
@@ -58,7 +88,7 @@ export function softmaxCrossEntropy(
   }
   const models = commonModels(operator, [logits, labels]);
   const { device } = logits;
-  const [rows, classes] = rowsOf(operator, logits);
+  const [rows, classes] = rowsOf(operator, logits, -1);
   const rowLoss = output(device, labels.shape, models);
   const rowHit = output(device, labels.shape, models);
   const dlogits = output(device, logits.shape, models);

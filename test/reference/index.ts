@@ -1,5 +1,5 @@
 import type { OperatorName } from '../../src/autograd/operators.ts';
-import { relu, softmax } from './activation.ts';
+import { relu } from './activation.ts';
 import { conv2d } from './conv2d.ts';
 import { add, biasAdd } from './elementwise.ts';
 import { softmaxCrossEntropy } from './loss.ts';
@@ -8,6 +8,7 @@ import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import type { Reference } from './reference.ts';
 import { reshape } from './shape.ts';
+import { logSoftmax, softmax } from './softmax.ts';
 
 /** Total by type: an operator without a reference does not compile. */
 export const references: Record<OperatorName, Reference> = {
@@ -18,6 +19,7 @@ export const references: Record<OperatorName, Reference> = {
   add,
   relu,
   softmax,
+  logSoftmax,
   maxPool2d,
   avgPool2d,
   globalAveragePool2d,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { relu, softmax } from './activation.ts';
+import { relu } from './activation.ts';
 import { conv2d } from './conv2d.ts';
 import { gatherImages, gatherLabels } from './gather.ts';
 import { softmaxCrossEntropy } from './loss.ts';
@@ -7,6 +7,7 @@ import { matmul } from './matmul.ts';
 import { ndarray } from './ndarray.ts';
 import { adamState, adamStep } from './optimizers.ts';
 import { maxPool2d } from './pooling.ts';
+import { softmax } from './softmax.ts';
 
 /** A gradient check shows that backward fits forward; these, worked out by hand, that forward is what it should be. */
 describe('references on values worked out by hand', () => {

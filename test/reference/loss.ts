@@ -1,6 +1,6 @@
-import { softmax } from './activation.ts';
 import { map, type NdArray, ndarray } from './ndarray.ts';
 import type { Reference } from './reference.ts';
+import { softmax } from './softmax.ts';
 
 /** loss = (1/N) sum_i (log sum_j exp(x_ij) - x_i,label(i)), the logarithm taken relative to the row's maximum. */
 export const softmaxCrossEntropy: Reference<[logits: NdArray, labels: NdArray]> = {

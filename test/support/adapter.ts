@@ -17,7 +17,8 @@ const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Att
   biasAdd: ([x, bias]) => tg.biasAdd(x, bias),
   add: ([a, b]) => tg.add(a, b),
   relu: ([x]) => tg.relu(x),
-  softmax: ([x]) => tg.softmax(x),
+  softmax: ([x], attrs) => tg.softmax(x, attrs),
+  logSoftmax: ([x], attrs) => tg.logSoftmax(x, attrs),
   maxPool2d: ([x], attrs) => tg.maxPool2d(x, attrs),
   avgPool2d: ([x], attrs) => tg.avgPool2d(x, attrs),
   globalAveragePool2d: ([x]) => tg.globalAveragePool2d(x),
@@ -99,7 +100,7 @@ const SUMS: ReadonlySet<OperatorName> = new Set([
  * The size of the terms behind each element of the output and of the gradients, with which rounding errors grow (see
  * `Tolerance`); undefined where the element's own size will do.
  */
-function magnitudes(name: OperatorName, inputs: NdArray[], attrs: object, output: NdArray, dout: NdArray) {
+export function magnitudes(name: OperatorName, inputs: NdArray[], attrs: object, output: NdArray, dout: NdArray) {
   const reference = references[name];
   const positive = map(dout, Math.abs);
   if (SUMS.has(name)) {
@@ -123,6 +124,17 @@ function magnitudes(name: OperatorName, inputs: NdArray[], attrs: object, output
   if (name === 'softmax') {
     const largest = positive.data.reduce((a, b) => Math.max(a, b), 0);
     return { grads: [map(output, (y) => y * largest)] };
+  }
+  if (name === 'logSoftmax') {
+    // An error of the size of the largest logit goes into exp(y), and so into the share of the sum of dout.
+    const largest = inputs[0]!.data.reduce((a, b) => Math.max(a, Math.abs(b)), 1);
+    const { axis = -1 } = attrs as { axis?: number };
+    const sum = references.sum.forward([positive], { axis, keepDims: true });
+    const spread = references.sum.backward([output], output, sum, { axis, keepDims: true })[0]!;
+    return {
+      output: map(output, (y) => largest + Math.abs(y)),
+      grads: [map(spread, (total, i) => positive.data[i]! + Math.exp(output.data[i]!) * total * (1 + largest))],
+    };
   }
   if (name === 'softmaxCrossEntropy') {
     const [rows = 1] = inputs[0]!.shape;

@@ -4,6 +4,7 @@ import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
 import { imageCase, poolCase } from './cases-pooling.ts';
 import { reduceCases } from './cases-reduce.ts';
+import { softmaxCases } from './cases-softmax.ts';
 import { random } from './random.ts';
 
 export interface InputSpec {
@@ -21,6 +22,9 @@ export interface OperatorCase {
 
 /** Fixed, so that CI sees the same cases at every run. */
 export const FAST_CHECK_SEED = 20261120;
+
+/** How many cases a test draws: a quick set in `npm test`, at least 200 an operator in `npm run test:long`. */
+export const drawnCases = (quick: number): number => (process.env.LONG === '1' ? Math.max(quick, 200) : quick);
 
 /** 'small' for element-by-element gradient checks in float64, 'full' for the adapter: tile edges and primes. */
 export type CaseSize = 'small' | 'full';
@@ -139,7 +143,7 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     avgPool2d: poolCase(size),
     globalAveragePool2d: imageCase(size),
     relu: unary(size),
-    softmax: unary(size),
+    ...softmaxCases(size),
     ...reduceCases(size),
     add: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, c.inputs[0]!] })),
     biasAdd: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, { shape: c.inputs[0]!.shape.slice(-1) }] })),

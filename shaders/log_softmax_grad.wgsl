@@ -1,0 +1,20 @@
+// Gradient of log-softmax, from its output: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j], one row an invocation. Memory-bound.
+//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+struct Params { rows: u32, classes: u32, inner: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> y: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = (group.y * groups.x + group.x) * 64u + local;
+  if (row >= params.rows) { return; }
+  let step = params.inner; // from one class to the next
+  let o = row / step;
+  let first = o * params.classes * step + (row - o * step);
+  let end = first + params.classes * step;
+  var sum = 0.0;
+  for (var at = first; at < end; at += step) { sum += dy[at]; }
+  for (var at = first; at < end; at += step) { dx[at] = dy[at] - exp(y[at]) * sum; }
+}
