@@ -1,4 +1,5 @@
 export { conv2d } from './conv2d.ts';
+export { depthwiseConv2d } from './depthwise.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export { type OperatorName, operators } from './operators.ts';
 export { add, relu } from './pointwise.ts';

@@ -1,4 +1,5 @@
 import { conv2d } from './conv2d.ts';
+import { depthwiseConv2d } from './depthwise.ts';
 import { biasAdd, linear, matmul } from './linear.ts';
 import { add, relu } from './pointwise.ts';
 import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
@@ -14,6 +15,7 @@ export const operators = {
   add,
   biasAdd,
   conv2d,
+  depthwiseConv2d,
   linear,
   logSoftmax,
   matmul,

@@ -1,6 +1,7 @@
 import type { OperatorName } from '../../src/autograd/operators.ts';
 import { relu } from './activation.ts';
 import { conv2d } from './conv2d.ts';
+import { depthwiseConv2d } from './depthwise.ts';
 import { add, biasAdd } from './elementwise.ts';
 import { softmaxCrossEntropy } from './loss.ts';
 import { linear, matmul } from './matmul.ts';
@@ -15,6 +16,7 @@ export const references: Record<OperatorName, Reference> = {
   matmul,
   linear,
   conv2d,
+  depthwiseConv2d,
   biasAdd,
   add,
   relu,

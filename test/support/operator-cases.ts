@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { OperatorName } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
+import { depthwiseCase } from './cases-depthwise.ts';
 import { imageCase, poolCase } from './cases-pooling.ts';
 import { reduceCases } from './cases-reduce.ts';
 import { softmaxCases } from './cases-softmax.ts';
@@ -139,6 +140,7 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     matmul: matmulCase(size),
     linear: linearCase(size),
     conv2d: conv2dCase(size),
+    depthwiseConv2d: depthwiseCase(size),
     maxPool2d: maxPool2dCase(size),
     avgPool2d: poolCase(size),
     globalAveragePool2d: imageCase(size),

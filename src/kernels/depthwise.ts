@@ -1,0 +1,114 @@
+import depthwiseCode from '../../shaders/depthwise_conv2d.wgsl';
+import inputGradCode from '../../shaders/depthwise_conv2d_input_grad.wgsl';
+import weightGradCode from '../../shaders/depthwise_conv2d_weight_grad.wgsl';
+import { ShapeError } from '../errors.ts';
+import { DeviceArray, sameShape, showShape } from './array.ts';
+import { type ConvGeometry, type ConvOptions, inputShape, outputShape } from './conv-geometry.ts';
+import { sumRows } from './reduce.ts';
+import { checkDType, checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
+import { pair, slide } from './window.ts';
+
+/** All sizes of a depthwise convolution; `outChannels` is `inChannels * multiplier`. */
+export interface DepthwiseGeometry extends ConvGeometry {
+  multiplier: number;
+}
+
+const OPERATOR = 'depthwiseConv2d';
+
+/** @throws ShapeError, ArgumentError with the shapes of input and filter. */
+export function depthwiseGeometry(x: DeviceArray, filter: DeviceArray, options: ConvOptions = {}): DepthwiseGeometry {
+  checkDType(OPERATOR, 'the input', x, 'f32');
+  checkDType(OPERATOR, 'the filter', filter, 'f32');
+  checkRank(OPERATOR, 'the input', x, 4, 'batch, height, width, channels');
+  checkRank(OPERATOR, 'the filter', filter, 4, 'height, width, channels, depth multiplier');
+  const [batch, h, w, inChannels] = x.shape as [number, number, number, number];
+  const [kh, kw, filterIn, multiplier] = filter.shape as [number, number, number, number];
+  const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
+  if (inChannels !== filterIn) {
+    throw new ShapeError(
+      `${OPERATOR}: input has ${inChannels} channels but the filter expects ${filterIn} (${shapes})`,
+    );
+  }
+  const strides = pair(OPERATOR, 'strides', options.strides ?? 1);
+  const dilation = pair(OPERATOR, 'dilation', options.dilation ?? 1);
+  const { size, pad } = slide(OPERATOR, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
+  const outChannels = inChannels * multiplier;
+  const kernel: [number, number] = [kh, kw];
+  return { batch, input: [h, w], inChannels, output: size, outChannels, kernel, strides, pad, dilation, multiplier };
+}
+
+/** In the order of the shaders' `Params`. */
+function geometryParams(g: DepthwiseGeometry): number[] {
+  return [
+    ...[g.batch, ...g.input, g.inChannels, ...g.output, g.outChannels],
+    ...[...g.kernel, ...g.strides, ...g.pad, ...g.dilation, g.multiplier],
+  ];
+}
+
+/**
+ * Depthwise convolution: every channel by filters of its own, bias fused into the store. Memory-bound.
+ * @param x [N,H,W,C]
+ * @param filter [KH,KW,C,M]
+ * @param bias [C*M] or null
+ * @returns [N,OH,OW,C*M]
+ * @throws ShapeError, ArgumentError
+ */
+export function depthwiseConv2d(
+  x: DeviceArray,
+  filter: DeviceArray,
+  bias: DeviceArray | null,
+  g: DepthwiseGeometry,
+): DeviceArray {
+  if (bias) checkDType(OPERATOR, 'the bias', bias, 'f32');
+  const models = commonModels(OPERATOR, [x, filter, bias]);
+  if (bias && !sameShape(bias.shape, [g.outChannels])) {
+    const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
+    throw new ShapeError(
+      `${OPERATOR}: the bias must have shape [${g.outChannels}], but has ${showShape(bias.shape)} (${shapes})`,
+    );
+  }
+  const y = output(x.device, outputShape(g), models);
+  const source = { name: 'depthwise_conv2d', code: depthwiseCode };
+  const params = [...geometryParams(g), bias ? 1 : 0];
+  runKernel(x.device, source, params, [x, filter, bias ?? filter, y], elementwise(y.size, models));
+  return y;
+}
+
+/** Gradient for the input: dy [N,OH,OW,C*M], filter [KH,KW,C,M] -> dx [N,H,W,C]. Memory-bound. */
+export function depthwiseInputGrad(
+  dy: DeviceArray,
+  filter: DeviceArray,
+  g: DepthwiseGeometry,
+  into?: DeviceArray,
+): DeviceArray {
+  const dx = output(dy.device, inputShape(g), dy.models, into);
+  const source = { name: 'depthwise_conv2d_input_grad', code: inputGradCode };
+  runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], elementwise(dx.size, dx.models));
+  return dx;
+}
+
+/**
+ * Gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> dw [KH,KW,C,M]. A filter is small and the sum behind each of its
+ * elements long, so it takes two passes: slices of output rows side by side, then their sum. Memory-bound.
+ */
+export function depthwiseWeightGrad(
+  x: DeviceArray,
+  dy: DeviceArray,
+  g: DepthwiseGeometry,
+  into?: DeviceArray,
+): DeviceArray {
+  const shape = [...g.kernel, g.inChannels, g.multiplier];
+  const dw = output(x.device, shape, x.models, into);
+  const rows = g.batch * g.output[0];
+  const slice = Math.max(1, Math.ceil(Math.sqrt(rows)));
+  const slices = Math.max(1, Math.ceil(rows / slice)); // one even of nothing: a sum over nothing is 0
+  const part = DeviceArray.empty(x.device, [slices, dw.size], { models: x.models });
+  const source = { name: 'depthwise_conv2d_weight_grad', code: weightGradCode };
+  const params = [...geometryParams(g), slice, slices];
+  runKernel(x.device, source, params, [x, dy, part], elementwise(part.size, part.models));
+  const flat = dw.reshaped([dw.size]);
+  sumRows(part, dw.size, { into: flat });
+  flat.dispose();
+  part.dispose();
+  return dw;
+}
