@@ -1,7 +1,11 @@
 // matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]), one output an invocation. The reference for every variant.
 // Transposes are a matter of strides: a(m, k) = a[m * a_row + k * a_col], likewise b.
-//   models R, a [R, M, K] or [R, K, M], b [R, K, N] or [R, N, K], bias [R, N], c [R, M, N]
-struct Params { m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, has_bias: u32, relu: u32 }
+//   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], c [Z, M, N], bias [models, N]; where
+//   `a_share` (or b's, the bias's) is above 1, so many products one after another have that matrix in common
+struct Params {
+  m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
+  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -12,15 +16,15 @@ struct Params { m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_co
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let n = id.x;
   let m = id.y;
-  let model = id.z;
+  let z = params.first + id.z;
   if (m >= params.m || n >= params.n) { return; }
-  let a_at = model * params.m * params.k + m * params.a_row;
-  let b_at = model * params.k * params.n + n * params.b_row;
+  let a_at = z / params.a_share * params.m * params.k + m * params.a_row;
+  let b_at = z / params.b_share * params.k * params.n + n * params.b_row;
   var sum = 0.0;
   for (var k = 0u; k < params.k; k++) {
     sum += a[a_at + k * params.a_col] * b[b_at + k * params.b_col];
   }
-  if (params.has_bias != 0u) { sum += bias[model * params.n + n]; }
+  if (params.has_bias != 0u) { sum += bias[z / params.bias_share * params.n + n]; }
   sum = select(sum, 0.0, params.relu != 0u && sum <= 0.0); // this way round NaN stays NaN
-  c[(model * params.m + m) * params.n + n] = sum;
+  c[(z * params.m + m) * params.n + n] = sum;
 }

@@ -4,14 +4,17 @@
 //   - all lanes want the same 8 x 4 values of a, so each of eight lanes loads one vec4 of them and broadcasts hand them
 //     round: one load instead of eight;
 //   - each vec4 of b it loads meets eight rows in registers.
-//   models R, a [R, M, K] (TRANSPOSE_A: [R, K, M]), b [R, K, N] (TRANSPOSE_B: [R, N, K]), bias [R, N], c [R, M, N]
+//   Z = models x batch products: a [Z, M, K] (TRANSPOSE_A: [Z, K, M]), b [Z, K, N] (TRANSPOSE_B: [Z, N, K]), c [Z, M, N],
+//   bias [models, N]; where `a_share` (or b's, the bias's) is above 1, so many products have that matrix in common
 enable subgroups;
 
 override TRANSPOSE_A = false; // never together with TRANSPOSE_B
 override TRANSPOSE_B = false;
 override LANES = 32u; // the adapter's widest subgroup
 
-struct Params { m: u32, n: u32, k: u32, has_bias: u32, relu: u32 }
+struct Params {
+  m: u32, n: u32, k: u32, has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
@@ -39,13 +42,13 @@ fn add_rows(mine: vec4f, b: mat4x4f) {
   c7 += b * subgroupBroadcast(mine, 7u);
 }
 
-fn store(model: u32, m: u32, n: u32, value: vec4f) {
+fn store(z: u32, m: u32, n: u32, value: vec4f) {
   if (m >= params.m) { return; }
-  let at = (model * params.m + m) * params.n;
+  let at = (z * params.m + m) * params.n;
   for (var k = 0u; k < 4u; k++) {
     if (n + k < params.n) {
       var v = value[k];
-      if (params.has_bias != 0u) { v += bias[model * params.n + n + k]; }
+      if (params.has_bias != 0u) { v += bias[z / params.bias_share * params.n + n + k]; }
       v = select(v, 0.0, params.relu != 0u && v <= 0.0); // this way round NaN stays NaN
       c[at + n + k] = v;
     }
@@ -59,12 +62,12 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-  let model = group.z;
+  let z = p.first + group.z;
   let m = group.y * 8u;
   // Lanes past the last column work along on it, for the broadcasts, and store nothing.
   let n = (group.x * LANES + local) * 4u;
-  let a_at = model * p.m * p.k / 4u;
-  let b_at = model * p.k * p.n / 4u;
+  let a_at = z / p.a_share * (p.m * p.k / 4u);
+  let b_at = z / p.b_share * (p.k * p.n / 4u);
   c0 = vec4f(); c1 = vec4f(); c2 = vec4f(); c3 = vec4f();
   c4 = vec4f(); c5 = vec4f(); c6 = vec4f(); c7 = vec4f();
   if (TRANSPOSE_A) {
@@ -100,12 +103,12 @@ fn main(
       }
     }
   }
-  store(model, m, n, c0);
-  store(model, m + 1u, n, c1);
-  store(model, m + 2u, n, c2);
-  store(model, m + 3u, n, c3);
-  store(model, m + 4u, n, c4);
-  store(model, m + 5u, n, c5);
-  store(model, m + 6u, n, c6);
-  store(model, m + 7u, n, c7);
+  store(z, m, n, c0);
+  store(z, m + 1u, n, c1);
+  store(z, m + 2u, n, c2);
+  store(z, m + 3u, n, c3);
+  store(z, m + 4u, n, c4);
+  store(z, m + 5u, n, c5);
+  store(z, m + 6u, n, c6);
+  store(z, m + 7u, n, c7);
 }

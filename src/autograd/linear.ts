@@ -1,15 +1,18 @@
 import { checkOptions } from '../check.ts';
+import { type DeviceArray, sameShape, sizeOf } from '../kernels/array.ts';
 import * as kernels from '../kernels/matmul.ts';
 import { biasAdd as biasAddKernel, reluGrad } from '../kernels/pointwise.ts';
-import { sumRows } from '../kernels/reduce.ts';
+import { sumAxes, sumRows } from '../kernels/reduce.ts';
+import { checkRank } from '../kernels/run.ts';
 import { arrayOf, type FusedActivation, wantsRelu } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * Matrix product of a [M,K] and b [K,N] -> [M,N]; with `transposeA` a is [K,M], with `transposeB` b is [N,K].
+ * Matrix product of a [...,M,K] and b [...,K,N] -> [...,M,N]; with `transposeA` a is [...,K,M], with `transposeB` b is
+ * [...,N,K]. Axes before the last two are a batch of products and broadcast as in NumPy and PyTorch.
  *
- *     c = a b      da = dc b^T      db = a^T dc
+ *     c = a b      da = dc b^T      db = a^T dc, each summed over the axes along which a or b was repeated
  * @throws ShapeError, ArgumentError
  */
 export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
@@ -19,8 +22,8 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
   const right = arrayOf('matmul', 'the right matrix', b);
   const c = kernels.matmul(left, right, { transposeA, transposeB });
   return taped(c, [a, b], (dc, { wants, into }) => {
-    const times = (x: typeof dc, y: typeof dc, tx: boolean, ty: boolean, i: number) =>
-      kernels.matmul(x, y, { transposeA: tx, transposeB: ty, into: into(i) });
+    const times = (x: DeviceArray, y: DeviceArray, tx: boolean, ty: boolean, i: number) =>
+      productOf(i === 0 ? left : right, x, y, tx, ty, into(i));
     // For a transposed argument the product is transposed too: (dc b^T)^T = b dc^T.
     const da = () => (transposeA ? times(right, dc, transposeB, true, 0) : times(dc, right, false, !transposeB, 0));
     const db = () => (transposeB ? times(dc, left, true, transposeA, 1) : times(left, dc, !transposeA, false, 1));
@@ -28,11 +31,42 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
   });
 }
 
+/** The gradient x y for an argument, summed over the batch axes that the argument has not, or with size 1. */
+function productOf(
+  argument: DeviceArray,
+  x: DeviceArray,
+  y: DeviceArray,
+  transposeA: boolean,
+  transposeB: boolean,
+  into: DeviceArray | undefined,
+): DeviceArray {
+  const batched = (array: DeviceArray) => array.shape.length > 2;
+  if (argument.shape.length === 2 && transposeA && !transposeB && batched(x) && sameBatch(x, y)) {
+    // x_1^T y_1 + x_2^T y_2 + .. is one product of the matrices stacked: no sum afterwards.
+    const [tallX, tallY] = [x, y].map((array) => array.reshaped([rowsOf(array), array.shape.at(-1)!]));
+    const product = kernels.matmul(tallX!, tallY!, { transposeA, into });
+    tallX!.dispose();
+    tallY!.dispose();
+    return product;
+  }
+  const batch = kernels.commonBatch('matmul', x, y, '');
+  const missing = batch.length + 2 - argument.shape.length;
+  const axes = batch.flatMap((n, d) => (d < missing || (n !== 1 && argument.shape[d - missing] === 1) ? [d] : []));
+  if (axes.length === 0) return kernels.matmul(x, y, { transposeA, transposeB, into });
+  const each = kernels.matmul(x, y, { transposeA, transposeB });
+  const total = sumAxes('matmul', each, axes, argument.shape, 1, into);
+  each.dispose();
+  return total;
+}
+
+const sameBatch = (x: DeviceArray, y: DeviceArray) => sameShape(x.shape.slice(0, -2), y.shape.slice(0, -2));
+const rowsOf = (x: DeviceArray) => sizeOf(x.shape.slice(0, -1));
+
 /**
  * A dense layer: act(x w + b), bias and activation fused into the product's store.
- * x [N,K], weight [K,U], bias [U] or null -> [N,U].
+ * x [...,K], weight [K,U], bias [U] or null -> [...,U]; x has at least rank 2.
  *
- *     dz = dy where y > 0 (relu)      dx = dz w^T      dw = x^T dz      db = column sums of dz
+ *     dz = dy where y > 0 (relu)      dx = dz w^T      dw = x^T dz      db = sum of dz over all axes but the last
  * @throws ShapeError, ArgumentError
  */
 export function linear(
@@ -45,11 +79,12 @@ export function linear(
   const relu = wantsRelu('linear', options.activation);
   const input = arrayOf('linear', 'the input', x);
   const w = arrayOf('linear', 'the weight', weight);
+  checkRank('linear', 'the weight', w, 2, 'inputs, units');
   const offset = bias === null ? null : arrayOf('linear', 'the bias', bias);
   const y = kernels.matmul(input, w, { bias: offset, relu, operator: 'linear' });
   return taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {
     const dz = relu ? reluGrad(y, dy) : dy;
-    const dw = wants(1) ? kernels.matmul(input, dz, { transposeA: true, into: into(1) }) : null;
+    const dw = wants(1) ? productOf(w, input, dz, true, false, into(1)) : null;
     const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
     const dx = wants(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0) }) : null;
     if (relu) dz.dispose();

@@ -1,6 +1,6 @@
 import { type Activation, activate, activationGrad } from './activation.ts';
 import { biasAdd, biasGrad } from './elementwise.ts';
-import { type NdArray, ndarray } from './ndarray.ts';
+import { type NdArray, ndarray, sizeOf, zerosLike } from './ndarray.ts';
 import type { Reference } from './reference.ts';
 
 export interface MatmulAttrs {
@@ -35,31 +35,89 @@ function product(a: NdArray, b: NdArray): NdArray {
   return c;
 }
 
-/** C = op(A) op(B), op the identity or the transpose. */
+const batchOf = (a: NdArray) => a.shape.slice(0, -2);
+
+/** f for each pair of matrices that broadcasting brings together, with the places of both and of the result. */
+function forEachPair(
+  a: NdArray,
+  b: NdArray,
+  f: (a: NdArray, b: NdArray, at: [number, number, number]) => void,
+): number[] {
+  const rank = Math.max(a.shape.length, b.shape.length) - 2;
+  const padded = [a, b].map((x) => [...Array(rank + 2 - x.shape.length).fill(1), ...batchOf(x)] as number[]);
+  const batch = padded[0]!.map((n, d) => (n === 1 ? padded[1]![d]! : n));
+  for (let i = 0; i < sizeOf(batch); i++) {
+    const at = padded.map((sizes) => {
+      let [rest, place, stride] = [i, 0, 1];
+      for (let d = rank - 1; d >= 0; d--) {
+        place += (sizes[d] === 1 ? 0 : rest % batch[d]!) * stride;
+        stride *= sizes[d]!;
+        rest = Math.floor(rest / batch[d]!);
+      }
+      return place;
+    });
+    const matrix = (x: NdArray, place: number) => {
+      const size = sizeOf(x.shape.slice(-2));
+      return { shape: x.shape.slice(-2), data: x.data.subarray(place * size, (place + 1) * size) };
+    };
+    f(matrix(a, at[0]!), matrix(b, at[1]!), [at[0]!, at[1]!, i]);
+  }
+  return batch;
+}
+
+function addAt(target: NdArray, place: number, matrix: NdArray): void {
+  matrix.data.forEach((value, i) => {
+    target.data[place * matrix.data.length + i]! += value;
+  });
+}
+
+/** C = op(A) op(B), op the identity or the transpose, for each pair of a batch; batch axes broadcast. */
 export const matmul: Reference<[a: NdArray, b: NdArray], MatmulAttrs> = {
   forward([a, b], { transposeA, transposeB }) {
-    return product(transposeA ? transpose(a) : a, transposeB ? transpose(b) : b);
+    const products: NdArray[] = [];
+    const batch = forEachPair(a, b, (p, q) => {
+      products.push(product(transposeA ? transpose(p) : p, transposeB ? transpose(q) : q));
+    });
+    const size = [a.shape.at(transposeA ? -1 : -2)!, b.shape.at(transposeB ? -2 : -1)!];
+    const c = ndarray([...batch, ...size]);
+    for (const [i, matrix] of products.entries()) addAt(c, i, matrix);
+    return c;
   },
 
-  /** d op(A) = dC op(B)^T, d op(B) = op(A)^T dC; a transposed input has the transposed gradient. */
+  /** d op(A) = dC op(B)^T, d op(B) = op(A)^T dC; a transposed input has the transposed gradient, a repeated one the sum. */
   backward([a, b], _output, dout, { transposeA, transposeB }) {
-    const da = product(dout, transposeB ? b : transpose(b));
-    const db = product(transposeA ? a : transpose(a), dout);
-    return [transposeA ? transpose(da) : da, transposeB ? transpose(db) : db];
+    const [da, db] = [zerosLike(a), zerosLike(b)];
+    const size = sizeOf(dout.shape.slice(-2));
+    forEachPair(a, b, (p, q, [atA, atB, i]) => {
+      const dc = { shape: dout.shape.slice(-2), data: dout.data.subarray(i * size, (i + 1) * size) };
+      const dp = product(dc, transposeB ? q : transpose(q));
+      const dq = product(transposeA ? p : transpose(p), dc);
+      addAt(da, atA, transposeA ? transpose(dp) : dp);
+      addAt(db, atB, transposeB ? transpose(dq) : dq);
+    });
+    return [da, db];
   },
 };
 
-/** y = activation(x W + b) */
+/** All axes but the last as rows. */
+function flat(x: NdArray): NdArray {
+  const columns = x.shape.at(-1)!;
+  return { shape: [sizeOf(x.shape.slice(0, -1)), columns], data: x.data };
+}
+
+/** y = activation(x W + b), over the last axis of x */
 export const linear: Reference<[x: NdArray, weight: NdArray, bias?: NdArray], LinearAttrs> = {
   forward([x, weight, bias], { activation }) {
-    const z = product(x, weight);
-    return activate(bias ? biasAdd.forward([z, bias], {}) : z, activation);
+    const z = product(flat(x), weight);
+    const y = activate(bias ? biasAdd.forward([z, bias], {}) : z, activation);
+    return { shape: [...x.shape.slice(0, -1), weight.shape[1]!], data: y.data };
   },
 
   /** dz = activation'(y) dy; dx = dz W^T, dW = x^T dz, db = sum of dz over the rows. */
   backward([x, weight, bias], output, dout, { activation }) {
-    const dz = activationGrad(output, dout, activation);
-    const grads = [product(dz, transpose(weight)), product(transpose(x), dz)];
+    const dz = flat(activationGrad(output, dout, activation));
+    const dx = product(dz, transpose(weight));
+    const grads = [{ shape: x.shape, data: dx.data }, product(transpose(flat(x)), dz)];
     return bias ? [...grads, biasGrad(dz, bias)] : grads;
   },
 };

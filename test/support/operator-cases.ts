@@ -3,6 +3,7 @@ import type { OperatorName } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
 import { depthwiseCase } from './cases-depthwise.ts';
+import { matmulCase } from './cases-matmul.ts';
 import { imageCase, poolCase } from './cases-pooling.ts';
 import { reduceCases } from './cases-reduce.ts';
 import { softmaxCases } from './cases-softmax.ts';
@@ -60,19 +61,15 @@ export function unary(size: CaseSize): fc.Arbitrary<OperatorCase> {
     .map((c) => ({ inputs: [{ shape: c.shape }], attrs: {}, seed: c.seed }));
 }
 
-function matmulCase(size: CaseSize): fc.Arbitrary<OperatorCase> {
-  const n = one(SIZES[size]);
-  return fc.record({ m: n, k: n, n, transposeA: fc.boolean(), transposeB: fc.boolean(), seed }).map((c) => ({
-    inputs: [{ shape: c.transposeA ? [c.k, c.m] : [c.m, c.k] }, { shape: c.transposeB ? [c.n, c.k] : [c.k, c.n] }],
-    attrs: { transposeA: c.transposeA, transposeB: c.transposeB },
-    seed: c.seed,
-  }));
-}
-
 function linearCase(size: CaseSize): fc.Arbitrary<OperatorCase> {
   const n = one(SIZES[size]);
-  return fc.record({ rows: n, depth: n, units: n, bias: fc.boolean(), activation, seed }).map((c) => ({
-    inputs: [{ shape: [c.rows, c.depth] }, { shape: [c.depth, c.units] }, ...(c.bias ? [{ shape: [c.units] }] : [])],
+  const batch = fc.constantFrom([], [], [2], [3, 1]);
+  return fc.record({ batch, rows: n, depth: n, units: n, bias: fc.boolean(), activation, seed }).map((c) => ({
+    inputs: [
+      { shape: [...c.batch, c.rows, c.depth] },
+      { shape: [c.depth, c.units] },
+      ...(c.bias ? [{ shape: [c.units] }] : []),
+    ],
     attrs: { activation: c.activation },
     seed: c.seed,
   }));
