@@ -22,7 +22,7 @@ export class Evaluator {
       scope(data.device, () =>
         noGrad(() => {
           const result = loss.call(model.callLogits(x), labels);
-          this.totals.add(result.loss, result.hits);
+          this.totals.add(model.parameters.penalties?.addTo(result.loss) ?? result.loss, result.hits);
         }),
       ),
     );

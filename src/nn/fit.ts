@@ -51,11 +51,13 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
     scope(device, () => {
       parameters.zeroGrad();
       const result = loss.call(model.callLogits(x, { training: true }), labels);
+      const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       if (parameters.trainableRuns.length > 0) {
         result.loss.backward();
+        parameters.penalties?.addGradients();
         optimizer.apply(parameters, runner.state);
       }
-      totals.add(result.loss, result.hits);
+      totals.add(total, result.hits);
     }),
   );
   const evaluator = validationData ? new Evaluator(model, validationData, validationBatch) : null;

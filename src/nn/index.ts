@@ -2,7 +2,8 @@ export type { BatchSource } from './batch-source.ts';
 export type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 export type { Metrics } from './evaluate.ts';
 export type { FitOptions } from './fit.ts';
-export { glorotUniform, type Initializer, zeros } from './initializers.ts';
+export * as initializers from './initializers.ts';
+export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
 export { Conv2D, type Conv2DOptions } from './layers/conv2d.ts';
 export { Dense, type DenseOptions } from './layers/dense.ts';
 export { Flatten } from './layers/flatten.ts';
@@ -24,6 +25,8 @@ export {
 } from './optimizers/index.ts';
 export type { Weight, WeightSpec } from './parameters.ts';
 export { LearningRateScheduler } from './rate-scheduler.ts';
+export type { Regularizer, RegularizerName } from './regularizers.ts';
+export * as regularizers from './regularizers.ts';
 export type { Rate, Schedule } from './schedules.ts';
 export * as schedules from './schedules.ts';
 export { type CompileOptions, Sequential } from './sequential.ts';

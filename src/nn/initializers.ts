@@ -1,23 +1,156 @@
-import type { Shape } from '../kernels/array.ts';
+import { show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
+import { orthonormalColumns } from './orthonormal.ts';
 
 /** Fills a new weight; `random` is a stream of its own for each weight. */
 export type Initializer = (shape: Shape, random: RandomStream) => Float32Array<ArrayBuffer>;
 
-const count = (shape: Shape) => shape.reduce((product, n) => product * n, 1);
+/** `f` for each element in row-major order. */
+const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
 
-/** Connections into and out of one unit, as Keras counts them: [in, out] for dense, [..., in, out] times the window for filters. */
+/**
+ * Connections into and out of one unit, as Keras counts them: [in, out] for dense, [..., in, out] times the window for
+ * filters, the length of a vector for both.
+ */
 function fans(shape: Shape): [fanIn: number, fanOut: number] {
-  const window = count(shape.slice(0, -2));
-  return [window * (shape.at(-2) ?? 1), window * (shape.at(-1) ?? 1)];
+  if (shape.length < 2) return [shape[0] ?? 1, shape[0] ?? 1];
+  const window = sizeOf(shape.slice(0, -2));
+  return [window * shape.at(-2)!, window * shape.at(-1)!];
 }
 
+/** Standard normal, by Box and Muller. */
+const normal = (random: RandomStream) =>
+  Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
+
+/** Standard normal, drawn again until it is within two standard deviations. */
+function truncated(random: RandomStream): number {
+  for (;;) {
+    const z = normal(random);
+    if (Math.abs(z) <= 2) return z;
+  }
+}
+
+/** Standard deviation of a standard normal truncated at two: what Keras divides by, so that the variance is as asked. */
+const TRUNCATED_DEVIATION = 0.87962566103423978;
+
+type Fan = (fanIn: number, fanOut: number) => number;
+const average: Fan = (fanIn, fanOut) => (fanIn + fanOut) / 2;
+const incoming: Fan = (fanIn) => fanIn;
+
+/** Keras's VarianceScaling: variance scale / fan, uniform or truncated normal. */
+const scaledUniform =
+  (scale: number, fan: Fan): Initializer =>
+  (shape, random) => {
+    const limit = Math.sqrt((3 * scale) / Math.max(1, fan(...fans(shape))));
+    return each(shape, () => (2 * random.uniform() - 1) * limit);
+  };
+const scaledNormal =
+  (scale: number, fan: Fan): Initializer =>
+  (shape, random) => {
+    const deviation = Math.sqrt(scale / Math.max(1, fan(...fans(shape)))) / TRUNCATED_DEVIATION;
+    return each(shape, () => truncated(random) * deviation);
+  };
+
 /** Zeros, Keras's default for biases. */
-export const zeros: Initializer = (shape) => new Float32Array(count(shape));
+export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
+/** Ones, such as batch normalisation's first scale. */
+export const ones: Initializer = (shape) => new Float32Array(sizeOf(shape)).fill(1);
 
 /** Uniform in +-sqrt(6 / (fan in + fan out)), Keras's default for kernels (Glorot and Bengio 2010, eq. 16). */
-export const glorotUniform: Initializer = (shape, random) => {
-  const [fanIn, fanOut] = fans(shape);
-  const limit = Math.sqrt(6 / (fanIn + fanOut));
-  return Float32Array.from({ length: count(shape) }, () => (2 * random.uniform() - 1) * limit);
+export const glorotUniform = scaledUniform(1, average);
+/** Normal of variance 2 / (fan in + fan out), truncated at two standard deviations of the normal it is cut from. */
+export const glorotNormal = scaledNormal(1, average);
+/** Uniform in +-sqrt(6 / fan in), for layers followed by ReLU (He and others 2015). */
+export const heUniform = scaledUniform(2, incoming);
+/** Normal of variance 2 / fan in, truncated as in `glorotNormal`. */
+export const heNormal = scaledNormal(2, incoming);
+/** Uniform in +-sqrt(3 / fan in). */
+export const lecunUniform = scaledUniform(1, incoming);
+/** Normal of variance 1 / fan in, truncated as in `glorotNormal`. */
+export const lecunNormal = scaledNormal(1, incoming);
+
+function finite(what: string, numbers: Record<string, number>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isFinite(value)) throw new ArgumentError(`${what}: ${name} must be a number, but is ${show(value)}`);
+  }
+}
+
+/** The same value everywhere. @throws ArgumentError unless it is a finite number */
+export function constant(value: number): Initializer {
+  finite('constant', { value });
+  return (shape) => new Float32Array(sizeOf(shape)).fill(value);
+}
+
+/** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
+export function randomNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+  finite('randomNormal', { mean, stddev });
+  return (shape, random) => each(shape, () => mean + stddev * normal(random));
+}
+
+/**
+ * Normal, drawn again beyond two `stddev` of the mean, as Keras's TruncatedNormal: the deviation of what is drawn is 0.88
+ * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
+ * @throws ArgumentError unless both are finite
+ */
+export function truncatedNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+  finite('truncatedNormal', { mean, stddev });
+  return (shape, random) => each(shape, () => mean + stddev * truncated(random));
+}
+
+/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite */
+export function randomUniform({ min = -0.05, max = 0.05 } = {}): Initializer {
+  finite('randomUniform', { min, max });
+  return (shape, random) => each(shape, () => min + (max - min) * random.uniform());
+}
+
+/**
+ * `gain` times a random orthogonal matrix (Saxe and others 2014): the weight read as [all other axes, last axis] has
+ * orthonormal columns, or rows where there are fewer of them.
+ * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
+ */
+export function orthogonal({ gain = 1 } = {}): Initializer {
+  finite('orthogonal', { gain });
+  return (shape, random) => {
+    if (shape.length < 2)
+      throw new ShapeError(`orthogonal: needs a weight of two axes or more, not ${showShape(shape)}`);
+    const columns = shape.at(-1)!;
+    const rows = sizeOf(shape) / Math.max(1, columns);
+    const [long, short] = [Math.max(rows, columns), Math.min(rows, columns)];
+    const q = orthonormalColumns(long, short, () => normal(random));
+    const at = (i: number, j: number) => (rows >= columns ? q[j]![i]! : q[i]![j]!);
+    return Float32Array.from({ length: rows * columns }, (_, k) => gain * at(Math.floor(k / columns), k % columns));
+  };
+}
+
+const named = {
+  zeros,
+  ones,
+  glorotUniform,
+  glorotNormal,
+  heUniform,
+  heNormal,
+  lecunUniform,
+  lecunNormal,
+  randomNormal: randomNormal(),
+  randomUniform: randomUniform(),
+  truncatedNormal: truncatedNormal(),
+  orthogonal: orthogonal(),
 };
+export type InitializerName = keyof typeof named;
+
+/**
+ * An initialiser by name, with Keras's defaults, or as a function.
+ * @param what layer and option, for the message
+ * @throws ArgumentError for anything else
+ */
+export function initializerOf(what: string, value: InitializerName | Initializer): Initializer {
+  if (typeof value === 'function') return value;
+  if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
+    throw new ArgumentError(
+      `${what}: must be a function or one of ${Object.keys(named).join(', ')}, but is ${show(value)}`,
+    );
+  }
+  return named[value];
+}

@@ -1,15 +1,21 @@
 import { Tensor } from '../autograd/tensor.ts';
+import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { DeviceArray, type Shape, sizeOf } from '../kernels/array.ts';
+import { DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
+import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
 import { RandomStream } from '../random.ts';
 import type { Initializer } from './initializers.ts';
+import { Penalties } from './penalties.ts';
+import type { Regularizer } from './regularizers.ts';
 
 /** A weight that a layer asks for. */
 export interface WeightSpec {
   name: string;
   shape: Shape;
   initializer: Initializer;
+  /** A penalty on it in the loss and in its gradient. */
+  regularizer?: Regularizer | undefined;
   /** False for what no gradient changes, such as running statistics; the layer writes to it itself. Default true. */
   trainable?: boolean;
   /** The layer it belongs to, which may be frozen; the model fills it in. */
@@ -24,7 +30,7 @@ export class Weight {
   constructor(
     /** Layer and weight, such as `conv2d/kernel`. */
     readonly name: string,
-    private readonly spec: WeightSpec,
+    readonly spec: WeightSpec,
     /** Both share the elements: the first takes part in backward passes, the second stands in while the layer is frozen. */
     private readonly leaf: Tensor,
     private readonly frozen: Tensor,
@@ -53,16 +59,24 @@ export class Weight {
   }
 }
 
-/** WebGPU binds buffers at multiples of 256 bytes: each weight starts at one. */
-const ALIGNMENT = 64;
-
 /** A range of elements of the flat buffers. */
 export interface Run {
   offset: number;
   size: number;
 }
 
-const padded = (shape: Shape) => Math.ceil(sizeOf(shape) / ALIGNMENT) * ALIGNMENT;
+const padded = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK) * BLOCK;
+
+/** @throws ShapeError when the initialiser does not give a value for each element */
+function initialValues({ name, shape, initializer }: WeightSpec, random: RandomStream): Float32Array<ArrayBuffer> {
+  const values = initializer(shape, random);
+  if (values?.length !== sizeOf(shape)) {
+    throw new ShapeError(
+      `${name}: the initializer gave ${values?.length} values for a weight of shape ${showShape(shape)}`,
+    );
+  }
+  return values;
+}
 
 /**
  * All weights of a model that can be trained in one flat buffer and all gradients in another of the same layout, so that an
@@ -73,6 +87,8 @@ export class ParameterStore {
   readonly values: DeviceArray;
   readonly gradients: DeviceArray;
   readonly weights: readonly Weight[];
+  /** Null where no weight has a penalty. */
+  readonly penalties: Penalties | null;
   private readonly untrained: DeviceArray;
 
   /** Weight number i draws from stream i of `seed`: adding a layer at the end leaves the others' values alone. */
@@ -81,10 +97,11 @@ export class ParameterStore {
     specs: readonly WeightSpec[],
     seed: number,
   ) {
+    const initial = specs.map((spec, i) => initialValues(spec, new RandomStream(seed, 'initializer', i)));
     const total = (trainable: boolean) =>
       specs
         .filter((spec) => (spec.trainable ?? true) === trainable)
-        .reduce((sum, { shape }) => sum + padded(shape), 0) || ALIGNMENT;
+        .reduce((sum, { shape }) => sum + padded(shape), 0) || BLOCK;
     const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
     this.values = DeviceArray.empty(device, [hostValues.length]).keep();
     this.gradients = DeviceArray.empty(device, [hostValues.length]).keep();
@@ -95,8 +112,7 @@ export class ParameterStore {
       const offset = trainable ? at : untrainedAt;
       if (trainable) at += padded(spec.shape);
       else untrainedAt += padded(spec.shape);
-      const initial = spec.initializer(spec.shape, new RandomStream(seed, 'initializer', i));
-      (trainable ? hostValues : hostUntrained).set(initial, offset);
+      (trainable ? hostValues : hostUntrained).set(initial[i]!, offset);
       const view = (flat: DeviceArray) =>
         new DeviceArray(device, spec.shape, 'f32', 1, flat.storage.view(4 * offset, 4 * sizeOf(spec.shape))).keep();
       const array = view(trainable ? this.values : this.untrained);
@@ -107,6 +123,7 @@ export class ParameterStore {
     device.upload(this.values.storage, hostValues);
     device.upload(this.untrained.storage, hostUntrained);
     fill(device, this.gradients.shape, 0, { into: this.gradients });
+    this.penalties = Penalties.of(this);
   }
 
   /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */
@@ -131,5 +148,6 @@ export class ParameterStore {
     this.values.dispose();
     this.gradients.dispose();
     this.untrained.dispose();
+    this.penalties?.dispose();
   }
 }

@@ -3,10 +3,18 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
-import { glorotUniform, zeros } from '../initializers.ts';
-import { type Activation, activationOf, type CallContext, Layer, type LayerOptions, positive } from './layer.ts';
+import {
+  type Activation,
+  activationOf,
+  type CallContext,
+  type KernelOptions,
+  type KernelSpecs,
+  kernelSpecs,
+  Layer,
+  positive,
+} from './layer.ts';
 
-export interface Conv2DOptions extends LayerOptions {
+export interface Conv2DOptions extends KernelOptions {
   filters: number;
   kernelSize: Pair;
   strides?: Pair;
@@ -14,7 +22,7 @@ export interface Conv2DOptions extends LayerOptions {
   activation?: Exclude<Activation, 'softmax'>;
 }
 
-/** 2-D convolution over [H,W,C] samples, with bias: Glorot-uniform kernel, zero bias, as Keras has them. */
+/** 2-D convolution over [H,W,C] samples, with bias: by default a Glorot-uniform kernel and zero bias, as Keras has them. */
 export class Conv2D extends Layer {
   readonly kind = 'Conv2D';
   private readonly filters: number;
@@ -22,6 +30,7 @@ export class Conv2D extends Layer {
   private readonly strides: [number, number];
   private readonly padding: Padding;
   private readonly activation: 'linear' | 'relu';
+  private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
   constructor(options: Conv2DOptions) {
@@ -30,6 +39,7 @@ export class Conv2D extends Layer {
     this.kernelSize = pair(this.kind, 'kernelSize', options.kernelSize);
     this.strides = pair(this.kind, 'strides', options.strides ?? 1);
     this.padding = options.padding ?? 'valid';
+    this.specs = kernelSpecs(this.kind, options);
     this.activation = activationOf(this.kind, options.activation, ['linear', 'relu'] as const);
   }
 
@@ -46,8 +56,8 @@ export class Conv2D extends Layer {
     return {
       outputShape: [...size, this.filters],
       weights: [
-        { name: 'kernel', shape: kernel, initializer: glorotUniform },
-        { name: 'bias', shape: [this.filters], initializer: zeros },
+        { name: 'kernel', shape: kernel, ...this.specs.kernel },
+        { name: 'bias', shape: [this.filters], ...this.specs.bias },
       ],
     };
   }

@@ -3,24 +3,34 @@ import { softmax } from '../../autograd/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import { glorotUniform, zeros } from '../initializers.ts';
-import { type Activation, activationOf, type CallContext, Layer, type LayerOptions, positive } from './layer.ts';
+import {
+  type Activation,
+  activationOf,
+  type CallContext,
+  type KernelOptions,
+  type KernelSpecs,
+  kernelSpecs,
+  Layer,
+  positive,
+} from './layer.ts';
 
-export interface DenseOptions extends LayerOptions {
+export interface DenseOptions extends KernelOptions {
   units: number;
   activation?: Activation;
 }
 
-/** A fully connected layer: act(x w + b), Glorot-uniform kernel, zero bias, as Keras has them. */
+/** A fully connected layer: act(x w + b), by default with a Glorot-uniform kernel and zero bias, as Keras has them. */
 export class Dense extends Layer {
   readonly kind = 'Dense';
   readonly activation: Activation;
   private readonly units: number;
+  private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
   constructor(options: DenseOptions) {
     super(options);
     this.units = positive(this.kind, 'units', options.units);
+    this.specs = kernelSpecs(this.kind, options);
     this.activation = activationOf(this.kind, options.activation, ['linear', 'relu', 'softmax'] as const);
   }
 
@@ -33,8 +43,8 @@ export class Dense extends Layer {
     return {
       outputShape: [this.units],
       weights: [
-        { name: 'kernel', shape: [inputShape[0]!, this.units], initializer: glorotUniform },
-        { name: 'bias', shape: [this.units], initializer: zeros },
+        { name: 'kernel', shape: [inputShape[0]!, this.units], ...this.specs.kernel },
+        { name: 'bias', shape: [this.units], ...this.specs.bias },
       ],
     };
   }

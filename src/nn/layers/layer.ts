@@ -2,7 +2,9 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
+import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
+import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 
 /** What is said of a layer when a model calls it. */
 export interface CallContext {
@@ -19,6 +21,33 @@ export interface LayerOptions {
   inputShape?: Shape;
   /** See `Layer.trainable`. Default true. */
   trainable?: boolean;
+}
+
+/** Options of layers with a kernel and perhaps a bias. */
+export interface KernelOptions extends LayerOptions {
+  /** By name or as a function. Default `glorotUniform`. */
+  kernelInitializer?: InitializerName | Initializer;
+  /** By name or as a function. Default `zeros`. */
+  biasInitializer?: InitializerName | Initializer;
+  /** A penalty on the kernel, in the loss and in its gradient. Default none. */
+  kernelRegularizer?: RegularizerName | Regularizer | null;
+}
+
+/** How a layer's kernel and bias begin, and the kernel's penalty: what is to be spread into their `WeightSpec`s. */
+export interface KernelSpecs {
+  kernel: { initializer: Initializer; regularizer: Regularizer | undefined };
+  bias: { initializer: Initializer };
+}
+
+/** @throws ArgumentError for an initialiser or penalty that is none */
+export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs {
+  return {
+    kernel: {
+      initializer: initializerOf(`${layer}: kernelInitializer`, options.kernelInitializer ?? 'glorotUniform'),
+      regularizer: regularizerOf(`${layer}: kernelRegularizer`, options.kernelRegularizer),
+    },
+    bias: { initializer: initializerOf(`${layer}: biasInitializer`, options.biasInitializer ?? 'zeros') },
+  };
 }
 
 /** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */

@@ -1,9 +1,10 @@
 import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
-import { DeviceArray } from '../../kernels/array.ts';
+import type { DeviceArray } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import type { StepState } from '../../kernels/step-state.ts';
 import type { ParameterStore } from '../parameters.ts';
+import { part } from '../penalties.ts';
 import type { Rate } from '../schedules.ts';
 
 /** Updates all weights of a model in one dispatch. */
@@ -86,10 +87,9 @@ export abstract class FlatOptimizer implements Optimizer {
 
   apply(store: ParameterStore, state: StepState): void {
     if (this.store !== store) throw new ArgumentError(`${this.kind}: apply() before build()`);
-    for (const { offset, size } of store.trainableRuns) {
-      const part = (flat: DeviceArray) =>
-        new DeviceArray(store.device, [size], 'f32', 1, flat.storage.view(4 * offset, 4 * size));
-      this.update(part(store.values), part(store.gradients), this.slots.map(part), state);
+    for (const run of store.trainableRuns) {
+      const slots = this.slots.map((slot) => part(slot, run));
+      this.update(part(store.values, run), part(store.gradients, run), slots, state);
     }
   }
 

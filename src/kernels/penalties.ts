@@ -1,0 +1,33 @@
+import penaltyBlocksCode from '../../shaders/penalty_blocks.wgsl';
+import penaltyGradientCode from '../../shaders/penalty_gradient.wgsl';
+import { DeviceArray } from './array.ts';
+import { BLOCK } from './blocks.ts';
+import { sumAll } from './reduce.ts';
+import { elementwise, runKernel } from './run.ts';
+
+/**
+ * The sum of all penalties l1 sum|w| + l2 sum w^2 -> []: weight [blocks * 64], coefficients [blocks, 2] as (l1, l2).
+ * Memory-bound.
+ */
+export function penaltyValue(weight: DeviceArray, coefficients: DeviceArray): DeviceArray {
+  const blocks = weight.size / BLOCK;
+  const { device, models } = weight;
+  const partial = DeviceArray.empty(device, [blocks], { models });
+  const source = { name: 'penalty_blocks', code: penaltyBlocksCode };
+  runKernel(device, source, [blocks], [weight, coefficients, partial], elementwise(blocks, models));
+  const total = sumAll('penalty', partial);
+  partial.dispose();
+  return total;
+}
+
+/** gradient += l1 sign(w) + 2 l2 w, for a range of the flat buffers that begins with block `first`. Memory-bound. */
+export function addPenaltyGradient(
+  weight: DeviceArray,
+  coefficients: DeviceArray,
+  gradient: DeviceArray,
+  first: number,
+): void {
+  const source = { name: 'penalty_gradient', code: penaltyGradientCode };
+  const params = [weight.size, first];
+  runKernel(weight.device, source, params, [weight, coefficients, gradient], elementwise(weight.size));
+}

@@ -1,0 +1,51 @@
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+
+/** A penalty on a weight w, added to the loss: l1 * sum |w| + l2 * sum w^2. */
+export interface Regularizer {
+  readonly l1: number;
+  readonly l2: number;
+}
+
+/** rate * sum |w|; its gradient is rate * sign(w), 0 at 0. Keras's default is 0.01. @throws ArgumentError for a rate below zero */
+export function l1(rate = 0.01): Regularizer {
+  return l1l2({ l1: rate });
+}
+
+/**
+ * rate * sum w^2, without a half, as in Keras; its gradient is 2 * rate * w. (PyTorch's `weight_decay` of SGD adds
+ * weight_decay * w: it is twice the rate here.) Keras's default is 0.01.
+ * @throws ArgumentError for a rate below zero
+ */
+export function l2(rate = 0.01): Regularizer {
+  return l1l2({ l2: rate });
+}
+
+/** Both. @throws ArgumentError for rates below zero */
+export function l1l2(rates: { l1?: number; l2?: number }): Regularizer {
+  checkOptions('l1l2', rates);
+  const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
+  for (const [name, rate] of Object.entries(both)) {
+    if (typeof rate !== 'number' || !Number.isFinite(rate) || rate < 0) {
+      throw new ArgumentError(`regularizer: ${name} must be zero or more, but is ${show(rate)}`);
+    }
+  }
+  return both;
+}
+
+const named = { l1: l1(), l2: l2() };
+export type RegularizerName = keyof typeof named;
+
+/**
+ * A penalty by name, with Keras's rate of 0.01, or as an object; undefined where there is none.
+ * @param what layer and option, for the message
+ * @throws ArgumentError for anything else
+ */
+export function regularizerOf(what: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'object') return l1l2(value);
+  if (!Object.hasOwn(named, value)) {
+    throw new ArgumentError(`${what}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${show(value)}`);
+  }
+  return named[value];
+}

@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'vitest';
+import { addPenaltyGradient, penaltyValue } from '../../src/kernels/penalties.ts';
+import {
+  ArgumentError,
+  Conv2D,
+  Dense,
+  Flatten,
+  ImageLoader,
+  type Regularizer,
+  type RegularizerName,
+  regularizers,
+  Sequential,
+  SGD,
+  tensor,
+} from '../../src/node.ts';
+import { expectClose, expectSameBits } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+import { drawLike } from '../support/operator-cases.ts';
+
+const { l1, l2, l1l2 } = regularizers;
+type Penalty = RegularizerName | Regularizer | undefined;
+
+/** Keras's L1L2 and its gradient, in float64. */
+const penaltyIn = ({ l1, l2 }: Regularizer, w: ArrayLike<number>) =>
+  Array.from(w).reduce((sum, x) => sum + l1 * Math.abs(x) + l2 * x * x, 0);
+const gradientOf = ({ l1, l2 }: Regularizer, x: number) => l1 * Math.sign(x) + 2 * l2 * x;
+
+describeOnDevice('penalties on the flat buffers', (device) => {
+  // Blocks of 64; with more than 64 blocks the sum takes two passes.
+  test.each([1, 3, 64, 67, 1031])('%i blocks: value and gradient', async (blocks) => {
+    const coefficients = drawLike([blocks, 2], 5).data.map((c, i) => (i % 6 < 2 ? 0 : Math.fround(Math.abs(c) / 10)));
+    const w = drawLike([64 * blocks], 6).data.map((x, i) => (i % 9 === 0 ? 0 : Math.fround(x)));
+    const of = (i: number) => ({
+      l1: coefficients[2 * Math.floor(i / 64)]!,
+      l2: coefficients[2 * Math.floor(i / 64) + 1]!,
+    });
+    const weight = tensor(device, w, [64 * blocks]);
+    const table = tensor(device, coefficients, [blocks, 2]);
+    const g = drawLike([64 * blocks], 7).data.map(Math.fround);
+    const gradient = tensor(device, g, [64 * blocks]);
+    const value = tensor(device, [0], []);
+    const total = penaltyValue(weight.array, table.array);
+    expect(total.shape).toEqual([]);
+    const [sum] = new Float32Array(await device.read(total.storage));
+    const expected = w.reduce((s, x, i) => s + penaltyIn(of(i), [x]), 0);
+    expectClose([sum!], [expected], { rtol: 2e-6 }, 'value');
+    addPenaltyGradient(weight.array, table.array, gradient.array, 0);
+    const added = w.map((x, i) => g[i]! + gradientOf(of(i), x));
+    const magnitude = w.map((x, i) => Math.abs(g[i]!) + Math.abs(gradientOf(of(i), x)));
+    expectClose(await gradient.data(), added, { rtol: 3e-7, magnitude }, 'gradient');
+    for (const t of [weight, table, gradient, value, total]) t.dispose();
+  });
+
+  test('three models at once have the bits of each alone', async () => {
+    const [blocks, models] = [70, 3];
+    const size = 64 * blocks;
+    const all = drawLike([models * size], 8).data.map(Math.fround);
+    const table = tensor(device, new Float32Array(2 * blocks).fill(0.01), [blocks, 2]);
+    const values = async (data: Float64Array, count: number) => {
+      const weight = tensor(device, data, [size], { models: count });
+      const total = penaltyValue(weight.array, table.array);
+      const read = [...new Float32Array(await device.read(total.storage))];
+      weight.dispose();
+      total.dispose();
+      return read;
+    };
+    const alone: number[] = [];
+    for (let r = 0; r < models; r++) alone.push(...(await values(all.slice(r * size, (r + 1) * size), 1)));
+    expectSameBits(await values(all, models), alone);
+    table.dispose();
+  });
+
+  test('a weight that is no number spoils its own penalty, and nothing where there is none', async () => {
+    const weight = tensor(device, new Float32Array(128).fill(Number.NaN, 64), [128]);
+    for (const [table, spoilt] of [
+      [[1, 1, 0, 0], false],
+      [[0, 0, 1, 0], true],
+      [[0, 0, 0, 1], true],
+    ] as const) {
+      const coefficients = tensor(device, table, [2, 2]);
+      const gradient = tensor(device, new Float32Array(128), [128]);
+      const total = penaltyValue(weight.array, coefficients.array);
+      addPenaltyGradient(weight.array, coefficients.array, gradient.array, 0);
+      expect(Number.isNaN(new Float32Array(await device.read(total.storage))[0]!)).toBe(spoilt);
+      expect(Array.from(await gradient.data()).map(Number.isNaN)).toEqual(
+        Array.from({ length: 128 }, (_, i) => spoilt && i >= 64),
+      );
+      for (const t of [coefficients, gradient, total]) t.dispose();
+    }
+    weight.dispose();
+  });
+});
+
+describeOnDevice('penalties in training', (device) => {
+  const images = drawImages(9, { classes: 3, shape: [6, 6, 1] });
+  const learningRate = 0.125;
+  const build = (conv: Penalty, dense: Penalty) => {
+    const layers = [
+      new Conv2D({ filters: 3, kernelSize: 3, inputShape: [6, 6, 1], kernelRegularizer: conv }),
+      new Flatten(),
+      new Dense({ units: 3, activation: 'softmax', kernelRegularizer: dense }),
+    ];
+    const model = new Sequential(layers).build(device, { seed: 4 });
+    const loss = 'sparseCategoricalCrossentropy';
+    return { model: model.compile({ optimizer: new SGD({ learningRate }), loss }), layers };
+  };
+  const weightsOf = (model: Sequential) =>
+    Promise.all(model.weights.map(async ({ tensor }) => Array.from(await tensor.data())));
+
+  describe.each([
+    { conv: l2(0.3), dense: undefined },
+    { conv: 'l1', dense: 'l2' },
+    { conv: l1l2({ l1: 0.05, l2: 0.2 }), dense: l1(0.02) },
+  ] as { conv: Penalty; dense: Penalty }[])('$conv, $dense', ({ conv, dense }) => {
+    const rates: Record<string, Regularizer> = { l1: { l1: 0.01, l2: 0 }, l2: { l1: 0, l2: 0.01 } };
+    const full = (p: Penalty) => (typeof p === 'string' ? rates[p]! : (p ?? { l1: 0, l2: 0 }));
+    const none = { l1: 0, l2: 0 };
+    const byWeight = [full(conv), none, full(dense), none];
+    const penaltyOf = (weights: number[][]) => weights.reduce((sum, w, k) => sum + penaltyIn(byWeight[k]!, w), 0);
+
+    test.each([false, true])(
+      'in the loss, in the step and in the validation loss; first layer frozen: %s',
+      async (frozen) => {
+        using loader = new ImageLoader(device, images);
+        const [plain, penalised] = [build(undefined, undefined), build(conv, dense)];
+        const start = await weightsOf(plain.model);
+        const histories = [];
+        for (const { model, layers } of [plain, penalised]) {
+          layers[0]!.trainable = !frozen;
+          histories.push(await model.fit(loader, { batchSize: 9, validationData: loader }));
+        }
+        const [plainLoss, loss] = histories.map(({ epochs }) => epochs[0]!.loss);
+        // The loss of a step is that before it.
+        expectClose([loss!], [plainLoss! + penaltyOf(start)], { rtol: 2e-6 }, 'loss');
+        const [without, moved] = [await weightsOf(plain.model), await weightsOf(penalised.model)];
+        moved.forEach((weight, k) => {
+          const penalty = frozen && k < 2 ? none : byWeight[k]!;
+          const expected = without[k]!.map((w, i) => w - learningRate * gradientOf(penalty, start[k]![i]!));
+          expectClose(
+            weight,
+            expected,
+            { rtol: 1e-6, magnitude: start[k]!.map((w) => Math.abs(w) + 0.1) },
+            `weight ${k}`,
+          );
+        });
+        // Validation measures the weights after the step, by the plain loss of the same weights and their penalty.
+        const valLoss = histories[1]!.epochs[0]!.valLoss!;
+        const evaluated = await penalised.model.evaluate(loader, { batchSize: 4 });
+        expectClose([evaluated.loss], [valLoss], { rtol: 1e-6 });
+        const other = build(undefined, undefined).model;
+        for (const [k, { tensor: own }] of other.weights.entries()) {
+          device.upload(own.array.storage, Float32Array.from(moved[k]!));
+        }
+        const plainAfter = await other.evaluate(loader);
+        expectClose([valLoss], [plainAfter.loss + penaltyOf(moved)], { rtol: 2e-6 }, 'validation loss');
+        for (const model of [plain.model, penalised.model, other]) model.dispose();
+      },
+    );
+  });
+
+  test('cost nothing when unused, and a few dispatches however many layers have one', async () => {
+    using loader = new ImageLoader(device, images);
+    const counts: number[] = [];
+    for (const [conv, dense] of [
+      [undefined, undefined],
+      [l2(0), l1(0)],
+      [l2(), undefined],
+      ['l1', l2()],
+    ] as const) {
+      const { model } = build(conv, dense);
+      const before = { ...device.counters };
+      await model.fit(loader, { batchSize: 9 });
+      expect(device.counters.submits - before.submits).toBeLessThanOrEqual(3);
+      counts.push(device.counters.dispatches - before.dispatches);
+      model.dispose();
+    }
+    expect(counts[1]).toBe(counts[0]);
+    expect(counts[3]).toBe(counts[2]);
+    expect(counts[2]! - counts[0]!).toBeLessThanOrEqual(5);
+  });
+});
+
+test.each([
+  ['l1', () => l1(-1)],
+  ['l2', () => l2(Number.NaN)],
+  ['l2', () => l1l2({ l1: 0, l2: '1' as unknown as number })],
+  ['kernelRegularizer', () => new Dense({ units: 1, kernelRegularizer: 'l3' as RegularizerName })],
+  ['kernelRegularizer', () => new Conv2D({ filters: 1, kernelSize: 1, kernelRegularizer: 5 as unknown as 'l1' })],
+  ['l1', () => new Dense({ units: 1, kernelRegularizer: { l1: -1, l2: 0 } })],
+])('refused: %s', (says, create) => {
+  expect(create).toThrow(ArgumentError);
+  expect(create).toThrow(says);
+});
