@@ -1,3 +1,4 @@
+export { type BatchNormOptions, batchNorm, batchNormInference } from './batch-norm.ts';
 export { conv2d } from './conv2d.ts';
 export { depthwiseConv2d } from './depthwise.ts';
 export { biasAdd, linear, matmul } from './linear.ts';

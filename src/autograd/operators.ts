@@ -1,3 +1,4 @@
+import { batchNorm, batchNormInference } from './batch-norm.ts';
 import { conv2d } from './conv2d.ts';
 import { depthwiseConv2d } from './depthwise.ts';
 import { biasAdd, linear, matmul } from './linear.ts';
@@ -14,6 +15,8 @@ import { logSoftmax, softmax, softmaxCrossEntropy } from './softmax.ts';
 export const operators = {
   add,
   biasAdd,
+  batchNorm,
+  batchNormInference,
   conv2d,
   depthwiseConv2d,
   linear,

@@ -271,9 +271,17 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
   test.each(operatorNames)('whatever %s is given, it works or throws a TilegradError', async (name) => {
     const operator = tg.operators[name] as (...args: unknown[]) => unknown;
     const arity =
-      { add: 2, biasAdd: 2, matmul: 2, softmaxCrossEntropy: 2, conv2d: 3, depthwiseConv2d: 3, linear: 3 }[
-        name as string
-      ] ?? 1;
+      {
+        add: 2,
+        biasAdd: 2,
+        matmul: 2,
+        softmaxCrossEntropy: 2,
+        conv2d: 3,
+        depthwiseConv2d: 3,
+        batchNorm: 3,
+        batchNormInference: 5,
+        linear: 3,
+      }[name as string] ?? 1;
     const input = fc.oneof(
       { weight: 9, arbitrary: fc.nat({ max: 4 * shapes.length }).map((inPool) => ({ inPool })) },
       { weight: 1, arbitrary: fc.anything().map((value) => ({ value })) },

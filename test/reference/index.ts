@@ -1,5 +1,6 @@
 import type { OperatorName } from '../../src/autograd/operators.ts';
 import { relu } from './activation.ts';
+import { batchNorm, batchNormInference } from './batch-norm.ts';
 import { conv2d } from './conv2d.ts';
 import { depthwiseConv2d } from './depthwise.ts';
 import { add, biasAdd } from './elementwise.ts';
@@ -15,6 +16,8 @@ import { logSoftmax, softmax } from './softmax.ts';
 export const references: Record<OperatorName, Reference> = {
   matmul,
   linear,
+  batchNorm,
+  batchNormInference,
   conv2d,
   depthwiseConv2d,
   biasAdd,

@@ -3,6 +3,7 @@ import * as tg from '../../src/autograd/index.ts';
 import type { Device } from '../../src/node.ts';
 import { type OperatorName, references } from '../reference/index.ts';
 import { map, type NdArray } from '../reference/ndarray.ts';
+import { batchNormMagnitude } from './cases-batch-norm.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { drawInputs, drawLike, type OperatorCase } from './operator-cases.ts';
 
@@ -15,6 +16,9 @@ const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Att
   linear: ([x, weight, bias], attrs) => tg.linear(x, weight, bias, attrs),
   conv2d: ([x, filter, bias], attrs) => tg.conv2d(x, filter, bias, attrs),
   depthwiseConv2d: ([x, filter, bias], attrs) => tg.depthwiseConv2d(x, filter, bias, attrs),
+  batchNorm: ([x, scale, offset], attrs) => tg.batchNorm(x, scale, offset!, attrs),
+  batchNormInference: (inputs, attrs) =>
+    tg.batchNormInference(...(inputs as unknown as [Tensor, Tensor, Tensor, Tensor, Tensor]), attrs),
   biasAdd: ([x, bias]) => tg.biasAdd(x, bias),
   add: ([a, b]) => tg.add(a, b),
   relu: ([x]) => tg.relu(x),
@@ -102,7 +106,13 @@ const SUMS: ReadonlySet<OperatorName> = new Set([
  * The size of the terms behind each element of the output and of the gradients, with which rounding errors grow (see
  * `Tolerance`); undefined where the element's own size will do.
  */
-export function magnitudes(name: OperatorName, inputs: NdArray[], attrs: object, output: NdArray, dout: NdArray) {
+export function magnitudes(
+  name: OperatorName,
+  inputs: NdArray[],
+  attrs: object,
+  output: NdArray,
+  dout: NdArray,
+): { output?: NdArray; grads?: (NdArray | null)[] } {
   const reference = references[name];
   const positive = map(dout, Math.abs);
   if (SUMS.has(name)) {
@@ -119,6 +129,9 @@ export function magnitudes(name: OperatorName, inputs: NdArray[], attrs: object,
       output: map(output, (y) => y + largest ** 2),
       grads: [map(x, (value, i) => 2 * share!.data[i]! * (Math.abs(value) + largest))],
     };
+  }
+  if (name === 'batchNorm' || name === 'batchNormInference') {
+    return batchNormMagnitude(inputs, (attrs as Attrs).epsilon, positive);
   }
   // Overlapping windows add up.
   if (name === 'maxPool2d') return { grads: reference.backward(inputs, output, positive, attrs) };

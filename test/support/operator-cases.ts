@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { OperatorName } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
+import { batchNormCase, batchNormInferenceCase } from './cases-batch-norm.ts';
 import { depthwiseCase } from './cases-depthwise.ts';
 import { matmulCase } from './cases-matmul.ts';
 import { imageCase, poolCase } from './cases-pooling.ts';
@@ -136,6 +137,8 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
   return {
     matmul: matmulCase(size),
     linear: linearCase(size),
+    batchNorm: batchNormCase(size),
+    batchNormInference: batchNormInferenceCase(size),
     conv2d: conv2dCase(size),
     depthwiseConv2d: depthwiseCase(size),
     maxPool2d: maxPool2dCase(size),

@@ -1,0 +1,101 @@
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import * as kernels from '../kernels/batch-norm.ts';
+import { arrayOf } from './arguments.ts';
+import { taped } from './tape.ts';
+import type { Tensor } from './tensor.ts';
+
+export interface BatchNormOptions {
+  /** Added to the variance. Default 1e-3 as in Keras; PyTorch has 1e-5. */
+  epsilon?: number;
+  /** Share of the running statistics that stays. Default 0.99 as in Keras; PyTorch's momentum is the other share, 0.1. */
+  momentum?: number;
+  /** Running statistics [C] to be updated in place, without gradient. */
+  running?: { mean: Tensor; variance: Tensor };
+}
+
+/** @throws ArgumentError unless `value` lies in low .. high */
+function inRange(operator: string, what: string, value: number, low: number, high: number): number {
+  if (typeof value !== 'number' || !(value >= low && value <= high)) {
+    throw new ArgumentError(`${operator}: ${what} must be a number from ${low} to ${high}, but is ${show(value)}`);
+  }
+  return value;
+}
+
+/**
+ * Batch normalisation as in training: each channel by its mean and variance over this batch, all axes but the last.
+ * x [...,C], scale [C], offset [C] -> [...,C].
+ *
+ *     z = (x - mean) / sqrt(variance + epsilon)      y = scale z + offset
+ *     doffset = sum of dy      dscale = sum of dy z      (over the n rows)
+ *     dx = scale / sqrt(variance + epsilon) (dy - doffset / n - z dscale / n)
+ *
+ * With `running`, `running = momentum running + (1 - momentum) batch` is computed on the GPU. As in Keras the variance that
+ * enters is the biased one (divided by n), where PyTorch takes the unbiased one (divided by n - 1).
+ * @throws ShapeError also for an empty batch, ArgumentError
+ */
+export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: BatchNormOptions = {}): Tensor {
+  const operator = 'batchNorm';
+  checkOptions(operator, options);
+  const { running } = options;
+  const epsilon = inRange(operator, 'epsilon', options.epsilon ?? 1e-3, 0, 1e30);
+  const momentum = inRange(operator, 'momentum', options.momentum ?? 0.99, 0, 1);
+  const input = arrayOf(operator, 'the input', x);
+  const factor = arrayOf(operator, 'the scale', scale);
+  const shift = arrayOf(operator, 'the offset', offset);
+  const kept = running && {
+    mean: arrayOf(operator, 'the running mean', running.mean),
+    variance: arrayOf(operator, 'the running variance', running.variance),
+  };
+  kernels.checkBatchNorm(operator, input, {
+    'the scale': factor,
+    'the offset': shift,
+    ...(kept && { 'the running mean': kept.mean, 'the running variance': kept.variance }),
+  });
+  const batch = kernels.batchStatistics(operator, input);
+  if (kept) kernels.updateRunning(kept, batch, momentum);
+  const y = kernels.batchNorm(input, factor, shift, batch, epsilon);
+  return taped(y, [x, scale, offset], (dy, { wants, into }) => {
+    const sums = kernels.batchNormParameterGrads(input, dy, batch, epsilon, { dscale: into(1), doffset: into(2) });
+    const dx = wants(0) ? kernels.batchNormInputGrad(input, dy, factor, batch, epsilon, sums, into(0)) : null;
+    return [dx, sums.dscale, sums.doffset];
+  });
+}
+
+/**
+ * Batch normalisation as in inference: by given statistics, which are constants and get no gradient.
+ * x [...,C], scale, offset, mean and variance [C] -> [...,C].
+ *
+ *     z = (x - mean) / sqrt(variance + epsilon)      y = scale z + offset
+ *     dx = scale / sqrt(variance + epsilon) dy      dscale = sum of dy z      doffset = sum of dy
+ * @throws ShapeError, ArgumentError
+ */
+export function batchNormInference(
+  x: Tensor,
+  scale: Tensor,
+  offset: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  options: Pick<BatchNormOptions, 'epsilon'> = {},
+): Tensor {
+  const operator = 'batchNormInference';
+  checkOptions(operator, options);
+  const epsilon = inRange(operator, 'epsilon', options.epsilon ?? 1e-3, 0, 1e30);
+  const input = arrayOf(operator, 'the input', x);
+  const factor = arrayOf(operator, 'the scale', scale);
+  const shift = arrayOf(operator, 'the offset', offset);
+  const fixed = {
+    mean: arrayOf(operator, 'the mean', mean),
+    variance: arrayOf(operator, 'the variance', variance),
+  };
+  const perChannel = { 'the scale': factor, 'the offset': shift, 'the mean': fixed.mean };
+  kernels.checkBatchNorm(operator, input, { ...perChannel, 'the variance': fixed.variance });
+  const y = kernels.batchNorm(input, factor, shift, fixed, epsilon);
+  return taped(y, [x, scale, offset], (dy, { wants, into }) => {
+    const dx = wants(0) ? kernels.batchNormInputGrad(input, dy, factor, fixed, epsilon, null, into(0)) : null;
+    if (!wants(1) && !wants(2)) return [dx, null, null];
+    const home = { dscale: into(1), doffset: into(2) };
+    const { dscale, doffset } = kernels.batchNormParameterGrads(input, dy, fixed, epsilon, home);
+    return [dx, dscale, doffset];
+  });
+}
