@@ -15,6 +15,7 @@ export {
   type AdamOptions,
   AdamW,
   type AdamWOptions,
+  type ClipOptions,
   type Optimizer,
   type OptimizerName,
   type OptimizerOptions,

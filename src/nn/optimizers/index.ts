@@ -6,6 +6,7 @@ import { RMSprop } from './rmsprop.ts';
 import { SGD } from './sgd.ts';
 
 export { Adam, type AdamOptions, AdamW, type AdamWOptions } from './adam.ts';
+export type { ClipOptions } from './clipping.ts';
 export type { Optimizer, OptimizerOptions } from './optimizer.ts';
 export { RMSprop, type RMSpropOptions } from './rmsprop.ts';
 export { SGD, type SGDOptions } from './sgd.ts';

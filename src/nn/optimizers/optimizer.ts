@@ -6,6 +6,7 @@ import type { StepState } from '../../kernels/step-state.ts';
 import type { ParameterStore } from '../parameters.ts';
 import { part } from '../penalties.ts';
 import type { Rate } from '../schedules.ts';
+import { type ClipOptions, Clipping } from './clipping.ts';
 
 /** Updates all weights of a model in one dispatch. */
 export interface Optimizer {
@@ -19,7 +20,7 @@ export interface Optimizer {
   rateAt(t: number): number;
   /** What the kernel multiplies its direction with at step `t` (from 1), computed in float64. */
   stepSize(t: number): number;
-  /** Allocates state for the weights; calling it again for the same model keeps the state. @throws ArgumentError for another model */
+  /** Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model */
   build(store: ParameterStore): void;
   /** Dispatches the update of what is trainable; `state` carries the step size. */
   apply(store: ParameterStore, state: StepState): void;
@@ -27,23 +28,24 @@ export interface Optimizer {
 }
 
 /** Options every optimiser takes. */
-export interface OptimizerOptions {
+export interface OptimizerOptions extends ClipOptions {
   /** A number, or a schedule: a function of the step (from 0). */
   learningRate?: Rate;
 }
 
 /**
  * What optimisers have in common: the rate, and flat buffers for their state, in the layout of the weights. Without frozen
- * layers an update is one dispatch; each frozen layer in the midst of trained ones adds one.
+ * layers an update is one dispatch; each frozen layer in the midst of trained ones adds one. Clipping comes first where it is asked for.
  */
 export abstract class FlatOptimizer implements Optimizer {
   abstract readonly name: string;
   iterations = 0;
   private rate: Rate;
+  private readonly clipping: Clipping | null;
   private slots: DeviceArray[] = [];
   private store: ParameterStore | null = null;
 
-  /** @throws ArgumentError for a rate that is not positive */
+  /** @throws ArgumentError for a rate or a limit of clipping that is not positive, or several limits */
   constructor(
     /** The class, as messages name it. */
     protected readonly kind: string,
@@ -53,6 +55,7 @@ export abstract class FlatOptimizer implements Optimizer {
     private readonly slotCount: number,
   ) {
     checkOptions(kind, options);
+    this.clipping = Clipping.of(kind, options);
     const { learningRate = defaultRate } = options;
     this.rate =
       typeof learningRate === 'function' ? learningRate : this.inRange('learningRate', learningRate, POSITIVE);
@@ -79,6 +82,7 @@ export abstract class FlatOptimizer implements Optimizer {
     if (this.store && this.store !== store) {
       throw new ArgumentError(`${this.kind}: this optimizer already serves another model; make one for each`);
     }
+    this.clipping?.build(store);
     if (this.store) return;
     this.store = store;
     this.iterations = 0;
@@ -87,6 +91,7 @@ export abstract class FlatOptimizer implements Optimizer {
 
   apply(store: ParameterStore, state: StepState): void {
     if (this.store !== store) throw new ArgumentError(`${this.kind}: apply() before build()`);
+    this.clipping?.apply(store);
     for (const run of store.trainableRuns) {
       const slots = this.slots.map((slot) => part(slot, run));
       this.update(part(store.values, run), part(store.gradients, run), slots, state);
@@ -97,6 +102,7 @@ export abstract class FlatOptimizer implements Optimizer {
   protected abstract update(weight: DeviceArray, gradient: DeviceArray, slots: DeviceArray[], state: StepState): void;
 
   dispose(): void {
+    this.clipping?.dispose();
     for (const slot of this.slots) slot.dispose();
     this.slots = [];
     this.store = null;

@@ -1,0 +1,29 @@
+// What a segment's gradients are multiplied with, so that their norm is at most `limit`: a workgroup a segment, which adds the
+// squares of its blocks in an order that depends on their count alone. Second step of clipping by norm.
+//   norm = sqrt(sum of squares);   scale = limit / max(norm, limit)
+// The scale at an infinite norm comes from the host, and the norm's bits tell it: compilers take norm - norm for 0.
+//   models R, square [R, blocks], segments [segments] (first block, count), scale [R, segments]
+struct Params { blocks: u32, segments: u32, limit: f32, at_infinity: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> square: array<f32>;
+@group(0) @binding(2) var<storage, read> segments: array<vec2u>;
+@group(0) @binding(3) var<storage, read_write> scale: array<f32>;
+
+var<workgroup> lane_sum: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let segment = segments[group.x];
+  let base = group.z * params.blocks + segment.x;
+  var sum = 0.0;
+  for (var block = local; block < segment.y; block += 64u) { sum += square[base + block]; }
+  lane_sum[local] = sum;
+  workgroupBarrier();
+  if (local != 0u) { return; }
+  var total = 0.0;
+  for (var lane = 0u; lane < 64u; lane++) { total += lane_sum[lane]; }
+  let norm = sqrt(total);
+  var factor = params.limit / select(norm, params.limit, norm < params.limit); // NaN stays NaN
+  if (bitcast<u32>(norm) == 0x7f800000u) { factor = params.at_infinity; }
+  scale[group.z * params.segments + group.x] = factor;
+}

@@ -1,0 +1,61 @@
+import clipScaleCode from '../../shaders/clip_scale.wgsl';
+import clipValueCode from '../../shaders/clip_value.wgsl';
+import scaleBlocksCode from '../../shaders/scale_blocks.wgsl';
+import squareBlocksCode from '../../shaders/square_blocks.wgsl';
+import { DeviceArray } from './array.ts';
+import { BLOCK } from './blocks.ts';
+import { elementwise, f32, runKernel } from './run.ts';
+
+/** Clips each element to -limit .. limit, in place. Memory-bound. */
+export function clipByValue(gradient: DeviceArray, limit: number): void {
+  const n = gradient.models * gradient.size;
+  const source = { name: 'clip_value', code: clipValueCode };
+  runKernel(gradient.device, source, [n, f32(limit)], [gradient], elementwise(n));
+}
+
+/** In `NormTables.segment`: the gradients of this block are not looked at. */
+export const NO_SEGMENT = 0xffffffff;
+
+/** Which blocks of flat gradients share a norm. */
+export interface NormTables {
+  /** u32 [blocks]: the segment of each block, or NO_SEGMENT. */
+  segment: DeviceArray;
+  /** u32 [segments, 2]: first block and number of blocks. */
+  segments: DeviceArray;
+}
+
+/**
+ * Scales the gradients [blocks * 64] of each segment in place so that their Euclidean norm is at most `limit`: three
+ * dispatches, however many segments. The order of additions depends on the tables alone. Memory-bound.
+ * @param global whether an infinite norm gives NaN, as Keras has it for the norm of all weights: steps of zero would hide the failure
+ */
+export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: number, global: boolean): void {
+  const { device, models } = gradient;
+  const blocks = gradient.size / BLOCK;
+  const count = tables.segments.shape[0]!;
+  const square = DeviceArray.empty(device, [blocks], { models });
+  const scale = DeviceArray.empty(device, [count], { models });
+  runKernel(
+    device,
+    { name: 'square_blocks', code: squareBlocksCode },
+    [blocks],
+    [gradient, tables.segment, square],
+    elementwise(blocks, models),
+  );
+  runKernel(
+    device,
+    { name: 'clip_scale', code: clipScaleCode },
+    [blocks, count, f32(limit), f32(global ? Number.NaN : 0)],
+    [square, tables.segments, scale],
+    [count, 1, models],
+  );
+  runKernel(
+    device,
+    { name: 'scale_blocks', code: scaleBlocksCode },
+    [blocks, count],
+    [tables.segment, scale, gradient],
+    elementwise(gradient.size, models),
+  );
+  square.dispose();
+  scale.dispose();
+}

@@ -1,0 +1,82 @@
+import { show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
+import { DeviceArray, sizeOf } from '../../kernels/array.ts';
+import { BLOCK } from '../../kernels/blocks.ts';
+import { clipByNorm, clipByValue, NO_SEGMENT, type NormTables } from '../../kernels/clip.ts';
+import type { ParameterStore } from '../parameters.ts';
+import { part } from '../penalties.ts';
+
+/** How gradients (the penalties' included) are clipped before a step. At most one of these, as in Keras. */
+export interface ClipOptions {
+  /** Scales the gradient of each weight on its own so that its Euclidean norm is at most this. */
+  clipNorm?: number;
+  /** Scales all gradients alike so that the norm of all together is at most this; PyTorch's `clip_grad_norm_`. */
+  globalClipNorm?: number;
+  /** Limits each element to this size. */
+  clipValue?: number;
+}
+
+/** Clipping on the flat gradient buffer: three dispatches by norm, one by value. Frozen weights do not count. */
+export class Clipping {
+  private tables: NormTables | null = null;
+
+  /** Null where nothing is to be clipped. @throws ArgumentError for a limit that is not positive, or several */
+  static of(kind: string, options: ClipOptions): Clipping | null {
+    const { clipNorm, globalClipNorm, clipValue } = options;
+    const given = Object.entries({ clipNorm, globalClipNorm, clipValue }).filter(([, limit]) => limit !== undefined);
+    for (const [name, limit] of given) {
+      if (typeof limit !== 'number' || !Number.isFinite(limit) || limit <= 0) {
+        throw new ArgumentError(`${kind}: ${name} must be positive, but is ${show(limit)}`);
+      }
+    }
+    if (given.length > 1) {
+      throw new ArgumentError(`${kind}: only one of clipNorm, globalClipNorm and clipValue can be given`);
+    }
+    return given.length === 0 ? null : new Clipping(...(given[0] as [keyof ClipOptions, number]));
+  }
+
+  private constructor(
+    private readonly form: keyof ClipOptions,
+    private readonly limit: number,
+  ) {}
+
+  /** Lays down which weights are clipped: those that are trainable now. */
+  build(store: ParameterStore): void {
+    this.dispose();
+    if (this.form === 'clipValue') return;
+    const blocks = store.values.size / BLOCK;
+    const segment = new Uint32Array(blocks).fill(NO_SEGMENT);
+    const segments: [first: number, count: number][] = this.form === 'globalClipNorm' ? [[0, blocks]] : [];
+    for (const { offset, trainable, spec } of store.weights) {
+      if (offset === null || !trainable) continue;
+      const [first, count] = [offset / BLOCK, Math.ceil(sizeOf(spec.shape) / BLOCK)];
+      if (this.form === 'clipNorm') segments.push([first, count]);
+      segment.fill(segments.length - 1, first, first + count);
+    }
+    if (segments.length === 0) return;
+    const upload = (data: Uint32Array<ArrayBuffer>, shape: number[]) => {
+      const array = DeviceArray.empty(store.device, shape, { dtype: 'u32' }).keep();
+      store.device.upload(array.storage, data);
+      return array;
+    };
+    this.tables = {
+      segment: upload(segment, [blocks]),
+      segments: upload(Uint32Array.from(segments.flat()), [segments.length, 2]),
+    };
+  }
+
+  /** Dispatches the clipping of the store's gradients, in place. */
+  apply(store: ParameterStore): void {
+    if (this.form === 'clipValue') {
+      for (const run of store.trainableRuns) clipByValue(part(store.gradients, run), this.limit);
+    } else if (this.tables) {
+      clipByNorm(store.gradients, this.tables, this.limit, this.form === 'globalClipNorm');
+    }
+  }
+
+  dispose(): void {
+    this.tables?.segment.dispose();
+    this.tables?.segments.dispose();
+    this.tables = null;
+  }
+}

@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest';
+import { clipByNorm, NO_SEGMENT } from '../../src/kernels/clip.ts';
+import { StepState } from '../../src/kernels/step-state.ts';
+import { ParameterStore } from '../../src/nn/parameters.ts';
+import {
+  Adam,
+  AdamW,
+  ArgumentError,
+  type ClipOptions,
+  Dense,
+  type Device,
+  Flatten,
+  ImageLoader,
+  RMSprop,
+  regularizers,
+  Sequential,
+  SGD,
+  tensor,
+  zeros,
+} from '../../src/node.ts';
+import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
+import { clip } from '../reference/optimizers.ts';
+import { expectClose, expectSameBits } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+import { drawLike } from '../support/operator-cases.ts';
+
+// Of one block, of exactly two, of one element, and of more blocks than a workgroup has lanes.
+const SHAPES = [[7, 9], [128], [1], [70, 64]];
+
+/** What a step of SGD with rate 1 takes from weights of zero: the clipped gradients. */
+async function clipped(device: Device, options: ClipOptions, gradients: readonly NdArray[], frozen = -1) {
+  const optimizer = new SGD({ learningRate: 1, ...options });
+  const owner = (k: number) => ({ trainable: k !== frozen });
+  const specs = SHAPES.map((shape, k) => ({ name: `w${k}`, shape, initializer: zeros, owner: owner(k) }));
+  const store = new ParameterStore(device, specs, 0);
+  const state = new StepState(device);
+  optimizer.build(store);
+  store.weights.forEach(({ offset }, k) => {
+    device.upload(store.gradients.storage, Float32Array.from(gradients[k]!.data), 4 * offset!);
+  });
+  state.write({ batchStart: 0, step: 1, stepSize: 1, rate: 1 });
+  const before = device.counters.dispatches;
+  optimizer.apply(store, state);
+  const dispatches = device.counters.dispatches - before;
+  const steps: number[][] = [];
+  for (const { tensor } of store.weights) steps.push(Array.from(await tensor.data(), (w) => -w));
+  state.dispose();
+  optimizer.dispose();
+  store.dispose();
+  return { steps, dispatches };
+}
+
+const draw = (scale = 1) =>
+  SHAPES.map((shape, k) => map(drawLike(shape, 20 + k), (g) => Math.fround(g * scale * 10 ** (1 - k))));
+const zero = SHAPES.map((shape) => ndarray(shape));
+
+describeOnDevice('gradient clipping', (device) => {
+  test.each([
+    { clipNorm: 0.7 },
+    { clipNorm: 3 },
+    { clipNorm: 1e6 },
+    { globalClipNorm: 0.5 },
+    { globalClipNorm: 1e6 },
+    { clipValue: 0.05 },
+    { clipValue: 1e6 },
+  ] as ClipOptions[])('%j agrees with the reference, frozen weights left out', async (options) => {
+    for (const frozen of [-1, 0, 3]) {
+      const gradients = draw();
+      const counted = gradients.map((g, k) => (k === frozen ? map(g, () => 0) : g));
+      const { steps, dispatches } = await clipped(device, options, gradients, frozen);
+      clip(counted, options).forEach((expected, k) => {
+        expectClose(steps[k]!, expected.data, { rtol: 1e-6 }, `weight ${k}, frozen ${frozen}`);
+      });
+      expect(dispatches).toBe('clipValue' in options ? 2 : 4);
+    }
+  });
+
+  test('no gradient at all stays none', async () => {
+    for (const options of [{ clipNorm: 1 }, { globalClipNorm: 1 }, { clipValue: 1 }]) {
+      const { steps } = await clipped(device, options, zero);
+      expect(steps.flat().every((step) => step === 0)).toBe(true);
+    }
+  });
+
+  test('NaN spoils what shares its norm, and infinity as in Keras', async () => {
+    const withOne = (value: number) => draw().map((g, k) => map(g, (x, i) => (k === 1 && i === 5 ? value : x)));
+    const spoilt = async (options: ClipOptions, value: number) =>
+      (await clipped(device, options, withOne(value))).steps.map((step) => step.filter(Number.isNaN).length);
+    const all = SHAPES.map((shape) => shape.reduce((a, b) => a * b, 1));
+    expect(await spoilt({ clipNorm: 1 }, Number.NaN)).toEqual([0, 128, 0, 0]);
+    expect(await spoilt({ globalClipNorm: 1 }, Number.NaN)).toEqual(all);
+    expect(await spoilt({ clipValue: 1 }, Number.NaN)).toEqual([0, 1, 0, 0]);
+    // inf * (1 / inf) is NaN, the others of that weight become 0.
+    expect(await spoilt({ clipNorm: 1 }, Infinity)).toEqual([0, 1, 0, 0]);
+    expect(await spoilt({ globalClipNorm: 1 }, -Infinity)).toEqual(all);
+    const { steps } = await clipped(device, { clipValue: 0.25 }, withOne(-Infinity));
+    expect(steps[1]![5]).toBe(-0.25);
+  });
+
+  test('three models at once have the bits of each alone', async () => {
+    const [blocks, models] = [67, 3];
+    const size = 64 * blocks;
+    const all = drawLike([models * size], 8).data.map(Math.fround);
+    const table = (data: number[], shape: number[], count: number) =>
+      tensor(device, Array.from({ length: count }, () => data).flat(), shape, { dtype: 'u32', models: count });
+    const run = async (data: Float64Array, count: number) => {
+      const g = tensor(device, data, [size], { models: count });
+      const segment = table(
+        Array.from({ length: blocks }, (_, b) => (b === 2 ? NO_SEGMENT : b < 2 ? 0 : 1)),
+        [blocks],
+        1,
+      );
+      const segments = table([0, 2, 3, blocks - 3], [2, 2], 1);
+      clipByNorm(g.array, { segment: segment.array, segments: segments.array }, 0.5, false);
+      const result = await g.data();
+      for (const t of [g, segment, segments]) t.dispose();
+      return [...result];
+    };
+    const alone: number[] = [];
+    for (let r = 0; r < models; r++) alone.push(...(await run(all.slice(r * size, (r + 1) * size), 1)));
+    expectSameBits(await run(all, models), alone);
+    expect(alone.slice(128, 192)).toEqual([...all.slice(128, 192)]);
+  });
+
+  test('in fit: by norm, the penalty included; layers frozen between two calls no longer count', async () => {
+    using loader = new ImageLoader(device, drawImages(8, { classes: 3, shape: [4, 4, 1] }));
+    const head = new Dense({ units: 3, activation: 'softmax' });
+    const body = new Dense({ units: 5, kernelRegularizer: regularizers.l2(10) });
+    const optimizer = new SGD({ learningRate: 1, globalClipNorm: 0.01 });
+    using model = new Sequential([new Flatten({ inputShape: [4, 4, 1] }), body, head])
+      .build(device)
+      .compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
+    const weights = async () => Promise.all(model.weights.map(async ({ tensor }) => Array.from(await tensor.data())));
+    /** How far a step went, in each weight. */
+    const step = async () => {
+      const before = await weights();
+      await model.fit(loader, { batchSize: 8 });
+      return (await weights()).map((after, k) => Math.hypot(...after.map((w, i) => w - before[k]![i]!)));
+    };
+    const first = await step();
+    expect(Math.hypot(...first)).toBeCloseTo(0.01, 6);
+    body.trainable = false;
+    const second = await step();
+    expect(second.slice(0, 2)).toEqual([0, 0]);
+    expect(Math.hypot(...second)).toBeCloseTo(0.01, 6);
+  });
+});
+
+test.each([SGD, Adam, AdamW, RMSprop].map((Optimizer) => [Optimizer.name, Optimizer] as const))(
+  '%s refuses limits that make no sense',
+  (_name, Optimizer) => {
+    expect(() => new Optimizer({ clipNorm: 0 })).toThrow(ArgumentError);
+    expect(() => new Optimizer({ clipValue: Number.NaN })).toThrow(new RegExp(`${Optimizer.name}: clipValue`));
+    expect(() => new Optimizer({ globalClipNorm: 1, clipNorm: 1 })).toThrow(/only one of/);
+    expect(new Optimizer({ globalClipNorm: 1 }).iterations).toBe(0);
+  },
+);
