@@ -10,8 +10,8 @@ function multiplyHigh(a: number, b: number): number {
 
 /**
  * Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw ("Parallel random numbers: as easy as
- * 1, 2, 3", SC11): 128 random bits for each 128-bit counter and 64-bit key, in integers alone, so that every machine, and
- * later every shader, computes the same bits.
+ * 1, 2, 3", SC11): 128 random bits for each 128-bit counter and 64-bit key, in integers alone, so that every machine and
+ * every shader (shaders/philox.wgsl) computes the same bits.
  */
 export function philox(
   counter: readonly [number, number, number, number],
@@ -30,7 +30,7 @@ export function philox(
 }
 
 /** What random numbers are for. Part of the counter, so that two uses of one seed never see the same numbers. */
-const PURPOSES = { initializer: 1, shuffle: 2 } as const;
+export const PURPOSES = { initializer: 1, shuffle: 2, dropout: 3 } as const;
 
 /** @throws ArgumentError unless `seed` is an integer from 0 to 2^53 - 1 */
 export function checkSeed(seed: number): void {
@@ -38,6 +38,9 @@ export function checkSeed(seed: number): void {
     throw new ArgumentError(`seed: must be an integer from 0 to 2^53 - 1, but is ${seed}`);
   }
 }
+
+/** A seed as the generator's key. */
+export const keyOf = (seed: number): [number, number] => [seed >>> 0, Math.floor(seed / 2 ** 32)];
 
 /** A stream of random numbers, the same ones each time for the same seed, purpose and index (a weight's or an epoch's number). */
 export class RandomStream {
@@ -53,7 +56,7 @@ export class RandomStream {
     private readonly index: number,
   ) {
     checkSeed(seed);
-    this.key = [seed >>> 0, Math.floor(seed / 2 ** 32)];
+    this.key = keyOf(seed);
     this.purpose = PURPOSES[purpose];
   }
 

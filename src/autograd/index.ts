@@ -1,12 +1,16 @@
 export { type BatchNormOptions, batchNorm, batchNormInference } from './batch-norm.ts';
+export { concat, split, stack } from './concat.ts';
 export { conv2d } from './conv2d.ts';
 export { depthwiseConv2d } from './depthwise.ts';
+export { type DropoutOptions, dropout } from './dropout.ts';
+export { gather, oneHot } from './gather.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export { type OperatorName, operators } from './operators.ts';
 export { add, relu } from './pointwise.ts';
 export { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
 export { reshape } from './reshape.ts';
+export { expandDims, pad, slice, squeeze, transpose } from './shape.ts';
 export {
   logSoftmax,
   type SoftmaxOptions,

@@ -4,13 +4,14 @@ import { operatorNames, references } from '../reference/index.ts';
 import { hostInputs, runOperator } from '../support/adapter.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { drawInputs, drawLike, FAST_CHECK_SEED, operatorCases } from '../support/operator-cases.ts';
+import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED, operatorCases } from '../support/operator-cases.ts';
 
 const MODELS = 3;
 const cases = operatorCases('full');
 
 describeOnDevice(`the bits of each of ${MODELS} models equal those of that model run alone`, (device) => {
-  test.each(operatorNames)('%s', async (name) => {
+  // dropout gives each model a stream of its own on purpose: see dropout.test.ts.
+  test.each(operatorNames.filter((name) => name !== 'dropout'))('%s', async (name) => {
     await fc.assert(
       fc.asyncProperty(cases[name], async (c) => {
         const shape = references[name].forward(drawInputs(c), c.attrs).shape;
@@ -37,7 +38,7 @@ describeOnDevice(`the bits of each of ${MODELS} models equal those of that model
           });
         }
       }),
-      { seed: FAST_CHECK_SEED + 2, numRuns: 12 },
+      { seed: FAST_CHECK_SEED + 2, numRuns: drawnCases(12) },
     );
   });
 

@@ -3,13 +3,14 @@ import { relu } from './activation.ts';
 import { batchNorm, batchNormInference } from './batch-norm.ts';
 import { conv2d } from './conv2d.ts';
 import { depthwiseConv2d } from './depthwise.ts';
+import { dropout } from './dropout.ts';
 import { add, biasAdd } from './elementwise.ts';
 import { softmaxCrossEntropy } from './loss.ts';
 import { linear, matmul } from './matmul.ts';
 import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import type { Reference } from './reference.ts';
-import { reshape } from './shape.ts';
+import { concat, expandDims, gather, pad, reshape, slice, squeeze, stack, transpose } from './shape.ts';
 import { logSoftmax, softmax } from './softmax.ts';
 
 /** Total by type: an operator without a reference does not compile. */
@@ -20,6 +21,7 @@ export const references: Record<OperatorName, Reference> = {
   batchNormInference,
   conv2d,
   depthwiseConv2d,
+  dropout,
   biasAdd,
   add,
   relu,
@@ -29,6 +31,14 @@ export const references: Record<OperatorName, Reference> = {
   avgPool2d,
   globalAveragePool2d,
   reshape,
+  concat,
+  expandDims,
+  gather,
+  pad,
+  slice,
+  squeeze,
+  stack,
+  transpose,
   sum,
   mean,
   max,

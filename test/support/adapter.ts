@@ -19,6 +19,7 @@ const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Att
   batchNorm: ([x, scale, offset], attrs) => tg.batchNorm(x, scale, offset!, attrs),
   batchNormInference: (inputs, attrs) =>
     tg.batchNormInference(...(inputs as unknown as [Tensor, Tensor, Tensor, Tensor, Tensor]), attrs),
+  dropout: ([x], attrs) => tg.dropout(x, attrs),
   biasAdd: ([x, bias]) => tg.biasAdd(x, bias),
   add: ([a, b]) => tg.add(a, b),
   relu: ([x]) => tg.relu(x),
@@ -28,6 +29,14 @@ const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Att
   avgPool2d: ([x], attrs) => tg.avgPool2d(x, attrs),
   globalAveragePool2d: ([x]) => tg.globalAveragePool2d(x),
   reshape: ([x], attrs) => tg.reshape(x, attrs.shape),
+  transpose: ([x], attrs) => tg.transpose(x, attrs.axes),
+  expandDims: ([x], attrs) => tg.expandDims(x, attrs.axis),
+  squeeze: ([x], attrs) => tg.squeeze(x, attrs.axis),
+  pad: ([x], attrs) => tg.pad(x, attrs.paddings, attrs),
+  slice: ([x], attrs) => tg.slice(x, attrs.begin, attrs.size),
+  concat: (parts, attrs) => tg.concat(parts as Tensor[], attrs.axis),
+  stack: (parts, attrs) => tg.stack(parts as Tensor[], attrs.axis),
+  gather: ([x, indices], attrs) => tg.gather(x, indices, attrs.axis),
   sum: ([x], attrs) => tg.sum(x, attrs),
   mean: ([x], attrs) => tg.mean(x, attrs),
   max: ([x], attrs) => tg.max(x, attrs),
@@ -133,8 +142,8 @@ export function magnitudes(
   if (name === 'batchNorm' || name === 'batchNormInference') {
     return batchNormMagnitude(inputs, (attrs as Attrs).epsilon, positive);
   }
-  // Overlapping windows add up.
-  if (name === 'maxPool2d') return { grads: reference.backward(inputs, output, positive, attrs) };
+  // Overlapping windows add up, and so do equal indices.
+  if (name === 'maxPool2d' || name === 'gather') return { grads: reference.backward(inputs, output, positive, attrs) };
   // Differences of terms no larger than these.
   if (name === 'softmax') {
     const largest = positive.data.reduce((a, b) => Math.max(a, b), 0);

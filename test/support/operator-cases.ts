@@ -4,9 +4,11 @@ import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
 import { batchNormCase, batchNormInferenceCase } from './cases-batch-norm.ts';
 import { depthwiseCase } from './cases-depthwise.ts';
+import { dropoutCase } from './cases-dropout.ts';
 import { matmulCase } from './cases-matmul.ts';
 import { imageCase, poolCase } from './cases-pooling.ts';
 import { reduceCases } from './cases-reduce.ts';
+import { shapeCases } from './cases-shape.ts';
 import { softmaxCases } from './cases-softmax.ts';
 import { random } from './random.ts';
 
@@ -140,12 +142,14 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     batchNorm: batchNormCase(size),
     batchNormInference: batchNormInferenceCase(size),
     conv2d: conv2dCase(size),
+    dropout: dropoutCase(size),
     depthwiseConv2d: depthwiseCase(size),
     maxPool2d: maxPool2dCase(size),
     avgPool2d: poolCase(size),
     globalAveragePool2d: imageCase(size),
     relu: unary(size),
     ...softmaxCases(size),
+    ...shapeCases(size),
     ...reduceCases(size),
     add: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, c.inputs[0]!] })),
     biasAdd: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, { shape: c.inputs[0]!.shape.slice(-1) }] })),

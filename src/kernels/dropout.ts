@@ -1,0 +1,34 @@
+import dropoutCode from '../../shaders/dropout.wgsl';
+import philoxCode from '../../shaders/philox.wgsl';
+import stateCode from '../../shaders/step_state.wgsl';
+import { keyOf, PURPOSES } from '../random.ts';
+import type { DeviceArray } from './array.ts';
+import { checkDType, elementwise, f32, output, runKernel } from './run.ts';
+import { StepState } from './step-state.ts';
+
+/** What decides which elements are dropped. */
+export interface DropoutDraw {
+  rate: number;
+  seed: number;
+  layer: number;
+  /** A number, or the uniform that a recorded step reads its number from. */
+  step: number | StepState;
+}
+
+/** Elements whose 32 random bits are below this are dropped. */
+export const dropoutThreshold = (rate: number): number => Math.min(Math.ceil(rate * 2 ** 32), 2 ** 32 - 1);
+
+/** Sets elements to 0 with probability `rate` and scales the others by 1 / (1 - rate); its own gradient. Memory-bound. */
+export function dropout(x: DeviceArray, { rate, seed, layer, step }: DropoutDraw, into?: DeviceArray): DeviceArray {
+  checkDType('dropout', 'the input', x, 'f32');
+  const y = output(x.device, x.shape, x.models, into);
+  const state = step instanceof StepState ? step.buffer : x.device.uniform(Uint32Array.of(0, step, 0, 0));
+  runKernel(
+    x.device,
+    { name: 'dropout', code: stateCode + philoxCode + dropoutCode },
+    [x.size, ...keyOf(seed), layer, PURPOSES.dropout, dropoutThreshold(rate), f32(1 / (1 - rate))],
+    [state, x, y],
+    elementwise(Math.ceil(x.size / 4), x.models),
+  );
+  return y;
+}

@@ -1,0 +1,26 @@
+import { philox } from '../../src/random.ts';
+import { map, type NdArray } from './ndarray.ts';
+import type { Reference } from './reference.ts';
+
+export interface DropoutAttrs {
+  rate: number;
+  seed: number;
+  layer: number;
+  step: number;
+}
+
+/** Whether element i of a model is kept: the generator itself has its own tests, against its authors' vectors. */
+export function kept(i: number, { rate, seed, layer, step }: DropoutAttrs, model = 0): boolean {
+  const counter = [Math.floor(i / 4), layer, 3 + 256 * model, step] as const;
+  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
+  return philox(counter, key)[i % 4]! / 2 ** 32 >= rate;
+}
+
+const masked = (a: NdArray, attrs: DropoutAttrs) =>
+  map(a, (value, i) => (kept(i, attrs) ? value / (1 - attrs.rate) : 0));
+
+/** y = x / (1 - rate) where kept, else 0. */
+export const dropout: Reference<[x: NdArray], DropoutAttrs> = {
+  forward: ([x], attrs) => masked(x, attrs),
+  backward: (_inputs, _output, dout, attrs) => [masked(dout, attrs)],
+};
