@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as tg from '../../src/node.ts';
 import { ArgumentError, type Device, ShapeError, type Tensor, TilegradError, tensor } from '../../src/node.ts';
-import { operatorNames } from '../reference/index.ts';
+import { type OperatorName, operatorNames } from '../reference/index.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { FAST_CHECK_SEED } from '../support/operator-cases.ts';
 
@@ -165,6 +165,20 @@ const wrong: Wrong[] = [
   ],
 ];
 
+/** Operators that take something else than options after their tensors, and such that take a list of tensors. */
+const POSITIONAL: ReadonlySet<OperatorName> = new Set([
+  'concat',
+  'expandDims',
+  'gather',
+  'pad',
+  'reshape',
+  'slice',
+  'squeeze',
+  'stack',
+  'transpose',
+]);
+const LISTS: ReadonlySet<OperatorName> = new Set(['concat', 'stack']);
+
 describeOnDevice('arguments that do not fit', (device: Device) => {
   const make: Make = (shape, { dtype, models = 1 } = {}) => {
     const size = models * shape.reduce((product, n) => product * n, 1);
@@ -279,6 +293,9 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
         conv2d: 3,
         depthwiseConv2d: 3,
         batchNorm: 3,
+        concat: 2,
+        gather: 2,
+        stack: 2,
         batchNormInference: 5,
         linear: 3,
       }[name as string] ?? 1;
@@ -287,14 +304,13 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
       { weight: 1, arbitrary: fc.anything().map((value) => ({ value })) },
     );
     const inputs = fc.array(input, { minLength: arity, maxLength: arity });
-    const last = name === 'reshape' ? oddity : fc.oneof({ weight: 9, arbitrary: options }, oddity);
+    const last = POSITIONAL.has(name) ? oddity : fc.oneof({ weight: 9, arbitrary: options }, oddity);
     let refused = 0;
     fc.assert(
       fc.property(inputs, last, (which, extra) => {
         tg.scope(device, () => {
-          const thrown = grab(() =>
-            operator(...which.map((one) => ('inPool' in one ? pool[one.inPool] : one.value)), extra),
-          );
+          const given = which.map((one) => ('inPool' in one ? pool[one.inPool] : one.value));
+          const thrown = grab(() => operator(...(LISTS.has(name) ? [given] : given), extra, extra));
           if (thrown) refused++;
           if (thrown && !(thrown instanceof TilegradError)) throw thrown;
         });
