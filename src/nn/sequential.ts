@@ -3,7 +3,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
+import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { checkSeed } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
@@ -15,7 +15,7 @@ import { type Loss, type LossName, lossOf } from './losses.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
-import { summaryTable } from './summary.ts';
+import { countParams, summaryTable } from './summary.ts';
 
 /** A layer with its place in a model: its unique name and the shapes it works on (without the batch). */
 export interface PlannedLayer {
@@ -98,14 +98,34 @@ export class Sequential {
     return this.parameters.weights;
   }
 
-  /** Number of trainable values. */
+  /** Those that training changes now. @throws ArgumentError before `build` */
+  get trainableWeights(): readonly Weight[] {
+    return this.weights.filter(({ trainable }) => trainable);
+  }
+
+  /** Those of frozen layers, and those that are never trained. @throws ArgumentError before `build` */
+  get nonTrainableWeights(): readonly Weight[] {
+    return this.weights.filter(({ trainable }) => !trainable);
+  }
+
+  /** Number of values in all weights, trainable or not, as in Keras. */
   countParams(): number {
-    return this.layers.reduce((sum, { weights }) => sum + weights.reduce((s, { shape }) => s + sizeOf(shape), 0), 0);
+    const { trainable, nonTrainable } = countParams(this.layers);
+    return trainable + nonTrainable;
+  }
+
+  /** Whether any layer is to be trained. Assigning it does so to every layer's `trainable`, as in Keras. */
+  get trainable(): boolean {
+    return this.layers.some(({ layer }) => layer.trainable);
+  }
+
+  set trainable(trainable: boolean) {
+    for (const { layer } of this.layers) layer.trainable = trainable;
   }
 
   /** Keras's table of layers, output shapes and parameter counts. */
   summary(): string {
-    return summaryTable(this.name, this.layers, this.countParams());
+    return summaryTable(this.name, this.layers);
   }
 
   /**

@@ -3,8 +3,22 @@ import type { PlannedLayer } from './sequential.ts';
 
 const counted = (n: number) => n.toLocaleString('en-US');
 
+/** Values in the weights of all layers: those that training changes now, and all others. */
+export function countParams(layers: readonly PlannedLayer[]): { trainable: number; nonTrainable: number } {
+  const count = { trainable: 0, nonTrainable: 0 };
+  for (const { layer, weights } of layers) {
+    for (const { shape, trainable = true } of weights) {
+      count[layer.trainable && trainable ? 'trainable' : 'nonTrainable'] += sizeOf(shape);
+    }
+  }
+  return count;
+}
+
+const total = (what: string, params: number) =>
+  `${what} params: ${counted(params)} (${((params * 4) / 1024).toFixed(2)} KB)`;
+
 /** Keras's summary: a row a layer, then totals. */
-export function summaryTable(name: string, layers: readonly PlannedLayer[], params: number): string {
+export function summaryTable(name: string, layers: readonly PlannedLayer[]): string {
   const header = ['Layer (type)', 'Output Shape', 'Param #'];
   const rows = layers.map(({ layer, name, outputShape, weights }) => [
     `${name} (${layer.kind})`,
@@ -18,7 +32,7 @@ export function summaryTable(name: string, layers: readonly PlannedLayer[], para
       .join('')
       .trimEnd();
   const width = widths.reduce((sum, n) => sum + n, 0);
-  const kilobytes = (params * 4) / 1024;
+  const { trainable, nonTrainable } = countParams(layers);
   return [
     `Model: "${name}"`,
     '─'.repeat(width),
@@ -26,8 +40,8 @@ export function summaryTable(name: string, layers: readonly PlannedLayer[], para
     '═'.repeat(width),
     ...rows.map(line),
     '─'.repeat(width),
-    `Total params: ${counted(params)} (${kilobytes.toFixed(2)} KB)`,
-    `Trainable params: ${counted(params)} (${kilobytes.toFixed(2)} KB)`,
-    'Non-trainable params: 0 (0.00 KB)',
+    total('Total', trainable + nonTrainable),
+    total('Trainable', trainable),
+    total('Non-trainable', nonTrainable),
   ].join('\n');
 }

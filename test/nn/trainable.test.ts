@@ -1,0 +1,177 @@
+import { expect, test } from 'vitest';
+import {
+  AdamW,
+  type CallContext,
+  Conv2D,
+  Dense,
+  Flatten,
+  ImageLoader,
+  Layer,
+  Sequential,
+  type Shape,
+  type Tensor,
+  zeros,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+
+/** A user's layer: it passes on what it is given, and has a weight that no gradient changes beside one that is unused. */
+class Counting extends Layer {
+  readonly kind = 'Counting';
+  contexts: CallContext[] = [];
+
+  plan(inputShape: Shape) {
+    return {
+      outputShape: inputShape,
+      weights: [
+        { name: 'unused', shape: [3], initializer: () => Float32Array.of(1, 2, 3) },
+        { name: 'seen', shape: [2], initializer: () => Float32Array.of(7, 8), trainable: false },
+      ],
+    };
+  }
+
+  call(x: Tensor, context: CallContext): Tensor {
+    this.contexts.push(context);
+    return x;
+  }
+}
+
+function layers() {
+  const conv = new Conv2D({ filters: 2, kernelSize: 3, inputShape: [6, 6, 1], activation: 'relu' });
+  const counting = new Counting();
+  const hidden = new Dense({ units: 4, activation: 'relu', kernelRegularizer: 'l2' });
+  const head = new Dense({ units: 3, activation: 'softmax' });
+  return { conv, counting, hidden, head, all: [conv, new Flatten(), counting, hidden, head] };
+}
+
+test('summary and countParams tell what is trained from what is not', () => {
+  const { conv, counting, hidden, all } = layers();
+  const model = new Sequential(all);
+  // conv 9 * 2 + 2, counting 3 and 2, hidden 32 * 4 + 4, head 4 * 3 + 3
+  expect(model.countParams()).toBe(20 + 5 + 132 + 15);
+  const totals = () => model.summary().split('\n').slice(-3);
+  expect(totals()).toEqual([
+    'Total params: 172 (0.67 KB)',
+    'Trainable params: 170 (0.66 KB)',
+    'Non-trainable params: 2 (0.01 KB)',
+  ]);
+  hidden.trainable = false;
+  counting.trainable = false;
+  expect(totals()[1]).toBe('Trainable params: 35 (0.14 KB)');
+  expect(totals()[2]).toBe('Non-trainable params: 137 (0.54 KB)');
+  expect(model.countParams()).toBe(172);
+  expect(model.trainable).toBe(true);
+  model.trainable = false;
+  expect(conv.trainable).toBe(false);
+  expect(model.trainable).toBe(false);
+  expect(totals()[1]).toBe('Trainable params: 0 (0.00 KB)');
+  model.trainable = true;
+  expect(totals()[1]).toBe('Trainable params: 170 (0.66 KB)');
+});
+
+test('a layer can be frozen from the start', () => {
+  expect(new Dense({ units: 1, trainable: false }).trainable).toBe(false);
+  expect(new Dense({ units: 1 }).trainable).toBe(true);
+});
+
+describeOnDevice('frozen layers', (device) => {
+  const images = drawImages(12, { classes: 3, shape: [6, 6, 1] });
+  const build = () => {
+    const parts = layers();
+    const model = new Sequential(parts.all).build(device, { seed: 2 });
+    const optimizer = new AdamW({ learningRate: 0.05, weightDecay: 0.1 });
+    return { ...parts, model: model.compile({ optimizer, loss: 'sparseCategoricalCrossentropy' }) };
+  };
+  const weightsOf = async (model: Sequential) =>
+    Object.fromEntries(
+      await Promise.all(model.weights.map(async ({ name, tensor }) => [name, [...(await tensor.data())]] as const)),
+    );
+  /** Trains one epoch. @returns names of the weights that changed, the loss and the dispatches */
+  async function train(model: Sequential) {
+    using loader = new ImageLoader(device, images);
+    const before = await weightsOf(model);
+    const { dispatches } = device.counters;
+    const { epochs } = await model.fit(loader, { batchSize: 12 });
+    const spent = device.counters.dispatches - dispatches;
+    const after = await weightsOf(model);
+    const changed = Object.keys(after).filter((name) => after[name]!.some((w, i) => w !== before[name]![i]));
+    return { changed, loss: epochs[0]!.loss, dispatches: spent };
+  }
+
+  test('stay as they are to the bit, decay and penalties notwithstanding, and thaw again', async () => {
+    const { model, conv, hidden } = build();
+    using trained = model;
+    const [CONV, HIDDEN, HEAD, UNUSED] = [
+      ['conv2d/kernel', 'conv2d/bias'],
+      ['dense/kernel', 'dense/bias'],
+      ['dense_1/kernel', 'dense_1/bias'],
+      // No gradient reaches it, but AdamW's decay does.
+      ['counting/unused'],
+    ];
+    hidden.trainable = false;
+    expect((await train(trained)).changed).toEqual([...CONV!, ...UNUSED!, ...HEAD!]);
+    expect(trained.nonTrainableWeights.map(({ name }) => name)).toEqual(['counting/seen', ...HIDDEN!]);
+    expect(trained.trainableWeights).toHaveLength(5);
+    hidden.trainable = true;
+    conv.trainable = false;
+    expect((await train(trained)).changed).toEqual([...UNUSED!, ...HIDDEN!, ...HEAD!]);
+    trained.trainable = false;
+    expect((await train(trained)).changed).toEqual([]);
+    trained.trainable = true;
+    expect((await train(trained)).changed).toEqual([...CONV!, ...UNUSED!, ...HIDDEN!, ...HEAD!]);
+  });
+
+  test('cost no gradient kernels and change no loss', async () => {
+    const dispatches: number[] = [];
+    const losses: number[] = [];
+    for (const freeze of [
+      () => {},
+      ({ hidden }) => {
+        hidden.trainable = false;
+      },
+      ({ conv, counting, hidden }) => {
+        for (const layer of [conv, counting, hidden]) layer.trainable = false;
+      },
+      ({ model }) => {
+        model.trainable = false;
+      },
+    ] as ((built: ReturnType<typeof build>) => void)[]) {
+      const built = build();
+      freeze(built);
+      const { loss, dispatches: spent } = await train(built.model);
+      losses.push(loss);
+      dispatches.push(spent);
+      built.model.dispose();
+    }
+    expect(losses).toEqual(losses.map(() => losses[0]));
+    for (let k = 1; k < dispatches.length; k++) expect(dispatches[k]).toBeLessThan(dispatches[k - 1]!);
+  });
+
+  test('a frozen weight takes part without gradient, as does one that is never trained', async () => {
+    const { model, conv, counting } = build();
+    using trained = model;
+    conv.trainable = false;
+    await train(trained);
+    const byName = new Map(trained.weights.map((weight) => [weight.name, weight]));
+    expect(byName.get('conv2d/kernel')!.tensor.requiresGrad).toBe(false);
+    expect(byName.get('conv2d/kernel')!.tensor.grad).toBeNull();
+    expect(byName.get('dense/kernel')!.tensor.grad).not.toBeNull();
+    const seen = byName.get('counting/seen')!;
+    expect(seen.trainable).toBe(false);
+    expect(counting.contexts[0]!.weights.map(({ requiresGrad }) => requiresGrad)).toEqual([true, false]);
+    expect([...(await seen.tensor.data())]).toEqual([7, 8]);
+  });
+
+  test('a model without anything to train still measures', async () => {
+    using loader = new ImageLoader(device, images);
+    using model = new Sequential([
+      new Flatten({ inputShape: [6, 6, 1] }),
+      new Dense({ units: 3, activation: 'softmax', kernelInitializer: zeros, trainable: false }),
+    ])
+      .build(device)
+      .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    const { epochs } = await model.fit(loader, { validationData: loader });
+    expect(epochs[0]!.loss).toBeCloseTo(Math.log(3), 5);
+    expect(epochs[0]!.valLoss).toBeCloseTo(Math.log(3), 5);
+  });
+});
