@@ -7,6 +7,7 @@ import {
   conv2dCase,
   drawInputs,
   drawLike,
+  drawnCases,
   FAST_CHECK_SEED,
   type OperatorCase,
   operatorCases,
@@ -44,7 +45,7 @@ describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
         });
         expect(dot(u, output) === dot(grads[k]!, v.data), `${dot(u, output)} and ${dot(grads[k]!, v.data)}`).toBe(true);
       }),
-      { seed: FAST_CHECK_SEED, numRuns: 25 },
+      { seed: FAST_CHECK_SEED, numRuns: drawnCases(25) },
     );
   });
 });

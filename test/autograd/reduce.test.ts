@@ -6,7 +6,7 @@ import { compareWithReference, type HostInput, runOperator } from '../support/ad
 import { reduceCase } from '../support/cases-reduce.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { drawInputs, FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { drawInputs, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
 import { expectRefused, type Wrong } from '../support/refused.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
@@ -100,7 +100,7 @@ describeOnDevice('reductions', (device) => {
         expect([place.shape, place.dtype]).toEqual([expected.shape, 'u32']);
         expect([...(await place.data())]).toEqual([...expected.data]);
       }),
-      { seed: FAST_CHECK_SEED, numRuns: 30 },
+      { seed: FAST_CHECK_SEED, numRuns: drawnCases(30) },
     );
   });
 

@@ -16,13 +16,13 @@ import { matmul as matmulReference } from '../reference/matmul.ts';
 import { map, type NdArray } from '../reference/ndarray.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { conv2dCase, drawInputs, drawLike, FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { conv2dCase, drawInputs, drawLike, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
 
 /**
  * Every implementation of the hot kernels, called directly: the operators' tests see only the one that is picked for
  * their shapes. Integers, so that the order of additions cannot matter and the result must be exact.
  */
-const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: 25 };
+const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(25) };
 
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
@@ -67,7 +67,7 @@ describeOnDevice('kernel variants', (device) => {
           return results;
         }, expected);
       }),
-      { ...drawn, numRuns: 160 },
+      { ...drawn, numRuns: drawnCases(160) },
     );
     // A variant that serves few shapes must still have been tested on enough of them.
     expect(checked).toBeGreaterThan(40);
@@ -109,7 +109,7 @@ describeOnDevice('kernel variants', (device) => {
           [{ shape: product.shape, data: expected }],
         );
       }),
-      { ...drawn, numRuns: 100 },
+      { ...drawn, numRuns: drawnCases(100) },
     );
     // A variant that serves few sizes must still have been tested on enough of them.
     expect(checked).toBeGreaterThan(30);

@@ -44,7 +44,10 @@ export const sum: Reference<[x: NdArray], ReduceAttrs> = {
 
 /** y = (1/n) sum of the x_i that go into it; dx_i = dout / n */
 export const mean: Reference<[x: NdArray], ReduceAttrs> = {
-  forward: ([x], attrs) => map(sums(x, attrs), (total) => total / reduction(x, attrs).count),
+  forward([x], attrs) {
+    const { count } = reduction(x, attrs);
+    return map(sums(x, attrs), (total) => total / count);
+  },
   backward([x], _output, dout, attrs) {
     const { target, count } = reduction(x, attrs);
     return [map(x, (_, i) => dout.data[target[i]!]! / count)];

@@ -1,0 +1,165 @@
+import { expect, test } from 'vitest';
+import {
+  Adam,
+  AdamW,
+  type BatchSource,
+  batchNorm,
+  batchNormInference,
+  type CallContext,
+  Conv2D,
+  Dense,
+  type Device,
+  Flatten,
+  Layer,
+  type Optimizer,
+  RMSprop,
+  regularizers,
+  Sequential,
+  SGD,
+  type Shape,
+  type Tensor,
+  tensor,
+  type WeightSpec,
+} from '../../src/node.ts';
+import { expectClose } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { type GoldenArray, readGolden } from './vectors.ts';
+
+type Group = Record<string, GoldenArray>;
+
+interface Run {
+  optimizer: string;
+  learningRate: number;
+  epsilon: number;
+  l2: number;
+  batchNorm: boolean;
+  /** Before each step, penalty included. */
+  losses: GoldenArray;
+  end: Group;
+}
+
+const { x, labels, start, runs } = readGolden<{ x: GoldenArray; labels: GoldenArray; start: Group; runs: Run[] }>(
+  './networks/five-steps.json',
+);
+
+const optimizers: Record<string, (run: Run) => Optimizer> = {
+  sgd: ({ learningRate }) => new SGD({ learningRate }),
+  momentum: ({ learningRate }) => new SGD({ learningRate, momentum: 0.9 }),
+  nesterov: ({ learningRate }) => new SGD({ learningRate, momentum: 0.9, nesterov: true }),
+  adam: ({ learningRate, epsilon }) => new Adam({ learningRate, epsilon }),
+  adamw: ({ learningRate, epsilon }) => new AdamW({ learningRate, epsilon }),
+  rmsprop: ({ learningRate, epsilon }) => new RMSprop({ learningRate, epsilon }),
+};
+
+/** A weight's first values. */
+const from = (name: string) => () => Float32Array.from(start[name]!.data);
+
+/** Batch normalisation as a layer of the user's own. */
+class Normalize extends Layer {
+  readonly kind = 'Normalize';
+
+  plan(inputShape: Shape) {
+    const shape = inputShape.slice(-1);
+    const weights: WeightSpec[] = [
+      { name: 'gamma', shape, initializer: from('gamma') },
+      { name: 'beta', shape, initializer: from('beta') },
+      { name: 'mean', shape, initializer: () => new Float32Array(3), trainable: false },
+      { name: 'variance', shape, initializer: () => new Float32Array(3).fill(1), trainable: false },
+    ];
+    return { outputShape: inputShape, weights };
+  }
+
+  call(x: Tensor, { weights, training }: CallContext): Tensor {
+    const [gamma, beta, mean, variance] = weights as [Tensor, Tensor, Tensor, Tensor];
+    return training
+      ? batchNorm(x, gamma, beta, { running: { mean, variance } })
+      : batchNormInference(x, gamma, beta, mean, variance);
+  }
+}
+
+function network({ l2, batchNorm: normed }: Run): Layer[] {
+  const kernelRegularizer = regularizers.l2(l2);
+  return [
+    new Conv2D({
+      filters: 3,
+      kernelSize: 3,
+      activation: 'relu',
+      inputShape: x.shape.slice(1),
+      kernelInitializer: from('filter'),
+      biasInitializer: from('convBias'),
+      kernelRegularizer,
+    }),
+    ...(normed ? [new Normalize()] : []),
+    new Flatten(),
+    new Dense({
+      units: 3,
+      activation: 'softmax',
+      kernelInitializer: from('kernel'),
+      biasInitializer: from('bias'),
+      kernelRegularizer,
+    }),
+  ];
+}
+
+/** The same batch at every step. */
+function batchSource(device: Device): BatchSource & { dispose(): void } {
+  const batch = {
+    x: tensor(device, x.data, x.shape),
+    labels: tensor(device, labels.data, labels.shape, { dtype: 'u32' }),
+  };
+  return {
+    device,
+    size: x.shape[0]!,
+    sampleShape: x.shape.slice(1),
+    classes: 3,
+    batch: () => batch,
+    dispose() {
+      batch.x.dispose();
+      batch.labels.dispose();
+    },
+  };
+}
+
+/** Where the vectors name a weight differently, in the order of the model's weights. */
+const names = (run: Run) => [
+  'filter',
+  'convBias',
+  ...(run.batchNorm ? ['gamma', 'beta', 'mean', 'variance'] : []),
+  'kernel',
+  'bias',
+];
+
+/**
+ * For f32 over five steps. A weight is measured on the size of what was added up to it, its first value and its way from
+ * there: one that ends near 0 has the rounding errors of both. A wrong place of an epsilon or a biased variance in place of
+ * an unbiased one is at least a hundred times larger.
+ */
+const RTOL = 1e-5;
+
+describeOnDevice('five steps of a small network agree with PyTorch', (device) => {
+  test.each(runs.map((run) => [run.optimizer, run.batchNorm ? ' with batch normalisation' : '', run] as const))(
+    '%s%s',
+    async (optimizer, _batchNorm, run) => {
+      const data = batchSource(device);
+      using model = new Sequential(network(run)).build(device);
+      model.compile({ optimizer: optimizers[optimizer]!(run), loss: 'sparseCategoricalCrossentropy' });
+      const history = await model.fit(data, { epochs: 5, batchSize: data.size, shuffle: false });
+      expectClose(
+        history.epochs.map(({ loss }) => loss),
+        run.losses.data,
+        { rtol: RTOL },
+        'loss',
+      );
+      expect(model.weights.length).toBe(names(run).length);
+      for (const [k, name] of names(run).entries()) {
+        const weight = model.weights[k]!;
+        expect(weight.tensor.shape).toEqual(run.end[name]!.shape);
+        const end = run.end[name]!.data;
+        const first = start[name]?.data ?? end;
+        const magnitude = end.map((value, i) => Math.abs(value) + Math.abs(first[i]!));
+        expectClose(await weight.tensor.data(), end, { rtol: RTOL, magnitude }, name);
+      }
+      data.dispose();
+    },
+  );
+});

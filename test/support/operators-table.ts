@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { goldenOperators, goldenVectors } from '../golden/vectors.ts';
+import type { OperatorName } from '../reference/index.ts';
+import { withoutGradient } from './without-gradient.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const TABLE = `${root}docs/OPERATORS.md`;
+
+/** What was seen of an operator while it was compared with its reference. */
+export interface Measured {
+  /** Names of the kernels that ran, forward and backward. */
+  kernels: ReadonlySet<string>;
+  cases: number;
+  /** Largest error, relative to the terms that were added up. */
+  worst: number;
+}
+
+const text = (path: string): string => readFileSync(root + path, 'utf8');
+
+/** The file that holds an operator's float64 reference, as test/reference/index.ts imports it. */
+function referenceFile(operator: string): string {
+  for (const [, names, file] of text('test/reference/index.ts').matchAll(/import \{([^}]*)\} from '\.\/([^']+)'/g)) {
+    if (names!.split(',').some((name) => name.trim() === operator)) return `test/reference/${file}`;
+  }
+  return 'test/reference/index.ts';
+}
+
+const shaderFiles = readdirSync(`${root}shaders`).filter((file) => file.endsWith('.wgsl'));
+/** What the tape itself runs, whatever the operator. */
+const TAPE = ['accumulate', 'fill'];
+const code = (names: Iterable<string>): string => [...names].map((name) => `\`${name}\``).join(', ');
+
+/** A kernel with a second text for adapters with subgroups: both are checked by test/kernels/variants.test.ts. */
+function variants(kernels: readonly string[]): string {
+  const plain = new Set(kernels.map((name) => name.replace(/_subgroup$/, '')));
+  const hot = [...plain].filter((name) => shaderFiles.includes(`${name}_subgroup.wgsl`));
+  return hot.length ? hot.map((name) => `\`${name}\`: naive, subgroup`).join('; ') : 'one';
+}
+
+function row(operator: string, { kernels, cases, worst }: Measured): string {
+  const names = [...kernels].filter((name) => !TAPE.includes(name)).sort();
+  const files = names.map((name) => (existsSync(`${root}shaders/${name}.wgsl`) ? `${name}.wgsl` : name));
+  const vectors = goldenOperators.includes(operator) ? goldenVectors(operator).length : 0;
+  const cells = [
+    code([operator]),
+    code(files) || 'none (no copy)',
+    'every f32 input',
+    code([referenceFile(operator)]),
+    'yes',
+    vectors ? `${vectors}` : 'no',
+    variants(names),
+    `${cases}`,
+    worst === 0 ? '0' : worst.toExponential(1),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function rowWithoutGradient(operator: string): string {
+  const vectors = goldenOperators.includes(operator) ? `${goldenVectors(operator).length}` : 'no';
+  return `| ${code([operator])} | ${vectors} |`;
+}
+
+/** Writes docs/OPERATORS.md. */
+export function writeOperatorsTable(measured: Record<OperatorName, Measured>, adapter: string): void {
+  const names = Object.keys(measured).sort() as OperatorName[];
+  const lines = [
+    '# Operators',
+    '',
+    '<!-- Written by `npm run docs:operators`. Do not edit. -->',
+    '',
+    `${names.length} differentiable operators and ${Object.keys(withoutGradient).length} without a gradient. Measured on: ${adapter}.`,
+    '',
+    '- Kernels: the files in `shaders/` that ran, forward and backward, on that adapter; names without `.wgsl` are generated.',
+    '- Gradcheck: the reference against central differences in float64 (`test/reference/gradcheck.test.ts`).',
+    '- Golden: calls compared with what PyTorch computed (`test/golden`, where Keras differs it is encoded).',
+    '- Largest error: of forward and all gradients over the drawn cases, f32 on the adapter against the float64 reference,',
+    '  relative to the size of the terms that were added up.',
+    '',
+    '| Operator | Kernels | Gradient | Reference | Gradcheck | Golden | Variants | Cases | Largest error |',
+    '| --- | --- | --- | --- | --- | --: | --- | --: | --: |',
+    ...names.map((name) => row(name, measured[name])),
+    '',
+    '## Without a gradient',
+    '',
+    '| Operator | Golden |',
+    '| --- | --: |',
+    ...Object.keys(withoutGradient).sort().map(rowWithoutGradient),
+    '',
+  ];
+  mkdirSync(`${root}docs`, { recursive: true });
+  writeFileSync(TABLE, lines.join('\n'));
+}
+
+/** The operators that the table in the repository lists. */
+export function listedOperators(): string[] {
+  return [...readFileSync(TABLE, 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name!);
+}
