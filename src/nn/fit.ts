@@ -54,6 +54,7 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       if (parameters.trainableRuns.length > 0) {
         result.loss.backward();
+        parameters.settleGradients();
         parameters.penalties?.addGradients();
         optimizer.apply(parameters, runner.state);
       }

@@ -53,6 +53,12 @@ export class Weight {
     this.leaf.grad = null;
   }
 
+  /** Zeros for a gradient that the last backward pass did not reach, where those of an earlier pass may stand. */
+  clearUnreached(): void {
+    const { grad, gradHome, device } = this.leaf;
+    if (this.trainable && !grad && gradHome) fill(device, gradHome.shape, 0, { into: gradHome });
+  }
+
   dispose(): void {
     this.leaf.gradHome?.dispose();
     this.leaf.dispose();
@@ -136,6 +142,11 @@ export class ParameterStore {
       else runs.push({ offset, size: padded(tensor.shape) });
     }
     return runs;
+  }
+
+  /** Makes the flat gradients those of the last `backward` alone, after `zeroGrad()` before it. */
+  settleGradients(): void {
+    for (const weight of this.weights) weight.clearUnreached();
   }
 
   /** Forgets all gradients: the next `backward` overwrites them. */

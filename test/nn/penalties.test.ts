@@ -6,11 +6,14 @@ import {
   Dense,
   Flatten,
   ImageLoader,
+  Layer,
   type Regularizer,
   type RegularizerName,
   regularizers,
   Sequential,
   SGD,
+  type Shape,
+  type Tensor,
   tensor,
 } from '../../src/node.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
@@ -157,6 +160,29 @@ describeOnDevice('penalties in training', (device) => {
         for (const model of [plain.model, penalised.model, other]) model.dispose();
       },
     );
+  });
+
+  test('a weight that the loss does not depend on moves by its penalty alone, the same way at each step', async () => {
+    class Idle extends Layer {
+      readonly kind = 'Idle';
+      plan(inputShape: Shape) {
+        const initializer = () => Float32Array.of(1, -1, 0);
+        return {
+          outputShape: inputShape,
+          weights: [{ name: 'w', shape: [3], initializer, regularizer: l1(0.25) }],
+        };
+      }
+      call(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    using loader = new ImageLoader(device, images);
+    const layers = [new Flatten({ inputShape: [6, 6, 1] }), new Idle(), new Dense({ units: 3, activation: 'softmax' })];
+    using model = new Sequential(layers)
+      .build(device)
+      .compile({ optimizer: new SGD({ learningRate: 0.5 }), loss: 'sparseCategoricalCrossentropy' });
+    await model.fit(loader, { batchSize: 3 }); // three steps of 0.5 * 0.25
+    expect((await weightsOf(model))[0]).toEqual([0.625, -0.625, 0]);
   });
 
   test('cost nothing when unused, and a few dispatches however many layers have one', async () => {

@@ -9,23 +9,30 @@ import {
   ImageLoader,
   MaxPooling2D,
   openDevice,
+  RMSprop,
   Sequential,
+  schedules,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
 const SIZE = 22;
 
-function build(device: Device): { model: Sequential; loader: ImageLoader; dispose(): void } {
+/** What a model may have besides: penalties, clipping, a schedule, a frozen layer in the midst. */
+function build(device: Device, furnished = false): { model: Sequential; loader: ImageLoader; dispose(): void } {
   const loader = new ImageLoader(device, drawImages(SIZE, { shape: [8, 8, 1], classes: 3 }));
+  const kernelRegularizer = furnished ? 'l2' : undefined;
   const model = new Sequential([
-    new Conv2D({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [8, 8, 1] }),
+    new Conv2D({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [8, 8, 1], kernelRegularizer }),
     new MaxPooling2D(),
     new Flatten(),
-    new Dense({ units: 5, activation: 'relu' }),
+    new Dense({ units: 5, activation: 'relu', trainable: !furnished }),
     new Dense({ units: 3, activation: 'softmax' }),
   ]);
-  model.build(device).compile({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
+  const optimizer = furnished
+    ? new RMSprop({ momentum: 0.9, globalClipNorm: 1, learningRate: schedules.warmUp({ steps: 4, target: 0.01 }) })
+    : new Adam();
+  model.build(device).compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
   const dispose = () => {
     model.dispose();
     loader.dispose();
@@ -40,8 +47,8 @@ function difference(after: Counters, before: Counters): Counters {
 }
 
 /** What each epoch of a training did; no callback reads anything back meanwhile. */
-async function epochs(device: Device, batchSize: number, shuffle: boolean): Promise<Counters[]> {
-  const { model, loader, dispose } = build(device);
+async function epochs(device: Device, batchSize: number, shuffle: boolean, furnished = false): Promise<Counters[]> {
+  const { model, loader, dispose } = build(device, furnished);
   const moments: Counters[] = [];
   const note = () => {
     moments.push({ ...device.counters });
@@ -62,23 +69,27 @@ describeOnDevice('in steady state', (device) => {
     { batchSize: 8, shuffle: true, steps: 3 },
     { batchSize: 8, shuffle: false, steps: 3 },
     { batchSize: 22, shuffle: true, steps: 1 },
-  ])('an epoch creates nothing and is a submit a step: $batchSize, shuffled $shuffle', async (settings) => {
-    const { batchSize, shuffle, steps } = settings;
-    const [first, ...later] = await epochs(device, batchSize, shuffle);
-    expect(first!.bindGroupsCreated).toBeGreaterThan(0);
-    for (const epoch of later) {
-      expect(epoch).toEqual({
-        ...CREATES_NOTHING,
-        dispatches: first!.dispatches,
-        submits: steps + 1, // and the copy of the totals at the end
-        bytesUploaded: steps * STEP_STATE + TOTALS + (shuffle ? 4 * SIZE : 0),
-        bytesReadBack: TOTALS,
-        readBacks: 1,
-      });
-    }
-    // The first epoch is no different but for what it creates.
-    expect(first).toMatchObject({ submits: steps + 1, readBacks: 1, bytesReadBack: TOTALS });
-  });
+    { batchSize: 8, shuffle: true, steps: 3, furnished: true },
+  ])(
+    'an epoch creates nothing and is a submit a step: $batchSize, shuffled $shuffle, furnished $furnished',
+    async (settings) => {
+      const { batchSize, shuffle, steps, furnished = false } = settings;
+      const [first, ...later] = await epochs(device, batchSize, shuffle, furnished);
+      expect(first!.bindGroupsCreated).toBeGreaterThan(0);
+      for (const epoch of later) {
+        expect(epoch).toEqual({
+          ...CREATES_NOTHING,
+          dispatches: first!.dispatches,
+          submits: steps + 1, // and the copy of the totals at the end
+          bytesUploaded: steps * STEP_STATE + TOTALS + (shuffle ? 4 * SIZE : 0),
+          bytesReadBack: TOTALS,
+          readBacks: 1,
+        });
+      }
+      // The first epoch is no different but for what it creates.
+      expect(first).toMatchObject({ submits: steps + 1, readBacks: 1, bytesReadBack: TOTALS });
+    },
+  );
 
   test('a step dispatches the same kernels however many there are', async () => {
     const [two, one] = [await epochs(device, 11, true), await epochs(device, 22, true)];
@@ -121,9 +132,9 @@ describeOnDevice('in steady state', (device) => {
 });
 
 describeOnDevice('memory', () => {
-  test('does not grow from call to call', async () => {
+  test.each([false, true])('does not grow from call to call; furnished %s', async (furnished) => {
     using device = await openDevice();
-    const { model, loader, dispose } = build(device);
+    const { model, loader, dispose } = build(device, furnished);
     const round = async () => {
       await model.fit(loader, { epochs: 2, batchSize: 8, validationData: loader });
       await model.evaluate(loader, { batchSize: 7 });
