@@ -4,11 +4,19 @@ export type { Metrics } from './evaluate.ts';
 export type { FitOptions } from './fit.ts';
 export * as initializers from './initializers.ts';
 export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
+export { BatchNormalization, type BatchNormalizationOptions } from './layers/batch-normalization.ts';
 export { Conv2D, type Conv2DOptions } from './layers/conv2d.ts';
 export { Dense, type DenseOptions } from './layers/dense.ts';
+export { DepthwiseConv2D, type DepthwiseConv2DOptions } from './layers/depthwise.ts';
 export { Flatten } from './layers/flatten.ts';
 export { type Activation, type CallContext, Layer, type LayerOptions } from './layers/layer.ts';
-export { MaxPooling2D, type MaxPooling2DOptions } from './layers/pooling.ts';
+export {
+  AveragePooling2D,
+  type AveragePooling2DOptions,
+  GlobalAveragePooling2D,
+  MaxPooling2D,
+  type MaxPooling2DOptions,
+} from './layers/pooling.ts';
 export { type Loss, type LossName, SparseCategoricalCrossentropy } from './losses.ts';
 export {
   Adam,

@@ -1,8 +1,8 @@
 import { conv2d } from '../../autograd/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
+import { imageShape } from './images.ts';
 import {
   type Activation,
   activationOf,
@@ -19,6 +19,8 @@ export interface Conv2DOptions extends KernelOptions {
   kernelSize: Pair;
   strides?: Pair;
   padding?: Padding;
+  /** Distance between the pixels that neighbouring weights see. Default 1. */
+  dilationRate?: Pair;
   activation?: Exclude<Activation, 'softmax'>;
 }
 
@@ -29,6 +31,7 @@ export class Conv2D extends Layer {
   private readonly kernelSize: [number, number];
   private readonly strides: [number, number];
   private readonly padding: Padding;
+  private readonly dilation: [number, number];
   private readonly activation: 'linear' | 'relu';
   private readonly specs: KernelSpecs;
 
@@ -39,31 +42,28 @@ export class Conv2D extends Layer {
     this.kernelSize = pair(this.kind, 'kernelSize', options.kernelSize);
     this.strides = pair(this.kind, 'strides', options.strides ?? 1);
     this.padding = options.padding ?? 'valid';
+    this.dilation = pair(this.kind, 'dilationRate', options.dilationRate ?? 1);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationOf(this.kind, options.activation, ['linear', 'relu'] as const);
   }
 
   plan(inputShape: Shape) {
-    if (inputShape.length !== 3) {
-      throw new ShapeError(
-        `Conv2D: needs samples of shape [height, width, channels], but gets ${showShape(inputShape)}`,
-      );
-    }
-    const [h, w, channels] = inputShape as [number, number, number];
+    const [h, w, channels] = imageShape(this.kind, inputShape);
     const kernel: Shape = [...this.kernelSize, channels, this.filters];
     const shapes = `input ${showShape(inputShape)}, filter ${showShape(kernel)}`;
-    const { size } = slide(this.kind, [h, w], this.kernelSize, this.strides, [1, 1], this.padding, shapes);
+    const { size } = slide(this.kind, [h, w], this.kernelSize, this.strides, this.dilation, this.padding, shapes);
     return {
       outputShape: [...size, this.filters],
       weights: [
         { name: 'kernel', shape: kernel, ...this.specs.kernel },
-        { name: 'bias', shape: [this.filters], ...this.specs.bias },
+        ...(this.specs.useBias ? [{ name: 'bias', shape: [this.filters], ...this.specs.bias }] : []),
       ],
     };
   }
 
   call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
     const activation = this.activation === 'relu' ? 'relu' : undefined;
-    return conv2d(x, kernel!, bias!, { strides: this.strides, padding: this.padding, activation });
+    const { strides, padding, dilation } = this;
+    return conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, activation });
   }
 }

@@ -44,7 +44,7 @@ export class Dense extends Layer {
       outputShape: [this.units],
       weights: [
         { name: 'kernel', shape: [inputShape[0]!, this.units], ...this.specs.kernel },
-        { name: 'bias', shape: [this.units], ...this.specs.bias },
+        ...(this.specs.useBias ? [{ name: 'bias', shape: [this.units], ...this.specs.bias }] : []),
       ],
     };
   }
@@ -56,6 +56,6 @@ export class Dense extends Layer {
 
   /** The output before a softmax: what a cross-entropy wants, being exact where probabilities under- or overflow. */
   callLogits(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    return linear(x, kernel!, bias!, { activation: this.activation === 'relu' ? 'relu' : undefined });
+    return linear(x, kernel!, bias ?? null, { activation: this.activation === 'relu' ? 'relu' : undefined });
   }
 }

@@ -25,6 +25,8 @@ export interface LayerOptions {
 
 /** Options of layers with a kernel and perhaps a bias. */
 export interface KernelOptions extends LayerOptions {
+  /** Whether there is a bias. Default true. */
+  useBias?: boolean;
   /** By name or as a function. Default `glorotUniform`. */
   kernelInitializer?: InitializerName | Initializer;
   /** By name or as a function. Default `zeros`. */
@@ -37,6 +39,7 @@ export interface KernelOptions extends LayerOptions {
 export interface KernelSpecs {
   kernel: { initializer: Initializer; regularizer: Regularizer | undefined };
   bias: { initializer: Initializer };
+  useBias: boolean;
 }
 
 /** @throws ArgumentError for an initialiser or penalty that is none */
@@ -47,6 +50,7 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
       regularizer: regularizerOf(`${layer}: kernelRegularizer`, options.kernelRegularizer),
     },
     bias: { initializer: initializerOf(`${layer}: biasInitializer`, options.biasInitializer ?? 'zeros') },
+    useBias: flag(layer, 'useBias', options.useBias ?? true),
   };
 }
 
@@ -82,6 +86,14 @@ export type Activation = 'linear' | 'relu' | 'softmax';
 export function positive(layer: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
     throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${show(value)}`);
+  }
+  return value;
+}
+
+/** @throws ArgumentError unless `value` is true or false. */
+export function flag(layer: string, what: string, value: boolean): boolean {
+  if (typeof value !== 'boolean') {
+    throw new ArgumentError(`${layer}: ${what} must be true or false, but is ${show(value)}`);
   }
   return value;
 }

@@ -1,46 +1,69 @@
-import { maxPool2d } from '../../autograd/pooling.ts';
+import { avgPool2d, globalAveragePool2d, maxPool2d } from '../../autograd/pooling.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
+import { imageShape } from './images.ts';
 import { Layer, type LayerOptions } from './layer.ts';
 
-export interface MaxPooling2DOptions extends LayerOptions {
+export interface Pooling2DOptions extends LayerOptions {
   /** Default 2. */
   poolSize?: Pair;
   /** Default: `poolSize`. */
   strides?: Pair;
+  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
   padding?: Padding;
 }
 
-/** Maximum of each window of [H,W,C] samples. */
-export class MaxPooling2D extends Layer {
-  readonly kind = 'MaxPooling2D';
-  private readonly poolSize: [number, number];
-  private readonly strides: [number, number];
-  private readonly padding: Padding;
+export type MaxPooling2DOptions = Pooling2DOptions;
+export type AveragePooling2DOptions = Pooling2DOptions;
+
+/** What the layers with a sliding window and no weights have in common. */
+abstract class Pooling2D extends Layer {
+  protected readonly window: { poolSize: [number, number]; strides: [number, number]; padding: Padding };
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: MaxPooling2DOptions = {}) {
+  constructor(options: Pooling2DOptions = {}) {
     super(options);
-    this.poolSize = pair(this.kind, 'poolSize', options.poolSize ?? 2);
-    this.strides = pair(this.kind, 'strides', options.strides ?? this.poolSize);
-    this.padding = options.padding ?? 'valid';
+    const poolSize = pair(new.target.name, 'poolSize', options.poolSize ?? 2);
+    const strides = pair(new.target.name, 'strides', options.strides ?? poolSize);
+    this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
   }
 
   plan(inputShape: Shape) {
-    if (inputShape.length !== 3) {
-      throw new ShapeError(
-        `MaxPooling2D: needs samples of shape [height, width, channels], but gets ${showShape(inputShape)}`,
-      );
-    }
-    const [h, w, channels] = inputShape as [number, number, number];
-    const shapes = `input ${showShape(inputShape)}`;
-    const { size } = slide(this.kind, [h, w], this.poolSize, this.strides, [1, 1], this.padding, shapes);
+    const [h, w, channels] = imageShape(this.kind, inputShape);
+    const { poolSize, strides, padding } = this.window;
+    const { size } = slide(this.kind, [h, w], poolSize, strides, [1, 1], padding, `input ${showShape(inputShape)}`);
     return { outputShape: [...size, channels], weights: [] };
+  }
+}
+
+/** Maximum of each window of [H,W,C] samples. */
+export class MaxPooling2D extends Pooling2D {
+  readonly kind = 'MaxPooling2D';
+
+  call(x: Tensor): Tensor {
+    return maxPool2d(x, this.window);
+  }
+}
+
+/** Mean of each window of [H,W,C] samples; padding is not counted. */
+export class AveragePooling2D extends Pooling2D {
+  readonly kind = 'AveragePooling2D';
+
+  call(x: Tensor): Tensor {
+    return avgPool2d(x, this.window);
+  }
+}
+
+/** Mean of each channel over all pixels: samples [H,W,C] -> [C]. */
+export class GlobalAveragePooling2D extends Layer {
+  readonly kind = 'GlobalAveragePooling2D';
+
+  plan(inputShape: Shape) {
+    return { outputShape: [imageShape(this.kind, inputShape)[2]], weights: [] };
   }
 
   call(x: Tensor): Tensor {
-    return maxPool2d(x, { poolSize: this.poolSize, strides: this.strides, padding: this.padding });
+    return globalAveragePool2d(x);
   }
 }

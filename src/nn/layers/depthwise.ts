@@ -1,0 +1,79 @@
+import { depthwiseConv2d } from '../../autograd/depthwise.ts';
+import { relu } from '../../autograd/pointwise.ts';
+import type { Tensor } from '../../autograd/tensor.ts';
+import { type Shape, showShape } from '../../kernels/array.ts';
+import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
+import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
+import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
+import { imageShape } from './images.ts';
+import { type Activation, activationOf, type CallContext, flag, Layer, type LayerOptions, positive } from './layer.ts';
+
+export interface DepthwiseConv2DOptions extends LayerOptions {
+  kernelSize: Pair;
+  strides?: Pair;
+  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
+  padding?: Padding;
+  /** Filters, and so output channels, for each input channel. Default 1. */
+  depthMultiplier?: number;
+  dilationRate?: Pair;
+  activation?: Exclude<Activation, 'softmax'>;
+  /** Default true. */
+  useBias?: boolean;
+  /** Default `glorotUniform`. */
+  depthwiseInitializer?: InitializerName | Initializer;
+  /** Default `zeros`. */
+  biasInitializer?: InitializerName | Initializer;
+  /** A penalty on the kernel. Default none. */
+  depthwiseRegularizer?: RegularizerName | Regularizer | null;
+}
+
+/** Convolution of each channel by filters of its own: samples [H,W,C] -> [OH,OW,C * depthMultiplier]. */
+export class DepthwiseConv2D extends Layer {
+  readonly kind = 'DepthwiseConv2D';
+  private readonly kernelSize: [number, number];
+  private readonly window: { strides: [number, number]; padding: Padding; dilation: [number, number] };
+  private readonly multiplier: number;
+  private readonly activation: 'linear' | 'relu';
+  private readonly useBias: boolean;
+  private readonly kernel: { initializer: Initializer; regularizer: Regularizer | undefined };
+  private readonly biasInitializer: Initializer;
+
+  /** @throws ArgumentError for impossible options */
+  constructor(options: DepthwiseConv2DOptions) {
+    super(options);
+    const { kind } = this;
+    this.kernelSize = pair(kind, 'kernelSize', options.kernelSize);
+    this.window = {
+      strides: pair(kind, 'strides', options.strides ?? 1),
+      padding: options.padding ?? 'valid',
+      dilation: pair(kind, 'dilationRate', options.dilationRate ?? 1),
+    };
+    this.multiplier = positive(kind, 'depthMultiplier', options.depthMultiplier ?? 1);
+    this.activation = activationOf(kind, options.activation, ['linear', 'relu'] as const);
+    this.useBias = flag(kind, 'useBias', options.useBias ?? true);
+    this.kernel = {
+      initializer: initializerOf(`${kind}: depthwiseInitializer`, options.depthwiseInitializer ?? 'glorotUniform'),
+      regularizer: regularizerOf(`${kind}: depthwiseRegularizer`, options.depthwiseRegularizer),
+    };
+    this.biasInitializer = initializerOf(`${kind}: biasInitializer`, options.biasInitializer ?? 'zeros');
+  }
+
+  plan(inputShape: Shape) {
+    const [h, w, channels] = imageShape(this.kind, inputShape);
+    const shape: Shape = [...this.kernelSize, channels, this.multiplier];
+    const shapes = `input ${showShape(inputShape)}, filter ${showShape(shape)}`;
+    const { strides, padding, dilation } = this.window;
+    const { size } = slide(this.kind, [h, w], this.kernelSize, strides, dilation, padding, shapes);
+    const outputs = channels * this.multiplier;
+    const bias = { name: 'bias', shape: [outputs], initializer: this.biasInitializer };
+    return {
+      outputShape: [...size, outputs],
+      weights: [{ name: 'kernel', shape, ...this.kernel }, ...(this.useBias ? [bias] : [])],
+    };
+  }
+
+  call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
+    const y = depthwiseConv2d(x, kernel!, bias ?? null, this.window);
+    return this.activation === 'relu' ? relu(y) : y;
+  }
+}

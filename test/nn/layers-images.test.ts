@@ -1,0 +1,215 @@
+import { expect, test } from 'vitest';
+import {
+  Adam,
+  ArgumentError,
+  AveragePooling2D,
+  BatchNormalization,
+  Conv2D,
+  Dense,
+  DepthwiseConv2D,
+  type Device,
+  Flatten,
+  GlobalAveragePooling2D,
+  ImageLoader,
+  type Layer,
+  MaxPooling2D,
+  Sequential,
+  ShapeError,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { references } from '../reference/index.ts';
+import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
+import { expectClose, expectSameBits } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+import { drawLike } from '../support/operator-cases.ts';
+
+const inputShape = [7, 6, 3];
+
+/** A model of one layer, its weights filled with drawn numbers, called on a drawn batch of two. */
+async function callLayer(device: Device, layer: Layer, options: { training?: boolean } = {}) {
+  const model = new Sequential([layer]).build(device);
+  const host = model.weights.map(({ name, tensor: { array, shape } }, i) => {
+    const drawn = drawLike(shape, 10 + i);
+    const values = {
+      ...drawn,
+      data: name.includes('variance') ? drawn.data.map((v) => Math.fround(v * v)) : drawn.data,
+    };
+    device.upload(array.storage, Float32Array.from(values.data));
+    return values;
+  });
+  const x = drawLike([2, ...model.inputShape], 3);
+  const input = tensor(device, x.data, x.shape);
+  const y = model.call(input, options);
+  const result = { x, weights: host, shape: y.shape, data: await y.data() };
+  const after = await Promise.all(model.weights.map((weight) => weight.tensor.data()));
+  for (const owned of [input, y, model]) owned.dispose();
+  return { ...result, after, planned: model.outputShape };
+}
+
+const attrsOf = { strides: [2, 1], padding: 'same' } as const;
+type Expected = (x: NdArray, weights: NdArray[]) => NdArray;
+const layers: [string, () => Layer, Expected][] = [
+  [
+    'AveragePooling2D',
+    () => new AveragePooling2D({ inputShape, poolSize: 3, ...attrsOf }),
+    (x) => references.avgPool2d.forward([x], { poolSize: 3, ...attrsOf }),
+  ],
+  [
+    'MaxPooling2D, stride 1',
+    () => new MaxPooling2D({ inputShape, poolSize: 5, strides: 1 }),
+    (x) => references.maxPool2d.forward([x], { poolSize: 5, strides: 1 }),
+  ],
+  [
+    'GlobalAveragePooling2D',
+    () => new GlobalAveragePooling2D({ inputShape }),
+    (x) => references.globalAveragePool2d.forward([x], {}),
+  ],
+  [
+    'DepthwiseConv2D',
+    () => new DepthwiseConv2D({ inputShape, kernelSize: 3, depthMultiplier: 2, ...attrsOf }),
+    (x, weights) => references.depthwiseConv2d.forward([x, ...weights], attrsOf),
+  ],
+  [
+    'DepthwiseConv2D without bias, dilated, with ReLU',
+    () => new DepthwiseConv2D({ inputShape, kernelSize: 2, dilationRate: 2, useBias: false, activation: 'relu' }),
+    (x, weights) => references.relu.forward([references.depthwiseConv2d.forward([x, ...weights], { dilation: 2 })], {}),
+  ],
+  [
+    'Conv2D without bias, dilated',
+    () => new Conv2D({ inputShape, filters: 4, kernelSize: 3, dilationRate: [1, 2], useBias: false }),
+    (x, weights) => references.conv2d.forward([x, ...weights], { dilation: [1, 2] }),
+  ],
+  [
+    'Dense without bias',
+    () => new Dense({ inputShape: [5], units: 4, useBias: false }),
+    (x, weights) => references.linear.forward([x, ...weights], {}),
+  ],
+  [
+    'BatchNormalization in inference',
+    () => new BatchNormalization({ inputShape }),
+    (x, weights) => references.batchNormInference.forward([x, ...weights], { epsilon: 1e-3 }),
+  ],
+];
+
+describeOnDevice('layers of image networks', (device) => {
+  test.each(layers)('%s', async (_what, make, expected) => {
+    const { x, weights, shape, data, planned } = await callLayer(device, make());
+    const y = expected(x, weights);
+    expect(shape).toEqual(y.shape);
+    expect([2, ...planned]).toEqual(y.shape);
+    expectClose(data, y.data, { magnitude: Array(sizeOf(shape)).fill(10), rtol: 1e-6 });
+  });
+
+  test('BatchNormalization in training: by the batch, and the moving statistics follow', async () => {
+    const layer = new BatchNormalization({ inputShape, momentum: 0.75, epsilon: 0.01 });
+    const { x, weights, data, after } = await callLayer(device, layer, { training: true });
+    const expected = references.batchNorm.forward([x, weights[0]!, weights[1]!], { epsilon: 0.01 });
+    expectClose(data, expected.data, { magnitude: Array(sizeOf(x.shape)).fill(10), rtol: 1e-6 });
+    const column = (c: number) => [...x.data].filter((_, i) => i % 3 === c);
+    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    const means = [0, 1, 2].map((c) => mean(column(c)));
+    const variances = means.map((m, c) => mean(column(c).map((value) => (value - m) ** 2)));
+    expectClose(
+      after[2]!,
+      means.map((m, c) => 0.75 * weights[2]!.data[c]! + 0.25 * m),
+    );
+    expectClose(
+      after[3]!,
+      variances.map((v, c) => 0.75 * weights[3]!.data[c]! + 0.25 * v),
+    );
+  });
+
+  test('a frozen BatchNormalization uses its moving statistics in training too, and leaves them', async () => {
+    const layer = new BatchNormalization({ inputShape, trainable: false });
+    const { x, weights, data, after } = await callLayer(device, layer, { training: true });
+    const expected = references.batchNormInference.forward([x, ...weights], { epsilon: 1e-3 });
+    expectClose(data, expected.data, { magnitude: Array(sizeOf(x.shape)).fill(10), rtol: 1e-6 });
+    for (const [i, weight] of weights.entries()) expectSameBits(after[i]!, weight.data);
+  });
+
+  test('a network of them learns, twice the same bits; its moving statistics change at each step', async () => {
+    const results: number[][] = [];
+    for (let round = 0; round < 2; round++) {
+      const model = new Sequential([
+        new Conv2D({ inputShape: [8, 8, 1], filters: 4, kernelSize: 3, padding: 'same', useBias: false }),
+        new BatchNormalization(),
+        new DepthwiseConv2D({ kernelSize: 3, padding: 'same', activation: 'relu', useBias: false }),
+        new AveragePooling2D(),
+        new BatchNormalization({ momentum: 0.5 }),
+        new GlobalAveragePooling2D(),
+        new Dense({ units: 3, activation: 'softmax' }),
+      ]);
+      model.build(device, { seed: 1 }).compile({
+        optimizer: new Adam({ learningRate: 0.03 }),
+        loss: 'sparseCategoricalCrossentropy',
+      });
+      const data = new ImageLoader(device, drawImages(60, { classes: 3, shape: [8, 8, 1] }));
+      const moving = () => statistic(model.weights.map(({ name, tensor: t }) => [name, t]));
+      const { epochs } = await model.fit(data, { epochs: 6, batchSize: 20, seed: 2 });
+      const first = await moving();
+      await model.fit(data, { epochs: 1, batchSize: 20, seed: 3 });
+      const second = await moving();
+      expect(first.every((value, i) => value !== second[i])).toBe(true);
+      expect(epochs.at(-1)!.loss).toBeLessThan(0.7 * epochs[0]!.loss);
+      results.push([...epochs.map((epoch) => epoch.loss), ...second]);
+      data.dispose();
+      model.dispose();
+    }
+    expectSameBits(results[1]!, results[0]!);
+  });
+
+  async function statistic(weights: [string, Tensor][]): Promise<number[]> {
+    const moving = weights.filter(([name]) => name.includes('moving_'));
+    expect(moving.length).toBe(4);
+    return (await Promise.all(moving.map(([, t]) => t.data()))).flatMap((values) => Array.from(values));
+  }
+});
+
+test('parameters are counted as Keras counts them', () => {
+  const model = new Sequential([
+    new Conv2D({ inputShape: [32, 32, 3], filters: 32, kernelSize: 3, strides: 2, padding: 'same', useBias: false }),
+    new BatchNormalization(),
+    new DepthwiseConv2D({ kernelSize: 3, padding: 'same', useBias: false }),
+    new GlobalAveragePooling2D(),
+    new Dense({ units: 10 }),
+  ]);
+  expect(model.layers.map(({ name }) => name)).toEqual([
+    'conv2d',
+    'batch_normalization',
+    'depthwise_conv2d',
+    'global_average_pooling2d',
+    'dense',
+  ]);
+  const total = 864 + 4 * 32 + 288 + 330;
+  expect(model.countParams()).toBe(total);
+  expect(model.summary()).toContain(`Total params: ${total.toLocaleString('en-US')}`);
+  expect(model.summary()).toContain('Non-trainable params: 64 (0.25 KB)');
+  expect(ndarray(model.outputShape).shape).toEqual([10]);
+});
+
+test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, string]>([
+  ['a pool of 0', () => new AveragePooling2D({ poolSize: 0 }), ArgumentError, 'AveragePooling2D: poolSize'],
+  ['rows', () => new Sequential([new GlobalAveragePooling2D({ inputShape: [4] })]), ShapeError, '[4]'],
+  ['rows', () => new Sequential([new DepthwiseConv2D({ kernelSize: 3, inputShape: [4] })]), ShapeError, '[4]'],
+  [
+    'depthMultiplier',
+    () => new DepthwiseConv2D({ kernelSize: 3, depthMultiplier: 0 }),
+    ArgumentError,
+    'depthMultiplier',
+  ],
+  ['dilationRate', () => new Conv2D({ filters: 1, kernelSize: 3, dilationRate: 0 }), ArgumentError, 'dilationRate'],
+  ['useBias', () => new Dense({ units: 1, useBias: 'no' as unknown as boolean }), ArgumentError, 'useBias'],
+  ['momentum', () => new BatchNormalization({ momentum: 2 }), ArgumentError, 'momentum'],
+  ['epsilon', () => new BatchNormalization({ epsilon: -1 }), ArgumentError, 'epsilon'],
+  [
+    'Flatten, then images',
+    () => new Sequential([new Flatten({ inputShape }), new AveragePooling2D()]),
+    ShapeError,
+    '[126]',
+  ],
+])('refused: %s', (_what, call, error, says) => {
+  expect(call).toThrow(error);
+  expect(call).toThrow(says);
+});
