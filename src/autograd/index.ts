@@ -10,6 +10,7 @@ export { add, relu } from './pointwise.ts';
 export { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
 export { reshape } from './reshape.ts';
+export { resize } from './resize.ts';
 export { expandDims, pad, slice, squeeze, transpose } from './shape.ts';
 export {
   logSoftmax,

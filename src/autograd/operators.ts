@@ -9,6 +9,7 @@ import { add, relu } from './pointwise.ts';
 import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import { reshape } from './reshape.ts';
+import { resize } from './resize.ts';
 import { expandDims, pad, slice, squeeze, transpose } from './shape.ts';
 import { logSoftmax, softmax, softmaxCrossEntropy } from './softmax.ts';
 
@@ -39,6 +40,7 @@ export const operators = {
   pad,
   relu,
   reshape,
+  resize,
   slice,
   softmax,
   softmaxCrossEntropy,

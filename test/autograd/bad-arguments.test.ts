@@ -172,6 +172,7 @@ const POSITIONAL: ReadonlySet<OperatorName> = new Set([
   'gather',
   'pad',
   'reshape',
+  'resize',
   'slice',
   'squeeze',
   'stack',

@@ -10,6 +10,7 @@ import { linear, matmul } from './matmul.ts';
 import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import type { Reference } from './reference.ts';
+import { resize } from './resize.ts';
 import { concat, expandDims, gather, pad, reshape, slice, squeeze, stack, transpose } from './shape.ts';
 import { logSoftmax, softmax } from './softmax.ts';
 
@@ -31,6 +32,7 @@ export const references: Record<OperatorName, Reference> = {
   avgPool2d,
   globalAveragePool2d,
   reshape,
+  resize,
   concat,
   expandDims,
   gather,

@@ -8,6 +8,7 @@ import { dropoutCase } from './cases-dropout.ts';
 import { matmulCase } from './cases-matmul.ts';
 import { imageCase, poolCase } from './cases-pooling.ts';
 import { reduceCases } from './cases-reduce.ts';
+import { resizeCase } from './cases-resize.ts';
 import { shapeCases } from './cases-shape.ts';
 import { softmaxCases } from './cases-softmax.ts';
 import { random } from './random.ts';
@@ -150,6 +151,7 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     relu: unary(size),
     ...softmaxCases(size),
     ...shapeCases(size),
+    resize: resizeCase(size),
     ...reduceCases(size),
     add: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, c.inputs[0]!] })),
     biasAdd: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, { shape: c.inputs[0]!.shape.slice(-1) }] })),

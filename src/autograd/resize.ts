@@ -1,0 +1,25 @@
+import { checkOptions } from '../check.ts';
+import * as kernels from '../kernels/resize.ts';
+import { arrayOf } from './arguments.ts';
+import { taped } from './tape.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * Images in another size: x [N,H,W,C] -> [N,size[0],size[1],C], as `tf.image.resize` and Keras's Resizing do it: pixel
+ * centres lie half a pixel in, and nothing is smoothed when images get smaller. `bilinear` (the default) weighs the four
+ * pixels around a place, `nearest` takes the one that the place lies in.
+ *
+ *     y[o] = (1 - t) x[k] + t x[k + 1], k + t = (o + 1/2) H / OH - 1/2 within 0 .. H - 1, along both axes
+ *     dx[i] = sum of dy over the places that took from pixel i, by the same weights
+ * @throws ShapeError, ArgumentError
+ */
+export function resize(
+  x: Tensor,
+  size: readonly [height: number, width: number],
+  options: { method?: kernels.ResizeMethod } = {},
+): Tensor {
+  const input = arrayOf('resize', 'the input', x);
+  checkOptions('resize', options);
+  const { y, params } = kernels.resize(input, size, options.method ?? 'bilinear');
+  return taped(y, [x], (dy, { into }) => [kernels.resizeGrad(dy, params, input.shape, into(0))]);
+}

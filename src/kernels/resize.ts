@@ -1,0 +1,54 @@
+import resizeCode from '../../shaders/resize.wgsl';
+import resizeAxisCode from '../../shaders/resize_axis.wgsl';
+import resizeGradCode from '../../shaders/resize_grad.wgsl';
+import { show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type DeviceArray, type Shape, showShape } from './array.ts';
+import { checkDType, checkRank, elementwise, output, runKernel } from './run.ts';
+
+const METHODS = ['bilinear', 'nearest'] as const;
+export type ResizeMethod = (typeof METHODS)[number];
+
+/** Source times target size, above which places no longer fit the kernels' integers. */
+const MAX_PLACES = 2 ** 30;
+
+/**
+ * Images in another size, half-pixel centres as in TensorFlow 2 and Keras. Memory-bound.
+ * @param x [N,H,W,C]
+ * @returns y [N,size[0],size[1],C] with the parameters that `resizeGrad` needs
+ * @throws ShapeError, ArgumentError
+ */
+export function resize(
+  x: DeviceArray,
+  size: readonly [height: number, width: number],
+  method: ResizeMethod,
+): { y: DeviceArray; params: number[] } {
+  const operator = 'resize';
+  checkDType(operator, 'the input', x, 'f32');
+  checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
+  const isSize = (n: unknown) => Number.isInteger(n) && (n as number) > 0;
+  if (!Array.isArray(size) || size.length !== 2 || !Array.from(size).every(isSize)) {
+    throw new ArgumentError(`${operator}: size must be [height, width], both positive integers, but is ${show(size)}`);
+  }
+  if (!METHODS.includes(method)) {
+    throw new ArgumentError(`${operator}: method must be one of ${METHODS.join(', ')}, but is ${show(method)}`);
+  }
+  const [batch, h, w, channels] = x.shape as [number, number, number, number];
+  if (h === 0 || w === 0 || h * size[0] > MAX_PLACES || w * size[1] > MAX_PLACES) {
+    throw new ShapeError(`${operator}: cannot resize images of ${showShape(x.shape)} to ${showShape(size)}`);
+  }
+  const y = output(x.device, [batch, ...size, channels], x.models);
+  const params = [batch * x.models, h, w, channels, ...size, method === 'nearest' ? 1 : 0];
+  const source = { name: 'resize', code: resizeAxisCode + resizeCode };
+  runKernel(x.device, source, params, [x, y], elementwise(batch * x.models * size[1] * channels));
+  return { y, params };
+}
+
+/** Gradient of `resize`: each pixel gathers from the places that took from it. Memory-bound. */
+export function resizeGrad(dy: DeviceArray, params: readonly number[], shape: Shape, into?: DeviceArray): DeviceArray {
+  const dx = output(dy.device, shape, dy.models, into);
+  const [batch, , width, channels] = params as [number, number, number, number];
+  const source = { name: 'resize_grad', code: resizeAxisCode + resizeGradCode };
+  runKernel(dy.device, source, params, [dy, dx], elementwise(batch * width * channels));
+  return dx;
+}
