@@ -25,6 +25,7 @@ export interface EpochLogs {
   /** Present when `fit` was given `validationData`. */
   valLoss?: number;
   valAccuracy?: number;
+  /** The optimiser's as the epoch ends: with a schedule, that of the next step, as in Keras. */
   learningRate: number;
   /** Wall time of the training part of the epoch (validation not counted). */
   seconds: number;
