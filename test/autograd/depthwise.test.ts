@@ -6,9 +6,9 @@ import { compareWithReference, hostInputs, runOperator } from '../support/adapte
 import { depthwiseCase } from '../support/cases-depthwise.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { drawInputs, drawLike, FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
 
-const drawn = { seed: FAST_CHECK_SEED, numRuns: 25 };
+const drawn = { seed: FAST_CHECK_SEED, numRuns: drawnCases(25) };
 
 describeOnDevice('depthwiseConv2d', (device) => {
   test('each channel has its own filters, whose outputs lie side by side', async () => {

@@ -20,6 +20,7 @@ The engine keeps Keras's conventions. Where Keras differs from PyTorch, the vect
 - RMSprop: rho 0.9 (PyTorch's alpha 0.99), epsilon 1e-7 inside the root: g / sqrt(v + eps) (PyTorch: sqrt(v) + eps).
 - SGD: v = momentum v - rate g, w += v; Nesterov w += momentum v - rate g. PyTorch keeps the rate out of v, which is the same
   only while the rate stays.
+- The five optimiser steps take an epsilon of 1e-3, so that its place shows; that the defaults are Keras's is tested elsewhere.
 - An L2 penalty of lambda adds lambda * sum(w^2) to the loss, so 2 lambda w to the gradient (PyTorch's weight_decay: lambda w).
 - leakyRelu's slope is 0.2 in Keras 3 and 0.01 in PyTorch, so vectors always name it; variance is biased, as in NumPy.
 """
