@@ -28,7 +28,7 @@ const WAITING = [
     'pow',
     'relu6',
   ],
-  ...['resize', 'sigmoid', 'softplus', 'sqrt', 'square', 'sub', 'tanh', 'where'],
+  ...['sigmoid', 'softplus', 'sqrt', 'square', 'sub', 'tanh', 'where'],
 ];
 
 const nd = ({ shape, data }: GoldenArray): NdArray => ndarray(shape, data);
