@@ -36,15 +36,30 @@ describeOnDevice('forward and backward agree with the float64 reference on drawn
 
 // Sums of products of small integers are exact in f32 whatever the order, so here nothing hides in a tolerance.
 describeOnDevice('on small integers the results are exact', (device) => {
-  test.each(['matmul', 'linear', 'conv2d', 'biasAdd', 'add', 'relu', 'maxPool2d', 'reshape', 'sum'] as const)(
-    '%s',
-    async (name) => {
-      await fc.assert(
-        fc.asyncProperty(cases[name], async (c) => {
-          await compareWithReference(device, name, c, 'integer');
-        }),
-        { ...drawn, seed: FAST_CHECK_SEED + 1 },
-      );
-    },
-  );
+  test.each([
+    'matmul',
+    'linear',
+    'conv2d',
+    'biasAdd',
+    'add',
+    'relu',
+    'maxPool2d',
+    'reshape',
+    'sum',
+    'concat',
+    'expandDims',
+    'gather',
+    'pad',
+    'slice',
+    'squeeze',
+    'stack',
+    'transpose',
+  ] as const)('%s', async (name) => {
+    await fc.assert(
+      fc.asyncProperty(cases[name], async (c) => {
+        await compareWithReference(device, name, c, 'integer');
+      }),
+      { ...drawn, seed: FAST_CHECK_SEED + 1 },
+    );
+  });
 });

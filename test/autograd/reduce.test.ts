@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ArgumentError, argmax, max, mean, min, ShapeError, sum, tensor, variance } from '../../src/node.ts';
+import { references } from '../reference/index.ts';
 import { argmax as argmaxReference } from '../reference/reduce.ts';
-import { compareWithReference, type HostInput, runOperator } from '../support/adapter.ts';
+import { compareWithReference, type HostInput, hostInputs, runOperator } from '../support/adapter.ts';
 import { reduceCase } from '../support/cases-reduce.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { drawInputs, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
 import { expectRefused, type Wrong } from '../support/refused.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
@@ -42,6 +43,21 @@ describeOnDevice('reductions', (device) => {
     const smallest = await run('min', x, { axis: 0 }, [1, 2, 3, 4]);
     expectClose(smallest.output, [-3, -3, -3, -3]);
     expectClose(smallest.grads[0]!, [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
+  });
+
+  test.each(['max', 'min'] as const)('%s shares among equals on drawn shapes and axes', async (name) => {
+    await fc.assert(
+      fc.asyncProperty(reduceCase('full'), async (c) => {
+        const inputs = drawInputs(c, 'integer');
+        const y = references[name].forward(inputs, c.attrs);
+        const dout = drawLike(y.shape, c.seed);
+        const [dx] = references[name].backward(inputs, y, dout, c.attrs);
+        const { output, grads } = await runOperator(device, name, hostInputs(c, 'integer'), c.attrs, dout.data);
+        expectClose(output, y.data, { rtol: 0 });
+        expectClose(grads[0]!, dx!.data, { rtol: 1e-6, magnitude: dx!.data.map(Math.abs) });
+      }),
+      { seed: FAST_CHECK_SEED, numRuns: drawnCases(25) },
+    );
   });
 
   test('NaN wins, its gradient is NaN, and other rows stay clean', async () => {
