@@ -50,7 +50,7 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
   const runner = new BatchRunner(data, batchSize, ({ x, labels }) =>
     scope(device, () => {
       parameters.zeroGrad();
-      const result = loss.call(model.callLogits(x, { training: true }), labels);
+      const result = loss.call(model.callLogits(x, { training: true, seed, step: runner.state }), labels);
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       if (parameters.trainableRuns.length > 0) {
         result.loss.backward();

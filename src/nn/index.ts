@@ -8,8 +8,9 @@ export { BatchNormalization, type BatchNormalizationOptions } from './layers/bat
 export { Conv2D, type Conv2DOptions } from './layers/conv2d.ts';
 export { Dense, type DenseOptions } from './layers/dense.ts';
 export { DepthwiseConv2D, type DepthwiseConv2DOptions } from './layers/depthwise.ts';
+export { Dropout } from './layers/dropout.ts';
 export { Flatten } from './layers/flatten.ts';
-export { type Activation, type CallContext, Layer, type LayerOptions } from './layers/layer.ts';
+export { type Activation, type CallContext, type CallOptions, Layer, type LayerOptions } from './layers/layer.ts';
 export {
   AveragePooling2D,
   type AveragePooling2DOptions,

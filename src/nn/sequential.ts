@@ -10,7 +10,7 @@ import type { History } from './callbacks.ts';
 import { evaluate, type Metrics } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { Dense } from './layers/dense.ts';
-import { Layer } from './layers/layer.ts';
+import { type CallOptions, Layer } from './layers/layer.ts';
 import { type Loss, type LossName, lossOf } from './losses.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
@@ -181,23 +181,24 @@ export class Sequential {
    * The model's output for x [N, ...inputShape]. On the tape: a loss computed from it can be differentiated.
    * @throws ShapeError when x does not fit; ArgumentError before `build`
    */
-  call(x: Tensor, options: { training?: boolean } = {}): Tensor {
+  call(x: Tensor, options: CallOptions = {}): Tensor {
     const y = this.callLogits(x, options);
     return this.endsInSoftmax ? softmax(y) : y;
   }
 
   /** The same without a softmax at the end. */
-  callLogits(x: Tensor, options: { training?: boolean } = {}): Tensor {
+  callLogits(x: Tensor, options: CallOptions = {}): Tensor {
     if (!sameShape(x.shape.slice(1), this.inputShape)) {
       throw new ShapeError(
         `${this.name}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}`,
       );
     }
     const all = this.weights.map(({ tensor }) => tensor);
-    const training = options.training ?? false;
+    const { training = false, seed = 0, step = 0 } = options;
     let used = 0;
-    return this.layers.reduce((y, { layer, weights }) => {
-      const context = { weights: all.slice(used, used + weights.length), training };
+    return this.layers.reduce((y, { layer, weights }, i) => {
+      const random = { seed, layer: i, step };
+      const context = { weights: all.slice(used, used + weights.length), training, random };
       used += weights.length;
       return layer instanceof Dense && layer.activation === 'softmax' && used === all.length
         ? layer.callLogits(y, context)

@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest';
+import { StepState } from '../../src/kernels/step-state.ts';
 import {
   Adam,
   ArgumentError,
   AveragePooling2D,
   BatchNormalization,
+  type CallContext,
   Conv2D,
   Dense,
   DepthwiseConv2D,
   type Device,
+  Dropout,
   Flatten,
   GlobalAveragePooling2D,
   ImageLoader,
@@ -18,6 +21,7 @@ import {
   type Tensor,
   tensor,
 } from '../../src/node.ts';
+import { kept } from '../reference/dropout.ts';
 import { references } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
@@ -129,6 +133,46 @@ describeOnDevice('layers of image networks', (device) => {
     for (const [i, weight] of weights.entries()) expectSameBits(after[i]!, weight.data);
   });
 
+  test('Dropout draws in training alone, by seed, place and step; at inference it hands its input on', async () => {
+    const model = new Sequential([new Dropout(0.5, { inputShape: [100] }), new Dropout(0.25)]).build(device);
+    const x = tensor(device, Array(200).fill(1), [2, 100]);
+    const run = async (options: object) => {
+      const y = model.call(x, options);
+      const data = Array.from(await y.data());
+      if (y !== x) y.dispose();
+      return data;
+    };
+    expect(await run({})).toEqual(Array(200).fill(1));
+    const draw = { seed: 5, step: 3 };
+    const keptTwice = (i: number) =>
+      kept(i, { ...draw, rate: 0.5, layer: 0 }) && kept(i, { ...draw, rate: 0.25, layer: 1 });
+    const expected = Array.from({ length: 200 }, (_, i) => (keptTwice(i) ? 2 / 0.75 : 0));
+    expectClose(await run({ training: true, ...draw }), expected);
+    expect(await run({ training: true, ...draw, step: 4 })).not.toEqual(await run({ training: true, ...draw }));
+    for (const owned of [x, model]) owned.dispose();
+  });
+
+  test('fit hands random layers its seed, their place and the uniform in which the step number changes', async () => {
+    const seen: CallContext['random'][] = [];
+    class Probe extends Flatten {
+      override call(x: Tensor, context?: CallContext): Tensor {
+        if (context?.training) seen.push(context.random);
+        return super.call(x);
+      }
+    }
+    const model = new Sequential([
+      new Dropout(0.5, { inputShape: [4, 4, 1] }),
+      new Probe(),
+      new Dense({ units: 3, activation: 'softmax' }),
+    ]);
+    model.build(device).compile({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
+    const data = new ImageLoader(device, drawImages(8, { classes: 3, shape: [4, 4, 1] }));
+    await model.fit(data, { epochs: 2, batchSize: 4, seed: 77 });
+    expect(seen).toEqual([{ seed: 77, layer: 1, step: expect.any(StepState) }]); // recorded once, run four times
+    data.dispose();
+    model.dispose();
+  });
+
   test('a network of them learns, twice the same bits; its moving statistics change at each step', async () => {
     const results: number[][] = [];
     for (let round = 0; round < 2; round++) {
@@ -137,6 +181,7 @@ describeOnDevice('layers of image networks', (device) => {
         new BatchNormalization(),
         new DepthwiseConv2D({ kernelSize: 3, padding: 'same', activation: 'relu', useBias: false }),
         new AveragePooling2D(),
+        new Dropout(0.1),
         new BatchNormalization({ momentum: 0.5 }),
         new GlobalAveragePooling2D(),
         new Dense({ units: 3, activation: 'softmax' }),
@@ -202,6 +247,8 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
   ['dilationRate', () => new Conv2D({ filters: 1, kernelSize: 3, dilationRate: 0 }), ArgumentError, 'dilationRate'],
   ['useBias', () => new Dense({ units: 1, useBias: 'no' as unknown as boolean }), ArgumentError, 'useBias'],
   ['momentum', () => new BatchNormalization({ momentum: 2 }), ArgumentError, 'momentum'],
+  ['a rate of 1', () => new Dropout(1), ArgumentError, 'Dropout: rate'],
+  ['no rate', () => new Dropout(undefined as unknown as number), ArgumentError, 'undefined'],
   ['epsilon', () => new BatchNormalization({ epsilon: -1 }), ArgumentError, 'epsilon'],
   [
     'Flatten, then images',

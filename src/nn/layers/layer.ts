@@ -2,6 +2,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
+import type { StepState } from '../../kernels/step-state.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
@@ -12,6 +13,18 @@ export interface CallContext {
   weights: readonly Tensor[];
   /** True in `fit`, false in `evaluate` and `predict`. */
   training: boolean;
+  /** What random layers draw their numbers by; `layer` is the layer's place in the model. See `dropout`. */
+  random: { seed: number; layer: number; step: number | StepState };
+}
+
+/** How a model is called. */
+export interface CallOptions {
+  /** True as in `fit`, false (the default) as in `evaluate` and `predict`. */
+  training?: boolean;
+  /** With `step` it decides what random layers draw in training. Default 0. */
+  seed?: number;
+  /** Number of the training step, from 1; in a recorded step the uniform that carries it. Default 0. */
+  step?: number | StepState;
 }
 
 /** Options every layer takes. */

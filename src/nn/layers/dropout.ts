@@ -1,0 +1,32 @@
+import { dropout } from '../../autograd/dropout.ts';
+import type { Tensor } from '../../autograd/tensor.ts';
+import { show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
+import type { Shape } from '../../kernels/array.ts';
+import { type CallContext, Layer, type LayerOptions } from './layer.ts';
+
+/**
+ * Drops each value with probability `rate` in training and scales the others by 1 / (1 - rate); does nothing otherwise.
+ * What is dropped follows from the seed given to `fit`, the layer's place in the model and the number of the step.
+ */
+export class Dropout extends Layer {
+  readonly kind = 'Dropout';
+  readonly rate: number;
+
+  /** @throws ArgumentError unless rate is a number from 0 up and below 1 */
+  constructor(rate: number, options: LayerOptions = {}) {
+    super(options);
+    if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
+      throw new ArgumentError(`Dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);
+    }
+    this.rate = rate;
+  }
+
+  plan(inputShape: Shape) {
+    return { outputShape: inputShape, weights: [] };
+  }
+
+  call(x: Tensor, { training, random }: CallContext): Tensor {
+    return training && this.rate > 0 ? dropout(x, { rate: this.rate, ...random }) : x;
+  }
+}
