@@ -18,7 +18,7 @@ interface ViewAxis {
 /** What the kernel's uniform holds. */
 const MAX_AXES = 8;
 
-export function stridesOf(shape: Shape): number[] {
+function stridesOf(shape: Shape): number[] {
   const strides: number[] = [];
   let stride = 1;
   for (let d = shape.length - 1; d >= 0; d--) {
@@ -104,4 +104,5 @@ export function broadcastTo(operator: string, x: DeviceArray, shape: Shape): Dev
   return copyView(operator, x, axes);
 }
 
+/** The order that undoes a `transpose`. */
 export const inverse = (order: readonly number[]): number[] => order.map((_, d) => order.indexOf(d));

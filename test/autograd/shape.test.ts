@@ -30,6 +30,12 @@ const wrong: Wrong[] = [
   ['transpose: an axis twice', (t) => transpose(t([2, 3]), [1, -1]), ArgumentError, ['transpose', '[1,-1]', '[2,3]']],
   ['transpose: axis', (t) => transpose(t([2, 3]), [0, 2]), ShapeError, ['transpose', 'axis 2', '[2,3]']],
   ['transpose: a number', (t) => transpose(t([2]), 0 as unknown as number[]), ArgumentError, ['transpose', '0']],
+  [
+    'transpose: nine axes at once',
+    (t) => transpose(t(Array(9).fill(2))),
+    ShapeError,
+    ['transpose', '[2,2,2,2,2,2,2,2,2]'],
+  ],
   ['expandDims: axis', (t) => expandDims(t([2, 3]), 3), ShapeError, ['expandDims', 'axis 3', '[2,3]']],
   ['expandDims: none', (t) => expandDims(t([2]), undefined as unknown as number), ArgumentError, ['expandDims']],
   ['squeeze: size', (t) => squeeze(t([1, 3]), 1), ShapeError, ['squeeze', 'size 3', '[1,3]']],
