@@ -280,6 +280,13 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     'axis',
     'keepDims',
     'ddof',
+    'epsilon',
+    'momentum',
+    'running',
+    'rate',
+    'seed',
+    'layer',
+    'step',
   ];
   const options = fc.dictionary(fc.constantFrom(...keys), oddity);
 
