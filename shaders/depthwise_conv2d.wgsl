@@ -1,6 +1,7 @@
 // Depthwise convolution: each channel c has M filters of its own, whose outputs are the channels c * M + m:
 //   y[n, oy, ox, c*M + m] = sum_{ky, kx} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c] * w[ky, kx, c, m] + bias[c*M + m]
-// One output an invocation. The reference for every variant. Memory-bound.
+// One output an invocation. Memory-bound.
+// Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   models R, x [R, N, H, W, C], w [R, KH, KW, C, M], bias [R, C*M], y [R, N, OH, OW, C*M]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -8,10 +9,10 @@ struct Params {
   multiplier: u32, has_bias: u32, // out_c = in_c * multiplier
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read> w: array<Value>;
+@group(0) @binding(3) var<storage, read> bias: array<Value>;
+@group(0) @binding(4) var<storage, read_write> y: array<Value>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -29,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let c = co / p.multiplier;
   let image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c + c;
   let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + co;
-  var sum = 0.0;
+  var sum = Value();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     // Unsigned wrap-around turns a row above the image into one far below it: one comparison covers both edges.
     let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h;

@@ -1,6 +1,7 @@
 // Gradient of depthwise convolution for its input:
 //   dx[n, iy, ix, c] = sum_{ky, kx, m} dy[n, oy, ox, c*M + m] * w[ky, kx, c, m]   over all (oy, ky) with oy*sh + ky*dh - ph = iy
-// One input element an invocation. The reference for every variant. Memory-bound.
+// One input element an invocation. Memory-bound.
+// Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   models R, dy [R, N, OH, OW, C*M], w [R, KH, KW, C, M], dx [R, N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -8,9 +9,9 @@ struct Params {
   multiplier: u32, // out_c = in_c * multiplier
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<Value>;
+@group(0) @binding(2) var<storage, read> w: array<Value>;
+@group(0) @binding(3) var<storage, read_write> dx: array<Value>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -27,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let iy = line - n * p.in_h;
   let image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c + c * p.multiplier;
   let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + c * p.multiplier;
-  var sum = 0.0;
+  var sum = Value();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
     let oy = row / p.stride_h;

@@ -1,7 +1,8 @@
 // Gradient of depthwise convolution for its filter, first of two passes: the sum over one slice of the N * OH output rows.
 //   part[s, ky, kx, c, m] = sum_{(n, oy) in slice s} sum_ox dy[n, oy, ox, c*M + m] * x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c]
 // The slices depend on the shape of one model alone, and reduce_rows.wgsl adds them in order: the same bits every time.
-// One filter element of one slice an invocation. The reference for every variant. Memory-bound.
+// One filter element of one slice an invocation. Memory-bound.
+// Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   models R, x [R, N, H, W, C], dy [R, N, OH, OW, C*M], part [R, slices, KH, KW, C, M]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -9,9 +10,9 @@ struct Params {
   multiplier: u32, rows: u32, slices: u32, // out_c = in_c * multiplier
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> part: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read> dy: array<Value>;
+@group(0) @binding(3) var<storage, read_write> part: array<Value>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -27,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let kx = tap - ky * p.kernel_w;
   let c = co / p.multiplier;
   let last = min((s + 1u) * p.rows, p.batch * p.out_h);
-  var sum = 0.0;
+  var sum = Value();
   for (var row = s * p.rows; row < last; row++) {
     let n = row / p.out_h;
     let iy = (row - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h;

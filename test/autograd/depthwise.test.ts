@@ -110,6 +110,36 @@ describeOnDevice('depthwiseConv2d', (device) => {
     for (const k of [0, 1]) expectSameBits(together.grads[k]!, three(alone.grads[k]!), `gradient ${k}`);
   });
 
+  test('four channels at once give what each gives alone', async () => {
+    const inputs = hostInputs(
+      { inputs: [{ shape: [2, 9, 7, 8] }, { shape: [3, 3, 8, 1] }], attrs: {}, seed: 8 },
+      'integer',
+    );
+    const attrs = { padding: 'same', strides: 2 };
+    const dout = drawLike([2, 5, 4, 8], 9, 'integer').data;
+    const together = await runOperator(device, 'depthwiseConv2d', inputs, attrs, dout);
+    const channel = (values: ArrayLike<number>, c: number) => Array.from(values).filter((_, i) => i % 8 === c);
+    for (let c = 0; c < 8; c++) {
+      const one = inputs.map(({ shape, data }, k) => ({
+        shape: k === 0 ? [...shape.slice(0, 3), 1] : [3, 3, 1, 1],
+        data: channel(data, c),
+      }));
+      const alone = await runOperator(device, 'depthwiseConv2d', one, attrs, channel(dout, c));
+      expectSameBits(
+        channel(together.output, c).map((v) => v + 0),
+        Array.from(alone.output, (v) => v + 0),
+      );
+      for (const k of [0, 1]) {
+        const [got, expected] = [channel(together.grads[k]!, c), Array.from(alone.grads[k]!)];
+        expectSameBits(
+          got.map((v) => v + 0),
+          expected.map((v) => v + 0),
+          `gradient ${k}`,
+        );
+      }
+    }
+  });
+
   test('NaN and infinities stay in their channel and window', async () => {
     const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
     const x = { shape: [1, 1, 3, 2], data: [nan, 1, 2, 2, 3, inf] };
