@@ -192,7 +192,13 @@ describeOnDevice('layers of image networks', (device) => {
       });
       const data = new ImageLoader(device, drawImages(60, { classes: 3, shape: [8, 8, 1] }));
       const moving = () => statistic(model.weights.map(({ name, tensor: t }) => [name, t]));
-      const { epochs } = await model.fit(data, { epochs: 6, batchSize: 20, seed: 2 });
+      const made: number[] = [];
+      const onEpochEnd = () => {
+        const { pipelinesCreated, bindGroupsCreated, buffersCreated } = device.counters;
+        made.push(pipelinesCreated + bindGroupsCreated + buffersCreated);
+      };
+      const { epochs } = await model.fit(data, { epochs: 6, batchSize: 20, seed: 2, callbacks: [{ onEpochEnd }] });
+      expect(new Set(made.slice(1))).toEqual(new Set([made[0]])); // steady state: a step creates no GPU object
       const first = await moving();
       await model.fit(data, { epochs: 1, batchSize: 20, seed: 3 });
       const second = await moving();
