@@ -6,7 +6,38 @@ export { type DropoutOptions, dropout } from './dropout.ts';
 export { gather, oneHot } from './gather.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export { type OperatorName, operators } from './operators.ts';
-export { add, relu } from './pointwise.ts';
+export {
+  abs,
+  add,
+  clip,
+  div,
+  elu,
+  equal,
+  exp,
+  gelu,
+  greater,
+  greaterEqual,
+  leakyRelu,
+  less,
+  lessEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  reciprocal,
+  relu,
+  relu6,
+  sigmoid,
+  softplus,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './pointwise.ts';
 export { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
 export { reshape } from './reshape.ts';

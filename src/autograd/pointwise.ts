@@ -1,16 +1,153 @@
-import * as kernels from '../kernels/pointwise.ts';
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { fill } from '../kernels/pointwise.ts';
+import * as kernels from '../kernels/pointwise-rows.ts';
+import {
+  type BinaryName,
+  binaryTable,
+  type ComparisonName,
+  type UnaryName,
+  type UnaryRow,
+  unaryTable,
+} from '../kernels/pointwise-table.ts';
+import { checkDType, commonModels } from '../kernels/run.ts';
 import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
 
-/** a + b of one shape. `da = db = dy`. @throws ShapeError, ArgumentError */
-export function add(a: Tensor, b: Tensor): Tensor {
-  const y = kernels.add(arrayOf('add', 'the left tensor', a), arrayOf('add', 'the right tensor', b));
-  return taped(y, [a, b], (dy) => [dy, dy]);
+/** Applies a row of the table; formula and derivative stand there. */
+function unary(name: UnaryName, x: Tensor, options: object = {}): Tensor {
+  checkOptions(name, options);
+  const array = arrayOf(name, 'the input', x);
+  const known = (unaryTable[name] as UnaryRow).options ?? {};
+  const [p = 0, q = 0] = Object.entries(known).map(([option, normal]) => {
+    const value = (options as Record<string, unknown>)[option] ?? normal;
+    if (typeof value !== 'number' || Number.isNaN(value)) {
+      throw new ArgumentError(`${name}: ${option} must be a number, but is ${show(value)}`);
+    }
+    return value;
+  });
+  const y = kernels.unary(name, array, [p, q]);
+  return taped(y, [x], (dy, { into }) => [kernels.unaryGrad(name, array, y, dy, [p, q], into(0))]);
 }
 
-/** max(x, 0). `dx = dy where x > 0`: at 0 the gradient is 0, as in every framework. @throws ArgumentError */
-export function relu(x: Tensor): Tensor {
-  const y = kernels.relu(arrayOf('relu', 'the input', x));
-  return taped(y, [x], (dy, { into }) => [kernels.reluGrad(y, dy, into(0))]);
+/** Applies a row of the table with NumPy's broadcasting; gradients are summed back to the operands' shapes. */
+function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
+  const left = arrayOf(name, 'the left tensor', a);
+  const right = arrayOf(name, 'the right tensor', b);
+  const y = kernels.binary(name, left, right);
+  const { derivatives } = binaryTable[name];
+  return taped(y, [a, b], (dy, { wants }) => {
+    const grad = (which: 0 | 1) =>
+      derivatives[which] === '1.0'
+        ? kernels.sumTo(dy, (which === 0 ? left : right).shape)
+        : kernels.binaryGrad(name, which, { a: left, b: right, y, dy });
+    return [wants(0) ? grad(0) : null, wants(1) ? grad(1) : null];
+  });
+}
+
+function comparison(name: ComparisonName, a: Tensor, b: Tensor): Tensor {
+  return new Tensor(kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b)));
+}
+
+// What each computes, and its derivative, stands in its row of src/kernels/pointwise-table.ts. All of them throw
+// ArgumentError for what is no f32 tensor, and those of two tensors ShapeError where the shapes do not broadcast.
+
+/** -x */
+export const neg = (x: Tensor): Tensor => unary('neg', x);
+/** e^x */
+export const exp = (x: Tensor): Tensor => unary('exp', x);
+/** The natural logarithm; -inf at 0, NaN below. */
+export const log = (x: Tensor): Tensor => unary('log', x);
+/** The square root; NaN below 0. */
+export const sqrt = (x: Tensor): Tensor => unary('sqrt', x);
+/** x^2 */
+export const square = (x: Tensor): Tensor => unary('square', x);
+/** 1 / x */
+export const reciprocal = (x: Tensor): Tensor => unary('reciprocal', x);
+/** |x|; the gradient at 0 is 0. */
+export const abs = (x: Tensor): Tensor => unary('abs', x);
+/** max(x, 0); the gradient at 0 is 0, as in every framework. */
+export const relu = (x: Tensor): Tensor => unary('relu', x);
+/** min(max(x, 0), 6) */
+export const relu6 = (x: Tensor): Tensor => unary('relu6', x);
+/** x above 0, negativeSlope x from 0 down; the default slope 0.01 is PyTorch's (Keras's layer: 0.3). */
+export const leakyRelu = (x: Tensor, options: { negativeSlope?: number } = {}): Tensor =>
+  unary('leakyRelu', x, options);
+/** x above 0, alpha (e^x - 1) from 0 down; alpha is 1 by default. */
+export const elu = (x: Tensor, options: { alpha?: number } = {}): Tensor => unary('elu', x, options);
+/** 1 / (1 + e^-x) */
+export const sigmoid = (x: Tensor): Tensor => unary('sigmoid', x);
+/** The hyperbolic tangent. */
+export const tanh = (x: Tensor): Tensor => unary('tanh', x);
+/** log(1 + e^x), without overflow. */
+export const softplus = (x: Tensor): Tensor => unary('softplus', x);
+/** x times the normal distribution function at x: exact, as Keras has by default, or the tanh approximation. */
+export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor {
+  checkOptions('gelu', options);
+  return unary(options.approximate ? 'geluTanh' : 'gelu', x);
+}
+/** x kept within min .. max, either of which may be left out; the gradient passes where min <= x <= max, as in PyTorch. */
+export const clip = (x: Tensor, options: { min?: number; max?: number }): Tensor => unary('clip', x, options);
+/** a^b. A number as b allows negative a where it is whole; a tensor as b needs a >= 0. */
+export function pow(a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === 'number' ? unary('power', a, { exponent: b }) : binary('pow', a, b);
+}
+
+/** a + b */
+export const add = (a: Tensor, b: Tensor): Tensor => binary('add', a, b);
+/** a - b */
+export const sub = (a: Tensor, b: Tensor): Tensor => binary('sub', a, b);
+/** a b, element by element */
+export const mul = (a: Tensor, b: Tensor): Tensor => binary('mul', a, b);
+/** a / b */
+export const div = (a: Tensor, b: Tensor): Tensor => binary('div', a, b);
+/** The larger of a and b; equal ones share the gradient, as in PyTorch. */
+export const maximum = (a: Tensor, b: Tensor): Tensor => binary('maximum', a, b);
+/** The smaller of a and b; equal ones share the gradient, as in PyTorch. */
+export const minimum = (a: Tensor, b: Tensor): Tensor => binary('minimum', a, b);
+
+/** 1 where a = b, else 0. Comparisons have no gradient. */
+export const equal = (a: Tensor, b: Tensor): Tensor => comparison('equal', a, b);
+/** 1 where a and b differ, else 0. */
+export const notEqual = (a: Tensor, b: Tensor): Tensor => comparison('notEqual', a, b);
+/** 1 where a < b, else 0. */
+export const less = (a: Tensor, b: Tensor): Tensor => comparison('less', a, b);
+/** 1 where a <= b, else 0. */
+export const lessEqual = (a: Tensor, b: Tensor): Tensor => comparison('lessEqual', a, b);
+/** 1 where a > b, else 0. */
+export const greater = (a: Tensor, b: Tensor): Tensor => comparison('greater', a, b);
+/** 1 where a >= b, else 0. */
+export const greaterEqual = (a: Tensor, b: Tensor): Tensor => comparison('greaterEqual', a, b);
+
+/**
+ * a where the condition is not 0, else b, with NumPy's broadcasting of all three. The condition, of any
+ * type, has no gradient;
+ * `da = dy` where it is not 0, `db = dy` where it is.
+ * @throws ShapeError, ArgumentError
+ */
+export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
+  const [mask, left, right] = [
+    arrayOf('where', 'the condition', condition),
+    arrayOf('where', 'the left tensor', a),
+    arrayOf('where', 'the right tensor', b),
+  ];
+  checkDType('where', 'the left tensor', left, 'f32');
+  checkDType('where', 'the right tensor', right, 'f32');
+  commonModels('where', [mask, left, right]);
+  const shape = kernels.broadcastShape('where', kernels.broadcastShape('where', left.shape, right.shape), mask.shape);
+  const [m, l, r] = [mask, left, right].map((array) => kernels.repeated('where', array, shape)) as [
+    typeof mask,
+    typeof mask,
+    typeof mask,
+  ];
+  const y = kernels.where(m, l, r);
+  return taped(y, [condition, a, b], (dy, { wants }) => {
+    const zeros = fill(y.device, shape, 0, { models: y.models });
+    return [
+      null,
+      wants(1) ? kernels.sumTo(kernels.where(m, dy, zeros), left.shape) : null,
+      wants(2) ? kernels.sumTo(kernels.where(m, zeros, dy), right.shape) : null,
+    ];
+  });
 }

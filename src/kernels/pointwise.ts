@@ -2,7 +2,6 @@ import accumulateCode from '../../shaders/accumulate.wgsl';
 import addCode from '../../shaders/add.wgsl';
 import biasAddCode from '../../shaders/bias_add.wgsl';
 import fillCode from '../../shaders/fill.wgsl';
-import reluCode from '../../shaders/relu.wgsl';
 import reluGradCode from '../../shaders/relu_grad.wgsl';
 import scaleRowsCode from '../../shaders/scale_rows.wgsl';
 import { ShapeError } from '../errors.ts';
@@ -55,15 +54,7 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
   return y;
 }
 
-/** max(x, 0), NaN stays NaN. Memory-bound. */
-export function relu(x: DeviceArray): DeviceArray {
-  checkDType('relu', 'the input', x, 'f32');
-  const y = output(x.device, x.shape, x.models);
-  runKernel(x.device, { name: 'relu', code: reluCode }, [all(x)], [x, y], quadwise(all(x)));
-  return y;
-}
-
-/** Gradient of `relu`, from its output y: dy where y > 0. Memory-bound. */
+/** Gradient of a ReLU fused into another kernel, from its output y: dy where y > 0. Memory-bound. */
 export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
   const dx = output(y.device, y.shape, y.models, into);
   runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], quadwise(all(y)));

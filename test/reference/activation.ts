@@ -1,5 +1,4 @@
 import { map, type NdArray } from './ndarray.ts';
-import type { Reference } from './reference.ts';
 
 /** What may be fused into the store of `linear` and `conv2d`. */
 export type Activation = 'relu';
@@ -13,8 +12,3 @@ export function activate(x: NdArray, activation: Activation | undefined): NdArra
 export function activationGrad(output: NdArray, dout: NdArray, activation: Activation | undefined): NdArray {
   return activation === 'relu' ? map(dout, (value, i) => (output.data[i]! <= 0 ? 0 : value)) : dout;
 }
-
-export const relu: Reference<[x: NdArray]> = {
-  forward: ([x]) => activate(x, 'relu'),
-  backward: (_inputs, output, dout) => [activationGrad(output, dout, 'relu')],
-};

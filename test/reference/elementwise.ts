@@ -1,13 +1,6 @@
 import { map, type NdArray, zerosLike } from './ndarray.ts';
 import type { Reference } from './reference.ts';
 
-/** y = a + b, of one shape. */
-export const add: Reference<[a: NdArray, b: NdArray]> = {
-  forward: ([a, b]) => map(a, (value, i) => value + b.data[i]!),
-  /** da = dout, db = dout */
-  backward: (_inputs, _output, dout) => [dout, dout],
-};
-
 /** db[c] = sum of dout[..., c] over everything but the channels. */
 export function biasGrad(dout: NdArray, bias: NdArray): NdArray {
   const dbias = zerosLike(bias);

@@ -7,7 +7,10 @@ import {
   type OperatorCase,
   operatorCases,
 } from '../support/operator-cases.ts';
-import { relu } from './activation.ts';
+import { unary } from './pointwise.ts';
+
+const relu = unary('relu');
+
 import { gradcheck } from './gradcheck.ts';
 import { type OperatorName, operatorNames, references } from './index.ts';
 import { matmul } from './matmul.ts';

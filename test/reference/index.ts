@@ -1,12 +1,12 @@
 import type { OperatorName } from '../../src/autograd/operators.ts';
-import { relu } from './activation.ts';
 import { batchNorm, batchNormInference } from './batch-norm.ts';
 import { conv2d } from './conv2d.ts';
 import { depthwiseConv2d } from './depthwise.ts';
 import { dropout } from './dropout.ts';
-import { add, biasAdd } from './elementwise.ts';
+import { biasAdd } from './elementwise.ts';
 import { softmaxCrossEntropy } from './loss.ts';
 import { linear, matmul } from './matmul.ts';
+import { binary, gelu, pow, unary, where } from './pointwise.ts';
 import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
 import { max, mean, min, sum, variance } from './reduce.ts';
 import type { Reference } from './reference.ts';
@@ -17,6 +17,30 @@ import { logSoftmax, softmax } from './softmax.ts';
 /** Total by type: an operator without a reference does not compile. */
 export const references: Record<OperatorName, Reference> = {
   matmul,
+  neg: unary('neg'),
+  exp: unary('exp'),
+  log: unary('log'),
+  sqrt: unary('sqrt'),
+  square: unary('square'),
+  reciprocal: unary('reciprocal'),
+  abs: unary('abs'),
+  relu: unary('relu'),
+  relu6: unary('relu6'),
+  leakyRelu: unary('leakyRelu'),
+  elu: unary('elu'),
+  sigmoid: unary('sigmoid'),
+  tanh: unary('tanh'),
+  softplus: unary('softplus'),
+  clip: unary('clip'),
+  add: binary('add'),
+  sub: binary('sub'),
+  mul: binary('mul'),
+  div: binary('div'),
+  maximum: binary('maximum'),
+  minimum: binary('minimum'),
+  gelu,
+  pow,
+  where,
   linear,
   batchNorm,
   batchNormInference,
@@ -24,8 +48,6 @@ export const references: Record<OperatorName, Reference> = {
   depthwiseConv2d,
   dropout,
   biasAdd,
-  add,
-  relu,
   softmax,
   logSoftmax,
   maxPool2d,

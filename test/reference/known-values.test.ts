@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { relu } from './activation.ts';
+import { unary } from './pointwise.ts';
+
+const relu = unary('relu');
+
 import { conv2d } from './conv2d.ts';
 import { gatherImages, gatherLabels } from './gather.ts';
 import { softmaxCrossEntropy } from './loss.ts';

@@ -4,6 +4,7 @@ import type { Device } from '../../src/node.ts';
 import { type OperatorName, references } from '../reference/index.ts';
 import { map, type NdArray } from '../reference/ndarray.ts';
 import { batchNormMagnitude } from './cases-batch-norm.ts';
+import { pointwiseMagnitudes } from './cases-pointwise.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { drawInputs, drawLike, type OperatorCase } from './operator-cases.ts';
 
@@ -21,8 +22,30 @@ const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Att
     tg.batchNormInference(...(inputs as unknown as [Tensor, Tensor, Tensor, Tensor, Tensor]), attrs),
   dropout: ([x], attrs) => tg.dropout(x, attrs),
   biasAdd: ([x, bias]) => tg.biasAdd(x, bias),
-  add: ([a, b]) => tg.add(a, b),
+  neg: ([x]) => tg.neg(x),
+  exp: ([x]) => tg.exp(x),
+  log: ([x]) => tg.log(x),
+  sqrt: ([x]) => tg.sqrt(x),
+  square: ([x]) => tg.square(x),
+  reciprocal: ([x]) => tg.reciprocal(x),
+  abs: ([x]) => tg.abs(x),
   relu: ([x]) => tg.relu(x),
+  relu6: ([x]) => tg.relu6(x),
+  sigmoid: ([x]) => tg.sigmoid(x),
+  tanh: ([x]) => tg.tanh(x),
+  softplus: ([x]) => tg.softplus(x),
+  leakyRelu: ([x], attrs) => tg.leakyRelu(x, attrs),
+  elu: ([x], attrs) => tg.elu(x, attrs),
+  gelu: ([x], attrs) => tg.gelu(x, attrs),
+  clip: ([x], attrs) => tg.clip(x, attrs),
+  add: ([a, b]) => tg.add(a, b),
+  sub: ([a, b]) => tg.sub(a, b),
+  mul: ([a, b]) => tg.mul(a, b),
+  div: ([a, b]) => tg.div(a, b),
+  maximum: ([a, b]) => tg.maximum(a, b),
+  minimum: ([a, b]) => tg.minimum(a, b),
+  pow: ([a, b], attrs) => tg.pow(a, b ?? attrs.exponent),
+  where: ([condition, a, b]) => tg.where(condition, a, b!),
   softmax: ([x], attrs) => tg.softmax(x, attrs),
   logSoftmax: ([x], attrs) => tg.logSoftmax(x, attrs),
   maxPool2d: ([x], attrs) => tg.maxPool2d(x, attrs),
@@ -105,7 +128,6 @@ const SUMS: ReadonlySet<OperatorName> = new Set([
   'conv2d',
   'depthwiseConv2d',
   'biasAdd',
-  'add',
   'resize',
   'sum',
   'mean',
@@ -131,6 +153,8 @@ export function magnitudes(
     const terms = reference.forward(absolute, attrs);
     return { output: terms, grads: reference.backward(absolute, terms, positive, attrs) };
   }
+  const pointwise = pointwiseMagnitudes(name, inputs, attrs, output, positive);
+  if (pointwise) return pointwise;
   // Squared deviations from a mean, which is as uncertain as the largest value is large.
   if (name === 'variance') {
     const [x] = inputs as [NdArray];

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { BinaryName, UnaryName } from '../../src/kernels/pointwise-table.ts';
 import type { OperatorName } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';
@@ -6,6 +7,7 @@ import { batchNormCase, batchNormInferenceCase } from './cases-batch-norm.ts';
 import { depthwiseCase } from './cases-depthwise.ts';
 import { dropoutCase } from './cases-dropout.ts';
 import { matmulCase } from './cases-matmul.ts';
+import { domainOf, pointwiseCases } from './cases-pointwise.ts';
 import { imageCase, poolCase } from './cases-pooling.ts';
 import { reduceCases } from './cases-reduce.ts';
 import { resizeCase } from './cases-resize.ts';
@@ -24,6 +26,8 @@ export interface OperatorCase {
   inputs: InputSpec[];
   attrs: object;
   seed: number;
+  /** The row of the pointwise table whose domain the inputs must lie in. */
+  row?: UnaryName | BinaryName;
 }
 
 /** Fixed, so that CI sees the same cases at every run. */
@@ -148,12 +152,11 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     maxPool2d: maxPool2dCase(size),
     avgPool2d: poolCase(size),
     globalAveragePool2d: imageCase(size),
-    relu: unary(size),
+    ...pointwiseCases(size),
     ...softmaxCases(size),
     ...shapeCases(size),
     resize: resizeCase(size),
     ...reduceCases(size),
-    add: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, c.inputs[0]!] })),
     biasAdd: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, { shape: c.inputs[0]!.shape.slice(-1) }] })),
     reshape: fc
       .record({ c: unary(size), way: fc.constantFrom('flat', 'reversed', 'split') })
@@ -179,8 +182,9 @@ function reshapeTarget(shape: number[], way: string): number[] {
  */
 export function drawInputs(c: OperatorCase, kind: 'normal' | 'integer' = 'normal'): NdArray[] {
   const values = random(c.seed);
-  return c.inputs.map(({ shape, classes }) => {
-    const draw = classes ? () => values.integer(0, classes - 1) : () => drawValue(values, kind);
+  return c.inputs.map(({ shape, classes }, k) => {
+    const fit = kind === 'normal' ? domainOf(c.row, k) : (value: number) => value;
+    const draw = classes ? () => values.integer(0, classes - 1) : () => Math.fround(fit(drawValue(values, kind)));
     return ndarray(shape, Array.from({ length: sizeOf(shape) }, draw));
   });
 }

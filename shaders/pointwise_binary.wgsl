@@ -1,0 +1,25 @@
+// y = f(a, b) element by element, four an invocation; the expression of f comes from a row of src/kernels/pointwise-table.ts.
+// Operands are of one shape: the host repeats those that NumPy would broadcast. Memory-bound.   a, b and y [size]
+struct Params { size: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y4: array<vec4f>;
+
+fn f(a: f32, b: f32) -> f32 {
+  return FORWARD;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i * 4u >= params.size) { return; }
+  let a = a4[i];
+  let b = b4[i];
+  var value = vec4f(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
+  // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+  if (i * 4u + 4u > params.size) {
+    value = select(y4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+  }
+  y4[i] = value;
+}

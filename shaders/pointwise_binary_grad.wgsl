@@ -1,0 +1,30 @@
+// The gradient of y = f(a, b) for one operand, dy times its derivative, four elements an invocation; the expression of the
+// derivative comes from a row of src/kernels/pointwise-table.ts, with a, b and y. Memory-bound.   all arrays [size]
+struct Params { size: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+@group(0) @binding(3) var<storage, read> y4: array<vec4f>;
+@group(0) @binding(4) var<storage, read> dy4: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> d4: array<vec4f>;
+
+fn derivative(a: f32, b: f32, y: f32) -> f32 {
+  return DERIVATIVE;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i * 4u >= params.size) { return; }
+  let a = a4[i];
+  let b = b4[i];
+  let y = y4[i];
+  var value = dy4[i] * vec4f(
+    derivative(a.x, b.x, y.x), derivative(a.y, b.y, y.y), derivative(a.z, b.z, y.z), derivative(a.w, b.w, y.w),
+  );
+  // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+  if (i * 4u + 4u > params.size) {
+    value = select(d4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+  }
+  d4[i] = value;
+}

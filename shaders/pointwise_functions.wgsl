@@ -1,0 +1,29 @@
+// Functions that rows of src/kernels/pointwise-table.ts use and WGSL does not have.
+
+// log(1 + e) for 0 <= e <= 1; for small e two terms of its series, since 1 + e rounds e away.
+fn log1p(e: f32) -> f32 {
+  return select(log(1.0 + e), e * (1.0 - 0.5 * e), e < 1e-3);
+}
+
+// The normal distribution function, by erf's approximation 7.1.26 of Abramowitz and Stegun, off by at most 1.5e-7.
+fn normal_cdf(x: f32) -> f32 {
+  let size = abs(x) * 0.7071067812;
+  let t = 1.0 / (1.0 + 0.3275911 * size);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  let tail = 0.5 * series * exp(-size * size); // the probability beyond |x|
+  return select(1.0 - tail, tail, x < 0.0);
+}
+
+fn gelu_tanh_derivative(x: f32) -> f32 {
+  let t = tanh(clamp(0.7978845608 * (x + 0.044715 * x * x * x), -10.0, 10.0));
+  return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * 0.7978845608 * (1.0 + 0.134145 * x * x);
+}
+
+// x^p. WGSL's pow is for x >= 0 only; below 0 there is a result for whole exponents, else NaN.
+fn power(x: f32, p: f32) -> f32 {
+  if (p == 0.0) { return 1.0; }
+  let size = pow(abs(x), p);
+  if (x >= 0.0 || p == 2.0) { return size; }
+  if (floor(p) != p) { return sqrt(x); } // NaN, also for an x that is NaN
+  return select(size, -size, floor(p * 0.5) * 2.0 != p);
+}

@@ -1,0 +1,30 @@
+// dx = dy f'(x) element by element, four an invocation; the expression of f' comes from a row of src/kernels/pointwise-table.ts,
+// with x, y = f(x) and the options p and q. Memory-bound.   x, y, dy and dx [size]
+struct Params { size: u32, p: f32, q: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x4: array<vec4f>;
+@group(0) @binding(2) var<storage, read> y4: array<vec4f>;
+@group(0) @binding(3) var<storage, read> dy4: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> dx4: array<vec4f>;
+
+fn derivative(x: f32, y: f32, p: f32, q: f32) -> f32 {
+  return DERIVATIVE;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i * 4u >= params.size) { return; }
+  let x = x4[i];
+  let y = y4[i];
+  let p = params.p;
+  let q = params.q;
+  var value = dy4[i] * vec4f(
+    derivative(x.x, y.x, p, q), derivative(x.y, y.y, p, q), derivative(x.z, y.z, p, q), derivative(x.w, y.w, p, q),
+  );
+  // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+  if (i * 4u + 4u > params.size) {
+    value = select(dx4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+  }
+  dx4[i] = value;
+}

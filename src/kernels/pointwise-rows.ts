@@ -1,0 +1,132 @@
+import binaryCode from '../../shaders/pointwise_binary.wgsl';
+import binaryGradCode from '../../shaders/pointwise_binary_grad.wgsl';
+import functionsCode from '../../shaders/pointwise_functions.wgsl';
+import unaryCode from '../../shaders/pointwise_unary.wgsl';
+import unaryGradCode from '../../shaders/pointwise_unary_grad.wgsl';
+import whereCode from '../../shaders/where.wgsl';
+import { ShapeError } from '../errors.ts';
+import type { KernelSource } from '../gpu/pipelines.ts';
+import { type DeviceArray, type Shape, sameShape, showShape } from './array.ts';
+import {
+  type BinaryName,
+  binaryTable,
+  type ComparisonName,
+  comparisonTable,
+  type UnaryName,
+  unaryTable,
+} from './pointwise-table.ts';
+import { sumAxes } from './reduce.ts';
+import { checkDType, commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import { broadcastTo } from './view.ts';
+
+/** The two options of a row, 0 where it has fewer. */
+export type RowOptions = readonly [p: number, q: number];
+
+const all = (x: DeviceArray) => x.models * x.size;
+const quadwise = (x: DeviceArray) => elementwise(Math.ceil(all(x) / 4));
+
+/** The template's shader with a row's expression in it. */
+function source(name: string, template: string, place: 'FORWARD' | 'DERIVATIVE', expression: string): KernelSource {
+  return { name, code: functionsCode + template.replace(place, expression) };
+}
+
+/** f(x), a row of the table. Memory-bound. @throws ArgumentError */
+export function unary(name: UnaryName, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
+  checkDType(name, 'the input', x, 'f32');
+  const y = output(x.device, x.shape, x.models);
+  const kernel = source(name, unaryCode, 'FORWARD', unaryTable[name].forward);
+  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x));
+  return y;
+}
+
+/** dy f'(x). Memory-bound. */
+export function unaryGrad(
+  name: UnaryName,
+  x: DeviceArray,
+  y: DeviceArray,
+  dy: DeviceArray,
+  [p, q]: RowOptions,
+  into?: DeviceArray,
+): DeviceArray {
+  const dx = output(x.device, x.shape, x.models, into);
+  const kernel = source(`${name}_grad`, unaryGradCode, 'DERIVATIVE', unaryTable[name].derivative);
+  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y, dy, dx], quadwise(x));
+  return dx;
+}
+
+/** The shape that NumPy's broadcasting gives: aligned at the end, 1 stretches. @throws ShapeError */
+export function broadcastShape(operator: string, a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  const at = (shape: Shape, d: number) => shape[d - rank + shape.length] ?? 1;
+  return Array.from({ length: rank }, (_, d) => {
+    const [m, n] = [at(a, d), at(b, d)];
+    if (m !== n && m !== 1 && n !== 1) {
+      throw new ShapeError(
+        `${operator}: shapes ${showShape(a)} and ${showShape(b)} do not broadcast: ${m} and ${n} differ`,
+      );
+    }
+    return m === 1 ? n : m;
+  });
+}
+
+/** x repeated to `shape`, or x itself; the caller disposes a copy. */
+export function repeated(operator: string, x: DeviceArray, shape: Shape): DeviceArray {
+  return sameShape(x.shape, shape) ? x : broadcastTo(operator, x, shape);
+}
+
+/** The gradient of `repeated`: sums over the axes along which x was repeated. May return `d` itself. */
+export function sumTo(d: DeviceArray, shape: Shape): DeviceArray {
+  if (sameShape(d.shape, shape)) return d;
+  const added = d.shape.length - shape.length;
+  const axes = d.shape.map((_, k) => k).filter((k) => k < added || (shape[k - added] === 1 && d.shape[k] !== 1));
+  return sumAxes('broadcast', d, axes, shape);
+}
+
+/** Dispatches f(a, b) with both operands repeated to the common shape. */
+function combine(operator: string, expression: string, a: DeviceArray, b: DeviceArray): DeviceArray {
+  checkDType(operator, 'the left tensor', a, 'f32');
+  checkDType(operator, 'the right tensor', b, 'f32');
+  const models = commonModels(operator, [a, b]);
+  const shape = broadcastShape(operator, a.shape, b.shape);
+  const [left, right] = [repeated(operator, a, shape), repeated(operator, b, shape)];
+  const y = output(a.device, shape, models);
+  runKernel(a.device, source(operator, binaryCode, 'FORWARD', expression), [all(y)], [left, right, y], quadwise(y));
+  if (left !== a) left.dispose();
+  if (right !== b) right.dispose();
+  return y;
+}
+
+/** f(a, b) with broadcasting, a row of the table. Memory-bound. @throws ShapeError, ArgumentError */
+export function binary(name: BinaryName, a: DeviceArray, b: DeviceArray): DeviceArray {
+  return combine(name, binaryTable[name].forward, a, b);
+}
+
+/** 1 where the comparison holds, else 0, with broadcasting. Memory-bound. @throws ShapeError, ArgumentError */
+export function compare(name: ComparisonName, a: DeviceArray, b: DeviceArray): DeviceArray {
+  return combine(name, `select(0.0, 1.0, ${comparisonTable[name].forward})`, a, b);
+}
+
+/** dy times the derivative for operand `which`, summed to its shape. Memory-bound. */
+export function binaryGrad(
+  name: BinaryName,
+  which: 0 | 1,
+  { a, b, y, dy }: { a: DeviceArray; b: DeviceArray; y: DeviceArray; dy: DeviceArray },
+): DeviceArray {
+  const [left, right] = [repeated(name, a, y.shape), repeated(name, b, y.shape)];
+  const full = output(y.device, y.shape, y.models);
+  const kernel = source(`${name}_grad`, binaryGradCode, 'DERIVATIVE', binaryTable[name].derivatives[which]);
+  runKernel(y.device, kernel, [all(y)], [left, right, y, dy, full], quadwise(y));
+  if (left !== a) left.dispose();
+  if (right !== b) right.dispose();
+  const d = sumTo(full, which === 0 ? a.shape : b.shape);
+  if (d !== full) full.dispose();
+  return d;
+}
+
+/** a where the condition is not 0, else b; all three of one shape. Memory-bound. */
+export function where(condition: DeviceArray, a: DeviceArray, b: DeviceArray): DeviceArray {
+  const y = output(a.device, a.shape, a.models);
+  const bits = condition.dtype === 'f32' ? 0x7fffffff : 0xffffffff;
+  runKernel(a.device, { name: 'where', code: whereCode }, [all(y), bits], [condition, a, b, y], elementwise(all(y)));
+  return y;
+}

@@ -1,0 +1,280 @@
+// The pointwise operators, one row each: what it computes and its derivative, once in WGSL for the kernels and once in
+// float64 for the tests, with the text of the documentation. A row without a derivative does not compile.
+
+/** An operator of one input. In WGSL, `x` is the input, `y` the output, `p` and `q` the options. */
+export interface UnaryRow {
+  /** For the documentation: the formula. */
+  formula: string;
+  forward: string;
+  derivative: string;
+  /** Names and defaults of up to two numeric options, in the order p, q. */
+  options?: Readonly<Record<string, number>>;
+  /** The same in float64. */
+  reference: {
+    forward(x: number, p: number, q: number): number;
+    derivative(x: number, y: number, p: number, q: number): number;
+  };
+  /** Inputs at which it is smooth and finite, made from a normal draw; default all. */
+  domain?(x: number): number;
+}
+
+/** An operator of two inputs of one shape (after broadcasting). In WGSL, `a` and `b` are the inputs, `y` the output. */
+export interface BinaryRow {
+  formula: string;
+  forward: string;
+  /** For a and for b. */
+  derivatives: readonly [string, string];
+  reference: {
+    forward(a: number, b: number): number;
+    derivatives(a: number, b: number, y: number): [number, number];
+  };
+  /** For each operand: inputs at which it is smooth and finite, made from a normal draw. */
+  domain?: readonly [(a: number) => number, (b: number) => number];
+}
+
+const positive = (x: number) => Math.abs(x) + 0.1;
+/** Away from 0, where some have a kink or a pole. */
+const away = (x: number) => (x < 0 ? x - 0.1 : x + 0.1);
+/** Operands that are never equal, nor nearly. */
+const apart = [(a: number) => Math.round(4 * a) / 4, (b: number) => Math.round(4 * b) / 4 + 0.125] as const;
+const logistic = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** erf by its Taylor series, exact to float64's rounding for |x| < 3, and by the continued fraction of erfc beyond. */
+export function erf(x: number): number {
+  const size = Math.abs(x);
+  if (!(size < 6)) return Number.isNaN(x) ? x : Math.sign(x);
+  if (size < 3) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; n < 80; n++) {
+      term *= (-x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  let fraction = 0;
+  for (let k = 60; k >= 1; k--) fraction = k / 2 / (size + fraction);
+  return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * (size + fraction)));
+}
+
+const density = (x: number) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+
+export const unaryTable = {
+  neg: {
+    formula: '-x',
+    forward: '-x',
+    derivative: '-1.0',
+    reference: { forward: (x) => -x, derivative: () => -1 },
+  },
+  exp: {
+    formula: 'e^x',
+    forward: 'exp(x)',
+    derivative: 'y',
+    reference: { forward: Math.exp, derivative: (_, y) => y },
+  },
+  log: {
+    formula: 'the natural logarithm; -inf at 0, NaN below',
+    forward: 'log(x)',
+    derivative: '1.0 / x',
+    reference: { forward: Math.log, derivative: (x) => 1 / x },
+    domain: positive,
+  },
+  sqrt: {
+    formula: 'the square root; NaN below 0',
+    forward: 'sqrt(x)',
+    derivative: '0.5 / y',
+    reference: { forward: Math.sqrt, derivative: (_, y) => 0.5 / y },
+    domain: positive,
+  },
+  square: {
+    formula: 'x^2',
+    forward: 'x * x',
+    derivative: '2.0 * x',
+    reference: { forward: (x) => x * x, derivative: (x) => 2 * x },
+  },
+  reciprocal: {
+    formula: '1 / x',
+    forward: '1.0 / x',
+    derivative: '-y * y',
+    reference: { forward: (x) => 1 / x, derivative: (_, y) => -y * y },
+    domain: away,
+  },
+  abs: {
+    formula: '|x|; the gradient at 0 is 0',
+    forward: 'abs(x)',
+    derivative: 'sign(x)',
+    reference: { forward: Math.abs, derivative: (x) => Math.sign(x) },
+    domain: away,
+  },
+  relu: {
+    formula: 'max(x, 0); the gradient at 0 is 0, NaN stays NaN',
+    forward: 'select(x, 0.0, x <= 0.0)',
+    derivative: 'select(1.0, 0.0, y <= 0.0)',
+    reference: { forward: (x) => (x <= 0 ? 0 : x), derivative: (_, y) => (y <= 0 ? 0 : 1) },
+    domain: away,
+  },
+  relu6: {
+    formula: 'min(max(x, 0), 6); the gradient at 0 and at 6 is 0',
+    forward: 'select(select(x, 6.0, x >= 6.0), 0.0, x <= 0.0)',
+    derivative: 'select(1.0, 0.0, x <= 0.0 || x >= 6.0)',
+    reference: {
+      forward: (x) => (x <= 0 ? 0 : x >= 6 ? 6 : x),
+      derivative: (x) => (x <= 0 || x >= 6 ? 0 : 1),
+    },
+    domain: (x) => away(4 * x) + (Math.abs(4 * x - 5.95) < 0.2 ? 1 : 0),
+  },
+  leakyRelu: {
+    formula: "x above 0, negativeSlope * x from 0 down; PyTorch's default slope 0.01, where Keras's layer has 0.3",
+    forward: 'select(x, p * x, x <= 0.0)',
+    derivative: 'select(1.0, p, x <= 0.0)',
+    options: { negativeSlope: 0.01 },
+    reference: { forward: (x, p) => (x <= 0 ? p * x : x), derivative: (x, _, p) => (x <= 0 ? p : 1) },
+    domain: away,
+  },
+  elu: {
+    formula: 'x above 0, alpha (e^x - 1) from 0 down',
+    // e^x - 1 loses everything near 0, where three terms of its series are exact enough.
+    forward: 'select(x, p * select(exp(x) - 1.0, x + x * x * (0.5 + x / 6.0), x > -0.01), x <= 0.0)',
+    derivative: 'select(1.0, p * exp(x), x <= 0.0)',
+    options: { alpha: 1 },
+    reference: {
+      forward: (x, p) => (x <= 0 ? p * Math.expm1(x) : x),
+      derivative: (x, _, p) => (x <= 0 ? p * Math.exp(x) : 1),
+    },
+    domain: away,
+  },
+  sigmoid: {
+    formula: '1 / (1 + e^-x)',
+    forward: '1.0 / (1.0 + exp(-x))',
+    derivative: 'y * (1.0 - y)',
+    reference: { forward: logistic, derivative: (_, y) => y * (1 - y) },
+  },
+  tanh: {
+    formula: 'the hyperbolic tangent',
+    // Some drivers compute it from e^2x, which overflows: beyond 10 it is 1 in f32 anyway.
+    forward: 'select(tanh(clamp(x, -10.0, 10.0)), x, x != x)',
+    derivative: '1.0 - y * y',
+    reference: { forward: Math.tanh, derivative: (_, y) => 1 - y * y },
+  },
+  softplus: {
+    formula: 'log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|), which does not overflow',
+    forward: 'select(x, 0.0, x <= 0.0) + log1p(exp(-abs(x)))',
+    derivative: '1.0 / (1.0 + exp(-x))',
+    reference: {
+      forward: (x) => (x <= 0 ? 0 : x) + Math.log1p(Math.exp(-Math.abs(x))),
+      derivative: logistic,
+    },
+  },
+  gelu: {
+    formula: 'x times the normal distribution function at x (the exact form, with erf), as Keras has by default',
+    forward: 'x * normal_cdf(x)',
+    derivative: 'normal_cdf(x) + x * exp(-0.5 * x * x) * 0.3989422804',
+    reference: {
+      forward: (x) => (x * (1 + erf(x / Math.SQRT2))) / 2,
+      derivative: (x) => (1 + erf(x / Math.SQRT2)) / 2 + x * density(x),
+    },
+  },
+  geluTanh: {
+    formula: 'x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, the approximation of gelu (Hendrycks and Gimpel 2016)',
+    forward: '0.5 * x * (1.0 + tanh(clamp(0.7978845608 * (x + 0.044715 * x * x * x), -10.0, 10.0)))',
+    derivative: 'gelu_tanh_derivative(x)',
+    reference: {
+      forward: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+      derivative: (x) => {
+        const t = Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
+        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * Math.sqrt(2 / Math.PI) * (1 + 0.134145 * x * x);
+      },
+    },
+  },
+  power: {
+    formula: 'x^exponent for one number as the exponent; NaN where x < 0 and the exponent is not whole',
+    forward: 'power(x, p)',
+    derivative: 'select(p * power(x, p - 1.0), 0.0, p == 0.0)',
+    options: { exponent: 2 },
+    reference: { forward: (x, p) => x ** p, derivative: (x, _, p) => (p === 0 ? 0 : p * x ** (p - 1)) },
+    domain: away,
+  },
+  clip: {
+    formula: 'x kept within min .. max; the gradient passes where min <= x <= max, as in PyTorch',
+    forward: 'select(select(x, p, x < p), q, x > q)',
+    derivative: 'select(1.0, 0.0, x < p || x > q)',
+    options: { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY },
+    reference: {
+      forward: (x, p, q) => (x < p ? p : x > q ? q : x),
+      derivative: (x, _, p, q) => (x < p || x > q ? 0 : 1),
+    },
+  },
+} as const satisfies Record<string, UnaryRow>;
+
+export const binaryTable = {
+  add: {
+    formula: 'a + b',
+    forward: 'a + b',
+    derivatives: ['1.0', '1.0'],
+    reference: { forward: (a, b) => a + b, derivatives: () => [1, 1] },
+  },
+  sub: {
+    formula: 'a - b',
+    forward: 'a - b',
+    derivatives: ['1.0', '-1.0'],
+    reference: { forward: (a, b) => a - b, derivatives: () => [1, -1] },
+  },
+  mul: {
+    formula: 'a b',
+    forward: 'a * b',
+    derivatives: ['b', 'a'],
+    reference: { forward: (a, b) => a * b, derivatives: (a, b) => [b, a] },
+  },
+  div: {
+    formula: 'a / b',
+    forward: 'a / b',
+    derivatives: ['1.0 / b', '-y / b'],
+    reference: { forward: (a, b) => a / b, derivatives: (_, b, y) => [1 / b, -y / b] },
+    domain: [(a) => a, away],
+  },
+  pow: {
+    formula: 'a^b for a > 0, and for a = 0 with b > 0; NaN for negative a (use square, or exp and log of |a|)',
+    forward: 'pow(a, b)',
+    derivatives: ['b * pow(a, b - 1.0)', 'select(y * log(a), 0.0, a == 0.0)'],
+    reference: {
+      forward: (a, b) => (a < 0 ? Number.NaN : a ** b),
+      derivatives: (a, b, y) => [b * a ** (b - 1), a === 0 ? 0 : y * Math.log(a)],
+    },
+    domain: [positive, (b) => b],
+  },
+  maximum: {
+    formula: 'the larger of a and b; equal ones share the gradient, as in PyTorch',
+    forward: 'select(select(b, a, a > b), a + b, a != a || b != b)',
+    derivatives: ['select(select(0.0, 1.0, a > b), 0.5, a == b)', 'select(select(0.0, 1.0, b > a), 0.5, a == b)'],
+    reference: {
+      forward: (a, b) => Math.max(a, b),
+      derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a > b ? 1 : 0, b > a ? 1 : 0]),
+    },
+    domain: apart,
+  },
+  minimum: {
+    formula: 'the smaller of a and b; equal ones share the gradient, as in PyTorch',
+    forward: 'select(select(b, a, a < b), a + b, a != a || b != b)',
+    derivatives: ['select(select(0.0, 1.0, a < b), 0.5, a == b)', 'select(select(0.0, 1.0, b < a), 0.5, a == b)'],
+    reference: {
+      forward: (a, b) => Math.min(a, b),
+      derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a < b ? 1 : 0, b < a ? 1 : 0]),
+    },
+    domain: apart,
+  },
+} as const satisfies Record<string, BinaryRow>;
+
+export type UnaryName = keyof typeof unaryTable;
+export type BinaryName = keyof typeof binaryTable;
+
+/** Comparisons: 1 where it holds, else 0, as f32. They have no gradient. */
+export const comparisonTable = {
+  equal: { forward: 'a == b', reference: (a: number, b: number) => a === b },
+  notEqual: { forward: 'a != b', reference: (a: number, b: number) => a !== b },
+  less: { forward: 'a < b', reference: (a: number, b: number) => a < b },
+  lessEqual: { forward: 'a <= b', reference: (a: number, b: number) => a <= b },
+  greater: { forward: 'a > b', reference: (a: number, b: number) => a > b },
+  greaterEqual: { forward: 'a >= b', reference: (a: number, b: number) => a >= b },
+} as const;
+
+export type ComparisonName = keyof typeof comparisonTable;
