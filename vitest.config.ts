@@ -17,7 +17,8 @@ export default defineConfig({
     // A process a file: each opens its own Dawn instance, and must be able to end by itself.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });

@@ -3,7 +3,7 @@ import type { Counters } from './info.ts';
 
 /** What makes a compute pipeline: WGSL text and the values of its `override` constants. The entry point is `main`. */
 export interface KernelSource {
-  /** The shader file's name without `.wgsl`; with the constants it is the cache key, so one name means one text. */
+  /** The shader file's name without `.wgsl`, for messages and benchmarks. */
   name: string;
   code: string;
   constants?: Record<string, number>;
@@ -18,8 +18,8 @@ export interface Pipeline {
 
 /** Compiles each kernel once a device. Compile errors arrive later, through `onError`, because WebGPU reports them so. */
 export class PipelineCache {
-  private readonly pipelines = new Map<string, Pipeline>();
-  private readonly modules = new Map<string, GPUShaderModule>();
+  /** By text: the compiled module and its pipelines by constants. */
+  private readonly modules = new Map<string, { module: GPUShaderModule; pipelines: Map<string, Pipeline> }>();
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -29,15 +29,17 @@ export class PipelineCache {
 
   get(source: KernelSource): Pipeline {
     const constants = source.constants ?? {};
-    const key = `${source.name} ${JSON.stringify(constants)}`;
-    const known = this.pipelines.get(key);
+    const key = JSON.stringify(constants);
+    let text = this.modules.get(source.code);
+    const known = text?.pipelines.get(key);
     if (known) return known;
     this.gpu.pushErrorScope('validation');
-    let module = this.modules.get(source.name);
-    if (!module) {
-      module = this.gpu.createShaderModule({ label: source.name, code: source.code });
-      this.modules.set(source.name, module);
+    if (!text) {
+      const module = this.gpu.createShaderModule({ label: source.name, code: source.code });
+      text = { module, pipelines: new Map() };
+      this.modules.set(source.code, text);
     }
+    const { module } = text;
     const gpu = this.gpu.createComputePipeline({
       label: source.name,
       layout: 'auto',
@@ -45,7 +47,7 @@ export class PipelineCache {
     });
     const pipeline = { name: source.name, gpu, layout: gpu.getBindGroupLayout(0) };
     this.onError(this.describeError(source, module, this.gpu.popErrorScope()));
-    this.pipelines.set(key, pipeline);
+    text.pipelines.set(key, pipeline);
     this.counters.pipelinesCreated++;
     return pipeline;
   }
