@@ -22,7 +22,7 @@ The engine keeps Keras's conventions. Where Keras differs from PyTorch, the vect
   only while the rate stays.
 - The five optimiser steps take an epsilon of 1e-3, so that its place shows; that the defaults are Keras's is tested elsewhere.
 - An L2 penalty of lambda adds lambda * sum(w^2) to the loss, so 2 lambda w to the gradient (PyTorch's weight_decay: lambda w).
-- leakyRelu's slope is 0.2 in Keras 3 and 0.01 in PyTorch, so vectors always name it; variance is biased, as in NumPy.
+- leakyRelu's slope is 0.3 in Keras's layer, 0.2 in keras.ops, 0.01 in PyTorch: vectors name it. Variance is biased, as in NumPy.
 """
 
 import json
@@ -233,8 +233,9 @@ def pointwise_vectors():
         vector(name, [x()], {}, f)
     vector("log", [positive(3, 7)], {}, torch.log)
     vector("sqrt", [positive(3, 7)], {}, torch.sqrt)
+    vector("reciprocal", [x()], {}, torch.reciprocal)
     for slope in (0.01, 0.2):
-        vector("leakyRelu", [x()], {"alpha": slope}, lambda t: F.leaky_relu(t, slope))
+        vector("leakyRelu", [x()], {"negativeSlope": slope}, lambda t: F.leaky_relu(t, slope))
     for alpha in (1.0, 0.5):
         vector("elu", [x()], {"alpha": alpha}, lambda t: F.elu(t, alpha))
     vector("gelu", [x()], {}, F.gelu)
@@ -243,6 +244,9 @@ def pointwise_vectors():
     for shape, axis in [((3, 7), -1), ((3, 7), 0), ((2, 5, 3), 1), ((2, 3, 2, 2), 1)]:
         vector("softmax", [draw(*shape, scale=3)], {"axis": axis}, lambda t: F.softmax(t, axis))
         vector("logSoftmax", [draw(*shape, scale=3)], {"axis": axis}, lambda t: F.log_softmax(t, axis))
+    for exponent in (3, 2.5, -2):
+        base = x() if exponent == 3 else positive(3, 5)
+        vector("pow", [base], {"exponent": exponent}, lambda t: t**exponent)
     for a, b in [((3, 5), (3, 5)), ((2, 3, 4), (3, 1)), ((4, 1), (5,)), ((3,), (2, 1, 3)), ((2, 3), ())]:
         left, right = (lambda: draw(*a)), (lambda: draw(*b, offset=0.0025))
         for name, f in [
@@ -252,13 +256,21 @@ def pointwise_vectors():
             ("maximum", torch.maximum),
             ("minimum", torch.minimum),
         ]:
-            if name == "add" and a != b:
-                continue
             vector(name, [left(), right()], {}, f)
         vector("div", [left(), positive(*b)], {}, torch.div)
         vector("pow", [positive(*a), right()], {}, torch.pow)
-        condition = exact(rng.integers(0, 2, size=b)).to(torch.int64)
-        vector("where", [condition, left(), right()], {}, lambda c, p, q: torch.where(c != 0, p, q))
+        few = lambda shape: exact(rng.integers(-1, 2, size=shape))
+        for name, f in [
+            ("equal", torch.eq),
+            ("notEqual", torch.ne),
+            ("less", torch.lt),
+            ("lessEqual", torch.le),
+            ("greater", torch.gt),
+            ("greaterEqual", torch.ge),
+        ]:
+            vector(name, [few(a), few(b)], {}, lambda p, q: f(p, q).double(), differentiable=False)
+        condition = exact(rng.integers(0, 2, size=b))
+        vector("where", [condition, left(), right()], {}, lambda c, p, q: torch.where(c != 0, p, q), constants=(0,))
 
 
 # --- Along axes, and the order of things ------------------------------------------------------------------------------

@@ -20,8 +20,11 @@ const text = (path: string): string => readFileSync(root + path, 'utf8');
 
 /** The file that holds an operator's float64 reference, as test/reference/index.ts imports it. */
 function referenceFile(operator: string): string {
-  for (const [, names, file] of text('test/reference/index.ts').matchAll(/import \{([^}]*)\} from '\.\/([^']+)'/g)) {
-    if (names!.split(',').some((name) => name.trim() === operator)) return `test/reference/${file}`;
+  const index = text('test/reference/index.ts');
+  // `add: binary('add')` stands where `binary` comes from.
+  const maker = new RegExp(`^ {2}${operator}: (\\w+)\\(`, 'm').exec(index)?.[1] ?? operator;
+  for (const [, names, file] of index.matchAll(/import \{([^}]*)\} from '\.\/([^']+)'/g)) {
+    if (names!.split(',').some((name) => name.trim() === maker)) return `test/reference/${file}`;
   }
   return 'test/reference/index.ts';
 }

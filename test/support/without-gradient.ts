@@ -1,6 +1,7 @@
 import type { Tensor } from '../../src/autograd/index.ts';
 import * as tg from '../../src/autograd/index.ts';
-import type { NdArray } from '../reference/ndarray.ts';
+import { type NdArray, ndarray } from '../reference/ndarray.ts';
+import { broadcastShape, places } from '../reference/pointwise.ts';
 import * as reduce from '../reference/reduce.ts';
 import * as shape from '../reference/shape.ts';
 
@@ -13,6 +14,21 @@ interface WithoutGradient {
   reference(inputs: NdArray[], attrs: Attrs): NdArray;
 }
 
+/** 1 where it holds, else 0, with broadcasting. */
+function comparison(call: (a: Tensor, b: Tensor) => Tensor, holds: (a: number, b: number) => boolean): WithoutGradient {
+  return {
+    call: ([a, b]) => call(a!, b!),
+    reference([a, b]) {
+      const shape = broadcastShape(a!.shape, b!.shape);
+      const [left, right] = [places(shape, a!.shape), places(shape, b!.shape)];
+      return ndarray(
+        shape,
+        left.map((i, k) => Number(holds(a!.data[i]!, b!.data[right[k]!]!))),
+      );
+    },
+  };
+}
+
 /** Operators whose results are no smooth functions of their inputs, beside the differentiable ones in `operators`. */
 export const withoutGradient = {
   argmax: {
@@ -23,4 +39,10 @@ export const withoutGradient = {
     call: ([labels], attrs) => tg.oneHot(labels!, attrs.classes),
     reference: ([labels], attrs) => shape.oneHot(labels!, attrs),
   },
+  equal: comparison(tg.equal, (a, b) => a === b),
+  notEqual: comparison(tg.notEqual, (a, b) => a !== b),
+  less: comparison(tg.less, (a, b) => a < b),
+  lessEqual: comparison(tg.lessEqual, (a, b) => a <= b),
+  greater: comparison(tg.greater, (a, b) => a > b),
+  greaterEqual: comparison(tg.greaterEqual, (a, b) => a >= b),
 } satisfies Record<string, WithoutGradient>;
