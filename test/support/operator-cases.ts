@@ -183,8 +183,8 @@ function reshapeTarget(shape: number[], way: string): number[] {
 export function drawInputs(c: OperatorCase, kind: 'normal' | 'integer' = 'normal'): NdArray[] {
   const values = random(c.seed);
   return c.inputs.map(({ shape, classes }, k) => {
-    const fit = kind === 'normal' ? domainOf(c.row, k) : (value: number) => value;
-    const draw = classes ? () => values.integer(0, classes - 1) : () => Math.fround(fit(drawValue(values, kind)));
+    const within = kind === 'normal' ? domainOf(c.row, k) : (value: number) => value;
+    const draw = classes ? () => values.integer(0, classes - 1) : () => Math.fround(within(drawValue(values, kind)));
     return ndarray(shape, Array.from({ length: sizeOf(shape) }, draw));
   });
 }
