@@ -1,8 +1,20 @@
 // Functions that rows of src/kernels/pointwise-table.ts use and WGSL does not have.
 
+// By its bits: some drivers compile x != x to a comparison that is false for NaN.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 // log(1 + e) for 0 <= e <= 1; for small e two terms of its series, since 1 + e rounds e away.
 fn log1p(e: f32) -> f32 {
   return select(log(1.0 + e), e * (1.0 - 0.5 * e), e < 1e-3);
+}
+
+// Drivers compute tanh from e^2x, which overflows (beyond 10 it is 1 in f32 anyway) and loses small x, where the series does.
+fn exact_tanh(x: f32) -> f32 {
+  let s = x * x;
+  let small = x * (1.0 + s * (-0.3333333333 + s * (0.1333333333 - s * 0.05396825397)));
+  return select(select(tanh(clamp(x, -10.0, 10.0)), small, s < 0.01), x, is_nan(x));
 }
 
 // The normal distribution function, by erf's approximation 7.1.26 of Abramowitz and Stegun, off by at most 1.5e-7.

@@ -151,8 +151,7 @@ export const unaryTable = {
   },
   tanh: {
     formula: 'the hyperbolic tangent',
-    // Some drivers compute it from e^2x, which overflows: beyond 10 it is 1 in f32 anyway.
-    forward: 'select(tanh(clamp(x, -10.0, 10.0)), x, x != x)',
+    forward: 'exact_tanh(x)',
     derivative: '1.0 - y * y',
     reference: { forward: Math.tanh, derivative: (_, y) => 1 - y * y },
   },
@@ -244,7 +243,7 @@ export const binaryTable = {
   },
   maximum: {
     formula: 'the larger of a and b; equal ones share the gradient, as in PyTorch',
-    forward: 'select(select(b, a, a > b), a + b, a != a || b != b)',
+    forward: 'select(select(b, a, a > b), a + b, is_nan(a) || is_nan(b))',
     derivatives: ['select(select(0.0, 1.0, a > b), 0.5, a == b)', 'select(select(0.0, 1.0, b > a), 0.5, a == b)'],
     reference: {
       forward: (a, b) => Math.max(a, b),
@@ -254,7 +253,7 @@ export const binaryTable = {
   },
   minimum: {
     formula: 'the smaller of a and b; equal ones share the gradient, as in PyTorch',
-    forward: 'select(select(b, a, a < b), a + b, a != a || b != b)',
+    forward: 'select(select(b, a, a < b), a + b, is_nan(a) || is_nan(b))',
     derivatives: ['select(select(0.0, 1.0, a < b), 0.5, a == b)', 'select(select(0.0, 1.0, b < a), 0.5, a == b)'],
     reference: {
       forward: (a, b) => Math.min(a, b),
@@ -270,7 +269,7 @@ export type BinaryName = keyof typeof binaryTable;
 /** Comparisons: 1 where it holds, else 0, as f32. They have no gradient. */
 export const comparisonTable = {
   equal: { forward: 'a == b', reference: (a: number, b: number) => a === b },
-  notEqual: { forward: 'a != b', reference: (a: number, b: number) => a !== b },
+  notEqual: { forward: 'is_nan(a) || is_nan(b) || a != b', reference: (a: number, b: number) => a !== b },
   less: { forward: 'a < b', reference: (a: number, b: number) => a < b },
   lessEqual: { forward: 'a <= b', reference: (a: number, b: number) => a <= b },
   greater: { forward: 'a > b', reference: (a: number, b: number) => a > b },

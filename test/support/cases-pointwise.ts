@@ -95,17 +95,21 @@ export function pointwiseMagnitudes(
   output: NdArray,
   dout: NdArray,
 ) {
-  if (name in binaryTable || (name === 'pow' && inputs.length === 2)) {
+  if (name in binaryTable && inputs.length === 2) {
     const absolute = inputs.map((input) => map(input, Math.abs));
     const shape = broadcastShape(...inputs.map((input) => input.shape));
     const sizes = references.add.forward(absolute, {});
     // |dout| times a bound of the slope at each element, summed as the gradients are.
-    const row = (name in binaryTable ? binaryTable[name as BinaryName] : binaryTable.pow) as BinaryRow;
+    const row: BinaryRow = binaryTable[name as BinaryName];
     const repeat = (input: NdArray) =>
       references.add.forward([input, ndarray(shape, new Array(sizeOf(shape)).fill(0))], {});
     const [a, b] = inputs.map(repeat) as [NdArray, NdArray];
     const slope = (which: 0 | 1) =>
-      map(dout, (d, i) => d * Math.abs(row.reference.derivatives(a.data[i]!, b.data[i]!, output.data[i]!)[which]));
+      map(dout, (d, i) => {
+        const [y, slopes] = [output.data[i]!, row.reference.derivatives(a.data[i]!, b.data[i]!, output.data[i]!)];
+        // log(a) is as uncertain as 1 is where a is near 1.
+        return d * (Math.abs(slopes[which]) + (name === 'pow' && which === 1 ? Math.abs(y) : 0));
+      });
     const grads = ([0, 1] as const).map((which) => references.add.backward(inputs, output, slope(which), {})[which]!);
     const scale = name === 'mul' || name === 'div' || name === 'pow' ? map(output, Math.abs) : sizes;
     return { output: scale, grads };

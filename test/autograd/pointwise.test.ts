@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest';
+import type { Tensor } from '../../src/autograd/index.ts';
+import * as tg from '../../src/autograd/index.ts';
+import { comparisonTable } from '../../src/kernels/pointwise-table.ts';
+import { runOperator } from '../support/adapter.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+const comparisons = {
+  equal: tg.equal,
+  notEqual: tg.notEqual,
+  less: tg.less,
+  lessEqual: tg.lessEqual,
+  greater: tg.greater,
+  greaterEqual: tg.greaterEqual,
+};
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+type Unary = 'exp' | 'log' | 'sqrt' | 'abs' | 'relu6' | 'leakyRelu' | 'elu' | 'sigmoid' | 'tanh' | 'softplus' | 'clip';
+
+describeOnDevice('pointwise operators at kinks and extremes', (device) => {
+  test.each<[Unary, object, number[], number[], number[]]>([
+    ['exp', {}, [-inf, 0, inf, nan], [0, 1, inf, nan], [0, 1, inf, nan]],
+    ['log', {}, [0, 1, inf], [-inf, 0, inf], [inf, 1, 0]],
+    ['sqrt', {}, [0, 4, inf], [0, 2, inf], [inf, 0.25, 0]],
+    ['abs', {}, [-2, 0, 3, nan], [2, 0, 3, nan], [-1, 0, 1, nan]],
+    ['relu6', {}, [-1, 0, 3, 6, 7], [0, 0, 3, 6, 6], [0, 0, 1, 0, 0]],
+    ['leakyRelu', { negativeSlope: 0.25 }, [-4, 0, 4], [-1, 0, 4], [0.25, 0.25, 1]],
+    ['elu', {}, [-inf, 0, 5], [-1, 0, 5], [0, 1, 1]],
+    ['sigmoid', {}, [-1e4, 0, 1e4, nan], [0, 0.5, 1, nan], [0, 0.25, 0, nan]],
+    ['tanh', {}, [-1e4, 0, 1e4, inf, nan], [-1, 0, 1, 1, nan], [0, 1, 0, 0, nan]],
+    ['softplus', {}, [-1e4, 1e4, inf], [0, 1e4, inf], [0, 1, 1]],
+    ['clip', { min: -1, max: 2 }, [-inf, -1, 0, 2, 3, nan], [-1, -1, 0, 2, 2, nan], [0, 1, 1, 1, 0, 1]],
+  ])('%s %j', async (name, attrs, x, output, slope) => {
+    const ones = x.map(() => 1);
+    const result = await runOperator(device, name, [{ shape: [x.length], data: x }], attrs, ones);
+    // abs's sign(NaN) is whatever the adapter says: only the value must be NaN.
+    const known = (values: ArrayLike<number>) =>
+      Array.from(values, (v, i) => (name === 'abs' && Number.isNaN(x[i]) ? 0 : v + 0));
+    expect(Array.from(result.output, (v) => v + 0)).toEqual(output);
+    expect(known(result.grads[0]!)).toEqual(known(slope));
+  });
+
+  test('maximum and minimum share the gradient of equal operands, and NaN wins', async () => {
+    const inputs = [
+      { shape: [4], data: [1, 2, 5, nan] },
+      { shape: [4], data: [1, 3, 4, 0] },
+    ];
+    const max = await runOperator(device, 'maximum', inputs, {}, [1, 1, 1, 0]);
+    expect(Array.from(max.output)).toEqual([1, 3, 5, nan]);
+    expect(Array.from(max.grads[0]!).slice(0, 3)).toEqual([0.5, 0, 1]);
+    const min = await runOperator(device, 'minimum', inputs, {}, [1, 1, 1, 0]);
+    expect(Array.from(min.output)).toEqual([1, 2, 4, nan]);
+    expect(Array.from(min.grads[1]!).slice(0, 3)).toEqual([0.5, 0, 1]);
+  });
+
+  test('pow takes whole exponents of negative numbers', async () => {
+    const x = [{ shape: [3], data: [-2, 0, 3] }];
+    expect(Array.from((await runOperator(device, 'pow', x, { exponent: 3 }, [1, 1, 1])).output)).toEqual([-8, 0, 27]);
+    const root = await runOperator(device, 'pow', x, { exponent: 0.5 }, [1, 1, 1]);
+    expect(Array.from(root.output, Number.isNaN)).toEqual([true, false, false]);
+  });
+
+  test.each(Object.keys(comparisonTable) as (keyof typeof comparisonTable)[])('%s, broadcast', async (name) => {
+    const [a, b] = [
+      [1, 2, nan],
+      [2, 1],
+    ];
+    const y = tg.scope(device, () => comparisons[name](tg.tensor(device, a, [3]), tg.tensor(device, b, [2, 1])));
+    expect(y.shape).toEqual([2, 3]);
+    expect(y.requiresGrad).toBe(false);
+    const expected = b.flatMap((right) => a.map((left) => Number(comparisonTable[name].reference(left, right))));
+    expect(Array.from(await y.data())).toEqual(expected);
+    y.dispose();
+  });
+
+  test('where passes infinity and NaN on one side only', async () => {
+    const inputs = [
+      { shape: [3], data: [1, 0, 1], dtype: 'u32' as const },
+      { shape: [3], data: [1, nan, 3] },
+      { shape: [], data: [inf] },
+    ];
+    const { output, grads } = await runOperator(device, 'where', inputs, {}, [1, 2, 3]);
+    expect(Array.from(output)).toEqual([1, inf, 3]);
+    expect(grads.map((grad) => grad && Array.from(grad))).toEqual([null, [1, 0, 3], [2]]);
+  });
+
+  test.each<[string, () => Tensor, string[]]>([
+    ['shapes', () => tg.mul(tg.tensor(device, [1, 2, 3], [3]), tg.tensor(device, [1, 2], [2])), ['mul', '[3]', '[2]']],
+    ['option', () => tg.elu(tg.tensor(device, [1], [1]), { alpha: 'x' as unknown as number }), ['elu', 'alpha', 'x']],
+    ['type', () => tg.exp(tg.tensor(device, [1], [1], { dtype: 'u32' })), ['exp', 'u32']],
+  ])('refused: %s', (_, call, words) => {
+    expect(call).toThrow(
+      tg.scope(device, () => expect.objectContaining({ name: expect.stringMatching(/ShapeError|ArgumentError/) })),
+    );
+    try {
+      call();
+    } catch (error) {
+      for (const word of words) expect((error as Error).message).toContain(word);
+    }
+  });
+});
