@@ -41,6 +41,13 @@ function variants(kernels: readonly string[]): string {
   return hot.length ? hot.map((name) => `\`${name}\`: naive, subgroup`).join('; ') : 'one';
 }
 
+/** Which inputs get a gradient, as PyTorch's vectors have it too. */
+function gradient(operator: string): string {
+  const { inputs = [], grads = [] } = goldenOperators.includes(operator) ? goldenVectors(operator)[0]! : {};
+  const constant = inputs.flatMap(({ dtype }, k) => (dtype !== 'u32' && grads[k] === null ? [k + 1] : []));
+  return constant.length ? `every f32 input but number ${constant.join(', ')}` : 'every f32 input';
+}
+
 function row(operator: string, { kernels, cases, worst }: Measured): string {
   const names = [...kernels].filter((name) => !TAPE.includes(name)).sort();
   const files = names.map((name) => (existsSync(`${root}shaders/${name}.wgsl`) ? `${name}.wgsl` : name));
@@ -48,7 +55,7 @@ function row(operator: string, { kernels, cases, worst }: Measured): string {
   const cells = [
     code([operator]),
     code(files) || 'none (no copy)',
-    'every f32 input',
+    gradient(operator),
     code([referenceFile(operator)]),
     'yes',
     vectors ? `${vectors}` : 'no',
