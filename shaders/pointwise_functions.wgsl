@@ -34,8 +34,14 @@ fn gelu_tanh_derivative(x: f32) -> f32 {
 // x^p. WGSL's pow is for x >= 0 only; below 0 there is a result for whole exponents, else NaN.
 fn power(x: f32, p: f32) -> f32 {
   if (p == 0.0) { return 1.0; }
+  if (x == 0.0 && p < 0.0) { return 1.0 / abs(x); } // infinity, where some drivers' pow has 0
   let size = pow(abs(x), p);
   if (x >= 0.0 || p == 2.0) { return size; }
   if (floor(p) != p) { return sqrt(x); } // NaN, also for an x that is NaN
   return select(size, -size, floor(p * 0.5) * 2.0 != p);
+}
+
+// a^b for a >= 0, else NaN.
+fn positive_power(a: f32, b: f32) -> f32 {
+  return select(power(abs(a), b), sqrt(a), a < 0.0);
 }

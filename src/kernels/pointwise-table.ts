@@ -232,12 +232,12 @@ export const binaryTable = {
     domain: [(a) => a, away],
   },
   pow: {
-    formula: 'a^b for a > 0, and for a = 0 with b > 0; NaN for negative a (use square, or exp and log of |a|)',
-    forward: 'pow(a, b)',
-    derivatives: ['b * pow(a, b - 1.0)', 'select(y * log(a), 0.0, a == 0.0)'],
+    formula: 'a^b for a >= 0; NaN for negative a (use square, or exp and log of |a|)',
+    forward: 'positive_power(a, b)',
+    derivatives: ['select(b * positive_power(a, b - 1.0), 0.0, b == 0.0)', 'select(y * log(a), 0.0, a == 0.0)'],
     reference: {
       forward: (a, b) => (a < 0 ? Number.NaN : a ** b),
-      derivatives: (a, b, y) => [b * a ** (b - 1), a === 0 ? 0 : y * Math.log(a)],
+      derivatives: (a, b, y) => [b === 0 ? 0 : b * a ** (b - 1), a === 0 ? 0 : y * Math.log(a)],
     },
     domain: [positive, (b) => b],
   },

@@ -59,6 +59,18 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     expect(Array.from(root.output, Number.isNaN)).toEqual([true, false, false]);
   });
 
+  test('pow at base 0 and at exponent 0', async () => {
+    const [a, b] = [
+      [0, 0, 0, inf, 2],
+      [0, -1, 2, 0, 0],
+    ].map((data) => ({ shape: [5], data }));
+    const { output, grads } = await runOperator(device, 'pow', [a!, b!], {}, [1, 1, 1, 1, 1]);
+    expect(Array.from(output)).toEqual([1, inf, 0, 1, 1]);
+    expect(Array.from(grads[0]!, (v) => v + 0)).toEqual([0, -inf, 0, 0, 0]);
+    const inverse = await runOperator(device, 'pow', [{ shape: [2], data: [0, 2] }], { exponent: -1 }, [1, 1]);
+    expect(Array.from(inverse.output)).toEqual([inf, 0.5]);
+  });
+
   test.each(Object.keys(comparisonTable) as (keyof typeof comparisonTable)[])('%s, broadcast', async (name) => {
     const [a, b] = [
       [1, 2, nan],
