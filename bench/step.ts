@@ -50,7 +50,7 @@ const program = device.record(() =>
   scope(device, () => {
     const { x, labels } = data.batch(order, state, BATCH);
     model.parameters.zeroGrad();
-    loss.call(model.callLogits(x, { training: true }), labels).loss.backward();
+    loss.call(model.callLogits(x, { training: true }), labels, 'logits').loss.backward();
     optimizer.apply(model.parameters, state);
   }),
 );

@@ -5,6 +5,14 @@ export { depthwiseConv2d } from './depthwise.ts';
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { gather, oneHot } from './gather.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
+export {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  huber,
+  meanAbsoluteError,
+  meanSquaredError,
+  sparseCategoricalCrossentropy,
+} from './losses.ts';
 export { type OperatorName, operators } from './operators.ts';
 export {
   abs,

@@ -15,13 +15,13 @@ export class Evaluator {
   private readonly throttle: Throttle;
 
   constructor(model: Sequential, data: BatchSource, batchSize: number) {
-    const { loss } = model.training;
+    model.training; // throws before `compile`
     this.totals = new RunningTotals(data.device);
     this.throttle = new Throttle(data.device);
     this.runner = new BatchRunner(data, batchSize, ({ x, labels }) =>
       scope(data.device, () =>
         noGrad(() => {
-          const result = loss.call(model.callLogits(x), labels);
+          const result = model.callLoss(x, labels);
           this.totals.add(model.parameters.penalties?.addTo(result.loss) ?? result.loss, result.hits);
         }),
       ),

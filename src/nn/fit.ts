@@ -43,14 +43,14 @@ export async function fit(model: Sequential, data: BatchSource, options: FitOpti
     checkClasses('fit: validationData', model, validationData);
   }
 
-  const { optimizer, loss } = model.training;
+  const { optimizer } = model.training;
   const { device, parameters } = model;
   optimizer.build(parameters);
   const totals = new RunningTotals(device);
   const runner = new BatchRunner(data, batchSize, ({ x, labels }) =>
     scope(device, () => {
       parameters.zeroGrad();
-      const result = loss.call(model.callLogits(x, { training: true, seed, step: runner.state }), labels);
+      const result = model.callLoss(x, labels, { training: true, seed, step: runner.state });
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       if (parameters.trainableRuns.length > 0) {
         result.loss.backward();

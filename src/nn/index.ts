@@ -18,7 +18,7 @@ export {
   MaxPooling2D,
   type MaxPooling2DOptions,
 } from './layers/pooling.ts';
-export { type Loss, type LossName, SparseCategoricalCrossentropy } from './losses.ts';
+export { CustomLoss, type Loss, type LossInput, type LossName, SparseCategoricalCrossentropy } from './losses.ts';
 export {
   Adam,
   type AdamOptions,

@@ -1,20 +1,29 @@
+import { oneHot } from '../autograd/gather.ts';
+import * as losses from '../autograd/losses.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
-import type { Tensor } from '../autograd/tensor.ts';
+import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
+import { countHits } from '../kernels/metrics.ts';
 
-/** A training objective. */
+/** What a loss is given: the model's output, or the logits before its final softmax. */
+export type LossInput = 'output' | 'logits';
+
+/** A training objective on labelled data. */
 export interface Loss {
   readonly name: string;
-  /** Whether the model's last layer already gives logits. If not, it must end in a softmax, which training then leaves out. */
-  readonly fromLogits: boolean;
-  /** Mean loss over the batch, and 1 for each sample classified rightly. */
-  call(logits: Tensor, labels: Tensor): { loss: Tensor; hits: Tensor };
+  /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
+  wants(model: { endsInSoftmax: boolean }): LossInput;
+  /** Mean loss over the batch [], and 1 for each sample classified rightly [N]. y [N, C], labels u32 [N]. */
+  call(y: Tensor, labels: Tensor, input: LossInput): { loss: Tensor; hits: Tensor };
 }
 
+const hits = (y: Tensor, labels: Tensor) => new Tensor(countHits(y.array, labels.array));
+
 /**
- * Cross-entropy with integer labels. On a model that ends in a softmax it is computed from the logits before it, as
- * Keras does, so the gradient does not vanish where a probability rounds to 0 or 1.
+ * Cross-entropy with integer labels. On a model that ends in a softmax it is computed from the logits before it, as Keras
+ * does, so the gradient does not vanish where a probability rounds to 0 or 1; on one that ends otherwise, without
+ * `fromLogits`, from the outputs as probabilities (see `sparseCategoricalCrossentropy` for Keras's rule).
  */
 export class SparseCategoricalCrossentropy implements Loss {
   readonly name = 'sparseCategoricalCrossentropy';
@@ -24,20 +33,66 @@ export class SparseCategoricalCrossentropy implements Loss {
     this.fromLogits = options.fromLogits ?? false;
   }
 
-  call(logits: Tensor, labels: Tensor) {
-    return softmaxCrossEntropyWithHits(logits, labels);
+  wants({ endsInSoftmax }: { endsInSoftmax: boolean }): LossInput {
+    if (this.fromLogits && endsInSoftmax) {
+      throw new ArgumentError(`compile: ${this.name} was told to expect logits, but the model ends in a softmax`);
+    }
+    return this.fromLogits || endsInSoftmax ? 'logits' : 'output';
+  }
+
+  call(y: Tensor, labels: Tensor, input: LossInput) {
+    if (input === 'logits') return softmaxCrossEntropyWithHits(y, labels);
+    return { loss: losses.sparseCategoricalCrossentropy(y, labels), hits: hits(y, labels) };
   }
 }
 
-const named = { sparseCategoricalCrossentropy: () => new SparseCategoricalCrossentropy() };
+/**
+ * A loss from a function of output and one-hot target, both [N, C], that returns a scalar tensor: any composition of
+ * operators. With `targets: 'labels'` the function gets the labels u32 [N] instead.
+ */
+export class CustomLoss implements Loss {
+  constructor(
+    private readonly f: (output: Tensor, target: Tensor) => Tensor,
+    readonly name = 'custom',
+    private readonly targets: 'oneHot' | 'labels' = 'oneHot',
+  ) {}
+
+  wants(): LossInput {
+    return 'output';
+  }
+
+  call(y: Tensor, labels: Tensor) {
+    const target = this.targets === 'labels' ? labels : oneHot(labels, y.shape.at(-1) ?? 0);
+    const loss = this.f(y, target);
+    if (!(loss instanceof Tensor) || loss.size !== 1) {
+      throw new ArgumentError(
+        `${this.name}: a loss must be a tensor of one element, but is ${show(loss instanceof Tensor ? loss.shape : loss)}`,
+      );
+    }
+    return { loss, hits: hits(y, labels) };
+  }
+}
+
+const named = {
+  sparseCategoricalCrossentropy: () => new SparseCategoricalCrossentropy(),
+  meanSquaredError: () => new CustomLoss(losses.meanSquaredError, 'meanSquaredError'),
+  meanAbsoluteError: () => new CustomLoss(losses.meanAbsoluteError, 'meanAbsoluteError'),
+  huber: () => new CustomLoss(losses.huber, 'huber'),
+  binaryCrossentropy: () => new CustomLoss(losses.binaryCrossentropy, 'binaryCrossentropy'),
+  categoricalCrossentropy: () => new CustomLoss(losses.categoricalCrossentropy, 'categoricalCrossentropy'),
+};
 export type LossName = keyof typeof named;
 
-/** A loss by Keras's name or as an object. @throws ArgumentError for an unknown name */
-export function lossOf(loss: LossName | Loss): Loss {
-  if (typeof loss === 'object' && typeof loss?.call === 'function') return loss;
+/**
+ * A loss by Keras's name (those that want targets get the labels as one-hot rows), as an object, or as a function of output
+ * and one-hot target. @throws ArgumentError for anything else
+ */
+export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor)): Loss {
+  if (typeof loss === 'function') return new CustomLoss(loss);
+  if (typeof loss === 'object' && typeof loss?.call === 'function' && typeof loss.wants === 'function') return loss;
   if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {
     throw new ArgumentError(
-      `compile: loss must be an object or one of ${Object.keys(named).join(', ')}, but is ${show(loss)}`,
+      `compile: loss must be a function, an object or one of ${Object.keys(named).join(', ')}, but is ${show(loss)}`,
     );
   }
   return named[loss]();

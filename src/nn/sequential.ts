@@ -11,7 +11,7 @@ import { evaluate, type Metrics } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { Dense } from './layers/dense.ts';
 import { type CallOptions, Layer } from './layers/layer.ts';
-import { type Loss, type LossName, lossOf } from './losses.ts';
+import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
@@ -28,7 +28,7 @@ export interface PlannedLayer {
 
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
-  loss: LossName | Loss;
+  loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
   /** Accuracy comes with the loss kernel at no cost and is always reported; naming it documents the intent, as in Keras. */
   metrics?: 'accuracy'[];
 }
@@ -40,7 +40,7 @@ export interface CompileOptions {
 export class Sequential {
   readonly layers: readonly PlannedLayer[];
   private store: ParameterStore | null = null;
-  private compiled: { optimizer: Optimizer; loss: Loss } | null = null;
+  private compiled: { optimizer: Optimizer; loss: Loss; input: LossInput } | null = null;
 
   /** @throws ArgumentError without layers, inputShape or with a name used twice; ShapeError when layers do not fit together */
   constructor(
@@ -152,17 +152,9 @@ export class Sequential {
     checkOptions('compile', options);
     const optimizer = optimizerOf(options.optimizer);
     const loss = lossOf(options.loss);
-    if (!loss.fromLogits && !this.endsInSoftmax) {
-      throw new ArgumentError(
-        `compile: ${loss.name} needs a model whose last layer is Dense with activation 'softmax'; ` +
-          'for a model that ends in logits use new SparseCategoricalCrossentropy({ fromLogits: true })',
-      );
-    }
-    if (loss.fromLogits && this.endsInSoftmax) {
-      throw new ArgumentError(`compile: ${loss.name} was told to expect logits, but the model ends in a softmax`);
-    }
+    const input = loss.wants({ endsInSoftmax: this.endsInSoftmax });
     if (this.compiled?.optimizer !== optimizer) this.compiled?.optimizer.dispose();
-    this.compiled = { optimizer, loss };
+    this.compiled = { optimizer, loss, input };
     return this;
   }
 
@@ -172,7 +164,7 @@ export class Sequential {
   }
 
   /** What `compile` chose. @throws ArgumentError before it */
-  get training(): { optimizer: Optimizer; loss: Loss } {
+  get training(): { optimizer: Optimizer; loss: Loss; input: LossInput } {
     if (!this.compiled) throw new ArgumentError(`${this.name}: compile({ optimizer, loss }) comes first`);
     return this.compiled;
   }
@@ -184,6 +176,12 @@ export class Sequential {
   call(x: Tensor, options: CallOptions = {}): Tensor {
     const y = this.callLogits(x, options);
     return this.endsInSoftmax ? softmax(y) : y;
+  }
+
+  /** What `compile` chose, applied to a batch: the mean loss [] and the hits [N]. @throws ArgumentError before `compile` */
+  callLoss(x: Tensor, labels: Tensor, options: CallOptions = {}): { loss: Tensor; hits: Tensor } {
+    const { loss, input } = this.training;
+    return loss.call(input === 'logits' ? this.callLogits(x, options) : this.call(x, options), labels, input);
   }
 
   /** The same without a softmax at the end. */

@@ -119,12 +119,6 @@ const refusedModels: Refused[] = [
     ],
   ),
   [
-    'compile: probabilities wanted, logits given',
-    () => model(new Dense({ units: 2, inputShape: [2] })).compile({ optimizer: new Adam(), loss }),
-    ArgumentError,
-    ['softmax', 'fromLogits: true'],
-  ],
-  [
     'compile: logits wanted, probabilities given',
     () =>
       model(...layers()).compile({

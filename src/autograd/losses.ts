@@ -1,0 +1,101 @@
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { fill } from '../kernels/pointwise.ts';
+import { checkSameShape } from '../kernels/run.ts';
+import { arrayOf } from './arguments.ts';
+import { abs, add, clip, div, log, mul, neg, softplus, square, sub } from './pointwise.ts';
+import { mean, sum } from './reduce.ts';
+import { logSoftmax, softmaxCrossEntropy } from './softmax.ts';
+import { Tensor } from './tensor.ts';
+
+// Losses as functions of tensors, composed of operators, so their gradients are the operators'. Each gives the mean over
+// the batch, shape []. Targets are f32 of the output's shape, except where labels are asked for.
+
+/** Keras's `backend.epsilon()`: probabilities are kept this far from 0 and 1 before the logarithm. */
+const EPSILON = 1e-7;
+
+function checkPair(name: string, output: Tensor, target: Tensor): void {
+  checkSameShape(name, arrayOf(name, 'the output', output), arrayOf(name, 'the target', target));
+}
+
+const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [], value, { models: like.models }));
+
+/** Mean of (target - output)^2 over all elements. @throws ShapeError, ArgumentError */
+export function meanSquaredError(output: Tensor, target: Tensor): Tensor {
+  checkPair('meanSquaredError', output, target);
+  return mean(square(sub(output, target)));
+}
+
+/** Mean of |target - output| over all elements. @throws ShapeError, ArgumentError */
+export function meanAbsoluteError(output: Tensor, target: Tensor): Tensor {
+  checkPair('meanAbsoluteError', output, target);
+  return mean(abs(sub(output, target)));
+}
+
+/**
+ * Mean of e^2 / 2 where the error e = |target - output| is at most delta, and delta (e - delta / 2) beyond (Huber 1964).
+ * @throws ShapeError, ArgumentError
+ */
+export function huber(output: Tensor, target: Tensor, options: { delta?: number } = {}): Tensor {
+  checkOptions('huber', options);
+  const { delta = 1 } = options;
+  if (!(Number.isFinite(delta) && delta > 0)) {
+    throw new ArgumentError(`huber: delta must be a positive number, but is ${show(delta)}`);
+  }
+  checkPair('huber', output, target);
+  const error = abs(sub(output, target));
+  const near = clip(error, { max: delta });
+  // With q = min(e, delta) both branches are q^2 / 2 + delta (e - q).
+  const half = scalar(output, 0.5);
+  return mean(add(mul(square(near), half), mul(sub(error, near), scalar(output, delta))));
+}
+
+/**
+ * Mean over all elements of -(t log p + (1 - t) log(1 - p)) for targets t in 0 .. 1. From logits x it is
+ * softplus(x) - t x, which neither over- nor underflows; from probabilities p is first kept 1e-7 from 0 and 1, as in Keras.
+ * @throws ShapeError, ArgumentError
+ */
+export function binaryCrossentropy(output: Tensor, target: Tensor, options: { fromLogits?: boolean } = {}): Tensor {
+  checkOptions('binaryCrossentropy', options);
+  checkPair('binaryCrossentropy', output, target);
+  if (options.fromLogits) return mean(sub(softplus(output), mul(target, output)));
+  const p = clip(output, { min: EPSILON, max: 1 - EPSILON });
+  const one = scalar(output, 1);
+  return neg(mean(add(mul(target, log(p)), mul(sub(one, target), log(sub(one, p))))));
+}
+
+/**
+ * Mean over the rows of -sum_c t_c log p_c for one-hot (or soft) targets, output and target [N, C]. From probabilities each row
+ * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras.
+ * @throws ShapeError, ArgumentError
+ */
+export function categoricalCrossentropy(
+  output: Tensor,
+  target: Tensor,
+  options: { fromLogits?: boolean } = {},
+): Tensor {
+  checkOptions('categoricalCrossentropy', options);
+  checkPair('categoricalCrossentropy', output, target);
+  const logs = options.fromLogits
+    ? logSoftmax(output)
+    : log(clip(div(output, sum(output, { axis: -1, keepDims: true })), { min: EPSILON, max: 1 - EPSILON }));
+  return neg(mean(sum(mul(target, logs), { axis: -1 })));
+}
+
+/**
+ * Mean cross-entropy with integer labels, output [N, C], labels u32 [N]. From probabilities it follows Keras: they are kept
+ * 1e-7 from 0 and 1, and their logarithms then normalised as logits are, which matters for outputs that do not sum to 1.
+ * @throws ShapeError, ArgumentError
+ */
+export function sparseCategoricalCrossentropy(
+  output: Tensor,
+  labels: Tensor,
+  options: { fromLogits?: boolean } = {},
+): Tensor {
+  checkOptions('sparseCategoricalCrossentropy', options);
+  arrayOf('sparseCategoricalCrossentropy', 'the output', output);
+  return softmaxCrossEntropy(
+    options.fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON })),
+    labels,
+  );
+}
