@@ -4,13 +4,15 @@ export type { Metrics } from './evaluate.ts';
 export type { FitOptions } from './fit.ts';
 export * as initializers from './initializers.ts';
 export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
+export { Activation, type ActivationName, LeakyReLU } from './layers/activation.ts';
 export { BatchNormalization, type BatchNormalizationOptions } from './layers/batch-normalization.ts';
 export { Conv2D, type Conv2DOptions } from './layers/conv2d.ts';
 export { Dense, type DenseOptions } from './layers/dense.ts';
 export { DepthwiseConv2D, type DepthwiseConv2DOptions } from './layers/depthwise.ts';
 export { Dropout } from './layers/dropout.ts';
 export { Flatten } from './layers/flatten.ts';
-export { type Activation, type CallContext, type CallOptions, Layer, type LayerOptions } from './layers/layer.ts';
+export { Lambda, type LambdaOptions } from './layers/lambda.ts';
+export { type CallContext, type CallOptions, Layer, type LayerOptions } from './layers/layer.ts';
 export {
   AveragePooling2D,
   type AveragePooling2DOptions,

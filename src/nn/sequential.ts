@@ -9,6 +9,7 @@ import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
 import { evaluate, type Metrics } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
+import { Activation } from './layers/activation.ts';
 import { Dense } from './layers/dense.ts';
 import { type CallOptions, Layer } from './layers/layer.ts';
 import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
@@ -160,7 +161,7 @@ export class Sequential {
 
   private get endsInSoftmax(): boolean {
     const last = this.layers.at(-1)!.layer;
-    return last instanceof Dense && last.activation === 'softmax';
+    return (last instanceof Dense || last instanceof Activation) && last.activation === 'softmax';
   }
 
   /** What `compile` chose. @throws ArgumentError before it */
@@ -198,9 +199,8 @@ export class Sequential {
       const random = { seed, layer: i, step };
       const context = { weights: all.slice(used, used + weights.length), training, random };
       used += weights.length;
-      return layer instanceof Dense && layer.activation === 'softmax' && used === all.length
-        ? layer.callLogits(y, context)
-        : layer.call(y, context);
+      if (i < this.layers.length - 1 || !this.endsInSoftmax) return layer.call(y, context);
+      return layer instanceof Dense ? layer.callLogits(y, context) : y; // an Activation layer is the softmax itself
     }, x);
   }
 

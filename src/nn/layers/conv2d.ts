@@ -2,17 +2,9 @@ import { conv2d } from '../../autograd/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
+import { type ActivationName, activationName, afterFused, fused } from './activation.ts';
 import { imageShape } from './images.ts';
-import {
-  type Activation,
-  activationOf,
-  type CallContext,
-  type KernelOptions,
-  type KernelSpecs,
-  kernelSpecs,
-  Layer,
-  positive,
-} from './layer.ts';
+import { type CallContext, type KernelOptions, type KernelSpecs, kernelSpecs, Layer, positive } from './layer.ts';
 
 export interface Conv2DOptions extends KernelOptions {
   filters: number;
@@ -21,7 +13,7 @@ export interface Conv2DOptions extends KernelOptions {
   padding?: Padding;
   /** Distance between the pixels that neighbouring weights see. Default 1. */
   dilationRate?: Pair;
-  activation?: Exclude<Activation, 'softmax'>;
+  activation?: ActivationName;
 }
 
 /** 2-D convolution over [H,W,C] samples, with bias: by default a Glorot-uniform kernel and zero bias, as Keras has them. */
@@ -32,7 +24,7 @@ export class Conv2D extends Layer {
   private readonly strides: [number, number];
   private readonly padding: Padding;
   private readonly dilation: [number, number];
-  private readonly activation: 'linear' | 'relu';
+  private readonly activation: ActivationName;
   private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
@@ -44,7 +36,7 @@ export class Conv2D extends Layer {
     this.padding = options.padding ?? 'valid';
     this.dilation = pair(this.kind, 'dilationRate', options.dilationRate ?? 1);
     this.specs = kernelSpecs(this.kind, options);
-    this.activation = activationOf(this.kind, options.activation, ['linear', 'relu'] as const);
+    this.activation = activationName(this.kind, options.activation);
   }
 
   plan(inputShape: Shape) {
@@ -62,8 +54,9 @@ export class Conv2D extends Layer {
   }
 
   call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    const activation = this.activation === 'relu' ? 'relu' : undefined;
+    const activation = fused(this.activation);
     const { strides, padding, dilation } = this;
-    return conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, activation });
+    const y = conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, activation });
+    return afterFused(this.activation, y);
   }
 }

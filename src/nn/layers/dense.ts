@@ -1,28 +1,19 @@
 import { linear } from '../../autograd/linear.ts';
-import { softmax } from '../../autograd/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import {
-  type Activation,
-  activationOf,
-  type CallContext,
-  type KernelOptions,
-  type KernelSpecs,
-  kernelSpecs,
-  Layer,
-  positive,
-} from './layer.ts';
+import { type ActivationName, activationName, afterFused, fused } from './activation.ts';
+import { type CallContext, type KernelOptions, type KernelSpecs, kernelSpecs, Layer, positive } from './layer.ts';
 
 export interface DenseOptions extends KernelOptions {
   units: number;
-  activation?: Activation;
+  activation?: ActivationName;
 }
 
 /** A fully connected layer: act(x w + b), by default with a Glorot-uniform kernel and zero bias, as Keras has them. */
 export class Dense extends Layer {
   readonly kind = 'Dense';
-  readonly activation: Activation;
+  readonly activation: ActivationName;
   private readonly units: number;
   private readonly specs: KernelSpecs;
 
@@ -31,7 +22,7 @@ export class Dense extends Layer {
     super(options);
     this.units = positive(this.kind, 'units', options.units);
     this.specs = kernelSpecs(this.kind, options);
-    this.activation = activationOf(this.kind, options.activation, ['linear', 'relu', 'softmax'] as const);
+    this.activation = activationName(this.kind, options.activation);
   }
 
   plan(inputShape: Shape) {
@@ -50,12 +41,11 @@ export class Dense extends Layer {
   }
 
   call(x: Tensor, context: CallContext): Tensor {
-    const y = this.callLogits(x, context);
-    return this.activation === 'softmax' ? softmax(y) : y;
+    return afterFused(this.activation, this.callLogits(x, context));
   }
 
-  /** The output before a softmax: what a cross-entropy wants, being exact where probabilities under- or overflow. */
+  /** The output before an activation that no kernel fuses; before a softmax that is what a cross-entropy wants, being exact where probabilities under- or overflow. */
   callLogits(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    return linear(x, kernel!, bias ?? null, { activation: this.activation === 'relu' ? 'relu' : undefined });
+    return linear(x, kernel!, bias ?? null, { activation: fused(this.activation) });
   }
 }

@@ -1,12 +1,12 @@
 import { depthwiseConv2d } from '../../autograd/depthwise.ts';
-import { relu } from '../../autograd/pointwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
+import { type ActivationName, activate, activationName } from './activation.ts';
 import { imageShape } from './images.ts';
-import { type Activation, activationOf, type CallContext, flag, Layer, type LayerOptions, positive } from './layer.ts';
+import { type CallContext, flag, Layer, type LayerOptions, positive } from './layer.ts';
 
 export interface DepthwiseConv2DOptions extends LayerOptions {
   kernelSize: Pair;
@@ -16,7 +16,7 @@ export interface DepthwiseConv2DOptions extends LayerOptions {
   /** Filters, and so output channels, for each input channel. Default 1. */
   depthMultiplier?: number;
   dilationRate?: Pair;
-  activation?: Exclude<Activation, 'softmax'>;
+  activation?: ActivationName;
   /** Default true. */
   useBias?: boolean;
   /** Default `glorotUniform`. */
@@ -33,7 +33,7 @@ export class DepthwiseConv2D extends Layer {
   private readonly kernelSize: [number, number];
   private readonly window: { strides: [number, number]; padding: Padding; dilation: [number, number] };
   private readonly multiplier: number;
-  private readonly activation: 'linear' | 'relu';
+  private readonly activation: ActivationName;
   private readonly useBias: boolean;
   private readonly kernel: { initializer: Initializer; regularizer: Regularizer | undefined };
   private readonly biasInitializer: Initializer;
@@ -49,7 +49,7 @@ export class DepthwiseConv2D extends Layer {
       dilation: pair(kind, 'dilationRate', options.dilationRate ?? 1),
     };
     this.multiplier = positive(kind, 'depthMultiplier', options.depthMultiplier ?? 1);
-    this.activation = activationOf(kind, options.activation, ['linear', 'relu'] as const);
+    this.activation = activationName(kind, options.activation);
     this.useBias = flag(kind, 'useBias', options.useBias ?? true);
     this.kernel = {
       initializer: initializerOf(`${kind}: depthwiseInitializer`, options.depthwiseInitializer ?? 'glorotUniform'),
@@ -74,6 +74,6 @@ export class DepthwiseConv2D extends Layer {
 
   call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
     const y = depthwiseConv2d(x, kernel!, bias ?? null, this.window);
-    return this.activation === 'relu' ? relu(y) : y;
+    return activate(this.activation, y);
   }
 }

@@ -93,8 +93,6 @@ export abstract class Layer {
   abstract call(x: Tensor, context: CallContext): Tensor;
 }
 
-export type Activation = 'linear' | 'relu' | 'softmax';
-
 /** @throws ArgumentError unless `value` is a positive integer. */
 export function positive(layer: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
@@ -109,17 +107,4 @@ export function flag(layer: string, what: string, value: boolean): boolean {
     throw new ArgumentError(`${layer}: ${what} must be true or false, but is ${show(value)}`);
   }
   return value;
-}
-
-/** @throws ArgumentError unless `value` is one of `allowed`. */
-export function activationOf<T extends Activation>(
-  layer: string,
-  value: Activation | undefined,
-  allowed: readonly T[],
-): T {
-  const activation = value ?? 'linear';
-  const known = allowed.find((a) => a === activation);
-  if (!known)
-    throw new ArgumentError(`${layer}: activation must be one of ${allowed.join(', ')}, but is ${show(value)}`);
-  return known;
 }

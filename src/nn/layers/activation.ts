@@ -1,0 +1,88 @@
+import { elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
+import { softmax } from '../../autograd/softmax.ts';
+import type { Tensor } from '../../autograd/tensor.ts';
+import { show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
+import type { Shape } from '../../kernels/array.ts';
+import { Layer, type LayerOptions } from './layer.ts';
+
+/** Activations by Keras's names, with Keras's parameters (leakyRelu: slope 0.3, where the operator has PyTorch's 0.01). */
+const functions = {
+  linear: (x: Tensor) => x,
+  relu,
+  relu6,
+  leakyRelu: (x: Tensor) => leakyRelu(x, { negativeSlope: 0.3 }),
+  elu: (x: Tensor) => elu(x),
+  sigmoid,
+  tanh,
+  softplus,
+  gelu: (x: Tensor) => gelu(x),
+  softmax: (x: Tensor) => softmax(x),
+} as const;
+
+export type ActivationName = keyof typeof functions;
+
+/** An activation's name, `linear` when left out. @throws ArgumentError for an unknown one */
+export function activationName(layer: string, value: ActivationName | undefined): ActivationName {
+  const name = value ?? 'linear';
+  if (typeof name !== 'string' || !Object.hasOwn(functions, name)) {
+    throw new ArgumentError(
+      `${layer}: activation must be one of ${Object.keys(functions).join(', ')}, but is ${show(value)}`,
+    );
+  }
+  return name;
+}
+
+/** An activation by its name. */
+export const activate = (name: ActivationName, x: Tensor): Tensor => functions[name](x);
+
+/** What of an activation a kernel does in its store. */
+export const fused = (name: ActivationName) => (name === 'relu' ? name : undefined);
+
+/** What is left to do after a kernel that fuses what it can. */
+export const afterFused = (name: ActivationName, y: Tensor): Tensor => (fused(name) ? y : activate(name, y));
+
+/** An activation as a layer of its own: `new Activation('tanh')`. */
+export class Activation extends Layer {
+  readonly kind = 'Activation';
+  readonly activation: ActivationName;
+
+  /** @throws ArgumentError for an unknown name */
+  constructor(activation: ActivationName, options: LayerOptions = {}) {
+    super(options);
+    this.activation = activationName(this.kind, activation);
+  }
+
+  plan(inputShape: Shape) {
+    return { outputShape: inputShape, weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    return activate(this.activation, x);
+  }
+}
+
+/** x above 0, negativeSlope x from 0 down; the default slope 0.3 is Keras's. */
+export class LeakyReLU extends Layer {
+  readonly kind = 'LeakyReLU';
+  readonly negativeSlope: number;
+
+  /** @throws ArgumentError unless the slope is a number from 0 up */
+  constructor(options: LayerOptions & { negativeSlope?: number } = {}) {
+    super(options);
+    this.negativeSlope = options.negativeSlope ?? 0.3;
+    if (!Number.isFinite(this.negativeSlope) || this.negativeSlope < 0) {
+      throw new ArgumentError(
+        `LeakyReLU: negativeSlope must be a number from 0 up, but is ${show(options.negativeSlope)}`,
+      );
+    }
+  }
+
+  plan(inputShape: Shape) {
+    return { outputShape: inputShape, weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    return leakyRelu(x, { negativeSlope: this.negativeSlope });
+  }
+}

@@ -1,0 +1,43 @@
+import { Tensor } from '../../autograd/tensor.ts';
+import { show } from '../../check.ts';
+import { ArgumentError, ShapeError } from '../../errors.ts';
+import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
+import { Layer, type LayerOptions } from './layer.ts';
+
+export interface LambdaOptions extends LayerOptions {
+  /** Shape of one sample of the result, or a function of the input's; default: the input's own. */
+  outputShape?: Shape | ((inputShape: Shape) => Shape);
+}
+
+/** Any composition of operators as a layer without weights: `new Lambda((x) => resize(x, [64, 64]), { outputShape: [64, 64, 3] })`. */
+export class Lambda extends Layer {
+  readonly kind = 'Lambda';
+
+  /** @param f from a batch [N, ...inputShape] to [N, ...outputShape]. @throws ArgumentError unless it is a function */
+  constructor(
+    private readonly f: (x: Tensor, context: { training: boolean }) => Tensor,
+    private readonly options: LambdaOptions = {},
+  ) {
+    super(options);
+    if (typeof f !== 'function')
+      throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${show(f)}`);
+  }
+
+  plan(inputShape: Shape) {
+    const { outputShape = inputShape } = this.options;
+    return { outputShape: typeof outputShape === 'function' ? outputShape(inputShape) : outputShape, weights: [] };
+  }
+
+  /** @throws ShapeError when the function's result is not of the shape it declared */
+  call(x: Tensor, { training }: { training: boolean }): Tensor {
+    const y = this.f(x, { training });
+    const { outputShape } = this.plan(x.shape.slice(1));
+    if (!(y instanceof Tensor) || !sameShape(y.shape, [x.shape[0]!, ...outputShape])) {
+      throw new ShapeError(
+        `Lambda: declares outputShape ${showShape(outputShape)} for a batch of ${x.shape[0]}, ` +
+          `but the function gave ${y instanceof Tensor ? showShape(y.shape) : show(y)}`,
+      );
+    }
+    return y;
+  }
+}
