@@ -34,6 +34,7 @@ export {
   mul,
   neg,
   notEqual,
+  type Operand,
   pow,
   reciprocal,
   relu,

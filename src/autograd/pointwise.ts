@@ -31,8 +31,21 @@ function unary(name: UnaryName, x: Tensor, options: object = {}): Tensor {
   return taped(y, [x], (dy, { into }) => [kernels.unaryGrad(name, array, y, dy, [p, q], into(0))]);
 }
 
+/** What an operator of two takes: tensors, one of which may be a number instead. */
+export type Operand = Tensor | number;
+
+/** A number beside a tensor, as a scalar tensor. Anything else stays, for the operator to refuse. */
+function tensors(a: Operand, b: Operand): [Tensor, Tensor] {
+  const scalar = (value: number, { array }: Tensor) =>
+    new Tensor(fill(array.device, [], value, { models: array.models }));
+  if (typeof a === 'number' && b instanceof Tensor) return [scalar(a, b), b];
+  if (typeof b === 'number' && a instanceof Tensor) return [a, scalar(b, a)];
+  return [a, b] as [Tensor, Tensor];
+}
+
 /** Applies a row of the table with NumPy's broadcasting; gradients are summed back to the operands' shapes. */
-function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
+function binary(name: BinaryName, x1: Operand, x2: Operand): Tensor {
+  const [a, b] = tensors(x1, x2);
   const left = arrayOf(name, 'the left tensor', a);
   const right = arrayOf(name, 'the right tensor', b);
   const y = kernels.binary(name, left, right);
@@ -46,7 +59,8 @@ function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   });
 }
 
-function comparison(name: ComparisonName, a: Tensor, b: Tensor): Tensor {
+function comparison(name: ComparisonName, x: Operand, y: Operand): Tensor {
+  const [a, b] = tensors(x, y);
   return new Tensor(kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b)));
 }
 
@@ -95,30 +109,30 @@ export function pow(a: Tensor, b: Tensor | number): Tensor {
 }
 
 /** a + b */
-export const add = (a: Tensor, b: Tensor): Tensor => binary('add', a, b);
+export const add = (a: Operand, b: Operand): Tensor => binary('add', a, b);
 /** a - b */
-export const sub = (a: Tensor, b: Tensor): Tensor => binary('sub', a, b);
+export const sub = (a: Operand, b: Operand): Tensor => binary('sub', a, b);
 /** a b, element by element */
-export const mul = (a: Tensor, b: Tensor): Tensor => binary('mul', a, b);
+export const mul = (a: Operand, b: Operand): Tensor => binary('mul', a, b);
 /** a / b */
-export const div = (a: Tensor, b: Tensor): Tensor => binary('div', a, b);
+export const div = (a: Operand, b: Operand): Tensor => binary('div', a, b);
 /** The larger of a and b; equal ones share the gradient, as in PyTorch. */
-export const maximum = (a: Tensor, b: Tensor): Tensor => binary('maximum', a, b);
+export const maximum = (a: Operand, b: Operand): Tensor => binary('maximum', a, b);
 /** The smaller of a and b; equal ones share the gradient, as in PyTorch. */
-export const minimum = (a: Tensor, b: Tensor): Tensor => binary('minimum', a, b);
+export const minimum = (a: Operand, b: Operand): Tensor => binary('minimum', a, b);
 
 /** 1 where a = b, else 0. Comparisons have no gradient. */
-export const equal = (a: Tensor, b: Tensor): Tensor => comparison('equal', a, b);
+export const equal = (a: Operand, b: Operand): Tensor => comparison('equal', a, b);
 /** 1 where a and b differ, else 0. */
-export const notEqual = (a: Tensor, b: Tensor): Tensor => comparison('notEqual', a, b);
+export const notEqual = (a: Operand, b: Operand): Tensor => comparison('notEqual', a, b);
 /** 1 where a < b, else 0. */
-export const less = (a: Tensor, b: Tensor): Tensor => comparison('less', a, b);
+export const less = (a: Operand, b: Operand): Tensor => comparison('less', a, b);
 /** 1 where a <= b, else 0. */
-export const lessEqual = (a: Tensor, b: Tensor): Tensor => comparison('lessEqual', a, b);
+export const lessEqual = (a: Operand, b: Operand): Tensor => comparison('lessEqual', a, b);
 /** 1 where a > b, else 0. */
-export const greater = (a: Tensor, b: Tensor): Tensor => comparison('greater', a, b);
+export const greater = (a: Operand, b: Operand): Tensor => comparison('greater', a, b);
 /** 1 where a >= b, else 0. */
-export const greaterEqual = (a: Tensor, b: Tensor): Tensor => comparison('greaterEqual', a, b);
+export const greaterEqual = (a: Operand, b: Operand): Tensor => comparison('greaterEqual', a, b);
 
 /**
  * a where the condition is not 0, else b, with NumPy's broadcasting of all three. The condition, of any

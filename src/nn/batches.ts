@@ -6,7 +6,7 @@ import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, sameShape, showShape } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 
 /** Keras's default; with fewer samples, all of them. */
 const DEFAULT_BATCH = 32;
@@ -15,12 +15,7 @@ const DEFAULT_BATCH = 32;
  * The batch size to use, once data and options are known to suit the model.
  * @throws ArgumentError, ShapeError when they do not
  */
-export function checkData(
-  what: string,
-  model: Sequential,
-  data: BatchSource,
-  options: { batchSize?: number } = {},
-): number {
+export function checkData(what: string, model: Model, data: BatchSource, options: { batchSize?: number } = {}): number {
   if (typeof data?.batch !== 'function') {
     throw new ArgumentError(`${what}: takes data such as an ImageLoader, but was given ${show(data)}`);
   }
@@ -42,7 +37,7 @@ export function checkData(
 }
 
 /** @throws ShapeError unless the model's output has a column for each class */
-export function checkClasses(what: string, model: Sequential, data: BatchSource): void {
+export function checkClasses(what: string, model: Model, data: BatchSource): void {
   if (!sameShape(model.outputShape, [data.classes])) {
     throw new ShapeError(
       `${what}: the data has ${data.classes} classes, so the model must end in [${data.classes}], but ends in ${showShape(model.outputShape)}`,

@@ -3,7 +3,7 @@ import { scope } from '../autograd/tensor.ts';
 import { AbortedError } from '../errors.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkClasses, checkData, Throttle } from './batches.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 import { type Metrics, RunningTotals } from './totals.ts';
 
 export type { Metrics } from './totals.ts';
@@ -14,7 +14,7 @@ export class Evaluator {
   private readonly runner: BatchRunner;
   private readonly throttle: Throttle;
 
-  constructor(model: Sequential, data: BatchSource, batchSize: number) {
+  constructor(model: Model, data: BatchSource, batchSize: number) {
     model.training; // throws before `compile`
     this.totals = new RunningTotals(data.device);
     this.throttle = new Throttle(data.device);
@@ -46,9 +46,9 @@ export class Evaluator {
   }
 }
 
-/** See `Sequential.evaluate`. */
+/** See `Model.evaluate`. */
 export async function evaluate(
-  model: Sequential,
+  model: Model,
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Metrics> {

@@ -6,7 +6,7 @@ import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkClasses, checkData, Throttle } from './batches.ts';
 import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 import { Evaluator } from './evaluate.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 import { RunningTotals } from './totals.ts';
 
 export interface FitOptions {
@@ -28,8 +28,8 @@ export interface FitOptions {
 /** Milliseconds between calls of `onBatchEnd`. */
 const PROGRESS_INTERVAL = 250;
 
-/** See `Sequential.fit`. */
-export async function fit(model: Sequential, data: BatchSource, options: FitOptions): Promise<History> {
+/** See `Model.fit`. */
+export async function fit(model: Model, data: BatchSource, options: FitOptions): Promise<History> {
   const batchSize = checkData('fit', model, data, options);
   const { epochs = 1, seed = 0, validationData, callbacks = [], signal } = options;
   if (!Number.isInteger(epochs) || epochs < 1) {

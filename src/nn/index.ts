@@ -2,9 +2,10 @@ export type { BatchSource } from './batch-source.ts';
 export type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 export type { Metrics } from './evaluate.ts';
 export type { FitOptions } from './fit.ts';
+export { input, type PlannedLayer, SymbolicTensor } from './graph.ts';
 export * as initializers from './initializers.ts';
 export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
-export { Activation, type ActivationName, LeakyReLU } from './layers/activation.ts';
+export { Activation, type ActivationName, LeakyReLU, ReLU } from './layers/activation.ts';
 export { BatchNormalization, type BatchNormalizationOptions } from './layers/batch-normalization.ts';
 export { Conv2D, type Conv2DOptions } from './layers/conv2d.ts';
 export { Dense, type DenseOptions } from './layers/dense.ts';
@@ -13,6 +14,7 @@ export { Dropout } from './layers/dropout.ts';
 export { Flatten } from './layers/flatten.ts';
 export { Lambda, type LambdaOptions } from './layers/lambda.ts';
 export { type CallContext, type CallOptions, Layer, type LayerOptions } from './layers/layer.ts';
+export { Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract } from './layers/merge.ts';
 export {
   AveragePooling2D,
   type AveragePooling2DOptions,
@@ -20,7 +22,10 @@ export {
   MaxPooling2D,
   type MaxPooling2DOptions,
 } from './layers/pooling.ts';
+export { type Padding2D, Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
 export { CustomLoss, type Loss, type LossInput, type LossName, SparseCategoricalCrossentropy } from './losses.ts';
+export { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2.ts';
+export { type CompileOptions, Model, type ModelOptions } from './model.ts';
 export {
   Adam,
   type AdamOptions,
@@ -41,4 +46,4 @@ export type { Regularizer, RegularizerName } from './regularizers.ts';
 export * as regularizers from './regularizers.ts';
 export type { Rate, Schedule } from './schedules.ts';
 export * as schedules from './schedules.ts';
-export { type CompileOptions, Sequential } from './sequential.ts';
+export { Sequential } from './sequential.ts';

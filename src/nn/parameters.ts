@@ -1,9 +1,10 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { ShapeError } from '../errors.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
+import { moveWindow } from '../kernels/view.ts';
 import { RandomStream } from '../random.ts';
 import type { Initializer } from './initializers.ts';
 import { Penalties } from './penalties.ts';
@@ -20,6 +21,8 @@ export interface WeightSpec {
   trainable?: boolean;
   /** The layer it belongs to, which may be frozen; the model fills it in. */
   owner?: { readonly trainable: boolean };
+  /** The weight of another model on the same device that it begins as a copy of. */
+  copyOf?: Weight | undefined;
 }
 
 /** A weight of a built model. */
@@ -74,7 +77,11 @@ export interface Run {
 const padded = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK) * BLOCK;
 
 /** @throws ShapeError when the initialiser does not give a value for each element */
-function initialValues({ name, shape, initializer }: WeightSpec, random: RandomStream): Float32Array<ArrayBuffer> {
+function initialValues(
+  { name, shape, initializer, copyOf }: WeightSpec,
+  random: RandomStream,
+): Float32Array<ArrayBuffer> {
+  if (copyOf) return new Float32Array(sizeOf(shape));
   const values = initializer(shape, random);
   if (values?.length !== sizeOf(shape)) {
     throw new ShapeError(
@@ -82,6 +89,17 @@ function initialValues({ name, shape, initializer }: WeightSpec, random: RandomS
     );
   }
   return values;
+}
+
+/** @throws ArgumentError when they are on different devices */
+function copyInto(name: string, from: DeviceArray, to: DeviceArray): void {
+  if (from.device !== to.device) {
+    throw new ArgumentError(
+      `${name}: the model it belongs to was built on another device, so it cannot be part of this one`,
+    );
+  }
+  const origin = from.shape.map(() => 0);
+  moveWindow('build', from, origin, from.shape, { into: to });
 }
 
 /**
@@ -129,6 +147,8 @@ export class ParameterStore {
     device.upload(this.values.storage, hostValues);
     device.upload(this.untrained.storage, hostUntrained);
     fill(device, this.gradients.shape, 0, { into: this.gradients });
+    for (const { name, spec, tensor } of this.weights)
+      if (spec.copyOf) copyInto(name, spec.copyOf.tensor.array, tensor.array);
     this.penalties = Penalties.of(this);
   }
 

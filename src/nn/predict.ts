@@ -5,11 +5,11 @@ import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { accumulate, fill } from '../kernels/pointwise.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkData } from './batches.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 
-/** See `Sequential.predict`. */
+/** See `Model.predict`. */
 export async function predict(
-  model: Sequential,
+  model: Model,
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Float32Array> {

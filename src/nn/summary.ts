@@ -1,15 +1,14 @@
 import { sizeOf } from '../kernels/array.ts';
-import type { PlannedLayer } from './sequential.ts';
+import type { Graph, PlannedLayer } from './graph.ts';
+import type { WeightSpec } from './parameters.ts';
 
 const counted = (n: number) => n.toLocaleString('en-US');
 
-/** Values in the weights of all layers: those that training changes now, and all others. */
-export function countParams(layers: readonly PlannedLayer[]): { trainable: number; nonTrainable: number } {
+/** Values in weights: those that training changes now, and all others. */
+export function countParams(specs: readonly WeightSpec[]): { trainable: number; nonTrainable: number } {
   const count = { trainable: 0, nonTrainable: 0 };
-  for (const { layer, weights } of layers) {
-    for (const { shape, trainable = true } of weights) {
-      count[layer.trainable && trainable ? 'trainable' : 'nonTrainable'] += sizeOf(shape);
-    }
+  for (const { shape, trainable = true, owner } of specs) {
+    count[trainable && owner?.trainable !== false ? 'trainable' : 'nonTrainable'] += sizeOf(shape);
   }
   return count;
 }
@@ -17,14 +16,22 @@ export function countParams(layers: readonly PlannedLayer[]): { trainable: numbe
 const total = (what: string, params: number) =>
   `${what} params: ${counted(params)} (${((params * 4) / 1024).toFixed(2)} KB)`;
 
-/** Keras's summary: a row a layer, then totals. */
-export function summaryTable(name: string, layers: readonly PlannedLayer[]): string {
-  const header = ['Layer (type)', 'Output Shape', 'Param #'];
-  const rows = layers.map(({ layer, name, outputShape, weights }) => [
+/** Whether every layer is fed by the one before, and by nothing else. */
+function isChain({ layers, uses }: Graph): boolean {
+  return layers.length === uses.length && uses.every(({ inputs }, i) => inputs.length === 1 && inputs[0] === i);
+}
+
+/** Keras's summary: a row a layer, then totals. `specs` are all weights of the model. */
+export function summaryTable(name: string, graph: Graph, specs: readonly WeightSpec[]): string {
+  const branches = !isChain(graph);
+  const header = ['Layer (type)', 'Output Shape', 'Param #', ...(branches ? ['Connected to'] : [])];
+  const row = ({ layer, name, outputShape, weights, inbound }: PlannedLayer) => [
     `${name} (${layer.kind})`,
-    `(None, ${outputShape.join(', ')})`,
+    `(None${outputShape.map((n) => `, ${n}`).join('')})`,
     counted(weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
-  ]);
+    ...(branches ? [inbound.join(', ') || 'input'] : []),
+  ];
+  const rows = graph.layers.map(row);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)) + 3);
   const line = (row: string[]) =>
     row
@@ -32,7 +39,7 @@ export function summaryTable(name: string, layers: readonly PlannedLayer[]): str
       .join('')
       .trimEnd();
   const width = widths.reduce((sum, n) => sum + n, 0);
-  const { trainable, nonTrainable } = countParams(layers);
+  const { trainable, nonTrainable } = countParams(specs);
   return [
     `Model: "${name}"`,
     '─'.repeat(width),

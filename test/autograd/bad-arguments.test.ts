@@ -144,7 +144,7 @@ const wrong: Wrong[] = [
     ['linear', 'activation', 'tanh'],
   ],
   ['relu: no tensor', () => tg.relu(undefined as unknown as Tensor), ArgumentError, ['relu', 'the input', 'undefined']],
-  ['add: a number', (t) => tg.add(t([1]), 1 as unknown as Tensor), ArgumentError, ['add', 'the right tensor', '1']],
+  ['add: a string', (t) => tg.add(t([1]), '1' as unknown as Tensor), ArgumentError, ['add', 'the right tensor', '1']],
   [
     'linear: a bias of 0',
     (t) => tg.linear(t([2, 3]), t([3, 5]), 0 as unknown as Tensor),

@@ -95,7 +95,23 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     expect(grads.map((grad) => grad && Array.from(grad))).toEqual([null, [1, 0, 3], [2]]);
   });
 
+  test.each<[string, (x: Tensor) => Tensor, number[], number]>([
+    ['x + 2', (x) => tg.add(x, 2), [3, 5], 1],
+    ['2 - x', (x) => tg.sub(2, x), [1, -1], -1],
+    ['-3 x', (x) => tg.mul(-3, x), [-3, -9], -3],
+    ['x / 4', (x) => tg.div(x, 4), [0.25, 0.75], 0.25],
+    ['max(x, 0.5)', (x) => tg.maximum(0.5, x), [1, 3], 1],
+  ])('a number stands for a scalar tensor: %s', async (_, f, expected, slope) => {
+    const x = tg.tensor(device, [1, 3, 1, 3], [2], { requiresGrad: true, models: 2 });
+    const y = f(x);
+    y.backward(tg.tensor(device, [1, 1, 1, 1], [2], { models: 2 }));
+    expect(Array.from(await y.data())).toEqual([...expected, ...expected]);
+    expect(Array.from(await x.grad!.data())).toEqual([slope, slope, slope, slope]);
+    expect(Array.from(await tg.less(x, 2).data())).toEqual([1, 0, 1, 0]);
+  });
+
   test.each<[string, () => Tensor, string[]]>([
+    ['two numbers', () => tg.add(1, 2), ['add', 'tensor', '1']],
     ['shapes', () => tg.mul(tg.tensor(device, [1, 2, 3], [3]), tg.tensor(device, [1, 2], [2])), ['mul', '[3]', '[2]']],
     ['option', () => tg.elu(tg.tensor(device, [1], [1]), { alpha: 'x' as unknown as number }), ['elu', 'alpha', 'x']],
     ['type', () => tg.exp(tg.tensor(device, [1], [1], { dtype: 'u32' })), ['exp', 'u32']],

@@ -1,4 +1,4 @@
-import { elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
+import { clip, elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
 import { softmax } from '../../autograd/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { show } from '../../check.ts';
@@ -57,8 +57,49 @@ export class Activation extends Layer {
     return { outputShape: inputShape, weights: [] };
   }
 
+  override get endsInSoftmax(): boolean {
+    return this.activation === 'softmax';
+  }
+
   call(x: Tensor): Tensor {
     return activate(this.activation, x);
+  }
+
+  override callLogits(x: Tensor): Tensor {
+    return x; // asked of a softmax only
+  }
+}
+
+/** max(x, 0), cut off at `maxValue` where one is given; below 0 negativeSlope x, default 0. */
+export class ReLU extends Layer {
+  readonly kind = 'ReLU';
+  private readonly maxValue: number | null;
+  private readonly negativeSlope: number;
+
+  /** @throws ArgumentError unless both are numbers from 0 up */
+  constructor(options: LayerOptions & { maxValue?: number | null; negativeSlope?: number } = {}) {
+    super(options);
+    this.maxValue = options.maxValue ?? null;
+    this.negativeSlope = options.negativeSlope ?? 0;
+    for (const [what, value] of [
+      ['maxValue', this.maxValue ?? 0],
+      ['negativeSlope', this.negativeSlope],
+    ] as const) {
+      if (!Number.isFinite(value) || value < 0) {
+        throw new ArgumentError(`ReLU: ${what} must be a number from 0 up, but is ${show(value)}`);
+      }
+    }
+  }
+
+  plan(inputShape: Shape) {
+    return { outputShape: inputShape, weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    const { maxValue, negativeSlope } = this;
+    if (maxValue === 6 && negativeSlope === 0) return relu6(x);
+    const y = negativeSlope === 0 ? relu(x) : leakyRelu(x, { negativeSlope });
+    return maxValue === null ? y : clip(y, { max: maxValue });
   }
 }
 

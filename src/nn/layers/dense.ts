@@ -40,12 +40,16 @@ export class Dense extends Layer {
     };
   }
 
+  override get endsInSoftmax(): boolean {
+    return this.activation === 'softmax';
+  }
+
   call(x: Tensor, context: CallContext): Tensor {
     return afterFused(this.activation, this.callLogits(x, context));
   }
 
   /** The output before an activation that no kernel fuses; before a softmax that is what a cross-entropy wants, being exact where probabilities under- or overflow. */
-  callLogits(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
+  override callLogits(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
     return linear(x, kernel!, bias ?? null, { activation: fused(this.activation) });
   }
 }

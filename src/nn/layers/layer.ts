@@ -1,8 +1,9 @@
 import type { Tensor } from '../../autograd/tensor.ts';
 import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
-import type { Shape } from '../../kernels/array.ts';
+import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
+import { SymbolicTensor } from '../graph.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
@@ -71,16 +72,53 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
 export abstract class Layer {
   /** Keras's name of the class, for `summary()`. */
   abstract readonly kind: string;
-  readonly name: string | undefined;
+  /** As given; else the first model it becomes part of names it, as Keras would: `conv2d_1`. */
+  name: string | undefined;
+  /** Whether the name was given, so that no model may change it. */
+  readonly named: boolean;
   readonly inputShape: Shape | undefined;
-  /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
-  trainable: boolean;
+  private frozen: boolean;
 
   constructor(options: LayerOptions = {}) {
     checkOptions(new.target.name, options);
     this.name = options.name;
+    this.named = options.name !== undefined;
     this.inputShape = options.inputShape;
-    this.trainable = options.trainable ?? true;
+    this.frozen = options.trainable === false;
+  }
+
+  /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
+  get trainable(): boolean {
+    return !this.frozen;
+  }
+
+  set trainable(trainable: boolean) {
+    this.frozen = !trainable;
+  }
+
+  /** Whether the output is a softmax, so that `callLogits` gives what a cross-entropy wants. */
+  get endsInSoftmax(): boolean {
+    return false;
+  }
+
+  /** How many layers it counts as when random layers are numbered: a model has as many as it is made of. */
+  get places(): number {
+    return 1;
+  }
+
+  /**
+   * Puts the layer into a model that is being built: its output for that input, or for several where it takes a list.
+   * @throws ShapeError when the layer cannot take that input; ArgumentError for anything that `input` or `apply` did not return
+   */
+  apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
+    const list = inputs instanceof SymbolicTensor ? [inputs] : inputs;
+    if (!Array.isArray(list) || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
+      throw new ArgumentError(
+        `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
+      );
+    }
+    const { outputShape, weights } = this.planMany(list.map(({ shape }) => shape));
+    return new SymbolicTensor(outputShape, { layer: this, inputs: [...list], weights });
   }
 
   /**
@@ -91,6 +129,26 @@ export abstract class Layer {
 
   /** x [N, ...inputShape] -> [N, ...outputShape]. */
   abstract call(x: Tensor, context: CallContext): Tensor;
+
+  /** `call` without the softmax, for a layer that ends in one. */
+  callLogits(x: Tensor, context: CallContext): Tensor {
+    return this.call(x, context);
+  }
+
+  /** `plan` for a layer with several inputs. @throws ArgumentError where it takes one */
+  planMany(inputShapes: readonly Shape[]): { outputShape: Shape; weights: WeightSpec[] } {
+    if (inputShapes.length !== 1) {
+      throw new ArgumentError(
+        `${this.kind}: takes one input, but gets ${inputShapes.length} (${inputShapes.map(showShape).join(', ')})`,
+      );
+    }
+    return this.plan(inputShapes[0]!);
+  }
+
+  /** `call` for a layer with several inputs. */
+  callMany(inputs: readonly Tensor[], context: CallContext): Tensor {
+    return this.call(inputs[0]!, context);
+  }
 }
 
 /** @throws ArgumentError unless `value` is a positive integer. */

@@ -1,0 +1,153 @@
+import { show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import type { Layer } from './layers/layer.ts';
+import type { WeightSpec } from './parameters.ts';
+
+let clock = 0;
+
+/**
+ * A tensor that is not computed yet: what `input` and `layer.apply` return while a model is put together. It knows the shape
+ * of one sample and where it comes from.
+ */
+export class SymbolicTensor {
+  /** Order of creation: nothing comes from what was made after it. */
+  readonly serial = clock++;
+
+  constructor(
+    /** Shape of one sample, without the batch. */
+    readonly shape: Shape,
+    /** The layer that makes it and what that layer is fed; null for an input. */
+    readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
+  ) {}
+}
+
+/**
+ * Where a model begins: a stand-in for samples of this shape, to be handed to layers with `apply`.
+ * @throws ArgumentError unless the shape is a list of positive integers
+ */
+export function input(shape: Shape): SymbolicTensor {
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n > 0)) {
+    throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
+  }
+  return new SymbolicTensor(shape);
+}
+
+/** A layer with its place in a model: its unique name and what it works on (without the batch) when it is first used. */
+export interface PlannedLayer {
+  layer: Layer;
+  name: string;
+  /** Names of the layers that feed it; none for the model's input. */
+  inbound: readonly string[];
+  outputShape: Shape;
+  weights: readonly WeightSpec[];
+}
+
+/** One use of a layer. Values are numbered: 0 is the model's input, i + 1 what use number i gives. */
+export interface Use {
+  /** Its number among the layers. */
+  layer: number;
+  inputs: readonly number[];
+}
+
+/** A model's layers, each once, and their uses in an order in which everything is there when it is needed. */
+export interface Graph {
+  layers: readonly PlannedLayer[];
+  uses: readonly Use[];
+  inputShape: Shape;
+  outputShape: Shape;
+}
+
+/**
+ * What lies between a model's input and its output.
+ * @throws ArgumentError where the output needs another input, or for a name used twice; ShapeError for a layer used twice on
+ *   shapes that ask for different weights
+ */
+export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
+  for (const end of [from, to]) {
+    if (!(end instanceof SymbolicTensor)) {
+      throw new ArgumentError(
+        `${kind}: inputs and outputs are what input() and layer.apply() return, but ${show(end)} was given`,
+      );
+    }
+  }
+  const made = ancestors(from, to);
+  if (from === to || made[0] !== from) {
+    throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
+  }
+  const layers: { layer: Layer; at: SymbolicTensor }[] = [];
+  const uses = made.slice(1).map((value): Use => {
+    const { layer, inputs, weights } = value.source!;
+    let index = layers.findIndex((known) => known.layer === layer);
+    if (index < 0) index = layers.push({ layer, at: value }) - 1;
+    checkSameWeights(kind, layer, layers[index]!.at.source!.weights, weights);
+    return { layer: index, inputs: inputs.map((input) => made.indexOf(input)) };
+  });
+  const names = uniqueNames(
+    kind,
+    layers.map(({ layer }) => layer),
+  );
+  return {
+    layers: layers.map(({ layer, at }, i) => ({
+      layer,
+      name: names[i]!,
+      inbound: at.source!.inputs.flatMap((one) => (one.source ? names[indexOf(layers, one.source.layer)]! : [])),
+      outputShape: at.shape,
+      weights: at.source!.weights,
+    })),
+    uses,
+    inputShape: from.shape,
+    outputShape: to.shape,
+  };
+}
+
+const indexOf = (layers: readonly { layer: Layer }[], layer: Layer) => layers.findIndex((one) => one.layer === layer);
+
+/** `from`, and all that `to` is made of from there on, in the order in which it was made. */
+function ancestors(from: SymbolicTensor, to: SymbolicTensor): SymbolicTensor[] {
+  const seen = new Set([to]);
+  const open = [to];
+  for (let value = open.pop(); value; value = open.pop()) {
+    if (value === from) continue; // a model may begin in the middle of a larger one
+    if (!value.source)
+      throw new ArgumentError('Model: the output also needs another input than the one that was given');
+    for (const input of value.source.inputs) {
+      if (!seen.has(input)) {
+        seen.add(input);
+        open.push(input);
+      }
+    }
+  }
+  return [...seen].sort((a, b) => a.serial - b.serial);
+}
+
+function checkSameWeights(kind: string, layer: Layer, a: readonly WeightSpec[], b: readonly WeightSpec[]): void {
+  if (a.length === b.length && a.every(({ shape }, i) => sameShape(shape, b[i]!.shape))) return;
+  const all = (weights: readonly WeightSpec[]) => weights.map(({ shape }) => showShape(shape)).join(', ');
+  throw new ShapeError(
+    `${kind}: a ${layer.kind} layer is used twice, but its inputs ask for different weights (${all(a)} and ${all(b)})`,
+  );
+}
+
+/** Keras's names: the kind in snake case, numbered from the second on. @throws ArgumentError for a given name used twice */
+function uniqueNames(model: string, layers: readonly Layer[]): string[] {
+  const seen = new Map<string, number>();
+  const used = new Set<string>();
+  return layers.map((layer) => {
+    const base = snakeCase(layer.kind);
+    const n = seen.get(base) ?? 0;
+    if (!layer.named) seen.set(base, n + 1);
+    const name = layer.named ? layer.name! : n === 0 ? base : `${base}_${n}`;
+    if (used.has(name)) throw new ArgumentError(`${model}: two layers are called ${name}`);
+    used.add(name);
+    layer.name ??= name;
+    return name;
+  });
+}
+
+/** `GlobalAveragePooling2D` -> `global_average_pooling2d`, `ReLU` -> `re_lu`, as Keras has them. */
+export const snakeCase = (kind: string): string =>
+  kind
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/2_?D$/, '2d')
+    .toLowerCase();

@@ -1,0 +1,133 @@
+import { concat } from '../../autograd/concat.ts';
+import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise.ts';
+import type { Tensor } from '../../autograd/tensor.ts';
+import { show } from '../../check.ts';
+import { ArgumentError, ShapeError } from '../../errors.ts';
+import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
+import { Layer, type LayerOptions } from './layer.ts';
+
+/** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
+abstract class Merge extends Layer {
+  plan(inputShape: Shape) {
+    return this.planMany([inputShape]);
+  }
+
+  override planMany(inputShapes: readonly Shape[]) {
+    if (inputShapes.length < 2) {
+      throw new ArgumentError(`${this.kind}: merges two inputs or more, but gets ${inputShapes.map(showShape).join()}`);
+    }
+    return { outputShape: this.mergeShapes(inputShapes), weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    return this.callMany([x]);
+  }
+
+  abstract override callMany(inputs: readonly Tensor[]): Tensor;
+
+  /** The shape of the result: that of every input, unless the layer says otherwise. @throws ShapeError */
+  protected mergeShapes(shapes: readonly Shape[]): Shape {
+    const first = shapes[0]!;
+    if (shapes.every((shape) => sameShape(shape, first))) return first;
+    throw new ShapeError(`${this.kind}: the inputs must have one shape, but have ${shapes.map(showShape).join(', ')}`);
+  }
+}
+
+/** The sum of its inputs: what a residual connection is. */
+export class Add extends Merge {
+  readonly kind = 'Add';
+
+  callMany(inputs: readonly Tensor[]): Tensor {
+    return inputs.reduce((sum, x) => add(sum, x));
+  }
+}
+
+/** The first input less the second. */
+export class Subtract extends Merge {
+  readonly kind = 'Subtract';
+
+  protected override mergeShapes(shapes: readonly Shape[]): Shape {
+    if (shapes.length > 2) throw new ArgumentError(`Subtract: takes two inputs, but gets ${shapes.length}`);
+    return super.mergeShapes(shapes);
+  }
+
+  callMany([a, b]: readonly Tensor[]): Tensor {
+    return sub(a!, b!);
+  }
+}
+
+/** The product of its inputs, element by element. */
+export class Multiply extends Merge {
+  readonly kind = 'Multiply';
+
+  callMany(inputs: readonly Tensor[]): Tensor {
+    return inputs.reduce((product, x) => mul(product, x));
+  }
+}
+
+/** The mean of its inputs, element by element. */
+export class Average extends Merge {
+  readonly kind = 'Average';
+
+  callMany(inputs: readonly Tensor[]): Tensor {
+    return div(
+      inputs.reduce((sum, x) => add(sum, x)),
+      inputs.length,
+    );
+  }
+}
+
+/** The largest of its inputs, element by element. */
+export class Maximum extends Merge {
+  readonly kind = 'Maximum';
+
+  callMany(inputs: readonly Tensor[]): Tensor {
+    return inputs.reduce((most, x) => maximum(most, x));
+  }
+}
+
+/** The smallest of its inputs, element by element. */
+export class Minimum extends Merge {
+  readonly kind = 'Minimum';
+
+  callMany(inputs: readonly Tensor[]): Tensor {
+    return inputs.reduce((least, x) => minimum(least, x));
+  }
+}
+
+/** Its inputs one after another along an axis, by default the last (the channels). */
+export class Concatenate extends Merge {
+  readonly kind = 'Concatenate';
+  private readonly axis: number;
+
+  /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
+  constructor(options: LayerOptions & { axis?: number } = {}) {
+    super(options);
+    this.axis = options.axis ?? -1;
+    if (!Number.isInteger(this.axis) || this.axis === 0) {
+      throw new ArgumentError(
+        `Concatenate: axis must be an integer other than 0 (the batch), but is ${show(this.axis)}`,
+      );
+    }
+  }
+
+  protected override mergeShapes(shapes: readonly Shape[]): Shape {
+    const first = shapes[0]!;
+    const place = this.axis < 0 ? this.axis + first.length : this.axis - 1;
+    const fits = (shape: Shape) =>
+      shape.length === first.length && shape.every((n, d) => d === place || n === first[d]);
+    if (place < 0 || place >= first.length || !shapes.every(fits)) {
+      throw new ShapeError(
+        `Concatenate: samples of ${shapes.map(showShape).join(', ')} do not join along axis ${this.axis} (the batch is axis 0)`,
+      );
+    }
+    return first.with(
+      place,
+      shapes.reduce((sum, shape) => sum + shape[place]!, 0),
+    );
+  }
+
+  callMany(inputs: readonly Tensor[]): Tensor {
+    return concat(inputs, this.axis);
+  }
+}

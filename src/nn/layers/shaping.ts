@@ -1,0 +1,174 @@
+import { add, mul } from '../../autograd/pointwise.ts';
+import { reshape } from '../../autograd/reshape.ts';
+import { resize } from '../../autograd/resize.ts';
+import { pad, transpose } from '../../autograd/shape.ts';
+import type { Tensor } from '../../autograd/tensor.ts';
+import { show } from '../../check.ts';
+import { ArgumentError, ShapeError } from '../../errors.ts';
+import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
+import { imageShape } from './images.ts';
+import { Layer, type LayerOptions, positive } from './layer.ts';
+
+/** Zeros before and after rows and columns: n, [rows, columns] or [[top, bottom], [left, right]]. */
+export type Padding2D =
+  | number
+  | readonly [number, number]
+  | readonly [readonly [number, number], readonly [number, number]];
+
+/** Zeros around each image: samples [H,W,C] -> [top+H+bottom, left+W+right, C]. */
+export class ZeroPadding2D extends Layer {
+  readonly kind = 'ZeroPadding2D';
+  private readonly paddings: readonly [readonly [number, number], readonly [number, number]];
+
+  /** @throws ArgumentError unless `padding` (default 1) counts zeros */
+  constructor(options: LayerOptions & { padding?: Padding2D } = {}) {
+    super(options);
+    const { padding = 1 } = options;
+    const both = (n: number | readonly [number, number]) => (Array.isArray(n) ? n : [n, n]);
+    const paddings = both(padding as number).map((n) => both(n as number));
+    const counts = paddings.flat();
+    if (paddings.length !== 2 || counts.length !== 4 || !counts.every((n) => Number.isInteger(n) && n >= 0)) {
+      throw new ArgumentError(
+        `ZeroPadding2D: padding is n, [rows, columns] or [[top, bottom], [left, right]], but is ${show(padding)}`,
+      );
+    }
+    this.paddings = paddings as unknown as typeof this.paddings;
+  }
+
+  plan(inputShape: Shape) {
+    const [h, w, channels] = imageShape(this.kind, inputShape);
+    const [[top, bottom], [left, right]] = this.paddings;
+    return { outputShape: [top + h + bottom, left + w + right, channels], weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    return pad(x, [[0, 0], ...this.paddings, [0, 0]]);
+  }
+}
+
+/** Each image in another size: samples [H,W,C] -> [height,width,C]. Sampled at pixel centres without smoothing, as in Keras. */
+export class Resizing extends Layer {
+  readonly kind = 'Resizing';
+  private readonly size: [number, number];
+  private readonly interpolation: 'bilinear' | 'nearest';
+
+  /** @throws ArgumentError for impossible options */
+  constructor(
+    options: LayerOptions & {
+      height: number;
+      width: number;
+      /** Default bilinear. */
+      interpolation?: 'bilinear' | 'nearest';
+    },
+  ) {
+    super(options);
+    this.size = [positive(this.kind, 'height', options.height), positive(this.kind, 'width', options.width)];
+    this.interpolation = options.interpolation ?? 'bilinear';
+    if (this.interpolation !== 'bilinear' && this.interpolation !== 'nearest') {
+      throw new ArgumentError(
+        `Resizing: interpolation must be bilinear or nearest, but is ${show(options.interpolation)}`,
+      );
+    }
+  }
+
+  plan(inputShape: Shape) {
+    return { outputShape: [...this.size, imageShape(this.kind, inputShape)[2]], weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    return resize(x, this.size, { method: this.interpolation });
+  }
+}
+
+/** x scale + offset: `new Rescaling({ scale: 2, offset: -1 })` takes pixels of 0..1 to -1..1. */
+export class Rescaling extends Layer {
+  readonly kind = 'Rescaling';
+  private readonly scale: number;
+  private readonly offset: number;
+
+  /** @throws ArgumentError unless both are numbers */
+  constructor(options: LayerOptions & { scale: number; offset?: number }) {
+    super(options);
+    this.scale = options.scale;
+    this.offset = options.offset ?? 0;
+    for (const what of ['scale', 'offset'] as const) {
+      if (!Number.isFinite(this[what])) {
+        throw new ArgumentError(`Rescaling: ${what} must be a number, but is ${show(this[what])}`);
+      }
+    }
+  }
+
+  plan(inputShape: Shape) {
+    return { outputShape: inputShape, weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    const y = this.scale === 1 ? x : mul(x, this.scale);
+    return this.offset === 0 ? y : add(y, this.offset);
+  }
+}
+
+/** The same elements in another shape; one size may be -1, which takes what is left. */
+export class Reshape extends Layer {
+  readonly kind = 'Reshape';
+
+  /** @param targetShape shape of one sample. @throws ArgumentError unless it is one */
+  constructor(
+    private readonly targetShape: Shape,
+    options: LayerOptions = {},
+  ) {
+    super(options);
+    const legal = Array.isArray(targetShape) && targetShape.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
+    if (!legal || targetShape.filter((n) => n === -1).length > 1) {
+      throw new ArgumentError(
+        `Reshape: takes the shape of one sample, in which one size may be -1, but was given ${show(targetShape)}`,
+      );
+    }
+  }
+
+  plan(inputShape: Shape) {
+    const size = sizeOf(inputShape);
+    const rest = size / Math.abs(sizeOf(this.targetShape));
+    const outputShape = this.targetShape.map((n) => (n === -1 ? rest : n));
+    if (sizeOf(outputShape) !== size || !outputShape.every(Number.isInteger)) {
+      throw new ShapeError(
+        `Reshape: samples of ${showShape(inputShape)} have ${size} elements, which do not make up ${showShape(this.targetShape)}`,
+      );
+    }
+    return { outputShape, weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    return reshape(x, [x.shape[0]!, ...this.plan(x.shape.slice(1)).outputShape]);
+  }
+}
+
+/** The axes of each sample in another order, counted from 1 (0 is the batch), as in Keras: [2, 1] swaps two. */
+export class Permute extends Layer {
+  readonly kind = 'Permute';
+
+  /** @throws ArgumentError unless `dims` names each axis of a sample once */
+  constructor(
+    private readonly dims: readonly number[],
+    options: LayerOptions = {},
+  ) {
+    super(options);
+    const sorted = Array.isArray(dims) ? [...dims].sort((a, b) => a - b) : [];
+    if (sorted.length === 0 || sorted.some((axis, i) => axis !== i + 1)) {
+      throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);
+    }
+  }
+
+  plan(inputShape: Shape) {
+    if (inputShape.length !== this.dims.length) {
+      throw new ShapeError(
+        `Permute: dims ${showShape(this.dims)} are for samples of ${this.dims.length} axes, but gets ${showShape(inputShape)}`,
+      );
+    }
+    return { outputShape: this.dims.map((axis) => inputShape[axis - 1]!), weights: [] };
+  }
+
+  call(x: Tensor): Tensor {
+    return transpose(x, [0, ...this.dims]);
+  }
+}

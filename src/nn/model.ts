@@ -1,0 +1,316 @@
+import { softmax } from '../autograd/softmax.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { checkOptions } from '../check.ts';
+import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import { checkSeed } from '../random.ts';
+import type { BatchSource } from './batch-source.ts';
+import type { History } from './callbacks.ts';
+import { evaluate, type Metrics } from './evaluate.ts';
+import { type FitOptions, fit } from './fit.ts';
+import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph } from './graph.ts';
+import { type CallContext, type CallOptions, Layer } from './layers/layer.ts';
+import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
+import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
+import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
+import { predict } from './predict.ts';
+import { countParams, summaryTable } from './summary.ts';
+
+export interface ModelOptions {
+  /** Where samples come in: what `input(shape)` returned. */
+  inputs: SymbolicTensor;
+  /** What the model computes: what a layer's `apply` returned. */
+  outputs: SymbolicTensor;
+  name?: string;
+}
+
+export interface CompileOptions {
+  optimizer: OptimizerName | Optimizer;
+  loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
+  /** Accuracy comes with the loss kernel at no cost and is always reported; naming it documents the intent, as in Keras. */
+  metrics?: 'accuracy'[];
+}
+
+/**
+ * Layers between one input and one output, with branches and sums as wanted:
+ *
+ *     const x = input([32, 32, 3]);
+ *     const y = new Conv2D({ filters: 3, kernelSize: 3, padding: 'same' }).apply(x);
+ *     const model = new Model({ inputs: x, outputs: new Add().apply([x, y]) });
+ *
+ * Shapes are checked as layers are applied, before there is a device; `build` makes the weights, `compile` chooses how to
+ * train, `fit` trains. A layer applied twice shares its weights. A model is a layer too: inside another one its weights are
+ * part of that one's, which begin with a copy of its own values if it was built.
+ */
+export class Model extends Layer {
+  readonly kind: string = 'Functional';
+  private readonly graph: Graph;
+  private store: ParameterStore | null = null;
+  private compiled: { optimizer: Optimizer; loss: Loss; input: LossInput } | null = null;
+
+  declare readonly inputShape: Shape;
+
+  /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
+  constructor(options: ModelOptions) {
+    checkOptions(new.target.name, options);
+    super({ name: options.name, inputShape: options.inputs?.shape });
+    this.graph = traceGraph(new.target.name, options.inputs, options.outputs);
+  }
+
+  /** The name, or Keras's for a model without one. */
+  get title(): string {
+    return this.name ?? snakeCase(this.kind);
+  }
+
+  /** The layers in the order in which they were applied, each once. */
+  get layers(): readonly Layer[] {
+    return this.graph.layers.map(({ layer }) => layer);
+  }
+
+  /** The layers with their names and shapes in this model. */
+  get plannedLayers(): readonly PlannedLayer[] {
+    return this.graph.layers;
+  }
+
+  /** A layer by its name in this model, such as `conv2d_1`. @throws ArgumentError when there is none */
+  getLayer(name: string): Layer {
+    const found = this.graph.layers.find((planned) => planned.name === name);
+    if (found) return found.layer;
+    const names = this.graph.layers.map((planned) => planned.name).join(', ');
+    throw new ArgumentError(`${this.title}: there is no layer ${name}; its layers are ${names}`);
+  }
+
+  get outputShape(): Shape {
+    return this.graph.outputShape;
+  }
+
+  /** The device the weights live on. @throws ArgumentError before `build` */
+  get device(): Device {
+    return this.parameters.device;
+  }
+
+  /** The flat buffers behind the weights. @throws ArgumentError before `build` */
+  get parameters(): ParameterStore {
+    if (!this.store) throw new ArgumentError(`${this.title}: build(device) comes first`);
+    if (this.store.values.disposed) throw new DisposedError(`${this.title}: used after dispose()`);
+    return this.store;
+  }
+
+  /** All weights in the order of the layers, kernel before bias. @throws ArgumentError before `build` */
+  get weights(): readonly Weight[] {
+    return this.parameters.weights;
+  }
+
+  /** Those that training changes now. @throws ArgumentError before `build` */
+  get trainableWeights(): readonly Weight[] {
+    return this.weights.filter(({ trainable }) => trainable);
+  }
+
+  /** Those of frozen layers, and those that are never trained. @throws ArgumentError before `build` */
+  get nonTrainableWeights(): readonly Weight[] {
+    return this.weights.filter(({ trainable }) => !trainable);
+  }
+
+  /** Number of values in all weights, trainable or not, as in Keras. */
+  countParams(): number {
+    const { trainable, nonTrainable } = countParams(this.weightSpecs());
+    return trainable + nonTrainable;
+  }
+
+  /** Whether any layer is to be trained. Assigning it does so to every layer's `trainable`, as in Keras. */
+  override get trainable(): boolean {
+    return this.layers.some((layer) => layer.trainable);
+  }
+
+  override set trainable(trainable: boolean) {
+    for (const layer of this.layers) layer.trainable = trainable;
+  }
+
+  /** Keras's table of layers, output shapes, parameter counts and, where there are branches, what feeds what. */
+  summary(): string {
+    return summaryTable(this.title, this.graph, this.weightSpecs());
+  }
+
+  /** Every layer's weights, named after the layer they belong to, and knowing it: what freezes them. */
+  private weightSpecs(): WeightSpec[] {
+    return this.graph.layers.flatMap(({ layer, name, weights }) => {
+      const specs = layer instanceof Model ? layer.weightSpecs() : weights; // it may have been built since it was applied
+      const built = layer instanceof Model && layer.store ? layer.weights : null;
+      return specs.map((spec, i) => ({
+        ...spec,
+        name: `${name}/${spec.name}`,
+        owner: spec.owner ?? layer,
+        copyOf: built?.[i] ?? spec.copyOf,
+      }));
+    });
+  }
+
+  /**
+   * Creates the weights on a device. The same seed gives the same bits everywhere.
+   * @throws ArgumentError for an impossible seed or when called twice
+   */
+  build(device: Device, options: { seed?: number } = {}): this {
+    checkOptions('build', options);
+    if (this.store) throw new ArgumentError(`${this.title}: already built`);
+    const seed = options.seed ?? 0;
+    checkSeed(seed);
+    this.store = new ParameterStore(device, this.weightSpecs(), seed);
+    return this;
+  }
+
+  /**
+   * Chooses optimiser and loss. Called again, it starts with a new optimiser and keeps the weights.
+   * @throws ArgumentError for an unknown loss or optimiser, or one that needs logits or a softmax this model does not end in
+   */
+  compile(options: CompileOptions): this {
+    checkOptions('compile', options);
+    const optimizer = optimizerOf(options.optimizer);
+    const loss = lossOf(options.loss);
+    const input = loss.wants({ endsInSoftmax: this.endsInSoftmax });
+    if (this.compiled?.optimizer !== optimizer) this.compiled?.optimizer.dispose();
+    this.compiled = { optimizer, loss, input };
+    return this;
+  }
+
+  /** What `compile` chose. @throws ArgumentError before it */
+  get training(): { optimizer: Optimizer; loss: Loss; input: LossInput } {
+    if (!this.compiled) throw new ArgumentError(`${this.title}: compile({ optimizer, loss }) comes first`);
+    return this.compiled;
+  }
+
+  override get endsInSoftmax(): boolean {
+    return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.endsInSoftmax;
+  }
+
+  plan(inputShape: Shape) {
+    if (!sameShape(inputShape, this.inputShape)) {
+      throw new ShapeError(
+        `${this.title}: takes samples of ${showShape(this.inputShape)}, but gets ${showShape(inputShape)}`,
+      );
+    }
+    return { outputShape: this.outputShape, weights: this.weightSpecs() };
+  }
+
+  /**
+   * The model's output for x [N, ...inputShape]. On the tape: a loss computed from it can be differentiated.
+   * @throws ShapeError when x does not fit; ArgumentError before `build`
+   */
+  call(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
+    const y = this.callLogits(x, options);
+    return this.endsInSoftmax ? softmax(y) : y;
+  }
+
+  /** The same without a softmax at the end. */
+  override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
+    if (!sameShape(x.shape.slice(1), this.inputShape)) {
+      throw new ShapeError(
+        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}`,
+      );
+    }
+    const { uses, layers } = this.graph;
+    const { weights, training, random } = 'weights' in options ? options : this.ownContext(options);
+    const firstWeights = firstOf(layers, ({ weights }) => weights.length);
+    const firstPlaces = firstOf(uses, ({ layer }) => layers[layer]!.layer.places);
+    const values = [x];
+    const needed = new UseCount(uses);
+    for (const [i, { layer: index, inputs }] of uses.entries()) {
+      const { layer, weights: specs } = layers[index]!;
+      const first = firstWeights[index]!;
+      const context = {
+        weights: weights.slice(first, first + specs.length),
+        training,
+        random: { ...random, layer: random.layer + firstPlaces[i]! },
+      };
+      const given = inputs.map((value) => values[value]!);
+      const last = i === uses.length - 1 && this.endsInSoftmax;
+      values.push(last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context));
+      needed.release(values, inputs);
+    }
+    return values.at(-1)!;
+  }
+
+  private ownContext({ training = false, seed = 0, step = 0 }: CallOptions): CallContext {
+    return { weights: this.weights.map(({ tensor }) => tensor), training, random: { seed, layer: 0, step } };
+  }
+
+  override get places(): number {
+    return this.graph.uses.reduce((sum, { layer }) => sum + this.graph.layers[layer]!.layer.places, 0);
+  }
+
+  /** What `compile` chose, applied to a batch: the mean loss [] and the hits [N]. @throws ArgumentError before `compile` */
+  callLoss(x: Tensor, labels: Tensor, options: CallOptions = {}): { loss: Tensor; hits: Tensor } {
+    const { loss, input } = this.training;
+    return loss.call(input === 'logits' ? this.callLogits(x, options) : this.call(x, options), labels, input);
+  }
+
+  /**
+   * Trains. Loss and accuracy gather on the GPU; nothing waits for a read-back at a step.
+   * @returns one entry an epoch; with `signal` aborted, those finished until then
+   * @throws ArgumentError, ShapeError for data or options that do not fit, before anything is trained
+   */
+  fit(data: BatchSource, options: FitOptions = {}): Promise<History> {
+    return fit(this, data, options);
+  }
+
+  /** Mean loss and accuracy over all samples. @throws ArgumentError, ShapeError, AbortedError */
+  evaluate(data: BatchSource, options: { batchSize?: number; signal?: AbortSignal } = {}): Promise<Metrics> {
+    return evaluate(this, data, options);
+  }
+
+  /** The model's output for every sample: [size, ...outputShape], in order. @throws ArgumentError, ShapeError, AbortedError */
+  predict(data: BatchSource, options: { batchSize?: number; signal?: AbortSignal } = {}): Promise<Float32Array> {
+    return predict(this, data, options);
+  }
+
+  /** Weights and optimiser state are released; the model cannot be used again. */
+  dispose(): void {
+    this.store?.dispose();
+    this.compiled?.optimizer.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Where each item's share begins when the shares lie one after another. */
+function firstOf<T>(items: readonly T[], share: (item: T) => number): number[] {
+  let sum = 0;
+  return items.map((item) => {
+    const first = sum;
+    sum += share(item);
+    return first;
+  });
+}
+
+/**
+ * Releases values that no later layer reads and no backward pass needs, so that inference, and training above a frozen part,
+ * needs memory for the widest place of a model and not for its whole length.
+ */
+class UseCount {
+  private readonly left: number[];
+  /** Values that a tape may still read. */
+  private readonly taped = new Set<number>();
+
+  constructor(uses: Graph['uses']) {
+    this.left = Array<number>(uses.length + 1).fill(0);
+    for (const { inputs } of uses) for (const value of inputs) this.left[value]!++;
+    this.left[uses.length]!++; // the output is wanted
+  }
+
+  /** After the newest of `values` was made from `inputs`. */
+  release(values: readonly Tensor[], inputs: readonly number[]): void {
+    const newest = values.at(-1)!;
+    for (const value of inputs) {
+      this.left[value]!--;
+      if (newest.requiresGrad) this.taped.add(value);
+      const old = values[value]!;
+      const handedOn = values.some(
+        (other, i) => i !== value && other === old && (this.left[i]! > 0 || this.taped.has(i)),
+      );
+      if (value > 0 && this.left[value] === 0 && !this.taped.has(value) && !handedOn && old !== values[0])
+        old.dispose();
+    }
+  }
+}
