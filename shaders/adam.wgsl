@@ -2,26 +2,33 @@
 //   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= step_size * m / (sqrt(v) + eps)
 // step_size = rate * sqrt(1 - b2^t) / (1 - b1^t), computed by the host in float64. Kingma and Ba 2015 (end of section 2),
 // which is Keras's form: eps stands outside the bias correction. With decay > 0 it is AdamW (Loshchilov and Hutter 2019): the
-// old weight loses rate * decay * w besides, which the moments never see. Memory-bound.
+// old weight loses rate * decay * w besides, which the moments never see.
+// Four elements an invocation. g includes the gradient of the penalties (see penalised.wgsl), whose coefficients for this
+// range begin with block `first`. Memory-bound.
 // The complements 1 - b1 and 1 - b2 come from the host: 1 - 0.999 in f32 is off by 5e-5.
-struct Params { size: u32, rest1: f32, rest2: f32, epsilon: f32, decay: f32 }
+struct Params { size: u32, penalties: u32, first: u32, rest1: f32, rest2: f32, epsilon: f32, decay: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> state: StepState;
-@group(0) @binding(2) var<storage, read> gradient: array<f32>;
-@group(0) @binding(3) var<storage, read_write> weight: array<f32>;
-@group(0) @binding(4) var<storage, read_write> m: array<f32>;
-@group(0) @binding(5) var<storage, read_write> v: array<f32>;
+@group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
+@group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> weight: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> v: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= params.size) { return; }
-  let g = gradient[i];
-  let m_new = m[i] + (g - m[i]) * params.rest1;
-  let v_new = v[i] + (g * g - v[i]) * params.rest2;
+  if (i * 4u >= params.size) { return; }
+  let old = weight[i];
+  var g = gradient[i];
+  if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
+  let m_old = m[i];
+  let v_old = v[i];
+  let m_new = m_old + (g - m_old) * params.rest1;
+  let v_new = v_old + (g * g - v_old) * params.rest2;
   m[i] = m_new;
   v[i] = v_new;
-  var w = weight[i];
+  var w = old;
   if (params.decay != 0.0) { w -= w * params.decay * state.rate; }
   weight[i] = w - state.step_size * m_new / (sqrt(v_new) + params.epsilon);
 }

@@ -1,19 +1,24 @@
 // One RMSprop step over all parameters in one flat buffer, in Keras's form (epsilon inside the root):
 //   v = rho v + (1 - rho) g^2;   w -= rate * g / sqrt(v + eps)
-// The complement 1 - rho comes from the host, where it is exact to f32. Memory-bound.
-struct Params { size: u32, rest: f32, epsilon: f32 }
+// Four elements an invocation. g includes the gradient of the penalties (see penalised.wgsl), whose coefficients for this
+// range begin with block `first`. The complement 1 - rho comes from the host, where it is exact to f32. Memory-bound.
+struct Params { size: u32, penalties: u32, first: u32, rest: f32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> state: StepState;
-@group(0) @binding(2) var<storage, read> gradient: array<f32>;
-@group(0) @binding(3) var<storage, read_write> weight: array<f32>;
-@group(0) @binding(4) var<storage, read_write> square: array<f32>;
+@group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
+@group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> weight: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> square: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= params.size) { return; }
-  let g = gradient[i];
-  let v = square[i] + (g * g - square[i]) * params.rest;
+  if (i * 4u >= params.size) { return; }
+  let old = weight[i];
+  var g = gradient[i];
+  if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
+  let before = square[i];
+  let v = before + (g * g - before) * params.rest;
   square[i] = v;
-  weight[i] -= state.step_size * g / sqrt(v + params.epsilon);
+  weight[i] = old - state.step_size * g / sqrt(v + params.epsilon);
 }

@@ -1,4 +1,5 @@
 import adamCode from '../../shaders/adam.wgsl';
+import penalisedCode from '../../shaders/penalised.wgsl';
 import rmspropCode from '../../shaders/rmsprop.wgsl';
 import rmspropMomentumCode from '../../shaders/rmsprop_momentum.wgsl';
 import sgdCode from '../../shaders/sgd.wgsl';
@@ -8,16 +9,30 @@ import type { DeviceArray } from './array.ts';
 import { elementwise, f32, runKernel } from './run.ts';
 import type { StepState } from './step-state.ts';
 
+/** Weights and gradients of one layout, and the penalties whose gradient is to be added to the latter. */
+export interface Update {
+  weight: DeviceArray;
+  gradient: DeviceArray;
+  /** Coefficients (l1, l2) of each block, see `Penalties`; the weights begin with block `first`. */
+  penalties?: { coefficients: DeviceArray; first: number } | null;
+}
+
 function step(
   name: string,
   code: string,
-  params: readonly number[],
-  [weight, gradient, ...slots]: [DeviceArray, DeviceArray, ...DeviceArray[]],
+  { weight, gradient, penalties }: Update,
+  slots: readonly DeviceArray[],
   state: StepState,
+  params: readonly number[],
 ): void {
   const n = weight.models * weight.size;
-  const source = { name, code: stateCode + code };
-  runKernel(weight.device, source, [n, ...params], [state.buffer, gradient, weight, ...slots], elementwise(n));
+  runKernel(
+    weight.device,
+    { name, code: stateCode + penalisedCode + code },
+    [n, penalties ? 1 : 0, penalties?.first ?? 0, ...params],
+    [state.buffer, penalties?.coefficients ?? gradient, gradient, weight, ...slots],
+    elementwise(Math.ceil(n / 4)),
+  );
 }
 
 /**
@@ -25,31 +40,29 @@ function step(
  * `decay` it is AdamW, for which `state` carries the plain rate too. Memory-bound.
  */
 export function adam(
-  weight: DeviceArray,
-  gradient: DeviceArray,
+  update: Update,
   moments: { m: DeviceArray; v: DeviceArray },
   state: StepState,
   options: { beta1: number; beta2: number; epsilon: number; decay?: number },
 ): void {
   const { beta1, beta2, epsilon, decay = 0 } = options;
   const params = [f32(1 - beta1), f32(1 - beta2), f32(epsilon), f32(decay)];
-  step('adam', adamCode, params, [weight, gradient, moments.m, moments.v], state);
+  step('adam', adamCode, update, [moments.m, moments.v], state, params);
 }
 
 /** One step of gradient descent on flat arrays of one layout, in place; with momentum where there is a velocity. Memory-bound. */
 export function sgd(
-  weight: DeviceArray,
-  gradient: DeviceArray,
+  update: Update,
   velocity: DeviceArray | undefined,
   state: StepState,
   options: { momentum: number; nesterov: boolean },
 ): void {
   if (!velocity) {
-    step('sgd', sgdCode, [], [weight, gradient], state);
+    step('sgd', sgdCode, update, [], state, []);
     return;
   }
   const params = [f32(options.momentum), options.nesterov ? 1 : 0];
-  step('sgd_momentum', sgdMomentumCode, params, [weight, gradient, velocity], state);
+  step('sgd_momentum', sgdMomentumCode, update, [velocity], state, params);
 }
 
 /** What RMSprop remembers: the mean square, and for momentum or a centered form both others. */
@@ -61,17 +74,16 @@ export interface RmspropSlots {
 
 /** One RMSprop step on flat arrays of one layout, in place. Memory-bound. */
 export function rmsprop(
-  weight: DeviceArray,
-  gradient: DeviceArray,
+  update: Update,
   { square, average, velocity }: RmspropSlots,
   state: StepState,
   options: { rho: number; epsilon: number; momentum: number; centered: boolean },
 ): void {
   const params = [f32(1 - options.rho), f32(options.epsilon)];
   if (!average || !velocity) {
-    step('rmsprop', rmspropCode, params, [weight, gradient, square], state);
+    step('rmsprop', rmspropCode, update, [square], state, params);
     return;
   }
   params.push(f32(options.momentum), options.centered ? 1 : 0);
-  step('rmsprop_momentum', rmspropMomentumCode, params, [weight, gradient, square, average, velocity], state);
+  step('rmsprop_momentum', rmspropMomentumCode, update, [square, average, velocity], state, params);
 }

@@ -1,3 +1,4 @@
+import penalisedCode from '../../shaders/penalised.wgsl';
 import penaltyBlocksCode from '../../shaders/penalty_blocks.wgsl';
 import penaltyGradientCode from '../../shaders/penalty_gradient.wgsl';
 import { DeviceArray } from './array.ts';
@@ -27,7 +28,7 @@ export function addPenaltyGradient(
   gradient: DeviceArray,
   first: number,
 ): void {
-  const source = { name: 'penalty_gradient', code: penaltyGradientCode };
+  const source = { name: 'penalty_gradient', code: penalisedCode + penaltyGradientCode };
   const params = [weight.size, first];
-  runKernel(weight.device, source, params, [weight, coefficients, gradient], elementwise(weight.size));
+  runKernel(weight.device, source, params, [coefficients, weight, gradient], elementwise(Math.ceil(weight.size / 4)));
 }

@@ -55,7 +55,6 @@ export async function fit(model: Model, data: BatchSource, options: FitOptions):
       if (parameters.trainableRuns.length > 0) {
         result.loss.backward();
         parameters.settleGradients();
-        parameters.penalties?.addGradients();
         optimizer.apply(parameters, runner.state);
       }
       totals.add(total, result.hits);

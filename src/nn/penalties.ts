@@ -3,11 +3,11 @@ import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { addPenaltyGradient, penaltyValue } from '../kernels/penalties.ts';
 import { add } from '../kernels/pointwise.ts';
-import type { ParameterStore } from './parameters.ts';
+import type { ParameterStore, Run } from './parameters.ts';
 
 /**
- * The penalties of a model's weights, worked out on the flat buffers: one dispatch for all gradients and up to three for the
- * value, whatever the number of layers. The penalty of a frozen weight stays in the loss, as in TensorFlow's Keras 2 (Keras 3
+ * The penalties of a model's weights, worked out on the flat buffers: the optimiser's dispatch adds the gradients, and up to three
+ * give the value, whatever the number of layers. The penalty of a frozen weight stays in the loss, as in TensorFlow's Keras 2 (Keras 3
  * leaves it out), and has no gradient.
  */
 export class Penalties {
@@ -38,13 +38,19 @@ export class Penalties {
     return new Tensor(add(loss.array, penaltyValue(this.store.values, this.coefficients)));
   }
 
+  /** The coefficients of a range, for a kernel that adds the gradient itself; null for a range without penalties. */
+  of({ offset, size }: Run): { coefficients: DeviceArray; first: number } | null {
+    const [first, blocks] = [offset / BLOCK, size / BLOCK];
+    const penalised = this.table.subarray(2 * first, 2 * (first + blocks)).some((coefficient) => coefficient !== 0);
+    return penalised ? { coefficients: this.coefficients, first } : null;
+  }
+
   /** Adds to the gradients that a backward pass left in the store. */
   addGradients(): void {
     const { values, gradients, trainableRuns } = this.store;
     for (const run of trainableRuns) {
-      const [first, blocks] = [run.offset / BLOCK, run.size / BLOCK];
-      if (!this.table.subarray(2 * first, 2 * (first + blocks)).some((coefficient) => coefficient !== 0)) continue;
-      addPenaltyGradient(part(values, run), this.coefficients, part(gradients, run), first);
+      const range = this.of(run);
+      if (range) addPenaltyGradient(part(values, run), range.coefficients, part(gradients, run), range.first);
     }
   }
 

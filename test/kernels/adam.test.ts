@@ -31,7 +31,7 @@ describeOnDevice('the Adam kernel', (device) => {
       const g = tensor(device, gradient(step).data, [size]);
       const stepSize = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
       onDevice.write({ batchStart: 0, step, stepSize });
-      adam(weight.array, g.array, { m: m.array, v: v.array }, onDevice, options);
+      adam({ weight: weight.array, gradient: g.array }, { m: m.array, v: v.array }, onDevice, options);
       device.flush();
       g.dispose();
     }

@@ -1,5 +1,5 @@
 import type { DeviceArray } from '../../kernels/array.ts';
-import { adam } from '../../kernels/optimizer.ts';
+import { adam, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
 import { FlatOptimizer, NOT_NEGATIVE, type OptimizerOptions, POSITIVE, SHARE } from './optimizer.ts';
 
@@ -41,10 +41,10 @@ export class Adam extends FlatOptimizer {
     return (this.rateAt(t) * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
   }
 
-  protected update(weight: DeviceArray, gradient: DeviceArray, slots: DeviceArray[], state: StepState): void {
+  protected update(range: Update, slots: DeviceArray[], state: StepState): void {
     const [m, v] = slots as [DeviceArray, DeviceArray];
     const { beta1, beta2, epsilon, decay } = this;
-    adam(weight, gradient, { m, v }, state, { beta1, beta2, epsilon, decay });
+    adam(range, { m, v }, state, { beta1, beta2, epsilon, decay });
   }
 }
 

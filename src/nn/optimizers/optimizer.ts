@@ -1,6 +1,7 @@
 import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
+import type { Update } from '../../kernels/optimizer.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import type { StepState } from '../../kernels/step-state.ts';
 import type { ParameterStore } from '../parameters.ts';
@@ -22,7 +23,10 @@ export interface Optimizer {
   stepSize(t: number): number;
   /** Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model */
   build(store: ParameterStore): void;
-  /** Dispatches the update of what is trainable; `state` carries the step size. */
+  /**
+   * Dispatches the update of what is trainable, by the gradients in the store and those of its penalties; `state` carries the
+   * step size.
+   */
   apply(store: ParameterStore, state: StepState): void;
   dispose(): void;
 }
@@ -91,15 +95,20 @@ export abstract class FlatOptimizer implements Optimizer {
 
   apply(store: ParameterStore, state: StepState): void {
     if (this.store !== store) throw new ArgumentError(`${this.kind}: apply() before build()`);
-    this.clipping?.apply(store);
+    const { clipping } = this;
+    if (clipping) {
+      store.penalties?.addGradients(); // what is clipped is the sum
+      clipping.apply(store);
+    }
     for (const run of store.trainableRuns) {
       const slots = this.slots.map((slot) => part(slot, run));
-      this.update(part(store.values, run), part(store.gradients, run), slots, state);
+      const penalties = clipping ? null : store.penalties?.of(run);
+      this.update({ weight: part(store.values, run), gradient: part(store.gradients, run), penalties }, slots, state);
     }
   }
 
-  /** Dispatches the update of a range: weights, gradients and this optimiser's state, of one shape. */
-  protected abstract update(weight: DeviceArray, gradient: DeviceArray, slots: DeviceArray[], state: StepState): void;
+  /** Dispatches the update of a range; this optimiser's state is of the weights' shape. */
+  protected abstract update(range: Update, slots: DeviceArray[], state: StepState): void;
 
   dispose(): void {
     this.clipping?.dispose();

@@ -1,5 +1,5 @@
 import type { DeviceArray } from '../../kernels/array.ts';
-import { rmsprop } from '../../kernels/optimizer.ts';
+import { rmsprop, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
 import { FlatOptimizer, type OptimizerOptions, POSITIVE, SHARE } from './optimizer.ts';
 
@@ -40,9 +40,9 @@ export class RMSprop extends FlatOptimizer {
     this.centered = options.centered ?? false;
   }
 
-  protected update(weight: DeviceArray, gradient: DeviceArray, slots: DeviceArray[], state: StepState): void {
+  protected update(range: Update, slots: DeviceArray[], state: StepState): void {
     const [square, average, velocity] = slots as [DeviceArray, DeviceArray?, DeviceArray?];
     const { rho, momentum, epsilon, centered } = this;
-    rmsprop(weight, gradient, { square, average, velocity }, state, { rho, momentum, epsilon, centered });
+    rmsprop(range, { square, average, velocity }, state, { rho, momentum, epsilon, centered });
   }
 }

@@ -1,5 +1,5 @@
 import type { DeviceArray } from '../../kernels/array.ts';
-import { sgd } from '../../kernels/optimizer.ts';
+import { sgd, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
 import { FlatOptimizer, type OptimizerOptions, type Range } from './optimizer.ts';
 
@@ -35,7 +35,7 @@ export class SGD extends FlatOptimizer {
     this.nesterov = options.nesterov ?? false;
   }
 
-  protected update(weight: DeviceArray, gradient: DeviceArray, [velocity]: DeviceArray[], state: StepState): void {
-    sgd(weight, gradient, velocity, state, { momentum: this.momentum, nesterov: this.nesterov });
+  protected update(range: Update, [velocity]: DeviceArray[], state: StepState): void {
+    sgd(range, velocity, state, { momentum: this.momentum, nesterov: this.nesterov });
   }
 }
