@@ -1,14 +1,15 @@
 // Batch normalisation: y[row, c] = scale[c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon) + offset[c]
-// One element an invocation; statistics of this batch or running ones, the kernel does not mind. Memory-bound.
+// One Value an invocation: a number, or a vector of neighbouring channels (size and channels then count vectors). Statistics of
+// this batch or running ones, the kernel does not mind. Memory-bound.
 //   models R, x and y [R, rows, C], scale, offset, mean and variance [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> scale: array<f32>;
-@group(0) @binding(3) var<storage, read> offset: array<f32>;
-@group(0) @binding(4) var<storage, read> mean: array<f32>;
-@group(0) @binding(5) var<storage, read> variance: array<f32>;
-@group(0) @binding(6) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read> scale: array<Value>;
+@group(0) @binding(3) var<storage, read> offset: array<Value>;
+@group(0) @binding(4) var<storage, read> mean: array<Value>;
+@group(0) @binding(5) var<storage, read> variance: array<Value>;
+@group(0) @binding(6) var<storage, read_write> y: array<Value>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {

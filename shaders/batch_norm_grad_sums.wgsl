@@ -1,16 +1,17 @@
-// The two sums of batch normalisation's gradient, first of two passes, over the rows of slice s:
+// The two sums of batch normalisation's gradient, over the rows of slice s:
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
-// Added up by reduce_rows.wgsl they are the gradients of offset and scale. The slices depend on the shape of one model
-// alone: the same bits every time. Memory-bound.
+// Added up (by reduce_rows.wgsl, where there is more than one slice) they are the gradients of offset and scale. The slices
+// depend on the shape of one model alone: the same bits every time. One Value an invocation: a number, or a vector of
+// neighbouring channels. Memory-bound.
 //   models R, x and dy [R, rows, C], mean and variance [R, C], part_dy and part_dot [R, slices, C]
 struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read> mean: array<f32>;
-@group(0) @binding(4) var<storage, read> variance: array<f32>;
-@group(0) @binding(5) var<storage, read_write> part_dy: array<f32>;
-@group(0) @binding(6) var<storage, read_write> part_dot: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read> dy: array<Value>;
+@group(0) @binding(3) var<storage, read> mean: array<Value>;
+@group(0) @binding(4) var<storage, read> variance: array<Value>;
+@group(0) @binding(5) var<storage, read_write> part_dy: array<Value>;
+@group(0) @binding(6) var<storage, read_write> part_dot: array<Value>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -23,8 +24,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let center = mean[model * p.channels + c];
   let last = min((s + 1u) * p.slice, p.rows);
   let base = model * p.rows * p.channels + c;
-  var sum = 0.0;
-  var dot = 0.0;
+  var sum = Value();
+  var dot = Value();
   for (var row = s * p.slice; row < last; row++) {
     let at = base + row * p.channels;
     let g = dy[at];

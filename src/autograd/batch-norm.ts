@@ -52,8 +52,7 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
     'the offset': shift,
     ...(kept && { 'the running mean': kept.mean, 'the running variance': kept.variance }),
   });
-  const batch = kernels.batchStatistics(operator, input);
-  if (kept) kernels.updateRunning(kept, batch, momentum);
+  const batch = kernels.batchStatistics(operator, input, kept ? { ...kept, momentum } : null);
   const y = kernels.batchNorm(input, factor, shift, batch, epsilon);
   return taped(y, [x, scale, offset], (dy, { wants, into }) => {
     const sums = kernels.batchNormParameterGrads(input, dy, batch, epsilon, { dscale: into(1), doffset: into(2) });

@@ -1,12 +1,12 @@
 import normCode from '../../shaders/batch_norm.wgsl';
+import combineCode from '../../shaders/batch_norm_combine.wgsl';
 import gradCode from '../../shaders/batch_norm_grad.wgsl';
 import gradSumsCode from '../../shaders/batch_norm_grad_sums.wgsl';
-import runningCode from '../../shaders/batch_norm_running.wgsl';
-import squaresCode from '../../shaders/batch_norm_squares.wgsl';
+import momentsCode from '../../shaders/batch_norm_moments.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
 import { sumRows } from './reduce.ts';
-import { checkDType, commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from './run.ts';
 
 /** Per channel, of a batch or running. */
 export interface Statistics {
@@ -14,12 +14,15 @@ export interface Statistics {
   variance: DeviceArray;
 }
 
-/** x seen as [rows, channels]. */
+/** Up to this many rows are one slice; above, slices of about the square root keep both passes short. */
+const ONE_SLICE = 64;
+
+/** x seen as [rows, channels], cut into slices of rows. */
 function columns(x: DeviceArray) {
   const channels = x.shape.at(-1)!;
   const rows = channels === 0 ? 0 : x.size / channels;
-  const slice = Math.max(1, Math.ceil(Math.sqrt(rows)));
-  return { rows, channels, slice, slices: Math.max(1, Math.ceil(rows / slice)) };
+  const slice = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
+  return { rows, channels, slice, slices: Math.max(1, Math.ceil(rows / slice)), lanes: lanesOf(channels) };
 }
 
 /** @throws ShapeError, ArgumentError unless x is f32 [...,C] and all of `perChannel` are f32 [C]. */
@@ -39,23 +42,35 @@ export function checkBatchNorm(operator: string, x: DeviceArray, perChannel: Rec
 }
 
 /**
- * Mean and biased variance of each channel of x [...,C], in two passes (mean, then squared deviations) because one pass
- * cancels. Memory-bound.
+ * Mean and biased variance of each channel of x [...,C], in two passes: of slices, then of all. Where running statistics are
+ * given, they take in these: running = momentum * running + (1 - momentum) * batch, in place. Memory-bound.
  * @throws ShapeError where there is nothing to take the mean of
  */
-export function batchStatistics(operator: string, x: DeviceArray): Statistics {
-  const { rows, channels, slice, slices } = columns(x);
+export function batchStatistics(
+  operator: string,
+  x: DeviceArray,
+  running: (Statistics & { momentum: number }) | null,
+): Statistics {
+  const { rows, channels, slice, slices, lanes } = columns(x);
   if (rows === 0 && channels > 0) {
     throw new ShapeError(`${operator}: an empty batch has no mean (input ${showShape(x.shape)})`);
   }
-  const mean = sumRows(x, channels, { scale: 1 / rows });
-  const part = DeviceArray.empty(x.device, [slices, channels], { models: x.models });
-  const source = { name: 'batch_norm_squares', code: squaresCode };
-  const workgroups = elementwise(part.size, x.models);
-  runKernel(x.device, source, [rows, channels, slice, slices], [x, mean, part], workgroups);
-  const variance = sumRows(part, channels, { scale: 1 / rows });
-  part.dispose();
-  return { mean, variance };
+  const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { models: x.models });
+  const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
+  const params = [rows, channels / lanes, slice, slices];
+  const moments = laned('batch_norm_moments', momentsCode, lanes);
+  runKernel(x.device, moments, params, [x, partMean, partSquare], elementwise(partMean.size / lanes, x.models));
+  const batch = { mean: array([channels]), variance: array([channels]) };
+  const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
+  runKernel(
+    x.device,
+    laned('batch_norm_combine', combineCode, lanes),
+    [...params, f32(1 - kept.momentum)],
+    [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
+    elementwise(channels / lanes, x.models),
+  );
+  for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
+  return batch;
 }
 
 /** Normalises, scales and shifts each channel of x [...,C] in one kernel. Memory-bound. */
@@ -67,9 +82,10 @@ export function batchNorm(
   epsilon: number,
 ): DeviceArray {
   const y = output(x.device, x.shape, x.models);
-  const source = { name: 'batch_norm', code: normCode };
-  const params = [x.size, columns(x).channels, f32(epsilon)];
-  runKernel(x.device, source, params, [x, scale, offset, mean, variance, y], elementwise(x.size, x.models));
+  const { channels, lanes } = columns(x);
+  const params = [x.size / lanes, channels / lanes, f32(epsilon)];
+  const bindings = [x, scale, offset, mean, variance, y];
+  runKernel(x.device, laned('batch_norm', normCode, lanes), params, bindings, elementwise(x.size / lanes, x.models));
   return y;
 }
 
@@ -81,16 +97,23 @@ export function batchNormParameterGrads(
   epsilon: number,
   into: { dscale?: DeviceArray; doffset?: DeviceArray } = {},
 ): { dscale: DeviceArray; doffset: DeviceArray } {
-  const { rows, channels, slice, slices } = columns(x);
-  const parts = [0, 1].map(() => DeviceArray.empty(x.device, [slices, channels], { models: x.models }));
-  const source = { name: 'batch_norm_grad_sums', code: gradSumsCode };
-  const params = [rows, channels, slice, slices, f32(epsilon)];
-  const workgroups = elementwise(slices * channels, x.models);
-  runKernel(x.device, source, params, [x, dy, mean, variance, ...parts], workgroups);
-  const doffset = sumRows(parts[0]!, channels, { into: into.doffset });
-  const dscale = sumRows(parts[1]!, channels, { into: into.dscale });
-  for (const part of parts) part.dispose();
-  return { dscale, doffset };
+  const { rows, channels, slice, slices, lanes } = columns(x);
+  const whole = slices === 1; // then the sums are the gradients
+  const [dscale, doffset] = [into.dscale, into.doffset].map((home) => output(x.device, [channels], x.models, home));
+  const part = (total: DeviceArray) =>
+    whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
+  const [partDy, partDot] = [part(doffset!), part(dscale!)];
+  const params = [rows, channels / lanes, slice, slices, f32(epsilon)];
+  const source = laned('batch_norm_grad_sums', gradSumsCode, lanes);
+  const workgroups = elementwise((slices * channels) / lanes, x.models);
+  runKernel(x.device, source, params, [x, dy, mean, variance, partDy, partDot], workgroups);
+  if (!whole) {
+    sumRows(partDy, channels, { into: doffset });
+    sumRows(partDot, channels, { into: dscale });
+    partDy.dispose();
+    partDot.dispose();
+  }
+  return { dscale: dscale!, doffset: doffset! };
 }
 
 /** Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. Memory-bound. */
@@ -103,24 +126,12 @@ export function batchNormInputGrad(
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
   into?: DeviceArray,
 ): DeviceArray {
-  const { rows, channels } = columns(x);
+  const { rows, channels, lanes } = columns(x);
   const dx = output(x.device, x.shape, x.models, into);
-  const source = { name: 'batch_norm_grad', code: gradCode };
-  const params = [x.size, channels, f32(epsilon), f32(1 / rows), sums ? 1 : 0];
+  const source = laned('batch_norm_grad', gradCode, lanes);
+  const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0];
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
   const bindings = [x, dy, scale, mean, variance, doffset, dscale, dx];
-  runKernel(x.device, source, params, bindings, elementwise(x.size, x.models));
+  runKernel(x.device, source, params, bindings, elementwise(x.size / lanes, x.models));
   return dx;
-}
-
-/** running = momentum * running + (1 - momentum) * batch, in place, on the GPU. Memory-bound. */
-export function updateRunning(running: Statistics, batch: Statistics, momentum: number): void {
-  const n = batch.mean.size * batch.mean.models;
-  runKernel(
-    batch.mean.device,
-    { name: 'batch_norm_running', code: runningCode },
-    [n, f32(1 - momentum)],
-    [batch.mean, batch.variance, running.mean, running.variance],
-    elementwise(n),
-  );
 }

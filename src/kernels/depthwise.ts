@@ -5,7 +5,7 @@ import { ShapeError } from '../errors.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
 import { type ConvGeometry, type ConvOptions, inputShape, outputShape } from './conv-geometry.ts';
 import { sumRows } from './reduce.ts';
-import { checkDType, checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
+import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from './run.ts';
 import { pair, slide } from './window.ts';
 
 /** All sizes of a depthwise convolution; `outChannels` is `inChannels * multiplier`. */
@@ -43,11 +43,7 @@ export function depthwiseGeometry(x: DeviceArray, filter: DeviceArray, options: 
  */
 const lanesOf = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChannels % 4 === 0 ? 4 : 1);
 
-function kernel(name: string, code: string, g: DepthwiseGeometry) {
-  return lanesOf(g) === 4
-    ? { name: `${name}_vec4`, code: `alias Value = vec4f;\n${code}` }
-    : { name, code: `alias Value = f32;\n${code}` };
-}
+const kernel = (name: string, code: string, g: DepthwiseGeometry) => laned(name, code, lanesOf(g));
 
 /** In the order of the shaders' `Params`. */
 function geometryParams(g: DepthwiseGeometry): number[] {

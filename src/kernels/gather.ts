@@ -1,4 +1,5 @@
 import imagesCode from '../../shaders/gather_images.wgsl';
+import wholeImagesCode from '../../shaders/gather_images_vec4.wgsl';
 import labelsCode from '../../shaders/gather_labels.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
 import type { DeviceArray } from './array.ts';
@@ -24,13 +25,18 @@ export function gatherImages(
   transform: { scale: number; offset: number },
 ): void {
   const batch = x.shape[0]!;
+  const size = x.size / batch;
+  const source =
+    size === 4 * images.stride
+      ? { name: 'gather_images_vec4', code: stateCode + wholeImagesCode }
+      : { name: 'gather_images', code: stateCode + imagesCode };
   for (const { words, first, count } of images.chunks) {
     runKernel(
       x.device,
-      { name: 'gather_images', code: stateCode + imagesCode },
-      [x.size / batch, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
+      source,
+      [size, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
       [state.buffer, words, order, x],
-      elementwise(batch * images.stride, x.models),
+      [Math.ceil(images.stride / 64), Math.min(batch, 65535), x.models],
     );
   }
 }

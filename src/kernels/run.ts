@@ -13,6 +13,17 @@ export function elementwise(n: number, models = 1): Workgroups {
   return [x, x === 0 ? 0 : Math.ceil(groups / x), models];
 }
 
+/** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
+export type Lanes = 1 | 2 | 4;
+export const lanesOf = (channels: number): Lanes => (channels % 4 === 0 ? 4 : channels % 2 === 0 ? 2 : 1);
+
+/** A kernel written for `Value`s (and `Index`es): numbers, or vectors of `lanes` of them. Its channels then count vectors. */
+export function laned(name: string, code: string, lanes: Lanes): KernelSource {
+  if (lanes === 1) return { name, code: `alias Value = f32;\nalias Index = u32;\nalias Truth = bool;\n${code}` };
+  const types = `alias Value = vec${lanes}f;\nalias Index = vec${lanes}u;\nalias Truth = vec${lanes}<bool>;\n`;
+  return { name: `${name}_vec${lanes}`, code: types + code };
+}
+
 const word = new DataView(new ArrayBuffer(4));
 /** The 32 bits of a float, to stand among a kernel's integer parameters. */
 export function f32(value: number): number {

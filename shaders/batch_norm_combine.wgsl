@@ -1,0 +1,47 @@
+// Mean and biased variance of each channel from those of its slices, second of two passes (Chan, Golub and LeVeque 1979):
+//   mean = x[0] + m      m = sum n_s mean_s / n      variance = sum (square_s + n_s (mean_s - m)^2) / n
+// and the running statistics, in place: running += (batch - running) * (1 - momentum), where `rest` = 1 - momentum comes from
+// the host because in f32 the difference would lose digits; 0 leaves them alone. One Value an invocation. Memory-bound.
+//   models R, x [R, rows, C], part_mean and part_square [R, slices, C], the others [R, C]
+struct Params { rows: u32, channels: u32, slice: u32, slices: u32, rest: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read> part_mean: array<Value>;
+@group(0) @binding(3) var<storage, read> part_square: array<Value>;
+@group(0) @binding(4) var<storage, read_write> mean: array<Value>;
+@group(0) @binding(5) var<storage, read_write> variance: array<Value>;
+@group(0) @binding(6) var<storage, read_write> running_mean: array<Value>;
+@group(0) @binding(7) var<storage, read_write> running_variance: array<Value>;
+
+// Rows of slice s, as a number.
+fn rows_of(s: u32) -> f32 {
+  return f32(min(params.slice, params.rows - s * params.slice));
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  let model = group.z;
+  if (i >= p.channels) { return; }
+  let base = model * p.slices * p.channels + i;
+  var sum = Value();
+  for (var s = 0u; s < p.slices; s++) {
+    sum += part_mean[base + s * p.channels] * rows_of(s);
+  }
+  let m = sum / f32(p.rows);
+  var square = Value();
+  for (var s = 0u; s < p.slices; s++) {
+    let deviation = part_mean[base + s * p.channels] - m;
+    square += part_square[base + s * p.channels] + deviation * deviation * rows_of(s);
+  }
+  let at = model * p.channels + i;
+  let center = x[model * p.rows * p.channels + i] + m;
+  let spread = square / f32(p.rows);
+  mean[at] = center;
+  variance[at] = spread;
+  if (p.rest != 0.0) {
+    running_mean[at] += (center - running_mean[at]) * p.rest;
+    running_variance[at] += (spread - running_variance[at]) * p.rest;
+  }
+}

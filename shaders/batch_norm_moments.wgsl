@@ -1,0 +1,38 @@
+// Mean and squared deviations of the rows of slice s, first of two passes:
+//   part_mean[s, c] = mean of x[row, c] - x[0, c]      part_square[s, c] = sum of (x[row, c] - x[0, c] - part_mean[s, c])^2
+// The mean is subtracted before squaring because E[x^2] - E[x]^2 cancels, and all is relative to the first row because means
+// far from 0 have few digits left for the differences between slices. The slices depend on the shape of one model alone:
+// the same bits every time. One Value an invocation: a number, or a vector of neighbouring channels. Memory-bound.
+//   models R, x [R, rows, C], part_mean and part_square [R, slices, C]
+struct Params { rows: u32, channels: u32, slice: u32, slices: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read_write> part_mean: array<Value>;
+@group(0) @binding(3) var<storage, read_write> part_square: array<Value>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  let model = group.z;
+  if (i >= p.slices * p.channels) { return; }
+  let s = i / p.channels;
+  let c = i - s * p.channels;
+  let first = s * p.slice;
+  let last = min(first + p.slice, p.rows);
+  let base = model * p.rows * p.channels + c;
+  let shift = x[base];
+  var sum = Value();
+  for (var row = first; row < last; row++) {
+    sum += x[base + row * p.channels] - shift;
+  }
+  let mean = sum / f32(last - first);
+  var square = Value();
+  for (var row = first; row < last; row++) {
+    let deviation = x[base + row * p.channels] - shift - mean;
+    square += deviation * deviation;
+  }
+  let at = model * p.slices * p.channels + i;
+  part_mean[at] = mean;
+  part_square[at] = square;
+}

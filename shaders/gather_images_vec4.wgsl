@@ -1,0 +1,26 @@
+// A batch from images stored as bytes: x[r, b, i] = scale * images[order[r, batch_start + b], i] + offset, four bytes an
+// invocation, for images of
+// whole words: size = 4 stride. Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch
+// serves the images first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
+//   images [count, stride] words of four bytes, order [R, total], x [R, batch, size]
+struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, count: u32, scale: f32, offset: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> state: StepState;
+@group(0) @binding(2) var<storage, read> images: array<u32>;
+@group(0) @binding(3) var<storage, read> order: array<u32>;
+@group(0) @binding(4) var<storage, read_write> x: array<vec4f>;
+
+// Workgroups count words along x and images along y, so that no invocation divides.
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let word_at = group.x * 64u + local;
+  if (word_at >= p.stride) { return; }
+  for (var b = group.y; b < p.batch; b += groups.y) {
+    let image = order[group.z * p.total + state.batch_start + b] - p.first;
+    if (image >= p.count) { continue; } // another buffer's (an image before `first` wraps to a huge number)
+    let bytes = (vec4u(images[image * p.stride + word_at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
+    let values = vec4f(bytes) * p.scale + p.offset;
+    x[(group.z * p.batch + b) * p.stride + word_at] = values;
+  }
+}
