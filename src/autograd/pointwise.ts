@@ -6,6 +6,7 @@ import {
   type BinaryName,
   binaryTable,
   type ComparisonName,
+  type PredicateName,
   type UnaryName,
   type UnaryRow,
   unaryTable,
@@ -64,6 +65,10 @@ function comparison(name: ComparisonName, x: Operand, y: Operand): Tensor {
   return new Tensor(kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b)));
 }
 
+function predicate(name: PredicateName, x: Tensor): Tensor {
+  return new Tensor(kernels.predicate(name, arrayOf(name, 'the input', x)));
+}
+
 // What each computes, and its derivative, stands in its row of src/kernels/pointwise-table.ts. All of them throw
 // ArgumentError for what is no f32 tensor, and those of two tensors ShapeError where the shapes do not broadcast.
 
@@ -75,12 +80,16 @@ export const exp = (x: Tensor): Tensor => unary('exp', x);
 export const log = (x: Tensor): Tensor => unary('log', x);
 /** The square root; NaN below 0. */
 export const sqrt = (x: Tensor): Tensor => unary('sqrt', x);
+/** 1 / sqrt(x); infinity at 0, NaN below. */
+export const rsqrt = (x: Tensor): Tensor => unary('rsqrt', x);
 /** x^2 */
 export const square = (x: Tensor): Tensor => unary('square', x);
 /** 1 / x */
 export const reciprocal = (x: Tensor): Tensor => unary('reciprocal', x);
 /** |x|; the gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => unary('abs', x);
+/** -1, 0 or 1; NaN stays NaN, as in NumPy (PyTorch: 0). The gradient is 0 everywhere, as in PyTorch. */
+export const sign = (x: Tensor): Tensor => unary('sign', x);
 /** max(x, 0); the gradient at 0 is 0, as in every framework. */
 export const relu = (x: Tensor): Tensor => unary('relu', x);
 /** min(max(x, 0), 6) */
@@ -133,6 +142,17 @@ export const lessEqual = (a: Operand, b: Operand): Tensor => comparison('lessEqu
 export const greater = (a: Operand, b: Operand): Tensor => comparison('greater', a, b);
 /** 1 where a >= b, else 0. */
 export const greaterEqual = (a: Operand, b: Operand): Tensor => comparison('greaterEqual', a, b);
+
+// Logic takes 0 as false and everything else as true, NaN too, as NumPy and PyTorch do. It has no gradient.
+
+/** 1 where both are true, else 0. */
+export const logicalAnd = (a: Operand, b: Operand): Tensor => comparison('logicalAnd', a, b);
+/** 1 where either is true, else 0. */
+export const logicalOr = (a: Operand, b: Operand): Tensor => comparison('logicalOr', a, b);
+/** 1 where x is 0, else 0. */
+export const logicalNot = (x: Tensor): Tensor => predicate('logicalNot', x);
+/** 1 where x is NaN, else 0. */
+export const isNan = (x: Tensor): Tensor => predicate('isNan', x);
 
 /**
  * a where the condition is not 0, else b, with NumPy's broadcasting of all three. The condition, of any

@@ -12,6 +12,8 @@ import {
   binaryTable,
   type ComparisonName,
   comparisonTable,
+  type PredicateName,
+  predicateTable,
   type UnaryName,
   unaryTable,
 } from './pointwise-table.ts';
@@ -30,13 +32,23 @@ function source(name: string, template: string, place: 'FORWARD' | 'DERIVATIVE',
   return { name, code: functionsCode + template.replace(place, expression) };
 }
 
-/** f(x), a row of the table. Memory-bound. @throws ArgumentError */
-export function unary(name: UnaryName, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
-  checkDType(name, 'the input', x, 'f32');
+/** Dispatches f(x). */
+function apply(operator: string, expression: string, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.models);
-  const kernel = source(name, unaryCode, 'FORWARD', unaryTable[name].forward);
+  const kernel = source(operator, unaryCode, 'FORWARD', expression);
   runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x));
   return y;
+}
+
+/** f(x), a row of the table. Memory-bound. @throws ArgumentError */
+export function unary(name: UnaryName, x: DeviceArray, options: RowOptions): DeviceArray {
+  return apply(name, unaryTable[name].forward, x, options);
+}
+
+/** 1 where it holds of x, else 0. Memory-bound. @throws ArgumentError */
+export function predicate(name: PredicateName, x: DeviceArray): DeviceArray {
+  return apply(name, `select(0.0, 1.0, ${predicateTable[name].forward})`, x, [0, 0]);
 }
 
 /** dy f'(x). Memory-bound. */

@@ -86,6 +86,13 @@ export const unaryTable = {
     reference: { forward: Math.sqrt, derivative: (_, y) => 0.5 / y },
     domain: positive,
   },
+  rsqrt: {
+    formula: '1 / sqrt(x); infinity at 0, NaN below',
+    forward: '1.0 / sqrt(x)',
+    derivative: '-0.5 * y * y * y',
+    reference: { forward: (x) => 1 / Math.sqrt(x), derivative: (_, y) => -0.5 * y ** 3 },
+    domain: positive,
+  },
   square: {
     formula: 'x^2',
     forward: 'x * x',
@@ -104,6 +111,13 @@ export const unaryTable = {
     forward: 'abs(x)',
     derivative: 'sign(x)',
     reference: { forward: Math.abs, derivative: (x) => Math.sign(x) },
+    domain: away,
+  },
+  sign: {
+    formula: '-1, 0 or 1; NaN stays NaN, as in NumPy (PyTorch: 0). The gradient is 0 everywhere, as in PyTorch',
+    forward: 'select(select(x, -1.0, x < 0.0), 1.0, x > 0.0)',
+    derivative: '0.0',
+    reference: { forward: Math.sign, derivative: () => 0 },
     domain: away,
   },
   relu: {
@@ -266,7 +280,7 @@ export const binaryTable = {
 export type UnaryName = keyof typeof unaryTable;
 export type BinaryName = keyof typeof binaryTable;
 
-/** Comparisons: 1 where it holds, else 0, as f32. They have no gradient. */
+/** Comparisons and logic: 1 where it holds, else 0, as f32. They have no gradient. */
 export const comparisonTable = {
   equal: { forward: 'a == b', reference: (a: number, b: number) => a === b },
   notEqual: { forward: 'is_nan(a) || is_nan(b) || a != b', reference: (a: number, b: number) => a !== b },
@@ -274,6 +288,16 @@ export const comparisonTable = {
   lessEqual: { forward: 'a <= b', reference: (a: number, b: number) => a <= b },
   greater: { forward: 'a > b', reference: (a: number, b: number) => a > b },
   greaterEqual: { forward: 'a >= b', reference: (a: number, b: number) => a >= b },
+  logicalAnd: { forward: 'is_true(a) && is_true(b)', reference: (a: number, b: number) => a !== 0 && b !== 0 },
+  logicalOr: { forward: 'is_true(a) || is_true(b)', reference: (a: number, b: number) => a !== 0 || b !== 0 },
 } as const;
 
 export type ComparisonName = keyof typeof comparisonTable;
+
+/** The same of one input. */
+export const predicateTable = {
+  logicalNot: { forward: '!is_true(x)', reference: (x: number) => x === 0 },
+  isNan: { forward: 'is_nan(x)', reference: (x: number) => Number.isNaN(x) },
+} as const;
+
+export type PredicateName = keyof typeof predicateTable;
