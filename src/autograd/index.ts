@@ -7,6 +7,7 @@ export { gather, oneHot } from './gather.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export {
   binaryCrossentropy,
+  type CrossentropyOptions,
   categoricalCrossentropy,
   huber,
   meanAbsoluteError,
