@@ -11,6 +11,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read_write> argmax: array<u32>;
 
+// By its bits: some drivers compile x == x to a comparison that is true for NaN.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
@@ -33,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (ix >= p.in_w) { continue; }
         let at = (iy * p.in_w + ix) * p.channels + c;
         let value = x[image + at];
-        if (best_at == 0xffffffffu || (best == best && !(value <= best))) {
+        if (best_at == 0xffffffffu || (!is_nan(best) && (value > best || is_nan(value)))) {
           best = value;
           best_at = at;
         }

@@ -1,5 +1,6 @@
 // The gradient of y = f(a, b) for one operand, dy times its derivative, four elements an invocation; the expression of the
-// derivative comes from a row of src/kernels/pointwise-table.ts, with a, b and y. Memory-bound.   all arrays [size]
+// derivative comes from a row of src/kernels/pointwise-table.ts, with a, b and y, and so does the rule of the product (see
+// pointwise_unary_grad.wgsl). Memory-bound.   all arrays [size]
 struct Params { size: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a4: array<vec4f>;
@@ -8,8 +9,9 @@ struct Params { size: u32 }
 @group(0) @binding(4) var<storage, read> dy4: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> d4: array<vec4f>;
 
-fn derivative(a: f32, b: f32, y: f32) -> f32 {
-  return DERIVATIVE;
+fn gradient(a: f32, b: f32, y: f32, dy: f32) -> f32 {
+  let slope = DERIVATIVE;
+  return PRODUCT;
 }
 
 @compute @workgroup_size(64)
@@ -19,8 +21,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let a = a4[i];
   let b = b4[i];
   let y = y4[i];
-  var value = dy4[i] * vec4f(
-    derivative(a.x, b.x, y.x), derivative(a.y, b.y, y.y), derivative(a.z, b.z, y.z), derivative(a.w, b.w, y.w),
+  let dy = dy4[i];
+  var value = vec4f(
+    gradient(a.x, b.x, y.x, dy.x), gradient(a.y, b.y, y.y, dy.y),
+    gradient(a.z, b.z, y.z, dy.z), gradient(a.w, b.w, y.w, dy.w),
   );
   // Past the end of the array lie its buffer's spare bytes, which stay as they are.
   if (i * 4u + 4u > params.size) {

@@ -5,6 +5,11 @@ fn is_nan(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
 
+// What counts as true, as in NumPy and PyTorch: all but 0 and -0, so NaN does.
+fn is_true(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) != 0u;
+}
+
 // log(1 + e) for 0 <= e <= 1; for small e two terms of its series, since 1 + e rounds e away.
 fn log1p(e: f32) -> f32 {
   return select(log(1.0 + e), e * (1.0 - 0.5 * e), e < 1e-3);

@@ -7,6 +7,7 @@ export { gather, oneHot } from './gather.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export {
   binaryCrossentropy,
+  type CrossentropyOptions,
   categoricalCrossentropy,
   huber,
   meanAbsoluteError,
@@ -25,10 +26,14 @@ export {
   gelu,
   greater,
   greaterEqual,
+  isNan,
   leakyRelu,
   less,
   lessEqual,
   log,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
   maximum,
   minimum,
   mul,
@@ -39,7 +44,9 @@ export {
   reciprocal,
   relu,
   relu6,
+  rsqrt,
   sigmoid,
+  sign,
   softplus,
   sqrt,
   square,
@@ -48,7 +55,7 @@ export {
   where,
 } from './pointwise.ts';
 export { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
-export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
+export { argmax, argmin, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
 export { reshape } from './reshape.ts';
 export { resize } from './resize.ts';
 export { expandDims, pad, slice, squeeze, transpose } from './shape.ts';

@@ -18,6 +18,40 @@ function checkPair(name: string, output: Tensor, target: Tensor): void {
   checkSameShape(name, arrayOf(name, 'the output', output), arrayOf(name, 'the target', target));
 }
 
+export interface CrossentropyOptions {
+  /** Whether the output is logits. Default false: probabilities. */
+  fromLogits?: boolean;
+  /** The share of each target that is spread evenly over the classes, 0 to 1. Default 0. */
+  labelSmoothing?: number;
+}
+
+/** The options with their defaults. @throws ArgumentError */
+export function crossentropyOptions(name: string, options: CrossentropyOptions): Required<CrossentropyOptions> {
+  checkOptions(name, options);
+  const { fromLogits = false, labelSmoothing = 0 } = options;
+  if (typeof fromLogits !== 'boolean') {
+    throw new ArgumentError(`${name}: fromLogits must be true or false, but is ${show(fromLogits)}`);
+  }
+  if (typeof labelSmoothing !== 'number' || !(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    throw new ArgumentError(`${name}: labelSmoothing must be a number from 0 to 1, but is ${show(labelSmoothing)}`);
+  }
+  return { fromLogits, labelSmoothing };
+}
+
+/** @throws ArgumentError unless `delta` is a positive number */
+export function checkDelta(name: string, delta: number): number {
+  if (!(Number.isFinite(delta) && delta > 0)) {
+    throw new ArgumentError(`${name}: delta must be a positive number, but is ${show(delta)}`);
+  }
+  return delta;
+}
+
+/** target (1 - smoothing) + smoothing / classes */
+function smooth(target: Tensor, smoothing: number, classes: number): Tensor {
+  if (smoothing === 0) return target;
+  return add(mul(target, scalar(target, 1 - smoothing)), scalar(target, smoothing / classes));
+}
+
 const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [], value, { models: like.models }));
 
 /** Mean of (target - output)^2 over all elements. @throws ShapeError, ArgumentError */
@@ -38,10 +72,7 @@ export function meanAbsoluteError(output: Tensor, target: Tensor): Tensor {
  */
 export function huber(output: Tensor, target: Tensor, options: { delta?: number } = {}): Tensor {
   checkOptions('huber', options);
-  const { delta = 1 } = options;
-  if (!(Number.isFinite(delta) && delta > 0)) {
-    throw new ArgumentError(`huber: delta must be a positive number, but is ${show(delta)}`);
-  }
+  const delta = checkDelta('huber', options.delta ?? 1);
   checkPair('huber', output, target);
   const error = abs(sub(output, target));
   const near = clip(error, { max: delta });
@@ -52,34 +83,33 @@ export function huber(output: Tensor, target: Tensor, options: { delta?: number 
 
 /**
  * Mean over all elements of -(t log p + (1 - t) log(1 - p)) for targets t in 0 .. 1. From logits x it is
- * softplus(x) - t x, which neither over- nor underflows; from probabilities p is first kept 1e-7 from 0 and 1, as in Keras.
+ * t softplus(-x) + (1 - t) softplus(x), which neither over- nor underflows nor cancels; from probabilities p is first kept 1e-7
+ * from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / 2.
  * @throws ShapeError, ArgumentError
  */
-export function binaryCrossentropy(output: Tensor, target: Tensor, options: { fromLogits?: boolean } = {}): Tensor {
-  checkOptions('binaryCrossentropy', options);
+export function binaryCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
+  const { fromLogits, labelSmoothing } = crossentropyOptions('binaryCrossentropy', options);
   checkPair('binaryCrossentropy', output, target);
-  if (options.fromLogits) return mean(sub(softplus(output), mul(target, output)));
-  const p = clip(output, { min: EPSILON, max: 1 - EPSILON });
   const one = scalar(output, 1);
-  return neg(mean(add(mul(target, log(p)), mul(sub(one, target), log(sub(one, p))))));
+  const t = smooth(target, labelSmoothing, 2);
+  if (fromLogits) return mean(add(mul(t, softplus(neg(output))), mul(sub(one, t), softplus(output))));
+  const p = clip(output, { min: EPSILON, max: 1 - EPSILON });
+  return neg(mean(add(mul(t, log(p)), mul(sub(one, t), log(sub(one, p))))));
 }
 
 /**
  * Mean over the rows of -sum_c t_c log p_c for one-hot (or soft) targets, output and target [N, C]. From probabilities each row
- * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras.
+ * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / C.
  * @throws ShapeError, ArgumentError
  */
-export function categoricalCrossentropy(
-  output: Tensor,
-  target: Tensor,
-  options: { fromLogits?: boolean } = {},
-): Tensor {
-  checkOptions('categoricalCrossentropy', options);
+export function categoricalCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
+  const { fromLogits, labelSmoothing } = crossentropyOptions('categoricalCrossentropy', options);
   checkPair('categoricalCrossentropy', output, target);
-  const logs = options.fromLogits
+  const t = smooth(target, labelSmoothing, target.shape.at(-1) ?? 1);
+  const logs = fromLogits
     ? logSoftmax(output)
     : log(clip(div(output, sum(output, { axis: -1, keepDims: true })), { min: EPSILON, max: 1 - EPSILON }));
-  return neg(mean(sum(mul(target, logs), { axis: -1 })));
+  return neg(mean(sum(mul(t, logs), { axis: -1 })));
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type BinaryName,
   binaryTable,
   type ComparisonName,
+  type PredicateName,
   type UnaryName,
   type UnaryRow,
   unaryTable,
@@ -64,8 +65,14 @@ function comparison(name: ComparisonName, x: Operand, y: Operand): Tensor {
   return new Tensor(kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b)));
 }
 
+function predicate(name: PredicateName, x: Tensor): Tensor {
+  return new Tensor(kernels.predicate(name, arrayOf(name, 'the input', x)));
+}
+
 // What each computes, and its derivative, stands in its row of src/kernels/pointwise-table.ts. All of them throw
 // ArgumentError for what is no f32 tensor, and those of two tensors ShapeError where the shapes do not broadcast.
+// At kinks and at NaN gradients are PyTorch's (test/autograd/kinks.test.ts). Where relu, relu6, clip, sign, maximum and minimum
+// let nothing through, a gradient that is infinite or NaN stops too; elsewhere 0 times infinity is NaN.
 
 /** -x */
 export const neg = (x: Tensor): Tensor => unary('neg', x);
@@ -75,20 +82,24 @@ export const exp = (x: Tensor): Tensor => unary('exp', x);
 export const log = (x: Tensor): Tensor => unary('log', x);
 /** The square root; NaN below 0. */
 export const sqrt = (x: Tensor): Tensor => unary('sqrt', x);
+/** 1 / sqrt(x); infinity at 0, NaN below. */
+export const rsqrt = (x: Tensor): Tensor => unary('rsqrt', x);
 /** x^2 */
 export const square = (x: Tensor): Tensor => unary('square', x);
 /** 1 / x */
 export const reciprocal = (x: Tensor): Tensor => unary('reciprocal', x);
-/** |x|; the gradient at 0 is 0. */
+/** |x|; the gradient is 0 at 0, and at NaN, as in PyTorch. */
 export const abs = (x: Tensor): Tensor => unary('abs', x);
-/** max(x, 0); the gradient at 0 is 0, as in every framework. */
+/** -1, 0 or 1; NaN stays NaN, as in NumPy (PyTorch: 0). The gradient is 0 everywhere, as in PyTorch. */
+export const sign = (x: Tensor): Tensor => unary('sign', x);
+/** max(x, 0); the gradient is 0 at 0, as in every framework, and 1 at NaN, as in PyTorch. */
 export const relu = (x: Tensor): Tensor => unary('relu', x);
-/** min(max(x, 0), 6) */
+/** min(max(x, 0), 6); the gradient is 0 at 0 and at 6, as in PyTorch. */
 export const relu6 = (x: Tensor): Tensor => unary('relu6', x);
-/** x above 0, negativeSlope x from 0 down; the default slope 0.01 is PyTorch's (Keras's layer: 0.3). */
+/** x above 0, negativeSlope x from 0 down; the default slope 0.01 is PyTorch's (Keras's layer: 0.3). At 0 it is the gradient. */
 export const leakyRelu = (x: Tensor, options: { negativeSlope?: number } = {}): Tensor =>
   unary('leakyRelu', x, options);
-/** x above 0, alpha (e^x - 1) from 0 down; alpha is 1 by default. */
+/** x above 0, alpha (e^x - 1) from 0 down; alpha is 1 by default. At 0 it is the gradient. */
 export const elu = (x: Tensor, options: { alpha?: number } = {}): Tensor => unary('elu', x, options);
 /** 1 / (1 + e^-x) */
 export const sigmoid = (x: Tensor): Tensor => unary('sigmoid', x);
@@ -96,7 +107,10 @@ export const sigmoid = (x: Tensor): Tensor => unary('sigmoid', x);
 export const tanh = (x: Tensor): Tensor => unary('tanh', x);
 /** log(1 + e^x), without overflow. */
 export const softplus = (x: Tensor): Tensor => unary('softplus', x);
-/** x times the normal distribution function at x: exact, as Keras has by default, or the tanh approximation. */
+/**
+ * x times the normal distribution function at x: exact, as Keras has by default, or the tanh approximation. As in PyTorch it is
+ * NaN at -infinity, and so is the gradient at both infinities.
+ */
 export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor {
   checkOptions('gelu', options);
   return unary(options.approximate ? 'geluTanh' : 'gelu', x);
@@ -116,9 +130,9 @@ export const sub = (a: Operand, b: Operand): Tensor => binary('sub', a, b);
 export const mul = (a: Operand, b: Operand): Tensor => binary('mul', a, b);
 /** a / b */
 export const div = (a: Operand, b: Operand): Tensor => binary('div', a, b);
-/** The larger of a and b; equal ones share the gradient, as in PyTorch. */
+/** The larger of a and b; equal ones share the gradient, and where one is NaN both get all of it, as in PyTorch. */
 export const maximum = (a: Operand, b: Operand): Tensor => binary('maximum', a, b);
-/** The smaller of a and b; equal ones share the gradient, as in PyTorch. */
+/** The smaller of a and b; equal ones share the gradient, and where one is NaN both get all of it, as in PyTorch. */
 export const minimum = (a: Operand, b: Operand): Tensor => binary('minimum', a, b);
 
 /** 1 where a = b, else 0. Comparisons have no gradient. */
@@ -133,6 +147,17 @@ export const lessEqual = (a: Operand, b: Operand): Tensor => comparison('lessEqu
 export const greater = (a: Operand, b: Operand): Tensor => comparison('greater', a, b);
 /** 1 where a >= b, else 0. */
 export const greaterEqual = (a: Operand, b: Operand): Tensor => comparison('greaterEqual', a, b);
+
+// Logic takes 0 as false and everything else as true, NaN too, as NumPy and PyTorch do. It has no gradient.
+
+/** 1 where both are true, else 0. */
+export const logicalAnd = (a: Operand, b: Operand): Tensor => comparison('logicalAnd', a, b);
+/** 1 where either is true, else 0. */
+export const logicalOr = (a: Operand, b: Operand): Tensor => comparison('logicalOr', a, b);
+/** 1 where x is 0, else 0. */
+export const logicalNot = (x: Tensor): Tensor => predicate('logicalNot', x);
+/** 1 where x is NaN, else 0. */
+export const isNan = (x: Tensor): Tensor => predicate('isNan', x);
 
 /**
  * a where the condition is not 0, else b, with NumPy's broadcasting of all three. The condition, of any

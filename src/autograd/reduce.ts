@@ -107,9 +107,23 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
  * @throws ShapeError for a maximum of nothing, ArgumentError
  */
 export function argmax(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
-  const array = arrayOf('argmax', 'the input', x);
-  checkOptions('argmax', options);
-  if (options.axis !== undefined) checkAxis('argmax', options.axis, array.shape);
-  const { input, axes, shape } = reduction('argmax', x, options, true);
-  return new Tensor(kernels.argmax(input, axes, shape));
+  return place('argmax', 1, x, options);
+}
+
+/** Where the minimum stands; everything else as in `argmax`, NaN before every number too. @throws ShapeError, ArgumentError */
+export function argmin(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
+  return place('argmin', -1, x, options);
+}
+
+function place(
+  operator: 'argmax' | 'argmin',
+  sign: 1 | -1,
+  x: Tensor,
+  options: { axis?: number; keepDims?: boolean },
+): Tensor {
+  const array = arrayOf(operator, 'the input', x);
+  checkOptions(operator, options);
+  if (options.axis !== undefined) checkAxis(operator, options.axis, array.shape);
+  const { input, axes, shape } = reduction(operator, x, options, true);
+  return new Tensor(kernels.placeOfExtreme(operator, input, axes, shape, sign));
 }

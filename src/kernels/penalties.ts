@@ -7,15 +7,15 @@ import { sumAll } from './reduce.ts';
 import { elementwise, runKernel } from './run.ts';
 
 /**
- * The sum of all penalties l1 sum|w| + l2 sum w^2 -> []: weight [blocks * 64], coefficients [blocks, 2] as (l1, l2).
- * Memory-bound.
+ * The sum of the penalties l1 sum|w| + l2 sum w^2 -> [] of a range of the flat buffers, weight [blocks * 64], that begins with
+ * block `first`; coefficients [blocks of the whole buffer, 2] as (l1, l2). Memory-bound.
  */
-export function penaltyValue(weight: DeviceArray, coefficients: DeviceArray): DeviceArray {
+export function penaltyValue(weight: DeviceArray, coefficients: DeviceArray, first: number): DeviceArray {
   const blocks = weight.size / BLOCK;
   const { device, models } = weight;
   const partial = DeviceArray.empty(device, [blocks], { models });
   const source = { name: 'penalty_blocks', code: penaltyBlocksCode };
-  runKernel(device, source, [blocks], [weight, coefficients, partial], elementwise(blocks, models));
+  runKernel(device, source, [blocks, first], [weight, coefficients, partial], elementwise(blocks, models));
   const total = sumAll('penalty', partial);
   partial.dispose();
   return total;

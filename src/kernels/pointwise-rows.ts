@@ -9,10 +9,14 @@ import type { KernelSource } from '../gpu/pipelines.ts';
 import { type DeviceArray, type Shape, sameShape, showShape } from './array.ts';
 import {
   type BinaryName,
+  type BinaryRow,
   binaryTable,
   type ComparisonName,
   comparisonTable,
+  type PredicateName,
+  predicateTable,
   type UnaryName,
+  type UnaryRow,
   unaryTable,
 } from './pointwise-table.ts';
 import { sumAxes } from './reduce.ts';
@@ -26,17 +30,36 @@ const all = (x: DeviceArray) => x.models * x.size;
 const quadwise = (x: DeviceArray) => elementwise(Math.ceil(all(x) / 4));
 
 /** The template's shader with a row's expression in it. */
-function source(name: string, template: string, place: 'FORWARD' | 'DERIVATIVE', expression: string): KernelSource {
-  return { name, code: functionsCode + template.replace(place, expression) };
+function source(name: string, template: string, expression: string): KernelSource {
+  return { name, code: functionsCode + template.replace('FORWARD', expression) };
+}
+
+/** The same for a gradient. */
+function gradSource(name: string, template: string, slope: string, { masks }: UnaryRow | BinaryRow): KernelSource {
+  const product = masks ? 'select(dy * slope, 0.0, slope == 0.0)' : 'dy * slope';
+  return {
+    name: `${name}_grad`,
+    code: functionsCode + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
+  };
+}
+
+/** Dispatches f(x). */
+function apply(operator: string, expression: string, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
+  const y = output(x.device, x.shape, x.models);
+  const kernel = source(operator, unaryCode, expression);
+  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x));
+  return y;
 }
 
 /** f(x), a row of the table. Memory-bound. @throws ArgumentError */
-export function unary(name: UnaryName, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
-  checkDType(name, 'the input', x, 'f32');
-  const y = output(x.device, x.shape, x.models);
-  const kernel = source(name, unaryCode, 'FORWARD', unaryTable[name].forward);
-  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x));
-  return y;
+export function unary(name: UnaryName, x: DeviceArray, options: RowOptions): DeviceArray {
+  return apply(name, unaryTable[name].forward, x, options);
+}
+
+/** 1 where it holds of x, else 0. Memory-bound. @throws ArgumentError */
+export function predicate(name: PredicateName, x: DeviceArray): DeviceArray {
+  return apply(name, `select(0.0, 1.0, ${predicateTable[name].forward})`, x, [0, 0]);
 }
 
 /** dy f'(x). Memory-bound. */
@@ -49,7 +72,7 @@ export function unaryGrad(
   into?: DeviceArray,
 ): DeviceArray {
   const dx = output(x.device, x.shape, x.models, into);
-  const kernel = source(`${name}_grad`, unaryGradCode, 'DERIVATIVE', unaryTable[name].derivative);
+  const kernel = gradSource(name, unaryGradCode, unaryTable[name].derivative, unaryTable[name]);
   runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y, dy, dx], quadwise(x));
   return dx;
 }
@@ -90,7 +113,7 @@ function combine(operator: string, expression: string, a: DeviceArray, b: Device
   const shape = broadcastShape(operator, a.shape, b.shape);
   const [left, right] = [repeated(operator, a, shape), repeated(operator, b, shape)];
   const y = output(a.device, shape, models);
-  runKernel(a.device, source(operator, binaryCode, 'FORWARD', expression), [all(y)], [left, right, y], quadwise(y));
+  runKernel(a.device, source(operator, binaryCode, expression), [all(y)], [left, right, y], quadwise(y));
   if (left !== a) left.dispose();
   if (right !== b) right.dispose();
   return y;
@@ -114,7 +137,7 @@ export function binaryGrad(
 ): DeviceArray {
   const [left, right] = [repeated(name, a, y.shape), repeated(name, b, y.shape)];
   const full = output(y.device, y.shape, y.models);
-  const kernel = source(`${name}_grad`, binaryGradCode, 'DERIVATIVE', binaryTable[name].derivatives[which]);
+  const kernel = gradSource(name, binaryGradCode, binaryTable[name].derivatives[which], binaryTable[name]);
   runKernel(y.device, kernel, [all(y)], [left, right, y, dy, full], quadwise(y));
   if (left !== a) left.dispose();
   if (right !== b) right.dispose();

@@ -1,12 +1,16 @@
 // The pointwise operators, one row each: what it computes and its derivative, once in WGSL for the kernels and once in
 // float64 for the tests, with the text of the documentation. A row without a derivative does not compile.
 
+import { density, erf } from './normal.ts';
+
 /** An operator of one input. In WGSL, `x` is the input, `y` the output, `p` and `q` the options. */
 export interface UnaryRow {
   /** For the documentation: the formula. */
   formula: string;
   forward: string;
   derivative: string;
+  /** Where the derivative is 0 nothing comes through, not even an infinite gradient or one that is NaN, as in PyTorch. */
+  masks?: true;
   /** Names and defaults of up to two numeric options, in the order p, q. */
   options?: Readonly<Record<string, number>>;
   /** The same in float64. */
@@ -24,6 +28,8 @@ export interface BinaryRow {
   forward: string;
   /** For a and for b. */
   derivatives: readonly [string, string];
+  /** As in `UnaryRow`. */
+  masks?: true;
   reference: {
     forward(a: number, b: number): number;
     derivatives(a: number, b: number, y: number): [number, number];
@@ -38,26 +44,6 @@ const away = (x: number) => (x < 0 ? x - 0.1 : x + 0.1);
 /** Operands that are never equal, nor nearly. */
 const apart = [(a: number) => Math.round(4 * a) / 4, (b: number) => Math.round(4 * b) / 4 + 0.125] as const;
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
-
-/** erf by its Taylor series, exact to float64's rounding for |x| < 3, and by the continued fraction of erfc beyond. */
-export function erf(x: number): number {
-  const size = Math.abs(x);
-  if (!(size < 6)) return Number.isNaN(x) ? x : Math.sign(x);
-  if (size < 3) {
-    let term = x;
-    let sum = x;
-    for (let n = 1; n < 80; n++) {
-      term *= (-x * x) / n;
-      sum += term / (2 * n + 1);
-    }
-    return (2 / Math.sqrt(Math.PI)) * sum;
-  }
-  let fraction = 0;
-  for (let k = 60; k >= 1; k--) fraction = k / 2 / (size + fraction);
-  return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * (size + fraction)));
-}
-
-const density = (x: number) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 
 export const unaryTable = {
   neg: {
@@ -86,6 +72,13 @@ export const unaryTable = {
     reference: { forward: Math.sqrt, derivative: (_, y) => 0.5 / y },
     domain: positive,
   },
+  rsqrt: {
+    formula: '1 / sqrt(x); infinity at 0, NaN below',
+    forward: '1.0 / sqrt(x)',
+    derivative: '-0.5 * y * y * y',
+    reference: { forward: (x) => 1 / Math.sqrt(x), derivative: (_, y) => -0.5 * y ** 3 },
+    domain: positive,
+  },
   square: {
     formula: 'x^2',
     forward: 'x * x',
@@ -100,23 +93,34 @@ export const unaryTable = {
     domain: away,
   },
   abs: {
-    formula: '|x|; the gradient at 0 is 0',
+    formula: '|x|; the gradient at 0 is 0, and at NaN too, as in PyTorch',
     forward: 'abs(x)',
-    derivative: 'sign(x)',
-    reference: { forward: Math.abs, derivative: (x) => Math.sign(x) },
+    derivative: 'select(select(0.0, -1.0, x < 0.0), 1.0, x > 0.0)',
+    reference: { forward: Math.abs, derivative: (x) => (x > 0 ? 1 : x < 0 ? -1 : 0) },
+    domain: away,
+  },
+  sign: {
+    formula: '-1, 0 or 1; NaN stays NaN, as in NumPy (PyTorch: 0). The gradient is 0 everywhere, as in PyTorch',
+    forward: 'select(select(x, -1.0, x < 0.0), 1.0, x > 0.0)',
+    derivative: '0.0',
+    masks: true,
+    reference: { forward: Math.sign, derivative: () => 0 },
     domain: away,
   },
   relu: {
-    formula: 'max(x, 0); the gradient at 0 is 0, NaN stays NaN',
+    formula: 'max(x, 0); NaN stays NaN; the gradient is 0 at 0 and 1 at NaN, as in PyTorch',
     forward: 'select(x, 0.0, x <= 0.0)',
     derivative: 'select(1.0, 0.0, y <= 0.0)',
+    masks: true,
     reference: { forward: (x) => (x <= 0 ? 0 : x), derivative: (_, y) => (y <= 0 ? 0 : 1) },
     domain: away,
   },
   relu6: {
-    formula: 'min(max(x, 0), 6); the gradient at 0 and at 6 is 0',
+    formula:
+      'min(max(x, 0), 6); the gradient is 0 at 0 and 6, as in PyTorch, and 1 at NaN (PyTorch: 0 or 1, by its device)',
     forward: 'select(select(x, 6.0, x >= 6.0), 0.0, x <= 0.0)',
     derivative: 'select(1.0, 0.0, x <= 0.0 || x >= 6.0)',
+    masks: true,
     reference: {
       forward: (x) => (x <= 0 ? 0 : x >= 6 ? 6 : x),
       derivative: (x) => (x <= 0 || x >= 6 ? 0 : 1),
@@ -126,15 +130,17 @@ export const unaryTable = {
   leakyRelu: {
     formula: "x above 0, negativeSlope * x from 0 down; PyTorch's default slope 0.01, where Keras's layer has 0.3",
     forward: 'select(x, p * x, x <= 0.0)',
-    derivative: 'select(1.0, p, x <= 0.0)',
+    // At 0 and at NaN it is the slope, as in PyTorch.
+    derivative: 'select(p, 1.0, x > 0.0)',
     options: { negativeSlope: 0.01 },
-    reference: { forward: (x, p) => (x <= 0 ? p * x : x), derivative: (x, _, p) => (x <= 0 ? p : 1) },
+    reference: { forward: (x, p) => (x <= 0 ? p * x : x), derivative: (x, _, p) => (x > 0 ? 1 : p) },
     domain: away,
   },
   elu: {
     formula: 'x above 0, alpha (e^x - 1) from 0 down',
     // e^x - 1 loses everything near 0, where three terms of its series are exact enough.
     forward: 'select(x, p * select(exp(x) - 1.0, x + x * x * (0.5 + x / 6.0), x > -0.01), x <= 0.0)',
+    // At 0 it is alpha, as in PyTorch; at NaN 1 (PyTorch: 1 or NaN, by its device).
     derivative: 'select(1.0, p * exp(x), x <= 0.0)',
     options: { alpha: 1 },
     reference: {
@@ -165,6 +171,7 @@ export const unaryTable = {
     },
   },
   gelu: {
+    // At -infinity it is 0 times infinity, NaN, and so is the gradient at both infinities: as in PyTorch.
     formula: 'x times the normal distribution function at x (the exact form, with erf), as Keras has by default',
     forward: 'x * normal_cdf(x)',
     derivative: 'normal_cdf(x) + x * exp(-0.5 * x * x) * 0.3989422804',
@@ -194,13 +201,14 @@ export const unaryTable = {
     domain: away,
   },
   clip: {
-    formula: 'x kept within min .. max; the gradient passes where min <= x <= max, as in PyTorch',
+    formula: 'x kept within min .. max; NaN stays NaN; the gradient passes where min <= x <= max, as in PyTorch',
     forward: 'select(select(x, p, x < p), q, x > q)',
-    derivative: 'select(1.0, 0.0, x < p || x > q)',
+    derivative: 'select(0.0, 1.0, x >= p && x <= q)',
+    masks: true,
     options: { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY },
     reference: {
       forward: (x, p, q) => (x < p ? p : x > q ? q : x),
-      derivative: (x, _, p, q) => (x < p || x > q ? 0 : 1),
+      derivative: (x, _, p, q) => (x >= p && x <= q ? 1 : 0),
     },
   },
 } as const satisfies Record<string, UnaryRow>;
@@ -234,30 +242,37 @@ export const binaryTable = {
   pow: {
     formula: 'a^b for a >= 0; NaN for negative a (use square, or exp and log of |a|)',
     forward: 'positive_power(a, b)',
-    derivatives: ['select(b * positive_power(a, b - 1.0), 0.0, b == 0.0)', 'select(y * log(a), 0.0, a == 0.0)'],
+    derivatives: [
+      'select(b * positive_power(a, b - 1.0), 0.0, b == 0.0)',
+      'select(y * log(a), 0.0, a == 0.0 && b >= 0.0)',
+    ],
     reference: {
       forward: (a, b) => (a < 0 ? Number.NaN : a ** b),
-      derivatives: (a, b, y) => [b === 0 ? 0 : b * a ** (b - 1), a === 0 ? 0 : y * Math.log(a)],
+      derivatives: (a, b, y) => [b === 0 ? 0 : b * a ** (b - 1), a === 0 && b >= 0 ? 0 : y * Math.log(a)],
     },
     domain: [positive, (b) => b],
   },
   maximum: {
-    formula: 'the larger of a and b; equal ones share the gradient, as in PyTorch',
+    formula:
+      'the larger of a and b; equal ones share the gradient, and where one is NaN both get all of it, as in PyTorch',
     forward: 'select(select(b, a, a > b), a + b, is_nan(a) || is_nan(b))',
-    derivatives: ['select(select(0.0, 1.0, a > b), 0.5, a == b)', 'select(select(0.0, 1.0, b > a), 0.5, a == b)'],
+    derivatives: ['select(select(1.0, 0.0, a < b), 0.5, a == b)', 'select(select(1.0, 0.0, b < a), 0.5, a == b)'],
+    masks: true,
     reference: {
       forward: (a, b) => Math.max(a, b),
-      derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a > b ? 1 : 0, b > a ? 1 : 0]),
+      derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a < b ? 0 : 1, b < a ? 0 : 1]),
     },
     domain: apart,
   },
   minimum: {
-    formula: 'the smaller of a and b; equal ones share the gradient, as in PyTorch',
+    formula:
+      'the smaller of a and b; equal ones share the gradient, and where one is NaN both get all of it, as in PyTorch',
     forward: 'select(select(b, a, a < b), a + b, is_nan(a) || is_nan(b))',
-    derivatives: ['select(select(0.0, 1.0, a < b), 0.5, a == b)', 'select(select(0.0, 1.0, b < a), 0.5, a == b)'],
+    derivatives: ['select(select(1.0, 0.0, a > b), 0.5, a == b)', 'select(select(1.0, 0.0, b > a), 0.5, a == b)'],
+    masks: true,
     reference: {
       forward: (a, b) => Math.min(a, b),
-      derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a < b ? 1 : 0, b < a ? 1 : 0]),
+      derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a > b ? 0 : 1, b > a ? 0 : 1]),
     },
     domain: apart,
   },
@@ -266,7 +281,7 @@ export const binaryTable = {
 export type UnaryName = keyof typeof unaryTable;
 export type BinaryName = keyof typeof binaryTable;
 
-/** Comparisons: 1 where it holds, else 0, as f32. They have no gradient. */
+/** Comparisons and logic: 1 where it holds, else 0, as f32. They have no gradient. */
 export const comparisonTable = {
   equal: { forward: 'a == b', reference: (a: number, b: number) => a === b },
   notEqual: { forward: 'is_nan(a) || is_nan(b) || a != b', reference: (a: number, b: number) => a !== b },
@@ -274,6 +289,16 @@ export const comparisonTable = {
   lessEqual: { forward: 'a <= b', reference: (a: number, b: number) => a <= b },
   greater: { forward: 'a > b', reference: (a: number, b: number) => a > b },
   greaterEqual: { forward: 'a >= b', reference: (a: number, b: number) => a >= b },
+  logicalAnd: { forward: 'is_true(a) && is_true(b)', reference: (a: number, b: number) => a !== 0 && b !== 0 },
+  logicalOr: { forward: 'is_true(a) || is_true(b)', reference: (a: number, b: number) => a !== 0 || b !== 0 },
 } as const;
 
 export type ComparisonName = keyof typeof comparisonTable;
+
+/** The same of one input. */
+export const predicateTable = {
+  logicalNot: { forward: '!is_true(x)', reference: (x: number) => x === 0 },
+  isNan: { forward: 'is_nan(x)', reference: (x: number) => Number.isNaN(x) },
+} as const;
+
+export type PredicateName = keyof typeof predicateTable;

@@ -207,13 +207,22 @@ export function extremeGrad(
   );
 }
 
-/** Where along one axis (or, given all axes, in row-major order) the maximum stands: u32. Memory-bound. @throws ArgumentError */
-export function argmax(x: DeviceArray, axes: readonly number[], shape: Shape): DeviceArray {
-  checkDType('argmax', 'the input', x, 'f32');
-  return arranged('argmax', x, axes, (from, { outer, rows, channels }) => {
+/**
+ * Where along one axis (or, given all axes, in row-major order) the maximum (sign 1) or minimum (sign -1) stands: u32.
+ * Memory-bound. @throws ArgumentError
+ */
+export function placeOfExtreme(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  sign: 1 | -1,
+): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
+  return arranged(operator, x, axes, (from, { outer, rows, channels }) => {
     const y = output(x.device, shape, x.models, undefined, 'u32');
     const source = { name: 'argmax', code: argmaxCode };
-    runKernel(x.device, source, [outer, rows, channels], [from, y], elementwise(outer * channels));
+    runKernel(x.device, source, [outer, rows, channels, f32(sign)], [from, y], elementwise(outer * channels));
     return y;
   });
 }

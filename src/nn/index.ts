@@ -23,7 +23,18 @@ export {
   type MaxPooling2DOptions,
 } from './layers/pooling.ts';
 export { type Padding2D, Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
-export { CustomLoss, type Loss, type LossInput, type LossName, SparseCategoricalCrossentropy } from './losses.ts';
+export {
+  BinaryCrossentropy,
+  CategoricalCrossentropy,
+  CustomLoss,
+  Huber,
+  type Loss,
+  type LossInput,
+  type LossName,
+  MeanAbsoluteError,
+  MeanSquaredError,
+  SparseCategoricalCrossentropy,
+} from './losses.ts';
 export { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2.ts';
 export { type CompileOptions, Model, type ModelOptions } from './model.ts';
 export {

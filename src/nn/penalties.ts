@@ -6,9 +6,9 @@ import { add } from '../kernels/pointwise.ts';
 import type { ParameterStore, Run } from './parameters.ts';
 
 /**
- * The penalties of a model's weights, worked out on the flat buffers: the optimiser's dispatch adds the gradients, and up to three
- * give the value, whatever the number of layers. The penalty of a frozen weight stays in the loss, as in TensorFlow's Keras 2 (Keras 3
- * leaves it out), and has no gradient.
+ * The penalties of a model's weights, worked out on the flat buffers: the optimiser's dispatch adds the gradients, and up to
+ * four give the value, whatever the number of layers, unless some are frozen. A weight that is frozen when a step is
+ * recorded (at each `fit` or `evaluate`) has no penalty, neither in the loss nor in its gradient, as in Keras 3; TensorFlow's Keras 2 left it in the loss.
  */
 export class Penalties {
   /** Null for a model without any. */
@@ -33,25 +33,38 @@ export class Penalties {
     store.device.upload(this.coefficients.storage, table);
   }
 
-  /** loss [] plus the penalties of the weights as they stand. */
+  /** loss [] plus the penalties of the weights that are trained, as they stand. */
   addTo(loss: Tensor): Tensor {
-    return new Tensor(add(loss.array, penaltyValue(this.store.values, this.coefficients)));
+    const { values } = this.store;
+    return this.runs.reduce(
+      (total, run) =>
+        new Tensor(add(total.array, penaltyValue(part(values, run), this.coefficients, run.offset / BLOCK))),
+      loss,
+    );
   }
 
   /** The coefficients of a range, for a kernel that adds the gradient itself; null for a range without penalties. */
-  of({ offset, size }: Run): { coefficients: DeviceArray; first: number } | null {
-    const [first, blocks] = [offset / BLOCK, size / BLOCK];
-    const penalised = this.table.subarray(2 * first, 2 * (first + blocks)).some((coefficient) => coefficient !== 0);
-    return penalised ? { coefficients: this.coefficients, first } : null;
+  of(run: Run): { coefficients: DeviceArray; first: number } | null {
+    return this.concerns(run) ? { coefficients: this.coefficients, first: run.offset / BLOCK } : null;
   }
 
   /** Adds to the gradients that a backward pass left in the store. */
   addGradients(): void {
-    const { values, gradients, trainableRuns } = this.store;
-    for (const run of trainableRuns) {
-      const range = this.of(run);
-      if (range) addPenaltyGradient(part(values, run), range.coefficients, part(gradients, run), range.first);
+    const { values, gradients } = this.store;
+    for (const run of this.runs) {
+      addPenaltyGradient(part(values, run), this.coefficients, part(gradients, run), run.offset / BLOCK);
     }
+  }
+
+  /** The ranges that are trained now and have a penalty somewhere. */
+  private get runs(): Run[] {
+    return this.store.trainableRuns.filter((run) => this.concerns(run));
+  }
+
+  private concerns({ offset, size }: Run): boolean {
+    return this.table
+      .subarray((2 * offset) / BLOCK, (2 * (offset + size)) / BLOCK)
+      .some((coefficient) => coefficient !== 0);
   }
 
   dispose(): void {

@@ -33,6 +33,101 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
     expectClose(grads[0]!, [0, 0, 0, 1, 1]);
   });
 
+  // Results and gradients (of a sum) as PyTorch 1.13 gives them on a CPU, in float32 and float64 alike, but where a line says what is ours.
+  const kinks: [name: OperatorName, attrs: object, x: number[], y: number[], slope: number[]][] = [
+    ['relu', {}, [-inf, -0, 0, inf, nan], [0, 0, 0, inf, nan], [0, 0, 0, 1, 1]],
+    // Ours at NaN, last: PyTorch's gradient is 1 in scalar code and on CUDA, 0 in vectorised CPU code.
+    ['relu6', {}, [-inf, -0, 0, 6, 7, inf, nan], [0, 0, 0, 6, 6, 6, nan], [0, 0, 0, 0, 0, 0, 1]],
+    [
+      'leakyRelu',
+      { negativeSlope: 0.25 },
+      [-inf, -0, 0, inf, nan],
+      [-inf, 0, 0, inf, nan],
+      [0.25, 0.25, 0.25, 1, 0.25],
+    ],
+    // Ours at NaN, last: PyTorch's gradient is 1 in scalar code and on CUDA, NaN in vectorised CPU code.
+    ['elu', { alpha: 0.5 }, [-inf, -0, 0, inf, nan], [-0.5, 0, 0, inf, nan], [0, 0.5, 0.5, 1, 1]],
+    ['clip', { min: -1, max: 2 }, [-inf, -1, 2, 3, inf, nan], [-1, -1, 2, 2, 2, nan], [0, 1, 1, 0, 0, 0]],
+    ['clip', { min: -1 }, [-inf, -1, inf, nan], [-1, -1, inf, nan], [0, 1, 1, 0]],
+    ['abs', {}, [-inf, -0, 0, inf, nan], [inf, 0, 0, inf, nan], [-1, 0, 0, 1, 0]],
+    // Ours of NaN is NaN, as NumPy's; PyTorch's is 0.
+    ['sign', {}, [-inf, -0, 0, inf, nan], [-1, 0, 0, 1, nan], [0, 0, 0, 0, 0]],
+    ['gelu', {}, [-inf, 0, inf, nan], [nan, 0, inf, nan], [nan, 0.5, nan, nan]],
+    ['gelu', { approximate: true }, [-inf, 0, inf, nan], [nan, 0, inf, nan], [nan, 0.5, nan, nan]],
+    ['sigmoid', {}, [-inf, inf, nan], [0, 1, nan], [0, 0, nan]],
+    ['tanh', {}, [-inf, inf, nan], [-1, 1, nan], [0, 0, nan]],
+    ['softplus', {}, [-inf, inf, nan], [0, inf, nan], [0, 1, nan]],
+    ['log', {}, [0, inf, nan], [-inf, inf, nan], [inf, 0, nan]],
+    ['sqrt', {}, [-1, 0, inf, nan], [nan, 0, inf, nan], [nan, inf, 0, nan]],
+    ['rsqrt', {}, [-1, 0, inf, nan], [nan, inf, 0, nan], [nan, -inf, 0, nan]],
+    ['reciprocal', {}, [-inf, 0, inf, nan], [0, inf, 0, nan], [0, -inf, 0, nan]],
+    ['pow', { exponent: 0 }, [-inf, 0, nan], [1, 1, 1], [0, 0, 0]],
+    ['pow', { exponent: 1 }, [-inf, 0, nan], [-inf, 0, nan], [1, 1, 1]],
+    ['pow', { exponent: 3 }, [-inf, 0, nan], [-inf, 0, nan], [inf, 0, nan]],
+  ];
+  test.each(kinks)('%s %j at %j', async (name, attrs, x, y, slope) => {
+    const { output, grads } = await run(
+      name,
+      [{ shape: [x.length], data: x }],
+      attrs,
+      x.map(() => 1),
+    );
+    expect(Array.from(output, (v) => v + 0)).toEqual(y);
+    expect(Array.from(grads[0]!, (v) => v + 0)).toEqual(slope);
+    // The reference that drawn cases are compared with must know the kinks too.
+    const [host, ones] = [ndarray([x.length], x), ndarray([x.length], new Array(x.length).fill(1))];
+    const expected = references[name].forward([host], attrs);
+    expectClose(Float64Array.from(y), expected.data, {}, 'reference');
+    expectClose(
+      Float64Array.from(slope),
+      references[name].backward([host], expected, ones, attrs)[0]!.data,
+      {},
+      'reference',
+    );
+  });
+
+  test.each<[OperatorName, number[], number[], number[]]>([
+    ['maximum', [1, 2, nan, inf, -inf, nan, inf, -inf], [0.5, 0, 1, 0.5, 0.5, 1, 1, 0], [0.5, 1, 1, 0.5, 0.5, 1, 0, 1]],
+    ['minimum', [1, 2, nan, inf, -inf, nan, inf, -inf], [0.5, 1, 1, 0.5, 0.5, 1, 0, 1], [0.5, 0, 1, 0.5, 0.5, 1, 1, 0]],
+  ])('%s: equals share, and NaN gives all of the gradient to both, as in PyTorch', async (name, a, da, db) => {
+    const b = [1, 3, 0, inf, -inf, nan, 0, 0];
+    const inputs = [a, b].map((data) => ({ shape: [8], data }));
+    const { grads } = await run(name, inputs, {}, new Array(8).fill(1));
+    expect(Array.from(grads[0]!)).toEqual(da);
+    expect(Array.from(grads[1]!)).toEqual(db);
+  });
+
+  // As in PyTorch: sqrt(relu(x)) has the gradient 0 below 0, not 0 times infinity.
+  test.each([inf, nan])('where nothing passes, a gradient of %d does not either', async (dy) => {
+    for (const [name, attrs, x, passes] of [
+      ['relu', {}, [-1, 0, 2], [0, 0, 1]],
+      ['relu6', {}, [-1, 0, 6, 7, 2], [0, 0, 0, 0, 1]],
+      ['clip', { min: -1, max: 2 }, [-3, -1, 3], [0, 1, 0]],
+      ['sign', {}, [-1, 0, 1], [0, 0, 0]],
+    ] as [OperatorName, object, number[], number[]][]) {
+      const input = { shape: [x.length], data: x };
+      const { grads } = await run(
+        name,
+        [input],
+        attrs,
+        x.map(() => dy),
+      );
+      expect(
+        Array.from(grads[0]!, (v) => v + 0),
+        name,
+      ).toEqual(passes.map((pass) => (pass ? dy : 0)));
+    }
+    const pair = [
+      { shape: [2], data: [1, 3] },
+      { shape: [2], data: [2, 2] },
+    ];
+    const { grads } = await run('maximum', pair, {}, [dy, dy]);
+    expect(grads.map((grad) => Array.from(grad!, (v) => v + 0))).toEqual([
+      [0, dy],
+      [dy, 0],
+    ]);
+  });
+
   test('relu fused into linear and conv2d: the gradient at 0 is 0', async () => {
     // The weights cancel in the first column: an exact 0 before the activation.
     const weight = { shape: [2, 2], data: [1, 1, -1, 1] };

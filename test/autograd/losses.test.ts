@@ -52,6 +52,49 @@ const cases: Record<string, Case> = {
     call: (y, t) => tg.binaryCrossentropy(y, t),
     formula: (x) => -mean(x.map((p, i) => Math.log(oneHot[i] ? kept(p) : 1 - kept(p)))),
   },
+  'binaryCrossentropy from logits, smoothed': {
+    input: output,
+    call: (y, t) => tg.binaryCrossentropy(y, t, { fromLogits: true, labelSmoothing: 0.3 }),
+    formula: (x) =>
+      mean(
+        x.map((v, i) => {
+          const t = 0.7 * oneHot[i]! + 0.15;
+          return t * Math.log1p(Math.exp(-v)) + (1 - t) * Math.log1p(Math.exp(v));
+        }),
+      ),
+  },
+  'binaryCrossentropy from probabilities, smoothed': {
+    input: share,
+    call: (y, t) => tg.binaryCrossentropy(y, t, { labelSmoothing: 0.3 }),
+    formula: (x) =>
+      -mean(
+        x.map((p, i) => {
+          const t = 0.7 * oneHot[i]! + 0.15;
+          return t * Math.log(p) + (1 - t) * Math.log(1 - p);
+        }),
+      ),
+  },
+  'categoricalCrossentropy from logits, smoothed': {
+    input: output,
+    call: (y, t) => tg.categoricalCrossentropy(y, t, { fromLogits: true, labelSmoothing: 0.2 }),
+    formula: (x) =>
+      mean(
+        rows(x).map((row, r) =>
+          row.reduce((sum, v, c) => sum + (0.8 * Number(c === labels[r]) + 0.05) * (logSum(row) - v), 0),
+        ),
+      ),
+  },
+  'categoricalCrossentropy from probabilities, smoothed': {
+    input: share,
+    call: (y, t) => tg.categoricalCrossentropy(y, t, { labelSmoothing: 0.2 }),
+    formula: (x) =>
+      mean(
+        rows(x).map((row, r) => {
+          const total = row.reduce((a, b) => a + b, 0);
+          return row.reduce((sum, p, c) => sum - (0.8 * Number(c === labels[r]) + 0.05) * Math.log(p / total), 0);
+        }),
+      ),
+  },
   'categoricalCrossentropy from logits': {
     input: output,
     call: (y, t) => tg.categoricalCrossentropy(y, t, { fromLogits: true }),
@@ -103,19 +146,58 @@ describeOnDevice('losses follow their definitions', (device) => {
     loss.dispose();
   });
 
-  test('extreme logits neither over- nor underflow', async () => {
+  /** The loss of one row of logits and its gradient. */
+  async function ofRow(call: typeof tg.binaryCrossentropy, logits: number[], target: number[]) {
+    const shape = [1, logits.length];
+    const x = tg.tensor(device, logits, shape, { requiresGrad: true });
     const loss = tg.scope(device, () => {
-      const x = tg.tensor(device, [1e4, -1e4], [1, 2]);
-      return tg.binaryCrossentropy(x, tg.tensor(device, [1, 1], [1, 2]), { fromLogits: true });
+      const result = call(x, tg.tensor(device, target, shape), { fromLogits: true });
+      result.backward();
+      return result;
     });
-    expect(await loss.item()).toBe(5000);
-    loss.dispose();
+    const read = { loss: await loss.item(), gradient: Array.from(await x.grad!.data(), (v) => v + 0) };
+    for (const t of [x.grad!, x, loss]) t.dispose();
+    return read;
+  }
+
+  test.each<[number, number, number, number]>([
+    [1e4, 1, 0, 0],
+    [1e4, 0, 1e4, 1],
+    [-1e4, 1, 1e4, -1],
+    [-1e4, 0, 0, 0],
+    // e^-20 = 2.06e-9 is far below the rounding of 20, so softplus(x) - x would be 0.
+    [20, 1, Math.log1p(Math.exp(-20)), -1 / (1 + Math.exp(20))],
+    [-20, 0, Math.log1p(Math.exp(-20)), 1 / (1 + Math.exp(20))],
+    [60, 1, Math.exp(-60), -Math.exp(-60)],
+    [0, 1, Math.LN2, -0.5],
+  ])('binaryCrossentropy of the logit %d with target %d', async (x, target, loss, slope) => {
+    const seen = await ofRow(tg.binaryCrossentropy, [x], [target]);
+    // WGSL allows exp(x) an error of 3 + 2 |x| roundings.
+    expectClose([seen.loss], [loss], { rtol: 1e-5 });
+    expectClose(seen.gradient, [slope], { rtol: 1e-5 });
+  });
+
+  test.each<[number[], number[], number, number[]]>([
+    [[1e4, -1e4, 0], [1, 0, 0], 0, [0, 0, 0]],
+    [[1e4, -1e4, 0], [0, 1, 0], 2e4, [1, -1, 0]],
+    [[1e4, -1e4, 0], [0, 0, 1], 1e4, [1, 0, -1]],
+    [[-1e4, -1e4], [1, 0], Math.LN2, [-0.5, 0.5]],
+  ])('categoricalCrossentropy of the logits %j with target %j', async (x, target, loss, slopes) => {
+    const seen = await ofRow(tg.categoricalCrossentropy, x, target);
+    expectClose([seen.loss], [loss], { rtol: 2e-7 });
+    expectClose(seen.gradient, slopes, { rtol: 2e-7 });
   });
 
   test('shapes and options that do not fit are refused', () => {
     const [a, b] = [tg.tensor(device, [1, 2], [2]), tg.tensor(device, [1], [1])];
     expect(() => tg.meanSquaredError(a, b)).toThrow(/meanSquaredError.*\[2\].*\[1\]/);
     expect(() => tg.huber(a, a, { delta: -1 })).toThrow(/huber: delta.*-1/);
+    expect(() => tg.binaryCrossentropy(a, a, { labelSmoothing: 1.5 })).toThrow(
+      /binaryCrossentropy: labelSmoothing.*1.5/,
+    );
+    expect(() => tg.categoricalCrossentropy(a, a, { fromLogits: 1 as unknown as boolean })).toThrow(
+      /categoricalCrossentropy: fromLogits.*1/,
+    );
     expect(() => tg.categoricalCrossentropy(a, null as unknown as tg.Tensor)).toThrow(
       /categoricalCrossentropy: the target/,
     );

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Tensor } from '../../src/autograd/index.ts';
 import * as tg from '../../src/autograd/index.ts';
-import { comparisonTable } from '../../src/kernels/pointwise-table.ts';
+import { comparisonTable, predicateTable } from '../../src/kernels/pointwise-table.ts';
 import { runOperator } from '../support/adapter.ts';
+import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 const comparisons = {
@@ -12,31 +13,46 @@ const comparisons = {
   lessEqual: tg.lessEqual,
   greater: tg.greater,
   greaterEqual: tg.greaterEqual,
+  logicalAnd: tg.logicalAnd,
+  logicalOr: tg.logicalOr,
 };
+const predicates = { logicalNot: tg.logicalNot, isNan: tg.isNan };
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
-type Unary = 'exp' | 'log' | 'sqrt' | 'abs' | 'relu6' | 'leakyRelu' | 'elu' | 'sigmoid' | 'tanh' | 'softplus' | 'clip';
+type Unary =
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'rsqrt'
+  | 'sign'
+  | 'abs'
+  | 'relu6'
+  | 'leakyRelu'
+  | 'elu'
+  | 'sigmoid'
+  | 'tanh'
+  | 'softplus'
+  | 'clip';
 
 describeOnDevice('pointwise operators at kinks and extremes', (device) => {
   test.each<[Unary, object, number[], number[], number[]]>([
     ['exp', {}, [-inf, 0, inf, nan], [0, 1, inf, nan], [0, 1, inf, nan]],
     ['log', {}, [0, 1, inf], [-inf, 0, inf], [inf, 1, 0]],
     ['sqrt', {}, [0, 4, inf], [0, 2, inf], [inf, 0.25, 0]],
-    ['abs', {}, [-2, 0, 3, nan], [2, 0, 3, nan], [-1, 0, 1, nan]],
+    ['rsqrt', {}, [0, 4, inf, -1, nan], [inf, 0.5, 0, nan, nan], [-inf, -0.0625, 0, nan, nan]],
+    ['sign', {}, [-inf, -2, -0, 0, 3, nan], [-1, -1, 0, 0, 1, nan], [0, 0, 0, 0, 0, 0]],
+    ['abs', {}, [-2, 0, 3, nan], [2, 0, 3, nan], [-1, 0, 1, 0]],
     ['relu6', {}, [-1, 0, 3, 6, 7], [0, 0, 3, 6, 6], [0, 0, 1, 0, 0]],
     ['leakyRelu', { negativeSlope: 0.25 }, [-4, 0, 4], [-1, 0, 4], [0.25, 0.25, 1]],
     ['elu', {}, [-inf, 0, 5], [-1, 0, 5], [0, 1, 1]],
     ['sigmoid', {}, [-1e4, 0, 1e4, nan], [0, 0.5, 1, nan], [0, 0.25, 0, nan]],
     ['tanh', {}, [-1e4, 0, 1e4, inf, nan], [-1, 0, 1, 1, nan], [0, 1, 0, 0, nan]],
     ['softplus', {}, [-1e4, 1e4, inf], [0, 1e4, inf], [0, 1, 1]],
-    ['clip', { min: -1, max: 2 }, [-inf, -1, 0, 2, 3, nan], [-1, -1, 0, 2, 2, nan], [0, 1, 1, 1, 0, 1]],
+    ['clip', { min: -1, max: 2 }, [-inf, -1, 0, 2, 3, nan], [-1, -1, 0, 2, 2, nan], [0, 1, 1, 1, 0, 0]],
   ])('%s %j', async (name, attrs, x, output, slope) => {
     const ones = x.map(() => 1);
     const result = await runOperator(device, name, [{ shape: [x.length], data: x }], attrs, ones);
-    // abs's sign(NaN) is whatever the adapter says: only the value must be NaN.
-    const known = (values: ArrayLike<number>) =>
-      Array.from(values, (v, i) => (name === 'abs' && Number.isNaN(x[i]) ? 0 : v + 0));
     expect(Array.from(result.output, (v) => v + 0)).toEqual(output);
-    expect(known(result.grads[0]!)).toEqual(known(slope));
+    expect(Array.from(result.grads[0]!, (v) => v + 0)).toEqual(slope);
   });
 
   test('maximum and minimum share the gradient of equal operands, and NaN wins', async () => {
@@ -67,21 +83,45 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     const { output, grads } = await runOperator(device, 'pow', [a!, b!], {}, [1, 1, 1, 1, 1]);
     expect(Array.from(output)).toEqual([1, inf, 0, 1, 1]);
     expect(Array.from(grads[0]!, (v) => v + 0)).toEqual([0, -inf, 0, 0, 0]);
+    expectClose(grads[1]!, [0, -inf, 0, inf, Math.LN2]); // PyTorch's
     const inverse = await runOperator(device, 'pow', [{ shape: [2], data: [0, 2] }], { exponent: -1 }, [1, 1]);
     expect(Array.from(inverse.output)).toEqual([inf, 0.5]);
   });
 
   test.each(Object.keys(comparisonTable) as (keyof typeof comparisonTable)[])('%s, broadcast', async (name) => {
     const [a, b] = [
-      [1, 2, nan],
-      [2, 1],
+      [1, 2, nan, 0, -0],
+      [2, 1, 0],
     ];
-    const y = tg.scope(device, () => comparisons[name](tg.tensor(device, a, [3]), tg.tensor(device, b, [2, 1])));
-    expect(y.shape).toEqual([2, 3]);
+    const y = tg.scope(device, () => comparisons[name](tg.tensor(device, a, [5]), tg.tensor(device, b, [3, 1])));
+    expect(y.shape).toEqual([3, 5]);
     expect(y.requiresGrad).toBe(false);
     const expected = b.flatMap((right) => a.map((left) => Number(comparisonTable[name].reference(left, right))));
     expect(Array.from(await y.data())).toEqual(expected);
     y.dispose();
+  });
+
+  test.each(Object.keys(predicates) as (keyof typeof predicates)[])('%s', async (name) => {
+    const x = [0, -0, 1, -2, 1e-30, nan, inf, -inf, 3];
+    const y = tg.scope(device, () => predicates[name](tg.tensor(device, x, [3, 3], { requiresGrad: true })));
+    expect([y.shape, y.requiresGrad]).toEqual([[3, 3], false]);
+    expect(Array.from(await y.data())).toEqual(x.map((value) => Number(predicateTable[name].reference(value))));
+    y.dispose();
+  });
+
+  test('where chooses by logic, and NaN that is not chosen leaves the gradient clean', async () => {
+    const x = tg.tensor(device, [-2, nan, 0.5, 3], [4], { requiresGrad: true });
+    const y = tg.scope(device, () => {
+      const [low, high] = [tg.tensor(device, [-1], [1]), tg.tensor(device, [1], [1])];
+      const between = tg.logicalAnd(tg.greater(x, low), tg.less(x, high));
+      const wanted = tg.logicalOr(between, tg.logicalNot(tg.logicalOr(tg.isNan(x), tg.less(x, high))));
+      const chosen = tg.where(wanted, x, tg.tensor(device, [9], [1]));
+      tg.sum(chosen).backward();
+      return chosen;
+    });
+    expect(Array.from(await y.data())).toEqual([9, 9, 0.5, 3]);
+    expect(Array.from(await x.grad!.data())).toEqual([0, 0, 1, 1]);
+    for (const t of [x.grad!, x, y]) t.dispose();
   });
 
   test('where passes infinity and NaN on one side only', async () => {
@@ -115,6 +155,13 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     ['shapes', () => tg.mul(tg.tensor(device, [1, 2, 3], [3]), tg.tensor(device, [1, 2], [2])), ['mul', '[3]', '[2]']],
     ['option', () => tg.elu(tg.tensor(device, [1], [1]), { alpha: 'x' as unknown as number }), ['elu', 'alpha', 'x']],
     ['type', () => tg.exp(tg.tensor(device, [1], [1], { dtype: 'u32' })), ['exp', 'u32']],
+    ['a type to negate', () => tg.logicalNot(tg.tensor(device, [1], [1], { dtype: 'u32' })), ['logicalNot', 'u32']],
+    ['no tensor', () => tg.isNan(1 as unknown as Tensor), ['isNan', 'the input', '1']],
+    [
+      'a word',
+      () => tg.logicalOr(tg.tensor(device, [1], [1]), 'no' as unknown as Tensor),
+      ['logicalOr', 'right', 'no'],
+    ],
   ])('refused: %s', (_, call, words) => {
     expect(call).toThrow(
       tg.scope(device, () => expect.objectContaining({ name: expect.stringMatching(/ShapeError|ArgumentError/) })),

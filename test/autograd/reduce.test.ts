@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ArgumentError, argmax, max, mean, min, ShapeError, sum, tensor, variance } from '../../src/node.ts';
+import { ArgumentError, argmax, argmin, max, mean, min, ShapeError, sum, tensor, variance } from '../../src/node.ts';
 import { references } from '../reference/index.ts';
-import { argmax as argmaxReference } from '../reference/reduce.ts';
+import { argmax as argmaxReference, argmin as argminReference } from '../reference/reduce.ts';
 import { compareWithReference, type HostInput, hostInputs, runOperator } from '../support/adapter.ts';
 import { reduceCase } from '../support/cases-reduce.ts';
 import { expectClose } from '../support/compare.ts';
@@ -24,6 +24,9 @@ const wrong: Wrong[] = [
   ['argmax: nothing', (t) => argmax(t([0])), ShapeError, ['argmax', '[0]']],
   ['argmax: two axes', (t) => argmax(t([2, 2]), { axis: [0, 1] as unknown as number }), ArgumentError, ['argmax']],
   ['argmax: dtype', (t) => argmax(t([2], { dtype: 'u32' })), ArgumentError, ['argmax', 'u32', '[2]']],
+  ['argmin: nothing', (t) => argmin(t([3, 0]), { axis: 1 }), ShapeError, ['argmin', '[3,0]']],
+  ['argmin: axis', (t) => argmin(t([2]), { axis: 1 }), ShapeError, ['argmin', 'axis 1', '[2]']],
+  ['argmin: dtype', (t) => argmin(t([2], { dtype: 'i32' })), ArgumentError, ['argmin', 'i32', '[2]']],
   ['variance: dtype', (t) => variance(t([2], { dtype: 'i32' })), ArgumentError, ['variance', 'i32']],
   ['variance: ddof', (t) => variance(t([2, 3]), { axis: 0, ddof: 2 }), ShapeError, ['variance', 'ddof 2', '[2,3]']],
   ['variance: negative ddof', (t) => variance(t([2]), { ddof: -1 }), ArgumentError, ['variance', '-1']],
@@ -104,15 +107,18 @@ describeOnDevice('reductions', (device) => {
     await compareWithReference(device, name, { inputs: [{ shape: [0, 3] }], attrs: { axis: 1 }, seed: 1 });
   });
 
-  test('argmax agrees with the reference on drawn shapes, ties included', async () => {
+  test.each([
+    ['argmax', argmax, argmaxReference],
+    ['argmin', argmin, argminReference],
+  ] as const)('%s agrees with the reference on drawn shapes, ties included', async (_name, operator, reference) => {
     await fc.assert(
       fc.asyncProperty(reduceCase('full'), async (c) => {
         const { axis, keepDims } = c.attrs as { axis?: number | number[]; keepDims: boolean };
         const attrs = { axis: [axis].flat()[0], keepDims };
         const [x] = drawInputs(c, 'integer');
         using input = tensor(device, x!.data, x!.shape);
-        using place = argmax(input, attrs);
-        const expected = argmaxReference(x!, attrs);
+        using place = operator(input, attrs);
+        const expected = reference(x!, attrs);
         expect([place.shape, place.dtype]).toEqual([expected.shape, 'u32']);
         expect([...(await place.data())]).toEqual([...expected.data]);
       }),
@@ -120,9 +126,11 @@ describeOnDevice('reductions', (device) => {
     );
   });
 
-  test('argmax: the first of equals, the first NaN before every number, each model for itself', async () => {
+  test('argmax, argmin: the first of equals, the first NaN before every number, each model for itself', async () => {
     using x = tensor(device, [2, 7, 7, 1, nan, inf, nan, 0, -inf, -inf, -inf, -inf], [1, 4], { models: 3 });
     using place = argmax(x, { axis: -1 });
     expect([...(await place.data())]).toEqual([1, 0, 0]);
+    using smallest = argmin(x, { axis: -1 });
+    expect([...(await smallest.data())]).toEqual([3, 0, 0]);
   });
 });

@@ -273,6 +273,16 @@ def pointwise_vectors():
         vector("where", [condition, left(), right()], {}, lambda c, p, q: torch.where(c != 0, p, q), constants=(0,))
 
 
+def sign_and_logic_vectors():
+    vector("sign", [draw(4, 11, scale=3)], {}, torch.sign)
+    vector("rsqrt", [positive(3, 7)], {}, torch.rsqrt)
+    bits = lambda shape: exact(rng.integers(-1, 2, size=shape))
+    for a, b in [((3, 5), (3, 5)), ((2, 3, 4), (3, 1)), ((4, 1), (5,))]:
+        for name, f in [("logicalAnd", torch.logical_and), ("logicalOr", torch.logical_or)]:
+            vector(name, [bits(a), bits(b)], {}, lambda p, q: f(p, q).double(), differentiable=False)
+        vector("logicalNot", [bits(a)], {}, lambda p: torch.logical_not(p).double(), differentiable=False)
+
+
 # --- Along axes, and the order of things ------------------------------------------------------------------------------
 
 
@@ -318,6 +328,8 @@ def axis_vectors():
         vector("gather", [draw(*shape), indices], {"axis": axis}, lambda t, i: t.index_select(axis, i))
     labels = torch.tensor([2, 0, 3, 3])
     vector("oneHot", [labels], {"classes": 4}, lambda t: F.one_hot(t, 4).double(), differentiable=False)
+    for shape, axis in [((3, 7), -1), ((3, 7), 0), ((2, 5, 3), 1)]:
+        vector("argmin", [distinct(*shape)], {"axis": axis}, lambda t: t.argmin(axis), differentiable=False)
 
 
 # --- Training ---------------------------------------------------------------------------------------------------------
@@ -413,7 +425,8 @@ def five_steps(x, labels, start, kind, rate, normed, penalty=0.01):
 
 if __name__ == "__main__":
     os.makedirs(os.path.join(HERE, "networks"), exist_ok=True)
-    for make in (image_vectors, dense_vectors, pointwise_vectors, axis_vectors, training_vectors, network_vectors):
+    groups = (image_vectors, dense_vectors, pointwise_vectors, sign_and_logic_vectors, axis_vectors, training_vectors)
+    for make in (*groups, network_vectors):
         rng = np.random.default_rng(20261120)  # each from its own seed: one more vector leaves the other files alone
         make()
     for operator, texts in files.items():

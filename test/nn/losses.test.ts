@@ -1,19 +1,29 @@
 import { expect, test } from 'vitest';
 import {
   Adam,
+  ArgumentError,
+  BinaryCrossentropy,
+  CategoricalCrossentropy,
   CustomLoss,
   Dense,
   Flatten,
+  Huber,
   ImageLoader,
   type Layer,
+  type Loss,
   type LossName,
+  MeanAbsoluteError,
+  MeanSquaredError,
   mean,
   Sequential,
   SparseCategoricalCrossentropy,
+  scope,
   square,
   sub,
   type Tensor,
+  tensor,
 } from '../../src/node.ts';
+import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 /** Three classes of 2 x 2 images, told apart by which pixel is bright. */
@@ -26,7 +36,7 @@ const images = Uint8Array.from({ length: size * 4 }, (_, i) =>
 describeOnDevice('fit with other losses than softmax cross-entropy', (device) => {
   const set = { images, labels, size, shape: [2, 2, 1] as [number, number, number], classes: ['a', 'b', 'c'] };
 
-  async function learn(loss: LossName | CustomLoss | ((y: Tensor, t: Tensor) => Tensor), last: Layer) {
+  async function learn(loss: LossName | Loss | ((y: Tensor, t: Tensor) => Tensor), last: Layer) {
     const data = new ImageLoader(device, set);
     const model = new Sequential([new Flatten({ inputShape: [2, 2, 1] }), last]).build(device, { seed: 3 });
     model.compile({ optimizer: new Adam({ learningRate: 0.05 }), loss });
@@ -46,6 +56,14 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     ['categoricalCrossentropy from a softmax', 'categoricalCrossentropy', softmax],
     ['binaryCrossentropy from a softmax', 'binaryCrossentropy', softmax],
     ["a user's function", squares, () => new Dense({ units: 3 })],
+    ['Huber with a delta', new Huber({ delta: 0.5 }), () => new Dense({ units: 3 })],
+    ['BinaryCrossentropy from logits', new BinaryCrossentropy({ fromLogits: true }), () => new Dense({ units: 3 })],
+    [
+      'CategoricalCrossentropy from logits',
+      new CategoricalCrossentropy({ fromLogits: true }),
+      () => new Dense({ units: 3 }),
+    ],
+    ['CategoricalCrossentropy, smoothed', new CategoricalCrossentropy({ labelSmoothing: 0.1 }), softmax],
   ])('%s', async (_name, loss, last) => {
     const { first, loss: after, accuracy } = await learn(loss, last());
     expect(after).toBeLessThan(0.7 * first);
@@ -79,11 +97,94 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     expect(byFunction.loss).toBeCloseTo(byName.loss, 5);
   });
 
-  test('the softmax is left out of the cross-entropy only', () => {
-    const loss = new SparseCategoricalCrossentropy();
-    expect(loss.wants({ endsInSoftmax: true })).toBe('logits');
-    expect(loss.wants({ endsInSoftmax: false })).toBe('output');
-    expect(new CustomLoss(squares).wants()).toBe('output');
+  test.each<[LossName, () => Loss, Parameters<typeof learn>[1]]>([
+    ['meanSquaredError', () => new MeanSquaredError(), new Dense({ units: 3 })],
+    ['meanAbsoluteError', () => new MeanAbsoluteError(), new Dense({ units: 3 })],
+    ['huber', () => new Huber(), new Dense({ units: 3 })],
+    ['binaryCrossentropy', () => new BinaryCrossentropy(), new Dense({ units: 3, activation: 'sigmoid' })],
+    ['categoricalCrossentropy', () => new CategoricalCrossentropy(), softmax()],
+  ])('%s by name and as a class with defaults give the same bits', async (name, make, last) => {
+    expect(make().name).toBe(name);
+    expect(await learn(make(), last)).toEqual(await learn(name, last));
+  });
+
+  test('the softmax is left out of the cross-entropies over classes only', () => {
+    for (const Loss of [SparseCategoricalCrossentropy, CategoricalCrossentropy]) {
+      expect(new Loss().wants({ endsInSoftmax: true })).toBe('logits');
+      expect(new Loss().wants({ endsInSoftmax: false })).toBe('output');
+      expect(new Loss({ fromLogits: true }).wants({ endsInSoftmax: false })).toBe('logits');
+    }
+    for (const loss of [new CustomLoss(squares), new BinaryCrossentropy(), new MeanSquaredError()]) {
+      expect(loss.wants({ endsInSoftmax: true })).toBe('output');
+    }
+  });
+
+  // From PyTorch in float64: cross_entropy with label_smoothing, binary_cross_entropy_with_logits (its targets smoothed by
+  // hand, as it has no option), mse_loss, l1_loss, huber_loss.
+  test.each<[string, Loss, number, number[]]>([
+    [
+      'CategoricalCrossentropy',
+      new CategoricalCrossentropy({ fromLogits: true, labelSmoothing: 0.1 }),
+      1.0941472962546284,
+      [
+        -0.378256575612944, -0.00130329650344845, 0.379559872116393, 0.021194860758975, 0.0862516353321591,
+        -0.107446496091134,
+      ],
+    ],
+    [
+      'BinaryCrossentropy',
+      new BinaryCrossentropy({ fromLogits: true }),
+      0.7111929634241582,
+      [
+        -0.0629234447996909, 0.0371166898042178, 0.146799512996314, 0.0534702168041011, 0.0936960834809665,
+        -0.030404253967726,
+      ],
+    ],
+    [
+      'BinaryCrossentropy, smoothed',
+      new BinaryCrossentropy({ fromLogits: true, labelSmoothing: 0.2 }),
+      0.7403596300908247,
+      [
+        -0.0462567781330242, 0.0204500231375515, 0.130132846329647, 0.0368035501374345, 0.0770294168142997,
+        -0.013737587301059,
+      ],
+    ],
+    ['MeanSquaredError', new MeanSquaredError(), 1.11458333333333, [-1 / 6, -5 / 12, 2 / 3, -1 / 4, 1 / 12, 1 / 6]],
+    ['MeanAbsoluteError', new MeanAbsoluteError(), 0.875, [-1, -1, 1, -1, 1, 1].map((sign) => sign / 6)],
+    ['Huber', new Huber({ delta: 0.5 }), 0.317708333333333, [-1, -1, 1, -1, 0.5, 1].map((slope) => slope / 12)],
+  ])('%s gives what PyTorch does', async (_name, loss, value, slopes) => {
+    const y = tensor(device, [0.5, -1.25, 2, -0.75, 0.25, 1.5], [2, 3], { requiresGrad: true });
+    const classes = tensor(device, [0, 2], [2], { dtype: 'u32' });
+    const made = scope(device, () => {
+      const result = loss.call(y, classes, loss.wants({ endsInSoftmax: false }));
+      result.loss.backward();
+      return { ...result, gradient: y.grad! };
+    });
+    expectClose(await made.loss.data(), [value], { rtol: 2e-6 });
+    expectClose(await made.gradient.data(), slopes, { rtol: 2e-6, magnitude: slopes.map(() => 0.5) });
+    expect(Array.from(await made.hits.data())).toEqual([0, 1]);
+    for (const t of [y, classes, made.loss, made.hits, made.gradient]) t.dispose();
+  });
+
+  test.each<[string, () => unknown, string]>([
+    ['delta', () => new Huber({ delta: 0 }), 'huber: delta'],
+    ['options', () => new Huber(null as unknown as object), 'huber: options'],
+    ['smoothing', () => new CategoricalCrossentropy({ labelSmoothing: -0.1 }), 'labelSmoothing'],
+    ['smoothing that is no number', () => new BinaryCrossentropy({ labelSmoothing: '0' as unknown as number }), '"0"'],
+    ['fromLogits', () => new SparseCategoricalCrossentropy({ fromLogits: 'yes' as unknown as boolean }), 'fromLogits'],
+    [
+      'probabilities as logits',
+      () => new BinaryCrossentropy({ fromLogits: true }).wants({ endsInSoftmax: true }),
+      'expect logits',
+    ],
+    [
+      'a softmax as logits',
+      () => new CategoricalCrossentropy({ fromLogits: true }).wants({ endsInSoftmax: true }),
+      'expect logits',
+    ],
+  ])('refused: %s', (_what, call, says) => {
+    expect(call).toThrow(ArgumentError);
+    expect(call).toThrow(says);
   });
 
   test('a function that returns no scalar is refused', async () => {

@@ -43,7 +43,7 @@ describeOnDevice('penalties on the flat buffers', (device) => {
     const g = drawLike([64 * blocks], 7).data.map(Math.fround);
     const gradient = tensor(device, g, [64 * blocks]);
     const value = tensor(device, [0], []);
-    const total = penaltyValue(weight.array, table.array);
+    const total = penaltyValue(weight.array, table.array, 0);
     expect(total.shape).toEqual([]);
     const [sum] = new Float32Array(await device.read(total.storage));
     const expected = w.reduce((s, x, i) => s + penaltyIn(of(i), [x]), 0);
@@ -62,7 +62,7 @@ describeOnDevice('penalties on the flat buffers', (device) => {
     const table = tensor(device, new Float32Array(2 * blocks).fill(0.01), [blocks, 2]);
     const values = async (data: Float64Array, count: number) => {
       const weight = tensor(device, data, [size], { models: count });
-      const total = penaltyValue(weight.array, table.array);
+      const total = penaltyValue(weight.array, table.array, 0);
       const read = [...new Float32Array(await device.read(total.storage))];
       weight.dispose();
       total.dispose();
@@ -83,7 +83,7 @@ describeOnDevice('penalties on the flat buffers', (device) => {
     ] as const) {
       const coefficients = tensor(device, table, [2, 2]);
       const gradient = tensor(device, new Float32Array(128), [128]);
-      const total = penaltyValue(weight.array, coefficients.array);
+      const total = penaltyValue(weight.array, coefficients.array, 0);
       addPenaltyGradient(weight.array, coefficients.array, gradient.array, 0);
       expect(Number.isNaN(new Float32Array(await device.read(total.storage))[0]!)).toBe(spoilt);
       expect(Array.from(await gradient.data()).map(Number.isNaN)).toEqual(
@@ -120,7 +120,9 @@ describeOnDevice('penalties in training', (device) => {
     const full = (p: Penalty) => (typeof p === 'string' ? rates[p]! : (p ?? { l1: 0, l2: 0 }));
     const none = { l1: 0, l2: 0 };
     const byWeight = [full(conv), none, full(dense), none];
-    const penaltyOf = (weights: number[][]) => weights.reduce((sum, w, k) => sum + penaltyIn(byWeight[k]!, w), 0);
+    /** Of what is trained: Keras 3 leaves out the penalty of a frozen weight. */
+    const penaltyOf = (weights: number[][], frozen: boolean) =>
+      weights.reduce((sum, w, k) => (frozen && k < 2 ? sum : sum + penaltyIn(byWeight[k]!, w)), 0);
 
     test.each([false, true])(
       'in the loss, in the step and in the validation loss; first layer frozen: %s',
@@ -135,7 +137,7 @@ describeOnDevice('penalties in training', (device) => {
         }
         const [plainLoss, loss] = histories.map(({ epochs }) => epochs[0]!.loss);
         // The loss of a step is that before it.
-        expectClose([loss!], [plainLoss! + penaltyOf(start)], { rtol: 2e-6 }, 'loss');
+        expectClose([loss!], [plainLoss! + penaltyOf(start, frozen)], { rtol: 2e-6 }, 'loss');
         const [without, moved] = [await weightsOf(plain.model), await weightsOf(penalised.model)];
         moved.forEach((weight, k) => {
           const penalty = frozen && k < 2 ? none : byWeight[k]!;
@@ -156,10 +158,50 @@ describeOnDevice('penalties in training', (device) => {
           device.upload(own.array.storage, Float32Array.from(moved[k]!));
         }
         const plainAfter = await other.evaluate(loader);
-        expectClose([valLoss], [plainAfter.loss + penaltyOf(moved)], { rtol: 2e-6 }, 'validation loss');
+        expectClose([valLoss], [plainAfter.loss + penaltyOf(moved, frozen)], { rtol: 2e-6 }, 'validation loss');
         for (const model of [plain.model, penalised.model, other]) model.dispose();
       },
     );
+  });
+
+  test('come and go with `trainable` between calls, and several ranges add up', async () => {
+    using loader = new ImageLoader(device, images);
+    const dense = (units: number, kernelRegularizer?: Regularizer) => new Dense({ units, kernelRegularizer });
+    const layers = [
+      new Flatten({ inputShape: [6, 6, 1] }),
+      dense(5, l2(0.5)),
+      dense(4, l1(0.25)),
+      dense(7),
+      dense(70, l2(0.125)),
+      dense(3, l1l2({ l1: 1, l2: 2 })),
+    ];
+    using model = new Sequential(layers)
+      .build(device, { seed: 4 })
+      .compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    const kernels = (await weightsOf(model)).filter((_, i) => i % 2 === 0);
+    const rates = [l2(0.5), l1(0.25), { l1: 0, l2: 0 }, l2(0.125), l1l2({ l1: 1, l2: 2 })];
+    const lossWith = async (trained: boolean[]) => {
+      trained.forEach((trainable, k) => {
+        layers[k + 1]!.trainable = trainable;
+      });
+      return (await model.evaluate(loader)).loss;
+    };
+    const none = await lossWith([false, false, false, false, false]);
+    for (const trained of [
+      [true, true, true, true, true],
+      [false, true, false, true, false],
+      [true, false, true, false, true],
+      [false, false, true, false, false],
+      [true, true, true, true, true],
+    ]) {
+      const added = trained.reduce((sum, on, k) => sum + (on ? penaltyIn(rates[k]!, kernels[k]!) : 0), 0);
+      expectClose([await lossWith(trained)], [none + added], { rtol: 2e-6 }, JSON.stringify(trained));
+    }
+    // Frozen by `fit`'s time, it is in neither loss nor step.
+    await lossWith([false, true, false, false, false]);
+    const { epochs } = await model.fit(loader, { batchSize: 9 });
+    expectClose([epochs[0]!.loss], [none + penaltyIn(rates[1]!, kernels[1]!)], { rtol: 2e-6 });
+    expectSameBits((await weightsOf(model))[0]!, kernels[0]!);
   });
 
   test('a weight that the loss does not depend on moves by its penalty alone, the same way at each step', async () => {

@@ -121,9 +121,10 @@ describeOnDevice('frozen layers', (device) => {
     expect((await train(trained)).changed).toEqual([...CONV!, ...UNUSED!, ...HIDDEN!, ...HEAD!]);
   });
 
-  test('cost no gradient kernels and change no loss', async () => {
+  test('cost no gradient kernels and change no loss but for their penalty', async () => {
     const dispatches: number[] = [];
     const losses: number[] = [];
+    let penalty = 0; // of the hidden layer, l2(0.01)
     for (const freeze of [
       () => {},
       ({ hidden }) => {
@@ -138,12 +139,15 @@ describeOnDevice('frozen layers', (device) => {
     ] as ((built: ReturnType<typeof build>) => void)[]) {
       const built = build();
       freeze(built);
+      penalty = 0.01 * (await weightsOf(built.model))['dense/kernel']!.reduce((sum, w) => sum + w * w, 0);
       const { loss, dispatches: spent } = await train(built.model);
       losses.push(loss);
       dispatches.push(spent);
       built.model.dispose();
     }
-    expect(losses).toEqual(losses.map(() => losses[0]));
+    expect(losses.slice(1)).toEqual([losses[1], losses[1], losses[1]]);
+    expect(losses[0]! - losses[1]!).toBeCloseTo(penalty, 5);
+    expect(penalty).toBeGreaterThan(0.01);
     for (let k = 1; k < dispatches.length; k++) expect(dispatches[k]).toBeLessThan(dispatches[k - 1]!);
   });
 

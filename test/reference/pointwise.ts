@@ -42,9 +42,13 @@ function gathered(shape: readonly number[], at: number[], values: (i: number) =>
   return sum;
 }
 
+/** dy times the slope, but for rows that mask: those let nothing through where it is 0. */
+const passed = ({ masks }: UnaryRow | BinaryRow, dy: number, slope: number) => (masks && slope === 0 ? 0 : dy * slope);
+
 /** A row of one input with its options, as the table's float64 functions have it. */
 export function unary(name: UnaryName): Reference<[x: NdArray], Record<string, number>> {
-  const { reference, options = {} } = unaryTable[name] as UnaryRow;
+  const row = unaryTable[name] as UnaryRow;
+  const { reference, options = {} } = row;
   const values = (attrs: Record<string, number>) => Object.entries(options).map(([k, normal]) => attrs[k] ?? normal);
   return {
     forward([x], attrs) {
@@ -53,13 +57,14 @@ export function unary(name: UnaryName): Reference<[x: NdArray], Record<string, n
     },
     backward([x], y, dout, attrs) {
       const [p = 0, q = 0] = values(attrs);
-      return [map(dout, (d, i) => d * reference.derivative(x.data[i]!, y.data[i]!, p, q))];
+      return [map(dout, (d, i) => passed(row, d, reference.derivative(x.data[i]!, y.data[i]!, p, q)))];
     },
   };
 }
 
 export function binary(name: BinaryName): Reference<[a: NdArray, b: NdArray]> {
-  const { reference } = binaryTable[name] as BinaryRow;
+  const row = binaryTable[name] as BinaryRow;
+  const { reference } = row;
   return {
     forward([a, b]) {
       const shape = broadcastShape(a.shape, b.shape);
@@ -73,8 +78,8 @@ export function binary(name: BinaryName): Reference<[a: NdArray, b: NdArray]> {
       const [atA, atB] = [places(y.shape, a.shape), places(y.shape, b.shape)];
       const slopes = atA.map((i, k) => reference.derivatives(a.data[i]!, b.data[atB[k]!]!, y.data[k]!));
       return [
-        gathered(a.shape, atA, (i) => dout.data[i]! * slopes[i]![0]),
-        gathered(b.shape, atB, (i) => dout.data[i]! * slopes[i]![1]),
+        gathered(a.shape, atA, (i) => passed(row, dout.data[i]!, slopes[i]![0])),
+        gathered(b.shape, atB, (i) => passed(row, dout.data[i]!, slopes[i]![1])),
       ];
     },
   };

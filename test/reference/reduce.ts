@@ -93,6 +93,13 @@ export const variance: Reference<[x: NdArray], ReduceAttrs & { ddof?: number }> 
   },
 };
 
+/** The place of the first minimum, or of the first NaN. */
+export const argmin = (x: NdArray, attrs: { axis?: number; keepDims?: boolean }): NdArray =>
+  argmax(
+    map(x, (value) => -value),
+    attrs,
+  );
+
 /** The place of the first maximum, or of the first NaN, along `axis` (in the flattened x when left out). */
 export function argmax(x: NdArray, attrs: { axis?: number; keepDims?: boolean }): NdArray {
   const { shape, target } = reduction(x, attrs);

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../src/autograd/index.ts';
 import * as tg from '../../src/autograd/index.ts';
-import { type NdArray, ndarray } from '../reference/ndarray.ts';
+import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
 import { broadcastShape, places } from '../reference/pointwise.ts';
 import * as reduce from '../reference/reduce.ts';
 import * as shape from '../reference/shape.ts';
@@ -35,6 +35,10 @@ export const withoutGradient = {
     call: ([x], attrs) => tg.argmax(x!, attrs),
     reference: ([x], attrs) => reduce.argmax(x!, attrs),
   },
+  argmin: {
+    call: ([x], attrs) => tg.argmin(x!, attrs),
+    reference: ([x], attrs) => reduce.argmin(x!, attrs),
+  },
   oneHot: {
     call: ([labels], attrs) => tg.oneHot(labels!, attrs.classes),
     reference: ([labels], attrs) => shape.oneHot(labels!, attrs),
@@ -45,4 +49,14 @@ export const withoutGradient = {
   lessEqual: comparison(tg.lessEqual, (a, b) => a <= b),
   greater: comparison(tg.greater, (a, b) => a > b),
   greaterEqual: comparison(tg.greaterEqual, (a, b) => a >= b),
+  logicalAnd: comparison(tg.logicalAnd, (a, b) => a !== 0 && b !== 0),
+  logicalOr: comparison(tg.logicalOr, (a, b) => a !== 0 || b !== 0),
+  logicalNot: {
+    call: ([x]) => tg.logicalNot(x!),
+    reference: ([x]) => map(x!, (value) => Number(value === 0)),
+  },
+  isNan: {
+    call: ([x]) => tg.isNan(x!),
+    reference: ([x]) => map(x!, (value) => Number(Number.isNaN(value))),
+  },
 } satisfies Record<string, WithoutGradient>;

@@ -1,27 +1,51 @@
 import { batchNorm, batchNormInference } from '../../autograd/batch-norm.ts';
-import type { Tensor } from '../../autograd/tensor.ts';
+import { transpose } from '../../autograd/shape.ts';
+import { Tensor } from '../../autograd/tensor.ts';
 import { show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
-import type { Shape } from '../../kernels/array.ts';
-import { ones, zeros } from '../initializers.ts';
-import { type CallContext, Layer, type LayerOptions } from './layer.ts';
+import { type Shape, showShape } from '../../kernels/array.ts';
+import { fill } from '../../kernels/pointwise.ts';
+import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
+import type { WeightSpec } from '../parameters.ts';
+import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
+import { type CallContext, flag, Layer, type LayerOptions } from './layer.ts';
 
 export interface BatchNormalizationOptions extends LayerOptions {
   /** Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. */
   momentum?: number;
   /** Added to the variance. Default 0.001; PyTorch has 0.00001. */
   epsilon?: number;
+  /** The axis of the channels, counted as Keras does with the batch as axis 0. Default -1, the last. */
+  axis?: number;
+  /** Whether there is a `beta` to add. Default true. */
+  center?: boolean;
+  /** Whether there is a `gamma` to multiply by; before a layer that is linear it may go. Default true. */
+  scale?: boolean;
+  /** Default `zeros`. */
+  betaInitializer?: InitializerName | Initializer;
+  /** Default `ones`. */
+  gammaInitializer?: InitializerName | Initializer;
+  /** Default `zeros`. */
+  movingMeanInitializer?: InitializerName | Initializer;
+  /** Default `ones`. */
+  movingVarianceInitializer?: InitializerName | Initializer;
+  /** A penalty on beta, in the loss and in its gradient. Default none. */
+  betaRegularizer?: RegularizerName | Regularizer | null;
+  /** The same for gamma. */
+  gammaRegularizer?: RegularizerName | Regularizer | null;
 }
 
 /**
- * Normalises each channel (the last axis), as Keras does: in training by the batch's own mean and variance, else by the moving
- * ones, which take in the biased variance (PyTorch's take the unbiased one). Frozen (`trainable = false`), it uses the moving
- * statistics in training too and leaves them alone.
+ * Normalises each channel, as Keras does: in training by the batch's own mean and variance, else by the moving ones, which take
+ * in the biased variance (PyTorch's take the unbiased one). Frozen (`trainable = false`), it uses the moving statistics in
+ * training too and leaves them alone. Another `axis` than the last costs a transposition before and one after.
  */
 export class BatchNormalization extends Layer {
   readonly kind = 'BatchNormalization';
   private readonly momentum: number;
   private readonly epsilon: number;
+  private readonly axis: number;
+  private readonly specs: readonly (Omit<WeightSpec, 'shape'> & { there: boolean })[];
 
   /** @throws ArgumentError for impossible options */
   constructor(options: BatchNormalizationOptions = {}) {
@@ -34,29 +58,74 @@ export class BatchNormalization extends Layer {
         throw new ArgumentError(`${this.kind}: ${what} must be a number from 0 to 1, but is ${show(value)}`);
       }
     }
+    this.axis = options.axis ?? -1;
+    if (!Number.isInteger(this.axis)) {
+      throw new ArgumentError(`${this.kind}: axis must be an integer, but is ${show(options.axis)}`);
+    }
+    const spec = (name: string, option: keyof BatchNormalizationOptions, normal: InitializerName) => ({
+      name,
+      initializer: initializerOf(
+        `${this.kind}: ${option}`,
+        (options[option] as InitializerName | Initializer | undefined) ?? normal,
+      ),
+    });
+    this.specs = [
+      {
+        ...spec('gamma', 'gammaInitializer', 'ones'),
+        regularizer: regularizerOf(`${this.kind}: gammaRegularizer`, options.gammaRegularizer),
+        there: flag(this.kind, 'scale', options.scale ?? true),
+      },
+      {
+        ...spec('beta', 'betaInitializer', 'zeros'),
+        regularizer: regularizerOf(`${this.kind}: betaRegularizer`, options.betaRegularizer),
+        there: flag(this.kind, 'center', options.center ?? true),
+      },
+      { ...spec('moving_mean', 'movingMeanInitializer', 'zeros'), trainable: false, there: true },
+      { ...spec('moving_variance', 'movingVarianceInitializer', 'ones'), trainable: false, there: true },
+    ];
+  }
+
+  /** Which axis of the batch holds the channels. @throws ShapeError where there is none */
+  private channelAxis(inputShape: Shape): number {
+    const rank = inputShape.length + 1;
+    const axis = this.axis < 0 ? this.axis + rank : this.axis;
+    if (axis >= 1 && axis < rank) return axis;
+    if (rank === 1) throw new ShapeError(`${this.kind}: needs samples with channels, but gets single numbers`);
+    throw new ShapeError(
+      `${this.kind}: axis ${this.axis} is none of samples ${showShape(inputShape)}, whose axes are 1 to ${rank - 1} after the batch`,
+    );
   }
 
   plan(inputShape: Shape) {
-    const channels = inputShape.at(-1);
-    if (channels === undefined)
-      throw new ShapeError(`${this.kind}: needs samples with channels, but gets single numbers`);
-    const shape = [channels];
-    return {
-      outputShape: inputShape,
-      weights: [
-        { name: 'gamma', shape, initializer: ones },
-        { name: 'beta', shape, initializer: zeros },
-        { name: 'moving_mean', shape, initializer: zeros, trainable: false },
-        { name: 'moving_variance', shape, initializer: ones, trainable: false },
-      ],
-    };
+    const shape = [inputShape[this.channelAxis(inputShape) - 1]!];
+    const weights = this.specs.filter(({ there }) => there).map(({ there, ...spec }) => ({ ...spec, shape }));
+    return { outputShape: inputShape, weights };
   }
 
-  call(x: Tensor, { weights, training }: CallContext): Tensor {
-    const [gamma, beta, mean, variance] = weights as [Tensor, Tensor, Tensor, Tensor];
+  call(x: Tensor, context: CallContext): Tensor {
+    const axis = this.channelAxis(x.shape.slice(1));
+    if (axis === x.shape.length - 1) return this.normalise(x, context);
+    const others = x.shape.map((_, d) => d).filter((d) => d !== axis);
+    const order = [...others, axis];
+    return transpose(
+      this.normalise(transpose(x, order), context),
+      order.map((_, d) => order.indexOf(d)),
+    );
+  }
+
+  /** x [..., channels]. */
+  private normalise(x: Tensor, { weights, training }: CallContext): Tensor {
+    const given = [...weights];
+    const [gamma, beta, mean, variance] = this.specs.map(({ name, there }) =>
+      there ? given.shift() : constantOf(x, name === 'gamma' ? 1 : 0),
+    ) as [Tensor, Tensor, Tensor, Tensor];
     const { epsilon, momentum } = this;
     return training && this.trainable
       ? batchNorm(x, gamma, beta, { epsilon, momentum, running: { mean, variance } })
       : batchNormInference(x, gamma, beta, mean, variance, { epsilon });
   }
 }
+
+/** For each channel of x the same value, which nothing trains. */
+const constantOf = (x: Tensor, value: number) =>
+  new Tensor(fill(x.device, x.shape.slice(-1), value, { models: x.models }));

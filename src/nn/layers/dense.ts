@@ -1,7 +1,7 @@
 import { linear } from '../../autograd/linear.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { ShapeError } from '../../errors.ts';
-import { type Shape, showShape } from '../../kernels/array.ts';
+import type { Shape } from '../../kernels/array.ts';
 import { type ActivationName, activationName, afterFused, fused } from './activation.ts';
 import { type CallContext, type KernelOptions, type KernelSpecs, kernelSpecs, Layer, positive } from './layer.ts';
 
@@ -10,7 +10,11 @@ export interface DenseOptions extends KernelOptions {
   activation?: ActivationName;
 }
 
-/** A fully connected layer: act(x w + b), by default with a Glorot-uniform kernel and zero bias, as Keras has them. */
+/**
+ * A fully connected layer: act(x w + b), by default with a Glorot-uniform kernel and zero bias, as Keras has them. Of samples
+ * with more than one axis it works on the last, as in Keras: [..., inputs] -> [..., units]; put a `Flatten` layer before it to
+ * have every value connected with every unit.
+ */
 export class Dense extends Layer {
   readonly kind = 'Dense';
   readonly activation: ActivationName;
@@ -26,15 +30,12 @@ export class Dense extends Layer {
   }
 
   plan(inputShape: Shape) {
-    if (inputShape.length !== 1) {
-      throw new ShapeError(
-        `Dense: needs samples of one axis, but gets ${showShape(inputShape)}; put a Flatten layer before it`,
-      );
-    }
+    const inputs = inputShape.at(-1);
+    if (inputs === undefined) throw new ShapeError('Dense: needs samples of one axis or more, but gets single numbers');
     return {
-      outputShape: [this.units],
+      outputShape: [...inputShape.slice(0, -1), this.units],
       weights: [
-        { name: 'kernel', shape: [inputShape[0]!, this.units], ...this.specs.kernel },
+        { name: 'kernel', shape: [inputs, this.units], ...this.specs.kernel },
         ...(this.specs.useBias ? [{ name: 'bias', shape: [this.units], ...this.specs.bias }] : []),
       ],
     };
