@@ -1,92 +1,144 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { dot } from '../reference/ndarray.ts';
-import { hostInputs, runOperator } from '../support/adapter.ts';
-import { describeOnDevice } from '../support/device.ts';
+import { type OperatorName, operatorNames } from '../reference/index.ts';
 import {
-  conv2dCase,
-  drawInputs,
-  drawLike,
-  drawnCases,
-  FAST_CHECK_SEED,
-  type OperatorCase,
-  operatorCases,
-} from '../support/operator-cases.ts';
+  type AdjointCheck,
+  curve,
+  disagreement,
+  exact,
+  flat,
+  type Measured,
+  measure,
+  pieces,
+  piecesOfProducts,
+  polynomial,
+} from '../support/adjoint.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawnCases, FAST_CHECK_SEED, type OperatorCase, operatorCases } from '../support/operator-cases.ts';
 
-const cases = operatorCases('full');
+/** Total by type: an operator that is not checked does not compile. */
+const checks: Record<OperatorName, AdjointCheck> = {
+  abs: pieces,
+  add: exact,
+  avgPool2d: polynomial,
+  batchNorm: curve,
+  batchNormInference: { ...polynomial, constant: [3, 4] },
+  biasAdd: exact,
+  clip: pieces,
+  concat: exact,
+  conv2d: piecesOfProducts, // for a ReLU in its store
+  depthwiseConv2d: exact,
+  div: curve,
+  dropout: polynomial, // the seed fixes the mask
+  elu: curve,
+  exp: curve,
+  expandDims: exact,
+  gather: exact,
+  gelu: curve,
+  globalAveragePool2d: polynomial,
+  leakyRelu: curve,
+  linear: piecesOfProducts,
+  log: curve,
+  logSoftmax: curve,
+  matmul: exact,
+  max: pieces,
+  maximum: pieces,
+  maxPool2d: pieces,
+  mean: polynomial,
+  min: pieces,
+  minimum: pieces,
+  mul: exact,
+  neg: exact,
+  pad: exact,
+  pow: curve,
+  reciprocal: curve,
+  relu: pieces,
+  relu6: pieces,
+  reshape: exact,
+  resize: polynomial,
+  rsqrt: curve,
+  sigmoid: curve,
+  sign: flat,
+  slice: exact,
+  softmax: curve,
+  softmaxCrossEntropy: curve,
+  softplus: curve,
+  sqrt: curve,
+  square: exact,
+  squeeze: exact,
+  stack: exact,
+  sub: exact,
+  sum: exact,
+  tanh: curve,
+  transpose: exact,
+  variance: polynomial,
+  where: exact,
+};
 
-/**
- * For an operator that is linear in one input v (the others held fixed), J v is the forward pass itself and J^T u the
- * gradient: <u, J v> = <J^T u, v> must hold on the adapter alone, no reference involved. Small integers make both sides
- * exact, so it must hold exactly.
- */
-const linearCases: Record<'matmul' | 'conv2d', fc.Arbitrary<OperatorCase>> = {
-  matmul: cases.matmul,
-  // Bias and activation would make it affine, or not even that.
-  conv2d: conv2dCase('full').map((c) => ({
+const drawn = operatorCases('full');
+const cases: typeof drawn = {
+  ...drawn,
+  // Two equal rows under a small epsilon are as good as a kink.
+  batchNorm: drawn.batchNorm.map((c) => ({
     ...c,
-    inputs: c.inputs.slice(0, 2),
-    attrs: { ...c.attrs, activation: undefined },
+    attrs: { epsilon: Math.max(0.1, (c.attrs as { epsilon: number }).epsilon) },
   })),
 };
 
-describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
-  test.each([
-    ['matmul', 0],
-    ['matmul', 1],
-    ['conv2d', 0],
-    ['conv2d', 1],
-  ] as const)('%s, input %i', async (name, k) => {
-    await fc.assert(
-      fc.asyncProperty(linearCases[name], async (c) => {
-        const v = drawInputs(c, 'integer')[k]!;
-        let u: ArrayLike<number> = [];
-        const { output, grads } = await runOperator(device, name, hostInputs(c, 'integer'), c.attrs, (shape) => {
-          u = drawLike(shape, c.seed, 'integer').data;
-          return u;
-        });
-        expect(dot(u, output) === dot(grads[k]!, v.data), `${dot(u, output)} and ${dot(grads[k]!, v.data)}`).toBe(true);
-      }),
-      { seed: FAST_CHECK_SEED, numRuns: drawnCases(25) },
-    );
-  });
+const percentOff = (m: Measured): Measured => ({ ...m, grad: Array.from(m.grad, (g) => 1.01 * g) });
 
-  // Linear in all their inputs together: <u, f(v)> is the sum of <gradient k, v_k>.
-  test.each([
-    'add',
-    'concat',
-    'expandDims',
-    'gather',
-    'pad',
-    'reshape',
-    'slice',
-    'squeeze',
-    'stack',
-    'sum',
-    'transpose',
-    // These multiply by fractions, so rounding takes its share.
-    'mean',
-    'resize',
-  ] as const)('%s', async (name) => {
+describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
+  test.each(operatorNames)('%s', async (name) => {
+    const check = checks[name];
+    const seen = { directions: 0, caught: 0, elements: 0, skipped: 0 };
     await fc.assert(
-      fc.asyncProperty(cases[name], async (drawn) => {
-        const c = { ...drawn, attrs: { ...drawn.attrs, value: 0 } }; // a padding with anything else is affine
-        const v = drawInputs(c, 'integer');
-        let u: ArrayLike<number> = [];
-        const { output, grads } = await runOperator(device, name, hostInputs(c, 'integer'), c.attrs, (shape) => {
-          u = drawLike(shape, c.seed, 'integer').data;
-          return u;
-        });
-        const forward = dot(u, output);
-        const backward = grads.reduce((sum, grad, k) => sum + (grad ? dot(grad, v[k]!.data) : 0), 0);
-        if (name === 'mean' || name === 'resize') {
-          const size = Array.from(u, (value, i) => Math.abs(value * output[i]!)).reduce((a, b) => a + b, 1);
-          expect(Math.abs(forward - backward) / size).toBeLessThan(1e-5);
-        } else {
-          expect(forward === backward, `${forward} and ${backward}`).toBe(true);
+      fc.asyncProperty(cases[name], async (c) => {
+        for (const [k, { classes }] of c.inputs.entries()) {
+          if (classes || check.constant?.includes(k)) continue;
+          const sides = await measure(device, name, c, check, k);
+          expect(disagreement(sides), `input ${k}`).toBeLessThanOrEqual(check.tolerance);
+          seen.directions++;
+          seen.caught += Number(disagreement(percentOff(sides)) > check.tolerance);
+          seen.elements += sides.u.length;
+          seen.skipped += sides.skipped;
         }
       }),
-      { seed: FAST_CHECK_SEED + 4, numRuns: drawnCases(25) },
+      { seed: FAST_CHECK_SEED, numRuns: drawnCases(8) },
     );
+    // That it holds says something only if it would not hold of a gradient that is 1% too large. Some cases have nothing
+    // to get wrong: empty slices, the softmax of one class, batches of one.
+    if (check === flat) expect(seen.caught).toBe(0);
+    else expect(seen.caught / seen.directions).toBeGreaterThan(0.25);
+    expect(seen.skipped / seen.elements).toBeLessThan(0.05);
+  });
+
+  const shapes = (...inputs: number[][]) => inputs.map((shape) => ({ shape }));
+  test.each<[OperatorName, OperatorCase['inputs'], object?]>([
+    ['matmul', shapes([5, 7], [7, 3])],
+    ['variance', shapes([5, 7]), { axis: 0 }],
+    ['maxPool2d', shapes([1, 4, 6, 2]), { poolSize: 2 }],
+    ['linear', shapes([5, 7], [7, 3]), { activation: 'relu' }],
+    ['softmax', shapes([5, 7])],
+  ])('a wrong gradient of %s is rejected', async (name, inputs, attrs = {}) => {
+    const check = checks[name];
+    const sides = await measure(device, name, { inputs, attrs, seed: 5 }, check, 0);
+    expect(disagreement(sides)).toBeLessThanOrEqual(check.tolerance);
+    const grad = Array.from(sides.grad);
+    const largest = grad.reduce(
+      (best, g, i) => (Math.abs(g * sides.v[i]!) > Math.abs(grad[best]! * sides.v[best]!) ? i : best),
+      0,
+    );
+    const wrong: Record<string, Measured> = {
+      '1% too large': percentOff(sides),
+      'of another u': { ...sides, u: Array.from(sides.u).reverse() },
+      'of the wrong sign': { ...sides, grad: grad.map((g) => -g) },
+      'all zero': { ...sides, grad: grad.map(() => 0) },
+      'an element off its place': { ...sides, grad: [...grad.slice(1), grad[0]!] },
+      'one element missing': { ...sides, grad: grad.with(largest, 0) },
+      'NaN in it': { ...sides, grad: grad.with(0, Number.NaN) },
+    };
+    for (const [what, spoiled] of Object.entries(wrong)) {
+      expect(disagreement(spoiled) <= check.tolerance, what).toBe(false);
+    }
   });
 });

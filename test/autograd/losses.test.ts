@@ -1,43 +1,70 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as tg from '../../src/autograd/index.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { drawnCases, FAST_CHECK_SEED, one, seed } from '../support/operator-cases.ts';
+import { random } from '../support/random.ts';
 
-const [ROWS, CLASSES] = [3, 4];
-const output = [0.3, -1.2, 2.1, 0.4, 0.9, 0.05, -0.4, 1.7, -2.3, 0.6, 0.15, 1.1].map(Math.fround);
-const share = [0.2, 0.5, 0.1, 0.2, 0.7, 0.1, 0.05, 0.15, 0.25, 0.3, 0.4, 0.05].map(Math.fround);
-const oneHot = [0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1];
-const labels = [1, 0, 3];
+/** What a loss compares: outputs of any size, or shares of 1, and the right answers in two forms. */
+interface Batch {
+  rows: number;
+  classes: number;
+  output: number[];
+  share: number[];
+  labels: number[];
+  oneHot: number[];
+}
+
+function batch(rows: number, classes: number, seed: number): Batch {
+  const values = random(seed);
+  const draw = (value: () => number) => Array.from({ length: rows * classes }, () => Math.fround(value()));
+  const labels = Array.from({ length: rows }, () => values.integer(0, classes - 1));
+  return {
+    rows,
+    classes,
+    output: draw(values.normal),
+    // Not near 0, where the logarithm is steep; nor need they add up to 1.
+    share: draw(() => 0.05 + 0.9 * values.uniform()),
+    labels,
+    oneHot: labels.flatMap((label) => Array.from({ length: classes }, (_, c) => Number(c === label))),
+  };
+}
+
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-const rows = (x: number[]) => Array.from({ length: ROWS }, (_, r) => x.slice(r * CLASSES, (r + 1) * CLASSES));
+const rowsOf = (x: number[], { rows, classes }: Batch) =>
+  Array.from({ length: rows }, (_, r) => x.slice(r * classes, (r + 1) * classes));
 const logSum = (row: number[]) => Math.log(row.reduce((s, v) => s + Math.exp(v), 0));
 const kept = (p: number) => Math.min(1 - 1e-7, Math.max(1e-7, p));
 
 interface Case {
-  input: number[];
+  input(b: Batch): number[];
   call(y: tg.Tensor, target: tg.Tensor, labels: tg.Tensor): tg.Tensor;
   /** The definition, in float64. */
-  formula(x: number[]): number;
+  formula(x: number[], b: Batch): number;
 }
+
+const output = (b: Batch) => b.output;
+const share = (b: Batch) => b.share;
 
 const cases: Record<string, Case> = {
   meanSquaredError: {
     input: output,
     call: (y, t) => tg.meanSquaredError(y, t),
-    formula: (x) => mean(x.map((v, i) => (v - oneHot[i]!) ** 2)),
+    formula: (x, b) => mean(x.map((v, i) => (v - b.oneHot[i]!) ** 2)),
   },
   meanAbsoluteError: {
     input: output,
     call: (y, t) => tg.meanAbsoluteError(y, t),
-    formula: (x) => mean(x.map((v, i) => Math.abs(v - oneHot[i]!))),
+    formula: (x, b) => mean(x.map((v, i) => Math.abs(v - b.oneHot[i]!))),
   },
   huber: {
     input: output,
     call: (y, t) => tg.huber(y, t, { delta: 0.8 }),
-    formula: (x) =>
+    formula: (x, b) =>
       mean(
         x.map((v, i) => {
-          const e = Math.abs(v - oneHot[i]!);
+          const e = Math.abs(v - b.oneHot[i]!);
           return e <= 0.8 ? e ** 2 / 2 : 0.8 * (e - 0.4);
         }),
       ),
@@ -45,20 +72,20 @@ const cases: Record<string, Case> = {
   'binaryCrossentropy from logits': {
     input: output,
     call: (y, t) => tg.binaryCrossentropy(y, t, { fromLogits: true }),
-    formula: (x) => mean(x.map((v, i) => Math.log1p(Math.exp(oneHot[i] ? -v : v)))),
+    formula: (x, b) => mean(x.map((v, i) => Math.log1p(Math.exp(b.oneHot[i] ? -v : v)))),
   },
   'binaryCrossentropy from probabilities': {
     input: share,
     call: (y, t) => tg.binaryCrossentropy(y, t),
-    formula: (x) => -mean(x.map((p, i) => Math.log(oneHot[i] ? kept(p) : 1 - kept(p)))),
+    formula: (x, b) => -mean(x.map((p, i) => Math.log(b.oneHot[i] ? kept(p) : 1 - kept(p)))),
   },
   'binaryCrossentropy from logits, smoothed': {
     input: output,
     call: (y, t) => tg.binaryCrossentropy(y, t, { fromLogits: true, labelSmoothing: 0.3 }),
-    formula: (x) =>
+    formula: (x, b) =>
       mean(
         x.map((v, i) => {
-          const t = 0.7 * oneHot[i]! + 0.15;
+          const t = 0.7 * b.oneHot[i]! + 0.15;
           return t * Math.log1p(Math.exp(-v)) + (1 - t) * Math.log1p(Math.exp(v));
         }),
       ),
@@ -66,10 +93,10 @@ const cases: Record<string, Case> = {
   'binaryCrossentropy from probabilities, smoothed': {
     input: share,
     call: (y, t) => tg.binaryCrossentropy(y, t, { labelSmoothing: 0.3 }),
-    formula: (x) =>
+    formula: (x, b) =>
       -mean(
         x.map((p, i) => {
-          const t = 0.7 * oneHot[i]! + 0.15;
+          const t = 0.7 * b.oneHot[i]! + 0.15;
           return t * Math.log(p) + (1 - t) * Math.log(1 - p);
         }),
       ),
@@ -77,48 +104,52 @@ const cases: Record<string, Case> = {
   'categoricalCrossentropy from logits, smoothed': {
     input: output,
     call: (y, t) => tg.categoricalCrossentropy(y, t, { fromLogits: true, labelSmoothing: 0.2 }),
-    formula: (x) =>
+    formula: (x, b) =>
       mean(
-        rows(x).map((row, r) =>
-          row.reduce((sum, v, c) => sum + (0.8 * Number(c === labels[r]) + 0.05) * (logSum(row) - v), 0),
+        rowsOf(x, b).map((row, r) =>
+          row.reduce((sum, v, c) => sum + (0.8 * Number(c === b.labels[r]) + 0.2 / b.classes) * (logSum(row) - v), 0),
         ),
       ),
   },
   'categoricalCrossentropy from probabilities, smoothed': {
     input: share,
     call: (y, t) => tg.categoricalCrossentropy(y, t, { labelSmoothing: 0.2 }),
-    formula: (x) =>
+    formula: (x, b) =>
       mean(
-        rows(x).map((row, r) => {
-          const total = row.reduce((a, b) => a + b, 0);
-          return row.reduce((sum, p, c) => sum - (0.8 * Number(c === labels[r]) + 0.05) * Math.log(p / total), 0);
+        rowsOf(x, b).map((row, r) => {
+          const total = row.reduce((sum, p) => sum + p, 0);
+          return row.reduce(
+            (sum, p, c) => sum - (0.8 * Number(c === b.labels[r]) + 0.2 / b.classes) * Math.log(p / total),
+            0,
+          );
         }),
       ),
   },
   'categoricalCrossentropy from logits': {
     input: output,
     call: (y, t) => tg.categoricalCrossentropy(y, t, { fromLogits: true }),
-    formula: (x) => mean(rows(x).map((row, r) => logSum(row) - row[labels[r]!]!)),
+    formula: (x, b) => mean(rowsOf(x, b).map((row, r) => logSum(row) - row[b.labels[r]!]!)),
   },
   'categoricalCrossentropy from probabilities': {
     input: share,
     call: (y, t) => tg.categoricalCrossentropy(y, t),
-    formula: (x) => -mean(rows(x).map((row, r) => Math.log(kept(row[labels[r]!]! / row.reduce((a, b) => a + b, 0))))),
+    formula: (x, b) =>
+      -mean(rowsOf(x, b).map((row, r) => Math.log(kept(row[b.labels[r]!]! / row.reduce((a, b) => a + b, 0))))),
   },
   'sparseCategoricalCrossentropy from logits': {
     input: output,
     call: (y, _, l) => tg.sparseCategoricalCrossentropy(y, l, { fromLogits: true }),
-    formula: (x) => mean(rows(x).map((row, r) => logSum(row) - row[labels[r]!]!)),
+    formula: (x, b) => mean(rowsOf(x, b).map((row, r) => logSum(row) - row[b.labels[r]!]!)),
   },
   // Keras: clip, take the logarithm, and normalise that as logits are: outputs need not sum to 1, nor be positive.
   'sparseCategoricalCrossentropy from outputs': {
-    input: output.map((v, i) => (i === 5 ? -0.5 : Math.abs(v) / 3)),
+    input: ({ share }) => share.map((p, i) => (i % 6 === 5 ? -0.5 : i % 6 === 2 ? 1 + p : p)),
     call: (y, _, l) => tg.sparseCategoricalCrossentropy(y, l),
-    formula: (x) =>
+    formula: (x, b) =>
       mean(
-        rows(x).map((row, r) => {
+        rowsOf(x, b).map((row, r) => {
           const logs = row.map((p) => Math.log(kept(p)));
-          return logSum(logs) - logs[labels[r]!]!;
+          return logSum(logs) - logs[b.labels[r]!]!;
         }),
       ),
   },
@@ -126,24 +157,33 @@ const cases: Record<string, Case> = {
 
 describeOnDevice('losses follow their definitions', (device) => {
   test.each(Object.entries(cases))('%s', async (_name, { input, call, formula }) => {
-    const x = tg.tensor(device, input, [ROWS, CLASSES], { requiresGrad: true });
-    const loss = tg.scope(device, () => {
-      const target = tg.tensor(device, oneHot, [ROWS, CLASSES]);
-      const result = call(x, target, tg.tensor(device, labels, [ROWS], { dtype: 'u32' }));
-      result.backward();
-      return result;
-    });
-    const values = Array.from(await x.data());
-    expect(loss.shape).toEqual([]);
-    expectClose(await loss.data(), [formula(values)], { rtol: 2e-6 });
-    const slopes = values.map((v, i) => {
-      const at = (moved: number) => formula(values.map((other, k) => (k === i ? moved : other)));
-      return (at(v + 1e-6) - at(v - 1e-6)) / 2e-6;
-    });
-    expectClose(await x.grad!.data(), slopes, { rtol: 1e-5, magnitude: slopes.map((s) => Math.abs(s) + 0.1) });
-    x.grad!.dispose();
-    x.dispose();
-    loss.dispose();
+    const drawn = fc.record({ rows: one([1, 2, 3, 7, 33]), classes: one([2, 3, 4, 10]), seed });
+    await fc.assert(
+      fc.asyncProperty(drawn, async ({ rows, classes, seed }) => {
+        const b = batch(rows, classes, seed);
+        const x = tg.tensor(device, input(b), [rows, classes], { requiresGrad: true });
+        const loss = tg.scope(device, () => {
+          const target = tg.tensor(device, b.oneHot, [rows, classes]);
+          const result = call(x, target, tg.tensor(device, b.labels, [rows], { dtype: 'u32' }));
+          result.backward();
+          return result;
+        });
+        const values = Array.from(await x.data());
+        expect(loss.shape).toEqual([]);
+        const value = formula(values, b);
+        // The logarithms are as uncertain as 1 is.
+        expectClose(await loss.data(), [value], { rtol: 2e-6, magnitude: [1 + value] });
+        const slopes = values.map((v, i) => {
+          const at = (moved: number) => formula(values.with(i, moved), b);
+          return (at(v + 1e-6) - at(v - 1e-6)) / 2e-6;
+        });
+        expectClose(await x.grad!.data(), slopes, { rtol: 1e-5, magnitude: slopes.map((s) => Math.abs(s) + 0.1) });
+        x.grad!.dispose();
+        x.dispose();
+        loss.dispose();
+      }),
+      { seed: FAST_CHECK_SEED, numRuns: drawnCases(8) },
+    );
   });
 
   /** The loss of one row of logits and its gradient. */

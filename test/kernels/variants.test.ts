@@ -5,7 +5,7 @@ import {
   conv2d,
   conv2dInputGrad,
   conv2dServes,
-  conv2dVariants,
+  type conv2dVariants,
   conv2dWeightGrad,
   convGeometry,
 } from '../../src/kernels/conv2d.ts';
@@ -16,13 +16,64 @@ import { matmul as matmulReference } from '../reference/matmul.ts';
 import { map, type NdArray } from '../reference/ndarray.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { conv2dCase, drawInputs, drawLike, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import {
+  conv2dCase,
+  drawInputs,
+  drawLike,
+  drawnCases,
+  FAST_CHECK_SEED,
+  type OperatorCase,
+  one,
+} from '../support/operator-cases.ts';
 
 /**
  * Every implementation of the hot kernels, called directly: the operators' tests see only the one that is picked for
  * their shapes. Integers, so that the order of additions cannot matter and the result must be exact.
  */
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(25) };
+
+/**
+ * Any width of a row and any number of channels up to 17, since both choose the tuned variant's tiles and groups. Each
+ * combination is texts of its own to compile, about a second for a software adapter: so forty, for all cases.
+ */
+const channels = fc.integer({ min: 1, max: 17 });
+const texts = fc.sample(
+  fc.record({
+    width: fc.integer({ min: 1, max: 35 }),
+    kernel: fc.constantFrom([1, 1], [2, 2], [3, 3], [4, 4], [5, 5], [2, 3], [3, 1]),
+    channels: fc.tuple(channels, channels),
+  }),
+  { seed: FAST_CHECK_SEED, numRuns: 40 },
+);
+
+/** Batches and heights around the 64 lanes of a workgroup and the 64 slices of the filter gradient. */
+function tunedConv2dCase(strides: readonly number[]): fc.Arbitrary<OperatorCase> {
+  return fc
+    .record({
+      text: fc.constantFrom(...texts),
+      batch: one([1, 1, 2, 3]),
+      height: one([1, 2, 4, 5, 7, 11, 13, 16, 21, 32, 33, 64, 65]),
+      stride: one(strides),
+      padding: fc.constantFrom('valid', 'same'),
+      bias: fc.boolean(),
+      activation: fc.constantFrom(undefined, 'relu'),
+      seed: fc.nat(),
+    })
+    .filter(({ text: { width, kernel, channels }, batch, height, padding }) => {
+      const fits = padding === 'same' || (height >= kernel[0]! && width >= kernel[1]!);
+      const products = [batch, height, width, ...kernel, ...channels].reduce((a, b) => a * b);
+      return fits && products < 3e6; // the reference is not fast
+    })
+    .map(({ text: { width, kernel, channels }, batch, height, stride, bias, seed, ...attrs }) => ({
+      inputs: [
+        { shape: [batch, height, width, channels[0]] },
+        { shape: [...kernel, ...channels] },
+        ...(bias ? [{ shape: [channels[1]] }] : []),
+      ],
+      attrs: { ...attrs, strides: [stride, 1] },
+      seed,
+    }));
+}
 
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
@@ -39,88 +90,100 @@ describeOnDevice('kernel variants', (device) => {
     }
   }
 
-  test.each(conv2dVariants)('conv2d and both gradients: %s', async (variant) => {
-    let checked = 0;
-    await fc.assert(
-      fc.asyncProperty(conv2dCase('full'), async (c) => {
-        const inputs = drawInputs(c, 'integer') as [NdArray, NdArray, NdArray?];
-        const { activation, ...attrs } = c.attrs as Conv2dAttrs;
-        const y = conv2dReference.forward(inputs, { ...attrs, activation });
-        const dy = drawLike(y.shape, c.seed, 'integer');
-        // The gradient kernels know neither bias nor activation: they are given dz.
-        const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
-        const expected: NdArray[] = [];
-        await expectExact(() => {
-          const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
-          const dz = upload(dy);
-          const geometry = convGeometry(x, filter, attrs);
-          const serves = conv2dServes(variant, device, geometry);
-          const results: DeviceArray[] = [];
-          const check = (result: DeviceArray, reference: NdArray) => {
-            results.push(result);
-            expected.push(reference);
-          };
-          if (serves.forward) check(conv2d(x, filter, { ...attrs, bias, relu: activation === 'relu', variant }), y);
-          if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
-          if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
-          checked += results.length;
-          return results;
-        }, expected);
-      }),
-      { ...drawn, numRuns: drawnCases(90) },
-    );
-    // A variant that serves few shapes must still have been tested on enough of them.
-    expect(checked).toBeGreaterThan(30);
-  });
+  const lanes = device?.subgroupLanes ?? null;
+  const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
 
-  // Sizes around the edges of the tiles; where a variant wants multiples of four, of those.
-  const size = (step: number) => fc.integer({ min: 1, max: 35 }).map((n) => n * step);
-  const matmulCases = (step: number) =>
-    fc.record({
-      m: fc.oneof(size(1), size(step)),
-      n: size(step),
-      k: size(step),
-      transposes: fc.constantFrom<[boolean, boolean]>([false, false], [true, false], [false, true], [true, true]),
-      bias: fc.boolean(),
-      relu: fc.boolean(),
-      seed: fc.nat(),
+  const conv2dCases: [(typeof conv2dVariants)[number], string, fc.Arbitrary<OperatorCase>, number, number][] = [
+    ['naive', 'any', conv2dCase('full'), 3, 25],
+    ['subgroup', 'stride 1', tunedConv2dCase([1]), 3, 8],
+    ['subgroup', 'stride 2 or 3 from row to row', tunedConv2dCase([2, 3]), 2, 4],
+  ];
+  for (const [variant, which, cases, kernels, quick] of conv2dCases) {
+    withVariant(variant)(`conv2d and its gradients, ${which}: ${variant}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(cases, async (c) => {
+          const inputs = drawInputs(c, 'integer') as [NdArray, NdArray, NdArray?];
+          const { activation, ...attrs } = c.attrs as Conv2dAttrs;
+          const y = conv2dReference.forward(inputs, { ...attrs, activation });
+          const dy = drawLike(y.shape, c.seed, 'integer');
+          // The gradient kernels know neither bias nor activation: they are given dz.
+          const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
+          const expected: NdArray[] = [];
+          await expectExact(() => {
+            const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
+            const dz = upload(dy);
+            const geometry = convGeometry(x, filter, attrs);
+            const serves = conv2dServes(variant, device, geometry);
+            const results: DeviceArray[] = [];
+            const check = (result: DeviceArray, reference: NdArray) => {
+              results.push(result);
+              expected.push(reference);
+            };
+            if (serves.forward) check(conv2d(x, filter, { ...attrs, bias, relu: activation === 'relu', variant }), y);
+            if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
+            if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
+            // Every case must count: were it another variant's, nothing would have been tested.
+            expect(results.length).toBe(kernels);
+            return results;
+          }, expected);
+        }),
+        { ...drawn, numRuns: drawnCases(quick) },
+      );
     });
+  }
 
-  test.each(matmulVariants)('matmul, its transposes, bias and ReLU: %s', async (variant) => {
-    let checked = 0;
-    const cases = fc.oneof(matmulCases(1), matmulCases(4), matmulCases(4));
-    await fc.assert(
-      fc.asyncProperty(cases, async ({ m, n, k, transposes: [transposeA, transposeB], bias, relu, seed }) => {
-        const sizes = { m, n, k, transposeA, transposeB };
-        if (!matmulServes(variant, device, sizes)) return;
-        checked++;
-        const a = drawLike(transposeA ? [k, m] : [m, k], seed, 'integer');
-        const b = drawLike(transposeB ? [n, k] : [k, n], seed + 1, 'integer');
-        const added = drawLike([n], seed + 2, 'integer');
-        const product = matmulReference.forward([a, b], { transposeA, transposeB });
-        const expected = product.data.map((value, i) => {
-          const sum = value + (bias ? added.data[i % n]! : 0);
-          return relu ? Math.max(0, sum) : sum;
-        });
-        await expectExact(
-          () => [
-            matmul(upload(a), upload(b), { transposeA, transposeB, bias: bias ? upload(added) : null, relu, variant }),
-          ],
-          [{ shape: product.shape, data: expected }],
-        );
-      }),
-      { ...drawn, numRuns: drawnCases(100) },
-    );
-    // A variant that serves few sizes must still have been tested on enough of them.
-    expect(checked).toBeGreaterThan(30);
-  });
+  // Around the edges of the tiles: 8 x 8 elements, or 8 rows by four columns a lane.
+  const edges = [8, 16, 32, ...(lanes ? [4 * lanes, 8 * lanes] : [])];
+  const anySize = fc.oneof(fc.integer({ min: 1, max: 35 }), one(edges.flatMap((n) => [n - 1, n, n + 1])));
+  const fours = fc.oneof(
+    fc.integer({ min: 1, max: 35 }).map((n) => 4 * n),
+    one(edges.flatMap((n) => [n - 4, n, n + 4])),
+  );
+  const matmulSizes = (variant: (typeof matmulVariants)[number]) =>
+    fc
+      .constantFrom<[boolean, boolean][]>([false, false], [true, false], [false, true], [true, true])
+      // The tuned one wants multiples of four along the inner axis of each matrix, and not both transposed.
+      .filter(([transposeA, transposeB]) => variant === 'naive' || !(transposeA && transposeB))
+      .chain(([transposeA, transposeB]) => {
+        const inner = variant === 'naive' ? anySize : fours;
+        const [m, n] = [transposeA ? inner : anySize, transposeB ? anySize : inner];
+        return fc.record({ m, n, k: inner, transposeA: fc.constant(transposeA), transposeB: fc.constant(transposeB) });
+      });
+
+  for (const variant of matmulVariants) {
+    withVariant(variant)(`matmul, its transposes, bias and ReLU: ${variant}`, async () => {
+      const cases = fc.record({ sizes: matmulSizes(variant), bias: fc.boolean(), relu: fc.boolean(), seed: fc.nat() });
+      await fc.assert(
+        fc.asyncProperty(cases, async ({ sizes, bias, relu, seed }) => {
+          expect(matmulServes(variant, device, sizes)).toBe(true);
+          const { m, n, k, transposeA, transposeB } = sizes;
+          const a = drawLike(transposeA ? [k, m] : [m, k], seed, 'integer');
+          const b = drawLike(transposeB ? [n, k] : [k, n], seed + 1, 'integer');
+          const added = drawLike([n], seed + 2, 'integer');
+          const product = matmulReference.forward([a, b], { transposeA, transposeB });
+          const expected = product.data.map((value, i) => {
+            const sum = value + (bias ? added.data[i % n]! : 0);
+            return relu ? Math.max(0, sum) : sum;
+          });
+          const options = { transposeA, transposeB, relu, variant };
+          await expectExact(
+            () => [matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null })],
+            [{ shape: product.shape, data: expected }],
+          );
+        }),
+        { ...drawn, numRuns: drawnCases(60) },
+      );
+    });
+  }
 
   // Sums long enough that a bad order of additions, or one in too low a precision, would show.
-  test.each(matmulVariants)('matmul over a long inner axis: %s', async (variant) => {
-    const [a, b] = [drawLike([3, 20_012], 1), drawLike([20_012, 4], 2)];
-    const result = scope(device, () => new Tensor(matmul(upload(a), upload(b), { variant })));
-    const magnitude = matmulReference.forward([map(a, Math.abs), map(b, Math.abs)], {}).data;
-    expectClose(await result.data(), matmulReference.forward([a, b], {}).data, { magnitude, rtol: 1e-6 });
-    result.dispose();
-  });
+  for (const variant of matmulVariants) {
+    withVariant(variant)(`matmul over a long inner axis: ${variant}`, async () => {
+      const [a, b] = [drawLike([3, 20_012], 1), drawLike([20_012, 4], 2)];
+      const result = scope(device, () => new Tensor(matmul(upload(a), upload(b), { variant })));
+      const magnitude = matmulReference.forward([map(a, Math.abs), map(b, Math.abs)], {}).data;
+      expectClose(await result.data(), matmulReference.forward([a, b], {}).data, { magnitude, rtol: 1e-6 });
+      result.dispose();
+    });
+  }
 });

@@ -118,6 +118,25 @@ export async function runOperator(
   return result;
 }
 
+/** Runs an operator forward only. */
+export async function runForward(
+  device: Device,
+  name: OperatorName,
+  inputs: HostInput[],
+  attrs: object,
+): Promise<ArrayLike<number>> {
+  const output = tg.scope(device, () =>
+    callOperator(
+      name,
+      inputs.map(({ shape, data, dtype }) => tg.tensor(device, data, shape, { dtype })),
+      attrs,
+    ),
+  );
+  const values = await output.data();
+  output.dispose();
+  return values;
+}
+
 /** The inputs of a case as the adapter takes them. */
 export function hostInputs(c: OperatorCase, kind: 'normal' | 'integer' = 'normal'): HostInput[] {
   return drawInputs(c, kind).map((input, k) => ({ ...input, dtype: c.inputs[k]!.classes ? 'u32' : 'f32' }));

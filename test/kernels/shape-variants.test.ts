@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
+import type { OperatorName } from '../reference/index.ts';
+import { compareWithReference } from '../support/adapter.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawnCases, FAST_CHECK_SEED, type OperatorCase, one, seed } from '../support/operator-cases.ts';
+
+// Kernels that the shape alone chooses between. An operator's own cases meet some of them seldom, so each has cases here,
+// at the edges where the choice turns: integers, so the result must be exact whatever the order of additions.
+
+const image = fc.tuple(
+  one([1, 2, 3]),
+  fc.integer({ min: 1, max: 17 }),
+  fc.integer({ min: 1, max: 17 }),
+  one([1, 2, 3, 4, 5, 7, 8, 16, 17]),
+);
+const padding = fc.constantFrom('valid', 'same');
+const stride = fc.tuple(one([1, 2, 3]), one([1, 2, 3]));
+
+/** Windows side by side, or overlapping, or with gaps. */
+function poolCase(disjoint: boolean): fc.Arbitrary<OperatorCase> {
+  return fc
+    .record({ image, poolSize: fc.tuple(one([1, 2, 3, 5]), one([1, 2, 3, 5])), strides: stride, padding, seed })
+    .filter(({ image, poolSize, strides, padding }) => {
+      const side = poolSize.every((n, d) => n === strides[d]) && padding === 'valid';
+      return disjoint || (!side && (padding === 'same' || poolSize.every((n, d) => n <= image[d + 1]!)));
+    })
+    .map(({ image: [n, height, width, channels], poolSize, strides, padding, seed }) => {
+      if (!disjoint)
+        return { inputs: [{ shape: [n, height, width, channels] }], attrs: { poolSize, strides, padding }, seed };
+      // At least one window; what is left over at the far edges belongs to none.
+      const shape = [n, Math.max(height, poolSize[0]), Math.max(width, poolSize[1]), channels];
+      return { inputs: [{ shape }], attrs: { poolSize }, seed };
+    });
+}
+
+/** Four channels at a time need channels in fours with one filter each. */
+function depthwiseCase(fours: boolean): fc.Arbitrary<OperatorCase> {
+  return fc
+    .record({
+      batch: one([1, 2, 3]),
+      // The filter gradient sums slices of the rows.
+      height: one([1, 2, 3, 7, 8, 13, 21, 32, 33]),
+      width: fc.integer({ min: 1, max: 17 }),
+      channels: fc.integer({ min: 1, max: fours ? 5 : 17 }),
+      multiplier: one(fours ? [1] : [1, 2, 3]),
+      kernel: fc.tuple(one([1, 2, 3, 5]), one([1, 2, 3, 5])),
+      strides: stride,
+      dilation: fc.tuple(one([1, 1, 2]), one([1, 1, 2])),
+      bias: fc.boolean(),
+      seed,
+    })
+    .filter(({ channels, multiplier }) => fours || multiplier > 1 || channels % 4 !== 0)
+    .map(({ batch, height, width, channels, multiplier, kernel, bias, seed, ...attrs }) => {
+      const count = fours ? 4 * channels : channels;
+      return {
+        inputs: [
+          { shape: [batch, height, width, count] },
+          { shape: [...kernel, count, multiplier] },
+          ...(bias ? [{ shape: [count * multiplier] }] : []),
+        ],
+        attrs: { ...attrs, padding: 'same' },
+        seed,
+      };
+    });
+}
+
+/** Up to 64 rows are reduced in one pass, more in slices of about the square root. */
+function rowsCase(rows: readonly number[]): fc.Arbitrary<OperatorCase> {
+  return fc
+    .record({
+      outer: one([1, 2, 3]),
+      rows: one(rows),
+      channels: one([1, 2, 5, 63, 64, 65]),
+      keepDims: fc.boolean(),
+      seed,
+    })
+    .map(({ outer, rows, channels, keepDims, seed }) => ({
+      inputs: [{ shape: [outer, rows, channels] }],
+      attrs: { axis: 1, keepDims },
+      seed,
+    }));
+}
+
+const FEW_ROWS = [1, 2, 7, 8, 9, 31, 33, 63, 64];
+const MANY_ROWS = [65, 66, 80, 81, 82, 127, 128, 129, 143, 144, 145, 1021];
+
+/** Kernels, the operator they belong to, and cases that bring each of them to run. */
+const variants: [kernels: string[], operator: OperatorName, cases: fc.Arbitrary<OperatorCase>][] = [
+  [['max_pool2d_grad'], 'maxPool2d', poolCase(false)],
+  [['max_pool2d_grad_disjoint'], 'maxPool2d', poolCase(true)],
+  [
+    ['depthwise_conv2d', 'depthwise_conv2d_input_grad', 'depthwise_conv2d_weight_grad'],
+    'depthwiseConv2d',
+    depthwiseCase(false),
+  ],
+  [
+    ['depthwise_conv2d_vec4', 'depthwise_conv2d_input_grad_vec4', 'depthwise_conv2d_weight_grad_vec4'],
+    'depthwiseConv2d',
+    depthwiseCase(true),
+  ],
+  [['reduce_rows'], 'sum', rowsCase(FEW_ROWS)],
+  [['reduce_rows', 'reduce_rows'], 'sum', rowsCase(MANY_ROWS)],
+  [['reduce_extreme'], 'max', rowsCase(FEW_ROWS)],
+  [['reduce_extreme', 'reduce_extreme'], 'max', rowsCase(MANY_ROWS)],
+];
+
+describeOnDevice('kernels that a shape chooses', (device) => {
+  test.each(variants)('%j of %s', async (kernels, operator, cases) => {
+    const pipelines = vi.spyOn(device, 'pipeline');
+    await fc.assert(
+      fc.asyncProperty(cases, async (c) => {
+        pipelines.mockClear();
+        // The gradient of max is a share, which need not be whole.
+        await compareWithReference(device, operator, c, operator === 'max' ? 'normal' : 'integer');
+        const ran = pipelines.mock.calls.map(([{ name }]) => name).filter((name) => kernels.includes(name));
+        expect(ran.sort()).toEqual([...kernels].sort());
+      }),
+      { seed: FAST_CHECK_SEED + 5, numRuns: drawnCases(15) },
+    );
+    pipelines.mockRestore();
+  });
+});
