@@ -27,16 +27,16 @@ export async function timeKernel(
   ceilings: Ceilings,
   options: { rounds: number; variant?: string },
 ): Promise<KernelResult> {
-  const made: DeviceArray[] = [];
   const draw = (shape: readonly number[]) => {
-    const array = DeviceArray.empty(device, shape).keep();
+    const array = DeviceArray.empty(device, shape);
     device.upload(
       array.storage,
       Float32Array.from({ length: array.size }, () => Math.random()),
     );
-    made.push(array);
     return array;
   };
+  /** What the case makes lives until it is over. */
+  const made = new Set<{ dispose(): void }>();
   const programs: Program[] = [];
   /** A recorded list of `runs` runs, so that the host's part in a dispatch is what it is in a training step. */
   const record = (run: () => void, runs: number) => {
@@ -52,7 +52,9 @@ export async function timeKernel(
     };
   };
   try {
+    device.scopes.push(made);
     const run = one.setUp(draw, device);
+    device.scopes.pop();
     const once = record(() => run(options.variant), 1);
     await once(); // compiles
     const runs = runsFor(Math.min(await once(), await once()), RUNS_LIMIT);

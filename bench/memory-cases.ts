@@ -1,5 +1,6 @@
 import { DeviceArray, type Shape, sizeOf } from '../src/kernels/array.ts';
 import * as norm from '../src/kernels/batch-norm.ts';
+import { BLOCK } from '../src/kernels/blocks.ts';
 import { adam } from '../src/kernels/optimizer.ts';
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad } from '../src/kernels/pooling.ts';
 import { softmaxCrossEntropy } from '../src/kernels/softmax.ts';
@@ -35,7 +36,6 @@ export function pooling(name: string, kind: 'max' | 'average', x: Shape, poolSiz
           return () => void avgPool2dGrad(dy, pool);
         }
         const pool = maxPool2d(input, { poolSize });
-        pool.argmax.keep();
         return () => void maxPool2dGrad(dy, pool);
       },
     },
@@ -51,11 +51,12 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
       ...memory,
       name: `${name}-forward`,
       flops: 8 * sizeOf(x),
-      bytes: 4 * (2 * sizeOf(x) + 2 * channels),
+      bytes: 4 * (2 * sizeOf(x) + 6 * channels),
       setUp(draw) {
         const [input, scale, offset] = [draw(x), draw([channels]), draw([channels])];
+        const running = { mean: draw([channels]), variance: draw([channels]), momentum: 0.99 };
         return () => {
-          const statistics = norm.batchStatistics('batchNorm', input);
+          const statistics = norm.batchStatistics('batchNorm', input, running);
           norm.batchNorm(input, scale, offset, statistics, EPSILON);
         };
       },
@@ -67,8 +68,7 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
       bytes: 4 * (3 * sizeOf(x) + 5 * channels),
       setUp(draw) {
         const [input, dy, scale] = [draw(x), draw(x), draw([channels])];
-        const { mean, variance } = norm.batchStatistics('batchNorm', input);
-        const statistics = { mean: mean.keep(), variance: variance.keep() };
+        const statistics = norm.batchStatistics('batchNorm', input, null);
         return () => {
           const sums = norm.batchNormParameterGrads(input, dy, statistics, EPSILON);
           norm.batchNormInputGrad(input, dy, scale, statistics, EPSILON, sums);
@@ -105,11 +105,11 @@ export function adamStep(name: string, parameters: number): KernelCase {
     flops: 12 * parameters,
     bytes: 4 * 7 * parameters,
     setUp(draw, device) {
-      const [weight, gradient, m] = [draw([parameters]), draw([parameters]), draw([parameters])];
-      const v = draw([parameters]);
+      const shape = [Math.ceil(parameters / BLOCK) * BLOCK]; // as a model's flat buffers are
+      const [weight, gradient, m, v] = [draw(shape), draw(shape), draw(shape), draw(shape)];
       const state = new StepState(device);
       state.write({ batchStart: 0, step: 1, stepSize: 0 });
-      return () => adam(weight, gradient, { m, v }, state, { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
+      return () => adam({ weight, gradient }, { m, v }, state, { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
     },
   };
 }
