@@ -1,0 +1,79 @@
+import { convolution, dense, depthwiseConvolution, type KernelCase, product } from './kernel-case.ts';
+import { adamStep, batchNormalization, crossEntropy, pooling } from './memory-cases.ts';
+
+/** Images a batch of MobileNetV2: enough to fill a card, few enough for a CPU. */
+const MOBILENET = 8;
+
+/** A 1x1 convolution of MobileNetV2 at images of side `side`. */
+const pointwise = (name: string, side: number, from: number, to: number) =>
+  convolution(name, { x: [MOBILENET, side, side, from], filter: [1, 1, from, to] });
+
+/** Every kernel that is timed, by the coursework whose shapes it has (EXPERIMENTS: A LeNet-5, B VGG, C and D MLPs, ...). */
+export const kernelCases: readonly KernelCase[] = [
+  ...[256, 512, 1024, 2048].map((n) => product(`gemm-${n}`, { m: n, k: n, n })),
+
+  // A: LeNet-5, batch 256.
+  ...convolution('lenet-conv1', { x: [256, 32, 32, 3], filter: [5, 5, 3, 6], first: true }),
+  ...convolution('lenet-conv2', { x: [256, 14, 14, 6], filter: [5, 5, 6, 16] }),
+  ...dense('lenet-dense1', 256, 400, 120),
+  ...dense('lenet-dense2', 256, 120, 84),
+  ...dense('lenet-dense3', 256, 84, 10),
+  ...pooling('lenet-max-pool1', 'max', [256, 28, 28, 6], 2),
+  ...pooling('lenet-max-pool2', 'max', [256, 10, 10, 16], 2),
+  crossEntropy('lenet-cross-entropy', 256, 10),
+  adamStep('lenet-adam', 62_006),
+
+  // B1: the small VGG, batch 32.
+  ...convolution('vgg-conv1', { x: [32, 32, 32, 3], filter: [3, 3, 3, 32], padding: 'same', first: true }),
+  ...convolution('vgg-conv2', { x: [32, 32, 32, 32], filter: [3, 3, 32, 32], padding: 'same' }),
+  ...convolution('vgg-conv3', { x: [32, 16, 16, 32], filter: [3, 3, 32, 64], padding: 'same' }),
+  ...convolution('vgg-conv4', { x: [32, 16, 16, 64], filter: [3, 3, 64, 64], padding: 'same' }),
+  ...convolution('vgg-conv5', { x: [32, 8, 8, 64], filter: [3, 3, 64, 128], padding: 'same' }),
+  ...convolution('vgg-conv6', { x: [32, 8, 8, 128], filter: [3, 3, 128, 128], padding: 'same' }),
+  ...dense('vgg-dense1', 32, 512, 256),
+  ...dense('vgg-dense2', 32, 256, 64),
+  ...dense('vgg-dense3', 32, 64, 10),
+  ...pooling('vgg-max-pool1', 'max', [32, 32, 32, 32], 2),
+  ...pooling('vgg-max-pool2', 'max', [32, 16, 16, 64], 2),
+  adamStep('vgg-adam', 435_434),
+
+  // C: the tuned MLP, batch 32, and the average pooling of C3.
+  ...dense('mlpbn-dense1', 32, 784, 128, true),
+  ...dense('mlpbn-dense2', 32, 128, 128),
+  ...batchNormalization('mlpbn-batch-norm', [32, 128]),
+  ...pooling('c3-average-pool', 'average', [32, 28, 28, 1], 5),
+
+  // D1-D7: 784-32-10, batch 32.
+  ...dense('mlp-dense1', 32, 784, 32, true),
+  ...dense('mlp-dense2', 32, 32, 10),
+  crossEntropy('mlp-cross-entropy', 32, 10),
+  adamStep('mlp-adam', 25_450),
+
+  // D9 and D10: convolutional nets on CIFAR-10, batch 32.
+  ...convolution('d9-conv1', { x: [32, 32, 32, 3], filter: [3, 3, 3, 32], first: true }),
+  ...convolution('d9-conv2', { x: [32, 15, 15, 32], filter: [3, 3, 32, 64] }),
+  ...convolution('d9-conv3', { x: [32, 6, 6, 64], filter: [3, 3, 64, 64] }),
+  ...dense('d9-dense1', 32, 1024, 64),
+  ...convolution('d10-conv3', { x: [32, 8, 8, 64], filter: [3, 3, 64, 64], padding: 'same' }),
+  ...convolution('d10-conv4', { x: [32, 4, 4, 64], filter: [3, 3, 64, 128], padding: 'same' }),
+  ...convolution('d10-conv5', { x: [32, 2, 2, 128], filter: [3, 3, 128, 128], padding: 'same' }),
+  ...batchNormalization('d10-batch-norm1', [32, 32, 32, 32]),
+  ...batchNormalization('d10-batch-norm4', [32, 4, 4, 128]),
+
+  // E: Fashion-MNIST, batch 50: mlp1 and cnn3.
+  ...dense('fashion-mlp1-dense1', 50, 784, 64, true),
+  ...dense('fashion-mlp1-dense2', 50, 64, 5),
+  ...convolution('fashion-cnn3-conv1', { x: [50, 28, 28, 1], filter: [3, 3, 1, 16], first: true }),
+  ...convolution('fashion-cnn3-conv2', { x: [50, 26, 26, 16], filter: [7, 7, 16, 8] }),
+  ...convolution('fashion-cnn3-conv3', { x: [50, 10, 10, 8], filter: [5, 5, 8, 16] }),
+
+  // B9 and B10: MobileNetV2 at 224x224; early, middle and late blocks.
+  ...depthwiseConvolution('mobilenet-depthwise1', [MOBILENET, 112, 112, 32], 1),
+  ...depthwiseConvolution('mobilenet-depthwise2', [MOBILENET, 112, 112, 96], 2),
+  ...depthwiseConvolution('mobilenet-depthwise3', [MOBILENET, 14, 14, 576], 1),
+  ...pointwise('mobilenet-pointwise1', 56, 24, 144),
+  ...pointwise('mobilenet-pointwise2', 14, 96, 576),
+  ...pointwise('mobilenet-pointwise3', 14, 576, 96),
+  ...pointwise('mobilenet-pointwise4', 7, 320, 1280),
+  adamStep('mobilenet-adam', 2_257_984),
+];

@@ -1,0 +1,104 @@
+/** `npm run bench`: kernels, training steps and start-up beside what the adapter does at best, all in one run. */
+import { AdapterError } from '../src/errors.ts';
+import { openDevice } from '../src/node.ts';
+import { breakDown } from './breakdown.ts';
+import { type Ceilings, measureCeilings } from './ceilings.ts';
+import { kernelCases } from './kernel-cases.ts';
+import { type KernelResult, timeKernel, timeVariants } from './kernels.ts';
+import { type Options, parseOptions, selectNames, USAGE, UsageError } from './options.ts';
+import { readResult, resultOf } from './result.ts';
+import { adapterName, breakdownTable, ceilingsText, report, variantsTable } from './show.ts';
+import { type StartTimes, timeStart } from './start-times.ts';
+import { type StepResult, stepCases, timeStep } from './steps.ts';
+
+const START = 'start';
+const names = [...kernelCases.map(({ name }) => name), ...stepCases.map(({ name }) => name), START];
+/** Starting a process costs seconds on a CPU: no more than these. */
+const START_ROUNDS = 3;
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+const print = (text: string) => process.stdout.write(text);
+
+async function main(options: Options): Promise<void> {
+  if (options.help) return void print(`${USAGE}\n`);
+  if (options.list) return void print(`${names.join('\n')}\n`);
+  if (options.step !== undefined) return showStep(options.step, options.rounds);
+  const selected = selectNames(names, options.only);
+  if (options.variants) return showVariants(selected, options.rounds);
+
+  const old = options.compare === undefined ? null : readResult(options.compare);
+  const { info, ceilings, kernels } = await timeKernels(selected, options.rounds);
+  const steps: StepResult[] = [];
+  for (const one of stepCases.filter(({ name }) => selected.has(name))) {
+    say(`${one.name} ...`);
+    steps.push(await timeStep(one, options.rounds));
+  }
+  let start: StartTimes | null = null;
+  if (selected.has(START)) {
+    say(`${START} ...`);
+    start = await timeStart(Math.min(options.rounds, START_ROUNDS));
+  }
+  const result = resultOf({ adapter: adapterName(info), driver: info.driver, ceilings }, kernels, steps, start);
+  const text = report({ ceilings, kernels, steps, start }, result, old);
+  if (options.json) {
+    say(text);
+    print(`${JSON.stringify(result, null, 2)}\n`);
+  } else {
+    print(text);
+  }
+}
+
+async function timeKernels(selected: Set<string>, rounds: number) {
+  const device = await openDevice();
+  try {
+    const { info } = device;
+    say(`${adapterName(info)}, ${info.driver}`);
+    const ceilings = await measureCeilings(device);
+    say(ceilingsText(ceilings));
+    const kernels: KernelResult[] = [];
+    for (const one of kernelCases.filter(({ name }) => selected.has(name))) {
+      say(`${one.name} ...`);
+      kernels.push(await timeKernel(device, one, ceilings, { rounds }));
+    }
+    return { info, ceilings, kernels };
+  } finally {
+    device.dispose();
+  }
+}
+
+async function showVariants(selected: Set<string>, rounds: number): Promise<void> {
+  const cases = kernelCases.filter(({ name, variants }) => selected.has(name) && variants.length > 0);
+  if (cases.length === 0) throw new UsageError('--variants: nothing that was chosen has variants');
+  const device = await openDevice();
+  try {
+    const ceilings: Ceilings = await measureCeilings(device);
+    const results: Awaited<ReturnType<typeof timeVariants>>[] = [];
+    for (const one of cases) {
+      say(`${one.name} ...`);
+      results.push(await timeVariants(device, one, ceilings, rounds));
+    }
+    const { info } = device;
+    print(`${adapterName(info)}, ${info.driver}\n${ceilingsText(ceilings)}\n\n${variantsTable(results)}`);
+  } finally {
+    device.dispose();
+  }
+}
+
+async function showStep(name: string, rounds: number): Promise<void> {
+  const steps = stepCases.filter(({ what }) => what === 'fit');
+  const one = steps.find((step) => step.name === name);
+  if (!one) {
+    throw new UsageError(
+      `--step: there is no training step "${name}". There are: ${steps.map((s) => s.name).join(', ')}`,
+    );
+  }
+  print(breakdownTable(name, await breakDown(one, rounds)));
+}
+
+try {
+  await main(parseOptions(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof AdapterError)) throw error;
+  say(error.message);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,203 @@
+/**
+ * `npm run bench:peers`: the same workloads on tilegrad, TensorFlow.js and jax-js, all on WebGPU's adapter, in turns within one
+ * run; and on PyTorch on the bare CPU where Python has it.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { AdapterError } from '../../src/errors.ts';
+import { openDevice } from '../../src/node.ts';
+import { measureCeilings } from '../ceilings.ts';
+import { selectNames, UsageError } from '../options.ts';
+import { adapterName, ceilingsText } from '../show.ts';
+import { runsFor } from '../timing.ts';
+import { noise } from '../workloads.ts';
+import { disagreement, type PeerResult, peersTable } from './compare.ts';
+import { EngineProcess } from './process.ts';
+import { kernelShapes, type Workload, workloads } from './workloads.ts';
+
+const USAGE = `Usage: npm run bench:peers -- [options]      (with --json: npm run --silent bench:peers -- --json)
+
+  --only NAME    only these workloads, by name or beginning (repeatable, or with commas): ${workloads.map((w) => w.name).join(', ')}
+  --engine NAME  only these engines beside tilegrad: tfjs, jax, torch (repeatable, or with commas)
+  --rounds N     rounds of each engine, in turns, of which the best counts; default 3
+  --json         the result as JSON on stdout; everything for people goes to stderr
+  --help         this`;
+
+const PEERS = ['tfjs', 'jax', 'torch'];
+/** Milliseconds of a round: shorter than this only where one run is longer. */
+const ROUND_MS = 500;
+const MOST_RUNS = 300;
+/** An engine that has computed for so long gets no more rounds. */
+const PATIENCE_MS = 40_000;
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+/** Where bench/peers lies, seen from the bundle in dist/bench. */
+const here = fileURLToPath(new URL('../../bench/peers', import.meta.url));
+
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string', multiple: true },
+        engine: { type: 'string', multiple: true },
+        rounds: { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    });
+    const { json = false, help = false } = values;
+    const split = (list: string[] = []) => list.flatMap((names) => names.split(','));
+    const rounds = Number(values.rounds ?? 3);
+    if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds: ${values.rounds} is no positive integer`);
+    const selected = selectNames(
+      workloads.map(({ name }) => name),
+      split(values.only),
+    );
+    const engines = values.engine ? selectNames(PEERS, split(values.engine)) : new Set(PEERS);
+    return { selected, engines, rounds, json, help };
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError(`${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Writes what all engines read: the same pixels, labels and initial weights (Glorot's limits) for everyone. */
+function writeInputs(folder: string, workload: Workload): number[][] {
+  const shapes = kernelShapes(workload);
+  const { images, labels } = noise(workload.size, (workload.sample.length ? workload.sample : [1, 1, 1]) as [1, 1, 1]);
+  let state = 12345;
+  const draw = () => {
+    state = (state * 48271) % 2147483647;
+    return (2 * state) / 2147483647 - 1;
+  };
+  const kernels = shapes.flatMap((shape) => {
+    const [fanIn, fanOut] = shape.slice(-2) as [number, number];
+    const window = shape.slice(0, -2).reduce((product, n) => product * n, 1);
+    const limit = Math.sqrt(6 / (window * (fanIn + fanOut)));
+    return Array.from({ length: window * fanIn * fanOut }, () => limit * draw());
+  });
+  writeFileSync(join(folder, 'images'), images);
+  writeFileSync(join(folder, 'labels'), labels);
+  writeFileSync(join(folder, 'kernels'), Float32Array.from(kernels));
+  return shapes;
+}
+
+const python = () =>
+  ['python3', '/usr/bin/python3'].find((command) => spawnSync(command, ['-c', 'import torch']).status === 0);
+
+async function startEngines(asked: ReadonlySet<string>): Promise<EngineProcess[]> {
+  const node = process.execPath;
+  const engines = [new EngineProcess('tilegrad', node, [fileURLToPath(new URL('./tilegrad.js', import.meta.url))])];
+  for (const name of ['tfjs', 'jax'].filter((peer) => asked.has(peer))) {
+    engines.push(new EngineProcess(name, node, [join(here, `${name}.mjs`)]));
+  }
+  if (asked.has('torch')) {
+    const command = python();
+    if (command) engines.push(new EngineProcess('torch', command, [join(here, 'torch_cpu.py')]));
+    else say('torch: left out, no python3 here can import it');
+  }
+  const ready: EngineProcess[] = [];
+  for (const engine of engines) {
+    try {
+      ready.push(await engine.started());
+      say(`${engine.name} ${engine.version}`);
+    } catch (error) {
+      say(`${engine.name}: left out, ${error instanceof Error ? error.message : error}`);
+      engine.end();
+    }
+  }
+  return ready;
+}
+
+/** One workload on all engines in turns. An engine that cannot do it is left out, with what it said. */
+async function runWorkload(workload: Workload, engines: EngineProcess[], rounds: number): Promise<PeerResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'tilegrad-peers-'));
+  const result: PeerResult = { name: workload.name, what: workload.what, size: workload.size, engines: {} };
+  const failed = (engine: EngineProcess, error: unknown) => {
+    result.engines[engine.name] = { error: `${error instanceof Error ? error.message : error}` };
+    say(`  ${engine.name}: ${error instanceof Error ? error.message : error}`);
+  };
+  try {
+    const shapes = writeInputs(folder, workload);
+    const state = new Map<EngineProcess, { runs: number; times: number[]; spent: number; check: (number | null)[] }>();
+    for (const engine of engines) {
+      try {
+        const { check = [] } = await engine.ask({ do: 'prepare', workload, folder, shapes });
+        // The first run may compile what the check did not; the second tells how long one takes.
+        if (workload.what === 'fit') await engine.ask({ do: 'run', runs: 1 });
+        const { ms = 0 } = await engine.ask({ do: 'run', runs: 1 });
+        const runs = runsFor(ms, MOST_RUNS, 1, ROUND_MS);
+        state.set(engine, { runs, check, times: runs === 1 ? [ms] : [], spent: runs === 1 ? ms : 0 });
+        say(`  ${engine.name}: ${ms.toFixed(1)} ms at first`);
+      } catch (error) {
+        failed(engine, error);
+      }
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const [engine, { runs, times, spent }] of state) {
+        if (times.length >= rounds || (times.length > 0 && spent > PATIENCE_MS)) continue;
+        try {
+          const { ms = 0 } = await engine.ask({ do: 'run', runs });
+          times.push(ms / runs);
+          state.get(engine)!.spent += ms;
+        } catch (error) {
+          state.delete(engine);
+          failed(engine, error);
+        }
+      }
+    }
+    const ours = [...state].find(([engine]) => engine.name === 'tilegrad')?.[1];
+    for (const [engine, { runs, times, check }] of state) {
+      const differs = ours && disagreement(check, ours.check);
+      result.engines[engine.name] = { ms: Math.min(...times), rounds: times.length, runs, check, differs };
+    }
+    return result;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function main(): Promise<void> {
+  const { selected, engines: asked, rounds, json, help } = options();
+  if (help) return void process.stdout.write(`${USAGE}\n`);
+  const device = await openDevice();
+  const { info } = device;
+  const ceilings = await measureCeilings(device);
+  device.dispose();
+  say(`${adapterName(info)}, ${info.driver}; ${ceilingsText(ceilings)}`);
+  const engines = await startEngines(asked);
+  const results: PeerResult[] = [];
+  try {
+    for (const workload of workloads.filter(({ name }) => selected.has(name))) {
+      say(`${workload.name} ...`);
+      results.push(await runWorkload(workload, engines, rounds));
+    }
+  } finally {
+    for (const engine of engines) engine.end();
+  }
+  const versions = Object.fromEntries(engines.map(({ name, version }) => [name, version]));
+  const heading = `${adapterName(info)}, ${info.driver}\n${ceilingsText(ceilings)}\n\n`;
+  const text = heading + peersTable(versions, results);
+  if (json) {
+    say(text);
+    const all = { adapter: adapterName(info), driver: info.driver, ceilings, versions, workloads: results };
+    process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
+  } else {
+    process.stdout.write(text);
+  }
+  // Figures of engines that do not compute the same thing are worth nothing.
+  const unlike = results.some((one) => Object.values(one.engines).some((e) => 'differs' in e && e.differs));
+  if (unlike) process.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof AdapterError)) throw error;
+  say(error.message);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

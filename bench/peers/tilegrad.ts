@@ -1,0 +1,109 @@
+/** tilegrad, as its users call it: `fit` and `predict` on data that lies on the GPU as bytes. */
+import { version } from '../../package.json';
+import { DeviceArray, withScope } from '../../src/kernels/array.ts';
+import { matmul } from '../../src/kernels/matmul.ts';
+import { ImageLoader, type ImageSet, openDevice, type Sequential } from '../../src/node.ts';
+import { modelOn } from '../workloads.ts';
+import { serve } from './engine.mjs';
+import type { Inputs, Workload } from './workloads.ts';
+
+const device = await openDevice();
+
+await serve(version, async (workload: Workload, inputs: Inputs) => {
+  const { what, model: kind } = workload;
+  if (what === 'gemm' || kind === null) return gemm(workload.size, inputs.kernels);
+  const model = (dropout: number) => {
+    let used = 0;
+    return modelOn(device, kind, { dropout, kernelInitializer: () => inputs.kernels[used++]! });
+  };
+  return what === 'fit' ? fit(workload, inputs, model) : predict(workload, inputs, model(0));
+});
+device.dispose();
+
+/** The first batch over and over, `times` of it. */
+function loader({ batch, sample }: Workload, { images, labels }: Inputs, times: number): ImageLoader {
+  const set: ImageSet = {
+    images: new Uint8Array(times * images.length),
+    labels: new Uint8Array(times * labels.length),
+    size: times * batch,
+    shape: sample as [number, number, number],
+    classes: Array.from({ length: 10 }, (_, i) => `${i}`),
+  };
+  for (let i = 0; i < times; i++) {
+    set.images.set(images, i * images.length);
+    set.labels.set(labels, i * labels.length);
+  }
+  return new ImageLoader(device, set);
+}
+
+async function fit(workload: Workload, inputs: Inputs, model: (dropout: number) => Sequential) {
+  const { batch, dropout, stepsChecked } = workload;
+  const once = loader(workload, inputs, 1);
+  const checked = model(0);
+  const { epochs } = await checked.fit(once, { batchSize: batch, epochs: stepsChecked, shuffle: false });
+  checked.dispose();
+  const timed = model(dropout);
+  let data = once;
+  return {
+    check: epochs.map(({ loss }) => loss),
+    async run(runs: number) {
+      if (data.size !== runs * batch) {
+        data.dispose();
+        data = loader(workload, inputs, runs);
+      }
+      // `fit` records the step in its first epoch; the second is as all that follow.
+      let ms = 0;
+      let begun = 0;
+      await timed.fit(data, {
+        batchSize: batch,
+        epochs: 2,
+        callbacks: [
+          {
+            onEpochBegin() {
+              begun = performance.now();
+            },
+            onEpochEnd() {
+              ms = performance.now() - begun;
+            },
+          },
+        ],
+      });
+      return ms;
+    },
+  };
+}
+
+async function predict(workload: Workload, inputs: Inputs, model: Sequential) {
+  const { batch, size } = workload;
+  const all = loader({ ...workload, batch: size }, inputs, 1);
+  const outputs = await model.predict(all, { batchSize: batch });
+  return {
+    check: Array.from(outputs.slice(0, 160)),
+    async run(runs: number) {
+      for (let i = 0; i < runs; i++) await model.predict(all, { batchSize: batch });
+    },
+  };
+}
+
+async function gemm(size: number, matrices: readonly Float32Array<ArrayBuffer>[]) {
+  const [a, b] = matrices.map((values) => {
+    const array = DeviceArray.empty(device, [size, size]).keep();
+    device.upload(array.storage, values);
+    return array;
+  }) as [DeviceArray, DeviceArray];
+  const c = matmul(a, b);
+  const values = new Float32Array(await device.read(c.storage));
+  c.dispose();
+  return {
+    check: Array.from(values.slice(0, 64)),
+    async run(runs: number) {
+      for (let i = 0; i < runs; i++)
+        withScope(
+          device,
+          () => void matmul(a, b),
+          () => [],
+        );
+      await device.sync();
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { KernelResult } from './kernels.ts';
+import { UsageError } from './options.ts';
+import type { StartTimes } from './start-times.ts';
+import type { StepResult } from './steps.ts';
+
+const number = z.number();
+
+/** What `--json` prints and `--compare` reads. */
+export const resultSchema = z.object({
+  adapter: z.string(),
+  driver: z.string(),
+  ceilings: z.object({ fmaGflops: number, copyGBs: number }),
+  kernels: z.array(z.object({ name: z.string(), ms: number, gflops: number, percentOfCeiling: number })),
+  steps: z.array(
+    z.object({
+      name: z.string(),
+      ms: number,
+      samplesPerSecond: number,
+      dispatches: number,
+      submits: number,
+      createdObjects: number,
+      peakBytes: number,
+    }),
+  ),
+  /** Process start to first step of LeNet-5. */
+  start: z.object({ coldMs: number, warmMs: number, rounds: number }).optional(),
+  /** How each time was taken: the best of `rounds` rounds of `runs` runs. */
+  repeats: z.record(z.string(), z.object({ rounds: number, runs: number })).optional(),
+});
+export type BenchResult = z.infer<typeof resultSchema>;
+
+/** All that was measured, as `--json` has it. */
+export function resultOf(
+  measured: { adapter: string; driver: string; ceilings: BenchResult['ceilings'] },
+  kernels: readonly KernelResult[],
+  steps: readonly StepResult[],
+  start: StartTimes | null,
+): BenchResult {
+  return {
+    ...measured,
+    kernels: kernels.map(({ name, timing, gflops, percentOfCeiling }) => ({
+      name,
+      ms: timing.ms,
+      gflops,
+      percentOfCeiling,
+    })),
+    steps: steps.map(({ name, timing, ...rest }) => ({ name, ms: timing.ms, ...rest })),
+    ...(start && { start }),
+    repeats: Object.fromEntries(
+      [...kernels, ...steps].map(({ name, timing: { rounds, runs } }) => [name, { rounds, runs }]),
+    ),
+  };
+}
+
+/** A result written earlier. @throws UsageError that says what is wrong with the file */
+export function readResult(path: string): BenchResult {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`--compare: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  const parsed = resultSchema.safeParse(value);
+  if (!parsed.success) {
+    throw new UsageError(
+      `--compare: ${path} is not what \`npm run --silent bench -- --json\` prints:\n${z.prettifyError(parsed.error)}`,
+    );
+  }
+  return parsed.data;
+}

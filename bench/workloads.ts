@@ -1,0 +1,115 @@
+import {
+  BatchNormalization,
+  Conv2D,
+  Dense,
+  type Device,
+  Dropout,
+  Flatten,
+  type ImageSet,
+  type Initializer,
+  type Layer,
+  LeakyReLU,
+  MaxPooling2D,
+  regularizers,
+  Sequential,
+  SparseCategoricalCrossentropy,
+} from '../src/node.ts';
+
+export type ModelName = 'lenet' | 'vgg' | 'mlp' | 'mlpbn';
+
+/** How a network begins and how much it drops; a comparison with other engines sets both. */
+export interface ModelOptions {
+  kernelInitializer?: Initializer;
+  dropout?: number;
+}
+
+/** Shape of a sample of each model. */
+export const SAMPLE: Record<ModelName, [number, number, number]> = {
+  lenet: [32, 32, 3],
+  vgg: [32, 32, 3],
+  mlp: [28, 28, 1],
+  mlpbn: [28, 28, 1],
+};
+
+/** Experiment A1. */
+function lenet({ kernelInitializer }: ModelOptions): Layer[] {
+  const conv = (filters: number) => new Conv2D({ filters, kernelSize: 5, activation: 'relu', kernelInitializer });
+  const first = { filters: 6, kernelSize: 5, inputShape: SAMPLE.lenet, kernelInitializer } as const;
+  return [
+    new Conv2D({ ...first, activation: 'relu' }),
+    new MaxPooling2D(),
+    conv(16),
+    new MaxPooling2D(),
+    new Flatten(),
+    new Dense({ units: 120, activation: 'relu', kernelInitializer }),
+    new Dense({ units: 84, activation: 'relu', kernelInitializer }),
+    new Dense({ units: 10, activation: 'softmax', kernelInitializer }),
+  ];
+}
+
+/** Experiment B1. */
+function vgg({ kernelInitializer }: ModelOptions): Layer[] {
+  const conv = (filters: number, inputShape?: typeof SAMPLE.vgg) =>
+    new Conv2D({ filters, kernelSize: 3, padding: 'same', activation: 'relu', kernelInitializer, inputShape });
+  return [
+    ...[conv(32, SAMPLE.vgg), conv(32), new MaxPooling2D()],
+    ...[conv(64), conv(64), new MaxPooling2D()],
+    ...[conv(128), conv(128), new MaxPooling2D(), new MaxPooling2D()],
+    new Flatten(),
+    new Dense({ units: 256, activation: 'relu', kernelInitializer }),
+    new Dense({ units: 64, activation: 'relu', kernelInitializer }),
+    new Dense({ units: 10, activation: 'softmax', kernelInitializer }),
+  ];
+}
+
+/** Experiment D5. */
+function mlp({ kernelInitializer }: ModelOptions): Layer[] {
+  return [
+    new Flatten({ inputShape: SAMPLE.mlp }),
+    new Dense({ units: 32, activation: 'relu', kernelInitializer }),
+    new Dense({ units: 10, activation: 'softmax', kernelInitializer }),
+  ];
+}
+
+/** A network of experiment C1's search. */
+export const MLPBN = { hidden: 5, width: 128, l2: 1e-5, dropout: 0.1 };
+
+function mlpbn({ kernelInitializer, dropout = MLPBN.dropout }: ModelOptions): Layer[] {
+  const kernelRegularizer = regularizers.l2(MLPBN.l2);
+  const hidden = () => [
+    new Dense({ units: MLPBN.width, kernelInitializer, kernelRegularizer }),
+    new BatchNormalization(),
+    new LeakyReLU(),
+    new Dropout(dropout),
+  ];
+  return [
+    new Flatten({ inputShape: SAMPLE.mlpbn }),
+    ...Array.from({ length: MLPBN.hidden }, hidden).flat(),
+    new Dense({ units: 10, kernelInitializer, kernelRegularizer }),
+  ];
+}
+
+const layersOf = { lenet, vgg, mlp, mlpbn };
+
+/** A network of the courseworks on a device, with Adam and its cross-entropy. */
+export function modelOn(device: Device, name: ModelName, options: ModelOptions = {}): Sequential {
+  const loss = new SparseCategoricalCrossentropy({ fromLogits: name === 'mlpbn' });
+  return new Sequential(layersOf[name](options), name).build(device).compile({ optimizer: 'adam', loss });
+}
+
+/** Images of noise in ten classes, the same for the same size: what is in them does not change how long a step takes. */
+export function noise(size: number, shape: [number, number, number]): ImageSet {
+  let state = 1;
+  // The "minimal standard" generator: millions of pixels, for which the engine's own would take seconds.
+  const next = () => {
+    state = (state * 48271) % 2147483647;
+    return state;
+  };
+  return {
+    images: Uint8Array.from({ length: size * shape[0] * shape[1] * shape[2] }, () => next() >> 23),
+    labels: Uint8Array.from({ length: size }, () => next() % 10),
+    size,
+    shape,
+    classes: Array.from({ length: 10 }, (_, i) => `class ${i}`),
+  };
+}

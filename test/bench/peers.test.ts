@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { disagreement, peersTable } from '../../bench/peers/compare.ts';
+import { kernelShapes, workloads } from '../../bench/peers/workloads.ts';
+import { bundled, runToEnd } from '../support/process.ts';
+
+const main = bundled('bench/peers/main.ts');
+
+describe('the comparison with other engines', () => {
+  test.each([
+    { theirs: [2.3, 2.1], ours: [2.3001, 2.1], differs: null },
+    { theirs: [0.000002, 1], ours: [0, 1], differs: null },
+    { theirs: [2.3, 2.11], ours: [2.3, 2.1], differs: 'figure 2' },
+    { theirs: [Number.NaN], ours: [Number.NaN], differs: 'figure 1' },
+    // JSON has no NaN: it travels as null.
+    { theirs: [null], ours: [null], differs: 'figure 1' },
+    { theirs: [2.3], ours: [2.3, 2.1], differs: '1 figures' },
+    { theirs: [], ours: [], differs: '0 figures' },
+  ])('$theirs beside $ours', ({ theirs, ours, differs }) => {
+    const found = disagreement(theirs, ours);
+    if (differs === null) expect(found).toBeNull();
+    else expect(found).toContain(differs);
+  });
+
+  test('an engine that computes something else, or fails, stands out', () => {
+    const took = { ms: 2, rounds: 3, runs: 5, check: [1] };
+    const engines = {
+      tilegrad: took,
+      tfjs: { ...took, ms: 5, differs: 'figure 1 is 2, and 1 of tilegrad' },
+      jax: { error: 'out of memory\nat line 3' },
+    };
+    const text = peersTable({ tilegrad: '1', tfjs: '2', jax: '3' }, [{ name: 'w', what: 'fit', size: 1, engines }]);
+    expect(text).toMatch(/tfjs-webgpu 2 .* 2\.50x .*NO/);
+    expect(text).toContain('tfjs-webgpu 2 DIFFERS at w: figure 1 is 2, and 1 of tilegrad');
+    expect(text).toContain('jax-js webgpu 3 failed at w: out of memory\n');
+  });
+
+  test.each([
+    ['lenet-b256', 62_006 - 236],
+    ['vgg-b32', 435_434 - (2 * 32 + 2 * 64 + 2 * 128 + 256 + 64 + 10)],
+    ['mlp-b32', 25_450 - 42],
+    ['mlpbn-b32', 784 * 128 + 4 * 128 * 128 + 1280],
+    ['gemm-1024', 2 * 1024 ** 2],
+  ])('the kernels of %s have %i elements', (name, elements) => {
+    const shapes = kernelShapes(workloads.find((one) => one.name === name)!);
+    const sizes = shapes.map((shape) => shape.reduce((product, n) => product * n, 1));
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(elements);
+  });
+
+  test.each([
+    { words: ['--only', 'foo'], said: 'no benchmark "foo"' },
+    { words: ['--engine', 'caffe'], said: 'no benchmark "caffe"' },
+    { words: ['--rounds', '1.5'], said: '--rounds: 1.5 is no positive integer' },
+  ])('$words ends with code 2 and says why', async ({ words, said }) => {
+    const { code, out, err } = await runToEnd([main, ...words]);
+    expect(err).toContain(said);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+  });
+});
