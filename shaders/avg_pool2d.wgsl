@@ -1,13 +1,14 @@
 // Average pooling: y[n, oy, ox, c] = mean of x over those pixels of the window that lie inside the image, as in TensorFlow:
-// padding is not counted. An invocation goes down one column of outputs. Memory-bound.
+// padding is not counted. An invocation goes down one column of outputs. A Value is a
+// number, or a vector of neighbouring channels: then channels count vectors. Memory-bound.
 //   models folded into the batch: x [N, H, W, C], y [N, OH, OW, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
   pool_h: u32, pool_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read_write> y: array<Value>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -28,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let top = oy * p.stride_h;
     let first_y = max(top, p.pad_h) - p.pad_h;
     let last_y = min(top + p.pool_h - p.pad_h, p.in_h);
-    var sum = 0.0;
+    var sum = Value();
     for (var iy = first_y; iy < last_y; iy++) {
       var at = image + (iy * p.in_w + first_x) * p.channels + c;
       for (var ix = first_x; ix < last_x; ix++) {

@@ -1,13 +1,14 @@
 // Gradient of average pooling: dx[n, iy, ix, c] = sum of dy / (pixels of the window inside the image) over the windows that
-// hold this pixel. An invocation goes down one column of the input; windows may overlap, and need no atomics. Memory-bound.
+// hold this pixel. An invocation goes down one column of the input; windows may overlap, and need no atomics. A Value is a
+// number, or a vector of neighbouring channels: then channels count vectors. Memory-bound.
 //   models folded into the batch: dy [N, OH, OW, C], dx [N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
   pool_h: u32, pool_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<Value>;
+@group(0) @binding(2) var<storage, read_write> dx: array<Value>;
 
 // How many pixels of window number `o` lie inside the image, in one direction.
 fn inside(o: u32, stride: u32, pool: u32, pad: u32, size: u32) -> u32 {
@@ -33,7 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let y = iy + p.pad_h;
     let first_oy = select(0u, (y - p.pool_h) / p.stride_h + 1u, y >= p.pool_h);
     let last_oy = min(y / p.stride_h + 1u, p.out_h);
-    var sum = 0.0;
+    var sum = Value();
     for (var oy = first_oy; oy < last_oy; oy++) {
       let high = inside(oy, p.stride_h, p.pool_h, p.pad_h, p.in_h);
       for (var ox = first_ox; ox < last_ox; ox++) {

@@ -1,19 +1,20 @@
 // Max pooling: y[n, oy, ox, c] = max over the window of x, and argmax = where in x (index within the image) it was found.
 // On ties the first in row-major order wins, as in TensorFlow; NaN wins over every number. An invocation goes down one
-// column of outputs, so that the divisions that find its place are done once. Memory-bound.
+// column of outputs, so that the divisions that find its place are done once. A Value is a number, or a vector of neighbouring
+// channels: then channels, and so places in the image, count vectors. Memory-bound.
 //   models folded into the batch: x [N, H, W, C], y and argmax [N, OH, OW, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
   pool_h: u32, pool_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> argmax: array<u32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read_write> y: array<Value>;
+@group(0) @binding(3) var<storage, read_write> argmax: array<Index>;
 
 // By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+fn is_nan(x: Value) -> Truth {
+  return (bitcast<Index>(x) & Index(0x7fffffffu)) > Index(0x7f800000u);
 }
 
 @compute @workgroup_size(64)
@@ -28,8 +29,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let image = n * p.in_h * p.in_w * p.channels;
   var out = n * p.out_h * row + (i - n * row);
   for (var oy = 0u; oy < p.out_h; oy++) {
-    var best = 0.0;
-    var best_at = 0xffffffffu; // nothing seen yet
+    var best = Value();
+    var best_at = Index(0xffffffffu); // nothing seen yet
     for (var ky = 0u; ky < p.pool_h; ky++) {
       let iy = oy * p.stride_h + ky - p.pad_h;
       if (iy >= p.in_h) { continue; } // padding takes no part (negative rows wrap to huge ones)
@@ -38,10 +39,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (ix >= p.in_w) { continue; }
         let at = (iy * p.in_w + ix) * p.channels + c;
         let value = x[image + at];
-        if (best_at == 0xffffffffu || (!is_nan(best) && (value > best || is_nan(value)))) {
-          best = value;
-          best_at = at;
-        }
+        let better = (best_at == Index(0xffffffffu)) | (!is_nan(best) & ((value > best) | is_nan(value)));
+        best = select(best, value, better);
+        best_at = select(best_at, Index(at), better);
       }
     }
     y[out] = best;

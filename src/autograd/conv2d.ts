@@ -33,12 +33,14 @@ export function conv2d(
     bias: bias === null ? null : arrayOf('conv2d', 'the bias', bias),
     relu,
   });
-  return taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
+  const result = taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
     const dz = relu ? reluGrad(y, dy) : dy;
     const dfilter = wants(1) ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1) }) : null;
     const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
     const dx = wants(0) ? kernels.conv2dInputGrad(dz, weights, geometry, { into: into(0) }) : null;
-    if (relu) dz.dispose();
+    if (dz !== dy) dz.dispose();
     return [dx, dfilter, db];
   });
+  result.rectified = relu;
+  return result;
 }

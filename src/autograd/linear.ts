@@ -82,14 +82,16 @@ export function linear(
   checkRank('linear', 'the weight', w, 2, 'inputs, units');
   const offset = bias === null ? null : arrayOf('linear', 'the bias', bias);
   const y = kernels.matmul(input, w, { bias: offset, relu, operator: 'linear' });
-  return taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {
+  const result = taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {
     const dz = relu ? reluGrad(y, dy) : dy;
     const dw = wants(1) ? productOf(w, input, dz, true, false, into(1)) : null;
     const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
     const dx = wants(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0) }) : null;
-    if (relu) dz.dispose();
+    if (dz !== dy) dz.dispose();
     return [dx, dw, db];
   });
+  result.rectified = relu;
+  return result;
 }
 
 /**

@@ -12,8 +12,13 @@ import type { Tensor } from './tensor.ts';
  */
 export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
   checkOptions('maxPool2d', options);
-  const pool = kernels.maxPool2d(arrayOf('maxPool2d', 'the input', x), options);
-  return taped(pool.y, [x], (dy, { into }) => [kernels.maxPool2dGrad(dy, pool, into(0))]);
+  const input = arrayOf('maxPool2d', 'the input', x);
+  const pool = kernels.maxPool2d(input, options);
+  return taped(pool.y, [x], (dy, { into }) => {
+    const dx = kernels.maxPool2dGrad(dy, pool, { into: into(0), rectified: x.rectified });
+    if (x.rectified) dx.throughRelu = input;
+    return [dx];
+  });
 }
 
 /**

@@ -17,6 +17,8 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 export class DeviceArray {
   /** Elements of one model. */
   readonly size: number;
+  /** For a gradient that has gone through a ReLU already: that ReLU's output. */
+  throughRelu: DeviceArray | null = null;
   private gone = false;
 
   constructor(

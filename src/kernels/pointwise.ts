@@ -54,8 +54,9 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
   return y;
 }
 
-/** Gradient of a ReLU fused into another kernel, from its output y: dy where y > 0. Memory-bound. */
+/** Gradient of a ReLU from its output y: dy where y > 0; dy itself when it went through this ReLU already. Memory-bound. */
 export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
+  if (dy.throughRelu === y && !into) return dy;
   const dx = output(y.device, y.shape, y.models, into);
   runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], quadwise(all(y)));
   return dx;

@@ -5,7 +5,7 @@ import maxPoolGradCode from '../../shaders/max_pool2d_grad.wgsl';
 import maxPoolGradDisjointCode from '../../shaders/max_pool2d_grad_disjoint.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, type Shape, showShape } from './array.ts';
-import { checkDType, checkRank, elementwise, output, runKernel } from './run.ts';
+import { checkDType, checkRank, elementwise, type Lanes, laned, lanesOf, output, runKernel } from './run.ts';
 import { type Padding, type Pair, pair, slide } from './window.ts';
 
 export interface PoolOptions {
@@ -23,6 +23,7 @@ export interface MaxPool {
   /** For each output element, where in its image the maximum stood. */
   argmax: DeviceArray;
   params: number[];
+  lanes: Lanes;
   inputShape: Shape;
   /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
   disjoint: boolean;
@@ -38,9 +39,10 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
   const strides = pair(operator, 'strides', options.strides ?? pool);
   const shapes = `input ${showShape(x.shape)}`;
   const { size, pad } = slide(operator, [h, w], pool, strides, NO_DILATION, options.padding ?? 'valid', shapes);
-  const params = [batch * x.models, h, w, channels, ...size, ...pool, ...strides, ...pad];
-  const columns = batch * x.models * size[1] * channels;
-  return { shape: [batch, ...size, channels], params, columns, pool, strides, pad };
+  const lanes = lanesOf(channels);
+  const params = [batch * x.models, h, w, channels / lanes, ...size, ...pool, ...strides, ...pad];
+  const columns = (batch * x.models * size[1] * channels) / lanes;
+  return { shape: [batch, ...size, channels], params, columns, lanes, pool, strides, pad };
 }
 
 /**
@@ -50,36 +52,40 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
  * @throws ShapeError, ArgumentError
  */
 export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
-  const { shape, params, columns, pool, strides, pad } = plan('maxPool2d', x, options);
+  const { shape, params, columns, lanes, pool, strides, pad } = plan('maxPool2d', x, options);
   const y = output(x.device, shape, x.models);
   const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
-  runKernel(x.device, { name: 'max_pool2d', code: maxPoolCode }, params, [x, y, argmax], elementwise(columns));
+  runKernel(x.device, laned('max_pool2d', maxPoolCode, lanes), params, [x, y, argmax], elementwise(columns));
   const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
-  return { y, argmax, params, inputShape: x.shape, disjoint, pool };
+  return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool };
 }
 
-/** Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. Memory-bound. */
+/**
+ * Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. With `rectified` the
+ * input of the pooling was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
+ */
 export function maxPool2dGrad(
   dy: DeviceArray,
-  { argmax, params, inputShape, disjoint, pool }: MaxPool,
-  into?: DeviceArray,
+  { y, argmax, params, lanes, inputShape, disjoint, pool }: MaxPool,
+  { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape, dy.models, into);
   const [batch, h, w, channels] = inputShape as [number, number, number, number];
-  const bindings = [dy, argmax, dx];
+  const bindings = [dy, argmax, y, dx];
+  const flags = [rectified ? 1 : 0];
   if (disjoint) {
     const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
     runKernel(
       dy.device,
-      { name: 'max_pool2d_grad_disjoint', code: maxPoolGradDisjointCode },
-      [...params.slice(0, 8), ...cells],
+      laned('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes),
+      [...params.slice(0, 8), ...cells, ...flags],
       bindings,
-      elementwise(batch * dy.models * cells[1] * channels),
+      elementwise((batch * dy.models * cells[1] * channels) / lanes),
     );
   } else {
-    const columns = batch * dy.models * w * channels;
-    const source = { name: 'max_pool2d_grad', code: maxPoolGradCode };
-    runKernel(dy.device, source, params, bindings, elementwise(columns));
+    const columns = (batch * dy.models * w * channels) / lanes;
+    const source = laned('max_pool2d_grad', maxPoolGradCode, lanes);
+    runKernel(dy.device, source, [...params, ...flags], bindings, elementwise(columns));
   }
   return dx;
 }
@@ -88,6 +94,7 @@ export function maxPool2dGrad(
 export interface AvgPool {
   y: DeviceArray;
   params: number[];
+  lanes: Lanes;
   inputShape: Shape;
 }
 
@@ -98,18 +105,19 @@ export interface AvgPool {
  * @throws ShapeError, ArgumentError
  */
 export function avgPool2d(x: DeviceArray, options: PoolOptions, operator = 'avgPool2d'): AvgPool {
-  const { shape, params, columns } = plan(operator, x, options);
+  const { shape, params, columns, lanes } = plan(operator, x, options);
   const y = output(x.device, shape, x.models);
-  runKernel(x.device, { name: 'avg_pool2d', code: avgPoolCode }, params, [x, y], elementwise(columns));
-  return { y, params, inputShape: x.shape };
+  runKernel(x.device, laned('avg_pool2d', avgPoolCode, lanes), params, [x, y], elementwise(columns));
+  return { y, params, lanes, inputShape: x.shape };
 }
 
 /** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], a share to every pixel of the window. Memory-bound. */
-export function avgPool2dGrad(dy: DeviceArray, { params, inputShape }: AvgPool, into?: DeviceArray): DeviceArray {
+export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray): DeviceArray {
+  const { params, lanes, inputShape } = pool;
   const dx = output(dy.device, inputShape, dy.models, into);
   const [batch, , w, channels] = inputShape as [number, number, number, number];
-  const source = { name: 'avg_pool2d_grad', code: avgPoolGradCode };
-  runKernel(dy.device, source, params, [dy, dx], elementwise(batch * dy.models * w * channels));
+  const source = laned('avg_pool2d_grad', avgPoolGradCode, lanes);
+  runKernel(dy.device, source, params, [dy, dx], elementwise((batch * dy.models * w * channels) / lanes));
   return dx;
 }
 
