@@ -8,7 +8,8 @@ import type { ParameterStore, Run } from './parameters.ts';
 /**
  * The penalties of a model's weights, worked out on the flat buffers: the optimiser's dispatch adds the gradients, and up to
  * four give the value, whatever the number of layers, unless some are frozen. A weight that is frozen when a step is
- * recorded (at each `fit` or `evaluate`) has no penalty, neither in the loss nor in its gradient, as in Keras 3; TensorFlow's Keras 2 left it in the loss.
+ * recorded (at each `fit` or `evaluate`) has no penalty, neither in the loss nor in its gradient, as in Keras 3; TensorFlow's
+ * Keras 2 left it in the loss.
  */
 export class Penalties {
   /** Null for a model without any. */

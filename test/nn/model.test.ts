@@ -72,7 +72,6 @@ const refusedModels: Refused[] = [
     ShapeError,
     ['[4]', '[3]'],
   ],
-  ['Dense on images', () => model(new Dense({ units: 1, inputShape })), ShapeError, ['[4,4,1]', 'Flatten']],
   ['Conv2D on rows', () => model(...layers(), conv({})()), ShapeError, ['Conv2D', '[3]']],
   ['MaxPooling2D on rows', () => model(...layers(), new MaxPooling2D()), ShapeError, ['MaxPooling2D', '[3]']],
   [
