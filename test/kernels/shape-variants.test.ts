@@ -65,6 +65,22 @@ function depthwiseCase(fours: boolean): fc.Arbitrary<OperatorCase> {
     });
 }
 
+/** So many channels at a time as divide their number; the sums over rows are cut into slices of about the square root. */
+function batchNormCase(lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
+  return fc
+    .record({
+      rows: one([1, 2, 3, 4, 5, 8, 9, 10, 63, 64, 65, 80, 81, 82, 257]),
+      vectors: fc.integer({ min: 1, max: 17 }),
+      epsilon: one([1e-3, 0.1, 1]),
+      seed,
+    })
+    .filter(({ vectors }) => lanes === 4 || vectors % 2 !== 0)
+    .map(({ rows, vectors, epsilon, seed }) => {
+      const channel = { shape: [lanes * vectors] };
+      return { inputs: [{ shape: [rows, lanes * vectors] }, channel, channel], attrs: { epsilon }, seed };
+    });
+}
+
 /** Up to 64 rows are reduced in one pass, more in slices of about the square root. */
 function rowsCase(rows: readonly number[]): fc.Arbitrary<OperatorCase> {
   return fc
@@ -85,6 +101,8 @@ function rowsCase(rows: readonly number[]): fc.Arbitrary<OperatorCase> {
 const FEW_ROWS = [1, 2, 7, 8, 9, 31, 33, 63, 64];
 const MANY_ROWS = [65, 66, 80, 81, 82, 127, 128, 129, 143, 144, 145, 1021];
 
+const BATCH_NORM = ['moments', 'combine', 'grad_sums', 'grad'].map((name) => `batch_norm_${name}`).concat('batch_norm');
+
 /** Kernels, the operator they belong to, and cases that bring each of them to run. */
 const variants: [kernels: string[], operator: OperatorName, cases: fc.Arbitrary<OperatorCase>][] = [
   [['max_pool2d_grad'], 'maxPool2d', poolCase(false)],
@@ -99,6 +117,9 @@ const variants: [kernels: string[], operator: OperatorName, cases: fc.Arbitrary<
     'depthwiseConv2d',
     depthwiseCase(true),
   ],
+  [BATCH_NORM, 'batchNorm', batchNormCase(1)],
+  [BATCH_NORM.map((name) => `${name}_vec2`), 'batchNorm', batchNormCase(2)],
+  [BATCH_NORM.map((name) => `${name}_vec4`), 'batchNorm', batchNormCase(4)],
   [['reduce_rows'], 'sum', rowsCase(FEW_ROWS)],
   [['reduce_rows', 'reduce_rows'], 'sum', rowsCase(MANY_ROWS)],
   [['reduce_extreme'], 'max', rowsCase(FEW_ROWS)],
@@ -111,8 +132,9 @@ describeOnDevice('kernels that a shape chooses', (device) => {
     await fc.assert(
       fc.asyncProperty(cases, async (c) => {
         pipelines.mockClear();
-        // The gradient of max is a share, which need not be whole.
-        await compareWithReference(device, operator, c, operator === 'max' ? 'normal' : 'integer');
+        // What divides need not be whole: the gradient of max is a share.
+        const kind = operator === 'max' || operator === 'batchNorm' ? 'normal' : 'integer';
+        await compareWithReference(device, operator, c, kind);
         const ran = pipelines.mock.calls.map(([{ name }]) => name).filter((name) => kernels.includes(name));
         expect(ran.sort()).toEqual([...kernels].sort());
       }),
