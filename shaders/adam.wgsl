@@ -17,18 +17,19 @@ struct Params { size: u32, penalties: u32, first: u32, rest1: f32, rest2: f32, e
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i * 4u >= params.size) { return; }
-  let old = weight[i];
-  var g = gradient[i];
-  if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
-  let m_old = m[i];
-  let v_old = v[i];
-  let m_new = m_old + (g - m_old) * params.rest1;
-  let v_new = v_old + (g * g - v_old) * params.rest2;
-  m[i] = m_new;
-  v[i] = v_new;
-  var w = old;
-  if (params.decay != 0.0) { w -= w * params.decay * state.rate; }
-  weight[i] = w - state.step_size * m_new / (sqrt(v_new) + params.epsilon);
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
+    let old = weight[i];
+    var g = gradient[i];
+    if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
+    let m_old = m[i];
+    let v_old = v[i];
+    let m_new = m_old + (g - m_old) * params.rest1;
+    let v_new = v_old + (g * g - v_old) * params.rest2;
+    m[i] = m_new;
+    v[i] = v_new;
+    var w = old;
+    if (params.decay != 0.0) { w -= w * params.decay * state.rate; }
+    weight[i] = w - state.step_size * m_new / (sqrt(v_new) + params.epsilon);
+  }
 }

@@ -14,10 +14,11 @@ struct Params { size: u32, channels: u32, epsilon: f32 }
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let i = (group.y * groups.x + group.x) * 64u + local;
   let model = group.z;
-  if (i >= p.size) { return; }
-  let c = model * p.channels + i % p.channels;
-  let at = model * p.size + i;
-  y[at] = (x[at] - mean[c]) / sqrt(variance[c] + p.epsilon) * scale[c] + offset[c];
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i < p.size; i += stride) {
+    let c = model * p.channels + i % p.channels;
+    let at = model * p.size + i;
+    y[at] = (x[at] - mean[c]) / sqrt(variance[c] + p.epsilon) * scale[c] + offset[c];
+  }
 }

@@ -17,16 +17,17 @@ struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, throu
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let i = (group.y * groups.x + group.x) * 64u + local;
   let model = group.z;
-  if (i >= p.size) { return; }
-  let c = model * p.channels + i % p.channels;
-  let at = model * p.size + i;
-  let deviation = sqrt(variance[c] + p.epsilon);
-  var g = dy[at];
-  if (p.through != 0u) {
-    let z = (x[at] - mean[c]) / deviation;
-    g = g - doffset[c] * p.inverse_rows - z * (dscale[c] * p.inverse_rows);
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i < p.size; i += stride) {
+    let c = model * p.channels + i % p.channels;
+    let at = model * p.size + i;
+    let deviation = sqrt(variance[c] + p.epsilon);
+    var g = dy[at];
+    if (p.through != 0u) {
+      let z = (x[at] - mean[c]) / deviation;
+      g = g - doffset[c] * p.inverse_rows - z * (dscale[c] * p.inverse_rows);
+    }
+    dx[at] = scale[c] / deviation * g;
   }
-  dx[at] = scale[c] / deviation * g;
 }

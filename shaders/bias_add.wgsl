@@ -8,9 +8,10 @@ struct Params { rows: u32, channels: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
   let size = params.rows * params.channels;
-  if (i >= size) { return; }
-  let at = group.z * size + i;
-  y[at] = x[at] + bias[group.z * params.channels + i % params.channels];
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i < size; i += stride) {
+    let at = group.z * size + i;
+    y[at] = x[at] + bias[group.z * params.channels + i % params.channels];
+  }
 }

@@ -5,9 +5,10 @@ struct Params { size: u32, limit: f32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= params.size) { return; }
-  let g = gradient[i];
-  if (g > params.limit) { gradient[i] = params.limit; }
-  if (g < -params.limit) { gradient[i] = -params.limit; }
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i < params.size; i += stride) {
+    let g = gradient[i];
+    if (g > params.limit) { gradient[i] = params.limit; }
+    if (g < -params.limit) { gradient[i] = -params.limit; }
+  }
 }

@@ -9,23 +9,24 @@ struct Params { size: u32, x_size: u32, rank: u32, fill: u32, axes: array<vec4u,
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= params.size) { return; }
-  var rest = i;
-  var at = group.z * params.x_size;
-  var inside = true;
-  for (var d = params.rank; d > 0u; d--) {
-    let axis = params.axes[d - 1u];
-    var place = rest;
-    if (d > 1u) { // the first axis needs no division
-      rest = place / axis.x;
-      place -= rest * axis.x;
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i < params.size; i += stride) {
+    var rest = i;
+    var at = group.z * params.x_size;
+    var inside = true;
+    for (var d = params.rank; d > 0u; d--) {
+      let axis = params.axes[d - 1u];
+      var place = rest;
+      if (d > 1u) { // the first axis needs no division
+        rest = place / axis.x;
+        place -= rest * axis.x;
+      }
+      place -= axis.z; // negative places wrap to huge ones
+      inside = inside && place < axis.w;
+      at += place * axis.y;
     }
-    place -= axis.z; // negative places wrap to huge ones
-    inside = inside && place < axis.w;
-    at += place * axis.y;
+    var value = params.fill;
+    if (inside) { value = x[at]; }
+    y[group.z * params.size + i] = value;
   }
-  var value = params.fill;
-  if (inside) { value = x[at]; }
-  y[group.z * params.size + i] = value;
 }

@@ -12,14 +12,15 @@ struct Params { size: u32, key_low: u32, key_high: u32, layer: u32, purpose: u32
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let quad = (group.y * groups.x + group.x) * 64u + local;
-  let first = quad * 4u;
-  if (first >= p.size) { return; }
   let model = group.z;
-  let bits = philox(vec4u(quad, p.layer, p.purpose + 256u * model, state.step), vec2u(p.key_low, p.key_high));
   let base = model * p.size;
-  for (var k = 0u; k < min(4u, p.size - first); k++) {
-    // Chosen, not multiplied by 0: a dropped NaN or infinity is 0.
-    y[base + first + k] = select(x[base + first + k] * p.scale, 0.0, bits[k] < p.threshold);
+  let stride = groups.y * groups.x * 64u;
+  for (var quad = (group.y * groups.x + group.x) * 64u + local; quad * 4u < p.size; quad += stride) {
+    let bits = philox(vec4u(quad, p.layer, p.purpose + 256u * model, state.step), vec2u(p.key_low, p.key_high));
+    let first = quad * 4u;
+    for (var k = 0u; k < min(4u, p.size - first); k++) {
+      // Chosen, not multiplied by 0: a dropped NaN or infinity is 0.
+      y[base + first + k] = select(x[base + first + k] * p.scale, 0.0, bits[k] < p.threshold);
+    }
   }
 }

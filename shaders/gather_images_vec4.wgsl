@@ -10,17 +10,17 @@ struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, coun
 @group(0) @binding(3) var<storage, read> order: array<u32>;
 @group(0) @binding(4) var<storage, read_write> x: array<vec4f>;
 
-// Workgroups count words along x and images along y, so that no invocation divides.
+// A workgroup takes an image at a time: no invocation divides, and what it costs besides its words is paid less often.
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let word_at = group.x * 64u + local;
-  if (word_at >= p.stride) { return; }
-  for (var b = group.y; b < p.batch; b += groups.y) {
+  for (var b = group.x; b < p.batch; b += groups.x) {
     let image = order[group.z * p.total + state.batch_start + b] - p.first;
     if (image >= p.count) { continue; } // another buffer's (an image before `first` wraps to a huge number)
-    let bytes = (vec4u(images[image * p.stride + word_at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
-    let values = vec4f(bytes) * p.scale + p.offset;
-    x[(group.z * p.batch + b) * p.stride + word_at] = values;
+    for (var word_at = local; word_at < p.stride; word_at += 64u) {
+      let bytes = (vec4u(images[image * p.stride + word_at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
+      let values = vec4f(bytes) * p.scale + p.offset;
+      x[(group.z * p.batch + b) * p.stride + word_at] = values;
+    }
   }
 }

@@ -9,7 +9,8 @@ struct Params { size: u32, first: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i * 4u >= params.size) { return; }
-  gradient[i] = penalised(gradient[i], weight[i], coefficients[params.first + i / 16u]);
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
+    gradient[i] = penalised(gradient[i], weight[i], coefficients[params.first + i / 16u]);
+  }
 }

@@ -12,14 +12,15 @@ fn f(a: f32, b: f32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i * 4u >= params.size) { return; }
-  let a = a4[i];
-  let b = b4[i];
-  var value = vec4f(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
-  // Past the end of the array lie its buffer's spare bytes, which stay as they are.
-  if (i * 4u + 4u > params.size) {
-    value = select(y4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
+    let a = a4[i];
+    let b = b4[i];
+    var value = vec4f(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
+    // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+    if (i * 4u + 4u > params.size) {
+      value = select(y4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+    }
+    y4[i] = value;
   }
-  y4[i] = value;
 }

@@ -16,19 +16,20 @@ fn gradient(a: f32, b: f32, y: f32, dy: f32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i * 4u >= params.size) { return; }
-  let a = a4[i];
-  let b = b4[i];
-  let y = y4[i];
-  let dy = dy4[i];
-  var value = vec4f(
-    gradient(a.x, b.x, y.x, dy.x), gradient(a.y, b.y, y.y, dy.y),
-    gradient(a.z, b.z, y.z, dy.z), gradient(a.w, b.w, y.w, dy.w),
-  );
-  // Past the end of the array lie its buffer's spare bytes, which stay as they are.
-  if (i * 4u + 4u > params.size) {
-    value = select(d4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
+    let a = a4[i];
+    let b = b4[i];
+    let y = y4[i];
+    let dy = dy4[i];
+    var value = vec4f(
+      gradient(a.x, b.x, y.x, dy.x), gradient(a.y, b.y, y.y, dy.y),
+      gradient(a.z, b.z, y.z, dy.z), gradient(a.w, b.w, y.w, dy.w),
+    );
+    // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+    if (i * 4u + 4u > params.size) {
+      value = select(d4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
+    }
+    d4[i] = value;
   }
-  d4[i] = value;
 }

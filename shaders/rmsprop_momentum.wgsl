@@ -16,21 +16,22 @@ struct Params { size: u32, penalties: u32, first: u32, rest: f32, epsilon: f32, 
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i * 4u >= params.size) { return; }
-  let old = weight[i];
-  var g = gradient[i];
-  if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
-  let before = square[i];
-  var variance = before + (g * g - before) * params.rest;
-  square[i] = variance;
-  if (params.centered == 1u) {
-    let mean = average[i];
-    let a = mean + (g - mean) * params.rest;
-    average[i] = a;
-    variance = max(variance - a * a, vec4f(0.0));
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
+    let old = weight[i];
+    var g = gradient[i];
+    if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
+    let before = square[i];
+    var variance = before + (g * g - before) * params.rest;
+    square[i] = variance;
+    if (params.centered == 1u) {
+      let mean = average[i];
+      let a = mean + (g - mean) * params.rest;
+      average[i] = a;
+      variance = max(variance - a * a, vec4f(0.0));
+    }
+    let m = params.momentum * velocity[i] + state.step_size * g / sqrt(variance + params.epsilon);
+    velocity[i] = m;
+    weight[i] = old - m;
   }
-  let m = params.momentum * velocity[i] + state.step_size * g / sqrt(variance + params.epsilon);
-  velocity[i] = m;
-  weight[i] = old - m;
 }

@@ -8,8 +8,9 @@ struct Params { size: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= params.size) { return; }
-  let at = group.z * params.size + i;
-  y[at] = x[at] * factor[group.z];
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i < params.size; i += stride) {
+    let at = group.z * params.size + i;
+    y[at] = x[at] * factor[group.z];
+  }
 }

@@ -10,10 +10,11 @@ struct Params { size: u32, penalties: u32, first: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i * 4u >= params.size) { return; }
-  let old = weight[i];
-  var g = gradient[i];
-  if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
-  weight[i] = old - state.step_size * g;
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
+    let old = weight[i];
+    var g = gradient[i];
+    if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
+    weight[i] = old - state.step_size * g;
+  }
 }

@@ -10,6 +10,8 @@ struct Params { size: u32, bits: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i < params.size) { y[i] = select(b[i], a[i], (condition[i] & params.bits) != 0u); }
+  let stride = groups.y * groups.x * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + local; i < params.size; i += stride) {
+    y[i] = select(b[i], a[i], (condition[i] & params.bits) != 0u);
+  }
 }

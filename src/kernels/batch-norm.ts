@@ -6,7 +6,7 @@ import momentsCode from '../../shaders/batch_norm_moments.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
 import { sumRows } from './reduce.ts';
-import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from './run.ts';
+import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel, strided } from './run.ts';
 
 /** Per channel, of a batch or running. */
 export interface Statistics {
@@ -85,7 +85,7 @@ export function batchNorm(
   const { channels, lanes } = columns(x);
   const params = [x.size / lanes, channels / lanes, f32(epsilon)];
   const bindings = [x, scale, offset, mean, variance, y];
-  runKernel(x.device, laned('batch_norm', normCode, lanes), params, bindings, elementwise(x.size / lanes, x.models));
+  runKernel(x.device, laned('batch_norm', normCode, lanes), params, bindings, strided(x.size / lanes, x.models));
   return y;
 }
 
@@ -132,6 +132,6 @@ export function batchNormInputGrad(
   const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0];
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
   const bindings = [x, dy, scale, mean, variance, doffset, dscale, dx];
-  runKernel(x.device, source, params, bindings, elementwise(x.size / lanes, x.models));
+  runKernel(x.device, source, params, bindings, strided(x.size / lanes, x.models));
   return dx;
 }

@@ -4,13 +4,13 @@ import scaleBlocksCode from '../../shaders/scale_blocks.wgsl';
 import squareBlocksCode from '../../shaders/square_blocks.wgsl';
 import { DeviceArray } from './array.ts';
 import { BLOCK } from './blocks.ts';
-import { elementwise, f32, runKernel } from './run.ts';
+import { elementwise, f32, runKernel, strided } from './run.ts';
 
 /** Clips each element to -limit .. limit, in place. Memory-bound. */
 export function clipByValue(gradient: DeviceArray, limit: number): void {
   const n = gradient.models * gradient.size;
   const source = { name: 'clip_value', code: clipValueCode };
-  runKernel(gradient.device, source, [n, f32(limit)], [gradient], elementwise(n));
+  runKernel(gradient.device, source, [n, f32(limit)], [gradient], strided(n));
 }
 
 /** In `NormTables.segment`: the gradients of this block are not looked at. */

@@ -3,7 +3,7 @@ import philoxCode from '../../shaders/philox.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
 import { keyOf, PURPOSES } from '../random.ts';
 import type { DeviceArray } from './array.ts';
-import { checkDType, elementwise, f32, output, runKernel } from './run.ts';
+import { checkDType, f32, output, runKernel, strided } from './run.ts';
 import { StepState } from './step-state.ts';
 
 /** What decides which elements are dropped. */
@@ -28,7 +28,7 @@ export function dropout(x: DeviceArray, { rate, seed, layer, step }: DropoutDraw
     { name: 'dropout', code: stateCode + philoxCode + dropoutCode },
     [x.size, ...keyOf(seed), layer, PURPOSES.dropout, dropoutThreshold(rate), f32(1 / (1 - rate))],
     [state, x, y],
-    elementwise(Math.ceil(x.size / 4), x.models),
+    strided(Math.ceil(x.size / 4), x.models),
   );
   return y;
 }

@@ -36,7 +36,7 @@ export function gatherImages(
       source,
       [size, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
       [state.buffer, words, order, x],
-      [Math.ceil(images.stride / 64), Math.min(batch, 65535), x.models],
+      [Math.min(batch, 65535), 1, x.models],
     );
   }
 }

@@ -6,7 +6,7 @@ import sgdCode from '../../shaders/sgd.wgsl';
 import sgdMomentumCode from '../../shaders/sgd_momentum.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
 import type { DeviceArray } from './array.ts';
-import { elementwise, f32, runKernel } from './run.ts';
+import { f32, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
 
 /** Weights and gradients of one layout, and the penalties whose gradient is to be added to the latter. */
@@ -31,7 +31,7 @@ function step(
     { name, code: stateCode + penalisedCode + code },
     [n, penalties ? 1 : 0, penalties?.first ?? 0, ...params],
     [state.buffer, penalties?.coefficients ?? gradient, gradient, weight, ...slots],
-    elementwise(Math.ceil(n / 4)),
+    strided(Math.ceil(n / 4)),
   );
 }
 

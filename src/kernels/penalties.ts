@@ -4,7 +4,7 @@ import penaltyGradientCode from '../../shaders/penalty_gradient.wgsl';
 import { DeviceArray } from './array.ts';
 import { BLOCK } from './blocks.ts';
 import { sumAll } from './reduce.ts';
-import { elementwise, runKernel } from './run.ts';
+import { elementwise, runKernel, strided } from './run.ts';
 
 /**
  * The sum of the penalties l1 sum|w| + l2 sum w^2 -> [] of a range of the flat buffers, weight [blocks * 64], that begins with
@@ -30,5 +30,5 @@ export function addPenaltyGradient(
 ): void {
   const source = { name: 'penalty_gradient', code: penalisedCode + penaltyGradientCode };
   const params = [weight.size, first];
-  runKernel(weight.device, source, params, [coefficients, weight, gradient], elementwise(Math.ceil(weight.size / 4)));
+  runKernel(weight.device, source, params, [coefficients, weight, gradient], strided(Math.ceil(weight.size / 4)));
 }

@@ -20,14 +20,14 @@ import {
   unaryTable,
 } from './pointwise-table.ts';
 import { sumAxes } from './reduce.ts';
-import { checkDType, commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import { checkDType, commonModels, f32, output, runKernel, strided } from './run.ts';
 import { broadcastTo } from './view.ts';
 
 /** The two options of a row, 0 where it has fewer. */
 export type RowOptions = readonly [p: number, q: number];
 
 const all = (x: DeviceArray) => x.models * x.size;
-const quadwise = (x: DeviceArray) => elementwise(Math.ceil(all(x) / 4));
+const quadwise = (x: DeviceArray) => strided(Math.ceil(all(x) / 4));
 
 /** The template's shader with a row's expression in it. */
 function source(name: string, template: string, expression: string): KernelSource {
@@ -150,6 +150,6 @@ export function binaryGrad(
 export function where(condition: DeviceArray, a: DeviceArray, b: DeviceArray): DeviceArray {
   const y = output(a.device, a.shape, a.models);
   const bits = condition.dtype === 'f32' ? 0x7fffffff : 0xffffffff;
-  runKernel(a.device, { name: 'where', code: whereCode }, [all(y), bits], [condition, a, b, y], elementwise(all(y)));
+  runKernel(a.device, { name: 'where', code: whereCode }, [all(y), bits], [condition, a, b, y], strided(all(y)));
   return y;
 }

@@ -7,11 +7,11 @@ import scaleRowsCode from '../../shaders/scale_rows.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
-import { checkDType, checkSameShape, commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import { checkDType, checkSameShape, commonModels, f32, output, runKernel, strided } from './run.ts';
 
 const all = (a: DeviceArray) => a.models * a.size;
 /** Workgroups of kernels that handle four elements an invocation. */
-const quadwise = (n: number) => elementwise(Math.ceil(n / 4));
+const quadwise = (n: number) => strided(Math.ceil(n / 4));
 
 /** a + b of one shape. Memory-bound. @throws ShapeError */
 export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
@@ -44,13 +44,7 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
   const models = commonModels('biasAdd', [x, bias]);
   const y = output(x.device, x.shape, models);
   const rows = channels === 0 ? 0 : x.size / channels;
-  runKernel(
-    x.device,
-    { name: 'bias_add', code: biasAddCode },
-    [rows, channels],
-    [x, bias, y],
-    elementwise(x.size, models),
-  );
+  runKernel(x.device, { name: 'bias_add', code: biasAddCode }, [rows, channels], [x, bias, y], strided(x.size, models));
   return y;
 }
 
@@ -70,19 +64,13 @@ export function fill(
   options: { models?: number; into?: DeviceArray } = {},
 ): DeviceArray {
   const y = output(device, shape, options.models ?? 1, options.into);
-  runKernel(device, { name: 'fill', code: fillCode }, [all(y), f32(value)], [y], elementwise(all(y)));
+  runKernel(device, { name: 'fill', code: fillCode }, [all(y), f32(value)], [y], strided(all(y)));
   return y;
 }
 
 /** x[r, i] * factor[r] for a scalar factor. Memory-bound. */
 export function scaleRows(x: DeviceArray, factor: DeviceArray, into?: DeviceArray): DeviceArray {
   const y = output(x.device, x.shape, x.models, into);
-  runKernel(
-    x.device,
-    { name: 'scale_rows', code: scaleRowsCode },
-    [x.size],
-    [x, factor, y],
-    elementwise(x.size, x.models),
-  );
+  runKernel(x.device, { name: 'scale_rows', code: scaleRowsCode }, [x.size], [x, factor, y], strided(x.size, x.models));
   return y;
 }

@@ -13,6 +13,19 @@ export function elementwise(n: number, models = 1): Workgroups {
   return [x, x === 0 ? 0 : Math.ceil(groups / x), models];
 }
 
+/** Elements an invocation handles, in a loop, where there are enough of them. */
+const ELEMENTS = 4;
+
+/**
+ * The same for kernels that go on in strides of all invocations until the array ends. What an invocation costs besides its
+ * element is paid less often: on lavapipe that halves the time of what is memory-bound.
+ */
+export const strided = (n: number, models = 1): Workgroups => [
+  Math.min(Math.ceil(n / (ELEMENTS * WORKGROUP)), 65535),
+  1,
+  models,
+];
+
 /** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
 export type Lanes = 1 | 2 | 4;
 export const lanesOf = (channels: number): Lanes => (channels % 4 === 0 ? 4 : channels % 2 === 0 ? 2 : 1);

@@ -1,7 +1,7 @@
 import copyViewCode from '../../shaders/copy_view.wgsl';
 import { ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
-import { elementwise, f32, output, runKernel } from './run.ts';
+import { f32, output, runKernel, strided } from './run.ts';
 
 /** One axis of a copy, from the result's side. */
 interface ViewAxis {
@@ -65,7 +65,7 @@ function copyView(
     { name: 'copy_view', code: copyViewCode },
     [y.size, x.size, few.length, bits, ...words, ...unused],
     [x, y],
-    elementwise(y.size, x.models),
+    strided(y.size, x.models),
   );
   return y;
 }
