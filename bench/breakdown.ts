@@ -1,7 +1,7 @@
 import type { Program } from '../src/gpu/recorder.ts';
 import { ImageLoader, openDevice } from '../src/node.ts';
 import type { StepCase } from './steps.ts';
-import { bestOf, runsFor } from './timing.ts';
+import { bestOf, quickest, runsFor } from './timing.ts';
 import { modelOn, noise, SAMPLE } from './workloads.ts';
 
 /** Where the time of a training step goes: each of its dispatches, run alone many times, and the whole. */
@@ -29,7 +29,7 @@ export async function breakDown({ model: kind, batch }: StepCase, rounds: number
         await device.sync();
         return performance.now() - begun;
       };
-      const runs = runsFor(Math.min(await round(1), await round(1)), 200);
+      const runs = runsFor(await quickest(() => round(1)), 200);
       return (await bestOf(rounds, runs, () => round(runs))).ms;
     };
     const result: Breakdown = { kernels: [], wholeMs: 0 };

@@ -4,7 +4,7 @@ import type { Program } from '../src/gpu/recorder.ts';
 import { DeviceArray, withScope } from '../src/kernels/array.ts';
 import type { Ceilings } from './ceilings.ts';
 import type { KernelCase } from './kernel-case.ts';
-import { bestOf, runsFor, type Timing } from './timing.ts';
+import { bestOf, quickest, runsFor, type Timing } from './timing.ts';
 
 /** A timed kernel: what the table and `--json` show of it. */
 export interface KernelResult {
@@ -57,7 +57,7 @@ export async function timeKernel(
     device.scopes.pop();
     const once = record(() => run(options.variant), 1);
     await once(); // compiles
-    const runs = runsFor(Math.min(await once(), await once()), RUNS_LIMIT);
+    const runs = runsFor(await quickest(once), RUNS_LIMIT);
     const timing = await bestOf(options.rounds, runs, runs === 1 ? once : record(() => run(options.variant), runs));
     const gflops = one.flops / timing.ms / 1e6;
     const gbs = one.bytes / timing.ms / 1e6;

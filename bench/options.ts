@@ -29,8 +29,7 @@ export interface Options {
 
 /** @throws UsageError */
 export function parseOptions(args: readonly string[]): Options {
-  const { values, unknown } = parse(args);
-  if (unknown) throw new UsageError(`${unknown}\n\n${USAGE}`);
+  const values = parse(args);
   const rounds = Number(values.rounds ?? 5);
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new UsageError(`--rounds: must be a positive integer, but is ${values.rounds}`);
@@ -41,23 +40,22 @@ export function parseOptions(args: readonly string[]): Options {
 }
 
 function parse(args: readonly string[]) {
-  const options = {
-    only: { type: 'string', multiple: true },
-    rounds: { type: 'string' },
-    compare: { type: 'string' },
-    json: { type: 'boolean' },
-    variants: { type: 'boolean' },
-    step: { type: 'string' },
-    list: { type: 'boolean' },
-    help: { type: 'boolean' },
-  } as const;
   try {
-    return { values: parseArgs({ args: [...args], options }).values, unknown: null };
+    return parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string', multiple: true },
+        rounds: { type: 'string' },
+        compare: { type: 'string' },
+        json: { type: 'boolean' },
+        variants: { type: 'boolean' },
+        step: { type: 'string' },
+        list: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    }).values;
   } catch (error) {
-    return { values: {}, unknown: error instanceof Error ? error.message : `${error}` } as {
-      values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
-      unknown: string;
-    };
+    throw new UsageError(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
   }
 }
 

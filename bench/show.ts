@@ -95,7 +95,7 @@ export function report(
 
 /** What makes a comparison one of unlikes. */
 function changesText(now: BenchResult, old: BenchResult): string {
-  const lines = [`then: ${ceilingsText(old.ceilings)}; then/now above 1 is faster now`];
+  const lines = [`then, ${ceilingsText(old.ceilings).replace('this run', 'that run')}; then/now above 1 is faster now`];
   if (old.adapter !== now.adapter || old.driver !== now.driver) {
     lines.push(`then on ANOTHER adapter or driver: ${old.adapter}, ${old.driver}`);
   }

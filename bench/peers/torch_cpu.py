@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 
@@ -130,7 +131,9 @@ def answer(value):
     print(json.dumps(value), flush=True)
 
 
-answer({"version": torch.__version__})
+# The library of matrix products decides: Debian's PyTorch may run on the plain reference ("generic").
+blas = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
+answer({"version": f"{torch.__version__} (BLAS {blas.group(1) if blas else 'unknown'})"})
 run = None
 for line in sys.stdin:
     command = json.loads(line)

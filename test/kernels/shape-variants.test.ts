@@ -17,15 +17,17 @@ const image = fc.tuple(
 const padding = fc.constantFrom('valid', 'same');
 const stride = fc.tuple(one([1, 2, 3]), one([1, 2, 3]));
 
-/** Windows side by side, or overlapping, or with gaps. */
-function poolCase(disjoint: boolean): fc.Arbitrary<OperatorCase> {
+/** Windows side by side, or overlapping, or with gaps; so many channels at a time as divide their number. */
+function poolCase(disjoint: boolean, lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
   return fc
     .record({ image, poolSize: fc.tuple(one([1, 2, 3, 5]), one([1, 2, 3, 5])), strides: stride, padding, seed })
     .filter(({ image, poolSize, strides, padding }) => {
       const side = poolSize.every((n, d) => n === strides[d]) && padding === 'valid';
       return disjoint || (!side && (padding === 'same' || poolSize.every((n, d) => n <= image[d + 1]!)));
     })
-    .map(({ image: [n, height, width, channels], poolSize, strides, padding, seed }) => {
+    .map(({ image: [n, height, width, count], poolSize, strides, padding, seed }) => {
+      // Odd, even but not in fours, or in fours.
+      const channels = lanes * (lanes === 4 ? count : 2 * Math.floor(count / 2) + 1);
       if (!disjoint)
         return { inputs: [{ shape: [n, height, width, channels] }], attrs: { poolSize, strides, padding }, seed };
       // At least one window; what is left over at the far edges belongs to none.
@@ -105,8 +107,14 @@ const BATCH_NORM = ['moments', 'combine', 'grad_sums', 'grad'].map((name) => `ba
 
 /** Kernels, the operator they belong to, and cases that bring each of them to run. */
 const variants: [kernels: string[], operator: OperatorName, cases: fc.Arbitrary<OperatorCase>][] = [
-  [['max_pool2d_grad'], 'maxPool2d', poolCase(false)],
-  [['max_pool2d_grad_disjoint'], 'maxPool2d', poolCase(true)],
+  ...([1, 2, 4] as const).flatMap((lanes): [string[], OperatorName, fc.Arbitrary<OperatorCase>][] => {
+    const name = (kernel: string) => (lanes === 1 ? kernel : `${kernel}_vec${lanes}`);
+    return [
+      [[name('max_pool2d'), name('max_pool2d_grad')], 'maxPool2d', poolCase(false, lanes)],
+      [[name('max_pool2d'), name('max_pool2d_grad_disjoint')], 'maxPool2d', poolCase(true, lanes)],
+      [[name('avg_pool2d'), name('avg_pool2d_grad')], 'avgPool2d', poolCase(false, lanes)],
+    ];
+  }),
   [
     ['depthwise_conv2d', 'depthwise_conv2d_input_grad', 'depthwise_conv2d_weight_grad'],
     'depthwiseConv2d',
@@ -132,8 +140,8 @@ describeOnDevice('kernels that a shape chooses', (device) => {
     await fc.assert(
       fc.asyncProperty(cases, async (c) => {
         pipelines.mockClear();
-        // What divides need not be whole: the gradient of max is a share.
-        const kind = operator === 'max' || operator === 'batchNorm' ? 'normal' : 'integer';
+        // What divides need not be whole: the gradient of max is a share, a mean is one.
+        const kind = ['max', 'batchNorm', 'avgPool2d'].includes(operator) ? 'normal' : 'integer';
         await compareWithReference(device, operator, c, kind);
         const ran = pipelines.mock.calls.map(([{ name }]) => name).filter((name) => kernels.includes(name));
         expect(ran.sort()).toEqual([...kernels].sort());
