@@ -46,12 +46,12 @@ fn block_of_a(rows: vec4u, k: vec4u) -> mat4x4f {
     let at = (rows + k.x) / 4u;
     return transpose(mat4x4f(a_wide[at.x], a_wide[at.y], a_wide[at.z], a_wide[at.w]));
   }
-  let x = rows + k.x * params.a_col; let y = rows + k.y * params.a_col;
-  let z = rows + k.z * params.a_col; let w = rows + k.w * params.a_col;
-  return mat4x4f(
-    a[x.x], a[x.y], a[x.z], a[x.w], a[y.x], a[y.y], a[y.z], a[y.w],
-    a[z.x], a[z.y], a[z.z], a[z.w], a[w.x], a[w.y], a[w.z], a[w.w],
-  );
+  var x = mat4x4f(); // filled from the right, in a loop: sixteen loads written out take long to compile
+  for (var i = k.x; i < k.x + 4u; i++) {
+    let at = rows + min(i, params.k - 1u) * params.a_col;
+    x = mat4x4f(x[1], x[2], x[3], vec4f(a[at.x], a[at.y], a[at.z], a[at.w]));
+  }
+  return x;
 }
 
 // b at k .. k + 3 and four columns: a column for each column.
@@ -64,23 +64,28 @@ fn block_of_b(columns: vec4u, k: vec4u) -> mat4x4f {
     let at = (columns.x + k * params.b_row) / 4u;
     return transpose(mat4x4f(b_wide[at.x], b_wide[at.y], b_wide[at.z], b_wide[at.w]));
   }
-  let x = columns.x + k * params.b_row; let y = columns.y + k * params.b_row;
-  let z = columns.z + k * params.b_row; let w = columns.w + k * params.b_row;
-  return mat4x4f(
-    b[x.x], b[x.y], b[x.z], b[x.w], b[y.x], b[y.y], b[y.z], b[y.w],
-    b[z.x], b[z.y], b[z.z], b[z.w], b[w.x], b[w.y], b[w.z], b[w.w],
-  );
+  var y = mat4x4f();
+  for (var i = k.x; i < k.x + 4u; i++) {
+    let at = columns + min(i, params.k - 1u) * params.b_row;
+    y = mat4x4f(y[1], y[2], y[3], vec4f(b[at.x], b[at.y], b[at.z], b[at.w]));
+  }
+  return transpose(y);
 }
 
 fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
-  if (row >= params.m) { return; }
   let at = ((slice * params.products + z) * params.m + row) * params.n + column;
   let bias_at = z / params.bias_share * params.n + column;
-  for (var i = 0u; i < min(4u, params.n - min(column, params.n)); i++) {
-    var v = value[i];
-    if (params.has_bias != 0u) { v += bias[bias_at + i]; }
-    c[at + i] = select(v, 0.0, params.relu != 0u && v <= 0.0); // this way round NaN stays NaN
+  var v = value;
+  if (params.has_bias != 0u) {
+    let last = params.n - 1u; // past it nothing is stored, so any value will do
+    let i = z / params.bias_share * params.n + min(column + FOUR, vec4u(last));
+    v += vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
+  v = select(v, vec4f(), vec4<bool>(params.relu != 0u) & (v <= vec4f())); // this way round NaN stays NaN
+  c[at] = v.x;
+  if (column + 1u < params.n) { c[at + 1u] = v.y; }
+  if (column + 2u < params.n) { c[at + 2u] = v.z; }
+  if (column + 3u < params.n) { c[at + 3u] = v.w; }
 }
 
 @compute @workgroup_size(LANES)
@@ -121,11 +126,13 @@ fn main(
     if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupBroadcast(y0, 6u), subgroupBroadcast(y1, 6u), subgroupBroadcast(y2, 6u), subgroupBroadcast(y3, 6u)); }
     if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupBroadcast(y0, 7u), subgroupBroadcast(y1, 7u), subgroupBroadcast(y2, 7u), subgroupBroadcast(y3, 7u)); }
   }
-  // The blocks move up one by one to where they are stored: 32 stores written out take longer to compile than all the rest.
-  for (var j = 0u; j < BLOCKS; j++) {
+  // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
+  // out take longer to compile than all the rest.
+  let last = min(column + 4u * BLOCKS, p.n);
+  for (var n = column; n < last; n += 4u) {
     var lines = transpose(c0);
-    for (var r = 0u; r < 4u; r++) {
-      store(z, slice, row + r, column + 4u * j, lines[0]);
+    for (var m = row; m < min(row + 4u, p.m); m++) {
+      store(z, slice, m, n, lines[0]);
       lines = mat4x4f(lines[1], lines[2], lines[3], lines[3]);
     }
     c0 = c1; c1 = c2; c2 = c3; c3 = c4; c4 = c5; c5 = c6; c6 = c7;
