@@ -4,7 +4,7 @@
 //   `a_share` (or b's, the bias's) is above 1, so many products one after another have that matrix in common
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
-  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32, // and three words of the other variants
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -19,10 +19,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let z = params.first + id.z;
   if (m >= params.m || n >= params.n) { return; }
   let a_at = z / params.a_share * params.m * params.k + m * params.a_row;
-  let b_at = z / params.b_share * params.k * params.n + n * params.b_row;
+  let b_at = z / params.b_share * params.k * params.n + n * params.b_col;
   var sum = 0.0;
   for (var k = 0u; k < params.k; k++) {
-    sum += a[a_at + k * params.a_col] * b[b_at + k * params.b_col];
+    sum += a[a_at + k * params.a_col] * b[b_at + k * params.b_row];
   }
   if (params.has_bias != 0u) { sum += bias[z / params.bias_share * params.n + n]; }
   sum = select(sum, 0.0, params.relu != 0u && sum <= 0.0); // this way round NaN stays NaN

@@ -1,58 +1,91 @@
-// matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]), for sizes that are multiples of four where it loads vec4.
-// An invocation computes eight rows by four columns, the lanes of a workgroup lie along the columns. Faster than the
-// reference because
-//   - all lanes want the same 8 x 4 values of a, so each of eight lanes loads one vec4 of them and broadcasts hand them
-//     round: one load instead of eight;
-//   - each vec4 of b it loads meets eight rows in registers.
-//   Z = models x batch products: a [Z, M, K] (TRANSPOSE_A: [Z, K, M]), b [Z, K, N] (TRANSPOSE_B: [Z, N, K]), c [Z, M, N],
-//   bias [models, N]; where `a_share` (or b's, the bias's) is above 1, so many products have that matrix in common
+// matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]). Compute-bound.
+// Lane i of a workgroup owns rows 4i .. 4i + 3 and up to 32 columns (4 * BLOCKS). At each step over k, by four, it loads
+// one 4 x 4 block of a, of its own rows, and one of b, of columns 4 (i % 8) .. + 3; every block of b then goes round to all
+// lanes by broadcast, and meets a in registers: 512 multiply-adds a lane for 32 loaded values. Fast because
+//   - loads are what costs on a software adapter, and no operand is loaded by two lanes;
+//   - a's values are read in place, with vec4 loads along whichever axis lies contiguous (A_WIDE, B_WIDE), transposing
+//     in registers, which is only naming: no transpose costs more than another;
+//   - rows and columns past the end load the last ones again and store nothing: no slow path for the edge.
+// Any subgroup of eight lanes or more will do: block j of b comes from lane j of the lane's own subgroup, where lane i
+// always loads block i % 8, and rows are told by the place in the workgroup, which is whole subgroups (LANES is the widest).
+//   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
+//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [slices, Z, M, N]: with
+//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up
 enable subgroups;
 
-override TRANSPOSE_A = false; // never together with TRANSPOSE_B
+override LANES = 32u;
+override BLOCKS = 8u;         // of four columns
+override A_WIDE = false;      // a's contiguous axis is a multiple of four
+override B_WIDE = false;
+override TRANSPOSE_A = false; // which axis that is
 override TRANSPOSE_B = false;
-override LANES = 32u; // the adapter's widest subgroup
+override RAGGED = false;      // k is no multiple of four
 
 struct Params {
-  m: u32, n: u32, k: u32, has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
+  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  products: u32, slices: u32, slice: u32, // slices of `slice` k each, a multiple of four
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read> a_wide: array<vec4f>; // the same buffers
+@group(0) @binding(4) var<storage, read> b_wide: array<vec4f>;
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(6) var<storage, read_write> c: array<f32>;
 
-var<private> c0: vec4f; var<private> c1: vec4f; var<private> c2: vec4f; var<private> c3: vec4f;
-var<private> c4: vec4f; var<private> c5: vec4f; var<private> c6: vec4f; var<private> c7: vec4f;
+const FOUR = vec4u(0u, 1u, 2u, 3u);
 
-// One k: the column `low`, `high` of a (eight rows) times the row `b` (four columns).
-fn add_outer(low: vec4f, high: vec4f, b: vec4f) {
-  c0 += low.x * b; c1 += low.y * b; c2 += low.z * b; c3 += low.w * b;
-  c4 += high.x * b; c5 += high.y * b; c6 += high.z * b; c7 += high.w * b;
-}
-
-// The same for four k at once: lane i brings row i of a at k .. k + 3, the columns of `b` are its rows k .. k + 3.
-fn add_rows(mine: vec4f, b: mat4x4f) {
-  c0 += b * subgroupBroadcast(mine, 0u);
-  c1 += b * subgroupBroadcast(mine, 1u);
-  c2 += b * subgroupBroadcast(mine, 2u);
-  c3 += b * subgroupBroadcast(mine, 3u);
-  c4 += b * subgroupBroadcast(mine, 4u);
-  c5 += b * subgroupBroadcast(mine, 5u);
-  c6 += b * subgroupBroadcast(mine, 6u);
-  c7 += b * subgroupBroadcast(mine, 7u);
-}
-
-fn store(z: u32, m: u32, n: u32, value: vec4f) {
-  if (m >= params.m) { return; }
-  let at = (z * params.m + m) * params.n;
-  for (var k = 0u; k < 4u; k++) {
-    if (n + k < params.n) {
-      var v = value[k];
-      if (params.has_bias != 0u) { v += bias[z / params.bias_share * params.n + n + k]; }
-      v = select(v, 0.0, params.relu != 0u && v <= 0.0); // this way round NaN stays NaN
-      c[at + n + k] = v;
-    }
+// a at four rows (their first elements are at `rows`), k .. k + 3: a column for each k.
+fn block_of_a(rows: vec4u, k: vec4u) -> mat4x4f {
+  if (A_WIDE && TRANSPOSE_A) {
+    let at = (rows.x + k * params.a_col) / 4u;
+    return mat4x4f(a_wide[at.x], a_wide[at.y], a_wide[at.z], a_wide[at.w]);
   }
+  if (A_WIDE) {
+    let at = (rows + k.x) / 4u;
+    return transpose(mat4x4f(a_wide[at.x], a_wide[at.y], a_wide[at.z], a_wide[at.w]));
+  }
+  var x = mat4x4f(); // filled from the right, in a loop: sixteen loads written out take long to compile
+  for (var i = k.x; i < k.x + 4u; i++) {
+    let at = rows + min(i, params.k - 1u) * params.a_col;
+    x = mat4x4f(x[1], x[2], x[3], vec4f(a[at.x], a[at.y], a[at.z], a[at.w]));
+  }
+  return x;
+}
+
+// b at k .. k + 3 and four columns: a column for each column.
+fn block_of_b(columns: vec4u, k: vec4u) -> mat4x4f {
+  if (B_WIDE && TRANSPOSE_B) {
+    let at = (columns + k.x) / 4u;
+    return mat4x4f(b_wide[at.x], b_wide[at.y], b_wide[at.z], b_wide[at.w]);
+  }
+  if (B_WIDE) {
+    let at = (columns.x + k * params.b_row) / 4u;
+    return transpose(mat4x4f(b_wide[at.x], b_wide[at.y], b_wide[at.z], b_wide[at.w]));
+  }
+  var y = mat4x4f();
+  for (var i = k.x; i < k.x + 4u; i++) {
+    let at = columns + min(i, params.k - 1u) * params.b_row;
+    y = mat4x4f(y[1], y[2], y[3], vec4f(b[at.x], b[at.y], b[at.z], b[at.w]));
+  }
+  return transpose(y);
+}
+
+fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
+  let at = ((slice * params.products + z) * params.m + row) * params.n + column;
+  let bias_at = z / params.bias_share * params.n + column;
+  var v = value;
+  if (params.has_bias != 0u) {
+    let last = params.n - 1u; // past it nothing is stored, so any value will do
+    let i = z / params.bias_share * params.n + min(column + FOUR, vec4u(last));
+    v += vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
+  }
+  v = select(v, vec4f(), vec4<bool>(params.relu != 0u) & (v <= vec4f())); // this way round NaN stays NaN
+  c[at] = v.x;
+  if (column + 1u < params.n) { c[at + 1u] = v.y; }
+  if (column + 2u < params.n) { c[at + 2u] = v.z; }
+  if (column + 3u < params.n) { c[at + 3u] = v.w; }
 }
 
 @compute @workgroup_size(LANES)
@@ -62,53 +95,46 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-  let z = p.first + group.z;
-  let m = group.y * 8u;
-  // Lanes past the last column work along on it, for the broadcasts, and store nothing.
-  let n = (group.x * LANES + local) * 4u;
-  let a_at = z / p.a_share * (p.m * p.k / 4u);
-  let b_at = z / p.b_share * (p.k * p.n / 4u);
-  c0 = vec4f(); c1 = vec4f(); c2 = vec4f(); c3 = vec4f();
-  c4 = vec4f(); c5 = vec4f(); c6 = vec4f(); c7 = vec4f();
-  if (TRANSPOSE_A) {
-    // Lanes 2j and 2j + 1 load rows m .. m + 3 and m + 4 .. m + 7 of a at k + j.
-    let mine_at = a_at + lane % 8u / 2u * (p.m / 4u) + min(m / 4u + lane % 2u, p.m / 4u - 1u);
-    let column = b_at + min(n / 4u, p.n / 4u - 1u);
-    for (var k = 0u; k < p.k; k += 4u) {
-      let mine = a[mine_at + k * (p.m / 4u)];
-      let at = column + k * (p.n / 4u);
-      add_outer(subgroupBroadcast(mine, 0u), subgroupBroadcast(mine, 1u), b[at]);
-      add_outer(subgroupBroadcast(mine, 2u), subgroupBroadcast(mine, 3u), b[at + p.n / 4u]);
-      add_outer(subgroupBroadcast(mine, 4u), subgroupBroadcast(mine, 5u), b[at + 2u * (p.n / 4u)]);
-      add_outer(subgroupBroadcast(mine, 6u), subgroupBroadcast(mine, 7u), b[at + 3u * (p.n / 4u)]);
+  let z = p.first + group.z / p.slices;
+  let slice = group.z % p.slices;
+  let row = (group.y * LANES + local) * 4u;
+  let column = group.x * BLOCKS * 4u;
+  let rows = z / p.a_share * p.m * p.k + min(row + FOUR, vec4u(p.m - 1u)) * p.a_row;
+  let columns = z / p.b_share * p.k * p.n + min(column + lane % 8u * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
+  var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
+  var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
+  let end = min(p.k, (slice + 1u) * p.slice);
+  for (var k = slice * p.slice; k < end; k += 4u) {
+    var at = k + FOUR;
+    if (RAGGED) { at = min(at, vec4u(p.k - 1u)); }
+    var x = block_of_a(rows, at);
+    var y = block_of_b(columns, at);
+    if (RAGGED) { // both zero past the end: what was loaded there again may be infinite
+      x[1] = select(vec4f(), x[1], k + 1u < p.k);
+      x[2] = select(vec4f(), x[2], k + 2u < p.k);
+      x[3] = select(vec4f(), x[3], k + 3u < p.k);
+      let inside = k + FOUR < vec4u(p.k);
+      y = mat4x4f(select(vec4f(), y[0], inside), select(vec4f(), y[1], inside), select(vec4f(), y[2], inside), select(vec4f(), y[3], inside));
     }
-  } else {
-    // Lane i loads row m + i of a at k .. k + 3.
-    let mine_at = a_at + min(m + lane % 8u, p.m - 1u) * (p.k / 4u);
-    if (TRANSPOSE_B) {
-      let row0 = b_at + min(n, p.n - 1u) * (p.k / 4u);
-      let row1 = b_at + min(n + 1u, p.n - 1u) * (p.k / 4u);
-      let row2 = b_at + min(n + 2u, p.n - 1u) * (p.k / 4u);
-      let row3 = b_at + min(n + 3u, p.n - 1u) * (p.k / 4u);
-      for (var k = 0u; k < p.k / 4u; k++) {
-        let rows = mat4x4f(b[row0 + k], b[row1 + k], b[row2 + k], b[row3 + k]);
-        add_rows(a[mine_at + k], transpose(rows));
-      }
-    } else {
-      let column = b_at + min(n / 4u, p.n / 4u - 1u);
-      for (var k = 0u; k < p.k; k += 4u) {
-        let at = column + k * (p.n / 4u);
-        let rows = mat4x4f(b[at], b[at + p.n / 4u], b[at + 2u * (p.n / 4u)], b[at + 3u * (p.n / 4u)]);
-        add_rows(a[mine_at + k / 4u], rows);
-      }
-    }
+    let y0 = y[0]; let y1 = y[1]; let y2 = y[2]; let y3 = y[3];
+    c0 += x * mat4x4f(subgroupBroadcast(y0, 0u), subgroupBroadcast(y1, 0u), subgroupBroadcast(y2, 0u), subgroupBroadcast(y3, 0u));
+    if (BLOCKS > 1u) { c1 += x * mat4x4f(subgroupBroadcast(y0, 1u), subgroupBroadcast(y1, 1u), subgroupBroadcast(y2, 1u), subgroupBroadcast(y3, 1u)); }
+    if (BLOCKS > 2u) { c2 += x * mat4x4f(subgroupBroadcast(y0, 2u), subgroupBroadcast(y1, 2u), subgroupBroadcast(y2, 2u), subgroupBroadcast(y3, 2u)); }
+    if (BLOCKS > 3u) { c3 += x * mat4x4f(subgroupBroadcast(y0, 3u), subgroupBroadcast(y1, 3u), subgroupBroadcast(y2, 3u), subgroupBroadcast(y3, 3u)); }
+    if (BLOCKS > 4u) { c4 += x * mat4x4f(subgroupBroadcast(y0, 4u), subgroupBroadcast(y1, 4u), subgroupBroadcast(y2, 4u), subgroupBroadcast(y3, 4u)); }
+    if (BLOCKS > 5u) { c5 += x * mat4x4f(subgroupBroadcast(y0, 5u), subgroupBroadcast(y1, 5u), subgroupBroadcast(y2, 5u), subgroupBroadcast(y3, 5u)); }
+    if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupBroadcast(y0, 6u), subgroupBroadcast(y1, 6u), subgroupBroadcast(y2, 6u), subgroupBroadcast(y3, 6u)); }
+    if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupBroadcast(y0, 7u), subgroupBroadcast(y1, 7u), subgroupBroadcast(y2, 7u), subgroupBroadcast(y3, 7u)); }
   }
-  store(z, m, n, c0);
-  store(z, m + 1u, n, c1);
-  store(z, m + 2u, n, c2);
-  store(z, m + 3u, n, c3);
-  store(z, m + 4u, n, c4);
-  store(z, m + 5u, n, c5);
-  store(z, m + 6u, n, c6);
-  store(z, m + 7u, n, c7);
+  // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
+  // out take longer to compile than all the rest.
+  let last = min(column + 4u * BLOCKS, p.n);
+  for (var n = column; n < last; n += 4u) {
+    var lines = transpose(c0);
+    for (var m = row; m < min(row + 4u, p.m); m++) {
+      store(z, slice, m, n, lines[0]);
+      lines = mat4x4f(lines[1], lines[2], lines[3], lines[3]);
+    }
+    c0 = c1; c1 = c2; c2 = c3; c3 = c4; c4 = c5; c5 = c6; c6 = c7;
+  }
 }

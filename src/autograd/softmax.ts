@@ -59,6 +59,11 @@ export function softmaxCrossEntropyWithHits(logits: Tensor, labels: Tensor): { l
     arrayOf(operator, 'labels', labels),
   );
   const mean = sumAll(operator, rowLoss, 1 / rowLoss.size);
-  const loss = taped(mean, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))]);
+  const loss = taped(
+    mean,
+    [logits],
+    (dy, { into }) => [scaleRows(dlogits, dy, into(0))],
+    () => [dlogits.reshaped(dlogits.shape)], // the tape's own handle: backward may be asked for again
+  );
   return { loss, hits: new Tensor(rowHit) };
 }

@@ -23,6 +23,11 @@ export type Backward = (dout: DeviceArray, request: GradRequest) => (DeviceArray
 export interface Node {
   inputs: readonly Tensor[];
   backward: Backward;
+  /**
+   * What `backward` gives for a gradient of 1, for operators that have it at hand: a loss is where backward passes begin, and
+   * then neither the 1 nor the product with it is computed. What it returns belongs to the tape.
+   */
+  unit?: (request: GradRequest) => (DeviceArray | null)[];
 }
 
 let recording = true;
@@ -39,9 +44,14 @@ export function noGrad<T>(body: () => T): T {
 }
 
 /** The result of an operator as a tensor; on the tape when an input needs a gradient. Every operator ends with this. */
-export function taped(output: DeviceArray, inputs: readonly Tensor[], backwardPass: Backward): Tensor {
+export function taped(
+  output: DeviceArray,
+  inputs: readonly Tensor[],
+  backwardPass: Backward,
+  unit?: Node['unit'],
+): Tensor {
   const onTape = recording && inputs.some((input) => input.requiresGrad);
-  return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass } : null);
+  return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass, unit } : null);
 }
 
 /** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
@@ -74,12 +84,13 @@ export function backward(root: Tensor, dout?: Tensor): void {
   withScope(
     root.device,
     () => {
-      const seed = dout?.array ?? fill(root.device, root.shape, 1, { models: root.models });
-      grads.set(root, seed);
+      const { unit } = root.node ?? {};
+      if (unit && !dout) propagate(root.node!, unit, grads);
+      else grads.set(root, dout?.array ?? fill(root.device, root.shape, 1, { models: root.models }));
       for (const t of history(root)) {
         const grad = grads.get(t);
         if (!grad) continue;
-        if (t.node) propagate(t.node, grad, grads);
+        if (t.node) propagate(t.node, (request) => t.node!.backward(grad, request), grads);
         else settle(t, grad);
         // Nobody else reads an intermediate gradient: its memory serves the next one. A gradient handed on unchanged (by
         // `add`, say) lives in several entries and goes with the scope instead.
@@ -91,9 +102,13 @@ export function backward(root: Tensor, dout?: Tensor): void {
   );
 }
 
-function propagate(node: Node, dout: DeviceArray, grads: Map<Tensor, DeviceArray>): void {
+function propagate(
+  node: Node,
+  run: (request: GradRequest) => (DeviceArray | null)[],
+  grads: Map<Tensor, DeviceArray>,
+): void {
   const firstUse = (input: Tensor) => !grads.has(input) && !(input.node === null && input.grad);
-  const results = node.backward(dout, {
+  const results = run({
     wants: (i) => node.inputs[i]!.requiresGrad,
     into: (i) => {
       const input = node.inputs[i]!;

@@ -1,9 +1,7 @@
-import matmulCode from '../../shaders/matmul.wgsl';
-import subgroupCode from '../../shaders/matmul_subgroup.wgsl';
 import { ArgumentError, ShapeError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
-import { checkDType, commonModels, output, runKernel } from './run.ts';
+import { chooseMatmul, type MatmulVariant, matmulServes, runMatmul } from './matmul-variants.ts';
+import { checkDType, commonModels, output } from './run.ts';
 import { broadcastTo } from './view.ts';
 
 export interface MatmulOptions {
@@ -19,12 +17,7 @@ export interface MatmulOptions {
   operator?: string;
 }
 
-/** Every implementation, the reference first. */
-export const matmulVariants = ['naive', 'subgroup'] as const;
-export type MatmulVariant = (typeof matmulVariants)[number];
-
-/** What one dimension of a dispatch holds. */
-const MAX_GROUPS = 65535;
+export { type MatmulVariant, matmulServes, matmulVariants } from './matmul-variants.ts';
 
 /**
  * Matrix products a b (either side transposed on demand), bias and ReLU fused into the store. Axes before the last two
@@ -59,34 +52,17 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   }
   const left = spreadBatch(operator, a, batch, batchShape);
   const right = spreadBatch(operator, b, batch, batchShape);
-  const share = (x: DeviceArray) => (batchOf(x) === 1 ? batch : 1);
-  // The last ones of these: which products share a matrix, after the number of the first product of a dispatch.
-  const shares = batch === 1 || batch === 0 ? [1, 1, 1] : [share(left), share(right), batch];
-  const bindings = [left, right, bias ?? right, c];
-  const serves = matmulServes('subgroup', a.device, { m, n, k, transposeA, transposeB });
-  if (options.variant === 'subgroup' && !serves) {
-    throw new ArgumentError(`${operator}: the variant subgroup does not serve this adapter or these sizes (${shapes})`);
+  const variant = options.variant ?? chooseMatmul(a.device, { m, n, k });
+  if (!matmulServes(variant, a.device, { m, n, k })) {
+    throw new ArgumentError(
+      `${operator}: the variant ${variant} does not serve this adapter or these sizes (${shapes})`,
+    );
   }
-  const flags = [bias ? 1 : 0, relu ? 1 : 0];
-  const products = models * batch;
-  for (let first = 0; first < products; first += MAX_GROUPS) {
-    const z = Math.min(MAX_GROUPS, products - first);
-    if (serves && options.variant !== 'naive') {
-      const lanes = a.device.subgroupLanes!;
-      const constants = { TRANSPOSE_A: transposeA ? 1 : 0, TRANSPOSE_B: transposeB ? 1 : 0, LANES: lanes };
-      const source = { name: 'matmul_subgroup', code: subgroupCode, constants };
-      const groups = [Math.ceil(n / (4 * lanes)), Math.ceil(m / 8), z] as const;
-      runKernel(a.device, source, [m, n, k, ...flags, first, ...shares], bindings, groups);
-    } else {
-      const strides = [
-        ...(transposeA ? [1, aColumns] : [aColumns, 1]),
-        ...(transposeB ? [bColumns, 1] : [1, bColumns]),
-      ];
-      const groups = [Math.ceil(n / 8), Math.ceil(m / 8), z] as const;
-      const source = { name: 'matmul', code: matmulCode };
-      runKernel(a.device, source, [m, n, k, ...strides, ...flags, first, ...shares], bindings, groups);
-    }
-  }
+  runMatmul(variant, left, right, bias ?? null, c, {
+    ...{ m, n, k, models, batch, transposeA, transposeB, relu },
+    aShare: batchOf(left) === 1 ? batch : 1,
+    bShare: batchOf(right) === 1 ? batch : 1,
+  });
   if (left !== a) left.dispose();
   if (right !== b) right.dispose();
   return c;
@@ -119,22 +95,4 @@ function spreadBatch(operator: string, x: DeviceArray, batch: number, batchShape
   const own = batchOf(x);
   if (own === batch || own === 1 || batch === 1) return x;
   return broadcastTo(operator, x, [...batchShape, ...x.shape.slice(-2)]);
-}
-
-interface Sizes {
-  m: number;
-  n: number;
-  k: number;
-  transposeA?: boolean;
-  transposeB?: boolean;
-}
-
-/** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
-export function matmulServes(variant: MatmulVariant, device: Device, sizes: Sizes): boolean {
-  if (variant === 'naive') return true;
-  // It loads four values at a time along the inner axis of each matrix. Both transposed at once nobody asks for.
-  const { m, n, k, transposeA, transposeB } = sizes;
-  const inner = [k, transposeA ? m : k, transposeB ? k : n];
-  const fits = m * n * k > 0 && inner.every((size) => size % 4 === 0);
-  return device.subgroupLanes !== null && fits && !(transposeA && transposeB);
 }

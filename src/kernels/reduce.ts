@@ -6,6 +6,7 @@ import reduceRowsCode from '../../shaders/reduce_rows.wgsl';
 import spreadRowsCode from '../../shaders/spread_rows.wgsl';
 import deviationCode from '../../shaders/squared_deviation.wgsl';
 import varianceGradCode from '../../shaders/variance_grad.wgsl';
+import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray, type Shape, sizeOf } from './array.ts';
 import { checkDType, elementwise, f32, output, runKernel } from './run.ts';
@@ -14,8 +15,13 @@ import { inverse, transpose } from './view.ts';
 const SUM = { name: 'reduce_rows', code: reduceRowsCode };
 const EXTREME = { name: 'reduce_extreme', code: extremeCode };
 
-/** Up to this many rows one pass does it all; above, slices of about the square root keep both passes short. */
-const ONE_PASS_ROWS = 64;
+/**
+ * Whether one pass does it all; else slices of about the square root keep both passes short. A software adapter has few
+ * threads to keep busy, and there a second pass costs more than a longer sum.
+ */
+function onePass({ info }: Device, rows: number, channels: number): boolean {
+  return rows <= 64 || (info.isSoftware && rows <= 1024 && rows * channels <= 32_768);
+}
 
 /** How an array is read: [outer, rows, channels], of which the middle is reduced. Models are folded into `outer`. */
 interface Rows {
@@ -36,7 +42,7 @@ function reduceMiddle(
     const params = [outer, count, channels, slice, slices, f32(f)];
     runKernel(x.device, source, params, [from, to], elementwise(outer * slices * channels));
   };
-  if (rows <= ONE_PASS_ROWS) {
+  if (onePass(x.device, rows, channels)) {
     run(x, rows, rows, 1, y, factor.total);
     return;
   }

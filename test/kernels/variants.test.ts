@@ -132,46 +132,67 @@ describeOnDevice('kernel variants', (device) => {
     });
   }
 
-  // Around the edges of the tiles: 8 x 8 elements, or 8 rows by four columns a lane.
-  const edges = [8, 16, 32, ...(lanes ? [4 * lanes, 8 * lanes] : [])];
-  const anySize = fc.oneof(fc.integer({ min: 1, max: 35 }), one(edges.flatMap((n) => [n - 1, n, n + 1])));
-  const fours = fc.oneof(
-    fc.integer({ min: 1, max: 35 }).map((n) => 4 * n),
-    one(edges.flatMap((n) => [n - 4, n, n + 4])),
-  );
-  const matmulSizes = (variant: (typeof matmulVariants)[number]) =>
-    fc
-      .constantFrom<[boolean, boolean][]>([false, false], [true, false], [false, true], [true, true])
-      // The tuned one wants multiples of four along the inner axis of each matrix, and not both transposed.
-      .filter(([transposeA, transposeB]) => variant === 'naive' || !(transposeA && transposeB))
-      .chain(([transposeA, transposeB]) => {
-        const inner = variant === 'naive' ? anySize : fours;
-        const [m, n] = [transposeA ? inner : anySize, transposeB ? anySize : inner];
-        return fc.record({ m, n, k: inner, transposeA: fc.constant(transposeA), transposeB: fc.constant(transposeB) });
-      });
+  // Around the edges of a subgroup's tile, whatever its width.
+  const edges = lanes ? [4 * lanes - 1, 4 * lanes, 4 * lanes + 1] : [];
+  // Primes, ones, and sizes around the edges of the tiles, 8, 12, 32 and 64; sums long enough to be cut in slices.
+  const sizes = (...more: number[]) =>
+    fc.oneof(
+      fc.constantFrom(1, 2, 3, 4, 7, 8, 12, 13, 31, 32, 33, 63, 64, 65, ...edges, ...more),
+      fc.integer({ min: 1, max: 70 }),
+    );
+  const matmulCases = fc.record({
+    m: sizes(127, 129),
+    n: sizes(10, 97),
+    k: sizes(16, 17, 384, 389, 801),
+    transposes: fc.constantFrom<[boolean, boolean]>([false, false], [true, false], [false, true], [true, true]),
+    models: fc.constantFrom(1, 1, 3),
+    bias: fc.boolean(),
+    relu: fc.boolean(),
+    nan: fc.boolean(),
+    seed: fc.nat(),
+  });
 
   for (const variant of matmulVariants) {
-    withVariant(variant)(`matmul, its transposes, bias and ReLU: ${variant}`, async () => {
-      const cases = fc.record({ sizes: matmulSizes(variant), bias: fc.boolean(), relu: fc.boolean(), seed: fc.nat() });
+    withVariant(variant)(`matmul, its transposes, models, bias, ReLU and NaN: ${variant}`, async () => {
       await fc.assert(
-        fc.asyncProperty(cases, async ({ sizes, bias, relu, seed }) => {
-          expect(matmulServes(variant, device, sizes)).toBe(true);
-          const { m, n, k, transposeA, transposeB } = sizes;
-          const a = drawLike(transposeA ? [k, m] : [m, k], seed, 'integer');
-          const b = drawLike(transposeB ? [n, k] : [k, n], seed + 1, 'integer');
-          const added = drawLike([n], seed + 2, 'integer');
+        fc.asyncProperty(matmulCases, async ({ m, n, k, transposes, models, bias, relu, nan, seed }) => {
+          const [transposeA, transposeB] = transposes;
+          expect(matmulServes(variant, device, { m, n, k })).toBe(true);
+          const draw = (shape: number[], s: number) => drawLike([models, ...shape], s, 'integer');
+          const a = draw(transposeA ? [k, m] : [m, k], seed);
+          const b = draw(transposeB ? [n, k] : [k, n], seed + 1);
+          const added = draw([n], seed + 2);
+          if (nan) a.data[seed % a.data.length] = Number.NaN; // one row of one model
           const product = matmulReference.forward([a, b], { transposeA, transposeB });
           const expected = product.data.map((value, i) => {
-            const sum = value + (bias ? added.data[i % n]! : 0);
-            return relu ? Math.max(0, sum) : sum;
+            const sum = value + (bias ? added.data[Math.floor(i / (m * n)) * n + (i % n)]! : 0);
+            return relu && sum <= 0 ? 0 : sum;
           });
+          const upload = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
           const options = { transposeA, transposeB, relu, variant };
-          await expectExact(
-            () => [matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null })],
-            [{ shape: product.shape, data: expected }],
+          const c = scope(
+            device,
+            () => new Tensor(matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null })),
           );
+          expect(c.shape).toEqual([m, n]);
+          expect(plain(await c.data())).toEqual(plain(expected));
+          c.dispose();
         }),
         { ...drawn, numRuns: drawnCases(60) },
+      );
+    });
+  }
+
+  for (const variant of matmulVariants) {
+    withVariant(variant)(`matmul of a batch, one side shared: ${variant}`, async () => {
+      const [a, b] = [drawLike([3, 5, 390], 4, 'integer'), drawLike([390, 13], 5, 'integer')];
+      const expected = matmulReference.forward([a, b], {});
+      await expectExact(() => [matmul(upload(a), upload(b), { variant })], [expected]);
+      const [c, d] = [drawLike([390, 5], 6, 'integer'), drawLike([3, 390, 13], 7, 'integer')];
+      const attrs = { transposeA: true };
+      await expectExact(
+        () => [matmul(upload(c), upload(d), { ...attrs, variant })],
+        [matmulReference.forward([c, d], attrs)],
       );
     });
   }

@@ -1,0 +1,89 @@
+// matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]), for GPUs. Compute-bound.
+// A workgroup of 16 x 16 invocations computes a tile of 64 x 64, each invocation 4 x 4 of it, in steps of 16 along k. Fast
+// because a step's parts of a and b are loaded once into workgroup memory, each value then being used 64 times, and each
+// value read from there four times in registers. Neighbouring invocations load neighbours in memory, whichever way a matrix
+// lies; past the edges they load zeros, so the inner loop has no tests.
+//   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
+//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [slices, Z, M, N]: with
+//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up
+struct Params {
+  m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
+  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  products: u32, slices: u32, slice: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+
+// [k][row or column]; one vec4 more a row, so that a transposing store meets other banks.
+var<workgroup> tile_a: array<array<vec4f, 17>, 16>;
+var<workgroup> tile_b: array<array<vec4f, 17>, 16>;
+
+fn four_of_a(at: u32, m: u32, inside: bool) -> vec4f {
+  var x = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (inside && m + i < params.m) { x[i] = a[at + (m + i) * params.a_row]; }
+  }
+  return x;
+}
+
+fn four_of_b(at: u32, n: u32, inside: bool) -> vec4f {
+  var y = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (inside && n + i < params.n) { y[i] = b[at + (n + i) * params.b_col]; }
+  }
+  return y;
+}
+
+fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
+  if (row >= params.m) { return; }
+  let at = ((slice * params.products + z) * params.m + row) * params.n + column;
+  let bias_at = z / params.bias_share * params.n + column;
+  for (var i = 0u; i < min(4u, params.n - min(column, params.n)); i++) {
+    var v = value[i];
+    if (params.has_bias != 0u) { v += bias[bias_at + i]; }
+    c[at + i] = select(v, 0.0, params.relu != 0u && v <= 0.0); // this way round NaN stays NaN
+  }
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let z = p.first + group.z / p.slices;
+  let slice = group.z % p.slices;
+  let a_at = z / p.a_share * p.m * p.k;
+  let b_at = z / p.b_share * p.k * p.n;
+  let quad = local % 16u;
+  let line = local / 16u;
+  // Of each tile an invocation loads four values at one k, neighbours along k or along the other axis, as the matrix lies.
+  let ka = select(line, quad, p.a_col == 1u);
+  let kb = select(line, quad, p.b_row == 1u);
+  let qa = select(quad, line, p.a_col == 1u);
+  let qb = select(quad, line, p.b_row == 1u);
+  let m = group.y * 64u + qa * 4u;
+  let n = group.x * 64u + qb * 4u;
+  var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
+  let end = min(p.k, (slice + 1u) * p.slice);
+  for (var k = slice * p.slice; k < end; k += 16u) {
+    tile_a[ka][qa] = four_of_a(a_at + (k + ka) * p.a_col, m, k + ka < end);
+    tile_b[kb][qb] = four_of_b(b_at + (k + kb) * p.b_row, n, k + kb < end);
+    workgroupBarrier();
+    for (var j = 0u; j < 16u; j++) {
+      let x = tile_a[j][line];
+      let y = tile_b[j][quad];
+      c0 = fma(vec4f(x.x), y, c0);
+      c1 = fma(vec4f(x.y), y, c1);
+      c2 = fma(vec4f(x.z), y, c2);
+      c3 = fma(vec4f(x.w), y, c3);
+    }
+    workgroupBarrier();
+  }
+  let row = group.y * 64u + line * 4u;
+  let column = group.x * 64u + quad * 4u;
+  store(z, slice, row, column, c0);
+  store(z, slice, row + 1u, column, c1);
+  store(z, slice, row + 2u, column, c2);
+  store(z, slice, row + 3u, column, c3);
+}

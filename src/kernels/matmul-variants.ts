@@ -1,0 +1,127 @@
+import matmulCode from '../../shaders/matmul.wgsl';
+import slicesCode from '../../shaders/matmul_slices.wgsl';
+import subgroupCode from '../../shaders/matmul_subgroup.wgsl';
+import workgroupCode from '../../shaders/matmul_workgroup.wgsl';
+import type { Device } from '../gpu/device.ts';
+import type { KernelSource } from '../gpu/pipelines.ts';
+import { DeviceArray } from './array.ts';
+import { elementwise, runKernel } from './run.ts';
+
+/** Every implementation of the matrix product, the reference first. */
+export const matmulVariants = ['naive', 'subgroup', 'workgroup'] as const;
+export type MatmulVariant = (typeof matmulVariants)[number];
+
+/** Of one product: [m, k] times [k, n]. */
+export interface MatmulSizes {
+  m: number;
+  n: number;
+  k: number;
+}
+
+/** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
+export function matmulServes(variant: MatmulVariant, device: Device, { m, n, k }: MatmulSizes): boolean {
+  if (variant === 'naive') return true;
+  return m * n * k > 0 && (variant === 'workgroup' || device.subgroupLanes !== null);
+}
+
+/** The variant for an adapter and sizes, by rule: what measured fastest on lavapipe, and on GPUs the kernel made for them. */
+export function chooseMatmul(device: Device, sizes: MatmulSizes): MatmulVariant {
+  const preferred = device.info.isSoftware ? 'subgroup' : 'workgroup';
+  return sizes.m >= FEW_ROWS && matmulServes(preferred, device, sizes) ? preferred : 'naive';
+}
+
+/** Below this a tile is mostly empty, and one invocation for each output is better. */
+const FEW_ROWS = 4;
+
+export interface MatmulRun extends MatmulSizes {
+  models: number;
+  /** Products a model. */
+  batch: number;
+  transposeA: boolean;
+  transposeB: boolean;
+  relu: boolean;
+  /** How many products, one after another, have the left matrix in common; then the right. */
+  aShare: number;
+  bShare: number;
+}
+
+/** What one dimension of a dispatch holds. */
+const MAX_GROUPS = 65535;
+
+/** Dispatches c = act(a b + bias) with one variant, which must serve the sizes. */
+export function runMatmul(
+  variant: MatmulVariant,
+  a: DeviceArray,
+  b: DeviceArray,
+  bias: DeviceArray | null,
+  c: DeviceArray,
+  run: MatmulRun,
+): void {
+  const { m, n, k, batch, relu, transposeA, transposeB } = run;
+  const products = run.models * batch;
+  if (products * m * n === 0) return;
+  const { source, tile, bindings } = kernelOf(variant, a.device, run);
+  const [x, y] = [Math.ceil(n / tile[1]), Math.ceil(m / tile[0])];
+  // By the products of one model: what a model gets must not depend on how many there are.
+  const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, x * y * batch, k);
+  const to = slices > 1 ? DeviceArray.empty(a.device, [slices * products * m * n]) : c;
+  const strides = [...(transposeA ? [1, m] : [k, 1]), ...(transposeB ? [1, k] : [n, 1])];
+  const epilogue = slices > 1 ? [0, 0] : [bias ? 1 : 0, relu ? 1 : 0];
+  const atOnce = Math.floor(MAX_GROUPS / slices);
+  for (let first = 0; first < products; first += atOnce) {
+    runKernel(
+      a.device,
+      source,
+      [m, n, k, ...strides, ...epilogue, first, run.aShare, run.bShare, batch, products, slices, length],
+      [a, b, ...(bindings === 'wide' ? [a, b] : []), bias ?? b, to],
+      [x, y, slices * Math.min(atOnce, products - first)],
+    );
+  }
+  if (slices === 1) return;
+  const size = products * m * n;
+  runKernel(
+    a.device,
+    { name: 'matmul_slices', code: slicesCode },
+    [size, slices, n, bias ? 1 : 0, relu ? 1 : 0, batch * m * n],
+    [to, bias ?? to, c],
+    elementwise(size),
+  );
+  to.dispose();
+}
+
+/** A variant's shader, what of c a workgroup computes, and whether it wants a and b a second time, as vec4. */
+function kernelOf(
+  variant: MatmulVariant,
+  device: Device,
+  { m, n, k, transposeA, transposeB }: MatmulRun,
+): { source: KernelSource; tile: readonly [rows: number, columns: number]; bindings: 'plain' | 'wide' } {
+  if (variant === 'naive') return { source: { name: 'matmul', code: matmulCode }, tile: [8, 8], bindings: 'plain' };
+  if (variant === 'workgroup') {
+    return { source: { name: 'matmul_workgroup', code: workgroupCode }, tile: [64, 64], bindings: 'plain' };
+  }
+  const lanes = device.subgroupLanes!;
+  const aWide = (transposeA ? m : k) % 4 === 0;
+  const bWide = (transposeB ? k : n) % 4 === 0;
+  const blocks = n > 12 ? 8 : 3; // classifiers of ten classes are too common to leave two thirds of a tile idle
+  const constants = {
+    ...{ LANES: lanes, BLOCKS: blocks, RAGGED: k % 4 === 0 ? 0 : 1 },
+    ...{ A_WIDE: aWide ? 1 : 0, TRANSPOSE_A: aWide && transposeA ? 1 : 0 },
+    ...{ B_WIDE: bWide ? 1 : 0, TRANSPOSE_B: bWide && transposeB ? 1 : 0 },
+  };
+  return {
+    source: { name: 'matmul_subgroup', code: subgroupCode, constants },
+    tile: [4 * lanes, 4 * blocks],
+    bindings: 'wide',
+  };
+}
+
+/**
+ * Slices of a sum over k, so that the workgroups of a product with few tiles are enough to keep the adapter busy, and none
+ * so short that adding the slices up costs more than it saves.
+ */
+function cut(device: Device, tiles: number, k: number): { slices: number; length: number } {
+  const [enough, shortest] = device.info.isSoftware ? [4, 192] : [128, 128];
+  const wanted = Math.max(1, Math.min(Math.floor(enough / tiles), Math.floor(k / shortest)));
+  const length = Math.max(4, 4 * Math.ceil(k / wanted / 4));
+  return { slices: Math.max(1, Math.ceil(k / length)), length };
+}
