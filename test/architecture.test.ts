@@ -60,7 +60,7 @@ const roomOf = (path: string) =>
 const isFile = (specifier: string) => /\.(ts|wgsl)$/.test(specifier);
 
 test('the reading of imports finds every form', () => {
-  expect(importsOf('src/kernels/matmul.ts')).toContain('shaders/matmul.wgsl');
+  expect(importsOf('src/kernels/softmax.ts')).toContain('shaders/softmax.wgsl');
   expect(importsOf('src/gpu/dawn.ts')).toEqual(expect.arrayContaining(['src/errors.ts', 'webgpu']));
   expect(importsOf('src/index.ts')).toContain('src/autograd/index.ts');
   expect(modules.length).toBeGreaterThan(50);

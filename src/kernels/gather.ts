@@ -2,8 +2,9 @@ import imagesCode from '../../shaders/gather_images.wgsl';
 import wholeImagesCode from '../../shaders/gather_images_vec4.wgsl';
 import labelsCode from '../../shaders/gather_labels.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
+import storeBatchCode from '../../shaders/store_batch.wgsl';
 import type { DeviceArray } from './array.ts';
-import { elementwise, f32, runKernel } from './run.ts';
+import { elementwise, f32, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
 
 /** Images as bytes on the GPU, split where one buffer would pass the adapter's limit. */
@@ -49,5 +50,20 @@ export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: Ste
     [y.size, order.size],
     [state.buffer, labels, order, y],
     elementwise(y.size, y.models),
+  );
+}
+
+/**
+ * The way back: y [B, ...] goes to rows `state.batchStart` .. of result [capacity, ...], counted modulo its capacity, which is a
+ * multiple of the batch size. Memory-bound.
+ */
+export function storeBatch(y: DeviceArray, state: StepState, result: DeviceArray): void {
+  const [capacity] = result.shape as [number];
+  runKernel(
+    y.device,
+    { name: 'store_batch', code: stateCode + storeBatchCode },
+    [y.size, result.size / capacity, capacity],
+    [state.buffer, y, result],
+    strided(y.size),
   );
 }

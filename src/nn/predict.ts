@@ -2,10 +2,13 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
-import { accumulate, fill } from '../kernels/pointwise.ts';
+import { storeBatch } from '../kernels/gather.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkData } from './batches.ts';
+import { BatchRunner, checkData, Throttle } from './batches.ts';
 import type { Model } from './model.ts';
+
+/** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
+const HELD_BYTES = 2 ** 24;
 
 /** See `Model.predict`. */
 export async function predict(
@@ -14,26 +17,26 @@ export async function predict(
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Float32Array> {
   const batchSize = checkData('predict', model, data, options);
+  const { device, size } = data;
   const columns = sizeOf(model.outputShape);
-  const result = new Float32Array(data.size * columns);
-  // The last batch may be short: it fills the front of the same buffer.
-  const held = DeviceArray.empty(data.device, [batchSize * columns]).keep();
+  const result = new Float32Array(size * columns);
+  const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * batchSize * columns)));
+  const capacity = Math.min(batchesHeld * batchSize, Math.ceil(size / batchSize) * batchSize);
+  const held = DeviceArray.empty(device, [capacity, columns]).keep();
   const runner = new BatchRunner(data, batchSize, ({ x }) =>
-    scope(data.device, () =>
-      noGrad(() => {
-        const y = model.call(x).array;
-        const target = new DeviceArray(data.device, y.shape, 'f32', 1, held.storage.view(0, 4 * y.size));
-        fill(data.device, y.shape, 0, { into: target });
-        accumulate(target, y);
-      }),
-    ),
+    scope(device, () => noGrad(() => storeBatch(model.call(x).array, runner.state, held))),
   );
+  const throttle = new Throttle(device);
   try {
-    for (let i = 0, at = 0; i < runner.stepsPerEpoch; i++) {
+    for (let i = 0, read = 0, done = 0; i < runner.stepsPerEpoch; i++) {
       if (options.signal?.aborted) throw new AbortedError('predict: stopped on request');
-      const count = runner.run(i);
-      result.set(new Float32Array(await data.device.read(held.storage, 4 * count * columns)), at);
-      at += count * columns;
+      done += runner.run(i);
+      await throttle.afterStep();
+      if (done - read === capacity || done === size) {
+        const bytes = 4 * (done - read) * columns;
+        result.set(new Float32Array(await device.read(held.storage, bytes)), read * columns);
+        read = done;
+      }
     }
     return result;
   } finally {

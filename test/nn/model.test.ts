@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import {
+  Activation,
   Adam,
   type AdamOptions,
   ArgumentError,
@@ -273,5 +274,20 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     ];
     await expect(here.fit(data, { callbacks })).rejects.toThrow(RangeError);
     expect((await here.fit(data)).epochs).toHaveLength(1);
+  });
+});
+
+describeOnDevice('predict', (device) => {
+  test('reads large outputs in parts, each sample once and in order', async () => {
+    // 1 MiB a sample: five batches of three are read at a time, and the last batch is short.
+    const set = drawImages(20, { shape: [256, 256, 4] });
+    const model = new Sequential([new Activation('linear', { inputShape: [256, 256, 4] })]).build(device);
+    const before = device.counters.readBacks;
+    const output = await model.predict(new ImageLoader(device, set), { batchSize: 3 });
+    expect(device.counters.readBacks - before).toBe(2);
+    expect(output).toHaveLength(set.images.length);
+    const wrong = output.findIndex((value, i) => Math.abs(255 * value - set.images[i]!) > 1e-3);
+    expect(wrong).toBe(-1);
+    model.dispose();
   });
 });
