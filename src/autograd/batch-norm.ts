@@ -2,7 +2,7 @@ import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import * as kernels from '../kernels/batch-norm.ts';
 import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
+import { type Backward, taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 export interface BatchNormOptions {
@@ -54,11 +54,12 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
   });
   const batch = kernels.batchStatistics(operator, input, kept ? { ...kept, momentum } : null);
   const y = kernels.batchNorm(input, factor, shift, batch, epsilon);
-  return taped(y, [x, scale, offset], (dy, { wants, into }) => {
+  const backward: Backward = (dy, { wants, into }) => {
     const sums = kernels.batchNormParameterGrads(input, dy, batch, epsilon, { dscale: into(1), doffset: into(2) });
     const dx = wants(0) ? kernels.batchNormInputGrad(input, dy, factor, batch, epsilon, sums, into(0)) : null;
     return [dx, sums.dscale, sums.doffset];
-  });
+  };
+  return taped(y, [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
 }
 
 /**

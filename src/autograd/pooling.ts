@@ -1,7 +1,7 @@
 import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/pooling.ts';
 import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
+import { type Backward, taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -14,11 +14,12 @@ export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
   checkOptions('maxPool2d', options);
   const input = arrayOf('maxPool2d', 'the input', x);
   const pool = kernels.maxPool2d(input, options);
-  return taped(pool.y, [x], (dy, { into }) => {
+  const backward: Backward = (dy, { into }) => {
     const dx = kernels.maxPool2dGrad(dy, pool, { into: into(0), rectified: x.rectified });
     if (x.rectified) dx.throughRelu = input;
     return [dx];
-  });
+  };
+  return taped(pool.y, [x], backward, { saved: [pool.argmax] });
 }
 
 /**

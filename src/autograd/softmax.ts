@@ -59,11 +59,9 @@ export function softmaxCrossEntropyWithHits(logits: Tensor, labels: Tensor): { l
     arrayOf(operator, 'labels', labels),
   );
   const mean = sumAll(operator, rowLoss, 1 / rowLoss.size);
-  const loss = taped(
-    mean,
-    [logits],
-    (dy, { into }) => [scaleRows(dlogits, dy, into(0))],
-    () => [dlogits.reshaped(dlogits.shape)], // the tape's own handle: backward may be asked for again
-  );
+  const loss = taped(mean, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))], {
+    unit: () => [dlogits.reshaped(dlogits.shape)], // the tape's own handle: backward may be asked for again
+    saved: [dlogits],
+  });
   return { loss, hits: new Tensor(rowHit) };
 }

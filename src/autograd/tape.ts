@@ -28,6 +28,8 @@ export interface Node {
    * then neither the 1 nor the product with it is computed. What it returns belongs to the tape.
    */
   unit?: (request: GradRequest) => (DeviceArray | null)[];
+  /** Arrays besides inputs and output that these read, and nobody else. */
+  saved?: readonly DeviceArray[];
 }
 
 let recording = true;
@@ -48,10 +50,11 @@ export function taped(
   output: DeviceArray,
   inputs: readonly Tensor[],
   backwardPass: Backward,
-  unit?: Node['unit'],
+  { unit, saved = [] }: Pick<Node, 'unit' | 'saved'> = {},
 ): Tensor {
   const onTape = recording && inputs.some((input) => input.requiresGrad);
-  return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass, unit } : null);
+  if (!onTape) for (const array of saved) array.dispose();
+  return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass, unit, saved } : null);
 }
 
 /** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
@@ -70,7 +73,7 @@ function history(root: Tensor): Tensor[] {
 }
 
 /** See `Tensor.backward`. */
-export function backward(root: Tensor, dout?: Tensor): void {
+export function backward(root: Tensor, dout?: Tensor, { release = false }: { release?: boolean } = {}): void {
   if (!root.requiresGrad) throw new ArgumentError('backward: nothing this tensor was made from requires a gradient');
   if (dout) {
     commonModels('backward', [root.array, arrayOf('backward', 'the gradient', dout)]);
@@ -89,9 +92,14 @@ export function backward(root: Tensor, dout?: Tensor): void {
       else grads.set(root, dout?.array ?? fill(root.device, root.shape, 1, { models: root.models }));
       for (const t of history(root)) {
         const grad = grads.get(t);
+        if (grad && t.node) propagate(t.node, (request) => t.node!.backward(grad, request), grads);
+        else if (grad) settle(t, grad);
+        // Everything that was made from t has had its turn, so nobody reads t again.
+        if (release && t.node) {
+          for (const array of t.node.saved ?? []) array.dispose();
+          if (t !== root) t.dispose();
+        }
         if (!grad) continue;
-        if (t.node) propagate(t.node, (request) => t.node!.backward(grad, request), grads);
-        else settle(t, grad);
         // Nobody else reads an intermediate gradient: its memory serves the next one. A gradient handed on unchanged (by
         // `add`, say) lives in several entries and goes with the scope instead.
         grads.delete(t);

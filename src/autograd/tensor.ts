@@ -69,15 +69,18 @@ export class Tensor {
    * Computes the gradient of this tensor for every leaf it depends on that has `requiresGrad`, and adds it to the leaf's
    * `grad`, as PyTorch does.
    * @param dout gradient of the final result for this tensor, of the same shape; may be left out for a scalar (then 1)
+   * @param options.release disposes every intermediate tensor on the way (not leaves, nor this one), so that their memory
+   *   serves the gradients of what came before them
    * @throws ShapeError for a missing or ill-fitting `dout`, ArgumentError where nothing requires a gradient
    */
-  backward(dout?: Tensor): void {
+  backward(dout?: Tensor, options: { release?: boolean } = {}): void {
+    checkOptions('backward', options);
     if (!dout && this.size !== 1) {
       throw new ShapeError(
         `backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`,
       );
     }
-    backward(this, dout);
+    backward(this, dout, options);
   }
 
   /** Releases the GPU memory. Doing so again is harmless; reading the tensor afterwards throws DisposedError. */

@@ -53,7 +53,7 @@ export async function fit(model: Model, data: BatchSource, options: FitOptions):
       const result = model.callLoss(x, labels, { training: true, seed, step: runner.state });
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       if (parameters.trainableRuns.length > 0) {
-        result.loss.backward();
+        result.loss.backward(undefined, { release: true });
         parameters.settleGradients();
         optimizer.apply(parameters, runner.state);
       }

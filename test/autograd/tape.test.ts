@@ -3,11 +3,14 @@ import { DeviceArray } from '../../src/kernels/array.ts';
 import {
   ArgumentError,
   add,
+  batchNorm,
   type Device,
   DisposedError,
   linear,
   matmul,
+  maxPool2d,
   mean,
+  mul,
   noGrad,
   relu,
   reshape,
@@ -15,6 +18,7 @@ import {
   scope,
   sum,
   type Tensor,
+  tanh,
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
@@ -183,5 +187,51 @@ describeOnDevice('the tape', (device: Device) => {
     for (let k = 0; k < 20; k++) step().dispose();
     await weight.grad!.data();
     expect(device.counters.bytesAllocated).toBe(before);
+  });
+
+  test('release: the same gradients, intermediate tensors gone, leaves and the result still there', async () => {
+    const images = leaf(
+      Array.from({ length: 2 * 8 * 8 * 2 }, (_, i) => Math.sin(i)),
+      [2, 8, 8, 2],
+    );
+    const [scale, offset] = [leaf([1, 2]), leaf([0.5, -1])];
+    const run = (options: { release?: boolean }) => {
+      for (const t of [images, scale, offset]) t.grad = null;
+      const normal = batchNorm(images, scale, offset);
+      // Both branches read `normal`, and one of them is only another view of its elements.
+      const flat = reshape(normal, [2, 128]);
+      const loss = add(sum(maxPool2d(relu(normal), { poolSize: 2 })), mean(mul(flat, flat)));
+      loss.backward(undefined, options);
+      return { normal, flat, loss };
+    };
+    run({});
+    const expected = await Promise.all([images, scale, offset].map(gradOf));
+    const { normal, flat, loss } = run({ release: true });
+    expect(await Promise.all([images, scale, offset].map(gradOf))).toEqual(expected);
+    expect(Number.isFinite(await loss.item())).toBe(true);
+    for (const gone of [normal, flat]) await expect(gone.data()).rejects.toThrow(DisposedError);
+    expect(() => loss.backward()).toThrow(DisposedError);
+    expect(() => loss.backward(undefined, null as never)).toThrow(ArgumentError);
+  });
+
+  test('release: a recorded step of many layers needs memory for its forward pass, and little more', async () => {
+    const size = 4 * 64 * 256;
+    const weight = leaf(new Array(256).fill(1), [256]);
+    const x = tensor(device, new Float32Array(64 * 256), [64, 256]);
+    const bytes = (release: boolean) => {
+      const program = device.record(() =>
+        scope(device, () => {
+          let y = mul(x, weight);
+          for (let i = 0; i < 8; i++) y = tanh(y);
+          weight.grad = null;
+          sum(y).backward(undefined, { release });
+        }),
+      );
+      const { bytes } = program;
+      program.dispose();
+      return bytes;
+    };
+    expect(bytes(true)).toBeLessThan(bytes(false));
+    expect(bytes(true)).toBeLessThan(11.5 * size);
   });
 });
