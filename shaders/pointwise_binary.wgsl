@@ -1,9 +1,5 @@
 // y = f(a, b) element by element, four an invocation; the expression of f comes from a row of src/kernels/pointwise-table.ts.
-// Operands are of one shape: the host repeats those that NumPy would broadcast. Memory-bound.   a, b and y [size]
-struct Params { size: u32 }
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+// Operands, which may repeat, come from pointwise_operands.wgsl. Memory-bound.   y [size]
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4f>;
 
 fn f(a: f32, b: f32) -> f32 {
@@ -14,8 +10,8 @@ fn f(a: f32, b: f32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
-    let a = a4[i];
-    let b = b4[i];
+    let a = left(i);
+    let b = right(i);
     var value = vec4f(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
     // Past the end of the array lie its buffer's spare bytes, which stay as they are.
     if (i * 4u + 4u > params.size) {

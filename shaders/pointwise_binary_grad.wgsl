@@ -1,10 +1,6 @@
 // The gradient of y = f(a, b) for one operand, dy times its derivative, four elements an invocation; the expression of the
 // derivative comes from a row of src/kernels/pointwise-table.ts, with a, b and y, and so does the rule of the product (see
-// pointwise_unary_grad.wgsl). Memory-bound.   all arrays [size]
-struct Params { size: u32 }
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+// pointwise_unary_grad.wgsl). Operands, which may repeat, come from pointwise_operands.wgsl. Memory-bound.   y, dy and d [size]
 @group(0) @binding(3) var<storage, read> y4: array<vec4f>;
 @group(0) @binding(4) var<storage, read> dy4: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> d4: array<vec4f>;
@@ -18,8 +14,8 @@ fn gradient(a: f32, b: f32, y: f32, dy: f32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
-    let a = a4[i];
-    let b = b4[i];
+    let a = left(i);
+    let b = right(i);
     let y = y4[i];
     let dy = dy4[i];
     var value = vec4f(

@@ -1,6 +1,7 @@
 import binaryCode from '../../shaders/pointwise_binary.wgsl';
 import binaryGradCode from '../../shaders/pointwise_binary_grad.wgsl';
 import functionsCode from '../../shaders/pointwise_functions.wgsl';
+import operandsCode from '../../shaders/pointwise_operands.wgsl';
 import unaryCode from '../../shaders/pointwise_unary.wgsl';
 import unaryGradCode from '../../shaders/pointwise_unary_grad.wgsl';
 import whereCode from '../../shaders/where.wgsl';
@@ -105,17 +106,46 @@ export function sumTo(d: DeviceArray, shape: Shape): DeviceArray {
   return sumAxes('broadcast', d, axes, shape);
 }
 
+/**
+ * Elements after which x repeats in an array of `shape`: 0 where it has that shape, null where it does not simply repeat (or
+ * models would have to be told apart).
+ */
+function periodOf(x: DeviceArray, shape: Shape): number | null {
+  if (sameShape(x.shape, shape)) return 0;
+  const core = x.shape.slice(x.shape.findIndex((n) => n !== 1));
+  const simply = x.size === 1 || sameShape(core, shape.slice(shape.length - core.length));
+  return simply && x.models === 1 ? x.size : null;
+}
+
+/** Runs `body` with both operands as the kernels take them: where they lie if they simply repeat, else copied out. */
+function withOperands(
+  operator: string,
+  arrays: [DeviceArray, DeviceArray],
+  shape: Shape,
+  body: (operands: DeviceArray[], periods: number[]) => void,
+): void {
+  const periods = arrays.map((x) => periodOf(x, shape));
+  const operands = arrays.map((x, i) => (periods[i] === null ? repeated(operator, x, shape) : x));
+  body(
+    operands,
+    periods.map((period) => period ?? 0),
+  );
+  operands.forEach((operand, i) => {
+    if (operand !== arrays[i]) operand.dispose();
+  });
+}
+
 /** Dispatches f(a, b) with both operands repeated to the common shape. */
 function combine(operator: string, expression: string, a: DeviceArray, b: DeviceArray): DeviceArray {
   checkDType(operator, 'the left tensor', a, 'f32');
   checkDType(operator, 'the right tensor', b, 'f32');
   const models = commonModels(operator, [a, b]);
   const shape = broadcastShape(operator, a.shape, b.shape);
-  const [left, right] = [repeated(operator, a, shape), repeated(operator, b, shape)];
   const y = output(a.device, shape, models);
-  runKernel(a.device, source(operator, binaryCode, expression), [all(y)], [left, right, y], quadwise(y));
-  if (left !== a) left.dispose();
-  if (right !== b) right.dispose();
+  const kernel = source(operator, operandsCode + binaryCode, expression);
+  withOperands(operator, [a, b], shape, (operands, periods) =>
+    runKernel(a.device, kernel, [all(y), ...periods], [...operands, y], quadwise(y)),
+  );
   return y;
 }
 
@@ -135,12 +165,12 @@ export function binaryGrad(
   which: 0 | 1,
   { a, b, y, dy }: { a: DeviceArray; b: DeviceArray; y: DeviceArray; dy: DeviceArray },
 ): DeviceArray {
-  const [left, right] = [repeated(name, a, y.shape), repeated(name, b, y.shape)];
   const full = output(y.device, y.shape, y.models);
-  const kernel = gradSource(name, binaryGradCode, binaryTable[name].derivatives[which], binaryTable[name]);
-  runKernel(y.device, kernel, [all(y)], [left, right, y, dy, full], quadwise(y));
-  if (left !== a) left.dispose();
-  if (right !== b) right.dispose();
+  const { derivatives } = binaryTable[name];
+  const kernel = gradSource(name, operandsCode + binaryGradCode, derivatives[which], binaryTable[name]);
+  withOperands(name, [a, b], y.shape, (operands, periods) =>
+    runKernel(y.device, kernel, [all(y), ...periods], [...operands, y, dy, full], quadwise(y)),
+  );
   const d = sumTo(full, which === 0 ? a.shape : b.shape);
   if (d !== full) full.dispose();
   return d;
