@@ -5,3 +5,4 @@ export { loadDataset } from './data/files.ts';
 export { datasetStatus } from './data/locate.ts';
 export { openDevice } from './gpu/dawn.ts';
 export * from './index.ts';
+export { chromeTrace, profileTable } from './report/profile.ts';

@@ -93,6 +93,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--runs <n>', 'models to train, with seeds that follow each other', wholeNumber('--runs', 1))
     .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
     .option('--out <dir>', 'where to make the folder of results', 'runs')
+    .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(
       async (id: string, options: Omit<RunOptions, 'batchSize' | 'learningRate'> & { batch?: number; lr?: number }) => {

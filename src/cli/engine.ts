@@ -1,6 +1,7 @@
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import type { Callback, History } from '../nn/callbacks.ts';
+import type { Profile } from '../tuner/profile.ts';
 
 // What the commands need of the engine, and no more: tests stand in for it, and `--help` and `list` never load it.
 
@@ -45,7 +46,9 @@ export interface EngineModel {
 }
 
 export interface Engine {
-  openDevice(): Promise<EngineDevice>;
+  openDevice(options?: { fineTimestamps?: boolean }): Promise<EngineDevice>;
   createLoader(device: EngineDevice, set: ImageSet): EngineLoader;
+  /** Where the time of a training step goes; leaves the model as it is. */
+  profileStep(model: EngineModel, data: EngineLoader, options: { batchSize: number }): Promise<Profile>;
   loadDataset(name: DatasetName, options: { dir?: string; limit?: number }): Promise<Dataset>;
 }

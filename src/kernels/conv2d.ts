@@ -7,6 +7,7 @@ import { type DeviceArray, sameShape, showShape } from './array.ts';
 import {
   type ConvGeometry,
   type ConvOptions,
+  convFlops,
   convGeometry,
   filterShape,
   inputShape,
@@ -86,6 +87,7 @@ export function conv2d(
     [...geometryParams(g), bias ? 1 : 0, options.relu ? 1 : 0],
     [x, filter, bias ?? filter, y],
     elementwise(y.size, models),
+    { flops: convFlops(g, models) },
   );
   return y;
 }
@@ -109,6 +111,7 @@ export function conv2dInputGrad(
     geometryParams(g),
     [dy, filter, dx],
     elementwise(dx.size, models),
+    { flops: convFlops(g, models) },
   );
   return dx;
 }
@@ -132,6 +135,7 @@ export function conv2dWeightGrad(
     geometryParams(g),
     [x, dy, dw],
     elementwise(dw.size, models),
+    { flops: convFlops(g, models) },
   );
   return dw;
 }

@@ -75,6 +75,7 @@ export function runMatmul(
       [m, n, k, ...strides, ...epilogue, first, run.aShare, run.bShare, batch, products, slices, length],
       [a, b, ...(bindings === 'wide' ? [a, b] : []), bias ?? b, to],
       [x, y, slices * Math.min(atOnce, products - first)],
+      { flops: 2 * m * n * k * Math.min(atOnce, products - first) },
     );
   }
   if (slices === 1) return;

@@ -28,6 +28,8 @@ export type RowOptions = readonly [p: number, q: number];
 
 const all = (x: DeviceArray) => x.models * x.size;
 const quadwise = (x: DeviceArray) => strided(Math.ceil(all(x) / 4));
+/** One operation an element, whatever the function. */
+const work = (x: DeviceArray) => ({ flops: all(x) });
 
 /** The template's shader with a row's expression in it. */
 function source(name: string, template: string, expression: string): KernelSource {
@@ -48,7 +50,7 @@ function apply(operator: string, expression: string, x: DeviceArray, [p, q]: Row
   checkDType(operator, 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.models);
   const kernel = source(operator, unaryCode, expression);
-  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x));
+  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x), work(x));
   return y;
 }
 
@@ -73,7 +75,7 @@ export function unaryGrad(
 ): DeviceArray {
   const dx = output(x.device, x.shape, x.models, into);
   const kernel = gradSource(name, unaryGradCode, unaryTable[name].derivative, unaryTable[name]);
-  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y, dy, dx], quadwise(x));
+  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y, dy, dx], quadwise(x), work(x));
   return dx;
 }
 
@@ -113,7 +115,7 @@ function combine(operator: string, expression: string, a: DeviceArray, b: Device
   const shape = broadcastShape(operator, a.shape, b.shape);
   const [left, right] = [repeated(operator, a, shape), repeated(operator, b, shape)];
   const y = output(a.device, shape, models);
-  runKernel(a.device, source(operator, binaryCode, expression), [all(y)], [left, right, y], quadwise(y));
+  runKernel(a.device, source(operator, binaryCode, expression), [all(y)], [left, right, y], quadwise(y), work(y));
   if (left !== a) left.dispose();
   if (right !== b) right.dispose();
   return y;
@@ -138,7 +140,7 @@ export function binaryGrad(
   const [left, right] = [repeated(name, a, y.shape), repeated(name, b, y.shape)];
   const full = output(y.device, y.shape, y.models);
   const kernel = gradSource(name, binaryGradCode, binaryTable[name].derivatives[which], binaryTable[name]);
-  runKernel(y.device, kernel, [all(y)], [left, right, y, dy, full], quadwise(y));
+  runKernel(y.device, kernel, [all(y)], [left, right, y, dy, full], quadwise(y), work(y));
   if (left !== a) left.dispose();
   if (right !== b) right.dispose();
   const d = sumTo(full, which === 0 ? a.shape : b.shape);
