@@ -9,7 +9,7 @@ export const parts: Parts = {
     return (await import('../../experiments/index.ts')).experiments;
   },
   async engine() {
-    const { ImageLoader, openDevice, profileStep } = await import('../node.ts');
+    const { ImageLoader, loadTuning, openDevice, problemsOf, profileStep, tune } = await import('../node.ts');
     const { loadDataset } = await import('../data/files.ts');
     const { trainSmallNetwork } = await import('./small-network.ts');
     return {
@@ -17,6 +17,9 @@ export const parts: Parts = {
       createLoader: (device, set) => new ImageLoader(device as Device, set),
       loadDataset,
       profileStep: (model, data, options) => profileStep(model as Model, data as ImageLoader, options),
+      loadTuning: (device, warn) => loadTuning(device as Device, { warn }),
+      problemsOf: (model, batchSize) => problemsOf(model as Model, batchSize),
+      tune: (device, problems, options) => tune(device as Device, problems, options),
       trainSmallNetwork: (device) => trainSmallNetwork(device as Device),
     };
   },

@@ -1,18 +1,19 @@
 import { join } from 'node:path';
 import { AbortedError, UsageError } from '../errors.ts';
-import { chromeTrace, profileTable } from '../report/profile.ts';
+import { profileTable } from '../report/profile.ts';
 import { checkWritable, createRunFolder, writeAtomically } from '../report/run-folder.ts';
 import { type RunRecord, summarise, type TrainedModel } from '../report/run-record.ts';
 import { comparisonTable } from '../report/tables.ts';
+import { chromeTrace } from '../report/trace.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Engine, EngineLoader, EngineModel } from './engine.ts';
 import type { Experiment, TrainingSettings } from './experiment.ts';
-import { adapterText, count, duration } from './format.ts';
+import { adapterText, count, duration, tuningText } from './format.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
 import { type RunOptions, settingsFor } from './options.ts';
 import { Progress } from './progress.ts';
-import { curveFiles, newRecord, sourceText } from './record.ts';
+import { curveFiles, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 
 /** A run under way: what its steps share. */
@@ -75,6 +76,7 @@ export async function runExperiment(
   };
   try {
     const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
+    const tuning = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
     const train = own(engine.createLoader(device, dataset.train));
     const test = own(engine.createLoader(device, dataset.test));
     const build = (seed: number): BuiltModel => {
@@ -86,10 +88,12 @@ export async function runExperiment(
     const first = build(settings.seed);
     own(first.model);
     const parameters = first.model.countParams();
-    const record = newRecord({ experiment, settings, limit: options.limit, dataset, device, parameters, startedAt });
+    const { limit } = options;
+    const record = newRecord({ experiment, settings, limit, dataset, device, tuning, parameters, startedAt });
 
     line(text, `${experiment.id}: ${experiment.title}`);
     line(text, `Adapter: ${adapterText(device.info)}`);
+    line(text, `Kernels: ${tuningText(tuning)}`);
     line(text, `Data:    ${sourceText(dataset)}`);
     line(text, `\n${first.model.summary()}\n`);
 
@@ -97,6 +101,7 @@ export async function runExperiment(
     const save = () => {
       record.timings.totalSeconds = since(start);
       record.counters = { ...device.counters };
+      record.tuning = tuningRecord(tuning);
       writeAtomically(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
     };
     const session = { experiment, settings, record, train, test, text, progress, signal: interrupt.signal, save };

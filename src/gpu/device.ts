@@ -1,4 +1,5 @@
 import { AdapterError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
@@ -45,6 +46,8 @@ export class Device {
   private failure: Error | null = null;
   private pendingChecks: Promise<unknown>[] = [];
   private disposed = false;
+  /** Which kernels run at which sizes. */
+  readonly choices = new Choices();
   /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
   readonly scopes: Set<{ dispose(): void }>[] = [];
 

@@ -180,10 +180,10 @@ export class Program {
     return this.pool.bytes;
   }
 
-  /** Submits the whole list as one command buffer, without waiting for it. */
-  run(): void {
+  /** Submits the whole list, `times` over, as one command buffer, without waiting for it. */
+  run(times = 1): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
-    this.recorder.replay(this.commands);
+    for (let i = 0; i < times; i++) this.recorder.replay(this.commands);
     this.recorder.flush();
   }
 

@@ -1,7 +1,7 @@
 import copyCode from '../../shaders/copy_quads.wgsl';
 import chainsCode from '../../shaders/fma_chains.wgsl';
 import type { DeviceArray } from './array.ts';
-import { elementwise, runKernel } from './run.ts';
+import { runKernel, strided } from './run.ts';
 
 // What the adapter can do at best, as kernels; `tuner/ceiling.ts` times them.
 
@@ -23,6 +23,6 @@ export function fmaChains(y: DeviceArray, rounds: number): number {
 /** y = x, both of a size that is a multiple of four. Memory-bound. @returns bytes read and written */
 export function copyQuads(x: DeviceArray, y: DeviceArray): number {
   const source = { name: 'copy_quads', code: copyCode };
-  runKernel(x.device, source, [x.size / 4, 0, 0, 0], [x, y], elementwise(x.size / 4));
+  runKernel(x.device, source, [x.size / 4, 0, 0, 0], [x, y], strided(x.size / 4));
   return 8 * x.size;
 }

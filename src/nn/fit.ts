@@ -18,7 +18,7 @@ export interface FitOptions {
   validationData?: BatchSource;
   /** A new order of the samples each epoch, by `seed`. Default true. */
   shuffle?: boolean;
-  /** Default 0. The same seed on the same adapter gives the same bits. */
+  /** Default 0. The same seed on the same adapter gives the same bits, with the same choice of kernels (`device.choices`). */
   seed?: number;
   callbacks?: readonly Callback[];
   /** Ends training after the step under way; `fit` returns what was done. */

@@ -41,7 +41,7 @@ async function best(device: Device, run: (amount: number) => number): Promise<nu
 }
 
 /** The adapter's arithmetic ceiling alone, GFLOP/s. */
-export async function fmaCeiling(device: Device): Promise<number> {
+async function fmaCeiling(device: Device): Promise<number> {
   const y = DeviceArray.empty(device, [FMA_LANES]).keep();
   try {
     return (await best(device, (rounds) => fmaChains(y, 16 * rounds))) / 1e9;
@@ -51,7 +51,7 @@ export async function fmaCeiling(device: Device): Promise<number> {
 }
 
 /** The adapter's memory ceiling alone, GB/s. */
-export async function copyCeiling(device: Device): Promise<number> {
+async function copyCeiling(device: Device): Promise<number> {
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   const shape = [Math.min(COPY_BYTES, maxBufferSize, maxStorageBufferBindingSize) / 4];
   const [x, y] = [DeviceArray.empty(device, shape).keep(), DeviceArray.empty(device, shape).keep()];

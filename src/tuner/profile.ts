@@ -157,7 +157,7 @@ export function byKernel(dispatches: readonly ProfiledDispatch[], ceilings: Ceil
  *
  *     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
  *     const profile = await profileStep(model, loader, { batchSize: 256 });
- *     for (const { kernel, ms, share } of profile.kernels) ...
+ *     console.table(profile.kernels);
  * @throws ArgumentError, ShapeError as `fit` does
  */
 export async function profileStep(

@@ -98,6 +98,26 @@ describe('a run that finishes', () => {
   });
 });
 
+describe('the choice of kernels', () => {
+  test('without a cache it is by rule, which the run says, with the way to change it', async () => {
+    const { out: text } = await tilegrad(['run', 'A1', '--out', out]);
+    expect(text).toContain('Kernels: chosen by rules that were measured on such adapters; `npx tilegrad tune`');
+    expect(result().record.tuning).toEqual({ measured: 0, file: null, choicesHash: 'c0ffee' });
+  });
+
+  test('measured choices are named with their file', async () => {
+    const { out: text } = await tilegrad(['run', 'A1', '--out', out], { measured: 11 });
+    expect(text).toContain('Kernels: chosen by measurement for 11 operators and sizes (/cache/tuning.json)');
+    expect(result().record.tuning).toEqual({ measured: 11, file: '/cache/tuning.json', choicesHash: 'c0ffee' });
+  });
+
+  test('a cache of no use is told of, once, and does no harm', async () => {
+    const { code, err } = await tilegrad(['run', 'A1', '--out', out], { tuningWarning: 'the cache is ignored' });
+    expect(code).toBe(0);
+    expect(err).toBe('Note: the cache is ignored\n');
+  });
+});
+
 describe('--profile', () => {
   test('prints the table after the training, and leaves profile and trace', async () => {
     const { code, out: text, log } = await tilegrad(['run', 'A1', '--profile', '--batch', '50', '--out', out]);

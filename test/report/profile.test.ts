@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { chromeTrace, type ProfileFigures, profileTable } from '../../src/report/profile.ts';
+import { profileTable } from '../../src/report/profile.ts';
+import { chromeTrace, type ProfileFigures } from '../../src/report/trace.ts';
 import { byKernel } from '../../src/tuner/profile.ts';
 
 const ceilings = { fmaGflops: 100, copyGBs: 10 };
