@@ -7,3 +7,12 @@ export { Device } from './gpu/device.ts';
 export type { AdapterInfo, Counters } from './gpu/info.ts';
 export type { DType, Shape } from './kernels/array.ts';
 export * from './nn/index.ts';
+export { type Ceilings, measureCeilings } from './tuner/ceiling.ts';
+export {
+  type KernelProfile,
+  type Profile,
+  type ProfiledDispatch,
+  type ProfileOptions,
+  profileProgram,
+  profileStep,
+} from './tuner/profile.ts';

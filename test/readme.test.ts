@@ -11,7 +11,7 @@ const [network, tape] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match
 
 /** Runs code as a user would: against the built package, in a process of its own that has to end by itself. */
 async function run(code: string): Promise<string> {
-  const env = { ...process.env, TILEGRAD_DATA: '', XDG_CACHE_HOME: join(root, 'dist', 'no-cache') };
+  const env = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(root, 'dist', 'no-cache') };
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
     cwd: root,
     env,

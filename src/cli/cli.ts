@@ -7,6 +7,7 @@ import type { Experiment } from './experiment.ts';
 import { type Io, nodeIo } from './io.ts';
 import { chooseName, parseSeed, positiveNumber, type RunOptions, wholeNumber } from './options.ts';
 import { reportError } from './report-error.ts';
+import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
 
 /** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
@@ -93,6 +94,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--runs <n>', 'models to train, with seeds that follow each other', wholeNumber('--runs', 1))
     .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
     .option('--out <dir>', 'where to make the folder of results', 'runs')
+    .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(
       async (id: string, options: Omit<RunOptions, 'batchSize' | 'learningRate'> & { batch?: number; lr?: number }) => {
@@ -105,6 +107,20 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
         await runExperiment(experiment, { ...rest, batchSize: batch, learningRate: lr }, io, await parts.engine());
       },
     );
+
+  program
+    .command('tune')
+    .description('measure which kernels are fastest on this adapter, for every later run')
+    .argument('[experiments...]', 'whose sizes to measure: ids, or a network such as lenet (default: all)')
+    .option('--all', 'the sizes of all experiments')
+    .option('--batch <n>', "images a training step (default: each experiment's own)", wholeNumber('--batch', 1))
+    .option('--budget <seconds>', 'stop after so long; the longest computations come first', positiveNumber('--budget'))
+    .option('--json', 'print the results as JSON, and progress on stderr')
+    .action(async (names: string[], { all, ...options }: TuneCommandOptions & { all?: boolean }) => {
+      const { chooseExperiments, tuneExperiments } = await import('./tune.ts');
+      const experiments = chooseExperiments(await parts.experiments(), all ? [] : names);
+      await tuneExperiments(experiments, options, io, await parts.engine());
+    });
 
   const data = program.command('data').description('show or download data sets');
   data

@@ -2,15 +2,16 @@ import { readFileSync } from 'node:fs';
 import { AdapterError, TilegradError } from '../errors.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import type { EpochLogs } from '../nn/callbacks.ts';
+import type { Tuning } from '../tuner/load.ts';
 import { adapterAdvice, type Machine } from './advice.ts';
-import type { EngineDevice } from './engine.ts';
-import { adapterText, duration } from './format.ts';
+import type { EngineDevice, EngineTuner } from './engine.ts';
+import { adapterText, duration, tuningText } from './format.ts';
 import { type Io, json, line } from './io.ts';
 import { describeError } from './report-error.ts';
 import { type Versions, versions } from './versions.ts';
 
 /** What the doctor needs of the engine. */
-export interface DoctorEngine {
+export interface DoctorEngine extends Pick<EngineTuner, 'loadTuning'> {
   openDevice(): Promise<EngineDevice>;
   /** Trains a small convolutional network; an epoch is one step. */
   trainSmallNetwork(device: EngineDevice): Promise<EpochLogs[]>;
@@ -28,6 +29,8 @@ export interface Diagnosis {
   checks: Check[];
   versions: Versions;
   adapter: AdapterInfo | null;
+  /** How many choices of kernels were measured on this adapter, and where they are kept. */
+  tuning: Omit<Tuning, 'hash'> | null;
   /** The first step compiles the kernels; `stepSeconds` is the median of the others. */
   training: { losses: (number | null)[]; compileSeconds: number; stepSeconds: number } | null;
   advice: string[];
@@ -60,7 +63,15 @@ export function judgeTraining(epochs: EpochLogs[]): { check: Check; training: No
 /** Looks at everything training needs and ends with a real training; never throws. */
 export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine: Machine): Promise<Diagnosis> {
   const found = versions();
-  const diagnosis: Diagnosis = { ok: false, checks: [], versions: found, adapter: null, training: null, advice: [] };
+  const diagnosis: Diagnosis = {
+    ok: false,
+    checks: [],
+    versions: found,
+    adapter: null,
+    tuning: null,
+    training: null,
+    advice: [],
+  };
   const { checks, advice } = diagnosis;
   const nodeOk = nodeIsNewEnough(found.node);
   checks.push({ name: 'node', ok: nodeOk, detail: `Node ${found.node}${nodeOk ? '' : ': 20.19 or newer is needed'}` });
@@ -79,6 +90,10 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     device = await engine.openDevice();
     diagnosis.adapter = device.info;
     checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
+    const { hash: _, ...tuning } = await engine.loadTuning(device, (message) =>
+      advice.push(`Nothing to worry about: ${message}`),
+    );
+    diagnosis.tuning = tuning;
     const { check, training } = judgeTraining(await engine.trainSmallNetwork(device));
     checks.push(check);
     diagnosis.training = training;
@@ -115,7 +130,7 @@ export async function doctor(
 const computeLimits = /^max(Compute|BufferSize|StorageBufferBindingSize|StorageBuffersPerShaderStage)/;
 
 /** The diagnosis for people. */
-export function diagnosisText({ ok, checks, versions: found, adapter, training, advice }: Diagnosis): string {
+export function diagnosisText({ ok, checks, versions: found, adapter, tuning, training, advice }: Diagnosis): string {
   const rows = checks.map((check) => `${check.ok ? 'ok     ' : 'FAILED '} ${check.name.padEnd(9)} ${check.detail}`);
   const lines = [`tilegrad ${found.tilegrad} on ${found.platform}`, '', ...rows];
   if (adapter !== null) {
@@ -125,6 +140,7 @@ export function diagnosisText({ ok, checks, versions: found, adapter, training, 
       `vendor     ${adapter.vendor || 'not stated'}${adapter.architecture ? `, ${adapter.architecture}` : ''}`,
       `driver     ${adapter.driver || 'not stated'}`,
       `software   ${adapter.isSoftware ? 'yes: the kernels run on the CPU, and times are those of the CPU' : 'no'}`,
+      ...(tuning ? [`kernels    ${tuningText(tuning)}`] : []),
       `features   ${adapter.features.join(', ') || 'none'}`,
       'limits     (of compute; --json has all)',
       ...Object.entries(adapter.limits)

@@ -1,6 +1,10 @@
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import type { Callback, History } from '../nn/callbacks.ts';
+import type { Problem } from '../tuner/bench.ts';
+import type { Tuning } from '../tuner/load.ts';
+import type { Profile } from '../tuner/profile.ts';
+import type { SessionOptions, Tuned } from '../tuner/session.ts';
 
 // What the commands need of the engine, and no more: tests stand in for it, and `--help` and `list` never load it.
 
@@ -44,8 +48,20 @@ export interface EngineModel {
   dispose(): void;
 }
 
-export interface Engine {
-  openDevice(): Promise<EngineDevice>;
+/** The choice of kernels by measurement. */
+export interface EngineTuner {
+  /** Takes over what was measured on this adapter; `warn` is told of a cache of no use. */
+  loadTuning(device: EngineDevice, warn: (message: string) => void): Promise<Tuning>;
+  /** What a training step of a built and compiled model has to choose kernels for. */
+  problemsOf(model: EngineModel, batchSize: number): Problem[];
+  /** Measures, and keeps what it finds in the cache. */
+  tune(device: EngineDevice, problems: readonly Problem[], options: SessionOptions): Promise<Tuned[]>;
+}
+
+export interface Engine extends EngineTuner {
+  openDevice(options?: { fineTimestamps?: boolean }): Promise<EngineDevice>;
   createLoader(device: EngineDevice, set: ImageSet): EngineLoader;
+  /** Where the time of a training step goes; leaves the model as it is. */
+  profileStep(model: EngineModel, data: EngineLoader, options: { batchSize: number }): Promise<Profile>;
   loadDataset(name: DatasetName, options: { dir?: string; limit?: number }): Promise<Dataset>;
 }

@@ -1,4 +1,5 @@
 import type { AdapterInfo } from '../gpu/info.ts';
+import type { Tuning } from '../tuner/load.ts';
 
 /** `3,456`. */
 export function count(value: number): string {
@@ -31,4 +32,11 @@ export function adapterText(info: AdapterInfo): string {
   const parts = [info.name || info.vendor || 'unnamed adapter', info.driver].filter((part) => part !== '');
   const kind = info.isSoftware ? 'software adapter: the kernels run on the CPU' : 'GPU';
   return `${parts.join(', ')} (${kind})`;
+}
+
+/** How kernels are chosen, in one line. */
+export function tuningText({ measured, path, rulesMeasured }: Omit<Tuning, 'hash'>): string {
+  if (measured > 0) return `chosen by measurement for ${measured} operators and sizes (${path}), else by rule`;
+  if (rulesMeasured) return 'chosen by rules that were measured on such adapters; `npx tilegrad tune` measures here';
+  return 'chosen by rules that nobody has measured on such an adapter; `npx tilegrad tune` measures here';
 }

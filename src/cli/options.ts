@@ -6,6 +6,8 @@ export interface RunOptions extends Partial<TrainingSettings> {
   data?: string;
   limit?: number;
   out: string;
+  /** Show where a training step spends its time. */
+  profile?: boolean;
   json?: boolean;
 }
 

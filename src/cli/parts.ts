@@ -1,4 +1,6 @@
+import type { ImageLoader } from '../data/loader.ts';
 import type { Device } from '../gpu/device.ts';
+import type { Model } from '../nn/model.ts';
 import type { Parts } from './cli.ts';
 
 /** The real parts of the command line, each loaded when a command first asks for it. */
@@ -7,13 +9,17 @@ export const parts: Parts = {
     return (await import('../../experiments/index.ts')).experiments;
   },
   async engine() {
-    const { ImageLoader, openDevice } = await import('../node.ts');
+    const { ImageLoader, loadTuning, openDevice, problemsOf, profileStep, tune } = await import('../node.ts');
     const { loadDataset } = await import('../data/files.ts');
     const { trainSmallNetwork } = await import('./small-network.ts');
     return {
       openDevice,
       createLoader: (device, set) => new ImageLoader(device as Device, set),
       loadDataset,
+      profileStep: (model, data, options) => profileStep(model as Model, data as ImageLoader, options),
+      loadTuning: (device, warn) => loadTuning(device as Device, { warn }),
+      problemsOf: (model, batchSize) => problemsOf(model as Model, batchSize),
+      tune: (device, problems, options) => tune(device as Device, problems, options),
       trainSmallNetwork: (device) => trainSmallNetwork(device as Device),
     };
   },

@@ -1,6 +1,7 @@
 import type { Dataset, DatasetSource } from '../data/types.ts';
 import type { CurvePlot } from '../report/plots.ts';
 import type { RunRecord } from '../report/run-record.ts';
+import type { Tuning } from '../tuner/load.ts';
 import type { EngineDevice } from './engine.ts';
 import type { Experiment, TrainingSettings } from './experiment.ts';
 import { count } from './format.ts';
@@ -40,6 +41,11 @@ export function comparisonNotes(
   return notes;
 }
 
+/** Which kernels were chosen until now, for `run.json`. */
+export function tuningRecord({ measured, path, hash }: Tuning): RunRecord['tuning'] {
+  return { measured, file: measured > 0 ? path : null, choicesHash: hash() };
+}
+
 /** The record of a run that is about to start. */
 export function newRecord(run: {
   experiment: Experiment;
@@ -47,6 +53,7 @@ export function newRecord(run: {
   limit?: number;
   dataset: Dataset;
   device: EngineDevice;
+  tuning: Tuning;
   parameters: number;
   startedAt: Date;
 }): RunRecord {
@@ -66,6 +73,7 @@ export function newRecord(run: {
     },
     data: { kind, path, description, trainImages: dataset.train.size, testImages: dataset.test.size },
     adapter: device.info,
+    tuning: tuningRecord(run.tuning),
     versions: versions(),
     parameters: run.parameters,
     published: experiment.published,

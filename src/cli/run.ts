@@ -1,16 +1,19 @@
 import { join } from 'node:path';
 import { AbortedError, UsageError } from '../errors.ts';
+import { profileTable } from '../report/profile.ts';
 import { checkWritable, createRunFolder, writeAtomically } from '../report/run-folder.ts';
 import { type RunRecord, summarise, type TrainedModel } from '../report/run-record.ts';
 import { comparisonTable } from '../report/tables.ts';
+import { chromeTrace } from '../report/trace.ts';
+import type { Profile } from '../tuner/profile.ts';
 import type { Engine, EngineLoader, EngineModel } from './engine.ts';
 import type { Experiment, TrainingSettings } from './experiment.ts';
-import { adapterText, count, duration } from './format.ts';
+import { adapterText, count, duration, tuningText } from './format.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
 import { type RunOptions, settingsFor } from './options.ts';
 import { Progress } from './progress.ts';
-import { curveFiles, newRecord, sourceText } from './record.ts';
+import { curveFiles, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 
 /** A run under way: what its steps share. */
@@ -72,7 +75,8 @@ export async function runExperiment(
     return resource;
   };
   try {
-    const device = own(await engine.openDevice());
+    const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
+    const tuning = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
     const train = own(engine.createLoader(device, dataset.train));
     const test = own(engine.createLoader(device, dataset.test));
     const build = (seed: number): BuiltModel => {
@@ -84,10 +88,12 @@ export async function runExperiment(
     const first = build(settings.seed);
     own(first.model);
     const parameters = first.model.countParams();
-    const record = newRecord({ experiment, settings, limit: options.limit, dataset, device, parameters, startedAt });
+    const { limit } = options;
+    const record = newRecord({ experiment, settings, limit, dataset, device, tuning, parameters, startedAt });
 
     line(text, `${experiment.id}: ${experiment.title}`);
     line(text, `Adapter: ${adapterText(device.info)}`);
+    line(text, `Kernels: ${tuningText(tuning)}`);
     line(text, `Data:    ${sourceText(dataset)}`);
     line(text, `\n${first.model.summary()}\n`);
 
@@ -95,6 +101,7 @@ export async function runExperiment(
     const save = () => {
       record.timings.totalSeconds = since(start);
       record.counters = { ...device.counters };
+      record.tuning = tuningRecord(tuning);
       writeAtomically(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
     };
     const session = { experiment, settings, record, train, test, text, progress, signal: interrupt.signal, save };
@@ -111,7 +118,9 @@ export async function runExperiment(
       throw failure ?? error;
     }
     if (failure !== undefined) throw failure;
-    finish(session, folder, options, io);
+    const profile =
+      options.profile && !record.interrupted ? await profileRun(session, first, folder, engine) : undefined;
+    finish(session, folder, options, io, profile);
   } finally {
     interrupt.dispose();
     for (const resource of owned.reverse()) resource.dispose();
@@ -189,8 +198,22 @@ async function close(record: RunRecord, folder: string, save: () => void): Promi
   save();
 }
 
+/** Profiles a step of the first model, and leaves `profile.json` and a trace for chrome://tracing beside `run.json`. */
+async function profileRun(
+  { settings, train, text }: Session,
+  { model }: BuiltModel,
+  folder: string,
+  engine: Engine,
+): Promise<Profile> {
+  line(text, '\nProfiling a training step');
+  const profile = await engine.profileStep(model, train, { batchSize: settings.batchSize });
+  writeAtomically(join(folder, 'profile.json'), `${JSON.stringify(profile, null, 2)}\n`);
+  writeAtomically(join(folder, 'trace.json'), `${JSON.stringify(chromeTrace(profile))}\n`);
+  return profile;
+}
+
 /** Says how it ended: the comparison for people, the whole record for programs, an AbortedError after Ctrl-C. */
-function finish({ record, text }: Session, folder: string, options: RunOptions, io: Io): void {
+function finish({ record, text }: Session, folder: string, options: RunOptions, io: Io, profile?: Profile): void {
   if (record.interrupted) {
     const last = record.runs.at(-1)?.history.at(-1)?.epoch;
     const where = record.configuration.runs > 1 ? ` of run ${record.runs.length}` : '';
@@ -198,11 +221,15 @@ function finish({ record, text }: Session, folder: string, options: RunOptions, 
     throw new AbortedError(`interrupted ${when}; results kept in ${folder}`);
   }
   if (options.json) {
-    json(io.stdout, { folder, ...record });
+    json(io.stdout, { folder, ...record, profile });
     return;
   }
   const speeds = record.runs.flatMap((run) => run.history.map((logs) => logs.samplesPerSecond));
   const speed = count(speeds.reduce((sum, value) => sum + value, 0) / speeds.length);
+  if (profile) {
+    line(text, `\n${profileTable(profile)}`);
+    line(text, `Trace for chrome://tracing or ui.perfetto.dev: ${join(folder, 'trace.json')}`);
+  }
   line(text, `\n${comparisonTable(record)}`);
   line(text, `\n${duration(record.timings.totalSeconds)} in all, ${speed} samples/s on average. Results in ${folder}`);
 }

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
+import { cacheDir } from '../cache-dir.ts';
 import { ArgumentError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { type DownloadOptions, downloadFile } from './download.ts';
-import { cacheDir } from './folders.ts';
 import type { DatasetName } from './types.ts';
 
 export interface FetchOptions extends DownloadOptions {

@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { cacheDir } from '../cache-dir.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
-import { cacheDir, sampleDir } from './folders.ts';
+import { sampleDir } from './folders.ts';
 import type { DatasetName, DatasetSource } from './types.ts';
 
 /** Where one data set lies. */

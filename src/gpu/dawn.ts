@@ -8,16 +8,18 @@ let dawn: { gpu: GPU; users: number } | null = null;
  * Opens a WebGPU device in Node, on Dawn. Call `dispose()` when done, or the process will not end.
  *
  * @param options.flags Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for
- *   the first device that is open.
+ *   the first device that is open, and so does the next.
+ * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us.
  * @throws AdapterError when no adapter is found or Dawn's native module does not load on this platform.
  */
 export async function openDevice(
-  options: { powerPreference?: GPUPowerPreference; flags?: string[] } = {},
+  options: { powerPreference?: GPUPowerPreference; flags?: string[]; fineTimestamps?: boolean } = {},
 ): Promise<Device> {
   const { create, globals } = await loadDawn();
   if (!dawn) {
     Object.assign(globalThis, globals);
-    dawn = { gpu: create(options.flags ?? []), users: 0 };
+    const fine = options.fineTimestamps ? ['disable-dawn-features=timestamp_quantization'] : [];
+    dawn = { gpu: create([...fine, ...(options.flags ?? [])]), users: 0 };
   }
   const { gpu } = dawn;
   dawn.users++;

@@ -1,7 +1,8 @@
 import { AdapterError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
-import { Program, Recorder } from './recorder.ts';
+import { Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, type Storage } from './storage.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
@@ -45,6 +46,8 @@ export class Device {
   private failure: Error | null = null;
   private pendingChecks: Promise<unknown>[] = [];
   private disposed = false;
+  /** Which kernels run at which sizes. */
+  readonly choices = new Choices();
   /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
   readonly scopes: Set<{ dispose(): void }>[] = [];
 
@@ -151,8 +154,13 @@ export class Device {
     return buffer;
   }
 
+  /** Whether dispatches are being kept for a program instead of run. */
+  get recording(): boolean {
+    return this.recorder.recording;
+  }
+
   /** Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. */
-  dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups): void {
+  dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups, work?: Work): void {
     this.check();
     if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
     const limit = this.limits.maxComputeWorkgroupsPerDimension;
@@ -161,7 +169,7 @@ export class Device {
         `${pipeline.name}: ${workgroups.join(' x ')} workgroups, but a dimension holds at most ${limit}`,
       );
     }
-    this.recorder.dispatch(pipeline, bindings, workgroups);
+    this.recorder.dispatch(pipeline, bindings, workgroups, work);
   }
 
   /** Copies host data into a buffer. Everything dispatched before still sees the old contents. */
@@ -174,6 +182,13 @@ export class Device {
     const padded = data.byteLength % 4 === 0 ? data : padToWord(data);
     this.gpu.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
     this.counters.bytesUploaded += padded.byteLength;
+  }
+
+  /** Copies one buffer into another of the same size, in the order of the dispatches. */
+  copy(from: Storage, to: Storage): void {
+    this.check();
+    if (this.recorder.recording) throw new GpuError('buffers cannot be copied inside a recorded step');
+    this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(from.bytes / 4) * 4);
   }
 
   /** Sends what was dispatched so far to the GPU without waiting for it. */
@@ -196,7 +211,7 @@ export class Device {
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.staging(size);
-    this.recorder.copy(from.buffer, from.offset, staging, size);
+    this.recorder.copy(from.buffer, from.offset, staging, 0, size);
     this.recorder.flush();
     let copy: ArrayBuffer;
     try {

@@ -12,6 +12,7 @@ export interface KernelSource {
 /** A compiled kernel, ready to dispatch. */
 export interface Pipeline {
   name: string;
+  source: KernelSource;
   gpu: GPUComputePipeline;
   layout: GPUBindGroupLayout;
 }
@@ -45,7 +46,7 @@ export class PipelineCache {
       layout: 'auto',
       compute: { module, entryPoint: 'main', constants },
     });
-    const pipeline = { name: source.name, gpu, layout: gpu.getBindGroupLayout(0) };
+    const pipeline = { name: source.name, source, gpu, layout: gpu.getBindGroupLayout(0) };
     this.onError(this.describeError(source, module, this.gpu.popErrorScope()));
     text.pipelines.set(key, pipeline);
     this.counters.pipelinesCreated++;

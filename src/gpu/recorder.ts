@@ -3,12 +3,25 @@ import type { Counters } from './info.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { BufferPool, Storage } from './storage.ts';
 
-interface Command {
-  /** The kernel's name. */
-  name: string;
-  pipeline: GPUComputePipeline;
+type Binding = Storage | GPUBuffer;
+
+/** What the caller of a dispatch says of it; for profiles alone. */
+export interface Work {
+  /** Floating-point operations, a multiply-add counting as two. */
+  flops?: number;
+  /** Bytes read and written, where that is not what the bound arrays hold: some rows of a table, or an update in place. */
+  bytes?: number;
+  /** Shapes of the bound arrays, in their order. */
+  shapes?: readonly (readonly number[])[];
+}
+
+/** A dispatch as a program keeps it. */
+export interface Command {
+  pipeline: Pipeline;
   bindGroup: GPUBindGroup;
   workgroups: readonly [number, number, number];
+  bindings: readonly Binding[];
+  work: Work | undefined;
 }
 
 /** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
@@ -38,8 +51,9 @@ export class Recorder {
 
   dispatch(
     pipeline: Pipeline,
-    bindings: readonly (Storage | GPUBuffer)[],
+    bindings: readonly Binding[],
     workgroups: readonly [number, number, number],
+    work?: Work,
   ): void {
     const entries = bindings.map((resource, binding) => ({
       binding,
@@ -50,7 +64,7 @@ export class Recorder {
     }));
     const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
     this.counters.bindGroupsCreated++;
-    const command = { name: pipeline.name, pipeline: pipeline.gpu, bindGroup, workgroups };
+    const command = { pipeline, bindGroup, workgroups, bindings, work };
     if (this.list) {
       this.list.push(command);
     } else {
@@ -64,21 +78,40 @@ export class Recorder {
     for (const command of commands) this.encode(command);
   }
 
+  /** The same, each command in a pass of its own that writes the times of its begin and end at 2i and 2i + 1. */
+  replayTimed(commands: readonly Command[], querySet: GPUQuerySet): void {
+    for (const [i, command] of commands.entries()) {
+      this.pass?.end();
+      this.encoder ??= this.gpu.createCommandEncoder();
+      const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+      this.pass = this.encoder.beginComputePass({ timestampWrites });
+      this.encode(command);
+    }
+  }
+
+  /** Copies the first `count` times of a query set into a buffer, as 64-bit nanoseconds. */
+  resolve(querySet: GPUQuerySet, count: number, to: GPUBuffer): void {
+    this.pass?.end();
+    this.pass = null;
+    this.encoder ??= this.gpu.createCommandEncoder();
+    this.encoder.resolveQuerySet(querySet, 0, count, to, 0);
+  }
+
   private encode({ pipeline, bindGroup, workgroups }: Command): void {
     this.encoder ??= this.gpu.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass();
-    this.pass.setPipeline(pipeline);
+    this.pass.setPipeline(pipeline.gpu);
     this.pass.setBindGroup(0, bindGroup);
     this.pass.dispatchWorkgroups(...workgroups);
     this.pending++;
     this.counters.dispatches++;
   }
 
-  copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void {
+  copy(from: GPUBuffer, offset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
     this.encoder ??= this.gpu.createCommandEncoder();
     this.pass?.end();
     this.pass = null;
-    this.encoder.copyBufferToBuffer(from, offset, to, 0, bytes);
+    this.encoder.copyBufferToBuffer(from, offset, to, toOffset, bytes);
   }
 
   flush(): void {
@@ -109,7 +142,8 @@ export class Program {
 
   constructor(
     private readonly recorder: Recorder,
-    private readonly commands: readonly Command[],
+    /** Its dispatches in order, for profiles. */
+    readonly commands: readonly Command[],
     private readonly pool: BufferPool,
   ) {}
 
@@ -120,13 +154,25 @@ export class Program {
 
   /** Names of its kernels, in order. */
   get kernels(): string[] {
-    return this.commands.map(({ name }) => name);
+    return this.commands.map(({ pipeline }) => pipeline.name);
   }
 
-  /** Submits one of its dispatches alone, for benchmarks. What it computes from is what was there. */
-  runOnly(i: number): void {
-    this.recorder.replay(this.commands.slice(i, i + 1));
+  /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
+  runOnly(i: number, times = 1): void {
+    for (let k = 0; k < times; k++) this.recorder.replay(this.commands.slice(i, i + 1));
     this.recorder.flush();
+  }
+
+  /** Submits the whole list, each dispatch in a pass of its own, and their times (see `Recorder.replayTimed`) into `times`. */
+  runTimed(querySet: GPUQuerySet, times: GPUBuffer): void {
+    this.recorder.replayTimed(this.commands, querySet);
+    this.recorder.resolve(querySet, 2 * this.commands.length, times);
+    this.recorder.flush();
+  }
+
+  /** Whether a buffer is one of its intermediate results, rather than something it was given. */
+  owns(buffer: GPUBuffer): boolean {
+    return this.pool.owns(buffer);
   }
 
   /** Bytes of GPU memory the program holds for its intermediate results. */
@@ -134,10 +180,10 @@ export class Program {
     return this.pool.bytes;
   }
 
-  /** Submits the whole list as one command buffer, without waiting for it. */
-  run(): void {
+  /** Submits the whole list, `times` over, as one command buffer, without waiting for it. */
+  run(times = 1): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
-    this.recorder.replay(this.commands);
+    for (let i = 0; i < times; i++) this.recorder.replay(this.commands);
     this.recorder.flush();
   }
 

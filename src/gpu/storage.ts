@@ -66,6 +66,11 @@ export class BufferPool {
     return sum;
   }
 
+  /** Whether this pool made the buffer. */
+  owns(buffer: GPUBuffer): boolean {
+    return this.all.has(buffer);
+  }
+
   acquire(bytes: number): Storage {
     if (this.disposed) throw new DisposedError(`${this.label}: a buffer was asked for after the pool was disposed`);
     const size = bucketBytes(bytes);

@@ -10,7 +10,7 @@ import { elementwise, f32, runKernel, strided } from './run.ts';
 export function clipByValue(gradient: DeviceArray, limit: number): void {
   const n = gradient.models * gradient.size;
   const source = { name: 'clip_value', code: clipValueCode };
-  runKernel(gradient.device, source, [n, f32(limit)], [gradient], strided(n));
+  runKernel(gradient.device, source, [n, f32(limit)], [gradient], strided(n), { bytes: 8 * n });
 }
 
 /** In `NormTables.segment`: the gradients of this block are not looked at. */
@@ -55,6 +55,7 @@ export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: num
     [blocks, count],
     [tables.segment, scale, gradient],
     elementwise(gradient.size, models),
+    { bytes: 8 * models * gradient.size },
   );
   square.dispose();
   scale.dispose();

@@ -36,7 +36,8 @@ export function concat(
     begins.push(begin);
     const size = models * x.size;
     const params = [size, x.shape[d]! * inner, total * inner, begin * inner];
-    runKernel(x.device, { name: 'concat_part', code: concatPartCode }, params, [x, y], elementwise(size));
+    const source = { name: 'concat_part', code: concatPartCode };
+    runKernel(x.device, source, params, [x, y], elementwise(size), { bytes: 8 * size }); // x, and as much of y
     begin += x.shape[d]!;
   }
   return { y, begins, axis: d };

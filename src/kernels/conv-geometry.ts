@@ -1,5 +1,5 @@
 import { ShapeError } from '../errors.ts';
-import { type DeviceArray, type Shape, showShape } from './array.ts';
+import { type DeviceArray, type Shape, showShape, sizeOf } from './array.ts';
 import { checkDType, checkRank } from './run.ts';
 import { type Padding, type Pair, pair, slide } from './window.ts';
 
@@ -43,6 +43,13 @@ export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvO
   const { size, pad } = slide(operator, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
   return { batch, input: [h, w], inChannels, output: size, outChannels, kernel: [kh, kw], strides, pad, dilation };
 }
+
+/**
+ * Floating-point operations of any of the three kernels, 2 N OH OW Co KH KW Ci a model: a multiply-add counts as two, and taps
+ * that fall on padding count too.
+ */
+export const convFlops = (g: ConvGeometry, models: number): number =>
+  2 * models * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1] * g.inChannels;
 
 export const inputShape = (g: ConvGeometry): Shape => [g.batch, ...g.input, g.inChannels];
 export const outputShape = (g: ConvGeometry): Shape => [g.batch, ...g.output, g.outChannels];

@@ -5,7 +5,7 @@ import packFilterCode from '../../shaders/pack_filter.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from './array.ts';
-import type { ConvGeometry } from './conv-geometry.ts';
+import { type ConvGeometry, convFlops } from './conv-geometry.ts';
 import { elementwise, runKernel } from './run.ts';
 
 // The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
@@ -74,7 +74,7 @@ export function forward(
   options: { bias?: DeviceArray | null; relu?: boolean },
 ): void {
   const weights = packFilter(filter, g, false);
-  correlate(x, weights, g, y, options);
+  correlate(x, weights, g, y, options, convFlops(g, y.models));
   weights.dispose();
 }
 
@@ -89,7 +89,7 @@ export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry,
     outChannels: g.inChannels,
     pad: [g.kernel[0] - 1 - g.pad[0], g.kernel[1] - 1 - g.pad[1]],
   };
-  correlate(dy, weights, turned, dx, {});
+  correlate(dy, weights, turned, dx, {}, convFlops(g, dx.models));
   weights.dispose();
 }
 
@@ -99,6 +99,7 @@ function correlate(
   g: ConvGeometry,
   y: DeviceArray,
   { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean },
+  flops: number,
 ): void {
   const input = padChannels(x);
   const tile = tileFor(g.output[1]);
@@ -129,6 +130,7 @@ function correlate(
     ],
     [input, weights, bias ?? weights, y],
     elementwise((lanes * to.groups) / (pairs ? 2 : 1), y.models),
+    { flops },
   );
   if (input !== x) input.dispose();
 }
@@ -162,6 +164,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     ],
     [input, grad, partial],
     [slices, blocks * Math.ceil(to.groups / 2), x.models],
+    { flops: convFlops(g, x.models) },
   );
   runKernel(
     x.device,

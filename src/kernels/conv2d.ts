@@ -1,17 +1,20 @@
 import convCode from '../../shaders/conv2d.wgsl';
 import inputGradCode from '../../shaders/conv2d_input_grad.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, sameShape, showShape } from './array.ts';
+import { chooseVariant } from './choice.ts';
 import {
   type ConvGeometry,
   type ConvOptions,
+  convFlops,
   convGeometry,
   filterShape,
   inputShape,
   outputShape,
 } from './conv-geometry.ts';
+import { sizesOf } from './conv-sizes.ts';
 import * as subgroup from './conv2d-subgroup.ts';
 import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
@@ -37,12 +40,13 @@ export function conv2dServes(variant: Conv2dVariant, device: Device, g: ConvGeom
   };
 }
 
-/** Whether to run the tuned kernel. @throws ArgumentError when it was asked for and cannot: a test must not test another */
-function useSubgroup(asked: Conv2dVariant | undefined, serves: boolean): boolean {
-  if (asked === 'subgroup' && !serves) {
-    throw new ArgumentError('conv2d: the variant subgroup does not serve this adapter or shape');
-  }
-  return serves && asked !== 'naive';
+/** The kernels of a convolution, by the names under which the tuner knows them. */
+const KERNELS = { forward: 'conv2d', inputGrad: 'conv2dInputGrad', weightGrad: 'conv2dWeightGrad' } as const;
+
+/** The variant to run. @throws ArgumentError when one was asked for that cannot */
+function choose(kernel: keyof typeof KERNELS, device: Device, g: ConvGeometry, asked?: Conv2dVariant): Conv2dVariant {
+  const serves = (variant: Conv2dVariant) => conv2dServes(variant, device, g)[kernel];
+  return chooseVariant(device, KERNELS[kernel], sizesOf(g), { variants: conv2dVariants, serves, asked });
 }
 
 /** In the order of the shaders' `Params`. */
@@ -76,7 +80,7 @@ export function conv2d(
     );
   }
   const y = output(x.device, outputShape(g), models, options.into);
-  if (useSubgroup(options.variant, subgroup.servesForward(x.device, g))) {
+  if (choose('forward', x.device, g, options.variant) === 'subgroup') {
     subgroup.forward(x, filter, g, y, { bias, relu: options.relu });
     return y;
   }
@@ -86,6 +90,7 @@ export function conv2d(
     [...geometryParams(g), bias ? 1 : 0, options.relu ? 1 : 0],
     [x, filter, bias ?? filter, y],
     elementwise(y.size, models),
+    { flops: convFlops(g, models) },
   );
   return y;
 }
@@ -99,7 +104,7 @@ export function conv2dInputGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
-  if (useSubgroup(options.variant, subgroup.servesInputGrad(dy.device, g))) {
+  if (choose('inputGrad', dy.device, g, options.variant) === 'subgroup') {
     subgroup.inputGrad(dy, filter, g, dx);
     return dx;
   }
@@ -109,6 +114,7 @@ export function conv2dInputGrad(
     geometryParams(g),
     [dy, filter, dx],
     elementwise(dx.size, models),
+    { flops: convFlops(g, models) },
   );
   return dx;
 }
@@ -122,7 +128,7 @@ export function conv2dWeightGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
-  if (useSubgroup(options.variant, subgroup.servesWeightGrad(x.device, g))) {
+  if (choose('weightGrad', x.device, g, options.variant) === 'subgroup') {
     subgroup.weightGrad(x, dy, g, dw);
     return dw;
   }
@@ -132,6 +138,7 @@ export function conv2dWeightGrad(
     geometryParams(g),
     [x, dy, dw],
     elementwise(dw.size, models),
+    { flops: convFlops(g, models) },
   );
   return dw;
 }

@@ -2,7 +2,7 @@ import depthwiseCode from '../../shaders/depthwise_conv2d.wgsl';
 import inputGradCode from '../../shaders/depthwise_conv2d_input_grad.wgsl';
 import weightGradCode from '../../shaders/depthwise_conv2d_weight_grad.wgsl';
 import { ShapeError } from '../errors.ts';
-import { DeviceArray, sameShape, showShape } from './array.ts';
+import { DeviceArray, sameShape, showShape, sizeOf } from './array.ts';
 import { type ConvGeometry, type ConvOptions, inputShape, outputShape } from './conv-geometry.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from './run.ts';
@@ -45,6 +45,11 @@ const lanesOf = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChan
 
 const kernel = (name: string, code: string, g: DepthwiseGeometry) => laned(name, code, lanesOf(g));
 
+/** Floating-point operations of any of the three kernels, 2 N OH OW C M KH KW a model. */
+const workOf = (g: DepthwiseGeometry, models: number) => ({
+  flops: 2 * models * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1],
+});
+
 /** In the order of the shaders' `Params`. */
 function geometryParams(g: DepthwiseGeometry): number[] {
   const lanes = lanesOf(g);
@@ -79,7 +84,8 @@ export function depthwiseConv2d(
   const y = output(x.device, outputShape(g), models);
   const source = kernel('depthwise_conv2d', depthwiseCode, g);
   const params = [...geometryParams(g), bias ? 1 : 0];
-  runKernel(x.device, source, params, [x, filter, bias ?? filter, y], elementwise(y.size / lanesOf(g), models));
+  const workgroups = elementwise(y.size / lanesOf(g), models);
+  runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, workOf(g, models));
   return y;
 }
 
@@ -92,7 +98,8 @@ export function depthwiseInputGrad(
 ): DeviceArray {
   const dx = output(dy.device, inputShape(g), dy.models, into);
   const source = kernel('depthwise_conv2d_input_grad', inputGradCode, g);
-  runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], elementwise(dx.size / lanesOf(g), dx.models));
+  const workgroups = elementwise(dx.size / lanesOf(g), dx.models);
+  runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, workOf(g, dx.models));
   return dx;
 }
 
@@ -114,7 +121,8 @@ export function depthwiseWeightGrad(
   const part = DeviceArray.empty(x.device, [slices, dw.size], { models: x.models });
   const source = kernel('depthwise_conv2d_weight_grad', weightGradCode, g);
   const params = [...geometryParams(g), slice, slices];
-  runKernel(x.device, source, params, [x, dy, part], elementwise(part.size / lanesOf(g), part.models));
+  const workgroups = elementwise(part.size / lanesOf(g), part.models);
+  runKernel(x.device, source, params, [x, dy, part], workgroups, workOf(g, x.models));
   const flat = dw.reshaped([dw.size]);
   sumRows(part, dw.size, { into: flat });
   flat.dispose();

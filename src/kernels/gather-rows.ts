@@ -26,7 +26,9 @@ export function gatherRows(x: DeviceArray, indices: DeviceArray, axis: number): 
   const fill = x.dtype === 'f32' ? f32(Number.NaN) : 0;
   const params = [y.size, x.size, x.shape[d]!, indices.size, sizeOf(x.shape.slice(d + 1)), fill];
   const source = { name: 'gather_rows', code: gatherRowsCode };
-  runKernel(x.device, source, params, [x, indices, y], elementwise(y.size, models));
+  runKernel(x.device, source, params, [x, indices, y], elementwise(y.size, models), {
+    bytes: 4 * models * (2 * y.size + indices.size),
+  });
   return y;
 }
 

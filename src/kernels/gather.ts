@@ -38,6 +38,8 @@ export function gatherImages(
       [size, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
       [state.buffer, words, order, x],
       [Math.min(batch, 65535), 1, x.models],
+      // Of all images only a batch's are read.
+      { bytes: 4 * x.models * (batch * images.stride + batch + x.size) },
     );
   }
 }
@@ -50,6 +52,7 @@ export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: Ste
     [y.size, order.size],
     [state.buffer, labels, order, y],
     elementwise(y.size, y.models),
+    { bytes: 12 * y.models * y.size },
   );
 }
 

@@ -5,6 +5,7 @@ import workgroupCode from '../../shaders/matmul_workgroup.wgsl';
 import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
+import { chooseVariant } from './choice.ts';
 import { elementwise, runKernel } from './run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
@@ -24,10 +25,28 @@ export function matmulServes(variant: MatmulVariant, device: Device, { m, n, k }
   return m * n * k > 0 && (variant === 'workgroup' || device.subgroupLanes !== null);
 }
 
-/** The variant for an adapter and sizes, by rule: what measured fastest on lavapipe, and on GPUs the kernel made for them. */
-export function chooseMatmul(device: Device, sizes: MatmulSizes): MatmulVariant {
-  const preferred = device.info.isSoftware ? 'subgroup' : 'workgroup';
-  return sizes.m >= FEW_ROWS && matmulServes(preferred, device, sizes) ? preferred : 'naive';
+/**
+ * The variant for an adapter and sizes: as measured, or the tiles that serve the adapter.
+ * @throws ArgumentError when one was asked for that cannot
+ */
+export function chooseMatmul(
+  device: Device,
+  sizes: Pick<MatmulRun, 'm' | 'n' | 'k' | 'transposeA' | 'transposeB' | 'batch'>,
+  asked?: MatmulVariant,
+): MatmulVariant {
+  const { m, n, k, batch } = sizes;
+  const [transposeA, transposeB] = [sizes.transposeA ? 1 : 0, sizes.transposeB ? 1 : 0];
+  return chooseVariant(
+    device,
+    'matmul',
+    { m, n, k, transposeA, transposeB, batch },
+    {
+      variants: matmulVariants,
+      preferred: m >= FEW_ROWS ? ['subgroup', 'workgroup'] : [],
+      serves: (variant) => matmulServes(variant, device, sizes),
+      asked,
+    },
+  );
 }
 
 /** Below this a tile is mostly empty, and one invocation for each output is better. */
@@ -75,6 +94,7 @@ export function runMatmul(
       [m, n, k, ...strides, ...epilogue, first, run.aShare, run.bShare, batch, products, slices, length],
       [a, b, ...(bindings === 'wide' ? [a, b] : []), bias ?? b, to],
       [x, y, slices * Math.min(atOnce, products - first)],
+      { flops: 2 * m * n * k * Math.min(atOnce, products - first) },
     );
   }
   if (slices === 1) return;

@@ -1,6 +1,6 @@
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
-import { chooseMatmul, type MatmulVariant, matmulServes, runMatmul } from './matmul-variants.ts';
+import { chooseMatmul, type MatmulVariant, runMatmul } from './matmul-variants.ts';
 import { checkDType, commonModels, output } from './run.ts';
 import { broadcastTo } from './view.ts';
 
@@ -52,12 +52,7 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   }
   const left = spreadBatch(operator, a, batch, batchShape);
   const right = spreadBatch(operator, b, batch, batchShape);
-  const variant = options.variant ?? chooseMatmul(a.device, { m, n, k });
-  if (!matmulServes(variant, a.device, { m, n, k })) {
-    throw new ArgumentError(
-      `${operator}: the variant ${variant} does not serve this adapter or these sizes (${shapes})`,
-    );
-  }
+  const variant = chooseMatmul(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant);
   runMatmul(variant, left, right, bias ?? null, c, {
     ...{ m, n, k, models, batch, transposeA, transposeB, relu },
     aShare: batchOf(left) === 1 ? batch : 1,

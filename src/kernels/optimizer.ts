@@ -32,6 +32,8 @@ function step(
     [n, penalties ? 1 : 0, penalties?.first ?? 0, ...params],
     [state.buffer, penalties?.coefficients ?? gradient, gradient, weight, ...slots],
     strided(Math.ceil(n / 4)),
+    // The gradient is read, the others are read and written.
+    { bytes: 4 * n * (3 + 2 * slots.length) },
   );
 }
 

@@ -30,5 +30,7 @@ export function addPenaltyGradient(
 ): void {
   const source = { name: 'penalty_gradient', code: penalisedCode + penaltyGradientCode };
   const params = [weight.size, first];
-  runKernel(weight.device, source, params, [coefficients, weight, gradient], strided(Math.ceil(weight.size / 4)));
+  const workgroups = strided(Math.ceil(weight.size / 4));
+  const work = { bytes: 12 * weight.size };
+  runKernel(weight.device, source, params, [coefficients, weight, gradient], workgroups, work);
 }

@@ -29,6 +29,8 @@ export type RowOptions = readonly [p: number, q: number];
 
 const all = (x: DeviceArray) => x.models * x.size;
 const quadwise = (x: DeviceArray) => strided(Math.ceil(all(x) / 4));
+/** One operation an element, whatever the function. */
+const work = (x: DeviceArray) => ({ flops: all(x) });
 
 /** The template's shader with a row's expression in it. */
 function source(name: string, template: string, expression: string): KernelSource {
@@ -49,7 +51,7 @@ function apply(operator: string, expression: string, x: DeviceArray, [p, q]: Row
   checkDType(operator, 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.models);
   const kernel = source(operator, unaryCode, expression);
-  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x));
+  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x), work(x));
   return y;
 }
 
@@ -74,7 +76,7 @@ export function unaryGrad(
 ): DeviceArray {
   const dx = output(x.device, x.shape, x.models, into);
   const kernel = gradSource(name, unaryGradCode, unaryTable[name].derivative, unaryTable[name]);
-  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y, dy, dx], quadwise(x));
+  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y, dy, dx], quadwise(x), work(x));
   return dx;
 }
 
@@ -144,7 +146,7 @@ function combine(operator: string, expression: string, a: DeviceArray, b: Device
   const y = output(a.device, shape, models);
   const kernel = source(operator, operandsCode + binaryCode, expression);
   withOperands(operator, [a, b], shape, (operands, periods) =>
-    runKernel(a.device, kernel, [all(y), ...periods], [...operands, y], quadwise(y)),
+    runKernel(a.device, kernel, [all(y), ...periods], [...operands, y], quadwise(y), work(y)),
   );
   return y;
 }
@@ -169,7 +171,7 @@ export function binaryGrad(
   const { derivatives } = binaryTable[name];
   const kernel = gradSource(name, operandsCode + binaryGradCode, derivatives[which], binaryTable[name]);
   withOperands(name, [a, b], y.shape, (operands, periods) =>
-    runKernel(y.device, kernel, [all(y), ...periods], [...operands, y, dy, full], quadwise(y)),
+    runKernel(y.device, kernel, [all(y), ...periods], [...operands, y, dy, full], quadwise(y), work(y)),
   );
   const d = sumTo(full, which === 0 ? a.shape : b.shape);
   if (d !== full) full.dispose();

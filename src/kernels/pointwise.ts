@@ -20,7 +20,7 @@ export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
   checkSameShape('add', a, b);
   const models = commonModels('add', [a, b]);
   const y = output(a.device, a.shape, models);
-  runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], quadwise(all(y)));
+  runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], quadwise(all(y)), { flops: all(y) });
   return y;
 }
 
@@ -28,7 +28,10 @@ export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
 export function accumulate(target: DeviceArray, x: DeviceArray): void {
   checkSameShape('accumulate', target, x);
   const n = all(x);
-  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], quadwise(n));
+  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], quadwise(n), {
+    flops: n,
+    bytes: 12 * n,
+  });
 }
 
 /** x [..., C] + bias [C]. Memory-bound. @throws ShapeError */
@@ -44,7 +47,14 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
   const models = commonModels('biasAdd', [x, bias]);
   const y = output(x.device, x.shape, models);
   const rows = channels === 0 ? 0 : x.size / channels;
-  runKernel(x.device, { name: 'bias_add', code: biasAddCode }, [rows, channels], [x, bias, y], strided(x.size, models));
+  runKernel(
+    x.device,
+    { name: 'bias_add', code: biasAddCode },
+    [rows, channels],
+    [x, bias, y],
+    strided(x.size, models),
+    { flops: all(y) },
+  );
   return y;
 }
 
@@ -52,7 +62,9 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
 export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
   if (dy.throughRelu === y && !into) return dy;
   const dx = output(y.device, y.shape, y.models, into);
-  runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], quadwise(all(y)));
+  runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], quadwise(all(y)), {
+    flops: all(y),
+  });
   return dx;
 }
 
@@ -71,6 +83,13 @@ export function fill(
 /** x[r, i] * factor[r] for a scalar factor. Memory-bound. */
 export function scaleRows(x: DeviceArray, factor: DeviceArray, into?: DeviceArray): DeviceArray {
   const y = output(x.device, x.shape, x.models, into);
-  runKernel(x.device, { name: 'scale_rows', code: scaleRowsCode }, [x.size], [x, factor, y], strided(x.size, x.models));
+  runKernel(
+    x.device,
+    { name: 'scale_rows', code: scaleRowsCode },
+    [x.size],
+    [x, factor, y],
+    strided(x.size, x.models),
+    { flops: all(y) },
+  );
   return y;
 }

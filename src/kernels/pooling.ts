@@ -28,6 +28,8 @@ export interface MaxPool {
   /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
   disjoint: boolean;
   pool: [number, number];
+  /** Floating-point operations, of the gradient too. */
+  flops: number;
 }
 
 /** Checked sizes of a pooling, `params` in the order of the shaders' `Params`. @throws ShapeError, ArgumentError */
@@ -42,7 +44,9 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
   const lanes = lanesOf(channels);
   const params = [batch * x.models, h, w, channels / lanes, ...size, ...pool, ...strides, ...pad];
   const columns = (batch * x.models * size[1] * channels) / lanes;
-  return { shape: [batch, ...size, channels], params, columns, lanes, pool, strides, pad };
+  // A comparison or an addition an element of each window; the gradient does about as many.
+  const flops = columns * lanes * size[0] * pool[0] * pool[1];
+  return { shape: [batch, ...size, channels], params, columns, lanes, pool, strides, pad, flops };
 }
 
 /**
@@ -52,12 +56,13 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
  * @throws ShapeError, ArgumentError
  */
 export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
-  const { shape, params, columns, lanes, pool, strides, pad } = plan('maxPool2d', x, options);
+  const { shape, params, columns, lanes, pool, strides, pad, flops } = plan('maxPool2d', x, options);
   const y = output(x.device, shape, x.models);
   const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
-  runKernel(x.device, laned('max_pool2d', maxPoolCode, lanes), params, [x, y, argmax], elementwise(columns));
+  const source = laned('max_pool2d', maxPoolCode, lanes);
+  runKernel(x.device, source, params, [x, y, argmax], elementwise(columns), { flops });
   const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
-  return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool };
+  return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, flops };
 }
 
 /**
@@ -66,13 +71,15 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
  */
 export function maxPool2dGrad(
   dy: DeviceArray,
-  { y, argmax, params, lanes, inputShape, disjoint, pool }: MaxPool,
+  { y, argmax, params, lanes, inputShape, disjoint, pool, flops }: MaxPool,
   { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape, dy.models, into);
   const [batch, h, w, channels] = inputShape as [number, number, number, number];
   const bindings = [dy, argmax, y, dx];
   const flags = [rectified ? 1 : 0];
+  // Without a ReLU below, y is bound but not read.
+  const work = { flops, bytes: 4 * dy.models * ((rectified ? 3 : 2) * dy.size + dx.size) };
   if (disjoint) {
     const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
     runKernel(
@@ -81,11 +88,12 @@ export function maxPool2dGrad(
       [...params.slice(0, 8), ...cells, ...flags],
       bindings,
       elementwise((batch * dy.models * cells[1] * channels) / lanes),
+      work,
     );
   } else {
     const columns = (batch * dy.models * w * channels) / lanes;
     const source = laned('max_pool2d_grad', maxPoolGradCode, lanes);
-    runKernel(dy.device, source, [...params, ...flags], bindings, elementwise(columns));
+    runKernel(dy.device, source, [...params, ...flags], bindings, elementwise(columns), work);
   }
   return dx;
 }
@@ -96,6 +104,8 @@ export interface AvgPool {
   params: number[];
   lanes: Lanes;
   inputShape: Shape;
+  /** Floating-point operations, of the gradient too. */
+  flops: number;
 }
 
 /**
@@ -105,19 +115,20 @@ export interface AvgPool {
  * @throws ShapeError, ArgumentError
  */
 export function avgPool2d(x: DeviceArray, options: PoolOptions, operator = 'avgPool2d'): AvgPool {
-  const { shape, params, columns, lanes } = plan(operator, x, options);
+  const { shape, params, columns, lanes, flops } = plan(operator, x, options);
   const y = output(x.device, shape, x.models);
-  runKernel(x.device, laned('avg_pool2d', avgPoolCode, lanes), params, [x, y], elementwise(columns));
-  return { y, params, lanes, inputShape: x.shape };
+  runKernel(x.device, laned('avg_pool2d', avgPoolCode, lanes), params, [x, y], elementwise(columns), { flops });
+  return { y, params, lanes, inputShape: x.shape, flops };
 }
 
 /** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], a share to every pixel of the window. Memory-bound. */
 export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray): DeviceArray {
-  const { params, lanes, inputShape } = pool;
+  const { params, lanes, inputShape, flops } = pool;
   const dx = output(dy.device, inputShape, dy.models, into);
   const [batch, , w, channels] = inputShape as [number, number, number, number];
   const source = laned('avg_pool2d_grad', avgPoolGradCode, lanes);
-  runKernel(dy.device, source, params, [dy, dx], elementwise((batch * dy.models * w * channels) / lanes));
+  const workgroups = elementwise((batch * dy.models * w * channels) / lanes);
+  runKernel(dy.device, source, params, [dy, dx], workgroups, { flops });
   return dx;
 }
 

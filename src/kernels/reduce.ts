@@ -40,7 +40,8 @@ function reduceMiddle(
 ): void {
   const run = (from: DeviceArray, count: number, slice: number, slices: number, to: DeviceArray, f: number) => {
     const params = [outer, count, channels, slice, slices, f32(f)];
-    runKernel(x.device, source, params, [from, to], elementwise(outer * slices * channels));
+    const work = { flops: outer * count * channels };
+    runKernel(x.device, source, params, [from, to], elementwise(outer * slices * channels), work);
   };
   if (onePass(x.device, rows, channels)) {
     run(x, rows, rows, 1, y, factor.total);

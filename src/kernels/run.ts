@@ -44,17 +44,25 @@ export function f32(value: number): number {
   return word.getUint32(0);
 }
 
-/** Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. */
+/**
+ * Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. `work` is for profiles: the floating-point
+ * operations where counting them means something, and the bytes read and written where they are not each bound array once.
+ */
 export function runKernel(
   device: Device,
   source: KernelSource,
   params: readonly number[],
   bindings: readonly (DeviceArray | GPUBuffer)[],
   workgroups: Workgroups,
+  work?: { flops?: number; bytes?: number },
 ): void {
   const resources = bindings.map((b) => (b instanceof DeviceArray ? b.storage : b));
-  device.dispatch(device.pipeline(source), [device.uniform(Uint32Array.from(params)), ...resources], workgroups);
+  const noted = device.recording ? { ...work, shapes: shapesOf(bindings) } : undefined;
+  device.dispatch(device.pipeline(source), [device.uniform(Uint32Array.from(params)), ...resources], workgroups, noted);
 }
+
+const shapesOf = (bindings: readonly (DeviceArray | GPUBuffer)[]) =>
+  bindings.filter((b) => b instanceof DeviceArray).map(({ shape }) => shape);
 
 /** Where a kernel writes: `into` if the caller gave a place (it must fit), else a new array. */
 export function output(

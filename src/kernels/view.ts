@@ -66,6 +66,7 @@ function copyView(
     [y.size, x.size, few.length, bits, ...words, ...unused],
     [x, y],
     strided(y.size, x.models),
+    { bytes: 4 * x.models * (Math.min(x.size, y.size) + y.size) },
   );
   return y;
 }

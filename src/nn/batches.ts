@@ -88,7 +88,8 @@ export class BatchRunner {
     return count;
   }
 
-  private program(count: number): Program {
+  /** The program for batches of `count` samples, recorded at its first use. */
+  program(count: number): Program {
     let program = this.programs.get(count);
     if (!program) {
       program = this.device.record(() => this.step(this.data.batch(this.order, this.state, count)));

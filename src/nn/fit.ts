@@ -1,4 +1,3 @@
-import { scope } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
@@ -8,6 +7,7 @@ import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
 import { RunningTotals } from './totals.ts';
+import { trainOnBatch } from './training-step.ts';
 
 export interface FitOptions {
   /** Default 1. */
@@ -18,7 +18,7 @@ export interface FitOptions {
   validationData?: BatchSource;
   /** A new order of the samples each epoch, by `seed`. Default true. */
   shuffle?: boolean;
-  /** Default 0. The same seed on the same adapter gives the same bits. */
+  /** Default 0. The same seed on the same adapter gives the same bits, with the same choice of kernels (`device.choices`). */
   seed?: number;
   callbacks?: readonly Callback[];
   /** Ends training after the step under way; `fit` returns what was done. */
@@ -47,18 +47,8 @@ export async function fit(model: Model, data: BatchSource, options: FitOptions):
   const { device, parameters } = model;
   optimizer.build(parameters);
   const totals = new RunningTotals(device);
-  const runner = new BatchRunner(data, batchSize, ({ x, labels }) =>
-    scope(device, () => {
-      parameters.zeroGrad();
-      const result = model.callLoss(x, labels, { training: true, seed, step: runner.state });
-      const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
-      if (parameters.trainableRuns.length > 0) {
-        result.loss.backward(undefined, { release: true });
-        parameters.settleGradients();
-        optimizer.apply(parameters, runner.state);
-      }
-      totals.add(total, result.hits);
-    }),
+  const runner = new BatchRunner(data, batchSize, (batch) =>
+    trainOnBatch(model, batch, { seed, state: runner.state, totals }),
   );
   const evaluator = validationData ? new Evaluator(model, validationData, validationBatch) : null;
   const throttle = new Throttle(device);

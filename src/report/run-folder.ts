@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
 
@@ -69,14 +69,11 @@ export function createRunFolder(out: string, id: string, time: Date): string {
   }
 }
 
-/** Writes a file whole or not at all: a reader, or a crash half-way, never sees a part of it. */
+/** See `writeWhole`. @throws FileError */
 export function writeAtomically(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    writeFileSync(temporary, content);
-    renameSync(temporary, path);
+    writeWhole(path, content);
   } catch (cause) {
-    rmSync(temporary, { force: true });
     throw refused('cannot write', path, cause);
   }
 }

@@ -73,6 +73,15 @@ export const runRecord = z.object({
     features: z.array(z.string()),
     limits: z.record(z.string(), z.number()),
   }),
+  /** Which kernels ran: the same seed, adapter and `choicesHash` give the same bits. */
+  tuning: z.object({
+    /** Choices of kernels that were taken from the tuner's cache; all others are by rule. */
+    measured: z.number().int().nonnegative(),
+    /** The cache file, where there was one of use. */
+    file: z.string().nullable(),
+    /** Of every choice made, by operator and sizes. */
+    choicesHash: z.string(),
+  }),
   versions: z.object({ tilegrad: z.string(), node: z.string(), webgpu: z.string(), platform: z.string() }),
   parameters: z.number().int(),
   published: z.object({ trainAccuracy: z.number(), testAccuracy: z.number(), parameters: z.number().int() }),

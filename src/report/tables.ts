@@ -3,11 +3,13 @@ import type { RunRecord, Spread } from './run-record.ts';
 
 /**
  * A terminal table without colours, so that it reads the same in a file. Columns of figures, counted from 0, align
- * right.
+ * right; a long table has no lines between its rows.
  */
-export function table(head: string[], rows: string[][], figures: number[] = []): string {
+export function table(head: string[], rows: string[][], figures: number[] = [], long = false): string {
+  const noLines = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
   const drawn = new Table({
     head,
+    chars: long ? noLines : {},
     style: { head: [], border: [] },
     colAligns: head.map((_, column) => (figures.includes(column) ? 'right' : 'left')),
   });

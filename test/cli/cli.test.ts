@@ -35,9 +35,9 @@ describe('help and version', () => {
 
 describe('wrong usage ends with 2 and says what there is', () => {
   test.each([
-    [['train'], ['unknown command', 'doctor, list, run, data']],
+    [['train'], ['unknown command', 'doctor, list, run, tune, data']],
     [['lst'], ['Did you mean list?']],
-    [[], ['needs a command', 'doctor, list, run, data']],
+    [[], ['needs a command', 'doctor, list, run, tune, data']],
     [['data'], ['needs a command', 'list, fetch']],
     [
       ['data', 'get'],

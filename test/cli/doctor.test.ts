@@ -21,6 +21,19 @@ describe('doctor', () => {
     expect(log.disposed).toEqual(['device']);
   });
 
+  test('whether kernels were measured here is told', async () => {
+    expect((await tilegrad(['doctor'])).out).toMatch(
+      /kernels +chosen by rules that were measured on such adapters; `npx tilegrad tune`/,
+    );
+    expect((await tilegrad(['doctor'], { measured: 3 })).out).toMatch(/kernels +chosen by measurement for 3 operators/);
+    const { code, out } = await tilegrad(['doctor', '--json'], { tuningWarning: 'the cache is ignored' });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      tuning: { measured: 0, path: '/cache/tuning.json', rulesMeasured: true },
+      advice: ['Nothing to worry about: the cache is ignored'],
+    });
+  });
+
   test('--json holds the whole diagnosis', async () => {
     const { code, out, err } = await tilegrad(['doctor', '--json']);
     expect(code).toBe(0);

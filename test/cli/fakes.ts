@@ -7,6 +7,8 @@ import type { Experiment } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import type { EpochLogs } from '../../src/nn/callbacks.ts';
+import type { Profile } from '../../src/tuner/profile.ts';
+import type { Tuned } from '../../src/tuner/session.ts';
 
 /** A terminal that remembers, and whose Ctrl-C a test presses. */
 export class FakeIo implements Io {
@@ -46,6 +48,11 @@ export interface FakeOptions {
   duringEpoch?(epoch: number, seed: number): void;
   openDevice?(): never;
   doctorLosses?: number[];
+  /** Choices in the tuner's cache, and what is said of a cache of no use. */
+  measured?: number;
+  tuningWarning?: string;
+  /** Called after each measurement of `tune`. */
+  duringTuning?(): void;
 }
 
 /** What happened to a fake engine. */
@@ -56,6 +63,9 @@ export interface Log {
   learningRates: number[];
   asked: { dir?: string; limit?: number }[];
   engineLoads: number;
+  fineTimestamps: boolean;
+  profiled: { samples: number; batchSize: number }[];
+  tunings: { problems: number; seconds?: number }[];
 }
 
 export function epochLogs(epoch: number, loss: number): EpochLogs {
@@ -71,9 +81,33 @@ export function epochLogs(epoch: number, loss: number): EpochLogs {
   };
 }
 
+const dispatch = { kernel: 'matmul', shapes: '[8,4] [4,2] [8,2]', ms: 2, flops: 4e6, bytes: 1e6 };
+
+export const fakeProfile: Profile = {
+  adapter: { name: 'llvmpipe (fake)', vendor: 'mesa', driver: 'Mesa 25.0.7', isSoftware: true },
+  clock: 'timestamps',
+  clockReason: null,
+  ceilings: { fmaGflops: 100, copyGBs: 10 },
+  step: {
+    ...{ ms: 9, dispatches: 1, submits: 1, createdObjects: 0 },
+    ...{ bytesUploaded: 16, bytesMoved: 3e6, flops: 8e6, peakBytes: 2.5e6 },
+  },
+  dispatches: [{ ...dispatch, workgroups: [1, 1, 1] }],
+  kernels: [{ ...dispatch, calls: 1, share: 1, gflops: 2, gbs: 0.5, ofFma: 0.02, ofCopy: 0.05 }],
+};
+
+export const fakeTuned: Tuned = {
+  ...{ operator: 'matmul', sizes: { m: 8 }, key: 'matmul m=8', shapes: '[8,4] [4,2] -> [8,2]', variant: 'subgroup' },
+  ms: { naive: 3, subgroup: 1.5 },
+  rejected: [{ variant: 'workgroup', reason: 'element 0 is NaN instead of 1' }],
+};
+
 /** An engine that trains nothing but behaves like one: the loss falls, the signal stops it between epochs. */
 export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log } {
-  const log: Log = { opened: 0, disposed: [], fits: [], learningRates: [], asked: [], engineLoads: 0 };
+  const log: Log = {
+    ...{ opened: 0, disposed: [], fits: [], learningRates: [], asked: [], engineLoads: 0 },
+    ...{ fineTimestamps: false, profiled: [], tunings: [] },
+  };
   const model = (): EngineModel => {
     let modelSeed = -1;
     return {
@@ -124,12 +158,33 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     classes: [],
   });
   const engine: Engine & DoctorEngine = {
-    async openDevice() {
+    async openDevice({ fineTimestamps = false } = {}) {
       options.openDevice?.();
       log.opened++;
+      log.fineTimestamps = fineTimestamps;
       return device();
     },
     createLoader: (_device, set) => ({ size: set.size, dispose: () => log.disposed.push('loader') }),
+    async loadTuning(_device, warn) {
+      if (options.tuningWarning) warn(options.tuningWarning);
+      return { path: '/cache/tuning.json', measured: options.measured ?? 0, rulesMeasured: true, hash: () => 'c0ffee' };
+    },
+    problemsOf: (_model, batchSize) => [{ operator: 'matmul', sizes: { m: batchSize } }],
+    async tune(_device, problems, { seconds, signal, onTuned }) {
+      log.tunings.push({ problems: problems.length, seconds });
+      const done: Tuned[] = [];
+      for (const [i, problem] of [...problems, { operator: 'conv2d', sizes: {} }].entries()) {
+        if (signal?.aborted) break;
+        done.push({ ...fakeTuned, ...problem });
+        onTuned?.(done[i]!, { done: i + 1, total: problems.length + 1 });
+        options.duringTuning?.();
+      }
+      return done;
+    },
+    async profileStep(_model, data, { batchSize }) {
+      log.profiled.push({ samples: data.size, batchSize });
+      return fakeProfile;
+    },
     async loadDataset(name, { dir, limit }) {
       log.asked.push({ dir, limit });
       const description = `${size} images`;

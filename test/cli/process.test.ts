@@ -94,6 +94,32 @@ describeOnDevice('on an adapter', () => {
     expect(counters.dispatches).toBeGreaterThan(0);
   });
 
+  test('run A1 --profile adds a profile and a trace of every dispatch', async () => {
+    const words = ['run', 'A1', '--profile', '--epochs', '1', ...small, '--out', join(out, 'profiled')];
+    const { code, out: text } = await tilegrad(words);
+    expect(code).toBe(0);
+    const { folder, profile } = JSON.parse(text);
+    const { traceEvents } = JSON.parse(readFileSync(join(folder, 'trace.json'), 'utf8'));
+    expect(profile.dispatches.length).toBeGreaterThan(20);
+    expect(profile.step).toMatchObject({ dispatches: profile.dispatches.length, submits: 1, createdObjects: 0 });
+    expect(traceEvents.filter(({ ph }: { ph: string }) => ph === 'X')).toHaveLength(profile.dispatches.length);
+    expect(Object.values(profile.ceilings).every((ceiling) => Number(ceiling) > 0)).toBe(true);
+  });
+
+  test('what tune measures, a run takes from the cache', async () => {
+    const env = { TILEGRAD_CACHE: join(out, 'cache') };
+    const run = (words: string[]) => runToEnd([cli, ...words], { cwd: out, env });
+    const tune = await run(['tune', 'A1', '--batch', '16', '--budget', '0.5', '--json']);
+    expect(tune.code, tune.err).toBe(0);
+    const { results, file, interrupted } = JSON.parse(tune.out);
+    expect(interrupted).toBe(false);
+    expect(results.flatMap(({ rejected }: { rejected: unknown[] }) => rejected)).toEqual([]);
+    const words = ['run', 'A1', '--epochs', '1', ...small, '--out', join(out, 'tuned')];
+    const { tuning } = runRecord.parse(JSON.parse((await run(words)).out));
+    expect(tuning).toMatchObject({ measured: results.length, file: results.length > 0 ? file : null });
+    expect(tuning.choicesHash).toMatch(/^[0-9a-f]{16}$/);
+  });
+
   test('Ctrl-C ends a run in order: exit 1, finished epochs kept', async () => {
     let sent = false;
     const words = ['run', 'A1', '--epochs', '100000', ...small, '--out', join(out, 'stopped')];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AdapterError, DeviceLostError } from '../../src/errors.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
-import { FakeIo, tilegrad } from './fakes.ts';
+import { FakeIo, fakeProfile, tilegrad } from './fakes.ts';
 
 let out: string;
 beforeEach(() => {
@@ -95,6 +95,56 @@ describe('a run that finishes', () => {
     expect(folder).toBe(result().folder);
     expect(record).toEqual(result().record);
     expect(err).toContain('Epoch 1/3');
+  });
+});
+
+describe('the choice of kernels', () => {
+  test('without a cache it is by rule, which the run says, with the way to change it', async () => {
+    const { out: text } = await tilegrad(['run', 'A1', '--out', out]);
+    expect(text).toContain('Kernels: chosen by rules that were measured on such adapters; `npx tilegrad tune`');
+    expect(result().record.tuning).toEqual({ measured: 0, file: null, choicesHash: 'c0ffee' });
+  });
+
+  test('measured choices are named with their file', async () => {
+    const { out: text } = await tilegrad(['run', 'A1', '--out', out], { measured: 11 });
+    expect(text).toContain('Kernels: chosen by measurement for 11 operators and sizes (/cache/tuning.json)');
+    expect(result().record.tuning).toEqual({ measured: 11, file: '/cache/tuning.json', choicesHash: 'c0ffee' });
+  });
+
+  test('a cache of no use is told of, once, and does no harm', async () => {
+    const { code, err } = await tilegrad(['run', 'A1', '--out', out], { tuningWarning: 'the cache is ignored' });
+    expect(code).toBe(0);
+    expect(err).toBe('Note: the cache is ignored\n');
+  });
+});
+
+describe('--profile', () => {
+  test('prints the table after the training, and leaves profile and trace', async () => {
+    const { code, out: text, log } = await tilegrad(['run', 'A1', '--profile', '--batch', '50', '--out', out]);
+    expect(code).toBe(0);
+    const { folder, files } = result();
+    expect(files).toEqual([...curves, 'profile.json', 'run.json', 'trace.json'].sort());
+    expect(log).toMatchObject({ fineTimestamps: true, profiled: [{ samples: 1000, batchSize: 50 }] });
+    expect(text).toMatch(/matmul │ \[8,4\] -> \[8,2\] │ +1 │ 2\.00 │ 100\.0%/);
+    expect(text.indexOf('matmul')).toBeGreaterThan(text.indexOf('Epoch 3/3'));
+    const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+    expect(read('profile.json')).toEqual(fakeProfile);
+    expect(read('trace.json').traceEvents.at(-1)).toMatchObject({ name: 'matmul', ph: 'X', ts: 0, dur: 2000 });
+  });
+
+  test('with --json it is in the one document', async () => {
+    const { out: text } = await tilegrad(['run', 'A1', '--profile', '--json', '--out', out]);
+    expect(JSON.parse(text).profile).toEqual(fakeProfile);
+  });
+
+  test('a run that was stopped is not profiled', async () => {
+    const io = new FakeIo();
+    const { log } = await tilegrad(['run', 'A1', '--profile', '--out', out], {
+      io,
+      duringEpoch: () => io.pressCtrlC(),
+    });
+    expect(log.profiled).toEqual([]);
+    expect(result().files).not.toContain('profile.json');
   });
 });
 

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { packTar } from 'modern-tar';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { cacheDir } from '../../src/cache-dir.ts';
 import { datasets } from '../../src/data/datasets.ts';
 import { loadDataset } from '../../src/data/files.ts';
-import { cacheDir, packageRoot } from '../../src/data/folders.ts';
+import { packageRoot } from '../../src/data/folders.ts';
 import { datasetStatus } from '../../src/data/locate.ts';
 import type { DatasetName } from '../../src/data/types.ts';
 import { ArgumentError, DataError, UsageError } from '../../src/errors.ts';
@@ -201,6 +202,8 @@ describe('MNIST', () => {
 
 describe('where data is looked for', () => {
   test('the cache folder of each system', () => {
+    expect(cacheDir({ TILEGRAD_CACHE: '/t', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/t');
+    expect(cacheDir({ TILEGRAD_CACHE: 'relative', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
     expect(cacheDir({ XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
     expect(cacheDir({ XDG_CACHE_HOME: 'relative' }, 'linux')).toMatch(/\/\.cache\/tilegrad$/);
     expect(cacheDir({}, 'darwin')).toMatch(/\/Library\/Caches\/tilegrad$/);

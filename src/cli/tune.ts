@@ -1,0 +1,141 @@
+import cliProgress from 'cli-progress';
+import { AbortedError } from '../errors.ts';
+import { table } from '../report/tables.ts';
+import type { Problem } from '../tuner/bench.ts';
+import type { Tuned } from '../tuner/session.ts';
+import type { Engine, EngineDevice } from './engine.ts';
+import type { Experiment } from './experiment.ts';
+import { adapterText } from './format.ts';
+import { listenForInterrupt } from './interrupt.ts';
+import { type Io, json, line, type OutputStream } from './io.ts';
+import { chooseName } from './options.ts';
+
+export interface TuneCommandOptions {
+  batch?: number;
+  /** Seconds. */
+  budget?: number;
+  json?: boolean;
+}
+
+/** Networks that are known by a name of their own, and the experiment that has them. */
+const NETWORKS: Readonly<Record<string, string>> = { lenet: 'A1' };
+
+/** The experiments that names on the command line mean; all of them for none. */
+export function chooseExperiments(experiments: readonly Experiment[], names: readonly string[]): readonly Experiment[] {
+  if (names.length === 0) return experiments;
+  const known = [...experiments.map(({ id }) => id), ...Object.keys(NETWORKS)];
+  const chosen = names.map((name) => chooseName('experiment', name, known, 'See `npx tilegrad list`.'));
+  return experiments.filter(({ id }) => chosen.some((name) => (NETWORKS[name] ?? name) === id));
+}
+
+/**
+ * `tilegrad tune`: measures which kernels are fastest on this adapter for the sizes that experiments need, and keeps the
+ * result for every later run.
+ *
+ * @throws AbortedError after Ctrl-C, once what was measured is kept.
+ */
+export async function tuneExperiments(
+  experiments: readonly Experiment[],
+  options: TuneCommandOptions,
+  io: Io,
+  engine: Engine,
+): Promise<void> {
+  const text = options.json ? io.stderr : io.stdout;
+  const progress = new TuneProgress(io.stderr);
+  const interrupt = listenForInterrupt(io, (isFirst) => {
+    progress.stop();
+    if (isFirst) line(io.stderr, 'Stopping after the current kernel; press Ctrl-C again to exit at once.');
+  });
+  const device = await engine.openDevice();
+  try {
+    const { path } = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
+    line(text, `Adapter: ${adapterText(device.info)}`);
+    const problems = experiments.flatMap((experiment) => problemsOfExperiment(experiment, options, device, engine));
+    const tuned = await engine.tune(device, problems, {
+      seconds: options.budget,
+      signal: interrupt.signal,
+      onTuned: (one, { done, total }) => progress.show(one, done, total),
+    });
+    progress.stop();
+    const interrupted = interrupt.signal.aborted;
+    if (options.json) json(io.stdout, { adapter: device.info, file: path, interrupted, results: tuned });
+    else if (tuned.length > 0) line(text, tuneTable(tuned));
+    if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are kept in ${path}`);
+    line(
+      text,
+      tuned.length > 0 ? `Kept in ${path}` : 'There was nothing to choose: each operator has one kernel here.',
+    );
+  } finally {
+    progress.stop();
+    interrupt.dispose();
+    device.dispose();
+  }
+}
+
+function problemsOfExperiment(
+  { createModel, createOptimizer, loss, defaults }: Experiment,
+  { batch = defaults.batchSize }: TuneCommandOptions,
+  device: EngineDevice,
+  engine: Engine,
+): Problem[] {
+  const model = createModel();
+  try {
+    model.build(device, { seed: defaults.seed });
+    model.compile({ optimizer: createOptimizer(defaults.learningRate), loss });
+    return engine.problemsOf(model, batch);
+  } finally {
+    model.dispose();
+  }
+}
+
+/** What was chosen and what it was chosen from, with each variant's time and how many times as fast as the reference it is. */
+export function tuneTable(tuned: readonly Tuned[]): string {
+  const rows = tuned.map(({ operator, shapes, variant, ms, rejected }) => {
+    const times = [
+      ...Object.entries(ms).map(([name, one]) => `${name} ${one.toFixed(3)}`),
+      ...rejected.map(({ variant, reason }) => `${variant} WRONG: ${reason}`),
+    ];
+    // The reference comes first; alone, it was not timed.
+    const [reference = Number.NaN] = Object.values(ms);
+    const ratio = variant in ms ? `${(reference / ms[variant]!).toFixed(2)}x` : '';
+    return [operator, shapes, variant, times.join('\n'), ratio];
+  });
+  return table(['operator', 'shapes', 'chosen', 'ms of each', 'of reference'], rows, [4]);
+}
+
+/** A bar on a terminal, elsewhere a line for each measurement. */
+class TuneProgress {
+  #terminal: OutputStream;
+  #bar: cliProgress.SingleBar | undefined;
+
+  constructor(terminal: OutputStream) {
+    this.#terminal = terminal;
+  }
+
+  show({ operator, shapes, variant }: Tuned, done: number, total: number): void {
+    const what = `${operator} ${shapes}: ${variant}`;
+    if (!this.#terminal.isTTY) {
+      line(this.#terminal, `[${done}/${total}] ${what}`);
+      return;
+    }
+    if (this.#bar === undefined) {
+      this.#bar = new cliProgress.SingleBar(
+        {
+          format: '{bar} {value}/{total}  {what}',
+          stream: this.#terminal as NodeJS.WritableStream,
+          barsize: 20,
+          clearOnComplete: true,
+        },
+        cliProgress.Presets.shades_classic,
+      );
+      this.#bar.start(total, done, { what });
+    } else {
+      this.#bar.update(done, { what });
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}

@@ -1,0 +1,25 @@
+/** Sizes that an operator's best kernel depends on: a flat list of names and whole numbers. */
+export type ProblemSizes = Readonly<Record<string, number>>;
+
+/** A choice between kernels that was made: for which operator and sizes, and which variant. */
+export interface Choice {
+  operator: string;
+  sizes: ProblemSizes;
+  variant: string;
+}
+
+/** `conv2d batch=256 height=32 ...`: names an operator at certain sizes, in the tuner's cache too. */
+export function choiceKey(operator: string, sizes: ProblemSizes): string {
+  return [operator, ...Object.entries(sizes).map(([name, value]) => `${name}=${value}`)].join(' ');
+}
+
+/**
+ * Which variant of an operator's kernels runs at which sizes on a device: what was measured, and what was chosen so far.
+ * Recorded programs keep the kernels they were recorded with.
+ */
+export class Choices {
+  /** Variants by `choiceKey`, as the tuner found them. */
+  readonly measured = new Map<string, string>();
+  /** Every choice made on this device, by `choiceKey`. With the seed and the adapter it decides all bits. */
+  readonly made = new Map<string, Choice>();
+}

@@ -1,0 +1,199 @@
+import type { Device } from './device.ts';
+import type { Program } from './recorder.ts';
+import { Storage } from './storage.ts';
+import { boundArrays } from './work.ts';
+
+/** How the dispatches of a program were timed, and what came out. */
+export interface Timing {
+  /** `timestamps`: the GPU's own clock, around each dispatch of whole runs. `serialised`: each alone, waited for. */
+  clock: 'timestamps' | 'serialised';
+  /** Why it was not timestamps; null where it was. */
+  reason: string | null;
+  /** Milliseconds of each dispatch, the median of several. */
+  ms: number[];
+  /** Milliseconds of a run of the whole program, submitted at once; the median of several. */
+  programMs: number;
+}
+
+export interface TimingOptions {
+  /** Seconds to spend; short kernels are timed more often within it, and a slow program may need more. Default 5. */
+  seconds?: number;
+  /** Milliseconds since any moment; for tests. */
+  now?: () => number;
+}
+
+/** What a query set may hold. */
+const MAX_QUERIES = 4096;
+const MIN_ROUNDS = 3;
+const MAX_ROUNDS = 50;
+/** A submit and a wait should be this small a part of what is timed. */
+const OVERHEAD_SHARE = 0.05;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** One run of a program as timestamps tell it: begin and end of each dispatch in nanoseconds, and the wall time around it all. */
+export interface TimedRun {
+  times: readonly bigint[];
+  wallMs: number;
+}
+
+/**
+ * Why these timestamps cannot be believed, or null: they must not run backwards, dispatches must follow each other, all
+ * of them must fit into the wall time and make a fair part of it, and the clock must be fine enough for what it timed.
+ */
+export function whyNotTrusted(runs: readonly TimedRun[]): string | null {
+  for (const { times, wallMs } of runs) {
+    if (times.some((time, i) => i > 0 && time < times[i - 1]!)) return 'they run backwards';
+    const span = Number(times.at(-1)! - times[0]!) / 1e6;
+    if (span === 0) return 'they stand still';
+    if (span > 1.05 * wallMs + 0.1)
+      return `they add up to ${span.toFixed(1)} ms of ${wallMs.toFixed(1)} ms that passed`;
+    if (span < 0.05 * wallMs)
+      return `they account for only ${span.toFixed(1)} ms of ${wallMs.toFixed(1)} ms that passed`;
+  }
+  const dispatches = runs.flatMap(({ times }) => durations(times));
+  const mean = dispatches.reduce((sum, ms) => sum + ms, 0) / dispatches.length;
+  const resolution = resolutionOf(runs.flatMap(({ times }) => times));
+  if (resolution > 0.05 * mean) {
+    return `their resolution of ${(1000 * resolution).toFixed(0)} us is too coarse for dispatches of ${(1000 * mean).toFixed(0)} us`;
+  }
+  return null;
+}
+
+/** Milliseconds between the begin and the end of each dispatch. */
+function durations(times: readonly bigint[]): number[] {
+  return Array.from({ length: times.length / 2 }, (_, i) => Number(times[2 * i + 1]! - times[2 * i]!) / 1e6);
+}
+
+/** What a clock counts in, in milliseconds: the greatest common divisor of the steps between timestamps. */
+function resolutionOf(times: readonly bigint[]): number {
+  const divisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : divisor(b, a % b));
+  const first = times.reduce((least, time) => (time < least ? time : least));
+  return Number(times.reduce((so, time) => divisor(so, time - first), 0n)) / 1e6;
+}
+
+/**
+ * Times every dispatch of a program by the GPU's timestamps where they can be trusted, else alone. The program runs many
+ * times for that: see `preserving`.
+ */
+export async function timeProgram(device: Device, program: Program, options: TimingOptions = {}): Promise<Timing> {
+  const { seconds = 5, now = () => performance.now() } = options;
+  program.run(); // compiles
+  await device.sync();
+  const programMs = await timeWhole(device, program, 250 * seconds, now);
+  const stamped = await timeByStamps(device, program, { rounds: Math.round((500 * seconds) / programMs), now });
+  if (typeof stamped !== 'string') return { clock: 'timestamps', reason: null, ms: stamped, programMs };
+  const ms = await timeAlone(device, program, 750 * seconds, now);
+  return { clock: 'serialised', reason: stamped, ms, programMs };
+}
+
+const within = (rounds: number) => Math.max(MIN_ROUNDS, Math.min(MAX_ROUNDS, rounds));
+
+/** Milliseconds of the whole program, the median of several. */
+async function timeWhole(device: Device, program: Program, budget: number, now: () => number): Promise<number> {
+  const once = async (times: number) => {
+    const begun = now();
+    for (let i = 0; i < times; i++) program.run();
+    await device.sync();
+    return (now() - begun) / times;
+  };
+  const first = await once(1);
+  // Several in flight, as in training, where the host is a few steps ahead.
+  const times = first < 20 ? 5 : 1;
+  const rounds = within(Math.floor(budget / (times * first)));
+  const all: number[] = [];
+  for (let i = 0; i < rounds; i++) all.push(await once(times));
+  return median(all);
+}
+
+/** Milliseconds a dispatch by timestamps, or why they cannot be had. */
+async function timeByStamps(
+  device: Device,
+  program: Program,
+  { rounds, now }: { rounds: number; now: () => number },
+): Promise<number[] | string> {
+  const count = 2 * program.dispatches;
+  if (!device.gpu.features.has('timestamp-query')) return 'the adapter has no timestamps';
+  if (count > MAX_QUERIES) return `the program has more than ${MAX_QUERIES / 2} dispatches`;
+  if (count === 0) return 'the program is empty';
+  const querySet = device.gpu.createQuerySet({ type: 'timestamp', count });
+  const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
+  const buffer = device.gpu.createBuffer({ label: 'timestamps', size: 8 * count, usage });
+  const resolved = new Storage(buffer, 0, 8 * count, null);
+  try {
+    const runs: TimedRun[] = [];
+    for (let i = 0; i <= within(rounds); i++) {
+      await device.sync();
+      const begun = now();
+      program.runTimed(querySet, buffer);
+      const bytes = await device.read(resolved);
+      // The first may find other clocks and caches than the ones after it.
+      if (i > 0) runs.push({ times: [...new BigUint64Array(bytes)], wallMs: now() - begun });
+    }
+    const doubt = whyNotTrusted(runs);
+    if (doubt) return `its timestamps cannot be trusted: ${doubt}`;
+    const all = runs.map(({ times }) => durations(times));
+    return program.commands.map((_, i) => median(all.map((ms) => ms[i]!)));
+  } finally {
+    querySet.destroy();
+    buffer.destroy();
+  }
+}
+
+/** Milliseconds a dispatch, each submitted alone and waited for, often enough to drown the submit and the wait. */
+async function timeAlone(device: Device, program: Program, budget: number, now: () => number): Promise<number[]> {
+  const timed = async (submit: () => void) => {
+    const begun = now();
+    submit();
+    await device.sync();
+    return now() - begun;
+  };
+  const waits: number[] = [];
+  for (let i = 0; i < 10; i++) waits.push(await timed(() => {}));
+  const overhead = median(waits);
+  const share = budget / program.dispatches / MIN_ROUNDS;
+  const ms: number[] = [];
+  // In order, so that each finds in its inputs what it finds in a whole run.
+  for (let i = 0; i < program.dispatches; i++) {
+    const first = Math.max((await timed(() => program.runOnly(i))) - overhead, 1e-4);
+    const wanted = Math.max(1, Math.ceil(overhead / OVERHEAD_SHARE / first));
+    const times = Math.max(1, Math.min(wanted, 2000, Math.floor(share / first)));
+    const rounds: number[] = [];
+    for (let round = 0; round < MIN_ROUNDS; round++)
+      rounds.push((await timed(() => program.runOnly(i, times))) / times);
+    ms.push(median(rounds));
+  }
+  return ms;
+}
+
+/** Runs `body`, then puts back what `program` writes outside of its own buffers: weights, say, and running sums. */
+export async function preserving<T>(device: Device, program: Program, body: () => Promise<T>): Promise<T> {
+  const copies = writtenOutside(program).map((array) => {
+    const copy = device.allocate(array.bytes);
+    device.copy(array, copy);
+    return { array, copy };
+  });
+  const result = await body(); // an error here is the device's, which then has nothing left to put back
+  for (const { array, copy } of copies) {
+    device.copy(copy, array);
+    copy.release();
+  }
+  await device.sync();
+  return result;
+}
+
+/** The ranges that a program writes but does not own, each once. */
+function writtenOutside(program: Program): Storage[] {
+  const found: Storage[] = [];
+  for (const { array, written } of program.commands.flatMap(boundArrays)) {
+    const known = found.some(
+      ({ buffer, offset, bytes }) => buffer === array.buffer && offset === array.offset && bytes === array.bytes,
+    );
+    if (written && !known && !program.owns(array.buffer)) found.push(array);
+  }
+  return found;
+}

@@ -1,0 +1,67 @@
+import { type Choice, choiceKey } from '../gpu/choices.ts';
+import type { Device } from '../gpu/device.ts';
+import { DeviceArray } from '../kernels/array.ts';
+import { tunables } from '../kernels/tunable.ts';
+import { RandomStream } from '../random.ts';
+import { type Bench, toleranceOf } from './tune.ts';
+
+/** An operator at certain sizes, for which a variant is to be chosen. */
+export type Problem = Pick<Choice, 'operator' | 'sizes'>;
+
+export const keyOf = ({ operator, sizes }: Problem): string => choiceKey(operator, sizes);
+
+/** The problem's variants that serve this adapter, the reference first. */
+export function servingVariants(device: Device, { operator, sizes }: Problem): string[] {
+  const tunable = tunables[operator]!;
+  return tunable.variants.filter((variant) => tunable.serves(variant, device, sizes));
+}
+
+/** Random values before they come again, for speed; a prime, so that they do not line up with any axis. */
+const PERIOD = 65_537;
+
+/** Values in -1 .. 1, the same in every call. */
+function randomArray(device: Device, shape: readonly number[], stream: number): DeviceArray {
+  const array = DeviceArray.empty(device, shape).keep();
+  const random = new RandomStream(stream, 'initializer', 0);
+  const values = Float32Array.from({ length: Math.min(PERIOD, array.size) }, () => 2 * random.uniform() - 1);
+  device.upload(
+    array.storage,
+    Float32Array.from({ length: array.size }, (_, i) => values[i % PERIOD]!),
+  );
+  return array;
+}
+
+/** Runs `body` with the variants of an operator ready to be checked and timed on a device. */
+export async function withBench<T>(device: Device, problem: Problem, body: (bench: Bench) => Promise<T>): Promise<T> {
+  const { operator, sizes } = problem;
+  const tunable = tunables[operator]!;
+  const [first, second] = tunable.inputs(sizes);
+  const inputs = [randomArray(device, first, 1), randomArray(device, second, 2)] as const;
+  const into = DeviceArray.empty(device, tunable.output(sizes)).keep();
+  const poison = new Float32Array(into.size).fill(Number.NaN);
+  const variants = servingVariants(device, problem);
+  const programs = new Map(
+    variants.map((variant) => [variant, device.record(() => tunable.run(variant, sizes, inputs, into))]),
+  );
+  try {
+    return await body({
+      variants,
+      tolerance: toleranceOf(tunable.sumLength(sizes)),
+      async result(variant) {
+        device.upload(into.storage, poison); // what a kernel leaves out must not pass for the result before
+        programs.get(variant)!.run();
+        return new Float32Array(await device.read(into.storage));
+      },
+      async time(variant, times) {
+        const program = programs.get(variant)!;
+        const begun = performance.now();
+        program.run(times);
+        await device.sync();
+        return performance.now() - begun;
+      },
+    });
+  } finally {
+    for (const program of programs.values()) program.dispose();
+    for (const array of [...inputs, into]) array.dispose();
+  }
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeWhole } from '../atomic-file.ts';
+import { createFolders } from '../create-folders.ts';
+import { FileError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { AdapterInfo } from '../gpu/info.ts';
+import { tunables } from '../kernels/tunable.ts';
+import type { Tuned } from './session.ts';
+
+/** What figures hold for: another adapter, driver or version of tilegrad measures anew. */
+const identitySchema = z.object({
+  name: z.string(),
+  vendor: z.string(),
+  architecture: z.string(),
+  driver: z.string(),
+  tilegrad: z.string(),
+});
+export type TuningIdentity = z.infer<typeof identitySchema>;
+
+const entrySchema = z.object({
+  operator: z.string(),
+  variant: z.string(),
+  /** Of all shaders of the operator, when it was measured. */
+  shaders: z.string(),
+  ms: z.record(z.string(), z.number()),
+  rejected: z.array(z.object({ variant: z.string(), reason: z.string() })),
+  measuredAt: z.string(),
+});
+
+/** A cache file: what was measured on one adapter, by `choiceKey`. */
+const fileSchema = z.object({
+  schemaVersion: z.literal(1),
+  identity: identitySchema,
+  entries: z.record(z.string(), entrySchema),
+});
+type TuningFile = z.infer<typeof fileSchema>;
+
+const hashOf = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
+
+/** By operator, the hash of its variants and their shaders. */
+function shaderHashes(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(tunables).map(([operator, { variants, shaders }]) => [operator, hashOf([variants, shaders])]),
+  );
+}
+
+export function identityOf(info: AdapterInfo, tilegrad: string): TuningIdentity {
+  const { name, vendor, architecture, driver } = info;
+  return { name, vendor, architecture, driver, tilegrad };
+}
+
+/**
+ * The tuner's memory for one adapter, a JSON file. A file that is missing, damaged or of another adapter counts as empty:
+ * nothing fails for lack of it.
+ */
+export class TuningCache {
+  readonly path: string;
+  private readonly file: TuningFile;
+
+  /**
+   * @param folder where cache files lie; it need not exist
+   * @param warn told in one sentence when there is a file of no use
+   * @param shaders by operator, the hash of its kernels; for tests
+   */
+  constructor(
+    folder: string,
+    identity: TuningIdentity,
+    warn: (message: string) => void,
+    private readonly shaders: Readonly<Record<string, string>> = shaderHashes(),
+  ) {
+    this.path = join(folder, `tuning-${hashOf(identity)}.json`);
+    this.file = this.read(identity, warn);
+  }
+
+  private read(identity: TuningIdentity, warn: (message: string) => void): TuningFile {
+    const empty: TuningFile = { schemaVersion: 1, identity, entries: {} };
+    if (!existsSync(this.path)) return empty;
+    try {
+      const file = fileSchema.parse(JSON.parse(readFileSync(this.path, 'utf8')));
+      if (hashOf(file.identity) !== hashOf(identity)) throw new Error('it is of another adapter');
+      return file;
+    } catch (error) {
+      const why = error instanceof z.ZodError ? 'it does not look like one' : (error as Error).message.split('\n')[0];
+      warn(`the tuner's cache ${this.path} is ignored: ${why}. \`npx tilegrad tune\` replaces it.`);
+      return empty;
+    }
+  }
+
+  /** The variant measured for each `choiceKey`, but for operators whose kernels have changed since. */
+  choices(): Map<string, string> {
+    const valid = Object.entries(this.file.entries).filter(
+      ([, { operator, shaders }]) => shaders === this.shaders[operator],
+    );
+    return new Map(valid.map(([key, { variant }]) => [key, variant]));
+  }
+
+  /** Adds what was measured and writes the file. @throws FileError */
+  save(tuned: readonly Tuned[], now = new Date()): void {
+    const { entries } = this.file;
+    for (const [key, { operator, shaders }] of Object.entries(entries)) {
+      if (shaders !== this.shaders[operator]) delete entries[key];
+    }
+    for (const { key, operator, variant, ms, rejected } of tuned) {
+      entries[key] = {
+        operator,
+        variant,
+        shaders: this.shaders[operator]!,
+        ms,
+        rejected,
+        measuredAt: now.toISOString(),
+      };
+    }
+    try {
+      createFolders(join(this.path, '..'));
+      writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
+    } catch (cause) {
+      throw new FileError(`the tuner's cache ${this.path} cannot be written: ${(cause as Error).message}`, { cause });
+    }
+  }
+}
+
+/** A hash of every choice of a kernel made on a device so far. With seed and adapter it stands for all bits of a result. */
+export function choicesHash(device: Pick<Device, 'choices'>): string {
+  return hashOf([...device.choices.made].map(([key, { variant }]) => [key, variant]).sort());
+}

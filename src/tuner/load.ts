@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { version } from '../../package.json';
+import { cacheDir } from '../cache-dir.ts';
+import type { Device } from '../gpu/device.ts';
+import { rulesAreMeasured } from '../kernels/choice.ts';
+import type { Problem } from './bench.ts';
+import type { TuningCache } from './cache.ts';
+import { type SessionOptions, type Tuned, tuneProblems } from './session.ts';
+
+export interface TuningOptions {
+  /** Where the cache files lie. Default: `tuning` in tilegrad's cache folder. */
+  folder?: string;
+  /** Told in one sentence when there is a cache file of no use. Default: nobody. */
+  warn?: (message: string) => void;
+}
+
+/** What a device knows of its best kernels. */
+export interface Tuning {
+  /** The cache file of this adapter, driver and version of tilegrad; it need not exist. */
+  path: string;
+  /** Operators and sizes that have been measured; the others go by rule. */
+  measured: number;
+  /** Whether the rules for the others rest on measurements made on such adapters, or only on what is known of them. */
+  rulesMeasured: boolean;
+  /** A hash of all choices made on the device so far: with seed and adapter it decides every bit of a result. */
+  hash(): string;
+}
+
+async function open(device: Device, { folder, warn = () => {} }: TuningOptions): Promise<TuningCache> {
+  const { TuningCache, identityOf } = await import('./cache.ts');
+  return new TuningCache(folder ?? join(cacheDir(), 'tuning'), identityOf(device.info, version), warn);
+}
+
+/**
+ * Takes over what `tilegrad tune` (or `tune`) measured on this adapter: from now on the fastest kernels run where they are
+ * known. Call it before anything is recorded, or the same seed may give other bits. Without a cache file nothing changes.
+ */
+export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
+  const { choicesHash } = await import('./cache.ts');
+  const cache = await open(device, options);
+  const choices = cache.choices();
+  for (const [key, variant] of choices) device.choices.measured.set(key, variant);
+  const rulesMeasured = rulesAreMeasured(device.info);
+  return { path: cache.path, measured: choices.size, rulesMeasured, hash: () => choicesHash(device) };
+}
+
+/**
+ * Measures the kernels that serve these problems (see `problemsOf`), uses the fastest from now on, and writes them into the
+ * cache one by one, so that an end in the midst loses nothing.
+ * @throws FileError when the cache cannot be written; ArgumentError when the clock is too coarse for the seconds given
+ */
+export async function tune(
+  device: Device,
+  problems: readonly Problem[],
+  options: SessionOptions & TuningOptions = {},
+): Promise<Tuned[]> {
+  const cache = await open(device, options);
+  return tuneProblems(device, problems, {
+    ...options,
+    onTuned(tuned, progress) {
+      cache.save([tuned]);
+      options.onTuned?.(tuned, progress);
+    },
+  });
+}

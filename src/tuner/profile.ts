@@ -1,0 +1,174 @@
+import { ArgumentError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { AdapterInfo, Counters } from '../gpu/info.ts';
+import type { Program } from '../gpu/recorder.ts';
+import { preserving, type TimingOptions, timeProgram } from '../gpu/timing.ts';
+import { bytesMoved } from '../gpu/work.ts';
+import type { BatchSource } from '../nn/batch-source.ts';
+import type { Model } from '../nn/model.ts';
+import { recordTrainingStep } from '../nn/training-step.ts';
+import { type Ceilings, measureCeilings } from './ceiling.ts';
+
+/** One dispatch of a profiled program. */
+export interface ProfiledDispatch {
+  kernel: string;
+  /** Shapes of the arrays bound, in the shader's order: `[256,32,32,3] [5,5,3,6] [6] [256,28,28,6]`. */
+  shapes: string;
+  workgroups: [number, number, number];
+  ms: number;
+  /** Floating-point operations, a multiply-add counting as two; 0 where counting them says nothing. */
+  flops: number;
+  /** Bytes it must read and write: each array once. Caches that are too small make it more. */
+  bytes: number;
+}
+
+/** All dispatches of one kernel on the same shapes. FLOP and bytes are those of one call, times those of all together. */
+export interface KernelProfile {
+  kernel: string;
+  shapes: string;
+  calls: number;
+  ms: number;
+  /** Of the time of all dispatches. */
+  share: number;
+  flops: number;
+  bytes: number;
+  gflops: number;
+  gbs: number;
+  /** Shares of the adapter's ceilings. */
+  ofFma: number;
+  ofCopy: number;
+}
+
+export interface Profile {
+  adapter: Pick<AdapterInfo, 'name' | 'vendor' | 'driver' | 'isSoftware'>;
+  /** How dispatches were timed (see `Timing`). */
+  clock: 'timestamps' | 'serialised';
+  clockReason: string | null;
+  /** Measured just before. */
+  ceilings: Ceilings;
+  /** One run of the whole program in steady state. */
+  step: {
+    /** Wall time; the sum over the dispatches differs from it by what lies between them. */
+    ms: number;
+    dispatches: number;
+    submits: number;
+    /** Pipelines, bind groups and buffers created. */
+    createdObjects: number;
+    bytesUploaded: number;
+    /** Moved by all dispatches. */
+    bytesMoved: number;
+    flops: number;
+    /** Memory the program holds for its intermediate results: buffers are shared by those that do not live at once. */
+    peakBytes: number;
+  };
+  /** In the order of the program. */
+  dispatches: ProfiledDispatch[];
+  /** The slowest first. */
+  kernels: KernelProfile[];
+}
+
+export interface ProfileOptions extends TimingOptions {
+  /** Known already, or measured now. */
+  ceilings?: Ceilings;
+}
+
+const created = (counters: Counters) =>
+  counters.pipelinesCreated + counters.bindGroupsCreated + counters.buffersCreated;
+
+/**
+ * Where the time of a recorded program goes, dispatch by dispatch, held against what the adapter can do. What the program
+ * writes outside of its own buffers is put back as it was.
+ *
+ * @param run Runs the program once as its user does; by default `program.run()`.
+ */
+export async function profileProgram(
+  device: Device,
+  program: Program,
+  options: ProfileOptions & { run?: () => void } = {},
+): Promise<Profile> {
+  if (program.dispatches === 0) throw new ArgumentError('profile: the program dispatches nothing');
+  const { run = () => program.run() } = options;
+  const ceilings = options.ceilings ?? (await measureCeilings(device));
+  const { timing, before, after } = await preserving(device, program, async () => {
+    run();
+    const timing = await timeProgram(device, program, options);
+    const before = { ...device.counters };
+    run();
+    return { timing, before, after: { ...device.counters } };
+  });
+  const dispatches = program.commands.map(
+    (command, i): ProfiledDispatch => ({
+      kernel: command.pipeline.name,
+      shapes: (command.work?.shapes ?? []).map((shape) => `[${shape}]`).join(' '),
+      workgroups: [...command.workgroups],
+      ms: timing.ms[i]!,
+      flops: command.work?.flops ?? 0,
+      bytes: bytesMoved(command),
+    }),
+  );
+  const { name, vendor, driver, isSoftware } = device.info;
+  return {
+    adapter: { name, vendor, driver, isSoftware },
+    clock: timing.clock,
+    clockReason: timing.reason,
+    ceilings,
+    step: {
+      ms: timing.programMs,
+      dispatches: after.dispatches - before.dispatches,
+      submits: after.submits - before.submits,
+      createdObjects: created(after) - created(before),
+      bytesUploaded: after.bytesUploaded - before.bytesUploaded,
+      bytesMoved: sum(dispatches, 'bytes'),
+      flops: sum(dispatches, 'flops'),
+      peakBytes: program.bytes,
+    },
+    dispatches,
+    kernels: byKernel(dispatches, ceilings),
+  };
+}
+
+const sum = (rows: readonly ProfiledDispatch[], key: 'ms' | 'flops' | 'bytes') =>
+  rows.reduce((total, row) => total + row[key], 0);
+
+/** Dispatches of the same kernel on the same shapes in one row each, the slowest first. */
+export function byKernel(dispatches: readonly ProfiledDispatch[], ceilings: Ceilings): KernelProfile[] {
+  const groups = new Map<string, ProfiledDispatch[]>();
+  for (const dispatch of dispatches) {
+    const { kernel, shapes, flops, bytes } = dispatch;
+    const key = JSON.stringify([kernel, shapes, flops, bytes]);
+    groups.set(key, [...(groups.get(key) ?? []), dispatch]);
+  }
+  const total = sum(dispatches, 'ms');
+  const rows = [...groups.values()].map((group): KernelProfile => {
+    const { kernel, shapes, flops, bytes } = group[0]!;
+    const ms = sum(group, 'ms');
+    const [gflops, gbs] = [sum(group, 'flops') / ms / 1e6, sum(group, 'bytes') / ms / 1e6];
+    return {
+      ...{ kernel, shapes, calls: group.length, ms, share: ms / total, flops, bytes, gflops, gbs },
+      ...{ ofFma: gflops / ceilings.fmaGflops, ofCopy: gbs / ceilings.copyGBs },
+    };
+  });
+  return rows.sort((a, b) => b.ms - a.ms);
+}
+
+/**
+ * Where the time of a training step goes: the step that `fit` would record for this model and data, on its first batch. Weights,
+ * optimiser state and running statistics are the same afterwards.
+ *
+ *     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
+ *     const profile = await profileStep(model, loader, { batchSize: 256 });
+ *     console.table(profile.kernels);
+ * @throws ArgumentError, ShapeError as `fit` does
+ */
+export async function profileStep(
+  model: Model,
+  data: BatchSource,
+  options: ProfileOptions & { batchSize?: number } = {},
+): Promise<Profile> {
+  const step = recordTrainingStep('profileStep', model, data, options);
+  try {
+    return await profileProgram(model.device, step.program, { ...options, run: step.run });
+  } finally {
+    step.dispose();
+  }
+}

@@ -1,0 +1,93 @@
+import { Tensor } from '../autograd/tensor.ts';
+import type { Device } from '../gpu/device.ts';
+import { DeviceArray } from '../kernels/array.ts';
+import { tunables } from '../kernels/tunable.ts';
+import type { BatchSource } from '../nn/batch-source.ts';
+import type { Model } from '../nn/model.ts';
+import { recordTrainingStep } from '../nn/training-step.ts';
+import { keyOf, type Problem, servingVariants, withBench } from './bench.ts';
+import { clockResolution, type Measurement, tuneOperator } from './tune.ts';
+
+/** A problem with what was measured for it. */
+export interface Tuned extends Problem, Measurement {
+  key: string;
+  /** `[256,400] [400,120] -> [256,120]`. */
+  shapes: string;
+}
+
+export interface SessionOptions {
+  /** Seconds for everything; what it is too short for stays by rule. Default: half a second of timing a problem. */
+  seconds?: number;
+  /** Ends after the problem under way; what was measured counts. */
+  signal?: AbortSignal;
+  /** Called when a problem is done. */
+  onTuned?(tuned: Tuned, progress: { done: number; total: number }): void;
+}
+
+/** Data of the right shape and no contents: enough to record a step. */
+function shapesOnly(model: Model, batchSize: number): BatchSource {
+  const { device } = model;
+  const sampleShape = model.inputShape;
+  return {
+    device,
+    size: batchSize,
+    sampleShape,
+    classes: model.outputShape.at(-1) ?? 1,
+    batch: (_order, _state, batch) => ({
+      x: new Tensor(DeviceArray.empty(device, [batch, ...sampleShape])),
+      labels: new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32' })),
+    }),
+  };
+}
+
+/** What a training step of a built and compiled model has to choose kernels for, the longest computations first. */
+export function problemsOf(model: Model, batchSize: number): Problem[] {
+  const { made } = model.device.choices;
+  const before = new Map(made);
+  made.clear();
+  recordTrainingStep('tune', model, shapesOnly(model, batchSize), { batchSize }).dispose();
+  const found = [...made.values()];
+  for (const [key, choice] of before) made.set(key, choice);
+  return byWeight(found);
+}
+
+const byWeight = (problems: Problem[]): Problem[] => {
+  const flops = ({ operator, sizes }: Problem) => tunables[operator]!.flops(sizes);
+  return problems.sort((a, b) => flops(b) - flops(a));
+};
+
+function shapesOf({ operator, sizes }: Problem): string {
+  const { inputs, output } = tunables[operator]!;
+  const [a, b, c] = [...inputs(sizes), output(sizes)].map((shape) => `[${shape}]`);
+  return `${a} ${b} -> ${c}`;
+}
+
+/**
+ * Measures which kernels are fastest for these problems, and takes them from now on on this device. Steps that are recorded
+ * already keep theirs.
+ * @throws ArgumentError when the clock is too coarse for the seconds given
+ */
+export async function tuneProblems(
+  device: Device,
+  problems: readonly Problem[],
+  { seconds, signal, onTuned }: SessionOptions = {},
+): Promise<Tuned[]> {
+  const open = [...new Map(problems.map((problem) => [keyOf(problem), problem])).values()].filter(
+    (problem) => servingVariants(device, problem).length > 1,
+  );
+  const resolution = clockResolution();
+  const begun = performance.now();
+  const each = seconds === undefined ? 0.5 : Math.min(0.5, seconds / open.length);
+  const results: Tuned[] = [];
+  for (const { operator, sizes } of open) {
+    if (signal?.aborted) break;
+    if (seconds !== undefined && performance.now() - begun > 1000 * seconds) break;
+    const problem = { operator, sizes };
+    const measured = await withBench(device, problem, (bench) => tuneOperator(bench, { seconds: each, resolution }));
+    const key = keyOf(problem);
+    device.choices.measured.set(key, measured.variant);
+    results.push({ key, shapes: shapesOf(problem), ...problem, ...measured });
+    onTuned?.(results.at(-1)!, { done: results.length, total: open.length });
+  }
+  return results;
+}

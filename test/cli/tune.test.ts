@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { FakeIo, fakeTuned, tilegrad } from './fakes.ts';
+
+describe('tune', () => {
+  test('measures what the experiments need, shows it as it goes and in a table, and says where it is kept', async () => {
+    const { code, out, err, log } = await tilegrad(['tune', 'A1', '--batch', '32', '--budget', '2.5']);
+    expect(code).toBe(0);
+    expect(log.tunings).toEqual([{ problems: 1, seconds: 2.5 }]);
+    expect(err).toContain('[1/2] matmul [8,4] [4,2] -> [8,2]: subgroup\n[2/2] conv2d');
+    expect(out).toContain('llvmpipe (fake)');
+    expect(out).toMatch(/matmul +│ \[8,4\] \[4,2\] -> \[8,2\] │ subgroup │ naive 3\.000 +│ +2\.00x/);
+    expect(out).toContain('subgroup 1.500');
+    expect(out).toContain('workgroup WRONG: element 0 is NaN instead of 1');
+    expect(out).toContain('Kept in /cache/tuning.json');
+    expect(log.disposed).toEqual(['model 1', 'device']);
+  });
+
+  test.each([[['tune']], [['tune', '--all']], [['tune', 'lenet']], [['tune', 'LeNet', 'a1']]])(
+    '%s is experiment A1',
+    async (words) => {
+      const { code, log } = await tilegrad(words);
+      expect({ code, tunings: log.tunings }).toEqual({ code: 0, tunings: [{ problems: 1, seconds: undefined }] });
+    },
+  );
+
+  test('an unknown name is wrong usage, and nothing is opened', async () => {
+    const { code, err, log } = await tilegrad(['tune', 'B7']);
+    expect(code).toBe(2);
+    expect(err).toContain('unknown experiment "B7". There are: A1, lenet.');
+    expect(log.opened).toBe(0);
+  });
+
+  test('with --json stdout is one document', async () => {
+    const { out } = await tilegrad(['tune', '--json']);
+    const { file, interrupted, results } = JSON.parse(out);
+    expect({ file, interrupted }).toEqual({ file: '/cache/tuning.json', interrupted: false });
+    expect(results[1]).toEqual({ ...fakeTuned, operator: 'conv2d', sizes: {} });
+  });
+
+  test('Ctrl-C keeps what was measured and ends with 1', async () => {
+    const io = new FakeIo();
+    const { code, out, err, log } = await tilegrad(['tune'], { io, duringTuning: () => io.pressCtrlC() });
+    expect(code).toBe(1);
+    expect(err).toContain('press Ctrl-C again');
+    expect(err).toContain('interrupted; 1 measurements are kept in /cache/tuning.json');
+    expect(out).toContain('subgroup 1.500');
+    expect(log.disposed.at(-1)).toBe('device');
+    expect(io.handlers.size).toBe(0);
+  });
+});

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { median, type TimedRun, whyNotTrusted } from '../../src/gpu/timing.ts';
+import { writtenBindings } from '../../src/gpu/work.ts';
+
+/** A run whose dispatches take these microseconds, one after another with a gap of 1. */
+function run(microseconds: number[], wallMs: number, tick = 1): TimedRun {
+  let at = 5_000_000;
+  const times: bigint[] = [];
+  for (const us of microseconds) {
+    times.push(BigInt(at));
+    at += 1000 * us;
+    times.push(BigInt(at));
+    at += 1000;
+  }
+  return { times: times.map((time) => (time / BigInt(tick)) * BigInt(tick)), wallMs };
+}
+
+test('timestamps that go together with the wall time are trusted', () => {
+  expect(whyNotTrusted([run([400, 20, 900], 1.5), run([410, 21, 880], 1.4)])).toBeNull();
+});
+
+test.each<[string, TimedRun[], RegExp]>([
+  ['that run backwards', [{ ...run([400, 20], 1), times: [4n, 9n, 7n, 8n] }], /backwards/],
+  ['that stand still', [{ times: [7n, 7n, 7n, 7n], wallMs: 1 }], /still/],
+  ['of more time than passed', [run([4000, 2000], 3)], /add up to 6\.0 ms of 3\.0 ms/],
+  ['of far too little', [run([4, 2], 3)], /only 0\.0 ms of 3\.0 ms/],
+  ['of a clock that ticks too coarsely', [run([400, 20, 900], 1.5, 65536)], /resolution of 131 us is too coarse/],
+])('timestamps %s are not', (_what, runs, says) => {
+  expect(whyNotTrusted(runs)).toMatch(says);
+});
+
+test('one bad run among good ones is enough', () => {
+  expect(whyNotTrusted([run([400], 1), run([400], 0.1)])).toMatch(/add up/);
+});
+
+test('the median of an even number of values lies between the middle ones', () => {
+  expect(median([9, 1, 5])).toBe(5);
+  expect(median([9, 1, 5, 2])).toBe(3.5);
+});
+
+test('which arrays a shader may write is read off its declarations', () => {
+  const written = writtenBindings(`
+    // @binding(1) var<storage, read_write> in a comment counts for nothing
+    @group(0) @binding(0) var<uniform> params: Params;
+    @group(0) @binding(1) var<storage, read> x: array<f32>;
+    @group(0) @binding(2) var<storage> labels: array<u32>;
+    @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+    @group(0) @binding(14)
+    var<storage,read_write> z: array<f32>;`);
+  expect([...written]).toEqual([3, 14]);
+});

@@ -1,0 +1,150 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { describeAdapter } from '../../src/gpu/info.ts';
+import { DeviceArray } from '../../src/kernels/array.ts';
+import { type AdapterFamily, chooseVariant, familyOf, orderFor, rulesAreMeasured } from '../../src/kernels/choice.ts';
+import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
+import { type ConvOptions, convGeometry } from '../../src/kernels/conv2d.ts';
+import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
+import { tunables } from '../../src/kernels/tunable.ts';
+import { matmul, tensor } from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { conv2dCase } from '../support/operator-cases.ts';
+
+/** An adapter as WebGPU describes it. */
+const adapter = (vendor: string, device: string, description: string, architecture = '') =>
+  describeAdapter({
+    info: { vendor, architecture, device, description, isFallbackAdapter: false },
+    limits: {},
+    features: new Set(),
+  } as unknown as GPUAdapter);
+
+describe('adapter families', () => {
+  test.each<[AdapterFamily, ReturnType<typeof adapter>]>([
+    ['lavapipe', adapter('mesa', '', 'llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)', 'software')],
+    ['swiftshader', adapter('google', '', 'SwiftShader: SwiftShader driver-5.0.0', 'swiftshader')],
+    ['software', adapter('microsoft', 'Microsoft Basic Render Driver', 'D3D12 driver', 'warp')],
+    ['nvidia', adapter('nvidia', 'NVIDIA H200', 'NVIDIA: 570.86', 'hopper')],
+    ['amd', adapter('amd', 'AMD Radeon RX 7900', 'radv: Mesa 25.0.7', 'rdna-3')],
+    ['intel', adapter('intel', 'Intel(R) Arc(tm) A770', 'Intel open-source Mesa driver', 'xe-hpg')],
+    ['apple', adapter('apple', 'Apple M3', 'Metal driver on macOS', 'metal-3')],
+    ['qualcomm', adapter('qualcomm', 'Adreno (TM) 740', '')],
+    ['arm', adapter('arm', 'Mali-G715', '', 'valhall')],
+    ['other', adapter('', '', '')],
+  ])('%s', (family, info) => {
+    expect(familyOf(info)).toBe(family);
+    expect(rulesAreMeasured(info)).toBe(family === 'lavapipe');
+  });
+
+  test('a GPU takes the kernel with workgroup memory first, a processor last', () => {
+    const variants = ['subgroup', 'workgroup', 'gemm'];
+    expect(orderFor('nvidia', variants)).toEqual(['workgroup', 'subgroup', 'gemm']);
+    expect(orderFor('lavapipe', variants)).toEqual(['subgroup', 'gemm', 'workgroup']);
+    expect(orderFor('other', [])).toEqual([]);
+  });
+});
+
+describeOnDevice('the choice of a kernel', (device) => {
+  const key = 'matmul m=4 n=8 k=12 transposeA=0 transposeB=0 batch=1';
+  afterEach(() => {
+    device.choices.measured.clear();
+    device.choices.made.clear();
+  });
+
+  /** The kernel that multiplies [4,12] by [12,8]. */
+  function kernel(): string {
+    const zeros = (rows: number, columns: number) => tensor(device, new Float32Array(rows * columns), [rows, columns]);
+    using a = zeros(4, 12);
+    using b = zeros(12, 8);
+    const program = device.record(() => void matmul(a, b));
+    const [name] = program.kernels;
+    program.dispose();
+    return name!;
+  }
+
+  test('goes by measurement where there is one, and is noted', () => {
+    device.choices.measured.set(key, 'naive');
+    expect(kernel()).toBe('matmul');
+    expect([...device.choices.made.keys()]).toEqual([key]);
+    expect(device.choices.made.get(key)).toMatchObject({
+      operator: 'matmul',
+      variant: 'naive',
+      sizes: { m: 4, k: 12 },
+    });
+  });
+
+  test('goes by rule where nothing was measured, or what was measured is no variant any more', () => {
+    const byRule = kernel();
+    device.choices.measured.set(key, 'of an older version');
+    expect(kernel()).toBe(byRule);
+    device.choices.measured.clear();
+    device.choices.measured.set(key.replace('m=4', 'm=5'), 'naive');
+    expect(kernel()).toBe(byRule);
+  });
+
+  test('among those the operator prefers at these sizes, the first that serves; else the reference', () => {
+    const choose = (preferred: string[], asked?: string) =>
+      chooseVariant(
+        device,
+        'test',
+        { m: 1 },
+        {
+          ...{ variants: ['naive', 'a', 'b', 'c'], preferred, asked },
+          serves: (variant) => variant !== 'a',
+        },
+      );
+    expect(choose(['a', 'c', 'b'])).toBe('c');
+    expect(choose(['a'])).toBe('naive');
+    device.choices.measured.set('test m=1', 'b');
+    expect(choose(['c'])).toBe('b');
+    expect(choose(['c'], 'naive')).toBe('naive');
+    device.choices.measured.set('test m=1', 'a');
+    expect(choose(['c'])).toBe('c');
+    expect(() => choose([], 'a')).toThrow(/test: the variant a does not serve/);
+  });
+
+  test('does not depend on the number of models', () => {
+    const arrays = [
+      [4, 12],
+      [12, 8],
+      [4, 8],
+    ].map((shape) => DeviceArray.empty(device, shape, { models: 3 }));
+    const [a, b, into] = arrays as [DeviceArray, DeviceArray, DeviceArray];
+    const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
+    tunables.matmul!.run('naive', sizes, [a, b], into);
+    expect(device.choices.made.size).toBe(0); // asked for by name: nothing was chosen
+    device.record(() => void matmulArrays(a, b)).dispose();
+    expect([...device.choices.made.keys()]).toEqual([key]);
+    for (const array of arrays) array.dispose();
+  });
+
+  test('the sizes of a convolution hold its whole geometry', () => {
+    fc.assert(
+      fc.property(conv2dCase('small'), ({ inputs, attrs }) => {
+        const [x, filter] = inputs.map(({ shape }) => DeviceArray.empty(device, shape));
+        const options = attrs as ConvOptions;
+        const geometry = convGeometry(x!, filter!, options);
+        expect(geometryOf(sizesOf(geometry))).toEqual(geometry);
+        const again = convGeometry(x!, filter!, { ...options, padding: paddingOf(geometry) });
+        expect(again).toEqual(geometry);
+        x!.dispose();
+        filter!.dispose();
+      }),
+      { numRuns: 100, seed: 7 },
+    );
+  });
+});
+
+test('the tuner knows every shader of the operators it tunes, so that none changes unnoticed', () => {
+  const root = join(import.meta.dirname, '..', '..');
+  const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
+  const files = readdirSync(join(root, 'src', 'kernels')).filter((file) => /^(matmul|conv2d|pack-filter)/.test(file));
+  const imported = files.flatMap((file) =>
+    [...read('src', 'kernels', file).matchAll(/'\.\.\/\.\.\/shaders\/(\w+\.wgsl)'/g)].map(([, name]) => name!),
+  );
+  const known = new Set(Object.values(tunables).flatMap(({ shaders }) => shaders));
+  expect(imported.length).toBeGreaterThan(5);
+  expect(imported.filter((name) => !known.has(read('shaders', name)))).toEqual([]);
+});

@@ -1,0 +1,282 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { experiments } from '../../experiments/index.ts';
+import { ArgumentError, FileError } from '../../src/errors.ts';
+import { loadTuning, openDevice, problemsOf, type Sequential, tune } from '../../src/node.ts';
+import type { Problem } from '../../src/tuner/bench.ts';
+import { choicesHash, TuningCache, type TuningIdentity } from '../../src/tuner/cache.ts';
+import type { Tuned } from '../../src/tuner/session.ts';
+import { type Bench, clockResolution, toleranceOf, tuneOperator } from '../../src/tuner/tune.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+/** Kernels that take so many milliseconds, all of which compute 1, 2, 3 unless `wrong` says otherwise. */
+function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[]> = {}) {
+  const timed: string[] = [];
+  const bench: Bench = {
+    variants: Object.keys(speeds),
+    tolerance: 0.01,
+    result: async (variant) => Float32Array.from(wrong[variant] ?? [1, 2, 3]),
+    async time(variant, times) {
+      timed.push(variant);
+      return times * speeds[variant]!;
+    },
+  };
+  return { bench, timed };
+}
+
+const fine = { resolution: 0.001, seconds: 1 };
+
+describe('the tuner', () => {
+  test('takes the fastest, and tells the times of all', async () => {
+    const { bench } = fakeBench({ naive: 9, subgroup: 2, workgroup: 3 });
+    expect(await tuneOperator(bench, fine)).toEqual({
+      variant: 'subgroup',
+      ms: { naive: 9, subgroup: 2, workgroup: 3 },
+      rejected: [],
+    });
+  });
+
+  test('takes the reference where nothing is faster', async () => {
+    const { bench } = fakeBench({ naive: 1, subgroup: 1.5 });
+    expect((await tuneOperator(bench, fine)).variant).toBe('naive');
+  });
+
+  test.each([
+    ['a wrong value', [1, 2.02, 3], /element 1 is 2\.0\d+ instead of 2/],
+    ['NaN', [1, Number.NaN, 3], /element 1 is NaN instead of 2/],
+    ['too few values', [1, 2], /2 values instead of 3/],
+  ])('never takes a kernel that gives %s, however fast, nor times it', async (_what, values, says) => {
+    const { bench, timed } = fakeBench({ naive: 9, wrong: 0.1, right: 2 }, { wrong: values });
+    const { variant, rejected, ms } = await tuneOperator(bench, fine);
+    expect(variant).toBe('right');
+    expect(rejected).toEqual([{ variant: 'wrong', reason: expect.stringMatching(says) }]);
+    expect(Object.keys(ms)).toEqual(['naive', 'right']);
+    expect(timed).not.toContain('wrong');
+  });
+
+  test('a result within the tolerance counts as the same', async () => {
+    const { bench } = fakeBench({ naive: 9, other: 1 }, { other: [1.009, 2, 3] });
+    expect((await tuneOperator(bench, fine)).variant).toBe('other');
+  });
+
+  test('with nothing but the reference left there is nothing to time', async () => {
+    const { bench, timed } = fakeBench({ naive: 9, wrong: 1 }, { wrong: [0, 0, 0] });
+    expect(await tuneOperator(bench, fine)).toMatchObject({ variant: 'naive', ms: {} });
+    expect(timed).toEqual([]);
+  });
+
+  test('goes back and forth over those that are near, and looks only once at one far behind', async () => {
+    const { bench, timed } = fakeBench({ naive: 50, a: 1, b: 1.5 });
+    await tuneOperator(bench, fine);
+    expect(timed).toEqual(['naive', 'a', 'b', 'a', 'b', 'b', 'a', 'a', 'b', 'b', 'a', 'a', 'b']);
+  });
+
+  test('a coarse clock needs longer looks', async () => {
+    const { bench } = fakeBench({ naive: 1, other: 0.5 });
+    const looks: number[] = [];
+    const { time } = bench;
+    bench.time = async (variant, times) => {
+      looks.push(await time(variant, times));
+      return looks.at(-1)!;
+    };
+    await tuneOperator(bench, { resolution: 1, seconds: 1 });
+    // Twenty ticks make a figure good to 5%; the rest are steps towards that.
+    expect(looks.slice(-10).every((ms) => ms >= 20)).toBe(true);
+  });
+
+  test('a clock too coarse for the seconds given is refused', async () => {
+    const { bench } = fakeBench({ naive: 1, other: 0.5 });
+    const error = await tuneOperator(bench, { resolution: 16, seconds: 1 }).catch((error) => error);
+    expect(error).toBeInstanceOf(ArgumentError);
+    expect(error.message).toContain('ticks every 16 ms');
+    expect(error.message).toContain('give more seconds');
+  });
+
+  test('the resolution of a clock is its smallest step', () => {
+    let looks = 0;
+    expect(clockResolution(() => Math.floor(looks++ / 7) * 0.25)).toBe(0.25);
+    expect(() => clockResolution(() => 5)).toThrow(ArgumentError);
+  });
+
+  test('a missing product shows in the longest of sums', () => {
+    // Values in -1 .. 1: a product is 1/3 in the root of its mean square.
+    expect(toleranceOf(1)).toBeLessThan(1e-5);
+    expect(toleranceOf(1e6)).toBeLessThan(1 / 3);
+  });
+});
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tilegrad-tuning-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const identity: TuningIdentity = {
+  name: 'card',
+  vendor: 'maker',
+  architecture: 'new',
+  driver: '1.2',
+  tilegrad: '0.1.0',
+};
+const tuned = (key: string, variant: string, operator = 'matmul'): Tuned => ({
+  ...{ key, operator, variant, sizes: { m: 8 }, shapes: '', ms: { naive: 2, [variant]: 1 } },
+  rejected: [{ variant: 'other', reason: 'wrong' }],
+});
+
+describe('the cache', () => {
+  const shaders = { matmul: 'aaaa', conv2d: 'bbbb' };
+  function open(who = identity, texts: Record<string, string> = shaders) {
+    const warnings: string[] = [];
+    const cache = new TuningCache(folder, who, (message) => warnings.push(message), texts);
+    return { cache, warnings, choices: Object.fromEntries(cache.choices()) };
+  }
+
+  test('gives back what was measured, and later measurements win', () => {
+    expect(open().choices).toEqual({});
+    open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
+    open().cache.save([tuned('matmul m=8', 'workgroup')]);
+    const { choices, warnings } = open();
+    expect(choices).toEqual({ 'matmul m=8': 'workgroup', 'conv2d m=8': 'naive' });
+    expect(warnings).toEqual([]);
+    expect(readdirSync(folder)).toHaveLength(1); // and no temporary file is left
+  });
+
+  test.each(['name', 'vendor', 'architecture', 'driver', 'tilegrad'] as const)(
+    'another %s has a cache of its own',
+    (part) => {
+      open().cache.save([tuned('matmul m=8', 'subgroup')]);
+      const other = { ...identity, [part]: 'another' };
+      expect(open(other).choices).toEqual({});
+      open(other).cache.save([tuned('matmul m=8', 'workgroup')]);
+      expect(open().choices).toEqual({ 'matmul m=8': 'subgroup' });
+    },
+  );
+
+  test("a changed shader is measured anew, the other operators' figures stand", () => {
+    open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
+    const changed = { ...shaders, matmul: 'cccc' };
+    expect(open(identity, changed).choices).toEqual({ 'conv2d m=8': 'naive' });
+    open(identity, changed).cache.save([]);
+    expect(open().choices).toEqual({ 'conv2d m=8': 'naive' });
+  });
+
+  test.each<[string, (text: string) => string, RegExp]>([
+    ['cut short', (text) => text.slice(0, 40), /JSON/],
+    ['of something else', () => '{"schemaVersion": 2, "a": []}', /does not look like one/],
+    ['of another adapter', (text) => text.replace('"maker"', '"thief"'), /another adapter/],
+    ['with a choice that is none', (text) => text.replace('"subgroup"', '17'), /does not look like one/],
+  ])('a file %s is ignored with one warning, and replaced by the next measurement', (_what, damage, says) => {
+    open().cache.save([tuned('matmul m=8', 'subgroup')]);
+    const { path } = open().cache;
+    writeFileSync(path, damage(readFileSync(path, 'utf8')));
+    const { cache, choices, warnings } = open();
+    expect(choices).toEqual({});
+    expect(warnings).toEqual([expect.stringMatching(says)]);
+    expect(warnings[0]).toContain(path);
+    cache.save([tuned('matmul m=9', 'subgroup')]);
+    expect(open()).toMatchObject({ choices: { 'matmul m=9': 'subgroup' }, warnings: [] });
+  });
+
+  test('a folder that cannot be made is a FileError when there is something to keep', () => {
+    writeFileSync(join(folder, 'file'), '');
+    const cache = new TuningCache(join(folder, 'file'), identity, () => {}, shaders);
+    expect(() => cache.save([tuned('matmul m=8', 'subgroup')])).toThrow(FileError);
+  });
+
+  test('the hash of the choices changes with a variant, not with the order in which they were made', () => {
+    const device = (entries: [string, string][]) => ({
+      choices: {
+        measured: new Map(),
+        made: new Map(entries.map(([key, variant]) => [key, { operator: '', sizes: {}, variant }])),
+      },
+    });
+    const hash = choicesHash(
+      device([
+        ['a', 'naive'],
+        ['b', 'naive'],
+      ]),
+    );
+    expect(
+      choicesHash(
+        device([
+          ['b', 'naive'],
+          ['a', 'naive'],
+        ]),
+      ),
+    ).toBe(hash);
+    expect(
+      choicesHash(
+        device([
+          ['a', 'naive'],
+          ['b', 'subgroup'],
+        ]),
+      ),
+    ).not.toBe(hash);
+  });
+});
+
+describeOnDevice('on an adapter', () => {
+  const small: Problem[] = [
+    { operator: 'matmul', sizes: { m: 16, n: 8, k: 12, transposeA: 0, transposeB: 1, batch: 1 } },
+    { operator: 'matmul', sizes: { m: 8, n: 8, k: 8, transposeA: 1, transposeB: 0, batch: 2 } },
+  ];
+  const convolution = {
+    ...{ batch: 2, height: 9, width: 10, channels: 3, outHeight: 9, outWidth: 10, outChannels: 4 },
+    ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, padY: 1, padX: 1, dilationY: 1, dilationX: 1 },
+  };
+  const problems = [
+    ...small,
+    ...['conv2d', 'conv2dInputGrad', 'conv2dWeightGrad'].map((operator) => ({ operator, sizes: convolution })),
+  ];
+
+  test('every variant of every operator passes its check; choices are kept, loaded and used', async () => {
+    using device = await openDevice();
+    const seen: string[] = [];
+    const results = await tune(device, [...problems, problems[0]!], {
+      ...{ folder, seconds: 0.05 * problems.length },
+      onTuned: ({ key }, { done, total }) => seen.push(`${done}/${total} ${key}`),
+    });
+    for (const { variant, ms, rejected } of results) {
+      expect(rejected).toEqual([]);
+      expect(ms[variant]).toBe(Math.min(...Object.values(ms)));
+    }
+    expect(seen).toHaveLength(results.length);
+    // Where the adapter has only the reference, there is nothing to choose.
+    if (device.subgroupLanes === null) return;
+    expect(results.length).toBeGreaterThan(0);
+
+    using another = await openDevice();
+    const { measured, path, rulesMeasured } = await loadTuning(another, { folder });
+    expect({ measured, rulesMeasured }).toEqual({
+      measured: results.length,
+      rulesMeasured: another.info.name === 'llvmpipe',
+    });
+    expect(readdirSync(folder).map((name) => join(folder, name))).toEqual([path]);
+    expect(Object.fromEntries(another.choices.measured)).toEqual(
+      Object.fromEntries(results.map(({ key, variant }) => [key, variant])),
+    );
+  });
+
+  test('what an experiment needs is found by recording its step, which leaves the device as it was', async () => {
+    using device = await openDevice();
+    const model = experiments.find(({ id }) => id === 'A1')!.createModel() as Sequential;
+    model.build(device).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
+    const before = device.counters.bytesAllocated;
+    const problems = problemsOf(model, 4);
+    const count = (operator: string) => problems.filter((problem) => problem.operator === operator).length;
+    expect(['conv2d', 'conv2dInputGrad', 'conv2dWeightGrad', 'matmul'].map(count)).toEqual([2, 1, 2, 9]);
+    expect(problems[0]).toMatchObject({ sizes: { batch: 4, outChannels: 6 } }); // the longest computation first
+    expect(device.counters.bytesAllocated - before).toBeLessThan(2 ** 20); // the optimiser's state
+    model.dispose();
+  });
+
+  test('an abort ends it after the problem under way', async () => {
+    using device = await openDevice();
+    const abort = new AbortController();
+    const options = { folder, signal: abort.signal, onTuned: () => abort.abort() };
+    const results = await tune(device, problems, options);
+    expect(results.length).toBeLessThanOrEqual(1);
+  });
+});
