@@ -28,14 +28,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   for (var k = 0u; k < steps; k++) {
     let x = block_of_a(row * steps + k, steps);
     let y = block_of_b(4u * k * columns + column, columns);
-    c0 += x * mat4x4f(subgroupBroadcast(y[0], 0u), subgroupBroadcast(y[1], 0u), subgroupBroadcast(y[2], 0u), subgroupBroadcast(y[3], 0u));
-    c1 += x * mat4x4f(subgroupBroadcast(y[0], 1u), subgroupBroadcast(y[1], 1u), subgroupBroadcast(y[2], 1u), subgroupBroadcast(y[3], 1u));
-    c2 += x * mat4x4f(subgroupBroadcast(y[0], 2u), subgroupBroadcast(y[1], 2u), subgroupBroadcast(y[2], 2u), subgroupBroadcast(y[3], 2u));
-    c3 += x * mat4x4f(subgroupBroadcast(y[0], 3u), subgroupBroadcast(y[1], 3u), subgroupBroadcast(y[2], 3u), subgroupBroadcast(y[3], 3u));
-    c4 += x * mat4x4f(subgroupBroadcast(y[0], 4u), subgroupBroadcast(y[1], 4u), subgroupBroadcast(y[2], 4u), subgroupBroadcast(y[3], 4u));
-    c5 += x * mat4x4f(subgroupBroadcast(y[0], 5u), subgroupBroadcast(y[1], 5u), subgroupBroadcast(y[2], 5u), subgroupBroadcast(y[3], 5u));
-    c6 += x * mat4x4f(subgroupBroadcast(y[0], 6u), subgroupBroadcast(y[1], 6u), subgroupBroadcast(y[2], 6u), subgroupBroadcast(y[3], 6u));
-    c7 += x * mat4x4f(subgroupBroadcast(y[0], 7u), subgroupBroadcast(y[1], 7u), subgroupBroadcast(y[2], 7u), subgroupBroadcast(y[3], 7u));
+    c0 += x * mat4x4f(subgroupShuffle(y[0], 0u), subgroupShuffle(y[1], 0u), subgroupShuffle(y[2], 0u), subgroupShuffle(y[3], 0u));
+    c1 += x * mat4x4f(subgroupShuffle(y[0], 1u), subgroupShuffle(y[1], 1u), subgroupShuffle(y[2], 1u), subgroupShuffle(y[3], 1u));
+    c2 += x * mat4x4f(subgroupShuffle(y[0], 2u), subgroupShuffle(y[1], 2u), subgroupShuffle(y[2], 2u), subgroupShuffle(y[3], 2u));
+    c3 += x * mat4x4f(subgroupShuffle(y[0], 3u), subgroupShuffle(y[1], 3u), subgroupShuffle(y[2], 3u), subgroupShuffle(y[3], 3u));
+    c4 += x * mat4x4f(subgroupShuffle(y[0], 4u), subgroupShuffle(y[1], 4u), subgroupShuffle(y[2], 4u), subgroupShuffle(y[3], 4u));
+    c5 += x * mat4x4f(subgroupShuffle(y[0], 5u), subgroupShuffle(y[1], 5u), subgroupShuffle(y[2], 5u), subgroupShuffle(y[3], 5u));
+    c6 += x * mat4x4f(subgroupShuffle(y[0], 6u), subgroupShuffle(y[1], 6u), subgroupShuffle(y[2], 6u), subgroupShuffle(y[3], 6u));
+    c7 += x * mat4x4f(subgroupShuffle(y[0], 7u), subgroupShuffle(y[1], 7u), subgroupShuffle(y[2], 7u), subgroupShuffle(y[3], 7u));
   }
   // The blocks move up one by one to where they are stored, in a loop: written out, the stores compile longer than all the rest.
   for (var j = first; j < min(first + 8u, columns); j++) {
