@@ -11,7 +11,7 @@
 // always loads block i % 8, and rows are told by the place in the workgroup, which is whole subgroups (LANES is the widest).
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
 //   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [slices, Z, M, N]: with
-//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up
+//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up; sums [Z, N], with COLUMN_SUMS
 enable subgroups;
 
 override LANES = 32u;
@@ -21,6 +21,7 @@ override B_WIDE = false;
 override TRANSPOSE_A = false; // which axis that is
 override TRANSPOSE_B = false;
 override RAGGED = false;      // k is no multiple of four
+override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gradient, from what its weight gradient loads
 
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
@@ -34,6 +35,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> b_wide: array<vec4f>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @group(0) @binding(6) var<storage, read_write> c: array<f32>;
+@group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 const FOUR = vec4u(0u, 1u, 2u, 3u);
 
@@ -104,6 +106,7 @@ fn main(
   let columns = z / p.b_share * p.k * p.n + min(column + lane % 8u * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
   var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
   var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
+  var down = mat4x4f();
   let end = min(p.k, (slice + 1u) * p.slice);
   for (var k = slice * p.slice; k < end; k += 4u) {
     var at = k + FOUR;
@@ -117,6 +120,7 @@ fn main(
       let inside = k + FOUR < vec4u(p.k);
       y = mat4x4f(select(vec4f(), y[0], inside), select(vec4f(), y[1], inside), select(vec4f(), y[2], inside), select(vec4f(), y[3], inside));
     }
+    if (COLUMN_SUMS) { down += y; }
     let y0 = y[0]; let y1 = y[1]; let y2 = y[2]; let y3 = y[3];
     c0 += x * mat4x4f(subgroupShuffle(y0, 0u), subgroupShuffle(y1, 0u), subgroupShuffle(y2, 0u), subgroupShuffle(y3, 0u));
     if (BLOCKS > 1u) { c1 += x * mat4x4f(subgroupShuffle(y0, 1u), subgroupShuffle(y1, 1u), subgroupShuffle(y2, 1u), subgroupShuffle(y3, 1u)); }
@@ -126,6 +130,12 @@ fn main(
     if (BLOCKS > 5u) { c5 += x * mat4x4f(subgroupShuffle(y0, 5u), subgroupShuffle(y1, 5u), subgroupShuffle(y2, 5u), subgroupShuffle(y3, 5u)); }
     if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupShuffle(y0, 6u), subgroupShuffle(y1, 6u), subgroupShuffle(y2, 6u), subgroupShuffle(y3, 6u)); }
     if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupShuffle(y0, 7u), subgroupShuffle(y1, 7u), subgroupShuffle(y2, 7u), subgroupShuffle(y3, 7u)); }
+  }
+  if (COLUMN_SUMS && group.y == 0u && lane < BLOCKS) { // should a workgroup be several subgroups, they write the same
+    for (var i = 0u; i < min(4u, p.n - min(column + 4u * lane, p.n)); i++) {
+      sums[z * p.n + column + 4u * lane + i] = dot(down[0], vec4f(1.0));
+      down = mat4x4f(down[1], down[2], down[3], down[3]);
+    }
   }
   // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
   // out take longer to compile than all the rest.
