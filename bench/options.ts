@@ -6,6 +6,7 @@ export class UsageError extends Error {}
 export const USAGE = `Usage: npm run bench -- [options]      (with --json: npm run --silent bench -- --json)
 
 Times kernels at the shapes of the courseworks, training steps and start-up, and holds them against what the adapter does at best.
+\`npm run bench -- ladder\` climbs from the plainest matrix product to the engine's own, a kernel for each idea.
 
   --only NAME      only what is so called or begins so; may be repeated, or given names with commas between
   --rounds N       rounds of each measurement, of which the best counts; default 5

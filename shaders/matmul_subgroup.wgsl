@@ -1,16 +1,17 @@
 // matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]). Compute-bound.
 // Lane i of a workgroup owns rows 4i .. 4i + 3 and up to 32 columns (4 * BLOCKS). At each step over k, by four, it loads
 // one 4 x 4 block of a, of its own rows, and one of b, of columns 4 (i % 8) .. + 3; every block of b then goes round to all
-// lanes by broadcast, and meets a in registers: 512 multiply-adds a lane for 32 loaded values. Fast because
+// lanes, and meets a in registers: 512 multiply-adds a lane for 32 loaded values. Fast because
 //   - loads are what costs on a software adapter, and no operand is loaded by two lanes;
-//   - a's values are read in place, with vec4 loads along whichever axis lies contiguous (A_WIDE, B_WIDE), transposing
+//   - values are read in place, with vec4 loads along whichever axis lies contiguous (A_WIDE, B_WIDE), transposing
 //     in registers, which is only naming: no transpose costs more than another;
 //   - rows and columns past the end load the last ones again and store nothing: no slow path for the edge.
+// Shuffles from a constant lane are broadcasts, without the test that Mesa 25 adds to subgroupBroadcast.
 // Any subgroup of eight lanes or more will do: block j of b comes from lane j of the lane's own subgroup, where lane i
 // always loads block i % 8, and rows are told by the place in the workgroup, which is whole subgroups (LANES is the widest).
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
 //   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [slices, Z, M, N]: with
-//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up
+//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up; sums [Z, N], with COLUMN_SUMS
 enable subgroups;
 
 override LANES = 32u;
@@ -20,6 +21,7 @@ override B_WIDE = false;
 override TRANSPOSE_A = false; // which axis that is
 override TRANSPOSE_B = false;
 override RAGGED = false;      // k is no multiple of four
+override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gradient, from what its weight gradient loads
 
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
@@ -33,6 +35,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> b_wide: array<vec4f>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @group(0) @binding(6) var<storage, read_write> c: array<f32>;
+@group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 const FOUR = vec4u(0u, 1u, 2u, 3u);
 
@@ -103,6 +106,7 @@ fn main(
   let columns = z / p.b_share * p.k * p.n + min(column + lane % 8u * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
   var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
   var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
+  var down = mat4x4f();
   let end = min(p.k, (slice + 1u) * p.slice);
   for (var k = slice * p.slice; k < end; k += 4u) {
     var at = k + FOUR;
@@ -116,15 +120,22 @@ fn main(
       let inside = k + FOUR < vec4u(p.k);
       y = mat4x4f(select(vec4f(), y[0], inside), select(vec4f(), y[1], inside), select(vec4f(), y[2], inside), select(vec4f(), y[3], inside));
     }
+    if (COLUMN_SUMS) { down += y; }
     let y0 = y[0]; let y1 = y[1]; let y2 = y[2]; let y3 = y[3];
-    c0 += x * mat4x4f(subgroupBroadcast(y0, 0u), subgroupBroadcast(y1, 0u), subgroupBroadcast(y2, 0u), subgroupBroadcast(y3, 0u));
-    if (BLOCKS > 1u) { c1 += x * mat4x4f(subgroupBroadcast(y0, 1u), subgroupBroadcast(y1, 1u), subgroupBroadcast(y2, 1u), subgroupBroadcast(y3, 1u)); }
-    if (BLOCKS > 2u) { c2 += x * mat4x4f(subgroupBroadcast(y0, 2u), subgroupBroadcast(y1, 2u), subgroupBroadcast(y2, 2u), subgroupBroadcast(y3, 2u)); }
-    if (BLOCKS > 3u) { c3 += x * mat4x4f(subgroupBroadcast(y0, 3u), subgroupBroadcast(y1, 3u), subgroupBroadcast(y2, 3u), subgroupBroadcast(y3, 3u)); }
-    if (BLOCKS > 4u) { c4 += x * mat4x4f(subgroupBroadcast(y0, 4u), subgroupBroadcast(y1, 4u), subgroupBroadcast(y2, 4u), subgroupBroadcast(y3, 4u)); }
-    if (BLOCKS > 5u) { c5 += x * mat4x4f(subgroupBroadcast(y0, 5u), subgroupBroadcast(y1, 5u), subgroupBroadcast(y2, 5u), subgroupBroadcast(y3, 5u)); }
-    if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupBroadcast(y0, 6u), subgroupBroadcast(y1, 6u), subgroupBroadcast(y2, 6u), subgroupBroadcast(y3, 6u)); }
-    if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupBroadcast(y0, 7u), subgroupBroadcast(y1, 7u), subgroupBroadcast(y2, 7u), subgroupBroadcast(y3, 7u)); }
+    c0 += x * mat4x4f(subgroupShuffle(y0, 0u), subgroupShuffle(y1, 0u), subgroupShuffle(y2, 0u), subgroupShuffle(y3, 0u));
+    if (BLOCKS > 1u) { c1 += x * mat4x4f(subgroupShuffle(y0, 1u), subgroupShuffle(y1, 1u), subgroupShuffle(y2, 1u), subgroupShuffle(y3, 1u)); }
+    if (BLOCKS > 2u) { c2 += x * mat4x4f(subgroupShuffle(y0, 2u), subgroupShuffle(y1, 2u), subgroupShuffle(y2, 2u), subgroupShuffle(y3, 2u)); }
+    if (BLOCKS > 3u) { c3 += x * mat4x4f(subgroupShuffle(y0, 3u), subgroupShuffle(y1, 3u), subgroupShuffle(y2, 3u), subgroupShuffle(y3, 3u)); }
+    if (BLOCKS > 4u) { c4 += x * mat4x4f(subgroupShuffle(y0, 4u), subgroupShuffle(y1, 4u), subgroupShuffle(y2, 4u), subgroupShuffle(y3, 4u)); }
+    if (BLOCKS > 5u) { c5 += x * mat4x4f(subgroupShuffle(y0, 5u), subgroupShuffle(y1, 5u), subgroupShuffle(y2, 5u), subgroupShuffle(y3, 5u)); }
+    if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupShuffle(y0, 6u), subgroupShuffle(y1, 6u), subgroupShuffle(y2, 6u), subgroupShuffle(y3, 6u)); }
+    if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupShuffle(y0, 7u), subgroupShuffle(y1, 7u), subgroupShuffle(y2, 7u), subgroupShuffle(y3, 7u)); }
+  }
+  if (COLUMN_SUMS && group.y == 0u && lane < BLOCKS) { // should a workgroup be several subgroups, they write the same
+    for (var i = 0u; i < min(4u, p.n - min(column + 4u * lane, p.n)); i++) {
+      sums[z * p.n + column + 4u * lane + i] = dot(down[0], vec4f(1.0));
+      down = mat4x4f(down[1], down[2], down[3], down[3]);
+    }
   }
   // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
   // out take longer to compile than all the rest.

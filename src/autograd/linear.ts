@@ -3,7 +3,7 @@ import { type DeviceArray, sameShape, sizeOf } from '../kernels/array.ts';
 import * as kernels from '../kernels/matmul.ts';
 import { biasAdd as biasAddKernel, reluGrad } from '../kernels/pointwise.ts';
 import { sumAxes, sumRows } from '../kernels/reduce.ts';
-import { checkRank } from '../kernels/run.ts';
+import { checkRank, output } from '../kernels/run.ts';
 import { arrayOf, type FusedActivation, wantsRelu } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
@@ -84,8 +84,16 @@ export function linear(
   const y = kernels.matmul(input, w, { bias: offset, relu, operator: 'linear' });
   const result = taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {
     const dz = relu ? reluGrad(y, dy) : dy;
-    const dw = wants(1) ? productOf(w, input, dz, true, false, into(1)) : null;
-    const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
+    const db = bias && wants(2) ? output(w.device, [bias.size], w.models, into(2)) : null;
+    let dw: DeviceArray | null = null;
+    if (wants(1)) {
+      const [rows, drows] = [input, dz].map((array) => array.reshaped([rowsOf(array), array.shape.at(-1)!]));
+      dw = kernels.matmul(rows!, drows!, { transposeA: true, into: into(1), columnSums: db });
+      rows!.dispose();
+      drows!.dispose();
+    } else if (db) {
+      sumRows(dz, db.size, { into: db });
+    }
     const dx = wants(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0) }) : null;
     if (dz !== dy) dz.dispose();
     return [dx, dw, db];

@@ -1,6 +1,5 @@
 import { checkOptions } from '../check.ts';
 import { scaleRows } from '../kernels/pointwise.ts';
-import { sumAll } from '../kernels/reduce.ts';
 import * as kernels from '../kernels/softmax.ts';
 import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
@@ -54,12 +53,11 @@ export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
 /** The same, with `hits` [N]: 1 where the largest logit is the label's. It comes from the same pass, so it costs nothing. */
 export function softmaxCrossEntropyWithHits(logits: Tensor, labels: Tensor): { loss: Tensor; hits: Tensor } {
   const operator = 'softmaxCrossEntropy';
-  const { rowLoss, rowHit, dlogits } = kernels.softmaxCrossEntropy(
+  const { rowHit, dlogits, ...result } = kernels.softmaxCrossEntropy(
     arrayOf(operator, 'logits', logits),
     arrayOf(operator, 'labels', labels),
   );
-  const mean = sumAll(operator, rowLoss, 1 / rowLoss.size);
-  const loss = taped(mean, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))], {
+  const loss = taped(result.loss, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))], {
     unit: () => [dlogits.reshaped(dlogits.shape)], // the tape's own handle: backward may be asked for again
     saved: [dlogits],
   });

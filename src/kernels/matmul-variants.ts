@@ -62,12 +62,14 @@ export interface MatmulRun extends MatmulSizes {
   /** How many products, one after another, have the left matrix in common; then the right. */
   aShare: number;
   bShare: number;
+  /** [n], where the kernel is to write the sums of b's columns if it can. */
+  columnSums?: DeviceArray;
 }
 
 /** What one dimension of a dispatch holds. */
 const MAX_GROUPS = 65535;
 
-/** Dispatches c = act(a b + bias) with one variant, which must serve the sizes. */
+/** Dispatches c = act(a b + bias) with one variant, which must serve the sizes. Returns whether column sums were written. */
 export function runMatmul(
   variant: MatmulVariant,
   a: DeviceArray,
@@ -75,14 +77,18 @@ export function runMatmul(
   bias: DeviceArray | null,
   c: DeviceArray,
   run: MatmulRun,
-): void {
+): boolean {
   const { m, n, k, batch, relu, transposeA, transposeB } = run;
   const products = run.models * batch;
-  if (products * m * n === 0) return;
-  const { source, tile, bindings } = kernelOf(variant, a.device, run);
+  if (products * m * n === 0) return false;
+  const tile = tileOf(variant, a.device, n);
   const [x, y] = [Math.ceil(n / tile[1]), Math.ceil(m / tile[0])];
   // By the products of one model: what a model gets must not depend on how many there are.
   const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, x * y * batch, k);
+  const sums = variant === 'subgroup' && slices === 1 && batch === 1 && !transposeB ? run.columnSums : undefined;
+  const source = sourceOf(variant, a.device, run, sums !== undefined);
+  const wide = variant === 'subgroup';
+  const unused = wide && !sums ? DeviceArray.empty(a.device, [1]) : undefined; // a binding must hold something
   const to = slices > 1 ? DeviceArray.empty(a.device, [slices * products * m * n]) : c;
   const strides = [...(transposeA ? [1, m] : [k, 1]), ...(transposeB ? [1, k] : [n, 1])];
   const epilogue = slices > 1 ? [0, 0] : [bias ? 1 : 0, relu ? 1 : 0];
@@ -92,12 +98,13 @@ export function runMatmul(
       a.device,
       source,
       [m, n, k, ...strides, ...epilogue, first, run.aShare, run.bShare, batch, products, slices, length],
-      [a, b, ...(bindings === 'wide' ? [a, b] : []), bias ?? b, to],
+      wide ? [a, b, a, b, bias ?? b, to, sums ?? unused!] : [a, b, bias ?? b, to],
       [x, y, slices * Math.min(atOnce, products - first)],
       { flops: 2 * m * n * k * Math.min(atOnce, products - first) },
     );
   }
-  if (slices === 1) return;
+  unused?.dispose();
+  if (slices === 1) return sums !== undefined;
   const size = products * m * n;
   runKernel(
     a.device,
@@ -107,32 +114,35 @@ export function runMatmul(
     elementwise(size),
   );
   to.dispose();
+  return false;
 }
 
-/** A variant's shader, what of c a workgroup computes, and whether it wants a and b a second time, as vec4. */
-function kernelOf(
+/** What of c a workgroup computes. */
+function tileOf(variant: MatmulVariant, device: Device, n: number): readonly [rows: number, columns: number] {
+  if (variant === 'naive') return [8, 8];
+  return variant === 'workgroup' ? [64, 64] : [4 * device.subgroupLanes!, 4 * blocksFor(n)];
+}
+
+/** Blocks of four columns in a tile. Classifiers of ten classes are too common to leave two thirds of a tile idle. */
+const blocksFor = (n: number) => (n > 12 ? 8 : 3);
+
+function sourceOf(
   variant: MatmulVariant,
   device: Device,
   { m, n, k, transposeA, transposeB }: MatmulRun,
-): { source: KernelSource; tile: readonly [rows: number, columns: number]; bindings: 'plain' | 'wide' } {
-  if (variant === 'naive') return { source: { name: 'matmul', code: matmulCode }, tile: [8, 8], bindings: 'plain' };
-  if (variant === 'workgroup') {
-    return { source: { name: 'matmul_workgroup', code: workgroupCode }, tile: [64, 64], bindings: 'plain' };
-  }
-  const lanes = device.subgroupLanes!;
+  columnSums: boolean,
+): KernelSource {
+  if (variant === 'naive') return { name: 'matmul', code: matmulCode };
+  if (variant === 'workgroup') return { name: 'matmul_workgroup', code: workgroupCode };
   const aWide = (transposeA ? m : k) % 4 === 0;
   const bWide = (transposeB ? k : n) % 4 === 0;
-  const blocks = n > 12 ? 8 : 3; // classifiers of ten classes are too common to leave two thirds of a tile idle
   const constants = {
-    ...{ LANES: lanes, BLOCKS: blocks, RAGGED: k % 4 === 0 ? 0 : 1 },
+    ...{ LANES: device.subgroupLanes!, BLOCKS: blocksFor(n), RAGGED: k % 4 === 0 ? 0 : 1 },
     ...{ A_WIDE: aWide ? 1 : 0, TRANSPOSE_A: aWide && transposeA ? 1 : 0 },
     ...{ B_WIDE: bWide ? 1 : 0, TRANSPOSE_B: bWide && transposeB ? 1 : 0 },
+    COLUMN_SUMS: columnSums ? 1 : 0,
   };
-  return {
-    source: { name: 'matmul_subgroup', code: subgroupCode, constants },
-    tile: [4 * lanes, 4 * blocks],
-    bindings: 'wide',
-  };
+  return { name: 'matmul_subgroup', code: subgroupCode, constants };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
 import { chooseMatmul, type MatmulVariant, runMatmul } from './matmul-variants.ts';
+import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, output } from './run.ts';
 import { broadcastTo } from './view.ts';
 
@@ -11,6 +12,8 @@ export interface MatmulOptions {
   bias?: DeviceArray | null;
   relu?: boolean;
   into?: DeviceArray;
+  /** [N], gets the sums of the right matrix's columns, which must be one [K,N] matrix: with x^T dy, the bias gradient. */
+  columnSums?: DeviceArray | null;
   /** For tests and the tuner; normally chosen by adapter and shape. */
   variant?: MatmulVariant;
   /** The operator named in errors. */
@@ -53,11 +56,13 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   const left = spreadBatch(operator, a, batch, batchShape);
   const right = spreadBatch(operator, b, batch, batchShape);
   const variant = chooseMatmul(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant);
-  runMatmul(variant, left, right, bias ?? null, c, {
+  const summed = runMatmul(variant, left, right, bias ?? null, c, {
     ...{ m, n, k, models, batch, transposeA, transposeB, relu },
     aShare: batchOf(left) === 1 ? batch : 1,
     bShare: batchOf(right) === 1 ? batch : 1,
+    columnSums: options.columnSums ?? undefined,
   });
+  if (options.columnSums && !summed) sumRows(b, n, { into: options.columnSums });
   if (left !== a) left.dispose();
   if (right !== b) right.dispose();
   return c;

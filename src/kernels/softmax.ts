@@ -7,6 +7,7 @@ import { ShapeError } from '../errors.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
+import { sumAll } from './reduce.ts';
 import { checkDType, checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
 
 /** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
@@ -69,13 +70,13 @@ export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, in
  * so that nothing computed from it passes for a number. Memory-bound.
  * @param logits [N,C]
  * @param labels u32 [N]
- * @returns `rowLoss` [N], `rowHit` [N] (1 where the largest logit is the label's), `dlogits` [N,C] of the mean loss
+ * @returns `loss` [], the mean; `rowHit` [N] (1 where the largest logit is the label's); `dlogits` [N,C] of the mean loss
  * @throws ShapeError, ArgumentError
  */
 export function softmaxCrossEntropy(
   logits: DeviceArray,
   labels: DeviceArray,
-): { rowLoss: DeviceArray; rowHit: DeviceArray; dlogits: DeviceArray } {
+): { loss: DeviceArray; rowHit: DeviceArray; dlogits: DeviceArray } {
   const operator = 'softmaxCrossEntropy';
   checkDType(operator, 'logits', logits, 'f32');
   checkDType(operator, 'labels', labels, 'u32');
@@ -88,16 +89,21 @@ export function softmaxCrossEntropy(
   }
   const models = commonModels(operator, [logits, labels]);
   const { device } = logits;
-  const [rows, classes] = rowsOf(operator, logits, -1);
-  const rowLoss = output(device, labels.shape, models);
+  const [rows, classes] = logits.shape as [number, number];
+  const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
+  const groups = Math.ceil(rows / (64 * each));
+  const part = output(device, groups === 1 ? [] : [groups], models);
   const rowHit = output(device, labels.shape, models);
   const dlogits = output(device, logits.shape, models);
   runKernel(
     device,
     { name: 'softmax_cross_entropy', code: crossEntropyCode },
-    [rows, rows / models, classes],
-    [logits, labels, rowLoss, rowHit, dlogits],
-    elementwise(rows),
+    [rows, classes, each],
+    [logits, labels, part, rowHit, dlogits],
+    [groups, 1, models],
   );
-  return { rowLoss, rowHit, dlogits };
+  if (groups === 1) return { loss: part, rowHit, dlogits };
+  const loss = sumAll(operator, part);
+  part.dispose();
+  return { loss, rowHit, dlogits };
 }

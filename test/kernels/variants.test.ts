@@ -197,6 +197,36 @@ describeOnDevice('kernel variants', (device) => {
     });
   }
 
+  for (const variant of matmulVariants) {
+    withVariant(variant)(`matmul beside the sums of the right matrix's columns: ${variant}`, async () => {
+      const models = 3;
+      // A tile and less, several tiles each way, and a sum long enough for slices.
+      for (const [m, n, k] of [
+        [5, 10, 7],
+        [131, 67, 33],
+        [64, 64, 64],
+        [3, 13, 801],
+      ] as const) {
+        const [x, dy] = [drawLike([models, k, m], k, 'integer'), drawLike([models, k, n], m, 'integer')];
+        dy.data[n + 2] = Number.NaN;
+        const own = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
+        const attrs = { transposeA: true };
+        const [dw, db] = scope(device, () => {
+          const columnSums = tensor(device, Array(models * n).fill(9), [n], { models });
+          return [new Tensor(matmul(own(x), own(dy), { ...attrs, variant, columnSums: columnSums.array })), columnSums];
+        });
+        expect(plain(await dw.data())).toEqual(plain(matmulReference.forward([x, dy], attrs).data));
+        const sums = Array.from({ length: models * n }, (_, i) => {
+          const first = Math.floor(i / n) * k * n + (i % n);
+          return Array.from({ length: k }, (_, row) => dy.data[first + row * n]!).reduce((a, b) => a + b);
+        });
+        expect(plain(await db.data())).toEqual(plain(sums));
+        dw.dispose();
+        db.dispose();
+      }
+    });
+  }
+
   // Sums long enough that a bad order of additions, or one in too low a precision, would show.
   for (const variant of matmulVariants) {
     withVariant(variant)(`matmul over a long inner axis: ${variant}`, async () => {

@@ -1,0 +1,47 @@
+// Rung 5: turned round: lanes lie along the rows. A lane loads one 4 x 4 block of a, its own, and one of b, which goes round all lanes:
+// nothing is loaded twice by a subgroup. Eight loads for 512 multiply-adds; the 128 accumulators live in the cache, once in and out a step.
+enable subgroups;
+struct Params { m: u32, n: u32, k: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+override LANES = 32u; // the adapter's widest subgroup
+
+// Lines `at`, `at` + `step`, .. of a matrix, transposed in registers, which is only naming.
+fn block_of_a(at: u32, step: u32) -> mat4x4f {
+  return transpose(mat4x4f(a[at], a[at + step], a[at + 2u * step], a[at + 3u * step]));
+}
+fn block_of_b(at: u32, step: u32) -> mat4x4f {
+  return transpose(mat4x4f(b[at], b[at + step], b[at + 2u * step], b[at + 3u * step]));
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  let columns = p.n / 4u;
+  let steps = p.k / 4u;
+  let row = min((group.y * LANES + local) * 4u, p.m - 4u); // lanes past the end compute the last rows again
+  let first = group.x * 8u;
+  let column = first + lane % 8u;
+  var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
+  var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
+  for (var k = 0u; k < steps; k++) {
+    let x = block_of_a(row * steps + k, steps);
+    let y = block_of_b(4u * k * columns + column, columns);
+    c0 += x * mat4x4f(subgroupShuffle(y[0], 0u), subgroupShuffle(y[1], 0u), subgroupShuffle(y[2], 0u), subgroupShuffle(y[3], 0u));
+    c1 += x * mat4x4f(subgroupShuffle(y[0], 1u), subgroupShuffle(y[1], 1u), subgroupShuffle(y[2], 1u), subgroupShuffle(y[3], 1u));
+    c2 += x * mat4x4f(subgroupShuffle(y[0], 2u), subgroupShuffle(y[1], 2u), subgroupShuffle(y[2], 2u), subgroupShuffle(y[3], 2u));
+    c3 += x * mat4x4f(subgroupShuffle(y[0], 3u), subgroupShuffle(y[1], 3u), subgroupShuffle(y[2], 3u), subgroupShuffle(y[3], 3u));
+    c4 += x * mat4x4f(subgroupShuffle(y[0], 4u), subgroupShuffle(y[1], 4u), subgroupShuffle(y[2], 4u), subgroupShuffle(y[3], 4u));
+    c5 += x * mat4x4f(subgroupShuffle(y[0], 5u), subgroupShuffle(y[1], 5u), subgroupShuffle(y[2], 5u), subgroupShuffle(y[3], 5u));
+    c6 += x * mat4x4f(subgroupShuffle(y[0], 6u), subgroupShuffle(y[1], 6u), subgroupShuffle(y[2], 6u), subgroupShuffle(y[3], 6u));
+    c7 += x * mat4x4f(subgroupShuffle(y[0], 7u), subgroupShuffle(y[1], 7u), subgroupShuffle(y[2], 7u), subgroupShuffle(y[3], 7u));
+  }
+  // The blocks move up one by one to where they are stored, in a loop: written out, the stores compile longer than all the rest.
+  for (var j = first; j < min(first + 8u, columns); j++) {
+    let lines = transpose(c0);
+    let at = row * columns + j;
+    c[at] = lines[0]; c[at + columns] = lines[1]; c[at + 2u * columns] = lines[2]; c[at + 3u * columns] = lines[3];
+    c0 = c1; c1 = c2; c2 = c3; c3 = c4; c4 = c5; c5 = c6; c6 = c7;
+  }
+}
