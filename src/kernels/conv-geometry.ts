@@ -47,3 +47,24 @@ export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvO
 export const inputShape = (g: ConvGeometry): Shape => [g.batch, ...g.input, g.inChannels];
 export const outputShape = (g: ConvGeometry): Shape => [g.batch, ...g.output, g.outChannels];
 export const filterShape = (g: ConvGeometry): Shape => [...g.kernel, g.inChannels, g.outChannels];
+
+/** The sizes in the order of the shaders' `Params`. */
+export function geometryParams(g: ConvGeometry): number[] {
+  return [
+    ...[g.batch, ...g.input, g.inChannels, ...g.output, g.outChannels],
+    ...[...g.kernel, ...g.strides, ...g.pad, ...g.dilation],
+  ];
+}
+
+/** The convolution that takes dy to dx, the full correlation with the turned filter. For strides of 1. */
+export function turned(g: ConvGeometry): ConvGeometry {
+  const pad = (axis: 0 | 1) => (g.kernel[axis] - 1) * g.dilation[axis] - g.pad[axis];
+  return {
+    ...g,
+    input: g.output,
+    inChannels: g.outChannels,
+    output: g.input,
+    outChannels: g.inChannels,
+    pad: [pad(0), pad(1)],
+  };
+}

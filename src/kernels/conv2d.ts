@@ -9,16 +9,21 @@ import {
   type ConvOptions,
   convGeometry,
   filterShape,
+  geometryParams,
   inputShape,
   outputShape,
 } from './conv-geometry.ts';
+import * as gemm from './conv2d-gemm.ts';
 import * as subgroup from './conv2d-subgroup.ts';
 import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
+/** The tuned implementations. */
+const tuned = { subgroup, gemm };
+
 /** Every implementation, the reference first. */
-export const conv2dVariants = ['naive', 'subgroup'] as const;
+export const conv2dVariants = ['naive', 'subgroup', 'gemm'] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
 
 interface RunOptions {
@@ -29,28 +34,33 @@ interface RunOptions {
 
 /** Which of the three kernels a variant has for this adapter and shape. The reference has all. */
 export function conv2dServes(variant: Conv2dVariant, device: Device, g: ConvGeometry) {
-  const naive = variant === 'naive';
+  if (variant === 'naive') return { forward: true, inputGrad: true, weightGrad: true };
+  const { servesForward, servesInputGrad, servesWeightGrad } = tuned[variant];
   return {
-    forward: naive || subgroup.servesForward(device, g),
-    inputGrad: naive || subgroup.servesInputGrad(device, g),
-    weightGrad: naive || subgroup.servesWeightGrad(device, g),
+    forward: servesForward(device, g),
+    inputGrad: servesInputGrad(device, g),
+    weightGrad: servesWeightGrad(device, g),
   };
 }
 
-/** Whether to run the tuned kernel. @throws ArgumentError when it was asked for and cannot: a test must not test another */
-function useSubgroup(asked: Conv2dVariant | undefined, serves: boolean): boolean {
-  if (asked === 'subgroup' && !serves) {
-    throw new ArgumentError('conv2d: the variant subgroup does not serve this adapter or shape');
-  }
-  return serves && asked !== 'naive';
+type Kernel = 'forward' | 'inputGrad' | 'weightGrad';
+
+/** Tuned implementations in the order of preference. The tiles of matrix products want channels to fill them. */
+function preferred(kernel: Kernel, g: ConvGeometry): (keyof typeof tuned)[] {
+  const rows = kernel === 'weightGrad' ? g.inChannels : 16;
+  const columns = kernel === 'inputGrad' ? g.inChannels : g.outChannels;
+  return rows >= 16 && columns >= 16 ? ['gemm', 'subgroup'] : ['subgroup', 'gemm'];
 }
 
-/** In the order of the shaders' `Params`. */
-function geometryParams(g: ConvGeometry): number[] {
-  return [
-    ...[g.batch, ...g.input, g.inChannels, ...g.output, g.outChannels],
-    ...[...g.kernel, ...g.strides, ...g.pad, ...g.dilation],
-  ];
+/** The tuned implementation to run, or null for the reference. @throws ArgumentError when one was asked for that cannot */
+function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVariant | undefined) {
+  if (asked === 'naive') return null;
+  const serves = (variant: Conv2dVariant) => conv2dServes(variant, device, g)[kernel];
+  if (asked && !serves(asked)) {
+    throw new ArgumentError(`conv2d: the variant ${asked} does not serve this adapter or shape`); // a test must not test another
+  }
+  const chosen = asked ?? preferred(kernel, g).find(serves);
+  return chosen ? tuned[chosen] : null;
 }
 
 /**
@@ -76,8 +86,9 @@ export function conv2d(
     );
   }
   const y = output(x.device, outputShape(g), models, options.into);
-  if (useSubgroup(options.variant, subgroup.servesForward(x.device, g))) {
-    subgroup.forward(x, filter, g, y, { bias, relu: options.relu });
+  const kernel = choose('forward', x.device, g, options.variant);
+  if (kernel) {
+    kernel.forward(x, filter, g, y, { bias, relu: options.relu });
     return y;
   }
   runKernel(
@@ -99,8 +110,9 @@ export function conv2dInputGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
-  if (useSubgroup(options.variant, subgroup.servesInputGrad(dy.device, g))) {
-    subgroup.inputGrad(dy, filter, g, dx);
+  const kernel = choose('inputGrad', dy.device, g, options.variant);
+  if (kernel) {
+    kernel.inputGrad(dy, filter, g, dx);
     return dx;
   }
   runKernel(
@@ -122,8 +134,9 @@ export function conv2dWeightGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
-  if (useSubgroup(options.variant, subgroup.servesWeightGrad(x.device, g))) {
-    subgroup.weightGrad(x, dy, g, dw);
+  const kernel = choose('weightGrad', x.device, g, options.variant);
+  if (kernel) {
+    kernel.weightGrad(x, dy, g, dw);
     return dw;
   }
   runKernel(

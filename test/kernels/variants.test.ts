@@ -30,11 +30,20 @@ const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value
 describeOnDevice('kernel variants', (device) => {
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
 
-  async function expectExact(run: () => DeviceArray[], expected: NdArray[]): Promise<void> {
+  const models = 3;
+  /** Arrays of one shape, a model each. */
+  const together = (arrays: NdArray[]): NdArray => ({
+    shape: arrays[0]!.shape,
+    data: Float64Array.from(arrays.flatMap(({ data }) => Array.from(data))),
+  });
+  const uploadModels = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape, { models }).array;
+
+  /** `expected` is asked after `run`, which may find out what there is to expect. */
+  async function expectExact(run: () => DeviceArray[], expected: () => NdArray[]): Promise<void> {
     const results = scope(device, () => run().map((array) => new Tensor(array)));
     for (const [k, result] of results.entries()) {
-      expect(result.shape).toEqual(expected[k]!.shape);
-      expect(plain(await result.data())).toEqual(plain(expected[k]!.data));
+      expect(result.shape).toEqual(expected()[k]!.shape);
+      expect(plain(await result.data())).toEqual(plain(expected()[k]!.data));
       result.dispose();
     }
   }
@@ -50,27 +59,78 @@ describeOnDevice('kernel variants', (device) => {
         // The gradient kernels know neither bias nor activation: they are given dz.
         const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
         const expected: NdArray[] = [];
-        await expectExact(() => {
-          const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
-          const dz = upload(dy);
-          const geometry = convGeometry(x, filter, attrs);
-          const serves = conv2dServes(variant, device, geometry);
-          const results: DeviceArray[] = [];
-          const check = (result: DeviceArray, reference: NdArray) => {
-            results.push(result);
-            expected.push(reference);
-          };
-          if (serves.forward) check(conv2d(x, filter, { ...attrs, bias, relu: activation === 'relu', variant }), y);
-          if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
-          if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
-          checked += results.length;
-          return results;
-        }, expected);
+        await expectExact(
+          () => {
+            const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
+            const dz = upload(dy);
+            const geometry = convGeometry(x, filter, attrs);
+            const serves = conv2dServes(variant, device, geometry);
+            const results: DeviceArray[] = [];
+            const check = (result: DeviceArray, reference: NdArray) => {
+              results.push(result);
+              expected.push(reference);
+            };
+            if (serves.forward) check(conv2d(x, filter, { ...attrs, bias, relu: activation === 'relu', variant }), y);
+            if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
+            if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
+            checked += results.length;
+            return results;
+          },
+          () => expected,
+        );
       }),
       { ...drawn, numRuns: drawnCases(90) },
     );
     // A variant that serves few shapes must still have been tested on enough of them.
     expect(checked).toBeGreaterThan(30);
+  });
+
+  // More channels than a tile holds, and the courseworks' own layers; three models, each of which must get its own.
+  const layers: { input: number[]; filter: number[]; attrs: Conv2dAttrs }[] = [
+    { input: [2, 5, 7, 36], filter: [3, 3, 36, 40], attrs: { padding: 'same' } },
+    { input: [1, 9, 8, 64], filter: [1, 1, 64, 68], attrs: {} },
+    { input: [1, 11, 9, 4], filter: [3, 3, 4, 36], attrs: { strides: 2, dilation: [1, 2], padding: 'same' } },
+    { input: [3, 32, 32, 3], filter: [5, 5, 3, 6], attrs: {} },
+    { input: [3, 14, 14, 6], filter: [5, 5, 6, 16], attrs: {} },
+    { input: [2, 12, 10, 3], filter: [3, 3, 3, 32], attrs: { padding: 'same' } },
+  ];
+
+  test.each(conv2dVariants)('conv2d of wide layers and several models: %s', async (variant) => {
+    let checked = 0;
+    for (const [k, { input, filter, attrs }] of layers.entries()) {
+      const [xs, ws] = [input, filter].map((shape, i) =>
+        Array.from({ length: models }, (_, m) => drawLike(shape, 100 * k + 10 * m + i, 'integer')),
+      ) as [NdArray[], NdArray[]];
+      const ys = xs.map((x, m) => conv2dReference.forward([x, ws[m]!], attrs));
+      const dys = ys.map((y, m) => drawLike(y.shape, 100 * k + 10 * m + 2, 'integer'));
+      const grads = xs.map((x, m) => conv2dReference.backward([x, ws[m]!], ys[m]!, dys[m]!, attrs));
+      const results: NdArray[][] = [];
+      const run = () => {
+        const [x, w, dy] = [xs, ws, dys].map(together).map(uploadModels) as [DeviceArray, DeviceArray, DeviceArray];
+        const geometry = convGeometry(x, w, attrs);
+        const serves = conv2dServes(variant, device, geometry);
+        const outputs: DeviceArray[] = [];
+        const check = (output: DeviceArray, expected: NdArray[]) => {
+          outputs.push(output);
+          results.push(expected);
+        };
+        if (serves.forward) check(conv2d(x, w, { ...attrs, variant }), ys);
+        if (serves.inputGrad)
+          check(
+            conv2dInputGrad(dy, w, geometry, { variant }),
+            grads.map(([dx]) => dx!),
+          );
+        if (serves.weightGrad)
+          check(
+            conv2dWeightGrad(x, dy, geometry, { variant }),
+            grads.map(([, dw]) => dw!),
+          );
+        return outputs;
+      };
+      await expectExact(run, () => results.map(together));
+      checked += results.length;
+    }
+    expect(checked).toBeGreaterThan(3);
   });
 
   // Sizes around the edges of the tiles; where a variant wants multiples of four, of those.
@@ -106,7 +166,7 @@ describeOnDevice('kernel variants', (device) => {
           () => [
             matmul(upload(a), upload(b), { transposeA, transposeB, bias: bias ? upload(added) : null, relu, variant }),
           ],
-          [{ shape: product.shape, data: expected }],
+          () => [{ shape: product.shape, data: expected }],
         );
       }),
       { ...drawn, numRuns: drawnCases(100) },
