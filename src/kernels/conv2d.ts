@@ -12,18 +12,20 @@ import {
   geometryParams,
   inputShape,
   outputShape,
+  turned,
 } from './conv-geometry.ts';
 import * as gemm from './conv2d-gemm.ts';
+import * as stream from './conv2d-stream.ts';
 import * as subgroup from './conv2d-subgroup.ts';
 import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
 /** The tuned implementations. */
-const tuned = { subgroup, gemm };
+const tuned = { subgroup, gemm, stream };
 
 /** Every implementation, the reference first. */
-export const conv2dVariants = ['naive', 'subgroup', 'gemm'] as const;
+export const conv2dVariants = ['naive', 'subgroup', 'gemm', 'stream'] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
 
 interface RunOptions {
@@ -45,11 +47,16 @@ export function conv2dServes(variant: Conv2dVariant, device: Device, g: ConvGeom
 
 type Kernel = 'forward' | 'inputGrad' | 'weightGrad';
 
-/** Tuned implementations in the order of preference. The tiles of matrix products want channels to fill them. */
+/**
+ * Tuned implementations in the order of preference, as measured on lavapipe. The tiles of matrix products want channels to
+ * fill them.
+ */
 function preferred(kernel: Kernel, g: ConvGeometry): (keyof typeof tuned)[] {
-  const rows = kernel === 'weightGrad' ? g.inChannels : 16;
-  const columns = kernel === 'inputGrad' ? g.inChannels : g.outChannels;
-  return rows >= 16 && columns >= 16 ? ['gemm', 'subgroup'] : ['subgroup', 'gemm'];
+  const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution
+  const wide = sizes.outChannels >= 16;
+  if (wide && sizes.inChannels >= 16) return ['gemm', 'subgroup'];
+  const others = wide && kernel !== 'weightGrad' ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
+  return stream.pays(sizes) ? ['stream', ...others] : [...others];
 }
 
 /** The tuned implementation to run, or null for the reference. @throws ArgumentError when one was asked for that cannot */

@@ -48,10 +48,16 @@ describeOnDevice('kernel variants', (device) => {
     }
   }
 
+  // Half of them with strides and dilation 1, since some variants serve no others.
+  const convCases = fc.oneof(
+    conv2dCase('full'),
+    conv2dCase('full').map((c) => ({ ...c, attrs: { ...c.attrs, strides: 1, dilation: 1 } })),
+  );
+
   test.each(conv2dVariants)('conv2d and both gradients: %s', async (variant) => {
     let checked = 0;
     await fc.assert(
-      fc.asyncProperty(conv2dCase('full'), async (c) => {
+      fc.asyncProperty(convCases, async (c) => {
         const inputs = drawInputs(c, 'integer') as [NdArray, NdArray, NdArray?];
         const { activation, ...attrs } = c.attrs as Conv2dAttrs;
         const y = conv2dReference.forward(inputs, { ...attrs, activation });
@@ -79,10 +85,10 @@ describeOnDevice('kernel variants', (device) => {
           () => expected,
         );
       }),
-      { ...drawn, numRuns: drawnCases(90) },
+      { ...drawn, numRuns: drawnCases(60) },
     );
     // A variant that serves few shapes must still have been tested on enough of them.
-    expect(checked).toBeGreaterThan(30);
+    expect(checked).toBeGreaterThan(20);
   });
 
   // More channels than a tile holds, and the courseworks' own layers; three models, each of which must get its own.
