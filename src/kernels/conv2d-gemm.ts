@@ -1,11 +1,11 @@
-import addSlicesCode from '../../shaders/add_slices.wgsl';
 import forwardCode from '../../shaders/conv2d_gemm.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
 import type { Device } from '../gpu/device.ts';
+import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, geometryParams, turned } from './conv-geometry.ts';
 import { packFilter } from './pack-filter.ts';
-import { elementwise, runKernel } from './run.ts';
+import { runKernel } from './run.ts';
 
 // The convolutions as implicit matrix products, for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -79,12 +79,6 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     [slices, blocks, x.models],
   );
   if (sums === dw) return;
-  runKernel(
-    x.device,
-    { name: 'add_slices', code: addSlicesCode },
-    [slices, kh * kw, g.inChannels, g.outChannels, g.inChannels, g.outChannels, 4, 4],
-    [sums, dw],
-    elementwise(dw.size, dw.models),
-  );
+  addSlices(sums, dw, slices, g);
   sums.dispose();
 }

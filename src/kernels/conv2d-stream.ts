@@ -1,10 +1,10 @@
-import addSlicesCode from '../../shaders/add_slices.wgsl';
 import type { Device } from '../gpu/device.ts';
+import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, turned } from './conv-geometry.ts';
 import { forwardCode, type StreamSizes, storesARound, weightGradCode, weightsARound } from './conv2d-stream-code.ts';
 import { packFilter } from './pack-filter.ts';
-import { elementwise, runKernel } from './run.ts';
+import { runKernel } from './run.ts';
 
 // The convolutions of few channels, for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -90,21 +90,14 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const lanes = x.device.subgroupLanes!;
   const sizes = sizesFor(g)!;
   const { slice, slices, blocks } = cut(g, sizes.tile, lanes);
-  const [kh, kw] = g.kernel;
   const partial = DeviceArray.empty(x.device, [slices, ...dw.shape], { models: x.models });
   runKernel(
     x.device,
     { name: 'conv2d_weight_grad_stream', code: weightGradCode(sizes), constants: { LANES: lanes } },
-    [g.batch, ...g.input, ...g.output, g.outChannels, slice, slices, kw * g.inChannels],
+    [g.batch, ...g.input, ...g.output, g.outChannels, slice, slices, g.kernel[1] * g.inChannels],
     [x, dy, partial],
     [slices, blocks, x.models],
   );
-  runKernel(
-    x.device,
-    { name: 'add_slices', code: addSlicesCode },
-    [slices, kh * kw, g.inChannels, g.outChannels, g.inChannels, g.outChannels, 4, 4],
-    [partial, dw],
-    elementwise(dw.size, dw.models),
-  );
+  addSlices(partial, dw, slices, g);
   partial.dispose();
 }

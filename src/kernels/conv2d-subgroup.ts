@@ -1,8 +1,8 @@
-import addSlicesCode from '../../shaders/add_slices.wgsl';
 import forwardCode from '../../shaders/conv2d_subgroup.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
 import type { Device } from '../gpu/device.ts';
+import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, turned } from './conv-geometry.ts';
 import { packFilter } from './pack-filter.ts';
@@ -143,13 +143,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     [input, grad, partial],
     [slices, blocks * Math.ceil(to.groups / 2), x.models],
   );
-  runKernel(
-    x.device,
-    { name: 'add_slices', code: addSlicesCode },
-    [slices, kh * kw, g.inChannels, g.outChannels, 4 * from.groups, 4 * to.groups, from.width, to.width],
-    [partial, dw],
-    elementwise(dw.size, dw.models),
-  );
+  addSlices(partial, dw, slices, g, axis(g.inChannels), axis(g.outChannels));
   partial.dispose();
   if (input !== x) input.dispose();
   if (grad !== dy) grad.dispose();

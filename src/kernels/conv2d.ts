@@ -17,15 +17,16 @@ import {
 import * as gemm from './conv2d-gemm.ts';
 import * as stream from './conv2d-stream.ts';
 import * as subgroup from './conv2d-subgroup.ts';
+import * as workgroup from './conv2d-workgroup.ts';
 import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
 /** The tuned implementations. */
-const tuned = { subgroup, gemm, stream };
+const tuned = { subgroup, gemm, stream, workgroup };
 
 /** Every implementation, the reference first. */
-export const conv2dVariants = ['naive', 'subgroup', 'gemm', 'stream'] as const;
+export const conv2dVariants = ['naive', 'subgroup', 'gemm', 'stream', 'workgroup'] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
 
 interface RunOptions {
@@ -51,7 +52,8 @@ type Kernel = 'forward' | 'inputGrad' | 'weightGrad';
  * Tuned implementations in the order of preference, as measured on lavapipe. The tiles of matrix products want channels to
  * fill them.
  */
-function preferred(kernel: Kernel, g: ConvGeometry): (keyof typeof tuned)[] {
+function preferred(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof tuned)[] {
+  if (!device.info.isSoftware) return ['workgroup'];
   const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution
   const wide = sizes.outChannels >= 16;
   if (wide && sizes.inChannels >= 16) return ['gemm', 'subgroup'];
@@ -66,7 +68,7 @@ function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVa
   if (asked && !serves(asked)) {
     throw new ArgumentError(`conv2d: the variant ${asked} does not serve this adapter or shape`); // a test must not test another
   }
-  const chosen = asked ?? preferred(kernel, g).find(serves);
+  const chosen = asked ?? preferred(kernel, device, g).find(serves);
   return chosen ? tuned[chosen] : null;
 }
 
