@@ -64,11 +64,21 @@ export function forwardCode(sizes: StreamSizes): string {
   const weights = kh * reach;
   const [brought, stored] = [weightsARound(sizes), storesARound(sizes)];
   const whole = inChannels % 4 === 0;
-  const inside = (i: number) => `row_inside && ox - p.pad_w + (lane % 8u + ${8 * i}u) / ${inChannels / 4}u < p.in_w`;
+  const inside = (i: number) => `ox - p.pad_w + (lane % 8u + ${8 * i}u) / ${inChannels / 4}u < p.in_w`;
   // Long sums in parts, so that there are enough independent ones to keep the arithmetic busy.
   const part = divisor(reach, 16);
   const product = (ky: number, t: number, first: number) =>
     each(part, (k) => `row${t * inChannels + first + k} * w${ky * reach + first + k}`, ' + ');
+  const store = `if (v >= ${kh - 1}u && co < p.out_c) {
+        var y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
+        for (var round = 0u; round < p.store_rounds; round++) {
+          ${each(stored, (i) => `{ let s = sum${i} + b; y[y_at + ${i}u * p.out_c] = select(s, 0.0, p.relu != 0u && s <= 0.0); }`)}
+          ${each(tile - stored, (i) => `sum${i} = sum${i + stored};`, ' ')}
+          y_at += ${stored}u * p.out_c;
+        }
+      }
+      ${each((kh - 1) * tile, (i) => `sum${i} = sum${i + tile};`, ' ')}
+      ${each(tile, (i) => `sum${(kh - 1) * tile + i} = 0.0;`, ' ')}`;
   return `enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
@@ -108,25 +118,18 @@ fn main(
 
   for (var n = first; n < last; n++) {
     let image = group.z * p.batch + n;
-    // sum{r}_{t} is row iy - KERNEL_H + 1 + r of y, of which row iy of x is the last to add to the first.
+    // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
     ${each(kh * tile, (i) => `var sum${i} = 0.0;`, ' ')}
-    for (var v = 0u; v < p.out_h + ${kh - 1}u; v++) {
-      let iy = v - p.pad_h;
-      let row_inside = iy < p.in_h;
-      let at = (image * p.in_h + select(0u, iy, row_inside)) * p.in_w + ox; // in pixels
+    for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
+      let at = (image * p.in_h + v - p.pad_h) * p.in_w + ox; // in pixels
       ${whole ? `let start = (at - p.pad_w) * ${inChannels / 4}u;` : startOf(sizes)}
-      ${loadRow(sizes, whole ? inside : () => 'row_inside')}
+      ${loadRow(sizes, whole ? inside : null)}
       ${each(reach / part, (i) => each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, i * part)};`))}
-      if (v >= ${kh - 1}u && co < p.out_c) {
-        var y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
-        for (var round = 0u; round < p.store_rounds; round++) {
-          ${each(stored, (i) => `{ let s = sum${i} + b; y[y_at + ${i}u * p.out_c] = select(s, 0.0, p.relu != 0u && s <= 0.0); }`)}
-          ${each(tile - stored, (i) => `sum${i} = sum${i + stored};`, ' ')}
-          y_at += ${stored}u * p.out_c;
-        }
-      }
-      ${each((kh - 1) * tile, (i) => `sum${i} = sum${i + tile};`, ' ')}
-      ${each(tile, (i) => `sum${(kh - 1) * tile + i} = 0.0;`, ' ')}
+      ${store}
+    }
+    // Rows of y that reach below the image: nothing adds to them any more.
+    for (var v = p.pad_h + p.in_h; v < p.out_h + ${kh - 1}u; v++) {
+      ${store}
     }
   }
 }

@@ -15,6 +15,15 @@ const HELD = 400;
 /** Workgroups worth having, so that every core gets some. */
 const WORKGROUPS = 64;
 
+/** The texts made so far: writing one takes longer than all else in a call. */
+const texts = new Map<string, string>();
+function textFor(name: string, write: (sizes: StreamSizes) => string, sizes: StreamSizes): string {
+  const key = `${name} ${sizes.inChannels} ${sizes.kernel} ${sizes.tile}`;
+  const text = texts.get(key) ?? write(sizes);
+  texts.set(key, text);
+  return text;
+}
+
 /** How the kernels cut their work; null where they do not serve. */
 function sizesFor(g: ConvGeometry): StreamSizes | null {
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
@@ -68,7 +77,7 @@ export function forward(
   const taps = g.kernel[0] * g.kernel[1] * g.inChannels;
   runKernel(
     x.device,
-    { name: 'conv2d_stream', code: forwardCode(sizes), constants: { LANES: lanes } },
+    { name: 'conv2d_stream', code: textFor('forward', forwardCode, sizes), constants: { LANES: lanes } },
     [
       ...[g.batch, ...g.input, ...g.output, g.outChannels, ...g.pad, slice],
       ...[taps / weightsARound(sizes), sizes.tile / storesARound(sizes), bias ? 1 : 0, relu ? 1 : 0],
@@ -93,7 +102,11 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const partial = DeviceArray.empty(x.device, [slices, ...dw.shape], { models: x.models });
   runKernel(
     x.device,
-    { name: 'conv2d_weight_grad_stream', code: weightGradCode(sizes), constants: { LANES: lanes } },
+    {
+      name: 'conv2d_weight_grad_stream',
+      code: textFor('weight gradient', weightGradCode, sizes),
+      constants: { LANES: lanes },
+    },
     [g.batch, ...g.input, ...g.output, g.outChannels, slice, slices, g.kernel[1] * g.inChannels],
     [x, dy, partial],
     [slices, blocks, x.models],
