@@ -7,6 +7,9 @@ export interface StreamSizes {
   kernel: readonly [number, number];
   /** Columns of the output an invocation takes. */
   tile: number;
+  /** Pixels that the first and the last window reach outside their row. */
+  padLeft: number;
+  padRight: number;
 }
 
 /** `n` pieces of text, one after another. */
@@ -23,25 +26,36 @@ export function divisor(n: number, most: number): number {
 export const weightsARound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => divisor(kh * kw * inChannels, 10);
 export const storesARound = ({ tile }: StreamSizes) => divisor(tile, 2);
 
-/** Where the row of x under the tile starts, which for some tiles is the middle of a vec4. */
-const startOf = ({ inChannels }: StreamSizes) =>
-  `let start = at * ${inChannels}u / 4u;
-      let odd = at * ${inChannels}u % 4u != 0u;`;
-
 /**
- * Eight lanes load the row of x under the tile, as vec4 from `start` (in vec4) on, and hand it round: `row0`, `row1`, ... are
- * its values. `inside` says whether a lane's `i`-th vec4 counts. Where tiles may start in the middle of a vec4, `odd` says so.
+ * Eight lanes load the row of x under the tile, which starts at pixel `at` but for the padding, and hand it round: `row0`,
+ * `row1`, ... are its values, zero outside the row.
  */
-function loadRow({ inChannels, kernel, tile }: StreamSizes, inside: ((i: number) => string) | null): string {
-  const window = (tile + kernel[1] - 1) * inChannels;
-  const shifted = (tile * inChannels) % 4 !== 0;
-  const loads = Math.ceil((window + (shifted ? 2 : 0)) / 32);
+function loadRow({ inChannels: c, kernel, tile, padLeft, padRight }: StreamSizes): string {
+  const pixels = tile + kernel[1] - 1;
+  const whole = c % 4 === 0;
+  const lead = Math.ceil((padLeft * c) / 4); // vec4 before `at`, of which these values do not belong to the window:
+  const skipped = 4 * lead - padLeft * c;
+  const loose = (tile * c) % 4 !== 0; // every other tile starts in the middle of a vec4
+  const loads = Math.ceil((pixels * c + skipped + (loose ? 2 : 0)) / 32);
+  const edge = (pixel: number) => pixel < padLeft || pixel >= pixels - padRight;
+  const mine = (i: number) => {
+    const load = `x[start + ${8 * i}u + lane % 8u]`;
+    if (!whole || padLeft + padRight === 0) return load;
+    return `select(vec4f(), ${load}, ox - ${padLeft}u + (lane % 8u + ${8 * i}u) / ${c / 4}u < p.in_w)`;
+  };
   const value = (i: number) => `all${i >> 2}.${'xyzw'[i & 3]}`;
-  const load = (i: number) => `x[start + ${8 * i}u + lane % 8u]`;
+  const row = (i: number) => {
+    if (loose) return `select(${value(i)}, ${value(i + 2)}, odd)`;
+    const pixel = Math.floor(i / c);
+    return !whole && edge(pixel) ? `select(0.0, ${value(i + skipped)}, inside${pixel})` : value(i + skipped);
+  };
   return [
-    each(loads, (i) => `let mine${i} = ${inside ? `select(vec4f(), ${load(i)}, ${inside(i)})` : load(i)};`),
+    `let start = at * ${c}u / 4u - ${lead}u;`, // may wrap below zero, but not for what is inside
+    loose ? `let odd = at * ${c}u % 4u != 0u;` : '',
+    each(pixels, (i) => (edge(i) && !whole ? `let inside${i} = ox + ${i}u - ${padLeft}u < p.in_w;` : ''), ' '),
+    each(loads, (i) => `let mine${i} = ${mine(i)};`),
     each(8 * loads, (i) => `let all${i} = subgroupBroadcast(mine${i >> 3}, ${i & 7}u);`),
-    each(window, (i) => `let row${i} = ${shifted ? `select(${value(i)}, ${value(i + 2)}, odd)` : value(i)};`),
+    each(pixels * c, (i) => `let row${i} = ${row(i)};`),
   ].join('\n');
 }
 
@@ -55,7 +69,7 @@ function loadRow({ inChannels, kernel, tile }: StreamSizes, inside: ((i: number)
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round: two loads of x for a thousand multiply-adds.
  * models R, x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
- * four, and either Ci is too or pw is 0.
+ * four, and so is tile * Ci, but where no window reaches outside its row it may be one of two.
  */
 export function forwardCode(sizes: StreamSizes): string {
   const { inChannels, kernel, tile } = sizes;
@@ -63,8 +77,6 @@ export function forwardCode(sizes: StreamSizes): string {
   const reach = kw * inChannels; // values of a row under one output
   const weights = kh * reach;
   const [brought, stored] = [weightsARound(sizes), storesARound(sizes)];
-  const whole = inChannels % 4 === 0;
-  const inside = (i: number) => `ox - p.pad_w + (lane % 8u + ${8 * i}u) / ${inChannels / 4}u < p.in_w`;
   // Long sums in parts, so that there are enough independent ones to keep the arithmetic busy.
   const part = divisor(reach, 16);
   const product = (ky: number, t: number, first: number) =>
@@ -82,7 +94,7 @@ export function forwardCode(sizes: StreamSizes): string {
   return `enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
-  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, pad_w: u32, slice: u32,
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
   weight_rounds: u32, store_rounds: u32, has_bias: u32, relu: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -122,8 +134,7 @@ fn main(
     ${each(kh * tile, (i) => `var sum${i} = 0.0;`, ' ')}
     for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
       let at = (image * p.in_h + v - p.pad_h) * p.in_w + ox; // in pixels
-      ${whole ? `let start = (at - p.pad_w) * ${inChannels / 4}u;` : startOf(sizes)}
-      ${loadRow(sizes, whole ? inside : null)}
+      ${loadRow(sizes)}
       ${each(reach / part, (i) => each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, i * part)};`))}
       ${store}
     }
@@ -137,16 +148,16 @@ fn main(
 }
 
 /**
- * Gradient of conv2d for its filter, of few input channels, stride 1, no padding:
- *   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy + ky, ox + kx, ci] * dy[n, oy, ox, co]
+ * Gradient of conv2d for its filter, of few input channels, stride 1:
+ *   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy + ky - ph, ox + kx - pw, ci] * dy[n, oy, ox, co]
  * An invocation sums all taps and input channels of one output channel, over `tile` columns of a slice of the images;
  * add_slices adds the slices in their order. Compute-bound. Faster than the reference because
  *   - it streams: a row of x is read once, as it lies, a row of dy once, and the last KERNEL_H rows of dy stay at hand, so
  *     that both meet under all taps;
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round.
- * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [R, slices, KH, KW, Ci, Co]. W * Ci is a multiple of
- * four.
+ * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [R, slices, KH, KW, Ci, Co]. W * Ci and
+ * tile * Ci as above.
  */
 export function weightGradCode(sizes: StreamSizes): string {
   const { inChannels, kernel, tile } = sizes;
@@ -156,7 +167,7 @@ export function weightGradCode(sizes: StreamSizes): string {
   return `enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
-  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, slice: u32, slices: u32, store_rounds: u32,
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, store_rounds: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -183,15 +194,15 @@ fn main(
     let image = group.z * p.batch + n;
     // The rows of dy that the row of x meets under each ky.
     ${each(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
-    for (var iy = 0u; iy < p.in_h; iy++) {
+    for (var v = 0u; v < p.pad_h + p.in_h; v++) {
       ${each((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
-      let dy_at = ((image * p.out_h + min(iy, p.out_h - 1u)) * p.out_w + ox) * p.out_c + column;
+      let dy_at = ((image * p.out_h + min(v, p.out_h - 1u)) * p.out_w + ox) * p.out_c + column;
       ${each(tile, (t) => `d${t} = dy[dy_at + ${t}u * p.out_c];`)}
-      let at = (image * p.in_h + iy) * p.in_w + ox; // in pixels
-      ${startOf(sizes)}
-      ${loadRow(sizes, null)}
-      // A row of dy above the first or below the last is none; either factor may be NaN, so zeros would not do.
-      ${each(kh, (ky) => `let met${ky} = iy - ${ky}u < p.out_h;`)}
+      let row_inside = v >= p.pad_h;
+      let at = (image * p.in_h + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels
+      ${loadRow(sizes)}
+      // A row of dy above the first or below the last is none; what is read there may be NaN, so zeros would not do.
+      ${each(kh, (ky) => `let met${ky} = row_inside && v - ${ky}u < p.out_h;`)}
       ${each(kh * reach, (i) => `sum${i} += select(0.0, ${product(Math.floor(i / reach), i % reach)}, met${Math.floor(i / reach)});`)}
     }
   }

@@ -10,6 +10,8 @@ import { runKernel } from './run.ts';
 
 /** Multiply-adds of a loop, all written out: more are faster, but a driver takes a second to compile a thousand. */
 const WRITTEN_OUT = 1100;
+/** Columns, beyond which the lanes' loads and stores would take the driver longer than the rest. */
+const LONGEST_TILE = 16;
 /** Weights an invocation may hold. */
 const HELD = 400;
 /** Workgroups worth having, so that every core gets some. */
@@ -18,7 +20,7 @@ const WORKGROUPS = 64;
 /** The texts made so far: writing one takes longer than all else in a call. */
 const texts = new Map<string, string>();
 function textFor(name: string, write: (sizes: StreamSizes) => string, sizes: StreamSizes): string {
-  const key = `${name} ${sizes.inChannels} ${sizes.kernel} ${sizes.tile}`;
+  const key = `${name} ${JSON.stringify(sizes)}`;
   const text = texts.get(key) ?? write(sizes);
   texts.set(key, text);
   return text;
@@ -28,14 +30,15 @@ function textFor(name: string, write: (sizes: StreamSizes) => string, sizes: Str
 function sizesFor(g: ConvGeometry): StreamSizes | null {
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
   const taps = g.kernel[0] * g.kernel[1] * g.inChannels;
-  const [width, inWidth] = [g.output[1], g.input[1]];
-  // Rows of x are read as vec4, and where a pixel is not whole ones, no window may begin outside the row.
-  const whole = g.inChannels % 4 === 0;
-  const within = g.pad[1] === 0 && width + g.kernel[1] - 1 <= inWidth && (inWidth * g.inChannels) % 4 === 0;
-  if (!plain || g.batch * g.outChannels * taps === 0 || taps > HELD || !(whole || within)) return null;
-  for (let tile = Math.min(16, width, Math.floor(WRITTEN_OUT / taps)); tile > 0; tile--) {
-    if (width % tile === 0 && (tile * g.inChannels) % 2 === 0)
-      return { inChannels: g.inChannels, kernel: g.kernel, tile };
+  if (!plain || g.batch * g.outChannels * taps === 0 || taps > HELD) return null;
+  const { inChannels, kernel } = g;
+  const [width, inWidth, padLeft] = [g.output[1], g.input[1], g.pad[1]];
+  const padRight = Math.max(0, width - 1 + kernel[1] - padLeft - inWidth);
+  if ((inWidth * inChannels) % 4 !== 0) return null;
+  const multiple = padLeft + padRight === 0 ? 2 : 4; // of values that tiles start at: see the text
+  for (let tile = Math.min(LONGEST_TILE, width, Math.floor(WRITTEN_OUT / taps)); tile > 0; tile--) {
+    if (width % tile === 0 && (tile * inChannels) % multiple === 0)
+      return { inChannels, kernel, tile, padLeft, padRight };
   }
   return null;
 }
@@ -46,15 +49,11 @@ export function pays(g: ConvGeometry): boolean {
   return sizes !== null && sizes.tile * sizes.kernel[0] * sizes.kernel[1] * sizes.inChannels >= 200;
 }
 
-/** True when every window lies inside the image. */
-const unpadded = (g: ConvGeometry) =>
-  [0, 1].every((i) => g.pad[i] === 0 && g.output[i]! + g.kernel[i]! - 1 <= g.input[i]!);
-
 const serves = (device: Device, g: ConvGeometry) => device.subgroupLanes !== null && sizesFor(g) !== null;
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
-export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean => unpadded(g) && serves(device, g);
+export const servesWeightGrad = serves;
 
 /** Slices of the images, and workgroups along x and y. */
 function cut(g: ConvGeometry, tile: number, lanes: number) {
@@ -79,7 +78,7 @@ export function forward(
     x.device,
     { name: 'conv2d_stream', code: textFor('forward', forwardCode, sizes), constants: { LANES: lanes } },
     [
-      ...[g.batch, ...g.input, ...g.output, g.outChannels, ...g.pad, slice],
+      ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice],
       ...[taps / weightsARound(sizes), sizes.tile / storesARound(sizes), bias ? 1 : 0, relu ? 1 : 0],
     ],
     [x, filter, bias ?? filter, y],
@@ -107,7 +106,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
       code: textFor('weight gradient', weightGradCode, sizes),
       constants: { LANES: lanes },
     },
-    [g.batch, ...g.input, ...g.output, g.outChannels, slice, slices, g.kernel[1] * g.inChannels],
+    [g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice, slices, g.kernel[1] * g.inChannels],
     [x, dy, partial],
     [slices, blocks, x.models],
   );

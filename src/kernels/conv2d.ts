@@ -58,7 +58,9 @@ function preferred(kernel: Kernel, device: Device, g: ConvGeometry): (keyof type
   const wide = sizes.outChannels >= 16;
   if (wide && sizes.inChannels >= 16) return ['gemm', 'subgroup'];
   const others = wide && kernel !== 'weightGrad' ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
-  return stream.pays(sizes) ? ['stream', ...others] : [...others];
+  // Eight lanes stream eight output channels; with half of them idle it only beats the old weight gradient.
+  const streams = stream.pays(sizes) && (sizes.outChannels > 4 || kernel === 'weightGrad');
+  return streams ? ['stream', ...others] : [...others];
 }
 
 /** The tuned implementation to run, or null for the reference. @throws ArgumentError when one was asked for that cannot */

@@ -98,7 +98,8 @@ describeOnDevice('kernel variants', (device) => {
     { input: [1, 11, 9, 4], filter: [3, 3, 4, 36], attrs: { strides: 2, dilation: [1, 2], padding: 'same' } },
     { input: [3, 32, 32, 3], filter: [5, 5, 3, 6], attrs: {} },
     { input: [3, 14, 14, 6], filter: [5, 5, 6, 16], attrs: {} },
-    { input: [2, 12, 10, 3], filter: [3, 3, 3, 32], attrs: { padding: 'same' } },
+    { input: [2, 6, 32, 3], filter: [3, 3, 3, 32], attrs: { padding: 'same' } },
+    { input: [2, 7, 28, 1], filter: [5, 5, 1, 9], attrs: { padding: 'same' } },
   ];
 
   test.each(conv2dVariants)('conv2d of wide layers and several models: %s', async (variant) => {
