@@ -21,6 +21,8 @@ export interface ConvGeometry {
   strides: [number, number];
   pad: [number, number];
   dilation: [number, number];
+  /** In a convolution that computes the gradient for another's input, that other one: it says how much there is to do. */
+  gradientOf?: ConvGeometry;
 }
 
 /** @throws ShapeError, ArgumentError with the shapes of input and filter. */
@@ -48,9 +50,33 @@ export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvO
  * Floating-point operations of any of the three kernels, 2 N OH OW Co KH KW Ci a model: a multiply-add counts as two, and taps
  * that fall on padding count too.
  */
-export const convFlops = (g: ConvGeometry, models: number): number =>
-  2 * models * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1] * g.inChannels;
+export function convFlops(geometry: ConvGeometry, models: number): number {
+  const g = geometry.gradientOf ?? geometry;
+  return 2 * models * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1] * g.inChannels;
+}
 
 export const inputShape = (g: ConvGeometry): Shape => [g.batch, ...g.input, g.inChannels];
 export const outputShape = (g: ConvGeometry): Shape => [g.batch, ...g.output, g.outChannels];
 export const filterShape = (g: ConvGeometry): Shape => [...g.kernel, g.inChannels, g.outChannels];
+
+/** The sizes in the order of the shaders' `Params`. */
+export function geometryParams(g: ConvGeometry): number[] {
+  return [
+    ...[g.batch, ...g.input, g.inChannels, ...g.output, g.outChannels],
+    ...[...g.kernel, ...g.strides, ...g.pad, ...g.dilation],
+  ];
+}
+
+/** The convolution that takes dy to dx, the full correlation with the turned filter. For strides of 1. */
+export function turned(g: ConvGeometry): ConvGeometry {
+  const pad = (axis: 0 | 1) => (g.kernel[axis] - 1) * g.dilation[axis] - g.pad[axis];
+  return {
+    ...g,
+    input: g.output,
+    inChannels: g.outChannels,
+    output: g.input,
+    outChannels: g.inChannels,
+    pad: [pad(0), pad(1)],
+    gradientOf: g,
+  };
+}

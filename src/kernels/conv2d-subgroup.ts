@@ -1,11 +1,11 @@
-import addSlicesCode from '../../shaders/add_slices.wgsl';
 import forwardCode from '../../shaders/conv2d_subgroup.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
-import packFilterCode from '../../shaders/pack_filter.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
 import type { Device } from '../gpu/device.ts';
+import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
-import { type ConvGeometry, convFlops } from './conv-geometry.ts';
+import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
+import { packFilter } from './pack-filter.ts';
 import { elementwise, runKernel } from './run.ts';
 
 // The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
@@ -14,6 +14,12 @@ import { elementwise, runKernel } from './run.ts';
 function grouping(channels: number): { groups: number; width: number } {
   const groups = Math.ceil(channels / 4);
   return { groups, width: Math.ceil(channels / groups) };
+}
+
+/** The same for an axis of the filter. */
+function axis(channels: number): { places: number; width: number } {
+  const { groups, width } = grouping(channels);
+  return { places: 4 * groups, width };
 }
 
 const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
@@ -43,24 +49,6 @@ function padChannels(x: DeviceArray): DeviceArray {
   return y;
 }
 
-/** The filter with its channels in groups; `flip` turns it for the input gradient. The caller disposes it. */
-function packFilter(filter: DeviceArray, g: ConvGeometry, flip: boolean): DeviceArray {
-  const [kh, kw] = g.kernel;
-  const [row, column] = flip
-    ? [grouping(g.outChannels), grouping(g.inChannels)]
-    : [grouping(g.inChannels), grouping(g.outChannels)];
-  const [rows, columns] = [4 * row.groups, 4 * column.groups];
-  const packed = DeviceArray.empty(filter.device, [kh, kw, rows, columns], { models: filter.models });
-  runKernel(
-    filter.device,
-    { name: 'pack_filter', code: packFilterCode, constants: { FLIP: flip ? 1 : 0 } },
-    [kh * kw, g.inChannels, g.outChannels, rows, columns, row.width, column.width],
-    [filter, packed],
-    elementwise(packed.size, packed.models),
-  );
-  return packed;
-}
-
 /** True when some window of these reaches outside the image. */
 function reachesOutside(input: number, output: number, kernel: number, stride: number, pad: number): boolean {
   return pad > 0 || (output - 1) * stride + kernel - pad > input;
@@ -73,23 +61,15 @@ export function forward(
   y: DeviceArray,
   options: { bias?: DeviceArray | null; relu?: boolean },
 ): void {
-  const weights = packFilter(filter, g, false);
-  correlate(x, weights, g, y, options, convFlops(g, y.models));
+  const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels));
+  correlate(x, weights, g, y, options);
   weights.dispose();
 }
 
 /** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  const weights = packFilter(filter, g, true);
-  const turned: ConvGeometry = {
-    ...g,
-    input: g.output,
-    inChannels: g.outChannels,
-    output: g.input,
-    outChannels: g.inChannels,
-    pad: [g.kernel[0] - 1 - g.pad[0], g.kernel[1] - 1 - g.pad[1]],
-  };
-  correlate(dy, weights, turned, dx, {}, convFlops(g, dx.models));
+  const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels));
+  correlate(dy, weights, turned(g), dx, {});
   weights.dispose();
 }
 
@@ -99,7 +79,6 @@ function correlate(
   g: ConvGeometry,
   y: DeviceArray,
   { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean },
-  flops: number,
 ): void {
   const input = padChannels(x);
   const tile = tileFor(g.output[1]);
@@ -130,7 +109,7 @@ function correlate(
     ],
     [input, weights, bias ?? weights, y],
     elementwise((lanes * to.groups) / (pairs ? 2 : 1), y.models),
-    { flops },
+    { flops: convFlops(g, y.models) },
   );
   if (input !== x) input.dispose();
 }
@@ -166,13 +145,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     [slices, blocks * Math.ceil(to.groups / 2), x.models],
     { flops: convFlops(g, x.models) },
   );
-  runKernel(
-    x.device,
-    { name: 'add_slices', code: addSlicesCode },
-    [slices, kh * kw, g.inChannels, g.outChannels, 4 * from.groups, 4 * to.groups, from.width, to.width],
-    [partial, dw],
-    elementwise(dw.size, dw.models),
-  );
+  addSlices(partial, dw, slices, g, axis(g.inChannels), axis(g.outChannels));
   partial.dispose();
   if (input !== x) input.dispose();
   if (grad !== dy) grad.dispose();

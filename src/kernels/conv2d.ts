@@ -11,17 +11,25 @@ import {
   convFlops,
   convGeometry,
   filterShape,
+  geometryParams,
   inputShape,
   outputShape,
+  turned,
 } from './conv-geometry.ts';
 import { sizesOf } from './conv-sizes.ts';
+import * as gemm from './conv2d-gemm.ts';
+import * as stream from './conv2d-stream.ts';
 import * as subgroup from './conv2d-subgroup.ts';
+import * as workgroup from './conv2d-workgroup.ts';
 import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
+/** The tuned implementations. */
+const tuned = { subgroup, gemm, stream, workgroup };
+
 /** Every implementation, the reference first. */
-export const conv2dVariants = ['naive', 'subgroup'] as const;
+export const conv2dVariants = ['naive', 'subgroup', 'gemm', 'stream', 'workgroup'] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
 
 interface RunOptions {
@@ -32,29 +40,43 @@ interface RunOptions {
 
 /** Which of the three kernels a variant has for this adapter and shape. The reference has all. */
 export function conv2dServes(variant: Conv2dVariant, device: Device, g: ConvGeometry) {
-  const naive = variant === 'naive';
+  if (variant === 'naive') return { forward: true, inputGrad: true, weightGrad: true };
+  const { servesForward, servesInputGrad, servesWeightGrad } = tuned[variant];
   return {
-    forward: naive || subgroup.servesForward(device, g),
-    inputGrad: naive || subgroup.servesInputGrad(device, g),
-    weightGrad: naive || subgroup.servesWeightGrad(device, g),
+    forward: servesForward(device, g),
+    inputGrad: servesInputGrad(device, g),
+    weightGrad: servesWeightGrad(device, g),
   };
 }
 
 /** The kernels of a convolution, by the names under which the tuner knows them. */
 const KERNELS = { forward: 'conv2d', inputGrad: 'conv2dInputGrad', weightGrad: 'conv2dWeightGrad' } as const;
+type Kernel = keyof typeof KERNELS;
 
-/** The variant to run. @throws ArgumentError when one was asked for that cannot */
-function choose(kernel: keyof typeof KERNELS, device: Device, g: ConvGeometry, asked?: Conv2dVariant): Conv2dVariant {
-  const serves = (variant: Conv2dVariant) => conv2dServes(variant, device, g)[kernel];
-  return chooseVariant(device, KERNELS[kernel], sizesOf(g), { variants: conv2dVariants, serves, asked });
+/**
+ * Tuned implementations in the order of preference, as measured on lavapipe. The tiles of matrix products want channels to
+ * fill them.
+ */
+function preferred(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof tuned)[] {
+  if (!device.info.isSoftware) return ['workgroup'];
+  const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution
+  const wide = sizes.outChannels >= 16;
+  if (wide && sizes.inChannels >= 16) return ['gemm', 'subgroup'];
+  const others = wide && kernel !== 'weightGrad' ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
+  // Eight lanes stream eight output channels; with half of them idle it only beats the old weight gradient.
+  const streams = stream.pays(sizes) && (sizes.outChannels > 4 || kernel === 'weightGrad');
+  return streams ? ['stream', ...others] : [...others];
 }
 
-/** In the order of the shaders' `Params`. */
-function geometryParams(g: ConvGeometry): number[] {
-  return [
-    ...[g.batch, ...g.input, g.inChannels, ...g.output, g.outChannels],
-    ...[...g.kernel, ...g.strides, ...g.pad, ...g.dilation],
-  ];
+/** The tuned implementation to run, or null for the reference. @throws ArgumentError when one was asked for that cannot */
+function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVariant | undefined) {
+  const variant = chooseVariant(device, KERNELS[kernel], sizesOf(g), {
+    variants: conv2dVariants,
+    preferred: preferred(kernel, device, g),
+    serves: (one) => conv2dServes(one, device, g)[kernel],
+    asked,
+  });
+  return variant === 'naive' ? null : tuned[variant];
 }
 
 /**
@@ -80,8 +102,9 @@ export function conv2d(
     );
   }
   const y = output(x.device, outputShape(g), models, options.into);
-  if (choose('forward', x.device, g, options.variant) === 'subgroup') {
-    subgroup.forward(x, filter, g, y, { bias, relu: options.relu });
+  const kernel = choose('forward', x.device, g, options.variant);
+  if (kernel) {
+    kernel.forward(x, filter, g, y, { bias, relu: options.relu });
     return y;
   }
   runKernel(
@@ -104,8 +127,9 @@ export function conv2dInputGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
-  if (choose('inputGrad', dy.device, g, options.variant) === 'subgroup') {
-    subgroup.inputGrad(dy, filter, g, dx);
+  const kernel = choose('inputGrad', dy.device, g, options.variant);
+  if (kernel) {
+    kernel.inputGrad(dy, filter, g, dx);
     return dx;
   }
   runKernel(
@@ -128,8 +152,9 @@ export function conv2dWeightGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
-  if (choose('weightGrad', x.device, g, options.variant) === 'subgroup') {
-    subgroup.weightGrad(x, dy, g, dw);
+  const kernel = choose('weightGrad', x.device, g, options.variant);
+  if (kernel) {
+    kernel.weightGrad(x, dy, g, dw);
     return dw;
   }
   runKernel(

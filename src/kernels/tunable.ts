@@ -1,9 +1,12 @@
 import addSlicesCode from '../../shaders/add_slices.wgsl';
 import convCode from '../../shaders/conv2d.wgsl';
+import convGemmCode from '../../shaders/conv2d_gemm.wgsl';
 import convInputGradCode from '../../shaders/conv2d_input_grad.wgsl';
 import convSubgroupCode from '../../shaders/conv2d_subgroup.wgsl';
 import convWeightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
+import convWeightGradGemmCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
 import convWeightGradSubgroupCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
+import convWorkgroupCode from '../../shaders/conv2d_workgroup.wgsl';
 import matmulCode from '../../shaders/matmul.wgsl';
 import matmulSlicesCode from '../../shaders/matmul_slices.wgsl';
 import matmulSubgroupCode from '../../shaders/matmul_subgroup.wgsl';
@@ -23,6 +26,7 @@ import {
   conv2dVariants,
   conv2dWeightGrad,
 } from './conv2d.ts';
+import * as streamCode from './conv2d-stream-code.ts';
 import { type MatmulVariant, matmul, matmulServes, matmulVariants } from './matmul.ts';
 
 /** An operator that has several kernels, as the tuner sees it. Sizes are those that `chooseVariant` was asked with. */
@@ -48,8 +52,19 @@ const matmulProblem = (sizes: ProblemSizes) => {
 };
 
 const CONV_SHADERS = [
-  ...[convCode, convInputGradCode, convWeightGradCode],
-  ...[convSubgroupCode, convWeightGradSubgroupCode, packFilterCode, padChannelsCode, addSlicesCode],
+  ...[
+    addSlicesCode,
+    convCode,
+    convInputGradCode,
+    convSubgroupCode,
+    convWeightGradCode,
+    convWeightGradSubgroupCode,
+    packFilterCode,
+    padChannelsCode,
+  ],
+  ...[convGemmCode, convWeightGradGemmCode, convWorkgroupCode],
+  // These write shaders: they are part of them.
+  ...Object.values(streamCode).map(String),
 ];
 
 /** What the three kernels of a convolution have in common. */

@@ -140,7 +140,9 @@ describeOnDevice('the choice of a kernel', (device) => {
 test('the tuner knows every shader of the operators it tunes, so that none changes unnoticed', () => {
   const root = join(import.meta.dirname, '..', '..');
   const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
-  const files = readdirSync(join(root, 'src', 'kernels')).filter((file) => /^(matmul|conv2d|pack-filter)/.test(file));
+  const files = readdirSync(join(root, 'src', 'kernels')).filter((file) =>
+    /^(matmul|conv2d|pack-filter|add-slices)/.test(file),
+  );
   const imported = files.flatMap((file) =>
     [...read('src', 'kernels', file).matchAll(/'\.\.\/\.\.\/shaders\/(\w+\.wgsl)'/g)].map(([, name]) => name!),
   );

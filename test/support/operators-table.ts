@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { conv2dVariants } from '../../src/kernels/conv2d.ts';
+import { matmulVariants } from '../../src/kernels/matmul.ts';
 import { goldenOperators, goldenVectors } from '../golden/vectors.ts';
 import type { OperatorName } from '../reference/index.ts';
 import { withoutGradient } from './without-gradient.ts';
@@ -29,17 +31,16 @@ function referenceFile(operator: string): string {
   return 'test/reference/index.ts';
 }
 
-const shaderFiles = readdirSync(`${root}shaders`).filter((file) => file.endsWith('.wgsl'));
 /** What the tape itself runs, whatever the operator. */
 const TAPE = ['accumulate', 'fill'];
 const code = (names: Iterable<string>): string => [...names].map((name) => `\`${name}\``).join(', ');
 
-/** A kernel with a second text for adapters with subgroups: both are checked by test/kernels/variants.test.ts. */
-function variants(kernels: readonly string[]): string {
-  const plain = new Set(kernels.map((name) => name.replace(/_subgroup$/, '')));
-  const hot = [...plain].filter((name) => shaderFiles.includes(`${name}_subgroup.wgsl`));
-  return hot.length ? hot.map((name) => `\`${name}\`: naive, subgroup`).join('; ') : 'one';
-}
+/** Implementations to choose from, the reference first: test/kernels checks each. */
+const VARIANTS: Partial<Record<string, readonly string[]>> = {
+  conv2d: conv2dVariants,
+  linear: matmulVariants,
+  matmul: matmulVariants,
+};
 
 /** Which inputs get a gradient, as PyTorch's vectors have it too. */
 function gradient(operator: string): string {
@@ -59,7 +60,7 @@ function row(operator: string, { kernels, cases, worst }: Measured): string {
     code([referenceFile(operator)]),
     'yes',
     vectors ? `${vectors}` : 'no',
-    variants(names),
+    VARIANTS[operator]?.join(', ') ?? 'one',
     `${cases}`,
     worst === 0 ? '0' : worst.toExponential(1),
   ];

@@ -1,79 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DeviceArray } from '../../src/kernels/array.ts';
-import {
-  conv2d,
-  conv2dInputGrad,
-  conv2dServes,
-  type conv2dVariants,
-  conv2dWeightGrad,
-  convGeometry,
-} from '../../src/kernels/conv2d.ts';
 import { matmul, matmulServes, matmulVariants } from '../../src/kernels/matmul.ts';
 import { scope, Tensor, tensor } from '../../src/node.ts';
-import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
 import { matmul as matmulReference } from '../reference/matmul.ts';
 import { map, type NdArray } from '../reference/ndarray.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import {
-  conv2dCase,
-  drawInputs,
-  drawLike,
-  drawnCases,
-  FAST_CHECK_SEED,
-  type OperatorCase,
-  one,
-} from '../support/operator-cases.ts';
+import { drawLike, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
 
 /**
- * Every implementation of the hot kernels, called directly: the operators' tests see only the one that is picked for
+ * Every implementation of the matrix product, called directly: the operators' tests see only the one that is picked for
  * their shapes. Integers, so that the order of additions cannot matter and the result must be exact.
  */
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(25) };
-
-/**
- * Any width of a row and any number of channels up to 17, since both choose the tuned variant's tiles and groups. Each
- * combination is texts of its own to compile, about a second for a software adapter: so forty, for all cases.
- */
-const channels = fc.integer({ min: 1, max: 17 });
-const texts = fc.sample(
-  fc.record({
-    width: fc.integer({ min: 1, max: 35 }),
-    kernel: fc.constantFrom([1, 1], [2, 2], [3, 3], [4, 4], [5, 5], [2, 3], [3, 1]),
-    channels: fc.tuple(channels, channels),
-  }),
-  { seed: FAST_CHECK_SEED, numRuns: 40 },
-);
-
-/** Batches and heights around the 64 lanes of a workgroup and the 64 slices of the filter gradient. */
-function tunedConv2dCase(strides: readonly number[]): fc.Arbitrary<OperatorCase> {
-  return fc
-    .record({
-      text: fc.constantFrom(...texts),
-      batch: one([1, 1, 2, 3]),
-      height: one([1, 2, 4, 5, 7, 11, 13, 16, 21, 32, 33, 64, 65]),
-      stride: one(strides),
-      padding: fc.constantFrom('valid', 'same'),
-      bias: fc.boolean(),
-      activation: fc.constantFrom(undefined, 'relu'),
-      seed: fc.nat(),
-    })
-    .filter(({ text: { width, kernel, channels }, batch, height, padding }) => {
-      const fits = padding === 'same' || (height >= kernel[0]! && width >= kernel[1]!);
-      const products = [batch, height, width, ...kernel, ...channels].reduce((a, b) => a * b);
-      return fits && products < 3e6; // the reference is not fast
-    })
-    .map(({ text: { width, kernel, channels }, batch, height, stride, bias, seed, ...attrs }) => ({
-      inputs: [
-        { shape: [batch, height, width, channels[0]] },
-        { shape: [...kernel, ...channels] },
-        ...(bias ? [{ shape: [channels[1]] }] : []),
-      ],
-      attrs: { ...attrs, strides: [stride, 1] },
-      seed,
-    }));
-}
 
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
@@ -92,45 +32,6 @@ describeOnDevice('kernel variants', (device) => {
 
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
-
-  const conv2dCases: [(typeof conv2dVariants)[number], string, fc.Arbitrary<OperatorCase>, number, number][] = [
-    ['naive', 'any', conv2dCase('full'), 3, 25],
-    ['subgroup', 'stride 1', tunedConv2dCase([1]), 3, 8],
-    ['subgroup', 'stride 2 or 3 from row to row', tunedConv2dCase([2, 3]), 2, 4],
-  ];
-  for (const [variant, which, cases, kernels, quick] of conv2dCases) {
-    withVariant(variant)(`conv2d and its gradients, ${which}: ${variant}`, async () => {
-      await fc.assert(
-        fc.asyncProperty(cases, async (c) => {
-          const inputs = drawInputs(c, 'integer') as [NdArray, NdArray, NdArray?];
-          const { activation, ...attrs } = c.attrs as Conv2dAttrs;
-          const y = conv2dReference.forward(inputs, { ...attrs, activation });
-          const dy = drawLike(y.shape, c.seed, 'integer');
-          // The gradient kernels know neither bias nor activation: they are given dz.
-          const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
-          const expected: NdArray[] = [];
-          await expectExact(() => {
-            const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
-            const dz = upload(dy);
-            const geometry = convGeometry(x, filter, attrs);
-            const serves = conv2dServes(variant, device, geometry);
-            const results: DeviceArray[] = [];
-            const check = (result: DeviceArray, reference: NdArray) => {
-              results.push(result);
-              expected.push(reference);
-            };
-            if (serves.forward) check(conv2d(x, filter, { ...attrs, bias, relu: activation === 'relu', variant }), y);
-            if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
-            if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
-            // Every case must count: were it another variant's, nothing would have been tested.
-            expect(results.length).toBe(kernels);
-            return results;
-          }, expected);
-        }),
-        { ...drawn, numRuns: drawnCases(quick) },
-      );
-    });
-  }
 
   // Around the edges of a subgroup's tile, whatever its width.
   const edges = lanes ? [4 * lanes - 1, 4 * lanes, 4 * lanes + 1] : [];

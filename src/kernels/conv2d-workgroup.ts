@@ -1,0 +1,83 @@
+import code from '../../shaders/conv2d_workgroup.wgsl';
+import type { Device } from '../gpu/device.ts';
+import { addSlices } from './add-slices.ts';
+import { DeviceArray } from './array.ts';
+import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
+import { runKernel } from './run.ts';
+
+// The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
+
+const [FORWARD, INPUT_GRAD, WEIGHT_GRAD] = [0, 1, 2] as const;
+
+/** The product's sizes: rows, columns, inner axis. */
+function sizes(operation: number, g: ConvGeometry): [m: number, n: number, k: number] {
+  const taps = g.kernel[0] * g.kernel[1];
+  const [inputs, outputs] = [g.input, g.output].map(([h, w]) => g.batch * h * w) as [number, number];
+  if (operation === FORWARD) return [outputs, g.outChannels, taps * g.inChannels];
+  if (operation === INPUT_GRAD) return [inputs, g.inChannels, taps * g.outChannels];
+  return [taps * g.inChannels, g.outChannels, outputs];
+}
+
+/** 256 invocations of 4 x 4; narrow where a square tile would be mostly empty. Both fit in 16 KiB of workgroup memory. */
+const tileFor = (n: number) => (n <= 16 ? { ROWS: 256, COLUMNS: 16, DEPTH: 8 } : { ROWS: 64, COLUMNS: 64, DEPTH: 16 });
+
+function serves(operation: number) {
+  return (device: Device, g: ConvGeometry): boolean => {
+    const [m, n, k] = sizes(operation, g);
+    return m * n * k > 0 && Math.ceil(m / tileFor(n).ROWS) <= device.limits.maxComputeWorkgroupsPerDimension;
+  };
+}
+export const servesForward = serves(FORWARD);
+export const servesInputGrad = serves(INPUT_GRAD);
+export const servesWeightGrad = serves(WEIGHT_GRAD);
+
+/** Workgroups that fill a large card, and the least of a sum worth a workgroup of its own. */
+const WORKGROUPS = 512;
+const SHORTEST = 256;
+
+function run(
+  operation: number,
+  g: ConvGeometry,
+  left: DeviceArray,
+  right: DeviceArray,
+  c: DeviceArray,
+  { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean } = {},
+): void {
+  const [m, n, k] = sizes(operation, g);
+  const tile = tileFor(n);
+  const tiles = [Math.ceil(m / tile.ROWS), Math.ceil(n / tile.COLUMNS)] as const;
+  // Only the weight gradient's sum is long. The slices do not depend on the number of models, nor may the results.
+  const wanted = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
+  const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
+  const slices = Math.ceil(k / slice);
+  const sums = slices === 1 ? c : DeviceArray.empty(c.device, [slices, ...c.shape], { models: c.models });
+  runKernel(
+    c.device,
+    { name: 'conv2d_workgroup', code, constants: { OPERATION: operation, ...tile } },
+    [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, bias ? 1 : 0, relu ? 1 : 0],
+    [left, right, bias ?? right, sums],
+    [...tiles, c.models * slices],
+    { flops: convFlops(g, c.models) },
+  );
+  if (sums === c) return;
+  addSlices(sums, c, slices, g);
+  sums.dispose();
+}
+
+export function forward(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  options: { bias?: DeviceArray | null; relu?: boolean },
+): void {
+  run(FORWARD, g, x, filter, y, options);
+}
+
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  run(INPUT_GRAD, g, dy, filter, dx);
+}
+
+export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+  run(WEIGHT_GRAD, g, x, dy, dw);
+}

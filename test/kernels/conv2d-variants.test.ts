@@ -1,0 +1,196 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { DeviceArray } from '../../src/kernels/array.ts';
+import {
+  conv2d,
+  conv2dInputGrad,
+  conv2dServes,
+  conv2dVariants,
+  conv2dWeightGrad,
+  convGeometry,
+} from '../../src/kernels/conv2d.ts';
+import { scope, Tensor, tensor } from '../../src/node.ts';
+import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
+import type { NdArray } from '../reference/ndarray.ts';
+import { describeOnDevice } from '../support/device.ts';
+import {
+  conv2dCase,
+  drawInputs,
+  drawLike,
+  drawnCases,
+  FAST_CHECK_SEED,
+  type OperatorCase,
+  one,
+} from '../support/operator-cases.ts';
+
+/**
+ * Every implementation of the convolutions, called directly: the operators' tests see only the one that is picked for
+ * their shapes. Integers, so that the order of additions cannot matter and the result must be exact.
+ */
+const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(15) };
+
+/**
+ * Any width of a row and any number of channels up to 17, since both choose the tuned variant's tiles and groups. Each
+ * combination is texts of its own to compile, about a second for a software adapter: so forty, for all cases.
+ */
+const channels = fc.integer({ min: 1, max: 17 });
+const texts = fc.sample(
+  fc.record({
+    width: fc.integer({ min: 1, max: 35 }),
+    kernel: fc.constantFrom([1, 1], [2, 2], [3, 3], [4, 4], [5, 5], [2, 3], [3, 1]),
+    channels: fc.tuple(channels, channels),
+  }),
+  { seed: FAST_CHECK_SEED, numRuns: 40 },
+);
+
+/** Batches and heights around the 64 lanes of a workgroup and the 64 slices of the filter gradient. */
+function tunedConv2dCase(strides: readonly number[]): fc.Arbitrary<OperatorCase> {
+  return fc
+    .record({
+      text: fc.constantFrom(...texts),
+      batch: one([1, 1, 2, 3]),
+      height: one([1, 2, 4, 5, 7, 11, 13, 16, 21, 32, 33, 64, 65]),
+      stride: one(strides),
+      padding: fc.constantFrom('valid', 'same'),
+      bias: fc.boolean(),
+      activation: fc.constantFrom(undefined, 'relu'),
+      seed: fc.nat(),
+    })
+    .filter(({ text: { width, kernel, channels }, batch, height, padding }) => {
+      const fits = padding === 'same' || (height >= kernel[0]! && width >= kernel[1]!);
+      const products = [batch, height, width, ...kernel, ...channels].reduce((a, b) => a * b);
+      return fits && products < 3e6; // the reference is not fast
+    })
+    .map(({ text: { width, kernel, channels }, batch, height, stride, bias, seed, ...attrs }) => ({
+      inputs: [
+        { shape: [batch, height, width, channels[0]] },
+        { shape: [...kernel, ...channels] },
+        ...(bias ? [{ shape: [channels[1]] }] : []),
+      ],
+      attrs: { ...attrs, strides: [stride, 1] },
+      seed,
+    }));
+}
+
+/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
+const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+
+describeOnDevice('kernel variants', (device) => {
+  const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
+
+  const models = 3;
+  /** Arrays of one shape, a model each. */
+  const together = (arrays: NdArray[]): NdArray => ({
+    shape: arrays[0]!.shape,
+    data: Float64Array.from(arrays.flatMap(({ data }) => Array.from(data))),
+  });
+  const uploadModels = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape, { models }).array;
+
+  /** `expected` is asked after `run`, which may find out what there is to expect. */
+  async function expectExact(run: () => DeviceArray[], expected: () => NdArray[]): Promise<void> {
+    const results = scope(device, () => run().map((array) => new Tensor(array)));
+    for (const [k, result] of results.entries()) {
+      expect(result.shape).toEqual(expected()[k]!.shape);
+      expect(plain(await result.data())).toEqual(plain(expected()[k]!.data));
+      result.dispose();
+    }
+  }
+
+  const lanes = device?.subgroupLanes ?? null;
+  const withVariant = (variant: string) => test.skipIf(lanes === null && !['naive', 'workgroup'].includes(variant));
+
+  // Of all kinds, since some variants serve few of them.
+  const convCases = fc.oneof(
+    conv2dCase('full'),
+    conv2dCase('full').map((c) => ({ ...c, attrs: { ...c.attrs, strides: 1, dilation: 1 } })),
+    tunedConv2dCase([1]),
+    tunedConv2dCase([2, 3]),
+  );
+
+  for (const variant of conv2dVariants) {
+    withVariant(variant)(`conv2d and both gradients: ${variant}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(convCases, async (c) => {
+          const inputs = drawInputs(c, 'integer') as [NdArray, NdArray, NdArray?];
+          const { activation, ...attrs } = c.attrs as Conv2dAttrs;
+          const y = conv2dReference.forward(inputs, { ...attrs, activation });
+          const dy = drawLike(y.shape, c.seed, 'integer');
+          // The gradient kernels know neither bias nor activation: they are given dz.
+          const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
+          const expected: NdArray[] = [];
+          await expectExact(
+            () => {
+              const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
+              const dz = upload(dy);
+              const geometry = convGeometry(x, filter, attrs);
+              const serves = conv2dServes(variant, device, geometry);
+              const results: DeviceArray[] = [];
+              const check = (result: DeviceArray, reference: NdArray) => {
+                results.push(result);
+                expected.push(reference);
+              };
+              if (serves.forward) check(conv2d(x, filter, { ...attrs, bias, relu: activation === 'relu', variant }), y);
+              if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
+              if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
+              fc.pre(results.length > 0); // another case, where the variant serves none of the three
+              return results;
+            },
+            () => expected,
+          );
+        }),
+        drawn,
+      );
+    });
+  }
+
+  // More channels than a tile holds, and the courseworks' own layers; three models, each of which must get its own.
+  const layers: { input: number[]; filter: number[]; attrs: Conv2dAttrs }[] = [
+    { input: [2, 5, 7, 36], filter: [3, 3, 36, 40], attrs: { padding: 'same' } },
+    { input: [1, 9, 8, 64], filter: [1, 1, 64, 68], attrs: {} },
+    { input: [1, 11, 9, 4], filter: [3, 3, 4, 36], attrs: { strides: 2, dilation: [1, 2], padding: 'same' } },
+    { input: [3, 32, 32, 3], filter: [5, 5, 3, 6], attrs: {} },
+    { input: [3, 14, 14, 6], filter: [5, 5, 6, 16], attrs: {} },
+    { input: [2, 6, 32, 3], filter: [3, 3, 3, 32], attrs: { padding: 'same' } },
+    { input: [2, 7, 28, 1], filter: [5, 5, 1, 9], attrs: { padding: 'same' } },
+  ];
+
+  for (const variant of conv2dVariants) {
+    withVariant(variant)(`conv2d of wide layers and several models: ${variant}`, async () => {
+      let checked = 0;
+      for (const [k, { input, filter, attrs }] of layers.entries()) {
+        const [xs, ws] = [input, filter].map((shape, i) =>
+          Array.from({ length: models }, (_, m) => drawLike(shape, 100 * k + 10 * m + i, 'integer')),
+        ) as [NdArray[], NdArray[]];
+        const ys = xs.map((x, m) => conv2dReference.forward([x, ws[m]!], attrs));
+        const dys = ys.map((y, m) => drawLike(y.shape, 100 * k + 10 * m + 2, 'integer'));
+        const grads = xs.map((x, m) => conv2dReference.backward([x, ws[m]!], ys[m]!, dys[m]!, attrs));
+        const results: NdArray[][] = [];
+        const run = () => {
+          const [x, w, dy] = [xs, ws, dys].map(together).map(uploadModels) as [DeviceArray, DeviceArray, DeviceArray];
+          const geometry = convGeometry(x, w, attrs);
+          const serves = conv2dServes(variant, device, geometry);
+          const outputs: DeviceArray[] = [];
+          const check = (output: DeviceArray, expected: NdArray[]) => {
+            outputs.push(output);
+            results.push(expected);
+          };
+          if (serves.forward) check(conv2d(x, w, { ...attrs, variant }), ys);
+          if (serves.inputGrad)
+            check(
+              conv2dInputGrad(dy, w, geometry, { variant }),
+              grads.map(([dx]) => dx!),
+            );
+          if (serves.weightGrad)
+            check(
+              conv2dWeightGrad(x, dy, geometry, { variant }),
+              grads.map(([, dw]) => dw!),
+            );
+          return outputs;
+        };
+        await expectExact(run, () => results.map(together));
+        checked += results.length;
+      }
+      expect(checked).toBeGreaterThan(3);
+    });
+  }
+});
