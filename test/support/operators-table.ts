@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { conv2dVariants } from '../../src/kernels/conv2d.ts';
 import { matmulVariants } from '../../src/kernels/matmul.ts';
