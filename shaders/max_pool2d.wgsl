@@ -3,6 +3,8 @@
 // column of outputs, so that the divisions that find its place are done once. A Value is a number, or a vector of neighbouring
 // channels: then channels, and so places in the image, count vectors. Memory-bound.
 //   models folded into the batch: x [N, H, W, C], y and argmax [N, OH, OW, C]
+override TWO_BY_TWO = false; // windows of 2 x 2 that all lie inside the image: no loop over them, no check
+
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
   pool_h: u32, pool_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32,
@@ -17,6 +19,11 @@ fn is_nan(x: Value) -> Truth {
   return (bitcast<Index>(x) & Index(0x7fffffffu)) > Index(0x7f800000u);
 }
 
+// Whether a value takes the place of the best so far: the first NaN stays.
+fn exceeds(value: Value, best: Value) -> Truth {
+  return !is_nan(best) & ((value > best) | is_nan(value));
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
@@ -28,20 +35,36 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let c = i - n * row - ox * p.channels;
   let image = n * p.in_h * p.in_w * p.channels;
   var out = n * p.out_h * row + (i - n * row);
+  let below = p.in_w * p.channels;
   for (var oy = 0u; oy < p.out_h; oy++) {
     var best = Value();
     var best_at = Index(0xffffffffu); // nothing seen yet
-    for (var ky = 0u; ky < p.pool_h; ky++) {
-      let iy = oy * p.stride_h + ky - p.pad_h;
-      if (iy >= p.in_h) { continue; } // padding takes no part (negative rows wrap to huge ones)
-      for (var kx = 0u; kx < p.pool_w; kx++) {
-        let ix = ox * p.stride_w + kx - p.pad_w;
-        if (ix >= p.in_w) { continue; }
-        let at = (iy * p.in_w + ix) * p.channels + c;
-        let value = x[image + at];
-        let better = (best_at == Index(0xffffffffu)) | (!is_nan(best) & ((value > best) | is_nan(value)));
-        best = select(best, value, better);
-        best_at = select(best_at, Index(at), better);
+    if (TWO_BY_TWO) {
+      let at = (oy * p.stride_h * p.in_w + ox * p.stride_w) * p.channels + c;
+      let corners = array<Value, 4>(
+        x[image + at], x[image + at + p.channels], x[image + at + below], x[image + at + below + p.channels],
+      );
+      best = corners[0];
+      best_at = Index(at);
+      let places = array<u32, 4>(at, at + p.channels, at + below, at + below + p.channels);
+      for (var k = 1u; k < 4u; k++) {
+        let better = exceeds(corners[k], best);
+        best = select(best, corners[k], better);
+        best_at = select(best_at, Index(places[k]), better);
+      }
+    } else {
+      for (var ky = 0u; ky < p.pool_h; ky++) {
+        let iy = oy * p.stride_h + ky - p.pad_h;
+        if (iy >= p.in_h) { continue; } // padding takes no part (negative rows wrap to huge ones)
+        for (var kx = 0u; kx < p.pool_w; kx++) {
+          let ix = ox * p.stride_w + kx - p.pad_w;
+          if (ix >= p.in_w) { continue; }
+          let at = (iy * p.in_w + ix) * p.channels + c;
+          let value = x[image + at];
+          let better = (best_at == Index(0xffffffffu)) | exceeds(value, best);
+          best = select(best, value, better);
+          best_at = select(best_at, Index(at), better);
+        }
       }
     }
     y[out] = best;

@@ -4,6 +4,8 @@
 // A Value is a number, or a vector of neighbouring channels: then channels count vectors. With `rectified` the pooled image
 // came out of a ReLU, whose gradient is taken along: a quarter of the work, for 2x2 windows, of doing so afterwards.
 //   models folded into the batch: dy, argmax and y (the maxima) [N, OH, OW, C], dx [N, H, W, C]
+override TWO_BY_TWO = false; // windows of 2 x 2 that cover the image: no loop over their elements
+
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32, pool_h: u32, pool_w: u32, cells_h: u32, cells_w: u32,
   rectified: u32,
@@ -40,6 +42,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (ox < p.out_w && oy < p.out_h) {
       value = sent(out);
       target_at = argmax[out];
+    }
+    if (TWO_BY_TWO) {
+      let at = (2u * oy * p.in_w + first_x) * p.channels + c;
+      let below = at + p.in_w * p.channels;
+      dx[image + at] = select(Value(), value, Index(at) == target_at);
+      dx[image + at + p.channels] = select(Value(), value, Index(at + p.channels) == target_at);
+      dx[image + below] = select(Value(), value, Index(below) == target_at);
+      dx[image + below + p.channels] = select(Value(), value, Index(below + p.channels) == target_at);
+      out += p.out_w * p.channels;
+      continue;
     }
     let last_y = min((oy + 1u) * p.pool_h, p.in_h);
     for (var iy = oy * p.pool_h; iy < last_y; iy++) {

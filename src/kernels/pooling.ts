@@ -59,7 +59,9 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
   const { shape, params, columns, lanes, pool, strides, pad, flops } = plan('maxPool2d', x, options);
   const y = output(x.device, shape, x.models);
   const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
-  const source = laned('max_pool2d', maxPoolCode, lanes);
+  const inside = (d: 0 | 1) => pad[d] === 0 && (shape[d + 1]! - 1) * strides[d] + pool[d] <= x.shape[d + 1]!;
+  const twoByTwo = pool[0] === 2 && pool[1] === 2 && inside(0) && inside(1);
+  const source = { ...laned('max_pool2d', maxPoolCode, lanes), constants: { TWO_BY_TWO: twoByTwo ? 1 : 0 } };
   runKernel(x.device, source, params, [x, y, argmax], elementwise(columns), { flops });
   const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
   return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, flops };
@@ -82,9 +84,10 @@ export function maxPool2dGrad(
   const work = { flops, bytes: 4 * dy.models * ((rectified ? 3 : 2) * dy.size + dx.size) };
   if (disjoint) {
     const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
+    const even = pool[0] === 2 && pool[1] === 2 && h % 2 === 0 && w % 2 === 0;
     runKernel(
       dy.device,
-      laned('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes),
+      { ...laned('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes), constants: { TWO_BY_TWO: even ? 1 : 0 } },
       [...params.slice(0, 8), ...cells, ...flags],
       bindings,
       elementwise((batch * dy.models * cells[1] * channels) / lanes),
