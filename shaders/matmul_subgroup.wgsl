@@ -75,13 +75,13 @@ fn block_of_b(columns: vec4u, k: vec4u) -> mat4x4f {
   return transpose(y);
 }
 
-fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
-  let at = ((slice * params.products + z) * params.m + row) * params.n + column;
-  let bias_at = z / params.bias_share * params.n + column;
+// Four columns of the row of c that starts at `row_at`.
+fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f) {
+  let at = row_at + column;
   var v = value;
   if (params.has_bias != 0u) {
     let last = params.n - 1u; // past it nothing is stored, so any value will do
-    let i = z / params.bias_share * params.n + min(column + FOUR, vec4u(last));
+    let i = bias_at + min(column + FOUR, vec4u(last));
     v += vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
   v = select(v, vec4f(), vec4<bool>(params.relu != 0u) & (v <= vec4f())); // this way round NaN stays NaN
@@ -140,10 +140,12 @@ fn main(
   // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
   // out take longer to compile than all the rest.
   let last = min(column + 4u * BLOCKS, p.n);
+  let c_at = (slice * p.products + z) * p.m * p.n;
+  let bias_at = z / p.bias_share * p.n;
   for (var n = column; n < last; n += 4u) {
     var lines = transpose(c0);
     for (var m = row; m < min(row + 4u, p.m); m++) {
-      store(z, slice, m, n, lines[0]);
+      store(c_at + m * p.n, bias_at, n, lines[0]);
       lines = mat4x4f(lines[1], lines[2], lines[3], lines[3]);
     }
     c0 = c1; c1 = c2; c2 = c3; c3 = c4; c4 = c5; c5 = c6; c6 = c7;
