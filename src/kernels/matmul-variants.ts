@@ -52,6 +52,14 @@ export function chooseMatmul(
 /** Below this a tile is mostly empty, and one invocation for each output is better. */
 const FEW_ROWS = 4;
 
+/**
+ * Whether a matrix that does not lie along k should be transposed before the product, which reads every value of it `uses` / 32
+ * times: beyond what a core's cache holds, walking down its columns misses the cache at every step.
+ */
+export function worthTurning(variant: MatmulVariant, elements: number, uses: number): boolean {
+  return variant === 'subgroup' && elements > 2 ** 21 && uses >= 512;
+}
+
 export interface MatmulRun extends MatmulSizes {
   models: number;
   /** Products a model. */

@@ -1,9 +1,9 @@
 import { ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
-import { chooseMatmul, type MatmulVariant, runMatmul } from './matmul-variants.ts';
+import { chooseMatmul, type MatmulVariant, runMatmul, worthTurning } from './matmul-variants.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, output } from './run.ts';
-import { broadcastTo } from './view.ts';
+import { broadcastTo, transpose } from './view.ts';
 
 export interface MatmulOptions {
   transposeA?: boolean;
@@ -53,11 +53,15 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
     m *= batch; // all rows meet the same matrix: one tall product
     batch = 1;
   }
-  const left = spreadBatch(operator, a, batch, batchShape);
-  const right = spreadBatch(operator, b, batch, batchShape);
   const variant = chooseMatmul(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant);
+  const turnA = transposeA && batch === 1 && worthTurning(variant, k * m, n);
+  const turnB = !transposeB && batch === 1 && worthTurning(variant, k * n, m);
+  const left = turnA ? turned(operator, a) : spreadBatch(operator, a, batch, batchShape);
+  const right = turnB ? turned(operator, b) : spreadBatch(operator, b, batch, batchShape);
   const summed = runMatmul(variant, left, right, bias ?? null, c, {
-    ...{ m, n, k, models, batch, transposeA, transposeB, relu },
+    ...{ m, n, k, models, batch, relu },
+    transposeA: transposeA && !turnA,
+    transposeB: transposeB || turnB,
     aShare: batchOf(left) === 1 ? batch : 1,
     bShare: batchOf(right) === 1 ? batch : 1,
     columnSums: options.columnSums ?? undefined,
@@ -88,6 +92,12 @@ export function commonBatch(operator: string, a: DeviceArray, b: DeviceArray, sh
       throw new ShapeError(`${operator}: the batch axes do not broadcast, ${p} and ${q} (${shapes})`);
     return p === 1 ? q : p;
   });
+}
+
+/** Each matrix transposed, in memory. */
+function turned(operator: string, x: DeviceArray): DeviceArray {
+  const axes = x.shape.map((_, d) => d);
+  return transpose(operator, x, [...axes.slice(0, -2), ...axes.slice(-2).reverse()]);
 }
 
 /** x itself where each product has its own matrix or all have one; else x repeated to the whole batch. */

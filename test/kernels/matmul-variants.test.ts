@@ -128,6 +128,25 @@ describeOnDevice('kernel variants', (device) => {
     });
   }
 
+  // Matrices too large for caches, which a variant may transpose first. Checked by (a b) v = a (b v), exact in float64.
+  test.each([
+    { transposeA: false, transposeB: false },
+    { transposeA: true, transposeB: false },
+    { transposeA: true, transposeB: true },
+  ])('matmul of large matrices: %j', async (transposes) => {
+    const { transposeA, transposeB } = transposes;
+    const [m, n, k] = [1027, 1030, 2051];
+    const a = drawLike(transposeA ? [k, m] : [m, k], 8, 'integer');
+    const b = drawLike(transposeB ? [n, k] : [k, n], 9, 'integer');
+    const v = drawLike([n, 1], 10, 'integer');
+    const c = scope(device, () => new Tensor(matmul(upload(a), upload(b), transposes)));
+    const bv = matmulReference.forward([b, v], { transposeA: transposeB });
+    const expected = matmulReference.forward([a, bv], { transposeA });
+    const data = Float64Array.from(await c.data());
+    c.dispose();
+    expect(plain(matmulReference.forward([{ shape: [m, n], data }, v], {}).data)).toEqual(plain(expected.data));
+  });
+
   // Sums long enough that a bad order of additions, or one in too low a precision, would show.
   for (const variant of matmulVariants) {
     withVariant(variant)(`matmul over a long inner axis: ${variant}`, async () => {
