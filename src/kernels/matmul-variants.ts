@@ -42,15 +42,12 @@ export function chooseMatmul(
     { m, n, k, transposeA, transposeB, batch },
     {
       variants: matmulVariants,
-      preferred: m >= FEW_ROWS ? ['subgroup', 'workgroup'] : [],
+      preferred: m > 1 ? ['subgroup', 'workgroup'] : [], // of a tile for one row nearly all is idle
       serves: (variant) => matmulServes(variant, device, sizes),
       asked,
     },
   );
 }
-
-/** Below this a tile is mostly empty, and one invocation for each output is better. */
-const FEW_ROWS = 4;
 
 /**
  * Whether a matrix that does not lie along k should be transposed before the product, which reads every value of it `uses` / 32
