@@ -65,10 +65,10 @@ export function bytesOfData({ data }: NdArray): Uint8Array {
   return littleEndianHost ? bytes : swapped(bytes, data.BYTES_PER_ELEMENT);
 }
 
-/** Elements from the bytes of a file: a copy, as a file's bytes lie at any address. */
+/** Elements from the bytes of a file: a copy, as a file's bytes lie at any address (and a Buffer's `slice` is none). */
 export function dataOf(bytes: Uint8Array, stored: StoredType, littleEndian = true): Omit<NdArray, 'shape'> {
   const size = bytesOf(stored);
-  const { buffer } = littleEndian === littleEndianHost ? bytes.slice() : swapped(bytes, size);
+  const { buffer } = littleEndian === littleEndianHost ? new Uint8Array(bytes) : swapped(bytes, size);
   if (stored === 'f16') return { dtype: 'f32', data: Float32Array.from(new Uint16Array(buffer), halfToNumber) };
   if (stored === 'bf16') {
     const bits = Uint32Array.from(new Uint16Array(buffer), (half) => half << 16);

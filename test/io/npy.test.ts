@@ -26,6 +26,7 @@ test('a file that lies anywhere in a buffer is read', () => {
   const shifted = new Uint8Array(file.length + 3);
   shifted.set(file, 3);
   expect(decodeNpy(shifted.subarray(3))).toEqual(decodeNpy(file));
+  expect(decodeNpy(Buffer.from(shifted.buffer, 3))).toEqual(decodeNpy(file));
 });
 
 test('arrays of any shape come back', () => {
