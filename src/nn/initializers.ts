@@ -140,6 +140,10 @@ const named = {
 };
 export type InitializerName = keyof typeof named;
 
+/** The name of an initialiser that has one: of those that take no numbers of their own. */
+export const initializerName = (initializer: unknown): string | undefined =>
+  Object.entries(named).find(([, known]) => known === initializer)?.[0];
+
 /**
  * An initialiser by name, with Keras's defaults, or as a function.
  * @param what layer and option, for the message

@@ -7,6 +7,7 @@ import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { checkSeed } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
+import type { GraphConfig } from './config.ts';
 import { evaluate, type Metrics } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph } from './graph.ts';
@@ -144,6 +145,17 @@ export class Model extends Layer {
         copyOf: built?.[i] ?? spec.copyOf,
       }));
     });
+  }
+
+  /** The layers with their options, and what feeds what: see `modelConfig`. @throws ArgumentError for what a file cannot hold */
+  override getConfig(): GraphConfig {
+    const { layers, uses } = this.graph;
+    return {
+      ...(this.name === undefined ? {} : { name: this.name }),
+      inputShape: [...this.inputShape],
+      layers: layers.map(({ layer, name }) => ({ className: layer.kind, config: { ...layer.getConfig(), name } })),
+      uses: uses.map(({ layer, inputs }) => ({ layer, inputs: [...inputs] })),
+    };
   }
 
   /**
