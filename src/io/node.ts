@@ -9,3 +9,6 @@ export {
   saveSafetensors,
   saveWeights,
 } from './load-save.ts';
+export { CSVLogger, JSONLLogger, type LoggerOptions } from './loggers.ts';
+export { ModelCheckpoint, type ModelCheckpointOptions } from './model-checkpoint.ts';
+export { TensorBoard, type TensorBoardOptions } from './tensorboard.ts';

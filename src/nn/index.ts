@@ -39,6 +39,7 @@ export {
 } from './losses.ts';
 export { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2.ts';
 export { type CompileOptions, Model, type ModelOptions } from './model.ts';
+export { figureOf, Monitor, type MonitorMode } from './monitor.ts';
 export {
   Adam,
   type AdamOptions,
