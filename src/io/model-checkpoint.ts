@@ -1,14 +1,7 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import {
-  type Callback,
-  type EpochLogs,
-  figureOf,
-  type Model,
-  Monitor,
-  type MonitorMode,
-  modelConfig,
-} from '../nn/index.ts';
+import { type Callback, type EpochLogs, type Model, modelConfig } from '../nn/index.ts';
+import { figureOf, Monitor, type MonitorMode } from '../nn/monitor.ts';
 import { saveModel, saveWeights } from './load-save.ts';
 
 export interface ModelCheckpointOptions {

@@ -137,19 +137,18 @@ function drawing(model: Model): GraphNode[] {
 
 function nodesOf(model: Model, prefix: string, feeds: readonly string[]): { nodes: GraphNode[]; output: string } {
   const nodes: GraphNode[] = [];
-  const outputs = new Map<string, string>();
-  let output = '';
-  for (const { layer, name, inbound, outputShape } of model.plannedLayers) {
-    const inputs = inbound.length === 0 ? feeds : inbound.map((one) => outputs.get(one)!);
+  const outputs: string[] = [];
+  for (const [i, { layer, name, outputShape }] of model.plannedLayers.entries()) {
+    const first = model.uses.find((use) => use.layer === i)!; // a graph with all uses of a shared layer would have loops
+    const inputs = first.inputs.flatMap((value) => (value === 0 ? feeds : outputs[model.uses[value - 1]!.layer]!));
     if (layer instanceof Model) {
       const inner = nodesOf(layer, `${prefix}${name}/`, inputs);
       nodes.push(...inner.nodes);
-      output = inner.output;
+      outputs.push(inner.output);
     } else {
-      output = prefix + name;
-      nodes.push({ name: output, op: layer.kind, inputs, shape: outputShape });
+      outputs.push(prefix + name);
+      nodes.push({ name: prefix + name, op: layer.kind, inputs, shape: outputShape });
     }
-    outputs.set(name, output);
   }
-  return { nodes, output };
+  return { nodes, output: outputs[model.uses.at(-1)!.layer]! };
 }

@@ -10,7 +10,7 @@ import type { History } from './callbacks.ts';
 import type { GraphConfig } from './config.ts';
 import { evaluate, type Metrics } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
-import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph } from './graph.ts';
+import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { type CallContext, type CallOptions, Layer } from './layers/layer.ts';
 import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
@@ -72,6 +72,11 @@ export class Model extends Layer {
   /** The layers with their names and shapes in this model. */
   get plannedLayers(): readonly PlannedLayer[] {
     return this.graph.layers;
+  }
+
+  /** What feeds what: the uses of the layers, in order. */
+  get uses(): readonly Use[] {
+    return this.graph.uses;
   }
 
   /** A layer by its name in this model, such as `conv2d_1`. @throws ArgumentError when there is none */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
   Adam,
   ArgumentError,
+  Concatenate,
   Conv2D,
   CSVLogger,
   DataError,
@@ -14,11 +15,13 @@ import {
   FileError,
   Flatten,
   ImageLoader,
+  type Initializer,
   initializers,
+  input,
   JSONLLogger,
   loadModel,
   loadWeights,
-  type Model,
+  Model,
   ModelCheckpoint,
   type ModelCheckpointOptions,
   Sequential,
@@ -160,8 +163,10 @@ const shape: [number, number, number] = [6, 6, 1];
 const png = Uint8Array.from([137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 24, 0, 0, 0, 18]);
 
 function network(): Model {
+  const x = input(shape);
   const inner = new Sequential([new Conv2D({ filters: 2, kernelSize: 3, inputShape: shape }), new Flatten()], 'inner');
-  return new Sequential([inner, new Dense({ units: 3, activation: 'softmax' })]);
+  const both = new Concatenate().apply([inner.apply(x), new Flatten().apply(x)]);
+  return new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(both) });
 }
 
 describeOnDevice('callbacks that write', (device: Device) => {
@@ -232,7 +237,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
   });
 
   test('a model that cannot be saved is told before training', async () => {
-    const kernelInitializer = initializers.constant(1);
+    const kernelInitializer: Initializer = (shape, random) => initializers.glorotNormal(shape, random);
     const model = new Sequential([
       new Flatten({ inputShape: shape }),
       new Dense({ units: 3, kernelInitializer, activation: 'softmax' }),
@@ -304,7 +309,9 @@ describeOnDevice('callbacks that write', (device: Device) => {
       { name: 'input', op: 'Input', inputs: [] },
       { name: 'inner/conv2d', op: 'Conv2D', inputs: ['input'] },
       { name: 'inner/flatten', op: 'Flatten', inputs: ['inner/conv2d'] },
-      { name: 'dense', op: 'Dense', inputs: ['inner/flatten'] },
+      { name: 'flatten', op: 'Flatten', inputs: ['input'] },
+      { name: 'concatenate', op: 'Concatenate', inputs: ['inner/flatten', 'flatten'] },
+      { name: 'dense', op: 'Dense', inputs: ['concatenate'] },
     ]);
     const strings = (plugin: string) => values.find((value) => value.plugin === plugin)!.strings;
     expect(new TextDecoder().decode(strings('text')[0])).toContain('    dense (Dense)');

@@ -15,10 +15,12 @@ import {
   Dropout,
   Flatten,
   GlobalAveragePooling2D,
+  type Initializer,
   initializers,
   input,
   Lambda,
   Layer,
+  type LayerOptions,
   LeakyReLU,
   Maximum,
   MaxPooling2D,
@@ -40,6 +42,7 @@ import {
   type Tensor,
   ZeroPadding2D,
 } from '../../src/index.ts';
+import { RandomStream } from '../../src/random.ts';
 
 /** Through text, as a file does it. */
 const again = (model: Model, customLayers = {}) =>
@@ -160,6 +163,20 @@ test('branches, shared layers, models within models and frozen layers come back'
   expect(back.endsInSoftmax).toBe(true);
 });
 
+test.each<[name: string, initializer: Initializer]>([
+  ['constant', initializers.constant(2.5)],
+  ['randomNormal', initializers.randomNormal({ mean: 1, stddev: 0.1 })],
+  ['truncatedNormal', initializers.truncatedNormal({ stddev: 0.2 })],
+  ['randomUniform', initializers.randomUniform({ min: 0, max: 3 })],
+  ['orthogonal', initializers.orthogonal({ gain: 2 })],
+  ['glorotNormal', initializers.glorotNormal],
+])('an initializer of tilegrad comes back with its numbers: %s', (_, kernelInitializer) => {
+  const model = new Sequential([new Dense({ units: 3, kernelInitializer, inputShape: [4] })]);
+  const [kernel] = again(model).plan([4]).weights;
+  const draw = (initializer: Initializer) => [...initializer([4, 3], new RandomStream(1, 'initializer', 0))];
+  expect(draw(kernel!.initializer)).toEqual(draw(kernelInitializer));
+});
+
 test('MobileNetV2 comes back', () => {
   const model = mobileNetV2({ inputShape: [32, 32, 3], alpha: 0.35, classes: 10 });
   expectSameLayers(again(model), model);
@@ -187,6 +204,21 @@ test("a class of the user's own comes back where it is handed over, and is asked
   expect(() => again(scaled())).toThrow(/layer "scale" is a Scale.*customLayers: \{ Scale \}/);
 });
 
+class Doubled extends Lambda {
+  override readonly kind = 'Doubled';
+  constructor(options: LayerOptions = {}) {
+    super((x) => x, options);
+  }
+  override getConfig() {
+    return { name: this.name, inputShape: this.inputShape };
+  }
+}
+test('a Lambda that is a class comes back', () => {
+  const back = again(new Sequential([new Doubled({ inputShape: [3] })]), { Doubled });
+  expect(back.layers[0]).toBeInstanceOf(Doubled);
+  expect(back.outputShape).toEqual([3]);
+});
+
 class Double extends Dense {}
 class Twice extends Sequential {
   override call(x: Tensor): Tensor {
@@ -198,7 +230,7 @@ const refused: [what: string, layer: Layer, says: RegExp][] = [
   ['a Lambda', new Lambda((x) => x, first), /lambda: a Lambda holds a function.*saveWeights/],
   [
     'an initializer of its own',
-    new Dense({ units: 1, kernelInitializer: initializers.constant(2), ...first }),
+    new Dense({ units: 1, kernelInitializer: (shape, random) => initializers.ones(shape, random), ...first }),
     /dense: kernelInitializer is a function.*saveWeights/,
   ],
   ['a class under another name', new Double({ units: 1, ...first }), /dense: its class Double has the kind.*Dense/],

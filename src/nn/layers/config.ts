@@ -1,12 +1,12 @@
 import { show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
-import { initializerName } from '../initializers.ts';
+import { initializerConfig } from '../initializers.ts';
 
 /** A layer's options as JSON can hold them. */
 export type LayerConfig = Record<string, unknown>;
 
 /**
- * Options as JSON can hold them: what was left out stays out, and an initialiser that has a name is held by it.
+ * Options as JSON can hold them: what was left out stays out, and tilegrad's own initialisers are held by name.
  * @param what layer, for the message
  * @throws ArgumentError for a function, a number that is not finite and any other object than a plain one or a list
  */
@@ -19,10 +19,10 @@ function jsonValue(what: string, value: unknown): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value;
   if (Array.isArray(value)) return value.map((item) => jsonValue(what, item));
   if (typeof value === 'function') {
-    const name = initializerName(value);
-    if (name) return name;
+    const held = initializerConfig(value);
+    if (held) return held;
     throw new ArgumentError(
-      `${what} is a function, which a file cannot hold. Give it by its name, or use saveWeights and make the model in code`,
+      `${what} is a function, which a file cannot hold. Use one of tilegrad's own, or use saveWeights and make the model in code`,
     );
   }
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) return jsonOptions(what, value);
