@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
 
@@ -31,27 +31,10 @@ export function onFile<T>(action: string, path: string, body: () => T): T {
 /** @throws FileError */
 export const readBytes = (path: string): Uint8Array => onFile('read', path, () => readFileSync(path));
 
-/**
- * Writes a file whole or not at all: into another one first, which takes its place once all of it is on the disk. Whoever
- * reads sees the old or the new one, also after a crash or on a full disk. Folders are created.
- * @throws FileError
- */
-export function writeWhole(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+/** Writes a file whole or not at all (see `writeWhole`), with the folders above it. @throws FileError */
+export function writeFile(path: string, content: string | Uint8Array): void {
   onFile('write', path, () => {
     createFolders(dirname(resolve(path)));
-    try {
-      const file = openSync(temporary, 'wx');
-      try {
-        writeFileSync(file, content);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(temporary, path);
-    } catch (cause) {
-      rmSync(temporary, { force: true });
-      throw cause;
-    }
+    writeWhole(path, content);
   });
 }

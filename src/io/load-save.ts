@@ -1,6 +1,6 @@
 import type { Device } from '../gpu/device.ts';
 import type { Model } from '../nn/index.ts';
-import { readBytes, writeWhole } from './files.ts';
+import { readBytes, writeFile } from './files.ts';
 import {
   decodeModel,
   decodeWeights,
@@ -17,14 +17,14 @@ import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safete
 export const loadNpy = (path: string): NdArray => decodeNpy(readBytes(path), path);
 
 /** Writes a `.npy` file, which `numpy.load` reads. @throws FileError, ArgumentError, ShapeError */
-export const saveNpy = (path: string, array: NdArrayLike): void => writeWhole(path, encodeNpy(array));
+export const saveNpy = (path: string, array: NdArrayLike): void => writeFile(path, encodeNpy(array));
 
 /** Reads a safetensors file: see `decodeSafetensors`. @throws FileError, DataError */
 export const loadSafetensors = (path: string): Safetensors => decodeSafetensors(readBytes(path), path);
 
 /** Writes a safetensors file. @throws FileError, ArgumentError, ShapeError */
 export const saveSafetensors = (path: string, ...content: Parameters<typeof encodeSafetensors>): void =>
-  writeWhole(path, encodeSafetensors(...content));
+  writeFile(path, encodeSafetensors(...content));
 
 /**
  * Writes a model's weights, by their names, as a safetensors file. A file that was there is replaced whole, or stays where
@@ -32,7 +32,7 @@ export const saveSafetensors = (path: string, ...content: Parameters<typeof enco
  * @throws FileError; ArgumentError before `build`
  */
 export async function saveWeights(model: Model, path: string): Promise<void> {
-  writeWhole(path, await encodeWeights(model));
+  writeFile(path, await encodeWeights(model));
 }
 
 /**
@@ -49,7 +49,7 @@ export const loadWeights = (model: Model, path: string, options: LoadWeightsOpti
  * @throws FileError; ArgumentError before `build`, and for options that a file cannot hold
  */
 export async function saveModel(model: Model, path: string): Promise<void> {
-  writeWhole(path, await encodeModel(model));
+  writeFile(path, await encodeModel(model));
 }
 
 /** The model that `saveModel` wrote, on a device: see `decodeModel`. @throws FileError, DataError, ArgumentError */
