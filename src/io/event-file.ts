@@ -81,7 +81,10 @@ const BUCKETS = 30;
 export function buckets(values: ArrayLike<number>): number[] {
   const finite = Float64Array.from(values).filter(Number.isFinite);
   let [min, max] = [finite[0] ?? 0, finite[0] ?? 0];
-  for (const value of finite) [min, max] = [Math.min(min, value), Math.max(max, value)];
+  for (const value of finite) {
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+  }
   const width = (max - min) / BUCKETS;
   const counts = new Array<number>(BUCKETS).fill(0);
   for (const value of finite) {

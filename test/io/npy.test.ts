@@ -1,6 +1,19 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ArgumentError, DataError, decodeNpy, encodeNpy, type NdArrayLike, ShapeError } from '../../src/node.ts';
+import {
+  ArgumentError,
+  DataError,
+  decodeNpy,
+  encodeNpy,
+  FileError,
+  loadNpy,
+  type NdArrayLike,
+  ShapeError,
+  saveNpy,
+} from '../../src/node.ts';
 import { bytesOf, npyFiles, told, toldByPython } from '../golden/files/files.ts';
 
 const isInteger = (name: string) => /[iub]\d$/.test(name);
@@ -36,6 +49,22 @@ test('arrays of any shape come back', () => {
       expect(decodeNpy(encodeNpy({ shape, data }))).toEqual({ shape, data, dtype: 'f32' });
     }),
   );
+});
+
+test('files: written with the folders above them, read back, and their names in errors', () => {
+  const root = mkdtempSync(join(tmpdir(), 'tilegrad-npy-'));
+  try {
+    const path = join(root, 'new', 'a.npy');
+    const array = { shape: [2], data: BigInt64Array.of(1n, -(2n ** 63n)) };
+    saveNpy(path, array);
+    expect(loadNpy(path)).toEqual({ ...array, dtype: 'i64' });
+    expect(readdirSync(join(root, 'new'))).toEqual(['a.npy']);
+    expect(() => loadNpy(root)).toThrow(FileError);
+    expect(() => loadNpy(root)).toThrow(/cannot read .*: it is a folder/);
+    expect(() => saveNpy(join(path, 'x'), array)).toThrow(/cannot write .*x: a part of the path is a file/);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
 });
 
 const good = encodeNpy({ shape: [2, 3], data: new Float32Array(6) });
