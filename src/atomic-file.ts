@@ -8,7 +8,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 export function writeWhole(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    writeFileSync(temporary, content);
+    writeFileSync(temporary, content, { flush: true }); // else a power cut could leave an empty file under the new name
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });

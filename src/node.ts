@@ -5,6 +5,7 @@ export { loadDataset } from './data/files.ts';
 export { datasetStatus } from './data/locate.ts';
 export { openDevice } from './gpu/dawn.ts';
 export * from './index.ts';
+export * from './io/node.ts';
 export { chromeTrace } from './report/trace.ts';
 export type { Problem } from './tuner/bench.ts';
 export { loadTuning, type Tuning, type TuningOptions, tune } from './tuner/load.ts';

@@ -1,3 +1,4 @@
+import type { Model } from './model.ts';
 import type { Optimizer } from './optimizers/index.ts';
 
 /** Running figures during an epoch. They come from read-backs that nothing waits for, so they trail the GPU by a few steps. */
@@ -43,7 +44,7 @@ export interface History {
 
 /** Hooks into `fit`, as in Keras. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. */
 export interface Callback {
-  onTrainBegin?(info: { epochs: number; samples: number; batchSize: number }): void | Promise<void>;
+  onTrainBegin?(info: { model: Model; epochs: number; samples: number; batchSize: number }): void | Promise<void>;
   /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
   onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;

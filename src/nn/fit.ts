@@ -75,7 +75,7 @@ export async function fit(model: Model, data: BatchSource, options: FitOptions):
   };
 
   try {
-    for (const callback of callbacks) await callback.onTrainBegin?.({ epochs, samples: data.size, batchSize });
+    for (const callback of callbacks) await callback.onTrainBegin?.({ model, epochs, samples: data.size, batchSize });
     for (let epoch = 1; epoch <= epochs && !signal?.aborted; epoch++) {
       for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
       const epochBegun = performance.now();

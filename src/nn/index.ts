@@ -1,12 +1,14 @@
 export type { BatchSource } from './batch-source.ts';
 export type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
+export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
 export type { Metrics } from './evaluate.ts';
 export type { FitOptions } from './fit.ts';
-export { input, type PlannedLayer, SymbolicTensor } from './graph.ts';
+export { input, type PlannedLayer, SymbolicTensor, type Use } from './graph.ts';
 export * as initializers from './initializers.ts';
 export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
 export { Activation, type ActivationName, LeakyReLU, ReLU } from './layers/activation.ts';
 export { BatchNormalization, type BatchNormalizationOptions } from './layers/batch-normalization.ts';
+export type { LayerConfig } from './layers/config.ts';
 export { Conv2D, type Conv2DOptions } from './layers/conv2d.ts';
 export { Dense, type DenseOptions } from './layers/dense.ts';
 export { DepthwiseConv2D, type DepthwiseConv2DOptions } from './layers/depthwise.ts';
@@ -37,6 +39,7 @@ export {
 } from './losses.ts';
 export { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2.ts';
 export { type CompileOptions, Model, type ModelOptions } from './model.ts';
+export type { MonitorMode } from './monitor.ts';
 export {
   Adam,
   type AdamOptions,

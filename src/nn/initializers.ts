@@ -5,7 +5,21 @@ import type { RandomStream } from '../random.ts';
 import { orthonormalColumns } from './orthonormal.ts';
 
 /** Fills a new weight; `random` is a stream of its own for each weight. */
-export type Initializer = (shape: Shape, random: RandomStream) => Float32Array<ArrayBuffer>;
+export interface Initializer {
+  (shape: Shape, random: RandomStream): Float32Array<ArrayBuffer>;
+  /** What a file holds instead of it, where it is one of those here that take numbers. */
+  readonly config?: InitializerConfig;
+}
+
+/** An initialiser that takes numbers, as JSON holds it: `{ name: 'constant', value: 2 }`. */
+export interface InitializerConfig {
+  name: keyof typeof withNumbers;
+  [number: string]: unknown;
+}
+
+/** Tells an initialiser what it was made with. */
+const described = (initializer: Initializer, name: InitializerConfig['name'], numbers: object): Initializer =>
+  Object.assign(initializer, { config: { name, ...numbers } });
 
 /** `f` for each element in row-major order. */
 const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
@@ -80,13 +94,14 @@ function finite(what: string, numbers: Record<string, number>): void {
 /** The same value everywhere. @throws ArgumentError unless it is a finite number */
 export function constant(value: number): Initializer {
   finite('constant', { value });
-  return (shape) => new Float32Array(sizeOf(shape)).fill(value);
+  return described((shape) => new Float32Array(sizeOf(shape)).fill(value), 'constant', { value });
 }
 
 /** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
 export function randomNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
   finite('randomNormal', { mean, stddev });
-  return (shape, random) => each(shape, () => mean + stddev * normal(random));
+  const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * normal(random));
+  return described(draw, 'randomNormal', { mean, stddev });
 }
 
 /**
@@ -96,13 +111,15 @@ export function randomNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
  */
 export function truncatedNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
   finite('truncatedNormal', { mean, stddev });
-  return (shape, random) => each(shape, () => mean + stddev * truncated(random));
+  const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * truncated(random));
+  return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
 /** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite */
 export function randomUniform({ min = -0.05, max = 0.05 } = {}): Initializer {
   finite('randomUniform', { min, max });
-  return (shape, random) => each(shape, () => min + (max - min) * random.uniform());
+  const draw: Initializer = (shape, random) => each(shape, () => min + (max - min) * random.uniform());
+  return described(draw, 'randomUniform', { min, max });
 }
 
 /**
@@ -112,7 +129,7 @@ export function randomUniform({ min = -0.05, max = 0.05 } = {}): Initializer {
  */
 export function orthogonal({ gain = 1 } = {}): Initializer {
   finite('orthogonal', { gain });
-  return (shape, random) => {
+  const draw: Initializer = (shape, random) => {
     if (shape.length < 2)
       throw new ShapeError(`orthogonal: needs a weight of two axes or more, not ${showShape(shape)}`);
     const columns = shape.at(-1)!;
@@ -122,6 +139,7 @@ export function orthogonal({ gain = 1 } = {}): Initializer {
     const at = (i: number, j: number) => (rows >= columns ? q[j]![i]! : q[i]![j]!);
     return Float32Array.from({ length: rows * columns }, (_, k) => gain * at(Math.floor(k / columns), k % columns));
   };
+  return described(draw, 'orthogonal', { gain });
 }
 
 const named = {
@@ -140,13 +158,29 @@ const named = {
 };
 export type InitializerName = keyof typeof named;
 
+/** Those that take numbers. */
+const withNumbers = {
+  constant: ({ value }: { value: number }) => constant(value),
+  randomNormal,
+  truncatedNormal,
+  randomUniform,
+  orthogonal,
+};
+
+/** What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's. */
+export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
+  Object.entries(named).find(([, known]) => known === initializer)?.[0] ?? (initializer as Initializer).config;
+
 /**
- * An initialiser by name, with Keras's defaults, or as a function.
+ * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
  * @param what layer and option, for the message
  * @throws ArgumentError for anything else
  */
-export function initializerOf(what: string, value: InitializerName | Initializer): Initializer {
+export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
+  if (typeof value === 'object' && value !== null && Object.hasOwn(withNumbers, value.name)) {
+    return withNumbers[value.name](value as never);
+  }
   if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
     throw new ArgumentError(
       `${what}: must be a function or one of ${Object.keys(named).join(', ')}, but is ${show(value)}`,

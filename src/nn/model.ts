@@ -7,9 +7,10 @@ import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { checkSeed } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
+import type { GraphConfig } from './config.ts';
 import { evaluate, type Metrics } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
-import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph } from './graph.ts';
+import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { type CallContext, type CallOptions, Layer } from './layers/layer.ts';
 import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
@@ -71,6 +72,11 @@ export class Model extends Layer {
   /** The layers with their names and shapes in this model. */
   get plannedLayers(): readonly PlannedLayer[] {
     return this.graph.layers;
+  }
+
+  /** What feeds what: the uses of the layers, in order. */
+  get uses(): readonly Use[] {
+    return this.graph.uses;
   }
 
   /** A layer by its name in this model, such as `conv2d_1`. @throws ArgumentError when there is none */
@@ -144,6 +150,17 @@ export class Model extends Layer {
         copyOf: built?.[i] ?? spec.copyOf,
       }));
     });
+  }
+
+  /** The layers with their options, and what feeds what: see `modelConfig`. @throws ArgumentError for what a file cannot hold */
+  override getConfig(): GraphConfig {
+    const { layers, uses } = this.graph;
+    return {
+      ...(this.name === undefined ? {} : { name: this.name }),
+      inputShape: [...this.inputShape],
+      layers: layers.map(({ layer, name }) => ({ className: layer.kind, config: { ...layer.getConfig(), name } })),
+      uses: uses.map(({ layer, inputs }) => ({ layer, inputs: [...inputs] })),
+    };
   }
 
   /**

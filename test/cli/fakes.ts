@@ -7,6 +7,7 @@ import type { Experiment } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import type { EpochLogs } from '../../src/nn/callbacks.ts';
+import type { Model } from '../../src/nn/model.ts';
 import type { Profile } from '../../src/tuner/profile.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
 
@@ -120,7 +121,8 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       async fit(data, { epochs = 1, batchSize = 32, seed, callbacks = [], signal } = {}) {
         log.fits.push({ epochs, batchSize, seed, samples: data.size });
         const done: EpochLogs[] = [];
-        for (const callback of callbacks) await callback.onTrainBegin?.({ epochs, samples: data.size, batchSize });
+        const begin = { model: this as unknown as Model, epochs, samples: data.size, batchSize };
+        for (const callback of callbacks) await callback.onTrainBegin?.(begin);
         for (let epoch = 1; epoch <= epochs; epoch++) {
           options.duringEpoch?.(epoch, modelSeed);
           if (signal?.aborted) return { epochs: done, interrupted: true, seconds: done.length };

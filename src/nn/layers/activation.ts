@@ -57,6 +57,10 @@ export class Activation extends Layer {
     return { outputShape: inputShape, weights: [] };
   }
 
+  override getConfig() {
+    return { activation: this.activation, ...super.getConfig() };
+  }
+
   override get endsInSoftmax(): boolean {
     return this.activation === 'softmax';
   }

@@ -26,6 +26,10 @@ export class Dropout extends Layer {
     return { outputShape: inputShape, weights: [] };
   }
 
+  override getConfig() {
+    return { rate: this.rate, ...super.getConfig() };
+  }
+
   call(x: Tensor, { training, random }: CallContext): Tensor {
     return training && this.rate > 0 ? dropout(x, { rate: this.rate, ...random }) : x;
   }

@@ -2,6 +2,7 @@ import { Tensor } from '../../autograd/tensor.ts';
 import { show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
+import type { LayerConfig } from './config.ts';
 import { Layer, type LayerOptions } from './layer.ts';
 
 export interface LambdaOptions extends LayerOptions {
@@ -11,21 +12,31 @@ export interface LambdaOptions extends LayerOptions {
 
 /** Any composition of operators as a layer without weights: `new Lambda((x) => resize(x, [64, 64]), { outputShape: [64, 64, 3] })`. */
 export class Lambda extends Layer {
-  readonly kind = 'Lambda';
+  readonly kind: string = 'Lambda';
+  private readonly outputShape: LambdaOptions['outputShape'];
 
   /** @param f from a batch [N, ...inputShape] to [N, ...outputShape]. @throws ArgumentError unless it is a function */
   constructor(
     private readonly f: (x: Tensor, context: { training: boolean }) => Tensor,
-    private readonly options: LambdaOptions = {},
+    options: LambdaOptions = {},
   ) {
     super(options);
+    this.outputShape = options.outputShape;
     if (typeof f !== 'function')
       throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${show(f)}`);
   }
 
   plan(inputShape: Shape) {
-    const { outputShape = inputShape } = this.options;
+    const { outputShape = inputShape } = this;
     return { outputShape: typeof outputShape === 'function' ? outputShape(inputShape) : outputShape, weights: [] };
+  }
+
+  /** @throws ArgumentError always, unless a class of its own overrides it */
+  override getConfig(): LayerConfig {
+    throw new ArgumentError(
+      `${this.name ?? this.kind}: a Lambda holds a function, which a file cannot hold. Make it a class of its own with a ` +
+        '`kind` and `getConfig`, which loadModel takes as customLayers, or use saveWeights and make the model in code',
+    );
   }
 
   /** @throws ShapeError when the function's result is not of the shape it declared */

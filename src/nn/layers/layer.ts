@@ -7,6 +7,7 @@ import { SymbolicTensor } from '../graph.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
+import { jsonOptions, type LayerConfig } from './config.ts';
 
 /** What is said of a layer when a model calls it. */
 export interface CallContext {
@@ -78,9 +79,12 @@ export abstract class Layer {
   readonly named: boolean;
   readonly inputShape: Shape | undefined;
   private frozen: boolean;
+  /** As the constructor was given them. */
+  readonly #options: LayerOptions;
 
   constructor(options: LayerOptions = {}) {
     checkOptions(new.target.name, options);
+    this.#options = { ...options };
     this.name = options.name;
     this.named = options.name !== undefined;
     this.inputShape = options.inputShape;
@@ -99,6 +103,16 @@ export abstract class Layer {
   /** Whether the output is a softmax, so that `callLogits` gives what a cross-entropy wants. */
   get endsInSoftmax(): boolean {
     return false;
+  }
+
+  /**
+   * What makes the layer again, as JSON can hold it: the options it was made with. A layer whose constructor takes more than
+   * options overrides this.
+   * @throws ArgumentError for an option that a file cannot hold, such as a function
+   */
+  getConfig(): LayerConfig {
+    const { name, trainable: _, ...options } = jsonOptions(this.name ?? this.kind, this.#options);
+    return { ...options, ...(this.trainable ? {} : { trainable: false }), ...(this.name ? { name: this.name } : {}) };
   }
 
   /** How many layers it counts as when random layers are numbered: a model has as many as it is made of. */

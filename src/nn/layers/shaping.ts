@@ -138,6 +138,10 @@ export class Reshape extends Layer {
     return { outputShape, weights: [] };
   }
 
+  override getConfig() {
+    return { targetShape: [...this.targetShape], ...super.getConfig() };
+  }
+
   call(x: Tensor): Tensor {
     return reshape(x, [x.shape[0]!, ...this.plan(x.shape.slice(1)).outputShape]);
   }
@@ -166,6 +170,10 @@ export class Permute extends Layer {
       );
     }
     return { outputShape: this.dims.map((axis) => inputShape[axis - 1]!), weights: [] };
+  }
+
+  override getConfig() {
+    return { dims: [...this.dims], ...super.getConfig() };
   }
 
   call(x: Tensor): Tensor {

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { writeWhole } from '../atomic-file.ts';
+import { createFolders } from '../create-folders.ts';
+import { FileError } from '../errors.ts';
+
+const reasons: Record<string, string> = {
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file would be larger than the system allows',
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EISDIR: 'it is a folder',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** Runs `body`; what the system refuses becomes a FileError that says why in words. */
+export function onFile<T>(action: string, path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (!code) throw cause;
+    throw new FileError(`cannot ${action} ${path}: ${reasons[code] ?? code}`, { cause });
+  }
+}
+
+/** @throws FileError */
+export const readBytes = (path: string): Uint8Array => onFile('read', path, () => readFileSync(path));
+
+/** Writes a file whole or not at all (see `writeWhole`), with the folders above it. @throws FileError */
+export function writeFile(path: string, content: string | Uint8Array): void {
+  onFile('write', path, () => {
+    createFolders(dirname(resolve(path)));
+    writeWhole(path, content);
+  });
+}

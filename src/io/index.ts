@@ -1,0 +1,12 @@
+/** File formats on bytes: what runs in a browser too. `node.ts` beside it adds files. */
+export {
+  decodeModel,
+  decodeWeights,
+  encodeModel,
+  encodeWeights,
+  type LoadModelOptions,
+  type LoadWeightsOptions,
+} from './model-file.ts';
+export type { ArrayData, ElementType, NdArray, NdArrayLike } from './nd-array.ts';
+export { decodeNpy, encodeNpy } from './npy.ts';
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';

@@ -1,0 +1,57 @@
+import type { Device } from '../gpu/device.ts';
+import type { Model } from '../nn/index.ts';
+import { readBytes, writeFile } from './files.ts';
+import {
+  decodeModel,
+  decodeWeights,
+  encodeModel,
+  encodeWeights,
+  type LoadModelOptions,
+  type LoadWeightsOptions,
+} from './model-file.ts';
+import type { NdArray, NdArrayLike } from './nd-array.ts';
+import { decodeNpy, encodeNpy } from './npy.ts';
+import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
+
+/** Reads a `.npy` file: see `decodeNpy`. @throws FileError, DataError */
+export const loadNpy = (path: string): NdArray => decodeNpy(readBytes(path), path);
+
+/** Writes a `.npy` file, which `numpy.load` reads. @throws FileError, ArgumentError, ShapeError */
+export const saveNpy = (path: string, array: NdArrayLike): void => writeFile(path, encodeNpy(array));
+
+/** Reads a safetensors file: see `decodeSafetensors`. @throws FileError, DataError */
+export const loadSafetensors = (path: string): Safetensors => decodeSafetensors(readBytes(path), path);
+
+/** Writes a safetensors file. @throws FileError, ArgumentError, ShapeError */
+export const saveSafetensors = (path: string, ...content: Parameters<typeof encodeSafetensors>): void =>
+  writeFile(path, encodeSafetensors(...content));
+
+/**
+ * Writes a model's weights, by their names, as a safetensors file. A file that was there is replaced whole, or stays where
+ * writing fails.
+ * @throws FileError; ArgumentError before `build`
+ */
+export async function saveWeights(model: Model, path: string): Promise<void> {
+  writeFile(path, await encodeWeights(model));
+}
+
+/**
+ * Gives a model the weights of a safetensors file: see `decodeWeights`.
+ * @returns the names of the weights that were loaded
+ * @throws FileError, DataError, ArgumentError
+ */
+export const loadWeights = (model: Model, path: string, options: LoadWeightsOptions = {}): string[] =>
+  decodeWeights(model, readBytes(path), options, path);
+
+/**
+ * Writes a whole model: layers, options and weights, but no optimiser. A file that was there is replaced whole, or stays
+ * where writing fails.
+ * @throws FileError; ArgumentError before `build`, and for options that a file cannot hold
+ */
+export async function saveModel(model: Model, path: string): Promise<void> {
+  writeFile(path, await encodeModel(model));
+}
+
+/** The model that `saveModel` wrote, on a device: see `decodeModel`. @throws FileError, DataError, ArgumentError */
+export const loadModel = (path: string, device: Device, options: LoadModelOptions = {}): Model =>
+  decodeModel(readBytes(path), device, options, path);

@@ -1,0 +1,96 @@
+import { show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
+
+/** How elements are held on the host. 64-bit integers are BigInts, so that none is rounded; `bool` is 0 or 1 in a byte. */
+const HELD = {
+  f64: Float64Array,
+  f32: Float32Array,
+  i64: BigInt64Array,
+  u64: BigUint64Array,
+  i32: Int32Array,
+  u32: Uint32Array,
+  i16: Int16Array,
+  u16: Uint16Array,
+  i8: Int8Array,
+  u8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+export type ElementType = keyof typeof HELD;
+export type ArrayData = InstanceType<(typeof HELD)[ElementType]>;
+
+/** Values on the host, row-major: what `.npy` and safetensors files hold. */
+export interface NdArray {
+  shape: Shape;
+  data: ArrayData;
+  dtype: ElementType;
+}
+
+/** An array to be written: its type follows from that of `data` unless it is to be `bool`. */
+export type NdArrayLike = Omit<NdArray, 'dtype'> & { dtype?: ElementType };
+
+/** A type as files store it: half floats are held as f32. */
+export type StoredType = ElementType | 'f16' | 'bf16';
+
+/** Bytes of one element in a file. */
+export const bytesOf = (type: StoredType): number =>
+  type === 'f16' || type === 'bf16' ? 2 : HELD[type].BYTES_PER_ELEMENT;
+
+/**
+ * @param what begins the message
+ * @throws ArgumentError for data that is no typed array or not of `dtype`; ShapeError where the shape has another size
+ */
+export function ndArray(what: string, { shape, data, dtype }: NdArrayLike): NdArray {
+  const own = (Object.keys(HELD) as ElementType[]).find((type) => data instanceof HELD[type]);
+  if (!own) throw new ArgumentError(`${what}: data must be a typed array such as Float32Array, but is ${show(data)}`);
+  const type = dtype ?? own;
+  if (!(data instanceof (HELD[type] ?? Array))) {
+    throw new ArgumentError(`${what}: dtype ${show(dtype)} does not go with a ${data.constructor.name}`);
+  }
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new ArgumentError(`${what}: a shape is a list of integers from 0 up, but is ${show(shape)}`);
+  }
+  if (data.length !== sizeOf(shape)) {
+    throw new ShapeError(
+      `${what}: shape ${showShape(shape)} has ${sizeOf(shape)} elements, but data has ${data.length}`,
+    );
+  }
+  return { shape, data, dtype: type };
+}
+
+/** The bytes of an array in little-endian order, as files want them. */
+export function bytesOfData({ data }: NdArray): Uint8Array {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return littleEndianHost ? bytes : swapped(bytes, data.BYTES_PER_ELEMENT);
+}
+
+/** Elements from the bytes of a file: a copy, as a file's bytes lie at any address (and a Buffer's `slice` is none). */
+export function dataOf(bytes: Uint8Array, stored: StoredType, littleEndian = true): Omit<NdArray, 'shape'> {
+  const size = bytesOf(stored);
+  const { buffer } = littleEndian === littleEndianHost ? new Uint8Array(bytes) : swapped(bytes, size);
+  if (stored === 'f16') return { dtype: 'f32', data: Float32Array.from(new Uint16Array(buffer), halfToNumber) };
+  if (stored === 'bf16') {
+    const bits = Uint32Array.from(new Uint16Array(buffer), (half) => half << 16);
+    return { dtype: 'f32', data: new Float32Array(bits.buffer) };
+  }
+  return { dtype: stored, data: new HELD[stored](buffer) };
+}
+
+const littleEndianHost = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** A copy in which the bytes of each element are in reverse order. */
+function swapped(bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
+  const result = new Uint8Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) result[i] = bytes[i - (i % size) + size - 1 - (i % size)]!;
+  return result;
+}
+
+/** The value of IEEE binary16 bits. */
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}

@@ -1,0 +1,14 @@
+/** What reads and writes files, which only Node can. */
+export {
+  loadModel,
+  loadNpy,
+  loadSafetensors,
+  loadWeights,
+  saveModel,
+  saveNpy,
+  saveSafetensors,
+  saveWeights,
+} from './load-save.ts';
+export { CSVLogger, JSONLLogger, type LoggerOptions } from './loggers.ts';
+export { ModelCheckpoint, type ModelCheckpointOptions } from './model-checkpoint.ts';
+export { TensorBoard, type TensorBoardOptions } from './tensorboard.ts';

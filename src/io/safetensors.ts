@@ -1,0 +1,175 @@
+import { show } from '../check.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import { sizeOf } from '../kernels/array.ts';
+import { bytesOf, bytesOfData, dataOf, type NdArray, type NdArrayLike, ndArray, type StoredType } from './nd-array.ts';
+
+/** What a safetensors file holds: named arrays, and text about them. */
+export interface Safetensors {
+  tensors: Map<string, NdArray>;
+  metadata: Record<string, string>;
+}
+
+const TYPES: Record<string, StoredType> = {
+  F64: 'f64',
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+  I64: 'i64',
+  U64: 'u64',
+  I32: 'i32',
+  U32: 'u32',
+  I16: 'i16',
+  U16: 'u16',
+  I8: 'i8',
+  U8: 'u8',
+  BOOL: 'bool',
+};
+const nameOf = (type: StoredType) => Object.keys(TYPES).find((name) => TYPES[name] === type)!;
+
+/** Longer headers are refused, as by the format's own reader: they could only be meant to hurt. */
+const MAX_HEADER = 100_000_000;
+const METADATA = '__metadata__';
+
+/**
+ * Named arrays as a safetensors file, readable by the `safetensors` packages of Python and Rust. Nothing in such a file is
+ * ever executed.
+ * @throws ArgumentError, ShapeError for an array that is none, or metadata that is not text
+ */
+export function encodeSafetensors(
+  tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const arrays = [...tensors].map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  arrays.sort((a, b) => bytesOf(b.array.dtype) - bytesOf(a.array.dtype)); // so that every array is aligned
+  const entries = new Map<string, unknown>();
+  if (Object.keys(metadata).length > 0) entries.set(METADATA, metadata);
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== 'string') {
+      throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${show(value)}`);
+    }
+  }
+  let end = 0;
+  for (const { name, array } of arrays) {
+    if (name === METADATA || entries.has(name)) {
+      throw new ArgumentError(`encodeSafetensors: a tensor cannot be called ${name}, which is taken`);
+    }
+    const begin = end;
+    end += array.data.byteLength;
+    entries.set(name, { dtype: nameOf(array.dtype), shape: array.shape, data_offsets: [begin, end] });
+  }
+  const json = [...entries].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',');
+  const text = new TextEncoder().encode(`{${json}}`);
+  const header = Math.ceil(text.length / 8) * 8;
+  const bytes = new Uint8Array(8 + header + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(header), true);
+  bytes.fill(0x20, 8, 8 + header).set(text, 8);
+  let at = 8 + header;
+  for (const { array } of arrays) {
+    bytes.set(bytesOfData(array), at);
+    at += array.data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Reads a safetensors file. Half floats (F16, BF16) become f32.
+ * @param name the file's, for messages
+ * @throws DataError for what is no such file or cut short, for tensors that overlap or leave gaps, for a name used twice and
+ *   for element types without a place here
+ */
+export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safetensors {
+  const { entries, start } = headerOf(bytes, name);
+  const { [METADATA]: metadata = {}, ...described } = entries;
+  if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
+    throw new DataError(`${name}: its metadata must be text by name, but is ${show(metadata)}`);
+  }
+  const found = Object.entries(described).map(([tensor, value]) => entryOf(value, `${name}: tensor ${tensor}`, tensor));
+  const length = bytes.length - start;
+  let end = 0;
+  for (const { tensor, begin, end: next } of [...found].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== end) {
+      const what = begin < end ? 'overlaps the one before it' : 'leaves a gap before it';
+      throw new DataError(`${name}: tensor ${tensor} ${what}: it begins at byte ${begin} instead of ${end}`);
+    }
+    if (next > length) {
+      throw new DataError(
+        `${name} is cut short: tensor ${tensor} lies in bytes ${begin} to ${next}, but there are ${length}`,
+      );
+    }
+    end = next;
+  }
+  if (end !== length) throw new DataError(`${name}: has ${length - end} bytes that belong to no tensor`);
+  const tensors = found.map(({ tensor, stored, shape, begin, end }) => {
+    return [tensor, { shape, ...dataOf(bytes.subarray(start + begin, start + end), stored) }] as const;
+  });
+  return { tensors: new Map(tensors), metadata: metadata as Record<string, string> };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, unknown>; start: number } {
+  if (bytes.length < 8)
+    throw new DataError(`${name} is cut short: ${bytes.length} bytes are less than its first field`);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  if (length > MAX_HEADER) {
+    throw new DataError(
+      `${name}: its header would have ${length} bytes, more than the ${MAX_HEADER} allowed; is it a safetensors file?`,
+    );
+  }
+  if (bytes.length < 8 + length) {
+    throw new DataError(`${name} is cut short: its header has ${length} bytes, but the file only ${bytes.length}`);
+  }
+  let text: string;
+  let entries: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
+    entries = JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(`${name}: its header is no JSON (${(cause as Error).message}); is it a safetensors file?`, {
+      cause,
+    });
+  }
+  if (!isRecord(entries)) throw new DataError(`${name}: its header must be a JSON object, but is ${show(entries)}`);
+  const seen = new Set<string>();
+  for (const key of keysOf(text)) {
+    if (seen.has(key)) throw new DataError(`${name}: ${key} is there twice`);
+    seen.add(key);
+  }
+  return { entries, start: 8 + length };
+}
+
+/** The keys of the outermost object of a legal JSON text, in which `JSON.parse` would let a later one replace an earlier. */
+function* keysOf(json: string): Generator<string> {
+  let depth = 0;
+  for (const [token, colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (colon && depth === 1) yield JSON.parse(token.slice(0, -colon.length));
+  }
+}
+
+/** @throws DataError unless shape, type and place in the file agree */
+function entryOf(value: unknown, what: string, tensor: string) {
+  const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
+  if (typeof dtype !== 'string' || !Array.isArray(shape) || !Array.isArray(offsets) || offsets.length !== 2) {
+    throw new DataError(`${what} needs dtype, shape and data_offsets, but is ${show(value)}`);
+  }
+  const stored = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
+  if (!stored) {
+    throw new DataError(
+      `${what}: elements of type ${dtype} are not read; those of ${Object.keys(TYPES).join(', ')} are`,
+    );
+  }
+  const [begin, end] = offsets as [unknown, unknown];
+  if (!shape.every(isCount) || !isCount(begin) || !isCount(end) || end < begin) {
+    throw new DataError(`${what}: its sizes and offsets must be integers from 0 up, but are ${show(value)}`);
+  }
+  if (sizeOf(shape) * bytesOf(stored) !== end - begin) {
+    throw new DataError(
+      `${what}: shape [${shape}] of ${dtype} takes ${sizeOf(shape) * bytesOf(stored)} bytes, but it has ${end - begin}`,
+    );
+  }
+  return { tensor, stored, shape: shape as number[], begin, end };
+}

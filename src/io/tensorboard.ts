@@ -1,0 +1,154 @@
+import { appendFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { checkOptions, show } from '../check.ts';
+import { createFolders } from '../create-folders.ts';
+import { ArgumentError } from '../errors.ts';
+import { type Callback, type EpochLogs, Model } from '../nn/index.ts';
+import {
+  type GraphNode,
+  graphEvent,
+  histogram,
+  image,
+  record,
+  type Summary,
+  scalar,
+  summaryEvent,
+  text,
+  versionEvent,
+} from './event-file.ts';
+import { onFile } from './files.ts';
+
+export interface TensorBoardOptions {
+  /** Default `logs`: curves of training go below `logs/train`, those of validation below `logs/validation`. */
+  logDir?: string;
+  /** Every how many epochs the spread of each weight is written; default 0, never. */
+  histogramFreq?: number;
+  /** Whether the layers and what feeds what are drawn, and the summary written. Default true. */
+  writeGraph?: boolean;
+  /** A picture of the model: the bytes of a PNG file. Default none. */
+  modelImage?: Uint8Array;
+}
+
+/**
+ * Writes what `tensorboard --logdir logs` shows: curves of the epochs under Keras's names (`epoch_loss`, from step 0), the model,
+ * and, where asked for, histograms of its weights. Each epoch is on the disk when the next begins.
+ */
+export class TensorBoard implements Callback {
+  private readonly options: Required<Omit<TensorBoardOptions, 'modelImage'>>;
+  private readonly picture: Summary | null;
+  private readonly files = new Map<'train' | 'validation', string>();
+  private model: Model | null = null;
+
+  /** @throws ArgumentError */
+  constructor(options: TensorBoardOptions = {}) {
+    checkOptions('TensorBoard', options);
+    const { logDir = 'logs', histogramFreq = 0, writeGraph = true, modelImage } = options;
+    if (typeof logDir !== 'string' || logDir === '') {
+      throw new ArgumentError(`TensorBoard: logDir must be the path of a folder, but is ${show(logDir)}`);
+    }
+    if (!Number.isInteger(histogramFreq) || histogramFreq < 0) {
+      throw new ArgumentError(`TensorBoard: histogramFreq must be an integer from 0 up, but is ${show(histogramFreq)}`);
+    }
+    this.options = { logDir, histogramFreq, writeGraph };
+    this.picture = modelImage ? image('model', { ...sizeOfPng(modelImage), png: modelImage }) : null;
+  }
+
+  /** @throws FileError */
+  onTrainBegin({ model }: { model: Model }): void {
+    this.model = model;
+    this.files.clear();
+    const summaries = this.picture ? [this.picture] : [];
+    if (this.options.writeGraph) {
+      const lines = model.summary().split('\n');
+      summaries.push(text('summary', lines.map((line) => `    ${line}`).join('\n'))); // Markdown's way to keep columns
+      this.write('train', graphEvent(now(), drawing(model)));
+    }
+    if (summaries.length > 0) this.write('train', summaryEvent(now(), 0, summaries));
+  }
+
+  /** @throws FileError */
+  async onEpochEnd(logs: EpochLogs): Promise<void> {
+    const { epoch, ...figures } = logs;
+    const step = epoch - 1;
+    const curves = { train: [] as Summary[], validation: [] as Summary[] };
+    for (const [name, value] of Object.entries(figures)) {
+      if (typeof value !== 'number') continue;
+      const [of, figure] = /^val[A-Z]/.test(name)
+        ? (['validation', name.slice(3)] as const)
+        : (['train', name] as const);
+      curves[of].push(scalar(`epoch_${snake(figure)}`, value));
+    }
+    const { histogramFreq } = this.options;
+    if (histogramFreq > 0 && step % histogramFreq === 0) curves.train.push(...(await this.histograms()));
+    for (const of of ['train', 'validation'] as const) {
+      if (curves[of].length > 0) this.write(of, summaryEvent(now(), step, curves[of]));
+    }
+  }
+
+  private histograms(): Promise<Summary[]> {
+    const weights = this.model!.weights.map(async ({ name, tensor }) => {
+      return histogram(`${name}/histogram`, await tensor.data());
+    });
+    return Promise.all(weights);
+  }
+
+  /** Adds an event to a run's file, in one piece. */
+  private write(of: 'train' | 'validation', event: Uint8Array): void {
+    const folder = join(this.options.logDir, of);
+    onFile('write', folder, () => {
+      let path = this.files.get(of);
+      if (!path) {
+        createFolders(folder);
+        path = join(folder, fileName());
+        appendFileSync(path, record(versionEvent(now())));
+        this.files.set(of, path);
+      }
+      appendFileSync(path, record(event));
+    });
+  }
+}
+
+const now = () => Date.now() / 1000;
+
+let files = 0;
+/** As TensorFlow names them: TensorBoard looks for `tfevents` and reads files of a folder by their names' order. */
+const fileName = () =>
+  `events.out.tfevents.${String(Math.floor(now())).padStart(10, '0')}.${hostname()}.${process.pid}.${files++}.v2`;
+
+/** `learningRate` -> `learning_rate`, `Loss` -> `loss`. */
+const snake = (name: string) => name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+
+/** Width and height, from the first chunk of a PNG. @throws ArgumentError for what is none */
+function sizeOfPng(png: Uint8Array): { width: number; height: number } {
+  const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+  if (!(png instanceof Uint8Array) || png.length < 24 || !signature.every((byte, i) => png[i] === byte)) {
+    throw new ArgumentError('TensorBoard: modelImage must be the bytes of a PNG file');
+  }
+  const view = new DataView(png.buffer, png.byteOffset, png.length);
+  return { width: view.getUint32(16), height: view.getUint32(20) };
+}
+
+/** The layers of a model as a graph; those of a model within it are drawn inside that one's box, which `/` makes. */
+function drawing(model: Model): GraphNode[] {
+  const source: GraphNode = { name: 'input', op: 'Input', inputs: [], shape: model.inputShape };
+  return [source, ...nodesOf(model, '', ['input']).nodes];
+}
+
+function nodesOf(model: Model, prefix: string, feeds: readonly string[]): { nodes: GraphNode[]; output: string } {
+  const nodes: GraphNode[] = [];
+  const outputs: string[] = [];
+  for (const [i, { layer, name, outputShape }] of model.plannedLayers.entries()) {
+    const first = model.uses.find((use) => use.layer === i)!; // a graph with all uses of a shared layer would have loops
+    const inputs = first.inputs.flatMap((value) => (value === 0 ? feeds : outputs[model.uses[value - 1]!.layer]!));
+    if (layer instanceof Model) {
+      const inner = nodesOf(layer, `${prefix}${name}/`, inputs);
+      nodes.push(...inner.nodes);
+      outputs.push(inner.output);
+    } else {
+      outputs.push(prefix + name);
+      nodes.push({ name: prefix + name, op: layer.kind, inputs, shape: outputShape });
+    }
+  }
+  return { nodes, output: outputs[model.uses.at(-1)!.layer]! };
+}

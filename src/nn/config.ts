@@ -1,0 +1,175 @@
+import { show } from '../check.ts';
+import { ArgumentError, DataError, TilegradError } from '../errors.ts';
+import { input, type Use } from './graph.ts';
+import { Activation, LeakyReLU, ReLU } from './layers/activation.ts';
+import { BatchNormalization } from './layers/batch-normalization.ts';
+import type { LayerConfig } from './layers/config.ts';
+import { Conv2D } from './layers/conv2d.ts';
+import { Dense } from './layers/dense.ts';
+import { DepthwiseConv2D } from './layers/depthwise.ts';
+import { Dropout } from './layers/dropout.ts';
+import { Flatten } from './layers/flatten.ts';
+import type { Layer } from './layers/layer.ts';
+import { Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract } from './layers/merge.ts';
+import { AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D } from './layers/pooling.ts';
+import { Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
+import { Model } from './model.ts';
+import { Sequential } from './sequential.ts';
+
+/** A layer as JSON holds it: its `kind` and what its constructor takes. */
+export interface LayerDescription {
+  className: string;
+  config: LayerConfig;
+}
+
+/** A model's `config`: its layers, each once, and their uses in order. Values are numbered as in `Graph`. */
+export interface GraphConfig extends LayerConfig {
+  name?: string;
+  inputShape: number[];
+  layers: LayerDescription[];
+  uses: Use[];
+}
+
+/** A class that `loadModel` makes a layer with: its constructor is given what the layer's `getConfig` returned. */
+// biome-ignore lint/suspicious/noExplicitAny: a constructor takes options of its own
+export type LayerClass = new (config: any) => Layer;
+
+/** Layers whose constructor takes their `getConfig` as it is. */
+const BY_OPTIONS: Record<string, LayerClass> = {
+  Add,
+  Average,
+  AveragePooling2D,
+  BatchNormalization,
+  Concatenate,
+  Conv2D,
+  Dense,
+  DepthwiseConv2D,
+  Flatten,
+  GlobalAveragePooling2D,
+  LeakyReLU,
+  MaxPooling2D,
+  Maximum,
+  Minimum,
+  Multiply,
+  ReLU,
+  Rescaling,
+  Resizing,
+  Subtract,
+  ZeroPadding2D,
+};
+
+/** Those that take something before their options. */
+const BY_ARGUMENT: Record<string, { key: string; Class: new (argument: never, options: LayerConfig) => Layer }> = {
+  Activation: { key: 'activation', Class: Activation },
+  Dropout: { key: 'rate', Class: Dropout },
+  Permute: { key: 'dims', Class: Permute },
+  Reshape: { key: 'targetShape', Class: Reshape },
+};
+
+const own = <T>(table: Record<string, T>, key: string): T | undefined =>
+  Object.hasOwn(table, key) ? table[key] : undefined;
+
+/**
+ * A model as JSON can hold it, without weights: what `modelFromConfig` makes it again from.
+ * @throws ArgumentError for what it cannot hold: a function among the options, or a class of the user's under the name of one
+ *   of tilegrad's, which would come back as that one
+ */
+export function modelConfig(model: Model): LayerDescription {
+  checkClasses(model);
+  return { className: model instanceof Sequential ? 'Sequential' : 'Functional', config: model.getConfig() };
+}
+
+function checkClasses(model: Model): void {
+  if (model.call !== Model.prototype.call || model.callLogits !== Model.prototype.callLogits) {
+    throw new ArgumentError(
+      `${model.title}: its class computes something else than its layers; use saveWeights and make the model in code`,
+    );
+  }
+  for (const { layer, name } of model.plannedLayers) {
+    if (layer instanceof Model) {
+      checkClasses(layer);
+      continue;
+    }
+    const known = own(BY_OPTIONS, layer.kind) ?? own(BY_ARGUMENT, layer.kind)?.Class;
+    if (known && layer.constructor !== known) {
+      throw new ArgumentError(
+        `${name}: its class ${layer.constructor.name} has the kind of another, ${layer.kind}; give it a kind of its own`,
+      );
+    }
+  }
+}
+
+/**
+ * The model of a `modelConfig`, without weights.
+ * @param customLayers classes of layers that are none of tilegrad's, by their `kind`
+ * @throws DataError for what is no such description; ArgumentError for a layer whose class is not known
+ */
+export function modelFromConfig(description: unknown, customLayers: Record<string, LayerClass> = {}): Model {
+  const { className, config } = checked(description);
+  if (className !== 'Sequential' && className !== 'Functional') {
+    throw new DataError(`a model is a Sequential or a Functional, but this is a ${className}`);
+  }
+  const { layers, uses, inputShape, name } = config as GraphConfig;
+  if (!Array.isArray(layers) || !Array.isArray(uses) || !Array.isArray(inputShape)) {
+    throw new DataError(`a model needs layers, uses and inputShape, but is ${show(config)}`);
+  }
+  const made = layers.map((layer) => layerFromConfig(layer, customLayers));
+  const steps = uses.map((use: Partial<Use>, i) => {
+    const layer = made[use?.layer as number];
+    const known = Array.isArray(use?.inputs) && use.inputs.every((n) => Number.isInteger(n) && n >= 0 && n <= i);
+    if (!layer || !known) throw new DataError(`use ${i} of a layer refers to what is not there: ${show(use)}`);
+    return { layer, inputs: use.inputs! };
+  });
+  return told(name ?? className, () => {
+    if (className === 'Sequential')
+      return new Sequential(
+        steps.map(({ layer }) => layer),
+        name,
+      );
+    const values = [input(inputShape)];
+    for (const { layer, inputs } of steps) {
+      const given = inputs.map((n) => values[n]!);
+      values.push(layer.apply(given.length === 1 ? given[0]! : given));
+    }
+    return new Model({ inputs: values[0]!, outputs: values.at(-1)!, name });
+  });
+}
+
+function checked(description: unknown): LayerDescription {
+  const { className, config } = (description ?? {}) as Partial<LayerDescription>;
+  if (typeof className !== 'string' || typeof config !== 'object' || config === null) {
+    throw new DataError(`a layer needs className and config, but is ${show(description)}`);
+  }
+  return { className, config };
+}
+
+function layerFromConfig(description: unknown, customLayers: Record<string, LayerClass>): Layer {
+  const { className, config } = checked(description);
+  const Custom = own(customLayers, className);
+  if (!Custom && (className === 'Sequential' || className === 'Functional')) {
+    return modelFromConfig(description, customLayers);
+  }
+  const Class = Custom ?? own(BY_OPTIONS, className);
+  const byArgument = own(BY_ARGUMENT, className);
+  if (!Class && !byArgument) {
+    throw new ArgumentError(
+      `layer ${show(config.name)} is a ${className}, which is none of tilegrad's layers: hand its class over as ` +
+        `customLayers: { ${className} }`,
+    );
+  }
+  return told(`${className} ${show(config.name)}`, () => {
+    if (Class) return new Class(config);
+    const { [byArgument!.key]: argument, ...options } = config;
+    return new byArgument!.Class(argument as never, options);
+  });
+}
+
+/** Runs `make`; what it refuses is the description's fault. */
+function told<T>(what: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof TilegradError)) throw cause;
+    throw new DataError(`${what}: ${cause.message}`, { cause });
+  }
+}

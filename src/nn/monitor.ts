@@ -1,0 +1,50 @@
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { EpochLogs } from './callbacks.ts';
+
+/** Whether less or more is better; `auto` goes by the name: more for accuracies and their like, less for losses. */
+export type MonitorMode = 'auto' | 'min' | 'max';
+
+const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top/i;
+
+/** Watches one figure of the epochs and knows the best so far. NaN is never better. */
+export class Monitor {
+  /** The best value so far; null before the first. */
+  best: number | null = null;
+  private readonly sign: 1 | -1;
+
+  /** @param callback begins the messages. @throws ArgumentError for another mode, or a figure that is no name */
+  constructor(
+    private readonly callback: string,
+    private readonly figure: string,
+    mode: MonitorMode = 'auto',
+  ) {
+    if (typeof figure !== 'string' || figure === '') {
+      throw new ArgumentError(
+        `${callback}: monitor must be the name of a figure such as 'valLoss', not ${show(figure)}`,
+      );
+    }
+    if (!['auto', 'min', 'max'].includes(mode)) {
+      throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${show(mode)}`);
+    }
+    this.sign = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure)) ? 1 : -1;
+  }
+
+  /** Whether this epoch is better than every one before; if so it is the best from now on. @throws ArgumentError */
+  improves(logs: EpochLogs): boolean {
+    const value = figureOf(this.callback, logs, this.figure);
+    if (Number.isNaN(value) || (this.best !== null && this.sign * (value - this.best) <= 0)) return false;
+    this.best = value;
+    return true;
+  }
+}
+
+/** A figure of an epoch by its name. @throws ArgumentError, naming those there are */
+export function figureOf(callback: string, logs: EpochLogs, figure: string): number {
+  const value = Object.hasOwn(logs, figure) ? (logs as unknown as Record<string, unknown>)[figure] : undefined;
+  if (typeof value === 'number') return value;
+  const hint = figure.startsWith('val') ? '; those that begin with val need validationData in fit' : '';
+  throw new ArgumentError(
+    `${callback}: the epoch has no figure ${show(figure)}; there are ${Object.keys(logs).join(', ')}${hint}`,
+  );
+}

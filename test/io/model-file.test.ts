@@ -1,0 +1,228 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  Activation,
+  Adam,
+  Add,
+  ArgumentError,
+  BatchNormalization,
+  type CallContext,
+  Concatenate,
+  Conv2D,
+  DataError,
+  Dense,
+  type Device,
+  Dropout,
+  decodeModel,
+  decodeSafetensors,
+  encodeModel,
+  encodeSafetensors,
+  FileError,
+  Flatten,
+  GlobalAveragePooling2D,
+  ImageLoader,
+  initializers,
+  input,
+  Lambda,
+  Layer,
+  type LayerOptions,
+  loadModel,
+  loadSafetensors,
+  loadWeights,
+  Model,
+  mul,
+  Sequential,
+  type Shape,
+  saveModel,
+  saveSafetensors,
+  saveWeights,
+  type Tensor,
+} from '../../src/node.ts';
+import { expectSameBits } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'tilegrad-io-'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const at = (name: string) => join(root, name);
+
+const loss = 'sparseCategoricalCrossentropy';
+const shape: [number, number, number] = [6, 6, 2];
+const images = drawImages(12, { shape, classes: 3 });
+
+const outputs = (model: Model, loader: ImageLoader) => model.predict(loader, { batchSize: 4 });
+
+/** Multiplies by a weight of its own. */
+class Scale extends Layer {
+  readonly kind = 'Scale';
+  private readonly start: number;
+  constructor(options: LayerOptions & { start: number }) {
+    super(options);
+    this.start = options.start;
+  }
+  plan(inputShape: Shape) {
+    return {
+      outputShape: inputShape,
+      weights: [{ name: 'factor', shape: inputShape, initializer: initializers.constant(this.start) }],
+    };
+  }
+  call(x: Tensor, { weights: [factor] }: CallContext): Tensor {
+    return mul(x, factor!);
+  }
+}
+
+/** Branches, a layer used twice, a model in the model, moving statistics, a layer of the user's own. */
+function network(): Model {
+  const x = input(shape);
+  const convolution = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', activation: 'relu' });
+  const sum = new Add().apply([convolution.apply(convolution.apply(x)), x]);
+  const head = new Sequential([
+    new BatchNormalization({ inputShape: shape, momentum: 0.5 }),
+    new Flatten(),
+    new Dense({ units: 4, activation: 'tanh', trainable: false }),
+    new Dropout(0.5),
+  ]);
+  const both = new Concatenate().apply([head.apply(sum), new GlobalAveragePooling2D().apply(x)]);
+  const scaled = new Scale({ start: 2 }).apply(both);
+  return new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(scaled), name: 'net' });
+}
+
+const small = (units = 3, inputs = 4) =>
+  new Sequential([new Dense({ units, inputShape: [inputs] }), new Activation('relu'), new Dense({ units: 2 })]);
+const valuesOf = (model: Model) => Promise.all(model.weights.map(async ({ tensor }) => [...(await tensor.data())]));
+
+describeOnDevice('models and files', (device: Device) => {
+  test('a trained model comes back and predicts the same bits, and can be trained further', async () => {
+    const loader = new ImageLoader(device, images);
+    const model = network().build(device, { seed: 3 });
+    model.compile({ optimizer: new Adam({ learningRate: 0.05 }), loss });
+    await model.fit(loader, { epochs: 2, batchSize: 4, seed: 1 });
+    const path = at('model.safetensors');
+    await saveModel(model, path);
+    const back = loadModel(path, device, { customLayers: { Scale } });
+    expect(back.summary()).toBe(model.summary());
+    expect(back.weights.map(({ name }) => name)).toEqual(model.weights.map(({ name }) => name));
+    const expected = await outputs(model, loader);
+    expectSameBits(await outputs(back, loader), expected);
+    expect(new Set(expected).size).toBeGreaterThan(12);
+    const retrain = async (one: Model) => {
+      one.compile({ optimizer: new Adam(), loss });
+      return (await one.fit(loader, { epochs: 1, batchSize: 4, seed: 2 })).epochs[0]!.loss;
+    };
+    expect(await retrain(back)).toBe(await retrain(model));
+    expectSameBits(await outputs(back, loader), await outputs(model, loader));
+    expect(() => loadModel(path, device)).toThrow(ArgumentError);
+    expect(() => loadModel(path, device)).toThrow(/model\.safetensors: layer "scale" is a Scale.*customLayers/);
+    for (const one of [model, back, loader]) one.dispose();
+  });
+
+  test('weights come back by their names; a file of the safetensors package need not be from here', async () => {
+    const [from, to] = [small().build(device, { seed: 1 }), small().build(device, { seed: 2 })];
+    const path = at('weights.safetensors');
+    await saveWeights(from, path);
+    expect([...loadSafetensors(path).tensors.keys()]).toEqual(from.weights.map(({ name }) => name));
+    expect(loadWeights(to, path)).toEqual(['dense/kernel', 'dense/bias', 'dense_1/kernel', 'dense_1/bias']);
+    expect(await valuesOf(to)).toEqual(await valuesOf(from));
+    const tensors = [...loadSafetensors(path).tensors].reverse();
+    const doubles = tensors.map(
+      ([name, { shape, data }]) =>
+        [name, { shape, data: Float64Array.from(data as Float32Array, (v) => 2 * v) }] as const,
+    );
+    saveSafetensors(path, doubles, { format: 'pt' });
+    loadWeights(to, path);
+    expect(await valuesOf(to)).toEqual((await valuesOf(from)).map((values) => values.map((v) => 2 * v)));
+    for (const one of [from, to]) one.dispose();
+  });
+
+  test('byName loads what both have, prefix the part of a larger model', async () => {
+    const from = small().build(device, { seed: 1 });
+    const path = at('part.safetensors');
+    await saveWeights(from, path);
+    const other = new Sequential([
+      new Dense({ units: 3, inputShape: [4] }),
+      new Dense({ units: 7, name: 'head' }),
+    ]).build(device, { seed: 5 });
+    const before = await valuesOf(other);
+    expect(loadWeights(other, path, { byName: true })).toEqual(['dense/kernel', 'dense/bias']);
+    const after = await valuesOf(other);
+    expect(after.slice(0, 2)).toEqual((await valuesOf(from)).slice(0, 2));
+    expect(after.slice(2)).toEqual(before.slice(2));
+    const base = new Sequential(small().layers, 'base');
+    const larger = new Sequential([base, new Dense({ units: 2 })]).build(device, { seed: 6 });
+    expect(loadWeights(larger, path, { prefix: 'base/' })).toHaveLength(4);
+    expect((await valuesOf(larger)).slice(0, 4)).toEqual(await valuesOf(from));
+    expect(() => loadWeights(larger, path, { prefix: 'bas/' })).toThrow(/no weight's name begins with "bas\/".*base\//);
+    expect(() => loadWeights(larger, path, { byName: true, prefix: 'dense/' })).toThrow(/no name of its weights/);
+    for (const one of [from, other, larger]) one.dispose();
+  });
+
+  test('a file of another architecture is refused, saying what differs, and nothing is changed', async () => {
+    const model = small().build(device, { seed: 1 });
+    const path = at('other.safetensors');
+    const other = new Sequential([new Dense({ units: 3, inputShape: [5] }), new Dense({ units: 2, name: 'end' })]);
+    await saveWeights(other.build(device, { seed: 2 }), path);
+    const before = await valuesOf(model);
+    const says =
+      /other\.safetensors does not fit the model sequential: the file lacks dense_1\/kernel, dense_1\/bias; the model lacks end\/kernel, end\/bias; of another shape dense\/kernel \(\[5,3\] in the file, \[4,3\] in the model\)/;
+    expect(() => loadWeights(model, path)).toThrow(DataError);
+    expect(() => loadWeights(model, path)).toThrow(says);
+    expect(() => loadWeights(model, path, { byName: true })).toThrow(
+      /model sequential: of another shape dense\/kernel/,
+    );
+    expect(await valuesOf(model)).toEqual(before);
+    for (const one of [model, other]) one.dispose();
+  });
+
+  test('files cut short, of another version, without a model or with other weights are refused', async () => {
+    const model = small().build(device);
+    const whole = await encodeModel(model);
+    const { tensors, metadata } = decodeSafetensors(whole);
+    const file = (changes: Record<string, string>, arrays: Parameters<typeof encodeSafetensors>[0] = tensors) =>
+      encodeSafetensors(arrays, { ...metadata, ...changes });
+    const integers = [...tensors].map(
+      ([name, { shape, data }]) => [name, { shape, data: Int32Array.from(data as Float32Array) }] as const,
+    );
+    const cases: [bytes: Uint8Array, error: typeof DataError | typeof ArgumentError, says: RegExp][] = [
+      [whole.slice(0, -1), DataError, /^m is cut short/],
+      [file({ version: '2' }), DataError, /^m is of version "2".*reads version 1/],
+      [file({ format: 'pt' }), DataError, /^m holds 4 tensors, but no model.*loadWeights/],
+      [file({ model: '{' }), DataError, /^m: .*JSON/],
+      [file({ model: '{}' }), DataError, /^m: a layer needs className/],
+      [
+        file({}, [...tensors].slice(1)),
+        DataError,
+        /^m does not fit the model sequential: the file lacks dense\/kernel$/,
+      ],
+      [file({}, integers), DataError, /no floats dense\/kernel \(i32\)/],
+    ];
+    for (const [bytes, error, says] of cases) {
+      expect(() => decodeModel(bytes, device, {}, 'm')).toThrow(error);
+      expect(() => decodeModel(bytes, device, {}, 'm')).toThrow(says);
+    }
+    const { buffersCreated } = device.counters;
+    expect(() => decodeModel(file({}, integers), device)).toThrow(/no floats/);
+    expect(device.counters.buffersCreated, 'what a model that was not loaded took is given back').toBe(buffersCreated);
+    model.dispose();
+  });
+
+  test('a file that cannot be written or read is told, and a model that cannot be saved leaves the old file', async () => {
+    const model = small().build(device);
+    writeFileSync(at('file'), 'old');
+    await expect(saveWeights(model, at('file/x'))).rejects.toThrow(FileError);
+    expect(() => loadWeights(model, at('nowhere'))).toThrow(/cannot read .*nowhere: there is no such file/);
+    truncateSync(at('file'));
+    expect(() => loadModel(at('file'), device)).toThrow(/file is cut short/);
+    const lambda = new Sequential([new Lambda((x) => x, { inputShape: [2] })]).build(device);
+    writeFileSync(at('file'), 'old');
+    await expect(saveModel(lambda, at('file'))).rejects.toThrow(/saveWeights/);
+    expect(readFileSync(at('file'), 'utf8')).toBe('old');
+    expect(readdirSync(root).filter((name) => name.includes('tmp'))).toEqual([]);
+    await expect(saveModel(small(), at('file'))).rejects.toThrow(/build\(device\) comes first/);
+    for (const one of [model, lambda]) one.dispose();
+  });
+});

@@ -1,0 +1,124 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  ArgumentError,
+  DataError,
+  decodeNpy,
+  encodeNpy,
+  FileError,
+  loadNpy,
+  type NdArrayLike,
+  ShapeError,
+  saveNpy,
+} from '../../src/node.ts';
+import { bytesOf, npyFiles, told, toldByPython } from '../golden/files/files.ts';
+
+const isInteger = (name: string) => /[iub]\d$/.test(name);
+
+test.each(Object.entries(npyFiles.read))('reads what NumPy wrote: %s', (name, { file, shape, values }) => {
+  const array = decodeNpy(bytesOf(file), name);
+  expect(array.shape).toEqual(shape);
+  expect(told(array.data)).toEqual(toldByPython(values, isInteger(name) || array.dtype.startsWith('i')));
+});
+
+test.each(Object.entries(npyFiles.read).filter(([name]) => /^<(?!f2)..$|scalar|one axis|no elements/.test(name)))(
+  'writes to the byte what NumPy writes: %s',
+  (name, { file }) => expect(encodeNpy(decodeNpy(bytesOf(file), name))).toEqual(bytesOf(file)),
+);
+
+test.each(Object.entries(npyFiles.refused))('refuses elements of type %s', (_, file) => {
+  expect(() => decodeNpy(bytesOf(file), 'x.npy')).toThrow(DataError);
+  expect(() => decodeNpy(bytesOf(file), 'x.npy')).toThrow(/^x\.npy: elements of type .*f2, f4, f8/);
+});
+
+test('a file that lies anywhere in a buffer is read', () => {
+  const file = bytesOf(npyFiles.read['<f8']!.file);
+  const shifted = new Uint8Array(file.length + 3);
+  shifted.set(file, 3);
+  expect(decodeNpy(shifted.subarray(3))).toEqual(decodeNpy(file));
+  expect(decodeNpy(Buffer.from(shifted.buffer, 3))).toEqual(decodeNpy(file));
+});
+
+test('arrays of any shape come back', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(4), { maxLength: 5 }), (shape) => {
+      const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i);
+      expect(decodeNpy(encodeNpy({ shape, data }))).toEqual({ shape, data, dtype: 'f32' });
+    }),
+  );
+});
+
+test('files: written with the folders above them, read back, and their names in errors', () => {
+  const root = mkdtempSync(join(tmpdir(), 'tilegrad-npy-'));
+  try {
+    const path = join(root, 'new', 'a.npy');
+    const array = { shape: [2], data: BigInt64Array.of(1n, -(2n ** 63n)) };
+    saveNpy(path, array);
+    expect(loadNpy(path)).toEqual({ ...array, dtype: 'i64' });
+    expect(readdirSync(join(root, 'new'))).toEqual(['a.npy']);
+    expect(() => loadNpy(root)).toThrow(FileError);
+    expect(() => loadNpy(root)).toThrow(/cannot read .*: it is a folder/);
+    expect(() => saveNpy(join(path, 'x'), array)).toThrow(/cannot write .*x: a part of the path is a file/);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+});
+
+const good = encodeNpy({ shape: [2, 3], data: new Float32Array(6) });
+test('a file cut short anywhere is refused, saying so', () => {
+  for (let length = 6; length < good.length; length++) {
+    expect(() => decodeNpy(good.slice(0, length), 'a.npy')).toThrow(DataError);
+    expect(() => decodeNpy(good.slice(0, length), 'a.npy')).toThrow(/a\.npy is cut short/);
+  }
+});
+
+/** A file of one f32 with that header. */
+const withHeader = (header: string) => {
+  const text = new TextEncoder().encode(header);
+  return new Uint8Array([...good.slice(0, 8), text.length, 0, ...text, 0, 0, 0, 0]);
+};
+test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
+  ['no npy', new TextEncoder().encode('PK, a zip'), /no \.npy file/],
+  ['nothing', new Uint8Array(), /no \.npy file/],
+  ['version 4', good.with(6, 4), /version 4\.0 is not known/],
+  ['version 0', good.with(6, 0), /version 0\.0 is not known/],
+  ['bytes after the end', new Uint8Array([...good, 0]), /after its end.*24 bytes.*25/],
+  ['a header that is none', withHeader('hello'), /header needs descr, fortran_order and shape.*hello/],
+  ['no shape', withHeader("{'descr': '<f4', 'fortran_order': False, }"), /header needs descr, fortran_order and shape/],
+  [
+    'a negative size',
+    withHeader("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }"),
+    /header needs descr, fortran_order and shape/,
+  ],
+  [
+    'too many elements',
+    withHeader("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }"),
+    /no array has the shape/,
+  ],
+  ['objects', withHeader("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"), /elements of type \|O/],
+])('%s is refused', (_, bytes, says) => {
+  expect(() => decodeNpy(bytes)).toThrow(DataError);
+  expect(() => decodeNpy(bytes)).toThrow(says);
+});
+
+test('keys in any order are read', () => {
+  expect(decodeNpy(withHeader(`{"shape": (1L,), 'fortran_order': False, "descr": "=f4"}`))).toEqual({
+    shape: [1],
+    data: new Float32Array(1),
+    dtype: 'f32',
+  });
+});
+
+test.each<[what: string, array: unknown, error: new (...args: never[]) => Error, says: RegExp]>([
+  ['a list', { shape: [1], data: [1] }, ArgumentError, /data must be a typed array/],
+  ['another size', { shape: [2, 2], data: new Float32Array(3) }, ShapeError, /\[2,2\] has 4 elements, but data has 3/],
+  ['no shape', { shape: 3, data: new Float32Array(3) }, ArgumentError, /a shape is a list/],
+  ['another type', { shape: [3], data: new Float32Array(3), dtype: 'u8' }, ArgumentError, /"u8" does not go with/],
+  ['an unknown type', { shape: [3], data: new Float32Array(3), dtype: 'f3' }, ArgumentError, /"f3" does not go with/],
+])('writing %s is refused', (_, array, error, says) => {
+  expect(() => encodeNpy(array as NdArrayLike)).toThrow(error);
+  expect(() => encodeNpy(array as NdArrayLike)).toThrow(says);
+});

@@ -1,0 +1,271 @@
+import { expect, test } from 'vitest';
+import * as tilegrad from '../../src/index.ts';
+import {
+  Activation,
+  Add,
+  ArgumentError,
+  Average,
+  AveragePooling2D,
+  BatchNormalization,
+  Concatenate,
+  Conv2D,
+  DataError,
+  Dense,
+  DepthwiseConv2D,
+  Dropout,
+  Flatten,
+  GlobalAveragePooling2D,
+  type Initializer,
+  initializers,
+  input,
+  Lambda,
+  Layer,
+  type LayerOptions,
+  LeakyReLU,
+  Maximum,
+  MaxPooling2D,
+  Minimum,
+  Model,
+  Multiply,
+  mobileNetV2,
+  modelConfig,
+  modelFromConfig,
+  Permute,
+  ReLU,
+  Rescaling,
+  Reshape,
+  Resizing,
+  regularizers,
+  Sequential,
+  type Shape,
+  Subtract,
+  type Tensor,
+  ZeroPadding2D,
+} from '../../src/index.ts';
+import { RandomStream } from '../../src/random.ts';
+
+/** Through text, as a file does it. */
+const again = (model: Model, customLayers = {}) =>
+  modelFromConfig(JSON.parse(JSON.stringify(modelConfig(model))), customLayers);
+
+/** A layer of each kind, its options other than the defaults wherever there are any. */
+const layers: Record<string, Layer> = {
+  Activation: new Activation('softmax', { name: 'given' }),
+  AveragePooling2D: new AveragePooling2D({ poolSize: [2, 3], strides: 1, padding: 'same' }),
+  BatchNormalization: new BatchNormalization({
+    axis: 1,
+    momentum: 0.9,
+    epsilon: 0.01,
+    center: false,
+    gammaInitializer: initializers.zeros,
+    gammaRegularizer: 'l2',
+    trainable: false,
+  }),
+  Conv2D: new Conv2D({
+    filters: 3,
+    kernelSize: [3, 2],
+    strides: 2,
+    padding: 'same',
+    activation: 'elu',
+    kernelInitializer: 'heNormal',
+    biasInitializer: initializers.ones,
+    kernelRegularizer: regularizers.l1l2({ l1: 0.1, l2: 0.2 }),
+  }),
+  Dense: new Dense({ units: 5, useBias: false, activation: 'softmax', kernelRegularizer: null }),
+  DepthwiseConv2D: new DepthwiseConv2D({ kernelSize: 2, dilationRate: 2, depthMultiplier: 3, activation: 'relu' }),
+  Dropout: new Dropout(0.25),
+  Flatten: new Flatten(),
+  GlobalAveragePooling2D: new GlobalAveragePooling2D(),
+  LeakyReLU: new LeakyReLU({ negativeSlope: 0.1 }),
+  MaxPooling2D: new MaxPooling2D({ poolSize: 3 }),
+  Permute: new Permute([3, 1, 2]),
+  ReLU: new ReLU({ maxValue: 6, negativeSlope: 0.2 }),
+  Rescaling: new Rescaling({ scale: 2, offset: -1 }),
+  Reshape: new Reshape([-1, 2]),
+  Resizing: new Resizing({ height: 3, width: 4, interpolation: 'nearest' }),
+  ZeroPadding2D: new ZeroPadding2D({
+    padding: [
+      [0, 1],
+      [2, 3],
+    ],
+  }),
+};
+const merges: Record<string, Layer> = {
+  Add: new Add(),
+  Average: new Average({ name: 'mean' }),
+  Concatenate: new Concatenate({ axis: 1 }),
+  Maximum: new Maximum(),
+  Minimum: new Minimum(),
+  Multiply: new Multiply(),
+  Subtract: new Subtract(),
+};
+
+test('every kind of layer is here', () => {
+  const kinds = Object.entries(tilegrad).filter(
+    ([, value]) => typeof value === 'function' && value.prototype instanceof Layer,
+  );
+  const known = [...Object.keys(layers), ...Object.keys(merges), 'Lambda', 'Model', 'Sequential'];
+  expect(kinds.map(([name]) => name).sort()).toEqual(known.sort());
+});
+
+const shape: Shape = [6, 8, 4];
+/** What one can see of a layer: its fields, and what it makes of an input. */
+function expectSameLayers(actual: Model, expected: Model): void {
+  expect(actual.layers.length).toBe(expected.layers.length);
+  for (const [i, layer] of actual.layers.entries()) {
+    const other = expected.layers[i]!;
+    expect(layer.constructor).toBe(other.constructor);
+    const plain = (value: Layer) => JSON.stringify({ ...value, named: 0, inputShape: 0 });
+    if (!(layer instanceof Model)) expect(plain(layer)).toBe(plain(other));
+    expect(layer.trainable).toBe(other.trainable);
+  }
+  expect(actual.summary()).toBe(expected.summary());
+  expect(modelConfig(actual)).toEqual(modelConfig(expected));
+}
+
+test.each(Object.entries(layers))('%s comes back with its options', (kind, layer) => {
+  const x = input(shape);
+  const model = new Model({ inputs: x, outputs: layer.apply(x), name: 'outer' });
+  expect(layer.kind).toBe(kind);
+  expectSameLayers(again(model), model);
+});
+
+test.each(Object.entries(merges))('%s comes back', (_, layer) => {
+  const x = input(shape);
+  const model = new Model({ inputs: x, outputs: layer.apply([x, x]) });
+  expectSameLayers(again(model), model);
+});
+
+test('a Sequential comes back as one, with a layer that it holds twice', () => {
+  const shared = new Dense({ units: 4 });
+  const layers = [new Flatten({ inputShape: [2, 2] }), shared, new Activation('tanh'), shared];
+  const model = new Sequential(layers, 'stack');
+  const back = again(model);
+  expect(back).toBeInstanceOf(Sequential);
+  expect(back.title).toBe('stack');
+  expectSameLayers(back, model);
+  expect(back.countParams()).toBe(20);
+});
+
+test('branches, shared layers, models within models and frozen layers come back', () => {
+  const x = input([4, 4, 3]);
+  const convolution = new Conv2D({ filters: 3, kernelSize: 3, padding: 'same' });
+  const head = new Sequential([new Flatten({ inputShape: [4, 4, 3] }), new Dense({ units: 2, trainable: false })]);
+  const sum = new Add().apply([convolution.apply(x), convolution.apply(convolution.apply(x)), x]);
+  const both = new Concatenate().apply([head.apply(sum), head.apply(x)]);
+  const model = new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(both) });
+  const back = again(model);
+  expectSameLayers(back, model);
+  expect(back.layers).toHaveLength(5);
+  const inner = back.getLayer('sequential') as Model;
+  expect(inner).toBeInstanceOf(Sequential);
+  expect(inner.getLayer('dense').trainable).toBe(false);
+  expect(back.endsInSoftmax).toBe(true);
+});
+
+test.each<[name: string, initializer: Initializer]>([
+  ['constant', initializers.constant(2.5)],
+  ['randomNormal', initializers.randomNormal({ mean: 1, stddev: 0.1 })],
+  ['truncatedNormal', initializers.truncatedNormal({ stddev: 0.2 })],
+  ['randomUniform', initializers.randomUniform({ min: 0, max: 3 })],
+  ['orthogonal', initializers.orthogonal({ gain: 2 })],
+  ['glorotNormal', initializers.glorotNormal],
+])('an initializer of tilegrad comes back with its numbers: %s', (_, kernelInitializer) => {
+  const model = new Sequential([new Dense({ units: 3, kernelInitializer, inputShape: [4] })]);
+  const [kernel] = again(model).plan([4]).weights;
+  const draw = (initializer: Initializer) => [...initializer([4, 3], new RandomStream(1, 'initializer', 0))];
+  expect(draw(kernel!.initializer)).toEqual(draw(kernelInitializer));
+});
+
+test('MobileNetV2 comes back', () => {
+  const model = mobileNetV2({ inputShape: [32, 32, 3], alpha: 0.35, classes: 10 });
+  expectSameLayers(again(model), model);
+});
+
+class Scale extends Layer {
+  readonly kind = 'Scale';
+  readonly by: number;
+  constructor(options: { by: number; name?: string }) {
+    super(options);
+    this.by = options.by;
+  }
+  plan(inputShape: Shape) {
+    return { outputShape: inputShape, weights: [] };
+  }
+  call(x: Tensor): Tensor {
+    return x;
+  }
+}
+
+const scaled = () => new Sequential([new Flatten({ inputShape: [3] }), new Scale({ by: 3 })]);
+test("a class of the user's own comes back where it is handed over, and is asked for where it is not", () => {
+  expect((again(scaled(), { Scale }).layers[1] as Scale).by).toBe(3);
+  expect(() => again(scaled())).toThrow(ArgumentError);
+  expect(() => again(scaled())).toThrow(/layer "scale" is a Scale.*customLayers: \{ Scale \}/);
+});
+
+class Doubled extends Lambda {
+  override readonly kind = 'Doubled';
+  constructor(options: LayerOptions = {}) {
+    super((x) => x, options);
+  }
+  override getConfig() {
+    return { name: this.name, inputShape: this.inputShape };
+  }
+}
+test('a Lambda that is a class comes back', () => {
+  const back = again(new Sequential([new Doubled({ inputShape: [3] })]), { Doubled });
+  expect(back.layers[0]).toBeInstanceOf(Doubled);
+  expect(back.outputShape).toEqual([3]);
+});
+
+class Double extends Dense {}
+class Twice extends Sequential {
+  override call(x: Tensor): Tensor {
+    return super.call(super.call(x));
+  }
+}
+const first = { inputShape: [3] };
+const refused: [what: string, layer: Layer, says: RegExp][] = [
+  ['a Lambda', new Lambda((x) => x, first), /lambda: a Lambda holds a function.*saveWeights/],
+  [
+    'an initializer of its own',
+    new Dense({ units: 1, kernelInitializer: (shape, random) => initializers.ones(shape, random), ...first }),
+    /dense: kernelInitializer is a function.*saveWeights/,
+  ],
+  ['a class under another name', new Double({ units: 1, ...first }), /dense: its class Double has the kind.*Dense/],
+  ['an object', new Dense({ units: 1, ...first, note: new Map() } as never), /dense: note is \{\}.*saveWeights/],
+  ['a number without end', new Rescaling({ scale: 1, ...first, note: Infinity } as never), /rescaling: note is Inf/],
+  [
+    'a model that computes something else',
+    new Twice([new Flatten(first)]),
+    /sequential: its class computes something else/,
+  ],
+];
+test.each(refused)('%s is refused', (_, layer, says) => {
+  const model = new Sequential([layer]);
+  expect(() => modelConfig(model)).toThrow(ArgumentError);
+  expect(() => modelConfig(model)).toThrow(says);
+});
+
+/** The description of a small model, with something else at a path in it. */
+function changed(path: (string | number)[], value: unknown): unknown {
+  const description = JSON.parse(JSON.stringify(modelConfig(new Sequential([new Flatten(first)]))));
+  const at = path.slice(0, -1).reduce((inside, key) => inside[key], description);
+  at[path.at(-1)!] = value;
+  return description;
+}
+const dropout = { className: 'Dropout', config: { rate: 2, name: 'd' } };
+test.each<[what: string, description: unknown, says: RegExp]>([
+  ['nothing', null, /className and config, but is null/],
+  ['a layer for a model', { className: 'Flatten', config: {} }, /Sequential or a Functional.*Flatten/],
+  ['no layers', changed(['config', 'layers'], undefined), /needs layers, uses and inputShape/],
+  ['a layer without config', changed(['config', 'layers', 0, 'config'], null), /className and config/],
+  ['an unknown number', changed(['config', 'uses', 0, 'layer'], 3), /use 0 of a layer refers to what is not/],
+  ['an input of the future', changed(['config', 'uses', 0, 'inputs'], [1]), /use 0 of a layer refers/],
+  ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": Dropout: rate must be/],
+  ['no uses', changed(['config', 'uses'], []), /at least one layer/],
+])('a description with %s is refused', (_, description, says) => {
+  expect(() => modelFromConfig(description)).toThrow(DataError);
+  expect(() => modelFromConfig(description)).toThrow(says);
+});
