@@ -222,3 +222,9 @@ fn main(
 }
 `;
 }
+
+/** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
+export function sampleTexts(): string[] {
+  const sizes: StreamSizes = { inChannels: 3, kernel: [3, 3], tile: 4, padLeft: 1, padRight: 1 };
+  return [forwardCode(sizes), weightGradCode(sizes)];
+}
