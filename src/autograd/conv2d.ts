@@ -2,6 +2,7 @@ import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/conv2d.ts';
 import { reluGrad } from '../kernels/pointwise.ts';
 import { sumRows } from '../kernels/reduce.ts';
+import { output } from '../kernels/run.ts';
 import { arrayOf, type FusedActivation, wantsRelu } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
@@ -35,8 +36,9 @@ export function conv2d(
   });
   const result = taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
     const dz = relu ? reluGrad(y, dy) : dy;
-    const dfilter = wants(1) ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1) }) : null;
-    const db = bias && wants(2) ? sumRows(dz, bias.size, { into: into(2) }) : null;
+    const db = bias && wants(2) ? output(weights.device, [bias.size], weights.models, into(2)) : null;
+    const dfilter = wants(1) ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1), columnSums: db }) : null;
+    if (db && !wants(1)) sumRows(dz, db.size, { into: db });
     const dx = wants(0) ? kernels.conv2dInputGrad(dz, weights, geometry, { into: into(0) }) : null;
     if (dz !== dy) dz.dispose();
     return [dx, dfilter, db];

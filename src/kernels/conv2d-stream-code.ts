@@ -151,12 +151,13 @@ fn main(
  * Gradient of conv2d for its filter, of few input channels, stride 1:
  *   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy + ky - ph, ox + kx - pw, ci] * dy[n, oy, ox, co]
  * An invocation sums all taps and input channels of one output channel, over `tile` columns of a slice of the images;
- * add_slices adds the slices in their order. Compute-bound. Faster than the reference because
+ * add_slices adds the slices in their order. On the way it sums dy itself, the gradient of a bias. Compute-bound. Faster than the reference because
  *   - it streams: a row of x is read once, as it lies, a row of dy once, and the last KERNEL_H rows of dy stay at hand, so
  *     that both meet under all taps;
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round.
- * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [R, slices, KH, KW, Ci, Co]. W * Ci and
+ * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [R, slices] of KH * KW * Ci * Co values and Co
+ * more, the sums of dy. W * Ci and
  * tile * Ci as above.
  */
 export function weightGradCode(sizes: StreamSizes): string {
@@ -167,7 +168,8 @@ export function weightGradCode(sizes: StreamSizes): string {
   return `enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
-  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, store_rounds: u32,
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, store_rounds: u32, slice_size: u32,
+  has_column_sums: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -190,6 +192,7 @@ fn main(
   let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
 
   ${each(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
+  var column_sum = 0.0;
   for (var n = first; n < last; n++) {
     let image = group.z * p.batch + n;
     // The rows of dy that the row of x meets under each ky.
@@ -198,6 +201,7 @@ fn main(
       ${each((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
       let dy_at = ((image * p.out_h + min(v, p.out_h - 1u)) * p.out_w + ox) * p.out_c + column;
       ${each(tile, (t) => `d${t} = dy[dy_at + ${t}u * p.out_c];`)}
+      column_sum += select(0.0, ${each(tile, (t) => `d${t}`, ' + ')}, v < p.out_h);
       let row_inside = v >= p.pad_h;
       let at = (image * p.in_h + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels
       ${loadRow(sizes)}
@@ -208,7 +212,8 @@ fn main(
   }
 
   if (co >= p.out_c) { return; }
-  var partial_at = (group.z * p.slices + group.x) * ${kh * reach}u * p.out_c + co;
+  var partial_at = (group.z * p.slices + group.x) * p.slice_size + co;
+  if (p.has_column_sums != 0u) { partial[partial_at + ${kh * reach}u * p.out_c] = column_sum; }
   for (var round = 0u; round < p.store_rounds; round++) {
     ${each(kh, (ky) => `partial[partial_at + ${ky * reach}u * p.out_c] = sum${ky * reach};`)}
     ${each(kh, (ky) => each(reach - 1, (k) => `sum${ky * reach + k} = sum${ky * reach + k + 1};`, ' '))}
@@ -216,4 +221,10 @@ fn main(
   }
 }
 `;
+}
+
+/** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
+export function sampleTexts(): string[] {
+  const sizes: StreamSizes = { inChannels: 3, kernel: [3, 3], tile: 4, padLeft: 1, padRight: 1 };
+  return [forwardCode(sizes), weightGradCode(sizes)];
 }

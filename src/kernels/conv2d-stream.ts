@@ -95,11 +95,18 @@ export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry,
   weights.dispose();
 }
 
-export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+export function weightGrad(
+  x: DeviceArray,
+  dy: DeviceArray,
+  g: ConvGeometry,
+  dw: DeviceArray,
+  columnSums?: DeviceArray,
+): void {
   const lanes = x.device.subgroupLanes!;
   const sizes = sizesFor(g)!;
   const { slice, slices, blocks } = cut(g, sizes.tile, lanes);
-  const partial = DeviceArray.empty(x.device, [slices, ...dw.shape], { models: x.models });
+  const sliceSize = dw.size + (columnSums ? columnSums.size : 0);
+  const partial = DeviceArray.empty(x.device, [slices, sliceSize], { models: x.models });
   runKernel(
     x.device,
     {
@@ -107,11 +114,14 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
       code: textFor('weight gradient', weightGradCode, sizes),
       constants: { LANES: lanes },
     },
-    [g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice, slices, g.kernel[1] * g.inChannels],
+    [
+      ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0]],
+      ...[slice, slices, g.kernel[1] * g.inChannels, sliceSize, columnSums ? 1 : 0],
+    ],
     [x, dy, partial],
     [slices, blocks, x.models],
     { flops: convFlops(g, x.models) },
   );
-  addSlices(partial, dw, slices, g);
+  addSlices(partial, dw, slices, g, { columnSums });
   partial.dispose();
 }

@@ -145,7 +145,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     [slices, blocks * Math.ceil(to.groups / 2), x.models],
     { flops: convFlops(g, x.models) },
   );
-  addSlices(partial, dw, slices, g, axis(g.inChannels), axis(g.outChannels));
+  addSlices(partial, dw, slices, g, { rows: axis(g.inChannels), columns: axis(g.outChannels) });
   partial.dispose();
   if (input !== x) input.dispose();
   if (grad !== dy) grad.dispose();

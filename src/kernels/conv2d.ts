@@ -21,6 +21,7 @@ import * as gemm from './conv2d-gemm.ts';
 import * as stream from './conv2d-stream.ts';
 import * as subgroup from './conv2d-subgroup.ts';
 import * as workgroup from './conv2d-workgroup.ts';
+import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
@@ -143,16 +144,25 @@ export function conv2dInputGrad(
   return dx;
 }
 
-/** Gradient for the filter: x [N,H,W,Ci], dy [N,OH,OW,Co] -> dw [KH,KW,Ci,Co], a sum over the batch. Compute-bound. */
+/**
+ * Gradient for the filter: x [N,H,W,Ci], dy [N,OH,OW,Co] -> dw [KH,KW,Ci,Co], a sum over the batch. Compute-bound.
+ * @param options.columnSums [Co] filled with the sums of dy over all pixels: the bias's gradient, which some kernels give away
+ */
 export function conv2dWeightGrad(
   x: DeviceArray,
   dy: DeviceArray,
   g: ConvGeometry,
-  options: RunOptions = {},
+  options: RunOptions & { columnSums?: DeviceArray | null } = {},
 ): DeviceArray {
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
+  const columnSums = options.columnSums ?? undefined;
   const kernel = choose('weightGrad', x.device, g, options.variant);
+  if (kernel === stream) {
+    stream.weightGrad(x, dy, g, dw, columnSums);
+    return dw;
+  }
+  if (columnSums) sumRows(dy, g.outChannels, { into: columnSums });
   if (kernel) {
     kernel.weightGrad(x, dy, g, dw);
     return dw;

@@ -26,7 +26,7 @@ import {
   conv2dVariants,
   conv2dWeightGrad,
 } from './conv2d.ts';
-import * as streamCode from './conv2d-stream-code.ts';
+import { sampleTexts } from './conv2d-stream-code.ts';
 import { type MatmulVariant, matmul, matmulServes, matmulVariants } from './matmul.ts';
 
 /** An operator that has several kernels, as the tuner sees it. Sizes are those that `chooseVariant` was asked with. */
@@ -64,7 +64,7 @@ const CONV_SHADERS = [
   ],
   ...[convGemmCode, convWeightGradGemmCode, convWorkgroupCode],
   // These write shaders: they are part of them.
-  ...Object.values(streamCode).map(String),
+  ...sampleTexts(),
 ];
 
 /** What the three kernels of a convolution have in common. */

@@ -84,6 +84,12 @@ describeOnDevice('kernel variants', (device) => {
     shape: arrays[0]!.shape,
     data: Float64Array.from(arrays.flatMap(({ data }) => Array.from(data))),
   });
+  /** Over all but the last axis. */
+  const columnSumsOf = ({ shape, data }: NdArray): NdArray => {
+    const sums = new Float64Array(shape.at(-1)!);
+    for (const [i, value] of data.entries()) sums[i % sums.length]! += value;
+    return { shape: [sums.length], data: sums };
+  };
   const uploadModels = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape, { models }).array;
 
   /** `expected` is asked after `run`, which may find out what there is to expect. */
@@ -180,11 +186,14 @@ describeOnDevice('kernel variants', (device) => {
               conv2dInputGrad(dy, w, geometry, { variant }),
               grads.map(([dx]) => dx!),
             );
-          if (serves.weightGrad)
+          if (serves.weightGrad) {
+            const columnSums = tensor(device, Array(models * filter[3]!).fill(9), [filter[3]!], { models }).array;
             check(
-              conv2dWeightGrad(x, dy, geometry, { variant }),
+              conv2dWeightGrad(x, dy, geometry, { variant, columnSums }),
               grads.map(([, dw]) => dw!),
             );
+            check(columnSums, dys.map(columnSumsOf));
+          }
           return outputs;
         };
         await expectExact(run, () => results.map(together));
