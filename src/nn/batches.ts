@@ -104,18 +104,3 @@ export class BatchRunner {
     this.state.dispose();
   }
 }
-
-/** Steps submitted before the host waits for the oldest: enough to keep the GPU busy, few enough to stop soon. */
-const IN_FLIGHT = 8;
-
-/** Keeps the host from running far ahead of the GPU, and gives the event loop its turn (Ctrl-C, progress) as it waits. */
-export class Throttle {
-  private readonly fences: Promise<undefined>[] = [];
-
-  constructor(private readonly device: Device) {}
-
-  async afterStep(): Promise<void> {
-    this.fences.push(this.device.gpu.queue.onSubmittedWorkDone());
-    if (this.fences.length >= IN_FLIGHT) await this.fences.shift();
-  }
-}

@@ -2,8 +2,9 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { AbortedError } from '../errors.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkClasses, checkData, Throttle } from './batches.ts';
+import { BatchRunner, checkClasses, checkData } from './batches.ts';
 import type { Model } from './model.ts';
+import { Throttle } from './throttle.ts';
 import { type Metrics, RunningTotals } from './totals.ts';
 
 export type { Metrics } from './totals.ts';

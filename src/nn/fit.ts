@@ -2,10 +2,11 @@ import { show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkClasses, checkData, Throttle } from './batches.ts';
+import { BatchRunner, checkClasses, checkData } from './batches.ts';
 import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
+import { Throttle } from './throttle.ts';
 import { RunningTotals } from './totals.ts';
 import { trainOnBatch } from './training-step.ts';
 
@@ -86,8 +87,8 @@ export async function fit(model: Model, data: BatchSource, options: FitOptions):
       for (let i = 0; i < runner.stepsPerEpoch && !signal?.aborted; i++) {
         const step = ++optimizer.iterations;
         runner.run(i, { step, stepSize: optimizer.stepSize(step), rate: optimizer.rateAt(step) });
-        await throttle.afterStep();
-        progress(epoch, epochBegun);
+        const idle = await throttle.afterStep();
+        if (idle) progress(epoch, epochBegun);
       }
       await reading;
       const { samples, ...metrics } = await totals.read();

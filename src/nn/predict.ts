@@ -4,8 +4,9 @@ import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkData, Throttle } from './batches.ts';
+import { BatchRunner, checkData } from './batches.ts';
 import type { Model } from './model.ts';
+import { Throttle } from './throttle.ts';
 
 /** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
 const HELD_BYTES = 2 ** 24;

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { Throttle, type Waiting } from '../../src/nn/throttle.ts';
+import type { Device } from '../../src/node.ts';
+
+/** A GPU that takes a while for each step, and a clock that only waiting moves. */
+function machine(stepMs: (step: number) => number, { late = 0 } = {}) {
+  const log = { slept: 0, polled: 0, drained: 0, mostQueued: 0, idle: 0, steps: 0 };
+  let [clock, busyUntil, queued] = [0, 0, 0];
+  const waiting: Waiting = {
+    now: () => clock,
+    sleep: async (ms) => {
+      clock += ms + late;
+      log.slept += ms;
+      log.idle += Math.max(0, clock - busyUntil);
+    },
+    done: async () => {
+      log.polled += Math.max(0, busyUntil - clock);
+      clock = Math.max(clock, busyUntil) + 0.01;
+      queued = 0;
+      log.drained++;
+    },
+  };
+  const throttle = new Throttle({} as Device, waiting);
+  return {
+    log,
+    async run(steps: number) {
+      for (let i = 0; i < steps; i++) {
+        clock += 0.05; // to encode it
+        busyUntil = Math.max(busyUntil, clock) + stepMs(log.steps++);
+        queued++;
+        log.mostQueued = Math.max(log.mostQueued, queued);
+        const idle = await throttle.afterStep();
+        expect(idle).toBe(queued === 0);
+      }
+      return clock;
+    },
+  };
+}
+
+test.each([
+  ['short steps', 0.4],
+  ['steps of a small network', 3],
+  ['steps of LeNet', 50],
+  ['steps longer than a burst', 900],
+])('%s: polls for a small share of the time and leaves the GPU idle for less', async (_what, ms) => {
+  const { log, run } = machine((step) => (step === 0 ? 2000 + ms : ms)); // the first compiles
+  await run(20);
+  const before = { ...log };
+  const begun = await run(0);
+  const total = (await run(2000)) - begun;
+  expect((log.polled - before.polled) / total).toBeLessThan(0.15);
+  expect((log.idle - before.idle) / total).toBeLessThan(0.01);
+  expect(log.mostQueued).toBeLessThanOrEqual(256);
+});
+
+test('steps that become quicker, and timers that are late, do not leave the GPU idle for long', async () => {
+  const { log, run } = machine((step) => (step < 100 ? 40 : 10), { late: 3 });
+  await run(100);
+  const before = { ...log };
+  const begun = await run(0);
+  const total = (await run(3000)) - begun;
+  expect((log.idle - before.idle) / total).toBeLessThan(0.05);
+});
+
+test('one long step is waited for, not promised to be the rule', async () => {
+  const { log, run } = machine((step) => (step === 50 ? 5000 : 5));
+  const total = await run(2000);
+  expect(total).toBeLessThan(1.05 * (5000 + 1999 * 5) + 2000 * 0.05);
+  expect(log.drained).toBeGreaterThan(20);
+});
