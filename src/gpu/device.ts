@@ -270,8 +270,12 @@ export class Device {
     if (this.disposed) return;
     this.disposed = true;
     this.gpu.destroy();
-    this.onDispose?.();
+    const { onDispose } = this;
     this.onDispose = null;
+    if (!onDispose) return;
+    // Dawn answers what is still pending (checks of shaders, fences) even now, and on freed memory if nothing held it any more:
+    // the process would crash or hang. That the device is lost is answered last; then a turn of the event loop for the others.
+    void Promise.allSettled([...this.pendingChecks, this.gpu.lost]).then(() => setTimeout(onDispose, 0));
   }
 
   [Symbol.dispose](): void {
