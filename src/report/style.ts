@@ -53,7 +53,7 @@ dt{color:var(--faint)}
 dd{margin:0;min-width:0}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 footer{margin-top:48px;color:var(--faint);font-size:.88rem}
-@media (max-width:640px){.wide{display:none}.narrow{display:block}main{padding-top:18px}figure{margin:14px -8px}h1{font-size:1.4rem}table{font-size:.86rem}th,td{padding:6px 8px}}
+@media (max-width:640px){.wide{display:none}.narrow{display:block}main{padding-top:18px}figure{margin:14px -8px}h1{font-size:1.4rem}table{font-size:.86rem}th,td{padding:6px 7px}tbody th{min-width:5.5em}}
 @media (max-width:480px){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}}
 @media print{.scroll{max-height:none}}
 `.trim();

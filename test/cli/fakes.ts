@@ -114,13 +114,13 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     const dense = {
       layer: { kind: 'Dense' },
       name: 'dense',
-      inbound: [],
       outputShape: [10],
       weights: [{ shape: [6200, 10] }, { shape: [6] }],
     };
     return {
       inputShape: [32, 32, 3],
       plannedLayers: [dense],
+      uses: [{ layer: 0, inputs: [0] }],
       build(_device, { seed }) {
         modelSeed = seed;
       },

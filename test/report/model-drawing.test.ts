@@ -51,6 +51,21 @@ test('branches stand side by side, no two boxes overlap, and every connection ha
   expect(new Set(drawn.map(({ x }) => x)).size).toBeGreaterThan(1);
 });
 
+test("the model's input may feed a sum too, and a layer used twice has two boxes but counts once", async () => {
+  const x = input([8, 8, 4]);
+  const shared = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', name: 'shared' });
+  const model = new Model({ inputs: x, outputs: new Add().apply([shared.apply(shared.apply(x)), x]) });
+  const figure = figureOf(model, 'shared');
+  expect(figure.layers.map(({ name, inbound, parameters }) => [name, inbound, parameters])).toEqual([
+    ['shared', [''], 148],
+    ['shared (use 2)', ['shared'], 0],
+    ['add', ['shared (use 2)', ''], 0],
+  ]);
+  const { svg, alt } = await drawFigure(figure);
+  expect([boxes(svg).length, arrows(svg)]).toEqual([4, 4]);
+  expect(alt).toContain('148 parameters');
+});
+
 test('connections that leap over rows at the same time go down in lanes of their own', async () => {
   const x = input([8, 8, 4]);
   const conv = (name: string) => new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', name });

@@ -12,6 +12,8 @@ const LINE = { width: 520, height: 22 };
 const GAP = { across: 22, down: 24, downLong: 14 };
 const LANE = 12;
 const PADDING = 14;
+/** The model's input, among the names of layers. */
+const INPUT = '';
 /** Above this many layers, boxes have one line and lie closer. */
 const MANY = 40;
 
@@ -47,7 +49,7 @@ interface Size {
 
 /** Layers of equal depth stand side by side, in the order in which they were applied. */
 function layOut(figure: ModelFigure, { width, height, down }: Size): Box[] {
-  const input = { name: ' input', kind: 'Input', inbound: [], outputShape: figure.inputShape, parameters: 0 };
+  const input = { name: INPUT, kind: 'Input', inbound: [], outputShape: figure.inputShape, parameters: 0 };
   const depths = new Map<string, number>([[input.name, 0]]);
   const rows: ModelLayer[][] = [[input]];
   for (const layer of figure.layers) {
@@ -68,7 +70,7 @@ function layOut(figure: ModelFigure, { width, height, down }: Size): Box[] {
   });
 }
 
-const feeders = ({ inbound }: ModelLayer) => (inbound.length === 0 ? [' input'] : inbound);
+const feeders = ({ inbound }: ModelLayer) => (inbound.length === 0 ? [INPUT] : inbound);
 
 /**
  * A model from its input at the top to its output at the bottom. Arrows between neighbouring rows are drawn straight; one
@@ -121,7 +123,7 @@ function arrow(path: string, x: number, y: number): string {
 }
 
 function boxSvg({ layer, x, y }: Box, { width, height }: Size, oneLine: boolean): string {
-  const isInput = layer.name === ' input';
+  const isInput = layer.name === INPUT;
   const colour = colourOf(layer.kind);
   const text = (dx: number, dy: number, content: string, anchor: 'start' | 'end', tone: string, weight = 400) =>
     `<text x="${x + dx}" y="${y + dy}" font-size="11" font-weight="${weight}" text-anchor="${anchor}" fill="${tone}">${escapeText(content)}</text>`;

@@ -116,9 +116,9 @@ export const modelFigure = z.object({
   layers: z
     .array(
       z.object({
-        name: z.string(),
+        name: z.string().min(1),
         kind: z.string(),
-        /** Names of the layers that feed it; none for the model's input. */
+        /** Names of the layers that feed it; '' is the model's input, as is an empty list. */
         inbound: z.array(z.string()),
         outputShape: shape,
         parameters: z.number().int().nonnegative(),
