@@ -5,6 +5,8 @@ import { Adam, Conv2D, Dense, Flatten, MaxPooling2D, Sequential } from '../src/i
 export const A1: Experiment = {
   id: 'A1',
   title: 'LeNet-5 on CIFAR-10',
+  question:
+    'How well does LeNet-5 tell the ten classes of CIFAR-10 apart without any penalty on its weights? The other experiments A are measured against it.',
   dataset: 'cifar10',
   published: { trainAccuracy: 0.6191, testAccuracy: 0.6022, parameters: 62_006 },
   defaults: { epochs: 10, batchSize: 256, learningRate: 0.001, seed: 1, runs: 1 },

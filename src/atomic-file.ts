@@ -6,12 +6,23 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
  * @throws the system's error
  */
 export function writeWhole(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  writeAllWhole([[path, content]]);
+}
+
+/**
+ * The same for files that belong together: all of them are on the disk before the first takes its place, so that a full disk
+ * leaves the old ones.
+ * @throws the system's error
+ */
+export function writeAllWhole(files: readonly (readonly [path: string, content: string | Uint8Array])[]): void {
+  const suffix = `${randomBytes(4).toString('hex')}.tmp`;
   try {
-    writeFileSync(temporary, content, { flush: true }); // else a power cut could leave an empty file under the new name
-    renameSync(temporary, path);
+    for (const [path, content] of files) {
+      writeFileSync(`${path}.${suffix}`, content, { flush: true }); // else a power cut could leave an empty file under the new name
+    }
+    for (const [path] of files) renameSync(`${path}.${suffix}`, path);
   } catch (cause) {
-    rmSync(temporary, { force: true });
+    for (const [path] of files) rmSync(`${path}.${suffix}`, { force: true });
     throw cause;
   }
 }

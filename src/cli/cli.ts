@@ -122,6 +122,27 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       await tuneExperiments(experiments, options, io, await parts.engine());
     });
 
+  program
+    .command('report')
+    .description("draw a run's report.html and figures again, from its JSON alone")
+    .argument('<run>', 'folder of a run, such as `tilegrad run` leaves in runs/')
+    .option('--json', 'print the report as JSON')
+    .action(async (run: string, options: { json?: boolean }) => {
+      const { report } = await import('./report.ts');
+      await report(run, options, io);
+    });
+
+  program
+    .command('compare')
+    .description('put runs side by side: a table, and a report with their curves in one plot')
+    .argument('<runs...>', 'folders of two or more runs')
+    .option('--out <dir>', 'where to make the folder of the report', 'runs')
+    .option('--json', 'print the report as JSON')
+    .action(async (runs: string[], options: { out: string; json?: boolean }) => {
+      const { compare } = await import('./compare.ts');
+      await compare(runs, options, io);
+    });
+
   const data = program.command('data').description('show or download data sets');
   data
     .command('list')

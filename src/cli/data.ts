@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
 import type { DatasetName } from '../data/types.ts';
+import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
-import { count } from './format.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line } from './io.ts';
 import { chooseName } from './options.ts';

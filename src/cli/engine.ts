@@ -5,6 +5,7 @@ import type { Problem } from '../tuner/bench.ts';
 import type { Tuning } from '../tuner/load.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { SessionOptions, Tuned } from '../tuner/session.ts';
+import type { DrawnModel } from './model-layers.ts';
 
 // What the commands need of the engine, and no more: tests stand in for it, and `--help` and `list` never load it.
 
@@ -24,7 +25,7 @@ export interface EngineLoader extends EngineData {
   dispose(): void;
 }
 
-export interface EngineModel {
+export interface EngineModel extends DrawnModel {
   build(device: EngineDevice, options: { seed: number }): unknown;
   compile(options: { optimizer: unknown; loss: unknown; metrics?: string[] }): unknown;
   summary(): string;

@@ -15,6 +15,8 @@ export interface TrainingSettings {
 export interface Experiment {
   id: string;
   title: string;
+  /** What it is to find out, in a sentence or two: what its report begins with. */
+  question: string;
   dataset: DatasetName;
   /** Accuracies as fractions, as the coursework prints them. */
   published: { trainAccuracy: number; testAccuracy: number; parameters: number };

@@ -1,6 +1,7 @@
-import { accuracyText, table } from '../report/tables.ts';
+import { accuracyText } from '../report/comparison.ts';
+import { count } from '../report/format.ts';
+import { table } from '../report/tables.ts';
 import type { Experiment } from './experiment.ts';
-import { count } from './format.ts';
 import { type Io, json, line } from './io.ts';
 
 /** `tilegrad list`: every experiment that `run` knows. */

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { BatchLogs, Callback, EpochLogs } from '../nn/callbacks.ts';
-import { clock, count, duration } from './format.ts';
+import { clock, count, duration } from '../report/format.ts';
 import { line, type OutputStream } from './io.ts';
 
 /** The line Keras prints at the end of an epoch. */

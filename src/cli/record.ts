@@ -1,10 +1,10 @@
 import type { Dataset, DatasetSource } from '../data/types.ts';
-import type { CurvePlot } from '../report/plots.ts';
 import type { RunRecord } from '../report/run-record.ts';
 import type { Tuning } from '../tuner/load.ts';
-import type { EngineDevice } from './engine.ts';
+import type { EngineDevice, EngineModel } from './engine.ts';
 import type { Experiment, TrainingSettings } from './experiment.ts';
-import { count } from './format.ts';
+import { modelLayers } from './model-layers.ts';
+import type { RunOptions } from './options.ts';
 import { versions } from './versions.ts';
 
 /** Where the images come from, in a line; the sample is never passed off as the whole set. */
@@ -46,85 +46,58 @@ export function tuningRecord({ measured, path, hash }: Tuning): RunRecord['tunin
   return { measured, file: measured > 0 ? path : null, choicesHash: hash() };
 }
 
+/** The command that does the same again, whatever the experiment's own settings will be by then. */
+export function repeatCommand(experiment: Experiment, settings: TrainingSettings, options: RunOptions): string {
+  const { epochs, batchSize, learningRate, seed, runs } = settings;
+  const words = [
+    ...['npx', 'tilegrad', 'run', experiment.id],
+    ...(options.data === undefined ? [] : ['--data', quoted(options.data)]),
+    ...['--epochs', epochs, '--batch', batchSize, '--lr', learningRate, '--seed', seed, '--runs', runs],
+    ...(options.limit === undefined ? [] : ['--limit', options.limit]),
+  ];
+  return words.join(' ');
+}
+
+/** A word as a shell takes it. */
+const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
 /** The record of a run that is about to start. */
 export function newRecord(run: {
   experiment: Experiment;
   settings: TrainingSettings;
-  limit?: number;
+  options: RunOptions;
   dataset: Dataset;
   device: EngineDevice;
   tuning: Tuning;
-  parameters: number;
+  model: EngineModel;
   startedAt: Date;
 }): RunRecord {
-  const { experiment, settings, limit, dataset, device } = run;
+  const { experiment, settings, options, dataset, device, model } = run;
   const { kind, path, description } = dataset.source;
   return {
     schemaVersion: 1,
     status: 'running',
     interrupted: false,
-    experiment: { id: experiment.id, title: experiment.title },
+    experiment: { id: experiment.id, title: experiment.title, question: experiment.question },
+    command: repeatCommand(experiment, settings, options),
     configuration: {
       dataset: experiment.dataset,
       ...settings,
       optimizer: experiment.optimizer,
       loss: experiment.loss,
-      limit: limit ?? null,
+      limit: options.limit ?? null,
     },
     data: { kind, path, description, trainImages: dataset.train.size, testImages: dataset.test.size },
     adapter: device.info,
     tuning: tuningRecord(run.tuning),
     versions: versions(),
-    parameters: run.parameters,
+    parameters: model.countParams(),
+    model: { inputShape: [...model.inputShape], layers: modelLayers(model), summary: model.summary() },
     published: experiment.published,
     results: null,
-    notes: comparisonNotes(experiment, settings, dataset.source, limit),
+    notes: comparisonNotes(experiment, settings, dataset.source, options.limit),
     runs: [],
     timings: { startedAt: run.startedAt.toISOString(), finishedAt: null, totalSeconds: 0 },
     counters: { ...device.counters },
   };
-}
-
-/** The accuracy and loss plots of a record, by file name without ending. */
-export function plotsOf(record: RunRecord): Record<'accuracy' | 'loss', CurvePlot> {
-  const { experiment, configuration, data } = record;
-  const { optimizer, learningRate, batchSize, seed, runs } = configuration;
-  const seeds = runs > 1 ? `seeds ${seed} to ${seed + runs - 1}` : `seed ${seed}`;
-  const images = `${count(data.trainImages)} training and ${count(data.testImages)} test images`;
-  const subtitle = [
-    `${images}${data.kind === 'sample' ? ' (bundled sample)' : ''}`,
-    `batch ${batchSize}, ${optimizer} ${learningRate}, ${seeds}`,
-  ];
-  const plot = (quantity: string, training: 'accuracy' | 'loss', test: 'valAccuracy' | 'valLoss') => ({
-    title: `${experiment.id} ${experiment.title}: ${quantity}`,
-    subtitle,
-    quantity,
-    curves: record.runs.map((run) => ({
-      run: `seed ${run.seed}`,
-      training: run.history.map((logs) => logs[training]),
-      test: run.history.map((logs) => logs[test]),
-    })),
-  });
-  const { trainAccuracy, testAccuracy } = record.published;
-  return {
-    accuracy: {
-      ...plot('accuracy', 'accuracy', 'valAccuracy'),
-      published: { training: trainAccuracy, test: testAccuracy },
-    },
-    loss: plot('loss', 'loss', 'valLoss'),
-  };
-}
-
-/** Draws a record's curves: file name to content. Empty while no epoch has finished. */
-export async function curveFiles(record: RunRecord): Promise<Map<string, string | Uint8Array>> {
-  const files = new Map<string, string | Uint8Array>();
-  if (record.runs.every((run) => run.history.length === 0)) return files;
-  // Vega takes most of a second to load, which no command should wait for that draws nothing.
-  const { drawCurves } = await import('../report/plots.ts');
-  for (const [name, plot] of Object.entries(plotsOf(record))) {
-    const { svg, png } = await drawCurves(plot);
-    files.set(`${name}.svg`, svg);
-    files.set(`${name}.png`, png);
-  }
-  return files;
 }

@@ -1,19 +1,21 @@
 import { join } from 'node:path';
 import { AbortedError, UsageError } from '../errors.ts';
+import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
+import { checkReport, writeReport } from '../report/report-files.ts';
 import { checkWritable, createRunFolder, writeAtomically } from '../report/run-folder.ts';
 import { type RunRecord, summarise, type TrainedModel } from '../report/run-record.ts';
-import { comparisonTable } from '../report/tables.ts';
+import { reportOf } from '../report/run-report.ts';
+import { resultsText } from '../report/text.ts';
 import { chromeTrace } from '../report/trace.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Engine, EngineLoader, EngineModel } from './engine.ts';
 import type { Experiment, TrainingSettings } from './experiment.ts';
-import { adapterText, count, duration, tuningText } from './format.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
 import { type RunOptions, settingsFor } from './options.ts';
 import { Progress } from './progress.ts';
-import { curveFiles, newRecord, sourceText, tuningRecord } from './record.ts';
+import { newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 
 /** A run under way: what its steps share. */
@@ -39,7 +41,7 @@ interface BuiltModel {
 const since = (start: number) => (performance.now() - start) / 1000;
 
 /**
- * Trains an experiment and leaves a folder with `run.json` and curves. Everything that can be wrong with the request
+ * Trains an experiment and leaves a folder with `run.json`, `report.html` and the figures. Everything that can be wrong with the request
  * is found before the folder is made; from then on `run.json` is rewritten after each epoch, so that nothing finished
  * is lost.
  *
@@ -87,9 +89,7 @@ export async function runExperiment(
     };
     const first = build(settings.seed);
     own(first.model);
-    const parameters = first.model.countParams();
-    const { limit } = options;
-    const record = newRecord({ experiment, settings, limit, dataset, device, tuning, parameters, startedAt });
+    const record = newRecord({ experiment, settings, options, dataset, device, tuning, model: first.model, startedAt });
 
     line(text, `${experiment.id}: ${experiment.title}`);
     line(text, `Adapter: ${adapterText(device.info)}`);
@@ -190,12 +190,12 @@ async function trainOne(session: Session, { model, buildSeconds }: BuiltModel, s
   }
 }
 
-/** Completes the folder: final figures, curves, `run.json`. */
+/** Completes the folder: final figures, `run.json`, the report. */
 async function close(record: RunRecord, folder: string, save: () => void): Promise<void> {
   record.timings.finishedAt = new Date().toISOString();
   record.results = summarise(record.runs);
-  for (const [name, content] of await curveFiles(record)) writeAtomically(join(folder, name), content);
   save();
+  await writeReport(folder, reportOf(record));
 }
 
 /** Profiles a step of the first model, and leaves `profile.json` and a trace for chrome://tracing beside `run.json`. */
@@ -230,6 +230,7 @@ function finish({ record, text }: Session, folder: string, options: RunOptions, 
     line(text, `\n${profileTable(profile)}`);
     line(text, `Trace for chrome://tracing or ui.perfetto.dev: ${join(folder, 'trace.json')}`);
   }
-  line(text, `\n${comparisonTable(record)}`);
+  line(text, `\n${resultsText(checkReport(reportOf(record)))}`);
   line(text, `\n${duration(record.timings.totalSeconds)} in all, ${speed} samples/s on average. Results in ${folder}`);
+  line(text, `Report:  ${join(folder, 'report.html')}`);
 }

@@ -1,11 +1,11 @@
 import cliProgress from 'cli-progress';
 import { AbortedError } from '../errors.ts';
+import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';
 import type { Tuned } from '../tuner/session.ts';
 import type { Engine, EngineDevice } from './engine.ts';
 import type { Experiment } from './experiment.ts';
-import { adapterText } from './format.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
 import { chooseName } from './options.ts';

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { writeWhole } from '../atomic-file.ts';
+import { writeAllWhole, writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
 
@@ -15,9 +15,14 @@ const reasons: Record<string, string> = {
 };
 
 /** A FileError that says why the system refused, in words. */
-function refused(action: string, path: string, cause: unknown): FileError {
+function refused(
+  action: string,
+  path: string,
+  cause: unknown,
+  advice = 'Choose another folder with --out.',
+): FileError {
   const code = (cause as NodeJS.ErrnoException).code ?? '';
-  return new FileError(`${action} ${path}: ${reasons[code] || code || cause}. Choose another folder with --out.`, {
+  return new FileError(`${action} ${path}: ${reasons[code] || code || cause}. ${advice}`, {
     cause,
   });
 }
@@ -75,5 +80,19 @@ export function writeAtomically(path: string, content: string | Uint8Array): voi
     writeWhole(path, content);
   } catch (cause) {
     throw refused('cannot write', path, cause);
+  }
+}
+
+/** Writes files of a folder, and the folders in between, all or none: see `writeAllWhole`. @throws FileError */
+export function writeAllAtomically(
+  folder: string,
+  files: readonly (readonly [name: string, content: string | Uint8Array])[],
+): void {
+  const paths = files.map(([name, content]) => [join(folder, name), content] as const);
+  try {
+    for (const [path] of paths) createFolders(dirname(resolve(path)));
+    writeAllWhole(paths);
+  } catch (cause) {
+    throw refused('cannot write to', folder, cause, 'What was there before is unchanged.');
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { modelFigure } from './figures/schema.ts';
 
 /**
  * A figure of training. JSON has no NaN or Infinity, so a diverged loss is `null` in the file: read `null` as "not a
@@ -45,7 +46,9 @@ export const runRecord = z.object({
   status: z.enum(['running', 'finished', 'interrupted', 'failed']),
   interrupted: z.boolean(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
-  experiment: z.object({ id: z.string(), title: z.string() }),
+  experiment: z.object({ id: z.string(), title: z.string(), question: z.string().optional() }),
+  /** What does the same again; missing in records of older versions, as are `question`, `model` and `tuning`. */
+  command: z.string().optional(),
   configuration: z.object({
     dataset: z.string(),
     epochs: z.number().int().positive(),
@@ -74,16 +77,19 @@ export const runRecord = z.object({
     limits: z.record(z.string(), z.number()),
   }),
   /** Which kernels ran: the same seed, adapter and `choicesHash` give the same bits. */
-  tuning: z.object({
-    /** Choices of kernels that were taken from the tuner's cache; all others are by rule. */
-    measured: z.number().int().nonnegative(),
-    /** The cache file, where there was one of use. */
-    file: z.string().nullable(),
-    /** Of every choice made, by operator and sizes. */
-    choicesHash: z.string(),
-  }),
+  tuning: z
+    .object({
+      /** Choices of kernels that were taken from the tuner's cache; all others are by rule. */
+      measured: z.number().int().nonnegative(),
+      /** The cache file, where there was one of use. */
+      file: z.string().nullable(),
+      /** Of every choice made, by operator and sizes. */
+      choicesHash: z.string(),
+    })
+    .optional(),
   versions: z.object({ tilegrad: z.string(), node: z.string(), webgpu: z.string(), platform: z.string() }),
   parameters: z.number().int(),
+  model: modelFigure.pick({ inputShape: true, layers: true }).extend({ summary: z.string() }).optional(),
   published: z.object({ trainAccuracy: z.number(), testAccuracy: z.number(), parameters: z.number().int() }),
   /** Mean and spread over the finished runs; `null` until one has finished. */
   results: z.object({ runs: z.number().int(), trainAccuracy: spread, testAccuracy: spread }).nullable(),

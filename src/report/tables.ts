@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
-import type { RunRecord, Spread } from './run-record.ts';
+import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
+import type { Cell, ComparisonRow } from './content.ts';
 
 /**
  * A terminal table without colours, so that it reads the same in a file. Columns of figures, counted from 0, align
@@ -17,49 +18,33 @@ export function table(head: string[], rows: string[][], figures: number[] = [], 
   return drawn.toString();
 }
 
-/** `0.6022`, or `n/a` for a figure that is missing or not finite. */
-export function accuracyText(value: number | null | undefined): string {
-  return value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(4);
+/** The published figures beside ours. */
+export function comparisonTable(title: string, rows: readonly ComparisonRow[]): string {
+  const texts = rows.map(comparisonText);
+  const hasReasons = texts.some(({ why }) => why !== '');
+  const drawn = table(
+    [title, 'published', 'ours', 'difference', ...(hasReasons ? ['why'] : [])],
+    texts.map(({ label, published, ours, difference, isOff, why }) => [
+      label,
+      published,
+      ours,
+      difference + (isOff ? ` ${OFF_MARK}` : ''),
+      ...(hasReasons ? [why] : []),
+    ]),
+    [1, 2, 3],
+  );
+  return texts.some(({ isOff }) => isOff) ? `${drawn}\n${OFF_NOTE}` : drawn;
 }
 
-function spreadText({ mean, sd }: Spread): string {
-  return sd === null ? accuracyText(mean) : `${accuracyText(mean)} (sd ${accuracyText(sd)})`;
+/** A cell as a report shows it: numbers short enough to compare. */
+export function cellText(cell: Cell): string {
+  if (cell === null) return '';
+  return typeof cell === 'number' ? String(Number(cell.toPrecision(6))) : cell;
 }
 
-/** Difference in points of accuracy, signed: `+1.25 points`. */
-function differenceText(ours: number | null, published: number): string {
-  if (ours === null || !Number.isFinite(ours)) return 'n/a';
-  const points = (ours - published) * 100;
-  return `${points < 0 ? '-' : '+'}${Math.abs(points).toFixed(2)} points`;
-}
-
-/** The published figures beside ours, with the reasons why they are not like for like below. */
-export function comparisonTable(record: RunRecord): string {
-  const { published, results, parameters } = record;
-  if (results === null) return 'No run has finished, so there is nothing to compare with the published figures.';
-  const count = (value: number) => value.toLocaleString('en-US');
-  const ours = results.runs > 1 ? `ours, mean of ${results.runs} runs` : 'ours';
-  const rows = [
-    [
-      'training accuracy',
-      accuracyText(published.trainAccuracy),
-      spreadText(results.trainAccuracy),
-      differenceText(results.trainAccuracy.mean, published.trainAccuracy),
-    ],
-    [
-      'test accuracy',
-      accuracyText(published.testAccuracy),
-      spreadText(results.testAccuracy),
-      differenceText(results.testAccuracy.mean, published.testAccuracy),
-    ],
-    [
-      'parameters',
-      count(published.parameters),
-      count(parameters),
-      parameters === published.parameters ? 'equal' : count(parameters - published.parameters),
-    ],
-  ];
-  const drawn = table([record.experiment.id, 'published', ours, 'difference'], rows, [1, 2, 3]);
-  if (record.notes.length === 0) return drawn;
-  return `${drawn}\nNot like for like with the published figures:\n${record.notes.map((note) => `  - ${note}`).join('\n')}`;
+/** Columns, counted from 0, that hold nothing but numbers. */
+export function figureColumns(head: readonly string[], rows: readonly Cell[][]): number[] {
+  return head.flatMap((_, column) =>
+    rows.length > 0 && rows.every((row) => typeof (row[column] ?? null) !== 'string') ? [column] : [],
+  );
 }

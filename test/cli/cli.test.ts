@@ -4,7 +4,15 @@ import { FakeIo, tilegrad } from './fakes.ts';
 
 describe('help and version', () => {
   test.each([
-    [['--help'], ['doctor', 'list', 'run', 'data']],
+    [['--help'], ['doctor', 'list', 'run', 'report', 'compare', 'data']],
+    [
+      ['report', '--help'],
+      ['--json', '<run>'],
+    ],
+    [
+      ['compare', '--help'],
+      ['--json', '--out', '<runs...>'],
+    ],
     [['doctor', '--help'], ['--json']],
     [['list', '--help'], ['--json']],
     [
@@ -35,9 +43,9 @@ describe('help and version', () => {
 
 describe('wrong usage ends with 2 and says what there is', () => {
   test.each([
-    [['train'], ['unknown command', 'doctor, list, run, tune, data']],
+    [['train'], ['unknown command', 'doctor, list, run, tune, report, compare, data']],
     [['lst'], ['Did you mean list?']],
-    [[], ['needs a command', 'doctor, list, run, tune, data']],
+    [[], ['needs a command', 'doctor, list, run, tune, report, compare, data']],
     [['data'], ['needs a command', 'list, fetch']],
     [
       ['data', 'get'],

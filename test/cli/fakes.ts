@@ -111,7 +111,16 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
   };
   const model = (): EngineModel => {
     let modelSeed = -1;
+    const dense = {
+      layer: { kind: 'Dense' },
+      name: 'dense',
+      outputShape: [10],
+      weights: [{ shape: [6200, 10] }, { shape: [6] }],
+    };
     return {
+      inputShape: [32, 32, 3],
+      plannedLayers: [dense],
+      uses: [{ layer: 0, inputs: [0] }],
       build(_device, { seed }) {
         modelSeed = seed;
       },
@@ -198,6 +207,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
   const experiment: Experiment = {
     id: 'A1',
     title: 'LeNet-5 on CIFAR-10',
+    question: 'How well does it do?',
     dataset: 'cifar10',
     published: { trainAccuracy: 0.6191, testAccuracy: 0.6022, parameters: 62006 },
     defaults: { epochs: 3, batchSize: 256, learningRate: 0.001, seed: 1, runs: 1 },

@@ -117,7 +117,7 @@ describeOnDevice('on an adapter', () => {
     const words = ['run', 'A1', '--epochs', '1', ...small, '--out', join(out, 'tuned')];
     const { tuning } = runRecord.parse(JSON.parse((await run(words)).out));
     expect(tuning).toMatchObject({ measured: results.length, file: results.length > 0 ? file : null });
-    expect(tuning.choicesHash).toMatch(/^[0-9a-f]{16}$/);
+    expect(tuning!.choicesHash).toMatch(/^[0-9a-f]{16}$/);
   });
 
   test('Ctrl-C ends a run in order: exit 1, finished epochs kept', async () => {

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { clock, duration } from '../../src/cli/format.ts';
 import { epochLine, Progress } from '../../src/cli/progress.ts';
+import { clock, duration } from '../../src/report/format.ts';
 
 const logs = {
   epoch: 3,

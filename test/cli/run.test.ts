@@ -12,7 +12,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-const curves = ['accuracy.png', 'accuracy.svg', 'loss.png', 'loss.svg'];
+const whole = ['figures', 'report.html', 'report.json', 'run.json'];
+const drawn = (...names: string[]) => names.flatMap((name) => ['json', 'png', 'svg'].map((end) => `${name}.${end}`));
 
 /** The one folder a run left, and its record, checked against the schema. */
 function result(): { folder: string; files: string[]; record: RunRecord } {
@@ -24,17 +25,20 @@ function result(): { folder: string; files: string[]; record: RunRecord } {
 }
 
 describe('a run that finishes', () => {
-  test('prints adapter, source, summary, a line per epoch and the comparison; leaves record and curves', async () => {
+  test('prints adapter, source, summary, a line per epoch and the comparison; leaves record, report and figures', async () => {
     const { code, out: text, err, log, io } = await tilegrad(['run', 'a1', '--out', out]);
     expect(code).toBe(0);
     const { folder, files, record } = result();
     expect(folder).toMatch(/[/\\]\d{8}-\d{6}-A1$/);
-    expect(files).toEqual([...curves, 'run.json']);
+    expect(files).toEqual(whole);
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
     expect(text).toContain('llvmpipe (fake), Mesa 25.0.7 (software adapter: the kernels run on the CPU)');
     expect(text).toContain('not the full data set: to get it, run `npx tilegrad data fetch cifar10`');
     expect(text).toContain('Model: "fake"');
     expect(text).toContain('Epoch 3/3  loss 0.5000  accuracy 0.8750  val_loss 0.6000  val_accuracy 0.7750');
-    expect(text).toMatch(/test accuracy +│ +0\.6022 │ +0\.5100 │ +-9\.22 points/);
+    expect(text).toMatch(/test accuracy +│ +0\.6022 │ +0\.5100 │ +-9\.22 points !/);
+    expect(text).toMatch(/test +[▁▂▃▄▅▆▇█]{3} {2}0\.65 → 0\.775\n/);
+    expect(text).toContain(join(folder, 'report.html'));
     expect(text).toContain('trained on the bundled sample');
     expect(text).toContain(folder);
     expect(err).toBe('');
@@ -60,6 +64,9 @@ describe('a run that finishes', () => {
     expect(log.asked).toEqual([{ dir: '/d', limit: 100 }]);
     expect(log.fits).toEqual([{ epochs: 2, batchSize: 50, seed: 7, samples: 100 }]);
     expect(log.learningRates).toEqual([0.01]);
+    expect(result().record.command).toBe(
+      'npx tilegrad run A1 --data /d --epochs 2 --batch 50 --lr 0.01 --seed 7 --runs 1 --limit 100',
+    );
     expect(result().record.notes).toEqual([
       '--limit 100 was given',
       'epochs 2 instead of 3',
@@ -79,12 +86,13 @@ describe('a run that finishes', () => {
     const { code, out: text, log } = await tilegrad(['run', 'A1', '--runs', '3', '--seed', '5', '--out', out]);
     expect(code).toBe(0);
     const { record, folder } = result();
+    expect(record.command).toBe('npx tilegrad run A1 --epochs 3 --batch 256 --lr 0.001 --seed 5 --runs 3');
     expect(record.runs.map((run) => run.seed)).toEqual([5, 6, 7]);
     expect(record.results!.testAccuracy.mean).toBeCloseTo(0.56, 10);
     expect(record.results!.testAccuracy.sd).toBeCloseTo(0.01, 10);
     expect(text).toContain('Run 3 of 3, seed 7');
     expect(text).toContain('0.5600 (sd 0.0100)');
-    expect(readFileSync(join(folder, 'accuracy.svg'), 'utf8')).toContain('thin: 3 runs');
+    expect(readFileSync(join(folder, 'figures', 'accuracy.svg'), 'utf8')).toContain('thin: 3 runs');
     expect(log.disposed.filter((what) => what.startsWith('model')).sort()).toEqual(['model 5', 'model 6', 'model 7']);
   });
 
@@ -123,7 +131,7 @@ describe('--profile', () => {
     const { code, out: text, log } = await tilegrad(['run', 'A1', '--profile', '--batch', '50', '--out', out]);
     expect(code).toBe(0);
     const { folder, files } = result();
-    expect(files).toEqual([...curves, 'profile.json', 'run.json', 'trace.json'].sort());
+    expect(files).toEqual([...whole, 'profile.json', 'trace.json'].sort());
     expect(log).toMatchObject({ fineTimestamps: true, profiled: [{ samples: 1000, batchSize: 50 }] });
     expect(text).toMatch(/matmul │ \[8,4\] -> \[8,2\] │ +1 │ 2\.00 │ 100\.0%/);
     expect(text.indexOf('matmul')).toBeGreaterThan(text.indexOf('Epoch 3/3'));
@@ -191,7 +199,8 @@ describe('a run that is stopped', () => {
     const { folder, files, record } = result();
     expect(err).toContain(`interrupted after epoch 2; results kept in ${folder}`);
     expect(err).toContain('press Ctrl-C again');
-    expect(files).toEqual([...curves, 'run.json']);
+    expect(files).toEqual(whole);
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
     expect(record).toMatchObject({ status: 'interrupted', interrupted: true, results: null });
     expect(record.runs[0]).toMatchObject({ interrupted: true, evaluation: null });
     expect(record.runs[0]!.history).toHaveLength(2);
@@ -199,7 +208,7 @@ describe('a run that is stopped', () => {
     expect(io.exitCodes).toEqual([]);
   });
 
-  test('Ctrl-C in the first epoch leaves a record without curves', async () => {
+  test('Ctrl-C in the first epoch leaves a record and a report without curves', async () => {
     const io = new FakeIo();
     const { code, out: text } = await tilegrad(['run', 'A1', '--out', out, '--json'], {
       io,
@@ -207,7 +216,9 @@ describe('a run that is stopped', () => {
     });
     expect(code).toBe(1);
     expect(JSON.parse(text).error.code).toBe('ABORTED');
-    expect(result().files).toEqual(['run.json']);
+    const { folder, files } = result();
+    expect(files).toEqual(whole);
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('model'));
   });
 
   test('Ctrl-C in the second of three runs keeps the first one whole and starts no third', async () => {
@@ -254,7 +265,8 @@ describe('a run that is stopped', () => {
     expect(err).toBe(`What finished before the error is kept in ${folder}\nerror: the driver was reset\n`);
     expect(record).toMatchObject({ status: 'failed', error: { code: 'DEVICE_LOST', message: 'the driver was reset' } });
     expect(record.runs[0]!.history).toHaveLength(1);
-    expect(files).toEqual([...curves, 'run.json']);
+    expect(files).toEqual(whole);
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
     expect(log.disposed.at(-1)).toBe('device');
   });
 

@@ -1,6 +1,3 @@
-import type { AdapterInfo } from '../gpu/info.ts';
-import type { Tuning } from '../tuner/load.ts';
-
 /** `3,456`. */
 export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
@@ -28,15 +25,29 @@ export function clock(seconds: number): string {
 }
 
 /** The adapter in one line; figures from a software adapter must never pass for a GPU's. */
-export function adapterText(info: AdapterInfo): string {
+export function adapterText(info: { name: string; vendor: string; driver: string; isSoftware: boolean }): string {
   const parts = [info.name || info.vendor || 'unnamed adapter', info.driver].filter((part) => part !== '');
   const kind = info.isSoftware ? 'software adapter: the kernels run on the CPU' : 'GPU';
   return `${parts.join(', ')} (${kind})`;
 }
 
 /** How kernels are chosen, in one line. */
-export function tuningText({ measured, path, rulesMeasured }: Omit<Tuning, 'hash'>): string {
+export function tuningText({
+  measured,
+  path,
+  rulesMeasured,
+}: {
+  measured: number;
+  path: string;
+  rulesMeasured: boolean;
+}): string {
   if (measured > 0) return `chosen by measurement for ${measured} operators and sizes (${path}), else by rule`;
   if (rulesMeasured) return 'chosen by rules that were measured on such adapters; `npx tilegrad tune` measures here';
   return 'chosen by rules that nobody has measured on such an adapter; `npx tilegrad tune` measures here';
+}
+
+/** `1`, `1, 5` or, for many that follow each other, `1 to 10`. */
+export function seedsText(seeds: readonly number[]): string {
+  const follow = seeds.length > 2 && seeds.every((seed, i) => seed === seeds[0]! + i);
+  return follow ? `${seeds[0]} to ${seeds.at(-1)}, ${count(seeds.length)} runs` : seeds.join(', ');
 }

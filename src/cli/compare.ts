@@ -1,0 +1,36 @@
+import { basename, resolve } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { compareReports } from '../report/compare.ts';
+import { checkReport, readReport, writeReport } from '../report/report-files.ts';
+import { checkWritable, createRunFolder } from '../report/run-folder.ts';
+import { resultsText } from '../report/text.ts';
+import { type Io, json, line } from './io.ts';
+
+/** `tilegrad compare`: a report that puts runs side by side, in a folder of its own. */
+export async function compare(
+  paths: readonly string[],
+  options: { out: string; json?: boolean },
+  io: Io,
+): Promise<void> {
+  if (paths.length < 2) {
+    throw new UsageError(
+      `compare takes two or more runs, but was given ${paths.length}. See \`npx tilegrad compare --help\`.`,
+    );
+  }
+  const read = paths.map((path) => readReport(path));
+  checkWritable(options.out);
+  const names = read.map(({ folder }) => basename(resolve(folder)));
+  const runs = read.map(({ folder, report }, i) => {
+    const isTaken = names.indexOf(names[i]!) !== names.lastIndexOf(names[i]!);
+    return { name: isTaken ? `${i + 1}: ${folder}` : names[i]!, report };
+  });
+  const report = checkReport(compareReports(runs));
+  const folder = createRunFolder(options.out, 'compare', new Date());
+  const files = await writeReport(folder, report);
+  if (options.json) {
+    json(io.stdout, { folder, files, report });
+    return;
+  }
+  line(io.stdout, resultsText(report));
+  line(io.stdout, `\nWrote report.html, report.json and the figures in ${folder}`);
+}

@@ -1,0 +1,15 @@
+import { readReport, writeReport } from '../report/report-files.ts';
+import { reportText } from '../report/text.ts';
+import { type Io, json, line } from './io.ts';
+
+/** `tilegrad report`: draws a run's report again, from its JSON alone. */
+export async function report(path: string, options: { json?: boolean }, io: Io): Promise<void> {
+  const { folder, report } = readReport(path);
+  const files = await writeReport(folder, report);
+  if (options.json) {
+    json(io.stdout, { folder, files, report });
+    return;
+  }
+  line(io.stdout, reportText(report));
+  line(io.stdout, `\nWrote report.html, report.json and the figures in ${folder}`);
+}

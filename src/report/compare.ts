@@ -1,0 +1,165 @@
+import { unique } from './arrays.ts';
+import { comparisonText } from './comparison.ts';
+import type { BlockInput, ComparisonRow, Report, ReportContent } from './content.ts';
+import { meanCurve } from './figures/curves.ts';
+import type { Figure, FigureOf } from './figures/schema.ts';
+import { adapterText, duration, seedsText } from './format.ts';
+
+/** A report with the name that tells it from the others. */
+export interface NamedReport {
+  name: string;
+  report: Report;
+}
+
+/** A report that puts runs side by side: their figures in one table, their curves in one plot. */
+export function compareReports(runs: readonly NamedReport[]): ReportContent {
+  const figures = runs.map(({ report }) => figuresOf(report));
+  const names = unique(figures.flatMap((of) => [...of.keys()]));
+  const drawn = names.flatMap((name) => {
+    const having = runs.flatMap(({ name: run }, i) => {
+      const figure = figures[i]!.get(name);
+      return figure ? [{ run, number: i + 1, figure }] : [];
+    });
+    return sideBySide(name, having);
+  });
+  return {
+    kind: 'tilegrad-report',
+    schemaVersion: 1,
+    id: 'compare',
+    title: unique(runs.map(({ report }) => report.id)).join(', '),
+    status: 'finished',
+    question: [`How do these ${runs.length} runs differ?`],
+    reduced: runs.flatMap(({ name, report }) => report.reduced.map((note) => `${name}: ${note}`)),
+    sections: [
+      { title: 'Side by side', blocks: [comparedTable(runs)] },
+      ...(drawn.length > 0 ? [{ title: 'Figures', blocks: drawn }] : []),
+    ],
+    provenance: runs.flatMap(({ name, report }) =>
+      report.provenance.map((one) => ({ ...one, settings: { Run: name, ...one.settings } })),
+    ),
+  };
+}
+
+const figuresOf = (report: Report) =>
+  new Map(
+    report.sections.flatMap(({ blocks }) =>
+      blocks.flatMap((block) => (block.type === 'figure' ? [[block.figure.name, block.figure] as const] : [])),
+    ),
+  );
+
+/** A row a figure, a column a run; with two runs also what the second has over the first. */
+function comparedTable(runs: readonly NamedReport[]): BlockInput {
+  const rows = runs.map(({ report }) => comparisonRows(report));
+  const labels = unique(rows.flatMap((of) => [...of.keys()]));
+  const isPair = runs.length === 2;
+  const same = (value: (report: Report) => string) => runs.map(({ report }) => value(report));
+  const first = (report: Report) => report.provenance[0]!;
+  const settings = unique(runs.flatMap(({ report }) => Object.keys(first(report).settings)));
+  const words: string[][] = [
+    ['experiment', ...same(({ id, title }) => `${id}: ${title}`)],
+    ['status', ...same(({ status }) => status)],
+    ['seeds', ...same((report) => seedsText(first(report).seeds))],
+    ['adapter', ...same((report) => adapterText(first(report).adapter))],
+    ['time', ...same((report) => duration(first(report).seconds ?? Number.NaN))],
+    ...settings.map((name) => [name.toLowerCase(), ...same((report) => first(report).settings[name] ?? '')]),
+  ];
+  const figures = labels.map((label) => {
+    const found = rows.map((of) => of.get(label));
+    const published = unique(
+      found.flatMap((row) => (row && row.published !== null ? comparisonText(row).published : [])),
+    );
+    return [
+      label,
+      published.join(' / '),
+      ...found.map((row) => (row ? comparisonText(row).ours : '')),
+      ...(isPair ? [pairDifference(found[0], found[1])] : []),
+    ];
+  });
+  return {
+    type: 'table',
+    head: ['', 'published', ...runs.map(({ name }) => name), ...(isPair ? ['difference'] : [])],
+    rows: [
+      ...figures,
+      // What all runs share says nothing about how they differ.
+      ...words
+        .filter(([, ...cells]) => unique(cells).length > 1)
+        .map(([label, ...cells]) => [label!, '', ...cells, ...(isPair ? [''] : [])]),
+    ],
+  };
+}
+
+/** The rows of a report's comparisons, by label; within several comparisons, by caption and label. */
+function comparisonRows(report: Report): Map<string, ComparisonRow> {
+  const comparisons = report.sections.flatMap(({ blocks }) =>
+    blocks.flatMap((b) => (b.type === 'comparison' ? [b] : [])),
+  );
+  const named = (caption: string, label: string) =>
+    comparisons.length > 1 && caption !== '' ? `${caption}: ${label}` : label;
+  return new Map(
+    comparisons.flatMap(({ caption, rows }) => rows.map((row) => [named(caption, row.label), row] as const)),
+  );
+}
+
+function pairDifference(a: ComparisonRow | undefined, b: ComparisonRow | undefined): string {
+  if (!a || !b || a.ours === null || b.ours === null) return '';
+  return comparisonText({ ...b, published: a.ours, sd: null }).difference;
+}
+
+type Having = { run: string; number: number; figure: FigureOf<Figure['type']> };
+
+/** Curves and bars of all runs in one drawing; what cannot share one, one after the other. */
+function sideBySide(name: string, having: readonly Having[]): BlockInput[] {
+  const curves = having.flatMap(({ run, figure }) => (figure.type === 'curves' ? [{ run, figure }] : []));
+  if (curves.length === having.length && curves.length > 1)
+    return [{ type: 'figure', figure: mergedCurves(name, curves) }];
+  const bars = having.flatMap(({ run, figure }) => (figure.type === 'bars' ? [{ run, figure }] : []));
+  if (bars.length === having.length && bars.length > 1) return [{ type: 'figure', figure: mergedBars(name, bars) }];
+  // The same model need not be drawn twice.
+  if (having.length > 1 && unique(having.map(({ figure }) => JSON.stringify(figure))).length === 1) {
+    return [{ type: 'figure', figure: having[0]!.figure }];
+  }
+  return having.map(({ run, number, figure }) => {
+    const subtitle = [run, ...(figure.subtitle ?? [])];
+    return { type: 'figure', figure: { ...figure, subtitle, name: `run-${number}-${figure.name}`.slice(0, 80) } };
+  });
+}
+
+/** A line a run and series; runs of several trainings by their mean. */
+function mergedCurves(name: string, runs: { run: string; figure: FigureOf<'curves'> }[]): Figure {
+  const first = runs[0]!.figure;
+  const lines = runs.flatMap(({ run, figure }) =>
+    unique(figure.lines.map(({ series }) => series)).map((series) => {
+      const mean = meanCurve(figure, series);
+      return { run, series, x: mean.map(({ x }) => x), y: mean.map(({ y }) => y) };
+    }),
+  );
+  const published = unique(runs.map(({ figure }) => JSON.stringify(figure.published ?? null)));
+  return {
+    type: 'curves',
+    name,
+    title:
+      unique(runs.map(({ figure }) => figure.title)).length === 1
+        ? first.title
+        : `${first.y.label} of ${runs.length} runs`,
+    x: first.x,
+    y: first.y,
+    show: 'each',
+    lines,
+    ...(published.length === 1 ? { published: first.published } : {}),
+  };
+}
+
+function mergedBars(name: string, runs: { run: string; figure: FigureOf<'bars'> }[]): Figure {
+  const first = runs[0]!.figure;
+  const groups = unique(runs.flatMap(({ figure }) => figure.bars.map(({ group }) => group)));
+  return {
+    type: 'bars',
+    name,
+    title: first.title,
+    x: first.x,
+    y: first.y,
+    bars: runs.flatMap(({ run, figure }) =>
+      figure.bars.map((bar) => ({ ...bar, group: groups.length > 1 ? `${run}, ${bar.group}` : run })),
+    ),
+  };
+}

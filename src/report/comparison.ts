@@ -1,0 +1,65 @@
+import type { ComparisonRow } from './content.ts';
+import { count, duration } from './format.ts';
+
+/** From here on a difference is marked: a published figure counts as reproduced within 2 points of accuracy. */
+const MOST_POINTS = 2;
+
+/** `0.6022`, or `n/a` for a figure that is missing or not finite. */
+export function accuracyText(value: number | null | undefined): string {
+  return value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(4);
+}
+
+function valueText(value: number | null | undefined, unit: ComparisonRow['unit']): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return 'n/a';
+  if (unit === 'count') return count(value);
+  if (unit === 'seconds') return duration(value);
+  return unit === 'accuracy' ? accuracyText(value) : String(Number(value.toPrecision(5)));
+}
+
+/** A row of the comparison as text: the same in the terminal and on the page. */
+export interface ComparisonText {
+  label: string;
+  published: string;
+  ours: string;
+  difference: string;
+  /** Whether it is not within 2 points of accuracy of the published figure. */
+  isOff: boolean;
+  why: string;
+}
+
+/** Difference in points of accuracy, signed: `+1.25 points`. */
+function differenceText({ ours, published, unit }: ComparisonRow): { text: string; isOff: boolean } {
+  if (typeof published !== 'number') return { text: '', isOff: false };
+  if (ours === null || !Number.isFinite(ours)) return { text: 'n/a', isOff: unit === 'accuracy' };
+  const difference = ours - published;
+  const sign = difference < 0 ? '-' : '+';
+  if (unit === 'accuracy') {
+    const points = Math.abs(difference) * 100;
+    // As printed: 2.00 points are not more than two.
+    return { text: `${sign}${points.toFixed(2)} points`, isOff: Number(points.toFixed(2)) > MOST_POINTS };
+  }
+  return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), unit), isOff: false };
+}
+
+export function comparisonText(row: ComparisonRow): ComparisonText {
+  const { text, isOff } = differenceText(row);
+  const runs = row.runs !== undefined && row.runs > 1 ? `, ${row.runs} runs` : '';
+  const spread = row.sd === null || row.sd === undefined ? '' : ` (sd ${valueText(row.sd, row.unit)}${runs})`;
+  return {
+    label: row.label,
+    published:
+      row.published === null
+        ? ''
+        : typeof row.published === 'string'
+          ? row.published
+          : valueText(row.published, row.unit),
+    ours: valueText(row.ours, row.unit) + spread,
+    difference: text,
+    isOff,
+    why: row.why ?? '',
+  };
+}
+
+/** What the mark at a difference means. */
+export const OFF_MARK = '!';
+export const OFF_NOTE = `${OFF_MARK} not within ${MOST_POINTS} points of the published figure`;

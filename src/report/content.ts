@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { figure } from './figures/schema.ts';
+
+/** A figure measured; NaN and Infinity are written as `null`. */
+const measured = z.number().nullable();
+
+/** One published figure and ours. */
+const comparisonRow = z.object({
+  label: z.string(),
+  /** A number to compare with, words such as `0.01 to 0.04`, or `null` where nothing was published. */
+  published: z.union([z.number(), z.string()]).nullable(),
+  ours: measured,
+  /** Sample standard deviation over `runs`. */
+  sd: measured.optional(),
+  runs: z.number().int().positive().optional(),
+  /** `accuracy`: a fraction, compared in points. Others are compared as they are. */
+  unit: z.enum(['accuracy', 'number', 'count', 'seconds']).default('accuracy'),
+  /** Why it differs, where it does. */
+  why: z.string().optional(),
+});
+
+const cell = z.union([z.string(), z.number()]).nullable();
+
+/** One thing in a section. */
+export const block = z.discriminatedUnion('type', [
+  /** Plain words; nothing in them is markup. */
+  z.object({ type: z.literal('text'), text: z.string() }),
+  /** Text whose line breaks and columns matter, such as a model's summary. */
+  z.object({ type: z.literal('preformatted'), text: z.string() }),
+  z.object({ type: z.literal('figure'), figure, caption: z.string().optional() }),
+  z.object({ type: z.literal('comparison'), caption: z.string().default(''), rows: z.array(comparisonRow).min(1) }),
+  z.object({
+    type: z.literal('table'),
+    caption: z.string().default(''),
+    head: z.array(z.string()).min(1),
+    rows: z.array(z.array(cell)),
+  }),
+]);
+
+/** What was run, for who wants to run it again. */
+const provenance = z.object({
+  seeds: z.array(z.number().int().nonnegative()),
+  adapter: z.object({ name: z.string(), vendor: z.string(), driver: z.string(), isSoftware: z.boolean() }),
+  versions: z.record(z.string(), z.string()),
+  startedAt: z.string(),
+  /** `null` while it is not finished. */
+  seconds: z.number().nullable(),
+  command: z.string(),
+  /** What else there is to say, such as the data and the optimiser: name to words. */
+  settings: z.record(z.string(), z.string()).default({}),
+});
+
+/**
+ * What a report says, as plain data: an experiment fills it, `report.json` holds it, and the page, the figures and the text for
+ * the terminal are drawn from it and nothing else. `schemaVersion` grows whenever a field changes its meaning or goes away.
+ */
+export const reportContent = z.object({
+  kind: z.literal('tilegrad-report'),
+  schemaVersion: z.literal(1),
+  /** The experiment, such as `A1`. */
+  id: z.string(),
+  title: z.string(),
+  status: z.enum(['running', 'finished', 'interrupted', 'failed']),
+  /** What was to be found out: a paragraph each. */
+  question: z.array(z.string()).min(1),
+  /** What was cut or changed against the original; empty when nothing was. */
+  reduced: z.array(z.string()),
+  sections: z.array(z.object({ title: z.string(), blocks: z.array(block) })),
+  provenance: z.array(provenance).min(1),
+});
+
+/** A report as a program writes it: what has a default may be left out. */
+export type ReportContent = z.input<typeof reportContent>;
+export type Report = z.output<typeof reportContent>;
+export type Block = z.output<typeof block>;
+export type BlockInput = z.input<typeof block>;
+export type ComparisonRow = z.output<typeof comparisonRow>;
+export type Provenance = z.output<typeof provenance>;
+export type Cell = z.infer<typeof cell>;

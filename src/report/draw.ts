@@ -1,0 +1,95 @@
+import { createRequire } from 'node:module';
+import { Resvg } from '@resvg/resvg-js';
+import * as vega from 'vega';
+import { Error as logErrors, logger, parse, resetSVGDefIds, View } from 'vega';
+import { compile, type TopLevelSpec } from 'vega-lite';
+import { ArgumentError } from '../errors.ts';
+import { escapeText } from './escape.ts';
+import { barsAlt, barsSpec, histogramAlt, histogramSpec } from './figures/bars.ts';
+import type { Canvas } from './figures/canvas.ts';
+import { confusionAlt, confusionSpec } from './figures/confusion.ts';
+import { curvesAlt, curvesSpec } from './figures/curves.ts';
+import { imagesAlt, imagesSvg } from './figures/images.ts';
+import { modelAlt, modelSvg } from './figures/model.ts';
+import { type Figure, type FigureOf, figure as figureSchema } from './figures/schema.ts';
+import { firstIssue } from './issue.ts';
+import { font } from './theme.ts';
+
+type Drawer<T extends Figure['type']> = {
+  svg(figure: FigureOf<T>, canvas: Canvas): string | Promise<string>;
+  alt(figure: FigureOf<T>): string;
+  /** Whether a phone gets a drawing of its own; else it gets the wide one in a box that scrolls. */
+  narrow: boolean;
+};
+
+const drawers: { [T in Figure['type']]: Drawer<T> } = {
+  curves: { svg: (figure, canvas) => renderSvg(curvesSpec(figure, canvas)), alt: curvesAlt, narrow: true },
+  confusion: { svg: (figure) => renderSvg(confusionSpec(figure)), alt: confusionAlt, narrow: false },
+  bars: { svg: (figure, canvas) => renderSvg(barsSpec(figure, canvas)), alt: barsAlt, narrow: true },
+  histogram: { svg: (figure, canvas) => renderSvg(histogramSpec(figure, canvas)), alt: histogramAlt, narrow: true },
+  images: { svg: imagesSvg, alt: imagesAlt, narrow: true },
+  model: { svg: modelSvg, alt: modelAlt, narrow: false },
+};
+
+export interface Drawing {
+  /** Wide, on white paper. */
+  svg: string;
+  /** For a phone, where a wide one would be too small to read. */
+  narrow?: string;
+  /** What there is to see, in words. */
+  alt: string;
+}
+
+/** Draws a figure as SVG. The same figure gives the same bytes. @throws ArgumentError for what is no figure */
+export async function drawFigure(figure: Figure): Promise<Drawing> {
+  const { success, data: known, error } = figureSchema.safeParse(figure);
+  if (!success) throw new ArgumentError(`this cannot be drawn as a figure: ${firstIssue(error)}`);
+  const drawer = drawers[known.type] as Drawer<Figure['type']>;
+  const alt = drawer.alt(known);
+  const draw = async (canvas: Canvas) => withAlt(await drawer.svg(known, canvas), alt);
+  return { svg: await draw('wide'), ...(drawer.narrow ? { narrow: await draw('narrow') } : {}), alt };
+}
+
+/** A screen reader reads the words and leaves the strokes alone. */
+function withAlt(svg: string, alt: string): string {
+  return svg.replace('<svg ', `<svg role="img" aria-label="${escapeText(alt)}" `);
+}
+
+type TextMark = { fontSize?: number; fontWeight?: number };
+// Without a canvas Vega takes a letter to be 0.8 of its height wide, and leaves too much room everywhere. Open Sans needs less.
+const { textMetrics } = vega as unknown as { textMetrics: { width(item: TextMark, text: unknown): number } };
+textMetrics.width = (item, text) =>
+  String(text ?? '').length * (item.fontSize ?? 11) * (Number(item.fontWeight) >= 600 ? 0.59 : 0.55);
+
+/** Draws a Vega-Lite description as SVG, without a DOM. The same description gives the same bytes. */
+export async function renderSvg(spec: TopLevelSpec): Promise<string> {
+  // Vega numbers clip paths and gradients with a counter of the process, which would make the second drawing differ.
+  resetSVGDefIds();
+  const quiet = logger(logErrors);
+  const view = new View(parse(compile(spec, { logger: quiet }).spec), { renderer: 'none', logger: quiet });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}
+
+/** No PNG is higher than this: beyond it, viewers and resvg itself give up. */
+const MOST_PIXELS = 12_000;
+
+/**
+ * Draws an SVG as PNG at twice its size, or smaller if it is very long. The font comes with the package: a bare machine has
+ * none, and text would vanish.
+ */
+export function renderPng(svg: string): Uint8Array {
+  const locate = createRequire(import.meta.url).resolve;
+  const fontFiles = ['400Regular/OpenSans_400Regular', '600SemiBold/OpenSans_600SemiBold'].map((name) =>
+    locate(`@expo-google-fonts/open-sans/${name}.ttf`),
+  );
+  const height = Number(/height="([\d.]+)"/.exec(svg)?.[1]);
+  const image = new Resvg(svg, {
+    fitTo: { mode: 'zoom', value: Math.min(2, MOST_PIXELS / height) },
+    font: { loadSystemFonts: false, fontFiles, defaultFontFamily: font, sansSerifFamily: font },
+  });
+  return image.render().asPng();
+}

@@ -1,0 +1,256 @@
+import type { TopLevelSpec } from 'vega-lite';
+import { unique } from '../arrays.ts';
+import { meanAndSd } from '../run-record.ts';
+import { seriesColour } from '../theme.ts';
+import { type Canvas, canvasWidth, plotSpec } from './canvas.ts';
+import type { FigureOf } from './schema.ts';
+
+type Curves = FigureOf<'curves'>;
+type Point = { run: string; series: string; x: number; y: number; low?: number; high?: number };
+
+/** Lines with more points than this are thinned: the eye could not tell them apart, and files would grow with them. */
+const MOST_POINTS = 600;
+
+const isNumber = (value: number | null | undefined): value is number =>
+  typeof value === 'number' && Number.isFinite(value);
+
+/** Keeps the lowest and the highest point of each stretch, so that a spike stays one, and both ends. */
+function thin<T extends { y: number }>(points: T[]): T[] {
+  if (points.length <= MOST_POINTS) return points;
+  const stretch = Math.ceil(points.length / (MOST_POINTS / 2 - 1));
+  const kept = new Set([0, points.length - 1]);
+  for (let start = 0; start < points.length; start += stretch) {
+    const end = Math.min(start + stretch, points.length);
+    let low = start;
+    let high = start;
+    for (let i = start; i < end; i++) {
+      if (points[i]!.y < points[low]!.y) low = i;
+      if (points[i]!.y > points[high]!.y) high = i;
+    }
+    kept.add(low).add(high);
+  }
+  return [...kept].sort((a, b) => a - b).map((i) => points[i]!);
+}
+
+/** The points of a line that can be drawn: on a logarithmic axis, only those above 0. */
+function pointsOf({ x, y }: Curves, line: Curves['lines'][number]): Point[] {
+  return line.x.flatMap((at, i) => {
+    const value = line.y[i];
+    if (!isNumber(at) || !isNumber(value) || (x.log && at <= 0) || (y.log && value <= 0)) return [];
+    const sd = line.sd?.[i];
+    const ends = isNumber(sd) ? { low: value - sd, high: value + sd } : {};
+    return [{ run: line.run, series: line.series, x: at, y: value, ...ends }];
+  });
+}
+
+/** Mean of a series over its runs, or over one, at each x, and one standard deviation to both sides. */
+export function meanCurve(figure: Curves, series: string, run?: string): Point[] {
+  const at = new Map<number, number[]>();
+  for (const line of figure.lines.filter((one) => one.series === series && (run ?? one.run) === one.run)) {
+    for (const { x, y } of pointsOf(figure, line)) at.set(x, [...(at.get(x) ?? []), y]);
+  }
+  return [...at]
+    .sort(([a], [b]) => a - b)
+    .map(([x, values]) => {
+      const { mean, sd } = meanAndSd(values);
+      const low = mean! - (sd ?? 0);
+      // There is no 0 on a logarithmic axis.
+      return {
+        run: 'mean',
+        series,
+        x,
+        y: mean!,
+        low: figure.y.log ? Math.max(low, mean! / 10) : low,
+        high: mean! + (sd ?? 0),
+      };
+    });
+}
+
+/** The Vega-Lite description of curves. */
+export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
+  const runs = unique(figure.lines.map(({ run }) => run));
+  const series = unique(figure.lines.map((line) => line.series));
+  const each = figure.show === 'each' && runs.length > 1;
+  const points = figure.lines.map((line) => pointsOf(figure, line));
+  const means = each || runs.length === 1 ? [] : series.map((one) => meanCurve(figure, one));
+  const x = { field: 'x', type: 'quantitative', title: figure.x.label, ...xScale(figure, points.flat(), canvas) };
+  const y = {
+    field: 'y',
+    type: 'quantitative',
+    title: figure.y.label,
+    scale: figure.y.log ? { type: 'log', nice: false } : { zero: false, nice: true },
+    axis: figure.y.log
+      ? { format: '~g', values: logTicks(points.flat()) }
+      : { format: figure.y.format ?? '~g', tickCount: 6 },
+  };
+  const names = each ? runs : series;
+  const color = {
+    field: each ? 'run' : 'series',
+    type: 'nominal',
+    scale: { domain: names, range: names.map((_, i) => seriesColour(i)) },
+    // A single name says nothing that the title of the axis does not.
+    legend: names.length > 1 ? { columns: legendColumns(names, canvas), symbolType: 'stroke', symbolOpacity: 1 } : null,
+  };
+  const strokeDash =
+    each && series.length > 1
+      ? {
+          field: 'series',
+          type: 'nominal',
+          scale: {
+            domain: series,
+            range: [
+              [1, 0],
+              [5, 3],
+              [2, 2],
+              [8, 3, 2, 3],
+            ],
+          },
+          legend: { columns: legendColumns(series, canvas), symbolType: 'stroke', symbolStrokeColor: '#5b6570' },
+        }
+      : undefined;
+  // Thin lines of many points would cover the mean.
+  const few = points.every((line) => line.length <= 40);
+  const bold = { type: 'line', strokeWidth: 2.4, ...(few ? { point: { size: 28, filled: true } } : {}) };
+  const lineMark =
+    means.length > 0
+      ? { type: 'line', strokeWidth: 1, opacity: 0.32 }
+      : each
+        ? { ...bold, strokeWidth: 1.6, point: false }
+        : bold;
+  const values = means.length > 0 && !few ? [] : points.flatMap(thin);
+  const bars = values.filter((point) => point.low !== undefined);
+  return plotSpec(
+    means.length > 0
+      ? {
+          ...figure,
+          subtitle: [
+            ...(figure.subtitle ?? []),
+            `${few ? `thin: ${runs.length} runs; bold: their mean` : `line: mean of ${runs.length} runs`}; band: one standard deviation`,
+          ],
+        }
+      : figure,
+    canvas,
+    {
+      layer: [
+        ...publishedLayers(figure, color),
+        ...(means.length > 0
+          ? [
+              {
+                data: { values: means.flatMap(thin) },
+                mark: { type: 'area', opacity: 0.16 },
+                encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
+              },
+            ]
+          : []),
+        ...(bars.length > 0
+          ? [
+              {
+                data: { values: bars },
+                mark: { type: 'rule', strokeWidth: 1.4, opacity: 0.7 },
+                encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
+              },
+            ]
+          : []),
+        {
+          data: { values },
+          mark: lineMark,
+          encoding: { x, y, color, detail: [{ field: 'run' }, { field: 'series' }], strokeDash },
+        },
+        ...(means.length > 0 ? [{ data: { values: means.flatMap(thin) }, mark: bold, encoding: { x, y, color } }] : []),
+      ],
+    },
+  );
+}
+
+/** Whole numbers get whole ticks; a logarithmic axis the very values, where they are few. */
+function xScale({ x }: Curves, points: Point[], canvas: Canvas) {
+  const xs = unique(points.map((point) => point.x)).sort((a, b) => a - b);
+  const low = xs[0] ?? 1;
+  const high = xs.at(-1) ?? 2;
+  const whole = xs.every(Number.isInteger);
+  const ticks = x.log && xs.length <= 12 ? { values: xs } : { tickCount: canvas === 'wide' ? 10 : 5 };
+  return {
+    scale: {
+      ...(x.log ? { type: 'log' } : {}),
+      domain: low < high ? [low, high] : x.log ? [low / 2, low * 2] : [low, low + 1],
+      nice: false,
+      ...(x.log ? { padding: 12 } : {}),
+    },
+    axis: {
+      ...ticks,
+      format: whole ? ',d' : '~g',
+      ...(whole ? { tickMinStep: 1 } : {}),
+      grid: false,
+      labelFlush: false,
+    },
+  };
+}
+
+/** 1, 2 and 5 of each power of ten: with a grid line at each of nine, a logarithmic axis turns gray. */
+function logTicks(points: Point[]): number[] {
+  const low = points.reduce((least, { y }) => Math.min(least, y), Number.POSITIVE_INFINITY);
+  const high = points.reduce((most, { y }) => Math.max(most, y), 0);
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    for (const digit of [1, 2, 5]) ticks.push(Number(`${digit}e${power}`));
+  }
+  return ticks.filter((tick) => tick >= low && tick <= high);
+}
+
+/** As many columns as the longest name leaves room for. */
+export function legendColumns(names: string[], canvas: Canvas): number {
+  const longest = Math.max(...names.map((name) => Math.min(name.length, 28)));
+  const fits = Math.max(1, Math.floor((canvasWidth[canvas] - 60) / (longest * 7 + 40)));
+  return Math.min(names.length, fits);
+}
+
+/** Dashed rules at the published figures, labelled at the left, where the curves of an accuracy are still low. */
+function publishedLayers(figure: Curves, color: object): object[] {
+  const entries = (figure.published ?? []).map((entry) => ({
+    ...entry,
+    label: `published ${entry.series} ${Number(entry.value.toFixed(4))}`,
+  }));
+  // The higher label stands above its rule and the lower one below: the figures are often too close for both between.
+  const highest = Math.max(...entries.map((entry) => entry.value));
+  const sameColour = figure.show === 'each' ? {} : { color };
+  return entries.flatMap((entry) => [
+    {
+      data: { values: [entry] },
+      mark: { type: 'rule', strokeDash: [6, 4], strokeWidth: 1.3, opacity: 0.9, color: '#5b6570' },
+      encoding: { y: { field: 'value', type: 'quantitative' }, ...sameColour },
+    },
+    {
+      data: { values: [entry] },
+      mark: {
+        type: 'text',
+        align: 'left',
+        baseline: entry.value === highest ? 'bottom' : 'top',
+        dx: 6,
+        dy: entry.value === highest ? -3 : 4,
+        fontSize: 11,
+        color: '#5b6570',
+      },
+      encoding: {
+        x: { value: 0 },
+        y: { field: 'value', type: 'quantitative' },
+        text: { field: 'label' },
+        ...sameColour,
+      },
+    },
+  ]);
+}
+
+/** The curves in a sentence, for those who do not see them. */
+export function curvesAlt(figure: Curves): string {
+  const runs = unique(figure.lines.map(({ run }) => run)).length;
+  const ends = unique(figure.lines.map((line) => line.series)).flatMap((series) => {
+    const curve = meanCurve(figure, series);
+    const [first, last] = [curve[0], curve.at(-1)];
+    if (!first || !last) return [];
+    return `${series} goes from ${show(first.y)} at ${show(first.x)} to ${show(last.y)} at ${show(last.x)}`;
+  });
+  const what = `Curves of ${figure.y.label} over ${figure.x.label}${runs > 1 ? `, mean of ${runs} runs` : ''}`;
+  return `${figure.title}. ${what}: ${ends.join('; ') || 'no finite values'}.`;
+}
+
+const show = (value: number) => String(Number(value.toPrecision(4)));

@@ -1,0 +1,170 @@
+import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
+import type { Block, Provenance, Report } from './content.ts';
+import type { Drawing } from './draw.ts';
+import { escapeText } from './escape.ts';
+import { adapterText, duration, seedsText } from './format.ts';
+import { style } from './style.ts';
+import { cellText, figureColumns } from './tables.ts';
+
+/**
+ * A report as one HTML file. It holds its drawings and its style and no script; the policy in its head forbids it to load
+ * anything at all.
+ *
+ * @param drawings those of the report's figures, by name
+ */
+export function reportPage(report: Report, drawings: ReadonlyMap<string, Drawing>): string {
+  const sections = [...report.sections.map(({ title }) => title), 'What was run'];
+  const head = `${report.id}: ${report.title}`;
+  const parts = report.sections.map(({ title, blocks }, i) =>
+    section(i, title, blocks.map((block) => blockHtml(block, drawings)).join('\n')),
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="color-scheme" content="light dark">
+<title>${escapeText(head)}</title>
+<style>
+${style}
+</style>
+</head>
+<body>
+<main>
+<header>
+<h1><span class="id">${escapeText(report.id)}</span> ${escapeText(report.title)}</h1>
+${report.status === 'finished' ? '' : `<p class="state">${stateText[report.status]}</p>`}
+${report.provenance.map(headLine).join('\n')}
+<nav aria-label="Sections">${sections.map((title, i) => `<a href="#s${i}">${escapeText(title)}</a>`).join('')}</nav>
+</header>
+<section aria-label="Question">
+${paragraphs(report.question)}
+</section>
+${notice(report.reduced)}
+${parts.join('\n')}
+${section(report.sections.length, 'What was run', report.provenance.map(provenanceHtml).join('\n'))}
+<footer>Written by tilegrad. This file needs no network; <code>report.json</code> beside it holds the same as data.</footer>
+</main>
+</body>
+</html>
+`;
+}
+
+const stateText: Record<Exclude<Report['status'], 'finished'>, string> = {
+  running: 'Still running, or ended without a word: this is what was done when the report was written.',
+  interrupted: 'Interrupted: this is what was done until then.',
+  failed: 'Ended by an error: this is what was done until then.',
+};
+
+const section = (index: number, title: string, content: string) =>
+  `<section aria-labelledby="s${index}">\n<h2 id="s${index}">${escapeText(title)}</h2>\n${content}\n</section>`;
+
+const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${escapeText(text)}</p>`).join('\n');
+
+const date = (iso: string) => iso.slice(0, 16).replace('T', ' ').concat(' UTC');
+
+function headLine({ startedAt, seconds, adapter }: Provenance): string {
+  const time = seconds === null ? '' : ` · ${duration(seconds)}`;
+  return `<p>${escapeText(`${date(startedAt)}${time} · ${adapterText(adapter)}`)}</p>`;
+}
+
+function notice(reduced: readonly string[]): string {
+  if (reduced.length === 0) return '';
+  const items = reduced.map((text) => `<li>${escapeText(text)}</li>`).join('');
+  return `<div class="notice" role="note"><strong>What was reduced or changed</strong><ul>${items}</ul></div>`;
+}
+
+function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>): string {
+  switch (block.type) {
+    case 'text':
+      return paragraphs(block.text.split(/\n{2,}/));
+    case 'preformatted':
+      return box('Text', `<pre>${escapeText(block.text)}</pre>`);
+    case 'figure':
+      return figureHtml(block.figure.name, drawings.get(block.figure.name)!, block.caption);
+    case 'comparison':
+      return comparisonHtml(block);
+    case 'table':
+      return tableHtml(block);
+  }
+}
+
+/** What is too wide scrolls in a box of its own, also by keyboard; the page never does. */
+const box = (label: string, content: string) =>
+  `<div class="box"><div class="scroll" tabindex="0" role="region" aria-label="${escapeText(label)}">${content}</div></div>`;
+
+function figureHtml(name: string, drawing: Drawing, caption?: string): string {
+  const inline = (svg: string, variant: string) => svgInPage(svg, `${name}-${variant}`);
+  const drawn =
+    drawing.narrow === undefined
+      ? `<div class="scroll" tabindex="0" role="region" aria-label="${escapeText(name)}">${inline(drawing.svg, 'w')}</div>`
+      : `<div class="fits wide">${inline(drawing.svg, 'w')}</div><div class="fits narrow">${inline(drawing.narrow, 'n')}</div>`;
+  return `<figure id="${name}">${drawn}${caption ? `<figcaption>${escapeText(caption)}</figcaption>` : ''}</figure>`;
+}
+
+/** An SVG among others in a page: what its parts are called must be its own, and it needs no namespace. */
+function svgInPage(svg: string, prefix: string): string {
+  return svg
+    .replace(/ xmlns(:\w+)?="[^"]*"/g, '')
+    .replace(/(\sid="|url\(['"]?#)/g, `$1${prefix}-`)
+    .replaceAll('xlink:href', 'href');
+}
+
+function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }>): string {
+  const texts = rows.map(comparisonText);
+  const hasReasons = texts.some(({ why }) => why !== '');
+  const body = texts.map(({ label, published, ours, difference, isOff, why }) => {
+    const mark = isOff ? ` <abbr title="${escapeText(OFF_NOTE)}">${OFF_MARK}</abbr>` : '';
+    return (
+      `<tr><th scope="row">${escapeText(label)}</th><td class="number">${escapeText(published)}</td>` +
+      `<td class="number">${escapeText(ours)}</td>` +
+      `<td class="number${isOff ? ' off' : ''}">${escapeText(difference)}${mark}</td>` +
+      `${hasReasons ? `<td>${escapeText(why)}</td>` : ''}</tr>`
+    );
+  });
+  const head = ['', 'published', 'ours', 'difference', ...(hasReasons ? ['why'] : [])];
+  const heads = head.map((name, i) => `<th scope="col"${i > 0 && i < 4 ? ' class="number"' : ''}>${name}</th>`);
+  const drawn = box(
+    caption || 'Published figures and ours',
+    `<table>${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+  );
+  return texts.some(({ isOff }) => isOff) ? `${drawn}\n<p class="note">${escapeText(OFF_NOTE)}</p>` : drawn;
+}
+
+function tableHtml({ caption, head, rows }: Extract<Block, { type: 'table' }>): string {
+  const figures = figureColumns(head, rows);
+  const kind = (column: number) => (figures.includes(column) ? ' class="number"' : '');
+  const heads = head.map((name, column) => `<th scope="col"${kind(column)}>${escapeText(name)}</th>`);
+  const body = rows.map((row) => {
+    const cells = head.map((_, column) => {
+      const text = escapeText(cellText(row[column] ?? null));
+      return column === 0 ? `<th scope="row"${kind(0)}>${text}</th>` : `<td${kind(column)}>${text}</td>`;
+    });
+    return `<tr>${cells.join('')}</tr>`;
+  });
+  return box(
+    caption || 'Table',
+    `<table>${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+  );
+}
+
+const captionHtml = (caption: string) => (caption === '' ? '' : `<caption>${escapeText(caption)}</caption>`);
+
+function provenanceHtml({ seeds, adapter, versions, startedAt, seconds, command, settings }: Provenance): string {
+  const entries: [string, string][] = [
+    ['Command', `<code>${escapeText(command)}</code>`],
+    [seeds.length === 1 ? 'Seed' : 'Seeds', escapeText(seedsText(seeds))],
+    ['Adapter', escapeText(adapterText(adapter))],
+    ...Object.entries(settings).map(([name, text]): [string, string] => [escapeText(name), escapeText(text)]),
+    ['Started', escapeText(date(startedAt))],
+    ['Time', seconds === null ? 'not finished' : escapeText(duration(seconds))],
+    [
+      'Versions',
+      Object.entries(versions)
+        .map(([name, version]) => escapeText(`${name} ${version}`))
+        .join(', '),
+    ],
+  ];
+  return `<dl>${entries.map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join('')}</dl>`;
+}

@@ -1,0 +1,7 @@
+import type { z } from 'zod';
+
+/** What is wrong first, and where: `sections.0.title: ...`. */
+export function firstIssue(error: z.ZodError): string {
+  const { path, message } = error.issues[0]!;
+  return `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`;
+}

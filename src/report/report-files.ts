@@ -1,0 +1,112 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { z } from 'zod';
+import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { type Report, type ReportContent, reportContent } from './content.ts';
+import { firstIssue } from './issue.ts';
+import { writeAllAtomically } from './run-folder.ts';
+import { runRecord } from './run-record.ts';
+import { reportOf } from './run-report.ts';
+
+/** Where a run's folder keeps its pictures. */
+const FIGURES = 'figures';
+
+/**
+ * Writes a report into a folder: `report.html`, `report.json` and, in `figures/`, each figure as SVG, PNG and JSON. If the disk
+ * is full, what was there before stays as it was.
+ *
+ * @returns the files' paths within the folder
+ * @throws ArgumentError when the content is not what a report takes; FileError
+ */
+export async function writeReport(folder: string, content: ReportContent): Promise<string[]> {
+  const report = checkReport(content);
+  // Vega takes most of a second to load, which no command should wait for that draws nothing.
+  const { drawFigure, renderPng } = await import('./draw.ts');
+  const { reportPage } = await import('./html.ts');
+  const drawings = new Map<string, Awaited<ReturnType<typeof drawFigure>>>();
+  const files: [string, string | Uint8Array][] = [];
+  for (const { blocks } of report.sections) {
+    for (const block of blocks) {
+      if (block.type !== 'figure') continue;
+      const { figure } = block;
+      const drawing = await drawFigure(figure);
+      drawings.set(figure.name, drawing);
+      files.push(
+        [join(FIGURES, `${figure.name}.svg`), drawing.svg],
+        [join(FIGURES, `${figure.name}.png`), renderPng(drawing.svg)],
+        [join(FIGURES, `${figure.name}.json`), jsonText(figure)],
+      );
+    }
+  }
+  files.push(['report.json', jsonText(report)], ['report.html', reportPage(report, drawings)]);
+  writeAllAtomically(folder, files);
+  return files.map(([name]) => name);
+}
+
+const jsonText = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
+
+/** The content with its defaults. @throws ArgumentError where it is not what a report takes */
+export function checkReport(content: ReportContent): Report {
+  // As it will be read back: NaN and Infinity become null, and nothing but plain data is left.
+  const { success, data, error } = reportContent.safeParse(JSON.parse(JSON.stringify(content)));
+  if (!success) throw new ArgumentError(`a report cannot be made of this: ${firstIssue(error)}`);
+  const names = data.sections.flatMap(({ blocks }) =>
+    blocks.flatMap((b) => (b.type === 'figure' ? b.figure.name : [])),
+  );
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new ArgumentError(`a report cannot be made of this: two figures are called ${twice}`);
+  return data;
+}
+
+/**
+ * What a run's folder says: its `report.json` or, where there is none yet, its `run.json`.
+ * @param path the folder, or one of the two files
+ * @throws FileError when there is none; DataError when it is cut short, from another program or another version
+ */
+export function readReport(path: string): { folder: string; report: Report } {
+  if (!existsSync(path)) {
+    throw new FileError(
+      `there is no ${path}. Give the folder of a run, such as those \`npx tilegrad run\` leaves in runs/.`,
+    );
+  }
+  const isFolder = statSync(path).isDirectory();
+  const folder = isFolder ? path : dirname(path);
+  const candidates = isFolder ? ['report.json', 'run.json'].map((name) => join(path, name)) : [path];
+  const file = candidates.find((candidate) => existsSync(candidate));
+  if (file === undefined) {
+    throw new FileError(`${path} holds neither report.json nor run.json, so it is not the folder of a run`);
+  }
+  const parsed = parseFile(file);
+  const isReport = basename(file) === 'report.json' || (parsed as { kind?: unknown })?.kind === 'tilegrad-report';
+  if (isReport) return { folder, report: checkFile(file, parsed, reportContent, 'report') };
+  return { folder, report: checkReport(reportOf(checkFile(file, parsed, runRecord, 'run record'))) };
+}
+
+function parseFile(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new FileError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(
+      `${file} is not JSON, or cut short: ${(cause as Error).message}. A file that was copied may be copied again; else run the experiment again.`,
+      { cause },
+    );
+  }
+}
+
+function checkFile<T extends z.ZodType>(file: string, value: unknown, schema: T, what: string): z.output<T> {
+  const { success, data, error } = schema.safeParse(value);
+  if (success) return data;
+  const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
+  if (typeof version === 'number' && version !== 1) {
+    throw new DataError(
+      `${file} is a ${what} of version ${version}; this tilegrad reads version 1. Use the tilegrad that wrote it.`,
+    );
+  }
+  throw new DataError(`${file} is not a ${what} of tilegrad: ${firstIssue(error)}`);
+}

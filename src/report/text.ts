@@ -1,0 +1,96 @@
+import { unique } from './arrays.ts';
+import type { Block, Report } from './content.ts';
+import { wrap } from './escape.ts';
+import { meanCurve } from './figures/curves.ts';
+import type { FigureOf } from './figures/schema.ts';
+import { adapterText, duration } from './format.ts';
+import { cellText, comparisonTable, figureColumns, table } from './tables.ts';
+
+const BARS = '▁▂▃▄▅▆▇█';
+const MOST_BARS = 40;
+/** Characters: a terminal breaks lines without regard for columns. */
+const WIDEST_CELL = 40;
+
+/** A curve in one line of text, from its lowest value to its highest. What is not finite is a gap. */
+export function sparkline(values: readonly (number | null)[]): string {
+  const step = Math.max(1, Math.ceil(values.length / MOST_BARS));
+  const shown = values.filter((_, i) => i % step === 0 || i === values.length - 1);
+  const finite = shown.filter((value): value is number => value !== null && Number.isFinite(value));
+  const low = Math.min(...finite);
+  const span = Math.max(...finite) - low || 1;
+  return shown
+    .map((value) => (value === null || !Number.isFinite(value) ? ' ' : BARS[Math.round(((value - low) / span) * 7)]!))
+    .join('');
+}
+
+const short = (value: number) => String(Number(value.toPrecision(4)));
+
+/** More runs than this are told by their mean. */
+const MOST_RUNS = 4;
+
+/** A line a series: its mean over the runs as a sparkline, and where it begins and ends. A few unlike runs get a line each. */
+function curvesText(figure: FigureOf<'curves'>): string {
+  const names = unique(figure.lines.map(({ series }) => series));
+  const runs = unique(figure.lines.map(({ run }) => run));
+  const each = figure.show === 'each' && runs.length > 1 && runs.length <= MOST_RUNS;
+  const curves = each
+    ? runs.flatMap((run) => names.map((name) => ({ name: `${run}, ${name}`, points: meanCurve(figure, name, run) })))
+    : names.map((name) => ({ name, points: meanCurve(figure, name) }));
+  const width = Math.max(...curves.map(({ name }) => name.length));
+  const lines = curves.flatMap(({ name, points }) => {
+    const [first, last] = [points[0], points.at(-1)];
+    if (!first || !last) return [];
+    return `  ${name.padEnd(width)}  ${sparkline(points.map(({ y }) => y))}  ${short(first.y)} → ${short(last.y)}`;
+  });
+  const mean = runs.length > 1 && !each ? `, mean of ${runs.length} runs` : '';
+  return [`${figure.y.label} over ${figure.x.label}${mean}`, ...lines].join('\n');
+}
+
+/** The text of a block; empty for what only a picture can show. */
+function blockText(block: Block, id: string): string {
+  switch (block.type) {
+    case 'text':
+      return block.text;
+    case 'comparison':
+      return comparisonTable(block.caption || id, block.rows);
+    case 'table': {
+      const drawn = table(
+        block.head,
+        block.rows.map((row) =>
+          block.head.map((_, column) => wrap(cellText(row[column] ?? null), WIDEST_CELL).join('\n')),
+        ),
+        figureColumns(block.head, block.rows),
+      );
+      return block.caption ? `${block.caption}\n${drawn}` : drawn;
+    }
+    case 'figure':
+      return block.figure.type === 'curves' ? curvesText(block.figure) : '';
+    case 'preformatted':
+      return '';
+  }
+}
+
+/** What was cut, as a list; empty when nothing was. */
+export function reducedText(reduced: readonly string[]): string {
+  if (reduced.length === 0) return '';
+  return `Not like for like with the published figures:\n${reduced.map((note) => `  - ${note}`).join('\n')}`;
+}
+
+/** The figures of a report for a terminal: curves as sparklines, tables, what was cut. */
+export function resultsText(report: Report): string {
+  const blocks = report.sections.flatMap(({ blocks }) => blocks.map((block) => blockText(block, report.id)));
+  return [...blocks, reducedText(report.reduced)].filter((text) => text !== '').join('\n\n');
+}
+
+/** A report in short, for a terminal. */
+export function reportText(report: Report): string {
+  const status = report.status === 'finished' ? '' : ` (${report.status})`;
+  const about = report.provenance.map(({ adapter, seconds, command }) =>
+    [`Ran on ${adapterText(adapter)}${seconds === null ? '' : ` in ${duration(seconds)}`}.`, `Again: ${command}`].join(
+      '\n',
+    ),
+  );
+  return [`${report.id}: ${report.title}${status}`, report.question.join('\n'), resultsText(report), ...about].join(
+    '\n\n',
+  );
+}

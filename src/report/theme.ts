@@ -1,0 +1,85 @@
+/** A colour on white paper, and what stands for it on a dark screen. */
+type Tone = { light: string; dark: string };
+
+/** Everything that is drawn takes its colours from here: a page turns them dark by rewriting these and no others. */
+export const tones = {
+  paper: { light: '#ffffff', dark: '#171b21' },
+  ink: { light: '#2b333b', dark: '#d8dee5' },
+  faint: { light: '#5b6570', dark: '#9aa6b2' },
+  axis: { light: '#9aa3ad', dark: '#67727e' },
+  grid: { light: '#e8ebee', dark: '#2a3139' },
+  panel: { light: '#f3f5f7', dark: '#20262d' },
+} satisfies Record<string, Tone>;
+
+/** Colours of series, runs and groups, in this order. Neighbours differ in brightness too. */
+export const series: readonly Tone[] = [
+  { light: '#1f6fb4', dark: '#6cb2f2' },
+  { light: '#d9541e', dark: '#ff9663' },
+  { light: '#2a8c4a', dark: '#63cf86' },
+  { light: '#8e44ad', dark: '#cf94ea' },
+  { light: '#b8860b', dark: '#e6bd4a' },
+  { light: '#c2185b', dark: '#ff7fae' },
+  { light: '#00838f', dark: '#4fd1dc' },
+  { light: '#6d4c41', dark: '#c9a394' },
+  { light: '#7a8a99', dark: '#a9b8c6' },
+  { light: '#3f3d9e', dark: '#a3a1ff' },
+];
+
+/** The colour of item `index`; they repeat after the last one. */
+export const seriesColour = (index: number): string => series[index % series.length]!.light;
+
+export const font = 'Open Sans';
+export const fontFamily = `${font}, sans-serif`;
+
+/** Rules that give the drawings on a page their dark colours. They win over the attributes an SVG has them in. */
+export function darkRules(selector: string): string {
+  return [...Object.values(tones), ...series]
+    .flatMap(({ light, dark }) =>
+      ['fill', 'stroke'].map((property) => `${selector} [${property}="${light}"]{${property}:${dark}}`),
+    )
+    .join('\n');
+}
+
+/** Vega-Lite's looks. */
+export const vegaConfig = {
+  // A drawing has one description of its own; one for each mark would make it several times as large.
+  aria: false,
+  font: fontFamily,
+  background: tones.paper.light,
+  title: {
+    fontSize: 15,
+    fontWeight: 600,
+    color: tones.ink.light,
+    subtitleFontSize: 12,
+    subtitleColor: tones.faint.light,
+    subtitlePadding: 5,
+    anchor: 'start',
+    frame: 'group',
+    offset: 14,
+  },
+  axis: {
+    labelFontSize: 11,
+    titleFontSize: 12,
+    titleFontWeight: 600,
+    titlePadding: 8,
+    gridColor: tones.grid.light,
+    domainColor: tones.axis.light,
+    tickColor: tones.axis.light,
+    labelColor: tones.ink.light,
+    titleColor: tones.ink.light,
+    labelLimit: 160,
+  },
+  legend: {
+    title: null,
+    orient: 'top',
+    // Below each other: side by side they would squeeze the plot.
+    layout: { top: { direction: 'vertical', anchor: 'start' } },
+    labelFontSize: 12,
+    labelColor: tones.ink.light,
+    symbolStrokeWidth: 3,
+    symbolSize: 160,
+    labelLimit: 200,
+    columnPadding: 14,
+  },
+  view: { stroke: null },
+} as const;

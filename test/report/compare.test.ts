@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { compareReports } from '../../src/report/compare.ts';
+import type { ReportContent } from '../../src/report/content.ts';
+import { drawFigure } from '../../src/report/draw.ts';
+import { checkReport } from '../../src/report/report-files.ts';
+import { resultsText } from '../../src/report/text.ts';
+import { content, figures } from './samples.ts';
+
+function run(name: string, change: (content: ReportContent) => void = () => {}) {
+  const own = content();
+  change(own);
+  return { name, report: checkReport(own) };
+}
+
+/** The same with another accuracy, other curves and another seed. */
+const better = run('second', (own) => {
+  const [comparison] = own.sections[0]!.blocks;
+  if (comparison!.type === 'comparison') comparison!.rows[1]!.ours = 0.7;
+  const [block] = own.sections[1]!.blocks;
+  const { lines } = figures.curves;
+  const figure = { ...figures.curves, lines: lines.map((line) => ({ ...line, y: line.y.map((v) => v! + 0.1) })) };
+  if (block!.type === 'figure') block!.figure = figure;
+  own.provenance[0]!.seeds = [7];
+});
+
+test('two runs stand side by side with their difference; what they share is left out', () => {
+  const { sections } = compareReports([run('first'), better]);
+  const [table] = sections[0]!.blocks;
+  expect(table).toMatchObject({ type: 'table', head: ['', 'published', 'first', 'second', 'difference'] });
+  const rows = new Map((table as { rows: string[][] }).rows.map(([label, ...cells]) => [label!, cells]));
+  expect(rows.get('training accuracy')).toEqual(['0.6000', '0.6200', '0.7000', '+8.00 points']);
+  expect(rows.get('error')).toEqual(['0.01 to 0.04', '0.02', '0.02', 'equal']);
+  expect(rows.get('seeds')).toEqual(['', '1 to 3, 3 runs', '7', '']);
+  expect(rows.has('adapter')).toBe(false);
+});
+
+test('their curves and bars are in one drawing; of what is the same there is one', async () => {
+  const compared = checkReport(compareReports([run('first'), better]));
+  const drawn = compared.sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? [block.figure] : []));
+  expect(drawn.map(({ name }) => name)).toEqual(['accuracy', 'confusion', 'gini', 'weights', 'filters', 'model']);
+  const [curves, , bars] = drawn;
+  expect(curves).toMatchObject({ show: 'each', published: figures.curves.published });
+  expect((curves as typeof figures.curves).lines.map((line) => line.run)).toEqual([
+    'first',
+    'first',
+    'second',
+    'second',
+  ]);
+  expect((bars as typeof figures.bars).bars).toHaveLength(2 * figures.bars.bars.length);
+  const { svg } = await drawFigure(curves!);
+  for (const name of ['first', 'second']) expect(svg).toContain(`>${name}<`);
+});
+
+test('figures that differ and cannot share a drawing follow each other under their own names', () => {
+  const other = run('second', (own) => {
+    for (const block of own.sections[1]!.blocks) {
+      if (block.type === 'figure' && block.figure.type === 'confusion')
+        block.figure = { ...block.figure, title: 'mine' };
+    }
+  });
+  const { sections } = compareReports([run('first'), other]);
+  const names = sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? [block.figure.name] : []));
+  expect(names).toEqual(expect.arrayContaining(['run-1-confusion', 'run-2-confusion']));
+});
+
+test('three runs have no difference; runs without common figures have a table with gaps', () => {
+  const bare = run('third', (own) => own.sections.splice(0));
+  const compared = checkReport(compareReports([run('first'), better, bare]));
+  const [table] = compared.sections[0]!.blocks;
+  expect(table).toMatchObject({ head: ['', 'published', 'first', 'second', 'third'] });
+  expect((table as { rows: string[][] }).rows).toContainEqual(['training accuracy', '0.6000', '0.6200', '0.7000', '']);
+  expect(compared.reduced).toHaveLength(3);
+  expect(compared.provenance.map(({ settings }) => settings.Run)).toEqual(['first', 'second', 'third']);
+  expect(resultsText(compared)).toContain('third');
+});

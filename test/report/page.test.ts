@@ -1,0 +1,132 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { ReportContent } from '../../src/report/content.ts';
+import { type Drawing, drawFigure } from '../../src/report/draw.ts';
+import { escapeText } from '../../src/report/escape.ts';
+import { seedsText } from '../../src/report/format.ts';
+import { reportPage } from '../../src/report/html.ts';
+import { checkReport } from '../../src/report/report-files.ts';
+import { series, tones } from '../../src/report/theme.ts';
+import { content, figures, nasty } from './samples.ts';
+
+async function pageOf(report: ReportContent): Promise<string> {
+  const drawings = new Map<string, Drawing>();
+  for (const figure of Object.values(figures)) drawings.set(figure.name, await drawFigure(figure));
+  return reportPage(checkReport(report), drawings);
+}
+
+let page = '';
+beforeAll(async () => {
+  page = await pageOf(content());
+});
+
+/** Every tag's name. */
+const tags = (html: string) => [...html.matchAll(/<([a-zA-Z][\w-]*)/g)].map((match) => match[1]!.toLowerCase());
+
+test('holds the question, what was reduced, every table, every figure and what was run', () => {
+  for (const text of [
+    '-10.00 points',
+    '0.5000 (sd 0.0100, 3 runs)',
+    '0.01 to 0.04',
+    'not within 2 points of the published figure',
+    'software adapter: the kernels run on the CPU',
+    '1 to 3, 3 runs',
+    '1 min 02 s',
+    'node 20.19.0',
+    `What about ${escapeText(nasty)}?`,
+    `<li>one image of ${escapeText(nasty)}</li>`,
+    `npx tilegrad run T1 --data ${escapeText(`'${nasty}'`)}`,
+  ]) {
+    expect(page).toContain(text);
+  }
+  for (const { name } of Object.values(figures)) expect(page).toContain(`<figure id="${name}">`);
+});
+
+test('loads nothing: no script, no address, and a policy that forbids both', () => {
+  expect(page).not.toMatch(/https?:|\bfile:|\/\/[a-z]+\./i);
+  expect(page).not.toMatch(/@import|@font-face/);
+  expect(tags(page)).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/^(script|link|iframe|object|embed|img|base)$/)]),
+  );
+  for (const [, target] of page.matchAll(/(?:href|src)="([^"]*)"/g))
+    expect(target).toMatch(/^(#s\d+$|data:image\/png;base64,)/);
+  for (const [, target] of page.matchAll(/url\(([^)]*)\)/g)) expect(target).toMatch(/^['"]?#/);
+  expect(page).toContain(`content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"`);
+});
+
+test('escapes every word it is given, wherever it stands', () => {
+  expect(page).not.toContain('<img');
+  // As markup the attribute would stand in a tag that it opened itself.
+  const inTags = [...page.matchAll(/<[a-z][^<>]*>/gi)].map(([tag]) => tag.replaceAll(/"[^"]*"/g, '""'));
+  expect(inTags.filter((tag) => /onerror|src=x/.test(tag))).toEqual([]);
+  expect(page.split('onerror').length).toBeGreaterThan(20);
+});
+
+test('tags are closed in the order in which they were opened', () => {
+  const open: string[] = [];
+  const empty = new Set(['meta', 'br', 'hr', 'input']);
+  for (const [tag, slash, name, selfClosed] of page.matchAll(
+    /<(\/?)([a-zA-Z][\w-]*)(?:"[^"]*"|'[^']*'|[^'">])*?(\/?)>/g,
+  )) {
+    if (slash) expect([tag, open.pop()]).toEqual([tag, name]);
+    else if (!selfClosed && !empty.has(name!)) open.push(name!);
+  }
+  expect(open).toEqual([]);
+});
+
+test('ids are its own, and references find them', () => {
+  const ids = [...page.matchAll(/\sid="([^"]*)"/g)].map((match) => match[1]!);
+  expect(new Set(ids).size).toBe(ids.length);
+  const wanted = [...page.matchAll(/(?:href="#|aria-labelledby="|url\(['"]?#)([\w-]+)/g)].map((match) => match[1]!);
+  expect(wanted.filter((id) => !ids.includes(id))).toEqual([]);
+});
+
+test('is dark where the system is: every colour that drawings use on paper has a rule', () => {
+  const dark = page.slice(page.indexOf('@media (prefers-color-scheme:dark)'), page.indexOf('*{box-sizing'));
+  for (const { light, dark: there } of [...Object.values(tones), ...series]) {
+    expect(dark).toContain(`[fill="${light}"]{fill:${there}}`);
+    expect(dark).toContain(`[stroke="${light}"]{stroke:${there}}`);
+  }
+  const known = new Set([...Object.values(tones), ...series].map(({ light }) => light));
+  // A confusion matrix fades its two colours to the paper; white stands on full ones. These hold in light and dark.
+  for (const colour of ['#2268a6', '#c4501f', '#fdfdfe']) known.add(colour);
+  const used = [...page.matchAll(/(?:fill|stroke)="(#[0-9a-f]+)"/g)].map((match) => match[1]!);
+  expect(used.length).toBeGreaterThan(50);
+  expect([...new Set(used)].filter((colour) => !known.has(colour))).toEqual([]);
+});
+
+test('fits a phone: narrow drawings, and boxes that scroll for what is wide', () => {
+  expect(page).toContain('width=device-width');
+  expect(page).toMatch(/@media \(max-width:640px\)\{\.wide\{display:none\}\.narrow\{display:block\}/);
+  expect(page.match(/<div class="fits narrow">/g)).toHaveLength(4);
+  // Tables, preformatted text, confusion matrix and model.
+  expect(page.match(/<div class="scroll" tabindex="0" role="region" aria-label="/g)).toHaveLength(5);
+  expect(page.match(/<table>/g)).toHaveLength(2);
+});
+
+test('every drawing has words that stand for it', () => {
+  const drawings = page.match(/<svg [^>]*>/g)!;
+  expect(drawings).toHaveLength(10);
+  for (const svg of drawings) expect(svg).toMatch(/role="img" aria-label="[^"]{30,}"/);
+});
+
+test('stays small', () => {
+  expect(page.length).toBeLessThan(200_000);
+});
+
+describe('states', () => {
+  test.each([
+    ['finished', null],
+    ['interrupted', 'Interrupted: this is what was done until then.'],
+    ['failed', 'Ended by an error'],
+    ['running', 'Still running'],
+  ] as const)('%s', async (status, text) => {
+    const drawn = await pageOf({ ...content(), status, reduced: [] });
+    if (text) expect(drawn).toContain(text);
+    else expect(drawn).not.toContain('class="state"');
+    expect(drawn).not.toContain('What was reduced');
+  });
+});
+
+test('seeds in words', () => {
+  expect([[1], [1, 5], [4, 5, 6], [1, 3, 5]].map(seedsText)).toEqual(['1', '1, 5', '4 to 6, 3 runs', '1, 3, 5']);
+});
