@@ -37,7 +37,7 @@ export function input(shape: Shape): SymbolicTensor {
 export interface PlannedLayer {
   layer: Layer;
   name: string;
-  /** Names of the layers that feed it; none for the model's input. */
+  /** Names of the layers that feed it; `input` for the model's own. */
   inbound: readonly string[];
   outputShape: Shape;
   weights: readonly WeightSpec[];
@@ -91,7 +91,7 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     layers: layers.map(({ layer, at }, i) => ({
       layer,
       name: names[i]!,
-      inbound: at.source!.inputs.flatMap((one) => (one.source ? names[indexOf(layers, one.source.layer)]! : [])),
+      inbound: at.source!.inputs.map((one) => (one === from ? 'input' : names[indexOf(layers, one.source!.layer)]!)),
       outputShape: at.shape,
       weights: at.source!.weights,
     })),

@@ -29,7 +29,7 @@ export function summaryTable(name: string, graph: Graph, specs: readonly WeightS
     `${name} (${layer.kind})`,
     `(None${outputShape.map((n) => `, ${n}`).join('')})`,
     counted(weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
-    ...(branches ? [inbound.join(', ') || 'input'] : []),
+    ...(branches ? [inbound.join(', ')] : []),
   ];
   const rows = graph.layers.map(row);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)) + 3);

@@ -51,7 +51,7 @@ test('summary shows the branches', () => {
   const row = (start: string) => lines.find((line) => line.startsWith(start))!.split(/ {2,}/);
   expect(row('Layer')).toEqual(['Layer (type)', 'Output Shape', 'Param #', 'Connected to']);
   expect(row('inner')).toEqual(['inner (Conv2D)', '(None, 6, 6, 3)', '84', 'input']);
-  expect(row('add')).toEqual(['add (Add)', '(None, 6, 6, 3)', '0', 'inner']);
+  expect(row('add')).toEqual(['add (Add)', '(None, 6, 6, 3)', '0', 'input, inner']);
   expect(row('dense')).toEqual(['dense (Dense)', '(None, 4)', '436', 'flatten']);
   expect(lines.at(-3)).toBe('Total params: 520 (2.03 KB)');
 });
