@@ -1,6 +1,6 @@
-// y[i, c] = 1 where labels[i] = c, else 0; a label that is no class gives a row of zeros. Memory-bound.
+// y[i, c] = 1 where labels[i] = first + c, else 0; a label outside of these classes gives a row of zeros. Memory-bound.
 //   models folded into the labels: labels [size / C], y [size / C, C]
-struct Params { size: u32, classes: u32 }
+struct Params { size: u32, classes: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -11,5 +11,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let i = (group.y * groups.x + group.x) * 64u + local;
   if (i >= p.size) { return; }
   let row = i / p.classes;
-  y[i] = select(0.0, 1.0, labels[row] == i - row * p.classes);
+  y[i] = select(0.0, 1.0, labels[row] == p.first + i - row * p.classes);
 }

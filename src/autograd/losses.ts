@@ -1,15 +1,19 @@
 import { checkOptions, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { sameShape, showShape } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
 import { checkSameShape } from '../kernels/run.ts';
 import { arrayOf } from './arguments.ts';
+import { oneHot } from './gather.ts';
 import { abs, add, clip, div, log, mul, neg, softplus, square, sub } from './pointwise.ts';
 import { mean, sum } from './reduce.ts';
+import { reshape } from './reshape.ts';
 import { logSoftmax, softmaxCrossEntropy } from './softmax.ts';
 import { Tensor } from './tensor.ts';
 
 // Losses as functions of tensors, composed of operators, so their gradients are the operators'. Each gives the mean over
-// the batch, shape []. Targets are f32 of the output's shape, except where labels are asked for.
+// the batch, shape []. Targets are f32 of the output's shape, except where labels are asked for. With `sampleWeight` [N] each
+// sample's loss is multiplied by its weight before the mean, whose divisor stays the number of samples, as in Keras.
 
 /** Keras's `backend.epsilon()`: probabilities are kept this far from 0 and 1 before the logarithm. */
 const EPSILON = 1e-7;
@@ -18,7 +22,12 @@ function checkPair(name: string, output: Tensor, target: Tensor): void {
   checkSameShape(name, arrayOf(name, 'the output', output), arrayOf(name, 'the target', target));
 }
 
-export interface CrossentropyOptions {
+export interface LossOptions {
+  /** A factor for each sample, f32 [N]. */
+  sampleWeight?: Tensor | null;
+}
+
+export interface CrossentropyOptions extends LossOptions {
   /** Whether the output is logits. Default false: probabilities. */
   fromLogits?: boolean;
   /** The share of each target that is spread evenly over the classes, 0 to 1. Default 0. */
@@ -28,14 +37,14 @@ export interface CrossentropyOptions {
 /** The options with their defaults. @throws ArgumentError */
 export function crossentropyOptions(name: string, options: CrossentropyOptions): Required<CrossentropyOptions> {
   checkOptions(name, options);
-  const { fromLogits = false, labelSmoothing = 0 } = options;
+  const { fromLogits = false, labelSmoothing = 0, sampleWeight = null } = options;
   if (typeof fromLogits !== 'boolean') {
     throw new ArgumentError(`${name}: fromLogits must be true or false, but is ${show(fromLogits)}`);
   }
   if (typeof labelSmoothing !== 'number' || !(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ArgumentError(`${name}: labelSmoothing must be a number from 0 to 1, but is ${show(labelSmoothing)}`);
   }
-  return { fromLogits, labelSmoothing };
+  return { fromLogits, labelSmoothing, sampleWeight };
 }
 
 /** @throws ArgumentError unless `delta` is a positive number */
@@ -54,23 +63,37 @@ function smooth(target: Tensor, smoothing: number, classes: number): Tensor {
 
 const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [], value, { models: like.models }));
 
+/** The mean of values [N, ...], each multiplied by its sample's weight where there are weights. */
+function average(name: string, values: Tensor, weight: Tensor | null | undefined): Tensor {
+  if (!weight) return mean(values);
+  const samples = values.shape.slice(0, 1);
+  if (!sameShape(arrayOf(name, 'sampleWeight', weight).shape, samples)) {
+    throw new ShapeError(
+      `${name}: sampleWeight must have one weight a sample, shape ${showShape(samples)}, but has ${showShape(weight.shape)}`,
+    );
+  }
+  return mean(mul(values, reshape(weight, [...samples, ...values.shape.slice(1).map(() => 1)])));
+}
+
 /** Mean of (target - output)^2 over all elements. @throws ShapeError, ArgumentError */
-export function meanSquaredError(output: Tensor, target: Tensor): Tensor {
+export function meanSquaredError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkOptions('meanSquaredError', options);
   checkPair('meanSquaredError', output, target);
-  return mean(square(sub(output, target)));
+  return average('meanSquaredError', square(sub(output, target)), options.sampleWeight);
 }
 
 /** Mean of |target - output| over all elements. @throws ShapeError, ArgumentError */
-export function meanAbsoluteError(output: Tensor, target: Tensor): Tensor {
+export function meanAbsoluteError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkOptions('meanAbsoluteError', options);
   checkPair('meanAbsoluteError', output, target);
-  return mean(abs(sub(output, target)));
+  return average('meanAbsoluteError', abs(sub(output, target)), options.sampleWeight);
 }
 
 /**
  * Mean of e^2 / 2 where the error e = |target - output| is at most delta, and delta (e - delta / 2) beyond (Huber 1964).
  * @throws ShapeError, ArgumentError
  */
-export function huber(output: Tensor, target: Tensor, options: { delta?: number } = {}): Tensor {
+export function huber(output: Tensor, target: Tensor, options: LossOptions & { delta?: number } = {}): Tensor {
   checkOptions('huber', options);
   const delta = checkDelta('huber', options.delta ?? 1);
   checkPair('huber', output, target);
@@ -78,7 +101,8 @@ export function huber(output: Tensor, target: Tensor, options: { delta?: number 
   const near = clip(error, { max: delta });
   // With q = min(e, delta) both branches are q^2 / 2 + delta (e - q).
   const half = scalar(output, 0.5);
-  return mean(add(mul(square(near), half), mul(sub(error, near), scalar(output, delta))));
+  const values = add(mul(square(near), half), mul(sub(error, near), scalar(output, delta)));
+  return average('huber', values, options.sampleWeight);
 }
 
 /**
@@ -88,13 +112,16 @@ export function huber(output: Tensor, target: Tensor, options: { delta?: number 
  * @throws ShapeError, ArgumentError
  */
 export function binaryCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
-  const { fromLogits, labelSmoothing } = crossentropyOptions('binaryCrossentropy', options);
+  const name = 'binaryCrossentropy';
+  const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('binaryCrossentropy', output, target);
   const one = scalar(output, 1);
   const t = smooth(target, labelSmoothing, 2);
-  if (fromLogits) return mean(add(mul(t, softplus(neg(output))), mul(sub(one, t), softplus(output))));
+  if (fromLogits) {
+    return average(name, add(mul(t, softplus(neg(output))), mul(sub(one, t), softplus(output))), sampleWeight);
+  }
   const p = clip(output, { min: EPSILON, max: 1 - EPSILON });
-  return neg(mean(add(mul(t, log(p)), mul(sub(one, t), log(sub(one, p))))));
+  return neg(average(name, add(mul(t, log(p)), mul(sub(one, t), log(sub(one, p)))), sampleWeight));
 }
 
 /**
@@ -103,13 +130,14 @@ export function binaryCrossentropy(output: Tensor, target: Tensor, options: Cros
  * @throws ShapeError, ArgumentError
  */
 export function categoricalCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
-  const { fromLogits, labelSmoothing } = crossentropyOptions('categoricalCrossentropy', options);
+  const name = 'categoricalCrossentropy';
+  const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('categoricalCrossentropy', output, target);
   const t = smooth(target, labelSmoothing, target.shape.at(-1) ?? 1);
   const logs = fromLogits
     ? logSoftmax(output)
     : log(clip(div(output, sum(output, { axis: -1, keepDims: true })), { min: EPSILON, max: 1 - EPSILON }));
-  return neg(mean(sum(mul(t, logs), { axis: -1 })));
+  return neg(average(name, sum(mul(t, logs), { axis: -1 }), sampleWeight));
 }
 
 /**
@@ -120,12 +148,14 @@ export function categoricalCrossentropy(output: Tensor, target: Tensor, options:
 export function sparseCategoricalCrossentropy(
   output: Tensor,
   labels: Tensor,
-  options: { fromLogits?: boolean } = {},
+  options: LossOptions & { fromLogits?: boolean } = {},
 ): Tensor {
-  checkOptions('sparseCategoricalCrossentropy', options);
-  arrayOf('sparseCategoricalCrossentropy', 'the output', output);
-  return softmaxCrossEntropy(
-    options.fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON })),
-    labels,
-  );
+  const name = 'sparseCategoricalCrossentropy';
+  checkOptions(name, options);
+  arrayOf(name, 'the output', output);
+  const { fromLogits, sampleWeight } = options;
+  const logits = fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON }));
+  if (!sampleWeight) return softmaxCrossEntropy(logits, labels);
+  const target = oneHot(labels, logits.shape.at(-1) ?? 0);
+  return categoricalCrossentropy(logits, target, { fromLogits: true, sampleWeight });
 }

@@ -15,27 +15,24 @@ export interface EngineDevice {
   dispose(): void;
 }
 
-/** Samples that a model takes batches from. */
-export interface EngineData {
-  readonly size: number;
-}
-
 /** Images of one set on the device. */
-export interface EngineLoader extends EngineData {
+export interface EngineLoader {
+  readonly size: number;
   dispose(): void;
 }
 
 export interface EngineModel extends DrawnModel {
   build(device: EngineDevice, options: { seed: number }): unknown;
-  compile(options: { optimizer: unknown; loss: unknown; metrics?: string[] }): unknown;
+  compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly string[] }): unknown;
   summary(): string;
   countParams(): number;
+  /** Both take an `EngineLoader`, and a real model much else. */
   fit(
-    data: EngineData,
+    data: unknown,
     options?: {
       epochs?: number;
       batchSize?: number;
-      validationData?: EngineData;
+      validationData?: unknown;
       shuffle?: boolean;
       seed?: number;
       callbacks?: readonly Callback[];
@@ -43,9 +40,9 @@ export interface EngineModel extends DrawnModel {
     },
   ): Promise<History>;
   evaluate(
-    data: EngineData,
+    data: unknown,
     options: { batchSize?: number; signal?: AbortSignal },
-  ): Promise<{ loss: number; accuracy: number }>;
+  ): Promise<{ loss: number; accuracy?: number }>;
   dispose(): void;
 }
 

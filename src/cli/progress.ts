@@ -39,7 +39,7 @@ export class Progress implements Callback {
     const payload = {
       epoch: `${String(logs.epoch).padStart(String(logs.epochs).length)}/${logs.epochs}`,
       loss: logs.loss.toFixed(4),
-      accuracy: logs.accuracy.toFixed(4),
+      accuracy: (logs.accuracy ?? Number.NaN).toFixed(4),
       speed: count(logs.samplesPerSecond),
       left: clock(logs.secondsLeft),
     };

@@ -170,7 +170,7 @@ async function trainOne(session: Session, { model, buildSeconds }: BuiltModel, s
         progress,
         {
           onEpochEnd(logs) {
-            trained.history.push({ ...logs });
+            trained.history.push({ ...logs, accuracy: logs.accuracy ?? null });
             trained.timings.fitSeconds = since(fitStart);
             save();
           },
@@ -182,7 +182,8 @@ async function trainOne(session: Session, { model, buildSeconds }: BuiltModel, s
     trained.interrupted = history.interrupted;
     if (history.interrupted) return;
     const evaluateStart = performance.now();
-    trained.evaluation = await model.evaluate(test, { batchSize: settings.batchSize, signal });
+    const { loss, accuracy = null } = await model.evaluate(test, { batchSize: settings.batchSize, signal });
+    trained.evaluation = { loss, accuracy };
     trained.timings.evaluateSeconds = since(evaluateStart);
   } catch (error) {
     if (!(error instanceof AbortedError)) throw error;

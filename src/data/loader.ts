@@ -1,16 +1,21 @@
 import { Tensor } from '../autograd/tensor.ts';
+import { show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
-import { gatherImages, gatherLabels, type StoredImages } from '../kernels/gather.ts';
+import { type ByteTransform, channelTable, gatherImages, gatherLabels, type StoredSamples } from '../kernels/gather.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
+import { storeRows } from '../nn/stored-rows.ts';
 import type { ImageSet } from './types.ts';
 
 export interface ImageLoaderOptions {
-  /** A pixel p becomes scale * p + offset. Default 1 / 255 and 0: images in 0 .. 1. */
-  scale?: number;
-  offset?: number;
+  /**
+   * A pixel p becomes scale * p + offset, with a number for all or one for each channel. Default 1 / 255 and 0: images in
+   * 0 .. 1. See `scaleTo` and `standardization`.
+   */
+  scale?: number | readonly number[];
+  offset?: number | readonly number[];
 }
 
 /**
@@ -21,9 +26,11 @@ export class ImageLoader implements BatchSource {
   readonly size: number;
   readonly sampleShape: readonly [number, number, number];
   readonly classes: number;
-  private readonly images: StoredImages;
-  private readonly labels: DeviceArray;
-  private readonly transform: { scale: number; offset: number };
+  private readonly images: StoredSamples;
+  /** One class index an image, as in the set. */
+  readonly labels: Uint8Array;
+  private readonly storedLabels: DeviceArray;
+  private readonly transform: ByteTransform;
 
   /** @throws DataError for an empty set, labels out of range or counts that do not fit; OutOfMemoryError */
   constructor(
@@ -42,31 +49,28 @@ export class ImageLoader implements BatchSource {
     const bad = set.labels.findIndex((label) => label >= classes.length);
     if (bad >= 0)
       throw new DataError(`images: label ${set.labels[bad]} of image ${bad} is none of the ${classes.length} classes`);
-    this.transform = { scale: options.scale ?? 1 / 255, offset: options.offset ?? 0 };
-    if (!Number.isFinite(this.transform.scale) || !Number.isFinite(this.transform.offset)) {
-      throw new ArgumentError(
-        `images: scale and offset must be finite, but are ${this.transform.scale} and ${this.transform.offset}`,
-      );
-    }
+    this.transform = transformOf(device, options, shape[2]);
     this.size = size;
     this.sampleShape = shape;
     this.classes = classes.length;
-    this.images = store(device, set.images, size, bytes);
-    this.labels = DeviceArray.empty(device, [size], { dtype: 'u32' }).keep();
-    device.upload(this.labels.storage, Uint32Array.from(set.labels));
+    this.images = storeRows(device, set.images, size, bytes);
+    this.labels = set.labels;
+    this.storedLabels = DeviceArray.empty(device, [size], { dtype: 'u32' }).keep();
+    device.upload(this.storedLabels.storage, Uint32Array.from(set.labels));
   }
 
-  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; labels: Tensor } {
+  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor } {
     const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { models: order.models });
     const labels = DeviceArray.empty(this.device, [batch], { dtype: 'u32', models: order.models });
     gatherImages(this.images, order, state, x, this.transform);
-    gatherLabels(this.labels, order, state, labels);
-    return { x: new Tensor(x), labels: new Tensor(labels) };
+    gatherLabels(this.storedLabels, order, state, labels);
+    return { x: new Tensor(x), targets: new Tensor(labels) };
   }
 
   dispose(): void {
     for (const { words } of this.images.chunks) words.dispose();
-    this.labels.dispose();
+    this.storedLabels.dispose();
+    if ('table' in this.transform) this.transform.table.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -74,28 +78,31 @@ export class ImageLoader implements BatchSource {
   }
 }
 
-/** Uploads the images in as many buffers as the adapter's binding limit asks for, each image starting at a word. */
-function store(device: Device, images: Uint8Array, size: number, bytes: number): StoredImages {
-  const stride = Math.ceil(bytes / 4);
-  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const perChunk = Math.max(1, Math.floor(limit / (4 * stride)));
-  const chunks: StoredImages['chunks'] = [];
-  for (let first = 0; first < size; first += perChunk) {
-    const count = Math.min(perChunk, size - first);
-    const words = DeviceArray.empty(device, [count, stride], { dtype: 'u32' }).keep();
-    device.upload(
-      words.storage,
-      padded(images.subarray(first * bytes, (first + count) * bytes), count, bytes, 4 * stride),
-    );
-    chunks.push({ words, first, count });
+/** One number for all channels, or a table of those of each. @throws ArgumentError */
+function transformOf(
+  device: Device,
+  { scale = 1 / 255, offset = 0 }: ImageLoaderOptions,
+  channels: number,
+): ByteTransform {
+  for (const [what, value] of [
+    ['scale', scale],
+    ['offset', offset],
+  ] as const) {
+    const list = typeof value === 'number' ? [value] : value;
+    if (!Array.isArray(list) || !list.every((number) => Number.isFinite(number))) {
+      throw new ArgumentError(
+        `images: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
+      );
+    }
+    if (typeof value !== 'number' && list.length !== channels) {
+      throw new ArgumentError(`images: ${what} has ${list.length} numbers, but the images have ${channels} channels`);
+    }
   }
-  return { chunks, stride };
-}
-
-/** Rows of `bytes` bytes laid out `step` bytes apart. */
-function padded(rows: Uint8Array, count: number, bytes: number, step: number): Uint8Array<ArrayBuffer> {
-  if (bytes === step) return rows as Uint8Array<ArrayBuffer>;
-  const out = new Uint8Array(count * step);
-  for (let i = 0; i < count; i++) out.set(rows.subarray(i * bytes, (i + 1) * bytes), i * step);
-  return out;
+  if (typeof scale === 'number' && typeof offset === 'number') return { scale, offset };
+  const each = (value: number | readonly number[]) =>
+    typeof value === 'number' ? Array<number>(channels).fill(value) : value;
+  const values = channelTable(each(scale), each(offset));
+  const table = DeviceArray.empty(device, [values.length]).keep();
+  device.upload(table.storage, values);
+  return { table };
 }

@@ -48,11 +48,15 @@ export function gatherRowsGrad(
   return dx;
 }
 
-/** labels [...] -> f32 [..., classes], 1 at the label and 0 elsewhere. Memory-bound. @throws ArgumentError */
-export function oneHot(labels: DeviceArray, classes: number): DeviceArray {
+/**
+ * labels [...] -> f32 [..., classes], 1 at the label and 0 elsewhere, for the classes from `first` on. Memory-bound.
+ * @throws ArgumentError
+ */
+export function oneHot(labels: DeviceArray, classes: number, first = 0): DeviceArray {
   checkIndices('oneHot', 'labels', labels);
   const y = output(labels.device, [...labels.shape, classes], labels.models);
   const size = y.models * y.size;
-  runKernel(y.device, { name: 'one_hot', code: oneHotCode }, [size, classes], [labels, y], elementwise(size));
+  const params = [size, classes, first];
+  runKernel(y.device, { name: 'one_hot', code: oneHotCode }, params, [labels, y], elementwise(size));
   return y;
 }

@@ -1,30 +1,39 @@
 import imagesCode from '../../shaders/gather_images.wgsl';
+import channelsCode from '../../shaders/gather_images_channels.wgsl';
 import wholeImagesCode from '../../shaders/gather_images_vec4.wgsl';
 import labelsCode from '../../shaders/gather_labels.wgsl';
+import samplesCode from '../../shaders/gather_samples.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
 import storeBatchCode from '../../shaders/store_batch.wgsl';
 import type { DeviceArray } from './array.ts';
-import { elementwise, f32, runKernel, strided } from './run.ts';
+import { elementwise, f32, laned, lanesOf, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
 
-/** Images as bytes on the GPU, split where one buffer would pass the adapter's limit. */
-export interface StoredImages {
-  /** Each [count, stride] words; an image starts at a word, four bytes to the word. */
+/** Samples on the GPU, split where one buffer would pass the adapter's limit: images as bytes, or 32-bit words. */
+export interface StoredSamples {
+  /** Each [count, stride] words; a sample starts at a word, four bytes to the word. */
   chunks: { words: DeviceArray; first: number; count: number }[];
-  /** Words from one image to the next. */
+  /** Words from one sample to the next. */
   stride: number;
 }
+
+/** What happens to a byte: the same for all, or by channel (see `channelTable`). */
+export type ByteTransform = { scale: number; offset: number } | { table: DeviceArray };
 
 /**
  * Fills x [B, ...] with scale * byte + offset of the images that `order` [total] names from `state.batchStart` on. Memory-bound.
  */
 export function gatherImages(
-  images: StoredImages,
+  images: StoredSamples,
   order: DeviceArray,
   state: StepState,
   x: DeviceArray,
-  transform: { scale: number; offset: number },
+  transform: ByteTransform,
 ): void {
+  if ('table' in transform) {
+    gatherByChannels(images, order, state, x, transform.table);
+    return;
+  }
   const batch = x.shape[0]!;
   const size = x.size / batch;
   const source =
@@ -40,6 +49,57 @@ export function gatherImages(
       [Math.min(batch, 65535), 1, x.models],
       // Of all images only a batch's are read.
       { bytes: 4 * x.models * (batch * images.stride + batch + x.size) },
+    );
+  }
+}
+
+function gatherByChannels(
+  images: StoredSamples,
+  order: DeviceArray,
+  state: StepState,
+  x: DeviceArray,
+  table: DeviceArray,
+): void {
+  const batch = x.shape[0]!;
+  for (const { words, first, count } of images.chunks) {
+    runKernel(
+      x.device,
+      { name: 'gather_images_channels', code: stateCode + channelsCode },
+      [x.size / batch, images.stride, batch, order.size, first, count, table.size / 8],
+      [state.buffer, words, order, table, x],
+      [Math.ceil(images.stride / 64), Math.min(batch, 65535), x.models],
+    );
+  }
+}
+
+/**
+ * Scales and offsets of channels laid out as the kernel reads them, [period, 2, 4]: for each word of four bytes the four scales
+ * and the four offsets, until the channels come round again.
+ */
+export function channelTable(scale: readonly number[], offset: readonly number[]): Float32Array<ArrayBuffer> {
+  const channels = scale.length;
+  const period = channels % 4 === 0 ? channels / 4 : channels % 2 === 0 ? channels / 2 : channels;
+  const table = new Float32Array(8 * period);
+  for (let i = 0; i < 4 * period; i++) {
+    const [word, byte] = [Math.floor(i / 4), i % 4];
+    table[8 * word + byte] = scale[i % channels]!;
+    table[8 * word + 4 + byte] = offset[i % channels]!;
+  }
+  return table;
+}
+
+/** Fills y [B, ...] with the samples that `order` [total] names from `state.batchStart` on, bit for bit. Memory-bound. */
+export function gatherSamples(samples: StoredSamples, order: DeviceArray, state: StepState, y: DeviceArray): void {
+  const batch = y.shape[0]!;
+  const lanes = lanesOf(samples.stride);
+  const size = samples.stride / lanes;
+  for (const { words, first, count } of samples.chunks) {
+    runKernel(
+      y.device,
+      laned('gather_samples', stateCode + samplesCode, lanes),
+      [size, batch, order.size, first, count],
+      [state.buffer, words, order, y],
+      [Math.ceil(size / 8), Math.min(Math.ceil(batch / 8), 65535), y.models],
     );
   }
 }

@@ -1,7 +1,12 @@
+import accumulateLossCode from '../../shaders/accumulate_loss.wgsl';
 import accumulateMetricsCode from '../../shaders/accumulate_metrics.wgsl';
+import binaryHitsCode from '../../shaders/binary_hits.wgsl';
+import classesOfCode from '../../shaders/classes_of.wgsl';
+import confusionCode from '../../shaders/confusion.wgsl';
 import hitsCode from '../../shaders/hits.wgsl';
+import topKCode from '../../shaders/top_k.wgsl';
 import type { DeviceArray } from './array.ts';
-import { checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
+import { checkDType, checkRank, checkSameShape, commonModels, elementwise, f32, output, runKernel } from './run.ts';
 
 /** totals[r] += (loss * batch, hits, batch, 0): a batch joins the epoch's running totals. loss [], rowHit [N], totals [4]. */
 export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals: DeviceArray): void {
@@ -14,6 +19,12 @@ export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals
   );
 }
 
+/** The same for a batch of `rows` samples whose hits nobody counts. loss [], totals [4]. */
+export function accumulateLoss(loss: DeviceArray, rows: number, totals: DeviceArray): void {
+  const source = { name: 'accumulate_loss', code: accumulateLossCode };
+  runKernel(loss.device, source, [rows], [loss, totals], [1, 1, loss.models]);
+}
+
 /** 1 for each row whose first largest output is its label's, else 0: output [N,C], labels u32 [N] -> [N]. Memory-bound. */
 export function countHits(y: DeviceArray, labels: DeviceArray): DeviceArray {
   checkRank('hits', 'the output', y, 2, 'batch, classes');
@@ -21,4 +32,58 @@ export function countHits(y: DeviceArray, labels: DeviceArray): DeviceArray {
   const rows = hit.models * hit.size;
   runKernel(y.device, { name: 'hits', code: hitsCode }, [rows, y.shape[1]!], [y, labels, hit], elementwise(rows));
   return hit;
+}
+
+/** 1 for each row whose output is above `threshold` just where its target is 1: output and target [N,1] -> [N]. Memory-bound. */
+export function binaryHits(y: DeviceArray, target: DeviceArray, threshold: number): DeviceArray {
+  checkSameShape('hits', y, target);
+  const hit = output(y.device, [y.shape[0]!], commonModels('hits', [y, target]));
+  const rows = hit.models * hit.size;
+  const source = { name: 'binary_hits', code: binaryHitsCode };
+  runKernel(y.device, source, [rows, f32(threshold)], [y, target, hit], elementwise(rows));
+  return hit;
+}
+
+/**
+ * The class each row means, u32 [N]: of values [N,C] the first largest, of [N,1] 1 above `threshold`, else 0; 0xffffffff with a
+ * NaN. Memory-bound.
+ */
+export function classesOf(values: DeviceArray, threshold: number): DeviceArray {
+  checkRank('classesOf', 'the values', values, 2, 'batch, classes');
+  const [rows, columns] = [values.shape[0]!, values.shape[1]!];
+  const classes = output(values.device, [rows], values.models, undefined, 'u32');
+  const params = [values.models * rows, columns, f32(threshold)];
+  const source = { name: 'classes_of', code: classesOfCode };
+  runKernel(values.device, source, params, [values, classes], elementwise(values.models * rows));
+  return classes;
+}
+
+/** Adds a batch to a confusion matrix [C,C] (rows actual, columns predicted) at `counts[first ..]`; classes u32 [N]. Memory-bound. */
+export function countConfusion(
+  actual: DeviceArray,
+  predicted: DeviceArray,
+  counts: DeviceArray,
+  { classes, first = 0 }: { classes: number; first?: number },
+): void {
+  checkSameShape('confusion', actual, predicted);
+  checkDType('confusion', 'the counts', counts, 'u32');
+  const models = commonModels('confusion', [actual, predicted, counts]);
+  const source = { name: 'confusion', code: confusionCode };
+  const params = [actual.size, classes, first, counts.size];
+  runKernel(counts.device, source, params, [actual, predicted, counts], elementwise(actual.size, models));
+}
+
+/** Adds to `counts[at]` how many rows have their label among the k largest outputs: [N,C], labels u32 [N]. Memory-bound. */
+export function countTopK(
+  y: DeviceArray,
+  labels: DeviceArray,
+  counts: DeviceArray,
+  { k, at = 0 }: { k: number; at?: number },
+): void {
+  checkRank('topK', 'the output', y, 2, 'batch, classes');
+  checkDType('topK', 'the counts', counts, 'u32');
+  const models = commonModels('topK', [y, labels, counts]);
+  const source = { name: 'top_k', code: topKCode };
+  const params = [labels.size, y.shape[1]!, k, at, counts.size];
+  runKernel(counts.device, source, params, [y, labels, counts], elementwise(labels.size, models));
 }

@@ -10,11 +10,16 @@ export interface BatchSource {
   readonly size: number;
   /** Shape of one sample, without the batch. */
   readonly sampleShape: Shape;
-  /** Number of classes: labels are below it. */
-  readonly classes: number;
+  /** Number of classes where targets are labels, which are below it; null where they are numbers. */
+  readonly classes: number | null;
+  /** Shape of one sample's target where targets are numbers. */
+  readonly targetShape?: Shape | null;
+  /** The labels as the host knows them, if it does: what makes a class that a split leaves out an error. */
+  readonly labels?: ArrayLike<number> | null;
   /**
-   * Dispatches what fills a batch: samples `order[state.batchStart ..]`, `batch` of them. Called once for each recorded step;
-   * nothing in it may depend on the values in `order` or `state`, which change between runs.
+   * Dispatches what fills a batch: samples `order[state.batchStart ..]`, `batch` of them, and their targets, u32 [batch] for
+   * labels, f32 [batch, ...targetShape] for numbers, null where there are none. Called once for each recorded step; nothing in
+   * it may depend on the values in `order` or `state`, which change between runs.
    */
-  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; labels: Tensor };
+  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null };
 }

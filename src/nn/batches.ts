@@ -1,5 +1,5 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, show } from '../check.ts';
+import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
@@ -11,58 +11,74 @@ import type { Model } from './model.ts';
 /** Keras's default; with fewer samples, all of them. */
 const DEFAULT_BATCH = 32;
 
-/**
- * The batch size to use, once data and options are known to suit the model.
- * @throws ArgumentError, ShapeError when they do not
- */
-export function checkData(what: string, model: Model, data: BatchSource, options: { batchSize?: number } = {}): number {
-  if (typeof data?.batch !== 'function') {
-    throw new ArgumentError(`${what}: takes data such as an ImageLoader, but was given ${show(data)}`);
-  }
-  checkOptions(what, options);
-  const { batchSize = Math.min(DEFAULT_BATCH, data.size) } = options;
+/** The batch size to use for so many samples. @throws ArgumentError */
+export function checkBatchSize(
+  what: string,
+  samples: number,
+  batchSize: number = Math.min(DEFAULT_BATCH, samples),
+): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new ArgumentError(`${what}: batchSize must be a positive integer, but is ${show(batchSize)}`);
   }
-  if (batchSize > data.size) {
-    throw new ArgumentError(`${what}: a batch of ${batchSize} is larger than the data, which has ${data.size} samples`);
+  if (batchSize > samples) {
+    throw new ArgumentError(`${what}: a batch of ${batchSize} is larger than the data, which has ${samples} samples`);
   }
+  return batchSize;
+}
+
+/** @throws ArgumentError, ShapeError unless the model can take the samples */
+export function checkSource(what: string, model: Model, data: BatchSource): void {
   if (data.device !== model.device) throw new ArgumentError(`${what}: model and data are on different devices`);
   if (!sameShape(data.sampleShape, model.inputShape)) {
     throw new ShapeError(
       `${what}: the model expects samples of ${showShape(model.inputShape)}, but the data has ${showShape(data.sampleShape)}`,
     );
   }
-  return batchSize;
 }
 
-/** @throws ShapeError unless the model's output has a column for each class */
-export function checkClasses(what: string, model: Model, data: BatchSource): void {
-  if (!sameShape(model.outputShape, [data.classes])) {
-    throw new ShapeError(
-      `${what}: the data has ${data.classes} classes, so the model must end in [${data.classes}], but ends in ${showShape(model.outputShape)}`,
-    );
-  }
+/** What a step's uniform carries for the optimiser. */
+export interface StepValues {
+  step?: number;
+  stepSize?: number;
+  rate?: number;
 }
+
+/** A batch that is ready: called, it is submitted, and says how many samples it has. */
+export type Submit = (values?: StepValues) => number;
+
+/** The batches of some data, pass after pass, each through a recorded program. */
+export interface Feed {
+  readonly state: StepState;
+  /** Samples of a pass, where that is known before. */
+  readonly samples: number | null;
+  pass(): Iterable<Submit> | AsyncIterable<Submit>;
+  dispose(): void;
+}
+
+/** Dispatches the work on one batch. */
+export type Step = (batch: { x: Tensor; targets: Tensor | null }) => void;
 
 /**
  * One pass after another over a data set in batches: the order of the samples on the GPU, the step's uniform, and a
  * recorded program for each batch size that occurs (the last batch may be short).
  */
-export class BatchRunner {
+export class BatchRunner implements Feed {
   readonly state: StepState;
+  readonly samples: number;
   private readonly order: DeviceArray;
   private readonly programs = new Map<number, Program>();
 
   constructor(
     private readonly data: BatchSource,
     private readonly batchSize: number,
-    /** Dispatches the work on one batch. */
-    private readonly step: (batch: { x: Tensor; labels: Tensor }) => void,
+    private readonly step: Step,
+    /** The samples that take part: those from `first` to before `end`. */
+    range: { first: number; end: number } = { first: 0, end: data.size },
   ) {
+    this.samples = range.end - range.first;
     this.state = new StepState(data.device);
-    this.order = DeviceArray.empty(data.device, [data.size], { dtype: 'u32' }).keep();
-    this.setOrder(Uint32Array.from({ length: data.size }, (_, i) => i));
+    this.order = DeviceArray.empty(data.device, [this.samples], { dtype: 'u32' }).keep();
+    this.setOrder(Uint32Array.from({ length: this.samples }, (_, i) => range.first + i));
   }
 
   get device(): Device {
@@ -70,7 +86,7 @@ export class BatchRunner {
   }
 
   get stepsPerEpoch(): number {
-    return Math.ceil(this.data.size / this.batchSize);
+    return Math.ceil(this.samples / this.batchSize);
   }
 
   /** The order of the following passes; steps already submitted keep theirs. */
@@ -78,12 +94,16 @@ export class BatchRunner {
     this.device.upload(this.order.storage, order);
   }
 
+  *pass(): Generator<Submit> {
+    for (let i = 0; i < this.stepsPerEpoch; i++) yield (values) => this.run(i, values);
+  }
+
   /** Submits batch number `i` of the pass. @returns its number of samples */
-  run(i: number, optimizer: { step?: number; stepSize?: number; rate?: number } = {}): number {
+  run(i: number, values: StepValues = {}): number {
     const batchStart = i * this.batchSize;
-    const count = Math.min(this.batchSize, this.data.size - batchStart);
+    const count = Math.min(this.batchSize, this.samples - batchStart);
     const program = this.program(count);
-    this.state.write({ batchStart, ...optimizer });
+    this.state.write({ batchStart, ...values });
     program.run();
     return count;
   }

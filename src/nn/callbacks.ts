@@ -6,15 +6,18 @@ export interface BatchLogs {
   /** Epoch under way, from 1. */
   epoch: number;
   epochs: number;
-  /** Samples of this epoch that `loss` and `accuracy` cover, and how many the epoch has. */
+  /** Samples of this epoch that the figures cover, and how many the epoch has (of a stream: had so far). */
   samples: number;
   samplesTotal: number;
-  /** Mean loss and accuracy over the epoch's samples so far. */
+  /** Mean loss over the epoch's samples so far. */
   loss: number;
-  accuracy: number;
+  /** Of models that tell classes. */
+  accuracy?: number;
   samplesPerSecond: number;
   /** Estimated seconds until the end of the whole `fit` call. */
   secondsLeft: number;
+  /** Metrics that `compile` named. */
+  [metric: string]: number | undefined;
 }
 
 /** One finished epoch: what Keras prints at the end of its line. */
@@ -22,8 +25,9 @@ export interface EpochLogs {
   /** From 1. */
   epoch: number;
   loss: number;
-  accuracy: number;
-  /** Present when `fit` was given `validationData`. */
+  /** Of models that tell classes; not of those that approach numbers. */
+  accuracy?: number;
+  /** Present when there is validation data, as is `val...` for each metric. */
   valLoss?: number;
   valAccuracy?: number;
   /** The optimiser's as the epoch ends: with a schedule, that of the next step, as in Keras. */
@@ -31,6 +35,8 @@ export interface EpochLogs {
   /** Wall time of the training part of the epoch (validation not counted). */
   seconds: number;
   samplesPerSecond: number;
+  /** Metrics that `compile` named. */
+  [metric: string]: number | undefined;
 }
 
 /** What `fit` returns. */
@@ -42,9 +48,26 @@ export interface History {
   seconds: number;
 }
 
-/** Hooks into `fit`, as in Keras. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. */
+/** What is about to be trained. */
+export interface TrainInfo {
+  model: Model;
+  optimizer: Optimizer;
+  epochs: number;
+  /** Epochs that earlier calls did. */
+  initialEpoch: number;
+  /** Samples of an epoch and of a step; null where a stream decides. */
+  samples: number | null;
+  batchSize: number | null;
+  /** Names of the figures that each epoch's logs will have: `loss`, `valLoss`, ... */
+  monitored: readonly string[];
+}
+
+/**
+ * Hooks into `fit`, as in Keras. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. A
+ * callback ends training with `model.stopTraining = true`.
+ */
 export interface Callback {
-  onTrainBegin?(info: { model: Model; epochs: number; samples: number; batchSize: number }): void | Promise<void>;
+  onTrainBegin?(info: TrainInfo): void | Promise<void>;
   /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
   onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;

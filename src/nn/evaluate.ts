@@ -1,64 +1,119 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { AbortedError } from '../errors.ts';
-import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkClasses, checkData } from './batches.ts';
+import { checkOptions } from '../check.ts';
+import { AbortedError, ArgumentError } from '../errors.ts';
+import type { Feed } from './batches.ts';
+import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
+import { type Metrics, Objective } from './objective.ts';
 import { Throttle } from './throttle.ts';
-import { type Metrics, RunningTotals } from './totals.ts';
+import { PreparedData, type TrainingData } from './training-data.ts';
 
-export type { Metrics } from './totals.ts';
+export type { Metrics } from './objective.ts';
+
+export interface EvaluateOptions {
+  /** Default 32. */
+  batchSize?: number;
+  signal?: AbortSignal;
+}
 
 /** Measures a model on one data set, as often as asked, without recording its program anew. */
 export class Evaluator {
-  private readonly totals: RunningTotals;
-  private readonly runner: BatchRunner;
+  readonly objective: Objective;
+  private readonly feed: Feed;
   private readonly throttle: Throttle;
 
-  constructor(model: Model, data: BatchSource, batchSize: number) {
-    model.training; // throws before `compile`
-    this.totals = new RunningTotals(data.device);
-    this.throttle = new Throttle(data.device);
-    this.runner = new BatchRunner(data, batchSize, ({ x, labels }) =>
-      scope(data.device, () =>
-        noGrad(() => {
-          const result = model.callLoss(x, labels);
-          this.totals.add(model.parameters.penalties?.addTo(result.loss) ?? result.loss, result.hits);
-        }),
-      ),
+  constructor(
+    private readonly what: string,
+    model: Model,
+    data: PreparedData,
+    options: { batchSize: number | null; confusion?: boolean },
+  ) {
+    this.objective = new Objective(what, model, { form: data.form, confusion: options.confusion ?? false });
+    this.throttle = new Throttle(model.device);
+    const { objective } = this;
+    this.feed = data.feed(
+      objective,
+      ({ x, targets }) =>
+        scope(model.device, () =>
+          noGrad(() => {
+            const result = objective.apply(x, targets!);
+            objective.count(result, model.parameters.penalties?.addTo(result.loss) ?? result.loss);
+          }),
+        ),
+      options,
     );
   }
 
   /** @throws AbortedError */
   async run(signal?: AbortSignal): Promise<Metrics> {
-    this.totals.reset();
-    for (let i = 0; i < this.runner.stepsPerEpoch; i++) {
-      if (signal?.aborted) throw new AbortedError('evaluate: stopped on request');
-      this.runner.run(i);
+    await this.pass(signal);
+    return (await this.objective.read()).figures;
+  }
+
+  /** @throws AbortedError */
+  async confusion(signal?: AbortSignal): Promise<ConfusionMatrix> {
+    await this.pass(signal);
+    return this.objective.confusion();
+  }
+
+  private async pass(signal?: AbortSignal): Promise<void> {
+    this.objective.totals.reset();
+    for await (const submit of this.feed.pass()) {
+      if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);
+      submit();
       await this.throttle.afterStep();
     }
-    const { loss, accuracy } = await this.totals.read();
-    return { loss, accuracy };
   }
 
   dispose(): void {
-    this.runner.dispose();
-    this.totals.dispose();
+    this.feed.dispose();
+    this.objective.dispose();
+  }
+}
+
+async function measure<T>(
+  what: string,
+  model: Model,
+  data: TrainingData,
+  options: EvaluateOptions & { confusion?: boolean },
+  run: (evaluator: Evaluator) => Promise<T>,
+): Promise<T> {
+  checkOptions(what, options);
+  model.parameters; // throws before `build`
+  const prepared = PreparedData.of(what, model, data);
+  let evaluator: Evaluator | null = null;
+  try {
+    const batchSize = prepared.batchSize(options.batchSize);
+    evaluator = new Evaluator(what, model, prepared, { batchSize, confusion: options.confusion ?? false });
+    return await run(evaluator);
+  } finally {
+    evaluator?.dispose();
+    prepared.dispose();
   }
 }
 
 /** See `Model.evaluate`. */
-export async function evaluate(
+export function evaluate(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics> {
+  return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
+}
+
+/**
+ * How often samples of each class are taken for each class, counted on the GPU. A model of one unit has two classes, divided at
+ * a half. Samples whose output is NaN are not counted.
+ * @throws ArgumentError, ShapeError, DataError, AbortedError
+ */
+export async function confusionMatrix(
   model: Model,
-  data: BatchSource,
-  options: { batchSize?: number; signal?: AbortSignal },
-): Promise<Metrics> {
-  const batchSize = checkData('evaluate', model, data, options);
-  checkClasses('evaluate', model, data);
-  const evaluator = new Evaluator(model, data, batchSize);
-  try {
-    return await evaluator.run(options.signal);
-  } finally {
-    evaluator.dispose();
+  data: TrainingData,
+  options: EvaluateOptions = {},
+): Promise<ConfusionMatrix> {
+  checkOptions('confusionMatrix', options);
+  if (model.outputShape.length !== 1) {
+    throw new ArgumentError(
+      `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${model.outputShape.join(',')}]`,
+    );
   }
+  const measured = { ...options, confusion: true };
+  return measure('confusionMatrix', model, data, measured, (evaluator) => evaluator.confusion(options.signal));
 }

@@ -1,23 +1,30 @@
-import { show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
-import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkClasses, checkData } from './batches.ts';
 import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
+import { type ClassWeight, type Metrics, Objective } from './objective.ts';
 import { Throttle } from './throttle.ts';
-import { RunningTotals } from './totals.ts';
-import { trainOnBatch } from './training-step.ts';
+import { PreparedData, type TrainingData } from './training-data.ts';
+import { nextStep, trainingStep } from './training-step.ts';
 
 export interface FitOptions {
-  /** Default 1. */
+  /** Number of the last epoch. Default 1. */
   epochs?: number;
-  /** Default 32. A last batch that is shorter trains too, as in Keras. */
+  /** Epochs that earlier calls did: this one goes on with the next. Default 0. */
+  initialEpoch?: number;
+  /** Default 32. A last batch that is shorter trains too, as in Keras. A stream's batches are as large as they come. */
   batchSize?: number;
   /** Measured after each epoch. */
-  validationData?: BatchSource;
-  /** A new order of the samples each epoch, by `seed`. Default true. */
+  validationData?: TrainingData;
+  /** Instead of `validationData`: the share of the samples, the last ones as they lie, that is measured and not trained on. */
+  validationSplit?: number;
+  /** Factors by class for the training loss, such as { 0: 1, 1: 5 }; classes that are not named have 1. */
+  classWeight?: ClassWeight;
+  /** Batches an epoch takes from a stream. Default: all. */
+  stepsPerEpoch?: number;
+  /** A new order of the samples each epoch, by `seed`. Default true; a stream keeps its own order. */
   shuffle?: boolean;
   /** Default 0. The same seed on the same adapter gives the same bits, with the same choice of kernels (`device.choices`). */
   seed?: number;
@@ -30,76 +37,62 @@ export interface FitOptions {
 const PROGRESS_INTERVAL = 250;
 
 /** See `Model.fit`. */
-export async function fit(model: Model, data: BatchSource, options: FitOptions): Promise<History> {
-  const batchSize = checkData('fit', model, data, options);
-  const { epochs = 1, seed = 0, validationData, callbacks = [], signal } = options;
-  if (!Number.isInteger(epochs) || epochs < 1) {
-    throw new ArgumentError(`fit: epochs must be a positive integer, but is ${show(epochs)}`);
-  }
-  checkSeed(seed);
-  checkClasses('fit', model, data);
-  const validationBatch = validationData ? Math.min(batchSize, validationData.size) : 0;
-  if (validationData) {
-    checkData('fit: validationData', model, validationData, { batchSize: validationBatch });
-    checkClasses('fit: validationData', model, validationData);
-  }
-
-  const { optimizer } = model.training;
-  const { device, parameters } = model;
-  optimizer.build(parameters);
-  const totals = new RunningTotals(device);
-  const runner = new BatchRunner(data, batchSize, (batch) =>
-    trainOnBatch(model, batch, { seed, state: runner.state, totals }),
-  );
-  const evaluator = validationData ? new Evaluator(model, validationData, validationBatch) : null;
-  const throttle = new Throttle(device);
+export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
+  checkFitOptions(options);
+  const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [], signal } = options;
+  const { device, parameters } = model; // throws before `build`
+  const { optimizer } = model.training; // throws before `compile`
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(resource: T): T => {
+    owned.push(resource);
+    return resource;
+  };
   const history: History = { epochs: [], interrupted: false, seconds: 0 };
   const begun = performance.now();
-
-  /** Reads the totals now and then without anything waiting for it; errors surface with the epoch's own read. */
-  let reading: Promise<void> | null = null;
-  let lastRead = begun;
-  const progress = (epoch: number, epochBegun: number) => {
-    const now = performance.now();
-    if (reading || now - lastRead < PROGRESS_INTERVAL || !callbacks.some((c) => c.onBatchEnd)) return;
-    lastRead = now;
-    reading = totals
-      .read()
-      .then(async (metrics) => {
-        const logs = batchLogs({ epoch, epochs, samplesTotal: data.size, begun: epochBegun }, metrics);
-        for (const callback of callbacks) await callback.onBatchEnd?.(logs);
-      })
-      .finally(() => {
-        reading = null;
-      });
-    reading.catch(() => {});
-  };
-
   try {
-    for (const callback of callbacks) await callback.onTrainBegin?.({ model, epochs, samples: data.size, batchSize });
-    for (let epoch = 1; epoch <= epochs && !signal?.aborted; epoch++) {
+    const { training, validation } = prepare(model, data, options, own);
+    const batchSize = training.batchSize(options.batchSize);
+    const validationBatch =
+      validation?.samples != null ? Math.min(batchSize ?? validation.samples, validation.samples) : null;
+    const { form } = training;
+    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight }));
+    optimizer.build(parameters);
+    const step = trainingStep(model, objective, seed, () => feed.state);
+    const feed = own(training.feed(objective, step, { batchSize, steps: options.stepsPerEpoch ?? null }));
+    const evaluator = validation
+      ? own(new Evaluator('fit: validationData', model, validation, { batchSize: validationBatch }))
+      : null;
+    const throttle = new Throttle(device);
+    const progress = new ProgressReports(objective, callbacks);
+    model.stopTraining = false;
+
+    const monitored = [...objective.names, ...(evaluator?.objective.names ?? []).map(valName), 'learningRate'];
+    const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored };
+    for (const callback of callbacks) await callback.onTrainBegin?.(info);
+    for (let epoch = initialEpoch + 1; epoch <= epochs && !signal?.aborted && !model.stopTraining; epoch++) {
       for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
       const epochBegun = performance.now();
-      totals.reset();
-      if (options.shuffle ?? true) {
-        runner.setOrder(new RandomStream(seed, 'shuffle', epoch).permutation(data.size));
+      objective.totals.reset();
+      if (feed.samples !== null && (options.shuffle ?? true)) {
+        feed.setOrder?.(new RandomStream(seed, 'shuffle', epoch).permutation(feed.samples));
       }
-      for (let i = 0; i < runner.stepsPerEpoch && !signal?.aborted; i++) {
-        const step = ++optimizer.iterations;
-        runner.run(i, { step, stepSize: optimizer.stepSize(step), rate: optimizer.rateAt(step) });
+      let cut = false;
+      let done = 0;
+      for await (const submit of feed.pass()) {
+        cut = signal?.aborted ?? false;
+        if (cut || model.stopTraining) break;
+        done += submit(nextStep(model));
         const idle = await throttle.afterStep();
-        if (idle) progress(epoch, epochBegun);
+        if (idle) progress.afterStep({ epoch, epochs, samplesTotal: feed.samples ?? done, begun: epochBegun });
       }
-      await reading;
-      const { samples, ...metrics } = await totals.read();
-      if (samples < data.size) break; // stopped within the epoch
+      await progress.settled();
+      const { samples, figures } = await objective.read();
+      if (cut) break;
       const seconds = (performance.now() - epochBegun) / 1000;
       const { learningRate } = optimizer;
-      const logs: EpochLogs = { epoch, ...metrics, learningRate, seconds, samplesPerSecond: samples / seconds };
+      const logs: EpochLogs = { epoch, ...figures, learningRate, seconds, samplesPerSecond: samples / seconds };
       if (evaluator) {
-        const measured = await evaluator.run(signal);
-        logs.valLoss = measured.loss;
-        logs.valAccuracy = measured.accuracy;
+        for (const [name, value] of Object.entries(await evaluator.run(signal))) logs[valName(name)] = value;
       }
       history.epochs.push(logs);
       for (const callback of callbacks) await callback.onEpochEnd?.(logs);
@@ -108,22 +101,99 @@ export async function fit(model: Model, data: BatchSource, options: FitOptions):
     // An epoch whose validation was cut short is not one that was finished.
     if (!(error instanceof AbortedError && signal?.aborted)) throw error;
   } finally {
-    runner.dispose();
-    evaluator?.dispose();
-    totals.dispose();
+    for (const resource of owned.reverse()) resource.dispose();
   }
-  history.interrupted = signal?.aborted === true && history.epochs.length < epochs;
+  history.interrupted = signal?.aborted === true && history.epochs.length < epochs - initialEpoch;
   history.seconds = (performance.now() - begun) / 1000;
   for (const callback of callbacks) await callback.onTrainEnd?.(history);
   return history;
 }
 
+/** @throws ArgumentError */
+function checkFitOptions(options: FitOptions): void {
+  checkOptions('fit', options);
+  const { epochs = 1, initialEpoch = 0, seed = 0, stepsPerEpoch = 1 } = options;
+  const atLeast = (what: string, value: number, least: number) => {
+    if (Number.isInteger(value) && value >= least) return;
+    throw new ArgumentError(
+      `fit: ${what} must be ${least > 0 ? 'a positive integer' : 'an integer from 0 up'}, but is ${show(value)}`,
+    );
+  };
+  atLeast('epochs', epochs, 1);
+  atLeast('initialEpoch', initialEpoch, 0);
+  atLeast('stepsPerEpoch', stepsPerEpoch, 1);
+  checkSeed(seed);
+}
+
+/** Training and validation data made ready. As in Keras, `validationData` goes before `validationSplit`. */
+function prepare(
+  model: Model,
+  data: TrainingData,
+  options: FitOptions,
+  own: <T extends { dispose(): void }>(resource: T) => T,
+): { training: PreparedData; validation: PreparedData | null } {
+  const whole = own(PreparedData.of('fit', model, data));
+  const { validationData, validationSplit, stepsPerEpoch } = options;
+  if (stepsPerEpoch !== undefined && whole.source) {
+    throw new ArgumentError('fit: stepsPerEpoch is for streams; an epoch of other data is every sample once');
+  }
+  if (validationData !== undefined) {
+    return { training: whole, validation: own(PreparedData.of('fit: validationData', model, validationData)) };
+  }
+  if (validationSplit === undefined) return { training: whole, validation: null };
+  const [training, validation] = whole.split(validationSplit);
+  return { training, validation };
+}
+
+/** `loss` becomes `valLoss`. */
+const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`;
+
+interface Moment {
+  epoch: number;
+  epochs: number;
+  samplesTotal: number;
+  /** When the epoch began. */
+  begun: number;
+}
+
+/** Reads the totals now and then without anything waiting for it; errors surface with the epoch's own read. */
+class ProgressReports {
+  private reading: Promise<void> | null = null;
+  private lastRead = performance.now();
+
+  constructor(
+    private readonly objective: Objective,
+    private readonly callbacks: readonly Callback[],
+  ) {}
+
+  afterStep(moment: Moment): void {
+    const now = performance.now();
+    if (this.reading || now - this.lastRead < PROGRESS_INTERVAL || !this.callbacks.some((c) => c.onBatchEnd)) return;
+    this.lastRead = now;
+    this.reading = this.objective
+      .read()
+      .then(async (read) => {
+        const logs = batchLogs(moment, read);
+        for (const callback of this.callbacks) await callback.onBatchEnd?.(logs);
+      })
+      .finally(() => {
+        this.reading = null;
+      });
+    this.reading.catch(() => {});
+  }
+
+  /** @throws what a callback threw */
+  async settled(): Promise<void> {
+    await this.reading;
+  }
+}
+
 function batchLogs(
-  { epoch, epochs, samplesTotal, begun }: { epoch: number; epochs: number; samplesTotal: number; begun: number },
-  { samples, loss, accuracy }: { samples: number; loss: number; accuracy: number },
+  { epoch, epochs, samplesTotal, begun }: Moment,
+  { samples, figures }: { samples: number; figures: Metrics },
 ): BatchLogs {
   const samplesPerSecond = samples / ((performance.now() - begun) / 1000);
   const samplesLeft = (epochs - epoch + 1) * samplesTotal - samples;
   const secondsLeft = samplesPerSecond > 0 ? samplesLeft / samplesPerSecond : 0;
-  return { epoch, epochs, samples, samplesTotal, loss, accuracy, samplesPerSecond, secondsLeft };
+  return { epoch, epochs, samples, samplesTotal, ...figures, samplesPerSecond, secondsLeft };
 }

@@ -1,7 +1,16 @@
+export { ArrayLoader, type ArrayLoaderOptions, type Numbers } from './array-loader.ts';
 export type { BatchSource } from './batch-source.ts';
-export type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
+export { EarlyStopping, type EarlyStoppingOptions } from './callbacks/early-stopping.ts';
+export { LambdaCallback } from './callbacks/lambda.ts';
+export { LearningRateScheduler } from './callbacks/learning-rate-scheduler.ts';
+export type { MonitorOptions } from './callbacks/options.ts';
+export { ProgressLine } from './callbacks/progress-line.ts';
+export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './callbacks/reduce-lr-on-plateau.ts';
+export { TerminateOnNaN } from './callbacks/terminate-on-nan.ts';
+export type { BatchLogs, Callback, EpochLogs, History, TrainInfo } from './callbacks.ts';
 export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
-export type { Metrics } from './evaluate.ts';
+export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
+export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
 export type { FitOptions } from './fit.ts';
 export { input, type PlannedLayer, SymbolicTensor, type Use } from './graph.ts';
 export * as initializers from './initializers.ts';
@@ -31,15 +40,19 @@ export {
   CustomLoss,
   Huber,
   type Loss,
+  type LossContext,
   type LossInput,
   type LossName,
   MeanAbsoluteError,
   MeanSquaredError,
   SparseCategoricalCrossentropy,
 } from './losses.ts';
+export type { MetricName } from './metrics.ts';
 export { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2.ts';
 export { type CompileOptions, Model, type ModelOptions } from './model.ts';
 export type { MonitorMode } from './monitor.ts';
+export type { ClassWeight } from './objective.ts';
+export type { TrainOnBatchOptions } from './on-batch.ts';
 export {
   Adam,
   type AdamOptions,
@@ -55,9 +68,11 @@ export {
   type SGDOptions,
 } from './optimizers/index.ts';
 export type { Weight, WeightSpec } from './parameters.ts';
-export { LearningRateScheduler } from './rate-scheduler.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 export * as regularizers from './regularizers.ts';
 export type { Rate, Schedule } from './schedules.ts';
 export * as schedules from './schedules.ts';
 export { Sequential } from './sequential.ts';
+export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
+export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
+export { WeightCopy } from './weight-copy.ts';

@@ -1,10 +1,9 @@
-import { oneHot } from '../autograd/gather.ts';
 import * as losses from '../autograd/losses.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import { countHits } from '../kernels/metrics.ts';
+import type { FinalActivation } from './layers/layer.ts';
 
 export type LossName =
   | 'sparseCategoricalCrossentropy'
@@ -14,19 +13,29 @@ export type LossName =
   | 'meanAbsoluteError'
   | 'huber';
 
-/** What a loss is given: the model's output, or the logits before its final softmax. */
+/** What a loss is given: the model's output, or the logits before its final softmax or sigmoid. */
 export type LossInput = 'output' | 'logits';
 
-/** A training objective on labelled data. */
-export interface Loss {
-  readonly name: string;
-  /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
-  wants(model: { endsInSoftmax: boolean }): LossInput;
-  /** Mean loss over the batch [], and 1 for each sample classified rightly [N]. y [N, C], labels u32 [N]. */
-  call(y: Tensor, labels: Tensor, input: LossInput): { loss: Tensor; hits: Tensor };
+/** What a batch is to a loss besides output and target. */
+export interface LossContext {
+  /** What `wants` answered. */
+  input: LossInput;
+  /** A factor for each sample's loss [N], before the mean over the batch; null where all count the same. */
+  weight: Tensor | null;
 }
 
-const hits = (y: Tensor, labels: Tensor) => new Tensor(countHits(y.array, labels.array));
+/** A training objective. */
+export interface Loss {
+  readonly name: string;
+  /** What it compares the output [N, ...] with: u32 labels [N], or f32 values of the output's shape (labels become one-hot rows). */
+  readonly targets: 'labels' | 'values';
+  /** Whether its values are classes too, so that accuracy means something. Default false. */
+  readonly classifies?: boolean;
+  /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
+  wants(model: { endsIn: FinalActivation | null }): LossInput;
+  /** Mean loss over the batch []; also 1 for each sample classified rightly [N], where that comes at no cost. */
+  call(y: Tensor, target: Tensor, context: LossContext): { loss: Tensor; hits?: Tensor };
+}
 
 /**
  * Cross-entropy with integer labels. On a model that ends in a softmax it is computed from the logits before it, as Keras
@@ -35,117 +44,134 @@ const hits = (y: Tensor, labels: Tensor) => new Tensor(countHits(y.array, labels
  */
 export class SparseCategoricalCrossentropy implements Loss {
   readonly name = 'sparseCategoricalCrossentropy';
+  readonly targets = 'labels';
+  readonly classifies = true;
   readonly fromLogits: boolean;
 
   constructor(options: { fromLogits?: boolean } = {}) {
     this.fromLogits = losses.crossentropyOptions(this.name, options).fromLogits;
   }
 
-  wants(model: { endsInSoftmax: boolean }): LossInput {
+  wants(model: { endsIn: FinalActivation | null }): LossInput {
     checkLogits(this, model);
-    return this.fromLogits || model.endsInSoftmax ? 'logits' : 'output';
+    return this.fromLogits || model.endsIn === 'softmax' ? 'logits' : 'output';
   }
 
-  call(y: Tensor, labels: Tensor, input: LossInput) {
-    if (input === 'logits') return softmaxCrossEntropyWithHits(y, labels);
-    return { loss: losses.sparseCategoricalCrossentropy(y, labels), hits: hits(y, labels) };
+  call(y: Tensor, labels: Tensor, { input, weight }: LossContext) {
+    const fromLogits = input === 'logits';
+    if (fromLogits && !weight) return softmaxCrossEntropyWithHits(y, labels);
+    return { loss: losses.sparseCategoricalCrossentropy(y, labels, { fromLogits, sampleWeight: weight }) };
   }
 }
 
 /** @throws ArgumentError for a loss that expects logits of a model that gives probabilities */
 function checkLogits(
   { name, fromLogits }: { name: string; fromLogits: boolean },
-  { endsInSoftmax }: { endsInSoftmax: boolean },
+  { endsIn }: { endsIn: FinalActivation | null },
 ): void {
-  if (fromLogits && endsInSoftmax) {
-    throw new ArgumentError(`compile: ${name} was told to expect logits, but the model ends in a softmax`);
+  if (fromLogits && endsIn) {
+    throw new ArgumentError(
+      `compile: ${name} was told to expect logits, but the model ends in a ${endsIn}: leave out fromLogits, or the ${endsIn}`,
+    );
   }
 }
 
-/** A loss that compares the output with the labels as one-hot rows, both [N, C]. */
-abstract class OneHotLoss implements Loss {
+/** A loss that compares the output with values of its shape, such as one-hot rows. */
+abstract class ValuesLoss implements Loss {
   abstract readonly name: LossName;
+  readonly targets = 'values';
 
-  wants(_model: { endsInSoftmax: boolean }): LossInput {
+  wants(_model: { endsIn: FinalActivation | null }): LossInput {
     return 'output';
   }
 
-  call(y: Tensor, labels: Tensor, input: LossInput) {
-    return { loss: this.value(y, oneHot(labels, y.shape.at(-1) ?? 0), input), hits: hits(y, labels) };
+  call(y: Tensor, target: Tensor, context: LossContext) {
+    return { loss: this.value(y, target, context) };
   }
 
-  protected abstract value(y: Tensor, target: Tensor, input: LossInput): Tensor;
+  protected abstract value(y: Tensor, target: Tensor, context: LossContext): Tensor;
+}
+
+/** A cross-entropy with values, from logits where the model ends in the activation that belongs to it. */
+abstract class Crossentropy extends ValuesLoss {
+  readonly classifies = true;
+  readonly fromLogits: boolean;
+  readonly labelSmoothing: number;
+
+  /** @throws ArgumentError */
+  constructor(name: LossName, options: Omit<losses.CrossentropyOptions, 'sampleWeight'>) {
+    super();
+    ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
+  }
+
+  protected abstract readonly activation: FinalActivation;
+
+  override wants(model: { endsIn: FinalActivation | null }): LossInput {
+    checkLogits(this, model);
+    return this.fromLogits || model.endsIn === this.activation ? 'logits' : 'output';
+  }
+
+  protected options({ input, weight }: LossContext): losses.CrossentropyOptions {
+    return { fromLogits: input === 'logits', labelSmoothing: this.labelSmoothing, sampleWeight: weight };
+  }
 }
 
 /**
  * Cross-entropy with one-hot targets. On a model that ends in a softmax it is computed from the logits before it, as Keras does;
  * on one that ends otherwise, without `fromLogits`, from the outputs as probabilities (see `categoricalCrossentropy`).
  */
-export class CategoricalCrossentropy extends OneHotLoss {
+export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
-  readonly fromLogits: boolean;
-  readonly labelSmoothing: number;
+  protected readonly activation = 'softmax';
 
   /** @throws ArgumentError */
-  constructor(options: losses.CrossentropyOptions = {}) {
-    super();
-    ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(
-      this.name,
-      options,
-    ));
+  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}) {
+    super('categoricalCrossentropy', options);
   }
 
-  override wants(model: { endsInSoftmax: boolean }): LossInput {
-    checkLogits(this, model);
-    return this.fromLogits || model.endsInSoftmax ? 'logits' : 'output';
-  }
-
-  protected value(y: Tensor, target: Tensor, input: LossInput): Tensor {
-    const { labelSmoothing } = this;
-    return losses.categoricalCrossentropy(y, target, { fromLogits: input === 'logits', labelSmoothing });
+  protected value(y: Tensor, target: Tensor, context: LossContext): Tensor {
+    return losses.categoricalCrossentropy(y, target, this.options(context));
   }
 }
 
-/** Cross-entropy of each output on its own, from probabilities or, exact at any size, from logits: see `binaryCrossentropy`. */
-export class BinaryCrossentropy extends OneHotLoss {
+/**
+ * Cross-entropy of each output on its own (see `binaryCrossentropy`). On a model that ends in a sigmoid it is computed from the
+ * logits before it, exact at any size; on one that ends otherwise, without `fromLogits`, from the outputs as probabilities.
+ */
+export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
-  readonly fromLogits: boolean;
-  readonly labelSmoothing: number;
+  protected readonly activation = 'sigmoid';
 
   /** @throws ArgumentError */
-  constructor(options: losses.CrossentropyOptions = {}) {
-    super();
-    ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(
-      this.name,
-      options,
-    ));
+  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}) {
+    super('binaryCrossentropy', options);
   }
 
-  override wants(model: { endsInSoftmax: boolean }): LossInput {
-    checkLogits(this, model);
-    return 'output';
-  }
-
-  protected value(y: Tensor, target: Tensor): Tensor {
-    const { fromLogits, labelSmoothing } = this;
-    return losses.binaryCrossentropy(y, target, { fromLogits, labelSmoothing });
+  protected value(y: Tensor, target: Tensor, context: LossContext): Tensor {
+    return losses.binaryCrossentropy(y, target, this.options(context));
   }
 }
 
 /** The mean of (target - output)^2. */
-export class MeanSquaredError extends OneHotLoss {
+export class MeanSquaredError extends ValuesLoss {
   readonly name = 'meanSquaredError';
-  protected value = losses.meanSquaredError;
+
+  protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {
+    return losses.meanSquaredError(y, target, { sampleWeight: weight });
+  }
 }
 
 /** The mean of |target - output|. */
-export class MeanAbsoluteError extends OneHotLoss {
+export class MeanAbsoluteError extends ValuesLoss {
   readonly name = 'meanAbsoluteError';
-  protected value = losses.meanAbsoluteError;
+
+  protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {
+    return losses.meanAbsoluteError(y, target, { sampleWeight: weight });
+  }
 }
 
 /** Quadratic for errors up to `delta` (default 1), linear beyond: see `huber`. */
-export class Huber extends OneHotLoss {
+export class Huber extends ValuesLoss {
   readonly name = 'huber';
   readonly delta: number;
 
@@ -156,35 +182,43 @@ export class Huber extends OneHotLoss {
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 
-  protected value(y: Tensor, target: Tensor): Tensor {
-    return losses.huber(y, target, { delta: this.delta });
+  protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {
+    return losses.huber(y, target, { delta: this.delta, sampleWeight: weight });
   }
 }
 
 /**
- * A loss from a function of output and one-hot target, both [N, C], that returns a scalar tensor: any composition of
- * operators. With `targets: 'labels'` the function gets the labels u32 [N] instead.
+ * A loss from a function of output and target, both of the output's shape (one-hot rows where the data has labels), that
+ * returns a scalar tensor: any composition of operators. With `targets: 'labels'` the function gets labels u32 [N] instead.
  */
 export class CustomLoss implements Loss {
+  readonly targets: 'labels' | 'values';
+
   constructor(
     private readonly f: (output: Tensor, target: Tensor) => Tensor,
     readonly name = 'custom',
-    private readonly targets: 'oneHot' | 'labels' = 'oneHot',
-  ) {}
+    targets: 'oneHot' | 'labels' = 'oneHot',
+  ) {
+    this.targets = targets === 'labels' ? 'labels' : 'values';
+  }
 
   wants(): LossInput {
     return 'output';
   }
 
-  call(y: Tensor, labels: Tensor) {
-    const target = this.targets === 'labels' ? labels : oneHot(labels, y.shape.at(-1) ?? 0);
+  call(y: Tensor, target: Tensor, { weight }: LossContext) {
+    if (weight) {
+      throw new ArgumentError(
+        `${this.name}: a loss given as a function cannot be weighted from outside; give a Loss object whose call uses the weight`,
+      );
+    }
     const loss = this.f(y, target);
     if (!(loss instanceof Tensor) || loss.size !== 1) {
       throw new ArgumentError(
         `${this.name}: a loss must be a tensor of one element, but is ${show(loss instanceof Tensor ? loss.shape : loss)}`,
       );
     }
-    return { loss, hits: hits(y, labels) };
+    return { loss };
   }
 }
 

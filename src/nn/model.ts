@@ -1,22 +1,27 @@
-import { softmax } from '../autograd/softmax.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { checkOptions } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { checkSeed } from '../random.ts';
+import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
 import type { GraphConfig } from './config.ts';
-import { evaluate, type Metrics } from './evaluate.ts';
+import { type EvaluateOptions, evaluate } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
-import { type CallContext, type CallOptions, Layer } from './layers/layer.ts';
+import { activate } from './layers/activation.ts';
+import { type CallContext, type CallOptions, type FinalActivation, Layer } from './layers/layer.ts';
 import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
+import { MetricCounts, type MetricName } from './metrics.ts';
+import type { Metrics } from './objective.ts';
+import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
 import { countParams, summaryTable } from './summary.ts';
+import type { TrainingData } from './training-data.ts';
 
 export interface ModelOptions {
   /** Where samples come in: what `input(shape)` returned. */
@@ -29,8 +34,20 @@ export interface ModelOptions {
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
   loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
-  /** Accuracy comes with the loss kernel at no cost and is always reported; naming it documents the intent, as in Keras. */
-  metrics?: 'accuracy'[];
+  /**
+   * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),
+   * `precision`, `recall` and `f1` (means over the classes) are counted only where they are named.
+   */
+  metrics?: readonly MetricName[];
+}
+
+/** What `compile` chose. */
+export interface Compiled {
+  optimizer: Optimizer;
+  loss: Loss;
+  /** What the loss is given. */
+  input: LossInput;
+  metrics: readonly MetricName[];
 }
 
 /**
@@ -48,7 +65,11 @@ export class Model extends Layer {
   readonly kind: string = 'Functional';
   private readonly graph: Graph;
   private store: ParameterStore | null = null;
-  private compiled: { optimizer: Optimizer; loss: Loss; input: LossInput } | null = null;
+  private compiled: Compiled | null = null;
+  private onBatch: OnBatch | null = null;
+
+  /** A callback that sets it ends `fit` after the step under way, as in Keras. */
+  stopTraining = false;
 
   declare readonly inputShape: Shape;
 
@@ -178,26 +199,30 @@ export class Model extends Layer {
 
   /**
    * Chooses optimiser and loss. Called again, it starts with a new optimiser and keeps the weights.
-   * @throws ArgumentError for an unknown loss or optimiser, or one that needs logits or a softmax this model does not end in
+   * @throws ArgumentError for an unknown loss, optimiser or metric, or one that needs logits or a softmax this model does not end in
    */
   compile(options: CompileOptions): this {
     checkOptions('compile', options);
     const optimizer = optimizerOf(options.optimizer);
     const loss = lossOf(options.loss);
-    const input = loss.wants({ endsInSoftmax: this.endsInSoftmax });
+    const input = loss.wants({ endsIn: this.endsIn });
+    const metrics = options.metrics ?? [];
+    new MetricCounts(metrics, this.outputShape); // throws where they do not suit
     if (this.compiled?.optimizer !== optimizer) this.compiled?.optimizer.dispose();
-    this.compiled = { optimizer, loss, input };
+    this.onBatch?.dispose();
+    this.onBatch = null;
+    this.compiled = { optimizer, loss, input, metrics: [...metrics] };
     return this;
   }
 
   /** What `compile` chose. @throws ArgumentError before it */
-  get training(): { optimizer: Optimizer; loss: Loss; input: LossInput } {
+  get training(): Compiled {
     if (!this.compiled) throw new ArgumentError(`${this.title}: compile({ optimizer, loss }) comes first`);
     return this.compiled;
   }
 
-  override get endsInSoftmax(): boolean {
-    return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.endsInSoftmax;
+  override get endsIn(): FinalActivation | null {
+    return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.endsIn;
   }
 
   plan(inputShape: Shape) {
@@ -215,10 +240,10 @@ export class Model extends Layer {
    */
   call(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
     const y = this.callLogits(x, options);
-    return this.endsInSoftmax ? softmax(y) : y;
+    return this.endsIn ? activate(this.endsIn, y) : y;
   }
 
-  /** The same without a softmax at the end. */
+  /** The same without a softmax or sigmoid at the end. */
   override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
     if (!sameShape(x.shape.slice(1), this.inputShape)) {
       throw new ShapeError(
@@ -240,7 +265,7 @@ export class Model extends Layer {
         random: { ...random, layer: random.layer + firstPlaces[i]! },
       };
       const given = inputs.map((value) => values[value]!);
-      const last = i === uses.length - 1 && this.endsInSoftmax;
+      const last = i === uses.length - 1 && this.endsIn !== null;
       values.push(last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context));
       needed.release(values, inputs);
     }
@@ -255,33 +280,56 @@ export class Model extends Layer {
     return this.graph.uses.reduce((sum, { layer }) => sum + this.graph.layers[layer]!.layer.places, 0);
   }
 
-  /** What `compile` chose, applied to a batch: the mean loss [] and the hits [N]. @throws ArgumentError before `compile` */
-  callLoss(x: Tensor, labels: Tensor, options: CallOptions = {}): { loss: Tensor; hits: Tensor } {
-    const { loss, input } = this.training;
-    return loss.call(input === 'logits' ? this.callLogits(x, options) : this.call(x, options), labels, input);
-  }
-
   /**
-   * Trains. Loss and accuracy gather on the GPU; nothing waits for a read-back at a step.
+   * Trains, on `{ x, y }`, a loader that holds its samples on the GPU, or a stream of batches. Loss and metrics gather on the
+   * GPU; nothing waits for a read-back at a step.
    * @returns one entry an epoch; with `signal` aborted, those finished until then
-   * @throws ArgumentError, ShapeError for data or options that do not fit, before anything is trained
+   * @throws ArgumentError, ShapeError, DataError for data or options that do not fit, before anything is trained
    */
-  fit(data: BatchSource, options: FitOptions = {}): Promise<History> {
+  fit(data: TrainingData, options: FitOptions = {}): Promise<History> {
     return fit(this, data, options);
   }
 
-  /** Mean loss and accuracy over all samples. @throws ArgumentError, ShapeError, AbortedError */
-  evaluate(data: BatchSource, options: { batchSize?: number; signal?: AbortSignal } = {}): Promise<Metrics> {
+  /** Mean loss, accuracy and the metrics of `compile` over all samples. @throws ArgumentError, ShapeError, DataError, AbortedError */
+  evaluate(data: TrainingData, options: EvaluateOptions = {}): Promise<Metrics> {
     return evaluate(this, data, options);
   }
 
-  /** The model's output for every sample: [size, ...outputShape], in order. @throws ArgumentError, ShapeError, AbortedError */
-  predict(data: BatchSource, options: { batchSize?: number; signal?: AbortSignal } = {}): Promise<Float32Array> {
+  /**
+   * One training step on one batch. Batches of one size share a recorded step.
+   * @returns the batch's loss and metrics, before the step. @throws ArgumentError, ShapeError, DataError
+   */
+  async trainOnBatch(x: Numbers, y: Numbers, options: TrainOnBatchOptions = {}): Promise<Metrics> {
+    return this.batches.train({ x, y }, options);
+  }
+
+  /** Loss and metrics of one batch. @throws ArgumentError, ShapeError, DataError */
+  async testOnBatch(x: Numbers, y: Numbers): Promise<Metrics> {
+    return this.batches.test({ x, y });
+  }
+
+  private get batches(): OnBatch {
+    this.parameters; // throws before `build`
+    this.training; // throws before `compile`
+    this.onBatch ??= new OnBatch(this);
+    return this.onBatch;
+  }
+
+  /**
+   * The model's output for every sample: [size, ...outputShape], in order; of a loader's samples or of numbers as `fit` takes
+   * them for `x`. @throws ArgumentError, ShapeError, DataError, AbortedError
+   */
+  predict(
+    data: BatchSource | Numbers,
+    options: { batchSize?: number; signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
     return predict(this, data, options);
   }
 
   /** Weights and optimiser state are released; the model cannot be used again. */
   dispose(): void {
+    this.onBatch?.dispose();
+    this.onBatch = null;
     this.store?.dispose();
     this.compiled?.optimizer.dispose();
   }

@@ -11,7 +11,8 @@ const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top/i;
 export class Monitor {
   /** The best value so far; null before the first. */
   best: number | null = null;
-  private readonly sign: 1 | -1;
+  /** Whether more is better. */
+  readonly rises: boolean;
 
   /** @param callback begins the messages. @throws ArgumentError for another mode, or a figure that is no name */
   constructor(
@@ -27,13 +28,24 @@ export class Monitor {
     if (!['auto', 'min', 'max'].includes(mode)) {
       throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${show(mode)}`);
     }
-    this.sign = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure)) ? 1 : -1;
+    this.rises = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure));
+  }
+
+  /** @throws ArgumentError unless it is among the figures that epochs will have */
+  begin({ monitored }: { monitored: readonly string[] }): void {
+    if (!monitored.includes(this.figure)) missing(this.callback, this.figure, monitored);
+  }
+
+  /** The figure of an epoch. @throws ArgumentError where it has none */
+  read(logs: EpochLogs): number {
+    return figureOf(this.callback, logs, this.figure);
   }
 
   /** Whether this epoch is better than every one before; if so it is the best from now on. @throws ArgumentError */
   improves(logs: EpochLogs): boolean {
     const value = figureOf(this.callback, logs, this.figure);
-    if (Number.isNaN(value) || (this.best !== null && this.sign * (value - this.best) <= 0)) return false;
+    const better = this.best === null || (this.rises ? value > this.best : value < this.best);
+    if (Number.isNaN(value) || !better) return false;
     this.best = value;
     return true;
   }
@@ -41,10 +53,16 @@ export class Monitor {
 
 /** A figure of an epoch by its name. @throws ArgumentError, naming those there are */
 export function figureOf(callback: string, logs: EpochLogs, figure: string): number {
-  const value = Object.hasOwn(logs, figure) ? (logs as unknown as Record<string, unknown>)[figure] : undefined;
+  const value = Object.hasOwn(logs, figure) ? logs[figure] : undefined;
   if (typeof value === 'number') return value;
-  const hint = figure.startsWith('val') ? '; those that begin with val need validationData in fit' : '';
+  return missing(callback, figure, Object.keys(logs));
+}
+
+function missing(callback: string, figure: string, figures: readonly string[]): never {
+  const hint = figure.startsWith('val')
+    ? '; those that begin with val need validationData or validationSplit in fit'
+    : '';
   throw new ArgumentError(
-    `${callback}: the epoch has no figure ${show(figure)}; there are ${Object.keys(logs).join(', ')}${hint}`,
+    `${callback}: the epoch has no figure ${show(figure)}; there are ${figures.join(', ')}${hint}`,
   );
 }

@@ -164,6 +164,11 @@ export class ParameterStore {
     return runs;
   }
 
+  /** Everything that makes up the weights, trained or not. */
+  get buffers(): readonly DeviceArray[] {
+    return [this.values, this.untrained];
+  }
+
   /** Makes the flat gradients those of the last `backward` alone, after `zeroGrad()` before it. */
   settleGradients(): void {
     for (const weight of this.weights) weight.clearUnreached();

@@ -1,12 +1,15 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
+import { checkOptions } from '../check.ts';
 import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
+import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkData } from './batches.ts';
+import { BatchRunner, checkBatchSize, checkSource } from './batches.ts';
 import type { Model } from './model.ts';
 import { Throttle } from './throttle.ts';
+import { countSamples, isSource } from './training-data.ts';
 
 /** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
 const HELD_BYTES = 2 ** 24;
@@ -14,10 +17,29 @@ const HELD_BYTES = 2 ** 24;
 /** See `Model.predict`. */
 export async function predict(
   model: Model,
+  given: BatchSource | Numbers,
+  options: { batchSize?: number; signal?: AbortSignal },
+): Promise<Float32Array> {
+  checkOptions('predict', options);
+  model.parameters; // throws before `build`
+  if (isSource(given)) return run(model, given, options);
+  const x = floats('predict: x', given);
+  countSamples('predict', model, x);
+  const loader = new ArrayLoader(model.device, { x, shape: model.inputShape });
+  try {
+    return await run(model, loader, options);
+  } finally {
+    loader.dispose();
+  }
+}
+
+async function run(
+  model: Model,
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Float32Array> {
-  const batchSize = checkData('predict', model, data, options);
+  checkSource('predict', model, data);
+  const batchSize = checkBatchSize('predict', data.size, options.batchSize);
   const { device, size } = data;
   const columns = sizeOf(model.outputShape);
   const result = new Float32Array(size * columns);

@@ -1,32 +1,37 @@
-import type { Tensor } from '../autograd/tensor.ts';
 import { scope } from '../autograd/tensor.ts';
 import type { Program } from '../gpu/recorder.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkClasses, checkData } from './batches.ts';
+import { BatchRunner, type Step, type StepValues } from './batches.ts';
 import type { Model } from './model.ts';
-import { RunningTotals } from './totals.ts';
+import { Objective } from './objective.ts';
+import { PreparedData } from './training-data.ts';
 
-/** Dispatches one training step: loss, gradients and the update of the weights; the batch joins `totals`. */
-export function trainOnBatch(
-  model: Model,
-  { x, labels }: { x: Tensor; labels: Tensor },
-  { seed, state, totals }: { seed: number; state: StepState; totals: RunningTotals },
-): void {
+/** What dispatches one training step: loss, gradients and the update of the weights; the batch joins the objective's totals. */
+export function trainingStep(model: Model, objective: Objective, seed: number, state: () => StepState): Step {
+  const { parameters } = model;
   const { optimizer } = model.training;
-  const { device, parameters } = model;
-  scope(device, () => {
-    parameters.zeroGrad();
-    const result = model.callLoss(x, labels, { training: true, seed, step: state });
-    const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
-    if (parameters.trainableRuns.length > 0) {
+  return ({ x, targets }) =>
+    scope(model.device, () => {
+      parameters.zeroGrad();
+      const result = objective.apply(x, targets!, { training: true, seed, step: state() });
+      const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
+      objective.count(result, total); // before the backward pass, which releases the output
+      if (parameters.trainableRuns.length === 0) return;
       result.loss.backward(undefined, { release: true });
       parameters.settleGradients();
-      optimizer.apply(parameters, state);
-    }
-    totals.add(total, result.hits);
-  });
+      optimizer.apply(parameters, state());
+    });
 }
+
+/** What the uniform of the model's step number `step` holds. */
+function valuesOf(model: Model, step: number): StepValues {
+  const { optimizer } = model.training;
+  return { step, stepSize: optimizer.stepSize(step), rate: optimizer.rateAt(step) };
+}
+
+/** The next step of the model's optimiser. */
+export const nextStep = (model: Model): StepValues => valuesOf(model, ++model.training.optimizer.iterations);
 
 /** A training step of a compiled model, recorded as `fit` does it, on the first batch of `data`. */
 export interface RecordedStep {
@@ -47,22 +52,21 @@ export function recordTrainingStep(
   data: BatchSource,
   options: { batchSize?: number } = {},
 ): RecordedStep {
-  const batchSize = checkData(what, model, data, options);
-  checkClasses(what, model, data);
+  const prepared = PreparedData.of(what, model, data);
+  const batchSize = prepared.batchSize(options.batchSize)!;
   const { optimizer } = model.training;
   optimizer.build(model.parameters);
-  const totals = new RunningTotals(model.device);
-  const runner = new BatchRunner(data, batchSize, (batch) =>
-    trainOnBatch(model, batch, { seed: 0, state: runner.state, totals }),
-  );
-  const step = optimizer.iterations + 1;
+  const objective = new Objective(what, model, { form: prepared.form });
+  const step = trainingStep(model, objective, 0, () => runner.state);
+  const runner: BatchRunner = new BatchRunner(data, batchSize, step);
+  const values = valuesOf(model, optimizer.iterations + 1);
   return {
     program: runner.program(batchSize),
     batchSize,
-    run: () => void runner.run(0, { step, stepSize: optimizer.stepSize(step), rate: optimizer.rateAt(step) }),
+    run: () => void runner.run(0, values),
     dispose() {
       runner.dispose();
-      totals.dispose();
+      objective.dispose();
     },
   };
 }

@@ -26,16 +26,21 @@ export interface SessionOptions {
 
 /** Data of the right shape and no contents: enough to record a step. */
 function shapesOnly(model: Model, batchSize: number): BatchSource {
-  const { device } = model;
-  const sampleShape = model.inputShape;
+  const { device, inputShape: sampleShape, outputShape } = model;
+  const labels = model.training.loss.targets === 'labels';
   return {
     device,
     size: batchSize,
     sampleShape,
-    classes: model.outputShape.at(-1) ?? 1,
+    classes: labels ? (outputShape.at(-1) ?? 1) : null,
+    targetShape: outputShape,
     batch: (_order, _state, batch) => ({
       x: new Tensor(DeviceArray.empty(device, [batch, ...sampleShape])),
-      labels: new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32' })),
+      targets: new Tensor(
+        labels
+          ? DeviceArray.empty(device, [batch], { dtype: 'u32' })
+          : DeviceArray.empty(device, [batch, ...outputShape]),
+      ),
     }),
   };
 }

@@ -2,11 +2,11 @@ import type { Parts } from '../../src/cli/cli.ts';
 import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
 import type { DoctorEngine } from '../../src/cli/doctor.ts';
-import type { Engine, EngineModel } from '../../src/cli/engine.ts';
+import type { Engine, EngineLoader, EngineModel } from '../../src/cli/engine.ts';
 import type { Experiment } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
-import type { EpochLogs } from '../../src/nn/callbacks.ts';
+import type { EpochLogs, TrainInfo } from '../../src/nn/callbacks.ts';
 import type { Model } from '../../src/nn/model.ts';
 import type { Profile } from '../../src/tuner/profile.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
@@ -128,10 +128,11 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       summary: () => 'Model: "fake"',
       countParams: () => 62006,
       async fit(data, { epochs = 1, batchSize = 32, seed, callbacks = [], signal } = {}) {
-        log.fits.push({ epochs, batchSize, seed, samples: data.size });
+        const samples = (data as EngineLoader).size;
+        log.fits.push({ epochs, batchSize, seed, samples });
         const done: EpochLogs[] = [];
-        const begin = { model: this as unknown as Model, epochs, samples: data.size, batchSize };
-        for (const callback of callbacks) await callback.onTrainBegin?.(begin);
+        const info = { model: this as unknown as Model, epochs, samples, batchSize } as TrainInfo;
+        for (const callback of callbacks) await callback.onTrainBegin?.(info);
         for (let epoch = 1; epoch <= epochs; epoch++) {
           options.duringEpoch?.(epoch, modelSeed);
           if (signal?.aborted) return { epochs: done, interrupted: true, seconds: done.length };

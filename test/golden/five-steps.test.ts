@@ -60,7 +60,7 @@ function network({ l2, batchNorm: normed }: Run): Layer[] {
 function batchSource(device: Device): BatchSource & { dispose(): void } {
   const batch = {
     x: tensor(device, x.data, x.shape),
-    labels: tensor(device, labels.data, labels.shape, { dtype: 'u32' }),
+    targets: tensor(device, labels.data, labels.shape, { dtype: 'u32' }),
   };
   return {
     device,
@@ -70,7 +70,7 @@ function batchSource(device: Device): BatchSource & { dispose(): void } {
     batch: () => batch,
     dispose() {
       batch.x.dispose();
-      batch.labels.dispose();
+      batch.targets.dispose();
     },
   };
 }

@@ -292,7 +292,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
       values.filter((value) => value.tag === tag).map(({ step, numbers }) => [step, ...numbers]);
     const told = (of: (logs: EpochLogs) => number) => history.epochs.map((logs, i) => [i, Math.fround(of(logs))]);
     expect(curve('epoch_loss')).toEqual(told(({ loss }) => loss));
-    expect(curve('epoch_accuracy')).toEqual(told(({ accuracy }) => accuracy));
+    expect(curve('epoch_accuracy')).toEqual(told(({ accuracy }) => accuracy!));
     expect(curve('epoch_learning_rate')).toEqual(told(({ learningRate }) => learningRate));
     const histograms = values.filter(({ plugin }) => plugin === 'histograms');
     expect(histograms.map(({ step, tag }) => `${step} ${tag}`)).toEqual(

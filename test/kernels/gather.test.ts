@@ -1,6 +1,6 @@
 import { test } from 'vitest';
 import { DeviceArray, sizeOf } from '../../src/kernels/array.ts';
-import { gatherImages, gatherLabels, type StoredImages } from '../../src/kernels/gather.ts';
+import { gatherImages, gatherLabels, type StoredSamples } from '../../src/kernels/gather.ts';
 import { StepState } from '../../src/kernels/step-state.ts';
 import { type Device, Tensor, tensor } from '../../src/node.ts';
 import * as reference from '../reference/gather.ts';
@@ -10,7 +10,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 
 /** Lays images out as the kernel wants them, `perChunk` to a buffer: what an adapter with small bindings needs. */
-function store(device: Device, bytes: Uint8Array, count: number, perChunk: number): StoredImages {
+function store(device: Device, bytes: Uint8Array, count: number, perChunk: number): StoredSamples {
   const size = bytes.length / count;
   const stride = Math.ceil(size / 4);
   const chunks = [];

@@ -160,7 +160,7 @@ test('branches, shared layers, models within models and frozen layers come back'
   const inner = back.getLayer('sequential') as Model;
   expect(inner).toBeInstanceOf(Sequential);
   expect(inner.getLayer('dense').trainable).toBe(false);
-  expect(back.endsInSoftmax).toBe(true);
+  expect(back.endsIn).toBe('softmax');
 });
 
 test.each<[name: string, initializer: Initializer]>([

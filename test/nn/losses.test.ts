@@ -108,14 +108,18 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     expect(await learn(make(), last)).toEqual(await learn(name, last));
   });
 
-  test('the softmax is left out of the cross-entropies over classes only', () => {
+  test('the softmax is left out of the cross-entropies over classes, the sigmoid out of that over each output', () => {
     for (const Loss of [SparseCategoricalCrossentropy, CategoricalCrossentropy]) {
-      expect(new Loss().wants({ endsInSoftmax: true })).toBe('logits');
-      expect(new Loss().wants({ endsInSoftmax: false })).toBe('output');
-      expect(new Loss({ fromLogits: true }).wants({ endsInSoftmax: false })).toBe('logits');
+      expect(new Loss().wants({ endsIn: 'softmax' })).toBe('logits');
+      expect(new Loss().wants({ endsIn: null })).toBe('output');
+      expect(new Loss({ fromLogits: true }).wants({ endsIn: null })).toBe('logits');
     }
+    expect(new BinaryCrossentropy().wants({ endsIn: 'sigmoid' })).toBe('logits');
     for (const loss of [new CustomLoss(squares), new BinaryCrossentropy(), new MeanSquaredError()]) {
-      expect(loss.wants({ endsInSoftmax: true })).toBe('output');
+      expect(loss.wants({ endsIn: 'softmax' })).toBe('output');
+    }
+    for (const Loss of [SparseCategoricalCrossentropy, CategoricalCrossentropy]) {
+      expect(new Loss().wants({ endsIn: 'sigmoid' })).toBe('output');
     }
   });
 
@@ -154,16 +158,15 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     ['Huber', new Huber({ delta: 0.5 }), 0.317708333333333, [-1, -1, 1, -1, 0.5, 1].map((slope) => slope / 12)],
   ])('%s gives what PyTorch does', async (_name, loss, value, slopes) => {
     const y = tensor(device, [0.5, -1.25, 2, -0.75, 0.25, 1.5], [2, 3], { requiresGrad: true });
-    const classes = tensor(device, [0, 2], [2], { dtype: 'u32' });
+    const target = tensor(device, [1, 0, 0, 0, 0, 1], [2, 3]);
     const made = scope(device, () => {
-      const result = loss.call(y, classes, loss.wants({ endsInSoftmax: false }));
+      const result = loss.call(y, target, { input: loss.wants({ endsIn: null }), weight: null });
       result.loss.backward();
       return { ...result, gradient: y.grad! };
     });
     expectClose(await made.loss.data(), [value], { rtol: 2e-6 });
     expectClose(await made.gradient.data(), slopes, { rtol: 2e-6, magnitude: slopes.map(() => 0.5) });
-    expect(Array.from(await made.hits.data())).toEqual([0, 1]);
-    for (const t of [y, classes, made.loss, made.hits, made.gradient]) t.dispose();
+    for (const t of [y, target, made.loss, made.gradient]) t.dispose();
   });
 
   test.each<[string, () => unknown, string]>([
@@ -174,12 +177,12 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     ['fromLogits', () => new SparseCategoricalCrossentropy({ fromLogits: 'yes' as unknown as boolean }), 'fromLogits'],
     [
       'probabilities as logits',
-      () => new BinaryCrossentropy({ fromLogits: true }).wants({ endsInSoftmax: true }),
+      () => new BinaryCrossentropy({ fromLogits: true }).wants({ endsIn: 'softmax' }),
       'expect logits',
     ],
     [
       'a softmax as logits',
-      () => new CategoricalCrossentropy({ fromLogits: true }).wants({ endsInSoftmax: true }),
+      () => new CategoricalCrossentropy({ fromLogits: true }).wants({ endsIn: 'softmax' }),
       'expect logits',
     ],
   ])('refused: %s', (_what, call, says) => {

@@ -4,7 +4,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
-import { Layer, type LayerOptions } from './layer.ts';
+import { type FinalActivation, Layer, type LayerOptions } from './layer.ts';
 
 /** Activations by Keras's names, with Keras's parameters (leakyRelu: slope 0.3, where the operator has PyTorch's 0.01). */
 const functions = {
@@ -36,6 +36,10 @@ export function activationName(layer: string, value: ActivationName | undefined)
 /** An activation by its name. */
 export const activate = (name: ActivationName, x: Tensor): Tensor => functions[name](x);
 
+/** The name, if a cross-entropy undoes that activation. */
+export const finalActivation = (name: ActivationName): FinalActivation | null =>
+  name === 'softmax' || name === 'sigmoid' ? name : null;
+
 /** What of an activation a kernel does in its store. */
 export const fused = (name: ActivationName) => (name === 'relu' ? name : undefined);
 
@@ -61,8 +65,8 @@ export class Activation extends Layer {
     return { activation: this.activation, ...super.getConfig() };
   }
 
-  override get endsInSoftmax(): boolean {
-    return this.activation === 'softmax';
+  override get endsIn(): FinalActivation | null {
+    return finalActivation(this.activation);
   }
 
   call(x: Tensor): Tensor {
@@ -70,7 +74,7 @@ export class Activation extends Layer {
   }
 
   override callLogits(x: Tensor): Tensor {
-    return x; // asked of a softmax only
+    return x; // asked of a softmax or sigmoid only
   }
 }
 

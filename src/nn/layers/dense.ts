@@ -2,8 +2,16 @@ import { linear } from '../../autograd/linear.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { ShapeError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
-import { type ActivationName, activationName, afterFused, fused } from './activation.ts';
-import { type CallContext, type KernelOptions, type KernelSpecs, kernelSpecs, Layer, positive } from './layer.ts';
+import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
+import {
+  type CallContext,
+  type FinalActivation,
+  type KernelOptions,
+  type KernelSpecs,
+  kernelSpecs,
+  Layer,
+  positive,
+} from './layer.ts';
 
 export interface DenseOptions extends KernelOptions {
   units: number;
@@ -41,15 +49,15 @@ export class Dense extends Layer {
     };
   }
 
-  override get endsInSoftmax(): boolean {
-    return this.activation === 'softmax';
+  override get endsIn(): FinalActivation | null {
+    return finalActivation(this.activation);
   }
 
   call(x: Tensor, context: CallContext): Tensor {
     return afterFused(this.activation, this.callLogits(x, context));
   }
 
-  /** The output before an activation that no kernel fuses; before a softmax that is what a cross-entropy wants, being exact where probabilities under- or overflow. */
+  /** The output before an activation that no kernel fuses; before a softmax or sigmoid that is what a cross-entropy wants, being exact where probabilities under- or overflow. */
   override callLogits(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
     return linear(x, kernel!, bias ?? null, { activation: fused(this.activation) });
   }

@@ -9,6 +9,9 @@ import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { jsonOptions, type LayerConfig } from './config.ts';
 
+/** Activations that a cross-entropy undoes again: it is computed from what goes into them. */
+export type FinalActivation = 'softmax' | 'sigmoid';
+
 /** What is said of a layer when a model calls it. */
 export interface CallContext {
   /** The layer's weights, in the order it asked for them. */
@@ -100,9 +103,9 @@ export abstract class Layer {
     this.frozen = !trainable;
   }
 
-  /** Whether the output is a softmax, so that `callLogits` gives what a cross-entropy wants. */
-  get endsInSoftmax(): boolean {
-    return false;
+  /** The activation that makes probabilities of logits, if the output is one: `callLogits` gives what a cross-entropy wants. */
+  get endsIn(): FinalActivation | null {
+    return null;
   }
 
   /**
@@ -144,7 +147,7 @@ export abstract class Layer {
   /** x [N, ...inputShape] -> [N, ...outputShape]. */
   abstract call(x: Tensor, context: CallContext): Tensor;
 
-  /** `call` without the softmax, for a layer that ends in one. */
+  /** `call` without the activation that `endsIn` names. */
   callLogits(x: Tensor, context: CallContext): Tensor {
     return this.call(x, context);
   }

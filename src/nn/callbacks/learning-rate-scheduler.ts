@@ -1,7 +1,7 @@
-import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import type { Callback } from './callbacks.ts';
-import type { Optimizer } from './optimizers/index.ts';
+import { show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
+import type { Callback } from '../callbacks.ts';
+import type { Optimizer } from '../optimizers/index.ts';
 
 /**
  * Sets the learning rate at the beginning of each epoch, as Keras's callback of this name: `schedule` is given the epoch,

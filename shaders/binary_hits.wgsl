@@ -1,0 +1,22 @@
+// hit[row] = 1 if the row's one output lies on the side of the threshold that its target, 0 or 1, asks for, else 0: above it
+// for 1, at it or below for 0. A NaN hits nothing. One row an invocation. Memory-bound.
+//   models folded into the rows: output, target and hit [rows]
+struct Params { rows: u32, threshold: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> output: array<f32>;
+@group(0) @binding(2) var<storage, read> goal: array<f32>;
+@group(0) @binding(3) var<storage, read_write> hit: array<f32>;
+
+// By its bits: some drivers compile x == x to a comparison that is true for NaN.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = (group.y * groups.x + group.x) * 64u + local;
+  if (row >= params.rows) { return; }
+  let y = output[row];
+  let predicted = select(0.0, 1.0, y > params.threshold);
+  hit[row] = select(0.0, 1.0, !is_nan(y) && predicted == goal[row]);
+}

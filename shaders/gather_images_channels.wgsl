@@ -1,0 +1,34 @@
+// A batch from images stored as bytes, each channel with a scale and an offset of its own, four bytes an invocation:
+//   x[r, b, i] = scale[i mod C] * images[order[r, batch_start + b], i] + offset[i mod C]
+// The table holds them for the bytes of a word, word after word, until the channels come round again: `period` words.
+// Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves the images
+// first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
+//   images [count, stride] words of four bytes, order [R, total], table [period, 2] (scales, offsets), x [R, batch, size]
+struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, count: u32, period: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> state: StepState;
+@group(0) @binding(2) var<storage, read> images: array<u32>;
+@group(0) @binding(3) var<storage, read> order: array<u32>;
+@group(0) @binding(4) var<storage, read> table: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> x: array<f32>;
+
+// Workgroups count words along x and images along y: the one division is that of the table.
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let word_at = group.x * 64u + local;
+  if (word_at >= p.stride) { return; }
+  let row = 2u * (word_at % p.period);
+  let scale = table[row];
+  let offset = table[row + 1u];
+  for (var b = group.y; b < p.batch; b += groups.y) {
+    let image = order[group.z * p.total + state.batch_start + b] - p.first;
+    if (image >= p.count) { continue; } // another buffer's (an image before `first` wraps to a huge number)
+    let bytes = (vec4u(images[image * p.stride + word_at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
+    let values = vec4f(bytes) * scale + offset;
+    let at = (group.z * p.batch + b) * p.size + word_at * 4u;
+    for (var k = 0u; k < 4u; k++) {
+      if (word_at * 4u + k < p.size) { x[at + k] = values[k]; }
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import { checkOptions } from '../../check.ts';
+import type { Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { Model } from '../model.ts';
+import { Monitor } from '../monitor.ts';
+import { WeightCopy } from '../weight-copy.ts';
+import { checkNumber, type MonitorOptions } from './options.ts';
+
+export interface EarlyStoppingOptions extends MonitorOptions {
+  /** Changes up to this much are no improvement. Default 0. */
+  minDelta?: number;
+  /** Epochs without improvement after which training ends. Default 0. */
+  patience?: number;
+  /** Improvements count only from this value on: training ends after `patience` epochs that do not get past it. Default none. */
+  baseline?: number | null;
+  /** Whether the model gets the weights of its best epoch back, whether or not training stopped early. Default false. */
+  restoreBestWeights?: boolean;
+  /** Epochs to let pass before anything counts. Default 0. */
+  startFromEpoch?: number;
+}
+
+/**
+ * Ends training when a figure has stopped getting better, by Keras's rules. The best weights are kept on the GPU.
+ */
+export class EarlyStopping implements Callback {
+  /** Best value so far; null before there is one. */
+  best: number | null = null;
+  /** Epoch of the best value, from 1; 0 before there is one. */
+  bestEpoch = 0;
+  /** Epoch after which training was stopped, from 1; 0 if it was not. */
+  stoppedEpoch = 0;
+  private readonly monitor: Monitor;
+  private readonly minDelta: number;
+  private readonly patience: number;
+  private readonly baseline: number | null;
+  private readonly restoreBestWeights: boolean;
+  private readonly startFromEpoch: number;
+  private model: Model | null = null;
+  private copy: WeightCopy | null = null;
+  private wait = 0;
+
+  /** @throws ArgumentError */
+  constructor(options: EarlyStoppingOptions = {}) {
+    const who = 'EarlyStopping';
+    checkOptions(who, options);
+    this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
+    this.minDelta = Math.abs(checkNumber(who, 'minDelta', options.minDelta ?? 0, 'finite'));
+    this.patience = checkNumber(who, 'patience', options.patience ?? 0, 'whole');
+    this.baseline = options.baseline == null ? null : checkNumber(who, 'baseline', options.baseline, 'finite');
+    this.restoreBestWeights = options.restoreBestWeights ?? false;
+    this.startFromEpoch = checkNumber(who, 'startFromEpoch', options.startFromEpoch ?? 0, 'whole');
+  }
+
+  /** @throws ArgumentError when the figure will not be among the logs */
+  onTrainBegin(info: Pick<TrainInfo, 'model' | 'monitored'>): void {
+    this.monitor.begin(info);
+    this.model = info.model;
+    this.drop();
+    this.best = null;
+    this.wait = this.bestEpoch = this.stoppedEpoch = 0;
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    const { epoch } = logs;
+    const current = this.monitor.read(logs);
+    if (epoch <= this.startFromEpoch) return;
+    // Without any best weights yet, these are the best, even if their figure is NaN.
+    if (this.bestEpoch === 0) this.keep(epoch);
+    this.wait++;
+    if (this.isBetter(current, this.best)) {
+      this.best = current;
+      this.keep(epoch);
+      if (this.baseline === null || this.isBetter(current, this.baseline)) this.wait = 0;
+      return;
+    }
+    if (this.wait >= this.patience && epoch > 1) {
+      this.stoppedEpoch = epoch;
+      this.model!.stopTraining = true;
+    }
+  }
+
+  onTrainEnd(): void {
+    this.copy?.restore();
+    this.drop();
+  }
+
+  private keep(epoch: number): void {
+    if (this.restoreBestWeights && this.bestEpoch !== epoch) {
+      this.copy ??= new WeightCopy(this.model!.parameters);
+      this.copy.save();
+    }
+    this.bestEpoch = epoch;
+  }
+
+  private isBetter(value: number, reference: number | null): boolean {
+    const { rises } = this.monitor;
+    if (reference === null) return rises ? value > -Infinity : value < Infinity;
+    return rises ? value - this.minDelta > reference : value + this.minDelta < reference;
+  }
+
+  private drop(): void {
+    this.copy?.dispose();
+    this.copy = null;
+  }
+}

@@ -1,0 +1,27 @@
+import { checkOptions, show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
+import type { Callback } from '../callbacks.ts';
+
+const HOOKS = ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'onEpochEnd', 'onTrainEnd'] as const;
+
+/** A callback from functions: `new LambdaCallback({ onEpochEnd: (logs) => ... })`. A misspelt hook is an error, not silence. */
+export class LambdaCallback implements Callback {
+  declare onTrainBegin?: Callback['onTrainBegin'];
+  declare onEpochBegin?: Callback['onEpochBegin'];
+  declare onBatchEnd?: Callback['onBatchEnd'];
+  declare onEpochEnd?: Callback['onEpochEnd'];
+  declare onTrainEnd?: Callback['onTrainEnd'];
+
+  /** @throws ArgumentError for a hook that there is not, or that is no function */
+  constructor(hooks: Callback) {
+    checkOptions('LambdaCallback', hooks);
+    for (const [name, hook] of Object.entries(hooks)) {
+      if (!(HOOKS as readonly string[]).includes(name) || typeof hook !== 'function') {
+        throw new ArgumentError(
+          `LambdaCallback: takes functions named ${HOOKS.join(', ')}, but ${name} is ${typeof hook === 'function' ? 'none of them' : show(hook)}`,
+        );
+      }
+    }
+    Object.assign(this, hooks);
+  }
+}

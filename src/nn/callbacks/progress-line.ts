@@ -1,0 +1,49 @@
+import type { BatchLogs, Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+
+/** Figures of the logs that are no measurements of the model. */
+const ASIDE = [
+  'epoch',
+  'epochs',
+  'samples',
+  'samplesTotal',
+  'samplesPerSecond',
+  'secondsLeft',
+  'seconds',
+  'learningRate',
+];
+
+/** As Keras shows numbers: four places, or powers of ten for very small ones. */
+const figure = (value: number) => (Math.abs(value) > 1e-3 || value === 0 ? value.toFixed(4) : value.toExponential(4));
+
+const figures = (logs: BatchLogs | EpochLogs) =>
+  Object.entries(logs)
+    .filter(([name, value]) => value !== undefined && !ASIDE.includes(name))
+    .map(([name, value]) => ` - ${name}: ${figure(value!)}`)
+    .join('');
+
+/** Prints a line for each epoch, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`. */
+export class ProgressLine implements Callback {
+  private epochs = 0;
+
+  /**
+   * @param write gets each epoch's line. Default: `console.log`
+   * @param update gets the line as it stands, a few times a second, for who can show it in place. Default: nobody
+   */
+  constructor(
+    // biome-ignore lint/suspicious/noConsole: where a progress line goes unless told otherwise
+    private readonly write: (line: string) => void = (line) => console.log(line),
+    private readonly update: ((line: string) => void) | null = null,
+  ) {}
+
+  onTrainBegin({ epochs }: Pick<TrainInfo, 'epochs'>): void {
+    this.epochs = epochs;
+  }
+
+  onBatchEnd(logs: BatchLogs): void {
+    this.update?.(`Epoch ${logs.epoch}/${logs.epochs} - ${logs.samples}/${logs.samplesTotal}${figures(logs)}`);
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    this.write(`Epoch ${logs.epoch}/${this.epochs} - ${logs.seconds.toFixed(1)}s${figures(logs)}`);
+  }
+}

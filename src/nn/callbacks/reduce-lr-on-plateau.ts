@@ -1,0 +1,77 @@
+import { checkOptions, show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
+import type { Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+import { Monitor } from '../monitor.ts';
+import type { Optimizer } from '../optimizers/index.ts';
+import { checkNumber, type MonitorOptions } from './options.ts';
+
+export interface ReduceLROnPlateauOptions extends MonitorOptions {
+  /** The rate is multiplied by it, above 0 and below 1. Default 0.1. */
+  factor?: number;
+  /** Epochs without improvement after which the rate falls. Default 10. */
+  patience?: number;
+  /** Changes up to this much are no improvement. Default 1e-4. */
+  minDelta?: number;
+  /** Epochs after a reduction during which none is counted. Default 0. */
+  cooldown?: number;
+  /** The rate falls no lower. Default 0. */
+  minLearningRate?: number;
+}
+
+/** Lowers the learning rate when a figure has stopped getting better, by Keras's rules. */
+export class ReduceLROnPlateau implements Callback {
+  private readonly monitor: Monitor;
+  private readonly factor: number;
+  private readonly patience: number;
+  private readonly minDelta: number;
+  private readonly cooldown: number;
+  private readonly minLearningRate: number;
+  private optimizer: Optimizer | null = null;
+  private best = 0;
+  private wait = 0;
+  private cooldownLeft = 0;
+
+  /** @throws ArgumentError */
+  constructor(options: ReduceLROnPlateauOptions = {}) {
+    const who = 'ReduceLROnPlateau';
+    checkOptions(who, options);
+    this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
+    this.factor = options.factor ?? 0.1;
+    if (!(this.factor > 0 && this.factor < 1)) {
+      throw new ArgumentError(`${who}: factor must lie between 0 and 1, but is ${show(options.factor)}`);
+    }
+    this.patience = checkNumber(who, 'patience', options.patience ?? 10, 'whole');
+    this.minDelta = checkNumber(who, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');
+    this.cooldown = checkNumber(who, 'cooldown', options.cooldown ?? 0, 'whole');
+    this.minLearningRate = checkNumber(who, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
+  }
+
+  /** @throws ArgumentError when the figure will not be among the logs */
+  onTrainBegin(info: Pick<TrainInfo, 'optimizer' | 'monitored'>): void {
+    this.monitor.begin(info);
+    this.optimizer = info.optimizer;
+    this.best = this.monitor.rises ? -Infinity : Infinity;
+    this.wait = this.cooldownLeft = 0;
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    const current = this.monitor.read(logs);
+    if (this.cooldownLeft > 0) {
+      this.cooldownLeft--;
+      this.wait = 0;
+    }
+    const { best, minDelta } = this;
+    if (this.monitor.rises ? current > best + minDelta : current < best - minDelta) {
+      this.best = current;
+      this.wait = 0;
+      return;
+    }
+    if (this.cooldownLeft > 0 || ++this.wait < this.patience) return;
+    const optimizer = this.optimizer!;
+    const rate = optimizer.learningRate;
+    if (rate <= this.minLearningRate) return;
+    optimizer.learningRate = Math.max(rate * this.factor, this.minLearningRate);
+    this.cooldownLeft = this.cooldown;
+    this.wait = 0;
+  }
+}

@@ -1,0 +1,31 @@
+import type { BatchLogs, Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { Model } from '../model.ts';
+
+/**
+ * Ends training when the loss is no longer a finite number. It is seen with the next progress report, a few times a second, and
+ * at the latest as the epoch ends: nothing waits for the loss of a single step.
+ */
+export class TerminateOnNaN implements Callback {
+  /** Epoch in which it happened, from 1; null if it did not. */
+  epoch: number | null = null;
+  private model: Model | null = null;
+
+  onTrainBegin({ model }: Pick<TrainInfo, 'model'>): void {
+    this.model = model;
+    this.epoch = null;
+  }
+
+  onBatchEnd(logs: BatchLogs): void {
+    this.look(logs);
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    this.look(logs);
+  }
+
+  private look({ epoch, loss }: { epoch: number; loss: number }): void {
+    if (Number.isFinite(loss)) return;
+    this.epoch ??= epoch;
+    this.model!.stopTraining = true;
+  }
+}

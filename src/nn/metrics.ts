@@ -1,0 +1,100 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { DeviceArray, Shape } from '../kernels/array.ts';
+import { showShape } from '../kernels/array.ts';
+import { classesOf, countConfusion, countTopK } from '../kernels/metrics.ts';
+import { ConfusionMatrix } from './confusion-matrix.ts';
+
+/** Scores of a confusion matrix that have one figure: the means over the classes. */
+const SCORES = ['precision', 'recall', 'f1'] as const;
+
+/** `topK5` is the share of samples whose label is among the five largest outputs. */
+export type MetricName = 'accuracy' | `topK${number}` | (typeof SCORES)[number];
+
+/** What a batch gives metrics to count. */
+export interface Counted {
+  /** The model's output or its logits [N,C]. */
+  output: Tensor;
+  /** u32 [N]. */
+  classes: Tensor;
+  /** Above it, an output of one unit means class 1. */
+  threshold: number;
+}
+
+/**
+ * What `compile` was asked to measure besides the loss. Each sort of count is a dispatch or two at the end of a step, none where
+ * it was not asked for; whole numbers gather on the GPU and become shares when they are read.
+ */
+export class MetricCounts {
+  readonly accuracy: boolean;
+  private readonly topK: readonly number[];
+  private readonly scores: readonly (typeof SCORES)[number][];
+  private readonly matrix: boolean;
+
+  /** @throws ArgumentError for a name that is none, or a model that the metric does not suit */
+  constructor(
+    names: readonly MetricName[],
+    private readonly outputShape: Shape,
+    options: { confusion?: boolean } = {},
+  ) {
+    if (!Array.isArray(names)) throw new ArgumentError(`compile: metrics must be a list, but is ${show(names)}`);
+    this.accuracy = names.includes('accuracy');
+    this.scores = SCORES.filter((score) => names.includes(score));
+    this.matrix = (options.confusion ?? false) || this.scores.length > 0;
+    this.topK = names.flatMap((name) => {
+      const k = /^topK([1-9]\d*)$/.exec(String(name))?.[1];
+      return k ? [Number(k)] : [];
+    });
+    const known = [...SCORES, 'accuracy', ...this.topK.map((k) => `topK${k}`)];
+    const unknown = names.find((name) => !known.includes(name));
+    if (unknown !== undefined) {
+      throw new ArgumentError(
+        `compile: metrics are accuracy, topK5 (or another number), ${SCORES.join(', ')}, but ${show(unknown)} was given`,
+      );
+    }
+    if ((names.length > 0 || this.matrix) && outputShape.length !== 1) {
+      throw new ArgumentError(
+        `compile: ${names[0] ?? 'a confusion matrix'} needs a model that ends in [classes] or [1], but it ends in ${showShape(outputShape)}`,
+      );
+    }
+    if (this.topK.length > 0 && outputShape[0] === 1) {
+      throw new ArgumentError(`compile: topK${this.topK[0]} needs an output for each class, but the model ends in [1]`);
+    }
+  }
+
+  /** Names of the figures in logs, without accuracy. */
+  get names(): string[] {
+    return [...this.topK.map((k) => `topK${k}`), ...this.scores];
+  }
+
+  private get classes(): number {
+    return Math.max(2, this.outputShape[0] ?? 0);
+  }
+
+  /** u32 words of the counts: those of `topK`, then the matrix. */
+  get words(): number {
+    return this.topK.length + (this.matrix ? this.classes ** 2 : 0);
+  }
+
+  /** Dispatches the counting of a batch. */
+  count({ output, classes, threshold }: Counted, counts: DeviceArray): void {
+    for (const [at, k] of this.topK.entries()) countTopK(output.array, classes.array, counts, { k, at });
+    if (!this.matrix) return;
+    const predicted = classesOf(output.array, threshold);
+    countConfusion(classes.array, predicted, counts, { classes: this.classes, first: this.topK.length });
+    predicted.dispose();
+  }
+
+  /** The figures by name, from the counts of `samples` samples. */
+  figures(counts: Uint32Array, samples: number): Record<string, number> {
+    const figures = this.topK.map((k, at) => [`topK${k}`, counts[at]! / samples] as const);
+    if (this.scores.length === 0) return Object.fromEntries(figures);
+    const { macro } = this.confusion(counts);
+    return Object.fromEntries([...figures, ...this.scores.map((score) => [score, macro[score]] as const)]);
+  }
+
+  confusion(counts: Uint32Array): ConfusionMatrix {
+    return ConfusionMatrix.of(counts.subarray(this.topK.length));
+  }
+}

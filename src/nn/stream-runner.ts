@@ -1,0 +1,107 @@
+import { Tensor } from '../autograd/tensor.ts';
+import { show } from '../check.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import type { Program } from '../gpu/recorder.ts';
+import { DeviceArray } from '../kernels/array.ts';
+import { StepState } from '../kernels/step-state.ts';
+import { floats, integers } from './array-loader.ts';
+import type { Feed, Step, StepValues, Submit } from './batches.ts';
+import type { Model } from './model.ts';
+import { formOfNumbers, type TargetForm } from './targets.ts';
+import { type Arrays, type BatchStream, countSamples } from './training-data.ts';
+
+/** A batch size's program, and the buffers its batches are sent to. */
+interface Slot {
+  program: Program;
+  x: DeviceArray;
+  targets: DeviceArray;
+}
+
+/** Batches that come from the host, sent to the GPU one by one; each size that occurs has a recorded program. */
+export class StreamRunner implements Feed {
+  readonly state: StepState;
+  readonly samples = null;
+  private readonly slots = new Map<number, Slot>();
+
+  constructor(
+    private readonly what: string,
+    private readonly model: Model,
+    private readonly begin: () => BatchStream,
+    /** Told of the sort of targets before a batch is used. */
+    private readonly settle: (what: string, form: TargetForm) => void,
+    private readonly step: Step,
+    /** Batches of a pass; null for as many as come. */
+    private readonly steps: number | null = null,
+  ) {
+    this.state = new StepState(model.device);
+  }
+
+  async *pass(): AsyncGenerator<Submit> {
+    const stream = this.begin();
+    if (
+      typeof stream !== 'object' ||
+      stream === null ||
+      !(Symbol.asyncIterator in stream || Symbol.iterator in stream)
+    ) {
+      throw new ArgumentError(
+        `${this.what}: the function must return a stream of { x, y }, but returned ${show(stream)}`,
+      );
+    }
+    let count = 0;
+    for await (const batch of stream) {
+      yield (values) => this.run(batch, values);
+      if (++count === this.steps) return;
+    }
+    if (count < (this.steps ?? 1)) {
+      throw new DataError(
+        `${this.what}: the stream ended after ${count} batches of this epoch${this.steps ? `, but there are to be ${this.steps}` : ''}. ` +
+          'For several epochs give a function that begins the stream anew',
+      );
+    }
+  }
+
+  /** Submits one batch. @returns its number of samples. @throws ShapeError, DataError, ArgumentError for one that does not fit */
+  run(batch: Arrays, values: StepValues = {}): number {
+    const { what, model } = this;
+    if (typeof batch !== 'object' || batch === null || !('x' in batch) || !('y' in batch)) {
+      throw new ArgumentError(`${what}: a batch is { x, y }, but ${show(batch)} came`);
+    }
+    const x = floats(`${what}: x`, batch.x);
+    const numbers = floats(`${what}: y`, batch.y);
+    const samples = countSamples(what, model, x);
+    const { outputShape } = model;
+    const form = formOfNumbers(what, { outputShape, loss: model.training.loss }, samples, numbers.length);
+    this.settle(what, form);
+    const y = form === 'values' ? numbers : integers(`${what}: y`, numbers, outputShape[0]!);
+    const slot = this.slot(samples, form);
+    model.device.upload(slot.x.storage, x);
+    model.device.upload(slot.targets.storage, y);
+    this.state.write({ batchStart: 0, ...values });
+    slot.program.run();
+    return samples;
+  }
+
+  private slot(samples: number, form: TargetForm): Slot {
+    const { model } = this;
+    let slot = this.slots.get(samples);
+    if (!slot) {
+      const x = DeviceArray.empty(model.device, [samples, ...model.inputShape]).keep();
+      const values = form === 'values';
+      const shape = values ? [samples, ...model.outputShape] : [samples];
+      const targets = DeviceArray.empty(model.device, shape, { dtype: values ? 'f32' : 'u32' }).keep();
+      const program = model.device.record(() => this.step({ x: new Tensor(x), targets: new Tensor(targets) }));
+      slot = { program, x, targets };
+      this.slots.set(samples, slot);
+    }
+    return slot;
+  }
+
+  dispose(): void {
+    for (const { program, x, targets } of this.slots.values()) {
+      program.dispose();
+      x.dispose();
+      targets.dispose();
+    }
+    this.state.dispose();
+  }
+}

@@ -1,0 +1,77 @@
+import { Tensor } from '../autograd/tensor.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
+import { oneHot } from '../kernels/gather-rows.ts';
+import { classesOf } from '../kernels/metrics.ts';
+import type { Loss } from './losses.ts';
+
+/**
+ * What the targets of some data are to a model and its loss: labels that the loss takes as they are; labels that become one-hot
+ * rows, or, of two classes, the 0 or 1 that a model of one unit is to give; or numbers of the output's shape.
+ */
+export type TargetForm = 'labels' | 'oneHot' | 'binary' | 'values';
+
+/** What of a model decides what targets it takes. */
+export interface Goal {
+  outputShape: Shape;
+  loss: Loss;
+}
+
+/** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */
+export function targetForm(
+  what: string,
+  { outputShape, loss }: Goal,
+  { classes, targetShape }: { classes: number | null; targetShape?: Shape | null },
+): TargetForm {
+  if (classes === null) {
+    if (!targetShape) throw new ArgumentError(`${what}: the data has no targets to compare the model's output with`);
+    if (loss.targets === 'labels') {
+      throw new ArgumentError(
+        `${what}: ${loss.name} wants labels (a class number for each sample), but the data has targets of ${showShape(targetShape)}: ` +
+          'give labels, or use categoricalCrossentropy',
+      );
+    }
+    if (!sameShape(targetShape, outputShape)) {
+      throw new ShapeError(
+        `${what}: the model ends in ${showShape(outputShape)}, but the data has targets of ${showShape(targetShape)}`,
+      );
+    }
+    return 'values';
+  }
+  if (sameShape(outputShape, [1]) && classes <= 2 && loss.targets === 'values') return 'binary';
+  if (!sameShape(outputShape, [classes])) {
+    const binary = classes === 2 && loss.targets === 'values' ? ' or [1]' : '';
+    throw new ShapeError(
+      `${what}: the data has ${classes} classes, so the model must end in [${classes}]${binary}, but ends in ${showShape(outputShape)}`,
+    );
+  }
+  return loss.targets === 'labels' ? 'labels' : 'oneHot';
+}
+
+/**
+ * The same for `y` that came as bare numbers: one for each sample, or as many as the output has. @throws ShapeError
+ */
+export function formOfNumbers(what: string, { outputShape, loss }: Goal, samples: number, numbers: number): TargetForm {
+  const columns = sizeOf(outputShape);
+  if (loss.targets === 'values' && numbers === samples * columns) return 'values';
+  if (numbers === samples && outputShape.length === 1 && (columns > 1 || loss.targets === 'labels')) {
+    return loss.targets === 'labels' ? 'labels' : 'oneHot';
+  }
+  const labels = outputShape.length === 1 ? `${samples} labels` : '';
+  const values = loss.targets === 'values' ? `${samples * columns} numbers (${showShape(outputShape)} each)` : '';
+  throw new ShapeError(
+    `${what}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ${numbers}`,
+  );
+}
+
+/** Targets as the loss wants them. */
+export function lossTargets(form: TargetForm, targets: Tensor, { outputShape }: Goal): Tensor {
+  if (form === 'oneHot') return new Tensor(oneHot(targets.array, outputShape[0]!));
+  if (form === 'binary') return new Tensor(oneHot(targets.array, 1, 1));
+  return targets;
+}
+
+/** Targets as classes, u32 [N], for what counts them. Targets of numbers mean their largest, or 1 above a half. */
+export function classTargets(form: TargetForm, targets: Tensor): Tensor {
+  return form === 'values' ? new Tensor(classesOf(targets.array, 0.5)) : targets;
+}

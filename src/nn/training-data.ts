@@ -1,0 +1,156 @@
+import { show } from '../check.ts';
+import { ArgumentError, DataError, ShapeError } from '../errors.ts';
+import { sizeOf } from '../kernels/array.ts';
+import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
+import type { BatchSource } from './batch-source.ts';
+import { BatchRunner, checkBatchSize, checkSource, type Feed, type Step } from './batches.ts';
+import type { Model } from './model.ts';
+import { StreamRunner } from './stream-runner.ts';
+import { formOfNumbers, type TargetForm, targetForm } from './targets.ts';
+
+/**
+ * Samples as numbers: `x` one after another (a typed array, or lists in lists), and `y` a label for each or as many numbers for
+ * each as the model has outputs.
+ */
+export interface Arrays {
+  x: Numbers;
+  y: Numbers;
+}
+
+/** Batches that come one by one, each with as many samples as it likes. */
+export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
+
+/** What `fit` and `evaluate` take. A stream for several epochs is given as a function that begins it anew. */
+export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
+
+export const isSource = (data: unknown): data is BatchSource =>
+  typeof (data as BatchSource | null)?.batch === 'function';
+
+const isIterable = (data: unknown): data is BatchStream =>
+  typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);
+
+/** A stream as a function that begins it, or null for what is none. */
+export function streamOf(data: unknown): (() => BatchStream) | null {
+  if (typeof data === 'function') return data as () => BatchStream;
+  if (isSource(data) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
+  return () => data;
+}
+
+/** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
+export class PreparedData {
+  private constructor(
+    private readonly what: string,
+    private readonly model: Model,
+    /** Null for a stream. */
+    readonly source: BatchSource | null,
+    private readonly stream: (() => BatchStream) | null,
+    /** Null for a stream until its first batch came. */
+    readonly form: TargetForm | null,
+    private readonly range: { first: number; end: number } | undefined,
+    /** What goes to the GPU for this call alone. */
+    private readonly owned: ArrayLoader | null,
+  ) {}
+
+  /** Arrays go to the GPU here. @throws ArgumentError, ShapeError, DataError for what does not suit the model */
+  static of(what: string, model: Model, data: TrainingData): PreparedData {
+    const { outputShape } = model;
+    const goal = { outputShape, loss: model.training.loss };
+    const stream = streamOf(data);
+    if (stream) return new PreparedData(what, model, null, stream, null, undefined, null);
+    if (isSource(data)) {
+      checkSource(what, model, data);
+      return new PreparedData(what, model, data, null, targetForm(what, goal, data), undefined, null);
+    }
+    if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {
+      throw new ArgumentError(
+        `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}`,
+      );
+    }
+    const [x, y] = [floats(`${what}: x`, data.x), floats(`${what}: y`, data.y)];
+    const form = formOfNumbers(what, goal, countSamples(what, model, x), y.length);
+    const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
+    const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
+    return new PreparedData(what, model, loader, null, form, undefined, loader);
+  }
+
+  /** Samples of a pass; null where a stream decides. */
+  get samples(): number | null {
+    if (!this.source) return null;
+    return this.range ? this.range.end - this.range.first : this.source.size;
+  }
+
+  /**
+   * The first part for training, and the last `fraction` of the samples as they lie for validation, as Keras splits.
+   * @throws ArgumentError for a fraction that leaves one of them empty, and for streams; DataError for a class that is only in the last part
+   */
+  split(fraction: number): [PreparedData, PreparedData] {
+    const { what, model, source, form } = this;
+    if (!(typeof fraction === 'number' && fraction > 0 && fraction < 1)) {
+      throw new ArgumentError(`${what}: validationSplit must lie between 0 and 1, but is ${show(fraction)}`);
+    }
+    if (!source) {
+      throw new ArgumentError(`${what}: a stream cannot be split: give validationData instead of validationSplit`);
+    }
+    const at = Math.floor(source.size * (1 - fraction));
+    if (at === 0 || at === source.size) {
+      throw new ArgumentError(
+        `${what}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
+      );
+    }
+    checkSplit(what, source, at);
+    const part = (first: number, end: number, owned: ArrayLoader | null) =>
+      new PreparedData(what, model, source, null, form, { first, end }, owned);
+    return [part(0, at, this.owned), part(at, source.size, null)];
+  }
+
+  /** The batch size to use. @throws ArgumentError */
+  batchSize(asked: number | undefined): number | null {
+    const { what, samples } = this;
+    if (samples !== null) return checkBatchSize(what, samples, asked);
+    if (asked === undefined) return null;
+    throw new ArgumentError(`${what}: a stream's batches are as large as they come: leave out batchSize`);
+  }
+
+  feed(
+    objective: { settle(what: string, form: TargetForm): void },
+    step: Step,
+    { batchSize, steps }: { batchSize: number | null; steps?: number | null },
+  ): Feed & { setOrder?(order: Uint32Array<ArrayBuffer>): void } {
+    const { what, model, source, stream, range } = this;
+    if (source) return new BatchRunner(source, batchSize!, step, range);
+    return new StreamRunner(what, model, stream!, (asked, form) => objective.settle(asked, form), step, steps ?? null);
+  }
+
+  dispose(): void {
+    this.owned?.dispose();
+  }
+}
+
+/** @throws DataError for a class of which every sample lies in the last part */
+function checkSplit(what: string, { labels, classes }: BatchSource, at: number): void {
+  if (!labels || classes === null) return;
+  const count = (first: number, end: number) => {
+    const counts = new Uint32Array(classes);
+    for (let i = first; i < end; i++) counts[labels[i]!]!++;
+    return counts;
+  };
+  const [training, validation] = [count(0, at), count(at, labels.length)];
+  const missing = training.findIndex((n, c) => n === 0 && validation[c]! > 0);
+  if (missing >= 0) {
+    throw new DataError(
+      `${what}: validationSplit takes the last samples as they lie, and every sample of class ${missing} is among them. ` +
+        'Shuffle the data first, or split it with trainTestSplit(set, { stratify: true }) and give validationData',
+    );
+  }
+}
+
+/** @throws ShapeError unless x is whole samples, at least one */
+export function countSamples(what: string, { inputShape }: Model, x: ArrayLike<number>): number {
+  const samples = x.length / sizeOf(inputShape);
+  if (!Number.isInteger(samples) || samples === 0) {
+    throw new ShapeError(
+      `${what}: the model takes samples of ${inputShape.join('x')} numbers, and x has ${x.length}, which is no multiple of that`,
+    );
+  }
+  return samples;
+}

@@ -1,0 +1,38 @@
+import type { Program } from '../gpu/recorder.ts';
+import { DeviceArray } from '../kernels/array.ts';
+import { moveWindow } from '../kernels/view.ts';
+import type { ParameterStore } from './parameters.ts';
+
+/** A copy of all weights of a model that stays on the GPU: nothing is read back, and after the first time nothing is made. */
+export class WeightCopy {
+  private readonly held: readonly DeviceArray[];
+  private readonly saving: Program;
+  private readonly restoring: Program;
+
+  constructor(store: ParameterStore) {
+    const { device, buffers } = store;
+    this.held = buffers.map(({ shape }) => DeviceArray.empty(device, shape).keep());
+    const copy = (from: readonly DeviceArray[], to: readonly DeviceArray[]) =>
+      device.record(() => {
+        for (const [i, array] of from.entries()) moveWindow('copy', array, [0], array.shape, { into: to[i]! });
+      });
+    this.saving = copy(buffers, this.held);
+    this.restoring = copy(this.held, buffers);
+  }
+
+  /** Keeps the weights as the steps submitted so far leave them. */
+  save(): void {
+    this.saving.run();
+  }
+
+  /** Gives the model back what was kept. */
+  restore(): void {
+    this.restoring.run();
+  }
+
+  dispose(): void {
+    this.saving.dispose();
+    this.restoring.dispose();
+    for (const array of this.held) array.dispose();
+  }
+}
