@@ -3,7 +3,7 @@ import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
-import { DeviceArray, sameShape, showShape } from '../kernels/array.ts';
+import { DeviceArray, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { Model } from './model.ts';
@@ -34,6 +34,17 @@ export function checkSource(what: string, model: Model, data: BatchSource): void
       `${what}: the model expects samples of ${showShape(model.inputShape)}, but the data has ${showShape(data.sampleShape)}`,
     );
   }
+}
+
+/** @throws ShapeError unless x is whole samples, at least one */
+export function countSamples(what: string, { inputShape }: Model, x: ArrayLike<number>): number {
+  const samples = x.length / sizeOf(inputShape);
+  if (!Number.isInteger(samples) || samples === 0) {
+    throw new ShapeError(
+      `${what}: the model takes samples of ${inputShape.join('x')} numbers, and x has ${x.length}, which is no multiple of that`,
+    );
+  }
+  return samples;
 }
 
 /** What a step's uniform carries for the optimiser. */

@@ -6,10 +6,10 @@ import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
 import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkSource } from './batches.ts';
+import { BatchRunner, checkBatchSize, checkSource, countSamples } from './batches.ts';
 import type { Model } from './model.ts';
 import { Throttle } from './throttle.ts';
-import { countSamples, isSource } from './training-data.ts';
+import { isSource } from './training-data.ts';
 
 /** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
 const HELD_BYTES = 2 ** 24;

@@ -5,10 +5,10 @@ import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
 import { floats, integers } from './array-loader.ts';
-import type { Feed, Step, StepValues, Submit } from './batches.ts';
+import { countSamples, type Feed, type Step, type StepValues, type Submit } from './batches.ts';
 import type { Model } from './model.ts';
 import { formOfNumbers, type TargetForm } from './targets.ts';
-import { type Arrays, type BatchStream, countSamples } from './training-data.ts';
+import type { Arrays, BatchStream } from './training-data.ts';
 
 /** A batch size's program, and the buffers its batches are sent to. */
 interface Slot {

@@ -1,9 +1,9 @@
 import { show } from '../check.ts';
-import { ArgumentError, DataError, ShapeError } from '../errors.ts';
-import { sizeOf } from '../kernels/array.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import { sameShape } from '../kernels/array.ts';
 import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkSource, type Feed, type Step } from './batches.ts';
+import { BatchRunner, checkBatchSize, checkSource, countSamples, type Feed, type Step } from './batches.ts';
 import type { Model } from './model.ts';
 import { StreamRunner } from './stream-runner.ts';
 import { formOfNumbers, type TargetForm, targetForm } from './targets.ts';
@@ -49,6 +49,8 @@ export class PreparedData {
     private readonly range: { first: number; end: number } | undefined,
     /** What goes to the GPU for this call alone. */
     private readonly owned: ArrayLoader | null,
+    /** Labels that the source does not know as such: what one unit that tells two classes is to give. */
+    private readonly labels: ArrayLike<number> | null = null,
   ) {}
 
   /** Arrays go to the GPU here. @throws ArgumentError, ShapeError, DataError for what does not suit the model */
@@ -70,7 +72,8 @@ export class PreparedData {
     const form = formOfNumbers(what, goal, countSamples(what, model, x), y.length);
     const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
-    return new PreparedData(what, model, loader, null, form, undefined, loader);
+    const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
+    return new PreparedData(what, model, loader, null, form, undefined, loader, labels);
   }
 
   /** Samples of a pass; null where a stream decides. */
@@ -97,7 +100,7 @@ export class PreparedData {
         `${what}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
       );
     }
-    checkSplit(what, source, at);
+    checkSplit(what, this.labels ?? source.labels ?? null, at);
     const part = (first: number, end: number, owned: ArrayLoader | null) =>
       new PreparedData(what, model, source, null, form, { first, end }, owned);
     return [part(0, at, this.owned), part(at, source.size, null)];
@@ -127,30 +130,15 @@ export class PreparedData {
 }
 
 /** @throws DataError for a class of which every sample lies in the last part */
-function checkSplit(what: string, { labels, classes }: BatchSource, at: number): void {
-  if (!labels || classes === null) return;
-  const count = (first: number, end: number) => {
-    const counts = new Uint32Array(classes);
-    for (let i = first; i < end; i++) counts[labels[i]!]!++;
-    return counts;
-  };
-  const [training, validation] = [count(0, at), count(at, labels.length)];
-  const missing = training.findIndex((n, c) => n === 0 && validation[c]! > 0);
-  if (missing >= 0) {
+function checkSplit(what: string, labels: ArrayLike<number> | null, at: number): void {
+  if (!labels) return;
+  const all = Array.from(labels);
+  const trained = new Set(all.slice(0, at));
+  const missing = all.slice(at).find((label) => !trained.has(label));
+  if (missing !== undefined) {
     throw new DataError(
       `${what}: validationSplit takes the last samples as they lie, and every sample of class ${missing} is among them. ` +
         'Shuffle the data first, or split it with trainTestSplit(set, { stratify: true }) and give validationData',
     );
   }
-}
-
-/** @throws ShapeError unless x is whole samples, at least one */
-export function countSamples(what: string, { inputShape }: Model, x: ArrayLike<number>): number {
-  const samples = x.length / sizeOf(inputShape);
-  if (!Number.isInteger(samples) || samples === 0) {
-    throw new ShapeError(
-      `${what}: the model takes samples of ${inputShape.join('x')} numbers, and x has ${x.length}, which is no multiple of that`,
-    );
-  }
-  return samples;
 }
