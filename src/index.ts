@@ -1,6 +1,9 @@
 /** tilegrad: what runs everywhere. In Node import `tilegrad/node`, which adds the device, files and downloads. */
 export * from './autograd/index.ts';
 export { ImageLoader, type ImageLoaderOptions } from './data/loader.ts';
+export { rescale, type Scaling, scaleTo, standardization, toCategorical } from './data/scale.ts';
+export { chooseClasses, choosePerClass, firstImages, pickImages } from './data/select.ts';
+export { type SplitOptions, splitIndices, trainTestSplit } from './data/split.ts';
 export type { Dataset, DatasetName, DatasetSource, ImageSet } from './data/types.ts';
 export * from './errors.ts';
 export { Device } from './gpu/device.ts';

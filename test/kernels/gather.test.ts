@@ -1,6 +1,12 @@
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { DeviceArray, sizeOf } from '../../src/kernels/array.ts';
-import { gatherImages, gatherLabels, type StoredSamples } from '../../src/kernels/gather.ts';
+import {
+  channelTable,
+  gatherImages,
+  gatherLabels,
+  gatherSamples,
+  type StoredSamples,
+} from '../../src/kernels/gather.ts';
 import { StepState } from '../../src/kernels/step-state.ts';
 import { type Device, Tensor, tensor } from '../../src/node.ts';
 import * as reference from '../reference/gather.ts';
@@ -72,6 +78,64 @@ describeOnDevice('gathering a batch', (device) => {
     expectClose(await x.data(), shifted, { magnitude: shifted.map(() => 1), rtol: 2e-7 }, 'scaled images');
 
     for (const t of [order, stored, x, y]) t.dispose();
+    for (const { words } of images.chunks) words.dispose();
+    state.dispose();
+  });
+
+  // One, two and four words to a vector; chunks of one sample, some, all.
+  test.each([
+    { size: 1, perChunk: 23, models: 1 },
+    { size: 3, perChunk: 7, models: 2 },
+    { size: 8, perChunk: 1, models: 3 },
+    { size: 10, perChunk: 5, models: 1 },
+    { size: 300, perChunk: 23, models: 2 },
+  ])(
+    'samples of $size words, $perChunk to a buffer, $models models, bit for bit',
+    async ({ size, perChunk, models }) => {
+      const values = random(size);
+      // Any bits at all, NaN's among them.
+      const words = Uint32Array.from({ length: COUNT * size }, () => values.integer(0, 2 ** 32 - 1));
+      const orders = Array.from({ length: models * COUNT }, () => values.integer(0, COUNT - 1));
+      const [batchStart, batch] = [6, 17];
+      const samples = store(device, new Uint8Array(words.buffer), COUNT, perChunk);
+      const state = new StepState(device);
+      state.write({ batchStart });
+      const order = tensor(device, orders, [COUNT], { dtype: 'u32', models });
+      const y = new Tensor(DeviceArray.empty(device, [batch, size], { dtype: 'u32', models }));
+      gatherSamples(samples, order.array, state, y.array);
+      const expected = Array.from({ length: models * batch * size }, (_, at) => {
+        const [model, row, i] = [Math.floor(at / (batch * size)), Math.floor(at / size) % batch, at % size];
+        return words[orders[model * COUNT + batchStart + row]! * size + i]!;
+      });
+      expect(Array.from(await y.data())).toEqual(expected);
+      for (const t of [order, y]) t.dispose();
+      for (const { words } of samples.chunks) words.dispose();
+      state.dispose();
+    },
+  );
+
+  test('a table of channels with images in several buffers and several models', async () => {
+    const [shape, models, batch] = [[3, 3, 3], 2, 9];
+    const bytes = Uint8Array.from({ length: COUNT * 27 }, (_, i) => (i * 71) % 256);
+    const [scale, offset] = [
+      [0.5, 2, -1],
+      [1, -8, 0.25],
+    ];
+    const values = channelTable(scale, offset);
+    const table = tensor(device, values, [values.length]);
+    const images = store(device, bytes, COUNT, 5);
+    const state = new StepState(device);
+    state.write({ batchStart: 3 });
+    const orders = Array.from({ length: models * COUNT }, (_, i) => (i * 5) % COUNT);
+    const order = tensor(device, orders, [COUNT], { dtype: 'u32', models });
+    const x = new Tensor(DeviceArray.empty(device, [batch, ...shape], { models }));
+    gatherImages(images, order.array, state, x.array, { table: table.array });
+    const expected = Array.from({ length: models * batch * 27 }, (_, at) => {
+      const [model, row, i] = [Math.floor(at / (batch * 27)), Math.floor(at / 27) % batch, at % 27];
+      return scale[i % 3]! * bytes[orders[model * COUNT + 3 + row]! * 27 + i]! + offset[i % 3]!;
+    });
+    expect(Array.from(await x.data())).toEqual(expected);
+    for (const t of [order, x, table]) t.dispose();
     for (const { words } of images.chunks) words.dispose();
     state.dispose();
   });

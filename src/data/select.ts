@@ -1,0 +1,87 @@
+import { show } from '../check.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import { sizeOf } from '../kernels/array.ts';
+import { RandomStream } from '../random.ts';
+import type { ImageSet } from './types.ts';
+
+/** Rows of `width` numbers each, those that `indices` name, in that order. */
+export function pickRows<T extends Uint8Array | Float32Array>(rows: T, indices: ArrayLike<number>, width: number): T {
+  const picked = new (rows.constructor as new (length: number) => T)(indices.length * width);
+  for (let i = 0; i < indices.length; i++) {
+    const at = indices[i]! * width;
+    picked.set(rows.subarray(at, at + width), i * width);
+  }
+  return picked;
+}
+
+/** The images that `indices` name, in that order, with their labels. @throws ArgumentError for an image there is not */
+export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet {
+  const bad = Array.from(indices).find((i) => !Number.isInteger(i) || i < 0 || i >= set.size);
+  if (bad !== undefined) throw new ArgumentError(`images: there is no image ${bad} among ${set.size}`);
+  return {
+    ...set,
+    images: pickRows(set.images, indices, sizeOf(set.shape)),
+    labels: pickRows(set.labels, indices, 1),
+    size: indices.length,
+  };
+}
+
+/** The first `count` images with their labels. @throws ArgumentError when there are fewer */
+export function firstImages(set: ImageSet, count: number): ImageSet {
+  if (!Number.isInteger(count) || count < 1 || count > set.size) {
+    throw new ArgumentError(
+      `firstImages: count must be from 1 to ${set.size}, the images there are, but is ${show(count)}`,
+    );
+  }
+  return pickImages(
+    set,
+    Array.from({ length: count }, (_, i) => i),
+  );
+}
+
+/**
+ * The images of some classes alone, named or numbered. Their labels become 0, 1, ... in the order in which the classes are given;
+ * the names go with them.
+ * @throws ArgumentError for a class there is not, or one given twice; DataError for one without images
+ */
+export function chooseClasses(set: ImageSet, classes: readonly (string | number)[]): ImageSet {
+  if (!Array.isArray(classes) || classes.length === 0) {
+    throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${show(classes)}`);
+  }
+  const old = classes.map((wanted) => {
+    const label = typeof wanted === 'number' ? wanted : set.classes.indexOf(wanted);
+    if (Number.isInteger(label) && label >= 0 && label < set.classes.length) return label;
+    throw new ArgumentError(`chooseClasses: there is no class ${show(wanted)}; there are ${set.classes.join(', ')}`);
+  });
+  const twice = old.find((label, i) => old.indexOf(label) !== i);
+  if (twice !== undefined) throw new ArgumentError(`chooseClasses: class ${set.classes[twice]} was given twice`);
+  const indices = Array.from({ length: set.size }, (_, i) => i).filter((i) => old.includes(set.labels[i]!));
+  const chosen = pickImages(set, indices);
+  const labels = chosen.labels.map((label) => old.indexOf(label));
+  const empty = old.findIndex((_, label) => !labels.includes(label));
+  if (empty >= 0) throw new DataError(`chooseClasses: the data has no image of class ${set.classes[old[empty]!]}`);
+  return { ...chosen, labels, classes: old.map((label) => set.classes[label]!) };
+}
+
+/**
+ * `count` images of each class: drawn by `seed` and in random order, or without a seed the first ones as they lie.
+ * @throws ArgumentError; DataError for a class with fewer images
+ */
+export function choosePerClass(set: ImageSet, count: number, options: { seed?: number } = {}): ImageSet {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new ArgumentError(`choosePerClass: count must be a positive integer, but is ${show(count)}`);
+  }
+  const taken = set.classes.map(() => 0);
+  const order =
+    options.seed === undefined
+      ? Array.from({ length: set.size }, (_, i) => i)
+      : Array.from(new RandomStream(options.seed, 'split', 0).permutation(set.size));
+  const indices = order.filter((i) => taken[set.labels[i]!]!++ < count);
+  const short = taken.findIndex((there) => there < count);
+  if (short >= 0) {
+    throw new DataError(
+      `choosePerClass: class ${set.classes[short]} has ${taken[short]} images, fewer than the ${count} asked for`,
+    );
+  }
+  return pickImages(set, indices);
+}

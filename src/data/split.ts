@@ -1,0 +1,107 @@
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import { RandomStream } from '../random.ts';
+import { pickImages } from './select.ts';
+import type { ImageSet } from './types.ts';
+
+export interface SplitOptions {
+  /** The share of the samples, between 0 and 1, that is set apart (rounded up, as scikit-learn does), or from 2 on their number. */
+  testSize: number;
+  /** Default 0. The same seed gives the same split everywhere. */
+  seed?: number;
+  /** Whether both parts have the classes in the same proportions, to a sample. Default false. */
+  stratify?: boolean;
+}
+
+/**
+ * A random split of images, both parts in random order.
+ * @throws ArgumentError for a size that leaves a part empty; DataError for a class that training would never see
+ */
+export function trainTestSplit(set: ImageSet, options: SplitOptions): { train: ImageSet; test: ImageSet } {
+  const { train, test } = splitIndices(set.labels, options, set.classes);
+  return { train: pickImages(set, train), test: pickImages(set, test) };
+}
+
+/**
+ * The same for any samples: which go where, from their labels.
+ * @throws ArgumentError, DataError
+ */
+export function splitIndices(
+  labels: ArrayLike<number>,
+  options: SplitOptions,
+  classes: readonly string[] = [],
+): { train: Uint32Array; test: Uint32Array } {
+  checkOptions('trainTestSplit', options);
+  const { testSize, seed = 0, stratify = false } = options;
+  const size = labels.length;
+  const count = testCount(testSize, size);
+  const name = (label: number) => classes[label] ?? String(label);
+  const left = stratify ? quotas(labels, count, name) : null;
+  const test: number[] = [];
+  const train: number[] = [];
+  for (const i of new RandomStream(seed, 'split', 0).permutation(size)) {
+    const label = labels[i]!;
+    const goes = left ? left.get(label)! > 0 : test.length < count;
+    if (goes) left?.set(label, left.get(label)! - 1);
+    (goes ? test : train).push(i);
+  }
+  const trained = new Set(train.map((i) => labels[i]!));
+  const missing = test.find((i) => !trained.has(labels[i]!));
+  if (missing !== undefined) {
+    throw new DataError(
+      `trainTestSplit: every sample of class ${name(labels[missing]!)} fell to the test part, so training would never see it. ` +
+        'Use stratify: true, another seed or a smaller testSize',
+    );
+  }
+  return { train: Uint32Array.from(train), test: Uint32Array.from(test) };
+}
+
+/** @throws ArgumentError unless both parts get a sample */
+function testCount(testSize: number, size: number): number {
+  const whole = Number.isInteger(testSize) && testSize >= 2;
+  if (!whole && !(typeof testSize === 'number' && testSize > 0 && testSize < 1)) {
+    throw new ArgumentError(
+      `trainTestSplit: testSize must lie between 0 and 1, or be a number of samples from 2 on, but is ${show(testSize)}`,
+    );
+  }
+  const count = whole ? testSize : Math.ceil(testSize * size - 1e-9); // 0.2 * 15 is 3.0000000000000004
+  if (count >= size) {
+    throw new ArgumentError(`trainTestSplit: testSize ${testSize} leaves none of ${size} samples for training`);
+  }
+  return count;
+}
+
+/**
+ * How many of each class the test part gets: their share rounded down, then one more each, the largest remainders first, until
+ * there are `count`; one of each class always stays. @throws DataError where there are too few samples for that
+ */
+function quotas(labels: ArrayLike<number>, count: number, name: (label: number) => string): Map<number, number> {
+  const there = new Map<number, number>();
+  for (const label of Array.from(labels)) there.set(label, (there.get(label) ?? 0) + 1);
+  const shares = [...there]
+    .sort(([a], [b]) => a - b)
+    .map(([label, n]) => ({ label, n, share: (n * count) / labels.length }));
+  const small = shares.find(({ n }) => n < 2);
+  if (small) {
+    throw new DataError(
+      `trainTestSplit: class ${name(small.label)} has a single sample, but stratify needs one for each part. ` +
+        'Leave the class out with chooseClasses, or do not stratify',
+    );
+  }
+  if (count > labels.length - shares.length) {
+    throw new DataError(
+      `trainTestSplit: a test part of ${count} leaves ${labels.length - count} samples, too few for one of each of ${shares.length} classes`,
+    );
+  }
+  const left = new Map(shares.map(({ label, n, share }) => [label, Math.min(Math.floor(share), n - 1)]));
+  let missing = count - [...left.values()].reduce((sum, taken) => sum + taken, 0);
+  const byRemainder = [...shares].sort((a, b) => (b.share % 1) - (a.share % 1) || a.label - b.label);
+  while (missing > 0) {
+    for (const { label, n } of byRemainder) {
+      if (missing === 0 || left.get(label)! >= n - 1) continue;
+      left.set(label, left.get(label)! + 1);
+      missing--;
+    }
+  }
+  return left;
+}
