@@ -7,7 +7,7 @@ import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!);
+const [network, tape, numbers] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!);
 
 /** Runs code as a user would: against the built package, in a process of its own that has to end by itself. */
 async function run(code: string): Promise<string> {
@@ -29,6 +29,13 @@ describeOnDevice('the README', () => {
     const head = "import { openDevice, relu, sum, tensor } from 'tilegrad/node';\nconst device = await openDevice();\n";
     const stdout = await run(`${head}${tape}\ndevice.dispose();`);
     expect(stdout.replace(/\s+/g, ' ')).toContain('[ 1, 0, 1 ]');
+  });
+
+  test('its four points are told apart', async () => {
+    const names = 'Adam, confusionMatrix, Dense, EarlyStopping, openDevice, Sequential';
+    const head = `import { ${names} } from 'tilegrad/node';\nconst device = await openDevice();\n`;
+    const stdout = await run(`${head}${numbers}\ndevice.dispose();`);
+    expect(stdout.replace(/\s+/g, ' ')).toContain('[ [ 2, 0 ], [ 0, 2 ] ]');
   });
 });
 

@@ -228,6 +228,42 @@ describeOnDevice('losses follow their definitions', (device) => {
     expectClose(seen.gradient, slopes, { rtol: 2e-7 });
   });
 
+  const weighted: Record<string, (y: tg.Tensor, t: tg.Tensor, l: tg.Tensor, sampleWeight: tg.Tensor) => tg.Tensor> = {
+    meanSquaredError: (y, t, _, sampleWeight) => tg.meanSquaredError(y, t, { sampleWeight }),
+    meanAbsoluteError: (y, t, _, sampleWeight) => tg.meanAbsoluteError(y, t, { sampleWeight }),
+    huber: (y, t, _, sampleWeight) => tg.huber(y, t, { delta: 0.8, sampleWeight }),
+    'binaryCrossentropy from logits': (y, t, _, sampleWeight) =>
+      tg.binaryCrossentropy(y, t, { fromLogits: true, sampleWeight }),
+    'binaryCrossentropy from probabilities': (y, t, _, sampleWeight) => tg.binaryCrossentropy(y, t, { sampleWeight }),
+    'categoricalCrossentropy from logits, smoothed': (y, t, _, sampleWeight) =>
+      tg.categoricalCrossentropy(y, t, { fromLogits: true, labelSmoothing: 0.2, sampleWeight }),
+    'sparseCategoricalCrossentropy from logits': (y, _, l, sampleWeight) =>
+      tg.sparseCategoricalCrossentropy(y, l, { fromLogits: true, sampleWeight }),
+    'sparseCategoricalCrossentropy from outputs': (y, _, l, sampleWeight) =>
+      tg.sparseCategoricalCrossentropy(y, l, { sampleWeight }),
+  };
+
+  test.each(Object.entries(weighted))('%s with a weight for each sample', async (name, call) => {
+    const { input, formula } = cases[name]!;
+    const b = batch(6, 3, 11);
+    const x = input(b);
+    const weights = [0, 1, 2.5, 0.5, 1, 7];
+    const part = (values: number[], r: number) => values.slice(3 * r, 3 * r + 3);
+    // A sample alone has the loss of a batch of one; the divisor stays the number of samples.
+    const alone = weights.map((_, r) =>
+      formula(part(x, r), { ...b, rows: 1, labels: [b.labels[r]!], oneHot: part(b.oneHot, r) }),
+    );
+    const y = tg.tensor(device, x, [6, 3]);
+    const target = tg.tensor(device, b.oneHot, [6, 3]);
+    const labels = tg.tensor(device, b.labels, [6], { dtype: 'u32' });
+    const sampleWeight = tg.tensor(device, weights, [6]);
+    const loss = tg.scope(device, () => call(y, target, labels, sampleWeight));
+    expectClose(await loss.data(), [mean(alone.map((value, r) => value * weights[r]!))], { rtol: 3e-6 });
+    const wrong = tg.tensor(device, [1, 2], [2]);
+    expect(() => call(y, target, labels, wrong)).toThrow(/sampleWeight must have .* \[6\], but has \[2\]/);
+    for (const t of [y, target, labels, sampleWeight, loss, wrong]) t.dispose();
+  });
+
   test('shapes and options that do not fit are refused', () => {
     const [a, b] = [tg.tensor(device, [1, 2], [2]), tg.tensor(device, [1], [1])];
     expect(() => tg.meanSquaredError(a, b)).toThrow(/meanSquaredError.*\[2\].*\[1\]/);

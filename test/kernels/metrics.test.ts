@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DeviceArray } from '../../src/kernels/array.ts';
-import { accumulateLoss, binaryHits, classesOf, countConfusion, countTopK } from '../../src/kernels/metrics.ts';
+import {
+  accumulateLoss,
+  binaryHits,
+  classesOf,
+  countConfusion,
+  countHits,
+  countTopK,
+} from '../../src/kernels/metrics.ts';
 import { Tensor, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
@@ -66,6 +73,15 @@ describeOnDevice('metrics counted on the adapter', (device) => {
       }),
       { numRuns: drawnCases(25), seed: FAST_CHECK_SEED },
     );
+  });
+
+  test('a row with NaN hits nothing, wherever the NaN is', async () => {
+    const [x, nan] = [0.5, Number.NaN];
+    const y = tensor(device, [1, x, x, x, 1, x, nan, x, x, x, nan, 1, nan, nan, nan], [5, 3]);
+    const labels = tensor(device, [0, 1, 0, 2, 0], [5], { dtype: 'u32' });
+    const hits = new Tensor(countHits(y.array, labels.array));
+    expect(Array.from(await hits.data())).toEqual([1, 1, 0, 0, 0]);
+    for (const t of [y, labels, hits]) t.dispose();
   });
 
   test('a unit is right above its threshold where its target is 1, and else where it is 0', async () => {

@@ -5,8 +5,10 @@ import {
   type Counters,
   Dense,
   type Device,
+  EarlyStopping,
   Flatten,
   ImageLoader,
+  LearningRateScheduler,
   MaxPooling2D,
   openDevice,
   RMSprop,
@@ -90,6 +92,33 @@ describeOnDevice('in steady state', (device) => {
       expect(first).toMatchObject({ submits: steps + 1, readBacks: 1, bytesReadBack: TOTALS });
     },
   );
+
+  test('nor does an epoch with a split, class weights, metrics and best weights kept; one more read-back for the split', async () => {
+    const { model, loader, dispose } = build(device);
+    const loss = 'sparseCategoricalCrossentropy';
+    model.compile({ optimizer: 'adam', loss, metrics: ['topK2', 'precision', 'f1'] });
+    const moments: Counters[] = [];
+    const note = { onEpochEnd: () => void moments.push({ ...device.counters }) };
+    // The learning rate falls, so every epoch is the best so far.
+    const falling = new LearningRateScheduler((epoch) => 0.01 / (epoch + 1));
+    const early = new EarlyStopping({ monitor: 'learningRate', restoreBestWeights: true });
+    await model.fit(loader, {
+      epochs: 4,
+      batchSize: 8,
+      validationSplit: 0.25, // of 22: 16 stay
+      classWeight: { 1: 2 },
+      callbacks: [falling, early, note],
+    });
+    dispose();
+    expect(early.bestEpoch).toBe(4);
+    const counts = 256 + 4 * (1 + 9); // of topK2 and a matrix of three classes, behind the sums
+    expect(difference(moments[3]!, moments[2]!)).toMatchObject({
+      ...CREATES_NOTHING,
+      submits: 2 + 1 + 2 + 1, // training, validation, read-backs, the copy of the weights
+      readBacks: 2,
+      bytesReadBack: 2 * counts,
+    });
+  });
 
   test('a step dispatches the same kernels however many there are', async () => {
     const [two, one] = [await epochs(device, 11, true), await epochs(device, 22, true)];
