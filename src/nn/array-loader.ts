@@ -24,30 +24,36 @@ export interface ArrayLoaderOptions {
   targetShape?: Shape;
 }
 
-/** Numbers as a flat array of floats. @throws DataError for one that is no finite number, saying where */
+/** Numbers as a flat array of floats. @throws DataError for one that is no finite number, saying where; ShapeError for uneven lists */
 export function floats(what: string, numbers: Numbers): Float32Array<ArrayBuffer> {
   if (typeof numbers !== 'object' || numbers === null || typeof numbers.length !== 'number') {
     throw new ArgumentError(`${what} must be an array of numbers, but is ${show(numbers)}`);
   }
-  const nested = Array.isArray(numbers) && typeof numbers[0] === 'object';
-  const flat = nested ? flatten(numbers as readonly Numbers[]) : (numbers as ArrayLike<number>);
+  const flat = isNested(numbers) ? flatten(what, numbers) : (numbers as ArrayLike<number>);
   const values =
     flat instanceof Float32Array ? (flat as Float32Array<ArrayBuffer>) : Float32Array.from(flat, (value) => value);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
+  const plain = Array.isArray(flat); // null and '' would pass as 0
+  const bad = values.findIndex((value, i) => !Number.isFinite(value) || (plain && typeof flat[i] !== 'number'));
   if (bad >= 0) {
     throw new DataError(
-      `${what}: number ${bad} is ${show(flat[bad])}; training on it would make every weight NaN, so clean the data first`,
+      `${what}: number ${bad} is ${show(flat[bad])}; a model can only learn from finite numbers, so clean the data first`,
     );
   }
   return values;
 }
 
-function flatten(numbers: readonly Numbers[]): number[] {
+const isNested = (numbers: Numbers): numbers is readonly Numbers[] =>
+  Array.isArray(numbers) && typeof numbers[0] === 'object' && numbers[0] !== null;
+
+function flatten(what: string, lists: readonly Numbers[]): number[] {
   const flat: number[] = [];
-  for (const part of numbers) {
-    if (typeof part === 'number') flat.push(part);
-    else if (typeof (part as Numbers[])[0] === 'object') flat.push(...flatten(part as readonly Numbers[]));
-    else for (let i = 0; i < part.length; i++) flat.push((part as ArrayLike<number>)[i]!);
+  const length = lists[0]!.length;
+  for (const [i, list] of lists.entries()) {
+    if (list?.length !== length) {
+      throw new ShapeError(`${what}: list ${i} has ${list?.length} numbers, but the first has ${length}`);
+    }
+    const part = isNested(list) ? flatten(what, list) : (list as ArrayLike<number>);
+    for (let k = 0; k < part.length; k++) flat.push(part[k]!);
   }
   return flat;
 }

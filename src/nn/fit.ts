@@ -52,8 +52,9 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   try {
     const { training, validation } = prepare(model, data, options, own);
     const batchSize = training.batchSize(options.batchSize);
+    const few = validation?.samples ?? null;
     const validationBatch =
-      validation?.samples != null ? Math.min(batchSize ?? validation.samples, validation.samples) : null;
+      validation?.batchSize(batchSize === null || few === null ? undefined : Math.min(batchSize, few)) ?? null;
     const { form } = training;
     const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight }));
     optimizer.build(parameters);

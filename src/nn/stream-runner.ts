@@ -22,6 +22,7 @@ export class StreamRunner implements Feed {
   readonly state: StepState;
   readonly samples = null;
   private readonly slots = new Map<number, Slot>();
+  private open: AsyncIterator<Arrays> | Iterator<Arrays> | null = null;
 
   constructor(
     private readonly what: string,
@@ -32,32 +33,38 @@ export class StreamRunner implements Feed {
     private readonly step: Step,
     /** Batches of a pass; null for as many as come. */
     private readonly steps: number | null = null,
+    /** Whether a pass goes on where the one before stopped. */
+    private readonly goesOn = false,
   ) {
     this.state = new StepState(model.device);
   }
 
   async *pass(): AsyncGenerator<Submit> {
-    const stream = this.begin();
-    if (
-      typeof stream !== 'object' ||
-      stream === null ||
-      !(Symbol.asyncIterator in stream || Symbol.iterator in stream)
-    ) {
-      throw new ArgumentError(
-        `${this.what}: the function must return a stream of { x, y }, but returned ${show(stream)}`,
-      );
-    }
+    this.open ??= iteratorOf(this.what, this.begin());
+    const { open, steps } = this;
     let count = 0;
-    for await (const batch of stream) {
-      yield (values) => this.run(batch, values);
-      if (++count === this.steps) return;
+    try {
+      for (; count !== steps; count++) {
+        const { done, value } = await open.next();
+        if (done) break;
+        yield (values) => this.run(value, values);
+      }
+    } finally {
+      if (!this.goesOn) this.close();
     }
-    if (count < (this.steps ?? 1)) {
+    if (count < (steps ?? 1)) {
       throw new DataError(
-        `${this.what}: the stream ended after ${count} batches of this epoch${this.steps ? `, but there are to be ${this.steps}` : ''}. ` +
+        `${this.what}: the stream ended after ${count} batches of this epoch${steps ? `, but there are to be ${steps}` : ''}. ` +
           'For several epochs give a function that begins the stream anew',
       );
     }
+  }
+
+  /** Tells a stream that is left before its end, as `for await` does. */
+  private close(): void {
+    const { open } = this;
+    this.open = null;
+    void Promise.resolve(open?.return?.()).catch(() => {}); // what it cannot close is its own affair
   }
 
   /** Submits one batch. @returns its number of samples. @throws ShapeError, DataError, ArgumentError for one that does not fit */
@@ -97,6 +104,7 @@ export class StreamRunner implements Feed {
   }
 
   dispose(): void {
+    this.close();
     for (const { program, x, targets } of this.slots.values()) {
       program.dispose();
       x.dispose();
@@ -104,4 +112,13 @@ export class StreamRunner implements Feed {
     }
     this.state.dispose();
   }
+}
+
+/** @throws ArgumentError for what is no stream */
+function iteratorOf(what: string, stream: BatchStream): AsyncIterator<Arrays> | Iterator<Arrays> {
+  if (typeof stream === 'object' && stream !== null) {
+    if (Symbol.asyncIterator in stream) return stream[Symbol.asyncIterator]();
+    if (Symbol.iterator in stream) return stream[Symbol.iterator]();
+  }
+  throw new ArgumentError(`${what}: the function must return a stream of { x, y }, but returned ${show(stream)}`);
 }

@@ -20,7 +20,10 @@ export interface Arrays {
 /** Batches that come one by one, each with as many samples as it likes. */
 export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
 
-/** What `fit` and `evaluate` take. A stream for several epochs is given as a function that begins it anew. */
+/**
+ * What `fit` and `evaluate` take. A stream for several epochs is given as a function that begins it anew; one that has no end
+ * may be given itself, with `stepsPerEpoch`, and each epoch goes on where the one before stopped.
+ */
 export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
 
 export const isSource = (data: unknown): data is BatchSource =>
@@ -29,11 +32,11 @@ export const isSource = (data: unknown): data is BatchSource =>
 const isIterable = (data: unknown): data is BatchStream =>
   typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);
 
-/** A stream as a function that begins it, or null for what is none. */
-export function streamOf(data: unknown): (() => BatchStream) | null {
+/** Something to go through once, or a function that begins it; null for what is no stream. */
+function streamOf(data: unknown): BatchStream | (() => BatchStream) | null {
   if (typeof data === 'function') return data as () => BatchStream;
   if (isSource(data) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
-  return () => data;
+  return data;
 }
 
 /** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
@@ -43,7 +46,7 @@ export class PreparedData {
     private readonly model: Model,
     /** Null for a stream. */
     readonly source: BatchSource | null,
-    private readonly stream: (() => BatchStream) | null,
+    private readonly stream: BatchStream | (() => BatchStream) | null,
     /** Null for a stream until its first batch came. */
     readonly form: TargetForm | null,
     private readonly range: { first: number; end: number } | undefined,
@@ -121,7 +124,10 @@ export class PreparedData {
   ): Feed & { setOrder?(order: Uint32Array<ArrayBuffer>): void } {
     const { what, model, source, stream, range } = this;
     if (source) return new BatchRunner(source, batchSize!, step, range);
-    return new StreamRunner(what, model, stream!, (asked, form) => objective.settle(asked, form), step, steps ?? null);
+    const again = typeof stream === 'function';
+    const begin = again ? stream : () => stream!;
+    const settle = (asked: string, form: TargetForm) => objective.settle(asked, form);
+    return new StreamRunner(what, model, begin, settle, step, steps ?? null, !again && steps != null);
   }
 
   dispose(): void {

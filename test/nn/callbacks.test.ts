@@ -91,7 +91,7 @@ test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
     'NaN is no improvement',
     { patience: 1 },
     [Number.NaN, Number.NaN],
-    { ran: 2, best: null, bestEpoch: 1, stoppedEpoch: 2 },
+    { ran: 2, best: null, bestEpoch: 0, stoppedEpoch: 2 },
   ],
   ['NaN, then a number', { patience: 2 }, [Number.NaN, 5, 6, 7], { ran: 4, best: 5, bestEpoch: 2, stoppedEpoch: 4 }],
 ])('EarlyStopping: %s', (_what, options, values, expected) => {

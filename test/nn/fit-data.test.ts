@@ -334,6 +334,35 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect([epochs.length, interrupted]).toEqual([3, false]);
   });
 
+  test('with stepsPerEpoch a stream goes on from epoch to epoch, and is closed at the end', async () => {
+    using model = build(device, sigmoid());
+    let [drawn, closed] = [0, 0];
+    async function* endless(): AsyncGenerator<Arrays> {
+      try {
+        for (;;) {
+          drawn++;
+          yield { x, y };
+        }
+      } finally {
+        closed++;
+      }
+    }
+    const { epochs } = await model.fit(endless(), { epochs: 3, stepsPerEpoch: 4 });
+    expect([epochs.length, drawn, closed]).toEqual([3, 12, 1]);
+    // A function begins anew.
+    await model.fit(endless, { epochs: 3, stepsPerEpoch: 4 });
+    expect([drawn, closed]).toEqual([24, 4]);
+    // The batches of a list, spread over the epochs; then there are no more.
+    const list = Array.from({ length: 5 }, () => ({ x, y })).values();
+    await expect(model.fit(list, { epochs: 3, stepsPerEpoch: 2 })).rejects.toThrow(/after 1 batches .* to be 2/);
+  });
+
+  test('validation beside a stream has batches of its own', async () => {
+    using model = build(device, sigmoid());
+    const { epochs } = await model.fit(() => [{ x, y }], { validationData: { x, y } });
+    expect(epochs[0]!.valLoss).toBeCloseTo((await model.evaluate({ x, y })).loss, 6);
+  });
+
   test('an AbortSignal ends a stream that has no end', async () => {
     using model = build(device, sigmoid());
     const stop = new AbortController();
@@ -366,6 +395,9 @@ describeOnDevice('data that does not fit', (device) => {
   test.each<Refused>([
     ['NaN in x', { x: nan, y }, {}, DataError, /x: number 13 is null|x: number 13 is NaN/],
     ['infinity in y', { x, y: y.map(() => Number.POSITIVE_INFINITY) }, {}, DataError, /y: number 0/],
+    ['null in x', { x: [0, null], y: [1] }, {}, DataError, /x: number 1 is null/],
+    ['a string in y', { x: [0, 1], y: ['1'] }, {}, DataError, /y: number 0 is "1"/],
+    ['uneven lists', { x: [[0, 1], [1], [1, 2, 3]], y: [1, 0, 1] }, {}, ShapeError, /x: list 1 has 1 numbers.* 2/],
     ['lengths that differ', { x, y: y.slice(1) }, {}, ShapeError, /40 samples need .* but there are 39/],
     ['half a sample', { x: x.subarray(1), y }, {}, ShapeError, /79.* no multiple/],
     ['no samples', { x: [], y: [] }, {}, ShapeError, /x has 0/],

@@ -64,7 +64,7 @@ export class EarlyStopping implements Callback {
     const current = this.monitor.read(logs);
     if (epoch <= this.startFromEpoch) return;
     // Without any best weights yet, these are the best, even if their figure is NaN.
-    if (this.bestEpoch === 0) this.keep(epoch);
+    if (this.restoreBestWeights && this.bestEpoch === 0) this.keep(epoch);
     this.wait++;
     if (this.isBetter(current, this.best)) {
       this.best = current;
