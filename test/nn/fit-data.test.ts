@@ -170,7 +170,8 @@ describeOnDevice('fit on arrays', (device) => {
     expect(await single.testOnBatch(x, labels)).toEqual(await whole.evaluate({ x, y: labels }, { batchSize: SIZE }));
     // A batch of another size has a step of its own.
     expect((await single.trainOnBatch(x.subarray(0, 6), labels.slice(0, 3))).loss).toBeGreaterThan(0);
-    // A layer that is frozen now is left alone.
+    // A layer that is frozen now is left alone, though a step of these settings was recorded before.
+    await single.trainOnBatch(x, labels);
     single.layers[0]!.trainable = false;
     const before = await weightsOf(single);
     await single.trainOnBatch(x, labels);
