@@ -26,8 +26,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let v_old = v[i];
     let m_new = m_old + (g - m_old) * params.rest1;
     let v_new = v_old + (g * g - v_old) * params.rest2;
-    m[i] = m_new;
-    v[i] = v_new;
+    m[i] = unfaded(m_new);
+    v[i] = unfaded(v_new);
     var w = old;
     if (params.decay != 0.0) { w -= w * params.decay * state.rate; }
     weight[i] = w - state.step_size * m_new / (sqrt(v_new) + params.epsilon);

@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
     let before = square[i];
     let v = before + (g * g - before) * params.rest;
-    square[i] = v;
+    square[i] = unfaded(v);
     weight[i] = old - state.step_size * g / sqrt(v + params.epsilon);
   }
 }

@@ -23,15 +23,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
     let before = square[i];
     var variance = before + (g * g - before) * params.rest;
-    square[i] = variance;
+    square[i] = unfaded(variance);
     if (params.centered == 1u) {
       let mean = average[i];
       let a = mean + (g - mean) * params.rest;
-      average[i] = a;
+      average[i] = unfaded(a);
       variance = max(variance - a * a, vec4f(0.0));
     }
     let m = params.momentum * velocity[i] + state.step_size * g / sqrt(variance + params.epsilon);
-    velocity[i] = m;
+    velocity[i] = unfaded(m);
     weight[i] = old - m;
   }
 }

@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
     let step = state.step_size * g;
     let m = params.momentum * velocity[i] - step;
-    velocity[i] = m;
+    velocity[i] = unfaded(m);
     if (params.nesterov == 1u) {
       weight[i] = old + (params.momentum * m - step);
     } else {

@@ -5,6 +5,7 @@ import rmspropMomentumCode from '../../shaders/rmsprop_momentum.wgsl';
 import sgdCode from '../../shaders/sgd.wgsl';
 import sgdMomentumCode from '../../shaders/sgd_momentum.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
+import unfadedCode from '../../shaders/unfaded.wgsl';
 import type { DeviceArray } from './array.ts';
 import { f32, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
@@ -28,7 +29,7 @@ function step(
   const n = weight.models * weight.size;
   runKernel(
     weight.device,
-    { name, code: stateCode + penalisedCode + code },
+    { name, code: stateCode + penalisedCode + unfadedCode + code },
     [n, penalties ? 1 : 0, penalties?.first ?? 0, ...params],
     [state.buffer, penalties?.coefficients ?? gradient, gradient, weight, ...slots],
     strided(Math.ceil(n / 4)),

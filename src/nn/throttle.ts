@@ -4,6 +4,11 @@ import type { Device } from '../gpu/device.ts';
 const BURST_MS = 200;
 /** Steps a burst may have at most, however short they are. */
 const BURST_STEPS = 256;
+/**
+ * Steps shorter than this are polled for all the same: their kernels are so small that a software adapter's threads wait for each
+ * other most of the time, and wake up faster on a machine that is not asleep.
+ */
+const SLEEP_FROM_MS = 10;
 /** Share of a burst's shortest known time that is slept through at first. */
 const SLEEP_SHARE = 0.9;
 
@@ -23,8 +28,9 @@ const waitingFor = (device: Device): Waiting => ({
 
 /**
  * Keeps the host from running far ahead of the GPU, and gives the event loop its turn (Ctrl-C, progress) as it waits. Steps are
- * submitted in bursts. While a promise of WebGPU is pending, Dawn's Node binding polls without pause, which takes a processor core from
- * a software adapter; so most of a burst is slept through, by what the last bursts took, and only its end is waited for.
+ * submitted in bursts. While a promise of WebGPU is pending, Dawn's Node binding polls without pause, which takes a processor core
+ * from a software adapter; so most of a burst of long steps is slept through, by what the last bursts took, and only its end is
+ * waited for.
  */
 export class Throttle {
   private steps = 0;
@@ -46,8 +52,8 @@ export class Throttle {
     if (this.steps === 0) this.begun = now();
     this.steps++;
     if (this.steps < this.burst) return false;
-    const expected = this.stepMs.length > 0 ? Math.min(...this.stepMs) * this.steps : 0;
-    const pause = this.share * expected - (now() - this.begun);
+    const known = this.stepMs.length > 0 ? Math.min(...this.stepMs) : 0;
+    const pause = known < SLEEP_FROM_MS ? 0 : this.share * known * this.steps - (now() - this.begun);
     if (pause > 2) await sleep(pause); // timers count in milliseconds
     const woken = now();
     await done();

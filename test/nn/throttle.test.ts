@@ -37,9 +37,15 @@ function machine(stepMs: (step: number) => number, { late = 0 } = {}) {
   };
 }
 
+test('short steps are not slept through', async () => {
+  const { log, run } = machine(() => 3);
+  await run(500);
+  expect([log.slept, log.idle]).toEqual([0, 0]);
+  expect(log.mostQueued).toBeGreaterThan(10);
+});
+
 test.each([
-  ['short steps', 0.4],
-  ['steps of a small network', 3],
+  ['steps of a small convolutional network', 12],
   ['steps of LeNet', 50],
   ['steps longer than a burst', 900],
 ])('%s: polls for a small share of the time and leaves the GPU idle for less', async (_what, ms) => {
@@ -54,7 +60,7 @@ test.each([
 });
 
 test('steps that become quicker, and timers that are late, do not leave the GPU idle for long', async () => {
-  const { log, run } = machine((step) => (step < 100 ? 40 : 10), { late: 3 });
+  const { log, run } = machine((step) => (step < 100 ? 80 : 20), { late: 3 });
   await run(100);
   const before = { ...log };
   const begun = await run(0);
@@ -63,8 +69,8 @@ test('steps that become quicker, and timers that are late, do not leave the GPU 
 });
 
 test('one long step is waited for, not promised to be the rule', async () => {
-  const { log, run } = machine((step) => (step === 50 ? 5000 : 5));
+  const { log, run } = machine((step) => (step === 50 ? 5000 : 15));
   const total = await run(2000);
-  expect(total).toBeLessThan(1.05 * (5000 + 1999 * 5) + 2000 * 0.05);
+  expect(total).toBeLessThan(1.05 * (5000 + 1999 * 15) + 2000 * 0.05);
   expect(log.drained).toBeGreaterThan(20);
 });
