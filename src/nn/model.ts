@@ -20,9 +20,9 @@ import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
+import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
-import { UseCount } from './use-count.ts';
 
 export interface ModelOptions {
   /** Where samples come in: what `input(shape)` returned. */
@@ -251,26 +251,7 @@ export class Model extends Layer {
         `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}`,
       );
     }
-    const { uses, layers } = this.graph;
-    const { weights, training, random } = 'weights' in options ? options : this.ownContext(options);
-    const firstWeights = firstOf(layers, ({ weights }) => weights.length);
-    const firstPlaces = firstOf(uses, ({ layer }) => layers[layer]!.layer.places);
-    const values = [x];
-    const needed = new UseCount(uses);
-    for (const [i, { layer: index, inputs }] of uses.entries()) {
-      const { layer, weights: specs } = layers[index]!;
-      const first = firstWeights[index]!;
-      const context = {
-        weights: weights.slice(first, first + specs.length),
-        training,
-        random: { ...random, layer: random.layer + firstPlaces[i]! },
-      };
-      const given = inputs.map((value) => values[value]!);
-      const last = i === uses.length - 1 && this.endsIn !== null;
-      values.push(last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context));
-      needed.release(values, inputs);
-    }
-    return values.at(-1)!;
+    return runGraph(this.graph, x, 'weights' in options ? options : this.ownContext(options));
   }
 
   private ownContext({ training = false, seed = 0, step = 0 }: CallOptions): CallContext {
@@ -338,14 +319,4 @@ export class Model extends Layer {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** Where each item's share begins when the shares lie one after another. */
-function firstOf<T>(items: readonly T[], share: (item: T) => number): number[] {
-  let sum = 0;
-  return items.map((item) => {
-    const first = sum;
-    sum += share(item);
-    return first;
-  });
 }

@@ -1,0 +1,69 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import type { Graph } from './graph.ts';
+import type { CallContext } from './layers/layer.ts';
+
+/**
+ * A model's output for x [N, ...inputShape], layer by layer; before its last softmax or sigmoid, where it ends in one.
+ * @param context the weights of all layers, one after another; its layer number is that of the first
+ */
+export function runGraph({ uses, layers }: Graph, x: Tensor, { weights, training, random }: CallContext): Tensor {
+  const firstWeights = firstOf(layers, ({ weights }) => weights.length);
+  const firstPlaces = firstOf(uses, ({ layer }) => layers[layer]!.layer.places);
+  const values = [x];
+  const needed = new UseCount(uses);
+  for (const [i, { layer: index, inputs }] of uses.entries()) {
+    const { layer, weights: specs } = layers[index]!;
+    const first = firstWeights[index]!;
+    const context = {
+      weights: weights.slice(first, first + specs.length),
+      training,
+      random: { ...random, layer: random.layer + firstPlaces[i]! },
+    };
+    const given = inputs.map((value) => values[value]!);
+    const last = i === uses.length - 1 && layer.endsIn !== null;
+    values.push(last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context));
+    needed.release(values, inputs);
+  }
+  return values.at(-1)!;
+}
+
+/** Where each item's share begins when the shares lie one after another. */
+function firstOf<T>(items: readonly T[], share: (item: T) => number): number[] {
+  let sum = 0;
+  return items.map((item) => {
+    const first = sum;
+    sum += share(item);
+    return first;
+  });
+}
+
+/**
+ * Releases values that no later layer reads and no backward pass needs, so that inference, and training above a frozen part,
+ * needs memory for the widest place of a model and not for its whole length.
+ */
+class UseCount {
+  private readonly left: number[];
+  /** Values that a tape may still read. */
+  private readonly taped = new Set<number>();
+
+  constructor(uses: Graph['uses']) {
+    this.left = Array<number>(uses.length + 1).fill(0);
+    for (const { inputs } of uses) for (const value of inputs) this.left[value]!++;
+    this.left[uses.length]!++; // the output is wanted
+  }
+
+  /** After the newest of `values` was made from `inputs`. */
+  release(values: readonly Tensor[], inputs: readonly number[]): void {
+    const newest = values.at(-1)!;
+    for (const value of inputs) {
+      this.left[value]!--;
+      if (newest.requiresGrad) this.taped.add(value);
+      const old = values[value]!;
+      const handedOn = values.some(
+        (other, i) => i !== value && other === old && (this.left[i]! > 0 || this.taped.has(i)),
+      );
+      if (value > 0 && this.left[value] === 0 && !this.taped.has(value) && !handedOn && old !== values[0])
+        old.dispose();
+    }
+  }
+}
