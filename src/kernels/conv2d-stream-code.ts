@@ -59,6 +59,16 @@ function loadRow({ inChannels: c, kernel, tile, padLeft, padRight }: StreamSizes
   ].join('\n');
 }
 
+/** Where an invocation works: the first lines of both kernels. */
+const place = (tile: number): string => `  // x: slice of the images, then tile; y: block of output channels; z: model
+  let tiles = p.out_w / ${tile}u;
+  let ox = group.x % tiles * ${tile}u;
+  let first = group.x / tiles * p.slice;
+  let last = min(first + p.slice, p.batch);
+  let co = group.y * LANES + local;
+  let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
+`;
+
 /**
  * conv2d of few channels, stride 1:
  *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
@@ -110,14 +120,7 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-  // x: slice of the images, then tile; y: block of output channels; z: model
-  let tiles = p.out_w / ${tile}u;
-  let ox = group.x % tiles * ${tile}u;
-  let first = group.x / tiles * p.slice;
-  let last = min(first + p.slice, p.batch);
-  let co = group.y * LANES + local;
-  let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
-  var b = 0.0;
+${place(tile)}  var b = 0.0;
   if (p.has_bias != 0u) { b = bias[group.z * p.out_c + column]; }
 
   ${each(weights, (i) => `var w${i} = 0.0;`, ' ')}
@@ -183,14 +186,7 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-  // x: slice of the images, then tile; y: block of output channels; z: model
-  let tiles = p.out_w / ${tile}u;
-  let ox = group.x % tiles * ${tile}u;
-  let first = group.x / tiles * p.slice;
-  let last = min(first + p.slice, p.batch);
-  let co = group.y * LANES + local;
-  let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
-
+${place(tile)}
   ${each(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
   var column_sum = 0.0;
   for (var n = first; n < last; n++) {

@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest';
+import {
+  ArgumentError,
+  ArrayLoader,
+  type CompileOptions,
+  DataError,
+  Dense,
+  type FitOptions,
+  Flatten,
+  ImageLoader,
+  type Layer,
+  mean,
+  Sequential,
+  ShapeError,
+  square,
+  sub,
+  type TrainingData,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/points.ts';
+
+describeOnDevice('data that does not fit', (device) => {
+  const { x, labels: y } = points();
+  const nan = Float32Array.from(x);
+  nan[13] = Number.NaN;
+  const sorted = { x, y: Array.from({ length: SIZE }, (_, i) => Number(i >= 30)) };
+  const images = drawImages(20, { shape: [2, 1, 1], classes: 2 });
+  images.labels = Uint8Array.from({ length: 20 }, (_, i) => Number(i >= 18));
+
+  type Refused = [what: string, data: unknown, options: FitOptions, error: new (...of: never[]) => Error, says: RegExp];
+  test.each<Refused>([
+    ['NaN in x', { x: nan, y }, {}, DataError, /x: number 13 is NaN/],
+    ['infinity in y', { x, y: y.map(() => Number.POSITIVE_INFINITY) }, {}, DataError, /y: number 0/],
+    ['null in x', { x: [0, null], y: [1] }, {}, DataError, /x: number 1 is null/],
+    ['a string in y', { x: [0, 1], y: ['1'] }, {}, DataError, /y: number 0 is "1"/],
+    ['uneven lists', { x: [[0, 1], [1], [1, 2, 3]], y: [1, 0, 1] }, {}, ShapeError, /x: list 1 has 1 numbers.* 2/],
+    ['lengths that differ', { x, y: y.slice(1) }, {}, ShapeError, /40 samples need .* but there are 39/],
+    ['half a sample', { x: x.subarray(1), y }, {}, ShapeError, /79.* no multiple/],
+    ['no samples', { x: [], y: [] }, {}, ShapeError, /x has 0/],
+    ['no y', { x }, {}, ArgumentError, /takes \{ x, y \}/],
+    ['a string', 'x', {}, ArgumentError, /takes \{ x, y \}/],
+    ['x that is no list', { x: 3, y }, {}, ArgumentError, /fit: x must be an array of numbers, but is 3/],
+    ['a split of 0', { x, y }, { validationSplit: 0 }, ArgumentError, /between 0 and 1, but is 0/],
+    ['a split of 1', { x, y }, { validationSplit: 1 }, ArgumentError, /between 0 and 1, but is 1/],
+    [
+      'a split that leaves nothing',
+      { x: [1, 2], y: [1] },
+      { validationSplit: 0.1 },
+      ArgumentError,
+      /none for training/,
+    ],
+    [
+      'a class only in the last part',
+      sorted,
+      { validationSplit: 0.25 },
+      DataError,
+      /every sample of class 1 .*stratify/s,
+    ],
+    ['a split of a stream', () => [], { validationSplit: 0.5 }, ArgumentError, /give validationData/],
+    ['a batch size for a stream', () => [], { batchSize: 5 }, ArgumentError, /leave out batchSize/],
+    ['stepsPerEpoch without a stream', { x, y }, { stepsPerEpoch: 3 }, ArgumentError, /for streams/],
+    ['a stream of nothing', () => [], {}, DataError, /ended after 0 batches/],
+    [
+      'a stream used up',
+      [{ x, y }].values(),
+      { epochs: 2 },
+      DataError,
+      /ended after 0 batches.*begins the stream anew/,
+    ],
+    ['a stream that is short', () => [{ x, y }], { stepsPerEpoch: 2 }, DataError, /after 1 batches.* to be 2/],
+    ['a function that returns no stream', () => 3, {}, ArgumentError, /must return a stream/],
+    ['a stream of other things', () => [x], {}, ArgumentError, /a batch is \{ x, y \}/],
+    ['NaN in a stream', () => [{ x: nan, y }], {}, DataError, /x: number 13/],
+    ['a weight of a class there is not', { x, y }, { classWeight: { 2: 1 } }, ArgumentError, /class 2.*0 to 1/],
+    ['a negative weight', { x, y }, { classWeight: { 0: -1 } }, ArgumentError, /class 0 .*-1/],
+    ['a weight that is NaN', { x, y }, { classWeight: [Number.NaN] }, ArgumentError, /class 0/],
+    ['weights that are none', { x, y }, { classWeight: 3 as never }, ArgumentError, /classWeight must be an object/],
+    ['initialEpoch', { x, y }, { initialEpoch: -1 }, ArgumentError, /initialEpoch.*-1/],
+    [
+      'validation data of another length',
+      { x, y },
+      { validationData: { x, y: [1] } },
+      ShapeError,
+      /validationData: .* there are 1/,
+    ],
+  ])('refused: %s', async (_what, data, options, error, says) => {
+    using model = build(device, sigmoid());
+    const before = await weightsOf(model);
+    const training = model.fit(data as TrainingData, options);
+    await expect(training).rejects.toThrow(error);
+    await expect(model.fit(data as TrainingData, options)).rejects.toThrow(says);
+    if (typeof data !== 'function' && !Array.isArray(data) && !(Symbol.iterator in Object(data))) {
+      expect(await weightsOf(model)).toEqual(before);
+    }
+  });
+
+  test('a class that a loader has only in the last part', async () => {
+    const flat = new Sequential([new Flatten({ inputShape: [2, 1, 1] }), sigmoid()]).build(device);
+    flat.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
+    const data = new ImageLoader(device, images);
+    await expect(flat.fit(data, { validationSplit: 0.1 })).rejects.toThrow(/every sample of class 1/);
+    flat.dispose();
+    data.dispose();
+  });
+
+  test.each<[string, Partial<CompileOptions>, () => Layer, ArrayLike<number>, RegExp]>([
+    [
+      'labels that are no classes',
+      { loss: 'sparseCategoricalCrossentropy' },
+      softmax,
+      y.map((l) => l + 1),
+      /label 2 of sample/,
+    ],
+    ['labels with a fraction', { loss: 'sparseCategoricalCrossentropy' }, softmax, y.map(() => 0.5), /label 0.5/],
+    [
+      'one-hot rows for labels',
+      { loss: 'sparseCategoricalCrossentropy' },
+      softmax,
+      y.flatMap((l) => [l, 1 - l]),
+      /need 40 labels as y for sparse.*there are 80/,
+    ],
+    [
+      'a row too long',
+      { loss: 'meanSquaredError' },
+      () => new Dense({ units: 2 }),
+      y.flatMap((l) => [l, l, l]),
+      /40 labels or 80 numbers/,
+    ],
+  ])('refused: %s', async (_what, compile, last, targets, says) => {
+    using model = build(device, last(), compile);
+    await expect(model.fit({ x, y: targets })).rejects.toThrow(says);
+  });
+
+  test('a loss given as a function takes no class weights', async () => {
+    using model = build(device, sigmoid(), { loss: (a, b) => mean(square(sub(a, b))) });
+    await expect(model.fit({ x, y }, { classWeight: { 0: 2 } })).rejects.toThrow(/cannot be weighted/);
+    expect((await model.fit({ x, y })).epochs).toHaveLength(1);
+  });
+
+  test('a loader of numbers does not serve a loss of labels, nor numbers of another shape', async () => {
+    const numbers = new ArrayLoader(device, { x, y: x, shape: [2] });
+    using sparse = build(device, softmax(), { loss: 'sparseCategoricalCrossentropy' });
+    await expect(sparse.fit(numbers)).rejects.toThrow(/wants labels/);
+    using one = build(device, sigmoid());
+    await expect(one.fit(numbers)).rejects.toThrow(/ends in \[1\], but the data has targets of \[2\]/);
+    const none = new ArrayLoader(device, { x, shape: [2] });
+    await expect(one.fit(none)).rejects.toThrow(/no targets/);
+    expect(await one.predict(none)).toEqual(await one.predict(numbers));
+    for (const loader of [numbers, none]) loader.dispose();
+  });
+
+  test('sorts of y that change within a stream', async () => {
+    using model = build(device, softmax(), { loss: 'categoricalCrossentropy' });
+    const stream = () => [
+      { x, y },
+      { x, y: y.flatMap((l) => [l, 1 - l]) },
+    ];
+    await expect(model.fit(stream)).rejects.toThrow(/first batch had labels/);
+  });
+});
