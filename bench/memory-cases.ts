@@ -108,7 +108,7 @@ export function adamStep(name: string, parameters: number): KernelCase {
       const shape = [Math.ceil(parameters / BLOCK) * BLOCK]; // as a model's flat buffers are
       const [weight, gradient, m, v] = [draw(shape), draw(shape), draw(shape), draw(shape)];
       const state = new StepState(device);
-      state.write({ batchStart: 0, step: 1, stepSize: 0 });
+      state.write({ batchStart: 0, step: 1, rates: [{ stepSize: 0, rate: 0 }] });
       return () => adam({ weight, gradient }, { m, v }, state, { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
     },
   };

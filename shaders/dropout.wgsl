@@ -1,7 +1,7 @@
 // Dropout: y[i] = 0 where the random bits of element i are below the threshold, x[i] * scale elsewhere. Its own gradient:
 // given dy for x, the same seed, layer and step draw the same bits again, so that no mask is kept.
-// The bits are word i % 4 of philox(counter (i / 4, layer, purpose + 256 * model, step), key = seed): a model's do not depend on
-// how many models there are. Four elements an invocation. Memory-bound on a GPU, compute-bound where integers are slow.
+// The bits are word i % 4 of philox(counter (i / 4, layer, purpose, step), key = seed + model): model r draws what a model alone
+// draws with the seed that is larger by r. Four elements an invocation. Memory-bound on a GPU, compute-bound where integers are slow.
 //   models R, x and y [R, size]
 struct Params { size: u32, key_low: u32, key_high: u32, layer: u32, purpose: u32, threshold: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -14,9 +14,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let p = params;
   let model = group.z;
   let base = model * p.size;
+  let key_low = p.key_low + model;
+  let key = vec2u(key_low, p.key_high + select(0u, 1u, key_low < model)); // 64 bits: the sum may carry
   let stride = groups.y * groups.x * 64u;
   for (var quad = (group.y * groups.x + group.x) * 64u + local; quad * 4u < p.size; quad += stride) {
-    let bits = philox(vec4u(quad, p.layer, p.purpose + 256u * model, state.step), vec2u(p.key_low, p.key_high));
+    let bits = philox(vec4u(quad, p.layer, p.purpose, state.step), key);
     let first = quad * 4u;
     for (var k = 0u; k < min(4u, p.size - first); k++) {
       // Chosen, not multiplied by 0: a dropped NaN or infinity is 0.

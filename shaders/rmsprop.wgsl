@@ -1,11 +1,8 @@
 // One RMSprop step over all parameters in one flat buffer, in Keras's form (epsilon inside the root):
 //   v = rho v + (1 - rho) g^2;   w -= rate * g / sqrt(v + eps)
-// Four elements an invocation. g includes the gradient of the penalties (see penalised.wgsl), whose coefficients for this
-// range begin with block `first`. The complement 1 - rho comes from the host, where it is exact to f32. Memory-bound.
-struct Params { size: u32, penalties: u32, first: u32, rest: f32, epsilon: f32 }
+// Four elements an invocation. Rates and penalties: see update_shared.wgsl. The complement 1 - rho comes from the host, where it is exact to f32. Memory-bound.
+struct Params { size: u32, penalties: u32, first: u32, blocks: u32, rest: f32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> state: StepState;
-@group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
 @group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> weight: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> square: array<vec4f>;
@@ -15,11 +12,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
     let old = weight[i];
-    var g = gradient[i];
-    if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
+    let g = with_penalties(gradient[i], old, i);
     let before = square[i];
     let v = before + (g * g - before) * params.rest;
     square[i] = unfaded(v);
-    weight[i] = old - state.step_size * g / sqrt(v + params.epsilon);
+    weight[i] = old - step_size_of(i) * g / sqrt(v + params.epsilon);
   }
 }

@@ -2,12 +2,9 @@
 //   v = rho v + (1 - rho) g^2;   a = rho a + (1 - rho) g (centered, else 0)
 //   m = momentum m + rate * g / sqrt(v - a^2 + eps);   w -= m
 // v - a^2 is a variance: where f32 cancels it to less than nothing, nothing it is.
-// Four elements an invocation. g includes the gradient of the penalties (see penalised.wgsl), whose coefficients for this
-// range begin with block `first`. Memory-bound.
-struct Params { size: u32, penalties: u32, first: u32, rest: f32, epsilon: f32, momentum: f32, centered: u32 }
+// Four elements an invocation. Rates and penalties: see update_shared.wgsl. Memory-bound.
+struct Params { size: u32, penalties: u32, first: u32, blocks: u32, rest: f32, epsilon: f32, momentum: f32, centered: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> state: StepState;
-@group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
 @group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> weight: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> square: array<vec4f>;
@@ -19,8 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
     let old = weight[i];
-    var g = gradient[i];
-    if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
+    let g = with_penalties(gradient[i], old, i);
     let before = square[i];
     var variance = before + (g * g - before) * params.rest;
     square[i] = unfaded(variance);
@@ -30,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       average[i] = unfaded(a);
       variance = max(variance - a * a, vec4f(0.0));
     }
-    let m = params.momentum * velocity[i] + state.step_size * g / sqrt(variance + params.epsilon);
+    let m = params.momentum * velocity[i] + step_size_of(i) * g / sqrt(variance + params.epsilon);
     velocity[i] = unfaded(m);
     weight[i] = old - m;
   }

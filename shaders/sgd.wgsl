@@ -1,10 +1,8 @@
 // One step of plain gradient descent over all parameters in one flat buffer, four an invocation:  w -= rate * g
-// g includes the gradient of the penalties (see penalised.wgsl), whose coefficients for this range begin with block `first`.
+// Rates and penalties: see update_shared.wgsl.
 // Memory-bound.
-struct Params { size: u32, penalties: u32, first: u32 }
+struct Params { size: u32, penalties: u32, first: u32, blocks: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> state: StepState;
-@group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
 @group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> weight: array<vec4f>;
 
@@ -13,8 +11,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
     let old = weight[i];
-    var g = gradient[i];
-    if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
-    weight[i] = old - state.step_size * g;
+    let g = with_penalties(gradient[i], old, i);
+    weight[i] = old - step_size_of(i) * g;
   }
 }

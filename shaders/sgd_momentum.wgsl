@@ -1,12 +1,9 @@
 // One step of gradient descent with momentum over all parameters in one flat buffer, in Keras's form, where the velocity
 // holds steps and not gradients (a change of the rate leaves the past alone):
 //   m = momentum m - rate g;   w += m,   or with Nesterov   w += momentum m - rate g
-// Four elements an invocation. g includes the gradient of the penalties (see penalised.wgsl), whose coefficients for this
-// range begin with block `first`. Memory-bound.
-struct Params { size: u32, penalties: u32, first: u32, momentum: f32, nesterov: u32 }
+// Four elements an invocation. Rates and penalties: see update_shared.wgsl. Memory-bound.
+struct Params { size: u32, penalties: u32, first: u32, blocks: u32, momentum: f32, nesterov: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> state: StepState;
-@group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
 @group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> weight: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> velocity: array<vec4f>;
@@ -16,9 +13,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
     let old = weight[i];
-    var g = gradient[i];
-    if (params.penalties != 0u) { g = penalised(g, old, coefficients[params.first + i / 16u]); }
-    let step = state.step_size * g;
+    let g = with_penalties(gradient[i], old, i);
+    let step = step_size_of(i) * g;
     let m = params.momentum * velocity[i] - step;
     velocity[i] = unfaded(m);
     if (params.nesterov == 1u) {

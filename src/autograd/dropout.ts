@@ -22,7 +22,7 @@ const isU32 = (value: unknown) => Number.isInteger(value) && (value as number) >
 
 /**
  * Inverted dropout, as in training: elements are dropped with probability `rate`, the others scaled so that the mean stays.
- * Which ones depends on seed, layer, step, model and position alone. A dropped NaN or infinity is 0, as in Keras (in
+ * Which ones depends on seed, layer, step and position alone; model r of several draws by seed + r. A dropped NaN or infinity is 0, as in Keras (in
  * PyTorch NaN). At inference, leave it out.
  *
  *     y = x / (1 - rate) where kept, 0 where dropped      dx = dy / (1 - rate) where kept, 0 where dropped

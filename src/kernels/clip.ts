@@ -1,3 +1,4 @@
+import blockQuadCode from '../../shaders/block_quad.wgsl';
 import clipScaleCode from '../../shaders/clip_scale.wgsl';
 import clipValueCode from '../../shaders/clip_value.wgsl';
 import scaleBlocksCode from '../../shaders/scale_blocks.wgsl';
@@ -16,8 +17,10 @@ export function clipByValue(gradient: DeviceArray, limit: number): void {
 /** In `NormTables.segment`: the gradients of this block are not looked at. */
 export const NO_SEGMENT = 0xffffffff;
 
-/** Which blocks of flat gradients share a norm. */
+/** Where the blocks of flat gradients lie, and which of them share a norm. */
 export interface NormTables {
+  /** u32 [blocks, 4]: first element and count of each, for each model. */
+  blocks: DeviceArray;
   /** u32 [blocks]: the segment of each block, or NO_SEGMENT. */
   segment: DeviceArray;
   /** u32 [segments, 2]: first block and number of blocks. */
@@ -25,21 +28,22 @@ export interface NormTables {
 }
 
 /**
- * Scales the gradients [blocks * 64] of each segment in place so that their Euclidean norm is at most `limit`: three
+ * Scales the flat gradients of each segment in place so that their Euclidean norm is at most `limit`: three
  * dispatches, however many segments. The order of additions depends on the tables alone. Memory-bound.
  * @param global whether an infinite norm gives NaN, as Keras has it for the norm of all weights: steps of zero would hide the failure
  */
 export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: number, global: boolean): void {
-  const { device, models } = gradient;
-  const blocks = gradient.size / BLOCK;
+  const { device } = gradient;
+  const { models } = tables.blocks;
+  const blocks = tables.blocks.shape[0]!;
   const count = tables.segments.shape[0]!;
   const square = DeviceArray.empty(device, [blocks], { models });
   const scale = DeviceArray.empty(device, [count], { models });
   runKernel(
     device,
-    { name: 'square_blocks', code: squareBlocksCode },
+    { name: 'square_blocks', code: blockQuadCode + squareBlocksCode },
     [blocks],
-    [gradient, tables.segment, square],
+    [gradient, tables.blocks, tables.segment, square],
     elementwise(blocks, models),
   );
   runKernel(
@@ -53,9 +57,9 @@ export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: num
     device,
     { name: 'scale_blocks', code: scaleBlocksCode },
     [blocks, count],
-    [tables.segment, scale, gradient],
-    elementwise(gradient.size, models),
-    { bytes: 8 * models * gradient.size },
+    [tables.blocks, tables.segment, scale, gradient],
+    elementwise(BLOCK * blocks, models),
+    { bytes: 8 * gradient.size },
   );
   square.dispose();
   scale.dispose();

@@ -6,7 +6,7 @@ import type { DeviceArray } from './array.ts';
 import { checkDType, f32, output, runKernel, strided } from './run.ts';
 import { StepState } from './step-state.ts';
 
-/** What decides which elements are dropped. */
+/** What decides which elements are dropped; model r of several draws by the seed that is larger by r. */
 export interface DropoutDraw {
   rate: number;
   seed: number;

@@ -6,7 +6,7 @@ import samplesCode from '../../shaders/gather_samples.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
 import storeBatchCode from '../../shaders/store_batch.wgsl';
 import type { DeviceArray } from './array.ts';
-import { elementwise, f32, laned, lanesOf, runKernel, strided } from './run.ts';
+import { commonModels, elementwise, f32, laned, lanesOf, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
 
 /** Samples on the GPU, split where one buffer would pass the adapter's limit: images as bytes, or 32-bit words. */
@@ -122,11 +122,12 @@ export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: Ste
  */
 export function storeBatch(y: DeviceArray, state: StepState, result: DeviceArray): void {
   const [capacity] = result.shape as [number];
+  const models = commonModels('storeBatch', [y, result]);
   runKernel(
     y.device,
     { name: 'store_batch', code: stateCode + storeBatchCode },
     [y.size, result.size / capacity, capacity],
     [state.buffer, y, result],
-    strided(y.size),
+    strided(y.size, models),
   );
 }

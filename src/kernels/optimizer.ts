@@ -6,36 +6,71 @@ import sgdCode from '../../shaders/sgd.wgsl';
 import sgdMomentumCode from '../../shaders/sgd_momentum.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
 import unfadedCode from '../../shaders/unfaded.wgsl';
+import ownCode from '../../shaders/update_own.wgsl';
+import sharedCode from '../../shaders/update_shared.wgsl';
 import type { DeviceArray } from './array.ts';
 import { f32, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
 
-/** Weights and gradients of one layout, and the penalties whose gradient is to be added to the latter. */
+/** Coefficients (l1, l2) of each block of the flat buffers: f32 [models, blocks, 2], or [1, blocks, 2] for all models. */
+export interface PenaltyTable {
+  coefficients: DeviceArray;
+  /** The block that the range begins with. */
+  first: number;
+}
+
+/** Weights and gradients of one layout, which are to be updated. */
 export interface Update {
   weight: DeviceArray;
   gradient: DeviceArray;
-  /** Coefficients (l1, l2) of each block, see `Penalties`; the weights begin with block `first`. */
-  penalties?: { coefficients: DeviceArray; first: number } | null;
+  /** Those whose gradient is to be added. */
+  penalties?: PenaltyTable | null;
+  /** The model of each element, u32, where models have rates or penalties of their own. */
+  owner?: DeviceArray | null;
+}
+
+/**
+ * Dispatches a kernel over a range of the flat buffers that knows the rates and penalties of its elements: the weights, then
+ * `arrays`. `bytes` an element are read and written.
+ */
+export function updateKernel(
+  name: string,
+  code: string,
+  { weight, gradient, penalties, owner }: Update,
+  arrays: readonly DeviceArray[],
+  state: StepState | null,
+  params: readonly number[],
+  bytes: number,
+): void {
+  const n = weight.size;
+  const { device } = weight;
+  const rates = owner ? `const OWNER = ${3 + 1 + arrays.length}u;\n${ownCode}` : stateCode + sharedCode;
+  runKernel(
+    device,
+    { name: owner ? `${name}_own` : name, code: rates + penalisedCode + unfadedCode + code },
+    [n, penalties ? 1 : 0, penalties?.first ?? 0, penalties?.coefficients.shape[1] ?? 0, ...params],
+    [
+      state?.buffer ?? (owner ? weight : device.uniform(new Uint32Array(4))),
+      penalties?.coefficients ?? gradient,
+      gradient,
+      ...arrays,
+      ...(owner ? [owner] : []),
+    ],
+    strided(Math.ceil(n / 4)),
+    { bytes: (bytes + (owner ? 4 : 0)) * n },
+  );
 }
 
 function step(
   name: string,
   code: string,
-  { weight, gradient, penalties }: Update,
+  update: Update,
   slots: readonly DeviceArray[],
   state: StepState,
   params: readonly number[],
 ): void {
-  const n = weight.models * weight.size;
-  runKernel(
-    weight.device,
-    { name, code: stateCode + penalisedCode + unfadedCode + code },
-    [n, penalties ? 1 : 0, penalties?.first ?? 0, ...params],
-    [state.buffer, penalties?.coefficients ?? gradient, gradient, weight, ...slots],
-    strided(Math.ceil(n / 4)),
-    // The gradient is read, the others are read and written.
-    { bytes: 4 * n * (3 + 2 * slots.length) },
-  );
+  // The gradient is read, the others are read and written.
+  updateKernel(name, code, update, [update.weight, ...slots], state, params, 4 * (3 + 2 * slots.length));
 }
 
 /**

@@ -1,36 +1,40 @@
-import penalisedCode from '../../shaders/penalised.wgsl';
+import blockQuadCode from '../../shaders/block_quad.wgsl';
 import penaltyBlocksCode from '../../shaders/penalty_blocks.wgsl';
 import penaltyGradientCode from '../../shaders/penalty_gradient.wgsl';
 import { DeviceArray } from './array.ts';
-import { BLOCK } from './blocks.ts';
+import { type Update, updateKernel } from './optimizer.ts';
 import { sumAll } from './reduce.ts';
-import { elementwise, runKernel, strided } from './run.ts';
+import { elementwise, runKernel } from './run.ts';
 
 /**
- * The sum of the penalties l1 sum|w| + l2 sum w^2 -> [] of a range of the flat buffers, weight [blocks * 64], that begins with
- * block `first`; coefficients [blocks of the whole buffer, 2] as (l1, l2). Memory-bound.
+ * The sum of the penalties l1 sum|w| + l2 sum w^2 -> [] of `blocks` blocks of a flat buffer, from number `first` on. `table`
+ * u32 [entries, 4], with an entry a block for each model: first element, count, and the bits of l1 and l2. Memory-bound.
  */
-export function penaltyValue(weight: DeviceArray, coefficients: DeviceArray, first: number): DeviceArray {
-  const blocks = weight.size / BLOCK;
-  const { device, models } = weight;
+export function penaltyValue(
+  flat: DeviceArray,
+  table: DeviceArray,
+  { first, blocks }: { first: number; blocks: number },
+): DeviceArray {
+  const { device, models } = table;
   const partial = DeviceArray.empty(device, [blocks], { models });
-  const source = { name: 'penalty_blocks', code: penaltyBlocksCode };
-  runKernel(device, source, [blocks, first], [weight, coefficients, partial], elementwise(blocks, models));
+  const source = { name: 'penalty_blocks', code: blockQuadCode + penaltyBlocksCode };
+  const work = { bytes: 4 * flat.size };
+  runKernel(
+    device,
+    source,
+    [blocks, first, table.shape[0]!],
+    [flat, table, partial],
+    elementwise(blocks, models),
+    work,
+  );
   const total = sumAll('penalty', partial);
   partial.dispose();
   return total;
 }
 
-/** gradient += l1 sign(w) + 2 l2 w, for a range of the flat buffers that begins with block `first`. Memory-bound. */
-export function addPenaltyGradient(
-  weight: DeviceArray,
-  coefficients: DeviceArray,
-  gradient: DeviceArray,
-  first: number,
-): void {
-  const source = { name: 'penalty_gradient', code: penalisedCode + penaltyGradientCode };
-  const params = [weight.size, first];
-  const workgroups = strided(Math.ceil(weight.size / 4));
-  const work = { bytes: 12 * weight.size };
-  runKernel(weight.device, source, params, [coefficients, weight, gradient], workgroups, work);
+/** gradient += l1 sign(w) + 2 l2 w, for a range of the flat buffers. Memory-bound. */
+export function addPenaltyGradient({ weight, gradient, penalties, owner }: Update): void {
+  if (!penalties) return;
+  const arrays = { weight, gradient: weight, penalties, owner }; // the weights are read, the gradients written
+  updateKernel('penalty_gradient', penaltyGradientCode, arrays, [gradient], null, [], 12);
 }

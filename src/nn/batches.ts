@@ -4,7 +4,7 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, sameShape, showShape, sizeOf } from '../kernels/array.ts';
-import { StepState } from '../kernels/step-state.ts';
+import { type StepRates, StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { Model } from './model.ts';
 
@@ -47,11 +47,19 @@ export function countSamples(what: string, { inputShape }: Model, x: ArrayLike<n
   return samples;
 }
 
+/** The replica that is meant: of a model with several, one must be named. @throws ArgumentError */
+export function checkReplica(what: string, { replicas }: Model, replica: number | undefined): number {
+  if (replica === undefined && replicas === 1) return 0;
+  if (Number.isInteger(replica) && replica! >= 0 && replica! < replicas) return replica!;
+  throw new ArgumentError(
+    `${what}: the model has ${replicas} replicas, so \`replica\` must be an integer from 0 to ${replicas - 1}, but is ${show(replica)}`,
+  );
+}
+
 /** What a step's uniform carries for the optimiser. */
 export interface StepValues {
   step?: number;
-  stepSize?: number;
-  rate?: number;
+  rates?: readonly StepRates[];
 }
 
 /** A batch that is ready: called, it is submitted, and says how many samples it has. */
@@ -83,13 +91,15 @@ export class BatchRunner implements Feed {
     private readonly data: BatchSource,
     private readonly batchSize: number,
     private readonly step: Step,
+    /** How many copies of a model take a batch each, by an order of its own. */
+    private readonly replicas: number,
     /** The samples that take part: those from `first` to before `end`. */
-    range: { first: number; end: number } = { first: 0, end: data.size },
+    private readonly range: { first: number; end: number } = { first: 0, end: data.size },
   ) {
     this.samples = range.end - range.first;
-    this.state = new StepState(data.device);
-    this.order = DeviceArray.empty(data.device, [this.samples], { dtype: 'u32' }).keep();
-    this.setOrder(Uint32Array.from({ length: this.samples }, (_, i) => range.first + i));
+    this.state = new StepState(data.device, replicas);
+    this.order = DeviceArray.empty(data.device, [this.samples], { dtype: 'u32', models: replicas }).keep();
+    this.setOrders([Uint32Array.from({ length: this.samples }, (_, i) => i)]);
   }
 
   get device(): Device {
@@ -100,9 +110,12 @@ export class BatchRunner implements Feed {
     return Math.ceil(this.samples / this.batchSize);
   }
 
-  /** The order of the following passes; steps already submitted keep theirs. */
-  setOrder(order: Uint32Array<ArrayBuffer>): void {
-    this.device.upload(this.order.storage, order);
+  /** The order of the following passes, for all replicas or one for each; steps already submitted keep theirs. */
+  setOrders(orders: readonly Uint32Array[]): void {
+    const all = new Uint32Array(this.replicas * this.samples);
+    for (let r = 0; r < this.replicas; r++) all.set(orders[r % orders.length]!, r * this.samples);
+    if (this.range.first > 0) for (let i = 0; i < all.length; i++) all[i]! += this.range.first;
+    this.device.upload(this.order.storage, all);
   }
 
   *pass(): Generator<Submit> {

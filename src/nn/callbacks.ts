@@ -32,8 +32,9 @@ export interface EpochLogs {
   valAccuracy?: number;
   /** The optimiser's as the epoch ends: with a schedule, that of the next step, as in Keras. */
   learningRate: number;
-  /** Wall time of the training part of the epoch (validation not counted). */
+  /** Wall time of the training part of the epoch (validation not counted), all replicas together. */
   seconds: number;
+  /** Of all replicas together. */
   samplesPerSecond: number;
   /** Metrics that `compile` named. */
   [metric: string]: number | undefined;
@@ -41,7 +42,10 @@ export interface EpochLogs {
 
 /** What `fit` returns. */
 export interface History {
+  /** Of several replicas, the means over them. */
   epochs: EpochLogs[];
+  /** The epochs of each replica: of a model alone, the same list once. */
+  replicas: EpochLogs[][];
   /** True when an AbortSignal ended training early; the epochs finished until then are all here. */
   interrupted: boolean;
   /** Wall time of the whole call, validation included. */
@@ -64,13 +68,15 @@ export interface TrainInfo {
 
 /**
  * Hooks into `fit`, as in Keras. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. A
- * callback ends training with `model.stopTraining = true`.
+ * callback ends training with `model.stopTraining = true`. Replicas are trained together: what stops or slows them goes by the
+ * means over them.
  */
 export interface Callback {
   onTrainBegin?(info: TrainInfo): void | Promise<void>;
   /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
   onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;
-  onEpochEnd?(logs: EpochLogs): void | Promise<void>;
+  /** Of several replicas `logs` has the means over them, and `replicas` what each did. */
+  onEpochEnd?(logs: EpochLogs, replicas: readonly EpochLogs[]): void | Promise<void>;
   onTrainEnd?(history: History): void | Promise<void>;
 }

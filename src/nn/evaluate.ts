@@ -2,10 +2,10 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
-import type { Feed } from './batches.ts';
+import { checkReplica, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
-import { type Metrics, Objective } from './objective.ts';
+import { type Metrics, meanOf, Objective } from './objective.ts';
 import { Throttle } from './throttle.ts';
 import { PreparedData, type TrainingData } from './training-data.ts';
 
@@ -45,16 +45,16 @@ export class Evaluator {
     );
   }
 
-  /** @throws AbortedError */
-  async run(signal?: AbortSignal): Promise<Metrics> {
+  /** The figures of each replica. @throws AbortedError */
+  async run(signal?: AbortSignal): Promise<Metrics[]> {
     await this.pass(signal);
-    return (await this.objective.read()).figures;
+    return (await this.objective.read()).replicas;
   }
 
   /** @throws AbortedError */
-  async confusion(signal?: AbortSignal): Promise<ConfusionMatrix> {
+  async confusion(replica: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
     await this.pass(signal);
-    return this.objective.confusion();
+    return this.objective.confusion(replica);
   }
 
   private async pass(signal?: AbortSignal): Promise<void> {
@@ -93,9 +93,14 @@ async function measure<T>(
   }
 }
 
-/** See `Model.evaluate`. */
-export function evaluate(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics> {
+/** See `Model.evaluateReplicas`. */
+export function evaluateReplicas(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics[]> {
   return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
+}
+
+/** See `Model.evaluate`. */
+export async function evaluate(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics> {
+  return meanOf(await evaluateReplicas(model, data, options));
 }
 
 /**
@@ -106,14 +111,18 @@ export function evaluate(model: Model, data: TrainingData, options: EvaluateOpti
 export async function confusionMatrix(
   model: Model,
   data: TrainingData,
-  options: EvaluateOptions = {},
+  options: EvaluateOptions & {
+    /** Which of several, from 0. */
+    replica?: number;
+  } = {},
 ): Promise<ConfusionMatrix> {
   checkOptions('confusionMatrix', options);
+  const replica = checkReplica('confusionMatrix', model, options.replica);
   if (model.outputShape.length !== 1) {
     throw new ArgumentError(
       `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${model.outputShape.join(',')}]`,
     );
   }
   const measured = { ...options, confusion: true };
-  return measure('confusionMatrix', model, data, measured, (evaluator) => evaluator.confusion(options.signal));
+  return measure('confusionMatrix', model, data, measured, (evaluator) => evaluator.confusion(replica, options.signal));
 }

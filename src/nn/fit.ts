@@ -4,7 +4,7 @@ import { checkSeed, RandomStream } from '../random.ts';
 import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
-import { type ClassWeight, type Metrics, Objective } from './objective.ts';
+import { type ClassWeight, type Metrics, meanOf, Objective } from './objective.ts';
 import { Throttle } from './throttle.ts';
 import { PreparedData, type TrainingData } from './training-data.ts';
 import { nextStep, trainingStep } from './training-step.ts';
@@ -26,8 +26,16 @@ export interface FitOptions {
   stepsPerEpoch?: number;
   /** A new order of the samples each epoch, by `seed`. Default true; a stream keeps its own order. */
   shuffle?: boolean;
-  /** Default 0. The same seed on the same adapter gives the same bits, with the same choice of kernels (`device.choices`). */
+  /**
+   * Default 0. The same seed on the same adapter gives the same bits, with the same choice of kernels (`device.choices`). Replica
+   * r shuffles and drops by `seed + r`.
+   */
   seed?: number;
+  /**
+   * Trains so many copies of the model in the same dispatches, each with its own initial weights, shuffles, dropout and optimiser
+   * state, and each bit for bit as if it were trained alone: see `Model.replicate`. Default: as many as the model has.
+   */
+  replicas?: number;
   callbacks?: readonly Callback[];
   /** Ends training after the step under way; `fit` returns what was done. */
   signal?: AbortSignal;
@@ -40,14 +48,22 @@ const PROGRESS_INTERVAL = 250;
 export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
   checkFitOptions(options);
   const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [], signal } = options;
-  const { device, parameters } = model; // throws before `build`
+  const { device } = model; // throws before `build`
   const { optimizer } = model.training; // throws before `compile`
+  if (options.replicas !== undefined) model.replicate(options.replicas);
+  const { parameters, replicas } = model;
+  checkSeed(seed + replicas - 1);
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(resource: T): T => {
     owned.push(resource);
     return resource;
   };
-  const history: History = { epochs: [], interrupted: false, seconds: 0 };
+  const history: History = {
+    epochs: [],
+    replicas: Array.from({ length: replicas }, () => []),
+    interrupted: false,
+    seconds: 0,
+  };
   const begun = performance.now();
   try {
     const { training, validation } = prepare(model, data, options, own);
@@ -75,7 +91,9 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       const epochBegun = performance.now();
       objective.totals.reset();
       if (feed.samples !== null && (options.shuffle ?? true)) {
-        feed.setOrder?.(new RandomStream(seed, 'shuffle', epoch).permutation(feed.samples));
+        const { samples } = feed;
+        const order = (_: unknown, r: number) => new RandomStream(seed + r, 'shuffle', epoch).permutation(samples);
+        feed.setOrders?.(Array.from({ length: replicas }, order));
       }
       let cut = false;
       let done = 0;
@@ -87,16 +105,23 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
         if (idle) progress.afterStep({ epoch, epochs, samplesTotal: feed.samples ?? done, begun: epochBegun });
       }
       await progress.settled();
-      const { samples, figures } = await objective.read();
+      const { samples, replicas: figures } = await objective.read();
       if (cut) break;
       const seconds = (performance.now() - epochBegun) / 1000;
+      const validated = await evaluator?.run(signal);
+      const rates = optimizer.ratesAt(optimizer.iterations + 1);
+      const about = { seconds, samplesPerSecond: (replicas * samples) / seconds };
+      const each = figures.map((own, r): EpochLogs => {
+        const learningRate = rates[r % rates.length]!.rate;
+        const logs: EpochLogs = { epoch, ...own, learningRate, ...about };
+        for (const [name, value] of Object.entries(validated?.[r] ?? {})) logs[valName(name)] = value;
+        return logs;
+      });
       const { learningRate } = optimizer;
-      const logs: EpochLogs = { epoch, ...figures, learningRate, seconds, samplesPerSecond: samples / seconds };
-      if (evaluator) {
-        for (const [name, value] of Object.entries(await evaluator.run(signal))) logs[valName(name)] = value;
-      }
+      const logs: EpochLogs = { ...meanOf(each), epoch, learningRate, ...about };
       history.epochs.push(logs);
-      for (const callback of callbacks) await callback.onEpochEnd?.(logs);
+      for (const [r, own] of each.entries()) history.replicas[r]!.push(own);
+      for (const callback of callbacks) await callback.onEpochEnd?.(logs, each);
     }
   } catch (error) {
     // An epoch whose validation was cut short is not one that was finished.

@@ -8,7 +8,7 @@ import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
 import type { GraphConfig } from './config.ts';
-import { type EvaluateOptions, evaluate } from './evaluate.ts';
+import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { activate } from './layers/activation.ts';
@@ -18,7 +18,7 @@ import { MetricCounts, type MetricName } from './metrics.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
-import { ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
+import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
@@ -125,7 +125,15 @@ export class Model extends Layer {
     return this.store;
   }
 
-  /** All weights in the order of the layers, kernel before bias. @throws ArgumentError before `build` */
+  /** How many copies of the model are trained at once, each with weights of its own; 1 unless asked for. @throws ArgumentError before `build` */
+  get replicas(): number {
+    return this.parameters.replicas;
+  }
+
+  /**
+   * All weights in the order of the layers, kernel before bias. Of several replicas, a weight's tensor holds all copies, one after
+   * another. @throws ArgumentError before `build`
+   */
   get weights(): readonly Weight[] {
     return this.parameters.weights;
   }
@@ -186,15 +194,45 @@ export class Model extends Layer {
   }
 
   /**
-   * Creates the weights on a device. The same seed gives the same bits everywhere.
-   * @throws ArgumentError for an impossible seed or when called twice
+   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`.
+   * @throws ArgumentError for an impossible seed or number of replicas, or when called twice
    */
-  build(device: Device, options: { seed?: number } = {}): this {
+  build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
     checkOptions('build', options);
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
-    const seed = options.seed ?? 0;
+    const { seed = 0, replicas = 1 } = options;
     checkSeed(seed);
-    this.store = new ParameterStore(device, this.weightSpecs(), seed);
+    checkReplicas('build', seed, replicas);
+    this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
+    return this;
+  }
+
+  /**
+   * Makes so many replicas of a model that has one, to be trained in the same dispatches. Of weights as `build` drew them, replica
+   * r gets those of `seed + r`; of weights that were trained or loaded since, every replica gets a copy.
+   * @throws ArgumentError before `build`, for an impossible number, for a model that has several, and within a training
+   */
+  replicate(replicas: number): this {
+    const { parameters } = this;
+    if (replicas === parameters.replicas) return this;
+    checkReplicas('replicas', parameters.seed, replicas);
+    if (parameters.replicas > 1) {
+      throw new ArgumentError(
+        `${this.title}: it has ${parameters.replicas} replicas already, so it cannot have ${replicas}`,
+      );
+    }
+    if ((this.compiled?.optimizer.iterations ?? 0) > 0) {
+      throw new ArgumentError(
+        `${this.title}: its training has begun with one replica; compile it again, and ${replicas} begin with its weights`,
+      );
+    }
+    const { device, seed, fresh } = parameters;
+    const store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
+    if (!fresh) store.copyFrom(parameters);
+    this.onBatch?.dispose();
+    this.onBatch = null;
+    parameters.dispose();
+    this.store = store;
     return this;
   }
 
@@ -272,13 +310,21 @@ export class Model extends Layer {
     return fit(this, data, options);
   }
 
-  /** Mean loss, accuracy and the metrics of `compile` over all samples. @throws ArgumentError, ShapeError, DataError, AbortedError */
+  /**
+   * Mean loss, accuracy and the metrics of `compile` over all samples, and over the replicas where there are several.
+   * @throws ArgumentError, ShapeError, DataError, AbortedError
+   */
   evaluate(data: TrainingData, options: EvaluateOptions = {}): Promise<Metrics> {
     return evaluate(this, data, options);
   }
 
+  /** The same figures of each replica. @throws ArgumentError, ShapeError, DataError, AbortedError */
+  evaluateReplicas(data: TrainingData, options: EvaluateOptions = {}): Promise<Metrics[]> {
+    return evaluateReplicas(this, data, options);
+  }
+
   /**
-   * One training step on one batch. Batches of one size share a recorded step.
+   * One training step on one batch, which every replica is given. Batches of one size share a recorded step.
    * @returns the batch's loss and metrics, before the step. @throws ArgumentError, ShapeError, DataError
    */
   async trainOnBatch(x: Numbers, y: Numbers, options: TrainOnBatchOptions = {}): Promise<Metrics> {
@@ -298,8 +344,8 @@ export class Model extends Layer {
   }
 
   /**
-   * The model's output for every sample: [size, ...outputShape], in order; of a loader's samples or of numbers as `fit` takes
-   * them for `x`. @throws ArgumentError, ShapeError, DataError, AbortedError
+   * The model's output for every sample: [size, ...outputShape], in order, and one replica after another; of a loader's samples
+   * or of numbers as `fit` takes them for `x`. @throws ArgumentError, ShapeError, DataError, AbortedError
    */
   predict(
     data: BatchSource | Numbers,

@@ -35,9 +35,11 @@ export class Objective {
     this.metrics = new MetricCounts(model.training.metrics, model.outputShape, options);
     this.form = options.form;
     const weights = options.classWeight && classWeights(what, options.classWeight, model);
-    this.classWeight = weights ? tensor(model.device, weights, [weights.length]) : null;
+    const { device, replicas: models } = model;
+    const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
+    this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
     this.classWeight?.array.keep();
-    this.totals = new RunningTotals(model.device, this.metrics.words);
+    this.totals = new RunningTotals(device, models, this.metrics.words);
   }
 
   /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
@@ -91,21 +93,32 @@ export class Objective {
     return new Tensor(countHits(output.array, labels));
   }
 
-  /** What was counted so far. */
-  async read(): Promise<{ samples: number; figures: Metrics }> {
-    const { loss, accuracy, samples, counts } = await this.totals.read();
-    const figures = { loss, ...(this.counted ? { accuracy } : {}) };
-    return { samples, figures: { ...figures, ...this.metrics.figures(counts, Math.max(1, samples)) } };
+  /** What was counted so far: the samples of a replica, the figures of each, and their means. */
+  async read(): Promise<{ samples: number; figures: Metrics; replicas: Metrics[] }> {
+    const sums = await this.totals.read();
+    const replicas = sums.map(({ loss, accuracy, samples, counts }): Metrics => {
+      const figures = { loss, ...(this.counted ? { accuracy } : {}) };
+      return { ...figures, ...this.metrics.figures(counts, Math.max(1, samples)) };
+    });
+    return { samples: sums[0]!.samples, figures: meanOf(replicas), replicas };
   }
 
-  async confusion() {
-    return this.metrics.confusion((await this.totals.read()).counts);
+  async confusion(replica: number) {
+    return this.metrics.confusion((await this.totals.read())[replica]!.counts);
   }
 
   dispose(): void {
     this.totals.dispose();
     this.classWeight?.dispose();
   }
+}
+
+/** The mean of each figure over the replicas. */
+export function meanOf(replicas: readonly Metrics[]): Metrics {
+  const [first] = replicas as [Metrics];
+  if (replicas.length === 1) return first;
+  const mean = (name: string) => replicas.reduce((sum, figures) => sum + figures[name]!, 0) / replicas.length;
+  return { loss: 0, ...Object.fromEntries(Object.keys(first).map((name) => [name, mean(name)])) };
 }
 
 /** A batch that went through model and loss. */

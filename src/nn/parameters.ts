@@ -1,11 +1,11 @@
 import { Tensor } from '../autograd/tensor.ts';
+import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
-import { moveWindow } from '../kernels/view.ts';
-import { RandomStream } from '../random.ts';
+import { checkSeed, RandomStream } from '../random.ts';
 import type { Initializer } from './initializers.ts';
 import { Penalties } from './penalties.ts';
 import type { Regularizer } from './regularizers.ts';
@@ -59,7 +59,8 @@ export class Weight {
   /** Zeros for a gradient that the last backward pass did not reach, where those of an earlier pass may stand. */
   clearUnreached(): void {
     const { grad, gradHome, device } = this.leaf;
-    if (this.trainable && !grad && gradHome) fill(device, gradHome.shape, 0, { into: gradHome });
+    const models = gradHome?.models ?? 1;
+    if (this.trainable && !grad && gradHome) fill(device, gradHome.shape, 0, { models, into: gradHome });
   }
 
   dispose(): void {
@@ -68,13 +69,23 @@ export class Weight {
   }
 }
 
-/** A range of elements of the flat buffers. */
+/** A range of the flat buffers: its elements, and its blocks in the table of blocks. */
 export interface Run {
   offset: number;
   size: number;
+  firstBlock: number;
+  blocks: number;
 }
 
-const padded = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK) * BLOCK;
+const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
+
+/** @throws ArgumentError unless there can be so many replicas, with seeds from `seed` on */
+export function checkReplicas(what: string, seed: number, replicas: number): void {
+  if (!Number.isInteger(replicas) || replicas < 1) {
+    throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
+  }
+  checkSeed(seed + replicas - 1);
+}
 
 /** @throws ShapeError when the initialiser does not give a value for each element */
 function initialValues(
@@ -91,21 +102,30 @@ function initialValues(
   return values;
 }
 
-/** @throws ArgumentError when they are on different devices */
+/** Each replica begins with the only one there is, or with its own. @throws ArgumentError when they are on different devices, or of other replicas */
 function copyInto(name: string, from: DeviceArray, to: DeviceArray): void {
   if (from.device !== to.device) {
     throw new ArgumentError(
       `${name}: the model it belongs to was built on another device, so it cannot be part of this one`,
     );
   }
-  const origin = from.shape.map(() => 0);
-  moveWindow('build', from, origin, from.shape, { into: to });
+  if (from.models !== 1 && from.models !== to.models) {
+    throw new ArgumentError(
+      `${name}: the model it belongs to has ${from.models} replicas, so it cannot be part of one of ${to.models}`,
+    );
+  }
+  const bytes = 4 * to.size;
+  for (let model = 0; model < to.models; model++) {
+    const source = Math.min(model, from.models - 1);
+    to.device.copy(from.storage.view(source * bytes, bytes), to.storage.view(model * bytes, bytes));
+  }
 }
 
 /**
  * All weights of a model that can be trained in one flat buffer and all gradients in another of the same layout, so that an
  * optimiser updates everything in one dispatch. The gaps between weights hold zeros, whose gradients stay zero. Weights that
- * are never trained lie in a buffer of their own.
+ * are never trained lie in a buffer of their own. Of several replicas, all copies of a weight lie one after another, as kernels
+ * want them, before the next weight begins.
  */
 export class ParameterStore {
   readonly values: DeviceArray;
@@ -113,19 +133,25 @@ export class ParameterStore {
   readonly weights: readonly Weight[];
   /** Null where no weight has a penalty. */
   readonly penalties: Penalties | null;
+  /** Whether the weights are as the seed gave them: neither trained nor loaded. */
+  fresh = true;
   private readonly untrained: DeviceArray;
+  private owner: DeviceArray | null = null;
 
-  /** Weight number i draws from stream i of `seed`: adding a layer at the end leaves the others' values alone. */
+  /**
+   * Weight number i draws from stream i of `seed`: adding a layer at the end leaves the others' values alone. Replica r draws from
+   * `seed + r`.
+   */
   constructor(
     readonly device: Device,
     specs: readonly WeightSpec[],
-    seed: number,
+    readonly seed: number,
+    readonly replicas = 1,
   ) {
-    const initial = specs.map((spec, i) => initialValues(spec, new RandomStream(seed, 'initializer', i)));
+    const padded = ({ shape }: WeightSpec) => Math.ceil((replicas * sizeOf(shape)) / BLOCK) * BLOCK;
     const total = (trainable: boolean) =>
-      specs
-        .filter((spec) => (spec.trainable ?? true) === trainable)
-        .reduce((sum, { shape }) => sum + padded(shape), 0) || BLOCK;
+      specs.filter((spec) => (spec.trainable ?? true) === trainable).reduce((sum, spec) => sum + padded(spec), 0) ||
+      BLOCK;
     const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
     this.values = DeviceArray.empty(device, [hostValues.length]).keep();
     this.gradients = DeviceArray.empty(device, [hostValues.length]).keep();
@@ -134,11 +160,17 @@ export class ParameterStore {
     this.weights = specs.map((spec, i) => {
       const trainable = spec.trainable ?? true;
       const offset = trainable ? at : untrainedAt;
-      if (trainable) at += padded(spec.shape);
-      else untrainedAt += padded(spec.shape);
-      (trainable ? hostValues : hostUntrained).set(initial[i]!, offset);
-      const view = (flat: DeviceArray) =>
-        new DeviceArray(device, spec.shape, 'f32', 1, flat.storage.view(4 * offset, 4 * sizeOf(spec.shape))).keep();
+      if (trainable) at += padded(spec);
+      else untrainedAt += padded(spec);
+      const size = sizeOf(spec.shape);
+      for (let r = 0; r < replicas; r++) {
+        const initial = initialValues(spec, new RandomStream(seed + r, 'initializer', i));
+        (trainable ? hostValues : hostUntrained).set(initial, offset + r * size);
+      }
+      const view = (flat: DeviceArray) => {
+        const storage = flat.storage.view(4 * offset, 4 * replicas * size);
+        return new DeviceArray(device, spec.shape, 'f32', replicas, storage).keep();
+      };
       const array = view(trainable ? this.values : this.untrained);
       const leaf = new Tensor(array, trainable);
       if (trainable) leaf.gradHome = view(this.gradients);
@@ -152,16 +184,72 @@ export class ParameterStore {
     this.penalties = Penalties.of(this);
   }
 
+  /** Every replica begins with the weights of another store of the same model, which has one. */
+  copyFrom(other: ParameterStore): void {
+    for (const [i, { name, tensor }] of this.weights.entries()) {
+      copyInto(name, other.weights[i]!.tensor.array, tensor.array);
+    }
+    this.fresh = other.fresh;
+  }
+
   /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */
   get trainableRuns(): Run[] {
     const runs: Run[] = [];
-    for (const { offset, trainable, tensor } of this.weights) {
-      if (offset === null || !trainable) continue;
+    let block = 0;
+    for (const { offset, trainable, spec } of this.weights) {
+      if (offset === null) continue;
+      const blocks = blocksOf(spec.shape);
+      const size = Math.ceil((this.replicas * sizeOf(spec.shape)) / BLOCK) * BLOCK;
       const last = runs.at(-1);
-      if (last && last.offset + last.size === offset) last.size += padded(tensor.shape);
-      else runs.push({ offset, size: padded(tensor.shape) });
+      if (trainable && last && last.offset + last.size === offset) {
+        last.size += size;
+        last.blocks += blocks;
+      } else if (trainable) {
+        runs.push({ offset, size, firstBlock: block, blocks });
+      }
+      block += blocks;
     }
     return runs;
+  }
+
+  /**
+   * u32 [replicas, blocks, 4]: where each block of at most 64 elements of a weight begins in each replica, how many elements it
+   * has, and two words that `words` gives for it. The caller owns it.
+   */
+  blockTable(words: (spec: WeightSpec, replica: number) => readonly [number, number] = () => [0, 0]): DeviceArray {
+    const trained = this.weights.filter(({ offset }) => offset !== null);
+    const entries: number[] = [];
+    for (let r = 0; r < this.replicas; r++) {
+      for (const { offset, spec } of trained) {
+        const size = sizeOf(spec.shape);
+        const [a, b] = words(spec, r);
+        for (let first = 0; first < size; first += BLOCK) {
+          entries.push(offset! + r * size + first, Math.min(BLOCK, size - first), a, b);
+        }
+      }
+    }
+    const options = { dtype: 'u32', models: this.replicas } as const;
+    const table = DeviceArray.empty(this.device, [entries.length / 4 / this.replicas, 4], options).keep();
+    if (entries.length > 0) this.device.upload(table.storage, Uint32Array.from(entries));
+    return table;
+  }
+
+  /** u32 of the flat buffers' size: the replica each element belongs to, after `tellOwners`. */
+  get owners(): DeviceArray {
+    return this.owner!;
+  }
+
+  /** Sends the table of owners to the GPU, which cannot be done while a step is recorded. */
+  tellOwners(): void {
+    if (this.owner) return;
+    const table = new Uint32Array(this.values.size);
+    for (const { offset, spec } of this.weights) {
+      if (offset === null) continue;
+      const size = sizeOf(spec.shape);
+      for (let r = 0; r < this.replicas; r++) table.fill(r, offset + r * size, offset + (r + 1) * size);
+    }
+    this.owner = DeviceArray.empty(this.device, [table.length], { dtype: 'u32' }).keep();
+    this.device.upload(this.owner.storage, table);
   }
 
   /** Everything that makes up the weights, trained or not. */
@@ -184,6 +272,7 @@ export class ParameterStore {
     this.values.dispose();
     this.gradients.dispose();
     this.untrained.dispose();
+    this.owner?.dispose();
     this.penalties?.dispose();
   }
 }

@@ -1,9 +1,13 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { DeviceArray, sizeOf } from '../kernels/array.ts';
+import { ArgumentError } from '../errors.ts';
+import { DeviceArray } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
+import type { PenaltyTable } from '../kernels/optimizer.ts';
 import { addPenaltyGradient, penaltyValue } from '../kernels/penalties.ts';
 import { add } from '../kernels/pointwise.ts';
-import type { ParameterStore, Run } from './parameters.ts';
+import { f32 } from '../kernels/run.ts';
+import type { ParameterStore, Run, WeightSpec } from './parameters.ts';
+import { penaltyRate } from './regularizers.ts';
 
 /**
  * The penalties of a model's weights, worked out on the flat buffers: the optimiser's dispatch adds the gradients, and up to
@@ -14,46 +18,69 @@ import type { ParameterStore, Run } from './parameters.ts';
 export class Penalties {
   /** Null for a model without any. */
   static of(store: ParameterStore): Penalties | null {
-    const table = new Float32Array((2 * store.values.size) / BLOCK);
-    for (const { offset, spec } of store.weights) {
-      if (offset === null || !spec.regularizer) continue;
-      const { l1, l2 } = spec.regularizer;
-      const first = offset / BLOCK;
-      for (let block = first; BLOCK * (block - first) < sizeOf(spec.shape); block++) table.set([l1, l2], 2 * block);
-    }
-    return table.some((coefficient) => coefficient !== 0) ? new Penalties(store, table) : null;
+    const specs = store.weights.flatMap(({ offset, spec }) => (offset === null ? [] : [spec]));
+    const some = (rate: number | readonly number[] = 0) =>
+      typeof rate === 'number' ? rate > 0 : rate.some((r) => r > 0);
+    const penalised = specs.some(({ regularizer }) => some(regularizer?.l1) || some(regularizer?.l2));
+    return penalised ? new Penalties(store, specs) : null;
   }
 
+  /** Whether replicas differ in their penalties. */
+  readonly own: boolean;
+  /** For each block of the flat buffers, of each replica where they differ. */
+  private readonly table: Float32Array<ArrayBuffer>;
   private readonly coefficients: DeviceArray;
+  private readonly blocks: DeviceArray;
 
   private constructor(
     private readonly store: ParameterStore,
-    private readonly table: Float32Array<ArrayBuffer>,
+    private readonly specs: readonly WeightSpec[],
   ) {
-    this.coefficients = DeviceArray.empty(store.device, [table.length / 2, 2]).keep();
-    store.device.upload(this.coefficients.storage, table);
+    const { device, replicas, values, weights } = store;
+    this.own = replicas > 1 && specs.some(({ regularizer: r }) => Array.isArray(r?.l1) || Array.isArray(r?.l2));
+    const models = this.own ? replicas : 1;
+    const blocks = values.size / BLOCK;
+    this.table = new Float32Array(2 * models * blocks);
+    for (let model = 0; model < models; model++) {
+      for (const [i, { offset, spec }] of weights.entries()) {
+        if (offset === null || !spec.regularizer) continue;
+        const end = weights.slice(i + 1).find((next) => next.offset !== null)?.offset ?? values.size;
+        const pair = [penaltyRate(spec.regularizer.l1, model), penaltyRate(spec.regularizer.l2, model)];
+        for (let block = offset / BLOCK; block < end / BLOCK; block++)
+          this.table.set(pair, 2 * (model * blocks + block));
+      }
+    }
+    this.coefficients = DeviceArray.empty(device, [models, blocks, 2]).keep();
+    device.upload(this.coefficients.storage, this.table);
+    this.blocks = store.blockTable(({ regularizer = { l1: 0, l2: 0 } }, replica) => [
+      f32(penaltyRate(regularizer.l1, replica)),
+      f32(penaltyRate(regularizer.l2, replica)),
+    ]);
   }
 
-  /** loss [] plus the penalties of the weights that are trained, as they stand. */
+  /**
+   * loss [] plus the penalties of the weights that are trained, as they stand.
+   * @throws ArgumentError for a list of rates that has not one for each replica
+   */
   addTo(loss: Tensor): Tensor {
-    const { values } = this.store;
-    return this.runs.reduce(
-      (total, run) =>
-        new Tensor(add(total.array, penaltyValue(part(values, run), this.coefficients, run.offset / BLOCK))),
-      loss,
-    );
+    for (const { name, regularizer } of this.specs) checkLists(name, regularizer, this.store.replicas);
+    return this.runs.reduce((total, { firstBlock, blocks }) => {
+      const value = penaltyValue(this.store.values, this.blocks, { first: firstBlock, blocks });
+      return new Tensor(add(total.array, value));
+    }, loss);
   }
 
   /** The coefficients of a range, for a kernel that adds the gradient itself; null for a range without penalties. */
-  of(run: Run): { coefficients: DeviceArray; first: number } | null {
+  of(run: Run): PenaltyTable | null {
     return this.concerns(run) ? { coefficients: this.coefficients, first: run.offset / BLOCK } : null;
   }
 
   /** Adds to the gradients that a backward pass left in the store. */
   addGradients(): void {
-    const { values, gradients } = this.store;
+    const { store, own } = this;
     for (const run of this.runs) {
-      addPenaltyGradient(part(values, run), this.coefficients, part(gradients, run), run.offset / BLOCK);
+      const [weight, gradient] = [part(store.values, run), part(store.gradients, run)];
+      addPenaltyGradient({ weight, gradient, penalties: this.of(run), owner: own ? part(store.owners, run) : null });
     }
   }
 
@@ -63,17 +90,32 @@ export class Penalties {
   }
 
   private concerns({ offset, size }: Run): boolean {
-    return this.table
-      .subarray((2 * offset) / BLOCK, (2 * (offset + size)) / BLOCK)
-      .some((coefficient) => coefficient !== 0);
+    const blocks = this.store.values.size / BLOCK;
+    const models = this.table.length / 2 / blocks;
+    for (let model = 0; model < models; model++) {
+      const first = model * blocks + offset / BLOCK;
+      if (this.table.subarray(2 * first, 2 * (first + size / BLOCK)).some((rate) => rate !== 0)) return true;
+    }
+    return false;
   }
 
   dispose(): void {
     this.coefficients.dispose();
+    this.blocks.dispose();
+  }
+}
+
+/** @throws ArgumentError */
+function checkLists(name: string, regularizer: WeightSpec['regularizer'], replicas: number): void {
+  for (const list of [regularizer?.l1, regularizer?.l2]) {
+    if (!Array.isArray(list) || list.length === replicas) continue;
+    throw new ArgumentError(
+      `${name}: its penalty has ${list.length} rates, one for each replica, but the model has ${replicas}`,
+    );
   }
 }
 
 /** A range of a flat buffer as an array of its own. */
 export function part(flat: DeviceArray, { offset, size }: { offset: number; size: number }): DeviceArray {
-  return new DeviceArray(flat.device, [size], 'f32', 1, flat.storage.view(4 * offset, 4 * size));
+  return new DeviceArray(flat.device, [size], flat.dtype, 1, flat.storage.view(4 * offset, 4 * size));
 }

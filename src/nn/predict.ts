@@ -6,7 +6,7 @@ import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
 import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkSource, countSamples } from './batches.ts';
+import { BatchRunner, checkBatchSize, checkSource, countSamples, type Step } from './batches.ts';
 import type { Model } from './model.ts';
 import { Throttle } from './throttle.ts';
 import { isSource } from './training-data.ts';
@@ -42,13 +42,13 @@ async function run(
   const batchSize = checkBatchSize('predict', data.size, options.batchSize);
   const { device, size } = data;
   const columns = sizeOf(model.outputShape);
-  const result = new Float32Array(size * columns);
-  const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * batchSize * columns)));
+  const { replicas: models } = model;
+  const result = new Float32Array(models * size * columns);
+  const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * models * batchSize * columns)));
   const capacity = Math.min(batchesHeld * batchSize, Math.ceil(size / batchSize) * batchSize);
-  const held = DeviceArray.empty(device, [capacity, columns]).keep();
-  const runner = new BatchRunner(data, batchSize, ({ x }) =>
-    scope(device, () => noGrad(() => storeBatch(model.call(x).array, runner.state, held))),
-  );
+  const held = DeviceArray.empty(device, [capacity, columns], { models }).keep();
+  const step: Step = ({ x }) => scope(device, () => noGrad(() => storeBatch(model.call(x).array, runner.state, held)));
+  const runner: BatchRunner = new BatchRunner(data, batchSize, step, models);
   const throttle = new Throttle(device);
   try {
     for (let i = 0, read = 0, done = 0; i < runner.stepsPerEpoch; i++) {
@@ -56,8 +56,12 @@ async function run(
       done += runner.run(i);
       await throttle.afterStep();
       if (done - read === capacity || done === size) {
-        const bytes = 4 * (done - read) * columns;
-        result.set(new Float32Array(await device.read(held.storage, bytes)), read * columns);
+        const bytes = 4 * ((models - 1) * capacity + done - read) * columns; // whole ones, and what the last one has
+        const values = new Float32Array(await device.read(held.storage, bytes));
+        for (let r = 0; r < models; r++) {
+          const first = r * capacity * columns;
+          result.set(values.subarray(first, first + (done - read) * columns), (r * size + read) * columns);
+        }
         read = done;
       }
     }

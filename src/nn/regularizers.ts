@@ -1,14 +1,21 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
+/** A rate, or one for each replica of a model. */
+export type PenaltyRate = number | readonly number[];
+
 /** A penalty on a weight w, added to the loss: l1 * sum |w| + l2 * sum w^2. */
 export interface Regularizer {
-  readonly l1: number;
-  readonly l2: number;
+  readonly l1: PenaltyRate;
+  readonly l2: PenaltyRate;
 }
 
+/** The rate of a replica. */
+export const penaltyRate = (rate: PenaltyRate, replica: number): number =>
+  typeof rate === 'number' ? rate : (rate[replica] ?? 0);
+
 /** rate * sum |w|; its gradient is rate * sign(w), 0 at 0. Keras's default is 0.01. @throws ArgumentError for a rate below zero */
-export function l1(rate = 0.01): Regularizer {
+export function l1(rate: PenaltyRate = 0.01): Regularizer {
   return l1l2({ l1: rate });
 }
 
@@ -17,17 +24,20 @@ export function l1(rate = 0.01): Regularizer {
  * weight_decay * w: it is twice the rate here.) Keras's default is 0.01.
  * @throws ArgumentError for a rate below zero
  */
-export function l2(rate = 0.01): Regularizer {
+export function l2(rate: PenaltyRate = 0.01): Regularizer {
   return l1l2({ l2: rate });
 }
 
 /** Both. @throws ArgumentError for rates below zero */
-export function l1l2(rates: { l1?: number; l2?: number }): Regularizer {
+export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
   checkOptions('l1l2', rates);
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
-    if (typeof rate !== 'number' || !Number.isFinite(rate) || rate < 0) {
-      throw new ArgumentError(`regularizer: ${name} must be zero or more, but is ${show(rate)}`);
+    const list: readonly unknown[] = Array.isArray(rate) ? rate : [rate];
+    if (list.length === 0 || !list.every((one) => typeof one === 'number' && Number.isFinite(one) && one >= 0)) {
+      throw new ArgumentError(
+        `regularizer: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
+      );
     }
   }
   return both;

@@ -17,7 +17,7 @@ interface Slot {
   targets: DeviceArray;
 }
 
-/** Batches that come from the host, sent to the GPU one by one; each size that occurs has a recorded program. */
+/** Batches that come from the host, sent to the GPU one by one, to every replica; each size that occurs has a recorded program. */
 export class StreamRunner implements Feed {
   readonly state: StepState;
   readonly samples = null;
@@ -36,7 +36,7 @@ export class StreamRunner implements Feed {
     /** Whether a pass goes on where the one before stopped. */
     private readonly goesOn = false,
   ) {
-    this.state = new StepState(model.device);
+    this.state = new StepState(model.device, model.replicas);
   }
 
   async *pass(): AsyncGenerator<Submit> {
@@ -81,8 +81,10 @@ export class StreamRunner implements Feed {
     this.settle(what, form);
     const y = form === 'values' ? numbers : integers(`${what}: y`, numbers, outputShape[0]!);
     const slot = this.slot(samples, form);
-    model.device.upload(slot.x.storage, x);
-    model.device.upload(slot.targets.storage, y);
+    for (let r = 0; r < model.replicas; r++) {
+      model.device.upload(slot.x.storage, x, r * x.byteLength);
+      model.device.upload(slot.targets.storage, y, r * y.byteLength);
+    }
     this.state.write({ batchStart: 0, ...values });
     slot.program.run();
     return samples;
@@ -92,10 +94,11 @@ export class StreamRunner implements Feed {
     const { model } = this;
     let slot = this.slots.get(samples);
     if (!slot) {
-      const x = DeviceArray.empty(model.device, [samples, ...model.inputShape]).keep();
+      const { replicas: models } = model;
+      const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { models }).keep();
       const values = form === 'values';
       const shape = values ? [samples, ...model.outputShape] : [samples];
-      const targets = DeviceArray.empty(model.device, shape, { dtype: values ? 'f32' : 'u32' }).keep();
+      const targets = DeviceArray.empty(model.device, shape, { dtype: values ? 'f32' : 'u32', models }).keep();
       const program = model.device.record(() => this.step({ x: new Tensor(x), targets: new Tensor(targets) }));
       slot = { program, x, targets };
       this.slots.set(samples, slot);

@@ -1,14 +1,13 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Storage } from '../gpu/storage.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { accumulateLoss, accumulateMetrics } from '../kernels/metrics.ts';
 
-/** Where counts begin in the buffer: bindings begin at multiples of 256 bytes. */
-const COUNTS_AT = 256;
+/** Bindings begin at multiples of 256 bytes. */
+const aligned = (bytes: number) => Math.ceil(bytes / 256) * 256;
 const SUMS_BYTES = 16;
 
-/** What was added by the steps submitted so far. */
+/** What was added by the steps submitted so far, of one replica. */
 export interface Sums {
   /** Mean over the samples. */
   loss: number;
@@ -20,23 +19,29 @@ export interface Sums {
 
 /** Running sums of loss and hits, and counts, on the GPU. Steps add to them; the host reads them when it likes. */
 export class RunningTotals {
-  /** One buffer, so that one read-back brings everything. */
+  /** One buffer, so that one read-back brings everything: the sums of all replicas, then their counts. */
   private readonly held: DeviceArray;
   private readonly sums: DeviceArray;
-  /** u32 [words], for metrics to add to. */
+  /** u32 [words] of each replica, for metrics to add to. */
   readonly counts: DeviceArray;
+  private readonly countsAt: number;
   private readonly bytes: number;
 
   constructor(
     private readonly device: Device,
-    words = 0,
+    private readonly replicas: number,
+    private readonly words = 0,
   ) {
-    this.bytes = words > 0 ? COUNTS_AT + 4 * words : SUMS_BYTES;
+    const sumsBytes = SUMS_BYTES * replicas;
+    this.countsAt = words > 0 ? aligned(sumsBytes) : 0;
+    this.bytes = words > 0 ? this.countsAt + 4 * words * replicas : sumsBytes;
     this.held = DeviceArray.empty(device, [this.bytes / 4]).keep();
-    const part = (storage: Storage, size: number, dtype: 'f32' | 'u32') =>
-      new DeviceArray(device, [size], dtype, 1, storage).keep();
-    this.sums = part(this.held.storage.view(0, SUMS_BYTES), 4, 'f32');
-    this.counts = part(this.held.storage.view(words > 0 ? COUNTS_AT : 0, 4 * words), words, 'u32');
+    const part = (offset: number, size: number, dtype: 'f32' | 'u32') => {
+      const storage = this.held.storage.view(offset, 4 * size * replicas);
+      return new DeviceArray(device, [size], dtype, replicas, storage).keep();
+    };
+    this.sums = part(0, SUMS_BYTES / 4, 'f32');
+    this.counts = part(this.countsAt, words, 'u32');
     this.reset();
   }
 
@@ -50,13 +55,16 @@ export class RunningTotals {
     else accumulateLoss(loss.array, rows, this.sums);
   }
 
-  /** Waits for the steps submitted so far. */
-  async read(): Promise<Sums> {
+  /** Waits for the steps submitted so far. @returns the sums of each replica */
+  async read(): Promise<Sums[]> {
     const bytes = await this.device.read(this.held.storage);
-    const [loss, hits, samples] = new Float32Array(bytes, 0, 4) as unknown as number[];
-    const n = Math.max(1, samples!);
-    const counts = this.counts.size > 0 ? new Uint32Array(bytes, COUNTS_AT) : new Uint32Array(0);
-    return { loss: loss! / n, accuracy: hits! / n, samples: samples!, counts };
+    const { countsAt, words } = this;
+    return Array.from({ length: this.replicas }, (_, r) => {
+      const [loss, hits, samples] = new Float32Array(bytes, SUMS_BYTES * r, 4) as unknown as number[];
+      const n = Math.max(1, samples!);
+      const counts = words > 0 ? new Uint32Array(bytes, countsAt + 4 * words * r, words) : new Uint32Array(0);
+      return { loss: loss! / n, accuracy: hits! / n, samples: samples!, counts };
+    });
   }
 
   dispose(): void {

@@ -121,9 +121,9 @@ export class PreparedData {
     objective: { settle(what: string, form: TargetForm): void },
     step: Step,
     { batchSize, steps }: { batchSize: number | null; steps?: number | null },
-  ): Feed & { setOrder?(order: Uint32Array<ArrayBuffer>): void } {
+  ): Feed & { setOrders?(orders: readonly Uint32Array[]): void } {
     const { what, model, source, stream, range } = this;
-    if (source) return new BatchRunner(source, batchSize!, step, range);
+    if (source) return new BatchRunner(source, batchSize!, step, model.replicas, range);
     const again = typeof stream === 'function';
     const begin = again ? stream : () => stream!;
     const settle = (asked: string, form: TargetForm) => objective.settle(asked, form);

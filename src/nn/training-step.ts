@@ -27,7 +27,7 @@ export function trainingStep(model: Model, objective: Objective, seed: number, s
 /** What the uniform of the model's step number `step` holds. */
 function valuesOf(model: Model, step: number): StepValues {
   const { optimizer } = model.training;
-  return { step, stepSize: optimizer.stepSize(step), rate: optimizer.rateAt(step) };
+  return { step, rates: optimizer.ratesAt(step) };
 }
 
 /** The next step of the model's optimiser. */
@@ -58,7 +58,7 @@ export function recordTrainingStep(
   optimizer.build(model.parameters);
   const objective = new Objective(what, model, { form: prepared.form });
   const step = trainingStep(model, objective, 0, () => runner.state);
-  const runner: BatchRunner = new BatchRunner(data, batchSize, step);
+  const runner: BatchRunner = new BatchRunner(data, batchSize, step, model.replicas);
   const values = valuesOf(model, optimizer.iterations + 1);
   return {
     program: runner.program(batchSize),

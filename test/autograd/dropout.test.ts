@@ -80,16 +80,20 @@ describeOnDevice('dropout', (device) => {
     expectSameBits(output, x.data);
   });
 
-  test('each model has a stream of its own, which does not depend on how many there are', async () => {
+  // The second seed's low word carries into the high one.
+  test.each([3, 2 ** 32 - 2])('model r draws what a model alone draws by seed + r; seed %i', async (seed) => {
     const n = 103; // no multiple of the four elements that share a draw
-    for (const models of [1, 2, 3]) {
+    for (const models of [1, 2, 4]) {
       const x = Array(models * n).fill(1);
-      const { output, grads } = await runOperator(device, 'dropout', [{ shape: [n], data: x }], draw, x, models);
-      const expected = x.map((_, i) => (kept(i % n, draw, Math.floor(i / n)) ? 2 : 0));
+      const options = { ...draw, seed };
+      const { output, grads } = await runOperator(device, 'dropout', [{ shape: [n], data: x }], options, x, models);
+      const expected = x.map((_, i) => (kept(i % n, { ...draw, seed: seed + Math.floor(i / n) }) ? 2 : 0));
       expectSameBits(output, expected);
       expectSameBits(grads[0]!, expected);
     }
-    const [first, second] = [0, 1].map((r) => Array.from({ length: n }, (_, i) => kept(i, draw, r)));
+    const [first, second] = [0, 1].map((r) =>
+      Array.from({ length: n }, (_, i) => kept(i, { ...draw, seed: seed + r })),
+    );
     expect(first).not.toEqual(second);
   });
 

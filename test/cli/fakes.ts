@@ -135,12 +135,12 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
         for (const callback of callbacks) await callback.onTrainBegin?.(info);
         for (let epoch = 1; epoch <= epochs; epoch++) {
           options.duringEpoch?.(epoch, modelSeed);
-          if (signal?.aborted) return { epochs: done, interrupted: true, seconds: done.length };
+          if (signal?.aborted) return { epochs: done, replicas: [done], interrupted: true, seconds: done.length };
           const logs = epochLogs(epoch, 2 / (epoch + modelSeed));
           done.push(logs);
-          for (const callback of callbacks) await callback.onEpochEnd?.(logs);
+          for (const callback of callbacks) await callback.onEpochEnd?.(logs, [logs]);
         }
-        return { epochs: done, interrupted: false, seconds: done.length };
+        return { epochs: done, replicas: [done], interrupted: false, seconds: done.length };
       },
       evaluate: async () => ({ loss: 1, accuracy: 0.5 + modelSeed / 100 }),
       dispose: () => log.disposed.push(`model ${modelSeed}`),

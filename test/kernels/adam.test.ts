@@ -30,7 +30,7 @@ describeOnDevice('the Adam kernel', (device) => {
       adamStep([expected], [gradient(step)], state, options);
       const g = tensor(device, gradient(step).data, [size]);
       const stepSize = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
-      onDevice.write({ batchStart: 0, step, stepSize });
+      onDevice.write({ batchStart: 0, step, rates: [{ stepSize, rate: learningRate }] });
       adam({ weight: weight.array, gradient: g.array }, { m: m.array, v: v.array }, onDevice, options);
       device.flush();
       g.dispose();

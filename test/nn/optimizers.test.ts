@@ -33,7 +33,7 @@ function bench(device: Device, optimizer: Optimizer, { frozen = -1 } = {}) {
     });
     device.upload(store.gradients.storage, flat);
     const t = ++optimizer.iterations;
-    state.write({ batchStart: 0, step: t, stepSize: optimizer.stepSize(t), rate: optimizer.rateAt(t) });
+    state.write({ batchStart: 0, step: t, rates: optimizer.ratesAt(t) });
     optimizer.apply(store, state);
     device.flush();
   };

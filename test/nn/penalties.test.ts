@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { addPenaltyGradient, penaltyValue } from '../../src/kernels/penalties.ts';
+import { ParameterStore } from '../../src/nn/parameters.ts';
 import {
   ArgumentError,
   Conv2D,
   Dense,
+  type Device,
   Flatten,
   ImageLoader,
   Layer,
@@ -15,6 +16,7 @@ import {
   type Shape,
   type Tensor,
   tensor,
+  zeros,
 } from '../../src/node.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
@@ -23,75 +25,114 @@ import { drawLike } from '../support/operator-cases.ts';
 
 const { l1, l2, l1l2 } = regularizers;
 type Penalty = RegularizerName | Regularizer | undefined;
+type Rates = { l1: number; l2: number };
 
 /** Keras's L1L2 and its gradient, in float64. */
-const penaltyIn = ({ l1, l2 }: Regularizer, w: ArrayLike<number>) =>
+const penaltyIn = ({ l1, l2 }: Rates, w: ArrayLike<number>) =>
   Array.from(w).reduce((sum, x) => sum + l1 * Math.abs(x) + l2 * x * x, 0);
-const gradientOf = ({ l1, l2 }: Regularizer, x: number) => l1 * Math.sign(x) + 2 * l2 * x;
+const gradientOf = ({ l1, l2 }: Rates, x: number) => l1 * Math.sign(x) + 2 * l2 * x;
+
+/** Weights with these values and penalties, in the flat buffers, and the gradients of the penalties added to `gradients`. */
+async function flatPenalties(
+  device: Device,
+  weights: readonly { w: ArrayLike<number>; regularizer: Regularizer }[],
+  replicas = 1,
+) {
+  const specs = weights.map(({ w, regularizer }, k) => ({
+    name: `w${k}`,
+    shape: [w.length / replicas],
+    initializer: zeros,
+    regularizer,
+  }));
+  const store = new ParameterStore(device, specs, 0, replicas);
+  for (const [k, { tensor }] of store.weights.entries()) {
+    device.upload(tensor.array.storage, Float32Array.from(weights[k]!.w));
+  }
+  if (store.penalties!.own) store.tellOwners();
+  const loss = tensor(device, new Float32Array(replicas), [], { models: replicas });
+  const total = store.penalties!.addTo(loss);
+  store.penalties!.addGradients();
+  const value = Array.from(await total.data());
+  const flat = await device.read(store.gradients.storage);
+  const gradients = store.weights.map(({ offset }, k) =>
+    Array.from(new Float32Array(flat, 4 * offset!, weights[k]!.w.length)),
+  );
+  for (const owned of [loss, total, store]) owned.dispose();
+  return { value, gradients };
+}
 
 describeOnDevice('penalties on the flat buffers', (device) => {
+  const rates: Rates[] = [
+    { l1: 0.03, l2: 0 },
+    { l1: 0, l2: 0 },
+    { l1: 0, l2: 0.07 },
+    { l1: 0.02, l2: 0.05 },
+  ];
+
   // Blocks of 64; with more than 64 blocks the sum takes two passes.
-  test.each([1, 3, 64, 67, 1031])('%i blocks: value and gradient', async (blocks) => {
-    const coefficients = drawLike([blocks, 2], 5).data.map((c, i) => (i % 6 < 2 ? 0 : Math.fround(Math.abs(c) / 10)));
-    const w = drawLike([64 * blocks], 6).data.map((x, i) => (i % 9 === 0 ? 0 : Math.fround(x)));
-    const of = (i: number) => ({
-      l1: coefficients[2 * Math.floor(i / 64)]!,
-      l2: coefficients[2 * Math.floor(i / 64) + 1]!,
-    });
-    const weight = tensor(device, w, [64 * blocks]);
-    const table = tensor(device, coefficients, [blocks, 2]);
-    const g = drawLike([64 * blocks], 7).data.map(Math.fround);
-    const gradient = tensor(device, g, [64 * blocks]);
-    const value = tensor(device, [0], []);
-    const total = penaltyValue(weight.array, table.array, 0);
-    expect(total.shape).toEqual([]);
-    const [sum] = new Float32Array(await device.read(total.storage));
-    const expected = w.reduce((s, x, i) => s + penaltyIn(of(i), [x]), 0);
-    expectClose([sum!], [expected], { rtol: 2e-6 }, 'value');
-    addPenaltyGradient(weight.array, table.array, gradient.array, 0);
-    const added = w.map((x, i) => g[i]! + gradientOf(of(i), x));
-    const magnitude = w.map((x, i) => Math.abs(g[i]!) + Math.abs(gradientOf(of(i), x)));
-    expectClose(await gradient.data(), added, { rtol: 3e-7, magnitude }, 'gradient');
-    for (const t of [weight, table, gradient, value, total]) t.dispose();
+  test.each([1, 63, 64, 65, 66_000])('weights of %i elements: value and gradient', async (size) => {
+    const weights = rates.map((regularizer, k) => ({
+      w: drawLike([size], 6 + k).data.map((x, i) => (i % 9 === 0 ? 0 : Math.fround(x))),
+      regularizer,
+    }));
+    const { value, gradients } = await flatPenalties(device, weights);
+    const expected = weights.reduce((sum, { w }, k) => sum + penaltyIn(rates[k]!, w), 0);
+    expectClose(value, [expected], { rtol: 2e-6 }, 'value');
+    for (const [k, { w }] of weights.entries()) {
+      const exact = Array.from(w, (x) => gradientOf(rates[k]!, x));
+      expectClose(gradients[k]!, exact, { rtol: 3e-7, magnitude: exact.map(Math.abs) }, 'gradient');
+    }
   });
 
-  test('three models at once have the bits of each alone', async () => {
-    const [blocks, models] = [70, 3];
-    const size = 64 * blocks;
-    const all = drawLike([models * size], 8).data.map(Math.fround);
-    const table = tensor(device, new Float32Array(2 * blocks).fill(0.01), [blocks, 2]);
-    const values = async (data: Float64Array, count: number) => {
-      const weight = tensor(device, data, [size], { models: count });
-      const total = penaltyValue(weight.array, table.array, 0);
-      const read = [...new Float32Array(await device.read(total.storage))];
-      weight.dispose();
-      total.dispose();
-      return read;
-    };
-    const alone: number[] = [];
-    for (let r = 0; r < models; r++) alone.push(...(await values(all.slice(r * size, (r + 1) * size), 1)));
-    expectSameBits(await values(all, models), alone);
-    table.dispose();
+  // Copies of a weight lie one after another, so that blocks begin and end anywhere.
+  test.each([
+    ['the same rates', [0.02, 0.02, 0.02]],
+    ['rates of their own', [0.02, 0, 0.5]],
+  ])('replicas with %s have the bits of each alone', async (what, own) => {
+    const sizes = [450, 10, 64, 1, 4999];
+    const all = sizes.map((size, k) => drawLike([own.length * size], 8 + k).data.map(Math.fround));
+    const regularizer = what === 'the same rates' ? l1l2({ l1: 0.02, l2: 0.02 }) : l1l2({ l1: own, l2: own });
+    const together = await flatPenalties(
+      device,
+      all.map((w) => ({ w, regularizer })),
+      own.length,
+    );
+    for (const [r, rate] of own.entries()) {
+      const part = (w: ArrayLike<number>, k: number) => Array.from(w).slice(r * sizes[k]!, (r + 1) * sizes[k]!);
+      if (rate === 0) {
+        expect(together.value[r]).toBe(0);
+        for (const [k, g] of together.gradients.entries()) expect(part(g, k)).toEqual(part(g, k).map(() => 0));
+        continue;
+      }
+      const one = l1l2({ l1: rate, l2: rate });
+      const alone = await flatPenalties(
+        device,
+        all.map((w, k) => ({ w: part(w, k), regularizer: one })),
+      );
+      expectSameBits([together.value[r]!], alone.value, `value of ${r}`);
+      for (const [k, g] of alone.gradients.entries())
+        expectSameBits(part(together.gradients[k]!, k), g, `gradient ${k} of ${r}`);
+    }
   });
 
   test('a weight that is no number spoils its own penalty, and nothing where there is none', async () => {
-    const weight = tensor(device, new Float32Array(128).fill(Number.NaN, 64), [128]);
-    for (const [table, spoilt] of [
-      [[1, 1, 0, 0], false],
-      [[0, 0, 1, 0], true],
-      [[0, 0, 0, 1], true],
-    ] as const) {
-      const coefficients = tensor(device, table, [2, 2]);
-      const gradient = tensor(device, new Float32Array(128), [128]);
-      const total = penaltyValue(weight.array, coefficients.array, 0);
-      addPenaltyGradient(weight.array, coefficients.array, gradient.array, 0);
-      expect(Number.isNaN(new Float32Array(await device.read(total.storage))[0]!)).toBe(spoilt);
-      expect(Array.from(await gradient.data()).map(Number.isNaN)).toEqual(
-        Array.from({ length: 128 }, (_, i) => spoilt && i >= 64),
-      );
-      for (const t of [coefficients, gradient, total]) t.dispose();
+    const spoilt = new Float32Array(64).fill(Number.NaN);
+    const fine = new Float32Array(64).fill(1);
+    const none = l1l2({});
+    for (const penalty of [l1(1), l2(1)]) {
+      const left = await flatPenalties(device, [
+        { w: fine, regularizer: penalty },
+        { w: spoilt, regularizer: none },
+      ]);
+      expect(left.value).toEqual([64]);
+      expect(left.gradients[1]).toEqual(Array(64).fill(0));
+      const hit = await flatPenalties(device, [
+        { w: fine, regularizer: none },
+        { w: spoilt, regularizer: penalty },
+      ]);
+      expect(hit.value).toEqual([Number.NaN]);
+      expect(hit.gradients).toEqual([Array(64).fill(0), Array(64).fill(Number.NaN)]);
     }
-    weight.dispose();
   });
 });
 
@@ -116,8 +157,8 @@ describeOnDevice('penalties in training', (device) => {
     { conv: 'l1', dense: 'l2' },
     { conv: l1l2({ l1: 0.05, l2: 0.2 }), dense: l1(0.02) },
   ] as { conv: Penalty; dense: Penalty }[])('$conv, $dense', ({ conv, dense }) => {
-    const rates: Record<string, Regularizer> = { l1: { l1: 0.01, l2: 0 }, l2: { l1: 0, l2: 0.01 } };
-    const full = (p: Penalty) => (typeof p === 'string' ? rates[p]! : (p ?? { l1: 0, l2: 0 }));
+    const rates: Record<string, Rates> = { l1: { l1: 0.01, l2: 0 }, l2: { l1: 0, l2: 0.01 } };
+    const full = (p: Penalty) => (typeof p === 'string' ? rates[p]! : ((p as Rates | undefined) ?? { l1: 0, l2: 0 }));
     const none = { l1: 0, l2: 0 };
     const byWeight = [full(conv), none, full(dense), none];
     /** Of what is trained: Keras 3 leaves out the penalty of a frozen weight. */
@@ -179,7 +220,7 @@ describeOnDevice('penalties in training', (device) => {
       .build(device, { seed: 4 })
       .compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
     const kernels = (await weightsOf(model)).filter((_, i) => i % 2 === 0);
-    const rates = [l2(0.5), l1(0.25), { l1: 0, l2: 0 }, l2(0.125), l1l2({ l1: 1, l2: 2 })];
+    const rates = [l2(0.5), l1(0.25), { l1: 0, l2: 0 }, l2(0.125), l1l2({ l1: 1, l2: 2 })] as Rates[];
     const lossWith = async (trained: boolean[]) => {
       trained.forEach((trainable, k) => {
         layers[k + 1]!.trainable = trainable;

@@ -154,14 +154,14 @@ test.each([
 test('an optimizer asks its schedule for the steps from 0, and a rate assigned takes its place', () => {
   const optimizer = new Adam({ learningRate: (step) => 1 + step, beta1: 0, beta2: 0 });
   expect(optimizer.learningRate).toBe(1);
-  expect(optimizer.stepSize(1)).toBe(1);
+  expect(optimizer.ratesAt(1)).toEqual([{ rate: 1, stepSize: 1 }]);
   optimizer.iterations = 6;
   expect(optimizer.learningRate).toBe(7);
-  expect(optimizer.rateAt(7)).toBe(7);
+  expect(optimizer.ratesAt(7)[0]!.rate).toBe(7);
   optimizer.learningRate = 0.25;
-  expect(optimizer.stepSize(7)).toBe(0.25);
+  expect(optimizer.ratesAt(7)[0]!.stepSize).toBe(0.25);
   optimizer.learningRate = constant(0);
-  expect(optimizer.stepSize(8)).toBe(0);
+  expect(optimizer.ratesAt(8)[0]!.stepSize).toBe(0);
 });
 
 describeOnDevice('the learning rate in fit', (device) => {

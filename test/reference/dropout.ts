@@ -9,9 +9,9 @@ export interface DropoutAttrs {
   step: number;
 }
 
-/** Whether element i of a model is kept: the generator itself has its own tests, against its authors' vectors. */
-export function kept(i: number, { rate, seed, layer, step }: DropoutAttrs, model = 0): boolean {
-  const counter = [Math.floor(i / 4), layer, 3 + 256 * model, step] as const;
+/** Whether element i is kept, by the seed alone: the generator itself has its own tests, against its authors' vectors. */
+export function kept(i: number, { rate, seed, layer, step }: DropoutAttrs): boolean {
+  const counter = [Math.floor(i / 4), layer, 3, step] as const;
   const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
   return philox(counter, key)[i % 4]! / 2 ** 32 >= rate;
 }

@@ -37,8 +37,8 @@ export class Adam extends FlatOptimizer {
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
   }
 
-  override stepSize(t: number): number {
-    return (this.rateAt(t) * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
+  protected override stepSize(rate: number, t: number): number {
+    return (rate * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
   }
 
   protected update(range: Update, slots: DeviceArray[], state: StepState): void {

@@ -10,7 +10,7 @@ import { part } from '../penalties.ts';
 export interface ClipOptions {
   /** Scales the gradient of each weight on its own so that its Euclidean norm is at most this. */
   clipNorm?: number;
-  /** Scales all gradients alike so that the norm of all together is at most this; PyTorch's `clip_grad_norm_`. */
+  /** Scales all gradients alike so that the norm of all together (of a replica) is at most this; PyTorch's `clip_grad_norm_`. */
   globalClipNorm?: number;
   /** Limits each element to this size. */
   clipValue?: number;
@@ -44,23 +44,31 @@ export class Clipping {
   build(store: ParameterStore): void {
     this.dispose();
     if (this.form === 'clipValue') return;
-    const blocks = store.values.size / BLOCK;
-    const segment = new Uint32Array(blocks).fill(NO_SEGMENT);
-    const segments: [first: number, count: number][] = this.form === 'globalClipNorm' ? [[0, blocks]] : [];
+    const blocks = store.blockTable();
+    const count = blocks.shape[0]!;
+    const segment = new Uint32Array(count).fill(NO_SEGMENT);
+    const segments: [first: number, count: number][] = this.form === 'globalClipNorm' ? [[0, count]] : [];
+    let next = 0;
     for (const { offset, trainable, spec } of store.weights) {
-      if (offset === null || !trainable) continue;
-      const [first, count] = [offset / BLOCK, Math.ceil(sizeOf(spec.shape) / BLOCK)];
-      if (this.form === 'clipNorm') segments.push([first, count]);
-      segment.fill(segments.length - 1, first, first + count);
+      if (offset === null) continue;
+      const first = next;
+      next += Math.ceil(sizeOf(spec.shape) / BLOCK);
+      if (!trainable) continue;
+      if (this.form === 'clipNorm') segments.push([first, next - first]);
+      segment.fill(segments.length - 1, first, next);
     }
-    if (segments.length === 0) return;
+    if (segments.length === 0) {
+      blocks.dispose();
+      return;
+    }
     const upload = (data: Uint32Array<ArrayBuffer>, shape: number[]) => {
       const array = DeviceArray.empty(store.device, shape, { dtype: 'u32' }).keep();
       store.device.upload(array.storage, data);
       return array;
     };
     this.tables = {
-      segment: upload(segment, [blocks]),
+      blocks,
+      segment: upload(segment, [count]),
       segments: upload(Uint32Array.from(segments.flat()), [segments.length, 2]),
     };
   }
@@ -75,6 +83,7 @@ export class Clipping {
   }
 
   dispose(): void {
+    this.tables?.blocks.dispose();
     this.tables?.segment.dispose();
     this.tables?.segments.dispose();
     this.tables = null;

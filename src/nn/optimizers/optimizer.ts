@@ -3,7 +3,7 @@ import { ArgumentError } from '../../errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import type { Update } from '../../kernels/optimizer.ts';
 import { fill } from '../../kernels/pointwise.ts';
-import type { StepState } from '../../kernels/step-state.ts';
+import type { StepRates, StepState } from '../../kernels/step-state.ts';
 import type { ParameterStore } from '../parameters.ts';
 import { part } from '../penalties.ts';
 import type { Rate } from '../schedules.ts';
@@ -12,15 +12,16 @@ import { type ClipOptions, Clipping } from './clipping.ts';
 /** Updates all weights of a model in one dispatch. */
 export interface Optimizer {
   readonly name: string;
-  /** The rate of the next step. A number or a schedule may be assigned at any time and counts from the next step on. */
+  /**
+   * The rate of the next step, of the first replica where they differ. A number, a schedule or a number for each replica may be
+   * assigned at any time and counts from the next step on.
+   */
   get learningRate(): number;
-  set learningRate(rate: Rate);
+  set learningRate(rate: Rate | readonly number[]);
   /** Steps taken so far. */
   iterations: number;
-  /** The learning rate of step `t` (from 1). */
-  rateAt(t: number): number;
-  /** What the kernel multiplies its direction with at step `t` (from 1), computed in float64. */
-  stepSize(t: number): number;
+  /** What the kernel multiplies its direction with at step `t` (from 1) and the plain rate, in float64; of each replica where they differ. */
+  ratesAt(t: number): StepRates[];
   /** Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model */
   build(store: ParameterStore): void;
   /**
@@ -33,8 +34,8 @@ export interface Optimizer {
 
 /** Options every optimiser takes. */
 export interface OptimizerOptions extends ClipOptions {
-  /** A number, or a schedule: a function of the step (from 0). */
-  learningRate?: Rate;
+  /** A number; a schedule, which is a function of the step (from 0); or a number for each replica. */
+  learningRate?: Rate | readonly number[];
 }
 
 /**
@@ -44,7 +45,8 @@ export interface OptimizerOptions extends ClipOptions {
 export abstract class FlatOptimizer implements Optimizer {
   abstract readonly name: string;
   iterations = 0;
-  private rate: Rate;
+  /** One for all replicas, or one for each. */
+  private rates: readonly Rate[];
   private readonly clipping: Clipping | null;
   private slots: DeviceArray[] = [];
   private store: ParameterStore | null = null;
@@ -61,32 +63,48 @@ export abstract class FlatOptimizer implements Optimizer {
     checkOptions(kind, options);
     this.clipping = Clipping.of(kind, options);
     const { learningRate = defaultRate } = options;
-    this.rate =
-      typeof learningRate === 'function' ? learningRate : this.inRange('learningRate', learningRate, POSITIVE);
+    this.rates = this.checkRates(learningRate, POSITIVE);
   }
 
   get learningRate(): number {
-    return this.rateAt(this.iterations + 1);
+    return this.ratesAt(this.iterations + 1)[0]!.rate;
   }
 
-  set learningRate(rate: Rate) {
-    this.rate = typeof rate === 'function' ? rate : this.inRange('learningRate', rate, NOT_NEGATIVE);
+  set learningRate(rate: Rate | readonly number[]) {
+    const rates = this.checkRates(rate, NOT_NEGATIVE);
+    if (this.store) this.checkCount(rates, this.store);
+    // A recorded step reads one rate, or one for each.
+    if (this.store && this.rates.length === 1 && rates.length > 1) {
+      throw new ArgumentError(
+        `${this.kind}: this optimizer has one rate for all replicas; for rates of their own, give them when you make it`,
+      );
+    }
+    this.rates = rates.length < this.rates.length ? this.rates.map(() => rates[0]!) : rates;
   }
 
-  rateAt(t: number): number {
-    if (typeof this.rate === 'number') return this.rate;
-    return this.inRange(`the schedule's learning rate at step ${t - 1}`, this.rate(t - 1), NOT_NEGATIVE);
+  ratesAt(t: number): StepRates[] {
+    return this.rates.map((given) => {
+      const rate =
+        typeof given === 'number'
+          ? given
+          : this.inRange(`the schedule's learning rate at step ${t - 1}`, given(t - 1), NOT_NEGATIVE);
+      return { rate, stepSize: this.stepSize(rate, t) };
+    });
   }
 
-  stepSize(t: number): number {
-    return this.rateAt(t);
+  /** What the kernel multiplies its direction with at step `t` (from 1), for a rate. */
+  protected stepSize(rate: number, _t: number): number {
+    return rate;
   }
 
   build(store: ParameterStore): void {
     if (this.store && this.store !== store) {
       throw new ArgumentError(`${this.kind}: this optimizer already serves another model; make one for each`);
     }
+    this.checkCount(this.rates, store);
     this.clipping?.build(store);
+    if (this.rates.length > 1 || store.penalties?.own) store.tellOwners();
+    store.fresh = false;
     if (this.store) return;
     this.store = store;
     this.iterations = 0;
@@ -100,11 +118,29 @@ export abstract class FlatOptimizer implements Optimizer {
       store.penalties?.addGradients(); // what is clipped is the sum
       clipping.apply(store);
     }
+    const penalties = clipping ? null : store.penalties;
+    const own = this.rates.length > 1 || (penalties?.own ?? false);
     for (const run of store.trainableRuns) {
       const slots = this.slots.map((slot) => part(slot, run));
-      const penalties = clipping ? null : store.penalties?.of(run);
-      this.update({ weight: part(store.values, run), gradient: part(store.gradients, run), penalties }, slots, state);
+      const [weight, gradient] = [part(store.values, run), part(store.gradients, run)];
+      const owner = own ? part(store.owners, run) : null;
+      this.update({ weight, gradient, penalties: penalties?.of(run) ?? null, owner }, slots, state);
     }
+  }
+
+  private checkRates(rate: Rate | readonly number[], range: Range): readonly Rate[] {
+    if (typeof rate === 'function') return [rate];
+    const rates: readonly number[] = typeof rate === 'object' && Array.isArray(rate) ? rate : [rate as number];
+    if (rates.length === 0) throw new ArgumentError(`${this.kind}: learningRate is a list without a rate`);
+    return rates.map((one) => this.inRange('learningRate', one, range));
+  }
+
+  /** @throws ArgumentError where a list of rates has not one for each replica */
+  private checkCount(rates: readonly Rate[], { replicas }: ParameterStore): void {
+    if (rates.length === 1 || rates.length === replicas) return;
+    throw new ArgumentError(
+      `${this.kind}: ${rates.length} learning rates are for as many replicas, but the model has ${replicas}`,
+    );
   }
 
   /** Dispatches the update of a range; this optimiser's state is of the weights' shape. */
