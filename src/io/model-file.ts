@@ -4,11 +4,12 @@ import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig, type Weight } from '../nn/index.ts';
 import type { NdArray } from './nd-array.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
 /**
  * A model's file is a safetensors file: each weight by its name, such as `conv2d/kernel`, and in the metadata `format`,
- * `version` and, for a whole model, `model`, the JSON of `modelConfig`. One file, so that it can be replaced in one go.
+ * `version` and, for a whole model, `model`, the JSON of `modelConfig`. Of a model of several replicas, which `replicas` counts, each
+ * tensor has an axis more, the first. One file, so that it can be replaced in one go.
  */
 const FORMAT = 'tilegrad';
 /** Grows when a file of the old kind would be misread. */
@@ -22,18 +23,26 @@ export interface LoadWeightsOptions {
    * `mobilenetv2/`, a network saved on its own is loaded into one that contains it.
    */
   prefix?: string;
+  /** Of a file of several replicas, the one to load, from 0. Default: all, into a model of as many. */
+  replica?: number;
 }
 
 export interface LoadModelOptions {
   /** Classes of layers that are none of tilegrad's, by their `kind`. Each is constructed with what its `getConfig` returned. */
   customLayers?: Record<string, LayerClass>;
+  /** Of a file of several replicas, the one to load, from 0. Default: all of them. */
+  replica?: number;
 }
 
 const bytesOfModel = async (model: Model, metadata: Record<string, string>) => {
+  const { replicas } = model;
   const tensors = model.weights.map(async ({ name, tensor }) => {
-    return [name, { shape: tensor.shape, data: (await tensor.data()) as Float32Array<ArrayBuffer> }] as const;
+    const shape = replicas > 1 ? [replicas, ...tensor.shape] : tensor.shape;
+    return [name, { shape, data: (await tensor.data()) as Float32Array<ArrayBuffer> }] as const;
   });
-  return encodeSafetensors(await Promise.all(tensors), { format: FORMAT, version: VERSION, ...metadata });
+  const all: Record<string, string> = { format: FORMAT, version: VERSION, ...metadata };
+  if (replicas > 1) all.replicas = String(replicas);
+  return encodeSafetensors(await Promise.all(tensors), all);
 };
 
 /** All weights of a model as a safetensors file, by their names. Waits for the GPU. @throws ArgumentError before `build` */
@@ -60,7 +69,7 @@ export function decodeWeights(
   options: LoadWeightsOptions = {},
   name = 'weights',
 ): string[] {
-  return assign(model, read(bytes, name).tensors, options, name);
+  return assign(model, read(bytes, name), options, name);
 }
 
 /**
@@ -70,15 +79,18 @@ export function decodeWeights(
  *   class is not known
  */
 export function decodeModel(bytes: Uint8Array, device: Device, options: LoadModelOptions = {}, name = 'model'): Model {
-  const { tensors, metadata } = read(bytes, name);
+  const file = read(bytes, name);
+  const { tensors, metadata } = file;
   if (metadata.format !== FORMAT || metadata.model === undefined) {
     throw new DataError(
       `${name} holds ${tensors.size} tensors, but no model: make the model in code and use loadWeights`,
     );
   }
-  const model = modelOf(metadata.model, options, name).build(device);
+  const { replica } = options;
+  const replicas = replica === undefined ? replicasOf(file) : 1;
+  const model = modelOf(metadata.model, options, name).build(device, { replicas });
   try {
-    assign(model, tensors, {}, name);
+    assign(model, file, replica === undefined ? {} : { replica }, name);
     return model;
   } catch (error) {
     model.dispose();
@@ -112,12 +124,33 @@ interface Pair {
   array: NdArray;
 }
 
+const replicasOf = ({ metadata: { format, replicas } }: Safetensors): number =>
+  format === FORMAT && /^[1-9]\d*$/.test(replicas ?? '') ? Number(replicas) : 1;
+
+/** Which replicas of a file go into a model: one that was asked for, or the only one, into all. @throws ArgumentError, DataError */
+function chosenReplicas(model: Model, file: Safetensors, replica: number | undefined, name: string): number[] {
+  const held = replicasOf(file);
+  if (replica !== undefined && !(Number.isInteger(replica) && replica >= 0 && replica < held)) {
+    throw new ArgumentError(
+      `${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
+    );
+  }
+  if (replica !== undefined || held === 1) return Array(model.replicas).fill(replica ?? 0);
+  if (held === model.replicas) return Array.from({ length: held }, (_, r) => r);
+  throw new DataError(
+    `${name} holds ${held} replicas, but the model ${model.title} has ${model.replicas}: say which with { replica }`,
+  );
+}
+
 function assign(
   model: Model,
-  tensors: ReadonlyMap<string, NdArray>,
-  { byName = false, prefix = '' }: LoadWeightsOptions,
+  file: Safetensors,
+  { byName = false, prefix = '', replica }: LoadWeightsOptions,
   name: string,
 ): string[] {
+  const { tensors } = file;
+  const held = replicasOf(file);
+  const chosen = chosenReplicas(model, file, replica, name);
   const wanted = model.weights.filter((weight) => weight.name.startsWith(prefix));
   if (wanted.length === 0) {
     throw new ArgumentError(
@@ -127,7 +160,9 @@ function assign(
   const names = new Set(wanted.map((weight) => weight.name.slice(prefix.length)));
   const pairs = wanted.flatMap((weight): Pair | [] => {
     const array = tensors.get(weight.name.slice(prefix.length));
-    return array ? { weight, array } : [];
+    if (!array) return [];
+    const several = held > 1 && array.shape[0] === held;
+    return { weight, array: several ? { ...array, shape: array.shape.slice(1) } : array };
   });
   const differences = [
     ...(byName
@@ -155,8 +190,13 @@ function assign(
     );
   }
   for (const { weight, array } of pairs) {
-    model.device.upload(weight.tensor.array.storage, Float32Array.from(array.data as Float32Array));
+    const data = Float32Array.from(array.data as Float32Array);
+    const { size } = weight.tensor;
+    for (const [r, from] of chosen.entries()) {
+      model.device.upload(weight.tensor.array.storage, data.subarray(from * size, (from + 1) * size), 4 * r * size);
+    }
   }
+  model.parameters.fresh = false;
   return pairs.map(({ weight }) => weight.name);
 }
 

@@ -9,7 +9,7 @@ export class WeightCopy {
   private readonly saving: Program;
   private readonly restoring: Program;
 
-  constructor(store: ParameterStore) {
+  constructor(private readonly store: ParameterStore) {
     const { device, buffers } = store;
     this.held = buffers.map(({ shape }) => DeviceArray.empty(device, shape).keep());
     const copy = (from: readonly DeviceArray[], to: readonly DeviceArray[]) =>
@@ -27,6 +27,7 @@ export class WeightCopy {
 
   /** Gives the model back what was kept. */
   restore(): void {
+    this.store.fresh = false;
     this.restoring.run();
   }
 

@@ -161,6 +161,35 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, other, larger]) one.dispose();
   });
 
+  test('replicas come back together or one by one; a model alone may become several', async () => {
+    const from = small().build(device, { seed: 1, replicas: 3 });
+    const path = at('replicas.safetensors');
+    await saveModel(from, path);
+    expect(loadSafetensors(path).tensors.get('dense/kernel')!.shape).toEqual([3, 4, 3]);
+    const all = await valuesOf(from);
+    const part = (r: number) =>
+      all.map((values) => values.slice((r * values.length) / 3, ((r + 1) * values.length) / 3));
+    const back = loadModel(path, device);
+    expect(back.replicas).toBe(3);
+    expect(await valuesOf(back)).toEqual(all);
+    const second = loadModel(path, device, { replica: 1 });
+    expect(second.replicas).toBe(1);
+    expect(await valuesOf(second)).toEqual(part(1));
+    loadWeights(second, path, { replica: 2, byName: true });
+    expect(await valuesOf(second)).toEqual(part(2));
+    // Weights that were loaded are kept by those that become several.
+    second.replicate(2);
+    expect(await valuesOf(second)).toEqual(part(2).map((values) => [...values, ...values]));
+    expect(() => loadWeights(second, path)).toThrow(DataError);
+    expect(() => loadWeights(second, path)).toThrow(/holds 3 replicas, but the model sequential has 2.*\{ replica \}/);
+    expect(() => loadWeights(second, path, { replica: 3 })).toThrow(ArgumentError);
+    expect(() => loadModel(path, device, { replica: -1 })).toThrow(/from 0 to 2/);
+    await saveWeights(loadModel(path, device, { replica: 0 }), path);
+    loadWeights(from, path);
+    expect(await valuesOf(from)).toEqual(part(0).map((values) => [...values, ...values, ...values]));
+    for (const one of [from, back, second]) one.dispose();
+  });
+
   test('a file of another architecture is refused, saying what differs, and nothing is changed', async () => {
     const model = small().build(device, { seed: 1 });
     const path = at('other.safetensors');
