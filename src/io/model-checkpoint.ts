@@ -1,6 +1,6 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import { type Callback, type EpochLogs, type Model, modelConfig } from '../nn/index.ts';
+import { type Callback, type CallbackState, type EpochLogs, type Model, modelConfig } from '../nn/index.ts';
 import { figureOf, Monitor, type MonitorMode } from '../nn/monitor.ts';
 import { saveModel, saveWeights } from './load-save.ts';
 
@@ -45,6 +45,14 @@ export class ModelCheckpoint implements Callback {
   onTrainBegin({ model }: { model: Model }): void {
     this.model = model;
     if (!this.options.saveWeightsOnly) modelConfig(model);
+  }
+
+  state(): CallbackState {
+    return { best: this.monitor.best };
+  }
+
+  restore({ best }: CallbackState): void {
+    this.monitor.best = best as number | null;
   }
 
   /** @throws FileError; ArgumentError for a figure that the epoch does not have */

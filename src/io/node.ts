@@ -1,4 +1,5 @@
 /** What reads and writes files, which only Node can. */
+export { BackupAndRestore, type BackupAndRestoreOptions } from './backup.ts';
 export {
   loadModel,
   loadNpy,

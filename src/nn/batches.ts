@@ -71,6 +71,8 @@ export interface Feed {
   /** Samples of a pass, where that is known before. */
   readonly samples: number | null;
   pass(): Iterable<Submit> | AsyncIterable<Submit>;
+  /** Before the first pass: so many passes, and so many batches of the next one, were made before. */
+  skip(passes: number, batches: number): void;
   dispose(): void;
 }
 
@@ -86,6 +88,7 @@ export class BatchRunner implements Feed {
   readonly samples: number;
   private readonly order: DeviceArray;
   private readonly programs = new Map<number, Program>();
+  private first = 0;
 
   constructor(
     private readonly data: BatchSource,
@@ -118,8 +121,14 @@ export class BatchRunner implements Feed {
     this.device.upload(this.order.storage, all);
   }
 
+  skip(_passes: number, batches: number): void {
+    this.first = batches;
+  }
+
   *pass(): Generator<Submit> {
-    for (let i = 0; i < this.stepsPerEpoch; i++) yield (values) => this.run(i, values);
+    const { first } = this;
+    this.first = 0;
+    for (let i = first; i < this.stepsPerEpoch; i++) yield (values) => this.run(i, values);
   }
 
   /** Submits batch number `i` of the pass. @returns its number of samples */

@@ -1,5 +1,6 @@
 import type { Model } from './model.ts';
 import type { Optimizer } from './optimizers/index.ts';
+import type { SafePoint, Saved, TrainingState } from './training-state.ts';
 
 /** Running figures during an epoch. They come from read-backs that nothing waits for, so they trail the GPU by a few steps. */
 export interface BatchLogs {
@@ -64,6 +65,11 @@ export interface TrainInfo {
   batchSize: number | null;
   /** Names of the figures that each epoch's logs will have: `loss`, `valLoss`, ... */
   monitored: readonly string[];
+  /**
+   * Lets training go on from a state that a `SafePoint` captured, once every callback has begun.
+   * @param name of what holds it, for messages. @throws ArgumentError for a state of another training, saying what differs
+   */
+  resume(state: TrainingState, name?: string): Promise<void>;
 }
 
 /**
@@ -79,4 +85,12 @@ export interface Callback {
   /** Of several replicas `logs` has the means over them, and `replicas` what each did. */
   onEpochEnd?(logs: EpochLogs, replicas: readonly EpochLogs[]): void | Promise<void>;
   onTrainEnd?(history: History): void | Promise<void>;
+  /** Called, and waited for, wherever training can be taken up again: for callbacks that keep its state. */
+  onSafePoint?(point: SafePoint): void | Promise<void>;
+  /** What this callback remembers from epoch to epoch, as a part of the state of training. */
+  state?(): CallbackState | Promise<CallbackState>;
+  /** Called after `onTrainBegin` where training is taken up again, with what `state` returned. */
+  restore?(state: CallbackState): void | Promise<void>;
 }
+
+export type CallbackState = Readonly<Record<string, Saved>>;

@@ -2,9 +2,11 @@ import { checkOptions, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
+import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
 import { type ClassWeight, type Metrics, meanOf, Objective } from './objective.ts';
+import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
 import { PreparedData, type TrainingData } from './training-data.ts';
 import { nextStep, trainingStep } from './training-step.ts';
@@ -64,7 +66,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     interrupted: false,
     seconds: 0,
   };
-  const begun = performance.now();
+  let course: Course | null = null;
   try {
     const { training, validation } = prepare(model, data, options, own);
     const batchSize = training.batchSize(options.batchSize);
@@ -84,30 +86,43 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     model.stopTraining = false;
 
     const monitored = [...objective.names, ...(evaluator?.objective.names ?? []).map(valName), 'learningRate'];
-    const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored };
+    const describe = async () => ({
+      ...describeModel(model),
+      data: await training.describe(),
+      validationData: validation && (await validation.describe()),
+      ...{ batchSize, validationBatch, seed, initialEpoch },
+      shuffle: options.shuffle ?? true,
+      classWeight: options.classWeight ?? null,
+      stepsPerEpoch: options.stepsPerEpoch ?? null,
+    });
+    course = new Course({ model, feed, totals: objective.totals, callbacks, history, initialEpoch, describe });
+    const { resume, at } = course;
+    const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     for (const callback of callbacks) await callback.onTrainBegin?.(info);
-    for (let epoch = initialEpoch + 1; epoch <= epochs && !signal?.aborted && !model.stopTraining; epoch++) {
-      for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
-      const epochBegun = performance.now();
-      objective.totals.reset();
+    await course.takeUp();
+    while (at.epoch <= epochs && !model.stopTraining) {
+      if (signal?.aborted) throw interruption();
+      const { epoch } = at;
+      if (course.beginEpoch()) for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
       if (feed.samples !== null && (options.shuffle ?? true)) {
         const { samples } = feed;
         const order = (_: unknown, r: number) => new RandomStream(seed + r, 'shuffle', epoch).permutation(samples);
         feed.setOrders?.(Array.from({ length: replicas }, order));
       }
       let cut = false;
-      let done = 0;
       for await (const submit of feed.pass()) {
         cut = signal?.aborted ?? false;
         if (cut || model.stopTraining) break;
-        done += submit(nextStep(model));
+        submit(nextStep(model));
+        at.step++;
         const idle = await throttle.afterStep();
-        if (idle) progress.afterStep({ epoch, epochs, samplesTotal: feed.samples ?? done, begun: epochBegun });
+        if (idle) progress.afterStep({ epoch, epochs, samplesTotal: feed.samples, seconds: course.seconds.epoch });
+        if (course.watched) await course.safePoint('step');
       }
       await progress.settled();
       const { samples, replicas: figures } = await objective.read();
-      if (cut) break;
-      const seconds = (performance.now() - epochBegun) / 1000;
+      if (cut) throw interruption();
+      const seconds = course.seconds.epoch;
       const validated = await evaluator?.run(signal);
       const rates = optimizer.ratesAt(optimizer.iterations + 1);
       const about = { seconds, samplesPerSecond: (replicas * samples) / seconds };
@@ -122,15 +137,17 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       history.epochs.push(logs);
       for (const [r, own] of each.entries()) history.replicas[r]!.push(own);
       for (const callback of callbacks) await callback.onEpochEnd?.(logs, each);
+      await course.endEpoch();
     }
   } catch (error) {
-    // An epoch whose validation was cut short is not one that was finished.
+    // An epoch that was cut short, in training or in validation, is not one that was finished.
     if (!(error instanceof AbortedError && signal?.aborted)) throw error;
+    await course?.safePoint('interruption');
   } finally {
     for (const resource of owned.reverse()) resource.dispose();
   }
   history.interrupted = signal?.aborted === true && history.epochs.length < epochs - initialEpoch;
-  history.seconds = (performance.now() - begun) / 1000;
+  history.seconds = course?.seconds.whole ?? 0;
   for (const callback of callbacks) await callback.onTrainEnd?.(history);
   return history;
 }
@@ -174,12 +191,15 @@ function prepare(
 /** `loss` becomes `valLoss`. */
 const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`;
 
+const interruption = () => new AbortedError('fit: stopped on request');
+
 interface Moment {
   epoch: number;
   epochs: number;
-  samplesTotal: number;
-  /** When the epoch began. */
-  begun: number;
+  /** Null where a stream decides. */
+  samplesTotal: number | null;
+  /** Since the epoch began. */
+  seconds: number;
 }
 
 /** Reads the totals now and then without anything waiting for it; errors surface with the epoch's own read. */
@@ -215,10 +235,11 @@ class ProgressReports {
 }
 
 function batchLogs(
-  { epoch, epochs, samplesTotal, begun }: Moment,
+  { epoch, epochs, seconds, ...moment }: Moment,
   { samples, figures }: { samples: number; figures: Metrics },
 ): BatchLogs {
-  const samplesPerSecond = samples / ((performance.now() - begun) / 1000);
+  const samplesTotal = moment.samplesTotal ?? samples;
+  const samplesPerSecond = samples / seconds;
   const samplesLeft = (epochs - epoch + 1) * samplesTotal - samples;
   const secondsLeft = samplesPerSecond > 0 ? samplesLeft / samplesPerSecond : 0;
   return { epoch, epochs, samples, samplesTotal, ...figures, samplesPerSecond, secondsLeft };

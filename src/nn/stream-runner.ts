@@ -23,6 +23,9 @@ export class StreamRunner implements Feed {
   readonly samples = null;
   private readonly slots = new Map<number, Slot>();
   private open: AsyncIterator<Arrays> | Iterator<Arrays> | null = null;
+  /** Batches of the next pass that were made before, and how many there are to take and drop. */
+  private made = 0;
+  private dropped = 0;
 
   constructor(
     private readonly what: string,
@@ -39,11 +42,18 @@ export class StreamRunner implements Feed {
     this.state = new StepState(model.device, model.replicas);
   }
 
+  skip(passes: number, batches: number): void {
+    this.made = batches;
+    this.dropped = batches + (this.goesOn ? passes * this.steps! : 0);
+  }
+
   async *pass(): AsyncGenerator<Submit> {
     this.open ??= iteratorOf(this.what, this.begin());
     const { open, steps } = this;
-    let count = 0;
+    let count = this.made;
+    this.made = 0;
     try {
+      await this.drop(open);
       for (; count !== steps; count++) {
         const { done, value } = await open.next();
         if (done) break;
@@ -56,6 +66,18 @@ export class StreamRunner implements Feed {
       throw new DataError(
         `${this.what}: the stream ended after ${count} batches of this epoch${steps ? `, but there are to be ${steps}` : ''}. ` +
           'For several epochs give a function that begins the stream anew',
+      );
+    }
+  }
+
+  /** Takes the batches that were trained on before. @throws DataError for a stream that has fewer */
+  private async drop(open: AsyncIterator<Arrays> | Iterator<Arrays>): Promise<void> {
+    const { dropped } = this;
+    this.dropped = 0;
+    for (let i = 0; i < dropped; i++) {
+      if (!(await open.next()).done) continue;
+      throw new DataError(
+        `${this.what}: the stream ended after ${i} batches, but ${dropped} of it were trained on before`,
       );
     }
   }

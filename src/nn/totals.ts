@@ -67,6 +67,16 @@ export class RunningTotals {
     });
   }
 
+  /** The sums and counts as they lie on the GPU. */
+  async save(): Promise<Uint32Array<ArrayBuffer>> {
+    return new Uint32Array(await this.device.read(this.held.storage));
+  }
+
+  /** Goes on from what `save` returned. */
+  load(words: Uint32Array<ArrayBuffer>): void {
+    this.device.upload(this.held.storage, words);
+  }
+
   dispose(): void {
     this.held.dispose();
   }

@@ -5,8 +5,10 @@ import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkBatchSize, checkSource, countSamples, type Feed, type Step } from './batches.ts';
 import type { Model } from './model.ts';
+import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
 import { formOfNumbers, type TargetForm, targetForm } from './targets.ts';
+import type { Saved } from './training-state.ts';
 
 /**
  * Samples as numbers: `x` one after another (a typed array, or lists in lists), and `y` a label for each or as many numbers for
@@ -115,6 +117,13 @@ export class PreparedData {
     if (samples !== null) return checkBatchSize(what, samples, asked);
     if (asked === undefined) return null;
     throw new ArgumentError(`${what}: a stream's batches are as large as they come: leave out batchSize`);
+  }
+
+  /** What tells it from other data. Waits for the GPU. */
+  async describe(): Promise<Saved> {
+    const { source, range, labels } = this;
+    if (!source) return 'a stream';
+    return { ...(await describeSource(source, labels)), ...range };
   }
 
   feed(

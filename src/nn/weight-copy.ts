@@ -31,6 +31,16 @@ export class WeightCopy {
     this.restoring.run();
   }
 
+  /** What was kept, on the host. */
+  read(): Promise<Float32Array<ArrayBuffer>[]> {
+    return Promise.all(this.held.map(async ({ device, storage }) => new Float32Array(await device.read(storage))));
+  }
+
+  /** Keeps what `read` returned. */
+  write(buffers: readonly Float32Array<ArrayBuffer>[]): void {
+    for (const [i, { device, storage }] of this.held.entries()) device.upload(storage, buffers[i]!);
+  }
+
   dispose(): void {
     this.saving.dispose();
     this.restoring.dispose();

@@ -1,5 +1,5 @@
 import { checkOptions } from '../../check.ts';
-import type { Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import type { Model } from '../model.ts';
 import { Monitor } from '../monitor.ts';
 import { WeightCopy } from '../weight-copy.ts';
@@ -76,6 +76,18 @@ export class EarlyStopping implements Callback {
       this.stoppedEpoch = epoch;
       this.model!.stopTraining = true;
     }
+  }
+
+  async state(): Promise<CallbackState> {
+    const { best, bestEpoch, stoppedEpoch, wait, copy } = this;
+    return { best, bestEpoch, stoppedEpoch, wait, weights: copy ? await copy.read() : null };
+  }
+
+  restore({ weights, ...state }: CallbackState): void {
+    Object.assign(this, state);
+    if (!this.restoreBestWeights || !weights) return;
+    this.copy ??= new WeightCopy(this.model!.parameters);
+    this.copy.write(weights as Float32Array<ArrayBuffer>[]);
   }
 
   onTrainEnd(): void {

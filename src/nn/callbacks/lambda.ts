@@ -13,7 +13,7 @@ export class LambdaCallback implements Callback {
   declare onTrainEnd?: Callback['onTrainEnd'];
 
   /** @throws ArgumentError for a hook that there is not, or that is no function */
-  constructor(hooks: Callback) {
+  constructor(hooks: Pick<Callback, (typeof HOOKS)[number]>) {
     checkOptions('LambdaCallback', hooks);
     for (const [name, hook] of Object.entries(hooks)) {
       if (!(HOOKS as readonly string[]).includes(name) || typeof hook !== 'function') {

@@ -1,6 +1,6 @@
 import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
-import type { Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import { Monitor } from '../monitor.ts';
 import type { Optimizer } from '../optimizers/index.ts';
 import { checkNumber, type MonitorOptions } from './options.ts';
@@ -52,6 +52,15 @@ export class ReduceLROnPlateau implements Callback {
     this.optimizer = info.optimizer;
     this.best = this.monitor.rises ? -Infinity : Infinity;
     this.wait = this.cooldownLeft = 0;
+  }
+
+  state(): CallbackState {
+    const { best, wait, cooldownLeft } = this;
+    return { best, wait, cooldownLeft };
+  }
+
+  restore(state: CallbackState): void {
+    Object.assign(this, state);
   }
 
   onEpochEnd(logs: EpochLogs): void {

@@ -1,4 +1,4 @@
-import type { BatchLogs, Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { BatchLogs, Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import type { Model } from '../model.ts';
 
 /**
@@ -21,6 +21,14 @@ export class TerminateOnNaN implements Callback {
 
   onEpochEnd(logs: EpochLogs): void {
     this.look(logs);
+  }
+
+  state(): CallbackState {
+    return { epoch: this.epoch };
+  }
+
+  restore({ epoch }: CallbackState): void {
+    this.epoch = epoch as number | null;
   }
 
   private look({ epoch, loss }: { epoch: number; loss: number }): void {

@@ -41,6 +41,11 @@ export class Adam extends FlatOptimizer {
     return (rate * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
   }
 
+  override get settings() {
+    const { beta1, beta2, epsilon, decay } = this;
+    return { ...super.settings, beta1, beta2, epsilon, decay };
+  }
+
   protected update(range: Update, slots: DeviceArray[], state: StepState): void {
     const [m, v] = slots as [DeviceArray, DeviceArray];
     const { beta1, beta2, epsilon, decay } = this;

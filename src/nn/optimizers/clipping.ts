@@ -40,6 +40,10 @@ export class Clipping {
     private readonly limit: number,
   ) {}
 
+  get settings(): Readonly<Record<string, number>> {
+    return { [this.form]: this.limit };
+  }
+
   /** Lays down which weights are clipped: those that are trainable now. */
   build(store: ParameterStore): void {
     this.dispose();

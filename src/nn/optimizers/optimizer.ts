@@ -22,6 +22,12 @@ export interface Optimizer {
   iterations: number;
   /** What the kernel multiplies its direction with at step `t` (from 1) and the plain rate, in float64; of each replica where they differ. */
   ratesAt(t: number): StepRates[];
+  /** The rates as they were assigned, of each replica where they differ; null for a schedule. */
+  readonly fixedRates: readonly number[] | null;
+  /** What besides the rate decides an update, for messages and files. */
+  readonly settings: Readonly<Record<string, number | boolean>>;
+  /** What it remembers of each weight, in the layout of the weights. */
+  readonly slots: readonly DeviceArray[];
   /** Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model */
   build(store: ParameterStore): void;
   /**
@@ -48,7 +54,7 @@ export abstract class FlatOptimizer implements Optimizer {
   /** One for all replicas, or one for each. */
   private rates: readonly Rate[];
   private readonly clipping: Clipping | null;
-  private slots: DeviceArray[] = [];
+  slots: readonly DeviceArray[] = [];
   private store: ParameterStore | null = null;
 
   /** @throws ArgumentError for a rate or a limit of clipping that is not positive, or several limits */
@@ -80,6 +86,14 @@ export abstract class FlatOptimizer implements Optimizer {
       );
     }
     this.rates = rates.length < this.rates.length ? this.rates.map(() => rates[0]!) : rates;
+  }
+
+  get fixedRates(): readonly number[] | null {
+    return this.rates.every((rate) => typeof rate === 'number') ? this.rates : null;
+  }
+
+  get settings(): Readonly<Record<string, number | boolean>> {
+    return this.clipping?.settings ?? {};
   }
 
   ratesAt(t: number): StepRates[] {

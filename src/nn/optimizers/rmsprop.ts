@@ -40,6 +40,11 @@ export class RMSprop extends FlatOptimizer {
     this.centered = options.centered ?? false;
   }
 
+  override get settings() {
+    const { rho, epsilon, momentum, centered } = this;
+    return { ...super.settings, rho, epsilon, momentum, centered };
+  }
+
   protected update(range: Update, slots: DeviceArray[], state: StepState): void {
     const [square, average, velocity] = slots as [DeviceArray, DeviceArray?, DeviceArray?];
     const { rho, momentum, epsilon, centered } = this;

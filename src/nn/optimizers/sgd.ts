@@ -35,6 +35,11 @@ export class SGD extends FlatOptimizer {
     this.nesterov = options.nesterov ?? false;
   }
 
+  override get settings() {
+    const { momentum, nesterov } = this;
+    return { ...super.settings, momentum, nesterov };
+  }
+
   protected update(range: Update, [velocity]: DeviceArray[], state: StepState): void {
     sgd(range, velocity, state, { momentum: this.momentum, nesterov: this.nesterov });
   }

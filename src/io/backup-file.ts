@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { show } from '../check.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import type { Saved, TrainingState } from '../nn/index.ts';
+import type { NdArrayLike } from './nd-array.ts';
+import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
+
+/**
+ * A backup is a safetensors file: the typed arrays of a training state by their place in it, such as `optimizer/slots/0`, and in
+ * the metadata `format`, `version`, `state`, the JSON of all else, and `sha256` of the file's bytes, those of the sum taken
+ * as zeros.
+ */
+const FORMAT = 'tilegrad backup';
+/** Grows when a file of the old kind would be misread. */
+const VERSION = '1';
+
+const NO_SUM = '0'.repeat(64);
+/** What JSON has no words for: a typed array, by the name of its tensor; a number that is not finite, or -0, as text. */
+const TENSOR = '$tensor';
+const NUMBER = '$number';
+
+/** A state of training as the bytes of a file. @throws ArgumentError for what a callback's state cannot hold, such as a function */
+export function encodeBackup(state: TrainingState): Uint8Array<ArrayBuffer> {
+  const tensors: [string, NdArrayLike][] = [];
+  const json = JSON.stringify(packed(state as unknown as Saved, '', tensors));
+  const metadata = { format: FORMAT, version: VERSION, sha256: NO_SUM, state: json };
+  const bytes = encodeSafetensors(tensors, metadata);
+  bytes.set(new TextEncoder().encode(sumOf(bytes)), placeOfSum(bytes, NO_SUM));
+  return bytes;
+}
+
+/**
+ * The state of training that a file holds.
+ * @param name the file's, for messages
+ * @throws DataError for a file that is none, was cut short or changed, or is of another version
+ */
+export function decodeBackup(bytes: Uint8Array, name = 'backup'): TrainingState {
+  const { tensors, metadata } = decodeSafetensors(bytes, name);
+  const { format, version, sha256 = '', state } = metadata;
+  if (format !== FORMAT || state === undefined) {
+    throw new DataError(`${name} is no backup of a training: its format is ${show(format)}, but must be "${FORMAT}"`);
+  }
+  if (version !== VERSION) {
+    throw new DataError(
+      `${name} is of version ${show(version)} of tilegrad's backups, but this tilegrad reads version ${VERSION}: ` +
+        'go on with the tilegrad that wrote it, or delete the file to begin anew',
+    );
+  }
+  if (!intact(bytes, sha256)) {
+    throw new DataError(`${name} is damaged: its bytes are not those that were written. Delete it to begin anew`);
+  }
+  return unpacked(state, tensors);
+}
+
+const sumOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+/** Quotes within `state` are escaped, so this is found where it stands as a key alone. */
+const placeOfSum = (bytes: Uint8Array, sum: string) => {
+  const key = '"sha256":"';
+  const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(`${key}${sum}"`);
+  return at < 0 ? at : at + key.length;
+};
+
+function intact(bytes: Uint8Array, sum: string): boolean {
+  const place = placeOfSum(bytes, sum);
+  if (place < 0 || sum.length !== NO_SUM.length) return false;
+  const without = Uint8Array.from(bytes);
+  without.set(new TextEncoder().encode(NO_SUM), place);
+  return sumOf(without) === sum;
+}
+
+/** What JSON can hold of a value; its typed arrays go to `tensors`. */
+function packed(value: Saved, path: string, tensors: [string, NdArrayLike][]): unknown {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
+  if (typeof value === 'number') {
+    if (Object.is(value, -0)) return { [NUMBER]: '-0' };
+    return Number.isFinite(value) ? value : { [NUMBER]: String(value) };
+  }
+  const inner = (key: string | number) => (path === '' ? String(key) : `${path}/${key}`);
+  if (value instanceof Float32Array || value instanceof Uint32Array) {
+    tensors.push([
+      path,
+      { shape: [value.length], data: value as Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> },
+    ]);
+    return { [TENSOR]: path };
+  }
+  if (Array.isArray(value)) return value.map((item, i) => packed(item, inner(i), tensors));
+  if (typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) {
+    throw new ArgumentError(
+      `backup: ${path} must be numbers, text, lists, plain objects and such, but is ${show(value)}`,
+    );
+  }
+  const entries = Object.entries(value as Record<string, Saved>).filter(([, item]) => item !== undefined);
+  const taken = entries.find(([key]) => key === TENSOR || key === NUMBER);
+  if (taken) throw new ArgumentError(`backup: ${path} has the key ${taken[0]}, which is taken`);
+  return Object.fromEntries(entries.map(([key, item]) => [key, packed(item, inner(key), tensors)]));
+}
+
+const unpacked = (json: string, tensors: Safetensors['tensors']): TrainingState =>
+  JSON.parse(json, (_, value) => {
+    if (typeof value !== 'object' || value === null) return value;
+    if (typeof value[TENSOR] === 'string') return tensors.get(value[TENSOR])!.data;
+    return typeof value[NUMBER] === 'string' ? Number(value[NUMBER]) : value;
+  });

@@ -1,0 +1,75 @@
+import { existsSync, rmSync } from 'node:fs';
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
+import { decodeBackup, encodeBackup } from './backup-file.ts';
+import { onFile, readBytes, writeFile } from './files.ts';
+
+export interface BackupAndRestoreOptions {
+  /** The file. Each training needs one of its own. */
+  path: string;
+  /** After every epoch, or after every so many steps. Default `epoch`. */
+  saveFreq?: 'epoch' | number;
+  /** Whether the file goes when `fit` has come to its end. Default true. */
+  deleteCheckpoint?: boolean;
+}
+
+/**
+ * Lets a training that was interrupted go on, as Keras's callback of this name: run the program again, and `fit` continues where
+ * the file left off, with the same bits (weights, optimiser, logs) as if it had never stopped, on the same adapter. Kept are the
+ * weights, the optimiser's state and rate, the place within the epoch and what was counted in it, the logs so far, and what
+ * other callbacks remember; shuffles and dropout follow from `seed` and that place. A `fit` that is ended by its `signal` leaves a backup too.
+ *
+ * `fit` must be called with what it was called with before, but for `epochs` and options of callbacks. Of a stream the batches that
+ * were trained on are taken and dropped: a function is called for the epoch under way only, and must give the same batches.
+ * The file is replaced whole, so that the last one stays until the next is on the disk, also where the disk is full.
+ */
+export class BackupAndRestore implements Callback {
+  /** Where this `fit` went on: the epoch, from 1, and how many of its steps were done; null where it began from the start. */
+  resumedFrom: { epoch: number; step: number } | null = null;
+  private readonly path: string;
+  private readonly saveFreq: 'epoch' | number;
+  private readonly deleteCheckpoint: boolean;
+  private steps = 0;
+
+  /** @throws ArgumentError */
+  constructor(options: BackupAndRestoreOptions) {
+    checkOptions('BackupAndRestore', options);
+    const { path, saveFreq = 'epoch', deleteCheckpoint = true } = options;
+    if (typeof path !== 'string' || path === '') {
+      throw new ArgumentError(`BackupAndRestore: path must be that of a file, but is ${show(path)}`);
+    }
+    if (saveFreq !== 'epoch' && !(Number.isInteger(saveFreq) && saveFreq > 0)) {
+      throw new ArgumentError(
+        `BackupAndRestore: saveFreq must be 'epoch' or a positive number of steps, but is ${show(saveFreq)}`,
+      );
+    }
+    this.path = path;
+    this.saveFreq = saveFreq;
+    this.deleteCheckpoint = deleteCheckpoint;
+  }
+
+  /** @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
+  async onTrainBegin({ resume }: Pick<TrainInfo, 'resume'>): Promise<void> {
+    this.steps = 0;
+    this.resumedFrom = null;
+    if (!existsSync(this.path)) return;
+    const state = decodeBackup(readBytes(this.path), this.path);
+    await resume(state, this.path);
+    const { epoch, step } = state.position;
+    this.resumedFrom = { epoch, step };
+  }
+
+  /** @throws FileError */
+  async onSafePoint({ after, capture }: SafePoint): Promise<void> {
+    if (after === 'step') this.steps++;
+    const due = this.saveFreq === 'epoch' ? after === 'epoch' : after === 'step' && this.steps % this.saveFreq === 0;
+    if (due || after === 'interruption') writeFile(this.path, encodeBackup(await capture()));
+  }
+
+  /** @throws FileError */
+  onTrainEnd({ interrupted }: Pick<History, 'interrupted'>): void {
+    if (interrupted || !this.deleteCheckpoint) return;
+    onFile('delete', this.path, () => rmSync(this.path, { force: true }));
+  }
+}

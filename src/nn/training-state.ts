@@ -1,0 +1,60 @@
+import type { CallbackState, History } from './callbacks.ts';
+
+/** What a state of training is made of: JSON, numbers of every kind, and typed arrays. */
+export type Saved =
+  | null
+  | boolean
+  | number
+  | string
+  | Float32Array
+  | Uint32Array
+  | readonly Saved[]
+  | { readonly [key: string]: Saved };
+
+/** A place between two steps of `fit`. */
+export interface Position {
+  /** The epoch under way, from 1. */
+  epoch: number;
+  /** How many of its steps were done. */
+  step: number;
+  /** Whether its `onEpochBegin` was called. */
+  begun: boolean;
+}
+
+/**
+ * All that the further course of `fit` depends on. Random numbers are those of seed, epoch and step, so that a generator has no
+ * state besides.
+ */
+export interface TrainingState {
+  /** What must be the same where training is taken up again. */
+  run: Readonly<Record<string, Saved>>;
+  position: Position;
+  /** Whether a callback has ended training. */
+  stopTraining: boolean;
+  /** Trained and untrained. */
+  weights: readonly Float32Array<ArrayBuffer>[];
+  optimizer: {
+    iterations: number;
+    /** As they were assigned, of each replica where they differ; null for a schedule. */
+    fixedRates: readonly number[] | null;
+    /** The (first) rate of the next step. */
+    learningRate: number;
+    slots: readonly Float32Array<ArrayBuffer>[];
+  };
+  /** What the epoch's steps so far added up. */
+  totals: Uint32Array<ArrayBuffer>;
+  /** The epochs finished. */
+  history: Pick<History, 'epochs' | 'replicas'>;
+  /** Seconds since the beginning, and since that of the epoch under way. */
+  seconds: { whole: number; epoch: number };
+  /** What each callback remembers, in their order; null for those that remember nothing. */
+  callbacks: readonly (CallbackState | null)[];
+}
+
+/** Where training can be taken up again. */
+export interface SafePoint {
+  /** After a step, after an epoch (validation and callbacks included), or where a signal ended `fit` early. */
+  after: 'step' | 'epoch' | 'interruption';
+  /** The state of training here; to be awaited before `onSafePoint` ends. Waits for the GPU. */
+  capture(): Promise<TrainingState>;
+}
