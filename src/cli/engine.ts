@@ -1,3 +1,4 @@
+import type { ImageLoaderOptions } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import type { Callback, History } from '../nn/callbacks.ts';
@@ -58,7 +59,7 @@ export interface EngineTuner {
 
 export interface Engine extends EngineTuner {
   openDevice(options?: { fineTimestamps?: boolean }): Promise<EngineDevice>;
-  createLoader(device: EngineDevice, set: ImageSet): EngineLoader;
+  createLoader(device: EngineDevice, set: ImageSet, options?: ImageLoaderOptions): EngineLoader;
   /** Where the time of a training step goes; leaves the model as it is. */
   profileStep(model: EngineModel, data: EngineLoader, options: { batchSize: number }): Promise<Profile>;
   loadDataset(name: DatasetName, options: { dir?: string; limit?: number }): Promise<Dataset>;

@@ -3,11 +3,13 @@ import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
 import type { DoctorEngine } from '../../src/cli/doctor.ts';
 import type { Engine, EngineLoader, EngineModel } from '../../src/cli/engine.ts';
-import type { Experiment } from '../../src/cli/experiment.ts';
+import type { Catalogue, Experiment, Network } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import type { EpochLogs, TrainInfo } from '../../src/nn/callbacks.ts';
 import type { Model } from '../../src/nn/model.ts';
+import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../../src/report/blocks.ts';
+import { lastFigures, testFigures } from '../../src/report/training.ts';
 import type { Profile } from '../../src/tuner/profile.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
 
@@ -44,6 +46,8 @@ export const adapter = {
 
 export interface FakeOptions {
   sampleSize?: number;
+  /** Makes the images other ones. */
+  label?: number;
   kind?: Dataset['source']['kind'];
   /** Called in `fit` before epoch n of a model with this seed is reported. */
   duringEpoch?(epoch: number, seed: number): void;
@@ -52,6 +56,8 @@ export interface FakeOptions {
   /** Choices in the tuner's cache, and what is said of a cache of no use. */
   measured?: number;
   tuningWarning?: string;
+  /** The rows, instead of one A1. */
+  experiments?(network: Network): Catalogue['experiments'];
   /** Called after each measurement of `tune`. */
   duringTuning?(): void;
 }
@@ -61,8 +67,7 @@ export interface Log {
   opened: number;
   disposed: string[];
   fits: { epochs: number; batchSize: number; seed?: number; samples: number }[];
-  learningRates: number[];
-  asked: { dir?: string; limit?: number }[];
+  asked: { dir?: string }[];
   engineLoads: number;
   fineTimestamps: boolean;
   profiled: { samples: number; batchSize: number }[];
@@ -103,13 +108,46 @@ export const fakeTuned: Tuned = {
   rejected: [{ variant: 'workgroup', reason: 'element 0 is NaN instead of 1' }],
 };
 
+/** The row that tests run: one training of a fake model, compared. */
+export function lenetOf(network: Network, change: Partial<Experiment> = {}): Experiment {
+  return {
+    id: 'A1',
+    title: 'LeNet-5 on CIFAR-10',
+    question: ['How well does it do?'],
+    published: '0.6191 / 0.6022',
+    datasets: ['cifar10'],
+    scales: {
+      full: { epochs: 3, batchSize: 256, replicas: 1, learningRate: 0.001 },
+      smoke: { epochs: 1, limit: 300, cut: ['the rest'] },
+    },
+    networks: [network],
+    async run(lab) {
+      const { train, test } = lab.loaders('cifar10');
+      const trained = await lab.train('baseline', { ...network, data: train, validationData: test });
+      return [
+        section(
+          'Results',
+          compare([
+            measuredRow('training accuracy', 0.6191, lastFigures(trained)),
+            measuredRow('test accuracy', 0.6022, testFigures(trained)),
+            { label: 'parameters', published: 62_006, ours: trained.model.parameters, unit: 'count' },
+          ]),
+        ),
+        section('Curves', trainingCurves(trained, { title: 'A1' })),
+        section('Model', modelBlocks(trained)),
+      ];
+    },
+    ...change,
+  };
+}
+
 /** An engine that trains nothing but behaves like one: the loss falls, the signal stops it between epochs. */
 export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log } {
   const log: Log = {
-    ...{ opened: 0, disposed: [], fits: [], learningRates: [], asked: [], engineLoads: 0 },
+    ...{ opened: 0, disposed: [], fits: [], asked: [], engineLoads: 0 },
     ...{ fineTimestamps: false, profiled: [], tunings: [] },
   };
-  const model = (): EngineModel => {
+  const model = (): EngineModel & { title: string } => {
     let modelSeed = -1;
     const dense = {
       layer: { kind: 'Dense' },
@@ -118,6 +156,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       weights: [{ shape: [6200, 10] }, { shape: [6] }],
     };
     return {
+      title: 'fake',
       inputShape: [32, 32, 3],
       plannedLayers: [dense],
       uses: [{ layer: 0, inputs: [0] }],
@@ -162,10 +201,10 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     dispose: () => log.disposed.push('device'),
   });
   const size = options.sampleSize ?? 1000;
-  const images = (limit = size): ImageSet => ({
+  const images = (): ImageSet => ({
     images: new Uint8Array(0),
-    labels: new Uint8Array(0),
-    size: Math.min(limit, size),
+    labels: Uint8Array.from(options.label === undefined ? [] : [options.label]),
+    size,
     shape: [32, 32, 3],
     classes: [],
   });
@@ -197,31 +236,24 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       log.profiled.push({ samples: data.size, batchSize });
       return fakeProfile;
     },
-    async loadDataset(name, { dir, limit }) {
-      log.asked.push({ dir, limit });
+    async loadDataset(name, { dir }) {
+      log.asked.push({ dir });
       const description = `${size} images`;
       const source = { kind: options.kind ?? 'sample', path: '/data', description } as const;
-      return { name, train: images(limit), test: images(limit), source };
+      return { name, train: images(), test: images(), source };
     },
     trainSmallNetwork: async () => (options.doctorLosses ?? [2, 1.5, 1]).map((loss, i) => epochLogs(i + 1, loss)),
   };
-  const experiment: Experiment = {
-    id: 'A1',
-    title: 'LeNet-5 on CIFAR-10',
-    question: 'How well does it do?',
-    dataset: 'cifar10',
-    published: { trainAccuracy: 0.6191, testAccuracy: 0.6022, parameters: 62006 },
-    defaults: { epochs: 3, batchSize: 256, learningRate: 0.001, seed: 1, runs: 1 },
-    loss: 'sparseCategoricalCrossentropy',
-    optimizer: 'Adam',
-    createModel: model,
-    createOptimizer: (learningRate) => {
-      log.learningRates.push(learningRate);
-      return {};
-    },
+  const network = {
+    createModel: () => model() as unknown as Model,
+    compile: () => ({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' }) as const,
   };
+  const experiments = options.experiments?.(network) ?? [lenetOf(network)];
   const parts: Parts = {
-    experiments: async () => [experiment],
+    catalogue: async () => ({
+      experiments,
+      courseworks: [{ id: 'A', title: 'LeNet-5', question: ['And all of them?'] }],
+    }),
     async engine() {
       log.engineLoads++;
       return engine;
