@@ -23,7 +23,7 @@ export interface EngineLoader {
 }
 
 export interface EngineModel extends DrawnModel {
-  build(device: EngineDevice, options: { seed: number }): unknown;
+  build(device: EngineDevice, options: { seed: number; replicas?: number }): unknown;
   compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly string[] }): unknown;
   summary(): string;
   countParams(): number;
@@ -40,10 +40,11 @@ export interface EngineModel extends DrawnModel {
       signal?: AbortSignal;
     },
   ): Promise<History>;
-  evaluate(
+  /** The figures of each replica. */
+  evaluateReplicas(
     data: unknown,
     options: { batchSize?: number; signal?: AbortSignal },
-  ): Promise<{ loss: number; accuracy?: number }>;
+  ): Promise<{ loss: number; accuracy?: number }[]>;
   dispose(): void;
 }
 

@@ -44,7 +44,7 @@ export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile
     optimizer:
       typeof optimizer === 'string'
         ? optimizer
-        : { ...optimizer, rates: STEPS.map((step) => optimizer.rateAt?.(step)) },
+        : { ...optimizer, rates: STEPS.map((step) => optimizer.ratesAt?.(step)) },
     loss: typeof loss === 'object' ? { kind: loss.constructor.name, ...loss, call: loss.call } : loss,
     metrics,
   };

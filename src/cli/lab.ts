@@ -167,9 +167,6 @@ export class Labs {
             folder: bench.folder,
             signal: bench.signal,
             progress: bench.progress,
-            onModel: (index, of) => {
-              if (replicas > 1) bench.say(`${index > 0 ? '\n' : ''}Model ${index + 1} of ${replicas}, seed ${of}`);
-            },
             onChange: bench.save,
           });
           entry.status = 'finished';

@@ -221,12 +221,11 @@ function finish({ record, folder, text }: Session, options: RunOptions, io: Io, 
   if (record.status === 'interrupted') {
     const under = record.trainings.find(({ status }) => status === 'interrupted');
     const epoch = under?.histories.at(-1)?.at(-1)?.epoch;
-    const model = under && under.seeds.length > 1 ? ` of model ${Math.max(1, under.histories.length)}` : '';
     const when = under
-      ? `${epoch === undefined ? 'before the end of the first epoch' : `after epoch ${epoch}`}${model} of ${under.name}`
+      ? `${epoch === undefined ? 'before the end of the first epoch' : `after epoch ${epoch}`} of ${under.name}`
       : 'between two trainings';
     throw new AbortedError(
-      `interrupted ${when} (\`npx tilegrad run ${record.id} --resume\` goes on); results kept in ${folder}`,
+      `interrupted ${when} (\`npx tilegrad run ${record.id} --resume ${folder}\` goes on); results kept in ${folder}`,
     );
   }
   if (options.json) {

@@ -49,8 +49,8 @@ export interface FakeOptions {
   /** Makes the images other ones. */
   label?: number;
   kind?: Dataset['source']['kind'];
-  /** Called in `fit` before epoch n of a model with this seed is reported. */
-  duringEpoch?(epoch: number, seed: number): void;
+  /** Called in `fit` before epoch n is reported. */
+  duringEpoch?(epoch: number): void;
   openDevice?(): never;
   doctorLosses?: number[];
   /** Choices in the tuner's cache, and what is said of a cache of no use. */
@@ -66,7 +66,7 @@ export interface FakeOptions {
 export interface Log {
   opened: number;
   disposed: string[];
-  fits: { epochs: number; batchSize: number; seed?: number; samples: number }[];
+  fits: { epochs: number; batchSize: number; seed?: number; replicas: number; samples: number }[];
   asked: { dir?: string }[];
   engineLoads: number;
   fineTimestamps: boolean;
@@ -148,7 +148,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     ...{ fineTimestamps: false, profiled: [], tunings: [] },
   };
   const model = (): EngineModel & { title: string } => {
-    let modelSeed = -1;
+    let seeds = [-1];
     const dense = {
       layer: { kind: 'Dense' },
       name: 'dense',
@@ -160,29 +160,32 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       inputShape: [32, 32, 3],
       plannedLayers: [dense],
       uses: [{ layer: 0, inputs: [0] }],
-      build(_device, { seed }) {
-        modelSeed = seed;
+      build(_device, { seed, replicas = 1 }) {
+        seeds = Array.from({ length: replicas }, (_, r) => seed + r);
       },
       compile: () => {},
       summary: () => 'Model: "fake"',
       countParams: () => 62006,
       async fit(data, { epochs = 1, batchSize = 32, seed, callbacks = [], signal } = {}) {
         const samples = (data as EngineLoader).size;
-        log.fits.push({ epochs, batchSize, seed, samples });
-        const done: EpochLogs[] = [];
+        log.fits.push({ epochs, batchSize, seed, replicas: seeds.length, samples });
+        const done: EpochLogs[][] = seeds.map(() => []);
+        const history = (interrupted: boolean) => ({
+          ...{ epochs: done[0]!, replicas: done, interrupted, seconds: done[0]!.length },
+        });
         const info = { model: this as unknown as Model, epochs, samples, batchSize } as TrainInfo;
         for (const callback of callbacks) await callback.onTrainBegin?.(info);
         for (let epoch = 1; epoch <= epochs; epoch++) {
-          options.duringEpoch?.(epoch, modelSeed);
-          if (signal?.aborted) return { epochs: done, replicas: [done], interrupted: true, seconds: done.length };
-          const logs = epochLogs(epoch, 2 / (epoch + modelSeed));
-          done.push(logs);
-          for (const callback of callbacks) await callback.onEpochEnd?.(logs, [logs]);
+          options.duringEpoch?.(epoch);
+          if (signal?.aborted) return history(true);
+          const replicas = seeds.map((one) => epochLogs(epoch, 2 / (epoch + one)));
+          for (const [r, logs] of replicas.entries()) done[r]!.push(logs);
+          for (const callback of callbacks) await callback.onEpochEnd?.(replicas[0]!, replicas);
         }
-        return { epochs: done, replicas: [done], interrupted: false, seconds: done.length };
+        return history(false);
       },
-      evaluate: async () => ({ loss: 1, accuracy: 0.5 + modelSeed / 100 }),
-      dispose: () => log.disposed.push(`model ${modelSeed}`),
+      evaluateReplicas: async () => seeds.map((one) => ({ loss: 1, accuracy: 0.5 + one / 100 })),
+      dispose: () => log.disposed.push(`model ${seeds.join(' ')}`),
     };
   };
   const device = () => ({

@@ -64,7 +64,7 @@ describe('a run that finishes', () => {
     const { code, log } = await tilegrad(['run', 'A1', ...options, '--out', out], { kind: 'folder' });
     expect(code).toBe(0);
     expect(log.asked).toEqual([{ dir: '/d' }]);
-    expect(log.fits).toEqual([{ epochs: 2, batchSize: 50, seed: 7, samples: 100 }]);
+    expect(log.fits).toEqual([{ epochs: 2, batchSize: 50, seed: 7, replicas: 1, samples: 100 }]);
     expect(result().record.rows[0]!.settings).toMatchObject({ learningRate: 0.01 });
     expect(result().record.command).toBe(
       'npx tilegrad run A1 --data /d --scale full --seed 7 --epochs 2 --batch 50 --lr 0.01 --limit 100',
@@ -92,10 +92,11 @@ describe('a run that finishes', () => {
     expect(record.command).toBe('npx tilegrad run A1 --scale short --seed 5 --runs 3');
     expect(record.rows[0]!.seeds).toEqual([5, 6, 7]);
     expect(record.trainings.map(({ seeds }) => seeds)).toEqual([[5, 6, 7]]);
-    expect(text).toContain('Model 3 of 3, seed 7');
+    expect(text).toContain('A1: training baseline, 3 models, seeds 5 to 7');
     expect(text).toContain('0.5600 (sd 0.0100, 3 runs)');
     expect(readFileSync(join(folder, 'figures', 'accuracy.svg'), 'utf8')).toContain('thin: 3 runs');
-    expect(log.disposed.filter((what) => what.startsWith('model')).sort()).toEqual(['model 5', 'model 6', 'model 7']);
+    expect(log.fits).toEqual([{ epochs: 3, batchSize: 256, seed: 5, replicas: 3, samples: 1000 }]);
+    expect(log.disposed).toContain('model 5 6 7');
   });
 
   test('with --json stdout is the record alone', async () => {
@@ -200,7 +201,7 @@ describe('a run that is stopped', () => {
     expect(code).toBe(1);
     const { folder, files, record } = result();
     expect(err).toContain(
-      `interrupted after epoch 2 of baseline (\`npx tilegrad run A1 --resume\` goes on); results kept in ${folder}`,
+      `interrupted after epoch 2 of baseline (\`npx tilegrad run A1 --resume ${folder}\` goes on); results kept in ${folder}`,
     );
     expect(err).toContain('press Ctrl-C again');
     expect(files).toEqual(unfinished);
@@ -225,15 +226,14 @@ describe('a run that is stopped', () => {
     expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('model'));
   });
 
-  test('Ctrl-C in the second of three runs keeps the first one whole and starts no third', async () => {
+  test('Ctrl-C with three models keeps the epochs of each', async () => {
     const io = new FakeIo();
-    const duringEpoch = (epoch: number, seed: number) => seed === 2 && epoch === 2 && io.pressCtrlC();
-    const { err, log } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { io, duringEpoch });
-    expect(err).toContain('interrupted after epoch 1 of model 2 of baseline');
+    const duringEpoch = (epoch: number) => epoch === 2 && io.pressCtrlC();
+    const { err } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { io, duringEpoch });
+    expect(err).toContain('interrupted after epoch 1 of baseline');
     const { record } = result();
-    expect(record.trainings[0]!.histories.map((epochs) => epochs.length)).toEqual([3, 1]);
-    expect(record.trainings[0]!.evaluations).toHaveLength(1);
-    expect(log.fits).toHaveLength(2);
+    expect(record.trainings[0]!.histories.map((epochs) => epochs.length)).toEqual([1, 1, 1]);
+    expect(record.trainings[0]!.evaluations).toEqual([]);
   });
 
   test('a second Ctrl-C exits at once with 130, but not the echo of the first that npm passes on', async () => {
