@@ -1,29 +1,46 @@
 import type { Experiment } from '../src/cli/experiment.ts';
-import { Adam, Conv2D, Dense, Flatten, MaxPooling2D, Sequential } from '../src/index.ts';
+import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
+import { lastFigures, testFigures } from '../src/report/training.ts';
+import { lenet } from './lenet.ts';
+
+const network = lenet();
 
 /** A1: LeNet-5 on CIFAR-10 without any penalty, the baseline of the other experiments A. */
 export const A1: Experiment = {
   id: 'A1',
   title: 'LeNet-5 on CIFAR-10',
-  question:
+  question: [
     'How well does LeNet-5 tell the ten classes of CIFAR-10 apart without any penalty on its weights? The other experiments A are measured against it.',
-  dataset: 'cifar10',
-  published: { trainAccuracy: 0.6191, testAccuracy: 0.6022, parameters: 62_006 },
-  defaults: { epochs: 10, batchSize: 256, learningRate: 0.001, seed: 1, runs: 1 },
-  loss: 'sparseCategoricalCrossentropy',
-  optimizer: 'Adam',
+  ],
+  published: '0.6191 / 0.6022 (training / test)',
+  datasets: ['cifar10'],
+  scales: {
+    full: { epochs: 10, batchSize: 256, replicas: 3 },
+    short: { replicas: 1 },
+    smoke: { epochs: 1, batchSize: 64, replicas: 2, limit: 256, testLimit: 100 },
+  },
+  networks: [network],
 
-  createModel: () =>
-    new Sequential([
-      new Conv2D({ filters: 6, kernelSize: 5, activation: 'relu', inputShape: [32, 32, 3] }),
-      new MaxPooling2D({ poolSize: 2 }),
-      new Conv2D({ filters: 16, kernelSize: 5, activation: 'relu' }),
-      new MaxPooling2D({ poolSize: 2 }),
-      new Flatten(),
-      new Dense({ units: 120, activation: 'relu' }),
-      new Dense({ units: 84, activation: 'relu' }),
-      new Dense({ units: 10, activation: 'softmax' }),
-    ]),
-
-  createOptimizer: (learningRate) => new Adam({ learningRate }),
+  async run(lab) {
+    const { train, test } = lab.loaders('cifar10');
+    const baseline = await lab.train('baseline', { ...network, data: train, validationData: test, tensorBoard: true });
+    return [
+      section(
+        'Results',
+        compare([
+          measuredRow('training accuracy', 0.6191, lastFigures(baseline)),
+          measuredRow('test accuracy', 0.6022, testFigures(baseline)),
+          { label: 'parameters', published: 62_006, ours: baseline.model.parameters, unit: 'count' },
+        ]),
+      ),
+      section(
+        'Curves',
+        trainingCurves(baseline, {
+          title: 'A1 LeNet-5 on CIFAR-10',
+          published: { accuracy: { training: 0.6191, test: 0.6022 } },
+        }),
+      ),
+      section('Model', modelBlocks(baseline)),
+    ];
+  },
 };

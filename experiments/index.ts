@@ -1,5 +1,16 @@
-import type { Experiment } from '../src/cli/experiment.ts';
+import type { Coursework, Experiment } from '../src/cli/experiment.ts';
 import { A1 } from './A1.ts';
 
 /** Every experiment `tilegrad run` knows, in the order `tilegrad list` shows them. */
 export const experiments: readonly Experiment[] = [A1];
+
+/** What `tilegrad run` takes as a whole, by the letter its rows begin with. */
+export const courseworks: readonly Coursework[] = [
+  {
+    id: 'A',
+    title: 'LeNet-5 and its penalties',
+    question: [
+      'LeNet-5 on CIFAR-10, alone, with L2 and L1 penalties on its kernels, and with its dense layers replaced by a global average: what does each cost in accuracy, and what does it do to the weights?',
+    ],
+  },
+];

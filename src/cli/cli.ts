@@ -3,19 +3,27 @@ import { type TilegradError, UsageError } from '../errors.ts';
 import type { DataTools } from './data.ts';
 import type { DoctorEngine } from './doctor.ts';
 import type { Engine } from './engine.ts';
-import type { Experiment } from './experiment.ts';
+import { type Catalogue, scales } from './experiment.ts';
 import { type Io, nodeIo } from './io.ts';
-import { chooseName, parseSeed, positiveNumber, type RunOptions, wholeNumber } from './options.ts';
+import { oneOf, parseSeed, positiveNumber, type RunOptions, wholeNumber } from './options.ts';
 import { reportError } from './report-error.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
 
 /** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
 export interface Parts {
-  experiments(): Promise<readonly Experiment[]>;
+  catalogue(): Promise<Catalogue>;
   engine(): Promise<Engine & DoctorEngine>;
   data(): Promise<DataTools>;
 }
+
+/** The options of `run` under the names they have on the command line. */
+type CommandOptions = Omit<RunOptions, 'batchSize' | 'learningRate' | 'replicas'> & {
+  batch?: number;
+  lr?: number;
+  runs?: number;
+  replicas?: number;
+};
 
 /**
  * Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage. Writes through `io` alone and
@@ -76,13 +84,19 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--json', 'print the list as JSON')
     .action(async (options: { json?: boolean }) => {
       const { list } = await import('./list.ts');
-      list(await parts.experiments(), options, io);
+      list(await parts.catalogue(), options, io);
     });
 
   program
     .command('run')
-    .description('train an experiment and compare it with the published figures')
-    .argument('<experiment>', 'its id, such as A1; `tilegrad list` shows all')
+    .description('train an experiment, or a whole coursework, and compare it with the published figures')
+    .argument('<experiment>', 'id of a row, such as A1, or of a coursework, such as A; `tilegrad list` shows all')
+    .option(
+      '--scale <scale>',
+      'full: as published; short: a coursework in about half an hour; smoke: seconds (default: full with the full data set, short with the bundled sample)',
+      oneOf('--scale', scales),
+    )
+    .option('--resume [run]', 'go on with a run: its folder, or the newest that is not finished')
     .option(
       '--data <dir>',
       'folder that holds the data set (default: TILEGRAD_DATA, the cache, then the bundled sample)',
@@ -90,23 +104,24 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--epochs <n>', 'passes over the training images', wholeNumber('--epochs', 1))
     .option('--batch <n>', 'images a training step', wholeNumber('--batch', 1))
     .option('--lr <rate>', 'learning rate', positiveNumber('--lr'))
-    .option('--seed <n>', 'seed of weights and shuffles', parseSeed)
-    .option('--runs <n>', 'models to train, with seeds that follow each other', wholeNumber('--runs', 1))
+    .option('--seed <n>', 'seed of weights and shuffles of the first model (default: 1)', parseSeed)
+    .option('--runs <n>', 'models a training, with seeds that follow each other', wholeNumber('--runs', 1))
+    .option('--replicas <n>', 'the same as --runs', wholeNumber('--replicas', 1))
     .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
     .option('--out <dir>', 'where to make the folder of results', 'runs')
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
-    .action(
-      async (id: string, options: Omit<RunOptions, 'batchSize' | 'learningRate'> & { batch?: number; lr?: number }) => {
-        const experiments = await parts.experiments();
-        const known = experiments.map((experiment) => experiment.id);
-        const name = chooseName('experiment', id, known, 'See `npx tilegrad list`.');
-        const experiment = experiments.find((one) => one.id === name)!;
-        const { batch, lr, ...rest } = options;
-        const { runExperiment } = await import('./run.ts');
-        await runExperiment(experiment, { ...rest, batchSize: batch, learningRate: lr }, io, await parts.engine());
-      },
-    );
+    .action(async (id: string, options: CommandOptions) => {
+      const { batch, lr, runs, replicas, ...rest } = options;
+      if (runs !== undefined && replicas !== undefined && runs !== replicas) {
+        throw new UsageError(`--runs ${runs} and --replicas ${replicas} mean the same; give one of them`);
+      }
+      const { choose } = await import('./choice.ts');
+      const choice = choose(id, await parts.catalogue());
+      const { run } = await import('./run.ts');
+      const asked = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
+      await run(choice, asked, io, await parts.engine());
+    });
 
   program
     .command('tune')
@@ -118,7 +133,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(async (names: string[], { all, ...options }: TuneCommandOptions & { all?: boolean }) => {
       const { chooseExperiments, tuneExperiments } = await import('./tune.ts');
-      const experiments = chooseExperiments(await parts.experiments(), all ? [] : names);
+      const experiments = chooseExperiments((await parts.catalogue()).experiments, all ? [] : names);
       await tuneExperiments(experiments, options, io, await parts.engine());
     });
 

@@ -1,3 +1,4 @@
+import type { ImageLoaderOptions } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import type { Callback, History } from '../nn/callbacks.ts';
@@ -22,7 +23,7 @@ export interface EngineLoader {
 }
 
 export interface EngineModel extends DrawnModel {
-  build(device: EngineDevice, options: { seed: number }): unknown;
+  build(device: EngineDevice, options: { seed: number; replicas?: number }): unknown;
   compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly string[] }): unknown;
   summary(): string;
   countParams(): number;
@@ -39,10 +40,11 @@ export interface EngineModel extends DrawnModel {
       signal?: AbortSignal;
     },
   ): Promise<History>;
-  evaluate(
+  /** The figures of each replica. */
+  evaluateReplicas(
     data: unknown,
     options: { batchSize?: number; signal?: AbortSignal },
-  ): Promise<{ loss: number; accuracy?: number }>;
+  ): Promise<{ loss: number; accuracy?: number }[]>;
   dispose(): void;
 }
 
@@ -58,7 +60,7 @@ export interface EngineTuner {
 
 export interface Engine extends EngineTuner {
   openDevice(options?: { fineTimestamps?: boolean }): Promise<EngineDevice>;
-  createLoader(device: EngineDevice, set: ImageSet): EngineLoader;
+  createLoader(device: EngineDevice, set: ImageSet, options?: ImageLoaderOptions): EngineLoader;
   /** Where the time of a training step goes; leaves the model as it is. */
   profileStep(model: EngineModel, data: EngineLoader, options: { batchSize: number }): Promise<Profile>;
   loadDataset(name: DatasetName, options: { dir?: string; limit?: number }): Promise<Dataset>;

@@ -1,29 +1,172 @@
-import type { DatasetName } from '../data/types.ts';
-import type { EngineModel } from './engine.ts';
+/*
+How to write a row of EXPERIMENTS.md: a file experiments/D1.ts that exports an Experiment, and its name in
+experiments/index.ts. It reads like the coursework: data, model, training, then what the report shows.
 
-/** Settings a coursework states; each has an option of the same meaning on the command line. */
-export interface TrainingSettings {
+    export const D1: Experiment = {
+      id: 'D1',
+      title: 'Ten runs of one network on MNIST',
+      question: ['How much do ten trainings of the same network differ?'],   // a paragraph each
+      published: 'runs differ',                                              // for `tilegrad list`
+      datasets: ['mnist'],                                                   // loaded before anything else happens
+      scales: {
+        full: { epochs: 5, batchSize: 32, replicas: 10 },                    // as published
+        short: { replicas: 3 },                                              // only what is other than in full
+        smoke: { epochs: 1, replicas: 2, limit: 320, testLimit: 100 },       // under 10 s; tests run it
+      },
+      networks: [network],                                                   // what `tilegrad tune` measures
+      async run(lab) {
+        const { train, test } = lab.loaders('mnist');                        // images in 0..1, on the device
+        const ten = await lab.train('d1', { ...network, data: train, validationData: test });
+        return [
+          section('Results', compare([measuredRow('test accuracy', 0.9183, testFigures(ten))])),
+          section('Curves', ...trainingCurves(ten, { title: 'D1' })),
+          section('Model', ...modelBlocks(ten)),
+        ];
+      },
+    };
+
+- `network` is `{ createModel: () => new Sequential([...]), compile: () => ({ optimizer: new SGD(...), loss: ... }) }`: both make
+  new objects at each call.
+- Settings that only some rows have are a type of their own: `Experiment<Settings & { widths: number[] }>`, `lab.settings.widths`.
+  Epochs, batch size, models, learning rate and images that differ from `full` are told by themselves; what else was cut goes
+  into `cut: ['widths 2 and 4 only']` of that scale.
+- `lab.train(name, spec)` is done once in a run folder: a second row that asks for the same training, and a run that is
+  resumed, get what was kept. What decides its result is part of the key; the same name for something else is an error. The
+  model itself is gone afterwards: what is wanted of it is taken by `measure`, for each replica, and kept with it.
+- `lab.part(name, compute)` keeps the plain JSON of any other computation: it must depend on nothing but the row's settings,
+  seed, data sets and its own code, or name what else under `depends`. It ends early when `lab.signal` does.
+- Blocks for the report are in src/report/blocks.ts: `compare`, `measuredRow`, `trainingCurves`, `curves`, `bars`, `table`,
+  `confusionBlock`, `imageGrid`, `weightImages`, `modelBlocks`, `paragraph`. `why` of a comparison is shown where it is off.
+*/
+import type { ImageLoader, ImageLoaderOptions } from '../data/loader.ts';
+import type { DatasetName, ImageSet } from '../data/types.ts';
+import type { Device } from '../gpu/device.ts';
+import type { BatchSource } from '../nn/batch-source.ts';
+import type { Callback } from '../nn/callbacks.ts';
+import type { CompileOptions, Model } from '../nn/model.ts';
+import type { TrainingData } from '../nn/training-data.ts';
+import type { Section } from '../report/content.ts';
+import type { Training } from '../report/training.ts';
+
+/** `full`: as published. `short`: a whole coursework in about half an hour on two cores. `smoke`: seconds, for tests. */
+export type Scale = 'full' | 'short' | 'smoke';
+export const scales: readonly Scale[] = ['full', 'short', 'smoke'];
+
+/** What a coursework states; the command line has an option for each. */
+export interface Settings {
   epochs: number;
   batchSize: number;
-  learningRate: number;
-  seed: number;
-  /** How many models to train, with seeds `seed`, `seed + 1`, ... */
-  runs: number;
+  /** Models to train, with seeds `seed`, `seed + 1`, ... */
+  replicas: number;
+  /** Only of rows with one rate. */
+  learningRate?: number;
+  /** Training images, the first ones as they lie; default all. */
+  limit?: number;
+  /** Test images, likewise. */
+  testLimit?: number;
 }
 
-/** One row of the table of experiments: the model, the settings it was published with, and the figures it got. */
-export interface Experiment {
+/** What a smaller scale has other than the full one. */
+export type Reduced<S extends Settings> = Partial<S> & {
+  /** What was cut that settings do not tell, in words. */
+  cut?: string[];
+};
+
+/** A model and how it is trained. Both functions make new objects at each call. */
+export interface Network {
+  createModel(): Model;
+  compile(): CompileOptions;
+}
+
+/** One row of EXPERIMENTS.md. */
+export interface Experiment<S extends Settings = Settings> {
+  /** The coursework's letter and a number, such as `A1`. */
   id: string;
   title: string;
-  /** What it is to find out, in a sentence or two: what its report begins with. */
-  question: string;
-  dataset: DatasetName;
-  /** Accuracies as fractions, as the coursework prints them. */
-  published: { trainAccuracy: number; testAccuracy: number; parameters: number };
-  defaults: TrainingSettings;
-  loss: 'sparseCategoricalCrossentropy';
-  /** Name of the optimiser, for `run.json`. */
-  optimizer: string;
-  createModel(): EngineModel;
-  createOptimizer(learningRate: number): unknown;
+  /** What it is to find out, a paragraph each: what its report begins with. */
+  question: string[];
+  /** The published figures in short, for `tilegrad list`. */
+  published: string;
+  datasets: readonly DatasetName[];
+  scales: { full: S; short?: Reduced<S>; smoke: Reduced<S> };
+  /** Whose kernels `tilegrad tune` measures. */
+  networks?: readonly Network[];
+  /** @returns the sections of its report */
+  run(lab: Lab<S>): Promise<Section[]>;
+}
+
+/** Rows that belong together: `tilegrad run A`. */
+export interface Coursework {
+  id: string;
+  title: string;
+  /** What it is about, a paragraph each. */
+  question: string[];
+}
+
+/** All there is to run. */
+export interface Catalogue {
+  experiments: readonly Experiment[];
+  courseworks: readonly Coursework[];
+}
+
+/** A training: what is left out takes the row's settings. */
+export interface TrainSpec<M = null> extends Network {
+  data: TrainingData;
+  /** Measured after each epoch. */
+  validationData?: TrainingData;
+  /** The last share of the data, instead. */
+  validationSplit?: number;
+  /** Measured after the last epoch. Default: `validationData`. */
+  testData?: TrainingData;
+  epochs?: number;
+  batchSize?: number;
+  replicas?: number;
+  /** Of the first model; the next has the next one. */
+  seed?: number;
+  shuffle?: boolean;
+  /** Made anew for each call of `fit`. */
+  callbacks?(): Callback[];
+  /** Whether TensorBoard's files go to `logs/NAME` in the run's folder, with the weights' histograms of each epoch. */
+  tensorBoard?: boolean;
+  /** What is wanted of each trained model: plain JSON. */
+  measure?(trained: TrainedReplica): Promise<M>;
+  /** Says what the data is, where it does not come from `lab.loader` or `lab.loaders`. */
+  dataId?: string;
+}
+
+/** One of the models of a training, at its end. */
+export interface TrainedReplica {
+  model: Model;
+  /** From 0. */
+  index: number;
+  seed: number;
+  /** This model's values of `model.weights[i]`. */
+  weights(i: number): Promise<Float32Array>;
+  /** This model's output for each sample, one after another. */
+  predict(data: BatchSource): Promise<Float32Array>;
+  /** `counts[true class][predicted class]` of this model. */
+  confusion(data: TrainingData): Promise<number[][]>;
+}
+
+/** What a row is given to work with. */
+export interface Lab<S extends Settings = Settings> {
+  readonly scale: Scale;
+  readonly settings: Readonly<S>;
+  /** Of the first model. */
+  readonly seed: number;
+  readonly device: Device;
+  /** Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Images in host memory, as many as the scale takes. @throws ArgumentError for a set the row does not name */
+  images(name: DatasetName): { train: ImageSet; test: ImageSet };
+  /** The same on the device, scaled to 0..1. */
+  loaders(name: DatasetName): { train: ImageLoader; test: ImageLoader };
+  /** Images on the device. The lab disposes of it at the end; asked again for the same, it gives the same. */
+  loader(set: ImageSet, options?: ImageLoaderOptions): ImageLoader;
+  /** A training, done once. @throws AbortedError after Ctrl-C */
+  train<M = null>(name: string, spec: TrainSpec<M>): Promise<Training<M>>;
+  /** Any other computation, done once; `compute` returns plain JSON. */
+  part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
+  /** Adds a line to what was reduced or changed. */
+  note(text: string): void;
 }

@@ -1,28 +1,34 @@
-import { accuracyText } from '../report/comparison.ts';
-import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
-import type { Experiment } from './experiment.ts';
+import { rowsOfCoursework } from './choice.ts';
+import type { Catalogue } from './experiment.ts';
 import { type Io, json, line } from './io.ts';
 
-/** `tilegrad list`: every experiment that `run` knows. */
-export function list(experiments: readonly Experiment[], options: { json?: boolean }, io: Io): void {
+/** `tilegrad list`: every row and coursework that `run` knows. */
+export function list({ experiments, courseworks }: Catalogue, options: { json?: boolean }, io: Io): void {
   if (options.json) {
-    json(
-      io.stdout,
-      experiments.map(({ id, title, dataset, published, defaults }) => ({ id, title, dataset, published, defaults })),
-    );
+    json(io.stdout, {
+      courseworks: courseworks.map((one) => ({ ...one, rows: rowsOfCoursework(one, experiments).map(({ id }) => id) })),
+      experiments: experiments.map(({ id, title, question, published, datasets, scales }) => ({
+        ...{ id, title, question, published, datasets, scales },
+      })),
+    });
     return;
   }
-  const rows = experiments.map(({ id, title, dataset, published }) => [
+  const rows = experiments.map(({ id, title, datasets, published, scales }) => [
     id,
     title,
-    dataset,
-    `${accuracyText(published.trainAccuracy)} / ${accuracyText(published.testAccuracy)}`,
-    count(published.parameters),
+    datasets.join(', '),
+    published,
+    String(scales.full.replicas),
   ]);
-  line(
-    io.stdout,
-    table(['id', 'experiment', 'data set', 'published train / test accuracy', 'parameters'], rows, [3, 4]),
-  );
-  line(io.stdout, 'Run one with `npx tilegrad run ID`.');
+  line(io.stdout, table(['id', 'experiment', 'data set', 'published', 'models'], rows, [4]));
+  for (const one of courseworks) {
+    line(
+      io.stdout,
+      `${one.id}: ${rowsOfCoursework(one, experiments)
+        .map(({ id }) => id)
+        .join(', ')}: ${one.title}`,
+    );
+  }
+  line(io.stdout, 'Run one with `npx tilegrad run ID`, a coursework with its letter.');
 }

@@ -1,18 +1,26 @@
 import { UsageError } from '../errors.ts';
-import type { Experiment, TrainingSettings } from './experiment.ts';
+import type { Scale } from './experiment.ts';
 
-/** What `tilegrad run` was asked for; a setting left out takes the experiment's own. */
-export interface RunOptions extends Partial<TrainingSettings> {
+/** What `tilegrad run` was asked for; what is left out takes the rows' own settings. */
+export interface RunOptions {
+  scale?: Scale;
+  epochs?: number;
+  batchSize?: number;
+  learningRate?: number;
+  seed?: number;
+  replicas?: number;
   data?: string;
   limit?: number;
   out: string;
+  /** Go on with a run: its folder, or `true` for the newest that is not finished. */
+  resume?: string | true;
   /** Show where a training step spends its time. */
   profile?: boolean;
   json?: boolean;
 }
 
 /** Seeds are keys of a counter-based generator of 32 bits. */
-const largestSeed = 2 ** 32 - 1;
+export const largestSeed = 2 ** 32 - 1;
 
 /**
  * A parser for commander that takes whole numbers from `least` to `most`, and nothing that only looks like one
@@ -36,22 +44,16 @@ export function positiveNumber(option: string): (text: string) => number {
   };
 }
 
+/** A parser for commander that takes one of some words. */
+export function oneOf<T extends string>(option: string, words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    throw new UsageError(`${option} takes ${words.join(', ')}, but was given "${text}"`);
+  };
+}
+
 export const parseSeed = wholeNumber('--seed', 0, largestSeed);
-
-/** The experiment's settings with those of the command line over them. */
-export function settingsFor(experiment: Experiment, options: RunOptions): TrainingSettings {
-  const { epochs, batchSize, learningRate, seed, runs } = { ...experiment.defaults, ...withoutUndefined(options) };
-  if (seed + runs - 1 > largestSeed) {
-    throw new UsageError(
-      `--seed ${seed} with --runs ${runs} goes past the largest seed, ${largestSeed}; use a smaller seed`,
-    );
-  }
-  return { epochs, batchSize, learningRate, seed, runs };
-}
-
-function withoutUndefined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-}
 
 /** The known name that `given` means (capitals do not matter), or a UsageError that lists what there is. */
 export function chooseName<T extends string>(kind: string, given: string, known: readonly T[], hint: string): T {

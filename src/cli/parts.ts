@@ -5,8 +5,9 @@ import type { Parts } from './cli.ts';
 
 /** The real parts of the command line, each loaded when a command first asks for it. */
 export const parts: Parts = {
-  async experiments() {
-    return (await import('../../experiments/index.ts')).experiments;
+  async catalogue() {
+    const { courseworks, experiments } = await import('../../experiments/index.ts');
+    return { courseworks, experiments };
   },
   async engine() {
     const { ImageLoader, loadTuning, openDevice, problemsOf, profileStep, tune } = await import('../node.ts');
@@ -14,7 +15,7 @@ export const parts: Parts = {
     const { trainSmallNetwork } = await import('./small-network.ts');
     return {
       openDevice,
-      createLoader: (device, set) => new ImageLoader(device as Device, set),
+      createLoader: (device, set, options) => new ImageLoader(device as Device, set, options),
       loadDataset,
       profileStep: (model, data, options) => profileStep(model as Model, data as ImageLoader, options),
       loadTuning: (device, warn) => loadTuning(device as Device, { warn }),

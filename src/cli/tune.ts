@@ -4,7 +4,7 @@ import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';
 import type { Tuned } from '../tuner/session.ts';
-import type { Engine, EngineDevice } from './engine.ts';
+import type { Engine, EngineDevice, EngineModel } from './engine.ts';
 import type { Experiment } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
@@ -73,19 +73,21 @@ export async function tuneExperiments(
 }
 
 function problemsOfExperiment(
-  { createModel, createOptimizer, loss, defaults }: Experiment,
-  { batch = defaults.batchSize }: TuneCommandOptions,
+  { networks = [], scales }: Experiment,
+  { batch = scales.full.batchSize }: TuneCommandOptions,
   device: EngineDevice,
   engine: Engine,
 ): Problem[] {
-  const model = createModel();
-  try {
-    model.build(device, { seed: defaults.seed });
-    model.compile({ optimizer: createOptimizer(defaults.learningRate), loss });
-    return engine.problemsOf(model, batch);
-  } finally {
-    model.dispose();
-  }
+  return networks.flatMap(({ createModel, compile }) => {
+    const model = createModel() as EngineModel;
+    try {
+      model.build(device, { seed: 1 });
+      model.compile(compile());
+      return engine.problemsOf(model, batch);
+    } finally {
+      model.dispose();
+    }
+  });
 }
 
 /** What was chosen and what it was chosen from, with each variant's time and how many times as fast as the reference it is. */

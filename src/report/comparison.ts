@@ -1,4 +1,4 @@
-import type { ComparisonRow } from './content.ts';
+import type { ComparisonInput, ComparisonRow } from './content.ts';
 import { count, duration } from './format.ts';
 
 /** From here on a difference is marked: a published figure counts as reproduced within 2 points of accuracy. */
@@ -41,7 +41,8 @@ function differenceText({ ours, published, unit }: ComparisonRow): { text: strin
   return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), unit), isOff: false };
 }
 
-export function comparisonText(row: ComparisonRow): ComparisonText {
+export function comparisonText(given: ComparisonInput): ComparisonText {
+  const row: ComparisonRow = { unit: 'accuracy', ...given };
   const { text, isOff } = differenceText(row);
   const runs = row.runs !== undefined && row.runs > 1 ? `, ${row.runs} runs` : '';
   const spread = row.sd === null || row.sd === undefined ? '' : ` (sd ${valueText(row.sd, row.unit)}${runs})`;

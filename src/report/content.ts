@@ -5,7 +5,7 @@ import { figure } from './figures/schema.ts';
 const measured = z.number().nullable();
 
 /** One published figure and ours. */
-const comparisonRow = z.object({
+export const comparisonRow = z.object({
   label: z.string(),
   /** A number to compare with, words such as `0.01 to 0.04`, or `null` where nothing was published. */
   published: z.union([z.number(), z.string()]).nullable(),
@@ -25,6 +25,8 @@ const cell = z.union([z.string(), z.number()]).nullable();
 export const block = z.discriminatedUnion('type', [
   /** Plain words; nothing in them is markup. */
   z.object({ type: z.literal('text'), text: z.string() }),
+  /** A heading below the section's own. */
+  z.object({ type: z.literal('heading'), text: z.string() }),
   /** Text whose line breaks and columns matter, such as a model's summary. */
   z.object({ type: z.literal('preformatted'), text: z.string() }),
   z.object({ type: z.literal('figure'), figure, caption: z.string().optional() }),
@@ -37,8 +39,10 @@ export const block = z.discriminatedUnion('type', [
   }),
 ]);
 
+export const section = z.object({ title: z.string(), blocks: z.array(block) });
+
 /** What was run, for who wants to run it again. */
-const provenance = z.object({
+export const provenance = z.object({
   seeds: z.array(z.number().int().nonnegative()),
   adapter: z.object({ name: z.string(), vendor: z.string(), driver: z.string(), isSoftware: z.boolean() }),
   versions: z.record(z.string(), z.string()),
@@ -65,7 +69,7 @@ export const reportContent = z.object({
   question: z.array(z.string()).min(1),
   /** What was cut or changed against the original; empty when nothing was. */
   reduced: z.array(z.string()),
-  sections: z.array(z.object({ title: z.string(), blocks: z.array(block) })),
+  sections: z.array(section),
   provenance: z.array(provenance).min(1),
 });
 
@@ -75,5 +79,7 @@ export type Report = z.output<typeof reportContent>;
 export type Block = z.output<typeof block>;
 export type BlockInput = z.input<typeof block>;
 export type ComparisonRow = z.output<typeof comparisonRow>;
+export type ComparisonInput = z.input<typeof comparisonRow>;
+export type Section = z.input<typeof section>;
 export type Provenance = z.output<typeof provenance>;
 export type Cell = z.infer<typeof cell>;

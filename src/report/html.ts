@@ -79,6 +79,8 @@ function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>): string
   switch (block.type) {
     case 'text':
       return paragraphs(block.text.split(/\n{2,}/));
+    case 'heading':
+      return `<h3>${escapeText(block.text)}</h3>`;
     case 'preformatted':
       return box('Text', `<pre>${escapeText(block.text)}</pre>`);
     case 'figure':

@@ -5,7 +5,7 @@ import { ArgumentError, DataError, FileError } from '../errors.ts';
 import { type Report, type ReportContent, reportContent } from './content.ts';
 import { firstIssue } from './issue.ts';
 import { writeAllAtomically } from './run-folder.ts';
-import { runRecord } from './run-record.ts';
+import { type RunRecord, runRecord } from './run-record.ts';
 import { reportOf } from './run-report.ts';
 
 /** Where a run's folder keeps its pictures. */
@@ -78,8 +78,19 @@ export function readReport(path: string): { folder: string; report: Report } {
   }
   const parsed = parseFile(file);
   const isReport = basename(file) === 'report.json' || (parsed as { kind?: unknown })?.kind === 'tilegrad-report';
-  if (isReport) return { folder, report: checkFile(file, parsed, reportContent, 'report') };
-  return { folder, report: checkReport(reportOf(checkFile(file, parsed, runRecord, 'run record'))) };
+  if (isReport) return { folder, report: checkFile(file, parsed, reportContent, 'report', 1) };
+  return { folder, report: checkReport(reportOf(checkFile(file, parsed, runRecord, 'run record', 2))) };
+}
+
+/** The `run.json` of a run's folder. @throws FileError, DataError as `readReport` */
+export function readRunRecord(folder: string): RunRecord {
+  const file = join(folder, 'run.json');
+  if (!existsSync(file)) {
+    throw new FileError(
+      `there is no ${file}. Give the folder of a run, such as those \`npx tilegrad run\` leaves in runs/.`,
+    );
+  }
+  return checkFile(file, parseFile(file), runRecord, 'run record', 2);
 }
 
 function parseFile(file: string): unknown {
@@ -99,13 +110,19 @@ function parseFile(file: string): unknown {
   }
 }
 
-function checkFile<T extends z.ZodType>(file: string, value: unknown, schema: T, what: string): z.output<T> {
+function checkFile<T extends z.ZodType>(
+  file: string,
+  value: unknown,
+  schema: T,
+  what: string,
+  reads: number,
+): z.output<T> {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;
   const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
-  if (typeof version === 'number' && version !== 1) {
+  if (typeof version === 'number' && version !== reads) {
     throw new DataError(
-      `${file} is a ${what} of version ${version}; this tilegrad reads version 1. Use the tilegrad that wrote it.`,
+      `${file} is a ${what} of version ${version}; this tilegrad reads version ${reads}. Use the tilegrad that wrote it.`,
     );
   }
   throw new DataError(`${file} is not a ${what} of tilegrad: ${firstIssue(error)}`);

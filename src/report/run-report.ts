@@ -1,124 +1,143 @@
-import type { BlockInput, ReportContent } from './content.ts';
-import type { Figure } from './figures/schema.ts';
-import { count } from './format.ts';
-import type { RunRecord } from './run-record.ts';
+import { heading, modelBlocks, paragraph, section, trainingCurves } from './blocks.ts';
+import { comparisonText } from './comparison.ts';
+import type { BlockInput, Cell, ReportContent, Section } from './content.ts';
+import { count, duration } from './format.ts';
+import type { RowRecord, RunRecord } from './run-record.ts';
 
-/** What a report says about one experiment of `tilegrad run`: made of `run.json` alone. */
+/** What a report says about `tilegrad run`, one row or a whole coursework: made of `run.json` alone. */
 export function reportOf(record: RunRecord): ReportContent {
-  const { experiment, configuration, data, adapter, versions, timings } = record;
-  const { name, vendor, driver, isSoftware } = adapter;
-  const hasCurves = record.runs.some((run) => run.history.length > 0);
+  const { rows } = record;
+  const [only] = rows;
+  const sections =
+    rows.length === 1
+      ? sectionsOf(record, only!)
+      : [section('Overview', overview(rows)), ...rows.map((row) => rowSection(record, row))];
   return {
     kind: 'tilegrad-report',
     schemaVersion: 1,
-    id: experiment.id,
-    title: experiment.title,
+    id: record.id,
+    title: record.title,
     status: record.status,
-    question: [experiment.question ?? `Does ${experiment.title} reach the figures that were published for it?`],
-    reduced: record.notes,
-    sections: [
-      { title: 'Results', blocks: [results(record), ...(record.error ? [errorText(record.error.message)] : [])] },
-      ...(hasCurves
-        ? [{ title: 'Curves', blocks: curveFigures(record).map((figure) => ({ type: 'figure' as const, figure })) }]
-        : []),
-      ...(record.model ? [{ title: 'Model', blocks: modelBlocks(record, record.model) }] : []),
-    ],
-    provenance: [
-      {
-        seeds: record.runs.length > 0 ? record.runs.map(({ seed }) => seed) : [configuration.seed],
-        adapter: { name, vendor, driver, isSoftware },
-        versions,
-        startedAt: timings.startedAt,
-        seconds: timings.totalSeconds,
-        command: record.command ?? `npx tilegrad run ${experiment.id}`,
-        settings: {
-          Data: data.description,
-          'Data from': data.path,
-          ...(record.tuning ? { Kernels: kernelsText(record.tuning) } : {}),
-          Images: `${count(data.trainImages)} for training, ${count(data.testImages)} for testing`,
-          Training: `${configuration.epochs} epochs, batch ${configuration.batchSize}, ${configuration.optimizer} ${configuration.learningRate}, ${configuration.loss}`,
-        },
-      },
-    ],
+    question: record.question,
+    reduced: rows.length === 1 ? only!.reduced : shared(rows),
+    sections,
+    provenance: [provenanceOf(record)],
   };
 }
+
+/** The report of a row that is finished; else what there is: its error, and the curves of its trainings. */
+function sectionsOf(record: RunRecord, row: RowRecord): Section[] {
+  if (row.status === 'finished') return row.sections;
+  const own = record.trainings.filter((one) => one.row === row.id);
+  const error = row.error ? [paragraph(`The error: ${row.error.message}`)] : [];
+  const state: BlockInput[] = [
+    paragraph('This has not finished, so there is nothing to compare with the published figures.'),
+    ...error,
+  ];
+  const several = own.length > 1;
+  const curves = own.flatMap((one) =>
+    trainingCurves(
+      { ...one, measured: [] },
+      { title: `${row.id}: ${one.name}`, prefix: several ? one.name : undefined },
+    ),
+  );
+  return [
+    section('Results', state),
+    ...(curves.length > 0 ? [section('Curves', curves)] : []),
+    ...(own.length > 0
+      ? [section('Model', ...own.map((one) => modelBlocks(one, { prefix: several ? one.name : undefined })))]
+      : []),
+  ];
+}
+
+/** A row of a coursework as one section; the names of its figures begin with its id. */
+function rowSection(record: RunRecord, row: RowRecord): Section {
+  const own = row.reduced.filter((note) => !shared(record.rows).includes(note));
+  const parts = sectionsOf(record, row).flatMap(({ title, blocks }) => [
+    heading(title),
+    ...blocks.map((block) => prefixed(block, row.id.toLowerCase())),
+  ]);
+  return section(
+    `${row.id}: ${row.title}`,
+    ...row.question.map(paragraph),
+    ...(own.length > 0 ? [paragraph(`Reduced or changed: ${own.join('; ')}.`)] : []),
+    parts,
+  );
+}
+
+function prefixed(block: BlockInput, prefix: string): BlockInput {
+  if (block.type !== 'figure') return block;
+  return { ...block, figure: { ...block.figure, name: `${prefix}-${block.figure.name}`.slice(0, 80) } };
+}
+
+/** What was reduced in every row. */
+const shared = (rows: readonly RowRecord[]): string[] =>
+  rows[0]!.reduced.filter((note) => rows.every(({ reduced }) => reduced.includes(note)));
+
+/** Every row with the figures that were published for it. */
+function overview(rows: readonly RowRecord[]): BlockInput {
+  const lines = rows.flatMap((row): Cell[][] => {
+    const compared = row.sections.flatMap(({ blocks }) =>
+      blocks.flatMap((b) => (b.type === 'comparison' ? b.rows : [])),
+    );
+    const first = [row.id, row.title];
+    if (compared.length === 0) {
+      return [[...first, '', '', '', row.status === 'finished' ? duration(row.seconds) : row.status]];
+    }
+    return compared.map((one, i) => {
+      const { label, published, ours, difference } = comparisonText(one);
+      return [
+        ...(i === 0 ? first : ['', '']),
+        label,
+        published,
+        [ours, difference].filter(Boolean).join(', '),
+        i === 0 ? duration(row.seconds) : '',
+      ];
+    });
+  });
+  return { type: 'table', head: ['row', 'what', 'figure', 'published', 'ours', 'time'], rows: lines };
+}
+
+function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
+  const { adapter, data, rows, request, tuning, timings, versions, command } = record;
+  const { name, vendor, driver, isSoftware } = adapter;
+  const sources = Object.values(data);
+  const trained = record.trainings.filter(({ status }) => status === 'finished');
+  const models = trained.reduce((sum, { seeds }) => sum + seeds.length, 0);
+  return {
+    seeds: [...new Set(rows.flatMap(({ seeds }) => seeds))].sort((a, b) => a - b),
+    adapter: { name, vendor, driver, isSoftware },
+    versions,
+    startedAt: timings.startedAt,
+    seconds: timings.totalSeconds,
+    command,
+    settings: {
+      Scale: request.scale,
+      Data: sources.map(({ description }) => description).join('; '),
+      'Data from': sources.map(({ path }) => path).join('; '),
+      Kernels: kernelsText(tuning),
+      Images: sources
+        .map(({ trainImages, testImages }) => `${count(trainImages)} for training, ${count(testImages)} for testing`)
+        .join('; '),
+      ...(rows.length === 1 ? { Settings: settingsText(rows[0]!.settings) } : {}),
+      Trained: `${count(models)} ${models === 1 ? 'model' : 'models'} in ${count(trained.length)} ${trained.length === 1 ? 'training' : 'trainings'}`,
+    },
+  };
+}
+
+/** `epochs 10, batch size 256`. */
+const settingsText = (settings: Record<string, unknown>): string =>
+  Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${settingName(name)} ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .join(', ');
+
+/** `batchSize` becomes `batch size`; replicas are models to a reader. */
+export const settingName = (name: string): string =>
+  name === 'replicas' ? 'models' : name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** How kernels were chosen: the same seed and adapter give the same bits as long as the choices are the same. */
-function kernelsText({ measured, file, choicesHash }: NonNullable<RunRecord['tuning']>): string {
+function kernelsText({ measured, file, choicesHash }: RunRecord['tuning']): string {
   const how = measured > 0 ? `${measured} chosen by measurement (${file}), the others by rule` : 'chosen by rule';
   return `${how}; hash of all choices ${choicesHash}`;
-}
-
-const errorText = (message: string): BlockInput => ({ type: 'text', text: `The error: ${message}` });
-
-function results({ results, published, parameters }: RunRecord): BlockInput {
-  if (results === null) {
-    return { type: 'text', text: 'No run has finished, so there is nothing to compare with the published figures.' };
-  }
-  const { runs, trainAccuracy, testAccuracy } = results;
-  return {
-    type: 'comparison',
-    caption: runs > 1 ? `Mean of ${runs} runs` : '',
-    rows: [
-      {
-        label: 'training accuracy',
-        published: published.trainAccuracy,
-        ours: trainAccuracy.mean,
-        sd: trainAccuracy.sd,
-      },
-      { label: 'test accuracy', published: published.testAccuracy, ours: testAccuracy.mean, sd: testAccuracy.sd },
-      { label: 'parameters', published: published.parameters, ours: parameters, unit: 'count' },
-    ],
-  };
-}
-
-/** Accuracy and loss over the epochs. */
-export function curveFigures(record: RunRecord): Figure[] {
-  const { experiment, configuration, data, published } = record;
-  const { optimizer, learningRate, batchSize, seed, runs } = configuration;
-  const images = `${count(data.trainImages)} training and ${count(data.testImages)} test images`;
-  const subtitle = [
-    `${images}${data.kind === 'sample' ? ' (bundled sample)' : ''}`,
-    `batch ${batchSize}, ${optimizer} ${learningRate}, ${runs > 1 ? `seeds ${seed} to ${seed + runs - 1}` : `seed ${seed}`}`,
-  ];
-  const plot = (name: string, training: 'accuracy' | 'loss', test: 'valAccuracy' | 'valLoss'): Figure => ({
-    type: 'curves',
-    name,
-    title: `${experiment.id} ${experiment.title}: ${name}`,
-    subtitle,
-    x: { label: 'epoch' },
-    y: { label: name, format: '.2f' },
-    lines: record.runs.flatMap(({ seed, history }) => {
-      const x = history.map(({ epoch }) => epoch);
-      const line = (series: string, y: (number | null)[]) => ({ run: `seed ${seed}`, series, x, y });
-      return [
-        line(
-          'training',
-          history.map((logs) => logs[training]),
-        ),
-        line(
-          'test',
-          history.map((logs) => logs[test] ?? null),
-        ),
-      ];
-    }),
-    ...(name === 'accuracy'
-      ? {
-          published: [
-            { series: 'training', value: published.trainAccuracy },
-            { series: 'test', value: published.testAccuracy },
-          ],
-        }
-      : {}),
-  });
-  return [plot('accuracy', 'accuracy', 'valAccuracy'), plot('loss', 'loss', 'valLoss')];
-}
-
-function modelBlocks({ experiment }: RunRecord, model: NonNullable<RunRecord['model']>): BlockInput[] {
-  const { summary, inputShape, layers } = model;
-  const figure: Figure = { type: 'model', name: 'model', title: experiment.title, inputShape, layers };
-  return [
-    { type: 'figure', figure },
-    { type: 'preformatted', text: summary },
-  ];
 }

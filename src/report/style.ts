@@ -20,6 +20,7 @@ main{max-width:820px;margin:0 auto;padding:28px 16px 64px}
 header p{margin:4px 0;color:var(--faint)}
 h1{font-size:1.7rem;line-height:1.25;margin:0 0 8px}
 h2{font-size:1.22rem;margin:2.4em 0 .7em;padding-bottom:.25em;border-bottom:1px solid var(--grid)}
+h3{font-size:1.05rem;margin:1.8em 0 .5em}
 p{margin:.6em 0}
 a{color:var(--accent)}
 .id{display:inline-block;background:var(--accent);color:var(--paper);border-radius:5px;padding:0 .45em;margin-right:.35em}

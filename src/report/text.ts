@@ -51,6 +51,8 @@ function blockText(block: Block, id: string): string {
   switch (block.type) {
     case 'text':
       return block.text;
+    case 'heading':
+      return block.text;
     case 'comparison':
       return comparisonTable(block.caption || id, block.rows);
     case 'table': {

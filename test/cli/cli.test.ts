@@ -26,7 +26,19 @@ describe('help and version', () => {
     ],
     [
       ['run', '--help'],
-      ['--data', '--epochs', '--batch', '--lr', '--seed', '--runs', '--limit', '--out', '--json'],
+      [
+        '--data',
+        '--scale',
+        '--resume',
+        '--epochs',
+        '--batch',
+        '--lr',
+        '--seed',
+        '--runs',
+        '--limit',
+        '--out',
+        '--json',
+      ],
     ],
   ])('%j names what there is, on stdout, and loads no engine', async (words, names) => {
     const { code, out, err, log } = await tilegrad(words);
@@ -54,13 +66,21 @@ describe('wrong usage ends with 2 and says what there is', () => {
     [['run'], ['experiment']],
     [
       ['run', 'Z9'],
-      ['unknown experiment "Z9"', 'A1'],
+      ['unknown experiment "Z9"', 'A1, A'],
     ],
     [
       ['run', 'A1', '--epoch', '3'],
       ['--epoch', 'Did you mean --epochs?', '--batch'],
     ],
     [['run', 'A1', 'A2'], ['too many arguments']],
+    [
+      ['run', 'A1', '--scale', 'tiny'],
+      ['--scale takes full, short, smoke', '"tiny"'],
+    ],
+    [
+      ['run', 'A1', '--runs', '2', '--replicas', '3'],
+      ['--runs 2', '--replicas 3', 'give one'],
+    ],
     [
       ['run', 'A1', '--epochs'],
       ['--epochs', 'missing'],
@@ -82,17 +102,20 @@ describe('wrong usage ends with 2 and says what there is', () => {
     expect(err.match(/error:/g)).toHaveLength(1);
   });
 
-  test.each(['--epochs', '--batch', '--runs', '--limit', '--seed'])('%s takes whole numbers only', async (option) => {
-    const wrong = ['many', '-1', '1.5', '1e3', '0x10', '', ' 7', 'NaN', 'Infinity', '9007199254740993'];
-    if (option !== '--seed') wrong.push('0');
-    for (const value of wrong) {
-      const { code, err, log } = await tilegrad(['run', 'A1', option, value]);
-      expect([value, code]).toEqual([value, 2]);
-      expect(err).toContain(option);
-      expect(err).toContain(`"${value}"`);
-      expect(log.engineLoads).toBe(0);
-    }
-  });
+  test.each(['--epochs', '--batch', '--runs', '--replicas', '--limit', '--seed'])(
+    '%s takes whole numbers only',
+    async (option) => {
+      const wrong = ['many', '-1', '1.5', '1e3', '0x10', '', ' 7', 'NaN', 'Infinity', '9007199254740993'];
+      if (option !== '--seed') wrong.push('0');
+      for (const value of wrong) {
+        const { code, err, log } = await tilegrad(['run', 'A1', option, value]);
+        expect([value, code]).toEqual([value, 2]);
+        expect(err).toContain(option);
+        expect(err).toContain(`"${value}"`);
+        expect(log.engineLoads).toBe(0);
+      }
+    },
+  );
 
   test('--lr takes numbers above 0', async () => {
     for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
@@ -110,7 +133,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
 });
 
 describe('errors', () => {
-  const broken = { experiments: () => Promise.reject(new DataError('train.bin is truncated')) };
+  const broken = { catalogue: () => Promise.reject(new DataError('train.bin is truncated')) };
 
   test('a known error prints its message, no stack, and ends with its exit code', async () => {
     const { code, out, err } = await tilegrad(['list'], { parts: broken });
@@ -133,7 +156,7 @@ describe('errors', () => {
   });
 
   test('an unexpected error ends with 1; its stack comes with --debug or TILEGRAD_DEBUG only', async () => {
-    const parts = { experiments: () => Promise.reject(new TypeError('x is not a function')) };
+    const parts = { catalogue: () => Promise.reject(new TypeError('x is not a function')) };
     const plain = await tilegrad(['list'], { parts });
     expect(plain.code).toBe(1);
     expect(plain.err).toContain('x is not a function');
@@ -149,13 +172,14 @@ describe('list', () => {
   test('shows id, title, data set and published figures', async () => {
     const { code, out, log } = await tilegrad(['list']);
     expect(code).toBe(0);
-    for (const text of ['A1', 'LeNet-5', 'cifar10', '0.6191 / 0.6022', '62,006']) expect(out).toContain(text);
+    for (const text of ['A1', 'LeNet-5', 'cifar10', '0.6191 / 0.6022', 'A: A1: LeNet-5']) expect(out).toContain(text);
     expect(log.engineLoads).toBe(0);
   });
 
   test('--json prints the same as data', async () => {
-    const [entry] = JSON.parse((await tilegrad(['list', '--json'])).out);
-    expect(entry).toMatchObject({ id: 'A1', dataset: 'cifar10', published: { testAccuracy: 0.6022 } });
+    const { courseworks, experiments } = JSON.parse((await tilegrad(['list', '--json'])).out);
+    expect(experiments).toMatchObject([{ id: 'A1', datasets: ['cifar10'], published: '0.6191 / 0.6022' }]);
+    expect(courseworks).toMatchObject([{ id: 'A', rows: ['A1'] }]);
   });
 });
 

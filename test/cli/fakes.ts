@@ -3,11 +3,13 @@ import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
 import type { DoctorEngine } from '../../src/cli/doctor.ts';
 import type { Engine, EngineLoader, EngineModel } from '../../src/cli/engine.ts';
-import type { Experiment } from '../../src/cli/experiment.ts';
+import type { Catalogue, Experiment, Network } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import type { EpochLogs, TrainInfo } from '../../src/nn/callbacks.ts';
 import type { Model } from '../../src/nn/model.ts';
+import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../../src/report/blocks.ts';
+import { lastFigures, testFigures } from '../../src/report/training.ts';
 import type { Profile } from '../../src/tuner/profile.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
 
@@ -44,14 +46,18 @@ export const adapter = {
 
 export interface FakeOptions {
   sampleSize?: number;
+  /** Makes the images other ones. */
+  label?: number;
   kind?: Dataset['source']['kind'];
-  /** Called in `fit` before epoch n of a model with this seed is reported. */
-  duringEpoch?(epoch: number, seed: number): void;
+  /** Called in `fit` before epoch n is reported. */
+  duringEpoch?(epoch: number): void;
   openDevice?(): never;
   doctorLosses?: number[];
   /** Choices in the tuner's cache, and what is said of a cache of no use. */
   measured?: number;
   tuningWarning?: string;
+  /** The rows, instead of one A1. */
+  experiments?(network: Network): Catalogue['experiments'];
   /** Called after each measurement of `tune`. */
   duringTuning?(): void;
 }
@@ -60,9 +66,8 @@ export interface FakeOptions {
 export interface Log {
   opened: number;
   disposed: string[];
-  fits: { epochs: number; batchSize: number; seed?: number; samples: number }[];
-  learningRates: number[];
-  asked: { dir?: string; limit?: number }[];
+  fits: { epochs: number; batchSize: number; seed?: number; replicas: number; samples: number }[];
+  asked: { dir?: string }[];
   engineLoads: number;
   fineTimestamps: boolean;
   profiled: { samples: number; batchSize: number }[];
@@ -103,14 +108,47 @@ export const fakeTuned: Tuned = {
   rejected: [{ variant: 'workgroup', reason: 'element 0 is NaN instead of 1' }],
 };
 
+/** The row that tests run: one training of a fake model, compared. */
+export function lenetOf(network: Network, change: Partial<Experiment> = {}): Experiment {
+  return {
+    id: 'A1',
+    title: 'LeNet-5 on CIFAR-10',
+    question: ['How well does it do?'],
+    published: '0.6191 / 0.6022',
+    datasets: ['cifar10'],
+    scales: {
+      full: { epochs: 3, batchSize: 256, replicas: 1, learningRate: 0.001 },
+      smoke: { epochs: 1, limit: 300, cut: ['the rest'] },
+    },
+    networks: [network],
+    async run(lab) {
+      const { train, test } = lab.loaders('cifar10');
+      const trained = await lab.train('baseline', { ...network, data: train, validationData: test });
+      return [
+        section(
+          'Results',
+          compare([
+            measuredRow('training accuracy', 0.6191, lastFigures(trained)),
+            measuredRow('test accuracy', 0.6022, testFigures(trained)),
+            { label: 'parameters', published: 62_006, ours: trained.model.parameters, unit: 'count' },
+          ]),
+        ),
+        section('Curves', trainingCurves(trained, { title: 'A1' })),
+        section('Model', modelBlocks(trained)),
+      ];
+    },
+    ...change,
+  };
+}
+
 /** An engine that trains nothing but behaves like one: the loss falls, the signal stops it between epochs. */
 export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log } {
   const log: Log = {
-    ...{ opened: 0, disposed: [], fits: [], learningRates: [], asked: [], engineLoads: 0 },
+    ...{ opened: 0, disposed: [], fits: [], asked: [], engineLoads: 0 },
     ...{ fineTimestamps: false, profiled: [], tunings: [] },
   };
-  const model = (): EngineModel => {
-    let modelSeed = -1;
+  const model = (): EngineModel & { title: string } => {
+    let seeds = [-1];
     const dense = {
       layer: { kind: 'Dense' },
       name: 'dense',
@@ -118,32 +156,36 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       weights: [{ shape: [6200, 10] }, { shape: [6] }],
     };
     return {
+      title: 'fake',
       inputShape: [32, 32, 3],
       plannedLayers: [dense],
       uses: [{ layer: 0, inputs: [0] }],
-      build(_device, { seed }) {
-        modelSeed = seed;
+      build(_device, { seed, replicas = 1 }) {
+        seeds = Array.from({ length: replicas }, (_, r) => seed + r);
       },
       compile: () => {},
       summary: () => 'Model: "fake"',
       countParams: () => 62006,
       async fit(data, { epochs = 1, batchSize = 32, seed, callbacks = [], signal } = {}) {
         const samples = (data as EngineLoader).size;
-        log.fits.push({ epochs, batchSize, seed, samples });
-        const done: EpochLogs[] = [];
+        log.fits.push({ epochs, batchSize, seed, replicas: seeds.length, samples });
+        const done: EpochLogs[][] = seeds.map(() => []);
+        const history = (interrupted: boolean) => ({
+          ...{ epochs: done[0]!, replicas: done, interrupted, seconds: done[0]!.length },
+        });
         const info = { model: this as unknown as Model, epochs, samples, batchSize } as TrainInfo;
         for (const callback of callbacks) await callback.onTrainBegin?.(info);
         for (let epoch = 1; epoch <= epochs; epoch++) {
-          options.duringEpoch?.(epoch, modelSeed);
-          if (signal?.aborted) return { epochs: done, replicas: [done], interrupted: true, seconds: done.length };
-          const logs = epochLogs(epoch, 2 / (epoch + modelSeed));
-          done.push(logs);
-          for (const callback of callbacks) await callback.onEpochEnd?.(logs, [logs]);
+          options.duringEpoch?.(epoch);
+          if (signal?.aborted) return history(true);
+          const replicas = seeds.map((one) => epochLogs(epoch, 2 / (epoch + one)));
+          for (const [r, logs] of replicas.entries()) done[r]!.push(logs);
+          for (const callback of callbacks) await callback.onEpochEnd?.(replicas[0]!, replicas);
         }
-        return { epochs: done, replicas: [done], interrupted: false, seconds: done.length };
+        return history(false);
       },
-      evaluate: async () => ({ loss: 1, accuracy: 0.5 + modelSeed / 100 }),
-      dispose: () => log.disposed.push(`model ${modelSeed}`),
+      evaluateReplicas: async () => seeds.map((one) => ({ loss: 1, accuracy: 0.5 + one / 100 })),
+      dispose: () => log.disposed.push(`model ${seeds.join(' ')}`),
     };
   };
   const device = () => ({
@@ -162,10 +204,10 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     dispose: () => log.disposed.push('device'),
   });
   const size = options.sampleSize ?? 1000;
-  const images = (limit = size): ImageSet => ({
+  const images = (): ImageSet => ({
     images: new Uint8Array(0),
-    labels: new Uint8Array(0),
-    size: Math.min(limit, size),
+    labels: Uint8Array.from(options.label === undefined ? [] : [options.label]),
+    size,
     shape: [32, 32, 3],
     classes: [],
   });
@@ -197,31 +239,24 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       log.profiled.push({ samples: data.size, batchSize });
       return fakeProfile;
     },
-    async loadDataset(name, { dir, limit }) {
-      log.asked.push({ dir, limit });
+    async loadDataset(name, { dir }) {
+      log.asked.push({ dir });
       const description = `${size} images`;
       const source = { kind: options.kind ?? 'sample', path: '/data', description } as const;
-      return { name, train: images(limit), test: images(limit), source };
+      return { name, train: images(), test: images(), source };
     },
     trainSmallNetwork: async () => (options.doctorLosses ?? [2, 1.5, 1]).map((loss, i) => epochLogs(i + 1, loss)),
   };
-  const experiment: Experiment = {
-    id: 'A1',
-    title: 'LeNet-5 on CIFAR-10',
-    question: 'How well does it do?',
-    dataset: 'cifar10',
-    published: { trainAccuracy: 0.6191, testAccuracy: 0.6022, parameters: 62006 },
-    defaults: { epochs: 3, batchSize: 256, learningRate: 0.001, seed: 1, runs: 1 },
-    loss: 'sparseCategoricalCrossentropy',
-    optimizer: 'Adam',
-    createModel: model,
-    createOptimizer: (learningRate) => {
-      log.learningRates.push(learningRate);
-      return {};
-    },
+  const network = {
+    createModel: () => model() as unknown as Model,
+    compile: () => ({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' }) as const,
   };
+  const experiments = options.experiments?.(network) ?? [lenetOf(network)];
   const parts: Parts = {
-    experiments: async () => [experiment],
+    catalogue: async () => ({
+      experiments,
+      courseworks: [{ id: 'A', title: 'LeNet-5', question: ['And all of them?'] }],
+    }),
     async engine() {
       log.engineLoads++;
       return engine;

@@ -84,13 +84,14 @@ describeOnDevice('on an adapter', () => {
       expect(JSON.parse(readFileSync(join(where, 'run.json'), 'utf8'))).toEqual(record);
       records.push(runRecord.parse(record));
     }
-    const figures = records.map(({ runs }) =>
-      runs[0]!.history.map((e) => [e.loss, e.accuracy, e.valLoss, e.valAccuracy]),
+    const figures = records.map(({ trainings }) =>
+      trainings[0]!.histories[0]!.map((e) => [e.loss, e.accuracy, e.valLoss, e.valAccuracy]),
     );
     expect(figures[0]).toEqual(figures[1]);
     expect(figures[0]).toHaveLength(2);
-    const [{ runs, counters }] = records as [(typeof records)[0]];
-    expect(runs[0]!.evaluation!.accuracy).toBe(runs[0]!.history[1]!.valAccuracy);
+    const [{ trainings, counters }] = records as [(typeof records)[0]];
+    const [{ evaluations, histories }] = trainings as [(typeof trainings)[0]];
+    expect(evaluations[0]!.accuracy).toBe(histories[0]![1]!.valAccuracy);
     expect(counters.dispatches).toBeGreaterThan(0);
   });
 
@@ -139,7 +140,7 @@ describeOnDevice('on an adapter', () => {
     expect(err).toContain(error.message);
     const folder = /results kept in (.*)$/.exec(error.message)![1]!;
     const record = runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
-    expect(record.interrupted).toBe(true);
-    expect(record.runs[0]!.history.length).toBeGreaterThan(0);
+    expect(record.status).toBe('interrupted');
+    expect(record.trainings[0]!.histories[0]!.length).toBeGreaterThan(0);
   });
 });

@@ -57,7 +57,7 @@ describe('tilegrad compare', () => {
     const { code, out: text, err } = await tilegrad(['compare', ...runs, '--out', out]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(text).toMatch(
-      /test accuracy +│ 0\.6022 +│ 0\.5150 \(sd 0\.0071\) +│ 0\.5950 \(sd 0\.0071\) +│ \+8\.00 points/,
+      /test accuracy +│ 0\.6022 +│ 0\.5150 \(sd 0\.0071, 2 runs\) +│ 0\.5950 \(sd 0\.0071, 2 runs\) +│ \+8\.00 points/,
     );
     const [name] = readdirSync(out);
     expect(name).toMatch(/-compare$/);

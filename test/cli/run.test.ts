@@ -12,7 +12,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-const whole = ['figures', 'report.html', 'report.json', 'run.json'];
+/** What a run leaves; one that was stopped in its first training has no parts. */
+const unfinished = ['figures', 'report.html', 'report.json', 'run.json'];
+const whole = ['figures', 'parts', 'report.html', 'report.json', 'run.json'];
 const drawn = (...names: string[]) => names.flatMap((name) => ['json', 'png', 'svg'].map((end) => `${name}.${end}`));
 
 /** The one folder a run left, and its record, checked against the schema. */
@@ -44,16 +46,16 @@ describe('a run that finishes', () => {
     expect(err).toBe('');
     expect(record).toMatchObject({
       status: 'finished',
-      interrupted: false,
-      configuration: { epochs: 3, batchSize: 256, learningRate: 0.001, seed: 1, runs: 1, limit: null },
-      results: { runs: 1, trainAccuracy: { mean: 0.875, sd: null }, testAccuracy: { mean: 0.51 } },
-      data: { kind: 'sample', trainImages: 1000 },
+      request: { id: 'A1', scale: 'short', seed: 1 },
+      rows: [{ id: 'A1', status: 'finished', seeds: [1], settings: { epochs: 3, batchSize: 256, replicas: 1 } }],
+      data: { cifar10: { kind: 'sample', trainImages: 1000 } },
       counters: { dispatches: 7 },
       versions: { node: process.versions.node },
     });
-    expect(record.runs[0]!.history.map((logs) => logs.epoch)).toEqual([1, 2, 3]);
+    expect(record.trainings[0]!.histories[0]!.map((logs) => logs.epoch)).toEqual([1, 2, 3]);
+    expect(record.trainings[0]!.evaluations).toEqual([{ loss: 1, accuracy: 0.51 }]);
     expect(record.timings.finishedAt).not.toBeNull();
-    expect(log.disposed).toEqual(['model 1', 'loader', 'loader', 'device']);
+    expect(log.disposed).toEqual(['model 1', 'loader', 'device']); // training and test images are the same here
     expect(io.handlers.size).toBe(0);
   });
 
@@ -61,14 +63,14 @@ describe('a run that finishes', () => {
     const options = '--data /d --epochs 2 --batch 50 --lr 1e-2 --seed 7 --limit 100'.split(' ');
     const { code, log } = await tilegrad(['run', 'A1', ...options, '--out', out], { kind: 'folder' });
     expect(code).toBe(0);
-    expect(log.asked).toEqual([{ dir: '/d', limit: 100 }]);
-    expect(log.fits).toEqual([{ epochs: 2, batchSize: 50, seed: 7, samples: 100 }]);
-    expect(log.learningRates).toEqual([0.01]);
+    expect(log.asked).toEqual([{ dir: '/d' }]);
+    expect(log.fits).toEqual([{ epochs: 2, batchSize: 50, seed: 7, replicas: 1, samples: 100 }]);
+    expect(result().record.rows[0]!.settings).toMatchObject({ learningRate: 0.01 });
     expect(result().record.command).toBe(
-      'npx tilegrad run A1 --data /d --epochs 2 --batch 50 --lr 0.01 --seed 7 --runs 1 --limit 100',
+      'npx tilegrad run A1 --data /d --scale full --seed 7 --epochs 2 --batch 50 --lr 0.01 --limit 100',
     );
-    expect(result().record.notes).toEqual([
-      '--limit 100 was given',
+    expect(result().record.rows[0]!.reduced).toEqual([
+      'the first 100 training images only',
       'epochs 2 instead of 3',
       'batch size 50 instead of 256',
       'learning rate 0.01 instead of 0.001',
@@ -77,7 +79,8 @@ describe('a run that finishes', () => {
 
   test('the full data with the published settings is compared without reservation', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out], { kind: 'archive' });
-    expect(result().record.notes).toEqual([]);
+    expect(result().record.rows[0]!.reduced).toEqual([]);
+    expect(result().record.request.scale).toBe('full');
     expect(text).not.toContain('like for like');
     expect(text).not.toContain('sample:');
   });
@@ -86,14 +89,14 @@ describe('a run that finishes', () => {
     const { code, out: text, log } = await tilegrad(['run', 'A1', '--runs', '3', '--seed', '5', '--out', out]);
     expect(code).toBe(0);
     const { record, folder } = result();
-    expect(record.command).toBe('npx tilegrad run A1 --epochs 3 --batch 256 --lr 0.001 --seed 5 --runs 3');
-    expect(record.runs.map((run) => run.seed)).toEqual([5, 6, 7]);
-    expect(record.results!.testAccuracy.mean).toBeCloseTo(0.56, 10);
-    expect(record.results!.testAccuracy.sd).toBeCloseTo(0.01, 10);
-    expect(text).toContain('Run 3 of 3, seed 7');
-    expect(text).toContain('0.5600 (sd 0.0100)');
+    expect(record.command).toBe('npx tilegrad run A1 --scale short --seed 5 --runs 3');
+    expect(record.rows[0]!.seeds).toEqual([5, 6, 7]);
+    expect(record.trainings.map(({ seeds }) => seeds)).toEqual([[5, 6, 7]]);
+    expect(text).toContain('A1: training baseline, 3 models, seeds 5 to 7');
+    expect(text).toContain('0.5600 (sd 0.0100, 3 runs)');
     expect(readFileSync(join(folder, 'figures', 'accuracy.svg'), 'utf8')).toContain('thin: 3 runs');
-    expect(log.disposed.filter((what) => what.startsWith('model')).sort()).toEqual(['model 5', 'model 6', 'model 7']);
+    expect(log.fits).toEqual([{ epochs: 3, batchSize: 256, seed: 5, replicas: 3, samples: 1000 }]);
+    expect(log.disposed).toContain('model 5 6 7');
   });
 
   test('with --json stdout is the record alone', async () => {
@@ -152,7 +155,7 @@ describe('--profile', () => {
       duringEpoch: () => io.pressCtrlC(),
     });
     expect(log.profiled).toEqual([]);
-    expect(result().files).not.toContain('profile.json');
+    expect(result().files).toEqual(unfinished);
   });
 });
 
@@ -197,13 +200,15 @@ describe('a run that is stopped', () => {
     const { code, err, log } = await tilegrad(['run', 'A1', '--out', out], { io, duringEpoch });
     expect(code).toBe(1);
     const { folder, files, record } = result();
-    expect(err).toContain(`interrupted after epoch 2; results kept in ${folder}`);
+    expect(err).toContain(
+      `interrupted after epoch 2 of baseline (\`npx tilegrad run A1 --resume ${folder}\` goes on); results kept in ${folder}`,
+    );
     expect(err).toContain('press Ctrl-C again');
-    expect(files).toEqual(whole);
+    expect(files).toEqual(unfinished);
     expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
-    expect(record).toMatchObject({ status: 'interrupted', interrupted: true, results: null });
-    expect(record.runs[0]).toMatchObject({ interrupted: true, evaluation: null });
-    expect(record.runs[0]!.history).toHaveLength(2);
+    expect(record).toMatchObject({ status: 'interrupted', rows: [{ status: 'interrupted', sections: [] }] });
+    expect(record.trainings[0]).toMatchObject({ status: 'interrupted', evaluations: [] });
+    expect(record.trainings[0]!.histories[0]).toHaveLength(2);
     expect(log.disposed.at(-1)).toBe('device');
     expect(io.exitCodes).toEqual([]);
   });
@@ -217,22 +222,18 @@ describe('a run that is stopped', () => {
     expect(code).toBe(1);
     expect(JSON.parse(text).error.code).toBe('ABORTED');
     const { folder, files } = result();
-    expect(files).toEqual(whole);
+    expect(files).toEqual(unfinished);
     expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('model'));
   });
 
-  test('Ctrl-C in the second of three runs keeps the first one whole and starts no third', async () => {
+  test('Ctrl-C with three models keeps the epochs of each', async () => {
     const io = new FakeIo();
-    const duringEpoch = (epoch: number, seed: number) => seed === 2 && epoch === 2 && io.pressCtrlC();
-    const { err, log } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { io, duringEpoch });
-    expect(err).toContain('interrupted after epoch 1 of run 2');
+    const duringEpoch = (epoch: number) => epoch === 2 && io.pressCtrlC();
+    const { err } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { io, duringEpoch });
+    expect(err).toContain('interrupted after epoch 1 of baseline');
     const { record } = result();
-    expect(record.runs.map((run) => [run.seed, run.interrupted])).toEqual([
-      [1, false],
-      [2, true],
-    ]);
-    expect(record.results!.runs).toBe(1);
-    expect(log.fits).toHaveLength(2);
+    expect(record.trainings[0]!.histories.map((epochs) => epochs.length)).toEqual([1, 1, 1]);
+    expect(record.trainings[0]!.evaluations).toEqual([]);
   });
 
   test('a second Ctrl-C exits at once with 130, but not the echo of the first that npm passes on', async () => {
@@ -264,8 +265,8 @@ describe('a run that is stopped', () => {
     const { record, folder, files } = result();
     expect(err).toBe(`What finished before the error is kept in ${folder}\nerror: the driver was reset\n`);
     expect(record).toMatchObject({ status: 'failed', error: { code: 'DEVICE_LOST', message: 'the driver was reset' } });
-    expect(record.runs[0]!.history).toHaveLength(1);
-    expect(files).toEqual(whole);
+    expect(record.trainings[0]!.histories[0]).toHaveLength(1);
+    expect(files).toEqual(unfinished);
     expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
     expect(log.disposed.at(-1)).toBe('device');
   });
@@ -276,7 +277,7 @@ describe('a run that is stopped', () => {
       duringEpoch: () => {
         const { record } = result();
         expect(record.status).toBe('running');
-        seen.push(record.runs[0]?.history.length ?? 0);
+        seen.push(record.trainings[0]?.histories[0]?.length ?? 0);
       },
     });
     expect(seen).toEqual([0, 1, 2]);

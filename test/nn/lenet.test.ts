@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { A1 } from '../../experiments/A1.ts';
+import { lenet } from '../../experiments/lenet.ts';
 import { Adam, type Device, ImageLoader, type Sequential, softmaxCrossEntropy, tensor } from '../../src/node.ts';
 import { gatherImages, gatherLabels } from '../reference/gather.ts';
 import { lenetGradients, lenetShapes, lenetStep } from '../reference/lenet.ts';
@@ -13,7 +13,7 @@ const SAMPLE = [32, 32, 3] as const;
 const learningRate = 0.002;
 
 function buildLenet(device: Device, seed = 3): Sequential {
-  const model = A1.createModel() as Sequential;
+  const model = lenet().createModel() as Sequential;
   model.build(device, { seed });
   return model.compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
 }

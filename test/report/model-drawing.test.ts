@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { A1 } from '../../experiments/A1.ts';
+import { lenet } from '../../experiments/lenet.ts';
 import { modelLayers } from '../../src/cli/model-layers.ts';
 import { Add, Conv2D, input, Model } from '../../src/index.ts';
 import { mobileNetV2 } from '../../src/nn/mobilenet-v2.ts';
@@ -22,7 +22,7 @@ const boxes = (svg: string) =>
 const arrows = (svg: string) => svg.match(/<path [^>]*fill="none"/g)?.length ?? 0;
 
 test('a chain is a column of boxes with name, kind, shape and parameters', async () => {
-  const { svg, alt } = await drawFigure(figureOf(A1.createModel() as Model, 'LeNet-5'));
+  const { svg, alt } = await drawFigure(figureOf(lenet().createModel(), 'LeNet-5'));
   expect(boxes(svg)).toHaveLength(9);
   expect(new Set(boxes(svg).map(({ x }) => x)).size).toBe(1);
   expect(arrows(svg)).toBe(8);

@@ -1,53 +1,35 @@
 import { expect, test } from 'vitest';
+import { compare, measuredRow, section, trainingCurves } from '../../src/report/blocks.ts';
 import { accuracyText, comparisonText } from '../../src/report/comparison.ts';
 import type { ComparisonRow } from '../../src/report/content.ts';
 import { checkReport } from '../../src/report/report-files.ts';
-import { meanAndSd, type RunRecord, summarise } from '../../src/report/run-record.ts';
+import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
 import { reportOf } from '../../src/report/run-report.ts';
+import { meanAndSd } from '../../src/report/statistics.ts';
 import { comparisonTable, table } from '../../src/report/tables.ts';
 import { resultsText } from '../../src/report/text.ts';
-
-const trained = (accuracy: number, test: number | null): RunRecord['runs'][number] => ({
-  seed: 1,
-  interrupted: test === null,
-  history: [
-    { epoch: 1, loss: 2, accuracy: 0.1, learningRate: 0.001, seconds: 1, samplesPerSecond: 1 },
-    { epoch: 2, loss: 1, accuracy, learningRate: 0.001, seconds: 1, samplesPerSecond: 1 },
-  ],
-  evaluation: test === null ? null : { loss: 1, accuracy: test },
-  timings: { buildSeconds: 0, fitSeconds: 2, evaluateSeconds: null },
-});
-
-const record = (results: RunRecord['results'], parameters = 62006, notes: string[] = []): RunRecord => ({
-  schemaVersion: 1,
-  status: 'finished',
-  interrupted: false,
-  experiment: { id: 'A1', title: 'LeNet-5' },
-  configuration: {
-    dataset: 'cifar10',
-    epochs: 2,
-    batchSize: 256,
-    learningRate: 0.001,
-    optimizer: 'Adam',
-    loss: 'sparseCategoricalCrossentropy',
-    seed: 1,
-    runs: 1,
-    limit: null,
-  },
-  data: { kind: 'sample', path: '/data', description: 'a few', trainImages: 2000, testImages: 500 },
-  adapter: { name: 'llvmpipe', vendor: '', architecture: '', driver: '', isSoftware: true, features: [], limits: {} },
-  versions: { tilegrad: '0.1.0', node: '20.19.0', webgpu: '0.6.2', platform: 'linux' },
-  parameters,
-  published: { trainAccuracy: 0.6191, testAccuracy: 0.6022, parameters: 62006 },
-  results,
-  notes,
-  runs: [],
-  timings: { startedAt: '2026-11-20T12:00:00.000Z', finishedAt: null, totalSeconds: 1 },
-  counters: {},
-});
+import { lastFigures, testFigures } from '../../src/report/training.ts';
+import { rowRecord, runRecordOf, trainingOf } from './samples.ts';
 
 /** What `tilegrad run` prints at its end. */
-const resultsOf = (record: RunRecord) => resultsText(checkReport(reportOf(record)));
+const resultsOf = (rows: RowRecord[], changes: Partial<RunRecord> = {}) =>
+  resultsText(checkReport(reportOf(runRecordOf(rows, changes))));
+
+/** A row that compares these accuracies on training and test data, a number a model. */
+const compared = (train: number[], test: number[], changes: Partial<RowRecord> = {}) =>
+  rowRecord({
+    sections: [
+      section(
+        'Results',
+        compare([
+          measuredRow('training accuracy', 0.6191, train),
+          measuredRow('test accuracy', 0.6022, test, { why: 'it is small' }),
+          { label: 'parameters', published: 62_006, ours: 62_000, unit: 'count' },
+        ]),
+      ),
+    ],
+    ...changes,
+  });
 
 test('mean and sample standard deviation', () => {
   expect(meanAndSd([])).toEqual({ mean: null, sd: null });
@@ -56,30 +38,66 @@ test('mean and sample standard deviation', () => {
   expect(meanAndSd([2, 4, 4, 4, 5, 5, 7, 9]).sd).toBeCloseTo(Math.sqrt(32 / 7), 12);
 });
 
-test('results take the training accuracy of the last epoch and leave out runs that did not finish', () => {
-  expect(summarise([trained(0.5, null)])).toBeNull();
-  expect(summarise([trained(0.6, 0.5), trained(0.9, null)])).toEqual({
-    runs: 1,
-    trainAccuracy: { mean: 0.6, sd: null },
-    testAccuracy: { mean: 0.5, sd: null },
-  });
+test('figures of a training: the last epoch, and the test data; NaN where a loss is not finite', () => {
+  const trained = trainingOf({ evaluations: [{ loss: null, accuracy: 0.5 }] });
+  expect([lastFigures(trained), lastFigures(trained, 'loss'), testFigures(trained)]).toEqual([[0.6], [1], [0.5]]);
+  expect(testFigures(trained, 'loss')).toEqual([Number.NaN]);
 });
 
-test('the comparison shows published, ours and the signed difference', () => {
-  const one = { mean: 0.63, sd: null };
-  const text = resultsOf(record({ runs: 1, trainAccuracy: one, testAccuracy: { mean: 0.6, sd: null } }));
+test('the comparison shows published, ours and the signed difference, and reasons only where they are wanted', () => {
+  const text = resultsOf([compared([0.63], [0.6])]);
   expect(text).toMatch(/training accuracy │ +0\.6191 │ 0\.6300 │ \+1\.09 points/);
   expect(text).toMatch(/test accuracy +│ +0\.6022 │ 0\.6000 │ -0\.22 points/);
-  expect(text).toMatch(/parameters +│ +62,006 │ 62,006 │ +equal/);
+  expect(text).toMatch(/parameters +│ +62,006 │ 62,000 │ +-6 /);
   expect(text).not.toContain('like for like');
+  expect(text).not.toContain('it is small');
 });
 
-test('the comparison of several runs has deviations, and names other parameters, bad figures and reservations', () => {
-  const results = { runs: 3, trainAccuracy: { mean: 0.6, sd: 0.01 }, testAccuracy: { mean: Number.NaN, sd: null } };
-  const text = resultsOf(record(results, 62000, ['epochs 2 instead of 10']));
-  for (const part of ['Mean of 3 runs', '0.6000 (sd 0.0100)', 'n/a', '  -6 │', 'n/a !', '  - epochs 2 instead of 10']) {
+test('the comparison of several models has deviations; figures that are off or no numbers are marked, with the reason', () => {
+  const text = resultsOf([
+    compared([0.59, 0.6, 0.61], [Number.NaN, 0.5, 0.6], { reduced: ['epochs 2 instead of 10'] }),
+  ]);
+  for (const part of ['0.6000 (sd 0.0100, 3 runs)', 'n/a !', 'it is small', '  - epochs 2 instead of 10']) {
     expect(text).toContain(part);
   }
+});
+
+test('a row that has not finished shows the curves of its trainings; one without any says so', () => {
+  const { measured: _, ...trained } = trainingOf();
+  const row = rowRecord({ status: 'failed', error: { code: 'DATA', message: 'a bad image' } });
+  const trainings = [{ ...trained, row: 'A1', status: 'failed' as const, kept: false }];
+  const text = resultsOf([row], { status: 'failed', trainings });
+  expect(text).toContain('nothing to compare');
+  expect(text).toContain('The error: a bad image');
+  expect(text).toMatch(/test +▁█ {2}0\.15 → 0\.5/);
+  expect(resultsOf([rowRecord({ status: 'interrupted' })])).toContain('nothing to compare');
+});
+
+test('a coursework is one report: an overview, a section a row, and figures named after their rows', () => {
+  const curves = () => section('Curves', trainingCurves(trainingOf(), { title: 'LeNet-5' }));
+  const rows = ['A1', 'A2'].map((id) =>
+    compared([0.63], [0.6], {
+      id,
+      reduced: ['the first 100 training images only', `${id} has one epoch`],
+      sections: [...compared([0.63], [0.6]).sections, curves()],
+    }),
+  );
+  rows.push(rowRecord({ id: 'A3', status: 'waiting', reduced: ['the first 100 training images only'] }));
+  const report = checkReport(reportOf(runRecordOf(rows, { status: 'interrupted' })));
+  expect(report.sections.map(({ title }) => title)).toEqual(['Overview', 'A1: LeNet-5', 'A2: LeNet-5', 'A3: LeNet-5']);
+  expect(report.reduced).toEqual(['the first 100 training images only']);
+  const blocks = report.sections.flatMap((one) => one.blocks);
+  expect(blocks.flatMap((one) => (one.type === 'figure' ? [one.figure.name] : []))).toEqual([
+    'a1-accuracy',
+    'a1-loss',
+    'a2-accuracy',
+    'a2-loss',
+  ]);
+  expect(blocks).toContainEqual({ type: 'text', text: 'Reduced or changed: A2 has one epoch.' });
+  expect(resultsText(report)).toMatch(
+    /A2 +│ LeNet-5 │ training accuracy │ 0\.6191 +│ 0\.6300, \+1\.09 points │ 1 min 00 s/,
+  );
+  expect(resultsText(report)).toMatch(/A3 +│ LeNet-5 │ +│ +│ +│ waiting/);
 });
 
 const row = (changes: Partial<ComparisonRow>): ComparisonRow => ({
@@ -114,17 +132,6 @@ test('published words are shown as they are, and without a published figure ther
   expect(comparisonText(row({ published: null }))).toMatchObject({ published: '', ours: '0.6000', difference: '' });
   expect(comparisonText(row({ published: 1.17, ours: 3.4, unit: 'seconds' })).difference).toBe('+2.2 s');
   expect(comparisonText(row({ sd: 0.0045, runs: 3 })).ours).toBe('0.6000 (sd 0.0045, 3 runs)');
-});
-
-test('a diverged run has a report like any other', () => {
-  const diverged = trained(Number.NaN, Number.NaN);
-  const results = summarise([diverged]);
-  const report = checkReport(reportOf({ ...record(results), runs: [diverged] }));
-  expect(resultsText(report)).toMatch(/test accuracy +│ +0\.6022 │ +n\/a/);
-});
-
-test('without a finished run there is nothing to compare', () => {
-  expect(resultsOf(record(null))).toContain('No run has finished');
 });
 
 test('tables carry no colour codes', () => {

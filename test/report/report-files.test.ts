@@ -100,7 +100,7 @@ describe('content that is no report is refused before anything is written', () =
     ],
     ['no question', (c) => c.question.pop(), 'question'],
     ['another version', (c) => Object.assign(c, { schemaVersion: 2 }), 'schemaVersion'],
-    ['an unknown block', (c) => c.sections[0]!.blocks.push({ type: 'video' } as never), 'sections.0.blocks.4.type'],
+    ['an unknown block', (c) => c.sections[0]!.blocks.push({ type: 'video' } as never), 'sections.0.blocks.5.type'],
   ] as [string, (report: ReportContent) => void, string][])('%s', async (_what, change, says) => {
     const wrong = content();
     change(wrong);
@@ -147,9 +147,11 @@ describe('a file that is', () => {
   });
 
   test('a run record of another program', () => {
-    writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 1}');
+    writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 2}');
     expect(read()).toBeInstanceOf(DataError);
     expect(read().message).toContain('is not a run record of tilegrad');
+    writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 1}');
+    expect(read().message).toContain('a run record of version 1; this tilegrad reads version 2');
   });
 
   test('a folder itself', () => {

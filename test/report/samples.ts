@@ -1,6 +1,8 @@
 import type { ReportContent } from '../../src/report/content.ts';
 import { imageFromFloats, imageFromWeights } from '../../src/report/figures/images.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
+import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
+import type { Training } from '../../src/report/training.ts';
 
 /** A name that is markup, for whoever forgets to escape it. */
 export const nasty = '<img src=x onerror=alert(1)> & "co"';
@@ -107,6 +109,7 @@ export function content(): ReportContent {
           },
           { type: 'text', text: `one ${nasty}\n\ntwo` },
           { type: 'preformatted', text: `a   b ${nasty}` },
+          { type: 'heading', text: `below ${nasty}` },
         ],
       },
       {
@@ -127,3 +130,60 @@ export function content(): ReportContent {
     ],
   };
 }
+
+/** A row as `run.json` holds it. */
+export const rowRecord = (changes: Partial<RowRecord> = {}): RowRecord => ({
+  id: 'A1',
+  title: 'LeNet-5',
+  question: ['How well does it do?'],
+  status: 'finished',
+  reduced: [],
+  settings: { epochs: 2, batchSize: 256, replicas: 1 },
+  seeds: [1],
+  datasets: ['cifar10'],
+  seconds: 60,
+  sections: [],
+  ...changes,
+});
+
+/** A `run.json`. */
+export const runRecordOf = (rows: RowRecord[], changes: Partial<RunRecord> = {}): RunRecord => ({
+  kind: 'tilegrad-run',
+  schemaVersion: 2,
+  id: rows.length === 1 ? rows[0]!.id : 'A',
+  title: rows.length === 1 ? rows[0]!.title : 'Coursework A',
+  question: ['What about it?'],
+  status: 'finished',
+  request: { id: 'A1', scale: 'full', seed: 1 },
+  command: 'npx tilegrad run A1',
+  data: {
+    cifar10: {
+      ...{ kind: 'archive', path: '/data', description: 'all', trainImages: 50_000, testImages: 10_000 },
+      fingerprint: 'f00d',
+    },
+  },
+  adapter: { name: 'llvmpipe', vendor: '', architecture: '', driver: '', isSoftware: true, features: [], limits: {} },
+  tuning: { measured: 0, file: null, choicesHash: 'c0ffee' },
+  versions: { tilegrad: '0.1.0', node: '20.19.0', webgpu: '0.6.2', platform: 'linux' },
+  rows,
+  trainings: [],
+  timings: { startedAt: '2026-11-20T12:00:00.000Z', finishedAt: null, totalSeconds: 1 },
+  counters: {},
+  ...changes,
+});
+
+/** A training of a model a seed, with the same epochs. */
+export const trainingOf = (changes: Partial<Training> = {}): Training => ({
+  ...{ name: 'baseline', seeds: [1], epochs: 2, batchSize: 256, optimizer: 'adam', loss: 'crossentropy' },
+  histories: [
+    [
+      { epoch: 1, loss: 2, accuracy: 0.1, valLoss: 2.1, valAccuracy: 0.15 },
+      { epoch: 2, loss: 1, accuracy: 0.6, valLoss: 1.1, valAccuracy: 0.5 },
+    ],
+  ],
+  evaluations: [{ loss: 1.1, accuracy: 0.5 }],
+  measured: [],
+  model: { title: 'LeNet-5', inputShape: [32, 32, 3], layers: figures.model.layers, summary: 'Model', parameters: 456 },
+  timings: { buildSeconds: 0, fitSeconds: 2, evaluateSeconds: 1 },
+  ...changes,
+});

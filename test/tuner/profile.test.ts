@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { experiments } from '../../experiments/index.ts';
+import { lenet } from '../../experiments/lenet.ts';
 import { timeProgram } from '../../src/gpu/timing.ts';
 import {
   ArgumentError,
@@ -27,10 +27,9 @@ const conv = (size: number, out: number, channels: number) => 2 * BATCH * size *
 const dense = (inputs: number, units: number) => 2 * BATCH * inputs * units;
 
 describeOnDevice('the profile of a training step', (device) => {
-  async function lenet(): Promise<Profile> {
+  async function profiled(): Promise<Profile> {
     const loader = new ImageLoader(device, drawImages(20, { shape: [32, 32, 3], classes: 10 }));
-    const a1 = experiments.find(({ id }) => id === 'A1')!;
-    const model = a1.createModel() as Sequential;
+    const model = lenet().createModel() as Sequential;
     model.build(device).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
     const profile = await profileStep(model, loader, { batchSize: BATCH, seconds: 0.01, ceilings });
     model.dispose();
@@ -39,7 +38,7 @@ describeOnDevice('the profile of a training step', (device) => {
   }
 
   test('LeNet-5: every dispatch moves bytes, the hot ones have the FLOP of the formulas, the rows add up', async () => {
-    const { step, dispatches, kernels } = await lenet();
+    const { step, dispatches, kernels } = await profiled();
     expect(dispatches.filter(({ bytes }) => !(bytes > 0))).toEqual([]);
     expect(dispatches.filter(({ shapes, ms }) => shapes === '' || !(ms >= 0))).toEqual([]);
 
@@ -71,7 +70,7 @@ describeOnDevice('the profile of a training step', (device) => {
   });
 
   test('bytes are what a kernel reads and writes, an array updated in place counting twice', async () => {
-    const { dispatches } = await lenet();
+    const { dispatches } = await profiled();
     const of = (name: string) => dispatches.find(({ kernel }) => kernel.startsWith(name))!;
     const weights = Number(/^\[(\d+)\]/.exec(of('adam').shapes)![1]);
     expect(weights).toBeGreaterThan(62_006);

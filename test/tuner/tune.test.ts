@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { experiments } from '../../experiments/index.ts';
+import { lenet } from '../../experiments/lenet.ts';
 import { ArgumentError, FileError } from '../../src/errors.ts';
 import { loadTuning, openDevice, problemsOf, type Sequential, tune } from '../../src/node.ts';
 import type { Problem } from '../../src/tuner/bench.ts';
@@ -261,7 +261,7 @@ describeOnDevice('on an adapter', () => {
 
   test('what an experiment needs is found by recording its step, which leaves the device as it was', async () => {
     using device = await openDevice();
-    const model = experiments.find(({ id }) => id === 'A1')!.createModel() as Sequential;
+    const model = lenet().createModel() as Sequential;
     model.build(device).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
     const before = device.counters.bytesAllocated;
     const problems = problemsOf(model, 4);

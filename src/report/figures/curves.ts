@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { unique } from '../arrays.ts';
-import { meanAndSd } from '../run-record.ts';
+import { meanAndSd } from '../statistics.ts';
 import { seriesColour } from '../theme.ts';
 import { type Canvas, canvasWidth, plotSpec } from './canvas.ts';
 import type { FigureOf } from './schema.ts';

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import type { ImageSet } from '../data/types.ts';
+import type { Model } from '../nn/model.ts';
+import type { TrainSpec } from './experiment.ts';
+
+// What decides a result, as text that can be hashed: two computations of one hash give the same bits on one adapter.
+
+export const hashOf = (value: unknown): string => createHash('sha256').update(stable(value)).digest('hex').slice(0, 16);
+
+/** Of every image and label of a set. Kept by the set: it is asked for by every training. */
+export function fingerprintOf(set: ImageSet): string {
+  const known = fingerprints.get(set);
+  if (known !== undefined) return known;
+  const { images, labels, size, shape, classes } = set;
+  const hash = createHash('sha256').update(JSON.stringify({ size, shape, classes })).update(labels).update(images);
+  const fingerprint = hash.digest('hex').slice(0, 16);
+  fingerprints.set(set, fingerprint);
+  return fingerprint;
+}
+const fingerprints = new WeakMap<ImageSet, string>();
+
+/** JSON with the keys in order; functions by their text, typed arrays by their numbers. */
+function stable(value: unknown): string {
+  return JSON.stringify(value, (_key, one: unknown) => {
+    if (typeof one === 'function') return String(one);
+    if (typeof one === 'number' && !Number.isFinite(one)) return String(one);
+    if (ArrayBuffer.isView(one)) return Array.from(one as unknown as ArrayLike<number>);
+    if (one === null || typeof one !== 'object' || Array.isArray(one)) return one;
+    return Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+/** Steps at which schedules are looked at: a function's text does not hold the numbers it was made with. */
+const STEPS = [1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000];
+
+/** Optimiser, loss, metrics and layers of a network, as data. */
+export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile']>): unknown {
+  const { optimizer, loss, metrics } = compiled;
+  return {
+    // A function in a layer is told by its text.
+    layers: model.plannedLayers.map(({ layer, name }) => ({ name, kind: layer.kind, config: configOf(layer) })),
+    uses: model.uses,
+    inputShape: model.inputShape,
+    optimizer:
+      typeof optimizer === 'string'
+        ? optimizer
+        : { ...optimizer, rates: STEPS.map((step) => optimizer.ratesAt?.(step)) },
+    loss: typeof loss === 'object' ? { kind: loss.constructor.name, ...loss, call: loss.call } : loss,
+    metrics,
+  };
+}
+
+function configOf(layer: { getConfig?(): unknown }): unknown {
+  try {
+    return layer.getConfig?.();
+  } catch {
+    // It holds a function that no file can hold; its own fields have it.
+    return { ...layer };
+  }
+}

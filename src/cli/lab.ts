@@ -1,0 +1,232 @@
+import { z } from 'zod';
+import type { ImageLoader } from '../data/loader.ts';
+import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
+import { AbortedError, ArgumentError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { Callback } from '../nn/callbacks.ts';
+import { seedsText } from '../report/format.ts';
+import type { RowRecord, RunRecord, TrainingEntry } from '../report/run-record.ts';
+import { type Training, training } from '../report/training.ts';
+import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
+import type { Lab, Scale, Settings, TrainSpec } from './experiment.ts';
+import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
+import { modelLayers } from './model-layers.ts';
+import { PartStore } from './part-store.ts';
+import { trainModels } from './training.ts';
+
+/** What the rows of a run share. */
+export interface Bench {
+  engine: Engine;
+  device: EngineDevice;
+  folder: string;
+  datasets: ReadonlyMap<DatasetName, Dataset>;
+  record: RunRecord;
+  signal: AbortSignal;
+  progress: Callback;
+  /** Tells people something. */
+  say(text: string): void;
+  /** Brings `run.json` up to date. */
+  save(): void;
+}
+
+/** What a row has to itself. */
+export interface RowPlace {
+  row: RowRecord;
+  scale: Scale;
+  settings: Settings;
+  seed: number;
+  datasets: readonly DatasetName[];
+}
+
+const since = (start: number) => (performance.now() - start) / 1000;
+
+/** The rooms of a run: its rows get a lab each, and share images on the device and finished parts. */
+export class Labs {
+  private readonly store: PartStore;
+  private readonly loaders = new Map<string, EngineLoader>();
+  private readonly identities = new WeakMap<object, string>();
+  private readonly cut = new Map<string, ImageSet>();
+
+  constructor(private readonly bench: Bench) {
+    this.store = new PartStore(bench.folder);
+  }
+
+  dispose(): void {
+    for (const loader of this.loaders.values()) loader.dispose();
+    this.loaders.clear();
+  }
+
+  /** What a row is given to work with. */
+  lab(place: RowPlace): Lab {
+    const { bench } = this;
+    const images = (name: DatasetName) => this.images(place, name);
+    const loader: Lab['loader'] = (set, options = {}) => this.loader(set, options) as unknown as ImageLoader;
+    return {
+      scale: place.scale,
+      settings: place.settings,
+      seed: place.seed,
+      device: bench.device as unknown as Device,
+      signal: bench.signal,
+      images,
+      loaders: (name) => {
+        const { train, test } = images(name);
+        return { train: loader(train), test: loader(test) };
+      },
+      loader,
+      train: (name, spec) => this.train(place, name, spec),
+      part: (name, compute, options = {}) => this.part(place, name, compute, options.depends),
+      note: (text) => {
+        if (!place.row.reduced.includes(text)) place.row.reduced.push(text);
+      },
+    };
+  }
+
+  private images({ settings, datasets, row }: RowPlace, name: DatasetName): { train: ImageSet; test: ImageSet } {
+    const found = datasets.includes(name) ? this.bench.datasets.get(name) : undefined;
+    if (!found) throw new ArgumentError(`${row.id}: ${name} is none of its data sets, ${datasets.join(', ')}`);
+    const first = (part: 'train' | 'test', limit: number | undefined) => {
+      const set = found[part];
+      if (limit === undefined || limit >= set.size) return set;
+      const key = `${name} ${part} ${limit}`;
+      const known = this.cut.get(key) ?? firstImages(set, limit);
+      this.cut.set(key, known);
+      return known;
+    };
+    return { train: first('train', settings.limit), test: first('test', settings.testLimit) };
+  }
+
+  private loader(set: ImageSet, options: object): EngineLoader {
+    const identity = hashOf([fingerprintOf(set), options]);
+    const known = this.loaders.get(identity);
+    if (known) return known;
+    const { engine, device } = this.bench;
+    const loader = engine.createLoader(device, set, options);
+    this.loaders.set(identity, loader);
+    this.identities.set(loader, identity);
+    return loader;
+  }
+
+  /** What data is, for the key of a training. @throws ArgumentError for data nobody can name */
+  private identity(name: string, data: unknown, dataId: string | undefined): string | null {
+    if (data === undefined) return null;
+    const known = typeof data === 'object' && data !== null ? this.identities.get(data) : undefined;
+    if (known === undefined && dataId === undefined) {
+      throw new ArgumentError(
+        `training ${name}: its data comes from elsewhere than lab.loader; say what it is, with dataId, so that a run can go on`,
+      );
+    }
+    return known ?? `${dataId}`;
+  }
+
+  private async train<M>(place: RowPlace, name: string, spec: TrainSpec<M>): Promise<Training<M>> {
+    const { bench } = this;
+    const { settings } = place;
+    const { epochs = settings.epochs, batchSize = settings.batchSize, replicas = settings.replicas } = spec;
+    const seed = spec.seed ?? place.seed;
+    const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
+    const model = spec.createModel();
+    const compiled = spec.compile();
+    const { optimizer, loss } = compiled;
+    const hash = hashOf({
+      ...{ epochs, batchSize, seeds, shuffle: spec.shuffle ?? true, split: spec.validationSplit },
+      data: this.identity(name, spec.data, spec.dataId),
+      validation: this.identity(name, spec.validationData, spec.dataId),
+      test: this.identity(name, spec.testData, spec.dataId),
+      network: networkKey(model, compiled),
+      callbacks: spec.callbacks,
+      measure: spec.measure,
+    });
+    const entry: TrainingEntry = {
+      ...{ name, row: place.row.id, status: 'running', kept: false },
+      ...{ seeds, epochs, batchSize, histories: [], evaluations: [] },
+      optimizer: typeof optimizer === 'string' ? optimizer : optimizer.name,
+      loss: typeof loss === 'string' ? loss : typeof loss === 'function' ? loss.name || 'custom' : loss.name,
+      model: {
+        title: model.title,
+        inputShape: [...model.inputShape],
+        layers: modelLayers(model),
+        summary: model.summary(),
+        parameters: model.countParams(),
+      },
+      timings: { buildSeconds: 0, fitSeconds: 0, evaluateSeconds: 0 },
+    };
+    const who = replicas === 1 ? `seed ${seed}` : `${replicas} models, seeds ${seedsText(seeds)}`;
+    return this.once(place, name, hash, training as unknown as z.ZodType<Training<M>>, {
+      kept: (value) => {
+        if (!bench.record.trainings.some((one) => one.name === name)) {
+          const { measured: _, ...rest } = value as Training;
+          bench.record.trainings.push({ ...rest, row: place.row.id, status: 'finished', kept: true });
+        }
+      },
+      compute: async () => {
+        bench.say(`\n${place.row.id}: training ${name}, ${who}\n\n${entry.model.summary}\n`);
+        bench.record.trainings.push(entry);
+        try {
+          const measured = await trainModels(entry, spec, {
+            device: bench.device as unknown as Device,
+            folder: bench.folder,
+            signal: bench.signal,
+            progress: bench.progress,
+            onChange: bench.save,
+          });
+          entry.status = 'finished';
+          const { row: _, status: __, kept: ___, ...rest } = entry;
+          return { ...rest, measured };
+        } catch (error) {
+          entry.status = error instanceof AbortedError ? 'interrupted' : 'failed';
+          throw error;
+        }
+      },
+    });
+  }
+
+  private part<T>(place: RowPlace, name: string, compute: () => Promise<T>, depends: unknown): Promise<T> {
+    const { settings, seed, datasets } = place;
+    const images = datasets.map((one) => Object.values(this.images(place, one)).map(fingerprintOf));
+    // Batch sizes and the like are part of the settings.
+    const hash = hashOf({ settings, seed, images, compute, depends });
+    return this.once(place, name, hash, z.unknown() as z.ZodType<T>, {
+      kept: () => {},
+      compute: async () => {
+        this.bench.say(`\n${place.row.id}: ${name}`);
+        return compute();
+      },
+    });
+  }
+
+  /** Takes over what was kept, or computes it and keeps it. */
+  private async once<T>(
+    { row }: RowPlace,
+    name: string,
+    hash: string,
+    schema: z.ZodType<T>,
+    how: { kept(value: T): void; compute(): Promise<T> },
+  ): Promise<T> {
+    const { bench, store } = this;
+    store.check(name, hash);
+    const kept = store.read(name, hash, schema);
+    if (kept) {
+      bench.say(`${row.id}: ${name} is done already`);
+      row.seconds += kept.seconds;
+      how.kept(kept.value);
+      bench.save();
+      return kept.value;
+    }
+    if (bench.signal.aborted) throw new AbortedError(`${name}: stopped on request`);
+    if (store.hasOther(name, hash)) bench.say(`${row.id}: what was kept as ${name} is of other settings or code`);
+    const begun = performance.now();
+    // As it will be read back, so that a run that goes on has the same.
+    const value = JSON.parse(JSON.stringify((await how.compute()) ?? null)) as T;
+    const seconds = since(begun);
+    store.write(name, hash, { value, seconds });
+    row.seconds += seconds;
+    bench.save();
+    return value;
+  }
+}
+
+/** The first images as they lie, without a copy. */
+function firstImages(set: ImageSet, count: number): ImageSet {
+  const bytes = set.shape[0] * set.shape[1] * set.shape[2];
+  return { ...set, images: set.images.subarray(0, count * bytes), labels: set.labels.subarray(0, count), size: count };
+}

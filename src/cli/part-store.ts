@@ -1,0 +1,104 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { writeAllAtomically } from '../report/run-folder.ts';
+
+const partFile = z.object({
+  kind: z.literal('tilegrad-part'),
+  schemaVersion: z.literal(1),
+  name: z.string(),
+  hash: z.string(),
+  /** What it took. */
+  seconds: z.number(),
+  value: z.unknown(),
+});
+
+export interface Part<T> {
+  value: T;
+  seconds: number;
+}
+
+/**
+ * Finished parts of a run, a file each in `parts/`: a training, or another computation. A file is named after the part and the
+ * hash of what decides its result, so that what was computed under other settings is never taken for it.
+ */
+export class PartStore {
+  private readonly folder: string;
+  private readonly asked = new Map<string, string>();
+
+  constructor(runFolder: string) {
+    this.folder = join(runFolder, 'parts');
+  }
+
+  /** @throws ArgumentError for a name that cannot be one of a file, or was used for another computation */
+  check(name: string, hash: string): void {
+    if (!/^[a-z0-9][a-z0-9.-]{0,60}$/.test(name)) {
+      throw new ArgumentError(`"${name}" cannot name a part: use small letters, digits, hyphens and dots`);
+    }
+    const earlier = this.asked.get(name);
+    if (earlier !== undefined && earlier !== hash) {
+      throw new ArgumentError(
+        `two different computations of this run are called ${name}: give each a name of its own, or make them the same`,
+      );
+    }
+    this.asked.set(name, hash);
+  }
+
+  private path(name: string, hash: string): string {
+    return join(this.folder, `${name}-${hash}.json`);
+  }
+
+  /** Whether there is a part of that name, but of another hash. */
+  hasOther(name: string, hash: string): boolean {
+    if (!existsSync(this.folder)) return false;
+    const other = new RegExp(`^${name.replaceAll('.', '\\.')}-[0-9a-f]{16}\\.json$`);
+    return readdirSync(this.folder).some((file) => other.test(file) && file !== `${name}-${hash}.json`);
+  }
+
+  /**
+   * What was kept; null where there is nothing.
+   * @throws DataError for a file that is cut short, of another version or not what its name says; FileError
+   */
+  read<T>(name: string, hash: string, schema: z.ZodType<T>): Part<T> | null {
+    const path = this.path(name, hash);
+    if (!existsSync(path)) return null;
+    const advice = `Delete it, and the run does this part again.`;
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (cause) {
+      throw new FileError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+    }
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch (cause) {
+      throw new DataError(`${path} is not JSON, or cut short: ${(cause as Error).message}. ${advice}`, { cause });
+    }
+    const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion;
+    if (typeof version === 'number' && version !== 1) {
+      throw new DataError(
+        `${path} is a part of version ${version}; this tilegrad reads version 1. Use the tilegrad that wrote it. ${advice}`,
+      );
+    }
+    const whole = partFile.safeParse(json);
+    if (!whole.success || whole.data.name !== name || whole.data.hash !== hash) {
+      throw new DataError(`${path} does not hold the part ${name} (${hash}). ${advice}`);
+    }
+    const value = schema.safeParse(whole.data.value);
+    if (!value.success) {
+      const { path: where, message } = value.error.issues[0]!;
+      throw new DataError(
+        `${path} does not hold what a part of its kind does: ${where.join('.')}: ${message}. ${advice}`,
+      );
+    }
+    return { value: value.data, seconds: whole.data.seconds };
+  }
+
+  /** Keeps a part: whole or not at all. @throws FileError */
+  write(name: string, hash: string, { value, seconds }: Part<unknown>): void {
+    const file = { kind: 'tilegrad-part', schemaVersion: 1, name, hash, seconds, value };
+    writeAllAtomically(this.folder, [[`${name}-${hash}.json`, `${JSON.stringify(file)}\n`]]);
+  }
+}

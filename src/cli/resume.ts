@@ -1,0 +1,80 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataError, UsageError } from '../errors.ts';
+import { adapterText } from '../report/format.ts';
+import { readRunRecord } from '../report/report-files.ts';
+import type { RunRecord, RunRequest } from '../report/run-record.ts';
+import type { RunOptions } from './options.ts';
+import { repeatCommand } from './settings.ts';
+
+/** A run to go on with. */
+export interface Resumed {
+  folder: string;
+  record: RunRecord;
+}
+
+/**
+ * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished.
+ * @throws UsageError when there is none, or it is of another experiment; DataError for a record that cannot be read
+ */
+export function findRun(id: string, resume: string | true, out: string): Resumed {
+  if (resume !== true) {
+    const record = readRunRecord(resume);
+    if (record.id !== id) {
+      throw new UsageError(
+        `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`npx tilegrad run ${record.id} --resume ${resume}\`.`,
+      );
+    }
+    return { folder: resume, record };
+  }
+  const folders = existsSync(out) && statSync(out).isDirectory() ? readdirSync(out).sort().reverse() : [];
+  for (const name of folders) {
+    const folder = join(out, name);
+    if (!new RegExp(`-${id}(-\\d+)?$`).test(name) || !existsSync(join(folder, 'run.json'))) continue;
+    const record = readRunRecord(folder);
+    if (record.id === id && record.status !== 'finished') return { folder, record };
+  }
+  throw new UsageError(
+    `--resume: there is no unfinished run of ${id} in ${out}. Name its folder, or start one with \`npx tilegrad run ${id}\`.`,
+  );
+}
+
+const names: [keyof RunRequest & keyof RunOptions, string][] = [
+  ['scale', '--scale'],
+  ['seed', '--seed'],
+  ['epochs', '--epochs'],
+  ['batchSize', '--batch'],
+  ['learningRate', '--lr'],
+  ['replicas', '--runs'],
+  ['limit', '--limit'],
+];
+
+/** @throws UsageError for an option that says something else than the run was begun with */
+export function checkOptions({ folder, record }: Resumed, options: RunOptions): void {
+  for (const [key, name] of names) {
+    if (options[key] === undefined || options[key] === record.request[key]) continue;
+    throw new UsageError(
+      `--resume ${folder}: that run was begun ${record.request[key] === undefined ? `without ${name}` : `with ${name} ${record.request[key]}`}, ` +
+        `but ${name} ${options[key]} was given. Leave the option out, or start a new run without --resume (begun by: ${repeatCommand(record.request)})`,
+    );
+  }
+}
+
+/** @throws DataError when the images, the adapter or tilegrad are not those the run was begun with: its figures would be of two kinds */
+export function checkSame({ folder, record }: Resumed, now: Pick<RunRecord, 'data' | 'adapter' | 'versions'>): void {
+  const refuse = (what: string) => {
+    throw new DataError(`--resume ${folder}: ${what}. Go on with what it was begun with, or start a new run.`);
+  };
+  for (const [name, { fingerprint, description }] of Object.entries(now.data)) {
+    const then = record.data[name];
+    if (then && then.fingerprint !== fingerprint) {
+      refuse(`that run was begun with other images of ${name} (${then.description}) than these (${description})`);
+    }
+  }
+  if (adapterText(record.adapter) !== adapterText(now.adapter)) {
+    refuse(`that run was begun on ${adapterText(record.adapter)}, and this is ${adapterText(now.adapter)}`);
+  }
+  if (record.versions.tilegrad !== now.versions.tilegrad) {
+    refuse(`that run was begun with tilegrad ${record.versions.tilegrad}, and this is ${now.versions.tilegrad}`);
+  }
+}

@@ -1,0 +1,105 @@
+import type { Dataset } from '../data/types.ts';
+import { UsageError } from '../errors.ts';
+import { count } from '../report/format.ts';
+import type { RunRequest } from '../report/run-record.ts';
+import { settingName } from '../report/run-report.ts';
+import type { Experiment, Reduced, Scale, Settings } from './experiment.ts';
+import { largestSeed, type RunOptions } from './options.ts';
+
+/** What asks for the same again, scale included. */
+export function requestOf(id: string, options: RunOptions, scale: Scale): RunRequest {
+  const { seed = 1, epochs, batchSize, learningRate, replicas, limit, data } = options;
+  return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, data });
+}
+
+/** With the whole data a run is as published; the sample that comes with the repository is for a quick look. */
+export const defaultScale = (datasets: Iterable<Dataset>): Scale =>
+  [...datasets].some(({ source }) => source.kind === 'sample') ? 'short' : 'full';
+
+/** A row's settings at a scale, with those of the command line over them. @throws UsageError */
+export function settingsFor(experiment: Experiment, request: RunRequest): Settings {
+  const { id, scales } = experiment;
+  const { epochs, batchSize, learningRate, replicas, limit, seed } = request;
+  const { cut: _, ...reduced }: Reduced<Settings> = request.scale === 'full' ? {} : (scales[request.scale] ?? {});
+  const own: Settings = { ...scales.full, ...reduced };
+  if (learningRate !== undefined && own.learningRate === undefined) {
+    throw new UsageError(`--lr: the learning rates of ${id} are part of what it is about; leave the option out`);
+  }
+  const settings: Settings = { ...own, ...withoutUndefined({ epochs, batchSize, learningRate, replicas, limit }) };
+  if (seed + settings.replicas - 1 > largestSeed) {
+    throw new UsageError(
+      `--seed ${seed} with --runs ${settings.replicas} goes past the largest seed, ${largestSeed}; use a smaller seed`,
+    );
+  }
+  return settings;
+}
+
+/** @throws UsageError for a batch larger than the data */
+export function checkBatch(experiment: Experiment, settings: Settings, datasets: readonly Dataset[]): void {
+  for (const { train, source } of datasets) {
+    const size = Math.min(train.size, settings.limit ?? train.size);
+    if (settings.batchSize > size) {
+      throw new UsageError(
+        `${experiment.id}: a batch of ${settings.batchSize} is larger than the data: ${size} training images ` +
+          `(${source.description}). Use a smaller --batch${settings.limit ? ' or a larger --limit' : ''}.`,
+      );
+    }
+  }
+}
+
+/** Every reason why a row's figures cannot be held against the published ones; empty when it is like for like. */
+export function reducedNotes(
+  experiment: Experiment,
+  request: RunRequest,
+  settings: Settings,
+  datasets: readonly Dataset[],
+): string[] {
+  const { full } = experiment.scales;
+  const sampled = datasets.filter(({ source }) => source.kind === 'sample').map(({ name }) => name);
+  const notes = sampled.map(
+    (name) => `trained on the bundled sample, not the full data set: run \`npx tilegrad data fetch ${name}\``,
+  );
+  const cut = (part: 'train' | 'test', limit: number | undefined) => {
+    if (limit === undefined || datasets.every((set) => limit >= set[part].size)) return;
+    notes.push(`the first ${count(limit)} ${part === 'train' ? 'training' : 'test'} images only`);
+  };
+  cut('train', settings.limit);
+  cut('test', settings.testLimit);
+  for (const key of ['epochs', 'batchSize', 'replicas', 'learningRate'] as const) {
+    if (settings[key] !== full[key]) notes.push(`${settingName(key)} ${settings[key]} instead of ${full[key]}`);
+  }
+  return [...notes, ...(request.scale === 'full' ? [] : (experiment.scales[request.scale]?.cut ?? []))];
+}
+
+/** The command that does the same again. */
+export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): string {
+  const names = {
+    epochs: '--epochs',
+    batchSize: '--batch',
+    learningRate: '--lr',
+    replicas: '--runs',
+    limit: '--limit',
+  };
+  const words = [
+    ...['npx', 'tilegrad', 'run', id],
+    ...(data === undefined ? [] : ['--data', quoted(data)]),
+    ...['--scale', scale, '--seed', seed],
+    ...Object.entries(names).flatMap(([key, name]) => {
+      const value = rest[key as keyof typeof rest];
+      return value === undefined ? [] : [name, value];
+    }),
+  ];
+  return words.join(' ');
+}
+
+/** A word as a shell takes it. */
+const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+/** An option that was not given must not stand in the way of the setting below it. */
+function withoutUndefined<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

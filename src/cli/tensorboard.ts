@@ -1,0 +1,39 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Callback, TrainInfo } from '../nn/callbacks.ts';
+import type { Model } from '../nn/model.ts';
+import type { TrainingEntry } from '../report/run-record.ts';
+
+/**
+ * Curves and histograms of the weights for `tensorboard --logdir RUN/logs`, a folder a model, as if each were trained alone.
+ * Those of an attempt that was cut short go.
+ */
+export async function tensorBoards(runFolder: string, { name, seeds }: TrainingEntry): Promise<Callback[]> {
+  const { TensorBoard } = await import('../io/tensorboard.ts');
+  const folder = (seed: number) => join(runFolder, 'logs', seeds.length > 1 ? `${name}-seed-${seed}` : name);
+  return seeds.map((seed, r): Callback => {
+    const logDir = folder(seed);
+    rmSync(logDir, { recursive: true, force: true });
+    const board = new TensorBoard({ logDir, histogramFreq: 1 });
+    return {
+      onTrainBegin: (info: TrainInfo) => board.onTrainBegin({ model: oneOf(info.model, r) }),
+      onEpochEnd: (_, replicas) => board.onEpochEnd(replicas[r]!),
+    };
+  });
+}
+
+/** A model whose weights show those of one replica. */
+function oneOf(model: Model, replica: number): Model {
+  if (model.replicas === 1) return model;
+  const weights = model.weights.map((weight) => ({
+    name: weight.name,
+    tensor: {
+      async data() {
+        const all = (await weight.tensor.data()) as Float32Array;
+        const size = all.length / model.replicas;
+        return all.slice(replica * size, (replica + 1) * size);
+      },
+    },
+  }));
+  return Object.create(model, { weights: { value: weights } }) as Model;
+}

@@ -1,0 +1,117 @@
+import { AbortedError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { Callback } from '../nn/callbacks.ts';
+import type { Model } from '../nn/model.ts';
+import type { TrainingEntry } from '../report/run-record.ts';
+import type { TrainedReplica, TrainSpec } from './experiment.ts';
+import { tensorBoards } from './tensorboard.ts';
+
+/** Where a training happens. */
+export interface TrainingPlace {
+  device: Device;
+  /** The run's folder. */
+  folder: string;
+  signal: AbortSignal;
+  progress: Callback;
+  /** Called when there is more in the entry. */
+  onChange(): void;
+}
+
+const since = (start: number) => (performance.now() - start) / 1000;
+/** As JSON holds it: what is not finite becomes null. */
+const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value ?? null)) as T;
+
+/**
+ * Trains the models of an entry, all at once; its histories and figures grow as it goes.
+ * @returns what `measure` took of each. @throws AbortedError after Ctrl-C, with the entry as far as it got
+ */
+export async function trainModels<M>(entry: TrainingEntry, spec: TrainSpec<M>, place: TrainingPlace): Promise<M[]> {
+  const { seeds, timings } = entry;
+  const { signal } = place;
+  const begun = performance.now();
+  const model = spec.createModel();
+  try {
+    model.build(place.device, { seed: seeds[0]!, replicas: seeds.length });
+    model.compile(spec.compile());
+    timings.buildSeconds = since(begun);
+    await fit(model, entry, spec, place);
+    const test = spec.testData ?? spec.validationData;
+    if (test !== undefined) {
+      const evaluateBegun = performance.now();
+      const batchSize = Math.min(entry.batchSize, samplesOf(test));
+      const figures = await model.evaluateReplicas(test, { batchSize, signal });
+      entry.evaluations = plain(figures.map((one) => ({ ...one }))) as typeof entry.evaluations;
+      timings.evaluateSeconds = since(evaluateBegun);
+      place.onChange();
+    }
+    const measured: M[] = [];
+    if (spec.measure) {
+      for (const replica of replicasOf(model, seeds, signal)) measured.push(plain(await spec.measure(replica)));
+    }
+    return measured;
+  } finally {
+    model.dispose();
+  }
+}
+
+async function fit<M>(
+  model: Model,
+  entry: TrainingEntry,
+  spec: TrainSpec<M>,
+  { folder, signal, progress, onChange }: TrainingPlace,
+): Promise<void> {
+  const { seeds, epochs, batchSize, timings } = entry;
+  const begun = performance.now();
+  entry.histories = seeds.map(() => []);
+  const note: Callback = {
+    onEpochEnd(_, replicas) {
+      for (const [r, logs] of replicas.entries()) {
+        entry.histories[r]!.push(plain({ ...logs }) as TrainingEntry['histories'][number][number]);
+      }
+      timings.fitSeconds = since(begun);
+      onChange();
+    },
+  };
+  const { validationData, validationSplit, shuffle = true } = spec;
+  const history = await model.fit(spec.data, {
+    ...{ epochs, batchSize, seed: seeds[0]!, shuffle, signal },
+    ...(validationData === undefined ? {} : { validationData }),
+    ...(validationSplit === undefined ? {} : { validationSplit }),
+    callbacks: [
+      progress,
+      note,
+      ...(spec.callbacks?.() ?? []),
+      ...(spec.tensorBoard ? await tensorBoards(folder, entry) : []),
+    ],
+  });
+  timings.fitSeconds = history.seconds;
+  if (history.interrupted) throw new AbortedError('training: stopped on request');
+}
+
+/** Samples of a loader; what has none is a stream. */
+const samplesOf = (data: unknown): number => (data as { size?: number }).size ?? Number.POSITIVE_INFINITY;
+
+/** The models of a training one by one. */
+function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal): TrainedReplica[] {
+  const own = (all: Float32Array, index: number) => {
+    const size = all.length / seeds.length;
+    return all.slice(index * size, (index + 1) * size);
+  };
+  // The outputs of all come together: they are computed when the first is asked for.
+  const outputs = new Map<unknown, Promise<Float32Array>>();
+  return seeds.map((seed, index) => ({
+    model,
+    index,
+    seed,
+    weights: async (i) => own((await model.weights[i]!.tensor.data()) as Float32Array, index),
+    async predict(data) {
+      const known = outputs.get(data) ?? model.predict(data, { signal });
+      outputs.set(data, known);
+      return own(await known, index);
+    },
+    async confusion(data) {
+      const { confusionMatrix } = await import('../nn/evaluate.ts');
+      return (await confusionMatrix(model, data, { replica: index, signal })).counts.map((row) => [...row]);
+    },
+  }));
+}

@@ -1,0 +1,194 @@
+import { unique } from './arrays.ts';
+import { comparisonText } from './comparison.ts';
+import type { BlockInput, Cell, ComparisonInput, Section } from './content.ts';
+import { imageFromWeights, weightLimit } from './figures/images.ts';
+import type { Figure, FigureOf } from './figures/schema.ts';
+import { count, seedsText } from './format.ts';
+import { meanAndSd } from './statistics.ts';
+import type { Training } from './training.ts';
+
+// What an experiment's report is built of: functions that turn figures into blocks.
+
+export const section = (title: string, ...blocks: readonly (BlockInput | readonly BlockInput[])[]): Section => ({
+  title,
+  blocks: blocks.flat(),
+});
+
+export const paragraph = (text: string): BlockInput => ({ type: 'text', text });
+
+export const preformatted = (text: string): BlockInput => ({ type: 'preformatted', text });
+
+/** A smaller heading within a section. */
+export const heading = (text: string): BlockInput => ({ type: 'heading', text });
+
+/**
+ * A published figure beside the mean of ours over several models, with its standard deviation.
+ * @param published a number, or words such as `0.01 to 0.04`, or null
+ * @param ours a figure of each model
+ */
+export function measuredRow(
+  label: string,
+  published: number | string | null,
+  ours: readonly number[],
+  options: Pick<ComparisonInput, 'unit' | 'why'> = {},
+): ComparisonInput {
+  return { label, published, ours: meanAndSd(ours).mean, sd: meanAndSd(ours).sd, runs: ours.length, ...options };
+}
+
+/** Published figures and ours. The reason of a row is told where it is off, and nowhere else. */
+export function compare(rows: readonly ComparisonInput[], caption = ''): BlockInput {
+  const told = rows.map(({ why, ...row }) => {
+    const { isOff } = comparisonText(row);
+    return isOff && why !== undefined ? { ...row, why } : row;
+  });
+  return { type: 'comparison', caption, rows: told };
+}
+
+export const table = (head: string[], rows: Cell[][], caption = ''): BlockInput => ({
+  type: 'table',
+  caption,
+  head,
+  rows,
+});
+
+const figureBlock = (figure: Figure, caption?: string): BlockInput => ({ type: 'figure', figure, caption });
+
+type Without<T extends Figure['type']> = Omit<Extract<Figure, { type: T }>, 'type'>;
+
+export const curves = (figure: Without<'curves'>, caption?: string): BlockInput =>
+  figureBlock({ type: 'curves', ...figure }, caption);
+
+export const bars = (figure: Without<'bars'>, caption?: string): BlockInput =>
+  figureBlock({ type: 'bars', ...figure }, caption);
+
+/** `counts[row][column]`: rows are true classes, unless the figure says otherwise. */
+export const confusionBlock = (figure: Without<'confusion'>, caption?: string): BlockInput =>
+  figureBlock({ type: 'confusion', ...figure }, caption);
+
+/** Pictures side by side: `imageFromBytes`, `imageFromFloats` and `imageFromWeights` make them. */
+export const imageGrid = (figure: Without<'images'>, caption?: string): BlockInput =>
+  figureBlock({ type: 'images', ...figure }, caption);
+
+/** Weights as pictures in one scale of colours: blue below 0, white at 0, red above. `values` are [height, width]. */
+export function weightImages(
+  units: readonly { values: ArrayLike<number>; caption?: string }[],
+  figure: Omit<Without<'images'>, 'images' | 'limit'> & { width: number; height: number },
+  caption?: string,
+): BlockInput {
+  const { width, height, ...heading } = figure;
+  const limit = Math.max(...units.map(({ values }) => weightLimit(Array.from(values))));
+  const images = units.map(({ values, caption: name }) =>
+    imageFromWeights(values, { width, height, ...(name === undefined ? {} : { caption: name }) }, limit),
+  );
+  return imageGrid({ ...heading, limit, images }, caption);
+}
+
+/** What a curve is called, and which figures of training and test it shows. */
+const MEASURES: Record<string, { label: string; format?: string }> = {
+  accuracy: { label: 'accuracy', format: '.2f' },
+  loss: { label: 'loss', format: '.2f' },
+};
+
+export interface CurvesOptions {
+  /** Of the drawings; the figure's name goes behind it. */
+  title: string;
+  /** Before the names of the drawings, where a report has several such pairs: `l2-0.01` gives `l2-0-01-accuracy`. */
+  prefix?: string;
+  /** Which figures; default accuracy, where there is one, and loss. */
+  measures?: readonly string[];
+  /** `mean`: training and test in a colour each. `each`: every model in a colour of its own, with a legend. */
+  show?: 'mean' | 'each';
+  /** Published figures by measure, as dashed rules. */
+  published?: Record<string, { training?: number; test?: number }>;
+  /** What the validation data is called; default `test`. */
+  validation?: string;
+}
+
+/** Curves of all models of a training over its epochs, a drawing a measure; nothing before the first epoch. */
+export function trainingCurves(trained: Training, options: CurvesOptions): BlockInput[] {
+  const { histories, seeds, batchSize, optimizer } = trained;
+  const { title, prefix, show = 'mean', published = {}, validation = 'test' } = options;
+  const done = histories.some((epochs) => epochs.length > 0);
+  const named = options.measures ?? ['accuracy', 'loss'];
+  const measures = named.filter((name) => histories.some((epochs) => typeof epochs[0]?.[name] === 'number'));
+  if (!done) return [];
+  return measures.map((name) => {
+    const valName = `val${name[0]!.toUpperCase()}${name.slice(1)}`;
+    const { label, format } = MEASURES[name] ?? { label: name };
+    const hasValidation = histories.some((epochs) => epochs[0] && valName in epochs[0]);
+    const series = [['training', name] as const, ...(hasValidation ? [[validation, valName] as const] : [])];
+    const rules = Object.entries(published[name] ?? {}).map(([of, value]) => ({
+      series: of === 'test' ? validation : of,
+      value,
+    }));
+    return curves({
+      name: figureName(prefix, name),
+      title: `${title}: ${label}`,
+      subtitle: [`batch ${batchSize}, ${optimizer}, ${seeds.length === 1 ? 'seed' : 'seeds'} ${seedsText(seeds)}`],
+      x: { label: 'epoch' },
+      y: { label, format },
+      show,
+      lines: histories.flatMap((epochs, i) =>
+        series.map(([of, figure]) => ({
+          run: `seed ${seeds[i]}`,
+          series: of,
+          x: epochs.map(({ epoch }) => epoch),
+          y: epochs.map((logs) => logs[figure] ?? null),
+        })),
+      ),
+      ...(rules.length > 0 ? { published: rules } : {}),
+    });
+  });
+}
+
+/** Several trainings in one drawing: the mean over the models of each, a colour a training. */
+export function comparedCurves(
+  trainings: readonly { label: string; training: Training }[],
+  { title, name, measure, x = 'epoch' }: { title: string; name: string; measure: string; x?: string },
+): BlockInput {
+  return curves({
+    name: figureName(undefined, name),
+    title,
+    x: { label: x },
+    y: { label: measure.replace(/^val(.)/, (_, first: string) => `test ${first.toLowerCase()}`), format: '.2f' },
+    show: 'each',
+    lines: trainings.map(({ label, training: { histories } }) => {
+      const longest = histories.reduce((best, one) => (one.length > best.length ? one : best), []);
+      const spread = longest.map((_, i) =>
+        meanAndSd(histories.flatMap((epochs) => (typeof epochs[i]?.[measure] === 'number' ? epochs[i][measure] : []))),
+      );
+      return {
+        run: label,
+        series: measure,
+        x: longest.map(({ epoch }) => epoch),
+        y: spread.map(({ mean }) => mean),
+        ...(histories.length > 1 ? { sd: spread.map(({ sd }) => sd) } : {}),
+      };
+    }),
+  });
+}
+
+/** The drawing of a training's model and its summary. */
+export function modelBlocks({ model }: Pick<Training, 'model'>, options: { prefix?: string; title?: string } = {}) {
+  const { title, summary, inputShape, layers } = model;
+  const figure: FigureOf<'model'> = {
+    type: 'model',
+    name: figureName(options.prefix, 'model'),
+    title: options.title ?? title,
+    inputShape,
+    layers,
+  };
+  return [figureBlock(figure), preformatted(summary)];
+}
+
+/** Parameters of several models in words: `62,006`. */
+export const parametersText = (trainings: readonly Pick<Training, 'model'>[]): string =>
+  unique(trainings.map(({ model }) => count(model.parameters))).join(', ');
+
+/** Small letters, digits and hyphens: what files of figures are called. */
+export const figureName = (prefix: string | undefined, name: string): string =>
+  `${prefix ? `${prefix}-` : ''}${name}`
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 80);

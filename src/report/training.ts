@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { modelFigure } from './figures/schema.ts';
+
+/** A figure of training. JSON has no NaN or Infinity: a loss that diverged is `null`. */
+const figure = z.number().nullable();
+
+/** What `fit` says of an epoch. */
+const epochLogs = z.object({ epoch: z.number().int().positive() }).catchall(figure);
+
+/** What is kept of a training, and drawn in reports. Lists with an entry a model are in the order of `seeds`. */
+export const training = z.object({
+  name: z.string(),
+  seeds: z.array(z.number().int().nonnegative()).min(1),
+  epochs: z.number().int().positive(),
+  batchSize: z.number().int().positive(),
+  optimizer: z.string(),
+  loss: z.string(),
+  /** Of each model, the epochs it has done. */
+  histories: z.array(z.array(epochLogs)),
+  /** Figures on the test data after the last epoch, of each model that got there; empty where there is none. */
+  evaluations: z.array(z.record(z.string(), figure)),
+  /** What the row wanted of each model. */
+  measured: z.array(z.unknown()),
+  model: modelFigure
+    .pick({ inputShape: true, layers: true })
+    .extend({ title: z.string(), summary: z.string(), parameters: z.number().int() }),
+  /** Wall time of all models together. */
+  timings: z.object({ buildSeconds: z.number(), fitSeconds: z.number(), evaluateSeconds: z.number() }),
+});
+
+type Stored = z.infer<typeof training>;
+export type EpochFigures = Stored['histories'][number][number];
+
+/** A training with what the row measured of each model. */
+export interface Training<M = unknown> extends Omit<Stored, 'measured'> {
+  measured: M[];
+}
+
+/** A figure of the last epoch of each model: Keras's training accuracy is the mean over that epoch. */
+export const lastFigures = ({ histories }: Training, name = 'accuracy'): number[] =>
+  histories.map((epochs) => epochs.at(-1)?.[name] ?? Number.NaN);
+
+/** A figure on the test data of each model. */
+export const testFigures = ({ evaluations }: Training, name = 'accuracy'): number[] =>
+  evaluations.map((figures) => figures[name] ?? Number.NaN);
