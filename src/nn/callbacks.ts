@@ -1,4 +1,5 @@
 import type { Model } from './model.ts';
+import type { Metrics } from './objective.ts';
 import type { Optimizer } from './optimizers/index.ts';
 import type { SafePoint, Saved, TrainingState } from './training-state.ts';
 
@@ -19,6 +20,20 @@ export interface BatchLogs {
   secondsLeft: number;
   /** Metrics that `compile` named. */
   [metric: string]: number | undefined;
+}
+
+/** Figures in the midst of an epoch, exact: `onSteps` waits for the GPU. */
+export interface StepLogs {
+  /** Epoch under way, from 1. */
+  epoch: number;
+  /** Steps of the epoch that were done. */
+  step: number;
+  /** Samples (of each replica) that the figures cover: those of this epoch so far. */
+  samples: number;
+  /** Means over the samples, and over the replicas. */
+  logs: Metrics;
+  /** Means over the samples, of each replica. */
+  replicas: readonly Metrics[];
 }
 
 /** One finished epoch: what Keras prints at the end of its line. */
@@ -82,6 +97,10 @@ export interface Callback {
   /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
   onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;
+  /** Called, and waited for, after each so many steps of an epoch; `onSteps` needs it. */
+  readonly everySteps?: number;
+  /** Of several replicas `logs` has the means over them. The model may be evaluated and its weights read. */
+  onSteps?(logs: StepLogs): void | Promise<void>;
   /** Of several replicas `logs` has the means over them, and `replicas` what each did. */
   onEpochEnd?(logs: EpochLogs, replicas: readonly EpochLogs[]): void | Promise<void>;
   onTrainEnd?(history: History): void | Promise<void>;

@@ -7,7 +7,7 @@ import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
 import { type Metrics, meanOf, Objective } from './objective.ts';
 import { Throttle } from './throttle.ts';
-import { PreparedData, type TrainingData } from './training-data.ts';
+import { isSource, PreparedData, type TrainingData } from './training-data.ts';
 
 export type { Metrics } from './objective.ts';
 
@@ -80,13 +80,21 @@ async function measure<T>(
   run: (evaluator: Evaluator) => Promise<T>,
 ): Promise<T> {
   checkOptions(what, options);
-  model.parameters; // throws before `build`
+  const { parameters, training, kept } = model; // throws before `build` and `compile`
   const prepared = PreparedData.of(what, model, data);
   let evaluator: Evaluator | null = null;
   try {
     const batchSize = prepared.batchSize(options.batchSize);
-    evaluator = new Evaluator(what, model, prepared, { batchSize, confusion: options.confusion ?? false });
-    return await run(evaluator);
+    const { confusion = false } = options;
+    // Frozen weights have no penalty; arrays and streams are new data each time.
+    const key = [what, prepared.source, batchSize, confusion, parameters, training, parameters.frozen];
+    evaluator = kept.take(key, () => new Evaluator(what, model, prepared, { batchSize, confusion }));
+    const result = await run(evaluator);
+    if (isSource(data) && !parameters.values.disposed && training === model.training) {
+      kept.giveBack(key, evaluator);
+      evaluator = null;
+    }
+    return result;
   } finally {
     evaluator?.dispose();
     prepared.dispose();

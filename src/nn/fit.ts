@@ -83,6 +83,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       : null;
     const throttle = new Throttle(device);
     const progress = new ProgressReports(objective, callbacks);
+    const stepReports = StepReports.of(objective, callbacks);
     model.stopTraining = false;
 
     const monitored = [...objective.names, ...(evaluator?.objective.names ?? []).map(valName), 'learningRate'];
@@ -117,6 +118,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
         at.step++;
         const idle = await throttle.afterStep();
         if (idle) progress.afterStep({ epoch, epochs, samplesTotal: feed.samples, seconds: course.seconds.epoch });
+        await stepReports?.afterStep(at);
         if (course.watched) await course.safePoint('step');
       }
       await progress.settled();
@@ -200,6 +202,33 @@ interface Moment {
   samplesTotal: number | null;
   /** Since the epoch began. */
   seconds: number;
+}
+
+/** Calls `onSteps` of the callbacks that want it. */
+class StepReports {
+  /** Null where none does. @throws ArgumentError for one that does not say when */
+  static of(objective: Objective, callbacks: readonly Callback[]): StepReports | null {
+    const watchers = callbacks.filter((callback) => callback.onSteps);
+    for (const { everySteps } of watchers) {
+      if (Number.isInteger(everySteps) && everySteps! > 0) continue;
+      throw new ArgumentError(
+        `fit: a callback with onSteps needs everySteps, a positive integer, but it is ${show(everySteps)}`,
+      );
+    }
+    return watchers.length > 0 ? new StepReports(objective, watchers) : null;
+  }
+
+  private constructor(
+    private readonly objective: Objective,
+    private readonly watchers: readonly Callback[],
+  ) {}
+
+  async afterStep({ epoch, step }: { epoch: number; step: number }): Promise<void> {
+    const due = this.watchers.filter(({ everySteps }) => step % everySteps! === 0);
+    if (due.length === 0) return;
+    const { samples, figures, replicas } = await this.objective.read();
+    for (const callback of due) await callback.onSteps!({ epoch, step, samples, logs: figures, replicas });
+  }
 }
 
 /** Reads the totals now and then without anything waiting for it; errors surface with the epoch's own read. */

@@ -7,7 +7,7 @@ export type { MonitorOptions } from './callbacks/options.ts';
 export { ProgressLine } from './callbacks/progress-line.ts';
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './callbacks/reduce-lr-on-plateau.ts';
 export { TerminateOnNaN } from './callbacks/terminate-on-nan.ts';
-export type { BatchLogs, Callback, CallbackState, EpochLogs, History, TrainInfo } from './callbacks.ts';
+export type { BatchLogs, Callback, CallbackState, EpochLogs, History, StepLogs, TrainInfo } from './callbacks.ts';
 export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
 export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';

@@ -11,6 +11,7 @@ import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
+import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import { type CallContext, type CallOptions, type FinalActivation, Layer } from './layers/layer.ts';
 import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
@@ -68,6 +69,8 @@ export class Model extends Layer {
   private store: ParameterStore | null = null;
   private compiled: Compiled | null = null;
   private onBatch: OnBatch | null = null;
+  /** Recorded programs of `evaluate` and `predict`. */
+  readonly kept = new Kept();
 
   /** A callback that sets it ends `fit` after the step under way, as in Keras. */
   stopTraining = false;
@@ -229,8 +232,7 @@ export class Model extends Layer {
     const { device, seed, fresh } = parameters;
     const store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
     if (!fresh) store.copyFrom(parameters);
-    this.onBatch?.dispose();
-    this.onBatch = null;
+    this.forgetPrograms();
     parameters.dispose();
     this.store = store;
     return this;
@@ -248,8 +250,7 @@ export class Model extends Layer {
     const metrics = options.metrics ?? [];
     new MetricCounts(metrics, this.outputShape); // throws where they do not suit
     if (this.compiled?.optimizer !== optimizer) this.compiled?.optimizer.dispose();
-    this.onBatch?.dispose();
-    this.onBatch = null;
+    this.forgetPrograms();
     this.compiled = { optimizer, loss, input, metrics: [...metrics] };
     return this;
   }
@@ -336,6 +337,13 @@ export class Model extends Layer {
     return this.batches.test({ x, y });
   }
 
+  /** Recorded steps of single batches, and what `evaluate` and `predict` kept. */
+  private forgetPrograms(): void {
+    this.onBatch?.dispose();
+    this.onBatch = null;
+    this.kept.dispose();
+  }
+
   private get batches(): OnBatch {
     this.parameters; // throws before `build`
     this.training; // throws before `compile`
@@ -356,8 +364,7 @@ export class Model extends Layer {
 
   /** Weights and optimiser state are released; the model cannot be used again. */
   dispose(): void {
-    this.onBatch?.dispose();
-    this.onBatch = null;
+    this.forgetPrograms();
     this.store?.dispose();
     this.compiled?.optimizer.dispose();
   }

@@ -192,6 +192,11 @@ export class ParameterStore {
     this.fresh = other.fresh;
   }
 
+  /** Which weights training changes now, as a word to compare by. */
+  get frozen(): string {
+    return this.weights.map(({ trainable }) => (trainable ? '1' : '0')).join('');
+  }
+
   /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */
   get trainableRuns(): Run[] {
     const runs: Run[] = [];

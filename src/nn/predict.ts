@@ -22,14 +22,66 @@ export async function predict(
 ): Promise<Float32Array> {
   checkOptions('predict', options);
   model.parameters; // throws before `build`
-  if (isSource(given)) return run(model, given, options);
+  if (isSource(given)) return run(model, given, options, true);
   const x = floats('predict: x', given);
   countSamples('predict', model, x);
   const loader = new ArrayLoader(model.device, { x, shape: model.inputShape });
   try {
-    return await run(model, loader, options);
+    return await run(model, loader, options, false);
   } finally {
     loader.dispose();
+  }
+}
+
+/** A recorded pass over some data whose outputs gather on the GPU. */
+class Predictor {
+  private readonly held: DeviceArray;
+  private readonly capacity: number;
+  private readonly columns: number;
+  private readonly runner: BatchRunner;
+
+  constructor(
+    private readonly model: Model,
+    data: BatchSource,
+    batchSize: number,
+  ) {
+    const { device, size } = data;
+    const { replicas: models } = model;
+    this.columns = sizeOf(model.outputShape);
+    const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * models * batchSize * this.columns)));
+    this.capacity = Math.min(batchesHeld * batchSize, Math.ceil(size / batchSize) * batchSize);
+    this.held = DeviceArray.empty(device, [this.capacity, this.columns], { models }).keep();
+    const step: Step = ({ x }) =>
+      scope(device, () => noGrad(() => storeBatch(model.call(x).array, this.runner.state, this.held)));
+    this.runner = new BatchRunner(data, batchSize, step, models);
+  }
+
+  /** @throws AbortedError */
+  async run(signal?: AbortSignal): Promise<Float32Array> {
+    const { runner, held, capacity, columns } = this;
+    const { device, replicas } = this.model;
+    const size = runner.samples;
+    const result = new Float32Array(replicas * size * columns);
+    const throttle = new Throttle(device);
+    for (let i = 0, read = 0, done = 0; i < runner.stepsPerEpoch; i++) {
+      if (signal?.aborted) throw new AbortedError('predict: stopped on request');
+      done += runner.run(i);
+      await throttle.afterStep();
+      if (done - read < capacity && done < size) continue;
+      const bytes = 4 * ((replicas - 1) * capacity + done - read) * columns; // whole ones, and what the last one has
+      const values = new Float32Array(await device.read(held.storage, bytes));
+      for (let r = 0; r < replicas; r++) {
+        const first = r * capacity * columns;
+        result.set(values.subarray(first, first + (done - read) * columns), (r * size + read) * columns);
+      }
+      read = done;
+    }
+    return result;
+  }
+
+  dispose(): void {
+    this.runner.dispose();
+    this.held.dispose();
   }
 }
 
@@ -37,37 +89,21 @@ async function run(
   model: Model,
   data: BatchSource,
   options: { batchSize?: number; signal?: AbortSignal },
+  keep: boolean,
 ): Promise<Float32Array> {
   checkSource('predict', model, data);
   const batchSize = checkBatchSize('predict', data.size, options.batchSize);
-  const { device, size } = data;
-  const columns = sizeOf(model.outputShape);
-  const { replicas: models } = model;
-  const result = new Float32Array(models * size * columns);
-  const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * models * batchSize * columns)));
-  const capacity = Math.min(batchesHeld * batchSize, Math.ceil(size / batchSize) * batchSize);
-  const held = DeviceArray.empty(device, [capacity, columns], { models }).keep();
-  const step: Step = ({ x }) => scope(device, () => noGrad(() => storeBatch(model.call(x).array, runner.state, held)));
-  const runner: BatchRunner = new BatchRunner(data, batchSize, step, models);
-  const throttle = new Throttle(device);
+  const { parameters, kept } = model;
+  const key = ['predict', data, batchSize, parameters];
+  let predictor: Predictor | null = kept.take(key, () => new Predictor(model, data, batchSize));
   try {
-    for (let i = 0, read = 0, done = 0; i < runner.stepsPerEpoch; i++) {
-      if (options.signal?.aborted) throw new AbortedError('predict: stopped on request');
-      done += runner.run(i);
-      await throttle.afterStep();
-      if (done - read === capacity || done === size) {
-        const bytes = 4 * ((models - 1) * capacity + done - read) * columns; // whole ones, and what the last one has
-        const values = new Float32Array(await device.read(held.storage, bytes));
-        for (let r = 0; r < models; r++) {
-          const first = r * capacity * columns;
-          result.set(values.subarray(first, first + (done - read) * columns), (r * size + read) * columns);
-        }
-        read = done;
-      }
+    const result = await predictor.run(options.signal);
+    if (keep && !parameters.values.disposed && model.parameters === parameters) {
+      kept.giveBack(key, predictor);
+      predictor = null;
     }
     return result;
   } finally {
-    runner.dispose();
-    held.dispose();
+    predictor?.dispose();
   }
 }

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { Dense, Flatten, ImageLoader, regularizers, Sequential, SGD } from '../../src/node.ts';
+import { expectSameBits } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+
+describeOnDevice('evaluate and predict on the same data again', (device) => {
+  const images = drawImages(40, { classes: 3, shape: [4, 4, 1] });
+  const loss = 'sparseCategoricalCrossentropy';
+  const build = (seed = 3) => {
+    const kernelRegularizer = regularizers.l2(0.1);
+    const body = new Dense({ units: 5, activation: 'relu', kernelRegularizer });
+    const layers = [new Flatten({ inputShape: [4, 4, 1] }), body, new Dense({ units: 3, activation: 'softmax' })];
+    const model = new Sequential(layers).build(device, { seed }).compile({ optimizer: new SGD(), loss });
+    return { model, body };
+  };
+  const created = () => {
+    const { bindGroupsCreated, buffersCreated, pipelinesCreated } = device.counters;
+    return { bindGroupsCreated, buffersCreated, pipelinesCreated };
+  };
+
+  test('records nothing anew, and sees the weights as they are now', async () => {
+    using data = new ImageLoader(device, images);
+    const { model } = build();
+    const both = async () => [await model.evaluate(data), await model.predict(data)] as const;
+    const [first, outputs] = await both();
+    const before = created();
+    const [again, same] = await both();
+    expect(created()).toEqual(before);
+    expect(again).toEqual(first);
+    expectSameBits(same, outputs);
+    await model.fit(data, { epochs: 3 });
+    const [later, other] = await both();
+    expect(later.loss).toBeLessThan(first.loss);
+    expect(other).not.toEqual(outputs);
+    const { model: fresh } = build();
+    await fresh.fit(data, { epochs: 3 });
+    expect(await fresh.evaluate(data)).toEqual(later);
+    for (const one of [model, fresh]) one.dispose();
+  });
+
+  test('but what it depends on is looked at: batch size, frozen layers, the loss, the number of replicas', async () => {
+    using data = new ImageLoader(device, images);
+    const { model, body } = build();
+    const whole = await model.evaluate(data);
+    body.trainable = false; // its penalty leaves the loss
+    const frozen = await model.evaluate(data);
+    expect(frozen.loss).toBeLessThan(whole.loss);
+    body.trainable = true;
+    expect(await model.evaluate(data)).toEqual(whole);
+    expect((await model.evaluate(data, { batchSize: 7 })).loss).toBeCloseTo(whole.loss, 5);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    expect((await model.evaluate(data)).loss).not.toBeCloseTo(whole.loss, 2);
+    const outputs = await model.predict(data);
+    model.replicate(2);
+    expect(await model.evaluateReplicas(data)).toHaveLength(2);
+    expectSameBits((await model.predict(data)).slice(0, outputs.length), outputs);
+    model.dispose();
+  });
+
+  test('calls that overlap do not mix', async () => {
+    using data = new ImageLoader(device, images);
+    using other = new ImageLoader(device, drawImages(9, { classes: 3, shape: [4, 4, 1] }));
+    const { model } = build();
+    const [a, b] = [await model.evaluate(data), await model.evaluate(other)];
+    const outputs = await model.predict(data);
+    const all = await Promise.all([data, other, data, data].map((one) => model.evaluate(one)));
+    expect(all).toEqual([a, b, a, a]);
+    for (const same of await Promise.all([model.predict(data), model.predict(data)])) expectSameBits(same, outputs);
+    model.dispose();
+  });
+});
