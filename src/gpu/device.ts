@@ -191,6 +191,16 @@ export class Device {
     this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(from.bytes / 4) * 4);
   }
 
+  /**
+   * Copies a part of a buffer between the dispatches before and after. `write` is called once before they are submitted, to send
+   * the queue what the source holds.
+   */
+  copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
+    this.check();
+    this.recorder.copy(from, fromOffset, to, 0, bytes);
+    this.recorder.beforeSubmit(write);
+  }
+
   /** Sends what was dispatched so far to the GPU without waiting for it. */
   flush(): void {
     this.check();

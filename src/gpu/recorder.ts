@@ -39,6 +39,7 @@ export class Recorder {
   private pass: GPUComputePassEncoder | null = null;
   private pending = 0;
   private list: Command[] | null = null;
+  private readonly writes = new Set<() => void>();
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -114,9 +115,16 @@ export class Recorder {
     this.encoder.copyBufferToBuffer(from, offset, to, toOffset, bytes);
   }
 
+  /** Calls `write` once before the commands encoded so far are submitted: what it sends to the queue is there when they run. */
+  beforeSubmit(write: () => void): void {
+    this.writes.add(write);
+  }
+
   flush(): void {
     if (!this.encoder) return;
     this.pass?.end();
+    for (const write of this.writes) write();
+    this.writes.clear();
     this.gpu.queue.submit([this.encoder.finish()]);
     this.counters.submits++;
     this.encoder = null;
@@ -182,9 +190,14 @@ export class Program {
 
   /** Submits the whole list, `times` over, as one command buffer, without waiting for it. */
   run(times = 1): void {
-    if (this.disposed) throw new DisposedError('program: run after dispose()');
-    for (let i = 0; i < times; i++) this.recorder.replay(this.commands);
+    for (let i = 0; i < times; i++) this.encode();
     this.recorder.flush();
+  }
+
+  /** Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest. */
+  encode(): void {
+    if (this.disposed) throw new DisposedError('program: run after dispose()');
+    this.recorder.replay(this.commands);
   }
 
   dispose(): void {

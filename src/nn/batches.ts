@@ -131,13 +131,13 @@ export class BatchRunner implements Feed {
     for (let i = first; i < this.stepsPerEpoch; i++) yield (values) => this.run(i, values);
   }
 
-  /** Submits batch number `i` of the pass. @returns its number of samples */
+  /** Encodes the step on batch number `i` of the pass; short steps share a submit. @returns its number of samples */
   run(i: number, values: StepValues = {}): number {
     const batchStart = i * this.batchSize;
     const count = Math.min(this.batchSize, this.samples - batchStart);
     const program = this.program(count);
     this.state.write({ batchStart, ...values });
-    program.run();
+    program.encode();
     return count;
   }
 

@@ -9,6 +9,8 @@ const BURST_STEPS = 256;
  * other most of the time, and wake up faster on a machine that is not asleep.
  */
 const SLEEP_FROM_MS = 10;
+/** Steps shorter than this share a submit, which is long enough for the GPU not to wait and the host to keep ahead. */
+const SUBMIT_MS = 2;
 /** Share of a burst's shortest known time that is slept through at first. */
 const SLEEP_SHARE = 0.9;
 
@@ -16,6 +18,8 @@ const SLEEP_SHARE = 0.9;
 export interface Waiting {
   now(): number;
   sleep(ms: number): Promise<void>;
+  /** Submits what was encoded. */
+  submit(): void;
   /** Resolves when the GPU has done all that was submitted. */
   done(): Promise<unknown>;
 }
@@ -23,6 +27,7 @@ export interface Waiting {
 const waitingFor = (device: Device): Waiting => ({
   now: () => performance.now(),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  submit: () => device.flush(),
   done: () => device.gpu.queue.onSubmittedWorkDone(),
 });
 
@@ -48,11 +53,13 @@ export class Throttle {
 
   /** To be awaited after each step that was submitted. @returns whether the GPU has nothing left to do */
   async afterStep(): Promise<boolean> {
-    const { now, sleep, done } = this.waiting;
+    const { now, sleep, submit, done } = this.waiting;
     if (this.steps === 0) this.begun = now();
     this.steps++;
-    if (this.steps < this.burst) return false;
     const known = this.stepMs.length > 0 ? Math.min(...this.stepMs) : 0;
+    const together = known > 0 ? Math.floor(SUBMIT_MS / known) : 1;
+    if (this.steps >= this.burst || this.steps % Math.max(1, together) === 0) submit();
+    if (this.steps < this.burst) return false;
     const pause = known < SLEEP_FROM_MS ? 0 : this.share * known * this.steps - (now() - this.begun);
     if (pause > 2) await sleep(pause); // timers count in milliseconds
     const woken = now();

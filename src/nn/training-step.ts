@@ -63,7 +63,10 @@ export function recordTrainingStep(
   return {
     program: runner.program(batchSize),
     batchSize,
-    run: () => void runner.run(0, values),
+    run() {
+      runner.run(0, values);
+      model.device.flush();
+    },
     dispose() {
       runner.dispose();
       objective.dispose();

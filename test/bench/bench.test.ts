@@ -84,7 +84,8 @@ describeOnDevice('npm run bench on an adapter', () => {
     expect(gflops).toBeCloseTo((2 * 256 ** 3) / ms / 1e6, 9);
     expect(percentOfCeiling).toBeCloseTo((100 * gflops) / result.ceilings.fmaGflops, 9);
     const [step] = result.steps;
-    expect(step).toMatchObject({ name: 'mlp-b32', submits: 1, createdObjects: 0 });
+    expect(step).toMatchObject({ name: 'mlp-b32', createdObjects: 0 });
+    expect(step!.submits).toBeLessThanOrEqual(1); // short steps share one
     expect(step!.samplesPerSecond).toBeCloseTo(32_000 / step!.ms, 6);
     // Weights, gradients and both moments of 25,450 parameters at least; not the thousands of images.
     expect(step!.peakBytes).toBeGreaterThan(4 * 4 * 25_450);

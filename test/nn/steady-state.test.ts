@@ -73,23 +73,25 @@ describeOnDevice('in steady state', (device) => {
     { batchSize: 22, shuffle: true, steps: 1 },
     { batchSize: 8, shuffle: true, steps: 3, furnished: true },
   ])(
-    'an epoch creates nothing and is a submit a step: $batchSize, shuffled $shuffle, furnished $furnished',
+    'an epoch creates nothing and is a submit a step at most: $batchSize, shuffled $shuffle, furnished $furnished',
     async (settings) => {
       const { batchSize, shuffle, steps, furnished = false } = settings;
       const [first, ...later] = await epochs(device, batchSize, shuffle, furnished);
       expect(first!.bindGroupsCreated).toBeGreaterThan(0);
       for (const epoch of later) {
-        expect(epoch).toEqual({
+        const { submits, ...rest } = epoch;
+        expect(submits).toBeGreaterThan(0);
+        expect(submits).toBeLessThanOrEqual(steps + 1); // and the copy of the totals at the end; short steps share one
+        expect(rest).toEqual({
           ...CREATES_NOTHING,
           dispatches: first!.dispatches,
-          submits: steps + 1, // and the copy of the totals at the end
           bytesUploaded: steps * STEP_STATE + TOTALS + (shuffle ? 4 * SIZE : 0),
           bytesReadBack: TOTALS,
           readBacks: 1,
         });
       }
       // The first epoch is no different but for what it creates.
-      expect(first).toMatchObject({ submits: steps + 1, readBacks: 1, bytesReadBack: TOTALS });
+      expect(first).toMatchObject({ readBacks: 1, bytesReadBack: TOTALS });
     },
   );
 
@@ -112,9 +114,10 @@ describeOnDevice('in steady state', (device) => {
     dispose();
     expect(early.bestEpoch).toBe(4);
     const counts = 256 + 4 * (1 + 9); // of topK2 and a matrix of three classes, behind the sums
-    expect(difference(moments[3]!, moments[2]!)).toMatchObject({
+    const epoch = difference(moments[3]!, moments[2]!);
+    expect(epoch.submits).toBeLessThanOrEqual(2 + 1 + 2 + 1); // training, validation, read-backs, the copy of the weights
+    expect(epoch).toMatchObject({
       ...CREATES_NOTHING,
-      submits: 2 + 1 + 2 + 1, // training, validation, read-backs, the copy of the weights
       readBacks: 2,
       bytesReadBack: 2 * counts,
     });
@@ -142,7 +145,7 @@ describeOnDevice('in steady state', (device) => {
     const { submits, readBacks } = difference(moments[2]!, moments[0]!);
     expect(readBacks).toBeGreaterThanOrEqual(2);
     expect(readBacks).toBeLessThanOrEqual(2 + calls);
-    expect(submits).toBe(2 * 3 + readBacks);
+    expect(submits).toBeLessThanOrEqual(2 * 3 + readBacks);
   });
 
   test('evaluate and predict read back once', async () => {
@@ -151,7 +154,9 @@ describeOnDevice('in steady state', (device) => {
       device.flush(); // what the building of the model left to do
       const before = { ...device.counters };
       await model[method](loader, { batchSize: 8 });
-      expect(difference(device.counters, before), method).toMatchObject({ readBacks: 1, submits: 3 + 1 });
+      const { readBacks, submits } = difference(device.counters, before);
+      expect(readBacks, method).toBe(1);
+      expect(submits, method).toBeLessThanOrEqual(3 + 1);
     }
     dispose();
   });
@@ -167,6 +172,7 @@ describeOnDevice('memory', () => {
       await model.predict(loader, { batchSize: 5 });
       return device.counters.bytesAllocated;
     };
+    await round(); // what evaluate and predict keep for the next call is there from now on
     const before = await round();
     const { pipelinesCreated } = device.counters;
     for (let k = 0; k < 3; k++) expect(await round()).toBe(before);

@@ -4,8 +4,8 @@ import type { Device } from '../../src/node.ts';
 
 /** A GPU that takes a while for each step, and a clock that only waiting moves. */
 function machine(stepMs: (step: number) => number, { late = 0 } = {}) {
-  const log = { slept: 0, polled: 0, drained: 0, mostQueued: 0, idle: 0, steps: 0 };
-  let [clock, busyUntil, queued] = [0, 0, 0];
+  const log = { slept: 0, polled: 0, drained: 0, mostQueued: 0, idle: 0, steps: 0, submits: 0 };
+  let [clock, busyUntil, queued, encoded] = [0, 0, 0, 0];
   const waiting: Waiting = {
     now: () => clock,
     sleep: async (ms) => {
@@ -13,7 +13,13 @@ function machine(stepMs: (step: number) => number, { late = 0 } = {}) {
       log.slept += ms;
       log.idle += Math.max(0, clock - busyUntil);
     },
+    submit: () => {
+      busyUntil = Math.max(busyUntil, clock) + encoded;
+      if (encoded > 0) log.submits++;
+      encoded = 0;
+    },
     done: async () => {
+      expect(encoded).toBe(0); // or it would wait for ever
       log.polled += Math.max(0, busyUntil - clock);
       clock = Math.max(clock, busyUntil) + 0.01;
       queued = 0;
@@ -26,7 +32,7 @@ function machine(stepMs: (step: number) => number, { late = 0 } = {}) {
     async run(steps: number) {
       for (let i = 0; i < steps; i++) {
         clock += 0.05; // to encode it
-        busyUntil = Math.max(busyUntil, clock) + stepMs(log.steps++);
+        encoded += stepMs(log.steps++);
         queued++;
         log.mostQueued = Math.max(log.mostQueued, queued);
         const idle = await throttle.afterStep();
@@ -42,6 +48,21 @@ test('short steps are not slept through', async () => {
   await run(500);
   expect([log.slept, log.idle]).toEqual([0, 0]);
   expect(log.mostQueued).toBeGreaterThan(10);
+});
+
+test.each([
+  [0.3, 6],
+  [0.9, 2],
+  [1.9, 1],
+  [50, 1],
+])('steps of %f ms: about %i a submit', async (ms, together) => {
+  const { log, run } = machine(() => ms);
+  await run(200); // until it knows
+  const before = { ...log };
+  await run(1200);
+  const each = (log.steps - before.steps) / (log.submits - before.submits);
+  expect(each).toBeGreaterThan(together - 0.5);
+  expect(each).toBeLessThanOrEqual(together);
 });
 
 test.each([
