@@ -20,7 +20,8 @@ export interface BackupAndRestoreOptions {
  * weights, the optimiser's state and rate, the place within the epoch and what was counted in it, the logs so far, and what
  * other callbacks remember; shuffles and dropout follow from `seed` and that place. A `fit` that is ended by its `signal` leaves a backup too.
  *
- * `fit` must be called with what it was called with before, but for `epochs` and options of callbacks. Of a stream the batches that
+ * `fit` must be called with what it was called with before, but for `epochs`, options of callbacks, and callbacks that remember
+ * nothing. Of a stream the batches that
  * were trained on are taken and dropped: a function is called for the epoch under way only, and must give the same batches.
  * The file is replaced whole, so that the last one stays until the next is on the disk, also where the disk is full.
  */
