@@ -18,6 +18,8 @@ interface Parts {
   callbacks: readonly Callback[];
   history: History;
   initialEpoch: number;
+  /** When the call began, by `performance.now()`. */
+  begun: number;
   /** What must be the same where training is taken up again; asked for only where a callback wants to know. */
   describe(): Promise<Record<string, Saved>>;
 }
@@ -26,7 +28,7 @@ interface Parts {
 export class Course {
   readonly at: Position;
   /** When the call and the epoch began, or would have begun without an interruption. */
-  private begun = performance.now();
+  private begun: number;
   private epochBegun = 0;
   private readonly watchers: readonly Callback[];
   private readonly remembering: readonly Callback[];
@@ -35,6 +37,7 @@ export class Course {
 
   constructor(private readonly parts: Parts) {
     this.at = { epoch: parts.initialEpoch + 1, step: 0, begun: false };
+    this.begun = parts.begun;
     this.watchers = parts.callbacks.filter((callback) => callback.onSafePoint);
     this.remembering = parts.callbacks.filter((callback) => callback.state);
   }
