@@ -1,4 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { removeUnfinished } from '../atomic-file.ts';
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
@@ -50,10 +52,11 @@ export class BackupAndRestore implements Callback {
     this.deleteCheckpoint = deleteCheckpoint;
   }
 
-  /** @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
+  /** Removes what a process killed in the midst of writing left. @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
   async onTrainBegin({ resume }: Pick<TrainInfo, 'resume'>): Promise<void> {
     this.steps = 0;
     this.resumedFrom = null;
+    if (existsSync(dirname(this.path))) onFile('clean up beside', this.path, () => removeUnfinished(this.path));
     if (!existsSync(this.path)) return;
     const state = decodeBackup(readBytes(this.path), this.path);
     await resume(state, this.path);

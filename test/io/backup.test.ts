@@ -443,6 +443,13 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(resumed.left).toEqual(whole.left);
   });
 
+  test('what a process killed while it wrote has left goes, and nothing else', async () => {
+    const others = ['backup.safetensors.tmp', 'backup.safetensors.0123456x.tmp', 'other.01234567.tmp'];
+    for (const name of [...others, 'backup.safetensors.01234567.tmp']) writeFileSync(join(root, name), 'half');
+    await train({ callbacks: () => [] });
+    expect(readdirSync(root).sort()).toEqual(others.sort());
+  });
+
   test('steps at which nothing is saved read nothing back', async () => {
     const readBacks = async (callbacks: Callback[]) => {
       const model = new Sequential(plain!())
