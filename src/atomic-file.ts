@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 /**
  * Writes a file whole or not at all: a reader, or a crash half-way, never sees a part of it.
@@ -25,4 +26,16 @@ export function writeAllWhole(files: readonly (readonly [path: string, content: 
     for (const [path] of files) rmSync(`${path}.${suffix}`, { force: true });
     throw cause;
   }
+}
+
+/**
+ * Removes what a process that was killed while it wrote `path` has left beside it.
+ * @throws the system's error
+ */
+export function removeUnfinished(path: string): void {
+  const [folder, name] = [dirname(path), basename(path)];
+  const unfinished = readdirSync(folder).filter(
+    (other) => other.startsWith(`${name}.`) && /^\.[0-9a-f]{8}\.tmp$/.test(other.slice(name.length)),
+  );
+  for (const other of unfinished) rmSync(join(folder, other), { force: true });
 }

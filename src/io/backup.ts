@@ -1,4 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { removeUnfinished } from '../atomic-file.ts';
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
@@ -20,7 +22,8 @@ export interface BackupAndRestoreOptions {
  * weights, the optimiser's state and rate, the place within the epoch and what was counted in it, the logs so far, and what
  * other callbacks remember; shuffles and dropout follow from `seed` and that place. A `fit` that is ended by its `signal` leaves a backup too.
  *
- * `fit` must be called with what it was called with before, but for `epochs` and options of callbacks. Of a stream the batches that
+ * `fit` must be called with what it was called with before, but for `epochs`, options of callbacks, and callbacks that remember
+ * nothing. Of a stream the batches that
  * were trained on are taken and dropped: a function is called for the epoch under way only, and must give the same batches.
  * The file is replaced whole, so that the last one stays until the next is on the disk, also where the disk is full.
  */
@@ -49,10 +52,11 @@ export class BackupAndRestore implements Callback {
     this.deleteCheckpoint = deleteCheckpoint;
   }
 
-  /** @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
+  /** Removes what a process killed in the midst of writing left. @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
   async onTrainBegin({ resume }: Pick<TrainInfo, 'resume'>): Promise<void> {
     this.steps = 0;
     this.resumedFrom = null;
+    if (existsSync(dirname(this.path))) onFile('clean up beside', this.path, () => removeUnfinished(this.path));
     if (!existsSync(this.path)) return;
     const state = decodeBackup(readBytes(this.path), this.path);
     await resume(state, this.path);

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createFolders } from '../create-folders.ts';
-import { onFile } from './files.ts';
+import { onFile, writeFile } from './files.ts';
 
 /** A file that grows line by line and, however it ends, holds whole lines: a log. */
 export class LineFile {
@@ -23,6 +23,16 @@ export class LineFile {
       if (whole.length < bytes.length) truncateSync(this.path, whole.length);
       return whole.length > 0 ? whole.toString('utf8', 0, whole.indexOf('\n')) : null;
     });
+  }
+
+  /** All lines; none where somebody has removed the file. @throws FileError */
+  read(): string {
+    return onFile('read', this.path, () => (existsSync(this.path) ? readFileSync(this.path, 'utf8') : ''));
+  }
+
+  /** Replaces the file by what `read` returned. @throws FileError */
+  replace(text: string): void {
+    writeFile(this.path, text);
   }
 
   /** Adds a line; where that fails, none of it stays. @throws FileError */

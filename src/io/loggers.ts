@@ -1,6 +1,6 @@
 import { show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
-import type { Callback, EpochLogs } from '../nn/index.ts';
+import type { Callback, CallbackState, EpochLogs } from '../nn/index.ts';
 import { LineFile } from './line-file.ts';
 
 export interface LoggerOptions {
@@ -34,7 +34,22 @@ export class CSVLogger implements Callback {
 
   /** @throws FileError */
   onTrainBegin(): void {
-    this.columns = this.file.begin({ append: this.append })?.split(this.separator) ?? null;
+    this.begin(this.append);
+  }
+
+  private begin(append: boolean): void {
+    this.columns = this.file.begin({ append })?.split(this.separator) ?? null;
+  }
+
+  /** The lines so far: those of epochs that are trained again go. @throws FileError */
+  state(): CallbackState {
+    return { text: this.file.read() };
+  }
+
+  /** @throws FileError */
+  restore({ text }: CallbackState): void {
+    this.file.replace(text as string);
+    this.begin(true);
   }
 
   /** @throws FileError; DataError where the file has other columns */
@@ -74,6 +89,16 @@ export class JSONLLogger implements Callback {
   /** @throws FileError */
   onTrainBegin(): void {
     this.file.begin({ append: this.append });
+  }
+
+  /** As CSVLogger's. @throws FileError */
+  state(): CallbackState {
+    return { text: this.file.read() };
+  }
+
+  /** @throws FileError */
+  restore({ text }: CallbackState): void {
+    this.file.replace(text as string);
   }
 
   /** @throws FileError */

@@ -18,6 +18,8 @@ interface Parts {
   callbacks: readonly Callback[];
   history: History;
   initialEpoch: number;
+  /** When the call began, by `performance.now()`. */
+  begun: number;
   /** What must be the same where training is taken up again; asked for only where a callback wants to know. */
   describe(): Promise<Record<string, Saved>>;
 }
@@ -26,26 +28,28 @@ interface Parts {
 export class Course {
   readonly at: Position;
   /** When the call and the epoch began, or would have begun without an interruption. */
-  private begun = performance.now();
+  private begun: number;
   private epochBegun = 0;
   private readonly watchers: readonly Callback[];
+  private readonly remembering: readonly Callback[];
   private description: Record<string, Saved> | null = null;
   private resumed: TrainingState | null = null;
 
   constructor(private readonly parts: Parts) {
     this.at = { epoch: parts.initialEpoch + 1, step: 0, begun: false };
+    this.begun = parts.begun;
     this.watchers = parts.callbacks.filter((callback) => callback.onSafePoint);
+    this.remembering = parts.callbacks.filter((callback) => callback.state);
   }
 
   /** See `TrainInfo.resume`. @throws ArgumentError for the state of another training */
   resume = async (state: TrainingState, name = 'resume'): Promise<void> => {
-    const { model, callbacks } = this.parts;
+    const { model } = this.parts;
     const { iterations, fixedRates, learningRate } = state.optimizer;
     const { optimizer } = model.training;
     const rate = optimizer.fixedRates ? null : optimizer.ratesAt(iterations + 1)[0]!.rate;
     const found = [
       ...differences(state.run, await this.describe()),
-      ...differences(state.callbacks.length, callbacks.length, 'the number of callbacks'),
       ...(fixedRates ? [] : differences(learningRate, rate, "the schedule's learning rate")),
     ];
     if (found.length > 0) {
@@ -62,7 +66,7 @@ export class Course {
   async takeUp(): Promise<void> {
     const state = this.resumed;
     if (!state) return;
-    const { model, feed, totals, callbacks, history, initialEpoch } = this.parts;
+    const { model, feed, totals, history, initialEpoch } = this.parts;
     const { optimizer } = model.training;
     for (const [i, array] of model.parameters.buffers.entries()) upload(array, state.weights[i]!);
     for (const [i, array] of optimizer.slots.entries()) upload(array, state.optimizer.slots[i]!);
@@ -76,10 +80,7 @@ export class Course {
     this.begun -= 1000 * state.seconds.whole;
     this.epochBegun = performance.now() - 1000 * state.seconds.epoch;
     feed.skip(this.at.epoch - initialEpoch - 1, this.at.step);
-    for (const [i, callback] of callbacks.entries()) {
-      const remembered = state.callbacks[i];
-      if (remembered) await callback.restore?.(remembered);
-    }
+    for (const [i, callback] of this.remembering.entries()) await callback.restore?.(state.callbacks[i]!);
   }
 
   /** @returns whether the epoch begins here, and not in the midst of it */
@@ -114,7 +115,7 @@ export class Course {
   }
 
   private async capture(): Promise<TrainingState> {
-    const { model, totals, callbacks, history } = this.parts;
+    const { model, totals, history } = this.parts;
     const { optimizer } = model.training;
     const { iterations, fixedRates, learningRate } = optimizer;
     const { seconds, at } = this;
@@ -132,12 +133,15 @@ export class Course {
       totals: words,
       history: { epochs: [...history.epochs], replicas: history.replicas.map((epochs) => [...epochs]) },
       seconds,
-      callbacks: await Promise.all(callbacks.map((callback) => callback.state?.() ?? null)),
+      callbacks: await Promise.all(this.remembering.map((callback) => callback.state!())),
     };
   }
 
   private async describe(): Promise<Record<string, Saved>> {
-    this.description ??= await this.parts.describe();
+    this.description ??= {
+      ...(await this.parts.describe()),
+      callbacks: this.remembering.map((callback) => callback.constructor.name),
+    };
     return this.description;
   }
 }

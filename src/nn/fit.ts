@@ -66,6 +66,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     interrupted: false,
     seconds: 0,
   };
+  const begun = performance.now();
   let course: Course | null = null;
   try {
     const { training, validation } = prepare(model, data, options, own);
@@ -96,7 +97,8 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       classWeight: options.classWeight ?? null,
       stepsPerEpoch: options.stepsPerEpoch ?? null,
     });
-    course = new Course({ model, feed, totals: objective.totals, callbacks, history, initialEpoch, describe });
+    const { totals } = objective;
+    course = new Course({ model, feed, totals, callbacks, history, initialEpoch, begun, describe });
     const { resume, at } = course;
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     for (const callback of callbacks) await callback.onTrainBegin?.(info);

@@ -75,5 +75,5 @@ export * as schedules from './schedules.ts';
 export { Sequential } from './sequential.ts';
 export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
 export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
-export type { Position, SafePoint, Saved, TrainingState } from './training-state.ts';
+export type { SafePoint, Saved, TrainingState } from './training-state.ts';
 export { WeightCopy } from './weight-copy.ts';

@@ -47,8 +47,8 @@ export interface TrainingState {
   history: Pick<History, 'epochs' | 'replicas'>;
   /** Seconds since the beginning, and since that of the epoch under way. */
   seconds: { whole: number; epoch: number };
-  /** What each callback remembers, in their order; null for those that remember nothing. */
-  callbacks: readonly (CallbackState | null)[];
+  /** What the callbacks that have a `state` remember, in their order. */
+  callbacks: readonly CallbackState[];
 }
 
 /** Where training can be taken up again. */

@@ -43,6 +43,10 @@ describeOnDevice('data that does not fit', (device) => {
     ['x that is no list', { x: 3, y }, {}, ArgumentError, /fit: x must be an array of numbers, but is 3/],
     ['a split of 0', { x, y }, { validationSplit: 0 }, ArgumentError, /between 0 and 1, but is 0/],
     ['a split of 1', { x, y }, { validationSplit: 1 }, ArgumentError, /between 0 and 1, but is 1/],
+    ...[-0.25, 1.5, Number.NaN, '0.2'].map((validationSplit): Refused => {
+      const options = { validationSplit } as FitOptions;
+      return [`a split of ${validationSplit}`, { x, y }, options, ArgumentError, /must lie between 0 and 1, but is/];
+    }),
     [
       'a split that leaves nothing',
       { x: [1, 2], y: [1] },
@@ -71,6 +75,13 @@ describeOnDevice('data that does not fit', (device) => {
     ['a stream that is short', () => [{ x, y }], { stepsPerEpoch: 2 }, DataError, /after 1 batches.* to be 2/],
     ['a function that returns no stream', () => 3, {}, ArgumentError, /must return a stream/],
     ['a stream of other things', () => [x], {}, ArgumentError, /a batch is \{ x, y \}/],
+    [
+      'NaN in validation data',
+      { x, y },
+      { validationData: { x: nan, y } },
+      DataError,
+      /validationData: x: number 13 is NaN/,
+    ],
     ['NaN in a stream', () => [{ x: nan, y }], {}, DataError, /x: number 13/],
     ['a weight of a class there is not', { x, y }, { classWeight: { 2: 1 } }, ArgumentError, /class 2.*0 to 1/],
     ['a negative weight', { x, y }, { classWeight: { 0: -1 } }, ArgumentError, /class 0 .*-1/],
@@ -93,6 +104,21 @@ describeOnDevice('data that does not fit', (device) => {
     if (typeof data !== 'function' && !Array.isArray(data) && !(Symbol.iterator in Object(data))) {
       expect(await weightsOf(model)).toEqual(before);
     }
+  });
+
+  test.each<[what: string, call: (model: Sequential) => unknown]>([
+    ['ArrayLoader', () => new ArrayLoader(device, { x: nan, y, shape: [2], classes: 2 })],
+    ['evaluate', (model) => model.evaluate({ x: nan, y })],
+    ['predict', (model) => model.predict(nan)],
+    ['trainOnBatch', (model) => model.trainOnBatch(nan, y)],
+    ['testOnBatch', (model) => model.testOnBatch(nan, y)],
+  ])('%s refuses NaN, saying where', async (_, call) => {
+    using model = build(device, sigmoid());
+    const before = await weightsOf(model);
+    const refused = (async () => call(model))();
+    await expect(refused).rejects.toThrow(DataError);
+    await expect(refused).rejects.toThrow(/x: number 13 is NaN/);
+    expect(await weightsOf(model)).toEqual(before);
   });
 
   test('a class that a loader has only in the last part', async () => {

@@ -17,7 +17,9 @@ export function bundled(entry: string): string {
 }
 
 export interface Ended {
+  /** Null where a signal ended it. */
   code: number | null;
+  signal: NodeJS.Signals | null;
   out: string;
   err: string;
 }
@@ -31,7 +33,7 @@ export function runToEnd(
     // Neither the data nor the tuner's cache of whoever runs the tests may have a say.
     const env = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(cache, 'none'), ...options.env };
     const child = spawn(process.execPath, words, { env, cwd: options.cwd });
-    const ended: Ended = { code: null, out: '', err: '' };
+    const ended: Ended = { code: null, signal: null, out: '', err: '' };
     child.stdout.on('data', (chunk) => {
       ended.out += chunk;
     });
@@ -40,6 +42,6 @@ export function runToEnd(
       options.onError?.(ended.err, () => child.kill('SIGINT'));
     });
     child.on('error', reject);
-    child.on('close', (code) => resolve({ ...ended, code }));
+    child.on('close', (code, signal) => resolve({ ...ended, code, signal }));
   });
 }

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { decodeBackup, encodeBackup } from '../../src/io/backup-file.ts';
+import {
+  ArgumentError,
+  DataError,
+  decodeSafetensors,
+  encodeSafetensors,
+  type Saved,
+  type TrainingState,
+} from '../../src/node.ts';
+
+/** A NaN whose payload JavaScript's numbers would not keep. */
+const nan = new Float32Array(Uint32Array.of(0x7fc0_1234).buffer);
+const state: TrainingState = {
+  run: { batchSize: 7, data: { shape: [2, 3], classes: null } },
+  position: { epoch: 2, step: 3, begun: true },
+  stopTraining: false,
+  weights: [Float32Array.of(1, -0, 1e-45), new Float32Array(0)],
+  optimizer: { iterations: 8, fixedRates: [0.1 + 0.2], learningRate: 0.1 + 0.2, slots: [nan] },
+  totals: Uint32Array.of(0, 2 ** 32 - 1),
+  history: {
+    epochs: [{ epoch: 1, loss: Number.NaN, learningRate: 1, seconds: 0.5, samplesPerSecond: 3 }],
+    replicas: [],
+  },
+  seconds: { whole: 1.5, epoch: 0.25 },
+  callbacks: [{ best: Number.NEGATIVE_INFINITY, wait: -0, text: 'a "name"\n世', 'sha256":"': [] }],
+};
+const bytes = encodeBackup(state);
+
+test('a state comes back, every number as it was', () => {
+  const back = decodeBackup(bytes);
+  expect(back).toEqual(state);
+  expect(new Uint32Array(back.optimizer.slots[0]!.buffer)).toEqual(Uint32Array.of(0x7fc0_1234));
+});
+
+test('it is a safetensors file, its tensors by their place in the state', () => {
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  expect([...tensors.keys()]).toEqual(['weights/0', 'weights/1', 'optimizer/slots/0', 'totals']);
+  expect(metadata).toMatchObject({ format: 'tilegrad backup', version: '1' });
+});
+
+const refused = (changed: Uint8Array, says: RegExp) => {
+  expect(() => decodeBackup(changed, 'b.safetensors')).toThrow(DataError);
+  expect(() => decodeBackup(changed, 'b.safetensors')).toThrow(says);
+};
+
+test('a file cut short anywhere is refused', () => {
+  for (let length = 0; length < bytes.length; length += 13)
+    refused(bytes.slice(0, length), /b\.safetensors is cut short/);
+});
+
+test('a file in which any byte has changed is refused', () => {
+  for (let i = 0; i < bytes.length; i++) {
+    const changed = bytes.slice();
+    changed[i]! ^= 1 << (i % 8);
+    expect(() => decodeBackup(changed), `byte ${i}`).toThrow(DataError);
+  }
+  const changed = bytes.slice();
+  changed[bytes.length - 1]! ^= 1;
+  refused(changed, /b\.safetensors is damaged/);
+});
+
+test('other files are refused', () => {
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  refused(encodeSafetensors(tensors, { ...metadata, version: '2' }), /is of version "2".* reads version 1/);
+  refused(encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }), /no backup of a training.*"tilegrad"/);
+  refused(encodeSafetensors(tensors), /no backup of a training/);
+  const { sha256: _, ...unsigned } = metadata;
+  refused(encodeSafetensors(tensors, unsigned), /damaged/);
+  refused(new TextEncoder().encode('a text that is no such file'), /header/);
+});
+
+test.each<[what: string, remembered: unknown, says: RegExp]>([
+  ['a function', { f: () => 3 }, /callbacks\/0\/f must be numbers, text/],
+  ['a map', { f: new Map() }, /callbacks\/0\/f must be/],
+  ['floats of 64 bits', { list: [Float64Array.of(1)] }, /callbacks\/0\/list\/0 must be/],
+  ['a key that is taken', { a: { $tensor: 'b' } }, /callbacks\/0\/a has the key \$tensor/],
+])('%s is nothing a callback may remember', (_, remembered, says) => {
+  const encode = () => encodeBackup({ ...state, callbacks: [remembered as Record<string, Saved>] });
+  expect(encode).toThrow(ArgumentError);
+  expect(encode).toThrow(says);
+});
