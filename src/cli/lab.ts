@@ -45,6 +45,8 @@ export class Labs {
   private readonly store: PartStore;
   private readonly loaders = new Map<string, EngineLoader>();
   private readonly identities = new WeakMap<object, string>();
+  /** Summaries of models that were printed: many rows train the same. */
+  private readonly shown = new Set<string>();
   private readonly cut = new Map<string, ImageSet>();
 
   constructor(private readonly bench: Bench) {
@@ -159,7 +161,9 @@ export class Labs {
         }
       },
       compute: async () => {
-        bench.say(`\n${place.row.id}: training ${name}, ${who}\n\n${entry.model.summary}\n`);
+        bench.say(`\n${place.row.id}: training ${name}, ${who}`);
+        if (!this.shown.has(entry.model.summary)) bench.say(`\n${entry.model.summary}\n`);
+        this.shown.add(entry.model.summary);
         bench.record.trainings.push(entry);
         try {
           const measured = await trainModels(entry, spec, {
