@@ -1,11 +1,9 @@
 import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
-import { lenet } from './lenet.ts';
+import { models, settings, trainModel } from './lenet.ts';
 
-const network = lenet();
-
-/** A1: LeNet-5 on CIFAR-10 without any penalty, the baseline of the other experiments A. */
+/** LeNet-5 without any penalty: the baseline of the other experiments A. */
 export const A1: Experiment = {
   id: 'A1',
   title: 'LeNet-5 on CIFAR-10',
@@ -14,16 +12,11 @@ export const A1: Experiment = {
   ],
   published: '0.6191 / 0.6022 (training / test)',
   datasets: ['cifar10'],
-  scales: {
-    full: { epochs: 10, batchSize: 256, replicas: 3 },
-    short: { replicas: 1 },
-    smoke: { epochs: 1, batchSize: 64, replicas: 2, limit: 256, testLimit: 100 },
-  },
-  networks: [network],
+  scales: settings,
+  networks: [models.baseline.network],
 
   async run(lab) {
-    const { train, test } = lab.loaders('cifar10');
-    const baseline = await lab.train('baseline', { ...network, data: train, validationData: test, tensorBoard: true });
+    const baseline = await trainModel(lab, 'baseline');
     return [
       section(
         'Results',

@@ -1,7 +1,24 @@
-import type { Network } from '../src/cli/experiment.ts';
-import { Adam, Conv2D, Dense, Flatten, MaxPooling2D, type Regularizer, Sequential } from '../src/index.ts';
+import type { Lab, Network, Settings } from '../src/cli/experiment.ts';
+import {
+  Adam,
+  Conv2D,
+  Dense,
+  Flatten,
+  GlobalAveragePooling2D,
+  giniIndex,
+  type ImageSet,
+  MaxPooling2D,
+  type Regularizer,
+  regularizers,
+  Sequential,
+} from '../src/index.ts';
+import type { Training } from '../src/report/training.ts';
 
-/** The seed's create_baseline_model and create_regularized_model: LeNet-5, with a penalty on every kernel where one is given. */
+// What the rows of coursework A share: its models, its settings and its one function that trains.
+
+const compile: Network['compile'] = () => ({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
+
+/** LeNet-5 as in the lecture, with a penalty on every kernel where one is given. */
 export const lenet = (kernelRegularizer?: Regularizer): Network => ({
   createModel: () =>
     new Sequential([
@@ -14,5 +31,72 @@ export const lenet = (kernelRegularizer?: Regularizer): Network => ({
       new Dense({ units: 84, activation: 'relu', kernelRegularizer }),
       new Dense({ units: 10, activation: 'softmax', kernelRegularizer }),
     ]),
-  compile: () => ({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] }),
+  compile,
 });
+
+/**
+ * The convolutions alone, averaged over the image: 16 outputs without a softmax, which the loss takes for probabilities of 16
+ * classes, as the coursework's did.
+ */
+export const averagePooling: Network = {
+  createModel: () =>
+    new Sequential([
+      new Conv2D({ filters: 6, kernelSize: 5, activation: 'relu', inputShape: [32, 32, 3] }),
+      new MaxPooling2D({ poolSize: 2 }),
+      new Conv2D({ filters: 16, kernelSize: 5, activation: 'relu' }),
+      new GlobalAveragePooling2D(),
+    ]),
+  compile,
+};
+
+/** The six models, under the names their trainings are kept by. */
+export const models = {
+  baseline: { label: 'baseline', network: lenet() },
+  'l2-0.001': { label: 'L2, lambda 0.001', network: lenet(regularizers.l2(0.001)) },
+  'l1-0.001': { label: 'L1, lambda 0.001', network: lenet(regularizers.l1(0.001)) },
+  'l2-0.01': { label: 'L2, lambda 0.01', network: lenet(regularizers.l2(0.01)) },
+  'l1-0.01': { label: 'L1, lambda 0.01', network: lenet(regularizers.l1(0.01)) },
+  'average-pooling': { label: 'global average pooling', network: averagePooling },
+} satisfies Record<string, { label: string; network: Network }>;
+
+export type ModelName = keyof typeof models;
+export const modelNames = Object.keys(models) as ModelName[];
+
+/** What the coursework states for every model; three of each are what its last question asks for. */
+export const settings = {
+  full: { epochs: 10, batchSize: 256, replicas: 3 },
+  short: { replicas: 1 },
+  smoke: { epochs: 1, batchSize: 64, replicas: 2, limit: 256, testLimit: 100 },
+} satisfies { full: Settings; short: Partial<Settings>; smoke: Partial<Settings> };
+
+/** Gini index of each of a model's last three tensors of weights; null where a training ended in NaN. */
+export type LastThree = (number | null)[];
+
+/** The coursework's train_model: Adam, cross-entropy, the test set as validation data, logs for TensorBoard. */
+export function trainModel(lab: Lab, name: ModelName): Promise<Training<LastThree>> {
+  const { train, test } = lab.images('cifar10');
+  const { network } = models[name];
+  return lab.train<LastThree>(name, {
+    ...network,
+    data: lab.loader(network === averagePooling ? sixteenClasses(train) : train),
+    validationData: lab.loader(network === averagePooling ? sixteenClasses(test) : test),
+    tensorBoard: true,
+    measure: async ({ model, weights }) => {
+      const last = [3, 2, 1].map((fromEnd) => weights(model.weights.length - fromEnd));
+      return (await Promise.all(last)).map((values) => (values.every(Number.isFinite) ? giniIndex(values) : null));
+    },
+  });
+}
+
+/** The same images and labels; of the 16 classes that the averages stand for, the last six never occur. */
+const sixteenClasses = (set: ImageSet): ImageSet => ({
+  ...set,
+  classes: [...set.classes, ...Array.from({ length: 6 }, (_, i) => `no class ${i + 11}`)],
+});
+
+/** Several of them, one after the other. */
+export async function trainModels<N extends ModelName>(lab: Lab, names: readonly N[]) {
+  const trained: { name: N; label: string; training: Training<LastThree> }[] = [];
+  for (const name of names) trained.push({ name, label: models[name].label, training: await trainModel(lab, name) });
+  return trained;
+}

@@ -1,3 +1,5 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { ImageLoader } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
@@ -45,6 +47,8 @@ export class Labs {
   private readonly store: PartStore;
   private readonly loaders = new Map<string, EngineLoader>();
   private readonly identities = new WeakMap<object, string>();
+  /** Summaries of models that were printed: many rows train the same. */
+  private readonly shown = new Set<string>();
   private readonly cut = new Map<string, ImageSet>();
 
   constructor(private readonly bench: Bench) {
@@ -150,6 +154,8 @@ export class Labs {
       },
       timings: { buildSeconds: 0, fitSeconds: 0, evaluateSeconds: 0 },
     };
+    const backup = join(bench.folder, 'backups', `${name}-${hash}.safetensors`);
+    let secondsBefore = 0;
     const who = replicas === 1 ? `seed ${seed}` : `${replicas} models, seeds ${seedsText(seeds)}`;
     return this.once(place, name, hash, training as unknown as z.ZodType<Training<M>>, {
       kept: (value) => {
@@ -158,20 +164,27 @@ export class Labs {
           bench.record.trainings.push({ ...rest, row: place.row.id, status: 'finished', kept: true });
         }
       },
+      before: () => secondsBefore,
+      written: () => rmSync(backup, { force: true }),
       compute: async () => {
-        bench.say(`\n${place.row.id}: training ${name}, ${who}\n\n${entry.model.summary}\n`);
+        const going = existsSync(backup) ? ', going on where it was stopped' : '';
+        bench.say(`\n${place.row.id}: training ${name}, ${who}${going}`);
+        if (!this.shown.has(entry.model.summary)) bench.say(`\n${entry.model.summary}\n`);
+        this.shown.add(entry.model.summary);
         bench.record.trainings.push(entry);
         try {
-          const measured = await trainModels(entry, spec, {
+          const trained = await trainModels(entry, spec, {
             device: bench.device as unknown as Device,
             folder: bench.folder,
             signal: bench.signal,
             progress: bench.progress,
+            backup,
             onChange: bench.save,
           });
           entry.status = 'finished';
           const { row: _, status: __, kept: ___, ...rest } = entry;
-          return { ...rest, measured };
+          secondsBefore = trained.secondsBefore;
+          return { ...rest, measured: trained.measured };
         } catch (error) {
           entry.status = error instanceof AbortedError ? 'interrupted' : 'failed';
           throw error;
@@ -186,7 +199,6 @@ export class Labs {
     // Batch sizes and the like are part of the settings.
     const hash = hashOf({ settings, seed, images, compute, depends });
     return this.once(place, name, hash, z.unknown() as z.ZodType<T>, {
-      kept: () => {},
       compute: async () => {
         this.bench.say(`\n${place.row.id}: ${name}`);
         return compute();
@@ -200,7 +212,15 @@ export class Labs {
     name: string,
     hash: string,
     schema: z.ZodType<T>,
-    how: { kept(value: T): void; compute(): Promise<T> },
+    how: {
+      /** Told of a value that was kept. */
+      kept?(value: T): void;
+      compute(): Promise<T>;
+      /** Seconds of earlier sessions. */
+      before?(): number;
+      /** Told when the value is on the disk. */
+      written?(): void;
+    },
   ): Promise<T> {
     const { bench, store } = this;
     store.check(name, hash);
@@ -208,7 +228,7 @@ export class Labs {
     if (kept) {
       bench.say(`${row.id}: ${name} is done already`);
       row.seconds += kept.seconds;
-      how.kept(kept.value);
+      how.kept?.(kept.value);
       bench.save();
       return kept.value;
     }
@@ -217,8 +237,9 @@ export class Labs {
     const begun = performance.now();
     // As it will be read back, so that a run that goes on has the same.
     const value = JSON.parse(JSON.stringify((await how.compute()) ?? null)) as T;
-    const seconds = since(begun);
+    const seconds = since(begun) + (how.before?.() ?? 0);
     store.write(name, hash, { value, seconds });
+    how.written?.();
     row.seconds += seconds;
     bench.save();
     return value;

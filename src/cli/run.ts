@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Dataset, DatasetName } from '../data/types.ts';
 import { AbortedError, UsageError } from '../errors.ts';
+import type { Section } from '../report/content.ts';
 import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
 import { checkReport, writeReport } from '../report/report-files.ts';
@@ -192,7 +193,9 @@ async function runRows(session: Session): Promise<void> {
     row.status = 'running';
     if (planned.length > 1) line(text, `\n${row.id}: ${row.title}`);
     try {
-      const sections = await experiment.run(labs.lab(placeOf(one, record)));
+      const isReduced = row.reduced.length > 0;
+      const written = await experiment.run(labs.lab(placeOf(one, record)));
+      const sections = isReduced ? written.map(withoutReasons) : written;
       row.sections = checkReport(reportOf({ ...record, rows: [{ ...row, sections, status: 'finished' }] })).sections;
       row.status = 'finished';
     } catch (error) {
@@ -208,6 +211,14 @@ async function runRows(session: Session): Promise<void> {
   }
   record.status = record.rows.every(({ status }) => status === 'finished') ? 'finished' : 'interrupted';
 }
+
+/** With less data or fewer epochs than published, that is reason enough for another figure. */
+const withoutReasons = ({ title, blocks }: Section): Section => ({
+  title,
+  blocks: blocks.map((block) =>
+    block.type === 'comparison' ? { ...block, rows: block.rows.map(({ why: _, ...row }) => row) } : block,
+  ),
+});
 
 /** Completes the folder: `run.json` and the report. */
 async function close({ record, folder, save }: Session): Promise<void> {
@@ -236,7 +247,10 @@ function finish({ record, folder, text }: Session, options: RunOptions, io: Io, 
     line(text, `\n${profileTable(profile)}`);
     line(text, `Trace for chrome://tracing or ui.perfetto.dev: ${join(folder, 'trace.json')}`);
   }
-  line(text, `\n${resultsText(checkReport(reportOf(record)))}`);
+  const report = checkReport(reportOf(record));
+  // Of a coursework, the table of all rows; the report has the rest.
+  const shown = record.rows.length > 1 ? { ...report, sections: report.sections.slice(0, 1) } : report;
+  line(text, `\n${resultsText(shown)}`);
   const speeds = record.trainings
     .filter(({ kept }) => !kept)
     .flatMap(({ histories }) => histories.flat().map((logs) => logs.samplesPerSecond ?? 0));

@@ -6,14 +6,18 @@ import type { TrainingEntry } from '../report/run-record.ts';
 
 /**
  * Curves and histograms of the weights for `tensorboard --logdir RUN/logs`, a folder a model, as if each were trained alone.
- * Those of an attempt that was cut short go.
+ * Those of an attempt that begins anew go.
  */
-export async function tensorBoards(runFolder: string, { name, seeds }: TrainingEntry): Promise<Callback[]> {
+export async function tensorBoards(
+  runFolder: string,
+  { name, seeds }: TrainingEntry,
+  goesOn: boolean,
+): Promise<Callback[]> {
   const { TensorBoard } = await import('../io/tensorboard.ts');
   const folder = (seed: number) => join(runFolder, 'logs', seeds.length > 1 ? `${name}-seed-${seed}` : name);
   return seeds.map((seed, r): Callback => {
     const logDir = folder(seed);
-    rmSync(logDir, { recursive: true, force: true });
+    if (!goesOn) rmSync(logDir, { recursive: true, force: true });
     const board = new TensorBoard({ logDir, histogramFreq: 1 });
     return {
       onTrainBegin: (info: TrainInfo) => board.onTrainBegin({ model: oneOf(info.model, r) }),

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { AbortedError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Callback } from '../nn/callbacks.ts';
+import type { Callback, CallbackState, EpochLogs } from '../nn/callbacks.ts';
 import type { Model } from '../nn/model.ts';
 import type { TrainingEntry } from '../report/run-record.ts';
 import type { TrainedReplica, TrainSpec } from './experiment.ts';
@@ -11,6 +12,8 @@ export interface TrainingPlace {
   device: Device;
   /** The run's folder. */
   folder: string;
+  /** The file that lets this training go on from its last epoch, or from where Ctrl-C stopped it. */
+  backup: string;
   signal: AbortSignal;
   progress: Callback;
   /** Called when there is more in the entry. */
@@ -23,9 +26,13 @@ const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value ?? null)) as T
 
 /**
  * Trains the models of an entry, all at once; its histories and figures grow as it goes.
- * @returns what `measure` took of each. @throws AbortedError after Ctrl-C, with the entry as far as it got
+ * @returns what `measure` took of each, and what earlier sessions took. @throws AbortedError after Ctrl-C, with the entry as far as it got
  */
-export async function trainModels<M>(entry: TrainingEntry, spec: TrainSpec<M>, place: TrainingPlace): Promise<M[]> {
+export async function trainModels<M>(
+  entry: TrainingEntry,
+  spec: TrainSpec<M>,
+  place: TrainingPlace,
+): Promise<{ measured: M[]; secondsBefore: number }> {
   const { seeds, timings } = entry;
   const { signal } = place;
   const begun = performance.now();
@@ -34,7 +41,7 @@ export async function trainModels<M>(entry: TrainingEntry, spec: TrainSpec<M>, p
     model.build(place.device, { seed: seeds[0]!, replicas: seeds.length });
     model.compile(spec.compile());
     timings.buildSeconds = since(begun);
-    await fit(model, entry, spec, place);
+    const secondsBefore = await fit(model, entry, spec, place);
     const test = spec.testData ?? spec.validationData;
     if (test !== undefined) {
       const evaluateBegun = performance.now();
@@ -48,7 +55,7 @@ export async function trainModels<M>(entry: TrainingEntry, spec: TrainSpec<M>, p
     if (spec.measure) {
       for (const replica of replicasOf(model, seeds, signal)) measured.push(plain(await spec.measure(replica)));
     }
-    return measured;
+    return { measured, secondsBefore };
   } finally {
     model.dispose();
   }
@@ -58,20 +65,12 @@ async function fit<M>(
   model: Model,
   entry: TrainingEntry,
   spec: TrainSpec<M>,
-  { folder, signal, progress, onChange }: TrainingPlace,
-): Promise<void> {
+  { folder, backup, signal, progress, onChange }: TrainingPlace,
+): Promise<number> {
   const { seeds, epochs, batchSize, timings } = entry;
-  const begun = performance.now();
-  entry.histories = seeds.map(() => []);
-  const note: Callback = {
-    onEpochEnd(_, replicas) {
-      for (const [r, logs] of replicas.entries()) {
-        entry.histories[r]!.push(plain({ ...logs }) as TrainingEntry['histories'][number][number]);
-      }
-      timings.fitSeconds = since(begun);
-      onChange();
-    },
-  };
+  const { BackupAndRestore } = await import('../io/backup.ts');
+  const goesOn = existsSync(backup);
+  const note = new Note(entry, onChange);
   const { validationData, validationSplit, shuffle = true } = spec;
   const history = await model.fit(spec.data, {
     ...{ epochs, batchSize, seed: seeds[0]!, shuffle, signal },
@@ -81,11 +80,45 @@ async function fit<M>(
       progress,
       note,
       ...(spec.callbacks?.() ?? []),
-      ...(spec.tensorBoard ? await tensorBoards(folder, entry) : []),
+      ...(spec.tensorBoard ? await tensorBoards(folder, entry, goesOn) : []),
+      // It goes when the whole training is kept, not when fit ends: figures on the test data are still to come.
+      new BackupAndRestore({ path: backup, deleteCheckpoint: false }),
     ],
   });
-  timings.fitSeconds = history.seconds;
+  timings.fitSeconds = note.secondsBefore + history.seconds;
   if (history.interrupted) throw new AbortedError('training: stopped on request');
+  return note.secondsBefore;
+}
+
+/** Writes the epochs into the entry, and remembers them where a training is taken up again. */
+class Note implements Callback {
+  /** What earlier sessions took. */
+  secondsBefore = 0;
+  private readonly begun = performance.now();
+
+  constructor(
+    private readonly entry: TrainingEntry,
+    private readonly onChange: () => void,
+  ) {
+    entry.histories = entry.seeds.map(() => []);
+  }
+
+  onEpochEnd(_: EpochLogs, replicas: readonly EpochLogs[]): void {
+    const { histories, timings } = this.entry;
+    for (const [r, logs] of replicas.entries()) histories[r]!.push(plain({ ...logs }) as (typeof histories)[0][0]);
+    timings.fitSeconds = this.secondsBefore + since(this.begun);
+    this.onChange();
+  }
+
+  state() {
+    const { histories, timings } = this.entry;
+    return plain({ histories, seconds: timings.fitSeconds });
+  }
+
+  restore({ histories, seconds }: CallbackState): void {
+    this.entry.histories = histories as TrainingEntry['histories'];
+    this.secondsBefore = seconds as number;
+  }
 }
 
 /** Samples of a loader; what has none is a stream. */

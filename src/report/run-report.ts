@@ -1,5 +1,5 @@
 import { heading, modelBlocks, paragraph, section, trainingCurves } from './blocks.ts';
-import { comparisonText } from './comparison.ts';
+import { type ComparisonText, comparisonText } from './comparison.ts';
 import type { BlockInput, Cell, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
 import type { RowRecord, RunRecord } from './run-record.ts';
@@ -74,28 +74,32 @@ function prefixed(block: BlockInput, prefix: string): BlockInput {
 const shared = (rows: readonly RowRecord[]): string[] =>
   rows[0]!.reduced.filter((note) => rows.every(({ reduced }) => reduced.includes(note)));
 
-/** Every row with the figures that were published for it. */
+/** Every row with the accuracies, or whatever else, that were published for it. */
 function overview(rows: readonly RowRecord[]): BlockInput {
   const lines = rows.flatMap((row): Cell[][] => {
-    const compared = row.sections.flatMap(({ blocks }) =>
-      blocks.flatMap((b) => (b.type === 'comparison' ? b.rows : [])),
-    );
     const first = [row.id, row.title];
-    if (compared.length === 0) {
-      return [[...first, '', '', '', row.status === 'finished' ? duration(row.seconds) : row.status]];
-    }
-    return compared.map((one, i) => {
-      const { label, published, ours, difference } = comparisonText(one);
-      return [
-        ...(i === 0 ? first : ['', '']),
-        label,
-        published,
-        [ours, difference].filter(Boolean).join(', '),
-        i === 0 ? duration(row.seconds) : '',
-      ];
-    });
+    const time = row.status === 'finished' ? duration(row.seconds) : row.status;
+    const compared = comparedFigures(row);
+    if (compared.length === 0) return [[...first, '', '', '', '', time]];
+    return compared.map(({ label, published, ours, difference }, i) => [
+      ...(i === 0 ? first : ['', '']),
+      ...[label, published, ours, difference, i === 0 ? time : ''],
+    ]);
   });
-  return { type: 'table', head: ['row', 'what', 'figure', 'published', 'ours', 'time'], rows: lines };
+  return { type: 'table', head: ['row', 'what', 'figure', 'published', 'ours', 'difference', 'time'], rows: lines };
+}
+
+/** What a row compares: its accuracies; of a row without any, all it has. */
+function comparedFigures(row: RowRecord): ComparisonText[] {
+  const all = row.sections.flatMap(({ blocks }) =>
+    blocks.flatMap((block) =>
+      block.type === 'comparison'
+        ? block.rows.map((one) => ({ ...one, label: block.caption ? `${block.caption}: ${one.label}` : one.label }))
+        : [],
+    ),
+  );
+  const accuracies = all.filter(({ unit = 'accuracy' }) => unit === 'accuracy');
+  return (accuracies.length > 0 ? accuracies : all).map(comparisonText);
 }
 
 function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {

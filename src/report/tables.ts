@@ -1,6 +1,10 @@
 import Table from 'cli-table3';
 import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
+import { wrap } from './escape.ts';
+
+/** Characters: a terminal breaks lines without regard for columns. */
+export const WIDEST_CELL = 40;
 
 /**
  * A terminal table without colours, so that it reads the same in a file. Columns of figures, counted from 0, align
@@ -29,7 +33,7 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
       published,
       ours,
       difference + (isOff ? ` ${OFF_MARK}` : ''),
-      ...(hasReasons ? [why] : []),
+      ...(hasReasons ? [wrap(why, WIDEST_CELL).join('\n')] : []),
     ]),
     [1, 2, 3],
   );

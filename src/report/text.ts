@@ -4,12 +4,10 @@ import { wrap } from './escape.ts';
 import { meanCurve } from './figures/curves.ts';
 import type { FigureOf } from './figures/schema.ts';
 import { adapterText, duration } from './format.ts';
-import { cellText, comparisonTable, figureColumns, table } from './tables.ts';
+import { cellText, comparisonTable, figureColumns, table, WIDEST_CELL } from './tables.ts';
 
 const BARS = '▁▂▃▄▅▆▇█';
 const MOST_BARS = 40;
-/** Characters: a terminal breaks lines without regard for columns. */
-const WIDEST_CELL = 40;
 
 /** A curve in one line of text, from its lowest value to its highest. What is not finite is a gap. */
 export function sparkline(values: readonly (number | null)[]): string {
@@ -24,6 +22,9 @@ export function sparkline(values: readonly (number | null)[]): string {
 }
 
 const short = (value: number) => String(Number(value.toPrecision(4)));
+
+/** A longer table has no lines between its rows. */
+const MOST_LINED_ROWS = 10;
 
 /** More runs than this are told by their mean. */
 const MOST_RUNS = 4;
@@ -62,6 +63,7 @@ function blockText(block: Block, id: string): string {
           block.head.map((_, column) => wrap(cellText(row[column] ?? null), WIDEST_CELL).join('\n')),
         ),
         figureColumns(block.head, block.rows),
+        block.rows.length > MOST_LINED_ROWS,
       );
       return block.caption ? `${block.caption}\n${drawn}` : drawn;
     }
@@ -80,7 +82,10 @@ export function reducedText(reduced: readonly string[]): string {
 
 /** The figures of a report for a terminal: curves as sparklines, tables, what was cut. */
 export function resultsText(report: Report): string {
-  const blocks = report.sections.flatMap(({ blocks }) => blocks.map((block) => blockText(block, report.id)));
+  const blocks = report.sections.flatMap(({ title, blocks }) => {
+    const row = /^[A-Z]+\d+(?=: )/.exec(title)?.[0]; // of a coursework
+    return blocks.map((block) => blockText(block, row ?? report.id));
+  });
   return [...blocks, reducedText(report.reduced)].filter((text) => text !== '').join('\n\n');
 }
 

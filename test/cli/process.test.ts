@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { runRecord } from '../../src/report/run-record.ts';
+import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { cifarBatch, smallCifar, writeFiles } from '../data/helpers.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bundled, runToEnd } from '../support/process.ts';
@@ -119,6 +119,27 @@ describeOnDevice('on an adapter', () => {
     const { tuning } = runRecord.parse(JSON.parse((await run(words)).out));
     expect(tuning).toMatchObject({ measured: results.length, file: results.length > 0 ? file : null });
     expect(tuning!.choicesHash).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  test('a run that was stopped in the midst of a training goes on with the same bits', async () => {
+    const words = ['run', 'A1', '--epochs', '12', '--runs', '2', ...small];
+    const whole = await tilegrad([...words, '--out', join(out, 'whole')]);
+    expect(whole.code, whole.err).toBe(0);
+    let sent = false;
+    const stopped = await tilegrad([...words, '--out', join(out, 'halved')], (soFar, interrupt) => {
+      if (sent || !soFar.includes('Epoch  2/12')) return;
+      sent = true;
+      interrupt();
+    });
+    expect(stopped.code).toBe(1);
+    const resumed = await tilegrad(['run', 'A1', '--resume', '--json', '--out', join(out, 'halved')]);
+    expect(resumed.code, resumed.err).toBe(0);
+    const figures = (text: string) => {
+      const [{ histories, evaluations }] = runRecord.parse(JSON.parse(text)).trainings as [RunRecord['trainings'][0]];
+      return { evaluations, losses: histories.map((epochs) => epochs.map(({ loss, valLoss }) => [loss, valLoss])) };
+    };
+    expect(figures(resumed.out)).toEqual(figures(whole.out));
+    expect(figures(whole.out).losses.map((epochs) => epochs.length)).toEqual([12, 12]);
   });
 
   test('Ctrl-C ends a run in order: exit 1, finished epochs kept', async () => {

@@ -1,0 +1,51 @@
+import type { Experiment } from '../src/cli/experiment.ts';
+import { compare, measuredRow, modelBlocks, paragraph, section, table, trainingCurves } from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import { lastFigures, testFigures } from '../src/report/training.ts';
+import { models, settings, trainModel } from './lenet.ts';
+
+const why =
+  "one training of theirs, and trainings differ widely: the same authors' mean of three is 0.2141 / 0.1838 with a standard deviation of 0.137 (A5)";
+
+/** LeNet-5 whose dense layers are replaced by the average over the image. */
+export const A4: Experiment = {
+  id: 'A4',
+  title: 'Global average pooling instead of dense layers',
+  question: [
+    'What is left of LeNet-5 when its dense layers are replaced by a global average of its last convolution, straight to the loss?',
+    'As handed in, the model has 16 outputs without a softmax. The loss takes them for probabilities: it clips them to 1e-7 .. 1 - 1e-7, takes the logarithm and normalises as it does logits. An output that is 0 or above 1 has no gradient there, so how far a training gets depends on how it begins.',
+  ],
+  published: '0.3553 / 0.3571; mean of three 0.2141 / 0.1838',
+  datasets: ['cifar10'],
+  scales: settings,
+  networks: [models['average-pooling'].network],
+
+  async run(lab) {
+    const pooled = await trainModel(lab, 'average-pooling');
+    const [train, test] = [lastFigures(pooled), testFigures(pooled)];
+    return [
+      section(
+        'Results',
+        compare([
+          measuredRow('training accuracy', 0.3553, train, { why }),
+          measuredRow('test accuracy', 0.3571, test, { why }),
+          { label: 'parameters', published: 2_872, ours: pooled.model.parameters, unit: 'count' },
+        ]),
+        paragraph('Each training by itself:'),
+        table(
+          ['seed', 'training accuracy', 'test accuracy'],
+          pooled.seeds.map((seed, i) => [String(seed), accuracyText(train[i]), accuracyText(test[i])]),
+        ),
+      ),
+      section(
+        'Curves',
+        trainingCurves(pooled, {
+          title: 'A4 global average pooling',
+          show: 'each',
+          published: { accuracy: { training: 0.3553, test: 0.3571 } },
+        }),
+      ),
+      section('Model', modelBlocks(pooled)),
+    ];
+  },
+};

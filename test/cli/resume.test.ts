@@ -1,0 +1,312 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
+import { DeviceLostError } from '../../src/errors.ts';
+import { compare, measuredRow, section } from '../../src/report/blocks.ts';
+import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
+import { testFigures } from '../../src/report/training.ts';
+import { FakeIo, type FakeOptions, lenetOf, tilegrad } from './fakes.ts';
+
+let out: string;
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), 'tilegrad-resume-'));
+});
+afterEach(() => rmSync(out, { recursive: true, force: true }));
+
+/** A row that does some trainings, all of one network, and a part. */
+function rowOf(network: Network, id: string, specs: Record<string, Partial<TrainSpec>>): Experiment {
+  return lenetOf(network, {
+    id,
+    async run(lab) {
+      const { train } = lab.loaders('cifar10');
+      const blocks = [];
+      for (const [name, spec] of Object.entries(specs)) {
+        const trained = await lab.train(name, { ...network, data: train, validationData: train, ...spec });
+        blocks.push(compare([measuredRow(name, 0.5, testFigures(trained))]));
+      }
+      const seeds = await lab.part(`seeds-of-${id.toLowerCase()}`, async () => ({
+        seed: lab.seed,
+        nothing: Number.NaN,
+      }));
+      return [section('Results', ...blocks), section('Part', { type: 'text', text: JSON.stringify(seeds) })];
+    },
+  });
+}
+
+/** Two rows that share a training; the second has one of its own. */
+const experiments = (network: Network) => [
+  rowOf(network, 'A1', { baseline: {} }),
+  rowOf(network, 'A2', { baseline: {}, longer: { epochs: 4 } }),
+];
+
+const run = (words: string, options: Parameters<typeof tilegrad>[1] = {}) =>
+  tilegrad(['run', ...words.split(' '), '--out', out], { experiments, ...options });
+
+const folders = () => readdirSync(out).sort();
+const folderAt = (index: number) => join(out, folders().at(index)!);
+const recordIn = (folder: string): RunRecord =>
+  runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
+const edit = (folder: string, change: (record: RunRecord) => void) => {
+  const record = recordIn(folder);
+  change(record);
+  writeFileSync(join(folder, 'run.json'), JSON.stringify(record));
+};
+const partsIn = (folder: string) => readdirSync(join(folder, 'parts')).sort();
+
+/** A coursework that was stopped in its last training. */
+async function interrupted(words = 'A', options: FakeOptions = {}): Promise<string> {
+  const io = new FakeIo();
+  let epochs = 0;
+  // The first training has three epochs.
+  const { code } = await run(words, { io, ...options, duringEpoch: () => ++epochs === 5 && io.pressCtrlC() });
+  expect(code).toBe(1);
+  return folderAt(-1);
+}
+
+describe('a coursework', () => {
+  test('trains what its rows share once, and has one report', async () => {
+    const { code, out: text, log } = await run('A');
+    expect(code).toBe(0);
+    expect(log.fits.map(({ epochs }) => epochs)).toEqual([3, 4]);
+    expect(text).toContain('A2: baseline is done already');
+    const folder = folderAt(0);
+    expect(folder).toMatch(/-A$/);
+    const record = recordIn(folder);
+    expect(record).toMatchObject({ id: 'A', title: 'LeNet-5', status: 'finished' });
+    expect(record.rows.map(({ id, status }) => [id, status])).toEqual([
+      ['A1', 'finished'],
+      ['A2', 'finished'],
+    ]);
+    expect(record.trainings.map(({ name, row, kept }) => [name, row, kept])).toEqual([
+      ['baseline', 'A1', false],
+      ['longer', 'A2', false],
+    ]);
+    expect(partsIn(folder).map((name) => name.replace(/-[0-9a-f]{16}\.json$/, ''))).toEqual([
+      'baseline',
+      'longer',
+      'seeds-of-a1',
+      'seeds-of-a2',
+    ]);
+    const page = readFileSync(join(folder, 'report.html'), 'utf8');
+    for (const title of ['Overview', 'A1: LeNet-5 on CIFAR-10', 'A2: LeNet-5']) expect(page).toContain(title);
+  });
+
+  test('goes on where it was stopped, and then is as if it never had been', async () => {
+    await run('A --seed 4', { kind: 'folder' });
+    const whole = recordIn(folderAt(0));
+    const folder = await interrupted('A --seed 4', { kind: 'folder' });
+    expect(recordIn(folder)).toMatchObject({
+      status: 'interrupted',
+      rows: [{ status: 'finished' }, { status: 'interrupted' }],
+    });
+    const { code, log, out: text } = await run('A --resume', { kind: 'folder' });
+    expect(code).toBe(0);
+    expect(text).toContain(`Going on in ${folder}`);
+    expect(log.fits.map(({ epochs, seed }) => [epochs, seed])).toEqual([[4, 4]]);
+    expect(folders()).toHaveLength(2);
+    const record = recordIn(folder);
+    expect(record).toMatchObject({ status: 'finished', request: { id: 'A', scale: 'full', seed: 4 } });
+    const said = ({ rows }: RunRecord) => rows.map(({ seconds: _, ...row }) => row);
+    expect(said(record)).toEqual(said(whole));
+    const figures = ({ trainings }: RunRecord) =>
+      trainings.map(({ name, histories, evaluations }) => ({ name, histories, evaluations }));
+    expect(figures(record)).toEqual(figures(whole));
+    expect(record.trainings.map(({ kept }) => kept)).toEqual([true, false]);
+    expect(record.timings.startedAt < record.timings.finishedAt!).toBe(true);
+  });
+
+  test('an error in one row keeps what was finished, and goes on from there', async () => {
+    let broken = true;
+    const duringEpoch = (epoch: number) => {
+      if (broken && epoch === 4) throw new DeviceLostError('the driver was reset');
+    };
+    const failed = await run('A', { duringEpoch });
+    expect(failed.code).toBe(1);
+    expect(recordIn(folderAt(0))).toMatchObject({
+      status: 'failed',
+      error: { code: 'DEVICE_LOST' },
+      rows: [{ status: 'finished' }, { status: 'failed', error: { message: 'the driver was reset' } }],
+    });
+    broken = false;
+    const { code, log } = await run('A --resume', { duringEpoch });
+    expect({ code, fits: log.fits.length }).toEqual({ code: 0, fits: 1 });
+    const { status, error, rows } = recordIn(folderAt(0));
+    expect({ status, error, errors: rows.map((row) => row.error) }).toEqual({
+      status: 'finished',
+      error: undefined,
+      errors: [undefined, undefined],
+    });
+  });
+
+  test('a finished run, named by its folder, is written again without training', async () => {
+    await run('A1');
+    const { code, log } = await run(`A1 --resume ${folderAt(0)}`);
+    expect({ code, fits: log.fits }).toEqual({ code: 0, fits: [] });
+    expect(recordIn(folderAt(0)).status).toBe('finished');
+  });
+
+  test('--resume alone takes the newest of that id that is not finished', async () => {
+    const first = await interrupted();
+    await interrupted();
+    await run('A1');
+    expect((await run('A --resume')).out).toContain(`Going on in ${folderAt(1)}`);
+    expect((await run('A --resume')).out).toContain(`Going on in ${first}`);
+    const none = await run('A --resume');
+    expect(none.code).toBe(2);
+    expect(none.err).toContain(`no unfinished run of A in ${out}`);
+    expect((await run('A1 --resume')).code).toBe(2);
+  });
+});
+
+describe('what cannot go on is refused, and the folder stays as it was', () => {
+  const refused = async (words: string, options: Parameters<typeof tilegrad>[1], ...says: string[]) => {
+    const before = folders().map((name) => readFileSync(join(out, name, 'run.json'), 'utf8'));
+    const { code, err, log } = await run(words, options);
+    expect(log.fits).toEqual([]);
+    for (const text of says) expect(err).toContain(text);
+    expect(folders().map((name) => readFileSync(join(out, name, 'run.json'), 'utf8'))).toEqual(before);
+    return code;
+  };
+
+  test('another experiment', async () => {
+    const folder = await interrupted();
+    expect(
+      await refused(`A1 --resume ${folder}`, {}, 'a run of A, not of A1', `npx tilegrad run A --resume ${folder}`),
+    ).toBe(2);
+  });
+
+  test.each([
+    ['--scale full', '--scale short'],
+    ['--seed 7', '--seed 1'],
+    ['--epochs 9', 'without --epochs'],
+    ['--runs 2', 'without --runs'],
+    ['--limit 300', 'without --limit'],
+    ['--batch 10', 'without --batch'],
+    ['--lr 0.5', 'without --lr'],
+  ])('another %s', async (option, says) => {
+    await interrupted();
+    expect(await refused(`A --resume ${option}`, {}, says, option)).toBe(2);
+  });
+
+  test('the same options do no harm', async () => {
+    await interrupted('A --epochs 3');
+    expect((await run('A --resume --epochs 3 --seed 1')).code).toBe(0);
+  });
+
+  test('another data set', async () => {
+    await interrupted();
+    expect(await refused('A --resume', { label: 3 }, 'other images of cifar10')).toBe(1);
+  });
+
+  test('another adapter, another tilegrad', async () => {
+    const folder = await interrupted();
+    edit(folder, (record) => {
+      record.adapter.name = 'a graphics card';
+    });
+    expect(await refused('A --resume', {}, 'begun on a graphics card', 'llvmpipe (fake)')).toBe(1);
+    edit(folder, (record) => {
+      record.adapter.name = 'llvmpipe (fake)';
+      record.versions.tilegrad = '9.0.0';
+    });
+    expect(await refused('A --resume', {}, 'begun with tilegrad 9.0.0')).toBe(1);
+  });
+
+  test('a folder that holds no run, or a record of another version or cut short', async () => {
+    expect((await run(`A --resume ${join(out, 'nowhere')}`)).err).toContain('there is no');
+    const folder = await interrupted();
+    for (const [text, says] of [
+      ['{"schemaVersion": 1}', 'version 1; this tilegrad reads version 2'],
+      ['{"schemaVersion": 2, "kind"', 'cut short'],
+    ] as const) {
+      writeFileSync(join(folder, 'run.json'), text);
+      expect(await refused(`A --resume ${folder}`, {}, says)).toBe(1);
+    }
+  });
+});
+
+describe('a part that is no good is named, with what to do', () => {
+  test.each<[string, (text: string) => string, string]>([
+    ['cut short', (text) => text.slice(0, 100), 'cut short'],
+    ['empty', () => '', 'cut short'],
+    ['of another version', (text) => text.replace('"schemaVersion":1', '"schemaVersion":2'), 'a part of version 2'],
+    [
+      'of another name',
+      (text) => text.replace('"name":"baseline"', '"name":"other"'),
+      'does not hold the part baseline',
+    ],
+    ['of another kind', (text) => text.replace('"histories"', '"history"'), 'histories: '],
+    ['no part at all', () => '[]', 'does not hold the part baseline'],
+  ])('%s', async (_what, change, says) => {
+    const folder = await interrupted();
+    const path = join(folder, 'parts', partsIn(folder).find((name) => name.startsWith('baseline'))!);
+    writeFileSync(path, change(readFileSync(path, 'utf8')));
+    const { code, err, log } = await run('A --resume');
+    expect(code).toBe(1);
+    for (const text of [path, says, 'Delete it']) expect(err).toContain(text);
+    expect(log.fits).toEqual([]);
+    rmSync(path);
+    expect((await run('A --resume')).code).toBe(0);
+  });
+
+  test('what was kept of other code is not taken for it', async () => {
+    const folder = await interrupted();
+    const changed = (network: Network) => [
+      rowOf(network, 'A1', { baseline: { shuffle: false } }),
+      rowOf(network, 'A2', { baseline: { shuffle: false } }),
+    ];
+    const { code, log, out: text } = await run('A --resume', { experiments: changed });
+    expect({ code, fits: log.fits.length }).toEqual({ code: 0, fits: 1 });
+    expect(text).toContain('what was kept as baseline is of other settings or code');
+    expect(partsIn(folder).filter((name) => name.startsWith('baseline'))).toHaveLength(2);
+  });
+});
+
+describe('mistakes in a row are told', () => {
+  const told = async (specs: Record<string, Partial<TrainSpec>>) =>
+    (
+      await run('A', {
+        experiments: (network) => [rowOf(network, 'A1', { baseline: {} }), rowOf(network, 'A2', specs)],
+      })
+    ).err;
+
+  test('one name for two trainings', async () => {
+    expect(await told({ baseline: { seed: 9 } })).toContain(
+      'two different computations of this run are called baseline',
+    );
+  });
+
+  test('a name that is none for a file', async () => {
+    expect(await told({ '../up': {} })).toContain('"../up" cannot name a part');
+  });
+
+  test('data that nobody can name', async () => {
+    const data = { x: [[1]], y: [1] };
+    expect(await told({ mine: { data } })).toContain('training mine: its data comes from elsewhere');
+    expect(await told({ mine: { data, dataId: 'one' } })).toBe('');
+  });
+});
+
+describe('scales', () => {
+  test('smoke takes its settings, and the report says what was cut', async () => {
+    const { log } = await run('A1 --scale smoke', { kind: 'archive' });
+    expect(log.fits).toMatchObject([{ epochs: 1, samples: 300 }]);
+    const [row] = recordIn(folderAt(0)).rows;
+    expect(row!.reduced).toEqual(['the first 300 training images only', 'epochs 1 instead of 3', 'the rest']);
+  });
+
+  test('the command line goes before the scale, and --replicas is --runs', async () => {
+    const { log } = await run('A1 --scale smoke --epochs 2 --replicas 4 --limit 256');
+    expect(log.fits).toMatchObject([{ epochs: 2, samples: 256, replicas: 4 }]);
+  });
+
+  test('--lr is refused where rates are what a row is about', async () => {
+    const fixed = (network: Network) => [
+      lenetOf(network, { scales: { full: { epochs: 1, batchSize: 9, replicas: 1 }, smoke: {} } }),
+    ];
+    const { code, err } = await run('A1 --lr 0.1', { experiments: fixed });
+    expect(code).toBe(2);
+    expect(err).toContain('--lr: the learning rates of A1');
+  });
+});

@@ -1,0 +1,91 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { courseworks, experiments } from '../../experiments/index.ts';
+import { rowsOfCoursework } from '../../src/cli/choice.ts';
+import { main } from '../../src/cli/cli.ts';
+import { parts } from '../../src/cli/parts.ts';
+import type { Report } from '../../src/report/content.ts';
+import { readReport, readRunRecord } from '../../src/report/report-files.ts';
+import type { RunRecord } from '../../src/report/run-record.ts';
+import { FakeIo } from '../cli/fakes.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { fashionFiles } from './fashion.ts';
+
+// Every row there is, on the real engine with the images that come with the repository, cut as far as they go.
+
+const root = mkdtempSync(join(tmpdir(), 'tilegrad-rows-'));
+beforeAll(() => {
+  // Neither full data nor measured kernels of whoever runs the tests; Fashion-MNIST, of which there is no sample, is drawn.
+  vi.stubEnv('TILEGRAD_CACHE', join(root, 'cache'));
+  vi.stubEnv('TILEGRAD_DATA', '');
+  fashionFiles(join(root, 'cache', 'fashion-mnist'));
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function tilegrad(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  const io = new FakeIo();
+  const code = await main(['node', 'tilegrad', ...words, '--out', join(root, 'runs')], parts, io);
+  return { code, out: io.out, err: io.err };
+}
+
+test('every row belongs to a coursework', () => {
+  const belonging = courseworks.flatMap((one) => rowsOfCoursework(one, experiments));
+  expect(new Set(belonging)).toEqual(new Set(experiments));
+});
+
+describeOnDevice('on an adapter', () => {
+  describe.each(courseworks.map(({ id }) => id))('coursework %s at scale smoke', (id) => {
+    const rows = rowsOfCoursework(courseworks.find((one) => one.id === id)!, experiments);
+    let folder = '';
+    let record: RunRecord;
+    let report: Report;
+    beforeAll(async () => {
+      const { code, err } = await tilegrad('run', id, '--scale', 'smoke');
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      folder = join(root, 'runs', readdirSync(join(root, 'runs')).find((name) => name.endsWith(`-${id}`))!);
+      record = readRunRecord(folder); // as the schema has it
+      report = readReport(folder).report;
+    });
+
+    test.each(rows.map((row) => [row.id, row] as const))('%s compares, draws, and says what was cut', (rowId, row) => {
+      const done = record.rows.find((one) => one.id === rowId)!;
+      expect(done).toMatchObject({ status: 'finished', title: row.title });
+      expect(done.reduced.length).toBeGreaterThan(0);
+      const blocks = done.sections.flatMap((one) => one.blocks);
+      const compared = blocks.flatMap((one) => (one.type === 'comparison' ? one.rows : []));
+      expect(compared.length).toBeGreaterThan(0);
+      expect(compared.filter(({ ours }) => ours === null)).toEqual([]);
+      expect(compared.filter(({ published }) => published === null).length).toBeLessThan(compared.length);
+      expect(blocks.some(({ type }) => type === 'figure')).toBe(true);
+    });
+
+    test('the report has a section a row, and opens by itself', () => {
+      const titles = report.sections.map(({ title }) => title);
+      expect(titles).toEqual(['Overview', ...rows.map((row) => `${row.id}: ${row.title}`)]);
+      const page = readFileSync(join(folder, 'report.html'), 'utf8');
+      expect(page).not.toMatch(/<script|src="http|href="http|url\(http/);
+      expect(existsSync(join(folder, 'backups')) ? readdirSync(join(folder, 'backups')) : []).toEqual([]);
+    });
+
+    test('it is written again from its parts without training', async () => {
+      const { code, out } = await tilegrad('run', id, '--resume', folder, '--json');
+      expect(code).toBe(0);
+      const again = JSON.parse(out) as RunRecord;
+      expect(again.trainings.every(({ kept }) => kept)).toBe(true);
+      expect(again.rows).toEqual(record.rows);
+    });
+  });
+
+  test('a row runs by itself too', async () => {
+    const { code, out } = await tilegrad('run', 'A4', '--scale', 'smoke', '--json');
+    expect(code).toBe(0);
+    const { rows, trainings } = JSON.parse(out) as RunRecord;
+    expect(rows.map(({ id, status }) => [id, status])).toEqual([['A4', 'finished']]);
+    expect(trainings[0]!.model.parameters).toBe(2872);
+  });
+});
