@@ -33,6 +33,8 @@ const matmulProblem = (sizes: ProblemSizes) => {
   return { m, n, k, transposeA: transposeA === 1, transposeB: transposeB === 1, outer: batch === 1 ? [] : [batch] };
 };
 
+const MATMUL_SHADERS = [matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode];
+
 const CONV_SHADERS = [
   ...[
     addSlicesCode,
@@ -44,7 +46,7 @@ const CONV_SHADERS = [
     packFilterCode,
     padChannelsCode,
   ],
-  ...[convGemmCode, convWeightGradGemmCode, convWorkgroupCode],
+  ...[convGemmCode, convWeightGradGemmCode, convWorkgroupCode, ...MATMUL_SHADERS],
   // These write shaders: they are part of them.
   ...sampleTexts(),
 ];
@@ -68,7 +70,7 @@ function convolution(
 export const productTunables = {
   matmul: {
     variants: matmulVariants,
-    shaders: [matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode],
+    shaders: MATMUL_SHADERS,
     serves: (variant, device, sizes) => matmulServes(variant as MatmulVariant, device, matmulProblem(sizes)),
     inputs(sizes) {
       const { m, n, k, transposeA, transposeB, outer } = matmulProblem(sizes);
