@@ -1,5 +1,5 @@
 import { convolution, dense, depthwiseConvolution, type KernelCase, product } from './kernel-case.ts';
-import { adamStep, batchNormalization, crossEntropy, pooling } from './memory-cases.ts';
+import { adamStep, batchNormalization, crossEntropy, pooling, softmaxRows, sum } from './memory-cases.ts';
 
 /** Images a batch of MobileNetV2: enough to fill a card, few enough for a CPU. */
 const MOBILENET = 8;
@@ -76,4 +76,17 @@ export const kernelCases: readonly KernelCase[] = [
   ...pointwise('mobilenet-pointwise3', 14, 576, 96),
   ...pointwise('mobilenet-pointwise4', 7, 320, 1280),
   adamStep('mobilenet-adam', 2_257_984),
+
+  // Reductions beyond these: bias gradients of the small VGG, a loss, the mean of MobileNetV2's last images; many classes.
+  sum('sum-bias-vgg-conv2', 1, 32_768, 32),
+  sum('sum-bias-vgg-conv6', 1, 2048, 128),
+  sum('sum-bias-lenet-conv1', 1, 200_704, 6),
+  sum('sum-loss-100000', 1, 100_000, 1),
+  sum('sum-rows-1000', 256, 1000, 1),
+  sum('sum-rows-100', 4096, 100, 1),
+  sum('sum-global-average-pool', MOBILENET, 49, 1280),
+  softmaxRows('softmax-32-1000', 32, 1000),
+  softmaxRows('softmax-1024-100', 1024, 100),
+  crossEntropy('cross-entropy-32-1000', 32, 1000),
+  crossEntropy('cross-entropy-1024-100', 1024, 100),
 ];

@@ -3,11 +3,12 @@ import * as norm from '../src/kernels/batch-norm.ts';
 import { BLOCK } from '../src/kernels/blocks.ts';
 import { adam } from '../src/kernels/optimizer.ts';
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad } from '../src/kernels/pooling.ts';
-import { softmaxCrossEntropy } from '../src/kernels/softmax.ts';
+import { type ReduceVariant, reduceMiddle, reduceVariants } from '../src/kernels/reduce-variants.ts';
+import { type SoftmaxVariant, softmax, softmaxCrossEntropy, softmaxVariants } from '../src/kernels/softmax.ts';
 import { StepState } from '../src/kernels/step-state.ts';
 import type { KernelCase } from './kernel-case.ts';
 
-/** What all of these kernels wait for is memory; they have one implementation each. */
+/** What all of these kernels wait for is memory. */
 const memory = { bound: 'memory', variants: [] } as const;
 
 /** Pooling by windows side by side. Operations: one a pixel of the windows. */
@@ -49,28 +50,32 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
   return [
     {
       ...memory,
+      variants: norm.batchNormVariants,
       name: `${name}-forward`,
       flops: 8 * sizeOf(x),
       bytes: 4 * (2 * sizeOf(x) + 6 * channels),
       setUp(draw) {
         const [input, scale, offset] = [draw(x), draw([channels]), draw([channels])];
         const running = { mean: draw([channels]), variance: draw([channels]), momentum: 0.99 };
-        return () => {
-          const statistics = norm.batchStatistics('batchNorm', input, running);
+        return (asked) => {
+          const variant = asked as norm.BatchNormVariant;
+          const statistics = norm.batchStatistics('batchNorm', input, running, { variant });
           norm.batchNorm(input, scale, offset, statistics, EPSILON);
         };
       },
     },
     {
       ...memory,
+      variants: norm.batchNormVariants,
       name: `${name}-grad`,
       flops: 12 * sizeOf(x),
       bytes: 4 * (3 * sizeOf(x) + 5 * channels),
       setUp(draw) {
         const [input, dy, scale] = [draw(x), draw(x), draw([channels])];
         const statistics = norm.batchStatistics('batchNorm', input, null);
-        return () => {
-          const sums = norm.batchNormParameterGrads(input, dy, statistics, EPSILON);
+        return (asked) => {
+          const variant = asked as norm.BatchNormVariant;
+          const sums = norm.batchNormParameterGrads(input, dy, statistics, EPSILON, { variant });
           norm.batchNormInputGrad(input, dy, scale, statistics, EPSILON, sums);
         };
       },
@@ -82,6 +87,7 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
 export function crossEntropy(name: string, batch: number, classes: number): KernelCase {
   return {
     ...memory,
+    variants: softmaxVariants,
     name,
     flops: 5 * batch * classes,
     bytes: 4 * (2 * batch * classes + 3 * batch),
@@ -92,7 +98,40 @@ export function crossEntropy(name: string, batch: number, classes: number): Kern
         labels.storage,
         Uint32Array.from({ length: batch }, (_, i) => i % classes),
       );
-      return () => void softmaxCrossEntropy(logits, labels);
+      return (variant) => void softmaxCrossEntropy(logits, labels, { variant: variant as SoftmaxVariant });
+    },
+  };
+}
+
+/** Softmax over the last axis. Operations: 4 a value. */
+export function softmaxRows(name: string, rows: number, classes: number): KernelCase {
+  return {
+    ...memory,
+    variants: softmaxVariants,
+    name,
+    flops: 4 * rows * classes,
+    bytes: 4 * 2 * rows * classes,
+    setUp(draw) {
+      const x = draw([rows, classes]);
+      return (variant) => void softmax(x, 1, { variant: variant as SoftmaxVariant });
+    },
+  };
+}
+
+/** A sum over the middle axis of [outer, rows, channels]. Operations: an addition a value. */
+export function sum(name: string, outer: number, rows: number, channels: number): KernelCase {
+  return {
+    ...memory,
+    variants: reduceVariants,
+    name,
+    flops: outer * rows * channels,
+    bytes: 4 * outer * (rows + 1) * channels,
+    setUp(draw, device) {
+      const x = draw([outer, rows, channels]);
+      return (variant) => {
+        const y = DeviceArray.empty(device, [outer, channels]);
+        reduceMiddle('reduceSum', x, { outer, rows, channels }, y, { factor: 1, variant: variant as ReduceVariant });
+      };
     },
   };
 }

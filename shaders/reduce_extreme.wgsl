@@ -1,14 +1,15 @@
 // Largest (sign 1) or smallest (sign -1) along the middle axis: y[o, s, c] = max or min of x[o, row, c] over the rows of
-// slice s (s*slice .. s*slice + slice - 1). NaN wins over every number. Two passes for a long axis, as for sums. Memory-bound.
+// slice s (s*slice .. s*slice + slice - 1). NaN wins over every number. Two passes for a long axis, as for sums. A Value is a
+// number, or a vector of neighbouring channels: then channels count vectors. Memory-bound.
 //   models folded into outer: x [outer, rows, C], y [outer, slices, C]
 struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, sign: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read_write> y: array<Value>;
 
 // By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+fn is_nan(x: Value) -> Truth {
+  return (bitcast<Index>(x) & Index(0x7fffffffu)) > Index(0x7f800000u);
 }
 
 @compute @workgroup_size(64)
@@ -24,7 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var best = p.sign * x[base + first * p.channels];
   for (var row = first + 1u; row < last; row++) {
     let value = p.sign * x[base + row * p.channels];
-    if (!is_nan(best) && (value > best || is_nan(value))) { best = value; }
+    best = select(best, value, !is_nan(best) & ((value > best) | is_nan(value)));
   }
   y[i] = p.sign * best;
 }

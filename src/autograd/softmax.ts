@@ -21,7 +21,7 @@ export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   checkOptions('softmax', options);
   const { axis = -1 } = options;
   const y = kernels.softmax(input, axis);
-  return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, axis, into(0))]);
+  return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, axis, { into: into(0) })]);
 }
 
 /**
@@ -35,7 +35,7 @@ export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   checkOptions('logSoftmax', options);
   const { axis = -1 } = options;
   const y = kernels.logSoftmax(input, axis);
-  return taped(y, [x], (dy, { into }) => [kernels.logSoftmaxGrad(y, dy, axis, into(0))]);
+  return taped(y, [x], (dy, { into }) => [kernels.logSoftmaxGrad(y, dy, axis, { into: into(0) })]);
 }
 
 /**

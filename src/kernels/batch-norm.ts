@@ -2,11 +2,16 @@ import normCode from '../../shaders/batch_norm.wgsl';
 import combineCode from '../../shaders/batch_norm_combine.wgsl';
 import gradCode from '../../shaders/batch_norm_grad.wgsl';
 import gradSumsCode from '../../shaders/batch_norm_grad_sums.wgsl';
+import gradSumsTeamCode from '../../shaders/batch_norm_grad_sums_team.wgsl';
 import momentsCode from '../../shaders/batch_norm_moments.wgsl';
+import momentsTeamCode from '../../shaders/batch_norm_moments_team.wgsl';
 import { ShapeError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
+import { chooseVariant } from './choice.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel, strided } from './run.ts';
+import { teamCodes, teamed, teamGroups, teamsForColumns, workgroupCut } from './team.ts';
 
 /** Per channel, of a batch or running. */
 export interface Statistics {
@@ -14,15 +19,52 @@ export interface Statistics {
   variance: DeviceArray;
 }
 
+// Statistics and the sums of the gradient are reductions over rows: by an invocation a channel (or a vector of channels) and slice
+// of rows, or by a workgroup for up to 32 channels and a slice. There is no variant for subgroups: their eight lanes would lie
+// across channels, where each has a sum of its own. What scales and shifts reduces nothing.
+
+/** Implementations of the reductions, the reference first. */
+export const batchNormVariants = ['naive', 'workgroup'] as const;
+export type BatchNormVariant = (typeof batchNormVariants)[number];
+
+export const batchNormShaders: readonly string[] = [
+  ...[momentsCode, combineCode, gradSumsCode, momentsTeamCode, gradSumsTeamCode],
+  ...teamCodes,
+];
+
 /** Up to this many rows are one slice; above, slices of about the square root keep both passes short. */
 const ONE_SLICE = 64;
+/** Slices whose results one invocation combines. */
+const MOST_COMBINED = 32;
 
-/** x seen as [rows, channels], cut into slices of rows. */
+/** x seen as [rows, channels]. */
 function columns(x: DeviceArray) {
   const channels = x.shape.at(-1)!;
   const rows = channels === 0 ? 0 : x.size / channels;
+  return { rows, channels, lanes: lanesOf(channels) };
+}
+
+/** The variant of a reduction of [rows, channels], and its slices of rows, which depend on the shape of one model alone. */
+function choose(
+  device: Device,
+  operator: 'batchNormMoments' | 'batchNormGradSums',
+  sizes: { rows: number; channels: number },
+  asked: BatchNormVariant | undefined,
+) {
+  const { rows, channels } = sizes;
+  const workgroup = teamsForColumns(device, rows, channels).includes('workgroup') && rows > ONE_SLICE;
+  const variant = chooseVariant(device, operator, sizes, {
+    variants: batchNormVariants,
+    preferred: workgroup ? ['workgroup'] : [],
+    serves: (candidate) => candidate === 'naive' || rows * channels > 0,
+    asked,
+  });
+  if (variant === 'workgroup') {
+    const most = operator === 'batchNormMoments' ? MOST_COMBINED : undefined;
+    return { variant, ...workgroupCut({ outer: 1, rows, channels }, most) };
+  }
   const slice = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
-  return { rows, channels, slice, slices: Math.max(1, Math.ceil(rows / slice)), lanes: lanesOf(channels) };
+  return { variant, width: 1, slice, slices: Math.max(1, Math.ceil(rows / slice)) };
 }
 
 /** @throws ShapeError, ArgumentError unless x is f32 [...,C] and all of `perChannel` are f32 [C]. */
@@ -44,28 +86,39 @@ export function checkBatchNorm(operator: string, x: DeviceArray, perChannel: Rec
 /**
  * Mean and biased variance of each channel of x [...,C], in two passes: of slices, then of all. Where running statistics are
  * given, they take in these: running = momentum * running + (1 - momentum) * batch, in place. Memory-bound.
+ * @param options.variance where the variance goes
  * @throws ShapeError where there is nothing to take the mean of
  */
 export function batchStatistics(
   operator: string,
   x: DeviceArray,
   running: (Statistics & { momentum: number }) | null,
+  options: { variance?: DeviceArray; variant?: BatchNormVariant } = {},
 ): Statistics {
-  const { rows, channels, slice, slices, lanes } = columns(x);
+  const { rows, channels, lanes } = columns(x);
   if (rows === 0 && channels > 0) {
     throw new ShapeError(`${operator}: an empty batch has no mean (input ${showShape(x.shape)})`);
   }
+  const { variant, width, slice, slices } = choose(x.device, 'batchNormMoments', { rows, channels }, options.variant);
   const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { models: x.models });
   const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
-  const params = [rows, channels / lanes, slice, slices];
-  const moments = laned('batch_norm_moments', momentsCode, lanes);
-  runKernel(x.device, moments, params, [x, partMean, partSquare], elementwise(partMean.size / lanes, x.models));
-  const batch = { mean: array([channels]), variance: array([channels]) };
+  const bindings = [x, partMean, partSquare];
+  if (variant === 'naive') {
+    const moments = laned('batch_norm_moments', momentsCode, lanes);
+    const params = [rows, channels / lanes, slice, slices];
+    runKernel(x.device, moments, params, bindings, elementwise(partMean.size / lanes, x.models));
+  } else {
+    const moments = teamed(variant, 'batch_norm_moments_team', momentsTeamCode);
+    const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
+    runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
+  }
+  const variance = output(x.device, [channels], x.models, options.variance);
+  const batch = { mean: array([channels]), variance };
   const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
   runKernel(
     x.device,
     laned('batch_norm_combine', combineCode, lanes),
-    [...params, f32(1 - kept.momentum)],
+    [rows, channels / lanes, slice, slices, f32(1 - kept.momentum)],
     [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
     elementwise(channels / lanes, x.models),
   );
@@ -95,18 +148,27 @@ export function batchNormParameterGrads(
   dy: DeviceArray,
   { mean, variance }: Statistics,
   epsilon: number,
-  into: { dscale?: DeviceArray; doffset?: DeviceArray } = {},
+  options: { dscale?: DeviceArray; doffset?: DeviceArray; variant?: BatchNormVariant } = {},
 ): { dscale: DeviceArray; doffset: DeviceArray } {
-  const { rows, channels, slice, slices, lanes } = columns(x);
+  const { rows, channels, lanes } = columns(x);
+  const { variant, width, slice, slices } = choose(x.device, 'batchNormGradSums', { rows, channels }, options.variant);
   const whole = slices === 1; // then the sums are the gradients
-  const [dscale, doffset] = [into.dscale, into.doffset].map((home) => output(x.device, [channels], x.models, home));
+  const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
+    output(x.device, [channels], x.models, home),
+  );
   const part = (total: DeviceArray) =>
     whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
   const [partDy, partDot] = [part(doffset!), part(dscale!)];
-  const params = [rows, channels / lanes, slice, slices, f32(epsilon)];
-  const source = laned('batch_norm_grad_sums', gradSumsCode, lanes);
-  const workgroups = elementwise((slices * channels) / lanes, x.models);
-  runKernel(x.device, source, params, [x, dy, mean, variance, partDy, partDot], workgroups);
+  const bindings = [x, dy, mean, variance, partDy, partDot];
+  if (variant === 'naive') {
+    const source = laned('batch_norm_grad_sums', gradSumsCode, lanes);
+    const params = [rows, channels / lanes, slice, slices, f32(epsilon)];
+    runKernel(x.device, source, params, bindings, elementwise((slices * channels) / lanes, x.models));
+  } else {
+    const source = teamed(variant, 'batch_norm_grad_sums_team', gradSumsTeamCode);
+    const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
+    runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), width], bindings, groups);
+  }
   if (!whole) {
     sumRows(partDy, channels, { into: doffset });
     sumRows(partDot, channels, { into: dscale });

@@ -5,8 +5,13 @@ import maxPoolGradCode from '../../shaders/max_pool2d_grad.wgsl';
 import maxPoolGradDisjointCode from '../../shaders/max_pool2d_grad_disjoint.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, type Shape, showShape } from './array.ts';
+import { reduceMiddle } from './reduce-variants.ts';
 import { checkDType, checkRank, elementwise, type Lanes, laned, lanesOf, output, runKernel } from './run.ts';
 import { type Padding, type Pair, pair, slide } from './window.ts';
+
+// Pooling has no variant with workgroup memory or subgroups, and wants none: windows side by side share no value, so nothing is
+// loaded twice, and of overlapping ones a cache holds the few rows that neighbours share. Neighbouring invocations take neighbouring
+// channels, as memory has them. Only the mean of a whole image is a long sum for few invocations: it is a reduction (reduce.ts).
 
 export interface PoolOptions {
   poolSize: Pair;
@@ -117,8 +122,8 @@ export interface AvgPool {
  * @returns y [N,OH,OW,C] with what `avgPool2dGrad` needs
  * @throws ShapeError, ArgumentError
  */
-export function avgPool2d(x: DeviceArray, options: PoolOptions, operator = 'avgPool2d'): AvgPool {
-  const { shape, params, columns, lanes, flops } = plan(operator, x, options);
+export function avgPool2d(x: DeviceArray, options: PoolOptions): AvgPool {
+  const { shape, params, columns, lanes, flops } = plan('avgPool2d', x, options);
   const y = output(x.device, shape, x.models);
   runKernel(x.device, laned('avg_pool2d', avgPoolCode, lanes), params, [x, y], elementwise(columns), { flops });
   return { y, params, lanes, inputShape: x.shape, flops };
@@ -136,7 +141,7 @@ export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray
 }
 
 /**
- * Mean over all pixels, as one window of the image's size. Memory-bound.
+ * Mean over all pixels; its gradient is that of one window of the image's size. Memory-bound.
  * @param x [N,H,W,C]
  * @returns y [N,C]
  * @throws ShapeError also for an image without pixels
@@ -148,8 +153,9 @@ export function globalAveragePool2d(x: DeviceArray): AvgPool {
   if (h === 0 || w === 0) {
     throw new ShapeError(`${operator}: an image without pixels has no mean (input ${showShape(x.shape)})`);
   }
-  const pool = avgPool2d(x, { poolSize: [h, w] }, operator);
-  const y = pool.y.reshaped([batch, channels]);
-  pool.y.dispose();
-  return { ...pool, y };
+  const { params, lanes, flops } = plan(operator, x, { poolSize: [h, w] });
+  const y = output(x.device, [batch, channels], x.models);
+  const layout = { outer: x.models * batch, rows: h * w, channels };
+  reduceMiddle('reduceSum', x, layout, y, { factor: 1 / (h * w) });
+  return { y, params, lanes, inputShape: x.shape, flops };
 }

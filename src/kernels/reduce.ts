@@ -1,59 +1,16 @@
 import argmaxCode from '../../shaders/argmax.wgsl';
 import extremeGradCode from '../../shaders/extreme_grad.wgsl';
 import extremeMaskCode from '../../shaders/extreme_mask.wgsl';
-import extremeCode from '../../shaders/reduce_extreme.wgsl';
-import reduceRowsCode from '../../shaders/reduce_rows.wgsl';
 import spreadRowsCode from '../../shaders/spread_rows.wgsl';
 import deviationCode from '../../shaders/squared_deviation.wgsl';
 import varianceGradCode from '../../shaders/variance_grad.wgsl';
-import type { Device } from '../gpu/device.ts';
-import type { KernelSource } from '../gpu/pipelines.ts';
-import { DeviceArray, type Shape, sizeOf } from './array.ts';
+import { type DeviceArray, type Shape, sizeOf } from './array.ts';
+import { type Rows, reduceMiddle } from './reduce-variants.ts';
 import { checkDType, elementwise, f32, output, runKernel } from './run.ts';
 import { inverse, transpose } from './view.ts';
 
-const SUM = { name: 'reduce_rows', code: reduceRowsCode };
-const EXTREME = { name: 'reduce_extreme', code: extremeCode };
-
-/**
- * Whether one pass does it all; else slices of about the square root keep both passes short. A software adapter has few
- * threads to keep busy, and there a second pass costs more than a longer sum.
- */
-function onePass({ info }: Device, rows: number, channels: number): boolean {
-  return rows <= 64 || (info.isSoftware && rows <= 1024 && rows * channels <= 32_768);
-}
-
-/** How an array is read: [outer, rows, channels], of which the middle is reduced. Models are folded into `outer`. */
-interface Rows {
-  outer: number;
-  rows: number;
-  channels: number;
-}
-
-/** Reduces the middle axis into y. The order of additions depends on the shape of one model alone. */
-function reduceMiddle(
-  source: KernelSource,
-  x: DeviceArray,
-  { outer, rows, channels }: Rows,
-  y: DeviceArray,
-  factor: { slices: number; total: number },
-): void {
-  const run = (from: DeviceArray, count: number, slice: number, slices: number, to: DeviceArray, f: number) => {
-    const params = [outer, count, channels, slice, slices, f32(f)];
-    const work = { flops: outer * count * channels };
-    runKernel(x.device, source, params, [from, to], elementwise(outer * slices * channels), work);
-  };
-  if (onePass(x.device, rows, channels)) {
-    run(x, rows, rows, 1, y, factor.total);
-    return;
-  }
-  const slice = Math.ceil(Math.sqrt(rows));
-  const slices = Math.ceil(rows / slice);
-  const partial = DeviceArray.empty(x.device, [outer * slices * channels]);
-  run(x, rows, slice, slices, partial, factor.slices);
-  run(partial, slices, slices, 1, y, factor.total);
-  partial.dispose();
-}
+// Gradients and places of extremes have one kernel each: an invocation an element, or a metric that no step waits for. Sums and
+// extremes themselves come in variants (see reduce-variants.ts).
 
 /**
  * Column sums: x read as [rows, channels] -> [channels], times `scale`. The order of additions depends on the shape alone.
@@ -66,7 +23,7 @@ export function sumRows(
 ): DeviceArray {
   const rows = channels === 0 ? 0 : x.size / channels;
   const y = output(x.device, [channels], x.models, options.into);
-  reduceMiddle(SUM, x, { outer: x.models, rows, channels }, y, { slices: 1, total: options.scale ?? 1 });
+  reduceMiddle('reduceSum', x, { outer: x.models, rows, channels }, y, { factor: options.scale ?? 1 });
   return y;
 }
 
@@ -152,7 +109,7 @@ export function sumAxes(
   checkDType(operator, 'the input', x, 'f32');
   return arranged(operator, x, axes, (from, layout) => {
     const y = output(x.device, shape, x.models, into);
-    reduceMiddle(SUM, from, layout, y, { slices: 1, total: scale });
+    reduceMiddle('reduceSum', from, layout, y, { factor: scale });
     return y;
   });
 }
@@ -184,7 +141,7 @@ export function extreme(
   checkDType(operator, 'the input', x, 'f32');
   return arranged(operator, x, axes, (from, layout) => {
     const y = output(x.device, shape, x.models);
-    reduceMiddle(EXTREME, from, layout, y, { slices: sign, total: sign });
+    reduceMiddle('reduceExtreme', from, layout, y, { factor: sign });
     return y;
   });
 }
@@ -204,7 +161,7 @@ export function extremeGrad(
       const count = output(x.device, y.shape, x.models);
       const [maskParams, workgroups] = over(x, layout);
       runKernel(x.device, { name: 'extreme_mask', code: extremeMaskCode }, maskParams, [from, y, mask], workgroups);
-      reduceMiddle(SUM, mask, layout, count, { slices: 1, total: 1 });
+      reduceMiddle('reduceSum', mask, layout, count, { factor: 1 });
       const [params] = over(x, layout, f32(Number.NaN));
       const source = { name: 'extreme_grad', code: extremeGradCode };
       runKernel(x.device, source, params, [mask, count, dy, dx], workgroups);
@@ -248,13 +205,13 @@ export function variance(
   checkDType('variance', 'the input', x, 'f32');
   return arranged('variance', x, axes, (from, layout) => {
     const mean = output(x.device, shape, x.models);
-    reduceMiddle(SUM, from, layout, mean, { slices: 1, total: 1 / layout.rows });
+    reduceMiddle('reduceSum', from, layout, mean, { factor: 1 / layout.rows });
     const squares = output(x.device, from.shape, x.models);
     const [params, workgroups] = over(x, layout);
     const source = { name: 'squared_deviation', code: deviationCode };
     runKernel(x.device, source, params, [from, mean, squares], workgroups);
     const y = output(x.device, shape, x.models);
-    reduceMiddle(SUM, squares, layout, y, { slices: 1, total: 1 / (layout.rows - ddof) });
+    reduceMiddle('reduceSum', squares, layout, y, { factor: 1 / (layout.rows - ddof) });
     squares.dispose();
     return { y, mean };
   });

@@ -2,13 +2,18 @@ import logSoftmaxCode from '../../shaders/log_softmax.wgsl';
 import logSoftmaxGradCode from '../../shaders/log_softmax_grad.wgsl';
 import softmaxCode from '../../shaders/softmax.wgsl';
 import crossEntropyCode from '../../shaders/softmax_cross_entropy.wgsl';
+import crossEntropyTeamCode from '../../shaders/softmax_cross_entropy_team.wgsl';
 import softmaxGradCode from '../../shaders/softmax_grad.wgsl';
+import gradTeamCode from '../../shaders/softmax_grad_team.wgsl';
+import teamCode from '../../shaders/softmax_team.wgsl';
 import { ShapeError } from '../errors.ts';
-import type { KernelSource } from '../gpu/pipelines.ts';
+import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
+import { chooseVariant } from './choice.ts';
 import { sumAll } from './reduce.ts';
 import { checkDType, checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
+import { teamCodes, teamed, teamGroups, teamServes, teamsFor } from './team.ts';
 
 /** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
 function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, classes: number, step: number] {
@@ -22,46 +27,90 @@ function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, 
   return [(x.models * x.size) / classes, classes, sizeOf(x.shape.slice(place + 1))];
 }
 
-function forward(operator: string, source: KernelSource, x: DeviceArray, axis: number): DeviceArray {
+// An invocation a row, or for rows of many classes a team of invocations.
+
+/** Every implementation of these operators, the reference first. */
+export const softmaxVariants = ['naive', 'subgroup', 'workgroup'] as const;
+export type SoftmaxVariant = (typeof softmaxVariants)[number];
+
+export interface SoftmaxRun {
+  into?: DeviceArray;
+  /** For tests and the tuner; normally chosen by adapter and shape. */
+  variant?: SoftmaxVariant;
+}
+
+export const softmaxShaders: readonly string[] = [
+  ...[softmaxCode, logSoftmaxCode, softmaxGradCode, logSoftmaxGradCode, crossEntropyCode],
+  ...[teamCode, gradTeamCode, crossEntropyTeamCode, ...teamCodes],
+];
+
+/** Whether a variant has a kernel for this adapter. The reference always has. */
+export const softmaxServes = (variant: SoftmaxVariant, device: Device): boolean =>
+  variant === 'naive' || teamServes(variant, device);
+
+/** The variant for rows of so many classes, `inner` apart; sizes are those of one model. */
+function choose(
+  device: Device,
+  operator: string,
+  sizes: { rows: number; classes: number; inner: number },
+  asked: SoftmaxVariant | undefined,
+): SoftmaxVariant {
+  return chooseVariant(device, operator, sizes, {
+    variants: softmaxVariants,
+    // Where classes do not lie side by side, neighbouring rows do, and an invocation a row reads them together.
+    preferred: sizes.inner === 1 ? teamsFor(device, sizes.classes) : [],
+    serves: (variant) => softmaxServes(variant, device),
+    asked,
+  });
+}
+
+/** The two kernels of an operator: an invocation a row, and a team a row. */
+const SOURCES = {
+  softmax: { name: 'softmax', code: softmaxCode, team: teamCode },
+  logSoftmax: { name: 'log_softmax', code: logSoftmaxCode, team: teamCode },
+  softmaxGrad: { name: 'softmax_grad', code: softmaxGradCode, team: gradTeamCode },
+  logSoftmaxGrad: { name: 'log_softmax_grad', code: logSoftmaxGradCode, team: gradTeamCode },
+} as const;
+
+/** Runs an operator on `inputs`, whose rows lie along `axis`. */
+function run(
+  operator: keyof typeof SOURCES,
+  inputs: readonly [DeviceArray, ...DeviceArray[]],
+  axis: number,
+  { into, variant: asked }: SoftmaxRun,
+): DeviceArray {
+  const [x] = inputs;
   checkDType(operator, 'the input', x, 'f32');
-  const params = rowsOf(operator, x, axis);
-  const y = output(x.device, x.shape, x.models);
-  runKernel(x.device, source, params, [x, y], elementwise(params[0]));
+  const [rows, classes, inner] = rowsOf(operator, x, axis);
+  const y = output(x.device, x.shape, x.models, into);
+  const { name, code, team } = SOURCES[operator];
+  const variant = choose(x.device, operator, { rows: rows / x.models, classes, inner }, asked);
+  const naive = variant === 'naive';
+  const constants = { LOG: operator.startsWith('log') ? 1 : 0 };
+  const source = naive ? { name, code } : teamed(variant, `${name}_team`, team, constants);
+  const groups = naive ? elementwise(rows) : teamGroups(variant, rows);
+  runKernel(x.device, source, [rows, classes, inner], [...inputs, y], groups);
   return y;
 }
 
-function backward(
-  operator: string,
-  source: KernelSource,
-  y: DeviceArray,
-  dy: DeviceArray,
-  axis: number,
-  into?: DeviceArray,
-): DeviceArray {
-  const params = rowsOf(operator, y, axis);
-  const dx = output(y.device, y.shape, y.models, into);
-  runKernel(y.device, source, params, [y, dy, dx], elementwise(params[0]));
-  return dx;
-}
-
 /** Softmax over one axis, of the shape of x. Memory-bound. @throws ShapeError, ArgumentError */
-export function softmax(x: DeviceArray, axis: number): DeviceArray {
-  return forward('softmax', { name: 'softmax', code: softmaxCode }, x, axis);
+export function softmax(x: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('softmax', [x], axis, options);
 }
 
 /** Gradient of `softmax`, from its output y. Memory-bound. */
-export function softmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, into?: DeviceArray): DeviceArray {
-  return backward('softmax', { name: 'softmax_grad', code: softmaxGradCode }, y, dy, axis, into);
+export function softmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('softmaxGrad', [y, dy], axis, options);
 }
 
 /** Logarithm of the softmax over one axis, of the shape of x. Memory-bound. @throws ShapeError, ArgumentError */
-export function logSoftmax(x: DeviceArray, axis: number): DeviceArray {
-  return forward('logSoftmax', { name: 'log_softmax', code: logSoftmaxCode }, x, axis);
+export function logSoftmax(x: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('logSoftmax', [x], axis, options);
 }
 
 /** Gradient of `logSoftmax`, from its output y. Memory-bound. */
-export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, into?: DeviceArray): DeviceArray {
-  return backward('logSoftmax', { name: 'log_softmax_grad', code: logSoftmaxGradCode }, y, dy, axis, into);
+export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('logSoftmaxGrad', [y, dy], axis, options);
 }
 
 /**
@@ -70,12 +119,14 @@ export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, in
  * so that nothing computed from it passes for a number. Memory-bound.
  * @param logits [N,C]
  * @param labels u32 [N]
+ * @param options.into where `dlogits` goes
  * @returns `loss` [], the mean; `rowHit` [N] (1 where the largest logit is the label's); `dlogits` [N,C] of the mean loss
  * @throws ShapeError, ArgumentError
  */
 export function softmaxCrossEntropy(
   logits: DeviceArray,
   labels: DeviceArray,
+  { into, variant: asked }: SoftmaxRun = {},
 ): { loss: DeviceArray; rowHit: DeviceArray; dlogits: DeviceArray } {
   const operator = 'softmaxCrossEntropy';
   checkDType(operator, 'logits', logits, 'f32');
@@ -90,18 +141,20 @@ export function softmaxCrossEntropy(
   const models = commonModels(operator, [logits, labels]);
   const { device } = logits;
   const [rows, classes] = logits.shape as [number, number];
+  const variant = choose(device, operator, { rows, classes, inner: 1 }, asked);
   const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
-  const groups = Math.ceil(rows / (64 * each));
+  const groups = variant === 'naive' ? Math.ceil(rows / (64 * each)) : rows;
   const part = output(device, groups === 1 ? [] : [groups], models);
   const rowHit = output(device, labels.shape, models);
-  const dlogits = output(device, logits.shape, models);
-  runKernel(
-    device,
-    { name: 'softmax_cross_entropy', code: crossEntropyCode },
-    [rows, classes, each],
-    [logits, labels, part, rowHit, dlogits],
-    [groups, 1, models],
-  );
+  const dlogits = output(device, logits.shape, models, into);
+  const bindings = [logits, labels, part, rowHit, dlogits];
+  if (variant === 'naive') {
+    const source = { name: 'softmax_cross_entropy', code: crossEntropyCode };
+    runKernel(device, source, [rows, classes, each], bindings, [groups, 1, models]);
+  } else {
+    const source = teamed(variant, 'softmax_cross_entropy_team', crossEntropyTeamCode);
+    runKernel(device, source, [rows, classes], bindings, teamGroups(variant, rows, models));
+  }
   if (groups === 1) return { loss: part, rowHit, dlogits };
   const loss = sumAll(operator, part);
   part.dispose();

@@ -1,33 +1,8 @@
-import addSlicesCode from '../../shaders/add_slices.wgsl';
-import convCode from '../../shaders/conv2d.wgsl';
-import convGemmCode from '../../shaders/conv2d_gemm.wgsl';
-import convInputGradCode from '../../shaders/conv2d_input_grad.wgsl';
-import convSubgroupCode from '../../shaders/conv2d_subgroup.wgsl';
-import convWeightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
-import convWeightGradGemmCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
-import convWeightGradSubgroupCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
-import convWorkgroupCode from '../../shaders/conv2d_workgroup.wgsl';
-import matmulCode from '../../shaders/matmul.wgsl';
-import matmulSlicesCode from '../../shaders/matmul_slices.wgsl';
-import matmulSubgroupCode from '../../shaders/matmul_subgroup.wgsl';
-import matmulWorkgroupCode from '../../shaders/matmul_workgroup.wgsl';
-import packFilterCode from '../../shaders/pack_filter.wgsl';
-import padChannelsCode from '../../shaders/pad_channels.wgsl';
 import type { ProblemSizes } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
 import type { DeviceArray, Shape } from './array.ts';
-import { type ConvGeometry, convFlops, filterShape, inputShape, outputShape } from './conv-geometry.ts';
-import { geometryOf, paddingOf } from './conv-sizes.ts';
-import {
-  type Conv2dVariant,
-  conv2d,
-  conv2dInputGrad,
-  conv2dServes,
-  conv2dVariants,
-  conv2dWeightGrad,
-} from './conv2d.ts';
-import { sampleTexts } from './conv2d-stream-code.ts';
-import { type MatmulVariant, matmul, matmulServes, matmulVariants } from './matmul.ts';
+import { productTunables } from './tunable-products.ts';
+import { rowTunables } from './tunable-rows.ts';
 
 /** An operator that has several kernels, as the tuner sees it. Sizes are those that `chooseVariant` was asked with. */
 export interface Tunable {
@@ -36,98 +11,17 @@ export interface Tunable {
   /** Texts of all shaders of all variants: when one changes, what was measured counts no more. */
   shaders: readonly string[];
   serves(variant: string, device: Device, sizes: ProblemSizes): boolean;
-  /** Shapes of the two arrays it takes. */
-  inputs(sizes: ProblemSizes): [Shape, Shape];
+  /** Shapes of the arrays it takes. */
+  inputs(sizes: ProblemSizes): readonly Shape[];
+  /** Where the last of them are labels: below which number. */
+  labels?(sizes: ProblemSizes): number;
   output(sizes: ProblemSizes): Shape;
-  /** Products summed up in one element of the output. */
+  /** Terms summed up in one element of the output. */
   sumLength(sizes: ProblemSizes): number;
   /** Floating-point operations, a multiply-add counting as two. */
   flops(sizes: ProblemSizes): number;
-  run(variant: string, sizes: ProblemSizes, inputs: readonly [DeviceArray, DeviceArray], into: DeviceArray): void;
-}
-
-const matmulProblem = (sizes: ProblemSizes) => {
-  const { m = 0, n = 0, k = 0, transposeA, transposeB, batch = 1 } = sizes;
-  return { m, n, k, transposeA: transposeA === 1, transposeB: transposeB === 1, outer: batch === 1 ? [] : [batch] };
-};
-
-const CONV_SHADERS = [
-  ...[
-    addSlicesCode,
-    convCode,
-    convInputGradCode,
-    convSubgroupCode,
-    convWeightGradCode,
-    convWeightGradSubgroupCode,
-    packFilterCode,
-    padChannelsCode,
-  ],
-  ...[convGemmCode, convWeightGradGemmCode, convWorkgroupCode],
-  // These write shaders: they are part of them.
-  ...sampleTexts(),
-];
-
-/** What the three kernels of a convolution have in common. */
-function convolution(
-  kernel: 'forward' | 'inputGrad' | 'weightGrad',
-  part: Pick<Tunable, 'inputs' | 'output' | 'run'> & { sumLength(g: ConvGeometry): number },
-): Tunable {
-  return {
-    ...part,
-    variants: conv2dVariants,
-    shaders: CONV_SHADERS,
-    serves: (variant, device, sizes) => conv2dServes(variant as Conv2dVariant, device, geometryOf(sizes))[kernel],
-    sumLength: (sizes) => part.sumLength(geometryOf(sizes)),
-    flops: (sizes) => convFlops(geometryOf(sizes), 1),
-  };
+  run(variant: string, sizes: ProblemSizes, inputs: readonly DeviceArray[], into: DeviceArray): void;
 }
 
 /** Every operator with several kernels, by the name under which its kernels are chosen. */
-export const tunables: Readonly<Record<string, Tunable>> = {
-  matmul: {
-    variants: matmulVariants,
-    shaders: [matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode],
-    serves: (variant, device, sizes) => matmulServes(variant as MatmulVariant, device, matmulProblem(sizes)),
-    inputs(sizes) {
-      const { m, n, k, transposeA, transposeB, outer } = matmulProblem(sizes);
-      return [
-        [...outer, ...(transposeA ? [k, m] : [m, k])],
-        [...outer, ...(transposeB ? [n, k] : [k, n])],
-      ];
-    },
-    output(sizes) {
-      const { m, n, outer } = matmulProblem(sizes);
-      return [...outer, m, n];
-    },
-    sumLength: ({ k = 0 }) => k,
-    flops: ({ m = 0, n = 0, k = 0, batch = 1 }) => 2 * m * n * k * batch,
-    run(variant, sizes, [a, b], into) {
-      const { transposeA, transposeB } = matmulProblem(sizes);
-      matmul(a, b, { transposeA, transposeB, variant: variant as MatmulVariant, into });
-    },
-  },
-  conv2d: convolution('forward', {
-    inputs: (sizes) => [inputShape(geometryOf(sizes)), filterShape(geometryOf(sizes))],
-    output: (sizes) => outputShape(geometryOf(sizes)),
-    sumLength: ({ kernel, inChannels }) => kernel[0] * kernel[1] * inChannels,
-    run(variant, sizes, [x, filter], into) {
-      const g = geometryOf(sizes);
-      const { strides, dilation } = g;
-      conv2d(x, filter, { strides, dilation, padding: paddingOf(g), variant: variant as Conv2dVariant, into });
-    },
-  }),
-  conv2dInputGrad: convolution('inputGrad', {
-    inputs: (sizes) => [outputShape(geometryOf(sizes)), filterShape(geometryOf(sizes))],
-    output: (sizes) => inputShape(geometryOf(sizes)),
-    sumLength: ({ kernel, outChannels }) => kernel[0] * kernel[1] * outChannels,
-    run: (variant, sizes, [dy, filter], into) =>
-      void conv2dInputGrad(dy, filter, geometryOf(sizes), { variant: variant as Conv2dVariant, into }),
-  }),
-  conv2dWeightGrad: convolution('weightGrad', {
-    inputs: (sizes) => [inputShape(geometryOf(sizes)), outputShape(geometryOf(sizes))],
-    output: (sizes) => filterShape(geometryOf(sizes)),
-    sumLength: ({ batch, output }) => batch * output[0] * output[1],
-    run: (variant, sizes, [x, dy], into) =>
-      void conv2dWeightGrad(x, dy, geometryOf(sizes), { variant: variant as Conv2dVariant, into }),
-  }),
-};
+export const tunables: Readonly<Record<string, Tunable>> = { ...productTunables, ...rowTunables };

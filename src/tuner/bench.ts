@@ -31,12 +31,27 @@ function randomArray(device: Device, shape: readonly number[], stream: number): 
   return array;
 }
 
+/** The labels 0, 1, .. below a number, again and again. */
+function labelArray(device: Device, shape: readonly number[], below: number): DeviceArray {
+  const array = DeviceArray.empty(device, shape, { dtype: 'u32' }).keep();
+  device.upload(
+    array.storage,
+    Uint32Array.from({ length: array.size }, (_, i) => i % below),
+  );
+  return array;
+}
+
 /** Runs `body` with the variants of an operator ready to be checked and timed on a device. */
 export async function withBench<T>(device: Device, problem: Problem, body: (bench: Bench) => Promise<T>): Promise<T> {
   const { operator, sizes } = problem;
   const tunable = tunables[operator]!;
-  const [first, second] = tunable.inputs(sizes);
-  const inputs = [randomArray(device, first, 1), randomArray(device, second, 2)] as const;
+  const shapes = tunable.inputs(sizes);
+  const labels = tunable.labels?.(sizes);
+  const inputs = shapes.map((shape, i) =>
+    labels !== undefined && i === shapes.length - 1
+      ? labelArray(device, shape, labels)
+      : randomArray(device, shape, i + 1),
+  );
   const into = DeviceArray.empty(device, tunable.output(sizes)).keep();
   const poison = new Float32Array(into.size).fill(Number.NaN);
   const variants = servingVariants(device, problem);

@@ -63,8 +63,8 @@ const byWeight = (problems: Problem[]): Problem[] => {
 
 function shapesOf({ operator, sizes }: Problem): string {
   const { inputs, output } = tunables[operator]!;
-  const [a, b, c] = [...inputs(sizes), output(sizes)].map((shape) => `[${shape}]`);
-  return `${a} ${b} -> ${c}`;
+  const show = (shape: readonly number[]) => `[${shape}]`;
+  return `${inputs(sizes).map(show).join(' ')} -> ${show(output(sizes))}`;
 }
 
 /**

@@ -8,8 +8,9 @@ import { type AdapterFamily, chooseVariant, familyOf, orderFor, rulesAreMeasured
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
 import { type ConvOptions, convGeometry } from '../../src/kernels/conv2d.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
+import { teamsFor } from '../../src/kernels/team.ts';
 import { tunables } from '../../src/kernels/tunable.ts';
-import { matmul, tensor } from '../../src/node.ts';
+import { type Device, matmul, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { conv2dCase } from '../support/operator-cases.ts';
 
@@ -43,6 +44,13 @@ describe('adapter families', () => {
     expect(orderFor('nvidia', variants)).toEqual(['workgroup', 'subgroup', 'gemm']);
     expect(orderFor('lavapipe', variants)).toEqual(['subgroup', 'gemm', 'workgroup']);
     expect(orderFor('other', [])).toEqual([]);
+  });
+
+  test('rows go to teams by their length on a GPU, to none on a processor', () => {
+    const on = (isSoftware: boolean) => ({ info: { isSoftware } }) as Device;
+    const teams = [8, 16, 511, 512].map((length) => teamsFor(on(false), length));
+    expect(teams).toEqual([[], ['subgroup'], ['subgroup'], ['workgroup', 'subgroup']]);
+    expect(teamsFor(on(true), 10_000)).toEqual([]);
   });
 });
 
@@ -141,7 +149,7 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
   const root = join(import.meta.dirname, '..', '..');
   const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
   const files = readdirSync(join(root, 'src', 'kernels')).filter((file) =>
-    /^(matmul|conv2d|pack-filter|add-slices)/.test(file),
+    /^(matmul|conv2d|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
   );
   const imported = files.flatMap((file) =>
     [...read('src', 'kernels', file).matchAll(/'\.\.\/\.\.\/shaders\/(\w+\.wgsl)'/g)].map(([, name]) => name!),

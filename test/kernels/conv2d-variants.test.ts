@@ -72,6 +72,12 @@ function tunedConv2dCase(strides: readonly number[]): fc.Arbitrary<OperatorCase>
     }));
 }
 
+/** A filter of the same channels and one pixel. */
+const onePixel = <T extends { shape: readonly number[] }>(filter: T): T => ({
+  ...filter,
+  shape: [1, 1, ...filter.shape.slice(2)],
+});
+
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
@@ -103,7 +109,8 @@ describeOnDevice('kernel variants', (device) => {
   }
 
   const lanes = device?.subgroupLanes ?? null;
-  const withVariant = (variant: string) => test.skipIf(lanes === null && !['naive', 'workgroup'].includes(variant));
+  const withVariant = (variant: string) =>
+    test.skipIf(lanes === null && !['naive', 'workgroup', 'matmul'].includes(variant));
 
   // Of all kinds, since some variants serve few of them.
   const convCases = fc.oneof(
@@ -111,6 +118,10 @@ describeOnDevice('kernel variants', (device) => {
     conv2dCase('full').map((c) => ({ ...c, attrs: { ...c.attrs, strides: 1, dilation: 1 } })),
     tunedConv2dCase([1]),
     tunedConv2dCase([2, 3]),
+    tunedConv2dCase([1]).map((c) => ({
+      ...c,
+      inputs: c.inputs.map((input, i) => (i === 1 ? onePixel(input) : input)),
+    })),
   );
 
   for (const variant of conv2dVariants) {
@@ -153,6 +164,7 @@ describeOnDevice('kernel variants', (device) => {
   const layers: { input: number[]; filter: number[]; attrs: Conv2dAttrs }[] = [
     { input: [2, 5, 7, 36], filter: [3, 3, 36, 40], attrs: { padding: 'same' } },
     { input: [1, 9, 8, 64], filter: [1, 1, 64, 68], attrs: {} },
+    { input: [2, 7, 6, 10], filter: [1, 1, 10, 18], attrs: { padding: 'same' } },
     { input: [1, 11, 9, 4], filter: [3, 3, 4, 36], attrs: { strides: 2, dilation: [1, 2], padding: 'same' } },
     { input: [3, 32, 32, 3], filter: [5, 5, 3, 6], attrs: {} },
     { input: [3, 14, 14, 6], filter: [5, 5, 6, 16], attrs: {} },

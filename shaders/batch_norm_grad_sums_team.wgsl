@@ -1,0 +1,45 @@
+// The two sums of batch normalisation's gradient, over the rows of slice s, as in batch_norm_grad_sums.wgsl:
+//   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
+// by a team (see team_workgroup.wgsl) of which TEAM / width members share each of `width` neighbouring channels (a power of two):
+// for few channels and many rows on a GPU. Sums meet in a fixed tree. Memory-bound.
+//   models R, x and dy [R, rows, C], mean and variance [R, C], part_dy and part_dot [R, slices, C]
+struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, width: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read> mean: array<f32>;
+@group(0) @binding(4) var<storage, read> variance: array<f32>;
+@group(0) @binding(5) var<storage, read_write> part_dy: array<f32>;
+@group(0) @binding(6) var<storage, read_write> part_dot: array<f32>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let team = team_of(group.y * groups.x + group.x, local);
+  let member = local % TEAM;
+  let blocks = (p.channels + p.width - 1u) / p.width;
+  let s = team / blocks;
+  let c = (team - s * blocks) * p.width + member % p.width;
+  // Whoever has no channel works along, for the others to meet; it adds up nothing and stores nothing.
+  let live = s < p.slices && c < p.channels;
+  let last = select(0u, min((s + 1u) * p.slice, p.rows), live);
+  let channel = group.z * p.channels + select(0u, c, live);
+  let base = group.z * p.rows * p.channels + select(0u, c, live);
+  let center = mean[channel];
+  var sum = 0.0;
+  var dot = 0.0;
+  for (var row = s * p.slice + member / p.width; row < last; row += TEAM / p.width) {
+    let at = base + row * p.channels;
+    let g = dy[at];
+    sum += g;
+    dot += g * (x[at] - center);
+  }
+  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {
+    sum += partner(local, sum, distance);
+    dot += partner(local, dot, distance);
+  }
+  if (!live || member >= p.width) { return; }
+  let out = (group.z * p.slices + s) * p.channels + c;
+  part_dy[out] = sum;
+  part_dot[out] = dot / sqrt(variance[channel] + p.epsilon);
+}

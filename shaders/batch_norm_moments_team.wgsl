@@ -1,0 +1,41 @@
+// Mean and squared deviations of the rows of slice s, first of two passes, as in batch_norm_moments.wgsl:
+//   part_mean[s, c] = mean of x[row, c] - x[0, c]      part_square[s, c] = sum of (x[row, c] - x[0, c] - part_mean[s, c])^2
+// by a team (see team_workgroup.wgsl) of which TEAM / width members share each of `width` neighbouring channels (a power of two):
+// for few channels and many rows on a GPU. Sums meet in a fixed tree. Memory-bound.
+//   models R, x [R, rows, C], part_mean and part_square [R, slices, C]
+struct Params { rows: u32, channels: u32, slice: u32, slices: u32, width: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> part_mean: array<f32>;
+@group(0) @binding(3) var<storage, read_write> part_square: array<f32>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let team = team_of(group.y * groups.x + group.x, local);
+  let member = local % TEAM;
+  let blocks = (p.channels + p.width - 1u) / p.width;
+  let s = team / blocks;
+  let c = (team - s * blocks) * p.width + member % p.width;
+  // Whoever has no channel works along, for the others to meet; it adds up nothing and stores nothing.
+  let live = s < p.slices && c < p.channels;
+  let last = select(0u, min((s + 1u) * p.slice, p.rows), live);
+  let base = group.z * p.rows * p.channels + select(0u, c, live);
+  let own = s * p.slice + member / p.width;
+  let step = TEAM / p.width;
+  let shift = x[base];
+  var sum = 0.0;
+  for (var row = own; row < last; row += step) { sum += x[base + row * p.channels] - shift; }
+  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) { sum += partner(local, sum, distance); }
+  let mean = sum / f32(last - s * p.slice);
+  var square = 0.0;
+  for (var row = own; row < last; row += step) {
+    let deviation = x[base + row * p.channels] - shift - mean;
+    square += deviation * deviation;
+  }
+  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) { square += partner(local, square, distance); }
+  if (!live || member >= p.width) { return; }
+  let at = (group.z * p.slices + s) * p.channels + c;
+  part_mean[at] = mean;
+  part_square[at] = square;
+}

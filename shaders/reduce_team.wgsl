@@ -1,0 +1,51 @@
+// Sums, or with EXTREME largest (factor 1) or smallest (factor -1) values, over the middle axis by teams (see team_workgroup.wgsl
+// and team_subgroup.wgsl): y[o, s, c] = factor * sum of x[o, row, c] over the rows of slice s (s*slice .. s*slice + slice - 1);
+// NaN wins over every number. A team takes `width` neighbouring columns (a power of two up to its size), each by TEAM / width
+// members, whose results then meet in a fixed tree: neighbours load neighbours in memory, and even one long row keeps a GPU busy.
+// Memory-bound.
+//   models folded into outer: x [outer, rows, C], y [outer, slices, C]
+override EXTREME = false;
+
+struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, factor: f32, width: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+// By its bits: some drivers compile x == x to a comparison that is true for NaN.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn joined(a: f32, b: f32) -> f32 {
+  if (!EXTREME) { return a + b; }
+  return select(a, b, !is_nan(a) && (b > a || is_nan(b)));
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let team = team_of(group.y * groups.x + group.x, local);
+  let member = local % TEAM;
+  let blocks = (p.channels + p.width - 1u) / p.width;
+  let sliced = team / blocks;
+  let o = sliced / p.slices;
+  let first = (sliced - o * p.slices) * p.slice;
+  let c = (team - sliced * blocks) * p.width + member % p.width;
+  // Whoever has no column works along, for the others to meet; it adds up nothing and stores nothing.
+  let live = o < p.outer && c < p.channels;
+  let base = select(0u, o * p.rows * p.channels + c, live);
+  let last = select(0u, min(first + p.slice, p.rows), live);
+  let step = TEAM / p.width;
+  let own = first + member / p.width;
+  var value = 0.0;
+  // Of extremes there is no neutral value: begin with the own row, or the last, which counts again and does no harm.
+  if (EXTREME) { value = p.factor * x[base + min(own, max(last, 1u) - 1u) * p.channels]; }
+  for (var row = own; row < last; row += step) {
+    let next = x[base + row * p.channels];
+    value = joined(value, select(next, p.factor * next, EXTREME));
+  }
+  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {
+    value = joined(value, partner(local, value, distance));
+  }
+  if (live && member < p.width) { y[sliced * p.channels + c] = p.factor * value; }
+}

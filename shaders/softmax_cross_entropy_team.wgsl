@@ -1,0 +1,53 @@
+// Softmax, cross-entropy, its gradient and the hits, a row a team (see team_workgroup.wgsl and team_subgroup.wgsl), for rows with
+// many classes:
+//   loss[row]       = (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
+//   hit[row]        = 1 if the first largest logit is the label's, else 0
+//   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
+//   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
+// Members take every TEAM-th class; sums in a fixed tree. Memory-bound.
+//   models R, logits and dlogits [R, rows, classes], labels, hit and loss [R, rows]
+struct Params { rows: u32, classes: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> labels: array<u32>;
+@group(0) @binding(3) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(4) var<storage, read_write> hit: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let own = team_of(group.y * groups.x + group.x, local);
+  let member = local % TEAM;
+  let live = own < p.rows; // teams past the end work along on the model's first row, for the others to meet, and store nothing
+  let row = group.z * p.rows + select(0u, own, live);
+  let first = row * p.classes;
+  let label = labels[row];
+  let x_label = logits[first + min(label, p.classes - 1u)];
+  var top = logits[first + min(member, p.classes - 1u)];
+  for (var c = member + TEAM; c < p.classes; c += TEAM) { top = max(top, logits[first + c]); }
+  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { top = max(top, partner(local, top, distance)); }
+  var sum = 0.0;
+  var sooner = 0.0; // classes before the label with the same logit
+  for (var c = member; c < p.classes; c += TEAM) {
+    let value = logits[first + c];
+    sum += exp(value - top);
+    sooner += select(0.0, 1.0, c < label && value >= x_label);
+  }
+  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) {
+    sum += partner(local, sum, distance);
+    sooner += partner(local, sooner, distance);
+  }
+  if (!live) { return; }
+  let rows = f32(p.rows);
+  let missing = label >= p.classes;
+  let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, which WGSL would refuse
+  for (var c = member; c < p.classes; c += TEAM) {
+    let value = (exp(logits[first + c] - top) / sum - select(0.0, 1.0, c == label)) / rows;
+    dlogits[first + c] = select(value, nan, missing);
+  }
+  if (member != 0u) { return; }
+  hit[row] = select(0.0, 1.0, !missing && x_label >= top && sooner == 0.0);
+  // x[label] - max first: both may be large, their difference is what matters.
+  loss[row] = select((log(sum) - (x_label - top)) / rows, nan, missing);
+}

@@ -1,0 +1,33 @@
+// Gradient of softmax, or with LOG of its logarithm, from its output, a row a team (see team_workgroup.wgsl and
+// team_subgroup.wgsl), for rows with many classes:
+//   dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j])      LOG: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j]
+// Members take every TEAM-th class; sums in a fixed tree. Memory-bound.
+//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+override LOG = false;
+
+struct Params { rows: u32, classes: u32, inner: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> y: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let row = team_of(group.y * groups.x + group.x, local);
+  let member = local % TEAM;
+  let live = row < p.rows; // teams past the end work along on row 0, for the others to meet, and store nothing
+  let o = row / p.inner;
+  let first = select(0u, o * p.classes * p.inner + (row - o * p.inner), live);
+  var sum = 0.0;
+  for (var c = member; c < p.classes; c += TEAM) {
+    let at = first + c * p.inner;
+    if (LOG) { sum += dy[at]; } else { sum += dy[at] * y[at]; }
+  }
+  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { sum += partner(local, sum, distance); }
+  if (!live) { return; }
+  for (var c = member; c < p.classes; c += TEAM) {
+    let at = first + c * p.inner;
+    if (LOG) { dx[at] = dy[at] - exp(y[at]) * sum; } else { dx[at] = y[at] * (dy[at] - sum); }
+  }
+}
