@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let m_old = m[i];
     let v_old = v[i];
     let m_new = m_old + (g - m_old) * params.rest1;
-    let v_new = v_old + (g * g - v_old) * params.rest2;
+    let v_new = v_old + (squared(g) - v_old) * params.rest2;
     m[i] = unfaded(m_new);
     v[i] = unfaded(v_new);
     var w = old;

@@ -14,7 +14,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let old = weight[i];
     let g = with_penalties(gradient[i], old, i);
     let before = square[i];
-    let v = before + (g * g - before) * params.rest;
+    let v = before + (squared(g) - before) * params.rest;
     square[i] = unfaded(v);
     weight[i] = old - step_size_of(i) * g / sqrt(v + params.epsilon);
   }

@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let old = weight[i];
     let g = with_penalties(gradient[i], old, i);
     let before = square[i];
-    var variance = before + (g * g - before) * params.rest;
+    var variance = before + (squared(g) - before) * params.rest;
     square[i] = unfaded(variance);
     if (params.centered == 1u) {
       let mean = average[i];
