@@ -12,7 +12,7 @@ export interface Breakdown {
 }
 
 /** Takes a step that `fit` has recorded apart, while `fit` waits. */
-export async function breakDown({ model: kind, batch }: StepCase, rounds: number): Promise<Breakdown> {
+export async function breakDown({ model: kind, batch, replicas }: StepCase, rounds: number): Promise<Breakdown> {
   const device = await openDevice();
   try {
     const programs: Program[] = [];
@@ -34,7 +34,7 @@ export async function breakDown({ model: kind, batch }: StepCase, rounds: number
     };
     const result: Breakdown = { kernels: [], wholeMs: 0 };
     const data = new ImageLoader(device, noise(batch, SAMPLE[kind]));
-    await modelOn(device, kind).fit(data, {
+    await modelOn(device, kind, { replicas }).fit(data, {
       batchSize: batch,
       callbacks: [
         {

@@ -4,7 +4,7 @@ import type { Ceilings } from './ceilings.ts';
 import type { KernelResult } from './kernels.ts';
 import type { BenchResult } from './result.ts';
 import type { StartTimes } from './start-times.ts';
-import type { StepResult } from './steps.ts';
+import { replicaRatios, type StepResult } from './steps.ts';
 import { table } from './table.ts';
 import type { Timing } from './timing.ts';
 
@@ -79,6 +79,13 @@ export function report(
       table([...heading, ...ratios.heading], rows),
       'A step of `fit` in its steady state, or a whole call of `predict` or `evaluate` over 10,000 images. Objects: pipelines, bind\n' +
         'groups and buffers created. Peak: most bytes allocated on the device, the data set left out.\n',
+    );
+  }
+  for (const { one, several, replicas } of replicaRatios(steps)) {
+    const ratio = (replicas * one.timing.ms) / several.timing.ms;
+    parts.push(
+      `${several.name}: ${replicas} models one after another take ${ms(replicas * one.timing.ms)} ms a step, at once ` +
+        `${ms(several.timing.ms)} ms: ${ratio.toFixed(2)}x\n`,
     );
   }
   if (start) {

@@ -12,7 +12,12 @@ export interface StepCase {
   what: 'fit' | 'predict' | 'evaluate';
   /** Images of a pass. */
   size?: number;
+  /** Models trained at once. Default 1. */
+  replicas?: number;
 }
+
+/** Models of the steps that train several at once, as courseworks do. */
+const REPLICAS = 10;
 
 export const stepCases: readonly StepCase[] = [
   { name: 'lenet-b256', model: 'lenet', batch: 256, what: 'fit' },
@@ -20,6 +25,8 @@ export const stepCases: readonly StepCase[] = [
   { name: 'vgg-b128', model: 'vgg', batch: 128, what: 'fit' },
   { name: 'mlp-b32', model: 'mlp', batch: 32, what: 'fit' },
   { name: 'mlpbn-b32', model: 'mlpbn', batch: 32, what: 'fit' },
+  { name: `mlp-b32-x${REPLICAS}`, model: 'mlp', batch: 32, what: 'fit', replicas: REPLICAS },
+  { name: `lenet-b256-x${REPLICAS}`, model: 'lenet', batch: 256, what: 'fit', replicas: REPLICAS },
   { name: 'infer-lenet-10000', model: 'lenet', batch: 1000, what: 'predict', size: 10_000 },
   { name: 'evaluate-lenet-10000', model: 'lenet', batch: 1000, what: 'evaluate', size: 10_000 },
 ];
@@ -73,17 +80,18 @@ function activity(after: Counters, before: Counters, steps: number, submitsOfRea
 const TRIAL = 2;
 
 /** By the last of a few short epochs, the first of which compiles. */
-async function stepsOfRound(device: Device, { model: kind, batch }: StepCase): Promise<number> {
+async function stepsOfRound(device: Device, { model: kind, batch, replicas }: StepCase): Promise<number> {
   const data = new ImageLoader(device, noise(TRIAL * batch, SAMPLE[kind]));
-  const { epochs } = await modelOn(device, kind).fit(data, { epochs: 3, batchSize: batch });
+  const { epochs } = await modelOn(device, kind, { replicas }).fit(data, { epochs: 3, batchSize: batch });
   return runsFor((1000 * epochs[2]!.seconds) / TRIAL, STEPS.most, STEPS.least, ROUND_MS);
 }
 
 async function timeFit(device: Device, one: StepCase, rounds: number, steps: number): Promise<StepResult> {
-  const { name, model: kind, batch } = one;
+  const { name, model: kind, batch, replicas = 1 } = one;
   const data = new ImageLoader(device, noise(steps * batch, SAMPLE[kind]));
-  const dataBytes = device.counters.bytesAllocated + bucketBytes(4 * steps * batch); // and the order of its samples
-  const model = modelOn(device, kind);
+  const orders = bucketBytes(4 * replicas * steps * batch); // of its samples
+  const dataBytes = device.counters.bytesAllocated + orders;
+  const model = modelOn(device, kind, { replicas });
   const times: number[] = [];
   const enough = new AbortController();
   let begun = 0;
@@ -117,7 +125,19 @@ async function timeFit(device: Device, one: StepCase, rounds: number, steps: num
     ],
   });
   const timing = { ms: Math.min(...times) / steps, rounds: times.length, runs: steps };
-  return { name, timing, samplesPerSecond: (1000 * batch) / timing.ms, ...done, peakBytes: peak };
+  return { name, timing, samplesPerSecond: (1000 * replicas * batch) / timing.ms, ...done, peakBytes: peak };
+}
+
+/** What the steps of several models at once take beside those of one, as often: `one` and `several` of the same run. */
+export function replicaRatios(
+  steps: readonly StepResult[],
+): { one: StepResult; several: StepResult; replicas: number }[] {
+  return stepCases.flatMap(({ name, model, batch, replicas = 1 }) => {
+    const alone = stepCases.find((c) => c.model === model && c.batch === batch && c.what === 'fit' && !c.replicas);
+    const one = steps.find((step) => step.name === alone?.name);
+    const several = replicas > 1 ? steps.find((step) => step.name === name) : undefined;
+    return one && several ? [{ one, several, replicas }] : [];
+  });
 }
 
 async function timePass(device: Device, one: StepCase, rounds: number): Promise<StepResult> {

@@ -92,9 +92,13 @@ function mlpbn({ kernelInitializer, dropout = MLPBN.dropout }: ModelOptions): La
 const layersOf = { lenet, vgg, mlp, mlpbn };
 
 /** A network of the courseworks on a device, with Adam and its cross-entropy. */
-export function modelOn(device: Device, name: ModelName, options: ModelOptions = {}): Sequential {
+export function modelOn(
+  device: Device,
+  name: ModelName,
+  { replicas = 1, ...options }: ModelOptions & { replicas?: number } = {},
+): Sequential {
   const loss = new SparseCategoricalCrossentropy({ fromLogits: name === 'mlpbn' });
-  return new Sequential(layersOf[name](options), name).build(device).compile({ optimizer: 'adam', loss });
+  return new Sequential(layersOf[name](options), name).build(device, { replicas }).compile({ optimizer: 'adam', loss });
 }
 
 /** Images of noise in ten classes, the same for the same size: what is in them does not change how long a step takes. */
