@@ -1,5 +1,6 @@
 import { AdapterError } from '../errors.ts';
 import { Device } from './device.ts';
+import { patiently } from './patience.ts';
 
 /** Dawn's instance is shared by all open devices and dropped with the last, because it keeps the process alive. */
 let dawn: { gpu: GPU; users: number } | null = null;
@@ -27,7 +28,7 @@ export async function openDevice(
     if (dawn && --dawn.users === 0) dawn = null;
   };
   try {
-    return await Device.open(gpu, { powerPreference: options.powerPreference, onDispose: release });
+    return await Device.open(gpu, { powerPreference: options.powerPreference, onDispose: release, wait: patiently });
   } catch (error) {
     release();
     throw error instanceof AdapterError ? error : notOpened('the WebGPU adapter could not be opened', error);

@@ -56,6 +56,8 @@ export class Device {
     readonly info: AdapterInfo,
     /** Dropped on dispose: Dawn keeps the process alive as long as anything holds the object it was opened with. */
     private onDispose: (() => void) | null,
+    /** How promises of WebGPU are waited for, where there is a better way than to await them. */
+    private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
   ) {
     this.limits = gpu.limits;
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
@@ -76,7 +78,11 @@ export class Device {
    */
   static async open(
     gpu: GPU,
-    options: { powerPreference?: GPUPowerPreference; onDispose?: () => void } = {},
+    options: {
+      powerPreference?: GPUPowerPreference;
+      onDispose?: () => void;
+      wait?: <T>(promise: Promise<T>) => Promise<T>;
+    } = {},
   ): Promise<Device> {
     const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
     if (!adapter) {
@@ -88,7 +94,12 @@ export class Device {
     const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
     const requiredLimits = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
     const device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
-    return new Device(device, describeAdapter(adapter), options.onDispose ?? null);
+    return new Device(
+      device,
+      describeAdapter(adapter),
+      options.onDispose ?? null,
+      options.wait ?? ((promise) => promise),
+    );
   }
 
   /** Throws what went wrong since the last call, if anything. */
@@ -209,9 +220,18 @@ export class Device {
 
   /** Waits until the GPU has done everything so far. @throws what went wrong meanwhile. */
   async sync(): Promise<void> {
-    this.flush();
-    await this.gpu.queue.onSubmittedWorkDone();
+    await this.idle();
     await this.settle();
+  }
+
+  /**
+   * Waits until the GPU has done everything so far; errors surface later.
+   * @param awake whether the wait polls all the time, which takes a processor core and wakes up at once
+   */
+  async idle(awake = false): Promise<void> {
+    this.flush();
+    const done = this.gpu.queue.onSubmittedWorkDone();
+    await (awake ? done : this.wait(done));
   }
 
   /** Copies a buffer to the host, after everything dispatched so far. */
@@ -225,7 +245,7 @@ export class Device {
     this.recorder.flush();
     let copy: ArrayBuffer;
     try {
-      await staging.mapAsync(GPUMapMode.READ, 0, size);
+      await this.wait(staging.mapAsync(GPUMapMode.READ, 0, size));
       copy = staging.getMappedRange(0, size).slice(0, bytes);
       staging.unmap();
     } catch (cause) {
