@@ -33,7 +33,7 @@ export const A1: Experiment = {
           published: { accuracy: { training: 0.6191, test: 0.6022 } },
         }),
       ),
-      section('Model', modelBlocks(baseline)),
+      section('Model', modelBlocks(baseline, { title: 'LeNet-5' })),
     ];
   },
 };

@@ -25,11 +25,16 @@ export function penaltyExperiment(id: string, penalty: string, published: readon
     datasets: ['cifar10'],
     scales: settings,
     networks: published.map(({ name }) => models[name].network),
-    run: (lab) => compareWithPublished(lab, id, published),
+    run: (lab) => compareWithPublished(lab, id, penalty, published),
   };
 }
 
-async function compareWithPublished(lab: Lab, id: string, published: readonly Published[]): Promise<Section[]> {
+async function compareWithPublished(
+  lab: Lab,
+  id: string,
+  penalty: string,
+  published: readonly Published[],
+): Promise<Section[]> {
   const trainings = await trainModels(
     lab,
     published.map(({ name }) => name),
@@ -55,6 +60,6 @@ async function compareWithPublished(lab: Lab, id: string, published: readonly Pu
         }),
       ),
     ),
-    section('Model', modelBlocks(trained[0]!.training)),
+    section('Model', modelBlocks(trained[0]!.training, { title: `LeNet-5 with an ${penalty} penalty` })),
   ];
 }

@@ -158,6 +158,17 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       await compare(runs, options, io);
     });
 
+  program
+    .command('results')
+    .description('keep the figures of runs, and write the document of all that are kept')
+    .argument('[runs...]', 'folders of runs; none: write the document again')
+    .option('--docs <dir>', 'folder of RESULTS.md and of results/, a file a row', 'docs')
+    .option('--json', 'print the results as JSON')
+    .action(async (runs: string[], options: { docs: string; json?: boolean }) => {
+      const { results } = await import('./results.ts');
+      results(runs, options, io);
+    });
+
   const data = program.command('data').description('show or download data sets');
   data
     .command('list')

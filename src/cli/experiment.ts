@@ -34,7 +34,9 @@ experiments/index.ts. It reads like the coursework: data, model, training, then 
   resumed, get what was kept. What decides its result is part of the key; the same name for something else is an error. The
   model itself is gone afterwards: what is wanted of it is taken by `measure`, for each replica, and kept with it.
 - `lab.part(name, compute)` keeps the plain JSON of any other computation: it must depend on nothing but the row's settings,
-  seed, data sets and its own code, or name what else under `depends`. It ends early when `lab.signal` does.
+  seed, data sets and the text of `compute`, or name what else under `depends`. It ends early when `lab.signal` does.
+- Of functions (losses, `measure`, `compute`) the text is what tells whether a part can be taken over, not what they call:
+  after a change of that, delete the part's file.
 - Blocks for the report are in src/report/blocks.ts: `compare`, `measuredRow`, `trainingCurves`, `curves`, `bars`, `table`,
   `confusionBlock`, `imageGrid`, `weightImages`, `modelBlocks`, `paragraph`. `why` of a comparison is shown where it is off.
 */

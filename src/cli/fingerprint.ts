@@ -22,13 +22,16 @@ const fingerprints = new WeakMap<ImageSet, string>();
 /** JSON with the keys in order; functions by their text, typed arrays by their numbers. */
 function stable(value: unknown): string {
   return JSON.stringify(value, (_key, one: unknown) => {
-    if (typeof one === 'function') return String(one);
+    if (typeof one === 'function') return codeOf(one);
     if (typeof one === 'number' && !Number.isFinite(one)) return String(one);
     if (ArrayBuffer.isView(one)) return Array.from(one as unknown as ArrayLike<number>);
     if (one === null || typeof one !== 'object' || Array.isArray(one)) return one;
     return Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }
+
+/** A function's text. A bundler may number names that two modules share, and not the same way after the next change elsewhere. */
+const codeOf = (f: unknown) => String(f).replace(/\b([A-Za-z_$]+)\d+\b/g, '$1');
 
 /** Steps at which schedules are looked at: a function's text does not hold the numbers it was made with. */
 const STEPS = [1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000];

@@ -1,5 +1,5 @@
-import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ImageLoader } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
@@ -165,7 +165,7 @@ export class Labs {
         }
       },
       before: () => secondsBefore,
-      written: () => rmSync(backup, { force: true }),
+      written: () => removeBackup(backup),
       compute: async () => {
         const going = existsSync(backup) ? ', going on where it was stopped' : '';
         bench.say(`\n${place.row.id}: training ${name}, ${who}${going}`);
@@ -244,6 +244,13 @@ export class Labs {
     bench.save();
     return value;
   }
+}
+
+/** A backup is of no more use; nor is its folder, once it is empty. */
+function removeBackup(path: string): void {
+  rmSync(path, { force: true });
+  const folder = dirname(path);
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
 }
 
 /** The first images as they lie, without a copy. */

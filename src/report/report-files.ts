@@ -93,6 +93,11 @@ export function readRunRecord(folder: string): RunRecord {
   return checkFile(file, parseFile(file), runRecord, 'run record', 2);
 }
 
+/** A file of tilegrad's own. @throws FileError; DataError when it is cut short, from another program or another version */
+export function readJson<T extends z.ZodType>(file: string, schema: T, what: string, version: number): z.output<T> {
+  return checkFile(file, parseFile(file), schema, what, version);
+}
+
 function parseFile(file: string): unknown {
   let text: string;
   try {

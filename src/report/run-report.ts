@@ -1,6 +1,5 @@
 import { heading, modelBlocks, paragraph, section, trainingCurves } from './blocks.ts';
-import { type ComparisonText, comparisonText } from './comparison.ts';
-import type { BlockInput, Cell, ReportContent, Section } from './content.ts';
+import type { BlockInput, ComparisonInput, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
 import type { RowRecord, RunRecord } from './run-record.ts';
 
@@ -74,23 +73,26 @@ function prefixed(block: BlockInput, prefix: string): BlockInput {
 const shared = (rows: readonly RowRecord[]): string[] =>
   rows[0]!.reduced.filter((note) => rows.every(({ reduced }) => reduced.includes(note)));
 
-/** Every row with the accuracies, or whatever else, that were published for it. */
-function overview(rows: readonly RowRecord[]): BlockInput {
-  const lines = rows.flatMap((row): Cell[][] => {
-    const first = [row.id, row.title];
-    const time = row.status === 'finished' ? duration(row.seconds) : row.status;
-    const compared = comparedFigures(row);
-    if (compared.length === 0) return [[...first, '', '', '', '', time]];
-    return compared.map(({ label, published, ours, difference }, i) => [
-      ...(i === 0 ? first : ['', '']),
-      ...[label, published, ours, difference, i === 0 ? time : ''],
-    ]);
-  });
-  return { type: 'table', head: ['row', 'what', 'figure', 'published', 'ours', 'difference', 'time'], rows: lines };
+/** The rows, and the accuracies, or whatever else, that were published for them. */
+function overview(rows: readonly RowRecord[]): BlockInput[] {
+  const compared = rows.flatMap((row) =>
+    comparedFigures(row).map(({ why: _, ...one }) => ({ ...one, label: `${row.id} ${one.label}` })),
+  );
+  const time = (row: RowRecord) => (row.status === 'finished' ? duration(row.seconds) : row.status);
+  return [
+    {
+      type: 'table',
+      head: ['row', 'what', 'time'],
+      rows: rows.map((row) => [row.id, row.title, time(row)]),
+    },
+    ...(compared.length > 0
+      ? [{ type: 'comparison' as const, caption: 'Published figures and ours', rows: compared }]
+      : []),
+  ];
 }
 
 /** What a row compares: its accuracies; of a row without any, all it has. */
-function comparedFigures(row: RowRecord): ComparisonText[] {
+function comparedFigures(row: RowRecord): ComparisonInput[] {
   const all = row.sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) =>
       block.type === 'comparison'
@@ -99,7 +101,7 @@ function comparedFigures(row: RowRecord): ComparisonText[] {
     ),
   );
   const accuracies = all.filter(({ unit = 'accuracy' }) => unit === 'accuracy');
-  return (accuracies.length > 0 ? accuracies : all).map(comparisonText);
+  return accuracies.length > 0 ? accuracies : all;
 }
 
 function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {

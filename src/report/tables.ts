@@ -3,6 +3,9 @@ import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
 import { wrap } from './escape.ts';
 
+/** A longer table has no lines between its rows. */
+export const MOST_LINED_ROWS = 10;
+
 /** Characters: a terminal breaks lines without regard for columns. */
 export const WIDEST_CELL = 40;
 
@@ -36,6 +39,7 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
       ...(hasReasons ? [wrap(why, WIDEST_CELL).join('\n')] : []),
     ]),
     [1, 2, 3],
+    rows.length > MOST_LINED_ROWS,
   );
   return texts.some(({ isOff }) => isOff) ? `${drawn}\n${OFF_NOTE}` : drawn;
 }

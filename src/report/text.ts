@@ -4,7 +4,7 @@ import { wrap } from './escape.ts';
 import { meanCurve } from './figures/curves.ts';
 import type { FigureOf } from './figures/schema.ts';
 import { adapterText, duration } from './format.ts';
-import { cellText, comparisonTable, figureColumns, table, WIDEST_CELL } from './tables.ts';
+import { cellText, comparisonTable, figureColumns, MOST_LINED_ROWS, table, WIDEST_CELL } from './tables.ts';
 
 const BARS = '▁▂▃▄▅▆▇█';
 const MOST_BARS = 40;
@@ -22,9 +22,6 @@ export function sparkline(values: readonly (number | null)[]): string {
 }
 
 const short = (value: number) => String(Number(value.toPrecision(4)));
-
-/** A longer table has no lines between its rows. */
-const MOST_LINED_ROWS = 10;
 
 /** More runs than this are told by their mean. */
 const MOST_RUNS = 4;

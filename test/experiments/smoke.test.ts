@@ -10,6 +10,7 @@ import type { Report } from '../../src/report/content.ts';
 import { readReport, readRunRecord } from '../../src/report/report-files.ts';
 import type { RunRecord } from '../../src/report/run-record.ts';
 import { FakeIo } from '../cli/fakes.ts';
+import { readEvents } from '../io/event-reader.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { fashionFiles } from './fashion.ts';
 
@@ -31,6 +32,19 @@ async function tilegrad(...words: string[]): Promise<{ code: number; out: string
   const io = new FakeIo();
   const code = await main(['node', 'tilegrad', ...words, '--out', join(root, 'runs')], parts, io);
   return { code, out: io.out, err: io.err };
+}
+
+/** What the event files of a folder hold, but for times. */
+function eventsIn(folder: string): { step: number; tag: string; numbers: number[] }[] {
+  return ['train', 'validation'].flatMap((part) =>
+    readdirSync(join(folder, part)).flatMap((name) =>
+      readEvents(readFileSync(join(folder, part, name))).flatMap(({ step, values }) =>
+        values
+          .filter(({ tag }) => !/seconds|samples_per_second/.test(tag))
+          .map(({ tag, numbers }) => ({ step, tag, numbers })),
+      ),
+    ),
+  );
 }
 
 test('every row belongs to a coursework', () => {
@@ -79,6 +93,23 @@ describeOnDevice('on an adapter', () => {
       expect(again.trainings.every(({ kept }) => kept)).toBe(true);
       expect(again.rows).toEqual(record.rows);
     });
+  });
+
+  test("TensorBoard's files of each of two models are those of training it alone", async () => {
+    const logged = async (...options: string[]) => {
+      const { code, out } = await tilegrad('run', 'A1', '--scale', 'smoke', '--json', ...options);
+      expect(code).toBe(0);
+      return join((JSON.parse(out) as { folder: string }).folder, 'logs');
+    };
+    const both = await logged('--seed', '1', '--runs', '2');
+    const second = await logged('--seed', '2', '--runs', '1');
+    expect(readdirSync(both).sort()).toEqual(['baseline-seed-1', 'baseline-seed-2']);
+    const found = eventsIn(join(both, 'baseline-seed-2'));
+    expect(found).toEqual(eventsIn(join(second, 'baseline')));
+    expect(found).not.toEqual(eventsIn(join(both, 'baseline-seed-1')));
+    const tags = found.map(({ tag }) => tag);
+    expect(tags.filter((tag) => tag.endsWith('/histogram'))).toHaveLength(10);
+    expect(tags).toEqual(expect.arrayContaining(['epoch_accuracy', 'epoch_loss', 'conv2d/kernel/histogram']));
   });
 
   test('a row runs by itself too', async () => {

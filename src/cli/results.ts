@@ -1,0 +1,53 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { readJson, readRunRecord } from '../report/report-files.ts';
+import { type RowResult, resultOf, resultsDocument, rowResult } from '../report/results.ts';
+import { writeAllAtomically } from '../report/run-folder.ts';
+import { scales } from './experiment.ts';
+import { type Io, json, line } from './io.ts';
+
+/** The results that are kept in a folder, in the order of their files. @throws FileError, DataError */
+export function readResults(folder: string): RowResult[] {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
+  return names.sort().map((name) => readJson(join(folder, name), rowResult, 'result', 1));
+}
+
+/**
+ * `tilegrad results`: keeps the figures of runs in `results/` below a folder of documents, and writes `RESULTS.md` there from all that
+ * are kept.
+ */
+export function results(runs: readonly string[], options: { docs: string; json?: boolean }, io: Io): void {
+  const folder = join(options.docs, 'results');
+  const kept = new Map(readResults(folder).map((result) => [result.id, result]));
+  const taken: RowResult[] = [];
+  for (const path of runs) {
+    const record = readRunRecord(path);
+    for (const row of record.rows) {
+      const result = resultOf(record, row);
+      if (result) taken.push(result);
+      else line(io.stderr, `Note: ${row.id} of ${path} is ${row.status}; left out`);
+    }
+  }
+  for (const result of taken) {
+    const before = kept.get(result.id);
+    if (before && scales.indexOf(before.scale) < scales.indexOf(result.scale)) {
+      throw new UsageError(
+        `${join(folder, `${result.id}.json`)} is of scale ${before.scale}, and the run of scale ${result.scale}: delete that file first, ` +
+          'if the lesser one is to take its place',
+      );
+    }
+    kept.set(result.id, result);
+  }
+  const path = join(options.docs, 'RESULTS.md');
+  writeAllAtomically(options.docs, [
+    ...taken.map((one) => [join('results', `${one.id}.json`), `${JSON.stringify(one, null, 1)}\n`] as const),
+    ['RESULTS.md', resultsDocument([...kept.values()])] as const,
+  ]);
+  if (options.json) json(io.stdout, { path, results: [...kept.values()] });
+  else
+    line(
+      io.stdout,
+      `Wrote ${path} with ${kept.size} rows, ${taken.length} of them new: ${taken.map(({ id }) => id).join(', ')}`,
+    );
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import { unique } from './arrays.ts';
+import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
+import { comparisonRow, provenance } from './content.ts';
+import { adapterText, duration, seedsText } from './format.ts';
+import type { RowRecord, RunRecord } from './run-record.ts';
+
+/** What is kept of a row to tell its result: a file each in `docs/results/`, of which `docs/RESULTS.md` is made. */
+export const rowResult = z.object({
+  kind: z.literal('tilegrad-result'),
+  schemaVersion: z.literal(1),
+  id: z.string(),
+  title: z.string(),
+  scale: z.enum(['full', 'short', 'smoke']),
+  /** What was cut or changed against the original; empty when nothing was. */
+  reduced: z.array(z.string()),
+  /** Its comparisons; a caption stands before the label. */
+  figures: z.array(comparisonRow).min(1),
+  seeds: z.array(z.number()),
+  seconds: z.number(),
+  startedAt: z.string(),
+  adapter: provenance.shape.adapter,
+  versions: z.record(z.string(), z.string()),
+  data: z.array(z.string()),
+});
+
+export type RowResult = z.output<typeof rowResult>;
+
+/** A finished row of a run as a result; null for one that compares nothing or has not finished. */
+export function resultOf(record: RunRecord, row: RowRecord): RowResult | null {
+  const figures = row.sections.flatMap(({ blocks }) =>
+    blocks.flatMap((block) =>
+      block.type === 'comparison'
+        ? block.rows.map((one) => ({ ...one, label: block.caption ? `${block.caption}: ${one.label}` : one.label }))
+        : [],
+    ),
+  );
+  if (row.status !== 'finished' || figures.length === 0) return null;
+  const { name, vendor, driver, isSoftware } = record.adapter;
+  return rowResult.parse({
+    kind: 'tilegrad-result',
+    schemaVersion: 1,
+    ...{ id: row.id, title: row.title, scale: record.request.scale, reduced: row.reduced, figures },
+    ...{ seeds: row.seeds, seconds: row.seconds, startedAt: record.timings.startedAt },
+    adapter: { name, vendor, driver, isSoftware },
+    versions: record.versions,
+    data: row.datasets.map((set) => `${set}: ${record.data[set]!.description.replace(/^(folder|archive) .*?: /, '')}`),
+  });
+}
+
+const letters = (id: string) => id.replace(/\d+$/, '');
+const number = (id: string) => Number(/\d+$/.exec(id)?.[0] ?? 0);
+const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const row = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
+const adapterName = ({ name, isSoftware }: RowResult['adapter']) => `${name}${isSoftware ? ' (CPU)' : ''}`;
+
+/** `docs/RESULTS.md`: every row with its published figures and ours. The same results give the same text. */
+export function resultsDocument(given: readonly RowResult[]): string {
+  const results = [...given].sort((a, b) => letters(a.id).localeCompare(letters(b.id)) || number(a.id) - number(b.id));
+  const courseworks = unique(results.map(({ id }) => letters(id)));
+  const parts = [
+    '# Results',
+    'Written by `npx tilegrad results RUN...` from the runs themselves: do not edit. Each row of the experiments with the figures that were ' +
+      'published for it, ours as the mean over the models that were trained, with their standard deviation, and the difference. A figure ' +
+      `counts as reproduced within 2 points of accuracy; ${OFF_MARK} marks what is further off, and the reasons follow. Time is that of everything a row ` +
+      'needs, also where rows of one run shared it.',
+    ...(results.length === 0 ? ['No row has been run yet.'] : []),
+    ...courseworks.flatMap((coursework) =>
+      courseworkParts(
+        coursework,
+        results.filter(({ id }) => letters(id) === coursework),
+      ),
+    ),
+    ...(results.length === 0 ? [] : ['## What was run', machines(results)]),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function courseworkParts(coursework: string, results: readonly RowResult[]): string[] {
+  const head = ['row', 'figure', 'published', 'ours', 'difference', 'seeds', 'scale', 'adapter', 'time'];
+  const lines = results.flatMap((result) => {
+    const { id, title, figures, seeds, scale, adapter, seconds } = result;
+    return [
+      row([`**${id}**`, `**${title}**`, '', '', '', seedsText(seeds), scale, adapterName(adapter), duration(seconds)]),
+      ...figures.map((figure) => {
+        const { label, published, ours, difference, isOff } = comparisonText(figure);
+        return row(['', label, published, ours, difference + (isOff ? ` ${OFF_MARK}` : ''), '', '', '', '']);
+      }),
+    ];
+  });
+  const reasons = results.flatMap((result) => reasonsOf(result));
+  const reduced = results.flatMap(({ id, reduced: notes }) => notes.map((note) => `- ${id}: ${note}`));
+  return [
+    `## Coursework ${coursework}`,
+    [row(head), row(['---', '---', '---:', '---:', '---:', '---', '---', '---', '---:']), ...lines].join('\n'),
+    ...(reasons.length > 0 ? [`${OFF_NOTE}:`, reasons.join('\n')] : []),
+    ...(reduced.length > 0 ? ['What was reduced or changed:', reduced.join('\n')] : []),
+  ];
+}
+
+/** Why figures are off, a line a reason. */
+function reasonsOf({ id, figures, scale, reduced }: RowResult): string[] {
+  const off = figures.filter((figure) => comparisonText(figure).isOff);
+  const unexplained = scale !== 'full' || reduced.length > 0 ? 'see what was reduced' : 'no reason is known';
+  const reasons = unique(off.map(({ why }) => why ?? unexplained));
+  return reasons.map((reason) => {
+    const labels = off.filter(({ why }) => (why ?? unexplained) === reason).map(({ label }) => label);
+    return `- ${id}, ${labels.join('; ')}: ${reason}.`;
+  });
+}
+
+function machines(results: readonly RowResult[]): string {
+  const about = results.map(({ id, adapter, versions, startedAt, data }) => {
+    const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+    return { id, text: `${adapterText(adapter)}; ${startedAt.slice(0, 10)}; ${named.join(', ')}; ${data.join('; ')}` };
+  });
+  return unique(about.map(({ text }) => text))
+    .map(
+      (text) =>
+        `- ${about
+          .filter((one) => one.text === text)
+          .map(({ id }) => id)
+          .join(', ')}: ${text}`,
+    )
+    .join('\n');
+}

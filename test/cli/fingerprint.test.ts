@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest';
+import { averagePooling, lenet } from '../../experiments/lenet.ts';
+import { fingerprintOf, hashOf, networkKey } from '../../src/cli/fingerprint.ts';
+import {
+  Adam,
+  type CompileOptions,
+  Dense,
+  Dropout,
+  Lambda,
+  type Layer,
+  mul,
+  regularizers,
+  relu,
+  Sequential,
+  SGD,
+  SparseCategoricalCrossentropy,
+  schedules,
+  sub,
+  sum,
+  type Tensor,
+} from '../../src/index.ts';
+import { drawImages } from '../support/images.ts';
+
+const squared = (y: Tensor, t: Tensor) => sum(mul(sub(y, t), sub(y, t)));
+const absolute = (y: Tensor, t: Tensor) => sum(relu(sub(y, t)));
+
+/** The hash of a network of these layers, trained so. */
+const key = (layers: () => Layer[], compiled: Partial<CompileOptions> = {}) =>
+  hashOf(
+    networkKey(new Sequential([new Dense({ units: 4, inputShape: [3] }), ...layers()]), {
+      optimizer: 'adam',
+      loss: 'meanSquaredError',
+      ...compiled,
+    }),
+  );
+
+test('the same network has the same hash, and whatever decides a result changes it', () => {
+  const none = () => [];
+  const make = [
+    () => key(none),
+    () => key(() => [new Dense({ units: 4 })]),
+    () => key(() => [new Dense({ units: 5 })]),
+    () => key(() => [new Dense({ units: 4, activation: 'relu' })]),
+    () => key(() => [new Dense({ units: 4, kernelRegularizer: regularizers.l2(0.1) })]),
+    () => key(() => [new Dense({ units: 4, kernelRegularizer: regularizers.l2(0.2) })]),
+    () => key(() => [new Dense({ units: 4, kernelRegularizer: regularizers.l1(0.1) })]),
+    () => key(() => [new Dropout(0.1)]),
+    () => key(() => [new Dropout(0.2)]),
+    () => key(() => [new Lambda((x) => relu(x))]),
+    () => key(() => [new Lambda((x) => mul(x, x))]),
+    () => key(none, { optimizer: new Adam() }),
+    () => key(none, { optimizer: new Adam({ beta1: 0.8 }) }),
+    () => key(none, { optimizer: new Adam({ learningRate: [0.1, 0.2] }) }),
+    () => key(none, { optimizer: new SGD({ learningRate: 0.1 }) }),
+    () => key(none, { optimizer: new SGD({ learningRate: 0.1, momentum: 0.9 }) }),
+    () =>
+      key(none, {
+        optimizer: new SGD({
+          learningRate: schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 100, decayRate: 0.9 }),
+        }),
+      }),
+    () =>
+      key(none, {
+        optimizer: new SGD({
+          learningRate: schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 100, decayRate: 0.8 }),
+        }),
+      }),
+    () => key(none, { loss: squared }),
+    () => key(none, { loss: absolute }),
+    () => key(none, { loss: new SparseCategoricalCrossentropy() }),
+    () => key(none, { loss: new SparseCategoricalCrossentropy({ fromLogits: true }) }),
+    () => key(none, { metrics: ['topK2'] }),
+    ...[lenet(), lenet(regularizers.l1(0.01)), averagePooling].map(
+      ({ createModel, compile }) =>
+        () =>
+          hashOf(networkKey(createModel(), compile())),
+    ),
+  ];
+  const hashes = make.map((one) => one());
+  expect(make.map((one) => one())).toEqual(hashes);
+  expect(new Set(hashes).size).toBe(hashes.length);
+});
+
+test('the order of keys does not matter; numbers that JSON has no words for do', () => {
+  expect(hashOf({ a: 1, b: { c: [1, 2], d: 3 } })).toBe(hashOf({ b: { d: 3, c: [1, 2] }, a: 1 }));
+  expect(hashOf([1, 2])).not.toBe(hashOf([2, 1]));
+  expect(hashOf(Number.NaN)).not.toBe(hashOf(null));
+});
+
+test("images are told by every pixel, label and class's name", () => {
+  const set = () => drawImages(20);
+  const fingerprint = fingerprintOf(set());
+  expect(fingerprintOf(set())).toBe(fingerprint);
+  const [pixel, label, named] = [set(), set(), set()];
+  pixel.images[4000]! ^= 1;
+  label.labels[7] = (label.labels[7]! + 1) % 10;
+  named.classes[9] = 'other';
+  const others = [pixel, label, named, drawImages(19)].map(fingerprintOf);
+  expect(new Set([...others, fingerprint]).size).toBe(5);
+});

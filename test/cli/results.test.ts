@@ -1,0 +1,116 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { experiments } from '../../experiments/index.ts';
+import { readResults } from '../../src/cli/results.ts';
+import { compare, measuredRow, section } from '../../src/report/blocks.ts';
+import { resultsDocument } from '../../src/report/results.ts';
+import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
+import { rowRecord, runRecordOf } from '../report/samples.ts';
+import { tilegrad } from './fakes.ts';
+
+const docs = fileURLToPath(new URL('../../docs', import.meta.url));
+
+describe('docs/RESULTS.md', () => {
+  const results = readResults(join(docs, 'results'));
+
+  test('is what the program writes from docs/results', () => {
+    expect(readFileSync(join(docs, 'RESULTS.md'), 'utf8')).toBe(resultsDocument(results));
+  });
+
+  test('tells of rows there are, under their titles', () => {
+    const titles = new Map(experiments.map(({ id, title }) => [id, title]));
+    expect(results.filter(({ id, title }) => titles.get(id) !== title)).toEqual([]);
+  });
+});
+
+let out: string;
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), 'tilegrad-results-'));
+});
+afterEach(() => rmSync(out, { recursive: true, force: true }));
+
+/** A run's folder with a record of these rows. */
+function runOf(name: string, rows: RowRecord[], changes: Partial<RunRecord> = {}): string {
+  const folder = join(out, name);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'run.json'), JSON.stringify(runRecordOf(rows, changes)));
+  return folder;
+}
+
+const row = (id: string, ours: number[], changes: Partial<RowRecord> = {}) =>
+  rowRecord({
+    id,
+    title: `what ${id} | is`,
+    seeds: ours.map((_, i) => i + 1),
+    sections: [
+      section(
+        'Results',
+        compare([measuredRow('test accuracy', 0.6, ours, { why: 'theirs was one training' })]),
+        compare([{ label: 'error', published: '0.01 to 0.04', ours: 0.02, unit: 'number' }], 'ten runs'),
+      ),
+    ],
+    ...changes,
+  });
+
+const results = (...words: string[]) => tilegrad(['results', ...words, '--docs', join(out, 'docs')]);
+const written = () => readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
+
+describe('tilegrad results', () => {
+  test('keeps a file a row and writes a table of all, in the order of the rows', async () => {
+    await results(runOf('one', [row('A10', [0.6, 0.61, 0.62])]));
+    const {
+      code,
+      out: text,
+      log,
+    } = await results(runOf('two', [row('A2', [0.5]), row('B1', [0.6], { status: 'interrupted' })]));
+    expect({ code, engineLoads: log.engineLoads }).toEqual({ code: 0, engineLoads: 0 });
+    expect(text).toContain('with 2 rows, 1 of them new: A2');
+    expect(readdirSync(join(out, 'docs', 'results'))).toEqual(['A10.json', 'A2.json']);
+    const lines = written()
+      .split('\n')
+      .filter((line) => line.startsWith('|'));
+    expect(lines.slice(2)).toEqual([
+      '| **A2** | **what A2 \\| is** |  |  |  | 1 | full | llvmpipe (CPU) | 1 min 00 s |',
+      '|  | test accuracy | 0.6000 | 0.5000 | -10.00 points ! |  |  |  |  |',
+      '|  | ten runs: error | 0.01 to 0.04 | 0.02 |  |  |  |  |  |',
+      '| **A10** | **what A10 \\| is** |  |  |  | 1 to 3, 3 runs | full | llvmpipe (CPU) | 1 min 00 s |',
+      '|  | test accuracy | 0.6000 | 0.6100 (sd 0.0100, 3 runs) | +1.00 points |  |  |  |  |',
+      '|  | ten runs: error | 0.01 to 0.04 | 0.02 |  |  |  |  |  |',
+    ]);
+    expect(written()).toContain('- A2, test accuracy: theirs was one training.');
+    expect(written()).toContain('software adapter: the kernels run on the CPU); 2026-11-20; tilegrad 0.1.0');
+    expect(resultsDocument(readResults(join(out, 'docs', 'results')))).toBe(written());
+  });
+
+  test('says what was reduced, and that no reason is known where none is', async () => {
+    const off = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.1])]))];
+    await results(runOf('one', [row('A1', [0.1], { sections: off })]));
+    expect(written()).toContain('- A1, test accuracy: no reason is known.');
+    const cut = row('A1', [0.1], { sections: off, reduced: ['epochs 1 instead of 10'] });
+    await results(runOf('one', [cut]));
+    expect(written()).toContain('- A1, test accuracy: see what was reduced.');
+    expect(written()).toContain('- A1: epochs 1 instead of 10');
+  });
+
+  test('a lesser scale does not take the place of a fuller one', async () => {
+    await results(runOf('one', [row('A1', [0.6])]));
+    const before = written();
+    const short = runOf('two', [row('A1', [0.1])], { request: { id: 'A1', scale: 'short', seed: 1 } });
+    const { code, err } = await results(short);
+    expect(code).toBe(2);
+    expect(err).toContain('A1.json is of scale full, and the run of scale short');
+    expect(written()).toBe(before);
+  });
+
+  test('a run that is none, and a result that is cut short, are told', async () => {
+    expect((await results(join(out, 'nowhere'))).err).toContain('there is no');
+    await results(runOf('one', [row('A1', [0.6])]));
+    writeFileSync(join(out, 'docs', 'results', 'A1.json'), '{"kind":');
+    const { code, err } = await results();
+    expect(code).toBe(1);
+    expect(err).toContain('cut short');
+  });
+});

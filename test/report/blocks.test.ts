@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import {
+  compare,
+  comparedCurves,
+  figureName,
+  measuredRow,
+  modelBlocks,
+  section,
+  trainingCurves,
+  weightImages,
+} from '../../src/report/blocks.ts';
+import type { BlockInput } from '../../src/report/content.ts';
+import type { Figure } from '../../src/report/figures/schema.ts';
+import { checkReport } from '../../src/report/report-files.ts';
+import { content, trainingOf } from './samples.ts';
+
+/** The figure of a block, which a report must take. */
+function figureOf<T extends Figure['type']>(block: BlockInput | undefined, type: T): Extract<Figure, { type: T }> {
+  checkReport({ ...content(), sections: [section('Figure', block ? [block] : [])] });
+  if (block?.type !== 'figure' || block.figure.type !== type) throw new Error(`no ${type}`);
+  return block.figure as Extract<Figure, { type: T }>;
+}
+
+const two = () => {
+  const [first] = trainingOf().histories;
+  const second = first!.map((logs) => ({ ...logs, accuracy: logs.accuracy! + 0.2, valLoss: null }));
+  return trainingOf({ seeds: [4, 5], histories: [first!, second] });
+};
+
+describe('curves of a training', () => {
+  test('have a line for each model on training and test data, and rules at published figures', () => {
+    const [accuracy, loss, ...more] = trainingCurves(two(), {
+      title: 'A1',
+      published: { accuracy: { training: 0.6, test: 0.5 } },
+    });
+    expect(more).toEqual([]);
+    const { lines, published, subtitle } = figureOf(accuracy, 'curves');
+    expect(lines).toEqual([
+      { run: 'seed 4', series: 'training', x: [1, 2], y: [0.1, 0.6] },
+      { run: 'seed 4', series: 'test', x: [1, 2], y: [0.15, 0.5] },
+      { run: 'seed 5', series: 'training', x: [1, 2], y: [expect.closeTo(0.3), expect.closeTo(0.8)] },
+      { run: 'seed 5', series: 'test', x: [1, 2], y: [0.15, 0.5] },
+    ]);
+    expect(published).toEqual([
+      { series: 'training', value: 0.6 },
+      { series: 'test', value: 0.5 },
+    ]);
+    expect(subtitle).toEqual(['batch 256, adam, seeds 4, 5']);
+    expect(figureOf(loss, 'curves')).toMatchObject({ name: 'loss', title: 'A1: loss' });
+    expect(figureOf(loss, 'curves').lines[3]!.y).toEqual([null, null]); // what diverged
+  });
+
+  test('of a training without accuracy or validation there is the loss alone; before the first epoch nothing', () => {
+    const histories = [[{ epoch: 1, loss: 2 }]];
+    const blocks = trainingCurves(trainingOf({ histories }), { title: 'D2', prefix: 'rate 0.01' });
+    expect(blocks).toHaveLength(1);
+    expect(figureOf(blocks[0], 'curves')).toMatchObject({ name: 'rate-0-01-loss', lines: [{ series: 'training' }] });
+    expect(trainingCurves(trainingOf({ histories: [[]] }), { title: 'D2' })).toEqual([]);
+  });
+
+  test('of several trainings, each is its mean with its deviation; those of one model have none', () => {
+    const trainings = [
+      { label: 'two', training: two() },
+      { label: 'one', training: trainingOf() },
+    ];
+    const block = comparedCurves(trainings, { title: 'A5', name: 'Test accuracy', measure: 'valAccuracy' });
+    const { name, lines, y } = figureOf(block, 'curves');
+    expect({ name, label: y.label }).toEqual({ name: 'test-accuracy', label: 'test accuracy' });
+    expect(lines).toEqual([
+      { run: 'two', series: 'valAccuracy', x: [1, 2], y: [0.15, 0.5], sd: [0, 0] },
+      { run: 'one', series: 'valAccuracy', x: [1, 2], y: [0.15, 0.5] },
+    ]);
+  });
+});
+
+test('a comparison has the mean over the models; its reason is told where it is off', () => {
+  const row = (ours: number[]) => {
+    const block = compare([measuredRow('test accuracy', 0.6, ours, { why: 'small' })]);
+    return block.type === 'comparison' ? block.rows[0] : undefined;
+  };
+  expect(row([0.59, 0.61])).toMatchObject({ ours: expect.closeTo(0.6), runs: 2, sd: expect.closeTo(0.01414, 4) });
+  expect(row([0.59, 0.61])).not.toHaveProperty('why');
+  expect(row([0.5])).toMatchObject({ why: 'small', sd: null });
+  expect(row([Number.NaN])).toMatchObject({ why: 'small' });
+});
+
+test('weights share one scale of colours', () => {
+  const units = [{ values: [0, 1, -1, 0.5], caption: 'a' }, { values: new Float32Array([-4, 0, 0, 0]) }];
+  const block = weightImages(units, { name: 'weights', title: 'weights', width: 2, height: 2, columns: 2 });
+  const { limit, images, columns } = figureOf(block, 'images');
+  expect({ limit, columns, captions: images.map(({ caption }) => caption) }).toEqual({
+    limit: 4,
+    columns: 2,
+    captions: ['a', ''],
+  });
+  const [first] = images;
+  // 1 of 4 is a quarter of the way from white to red.
+  expect([...Buffer.from(first!.pixels, 'base64').subarray(3, 6)]).toEqual([236, 200, 197]);
+});
+
+test('models are drawn with their summary, under names that files can have', () => {
+  const [drawing, summary] = modelBlocks(trainingOf(), { prefix: 'L2, lambda 0.01', title: 'LeNet-5 with L2' });
+  expect(figureOf(drawing, 'model')).toMatchObject({ name: 'l2-lambda-0-01-model', title: 'LeNet-5 with L2' });
+  expect(summary).toEqual({ type: 'preformatted', text: 'Model' });
+  expect(figureName(undefined, `--Über ${'x'.repeat(100)}`)).toMatch(/^[a-z0-9][a-z0-9-]{0,79}$/);
+});
