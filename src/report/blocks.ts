@@ -86,7 +86,7 @@ export function weightImages(
 /** What a curve is called, and which figures of training and test it shows. */
 const MEASURES: Record<string, { label: string; format?: string }> = {
   accuracy: { label: 'accuracy', format: '.2f' },
-  loss: { label: 'loss', format: '.2f' },
+  loss: { label: 'loss' }, // of any size: 0.02 of a squared error, 2.3 of a cross-entropy
 };
 
 export interface CurvesOptions {
@@ -138,6 +138,36 @@ export function trainingCurves(trained: Training, options: CurvesOptions): Block
       ),
       ...(rules.length > 0 ? { published: rules } : {}),
     });
+  });
+}
+
+export interface RunCurvesOptions {
+  title: string;
+  /** Of the figure's files. */
+  name: string;
+  /** A figure of the epochs, such as `valLoss`. */
+  measure: string;
+  /** What the axis says, such as `test error`. */
+  label: string;
+  format?: string;
+}
+
+/** One figure of a training over its epochs: a line a model, each in a colour of its own and named in the legend. */
+export function runCurves({ histories, seeds, batchSize, optimizer }: Training, options: RunCurvesOptions): BlockInput {
+  const { title, name, measure, label, format } = options;
+  return curves({
+    name: figureName(undefined, name),
+    title,
+    subtitle: [`batch ${batchSize}, ${optimizer}`],
+    x: { label: 'epoch' },
+    y: { label, format },
+    show: 'each',
+    lines: histories.map((epochs, i) => ({
+      run: `seed ${seeds[i]}`,
+      series: label,
+      x: epochs.map(({ epoch }) => epoch),
+      y: epochs.map((logs) => logs[measure] ?? null),
+    })),
   });
 }
 
