@@ -57,20 +57,22 @@ export interface Answers {
   first: number[];
   /** `[predicted][true]`: images of each class by the largest output, as the seed counts them. */
   confusion: number[][];
-  /** Outputs that are not above 0 for any image. */
+  /** Outputs that are 0 for more than nine in ten images of their own class. */
   silent: number[];
 }
 
 /** @param outputs ten for each image, one image after another */
 export function answersOf(outputs: Float32Array, labels: Uint8Array): Answers {
   const confusion = Array.from({ length: 10 }, () => Array<number>(10).fill(0));
-  const silent = new Set(Array.from({ length: 10 }, (_, output) => output));
+  const [images, answered] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
   for (const [i, label] of labels.entries()) {
     const own = outputs.subarray(10 * i, 10 * (i + 1));
-    for (const output of silent) if (own[output]! > 0) silent.delete(output);
     confusion[largest(own)]![label]!++;
+    images[label]!++;
+    if (own[label]! > 0) answered[label]!++;
   }
-  return { first: Array.from(outputs.subarray(0, 10)), confusion, silent: [...silent] };
+  const silent = [...images.keys()].filter((digit) => answered[digit]! < images[digit]! / 10);
+  return { first: Array.from(outputs.subarray(0, 10)), confusion, silent };
 }
 
 /** The first of the largest, as NumPy's argmax: 0 where all are 0. */
@@ -88,14 +90,14 @@ export function trainOnMnist(lab: Lab, name: string, network: Network): Promise<
   });
 }
 
-/** How many outputs of how many models never answer, in words; '' where all do. */
+/** How many outputs of how many models do not answer, in words; '' where all do. */
 export function silentText({ measured }: Training<Answers>): string {
   const silent = measured.filter((answers) => answers.silent.length > 0);
   const outputs = silent.reduce((sum, answers) => sum + answers.silent.length, 0);
   if (outputs === 0) return '';
   return (
-    `${silent.length} of ${measured.length} models have relu outputs that are 0 for every test image, ${outputs} in all: ` +
-    'a relu passes no gradient where it is 0, so such an output learns no more, and most images of its class are lost'
+    `${silent.length} of ${measured.length} models have relu outputs that are 0 for over nine in ten test images of their class, ` +
+    `${outputs} in all: where a relu is 0 it passes no gradient, so these learn no more, and each loses its model a class`
   );
 }
 
@@ -138,13 +140,13 @@ export const errorPlots = (training: Training, title: string): BlockInput[] => [
   }),
 ];
 
-/** A line a model: its errors and accuracies after the last epoch, and where there are answers, which outputs never do. */
+/** A line a model: its errors and accuracies after the last epoch, and where there are answers, which outputs give none. */
 export function runsTable(training: Training, caption: string, answers?: readonly Answers[]): BlockInput {
   const figures = ['loss', 'valLoss', 'accuracy', 'valAccuracy'].map((name) => lastFigures(training, name));
   return table(
     [
       ...['seed', 'training error', 'test error', 'training accuracy', 'test accuracy'],
-      ...(answers ? ['outputs that are always 0'] : []),
+      ...(answers ? ['silent outputs'] : []),
     ],
     training.seeds.map((seed, i) => [
       String(seed),
