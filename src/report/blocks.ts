@@ -176,11 +176,12 @@ export function comparedCurves(
   trainings: readonly { label: string; training: Training }[],
   { title, name, measure, x = 'epoch' }: { title: string; name: string; measure: string; x?: string },
 ): BlockInput {
+  const label = measure.replace(/^val(.)/, (_, first: string) => `test ${first.toLowerCase()}`);
   return curves({
     name: figureName(undefined, name),
     title,
     x: { label: x },
-    y: { label: measure.replace(/^val(.)/, (_, first: string) => `test ${first.toLowerCase()}`), format: '.2f' },
+    y: { label, format: '.2f' },
     show: 'each',
     lines: trainings.map(({ label, training: { histories } }) => {
       const longest = histories.reduce((best, one) => (one.length > best.length ? one : best), []);
@@ -189,7 +190,7 @@ export function comparedCurves(
       );
       return {
         run: label,
-        series: measure,
+        series: label,
         x: longest.map(({ epoch }) => epoch),
         y: spread.map(({ mean }) => mean),
         ...(histories.length > 1 ? { sd: spread.map(({ sd }) => sd) } : {}),
