@@ -97,7 +97,7 @@ export function silentText({ measured }: Training<Answers>): string {
   if (outputs === 0) return '';
   return (
     `${silent.length} of ${measured.length} models have relu outputs that are 0 for over nine in ten test images of their class, ` +
-    `${outputs} in all: where a relu is 0 it passes no gradient, so these learn no more, and each loses its model a class`
+    `${outputs} in all: where a relu is 0 it passes no gradient, so these hardly learn, and each loses its model a class`
   );
 }
 

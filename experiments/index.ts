@@ -6,9 +6,14 @@ import { D2 } from './D2.ts';
 import { D3 } from './D3.ts';
 import { D4 } from './D4.ts';
 import { D5 } from './D5.ts';
+import { D6 } from './D6.ts';
+import { D7 } from './D7.ts';
+import { D8 } from './D8.ts';
+import { D9 } from './D9.ts';
+import { D10 } from './D10.ts';
 
 /** Every experiment `tilegrad run` knows, in the order `tilegrad list` shows them. */
-export const experiments: readonly Experiment[] = [A1, ...[D0, D1, D2, D3, D4, D5]];
+export const experiments: readonly Experiment[] = [A1, D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10];
 
 /** What `tilegrad run` takes as a whole, by the letter its rows begin with. */
 export const courseworks: readonly Coursework[] = [
