@@ -5,9 +5,29 @@ import { A3 } from './A3.ts';
 import { A4 } from './A4.ts';
 import { A5 } from './A5.ts';
 import { A6 } from './A6.ts';
+import { D0 } from './D0.ts';
+import { D1 } from './D1.ts';
+import { D2 } from './D2.ts';
+import { D3 } from './D3.ts';
+import { D4 } from './D4.ts';
+import { D5 } from './D5.ts';
+import { D6 } from './D6.ts';
+import { D7 } from './D7.ts';
+import { D8 } from './D8.ts';
+import { D9 } from './D9.ts';
+import { D10 } from './D10.ts';
+import { E1 } from './E1.ts';
+import { E2 } from './E2.ts';
+import { E3 } from './E3.ts';
+import { E4 } from './E4.ts';
+import { E5 } from './E5.ts';
 
 /** Every experiment `tilegrad run` knows, in the order `tilegrad list` shows them. */
-export const experiments: readonly Experiment[] = [A1, A2, A3, A4, A5, A6];
+export const experiments: readonly Experiment[] = [
+  ...[A1, A2, A3, A4, A5, A6],
+  ...[D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10],
+  ...[E1, E2, E3, E4, E5],
+];
 
 /** What `tilegrad run` takes as a whole, by the letter its rows begin with. */
 export const courseworks: readonly Coursework[] = [
@@ -16,6 +36,20 @@ export const courseworks: readonly Coursework[] = [
     title: 'LeNet-5 and its penalties',
     question: [
       'LeNet-5 on CIFAR-10, alone, with L2 and L1 penalties on its kernels, and with its dense layers replaced by a global average: what does each cost in accuracy, and what does it do to the weights?',
+    ],
+  },
+  {
+    id: 'D',
+    title: 'MNIST and CIFAR-10, ten models at a time',
+    question: [
+      'Small networks on MNIST and CIFAR-10, ten models from scratch each: how much do runs differ, and what do rate, optimiser, loss, width, depth and convolutions do?',
+    ],
+  },
+  {
+    id: 'E',
+    title: 'Five architectures on five classes of Fashion-MNIST',
+    question: [
+      'Two MLPs and three small CNNs tell five kinds of clothes apart: which does best, what do their first layers look like, what does sigmoid do to their gradients, and what does the learning rate?',
     ],
   },
 ];

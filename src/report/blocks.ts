@@ -86,7 +86,7 @@ export function weightImages(
 /** What a curve is called, and which figures of training and test it shows. */
 const MEASURES: Record<string, { label: string; format?: string }> = {
   accuracy: { label: 'accuracy', format: '.2f' },
-  loss: { label: 'loss', format: '.2f' },
+  loss: { label: 'loss' }, // of any size: 0.02 of a squared error, 2.3 of a cross-entropy
 };
 
 export interface CurvesOptions {
@@ -141,16 +141,47 @@ export function trainingCurves(trained: Training, options: CurvesOptions): Block
   });
 }
 
+export interface RunCurvesOptions {
+  title: string;
+  /** Of the figure's files. */
+  name: string;
+  /** A figure of the epochs, such as `valLoss`. */
+  measure: string;
+  /** What the axis says, such as `test error`. */
+  label: string;
+  format?: string;
+}
+
+/** One figure of a training over its epochs: a line a model, each in a colour of its own and named in the legend. */
+export function runCurves({ histories, seeds, batchSize, optimizer }: Training, options: RunCurvesOptions): BlockInput {
+  const { title, name, measure, label, format } = options;
+  return curves({
+    name: figureName(undefined, name),
+    title,
+    subtitle: [`batch ${batchSize}, ${optimizer}`],
+    x: { label: 'epoch' },
+    y: { label, format },
+    show: 'each',
+    lines: histories.map((epochs, i) => ({
+      run: `seed ${seeds[i]}`,
+      series: label,
+      x: epochs.map(({ epoch }) => epoch),
+      y: epochs.map((logs) => logs[measure] ?? null),
+    })),
+  });
+}
+
 /** Several trainings in one drawing: the mean over the models of each, a colour a training. */
 export function comparedCurves(
   trainings: readonly { label: string; training: Training }[],
   { title, name, measure, x = 'epoch' }: { title: string; name: string; measure: string; x?: string },
 ): BlockInput {
+  const label = measure.replace(/^val(.)/, (_, first: string) => `test ${first.toLowerCase()}`);
   return curves({
     name: figureName(undefined, name),
     title,
     x: { label: x },
-    y: { label: measure.replace(/^val(.)/, (_, first: string) => `test ${first.toLowerCase()}`), format: '.2f' },
+    y: { label, format: '.2f' },
     show: 'each',
     lines: trainings.map(({ label, training: { histories } }) => {
       const longest = histories.reduce((best, one) => (one.length > best.length ? one : best), []);
@@ -159,7 +190,7 @@ export function comparedCurves(
       );
       return {
         run: label,
-        series: measure,
+        series: label,
         x: longest.map(({ epoch }) => epoch),
         y: spread.map(({ mean }) => mean),
         ...(histories.length > 1 ? { sd: spread.map(({ sd }) => sd) } : {}),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compare, measuredRow, section, trainingCurves } from '../../src/report/blocks.ts';
+import { compare, measuredRow, runCurves, section, trainingCurves } from '../../src/report/blocks.ts';
 import { accuracyText, comparisonText } from '../../src/report/comparison.ts';
 import type { ComparisonRow } from '../../src/report/content.ts';
 import { checkReport } from '../../src/report/report-files.ts';
@@ -71,6 +71,21 @@ test('a row that has not finished shows the curves of its trainings; one without
   expect(text).toContain('The error: a bad image');
   expect(text).toMatch(/test +▁█ {2}0\.15 → 0\.5/);
   expect(resultsOf([rowRecord({ status: 'interrupted' })])).toContain('nothing to compare');
+});
+
+test('one figure of every model: a line each, named after its seed', () => {
+  const [epochs] = trainingOf().histories;
+  const trained = trainingOf({ seeds: [1, 2], histories: [epochs!, [{ epoch: 1, loss: null, valLoss: null }]] });
+  const block = runCurves(trained, { title: 'Two', name: 'Test error', measure: 'valLoss', label: 'test error' });
+  expect(block).toMatchObject({
+    figure: {
+      ...{ name: 'test-error', show: 'each', y: { label: 'test error' } },
+      lines: [
+        { run: 'seed 1', x: [1, 2], y: [2.1, 1.1] },
+        { run: 'seed 2', x: [1], y: [null] },
+      ],
+    },
+  });
 });
 
 test('a coursework is one report: an overview, a section a row, and figures named after their rows', () => {

@@ -1,0 +1,46 @@
+import type { Experiment } from '../src/cli/experiment.ts';
+import { compare, measuredRow, modelBlocks, paragraph, runCurves, section } from '../src/report/blocks.ts';
+import { lastFigures, testFigures } from '../src/report/training.ts';
+import { trainFiveEpochs } from './D0.ts';
+import { runsTable, silentText, smoke } from './d.ts';
+
+/** D1: question 1. */
+export const D1: Experiment = {
+  id: 'D1',
+  title: 'Ten runs of one network',
+  question: [
+    'Ten models from scratch, five epochs each: how does the training accuracy of each go, and why does each behave differently?',
+  ],
+  published: 'runs differ',
+  datasets: ['mnist'],
+  scales: { full: { epochs: 5, batchSize: 32, replicas: 10 }, smoke },
+
+  async run(lab) {
+    const ten = await trainFiveEpochs(lab);
+    const accuracies = lastFigures(ten);
+    return [
+      section(
+        'Results',
+        compare([
+          measuredRow('training accuracy', 'runs differ', accuracies),
+          { label: 'smallest training accuracy', published: null, ours: Math.min(...accuracies) },
+          { label: 'largest training accuracy', published: null, ours: Math.max(...accuracies) },
+          measuredRow('test accuracy', null, testFigures(ten)),
+        ]),
+        runsTable(ten, 'After the last epoch', ten.measured),
+        paragraph(
+          'A seed decides the first weights of its model and the order of the images in each epoch; nothing else differs between the runs, and on one adapter the same seed gives the same curve bit for bit.',
+        ),
+        ...(silentText(ten) ? [paragraph(`Why they differ so much: ${silentText(ten)}.`)] : []),
+      ),
+      section(
+        'Curves',
+        runCurves(ten, {
+          ...{ title: 'D1 training accuracy of every run', name: 'training-accuracy' },
+          ...{ measure: 'accuracy', label: 'training accuracy', format: '.2f' },
+        }),
+      ),
+      section('Model', modelBlocks(ten)),
+    ];
+  },
+};

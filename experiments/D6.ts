@@ -1,0 +1,95 @@
+import type { Experiment, Settings } from '../src/cli/experiment.ts';
+import { compare, curves, modelBlocks, section, table } from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import { count, duration } from '../src/report/format.ts';
+import { meanAndSd } from '../src/report/statistics.ts';
+import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+import { denseClassifier, smoke } from './d.ts';
+
+/** Ten models of one width. */
+interface OfWidth {
+  width: number;
+  training: Training;
+}
+
+/** D6: question 6. */
+export const D6: Experiment<Settings & { widths: number[] }> = {
+  id: 'D6',
+  title: 'Accuracy against the width of the hidden layer',
+  question: [
+    'Ten models of 10 epochs each with 2, 4, 8, 16, 32, 64, 128 and 256 hidden units: how do the mean training and test accuracy go with the width?',
+  ],
+  published: 'flat from about 128',
+  datasets: ['mnist'],
+  scales: {
+    full: { epochs: 10, batchSize: 32, replicas: 10, widths: [2, 4, 8, 16, 32, 64, 128, 256] },
+    short: { epochs: 4, replicas: 5 },
+    smoke: { ...smoke, widths: [2, 128, 256], cut: ['widths 2, 128 and 256 only'] },
+  },
+  networks: [denseClassifier([256])],
+
+  async run(lab) {
+    const { train, test } = lab.loaders('mnist');
+    const trained: OfWidth[] = [];
+    for (const width of lab.settings.widths) {
+      const training = await lab.train(`d6-${width}-units`, {
+        ...denseClassifier([width]),
+        ...{ data: train, validationData: test },
+      });
+      trained.push({ width, training });
+    }
+    return [
+      section('Results', compare(gainRows(trained)), widthsTable(trained)),
+      section(
+        'Curves',
+        widthCurve(trained, 'training accuracy', lastFigures),
+        widthCurve(trained, 'test accuracy', testFigures),
+      ),
+      section('Model', modelBlocks(trained.at(-1)!.training, { title: `The widest, ${trained.at(-1)!.width} units` })),
+    ];
+  },
+};
+
+/** What each width gains over the one before; the coursework says so of the narrowest and the widest alone. */
+const gainRows = (trained: readonly OfWidth[]) =>
+  trained.slice(1).map(({ width, training }, i) => {
+    const narrower = trained[i]!;
+    const test = (one: Training) => meanAndSd(testFigures(one)).mean!;
+    return {
+      label: `test accuracy gained from ${narrower.width} to ${width} units`,
+      published: i === 0 ? 'much' : narrower.width >= 128 ? 'nearly nothing' : null,
+      ours: test(training) - test(narrower.training),
+    };
+  });
+
+const widthsTable = (trained: readonly OfWidth[]) =>
+  table(
+    ['hidden units', 'parameters', 'training accuracy', 'sd', 'test accuracy', 'sd', 'time of training'],
+    trained.map(({ width, training }) => {
+      const [own, test] = [meanAndSd(lastFigures(training)), meanAndSd(testFigures(training))];
+      return [
+        ...[String(width), count(training.model.parameters)],
+        ...[own.mean, own.sd, test.mean, test.sd].map(accuracyText),
+        duration(training.timings.fitSeconds),
+      ];
+    }),
+    `Means of ${trained[0]!.training.seeds.length} models; the time is that of all of them together`,
+  );
+
+/** The mean over the models against the width, with its standard deviation. */
+function widthCurve(trained: readonly OfWidth[], label: string, figures: (training: Training) => number[]) {
+  const spread = trained.map(({ training }) => meanAndSd(figures(training)));
+  return curves({
+    name: label.replace(' ', '-'),
+    title: `D6 mean ${label} against the width`,
+    subtitle: [`${trained[0]!.training.seeds.length} models of ${trained[0]!.training.epochs} epochs a width`],
+    x: { label: 'hidden units', log: true },
+    y: { label: `mean ${label}`, format: '.2f' },
+    lines: [
+      {
+        ...{ run: 'mean', series: label, x: trained.map(({ width }) => width) },
+        ...{ y: spread.map(({ mean }) => mean), sd: spread.map(({ sd }) => sd) },
+      },
+    ],
+  });
+}

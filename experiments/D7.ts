@@ -1,0 +1,73 @@
+import type { Experiment } from '../src/cli/experiment.ts';
+import { compare, comparedCurves, measuredRow, modelBlocks, section, table } from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import { count } from '../src/report/format.ts';
+import { meanAndSd } from '../src/report/statistics.ts';
+import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+import { accuracyPlots, denseClassifier, smoke } from './d.ts';
+
+const architectures = [
+  { name: 'no-hidden-layer', label: 'no hidden layer', hidden: [] },
+  { name: '64-32', label: '64 and 32 units', hidden: [64, 32] },
+  { name: '64-32-16', label: '64, 32 and 16 units', hidden: [64, 32, 16] },
+].map((one) => ({ ...one, network: denseClassifier(one.hidden) }));
+
+/** D7: question 7. */
+export const D7: Experiment = {
+  id: 'D7',
+  title: 'No, two and three hidden layers',
+  question: [
+    'What would make the best network for these digits? The coursework tries no hidden layer at all, two of 64 and 32 units, and a third of 16.',
+  ],
+  published: 'no hidden layer about 0.925',
+  datasets: ['mnist'],
+  scales: {
+    full: { epochs: 20, batchSize: 32, replicas: 10 },
+    short: { epochs: 10, replicas: 5 },
+    smoke,
+  },
+  networks: architectures.map(({ network }) => network),
+
+  async run(lab) {
+    const { train, test } = lab.loaders('mnist');
+    const trained: { name: string; label: string; training: Training }[] = [];
+    for (const { name, label, network } of architectures) {
+      const training = await lab.train(`d7-${name}`, { ...network, data: train, validationData: test });
+      trained.push({ name, label, training });
+    }
+    const [none, two, three] = trained.map(({ training }) => training);
+    return [
+      section(
+        'Results',
+        compare([
+          measuredRow('no hidden layer: training accuracy', 0.925, lastFigures(none!)),
+          measuredRow('no hidden layer: test accuracy', 0.925, testFigures(none!)),
+          measuredRow('64 and 32 units: test accuracy', 'above no hidden layer', testFigures(two!)),
+          measuredRow('64, 32 and 16 units: test accuracy', 'about that of 64 and 32', testFigures(three!)),
+        ]),
+        table(
+          ['hidden layers', 'parameters', 'training accuracy', 'sd', 'test accuracy', 'sd'],
+          trained.map(({ label, training }) => {
+            const [own, seen] = [meanAndSd(lastFigures(training)), meanAndSd(testFigures(training))];
+            return [
+              ...[label, count(training.model.parameters)],
+              ...[own.mean, own.sd, seen.mean, seen.sd].map(accuracyText),
+            ];
+          }),
+          `Means of ${none!.seeds.length} models after the last epoch`,
+        ),
+      ),
+      section(
+        'Curves',
+        comparedCurves(trained, {
+          ...{ title: 'D7 mean test accuracy', name: 'test-accuracy', measure: 'valAccuracy' },
+        }),
+        ...trained.map(({ name, label, training }) => accuracyPlots(training, `D7 ${label}`, name)),
+      ),
+      section(
+        'Models',
+        ...trained.map(({ name, label, training }) => modelBlocks(training, { prefix: name, title: label })),
+      ),
+    ];
+  },
+};

@@ -1,0 +1,50 @@
+import type { Experiment, Network, Reduced, Settings } from '../src/cli/experiment.ts';
+import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
+import { lastFigures, testFigures } from '../src/report/training.ts';
+import { accuracyPlots, runsTable } from './d.ts';
+
+/** D9 and D10 are one experiment with two networks. */
+export interface ConvolutionalRow {
+  id: string;
+  title: string;
+  question: string[];
+  network: Network;
+  /** Accuracies, as the coursework reads them off its plots. */
+  published: { training?: number; test: number };
+  short: Reduced<Settings>;
+}
+
+export function convolutionalRow({ id, title, question, network, published, short }: ConvolutionalRow): Experiment {
+  return {
+    ...{ id, title, question },
+    published: [published.training, published.test].filter((one) => one !== undefined).join(' / '),
+    datasets: ['cifar10'],
+    scales: {
+      full: { epochs: 10, batchSize: 32, replicas: 10 },
+      short,
+      smoke: { epochs: 1, replicas: 2, limit: 64, testLimit: 32 },
+    },
+    networks: [network],
+
+    async run(lab) {
+      const { train, test } = lab.loaders('cifar10');
+      const ten = await lab.train(id.toLowerCase(), { ...network, data: train, validationData: test });
+      return [
+        section(
+          'Results',
+          compare([
+            measuredRow('training accuracy', published.training ?? null, lastFigures(ten)),
+            measuredRow('test accuracy', published.test, testFigures(ten)),
+          ]),
+          runsTable(ten, 'After the last epoch'),
+        ),
+        section(
+          'Curves',
+          accuracyPlots(ten, id),
+          trainingCurves(ten, { title: `${id}, mean of all models`, published: { accuracy: published } }),
+        ),
+        section('Model', modelBlocks(ten)),
+      ];
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import type { Experiment, Network } from '../src/cli/experiment.ts';
+import { compare, measuredRow, modelBlocks, paragraph, section } from '../src/report/blocks.ts';
+import { lastFigures, testFigures } from '../src/report/training.ts';
+import { errorPlots, rangeRows, runsTable, silentText, smoke, squaredErrorNetwork, trainOnMnist } from './d.ts';
+
+/** D2, D3 and D4 are one experiment with three optimisers. */
+export interface ErrorsOfTenRuns {
+  id: string;
+  title: string;
+  question: string[];
+  optimizer: Parameters<typeof squaredErrorNetwork>[0];
+  /** Smallest and largest final error, training and test together, as the coursework reads them off its plots. */
+  range: [number, number];
+}
+
+export function errorsOfTenRuns({ id, title, question, optimizer, range }: ErrorsOfTenRuns): Experiment {
+  const network: Network = squaredErrorNetwork(optimizer);
+  const published = `${range[0]} to ${range[1]}`;
+  return {
+    ...{ id, title, question, published: `final errors ${published}` },
+    datasets: ['mnist'],
+    scales: { full: { epochs: 20, batchSize: 32, replicas: 10 }, smoke },
+    networks: [network],
+
+    async run(lab) {
+      const ten = await trainOnMnist(lab, id.toLowerCase(), network);
+      const [training, test] = [lastFigures(ten, 'loss'), testFigures(ten, 'loss')];
+      return [
+        section(
+          'Results',
+          compare([
+            measuredRow('final training error', published, training, { unit: 'number' }),
+            measuredRow('final test error', published, test, { unit: 'number' }),
+            ...rangeRows('final error, training or test', range, [...training, ...test]),
+            {
+              label: `runs of ${ten.seeds.length} whose test error is above their training error`,
+              ...{ published: id === 'D2' ? 'usually' : null, unit: 'count' },
+              ours: training.filter((error, i) => test[i]! > error).length,
+            },
+            measuredRow('training accuracy', null, lastFigures(ten)),
+            measuredRow('test accuracy', null, testFigures(ten)),
+          ]),
+          runsTable(ten, 'After the last epoch', ten.measured),
+          ...(silentText(ten) ? [paragraph(`Why the runs lie so far apart: ${silentText(ten)}.`)] : []),
+        ),
+        section('Curves', errorPlots(ten, `${id} ${title}`)),
+        section('Model', modelBlocks(ten)),
+      ];
+    },
+  };
+}
