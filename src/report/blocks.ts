@@ -144,13 +144,22 @@ export function trainingCurves(trained: Training, options: CurvesOptions): Block
 /** Several trainings in one drawing: the mean over the models of each, a colour a training. */
 export function comparedCurves(
   trainings: readonly { label: string; training: Training }[],
-  { title, name, measure, x = 'epoch' }: { title: string; name: string; measure: string; x?: string },
+  {
+    title,
+    name,
+    measure,
+    x = 'epoch',
+    validation = 'test',
+  }: { title: string; name: string; measure: string; x?: string; validation?: string },
 ): BlockInput {
   return curves({
     name: figureName(undefined, name),
     title,
     x: { label: x },
-    y: { label: measure.replace(/^val(.)/, (_, first: string) => `test ${first.toLowerCase()}`), format: '.2f' },
+    y: {
+      label: measure.replace(/^val(.)/, (_, first: string) => `${validation} ${first.toLowerCase()}`),
+      format: '.2f',
+    },
     show: 'each',
     lines: trainings.map(({ label, training: { histories } }) => {
       const longest = histories.reduce((best, one) => (one.length > best.length ? one : best), []);
