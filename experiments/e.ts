@@ -68,6 +68,8 @@ export function dataset(lab: Lab) {
   };
 }
 
+export type Dataset = ReturnType<typeof dataset>;
+
 const image = { inputShape: [28, 28, 1] };
 
 /**
@@ -136,4 +138,4 @@ export const network = (
 });
 
 /** How little a test needs. */
-export const smoke = { limit: 600, testLimit: 200, replicas: 2, epochs: 1 } satisfies Reduced<Settings>;
+export const smoke = { limit: 400, testLimit: 200, replicas: 2, epochs: 1 } satisfies Reduced<Settings>;

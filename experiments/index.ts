@@ -1,10 +1,13 @@
 import type { Coursework, Experiment } from '../src/cli/experiment.ts';
 import { A1 } from './A1.ts';
+import { E1 } from './E1.ts';
+import { E2 } from './E2.ts';
+import { E3 } from './E3.ts';
 import { E4 } from './E4.ts';
 import { E5 } from './E5.ts';
 
 /** Every experiment `tilegrad run` knows, in the order `tilegrad list` shows them. */
-export const experiments: readonly Experiment[] = [A1, E4, E5];
+export const experiments: readonly Experiment[] = [A1, E1, E2, E3, E4, E5];
 
 /** What `tilegrad run` takes as a whole, by the letter its rows begin with. */
 export const courseworks: readonly Coursework[] = [
