@@ -134,6 +134,8 @@ export interface TrainSpec<M = null> extends Network {
   measure?(trained: TrainedReplica): Promise<M>;
   /** Says what the data is, where it does not come from `lab.loader` or `lab.loaders`. */
   dataId?: string;
+  /** What else `callbacks` and `measure` go by than their own text: plain JSON. */
+  depends?: unknown;
 }
 
 /** One of the models of a training, at its end. */
@@ -157,6 +159,8 @@ export interface Lab<S extends Settings = Settings> {
   /** Of the first model. */
   readonly seed: number;
   readonly device: Device;
+  /** The run's, for files of a row's own. */
+  readonly folder: string;
   /** Ctrl-C. */
   readonly signal: AbortSignal;
   /** Images in host memory, as many as the scale takes. @throws ArgumentError for a set the row does not name */

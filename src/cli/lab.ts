@@ -70,6 +70,7 @@ export class Labs {
       settings: place.settings,
       seed: place.seed,
       device: bench.device as unknown as Device,
+      folder: bench.folder,
       signal: bench.signal,
       images,
       loaders: (name) => {
@@ -139,6 +140,7 @@ export class Labs {
       network: networkKey(model, compiled),
       callbacks: spec.callbacks,
       measure: spec.measure,
+      depends: spec.depends,
     });
     const entry: TrainingEntry = {
       ...{ name, row: place.row.id, status: 'running', kept: false },

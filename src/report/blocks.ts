@@ -174,9 +174,15 @@ export function runCurves({ histories, seeds, batchSize, optimizer }: Training, 
 /** Several trainings in one drawing: the mean over the models of each, a colour a training. */
 export function comparedCurves(
   trainings: readonly { label: string; training: Training }[],
-  { title, name, measure, x = 'epoch' }: { title: string; name: string; measure: string; x?: string },
+  {
+    title,
+    name,
+    measure,
+    x = 'epoch',
+    validation = 'test',
+  }: { title: string; name: string; measure: string; x?: string; validation?: string },
 ): BlockInput {
-  const label = measure.replace(/^val(.)/, (_, first: string) => `test ${first.toLowerCase()}`);
+  const label = measure.replace(/^val(.)/, (_, first: string) => `${validation} ${first.toLowerCase()}`);
   return curves({
     name: figureName(undefined, name),
     title,

@@ -1,0 +1,85 @@
+import type { Experiment } from '../src/cli/experiment.ts';
+import { compare, imageGrid, paragraph, section, weightImages } from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import { imageFromFloats } from '../src/report/figures/images.ts';
+import { classes, dataset, names, network } from './e.ts';
+import { allTrials, bestTrial, type CnnSettings, settings } from './e-trials.ts';
+import { classMeans, likeness, unitsOf } from './e-units.ts';
+
+/** E2: what the first layers of E1's best trials look like. */
+export const E2: Experiment<CnnSettings> = {
+  id: 'E2',
+  title: 'First-layer weights of the best trials',
+  question: [
+    'Do units of the first layer look like one of the classes? The weights are those of the trial of E1 with the highest test accuracy, for each architecture.',
+  ],
+  published: 'some units look like a class',
+  datasets: ['fashion-mnist'],
+  scales: settings,
+  networks: names.map((name) => network(name)),
+
+  async run(lab) {
+    const data = dataset(lab);
+    const all = await allTrials(lab, data);
+    const best = all.map(({ name, training }) => {
+      const { index, accuracy, trial } = bestTrial(training);
+      const units = unitsOf(trial.firstLayer, training.model.layers[0]!.kind === 'Flatten' ? 784 : 9);
+      return { name, units, about: `${name}: seed ${training.seeds[index]}, test accuracy ${accuracyText(accuracy)}` };
+    });
+    const means = classMeans(data.images.train);
+    const alike = best
+      .filter(({ units }) => units[0]!.length === 784)
+      .map(({ name, units, about }) => ({
+        name,
+        about,
+        units: units.map((values) => ({ values, ...likeness(values, means) })),
+      }));
+    return [
+      section(
+        'Results',
+        compare(
+          alike.map(({ name, units }) => ({
+            label: `units of ${name} (of ${units.length}) that look like a class`,
+            published: 'some',
+            ours: units.filter(({ likeness }) => likeness > 0.5).length,
+            unit: 'count' as const,
+          })),
+        ),
+        paragraph(
+          "A unit looks like a class here when its weights and the class's mean image, less the mean of all five, have a correlation above 0.5: 1 is the same picture, 0 has nothing to do with it. The class that a unit is most like, and the correlation, stand below its picture.",
+        ),
+        imageGrid({
+          name: 'classes',
+          title: 'Mean images of the classes, less the mean of all',
+          images: means.map((values, label) =>
+            imageFromFloats(values, { width: 28, height: 28, channels: 1, caption: classes[label]! }, [-1, 1]),
+          ),
+        }),
+      ),
+      section(
+        'MLPs',
+        ...alike.map(({ name, about, units }) =>
+          weightImages(
+            units.map(({ values, label, likeness }) => ({
+              values,
+              caption: `${classes[label]} ${likeness.toFixed(2)}`,
+            })),
+            { name: `${name}-weights`, title: `${about}: weights of each unit`, width: 28, height: 28, columns: 8 },
+          ),
+        ),
+      ),
+      section(
+        'CNNs',
+        ...best
+          .filter(({ units }) => units[0]!.length === 9)
+          .map(({ name, about, units }) =>
+            weightImages(
+              units.map((values) => ({ values })),
+              { name: `${name}-filters`, title: `${about}: the filters`, width: 3, height: 3, columns: 8 },
+            ),
+          ),
+      ),
+      section('Data', data.about),
+    ];
+  },
+};

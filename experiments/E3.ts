@@ -1,0 +1,169 @@
+import type { Experiment, Lab } from '../src/cli/experiment.ts';
+import { compare, curves, measuredRow, modelBlocks, paragraph, section, table } from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import { count } from '../src/report/format.ts';
+import { meanAndSd } from '../src/report/statistics.ts';
+import { type Training, testFigures } from '../src/report/training.ts';
+import { type Architecture, type Dataset, dataset, names, network, rate, smoke } from './e.ts';
+import { FirstLayerChanges, meanOver, type Point, TrainingCurves } from './e-record.ts';
+import { type CnnSettings, settingsOf } from './e-trials.ts';
+
+const activations = ['relu', 'sigmoid'] as const;
+type Activation = (typeof activations)[number];
+
+/** What is kept of a model. */
+interface Recordings {
+  steps: number[];
+  loss: Point[];
+  /** From the second recording on. */
+  changes: Point[];
+  /** Weights of the first layer's kernel. */
+  weights: number;
+}
+
+/** An architecture trained with one of the two. */
+interface Case {
+  name: Architecture;
+  activation: Activation;
+  training: Training<Recordings>;
+  /** Of each model, the mean over its recordings. */
+  magnitudes: number[];
+}
+
+/** E3: ReLU against sigmoid, each architecture trained with both. */
+export const E3: Experiment<CnnSettings> = {
+  id: 'E3',
+  title: 'ReLU against sigmoid',
+  question: [
+    "What does sigmoid in place of ReLU do to the loss, and to the gradient of the first layer? As in the coursework, the gradient's magnitude is the norm of what the first layer's weights changed between two recordings, 10 steps apart, divided by the learning rate.",
+    "The coursework's own sigmoid models have ReLU in them, by mistake as it seems (create_mlp1_sig and so on); here they have sigmoid wherever the others have ReLU.",
+  ],
+  published: "sigmoid's gradients smaller in deeper nets",
+  datasets: ['fashion-mnist'],
+  scales: {
+    full: { epochs: 15, batchSize: 50, replicas: 3, every: 10, cnn: {} },
+    short: {
+      cnn: { epochs: 2, replicas: 1 },
+      cut: ['the CNNs: 1 model instead of 3, 2 epochs instead of 15'],
+    },
+    smoke: { ...smoke, replicas: 1, every: 1, cut: ['recorded every step instead of every 10'] },
+  },
+  networks: names.flatMap((name) => activations.map((activation) => network(name, activation))),
+
+  async run(lab) {
+    const data = dataset(lab);
+    const all: Case[] = [];
+    for (const name of names) {
+      for (const activation of activations) all.push(await trainCase(lab, data, name, activation));
+    }
+    const magnitudes = (name: Architecture, activation: Activation) =>
+      all.find((one) => one.name === name && one.activation === activation)!.magnitudes;
+    const ratio = (label: string, published: string | null, of: readonly number[], to: readonly number[]) =>
+      measuredRow(
+        label,
+        published,
+        of.map((value, i) => value / to[i]!),
+        { unit: 'number' },
+      );
+    return [
+      section(
+        'Results',
+        compare(
+          names.map((name) =>
+            ratio(
+              `${name}, sigmoid to ReLU`,
+              name.startsWith('cnn') ? 'below 1' : null,
+              magnitudes(name, 'sigmoid'),
+              magnitudes(name, 'relu'),
+            ),
+          ),
+          "Magnitude of the first layer's gradient, ratio of two means over the training",
+        ),
+        compare(
+          [['mlp2', 'mlp1'] as const, ['cnn5', 'cnn4'] as const, ['cnn3', 'mlp1'] as const].map(([deeper, other]) =>
+            ratio(`${deeper} to ${other}, ReLU`, 'below 1', magnitudes(deeper, 'relu'), magnitudes(other, 'relu')),
+          ),
+          'The same, of two architectures',
+        ),
+        table(
+          ['architecture', 'activation', 'weights of the first layer', 'magnitude', 'a weight', 'test accuracy'],
+          all.map(({ name, activation, training, magnitudes }) => {
+            const { weights } = training.measured[0]!;
+            const { mean } = meanAndSd(magnitudes);
+            return [
+              ...[name, activation, count(weights)],
+              ...[figure(mean), figure(mean === null ? null : mean / Math.sqrt(weights))],
+              accuracyText(meanAndSd(testFigures(training)).mean),
+            ];
+          }),
+          'Means over training and models; "a weight" is the magnitude divided by the root of their number',
+        ),
+        paragraph(
+          "The rate is Adam's, which gives every weight a step of about the same size whatever its gradient is: this magnitude grows with the number of weights, and falls where a layer's gradients change sign from step to step or vanish. It is no gradient in the strict sense.",
+        ),
+      ),
+      section(
+        'Curves',
+        ...names.flatMap((name) => {
+          const own = all.filter((one) => one.name === name);
+          const lines = (values: (recordings: Recordings) => Point[], from: number) =>
+            own.map(({ activation, training: { measured } }) => ({
+              run: activation,
+              series: 'mean',
+              x: measured[0]!.steps.slice(from),
+              y: meanOver(measured.map(values)),
+            }));
+          const heading = { x: { label: 'step' }, show: 'each' as const };
+          return [
+            curves({
+              ...{ ...heading, name: `${name}-loss`, title: `E3 ${name}: training loss`, y: { label: 'loss' } },
+              lines: lines(({ loss }) => loss, 0),
+            }),
+            curves({
+              ...{ ...heading, name: `${name}-gradient`, title: `E3 ${name}: gradient of the first layer` },
+              y: { label: 'norm of the change / rate' },
+              lines: lines(({ changes }) => changes, 1),
+            }),
+          ];
+        }),
+        paragraph(
+          `Means over the models. The loss is that of the steps since the last recording (every ${lab.settings.every}); the coursework's is the mean since the beginning of the training (train_on_batch with reset_metrics=False).`,
+        ),
+      ),
+      section('Data', data.about),
+      section(
+        'Models',
+        ...all
+          .filter(({ activation }) => activation === 'sigmoid')
+          .map(({ name, training }) => modelBlocks(training, { prefix: name, title: `${name}, sigmoid` })),
+      ),
+    ];
+  },
+};
+
+async function trainCase(
+  lab: Lab<CnnSettings>,
+  data: Dataset,
+  name: Architecture,
+  activation: Activation,
+): Promise<Case> {
+  const { epochs, replicas, every } = settingsOf(lab.settings, name);
+  const figures = new TrainingCurves(every);
+  const first = new FirstLayerChanges(every, rate);
+  const training = await lab.train<Recordings>(`${name}-${activation}`, {
+    ...network(name, activation),
+    ...{ epochs, replicas, data: data.train, testData: data.test },
+    callbacks: () => [figures, first],
+    measure: async ({ index, weights }) => ({
+      ...{ steps: figures.steps, loss: figures.curves.loss[index]!, changes: first.curves.change[index] ?? [] },
+      weights: (await weights(0)).length,
+    }),
+    depends: { every, rate },
+  });
+  const magnitudes = training.measured.map(
+    ({ changes }) => meanAndSd(changes.map((change) => change ?? Number.NaN)).mean ?? Number.NaN,
+  );
+  return { name, activation, training, magnitudes };
+}
+
+const figure = (value: number | null): string => (value === null ? 'n/a' : String(Number(value.toPrecision(3))));

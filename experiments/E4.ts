@@ -1,0 +1,90 @@
+import type { Experiment } from '../src/cli/experiment.ts';
+import { SGD } from '../src/index.ts';
+import { compare, comparedCurves, measuredRow, modelBlocks, paragraph, section, table } from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import { meanAndSd } from '../src/report/statistics.ts';
+import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+import { dataset, network, smoke } from './e.ts';
+import { firstEpochAbove, roughness } from './e-curves.ts';
+
+const rates = [0.1, 0.01, 0.001];
+const published: Record<number, string> = { 0.1: 'around 0.95', 0.001: 'around 0.92' };
+const mlp2 = network('mlp2');
+
+/** E4: one learning rate after the other, all models in one training, each with its own rate. */
+export const E4: Experiment = {
+  id: 'E4',
+  title: 'mlp2 with three learning rates',
+  question: ['How does the learning rate of SGD, 0.1, 0.01 or 0.001 for 20 epochs, change how mlp2 learns?'],
+  published: '0.1 fastest and noisiest',
+  datasets: ['fashion-mnist'],
+  scales: {
+    full: { epochs: 20, batchSize: 50, replicas: 3 },
+    short: {},
+    smoke,
+  },
+  networks: [mlp2],
+
+  async run(lab) {
+    const { train, validation, test, about } = dataset(lab);
+    const each = lab.settings.replicas;
+    const learningRate = rates.flatMap((rate) => Array<number>(each).fill(rate));
+    const trained = await lab.train('rates', {
+      ...network('mlp2', 'relu', () => new SGD({ learningRate })),
+      data: train,
+      validationData: validation,
+      testData: test,
+      replicas: learningRate.length,
+    });
+    const byRate = rates.map((rate, i) => ({
+      rate,
+      label: `rate ${rate}`,
+      training: replicasOf(trained, i * each, (i + 1) * each),
+    }));
+    return [
+      section(
+        'Results',
+        compare(
+          byRate.map(({ rate, label, training }) =>
+            measuredRow(`validation accuracy, ${label}`, published[rate] ?? null, lastFigures(training, 'valAccuracy')),
+          ),
+        ),
+        compare(
+          byRate.map(({ label, training }) => measuredRow(`test accuracy, ${label}`, null, testFigures(training))),
+        ),
+        table(
+          ['rate', 'validation accuracy after epoch 1', 'first epoch above 0.9', 'change from epoch to epoch'],
+          byRate.map(({ rate, training: { histories } }) => {
+            const curves = histories.map((epochs) => epochs.map(({ valAccuracy }) => valAccuracy ?? Number.NaN));
+            const first = meanAndSd(
+              curves.map((curve) => firstEpochAbove(curve, 0.9)).filter((epoch) => epoch !== null),
+            );
+            return [
+              String(rate),
+              accuracyText(meanAndSd(curves.map((curve) => curve[0]!)).mean),
+              first.mean === null ? 'none' : first.mean.toFixed(1),
+              accuracyText(meanAndSd(curves.map(roughness)).mean),
+            ];
+          }),
+          'How fast and how noisy: means over the models. The change is the mean of |accuracy - accuracy of the epoch before| over the second half.',
+        ),
+      ),
+      section(
+        'Curves',
+        ...Object.entries({ 'training loss': 'loss', 'validation accuracy': 'valAccuracy' }).map(([title, measure]) =>
+          comparedCurves(byRate, { title: `E4 mlp2: ${title}`, name: title, measure, validation: 'validation' }),
+        ),
+      ),
+      section('Data', about, paragraph('All models train in one fit; each has its own rate and its own seed.')),
+      section('Model', modelBlocks(trained)),
+    ];
+  },
+};
+
+/** Some of a training's models. */
+const replicasOf = (training: Training, from: number, to: number): Training => ({
+  ...training,
+  seeds: training.seeds.slice(from, to),
+  histories: training.histories.slice(from, to),
+  evaluations: training.evaluations.slice(from, to),
+});

@@ -1,0 +1,46 @@
+import type { ImageSet } from '../src/index.ts';
+
+/** The weights of each unit or filter, from a kernel whose last axis they are: [inputs, units]. */
+export function unitsOf(kernel: readonly number[], inputs: number): number[][] {
+  const units = kernel.length / inputs;
+  return Array.from({ length: units }, (_, unit) =>
+    Array.from({ length: inputs }, (_, i) => kernel[i * units + unit]!),
+  );
+}
+
+/** Of each class, the mean image (pixels 0..1) less the mean over the classes. */
+export function classMeans({ images, labels, classes, shape }: ImageSet): number[][] {
+  const pixels = shape[0] * shape[1] * shape[2];
+  const sums = classes.map(() => new Array<number>(pixels).fill(0));
+  const counts = classes.map(() => 0);
+  for (const [i, label] of labels.entries()) {
+    counts[label]!++;
+    for (let p = 0; p < pixels; p++) sums[label]![p]! += images[i * pixels + p]! / 255;
+  }
+  const means = sums.map((sum, label) => sum.map((value) => value / counts[label]!));
+  const overall = Array.from({ length: pixels }, (_, p) =>
+    means.reduce((sum, mean) => sum + mean[p]! / means.length, 0),
+  );
+  return means.map((mean) => mean.map((value, p) => value - overall[p]!));
+}
+
+/** Which class a unit is most like, and how much: the correlation of its weights with that class's picture. */
+export function likeness(weights: readonly number[], classPictures: readonly (readonly number[])[]) {
+  const correlations = classPictures.map((picture) => correlation(weights, picture));
+  const label = correlations.indexOf(Math.max(...correlations));
+  return { label, likeness: correlations[label]! };
+}
+
+/** Pearson's; 0 where one of them never changes. */
+export function correlation(a: readonly number[], b: readonly number[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [meanA, meanB] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (const [i, value] of a.entries()) {
+    const [x, y] = [value - meanA, b[i]! - meanB];
+    ab += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0;
+}

@@ -1,0 +1,145 @@
+import { expect, test } from 'vitest';
+import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } from '../../experiments/e-record.ts';
+import { classMeans, correlation, likeness, unitsOf } from '../../experiments/e-units.ts';
+import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
+
+const about = (model: object = {}) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
+
+/** What `fit` says after steps of known losses and hits: means over the epoch so far. */
+function logsOf(epoch: number, steps: { samples: number; loss: number; hits: number }[][]): StepLogs {
+  const step = steps[0]!.length;
+  const samples = steps[0]!.reduce((sum, one) => sum + one.samples, 0);
+  const replicas = steps.map((own) => ({
+    loss: own.reduce((sum, one) => sum + one.loss * one.samples, 0) / samples,
+    accuracy: own.reduce((sum, one) => sum + one.hits, 0) / samples,
+  }));
+  return { epoch, step, samples, logs: replicas[0]!, replicas };
+}
+
+test('training curves are of the steps since the last recording alone, from the first of an epoch on', async () => {
+  const steps = [
+    [2, 1.5, 1, 0.5, 4].map((loss, i) => ({ samples: i < 4 ? 50 : 30, loss, hits: 10 * i })),
+    [9, 8, 7, 6, 5].map((loss, i) => ({ samples: i < 4 ? 50 : 30, loss, hits: 20 })),
+  ];
+  const recorder = new TrainingCurves(2);
+  recorder.onTrainBegin(about());
+  for (const epoch of [1, 2]) {
+    for (const done of [2, 4])
+      await recorder.onSteps(
+        logsOf(
+          epoch,
+          steps.map((own) => own.slice(0, done)),
+        ),
+      );
+  }
+  expect(recorder.steps).toEqual([2, 4, 7, 9]);
+  const close = (values: number[]) => values.map((value) => expect.closeTo(value, 10));
+  expect(recorder.curves.loss).toEqual([close([1.75, 0.75, 1.75, 0.75]), close([8.5, 6.5, 8.5, 6.5])]);
+  expect(recorder.curves.accuracy).toEqual([close([0.1, 0.5, 0.1, 0.5]), close([0.4, 0.4, 0.4, 0.4])]);
+});
+
+/** A model of two replicas whose first layer has two weights, as `weights` says at each reading. */
+function modelOf(weights: number[][]): Model {
+  let reading = 0;
+  const data = async () => Float32Array.from(weights[reading++]!);
+  return { replicas: 2, weights: [{ tensor: { data } }] } as unknown as Model;
+}
+
+test("the first layer's change is the norm of each model's difference over the rate", async () => {
+  const recorder = new FirstLayerChanges(1, 0.5);
+  recorder.onTrainBegin(
+    about(
+      modelOf([
+        [0, 0, 1, 1],
+        [3, 4, 1, 2],
+        [3, 4, 1, 2],
+      ]),
+    ),
+  );
+  for (const step of [1, 2, 3]) await recorder.onSteps({ ...logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]), step });
+  expect(recorder.steps).toEqual([1, 2, 3]);
+  expect(recorder.curves.change).toEqual([
+    [10, 0],
+    [2, 0],
+  ]);
+  expect(distance(Float32Array.of(1, 2), Float32Array.of(4, 6))).toBe(5);
+});
+
+test('a recorder that was restored goes on as if it had never stopped', async () => {
+  const weights = [
+    [0, 0, 1, 1],
+    [3, 4, 1, 2],
+    [0, 0, 0, 0],
+  ];
+  const step = (n: number) => ({ ...logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]), step: n });
+  const whole = new FirstLayerChanges(1, 0.5);
+  whole.onTrainBegin(about(modelOf(weights)));
+  for (const n of [1, 2, 3]) await whole.onSteps(step(n));
+
+  const first = new FirstLayerChanges(1, 0.5);
+  first.onTrainBegin(about(modelOf(weights)));
+  for (const n of [1, 2]) await first.onSteps(step(n));
+  const state = first.state();
+  await first.onSteps(step(3)); // what was remembered before must not change
+  const second = new FirstLayerChanges(1, 0.5);
+  second.onTrainBegin(about(modelOf(weights.slice(2))));
+  second.restore(state);
+  await second.onSteps(step(3));
+  expect([second.steps, second.curves]).toEqual([whole.steps, whole.curves]);
+});
+
+test('the accuracy curve asks for all of the data each time, in the batches it was given', async () => {
+  const asked: unknown[] = [];
+  const data = { x: [[0]], y: [0] };
+  const evaluateReplicas = async (...words: unknown[]) => {
+    asked.push(words);
+    return [
+      { loss: 1, accuracy: asked.length / 10 },
+      { loss: 1, accuracy: 0 },
+    ];
+  };
+  const recorder = new AccuracyCurve(10, data, 50);
+  recorder.onTrainBegin(about({ evaluateReplicas }));
+  for (const _ of [1, 2]) await recorder.onSteps(logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]));
+  expect(asked).toEqual([
+    [data, { batchSize: 50 }],
+    [data, { batchSize: 50 }],
+  ]);
+  expect(recorder.curves.accuracy).toEqual([
+    [0.1, 0.2],
+    [0, 0],
+  ]);
+});
+
+test('means over models have no figure where one has none', () => {
+  expect(
+    meanOver([
+      [1, 2, null],
+      [3, 4, 5],
+    ]),
+  ).toEqual([2, 3, null]);
+  expect(meanOver([])).toEqual([]);
+});
+
+test('units are the last axis of a kernel; they are like the class whose picture goes with their weights', () => {
+  expect(unitsOf([1, 2, 3, 4, 5, 6], 2)).toEqual([
+    [1, 4],
+    [2, 5],
+    [3, 6],
+  ]);
+  const set = {
+    images: Uint8Array.from([255, 0, 0, 255, 0, 0, 0, 51, 255, 0, 51, 255]),
+    labels: Uint8Array.from([0, 0, 1, 1]),
+    size: 4,
+    shape: [1, 3, 1] as [number, number, number],
+    classes: ['left', 'right'],
+  };
+  const pictures = classMeans(set);
+  expect(pictures).toEqual([
+    [0.5, -0.1, -0.5].map((value) => expect.closeTo(value, 12)),
+    [-0.5, 0.1, 0.5].map((value) => expect.closeTo(value, 12)),
+  ]);
+  expect(likeness([-10, 2, 10], pictures)).toEqual({ label: 1, likeness: expect.closeTo(1, 12) });
+  expect(correlation([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1, 12);
+  expect(correlation([1, 1, 1], [3, 2, 1])).toBe(0);
+});
