@@ -77,6 +77,11 @@ export const kernelCases: readonly KernelCase[] = [
   ...pointwise('mobilenet-pointwise4', 7, 320, 1280),
   adamStep('mobilenet-adam', 2_257_984),
 
+  // Convolutions with strides, in place of pooling.
+  ...convolution('strided-conv2', { x: [32, 32, 32, 32], filter: [3, 3, 32, 64], padding: 'same', strides: 2 }),
+  ...convolution('strided-conv3', { x: [32, 16, 16, 64], filter: [5, 5, 64, 16], padding: 'same', strides: 2 }),
+  ...convolution('strided-patches', { x: [8, 32, 32, 16], filter: [4, 4, 16, 64], strides: 4 }),
+
   // Reductions beyond these: bias gradients of the small VGG, a loss, the mean of MobileNetV2's last images; many classes.
   sum('sum-bias-vgg-conv2', 1, 32_768, 32),
   sum('sum-bias-vgg-conv6', 1, 2048, 128),

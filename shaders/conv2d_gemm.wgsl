@@ -13,11 +13,17 @@ enable subgroups;
 override LANES = 32u;   // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 override WIDTH = 4u;    // input channels of a step; divides Ci
 override SPLIT = false;
+// The output's pixels, and the filter's taps, are every so manieth of larger arrays: a part of the input gradient of a
+// convolution with strides (see `inputGrad` in conv2d-gemm.ts).
+override SPREAD = false;
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   has_bias: u32, relu: u32, store_rounds: u32,
+  // With SPREAD: y [R, N, y_h, y_w, Co], of which pixel (y_first + i * y_step) is stored; w [R, taps, Ci, Co] likewise.
+  y_h: u32, y_w: u32, y_first_h: u32, y_first_w: u32, y_step_h: u32, y_step_w: u32,
+  taps: u32, filter_w: u32, tap_first_h: u32, tap_first_w: u32, tap_step_h: u32, tap_step_w: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x4: array<vec4f>; // x, where WIDTH is four
@@ -64,6 +70,16 @@ fn add(sums: ptr<function, array<vec4f, SUMS>>, s: u32, low: vec4f, high: vec4f,
   (*sums)[s + 7u] += product(choose(subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), upper), b);
 }
 
+// Where pixel m of model z lies in y.
+fn pixel_at(z: u32, m: u32) -> u32 {
+  let p = params;
+  if (!SPREAD) { return z * p.batch * p.out_h * p.out_w + m; }
+  let q = m / p.out_w;
+  let n = q / p.out_h;
+  let row = p.y_first_h + (q - n * p.out_h) * p.y_step_h;
+  return ((z * p.batch + n) * p.y_h + row) * p.y_w + p.y_first_w + (m - q * p.out_w) * p.y_step_w;
+}
+
 @compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -96,7 +112,8 @@ fn main(
 
   var sums: array<vec4f, SUMS>;
   // Lanes past the last channel work along on it, for the broadcasts.
-  var w_at = group.z * p.kernel_h * p.kernel_w * p.in_c * columns + min(co, columns - 1u);
+  let column = min(co, columns - 1u);
+  var w_at = group.z * p.kernel_h * p.kernel_w * p.in_c * columns + column;
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     for (var kx = 0u; kx < p.kernel_w; kx++) {
       var at: array<u32, MAX_LOADS>;
@@ -106,6 +123,10 @@ fn main(
         let ix = ix0[r] + kx * p.dilation_w;
         inside[r] = iy < p.in_h && ix < p.in_w; // a place above or left of the image has wrapped to one far below
         at[r] = select(0u, ((row[r] + iy) * p.in_w + ix) * p.in_c, inside[r]);
+      }
+      if (SPREAD) {
+        let tap = (p.tap_first_h + ky * p.tap_step_h) * p.filter_w + p.tap_first_w + kx * p.tap_step_w;
+        w_at = (group.z * p.taps + tap) * p.in_c * columns + column;
       }
       for (var c = 0u; c < p.in_c; c += WIDTH) {
         var a: array<vec4f, MAX_LOADS>;
@@ -134,7 +155,7 @@ fn main(
       let m = mine + round * STORED + i;
       if (m < pixels) {
         let v = sums[i] + b;
-        y[(group.z * pixels + m) * columns + co] = select(v, vec4f(), vec4<bool>(p.relu != 0u) & (v <= vec4f())); // so NaN stays NaN
+        y[pixel_at(group.z, m) * columns + co] = select(v, vec4f(), vec4<bool>(p.relu != 0u) & (v <= vec4f())); // so NaN stays NaN
       }
     }
     for (var i = 0u; i < SUMS - STORED; i++) { sums[i] = sums[i + STORED]; }

@@ -23,8 +23,7 @@ export const servesForward = (device: Device, g: ConvGeometry): boolean =>
   notEmpty(g) &&
   g.outChannels % CHANNELS === 0 &&
   tiles(g) <= device.limits.maxComputeWorkgroupsPerDimension;
-export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
-  g.strides[0] === 1 && g.strides[1] === 1 && servesForward(device, turned(g));
+export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
 export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null && notEmpty(g) && g.inChannels % 4 === 0 && g.outChannels % CHANNELS === 0;
 
@@ -32,32 +31,105 @@ export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
 const split = (g: ConvGeometry) => g.outChannels <= EIGHT / 2;
 const tiles = (g: ConvGeometry) => Math.ceil((g.batch * g.output[0] * g.output[1]) / (split(g) ? 2 * ROWS : ROWS));
 
+interface Epilogue {
+  bias?: DeviceArray | null;
+  relu?: boolean;
+}
+
 export function forward(
   x: DeviceArray,
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
-  { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean },
+  epilogue: Epilogue,
+): void {
+  correlate(x, filter, g, y, epilogue, null);
+}
+
+/** Runs the kernel; `spread` says where pixels and taps lie that are parts of larger arrays, in the order of its `Params`. */
+function correlate(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  { bias, relu = false }: Epilogue,
+  spread: readonly number[] | null,
 ): void {
   const lanes = x.device.subgroupLanes!;
   const width = [4, 3, 2].find((n) => g.inChannels % n === 0) ?? 1;
   const columns = CHANNELS * (split(g) ? lanes / 2 : lanes);
+  const constants = { LANES: lanes, WIDTH: width, SPLIT: split(g) ? 1 : 0, SPREAD: spread ? 1 : 0 };
   runKernel(
     x.device,
-    { name: 'conv2d_gemm', code: forwardCode, constants: { LANES: lanes, WIDTH: width, SPLIT: split(g) ? 1 : 0 } },
-    [...geometryParams(g), bias ? 1 : 0, relu ? 1 : 0, STORE_ROUNDS],
+    { name: 'conv2d_gemm', code: forwardCode, constants },
+    [...geometryParams(g), bias ? 1 : 0, relu ? 1 : 0, STORE_ROUNDS, ...(spread ?? Array(12).fill(0))],
     [x, x, filter, bias ?? filter, y],
     [tiles(g), Math.ceil(g.outChannels / columns), y.models],
     { flops: convFlops(g, y.models) },
   );
 }
 
-/** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
+/**
+ * dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. With strides, the pixels of dx
+ * fall into classes by what remains of their place divided by the stride; each class sees some taps only, always the same, and
+ * is a correlation without strides with these. So no product with the zeros between dy's pixels is computed.
+ */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   const weights = packFilter(filter, g, true, { places: g.outChannels, width: 4 }, { places: g.inChannels, width: 4 });
-  forward(dy, weights, turned(g), dx, {});
+  if (g.strides[0] === 1 && g.strides[1] === 1) {
+    forward(dy, weights, turned(g), dx, {});
+  } else {
+    for (const high of classesOf(g, 0)) {
+      for (const wide of classesOf(g, 1))
+        correlate(dy, weights, partOf(g, high, wide), dx, {}, spreadOf(g, high, wide));
+    }
+  }
   weights.dispose();
 }
+
+/** The places of one axis of dx with the same remainder: `first`, `first + stride`, ... */
+interface Remainder {
+  first: number;
+  count: number;
+  /** Of the turned filter, the taps that reach them: `tap`, `tap + tapStep`, ... */
+  taps: number;
+  tap: number;
+  tapStep: number;
+  /** How far apart in dy neighbouring ones of these taps reach, and how far before the place's own number the first does. */
+  dilation: number;
+  pad: number;
+}
+
+function classesOf({ input, kernel, strides, pad, dilation }: ConvGeometry, axis: 0 | 1): Remainder[] {
+  const [size, length, stride, before, apart] = [input, kernel, strides, pad, dilation].map((pair) => pair[axis]);
+  // Place i and tap k meet dy where i + before - k * apart is a multiple of the stride: from one such k to the next is tapStep.
+  const common = gcd(apart!, stride!);
+  const tapStep = stride! / common;
+  return Array.from({ length: Math.min(stride!, size!) }, (_, first) => {
+    const meets = (k: number) => (first + before! - k * apart!) % stride! === 0;
+    const own = Array.from({ length: length! }, (_, k) => k).filter(meets);
+    const [nearest = 0, last = 0] = [own[0], own.at(-1)];
+    return {
+      ...{ first, count: Math.ceil((size! - first) / stride!), taps: own.length, tap: length! - 1 - last, tapStep },
+      dilation: apart! / common,
+      pad: own.length === 0 ? 0 : ((own.length - 1) * apart!) / common - (first + before! - nearest * apart!) / stride!,
+    };
+  });
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** The correlation that takes dy to one class of dx's pixels. */
+const partOf = (g: ConvGeometry, high: Remainder, wide: Remainder): ConvGeometry => ({
+  ...{ batch: g.batch, input: g.output, inChannels: g.outChannels },
+  ...{ output: [high.count, wide.count], outChannels: g.inChannels, kernel: [high.taps, wide.taps] },
+  ...{ strides: [1, 1], pad: [high.pad, wide.pad], dilation: [high.dilation, wide.dilation] },
+});
+
+const spreadOf = (g: ConvGeometry, high: Remainder, wide: Remainder): number[] => [
+  ...[...g.input, high.first, wide.first, ...g.strides],
+  ...[g.kernel[0] * g.kernel[1], g.kernel[1], high.tap, wide.tap, high.tapStep, wide.tapStep],
+];
 
 /** Workgroups worth having, so that every core gets some; and rows a sum may take before it is cut, for precision. */
 const WORKGROUPS = 64;

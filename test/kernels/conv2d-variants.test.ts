@@ -166,6 +166,11 @@ describeOnDevice('kernel variants', (device) => {
     { input: [1, 9, 8, 64], filter: [1, 1, 64, 68], attrs: {} },
     { input: [2, 7, 6, 10], filter: [1, 1, 10, 18], attrs: { padding: 'same' } },
     { input: [1, 11, 9, 4], filter: [3, 3, 4, 36], attrs: { strides: 2, dilation: [1, 2], padding: 'same' } },
+    // Strides beside dilations that divide them, do not, or are as long; and longer than the filter, so that some pixels get nothing.
+    { input: [2, 11, 9, 36], filter: [3, 3, 36, 20], attrs: { strides: 2, padding: 'same' } },
+    { input: [2, 12, 10, 8], filter: [4, 4, 8, 6], attrs: { strides: [2, 4], dilation: [2, 1] } },
+    { input: [1, 13, 14, 4], filter: [3, 2, 4, 7], attrs: { strides: [3, 2], dilation: [2, 3], padding: 'same' } },
+    { input: [2, 7, 8, 20], filter: [1, 1, 20, 12], attrs: { strides: 3 } },
     { input: [3, 32, 32, 3], filter: [5, 5, 3, 6], attrs: {} },
     { input: [3, 14, 14, 6], filter: [5, 5, 6, 16], attrs: {} },
     { input: [2, 6, 32, 3], filter: [3, 3, 3, 32], attrs: { padding: 'same' } },
