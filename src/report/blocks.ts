@@ -182,12 +182,12 @@ export function comparedCurves(
     validation = 'test',
   }: { title: string; name: string; measure: string; x?: string; validation?: string },
 ): BlockInput {
-  const label = measure.replace(/^val(.)/, (_, first: string) => `${validation} ${first.toLowerCase()}`);
+  const figure = measure.replace(/^val(.)/, (_, first: string) => `${validation} ${first.toLowerCase()}`);
   return curves({
     name: figureName(undefined, name),
     title,
     x: { label: x },
-    y: { label, format: '.2f' },
+    y: { label: figure, format: '.2f' },
     show: 'each',
     lines: trainings.map(({ label, training: { histories } }) => {
       const longest = histories.reduce((best, one) => (one.length > best.length ? one : best), []);
@@ -196,7 +196,7 @@ export function comparedCurves(
       );
       return {
         run: label,
-        series: label,
+        series: figure,
         x: longest.map(({ epoch }) => epoch),
         y: spread.map(({ mean }) => mean),
         ...(histories.length > 1 ? { sd: spread.map(({ sd }) => sd) } : {}),
