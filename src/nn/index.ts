@@ -8,6 +8,7 @@ export { ProgressLine } from './callbacks/progress-line.ts';
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './callbacks/reduce-lr-on-plateau.ts';
 export { TerminateOnNaN } from './callbacks/terminate-on-nan.ts';
 export type { BatchLogs, Callback, CallbackState, EpochLogs, History, StepLogs, TrainInfo } from './callbacks.ts';
+export type { CompileOptions } from './compile.ts';
 export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
 export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
@@ -49,7 +50,7 @@ export {
 } from './losses.ts';
 export type { MetricName } from './metrics.ts';
 export { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2.ts';
-export { type CompileOptions, Model, type ModelOptions } from './model.ts';
+export { Model, type ModelOptions } from './model.ts';
 export type { MonitorMode } from './monitor.ts';
 export type { ClassWeight } from './objective.ts';
 export type { TrainOnBatchOptions } from './on-batch.ts';

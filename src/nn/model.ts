@@ -7,6 +7,7 @@ import { checkSeed } from '../random.ts';
 import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
+import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
@@ -14,11 +15,8 @@ import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGra
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import { type CallContext, type CallOptions, type FinalActivation, Layer } from './layers/layer.ts';
-import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
-import { MetricCounts, type MetricName } from './metrics.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
-import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
@@ -31,25 +29,6 @@ export interface ModelOptions {
   /** What the model computes: what a layer's `apply` returned. */
   outputs: SymbolicTensor;
   name?: string;
-}
-
-export interface CompileOptions {
-  optimizer: OptimizerName | Optimizer;
-  loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
-  /**
-   * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),
-   * `precision`, `recall` and `f1` (means over the classes) are counted only where they are named.
-   */
-  metrics?: readonly MetricName[];
-}
-
-/** What `compile` chose. */
-export interface Compiled {
-  optimizer: Optimizer;
-  loss: Loss;
-  /** What the loss is given. */
-  input: LossInput;
-  metrics: readonly MetricName[];
 }
 
 /**
@@ -243,15 +222,10 @@ export class Model extends Layer {
    * @throws ArgumentError for an unknown loss, optimiser or metric, or one that needs logits or a softmax this model does not end in
    */
   compile(options: CompileOptions): this {
-    checkOptions('compile', options);
-    const optimizer = optimizerOf(options.optimizer);
-    const loss = lossOf(options.loss);
-    const input = loss.wants({ endsIn: this.endsIn });
-    const metrics = options.metrics ?? [];
-    new MetricCounts(metrics, this.outputShape); // throws where they do not suit
-    if (this.compiled?.optimizer !== optimizer) this.compiled?.optimizer.dispose();
+    const compiled = compile(options, this);
+    if (this.compiled?.optimizer !== compiled.optimizer) this.compiled?.optimizer.dispose();
     this.forgetPrograms();
-    this.compiled = { optimizer, loss, input, metrics: [...metrics] };
+    this.compiled = compiled;
     return this;
   }
 
