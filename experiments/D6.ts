@@ -23,7 +23,7 @@ export const D6: Experiment<Settings & { widths: number[] }> = {
   datasets: ['mnist'],
   scales: {
     full: { epochs: 10, batchSize: 32, replicas: 10, widths: [2, 4, 8, 16, 32, 64, 128, 256] },
-    short: { epochs: 4, replicas: 5 },
+    short: { epochs: 5, replicas: 5 },
     smoke: { ...smoke, widths: [2, 128, 256], cut: ['widths 2, 128 and 256 only'] },
   },
   networks: [denseClassifier([256])],

@@ -16,7 +16,7 @@ export const D8: Experiment = {
   datasets: ['cifar10'],
   scales: {
     full: { epochs: 10, batchSize: 32, replicas: 10 },
-    short: { epochs: 5, replicas: 3 },
+    short: { epochs: 3, replicas: 3 },
     smoke: { ...smoke, epochs: 1 },
   },
   networks: networks.map(({ network }) => network),
