@@ -7,7 +7,7 @@ import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape, numbers] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!);
+const [network, tape, numbers, , replicas] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!);
 
 /** Runs code as a user would: against the built package, in a process of its own that has to end by itself. */
 async function run(code: string): Promise<string> {
@@ -36,6 +36,20 @@ describeOnDevice('the README', () => {
     const head = `import { ${names} } from 'tilegrad/node';\nconst device = await openDevice();\n`;
     const stdout = await run(`${head}${numbers}\ndevice.dispose();`);
     expect(stdout.replace(/\s+/g, ' ')).toContain('[ [ 2, 0 ], [ 0, 2 ] ]');
+  });
+
+  test('its ten models train at once', async () => {
+    const names = 'Adam, Dense, firstImages, Flatten, ImageLoader, loadDataset, openDevice, Sequential';
+    const head = `import { ${names} } from 'tilegrad/node';
+      const device = await openDevice();
+      const { train, test } = await loadDataset('mnist');
+      const images = new ImageLoader(device, train);
+      const validationData = new ImageLoader(device, firstImages(test, 100));\n`;
+    const stdout = await run(`${head}${replicas}\ndevice.dispose();`);
+    const accuracies = [...stdout.matchAll(/accuracy: ([\d.]+)/g)].map(([, digits]) => Number(digits));
+    expect(accuracies).toHaveLength(10);
+    expect(Math.min(...accuracies)).toBeGreaterThan(0.7);
+    expect(new Set(accuracies).size).toBeGreaterThan(2);
   });
 });
 
