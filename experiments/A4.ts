@@ -1,5 +1,14 @@
 import type { Experiment } from '../src/cli/experiment.ts';
-import { compare, measuredRow, modelBlocks, paragraph, section, table, trainingCurves } from '../src/report/blocks.ts';
+import {
+  compare,
+  measuredRow,
+  modelBlocks,
+  paragraph,
+  rounded,
+  section,
+  table,
+  trainingCurves,
+} from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
 import { models, settings, trainModel } from './lenet.ts';
 
@@ -33,7 +42,7 @@ export const A4: Experiment = {
         paragraph('Each training by itself:'),
         table(
           ['seed', 'training accuracy', 'test accuracy'],
-          pooled.seeds.map((seed, i) => [seed, train[i]!, test[i]!]),
+          pooled.seeds.map((seed, i) => [seed, rounded(train[i]), rounded(test[i])]),
         ),
       ),
       section(

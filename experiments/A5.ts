@@ -6,6 +6,7 @@ import {
   measuredRow,
   modelBlocks,
   paragraph,
+  rounded,
   section,
   table,
 } from '../src/report/blocks.ts';
@@ -45,11 +46,11 @@ export const A5: Experiment = {
       section(
         'Results',
         table(
-          ['model', 'training accuracy', 'test accuracy', 'its sd', 'inference in seconds', 'parameters'],
+          ['model', 'training accuracy', 'test accuracy', 'its sd', 'inference, s', 'parameters'],
           trained.map(({ name, label, training }) => {
             const { mean, sd } = meanAndSd(testFigures(training));
             const train = meanAndSd(lastFigures(training)).mean;
-            return [label, train, mean, sd, seconds[name] ?? null, training.model.parameters];
+            return [label, ...[train, mean, sd, seconds[name]].map((one) => rounded(one)), training.model.parameters];
           }),
           'Ours: means over the trainings of each model',
         ),

@@ -1,21 +1,17 @@
 import type { Experiment } from '../src/cli/experiment.ts';
-import { bars, compare, paragraph, section, table } from '../src/report/blocks.ts';
+import { bars, compare, paragraph, rounded, section, table } from '../src/report/blocks.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { modelNames, settings, trainModels } from './lenet.ts';
 
-/** The last three of LeNet-5's ten tensors of weights, by Keras's numbers. */
-const TENSORS = [
-  'weights[7]: bias of the dense layer of 84',
-  'weights[8]: kernel of the last layer',
-  'weights[9]: its bias',
-];
+/** The last three of LeNet-5's ten tensors of weights: Keras's weights[7] to weights[9]. */
+const TENSORS = ['dense_1 bias', 'dense_2 kernel', 'dense_2 bias'];
 
 /** How sparse the penalties made the weights. */
 export const A6: Experiment = {
   id: 'A6',
   title: 'Sparsity of the weights',
   question: [
-    'Do the penalties make the weights sparse? The Gini index of the last three tensors of weights of every model with dense layers: 0 when all values are alike, towards 1 when few of them hold everything.',
+    'Do the penalties make the weights sparse? The Gini index of the last three tensors of weights of every model with dense layers: 0 when all values are alike, towards 1 when few of them hold everything. The tensors are the bias of the dense layer of 84 units, and kernel and bias of the last one.',
     'As in the coursework, weights are shifted to be non-negative first, so that it asks how far they lie above the smallest and not how many are 0. Its bars are of the first of three trainings; ours of the mean of three, with their standard deviation.',
   ],
   published: 'highest just under 0.60',
@@ -53,13 +49,17 @@ export const A6: Experiment = {
         ...(highest && lowest
           ? [
               paragraph(
-                `Of the first trainings, the sparsest is ${highest.tensor} of the model ${highest.model}, and the least sparse ${lowest.tensor} of the model ${lowest.model}. The coursework found the sparsest, just under 0.60, with L2 0.001, and the least sparse with L1 0.001.`,
+                `Of the first trainings, the sparsest is the ${highest.tensor} of ${highest.model}, and the least sparse the ${lowest.tensor} of ${lowest.model}. The coursework found the sparsest, just under 0.60, with L2 0.001, and the least sparse with L1 0.001.`,
               ),
             ]
           : []),
         table(
           ['model', 'tensor', 'first training', 'mean', 'sd'],
-          found.map(({ model, tensor, first, mean, sd }) => [model, tensor, first, mean, sd]),
+          found.map(({ model, tensor, first, mean, sd }) => [
+            model,
+            tensor,
+            ...[first, mean, sd].map((one) => rounded(one)),
+          ]),
         ),
       ),
     ];

@@ -51,6 +51,10 @@ export const table = (head: string[], rows: Cell[][], caption = ''): BlockInput 
   rows,
 });
 
+/** A number for a table, with at most so many digits behind the point; null where it is not finite. */
+export const rounded = (value: number | null | undefined, digits = 4): number | null =>
+  typeof value === 'number' && Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
+
 const figureBlock = (figure: Figure, caption?: string): BlockInput => ({ type: 'figure', figure, caption });
 
 type Without<T extends Figure['type']> = Omit<Extract<Figure, { type: T }>, 'type'>;

@@ -281,6 +281,28 @@ describe('mistakes in a row are told', () => {
     expect(await told({ '../up': {} })).toContain('"../up" cannot name a part');
   });
 
+  test('a data set it does not name', async () => {
+    const other = (network: Network) => [
+      lenetOf(network, {
+        async run(lab) {
+          lab.loaders('mnist');
+          return [];
+        },
+      }),
+    ];
+    expect((await run('A1', { experiments: other })).err).toContain('A1: mnist is none of its data sets, cifar10');
+  });
+
+  test('a report that is none: the run fails, and says where', async () => {
+    const wrong = (network: Network) => [
+      lenetOf(network, { run: async () => [section('Results', { type: 'comparison', caption: '', rows: [] })] }),
+    ];
+    const { code, err } = await run('A1', { experiments: wrong });
+    expect(code).toBe(1);
+    expect(err).toContain('sections.0.blocks.0.rows');
+    expect(recordIn(folderAt(0)).status).toBe('failed');
+  });
+
   test('data that nobody can name', async () => {
     const data = { x: [[1]], y: [1] };
     expect(await told({ mine: { data } })).toContain('training mine: its data comes from elsewhere');

@@ -67,8 +67,8 @@ describe('curves of a training', () => {
     const { name, lines, y } = figureOf(block, 'curves');
     expect({ name, label: y.label }).toEqual({ name: 'test-accuracy', label: 'test accuracy' });
     expect(lines).toEqual([
-      { run: 'two', series: 'valAccuracy', x: [1, 2], y: [0.15, 0.5], sd: [0, 0] },
-      { run: 'one', series: 'valAccuracy', x: [1, 2], y: [0.15, 0.5] },
+      { run: 'two', series: 'test accuracy', x: [1, 2], y: [0.15, 0.5], sd: [0, 0] },
+      { run: 'one', series: 'test accuracy', x: [1, 2], y: [0.15, 0.5] },
     ]);
   });
 });
