@@ -155,7 +155,7 @@ async function trainCase(
     ...{ epochs, replicas, data: data.train, testData: data.test },
     callbacks: () => [figures, first],
     measure: async ({ index, weights }) => ({
-      ...{ steps: figures.steps, loss: figures.curves.loss[index]!, changes: first.curves.change[index] ?? [] },
+      ...{ steps: figures.steps, loss: figures.curves.loss[index] ?? [], changes: first.curves.change[index] ?? [] },
       weights: (await weights(0)).length,
     }),
     depends: { every, rate },
