@@ -121,7 +121,7 @@ export const E3: Experiment<CnnSettings> = {
             }),
             curves({
               ...{ ...heading, name: `${name}-gradient`, title: `E3 ${name}: gradient of the first layer` },
-              y: { label: 'norm of the change / rate' },
+              y: { label: 'norm of the change / rate', format: ',.4~r' },
               lines: lines(({ changes }) => changes, 1),
             }),
           ];
