@@ -1,7 +1,6 @@
 import type { Experiment } from '../src/cli/experiment.ts';
-import { compare, imageGrid, paragraph, section, weightImages } from '../src/report/blocks.ts';
+import { compare, paragraph, section, weightImages } from '../src/report/blocks.ts';
 import { accuracyText } from '../src/report/comparison.ts';
-import { imageFromFloats } from '../src/report/figures/images.ts';
 import { classes, dataset, names, network } from './e.ts';
 import { allTrials, bestTrial, type CnnSettings, settings } from './e-trials.ts';
 import { classMeans, likeness, unitsOf } from './e-units.ts';
@@ -48,13 +47,10 @@ export const E2: Experiment<CnnSettings> = {
         paragraph(
           "A unit looks like a class here when its weights and the class's mean image, less the mean of all five, have a correlation above 0.5: 1 is the same picture, 0 has nothing to do with it. The class that a unit is most like, and the correlation, stand below its picture.",
         ),
-        imageGrid({
-          name: 'classes',
-          title: 'Mean images of the classes, less the mean of all',
-          images: means.map((values, label) =>
-            imageFromFloats(values, { width: 28, height: 28, channels: 1, caption: classes[label]! }, [-1, 1]),
-          ),
-        }),
+        weightImages(
+          means.map((values, label) => ({ values, caption: classes[label]! })),
+          { name: 'classes', title: 'Mean images of the classes, less the mean of all', width: 28, height: 28 },
+        ),
       ),
       section(
         'MLPs',

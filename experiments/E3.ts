@@ -121,7 +121,7 @@ export const E3: Experiment<CnnSettings> = {
             }),
             curves({
               ...{ ...heading, name: `${name}-gradient`, title: `E3 ${name}: gradient of the first layer` },
-              y: { label: 'norm of the change / rate' },
+              y: { label: 'norm of the change / rate', format: ',.4~r' },
               lines: lines(({ changes }) => changes, 1),
             }),
           ];
@@ -155,7 +155,7 @@ async function trainCase(
     ...{ epochs, replicas, data: data.train, testData: data.test },
     callbacks: () => [figures, first],
     measure: async ({ index, weights }) => ({
-      ...{ steps: figures.steps, loss: figures.curves.loss[index]!, changes: first.curves.change[index] ?? [] },
+      ...{ steps: figures.steps, loss: figures.curves.loss[index] ?? [], changes: first.curves.change[index] ?? [] },
       weights: (await weights(0)).length,
     }),
     depends: { every, rate },
