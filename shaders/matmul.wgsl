@@ -2,6 +2,7 @@
 // Transposes are a matter of strides: a(m, k) = a[m * a_row + k * a_col], likewise b.
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], c [Z, M, N], bias [models, N]; where
 //   `a_share` (or b's, the bias's) is above 1, so many products one after another have that matrix in common
+// relu 1: act is a ReLU; 2: in the bias's place is the output of one, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
   has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32, // and three words of the other variants
@@ -25,6 +26,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     sum += a[a_at + k * params.a_col] * b[b_at + k * params.b_row];
   }
   if (params.has_bias != 0u) { sum += bias[z / params.bias_share * params.n + n]; }
-  sum = select(sum, 0.0, params.relu != 0u && sum <= 0.0); // this way round NaN stays NaN
-  c[(z * params.m + m) * params.n + n] = sum;
+  let at = (z * params.m + m) * params.n + n;
+  var gate = sum;
+  if (params.relu == 2u) { gate = bias[at]; }
+  c[at] = select(sum, 0.0, params.relu != 0u && gate <= 0.0); // this way round NaN stays NaN
 }

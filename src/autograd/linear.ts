@@ -94,7 +94,9 @@ export function linear(
     } else if (db) {
       sumRows(dz, db.size, { into: db });
     }
-    const dx = wants(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0) }) : null;
+    const through = x.rectified ? input : null;
+    const dx = wants(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0), through }) : null;
+    if (dx) dx.throughRelu = through;
     if (dz !== dy) dz.dispose();
     return [dx, dw, db];
   });

@@ -6,6 +6,7 @@ import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
 import { chooseVariant } from './choice.ts';
+import { type Epilogue, epilogueArray, epilogueFlags } from './epilogue.ts';
 import { elementwise, runKernel } from './run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
@@ -63,7 +64,7 @@ export interface MatmulRun extends MatmulSizes {
   batch: number;
   transposeA: boolean;
   transposeB: boolean;
-  relu: boolean;
+  epilogue: Epilogue;
   /** How many products, one after another, have the left matrix in common; then the right. */
   aShare: number;
   bShare: number;
@@ -74,16 +75,15 @@ export interface MatmulRun extends MatmulSizes {
 /** What one dimension of a dispatch holds. */
 const MAX_GROUPS = 65535;
 
-/** Dispatches c = act(a b + bias) with one variant, which must serve the sizes. Returns whether column sums were written. */
+/** Dispatches c = act(a b + bias), or what its epilogue says, with one variant, which must serve the sizes. Returns whether column sums were written. */
 export function runMatmul(
   variant: MatmulVariant,
   a: DeviceArray,
   b: DeviceArray,
-  bias: DeviceArray | null,
   c: DeviceArray,
   run: MatmulRun,
 ): boolean {
-  const { m, n, k, batch, relu, transposeA, transposeB } = run;
+  const { m, n, k, batch, epilogue, transposeA, transposeB } = run;
   const products = run.models * batch;
   if (products * m * n === 0) return false;
   const tile = tileOf(variant, a.device, n);
@@ -91,19 +91,35 @@ export function runMatmul(
   // By the products of one model: what a model gets must not depend on how many there are.
   const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, x * y * batch, k);
   const sums = variant === 'subgroup' && slices === 1 && batch === 1 && !transposeB ? run.columnSums : undefined;
-  const source = sourceOf(variant, a.device, run, sums !== undefined);
+  const source = sourceOf(variant, a.device, run, {
+    columnSums: sums !== undefined,
+    through: slices === 1 && !!epilogue.through,
+  });
   const wide = variant === 'subgroup';
   const unused = wide && !sums ? DeviceArray.empty(a.device, [1]) : undefined; // a binding must hold something
   const to = slices > 1 ? DeviceArray.empty(a.device, [slices * products * m * n]) : c;
   const strides = [...(transposeA ? [1, m] : [k, 1]), ...(transposeB ? [1, k] : [n, 1])];
-  const epilogue = slices > 1 ? [0, 0] : [bias ? 1 : 0, relu ? 1 : 0];
+  const flags = epilogueFlags(epilogue);
   const atOnce = Math.floor(MAX_GROUPS / slices);
   for (let first = 0; first < products; first += atOnce) {
     runKernel(
       a.device,
       source,
-      [m, n, k, ...strides, ...epilogue, first, run.aShare, run.bShare, batch, products, slices, length],
-      wide ? [a, b, a, b, bias ?? b, to, sums ?? unused!] : [a, b, bias ?? b, to],
+      [
+        m,
+        n,
+        k,
+        ...strides,
+        ...(slices > 1 ? [0, 0] : flags),
+        first,
+        run.aShare,
+        run.bShare,
+        batch,
+        products,
+        slices,
+        length,
+      ],
+      wide ? [a, b, a, b, epilogueArray(epilogue, b), to, sums ?? unused!] : [a, b, epilogueArray(epilogue, b), to],
       [x, y, slices * Math.min(atOnce, products - first)],
       { flops: 2 * m * n * k * Math.min(atOnce, products - first) },
     );
@@ -114,8 +130,8 @@ export function runMatmul(
   runKernel(
     a.device,
     { name: 'matmul_slices', code: slicesCode },
-    [size, slices, n, bias ? 1 : 0, relu ? 1 : 0, batch * m * n],
-    [to, bias ?? to, c],
+    [size, slices, n, ...flags, batch * m * n],
+    [to, epilogueArray(epilogue, to), c],
     elementwise(size),
   );
   to.dispose();
@@ -135,7 +151,7 @@ function sourceOf(
   variant: MatmulVariant,
   device: Device,
   { m, n, k, transposeA, transposeB }: MatmulRun,
-  columnSums: boolean,
+  { columnSums, through }: { columnSums: boolean; through: boolean },
 ): KernelSource {
   if (variant === 'naive') return { name: 'matmul', code: matmulCode };
   if (variant === 'workgroup') return { name: 'matmul_workgroup', code: workgroupCode };
@@ -145,7 +161,7 @@ function sourceOf(
     ...{ LANES: device.subgroupLanes!, BLOCKS: blocksFor(n), RAGGED: k % 4 === 0 ? 0 : 1 },
     ...{ A_WIDE: aWide ? 1 : 0, TRANSPOSE_A: aWide && transposeA ? 1 : 0 },
     ...{ B_WIDE: bWide ? 1 : 0, TRANSPOSE_B: bWide && transposeB ? 1 : 0 },
-    COLUMN_SUMS: columnSums ? 1 : 0,
+    ...{ COLUMN_SUMS: columnSums ? 1 : 0, THROUGH: through ? 1 : 0 },
   };
   return { name: 'matmul_subgroup', code: subgroupCode, constants };
 }

@@ -1,16 +1,14 @@
 import { ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
+import type { Epilogue } from './epilogue.ts';
 import { chooseMatmul, type MatmulVariant, runMatmul, worthTurning } from './matmul-variants.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, output } from './run.ts';
 import { broadcastTo, transpose } from './view.ts';
 
-export interface MatmulOptions {
+export interface MatmulOptions extends Epilogue {
   transposeA?: boolean;
   transposeB?: boolean;
-  /** [N], added to every row in the kernel's store. */
-  bias?: DeviceArray | null;
-  relu?: boolean;
   into?: DeviceArray;
   /** [N], gets the sums of the right matrix's columns, which must be one [K,N] matrix: with x^T dy, the bias gradient. */
   columnSums?: DeviceArray | null;
@@ -31,7 +29,7 @@ export { type MatmulVariant, matmulServes, matmulVariants } from './matmul-varia
  * @throws ShapeError, ArgumentError
  */
 export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = {}): DeviceArray {
-  const { transposeA = false, transposeB = false, bias, relu = false, operator = 'matmul' } = options;
+  const { transposeA = false, transposeB = false, bias, relu, through, operator = 'matmul' } = options;
   checkDType(operator, 'the left matrix', a, 'f32');
   checkDType(operator, 'the right matrix', b, 'f32');
   if (bias) checkDType(operator, 'the bias', bias, 'f32');
@@ -58,8 +56,9 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   const turnB = !transposeB && batch === 1 && worthTurning(variant, k * n, m);
   const left = turnA ? turned(operator, a) : spreadBatch(operator, a, batch, batchShape);
   const right = turnB ? turned(operator, b) : spreadBatch(operator, b, batch, batchShape);
-  const summed = runMatmul(variant, left, right, bias ?? null, c, {
-    ...{ m, n, k, models, batch, relu },
+  const summed = runMatmul(variant, left, right, c, {
+    ...{ m, n, k, models, batch },
+    epilogue: { bias, relu, through },
     transposeA: transposeA && !turnA,
     transposeB: transposeB || turnB,
     aShare: batchOf(left) === 1 ? batch : 1,
