@@ -35,11 +35,11 @@ export function measuredRow(
   return { label, published, ours: meanAndSd(ours).mean, sd: meanAndSd(ours).sd, runs: ours.length, ...options };
 }
 
-/** Published figures and ours. The reason of a row is told where it is off, and nowhere else. */
+/** Published figures and ours. The reason of a row is told where it is off, or where words were published, and nowhere else. */
 export function compare(rows: readonly ComparisonInput[], caption = ''): BlockInput {
   const told = rows.map(({ why, ...row }) => {
     const { isOff } = comparisonText(row);
-    return isOff && why !== undefined ? { ...row, why } : row;
+    return (isOff || typeof row.published === 'string') && why !== undefined ? { ...row, why } : row;
   });
   return { type: 'comparison', caption, rows: told };
 }

@@ -100,11 +100,14 @@ function courseworkParts(coursework: string, results: readonly RowResult[]): str
 
 /** Why figures are off, a line a reason. */
 function reasonsOf({ id, figures, scale, reduced }: RowResult): string[] {
-  const off = figures.filter((figure) => comparisonText(figure).isOff);
+  const off = figures.filter((figure) => comparisonText(figure).isOff || typeof figure.published === 'string');
   const unexplained = scale !== 'full' || reduced.length > 0 ? 'see what was reduced' : 'no reason is known';
-  const reasons = unique(off.map(({ why }) => why ?? unexplained));
+  // Words were published: whether ours fit them the reader sees.
+  const reasonOf = ({ published, why }: RowResult['figures'][number]) =>
+    why ?? (typeof published === 'string' ? null : unexplained);
+  const reasons = unique(off.map(reasonOf)).filter((reason) => reason !== null);
   return reasons.map((reason) => {
-    const labels = off.filter(({ why }) => (why ?? unexplained) === reason).map(({ label }) => label);
+    const labels = off.filter((figure) => reasonOf(figure) === reason).map(({ label }) => label);
     return `- ${id}, ${labels.join('; ')}: ${reason}.`;
   });
 }

@@ -7,7 +7,9 @@ export interface Spread {
 /** Mean and sample standard deviation (n - 1) of the values; the deviation of fewer than two is `null`. */
 export function meanAndSd(values: readonly number[]): Spread {
   if (values.length === 0) return { mean: null, sd: null };
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [first] = values as [number];
+  // From the first on, so that equal values have their own mean, and no deviation from it.
+  const mean = first + values.reduce((sum, value) => sum + (value - first), 0) / values.length;
   if (values.length < 2) return { mean, sd: null };
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, sd: Math.sqrt(squares / (values.length - 1)) };
