@@ -57,6 +57,9 @@ export const E1: Experiment<CnnSettings> = {
           ]),
         ),
         paragraph(
+          `In order, here: ${order(all, (trials) => meanAndSd(trials).mean!)} by the mean; ${order(all, (trials) => Math.max(...trials))} by the best training.`,
+        ),
+        paragraph(
           'The coursework puts the lead of mlp2 down to its parameters, which it takes for more than those of mlp1; they are fewer.',
         ),
         bars({
@@ -72,7 +75,7 @@ export const E1: Experiment<CnnSettings> = {
       ),
       section(
         'Curves',
-        averaged(all, { name: 'loss', title: 'E1: training loss', label: 'loss' }, ({ steps, loss }) => ({
+        averaged(all, { name: 'loss', title: 'E1: training loss', label: 'loss', log: true }, ({ steps, loss }) => ({
           ...{ steps, values: loss },
         })),
         averaged(
@@ -95,3 +98,11 @@ export const E1: Experiment<CnnSettings> = {
     ];
   },
 };
+
+/** The five from the best to the worst, in words. */
+const order = (all: Awaited<ReturnType<typeof allTrials>>, figure: (accuracies: number[]) => number): string =>
+  all
+    .map(({ name, training }) => ({ name, value: figure(testFigures(training)) }))
+    .sort((a, b) => b.value - a.value)
+    .map(({ name, value }) => `${name} ${accuracyText(value)}`)
+    .join(', ');

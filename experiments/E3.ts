@@ -116,12 +116,17 @@ export const E3: Experiment<CnnSettings> = {
           const heading = { x: { label: 'step' }, show: 'each' as const };
           return [
             curves({
-              ...{ ...heading, name: `${name}-loss`, title: `E3 ${name}: training loss`, y: { label: 'loss' } },
+              ...{
+                ...heading,
+                name: `${name}-loss`,
+                title: `E3 ${name}: training loss`,
+                y: { label: 'loss', log: true },
+              },
               lines: lines(({ loss }) => loss, 0),
             }),
             curves({
               ...{ ...heading, name: `${name}-gradient`, title: `E3 ${name}: gradient of the first layer` },
-              y: { label: 'norm of the change / rate', format: ',.4~r' },
+              y: { label: 'norm of the change / rate', log: true, format: ',.4~r' },
               lines: lines(({ changes }) => changes, 1),
             }),
           ];
@@ -155,7 +160,7 @@ async function trainCase(
     ...{ epochs, replicas, data: data.train, testData: data.test },
     callbacks: () => [figures, first],
     measure: async ({ index, weights }) => ({
-      ...{ steps: figures.steps, loss: figures.curves.loss[index] ?? [], changes: first.curves.change[index] ?? [] },
+      ...{ steps: figures.steps, loss: figures.curves.loss[index]!, changes: first.curves.change[index] ?? [] },
       weights: (await weights(0)).length,
     }),
     depends: { every, rate },

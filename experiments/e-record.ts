@@ -4,20 +4,20 @@ import type { Callback, CallbackState, Model, StepLogs, TrainInfo, TrainingData 
 
 /** A callback with curves: `curves[name][model]`, recorded at `steps`, which count through all epochs. */
 abstract class Recorder<Name extends string> implements Callback {
-  readonly steps: number[] = [];
-  readonly curves: Record<Name, number[][]>;
+  steps: number[] = [];
+  curves = {} as Record<Name, number[][]>;
   protected model: Model | null = null;
   private stepsPerEpoch = 0;
 
   constructor(
     readonly everySteps: number,
-    names: readonly Name[],
-  ) {
-    this.curves = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[][]>;
-  }
+    private readonly names: readonly Name[],
+  ) {}
 
   onTrainBegin({ model, samples, batchSize }: TrainInfo): void {
     this.model = model;
+    const curves = this.names.map((name) => [name, Array.from({ length: model.replicas }, (): number[] => [])]);
+    this.curves = Object.fromEntries(curves) as Record<Name, number[][]>;
     this.stepsPerEpoch = Math.ceil(samples! / batchSize!);
   }
 
@@ -29,7 +29,6 @@ abstract class Recorder<Name extends string> implements Callback {
   protected abstract record(logs: StepLogs): void | Promise<void>;
 
   protected add(name: Name, model: number, value: number): void {
-    this.curves[name][model] ??= [];
     this.curves[name][model]!.push(value);
   }
 

@@ -61,10 +61,10 @@ function trials(
     measure: async ({ index, weights }) => ({
       ...{
         steps: training.steps,
-        loss: training.curves.loss[index] ?? [],
-        accuracy: training.curves.accuracy[index] ?? [],
+        loss: training.curves.loss[index]!,
+        accuracy: training.curves.accuracy[index]!,
       },
-      ...{ validationSteps: validated.steps, validationAccuracy: validated.curves.accuracy[index] ?? [] },
+      ...{ validationSteps: validated.steps, validationAccuracy: validated.curves.accuracy[index]! },
       firstLayer: Array.from(await weights(0), (value) => Number(value.toPrecision(5))),
     }),
     depends: { every, validateEvery },
@@ -91,14 +91,14 @@ export function bestTrial(training: Training<Trial>): { index: number; accuracy:
 /** A curve of all five over steps, each the mean over its models. */
 export const averaged = (
   all: readonly { name: Architecture; training: Training<Trial> }[],
-  what: { name: string; title: string; label: string },
+  what: { name: string; title: string; label: string; log?: boolean },
   curve: (trial: Trial) => { steps: number[]; values: Point[] },
 ): BlockInput =>
   curves({
     name: what.name,
     title: what.title,
     x: { label: 'step' },
-    y: { label: what.label, format: '.2f' },
+    y: { label: what.label, format: '.2f', log: what.log },
     show: 'each',
     lines: all.map(({ name, training: { measured } }) => ({
       run: name,

@@ -3,7 +3,7 @@ import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } 
 import { classMeans, correlation, likeness, unitsOf } from '../../experiments/e-units.ts';
 import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
 
-const about = (model: object = {}) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
+const about = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
 
 /** What `fit` says after steps of known losses and hits: means over the epoch so far. */
 function logsOf(epoch: number, steps: { samples: number; loss: number; hits: number }[][]): StepLogs {
@@ -99,7 +99,7 @@ test('the accuracy curve asks for all of the data each time, in the batches it w
     ];
   };
   const recorder = new AccuracyCurve(10, data, 50);
-  recorder.onTrainBegin(about({ evaluateReplicas }));
+  recorder.onTrainBegin(about({ replicas: 2, evaluateReplicas }));
   for (const _ of [1, 2]) await recorder.onSteps(logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]));
   expect(asked).toEqual([
     [data, { batchSize: 50 }],
