@@ -4,7 +4,7 @@ import { meanAndSd } from '../src/report/statistics.ts';
 import { modelNames, settings, trainModels } from './lenet.ts';
 
 /** The last three of LeNet-5's ten tensors of weights: Keras's weights[7] to weights[9]. */
-const TENSORS = ['dense_1 bias', 'dense_2 kernel', 'dense_2 bias'];
+const TENSORS = ['weights[7], bias of 84', 'weights[8], last kernel', 'weights[9], last bias'];
 
 /** How sparse the penalties made the weights. */
 export const A6: Experiment = {
