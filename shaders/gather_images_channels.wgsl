@@ -3,14 +3,17 @@
 // The table holds them for the bytes of a word, word after word, until the channels come round again: `period` words.
 // Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves the images
 // first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
-//   images [count, stride] words of four bytes, order [R, total], table [period, 2] (scales, offsets), x [R, batch, size]
+// Along with an image goes its label, bit for bit: y[r, b] = labels[order[r, batch_start + b]].
+//   images [count, stride] words of four bytes, labels [total], order [R, total], y [R, batch], table [period, 2] (scales, offsets), x [R, batch, size]
 struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, count: u32, period: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> state: StepState;
 @group(0) @binding(2) var<storage, read> images: array<u32>;
 @group(0) @binding(3) var<storage, read> order: array<u32>;
-@group(0) @binding(4) var<storage, read> table: array<vec4f>;
+@group(0) @binding(4) var<storage, read> labels: array<u32>;
 @group(0) @binding(5) var<storage, read_write> x: array<f32>;
+@group(0) @binding(6) var<storage, read_write> y: array<u32>;
+@group(0) @binding(7) var<storage, read> table: array<vec4f>;
 
 // Workgroups count words along x and images along y: the one division is that of the table.
 @compute @workgroup_size(64)
@@ -22,8 +25,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let scale = table[row];
   let offset = table[row + 1u];
   for (var b = group.y; b < p.batch; b += groups.y) {
-    let image = order[group.z * p.total + state.batch_start + b] - p.first;
+    let sample = order[group.z * p.total + state.batch_start + b];
+    let image = sample - p.first;
     if (image >= p.count) { continue; } // another buffer's (an image before `first` wraps to a huge number)
+    if (word_at == 0u) { y[group.z * p.batch + b] = labels[sample]; }
     let bytes = (vec4u(images[image * p.stride + word_at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
     let values = vec4f(bytes) * scale + offset;
     let at = (group.z * p.batch + b) * p.size + word_at * 4u;

@@ -3,7 +3,7 @@ import { show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
-import { type ByteTransform, channelTable, gatherImages, gatherLabels, type StoredSamples } from '../kernels/gather.ts';
+import { type ByteTransform, channelTable, gatherImages, type StoredSamples } from '../kernels/gather.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
 import { storeRows } from '../nn/stored-rows.ts';
@@ -62,8 +62,7 @@ export class ImageLoader implements BatchSource {
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor } {
     const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { models: order.models });
     const labels = DeviceArray.empty(this.device, [batch], { dtype: 'u32', models: order.models });
-    gatherImages(this.images, order, state, x, this.transform);
-    gatherLabels(this.storedLabels, order, state, labels);
+    gatherImages(this.images, this.storedLabels, order, state, { x, y: labels }, this.transform);
     return { x: new Tensor(x), targets: new Tensor(labels) };
   }
 

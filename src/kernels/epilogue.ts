@@ -1,8 +1,8 @@
 import type { DeviceArray } from './array.ts';
 
-/** What is done to the results of products and convolutions as they are stored. */
+/** What is done to the results of a matrix product as they are stored. */
 export interface Epilogue {
-  /** Added to every row, or pixel. */
+  /** Added to every row. */
   bias?: DeviceArray | null;
   relu?: boolean;
   /** A ReLU's output, of the result's shape: the result is 0 where that is, as the gradient before that ReLU. Instead of the others. */

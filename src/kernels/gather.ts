@@ -20,18 +20,26 @@ export interface StoredSamples {
 /** What happens to a byte: the same for all, or by channel (see `channelTable`). */
 export type ByteTransform = { scale: number; offset: number } | { table: DeviceArray };
 
+/** A batch of images and labels: x [B, ...], y [B]. */
+interface LabelledBatch {
+  x: DeviceArray;
+  y: DeviceArray;
+}
+
 /**
- * Fills x [B, ...] with scale * byte + offset of the images that `order` [total] names from `state.batchStart` on. Memory-bound.
+ * Fills x with scale * byte + offset of the images that `order` [total] names from `state.batchStart` on, and y with their labels,
+ * in one dispatch because a short step is mostly dispatches. Memory-bound.
  */
 export function gatherImages(
   images: StoredSamples,
+  labels: DeviceArray,
   order: DeviceArray,
   state: StepState,
-  x: DeviceArray,
+  { x, y }: LabelledBatch,
   transform: ByteTransform,
 ): void {
   if ('table' in transform) {
-    gatherByChannels(images, order, state, x, transform.table);
+    gatherByChannels(images, labels, order, state, { x, y }, transform.table);
     return;
   }
   const batch = x.shape[0]!;
@@ -45,19 +53,20 @@ export function gatherImages(
       x.device,
       source,
       [size, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
-      [state.buffer, words, order, x],
+      [state.buffer, words, order, labels, x, y],
       [Math.min(batch, 65535), 1, x.models],
       // Of all images only a batch's are read.
-      { bytes: 4 * x.models * (batch * images.stride + batch + x.size) },
+      { bytes: 4 * x.models * (batch * images.stride + 3 * batch + x.size) },
     );
   }
 }
 
 function gatherByChannels(
   images: StoredSamples,
+  labels: DeviceArray,
   order: DeviceArray,
   state: StepState,
-  x: DeviceArray,
+  { x, y }: LabelledBatch,
   table: DeviceArray,
 ): void {
   const batch = x.shape[0]!;
@@ -66,7 +75,7 @@ function gatherByChannels(
       x.device,
       { name: 'gather_images_channels', code: stateCode + channelsCode },
       [x.size / batch, images.stride, batch, order.size, first, count, table.size / 8],
-      [state.buffer, words, order, table, x],
+      [state.buffer, words, order, labels, x, y, table],
       [Math.ceil(images.stride / 64), Math.min(batch, 65535), x.models],
     );
   }
@@ -104,7 +113,7 @@ export function gatherSamples(samples: StoredSamples, order: DeviceArray, state:
   }
 }
 
-/** Fills y [B] with the labels of the same batch. Memory-bound. */
+/** Fills y [B] with the labels of the same batch, for samples that are no images. Memory-bound. */
 export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: StepState, y: DeviceArray): void {
   runKernel(
     y.device,

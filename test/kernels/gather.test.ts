@@ -60,24 +60,24 @@ describeOnDevice('gathering a batch', (device) => {
     const stored = tensor(device, labels, [COUNT], { dtype: 'u32' });
     const x = new Tensor(DeviceArray.empty(device, [batch, ...shape], { models }));
     const y = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', models }));
-    gatherImages(images, order.array, state, x.array, { scale: 1 / 255, offset: 0 });
-    gatherLabels(stored.array, order.array, state, y.array);
+    const alone = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', models }));
+    const both = { x: x.array, y: y.array };
+    gatherImages(images, stored.array, order.array, state, both, { scale: 1 / 255, offset: 0 });
+    gatherLabels(stored.array, order.array, state, alone.array);
 
     const picked = orders.map((o) => o.slice(batchStart, batchStart + batch));
     const expected = picked.flatMap((o) => [...reference.gatherImages(bytes, shape, o).data]);
     expectClose(await x.data(), expected, { rtol: 2e-7 }, 'images');
-    expectSameBits(
-      await y.data(),
-      picked.flatMap((o) => [...reference.gatherLabels(labels, o).data]),
-      'labels',
-    );
+    const pickedLabels = picked.flatMap((o) => [...reference.gatherLabels(labels, o).data]);
+    expectSameBits(await y.data(), pickedLabels, 'labels beside images');
+    expectSameBits(await alone.data(), pickedLabels, 'labels alone');
 
     // -1 .. 1, as some courseworks scale.
-    gatherImages(images, order.array, state, x.array, { scale: 2 / 255, offset: -1 });
+    gatherImages(images, stored.array, order.array, state, both, { scale: 2 / 255, offset: -1 });
     const shifted = ndarray([expected.length], expected).data.map((value) => 2 * value - 1);
     expectClose(await x.data(), shifted, { magnitude: shifted.map(() => 1), rtol: 2e-7 }, 'scaled images');
 
-    for (const t of [order, stored, x, y]) t.dispose();
+    for (const t of [order, stored, x, y, alone]) t.dispose();
     for (const { words } of images.chunks) words.dispose();
     state.dispose();
   });
@@ -117,6 +117,7 @@ describeOnDevice('gathering a batch', (device) => {
   test('a table of channels with images in several buffers and several models', async () => {
     const [shape, models, batch] = [[3, 3, 3], 2, 9];
     const bytes = Uint8Array.from({ length: COUNT * 27 }, (_, i) => (i * 71) % 256);
+    const labels = Array.from({ length: COUNT }, (_, i) => (i * 3) % 7);
     const [scale, offset] = [
       [0.5, 2, -1],
       [1, -8, 0.25],
@@ -129,13 +130,20 @@ describeOnDevice('gathering a batch', (device) => {
     const orders = Array.from({ length: models * COUNT }, (_, i) => (i * 5) % COUNT);
     const order = tensor(device, orders, [COUNT], { dtype: 'u32', models });
     const x = new Tensor(DeviceArray.empty(device, [batch, ...shape], { models }));
-    gatherImages(images, order.array, state, x.array, { table: table.array });
+    const stored = tensor(device, labels, [COUNT], { dtype: 'u32' });
+    const y = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', models }));
+    const both = { x: x.array, y: y.array };
+    gatherImages(images, stored.array, order.array, state, both, { table: table.array });
     const expected = Array.from({ length: models * batch * 27 }, (_, at) => {
       const [model, row, i] = [Math.floor(at / (batch * 27)), Math.floor(at / 27) % batch, at % 27];
       return scale[i % 3]! * bytes[orders[model * COUNT + 3 + row]! * 27 + i]! + offset[i % 3]!;
     });
     expect(Array.from(await x.data())).toEqual(expected);
-    for (const t of [order, x, table]) t.dispose();
+    const pickedLabels = Array.from({ length: models * batch }, (_, at) => {
+      return labels[orders[Math.floor(at / batch) * COUNT + 3 + (at % batch)]!]!;
+    });
+    expect(Array.from(await y.data())).toEqual(pickedLabels);
+    for (const t of [order, stored, x, y, table]) t.dispose();
     for (const { words } of images.chunks) words.dispose();
     state.dispose();
   });
