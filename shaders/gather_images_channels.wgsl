@@ -4,7 +4,8 @@
 // Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves the images
 // first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
 // Along with an image goes its label, bit for bit: y[r, b] = labels[order[r, batch_start + b]].
-//   images [count, stride] words of four bytes, labels [total], order [R, total], y [R, batch], table [period, 2] (scales, offsets), x [R, batch, size]
+//   images [count, stride] words of four bytes, labels [total], order [R, total], table [period, 2] (scales, offsets),
+//   x [R, batch, size], y [R, batch]
 struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, count: u32, period: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> state: StepState;

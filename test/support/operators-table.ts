@@ -1,7 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { batchNormVariants } from '../../src/kernels/batch-norm.ts';
 import { conv2dVariants } from '../../src/kernels/conv2d.ts';
 import { matmulVariants } from '../../src/kernels/matmul.ts';
+import { reduceVariants } from '../../src/kernels/reduce-variants.ts';
+import { softmaxVariants } from '../../src/kernels/softmax.ts';
 import { goldenOperators, goldenVectors } from '../golden/vectors.ts';
 import type { OperatorName } from '../reference/index.ts';
 import { withoutGradient } from './without-gradient.ts';
@@ -37,9 +40,9 @@ const code = (names: Iterable<string>): string => [...names].map((name) => `\`${
 
 /** Implementations to choose from, the reference first: test/kernels checks each. */
 const VARIANTS: Partial<Record<string, readonly string[]>> = {
-  conv2d: conv2dVariants,
-  linear: matmulVariants,
-  matmul: matmulVariants,
+  ...{ conv2d: conv2dVariants, linear: matmulVariants, matmul: matmulVariants, batchNorm: batchNormVariants },
+  ...{ softmax: softmaxVariants, logSoftmax: softmaxVariants, softmaxCrossEntropy: softmaxVariants },
+  ...{ sum: reduceVariants, mean: reduceVariants, variance: reduceVariants, max: reduceVariants, min: reduceVariants },
 };
 
 /** Which inputs get a gradient, as PyTorch's vectors have it too. */
