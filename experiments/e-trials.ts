@@ -59,11 +59,7 @@ function trials(
     ...{ epochs, replicas, data: train, testData: test },
     callbacks: () => [training, validated],
     measure: async ({ index, weights }) => ({
-      ...{
-        steps: training.steps,
-        loss: training.curves.loss[index]!,
-        accuracy: training.curves.accuracy[index]!,
-      },
+      ...{ steps: training.steps, loss: training.curves.loss[index]!, accuracy: training.curves.accuracy[index]! },
       ...{ validationSteps: validated.steps, validationAccuracy: validated.curves.accuracy[index]! },
       firstLayer: Array.from(await weights(0), (value) => Number(value.toPrecision(5))),
     }),
