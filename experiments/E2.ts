@@ -5,6 +5,9 @@ import { classes, dataset, names, network } from './e.ts';
 import { allTrials, bestTrial, type CnnSettings, settings } from './e-trials.ts';
 import { classMeans, likeness, unitsOf } from './e-units.ts';
 
+/** Each unit in its own scale: Adam leaves some weights a hundred times larger than others. */
+const drawn = { width: 28, height: 28, columns: 8, ownScale: true };
+
 /** E2: what the first layers of E1's best trials look like. */
 export const E2: Experiment<CnnSettings> = {
   id: 'E2',
@@ -31,7 +34,7 @@ export const E2: Experiment<CnnSettings> = {
       .map(({ name, units, about }) => ({
         name,
         about,
-        units: units.map((values) => ({ values, ...likeness(values, means) })),
+        units: units.map((values) => ({ values, ...likeness(values, means, drawn.width) })),
       }));
     return [
       section(
@@ -45,11 +48,11 @@ export const E2: Experiment<CnnSettings> = {
           })),
         ),
         paragraph(
-          "A unit looks like a class here when its weights and the class's mean image, less the mean of all five, have a correlation above 0.5: 1 is the same picture, 0 has nothing to do with it. The class that a unit is most like, and the correlation, stand below its picture.",
+          "The coursework goes by eye. Here a unit looks like a class when the correlation of its weights with the class's mean image (less the mean of all five) is above 0.5: 1 is the same picture, 0 has nothing to do with it. Both are blurred first, each pixel the mean of 5 x 5, as single weights are noise. Below each picture stands the class that it is most like, and the correlation; each is in a scale of colours of its own.",
         ),
         weightImages(
           means.map((values, label) => ({ values, caption: classes[label]! })),
-          { name: 'classes', title: 'Mean images of the classes, less the mean of all', width: 28, height: 28 },
+          { name: 'classes', title: 'Mean images of the classes, less the mean of all', ...drawn },
         ),
       ),
       section(
@@ -60,7 +63,7 @@ export const E2: Experiment<CnnSettings> = {
               values,
               caption: `${classes[label]} ${likeness.toFixed(2)}`,
             })),
-            { name: `${name}-weights`, title: `${about}: weights of each unit`, width: 28, height: 28, columns: 8 },
+            { name: `${name}-weights`, title: `${about}: weights of each unit`, ...drawn },
           ),
         ),
       ),

@@ -24,9 +24,10 @@ export function classMeans({ images, labels, classes, shape }: ImageSet): number
   return means.map((mean) => mean.map((value, p) => value - overall[p]!));
 }
 
-/** Which class a unit is most like, and how much: the correlation of its weights with that class's picture. */
-export function likeness(weights: readonly number[], classPictures: readonly (readonly number[])[]) {
-  const correlations = classPictures.map((picture) => correlation(weights, picture));
+/** Which class a unit is most like, and how much: the correlation of its weights with that class's picture, both blurred. */
+export function likeness(weights: readonly number[], classPictures: readonly (readonly number[])[], width: number) {
+  const blurred = blur(weights, width);
+  const correlations = classPictures.map((picture) => correlation(blurred, blur(picture, width)));
   const label = correlations.indexOf(Math.max(...correlations));
   return { label, likeness: correlations[label]! };
 }
@@ -43,4 +44,17 @@ export function correlation(a: readonly number[], b: readonly number[]): number 
     bb += y * y;
   }
   return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0;
+}
+
+/** A picture in which each pixel is the mean of the 5 x 5 around it, as far as they lie within. */
+export function blur(picture: readonly number[], width: number): number[] {
+  const height = picture.length / width;
+  const reach = [-2, -1, 0, 1, 2];
+  return picture.map((_, at) => {
+    const [y, x] = [Math.floor(at / width), at % width];
+    const rows = reach.map((d) => y + d).filter((row) => row >= 0 && row < height);
+    const columns = reach.map((d) => x + d).filter((column) => column >= 0 && column < width);
+    const around = rows.flatMap((row) => columns.map((column) => picture[row * width + column]!));
+    return around.reduce((sum, value) => sum + value, 0) / around.length;
+  });
 }

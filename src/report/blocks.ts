@@ -73,18 +73,26 @@ export const confusionBlock = (figure: Without<'confusion'>, caption?: string): 
 export const imageGrid = (figure: Without<'images'>, caption?: string): BlockInput =>
   figureBlock({ type: 'images', ...figure }, caption);
 
-/** Weights as pictures in one scale of colours: blue below 0, white at 0, red above. `values` are [height, width]. */
+/**
+ * Weights as pictures: blue below 0, white at 0, red above. `values` are [height, width]. All are in one scale of colours, or with
+ * `ownScale` each in its own, so that faint ones can be seen.
+ */
 export function weightImages(
   units: readonly { values: ArrayLike<number>; caption?: string }[],
-  figure: Omit<Without<'images'>, 'images' | 'limit'> & { width: number; height: number },
+  figure: Omit<Without<'images'>, 'images' | 'limit'> & { width: number; height: number; ownScale?: boolean },
   caption?: string,
 ): BlockInput {
-  const { width, height, ...heading } = figure;
-  const limit = Math.max(...units.map(({ values }) => weightLimit(Array.from(values))));
-  const images = units.map(({ values, caption: name }) =>
-    imageFromWeights(values, { width, height, ...(name === undefined ? {} : { caption: name }) }, limit),
+  const { width, height, ownScale = false, ...heading } = figure;
+  const own = units.map(({ values }) => weightLimit(Array.from(values)));
+  const limit = Math.max(...own);
+  const images = units.map(({ values, caption: name }, i) =>
+    imageFromWeights(
+      values,
+      { width, height, ...(name === undefined ? {} : { caption: name }) },
+      ownScale ? own[i]! : limit,
+    ),
   );
-  return imageGrid({ ...heading, limit, images }, caption);
+  return imageGrid({ ...heading, ...(ownScale ? {} : { limit }), images }, caption);
 }
 
 /** What a curve is called, and which figures of training and test it shows. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } from '../../experiments/e-record.ts';
-import { classMeans, correlation, likeness, unitsOf } from '../../experiments/e-units.ts';
+import { blur, classMeans, correlation, likeness, unitsOf } from '../../experiments/e-units.ts';
 import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
 
 const about = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
@@ -139,7 +139,23 @@ test('units are the last axis of a kernel; they are like the class whose picture
     [0.5, -0.1, -0.5].map((value) => expect.closeTo(value, 12)),
     [-0.5, 0.1, 0.5].map((value) => expect.closeTo(value, 12)),
   ]);
-  expect(likeness([-10, 2, 10], pictures)).toEqual({ label: 1, likeness: expect.closeTo(1, 12) });
+  const wide = pictures.map((picture) => picture.flatMap((value) => [value, value, value, value]));
+  expect(
+    likeness(
+      wide[1]!.map((value) => 20 * value + 3),
+      wide,
+      12,
+    ),
+  ).toEqual({ label: 1, likeness: expect.closeTo(1, 12) });
   expect(correlation([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1, 12);
   expect(correlation([1, 1, 1], [3, 2, 1])).toBe(0);
+});
+
+test('a blurred picture has the means of the 5 x 5 around each pixel, fewer at its edges', () => {
+  const spot = Array.from({ length: 6 * 7 }, (_, i) => (i === 3 * 7 + 3 ? 60 : 0)); // row 3, column 3 of 6 x 7
+  const blurred = blur(spot, 7);
+  expect(blurred[3 * 7 + 3]).toBeCloseTo(60 / 25, 12);
+  expect(blurred[1 * 7 + 1]).toBeCloseTo(60 / 16, 12);
+  expect(blurred[0]).toBe(0);
+  expect(blurred[5 * 7 + 5]).toBeCloseTo(60 / 12, 12);
 });
