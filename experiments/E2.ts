@@ -43,12 +43,12 @@ export const E2: Experiment<CnnSettings> = {
           alike.map(({ name, units }) => ({
             label: `units of ${name} (of ${units.length}) that look like a class`,
             published: 'some',
-            ours: units.filter(({ likeness }) => likeness > 0.5).length,
+            ours: units.filter(({ likeness }) => Math.abs(likeness) > 0.5).length,
             unit: 'count' as const,
           })),
         ),
         paragraph(
-          "The coursework goes by eye. Here a unit looks like a class when the correlation of its weights with the class's mean image (less the mean of all five) is above 0.5: 1 is the same picture, 0 has nothing to do with it. Both are blurred first, each pixel the mean of 5 x 5, as single weights are noise. Below each picture stands the class that it is most like, and the correlation; each is in a scale of colours of its own.",
+          "The coursework goes by eye. Here a unit looks like a class when the correlation of its weights with the class's mean image (less the mean of all five) is above 0.5 or below -0.5: 1 is the same picture, -1 its negative, 0 has nothing to do with it. Both are blurred first, each pixel the mean of 5 x 5, as single weights are noise. Below each picture stands the class that it is most like, and the correlation; each is in a scale of colours of its own.",
         ),
         weightImages(
           means.map((values, label) => ({ values, caption: classes[label]! })),

@@ -58,12 +58,18 @@ export const E3: Experiment<CnnSettings> = {
     }
     const magnitudes = (name: Architecture, activation: Activation) =>
       all.find((one) => one.name === name && one.activation === activation)!.magnitudes;
-    const ratio = (label: string, published: string | null, of: readonly number[], to: readonly number[]) =>
+    const ratio = (
+      label: string,
+      published: string | null,
+      of: readonly number[],
+      to: readonly number[],
+      why?: string,
+    ) =>
       measuredRow(
         label,
         published,
         of.map((value, i) => value / to[i]!),
-        { unit: 'number' },
+        { unit: 'number', why },
       );
     return [
       section(
@@ -75,6 +81,7 @@ export const E3: Experiment<CnnSettings> = {
               name.startsWith('cnn') ? 'below 1' : null,
               magnitudes(name, 'sigmoid'),
               magnitudes(name, 'relu'),
+              "the coursework's own sigmoid models have ReLU; and Adam evens out how large gradients are",
             ),
           ),
           "Magnitude of the first layer's gradient, ratio of two means over the training",
@@ -99,7 +106,7 @@ export const E3: Experiment<CnnSettings> = {
           'Means over training and models; "a weight" is the magnitude divided by the root of their number',
         ),
         paragraph(
-          "The rate is Adam's, which gives every weight a step of about the same size whatever its gradient is: this magnitude grows with the number of weights, and falls where a layer's gradients change sign from step to step or vanish. It is no gradient in the strict sense.",
+          "The coursework compares ReLU with ReLU (see above), so its figure cannot show what sigmoid does. The rate is Adam's, which gives every weight a step of about the same size whatever its gradient is: this magnitude grows with the number of weights, and falls where a layer's gradients change sign from step to step or vanish. It is no gradient in the strict sense.",
         ),
       ),
       section(

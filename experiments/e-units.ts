@@ -24,11 +24,15 @@ export function classMeans({ images, labels, classes, shape }: ImageSet): number
   return means.map((mean) => mean.map((value, p) => value - overall[p]!));
 }
 
-/** Which class a unit is most like, and how much: the correlation of its weights with that class's picture, both blurred. */
+/**
+ * Which class a unit is most like, or most like the negative of, and how much: the correlation of its weights with that class's
+ * picture, both blurred.
+ */
 export function likeness(weights: readonly number[], classPictures: readonly (readonly number[])[], width: number) {
   const blurred = blur(weights, width);
   const correlations = classPictures.map((picture) => correlation(blurred, blur(picture, width)));
-  const label = correlations.indexOf(Math.max(...correlations));
+  const sizes = correlations.map(Math.abs);
+  const label = sizes.indexOf(Math.max(...sizes));
   return { label, likeness: correlations[label]! };
 }
 

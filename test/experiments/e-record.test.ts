@@ -139,14 +139,12 @@ test('units are the last axis of a kernel; they are like the class whose picture
     [0.5, -0.1, -0.5].map((value) => expect.closeTo(value, 12)),
     [-0.5, 0.1, 0.5].map((value) => expect.closeTo(value, 12)),
   ]);
+  // 12 pixels a row, so that blurring leaves something. The two classes are each other's negative: another goes beside one.
   const wide = pictures.map((picture) => picture.flatMap((value) => [value, value, value, value]));
-  expect(
-    likeness(
-      wide[1]!.map((value) => 20 * value + 3),
-      wide,
-      12,
-    ),
-  ).toEqual({ label: 1, likeness: expect.closeTo(1, 12) });
+  const other = wide[1]!.map((_, p) => (p - 5) ** 2);
+  const unit = wide[1]!.map((value) => 20 * value + 3);
+  expect(likeness(unit, [other, wide[1]!], 12)).toEqual({ label: 1, likeness: expect.closeTo(1, 12) });
+  expect(likeness(unit, [other, wide[0]!], 12)).toEqual({ label: 1, likeness: expect.closeTo(-1, 12) });
   expect(correlation([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1, 12);
   expect(correlation([1, 1, 1], [3, 2, 1])).toBe(0);
 });
