@@ -76,7 +76,7 @@ describeOnDevice('the profile of a training step', (device) => {
     expect(weights).toBeGreaterThan(62_006);
     expect(of('adam').bytes).toBe(4 * 7 * weights); // reads g w m v, writes w m v
     // Of the 20 images on the GPU a batch is read, four bytes to the word.
-    expect(of('gather_images').bytes).toBe(BATCH * 3072 + 4 * BATCH + 4 * BATCH * 3072);
+    expect(of('gather_images').bytes).toBe(BATCH * 3072 + 12 * BATCH + 4 * BATCH * 3072);
     expect(of('max_pool2d').bytes).toBe(4 * BATCH * 6 * (28 * 28 + 2 * 14 * 14));
   });
 
