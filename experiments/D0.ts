@@ -112,6 +112,10 @@ async function measureUntrained({ device, images, loader, loaders, seed, setting
   }
 }
 
+/** By the published confusion matrix; it finds 90 to 98% of every other class's. */
+const whyBetter =
+  'the published model finds only 702 of the 980 zeros of the test set: one of its outputs is silent for part of them';
+
 function results(ten: Training<Answers>, untrained: { loss: number[]; accuracy: number[] }) {
   const why = silentText(ten) || undefined;
   const [training, test] = [lastFigures(ten), testFigures(ten)];
@@ -129,8 +133,10 @@ function results(ten: Training<Answers>, untrained: { loss: number[]; accuracy: 
     // The published model is such a one: it takes some images for each of the ten classes.
     ...(why && own.length > 0
       ? [
-          measuredRow('training accuracy, models whose outputs all answer', 0.9174, own),
-          measuredRow('test accuracy, models whose outputs all answer', 0.9183, answering(ten, test)),
+          measuredRow('training accuracy, models whose outputs all answer', 0.9174, own, { why: whyBetter }),
+          measuredRow('test accuracy, models whose outputs all answer', 0.9183, answering(ten, test), {
+            why: whyBetter,
+          }),
         ]
       : []),
     {
