@@ -84,13 +84,13 @@ export const E3: Experiment<CnnSettings> = {
               "the coursework's own sigmoid models have ReLU; and Adam evens out how large gradients are",
             ),
           ),
-          "Magnitude of the first layer's gradient, ratio of two means over the training",
+          "Magnitude of the first layer's gradient",
         ),
         compare(
           [['mlp2', 'mlp1'] as const, ['cnn5', 'cnn4'] as const, ['cnn3', 'mlp1'] as const].map(([deeper, other]) =>
             ratio(`${deeper} to ${other}, ReLU`, 'below 1', magnitudes(deeper, 'relu'), magnitudes(other, 'relu')),
           ),
-          'The same, of two architectures',
+          "Magnitude of the first layer's gradient",
         ),
         table(
           ['architecture', 'activation', 'weights of the first layer', 'magnitude', 'a weight', 'test accuracy'],
