@@ -4,7 +4,7 @@
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  has_bias: u32, relu: u32,
+  has_bias: u32, act: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -41,6 +41,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   if (params.has_bias != 0u) { sum += bias[model * p.out_c + co]; }
-  sum = select(sum, 0.0, params.relu != 0u && sum <= 0.0);
+  sum = finished(sum, sum, params.act);
   y[model * size + i] = sum;
 }

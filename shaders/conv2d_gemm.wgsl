@@ -20,7 +20,7 @@ override SPREAD = false;
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  has_bias: u32, relu: u32, store_rounds: u32,
+  has_bias: u32, act: u32, store_rounds: u32,
   // With SPREAD: y [R, N, y_h, y_w, Co], of which pixel (y_first + i * y_step) is stored; w [R, taps, Ci, Co] likewise.
   y_h: u32, y_w: u32, y_first_h: u32, y_first_w: u32, y_step_h: u32, y_step_w: u32,
   taps: u32, filter_w: u32, tap_first_h: u32, tap_first_w: u32, tap_step_h: u32, tap_step_w: u32,
@@ -155,7 +155,7 @@ fn main(
       let m = mine + round * STORED + i;
       if (m < pixels) {
         let v = sums[i] + b;
-        y[pixel_at(group.z, m) * columns + co] = select(v, vec4f(), vec4<bool>(p.relu != 0u) & (v <= vec4f())); // so NaN stays NaN
+        y[pixel_at(group.z, m) * columns + co] = finished4(v, v, p.act);
       }
     }
     for (var i = 0u; i < SUMS - STORED; i++) { sums[i] = sums[i + STORED]; }

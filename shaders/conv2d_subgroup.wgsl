@@ -18,7 +18,7 @@ override OUT_WIDTH = 4u; // and of y
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_c: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, tiles: u32,
-  has_bias: u32, relu: u32, // not overrides: each combination would be compiled apart
+  has_bias: u32, act: u32, // not overrides: each combination would be compiled apart
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -33,7 +33,7 @@ fn pixel(row: u32, row_inside: bool, column: u32, c: u32) -> vec4f {
 }
 
 fn store_one(at: u32, value: f32) {
-  y[at] = select(value, 0.0, params.relu != 0u && value <= 0.0); // this way round NaN stays NaN
+  y[at] = finished(value, value, params.act);
 }
 
 // A group of channels from `co` on. What is not stored is not computed: the compiler drops the idle components.

@@ -15,7 +15,7 @@ override DEPTH = 16u;   // divides 256
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  m: u32, n: u32, k: u32, slice: u32, slices: u32, depth_rounds: u32, has_bias: u32, relu: u32,
+  m: u32, n: u32, k: u32, slice: u32, slices: u32, depth_rounds: u32, has_bias: u32, act: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<f32>;  // x, dy, x
@@ -141,7 +141,7 @@ fn store(z: u32, model: u32, m: u32, n: u32, value: vec4f) {
     if (n + j >= p.n) { return; }
     var v = value[j];
     if (p.has_bias != 0u) { v += bias[model * p.n + n + j]; }
-    v = select(v, 0.0, p.relu != 0u && v <= 0.0); // this way round NaN stays NaN
+    v = finished(v, v, p.act);
     c[(z * p.m + m) * p.n + n + j] = v;
   }
 }

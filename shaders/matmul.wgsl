@@ -2,10 +2,10 @@
 // Transposes are a matter of strides: a(m, k) = a[m * a_row + k * a_col], likewise b.
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], c [Z, M, N], bias [models, N]; where
 //   `a_share` (or b's, the bias's) is above 1, so many products one after another have that matrix in common
-// relu 1: act is a ReLU; 2: in the bias's place is the output of one, [Z, M, N], and c is 0 where that is not above 0.
+// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
-  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32, // and three words of the other variants
+  has_bias: u32, act: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32, // and three words of the other variants
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -28,6 +28,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (params.has_bias != 0u) { sum += bias[z / params.bias_share * params.n + n]; }
   let at = (z * params.m + m) * params.n + n;
   var gate = sum;
-  if (params.relu == 2u) { gate = bias[at]; }
-  c[at] = select(sum, 0.0, params.relu != 0u && gate <= 0.0); // this way round NaN stays NaN
+  if (params.act == 2u) { gate = bias[at]; }
+  c[at] = finished(sum, gate, params.act);
 }

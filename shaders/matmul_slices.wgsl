@@ -1,8 +1,8 @@
 // Second pass of a matrix product whose long sum was cut in slices, added in their order:
 //   c[z, m, n] = act(sum_s partial[s, z, m, n] + bias[z / bias_share, n])
 // Memory-bound.   Z = models x batch products, partial [slices, Z, M, N], bias [models, N], c [Z, M, N]
-// relu 1: act is a ReLU; 2: in the bias's place is the output of one, [Z, M, N], and c is 0 where that is not above 0.
-struct Params { size: u32, slices: u32, n: u32, has_bias: u32, relu: u32, per_bias: u32 } // per_bias = bias_share * M * N
+// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
+struct Params { size: u32, slices: u32, n: u32, has_bias: u32, act: u32, per_bias: u32 } // per_bias = bias_share * M * N
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -17,6 +17,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var s = 0u; s < p.slices; s++) { sum += partial[s * p.size + i]; }
   if (p.has_bias != 0u) { sum += bias[i / p.per_bias * p.n + i % p.n]; }
   var gate = sum;
-  if (p.relu == 2u) { gate = bias[i]; }
-  c[i] = select(sum, 0.0, p.relu != 0u && gate <= 0.0); // this way round NaN stays NaN
+  if (p.act == 2u) { gate = bias[i]; }
+  c[i] = finished(sum, gate, p.act);
 }

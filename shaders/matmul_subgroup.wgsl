@@ -21,13 +21,13 @@ override B_WIDE = false;
 override TRANSPOSE_A = false; // which axis that is
 override TRANSPOSE_B = false;
 override RAGGED = false;      // k is no multiple of four
-override THROUGH = false;     // relu is 2: apart, because compiling it takes a third longer
+override THROUGH = false;     // act is 2: apart, because compiling it takes a third longer
 override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gradient, from what its weight gradient loads
 
-// relu 1: act is a ReLU; 2: in the bias's place is the output of one, [Z, M, N], and c is 0 where that is not above 0.
+// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  has_bias: u32, act: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
   products: u32, slices: u32, slice: u32, // slices of `slice` k each, a multiple of four
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -91,7 +91,7 @@ fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f) {
     let i = min(at + FOUR, vec4u(row_at + params.n - 1u));
     gate = vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
-  v = select(v, vec4f(), vec4<bool>(params.relu != 0u) & (gate <= vec4f())); // this way round NaN stays NaN
+  v = finished4(v, gate, params.act);
   c[at] = v.x;
   if (column + 1u < params.n) { c[at + 1u] = v.y; }
   if (column + 2u < params.n) { c[at + 2u] = v.z; }

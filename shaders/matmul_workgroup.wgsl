@@ -6,10 +6,10 @@
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
 //   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [slices, Z, M, N]: with
 //   more than one slice of k, partial sums, which matmul_slices.wgsl adds up
-// relu 1: act is a ReLU; 2: in the bias's place is the output of one, [Z, M, N], and c is 0 where that is not above 0.
+// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, relu: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  has_bias: u32, act: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
   products: u32, slices: u32, slice: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,8 +46,8 @@ fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
     var v = value[i];
     if (params.has_bias != 0u) { v += bias[bias_at + i]; }
     var gate = v;
-    if (params.relu == 2u) { gate = bias[at + i]; }
-    c[at + i] = select(v, 0.0, params.relu != 0u && gate <= 0.0); // this way round NaN stays NaN
+    if (params.act == 2u) { gate = bias[at + i]; }
+    c[at + i] = finished(v, gate, params.act);
   }
 }
 

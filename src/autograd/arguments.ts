@@ -1,6 +1,7 @@
 import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
+import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
 import { Tensor } from './tensor.ts';
 
 /** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor */
@@ -10,16 +11,25 @@ export function arrayOf(operator: string, what: string, value: Tensor): DeviceAr
   return value.array;
 }
 
-/** What an operator can compute in the store of its kernel. */
-const ACTIVATIONS = ['relu'] as const;
-export type FusedActivation = (typeof ACTIVATIONS)[number];
+/** What an operator computes in the store of its kernel. */
+export interface ActivationOptions {
+  activation?: (typeof fusedActivations)[number];
+  /** Of `leakyRelu`. Default 0.01, as in PyTorch. */
+  negativeSlope?: number;
+}
 
-/** Whether a ReLU is asked for. @throws ArgumentError for an activation that no kernel has */
-export function wantsRelu(operator: string, activation: FusedActivation | undefined): boolean {
-  if (activation !== undefined && !ACTIVATIONS.includes(activation)) {
+/** What is asked for, if anything. @throws ArgumentError for an activation that no kernel has, or a slope that is no number from 0 up */
+export function fusedOf(operator: string, { activation, negativeSlope = 0.01 }: ActivationOptions): Fused | null {
+  if (activation === undefined) return null;
+  if (!fusedActivations.includes(activation)) {
     throw new ArgumentError(
-      `${operator}: activation must be left out or one of ${ACTIVATIONS.join(', ')}, but is ${show(activation)}`,
+      `${operator}: activation must be left out or one of ${fusedActivations.join(', ')}, but is ${show(activation)}`,
     );
   }
-  return activation === 'relu';
+  // With a slope below 0 the output would not tell on which side the input lies.
+  if (typeof negativeSlope !== 'number' || !Number.isFinite(negativeSlope) || negativeSlope < 0) {
+    throw new ArgumentError(`${operator}: negativeSlope must be a number from 0 up, but is ${show(negativeSlope)}`);
+  }
+  if (activation === 'leakyRelu' && negativeSlope === 0) return { name: 'relu', p: 0 };
+  return { name: activation, p: activation === 'leakyRelu' ? negativeSlope : 0 };
 }

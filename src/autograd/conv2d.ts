@@ -1,9 +1,9 @@
 import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/conv2d.ts';
-import { reluGrad } from '../kernels/pointwise.ts';
+import { activationGrad } from '../kernels/epilogue.ts';
 import { sumRows } from '../kernels/reduce.ts';
 import { output } from '../kernels/run.ts';
-import { arrayOf, type FusedActivation, wantsRelu } from './arguments.ts';
+import { type ActivationOptions, arrayOf, fusedOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -11,7 +11,7 @@ import type { Tensor } from './tensor.ts';
  * 2-D convolution with optional bias and activation, both fused into the kernel's store.
  * x [N,H,W,Ci], filter [KH,KW,Ci,Co], bias [Co] or null -> [N,OH,OW,Co]; NHWC and HWIO, as in Keras.
  *
- *     dz = dy where y > 0 (relu)      db = sum of dz over all pixels
+ *     dz = dy act'(z), which y tells      db = sum of dz over all pixels
  *     dx = dz correlated with the flipped filter      dfilter = x correlated with dz
  * @throws ShapeError, ArgumentError
  */
@@ -19,10 +19,10 @@ export function conv2d(
   x: Tensor,
   filter: Tensor,
   bias: Tensor | null = null,
-  options: kernels.ConvOptions & { activation?: FusedActivation } = {},
+  options: kernels.ConvOptions & ActivationOptions = {},
 ): Tensor {
   checkOptions('conv2d', options);
-  const relu = wantsRelu('conv2d', options.activation);
+  const activation = fusedOf('conv2d', options);
   const input = arrayOf('conv2d', 'the input', x);
   const weights = arrayOf('conv2d', 'the filter', filter);
   const { strides, padding, dilation } = options;
@@ -32,10 +32,10 @@ export function conv2d(
     padding,
     dilation,
     bias: bias === null ? null : arrayOf('conv2d', 'the bias', bias),
-    relu,
+    activation,
   });
   const result = taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
-    const dz = relu ? reluGrad(y, dy) : dy;
+    const dz = activationGrad(activation, y, dy);
     const db = bias && wants(2) ? output(weights.device, [bias.size], weights.models, into(2)) : null;
     const dfilter = wants(1) ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1), columnSums: db }) : null;
     if (db && !wants(1)) sumRows(dz, db.size, { into: db });
@@ -45,6 +45,6 @@ export function conv2d(
     if (dz !== dy) dz.dispose();
     return [dx, dfilter, db];
   });
-  result.rectified = relu;
+  result.rectified = activation?.name === 'relu';
   return result;
 }

@@ -1,10 +1,11 @@
 import { checkOptions } from '../check.ts';
 import { type DeviceArray, sameShape, sizeOf } from '../kernels/array.ts';
+import { activationGrad } from '../kernels/epilogue.ts';
 import * as kernels from '../kernels/matmul.ts';
-import { biasAdd as biasAddKernel, reluGrad } from '../kernels/pointwise.ts';
+import { biasAdd as biasAddKernel } from '../kernels/pointwise.ts';
 import { sumAxes, sumRows } from '../kernels/reduce.ts';
 import { checkRank, output } from '../kernels/run.ts';
-import { arrayOf, type FusedActivation, wantsRelu } from './arguments.ts';
+import { type ActivationOptions, arrayOf, fusedOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -66,24 +67,19 @@ const rowsOf = (x: DeviceArray) => sizeOf(x.shape.slice(0, -1));
  * A dense layer: act(x w + b), bias and activation fused into the product's store.
  * x [...,K], weight [K,U], bias [U] or null -> [...,U]; x has at least rank 2.
  *
- *     dz = dy where y > 0 (relu)      dx = dz w^T      dw = x^T dz      db = sum of dz over all axes but the last
+ *     dz = dy act'(z), which y tells      dx = dz w^T      dw = x^T dz      db = sum of dz over all axes but the last
  * @throws ShapeError, ArgumentError
  */
-export function linear(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor | null = null,
-  options: { activation?: FusedActivation } = {},
-): Tensor {
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ActivationOptions = {}): Tensor {
   checkOptions('linear', options);
-  const relu = wantsRelu('linear', options.activation);
+  const activation = fusedOf('linear', options);
   const input = arrayOf('linear', 'the input', x);
   const w = arrayOf('linear', 'the weight', weight);
   checkRank('linear', 'the weight', w, 2, 'inputs, units');
   const offset = bias === null ? null : arrayOf('linear', 'the bias', bias);
-  const y = kernels.matmul(input, w, { bias: offset, relu, operator: 'linear' });
+  const y = kernels.matmul(input, w, { bias: offset, activation, operator: 'linear' });
   const result = taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {
-    const dz = relu ? reluGrad(y, dy) : dy;
+    const dz = activationGrad(activation, y, dy);
     const db = bias && wants(2) ? output(w.device, [bias.size], w.models, into(2)) : null;
     let dw: DeviceArray | null = null;
     if (wants(1)) {
@@ -100,7 +96,7 @@ export function linear(
     if (dz !== dy) dz.dispose();
     return [dx, dw, db];
   });
-  result.rectified = relu;
+  result.rectified = activation?.name === 'relu';
   return result;
 }
 

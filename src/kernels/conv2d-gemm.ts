@@ -4,6 +4,7 @@ import type { Device } from '../gpu/device.ts';
 import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, geometryParams, turned } from './conv-geometry.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
 import { runKernel } from './run.ts';
 
@@ -31,11 +32,6 @@ export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
 const split = (g: ConvGeometry) => g.outChannels <= EIGHT / 2;
 const tiles = (g: ConvGeometry) => Math.ceil((g.batch * g.output[0] * g.output[1]) / (split(g) ? 2 * ROWS : ROWS));
 
-interface Epilogue {
-  bias?: DeviceArray | null;
-  relu?: boolean;
-}
-
 export function forward(
   x: DeviceArray,
   filter: DeviceArray,
@@ -52,7 +48,7 @@ function correlate(
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
-  { bias, relu = false }: Epilogue,
+  epilogue: Epilogue,
   spread: readonly number[] | null,
 ): void {
   const lanes = x.device.subgroupLanes!;
@@ -61,9 +57,9 @@ function correlate(
   const constants = { LANES: lanes, WIDTH: width, SPLIT: split(g) ? 1 : 0, SPREAD: spread ? 1 : 0 };
   runKernel(
     x.device,
-    { name: 'conv2d_gemm', code: forwardCode, constants },
-    [...geometryParams(g), bias ? 1 : 0, relu ? 1 : 0, STORE_ROUNDS, ...(spread ?? Array(12).fill(0))],
-    [x, x, filter, bias ?? filter, y],
+    withEpilogue({ name: 'conv2d_gemm', code: forwardCode, constants }, epilogue.activation),
+    [...geometryParams(g), ...epilogueFlags(epilogue), STORE_ROUNDS, ...(spread ?? Array(12).fill(0))],
+    [x, x, filter, epilogueArray(epilogue, filter), y],
     [tiles(g), Math.ceil(g.outChannels / columns), y.models],
     { flops: convFlops(g, y.models) },
   );

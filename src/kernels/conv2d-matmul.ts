@@ -1,6 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import type { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops } from './conv-geometry.ts';
+import type { Epilogue } from './epilogue.ts';
 import { matmul } from './matmul.ts';
 
 // Convolutions by filters of one pixel, without strides, are matrix products of the pixels with the filter: nothing is gathered.
@@ -26,7 +27,7 @@ export function forward(
   filter: DeviceArray,
   _g: ConvGeometry,
   y: DeviceArray,
-  options: { bias?: DeviceArray | null; relu?: boolean },
+  options: Epilogue,
 ): void {
   onMatrices([x, filter, y], (rows, weights, into) => void matmul(rows!, weights!, { ...options, into }));
 }

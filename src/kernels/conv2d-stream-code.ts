@@ -94,7 +94,7 @@ export function forwardCode(sizes: StreamSizes): string {
   const store = `if (v >= ${kh - 1}u && co < p.out_c) {
         var y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
         for (var round = 0u; round < p.store_rounds; round++) {
-          ${each(stored, (i) => `{ let s = sum${i} + b; y[y_at + ${i}u * p.out_c] = select(s, 0.0, p.relu != 0u && s <= 0.0); }`)}
+          ${each(stored, (i) => `{ let s = sum${i} + b; y[y_at + ${i}u * p.out_c] = finished(s, s, p.act); }`)}
           ${each(tile - stored, (i) => `sum${i} = sum${i + stored};`, ' ')}
           y_at += ${stored}u * p.out_c;
         }
@@ -105,7 +105,7 @@ export function forwardCode(sizes: StreamSizes): string {
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
-  weight_rounds: u32, store_rounds: u32, has_bias: u32, relu: u32,
+  weight_rounds: u32, store_rounds: u32, has_bias: u32, act: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;

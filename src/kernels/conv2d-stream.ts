@@ -3,6 +3,7 @@ import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
 import { forwardCode, type StreamSizes, storesARound, weightGradCode, weightsARound } from './conv2d-stream-code.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
 import { runKernel } from './run.ts';
 
@@ -68,7 +69,7 @@ export function forward(
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
-  { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean },
+  epilogue: Epilogue,
 ): void {
   const lanes = x.device.subgroupLanes!;
   const sizes = sizesFor(g)!;
@@ -76,12 +77,15 @@ export function forward(
   const taps = g.kernel[0] * g.kernel[1] * g.inChannels;
   runKernel(
     x.device,
-    { name: 'conv2d_stream', code: textFor('forward', forwardCode, sizes), constants: { LANES: lanes } },
+    withEpilogue(
+      { name: 'conv2d_stream', code: textFor('forward', forwardCode, sizes), constants: { LANES: lanes } },
+      epilogue.activation,
+    ),
     [
       ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice],
-      ...[taps / weightsARound(sizes), sizes.tile / storesARound(sizes), bias ? 1 : 0, relu ? 1 : 0],
+      ...[taps / weightsARound(sizes), sizes.tile / storesARound(sizes), ...epilogueFlags(epilogue)],
     ],
-    [x, filter, bias ?? filter, y],
+    [x, filter, epilogueArray(epilogue, filter), y],
     [slices, blocks, y.models],
     { flops: convFlops(g, y.models) },
   );

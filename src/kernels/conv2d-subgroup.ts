@@ -5,6 +5,7 @@ import type { Device } from '../gpu/device.ts';
 import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
 import { elementwise, runKernel } from './run.ts';
 
@@ -54,13 +55,7 @@ function reachesOutside(input: number, output: number, kernel: number, stride: n
   return pad > 0 || (output - 1) * stride + kernel - pad > input;
 }
 
-export function forward(
-  x: DeviceArray,
-  filter: DeviceArray,
-  g: ConvGeometry,
-  y: DeviceArray,
-  options: { bias?: DeviceArray | null; relu?: boolean },
-): void {
+export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {
   const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels));
   correlate(x, weights, g, y, options);
   weights.dispose();
@@ -73,13 +68,7 @@ export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry,
   weights.dispose();
 }
 
-function correlate(
-  x: DeviceArray,
-  weights: DeviceArray,
-  g: ConvGeometry,
-  y: DeviceArray,
-  { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean },
-): void {
+function correlate(x: DeviceArray, weights: DeviceArray, g: ConvGeometry, y: DeviceArray, epilogue: Epilogue): void {
   const input = padChannels(x);
   const tile = tileFor(g.output[1]);
   const tiles = Math.ceil(g.output[1] / tile);
@@ -89,25 +78,18 @@ function correlate(
   const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
   const pairs = to.groups % 2 === 0;
   const lanes = Math.ceil((g.batch * g.output[0] * tiles) / 64) * 64;
+  const constants = {
+    ...{ PADDED: padded ? 1 : 0, TILE: tile, KERNEL_W: g.kernel[1], PAIR: pairs ? 1 : 0 },
+    ...{ IN_WIDTH: from.width, OUT_WIDTH: to.width },
+  };
   runKernel(
     x.device,
-    {
-      name: 'conv2d_subgroup',
-      code: forwardCode,
-      constants: {
-        PADDED: padded ? 1 : 0,
-        TILE: tile,
-        IN_WIDTH: from.width,
-        OUT_WIDTH: to.width,
-        KERNEL_W: g.kernel[1],
-        PAIR: pairs ? 1 : 0,
-      },
-    },
+    withEpilogue({ name: 'conv2d_subgroup', code: forwardCode, constants }, epilogue.activation),
     [
       ...[g.batch, ...g.input, from.groups, ...g.output, g.outChannels, to.groups],
-      ...[...g.kernel, g.strides[0], ...g.pad, tiles, bias ? 1 : 0, relu ? 1 : 0],
+      ...[...g.kernel, g.strides[0], ...g.pad, tiles, ...epilogueFlags(epilogue)],
     ],
-    [input, weights, bias ?? weights, y],
+    [input, weights, epilogueArray(epilogue, weights), y],
     elementwise((lanes * to.groups) / (pairs ? 2 : 1), y.models),
     { flops: convFlops(g, y.models) },
   );

@@ -3,6 +3,7 @@ import type { Device } from '../gpu/device.ts';
 import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { runKernel } from './run.ts';
 
 // The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
@@ -41,7 +42,7 @@ function run(
   left: DeviceArray,
   right: DeviceArray,
   c: DeviceArray,
-  { bias, relu = false }: { bias?: DeviceArray | null; relu?: boolean } = {},
+  epilogue: Epilogue = {},
 ): void {
   const [m, n, k] = sizes(operation, g);
   const tile = tileFor(n);
@@ -53,9 +54,9 @@ function run(
   const sums = slices === 1 ? c : DeviceArray.empty(c.device, [slices, ...c.shape], { models: c.models });
   runKernel(
     c.device,
-    { name: 'conv2d_workgroup', code, constants: { OPERATION: operation, ...tile } },
-    [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, bias ? 1 : 0, relu ? 1 : 0],
-    [left, right, bias ?? right, sums],
+    withEpilogue({ name: 'conv2d_workgroup', code, constants: { OPERATION: operation, ...tile } }, epilogue.activation),
+    [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue)],
+    [left, right, epilogueArray(epilogue, right), sums],
     [...tiles, c.models * slices],
     { flops: convFlops(g, c.models) },
   );
@@ -64,13 +65,7 @@ function run(
   sums.dispose();
 }
 
-export function forward(
-  x: DeviceArray,
-  filter: DeviceArray,
-  g: ConvGeometry,
-  y: DeviceArray,
-  options: { bias?: DeviceArray | null; relu?: boolean },
-): void {
+export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {
   run(FORWARD, g, x, filter, y, options);
 }
 

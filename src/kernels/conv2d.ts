@@ -22,6 +22,7 @@ import * as product from './conv2d-matmul.ts';
 import * as stream from './conv2d-stream.ts';
 import * as subgroup from './conv2d-subgroup.ts';
 import * as workgroup from './conv2d-workgroup.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
 
@@ -95,7 +96,7 @@ function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVa
 }
 
 /**
- * 2-D convolution (cross-correlation, as in every deep-learning library), bias and ReLU fused into the store. Compute-bound.
+ * 2-D convolution (cross-correlation, as in every deep-learning library), bias and activation fused into the store. Compute-bound.
  * @param x [N,H,W,Ci]
  * @param filter [KH,KW,Ci,Co]
  * @returns [N,OH,OW,Co]
@@ -104,7 +105,7 @@ function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVa
 export function conv2d(
   x: DeviceArray,
   filter: DeviceArray,
-  options: ConvOptions & RunOptions & { bias?: DeviceArray | null; relu?: boolean } = {},
+  options: ConvOptions & RunOptions & Epilogue = {},
 ): DeviceArray {
   const g = convGeometry(x, filter, options);
   const { bias } = options;
@@ -119,14 +120,14 @@ export function conv2d(
   const y = output(x.device, outputShape(g), models, options.into);
   const kernel = choose('forward', x.device, g, options.variant);
   if (kernel) {
-    kernel.forward(x, filter, g, y, { bias, relu: options.relu });
+    kernel.forward(x, filter, g, y, { bias, activation: options.activation });
     return y;
   }
   runKernel(
     x.device,
-    { name: 'conv2d', code: convCode },
-    [...geometryParams(g), bias ? 1 : 0, options.relu ? 1 : 0],
-    [x, filter, bias ?? filter, y],
+    withEpilogue({ name: 'conv2d', code: convCode }, options.activation),
+    [...geometryParams(g), ...epilogueFlags(options)],
+    [x, filter, epilogueArray(options, filter), y],
     elementwise(y.size, models),
     { flops: convFlops(g, models) },
   );

@@ -1,18 +1,61 @@
+import activationCode from '../../shaders/epilogue_activation.wgsl';
+import reluCode from '../../shaders/epilogue_relu.wgsl';
+import functionsCode from '../../shaders/pointwise_functions.wgsl';
+import type { KernelSource } from '../gpu/pipelines.ts';
 import type { DeviceArray } from './array.ts';
+import { reluGrad } from './pointwise.ts';
+import { unaryGrad } from './pointwise-rows.ts';
+import { unaryTable } from './pointwise-table.ts';
 
-/** What is done to the results of a matrix product as they are stored. */
+/** Activations that kernels compute as they store, and whose derivative their output tells. */
+export const fusedActivations = ['relu', 'relu6', 'leakyRelu', 'sigmoid', 'tanh'] as const;
+
+/** One of them, with its option as in the table of pointwise operators. */
+export interface Fused {
+  name: (typeof fusedActivations)[number];
+  p: number;
+}
+
+/** What is done to the results of a product or convolution as they are stored. */
 export interface Epilogue {
   /** Added to every row. */
   bias?: DeviceArray | null;
-  relu?: boolean;
+  activation?: Fused | null;
+}
+
+/** What only products have. */
+export interface ProductEpilogue extends Epilogue {
   /** A ReLU's output, of the result's shape: the result is 0 where that is, as the gradient before that ReLU. Instead of the others. */
   through?: DeviceArray | null;
 }
 
-/** As the kernels have it: whether there is a bias, and 1 for a ReLU or 2 for the gradient of one. */
-export const epilogueFlags = ({ bias, relu, through }: Epilogue): [number, number] =>
-  through ? [0, 2] : [bias ? 1 : 0, relu ? 1 : 0];
+/** As the kernels have it: whether there is a bias, and 1 for an activation or 2 for the gradient of a ReLU. */
+export const epilogueFlags = ({ bias, activation, through }: ProductEpilogue): [number, number] =>
+  through ? [0, 2] : [bias ? 1 : 0, activation ? 1 : 0];
 
 /** What is bound as the bias: it, or the ReLU's output in its place, or anything where neither is read. */
-export const epilogueArray = ({ bias, through }: Epilogue, unread: DeviceArray): DeviceArray =>
+export const epilogueArray = ({ bias, through }: ProductEpilogue, unread: DeviceArray): DeviceArray =>
   through ?? bias ?? unread;
+
+/**
+ * A kernel that ends in `finished` or `finished4`. One text serves a ReLU and none; any other activation makes a kernel of its own,
+ * which is compiled where it is used.
+ */
+export function withEpilogue(source: KernelSource, activation?: Fused | null): KernelSource {
+  if (!activation || activation.name === 'relu') return { ...source, code: `${source.code}\n${reluCode}` };
+  const { name, p } = activation;
+  const text = `fn activation(x: f32) -> f32 { const p = f32(${p}); return ${unaryTable[name].forward}; }\n`;
+  return {
+    ...source,
+    name: `${source.name}_${name}`,
+    code: `${source.code}\n${functionsCode}${text}${activationCode}`,
+  };
+}
+
+/** The gradient before an activation, from its output y; may be dy itself. Memory-bound. */
+export function activationGrad(activation: Fused | null, y: DeviceArray, dy: DeviceArray): DeviceArray {
+  if (!activation) return dy;
+  if (activation.name === 'relu') return reluGrad(y, dy);
+  // The output has the input's sign and stays on its side of every kink, so it stands in for it.
+  return unaryGrad(activation.name, y, y, dy, [activation.p, 0]);
+}

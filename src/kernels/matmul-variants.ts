@@ -6,7 +6,7 @@ import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
 import { chooseVariant } from './choice.ts';
-import { type Epilogue, epilogueArray, epilogueFlags } from './epilogue.ts';
+import { epilogueArray, epilogueFlags, type Fused, type ProductEpilogue, withEpilogue } from './epilogue.ts';
 import { elementwise, runKernel } from './run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
@@ -64,7 +64,7 @@ export interface MatmulRun extends MatmulSizes {
   batch: number;
   transposeA: boolean;
   transposeB: boolean;
-  epilogue: Epilogue;
+  epilogue: ProductEpilogue;
   /** How many products, one after another, have the left matrix in common; then the right. */
   aShare: number;
   bShare: number;
@@ -94,6 +94,7 @@ export function runMatmul(
   const source = sourceOf(variant, a.device, run, {
     columnSums: sums !== undefined,
     through: slices === 1 && !!epilogue.through,
+    activation: slices === 1 ? epilogue.activation : null, // else where the slices are added up
   });
   const wide = variant === 'subgroup';
   const unused = wide && !sums ? DeviceArray.empty(a.device, [1]) : undefined; // a binding must hold something
@@ -129,7 +130,7 @@ export function runMatmul(
   const size = products * m * n;
   runKernel(
     a.device,
-    { name: 'matmul_slices', code: slicesCode },
+    withEpilogue({ name: 'matmul_slices', code: slicesCode }, epilogue.activation),
     [size, slices, n, ...flags, batch * m * n],
     [to, epilogueArray(epilogue, to), c],
     elementwise(size),
@@ -151,10 +152,10 @@ function sourceOf(
   variant: MatmulVariant,
   device: Device,
   { m, n, k, transposeA, transposeB }: MatmulRun,
-  { columnSums, through }: { columnSums: boolean; through: boolean },
+  { columnSums, through, activation }: { columnSums: boolean; through: boolean; activation?: Fused | null | undefined },
 ): KernelSource {
-  if (variant === 'naive') return { name: 'matmul', code: matmulCode };
-  if (variant === 'workgroup') return { name: 'matmul_workgroup', code: workgroupCode };
+  if (variant === 'naive') return withEpilogue({ name: 'matmul', code: matmulCode }, activation);
+  if (variant === 'workgroup') return withEpilogue({ name: 'matmul_workgroup', code: workgroupCode }, activation);
   const aWide = (transposeA ? m : k) % 4 === 0;
   const bWide = (transposeB ? k : n) % 4 === 0;
   const constants = {
@@ -163,7 +164,7 @@ function sourceOf(
     ...{ B_WIDE: bWide ? 1 : 0, TRANSPOSE_B: bWide && transposeB ? 1 : 0 },
     ...{ COLUMN_SUMS: columnSums ? 1 : 0, THROUGH: through ? 1 : 0 },
   };
-  return { name: 'matmul_subgroup', code: subgroupCode, constants };
+  return withEpilogue({ name: 'matmul_subgroup', code: subgroupCode, constants }, activation);
 }
 
 /**

@@ -1,12 +1,12 @@
 import { ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
-import type { Epilogue } from './epilogue.ts';
+import type { ProductEpilogue } from './epilogue.ts';
 import { chooseMatmul, type MatmulVariant, runMatmul, worthTurning } from './matmul-variants.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, output } from './run.ts';
 import { broadcastTo, transpose } from './view.ts';
 
-export interface MatmulOptions extends Epilogue {
+export interface MatmulOptions extends ProductEpilogue {
   transposeA?: boolean;
   transposeB?: boolean;
   into?: DeviceArray;
@@ -21,7 +21,7 @@ export interface MatmulOptions extends Epilogue {
 export { type MatmulVariant, matmulServes, matmulVariants } from './matmul-variants.ts';
 
 /**
- * Matrix products a b (either side transposed on demand), bias and ReLU fused into the store. Axes before the last two
+ * Matrix products a b (either side transposed on demand), bias and activation fused into the store. Axes before the last two
  * are a batch of products; they broadcast as in NumPy and PyTorch. Compute-bound.
  * @param a [...,M,K], or [...,K,M] with `transposeA`
  * @param b [...,K,N], or [...,N,K] with `transposeB`
@@ -29,7 +29,7 @@ export { type MatmulVariant, matmulServes, matmulVariants } from './matmul-varia
  * @throws ShapeError, ArgumentError
  */
 export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = {}): DeviceArray {
-  const { transposeA = false, transposeB = false, bias, relu, through, operator = 'matmul' } = options;
+  const { transposeA = false, transposeB = false, bias, activation, through, operator = 'matmul' } = options;
   checkDType(operator, 'the left matrix', a, 'f32');
   checkDType(operator, 'the right matrix', b, 'f32');
   if (bias) checkDType(operator, 'the bias', bias, 'f32');
@@ -58,7 +58,7 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   const right = turnB ? turned(operator, b) : spreadBatch(operator, b, batch, batchShape);
   const summed = runMatmul(variant, left, right, c, {
     ...{ m, n, k, models, batch },
-    epilogue: { bias, relu, through },
+    epilogue: { bias, activation, through },
     transposeA: transposeA && !turnA,
     transposeB: transposeB || turnB,
     aShare: batchOf(left) === 1 ? batch : 1,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { fusedOf } from '../../src/autograd/arguments.ts';
 import type { DeviceArray } from '../../src/kernels/array.ts';
 import {
   conv2d,
@@ -53,7 +54,7 @@ function tunedConv2dCase(strides: readonly number[]): fc.Arbitrary<OperatorCase>
       stride: one(strides),
       padding: fc.constantFrom('valid', 'same'),
       bias: fc.boolean(),
-      activation: fc.constantFrom(undefined, 'relu'),
+      activation: fc.constantFrom(undefined, 'relu', 'leakyRelu'),
       seed: fc.nat(),
     })
     .filter(({ text: { width, kernel, channels }, batch, height, padding }) => {
@@ -130,7 +131,8 @@ describeOnDevice('kernel variants', (device) => {
         fc.asyncProperty(convCases, async (c) => {
           const inputs = drawInputs(c, 'integer') as [NdArray, NdArray, NdArray?];
           const { activation, ...attrs } = c.attrs as Conv2dAttrs;
-          const y = conv2dReference.forward(inputs, { ...attrs, activation });
+          const epilogue = { activation, negativeSlope: 0.5 }; // exact too
+          const y = conv2dReference.forward(inputs, { ...attrs, ...epilogue });
           const dy = drawLike(y.shape, c.seed, 'integer');
           // The gradient kernels know neither bias nor activation: they are given dz.
           const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
@@ -146,7 +148,8 @@ describeOnDevice('kernel variants', (device) => {
                 results.push(result);
                 expected.push(reference);
               };
-              if (serves.forward) check(conv2d(x, filter, { ...attrs, bias, relu: activation === 'relu', variant }), y);
+              if (serves.forward)
+                check(conv2d(x, filter, { ...attrs, bias, activation: fusedOf('conv2d', epilogue), variant }), y);
               if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
               if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
               fc.pre(results.length > 0); // another case, where the variant serves none of the three
@@ -161,7 +164,7 @@ describeOnDevice('kernel variants', (device) => {
   }
 
   // More channels than a tile holds, and the courseworks' own layers; three models, each of which must get its own.
-  const layers: { input: number[]; filter: number[]; attrs: Conv2dAttrs }[] = [
+  const layers: { input: number[]; filter: number[]; attrs: Omit<Conv2dAttrs, 'activation'> }[] = [
     { input: [2, 5, 7, 36], filter: [3, 3, 36, 40], attrs: { padding: 'same' } },
     { input: [1, 9, 8, 64], filter: [1, 1, 64, 68], attrs: {} },
     { input: [2, 7, 6, 10], filter: [1, 1, 10, 18], attrs: { padding: 'same' } },

@@ -48,44 +48,50 @@ describeOnDevice('kernel variants', (device) => {
     transposes: fc.constantFrom<[boolean, boolean]>([false, false], [true, false], [false, true], [true, true]),
     models: fc.constantFrom(1, 1, 3),
     bias: fc.boolean(),
-    epilogue: fc.constantFrom('none', 'relu', 'through'),
+    epilogue: fc.constantFrom('none', 'relu', 'leakyRelu', 'through'),
     nan: fc.boolean(),
     seed: fc.nat(),
   });
 
   for (const variant of matmulVariants) {
-    withVariant(variant)(`matmul, its transposes, models, bias, ReLU, its gradient and NaN: ${variant}`, async () => {
-      await fc.assert(
-        fc.asyncProperty(matmulCases, async ({ m, n, k, transposes, models, epilogue, nan, seed, ...more }) => {
-          const [transposeA, transposeB] = transposes;
-          expect(matmulServes(variant, device, { m, n, k })).toBe(true);
-          const draw = (shape: number[], s: number) => drawLike([models, ...shape], s, 'integer');
-          const a = draw(transposeA ? [k, m] : [m, k], seed);
-          const b = draw(transposeB ? [n, k] : [k, n], seed + 1);
-          const bias = more.bias && epilogue !== 'through';
-          const added = draw([n], seed + 2);
-          // The output of a ReLU: above 0, 0, or NaN, which the gradient passes.
-          const below = map(draw([m, n], seed + 3), (value, i) => (i % 11 === 5 ? Number.NaN : Math.max(value, 0)));
-          if (nan) a.data[seed % a.data.length] = Number.NaN; // one row of one model
-          const product = matmulReference.forward([a, b], { transposeA, transposeB });
-          const expected = product.data.map((value, i) => {
-            const sum = value + (bias ? added.data[Math.floor(i / (m * n)) * n + (i % n)]! : 0);
-            const gate = { none: 1, relu: sum, through: below.data[i]! }[epilogue as 'none'];
-            return gate <= 0 ? 0 : sum;
-          });
-          const upload = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
-          const options = { transposeA, transposeB, relu: epilogue === 'relu', variant };
-          const c = scope(device, () => {
-            const through = epilogue === 'through' ? upload(below) : null;
-            return new Tensor(matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, through }));
-          });
-          expect(c.shape).toEqual([m, n]);
-          expect(plain(await c.data())).toEqual(plain(expected));
-          c.dispose();
-        }),
-        { ...drawn, numRuns: drawnCases(60) },
-      );
-    });
+    withVariant(variant)(
+      `matmul, its transposes, models, bias, activations, ReLU's gradient and NaN: ${variant}`,
+      async () => {
+        await fc.assert(
+          fc.asyncProperty(matmulCases, async ({ m, n, k, transposes, models, epilogue, nan, seed, ...more }) => {
+            const [transposeA, transposeB] = transposes;
+            expect(matmulServes(variant, device, { m, n, k })).toBe(true);
+            const draw = (shape: number[], s: number) => drawLike([models, ...shape], s, 'integer');
+            const a = draw(transposeA ? [k, m] : [m, k], seed);
+            const b = draw(transposeB ? [n, k] : [k, n], seed + 1);
+            const bias = more.bias && epilogue !== 'through';
+            const added = draw([n], seed + 2);
+            // The output of a ReLU: above 0, 0, or NaN, which the gradient passes.
+            const below = map(draw([m, n], seed + 3), (value, i) => (i % 11 === 5 ? Number.NaN : Math.max(value, 0)));
+            if (nan) a.data[seed % a.data.length] = Number.NaN; // one row of one model
+            const product = matmulReference.forward([a, b], { transposeA, transposeB });
+            const expected = product.data.map((value, i) => {
+              const sum = value + (bias ? added.data[Math.floor(i / (m * n)) * n + (i % n)]! : 0);
+              const gate = { none: 1, relu: sum, leakyRelu: 1, through: below.data[i]! }[epilogue as 'none'];
+              return gate <= 0 ? 0 : epilogue === 'leakyRelu' && sum <= 0 ? sum / 2 : sum;
+            });
+            const upload = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
+            const activation = { relu: { name: 'relu', p: 0 }, leakyRelu: { name: 'leakyRelu', p: 0.5 } } as const;
+            const options = { transposeA, transposeB, activation: activation[epilogue as 'relu'] ?? null, variant };
+            const c = scope(device, () => {
+              const through = epilogue === 'through' ? upload(below) : null;
+              return new Tensor(
+                matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, through }),
+              );
+            });
+            expect(c.shape).toEqual([m, n]);
+            expect(plain(await c.data())).toEqual(plain(expected));
+            c.dispose();
+          }),
+          { ...drawn, numRuns: drawnCases(60) },
+        );
+      },
+    );
   }
 
   for (const variant of matmulVariants) {

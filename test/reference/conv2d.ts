@@ -9,6 +9,7 @@ export interface Conv2dAttrs {
   padding?: Padding;
   dilation?: Pair;
   activation?: Activation;
+  negativeSlope?: number;
 }
 
 type Inputs = [x: NdArray, filter: NdArray, bias?: NdArray];
@@ -73,7 +74,7 @@ export const conv2d: Reference<Inputs, Conv2dAttrs> = {
         for (let u = 0; u < g.units; u++) z.data[outAt + u]! += value * filter.data[filterAt + c * g.units + u]!;
       }
     });
-    return activate(bias ? biasAdd.forward([z, bias], {}) : z, attrs.activation);
+    return activate(bias ? biasAdd.forward([z, bias], {}) : z, attrs.activation, attrs.negativeSlope);
   },
 
   /**
@@ -82,7 +83,7 @@ export const conv2d: Reference<Inputs, Conv2dAttrs> = {
    */
   backward([x, filter, bias], output, dout, attrs) {
     const g = geometry(x, filter, attrs);
-    const dz = activationGrad(output, dout, attrs.activation);
+    const dz = activationGrad(output, dout, attrs.activation, attrs.negativeSlope);
     const dx = zerosLike(x);
     const dfilter = zerosLike(filter);
     eachTap(g, (xAt, filterAt, outAt) => {

@@ -23,6 +23,10 @@ const fixedCases: Partial<Record<OperatorName, Omit<OperatorCase, 'seed'>[]>> = 
     { inputs: [{ shape: [1, 1, 1, 1] }, { shape: [1, 1, 1, 1] }, { shape: [1] }], attrs: {} },
     { inputs: [{ shape: [1, 1, 1, 2] }, { shape: [3, 3, 2, 3] }], attrs: { padding: 'same' } },
     { inputs: [{ shape: [2, 7, 5, 2] }, { shape: [5, 5, 2, 3] }, { shape: [3] }], attrs: { activation: 'relu' } },
+    ...(['leakyRelu', 'sigmoid', 'tanh', 'relu6'] as const).map((activation) => ({
+      inputs: [{ shape: [1, 4, 3, 2] }, { shape: [2, 2, 2, 3] }, { shape: [3] }],
+      attrs: { activation },
+    })),
     { inputs: [{ shape: [1, 7, 7, 2] }, { shape: [2, 3, 2, 2] }], attrs: { strides: [2, 3], padding: 'same' } },
     { inputs: [{ shape: [1, 7, 11, 1] }, { shape: [3, 3, 1, 2] }], attrs: { strides: 3, dilation: 3 } },
     { inputs: [{ shape: [1, 5, 7, 2] }, { shape: [3, 2, 2, 2] }], attrs: { dilation: [2, 3], padding: 'same' } },
@@ -34,7 +38,10 @@ const fixedCases: Partial<Record<OperatorName, Omit<OperatorCase, 'seed'>[]>> = 
     { inputs: [{ shape: [2, 7, 5, 3] }], attrs: { poolSize: [3, 2], strides: [1, 2], padding: 'same' } },
     { inputs: [{ shape: [1, 7, 7, 1] }], attrs: { poolSize: 2, strides: 3 } },
   ],
-  linear: [{ inputs: [{ shape: [1, 1] }, { shape: [1, 1] }, { shape: [1] }], attrs: { activation: 'relu' } }],
+  linear: (['relu', 'leakyRelu', 'sigmoid', 'tanh', 'relu6'] as const).flatMap((activation) => [
+    { inputs: [{ shape: [1, 1] }, { shape: [1, 1] }, { shape: [1] }], attrs: { activation } },
+    { inputs: [{ shape: [3, 4] }, { shape: [4, 5] }, { shape: [5] }], attrs: { activation } },
+  ]),
   softmax: [{ inputs: [{ shape: [3, 1] }], attrs: {} }],
 };
 

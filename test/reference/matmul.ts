@@ -10,6 +10,7 @@ export interface MatmulAttrs {
 
 export interface LinearAttrs {
   activation?: Activation;
+  negativeSlope?: number;
 }
 
 function transpose(a: NdArray): NdArray {
@@ -107,15 +108,15 @@ function flat(x: NdArray): NdArray {
 
 /** y = activation(x W + b), over the last axis of x */
 export const linear: Reference<[x: NdArray, weight: NdArray, bias?: NdArray], LinearAttrs> = {
-  forward([x, weight, bias], { activation }) {
+  forward([x, weight, bias], { activation, negativeSlope }) {
     const z = product(flat(x), weight);
-    const y = activate(bias ? biasAdd.forward([z, bias], {}) : z, activation);
+    const y = activate(bias ? biasAdd.forward([z, bias], {}) : z, activation, negativeSlope);
     return { shape: [...x.shape.slice(0, -1), weight.shape[1]!], data: y.data };
   },
 
   /** dz = activation'(y) dy; dx = dz W^T, dW = x^T dz, db = sum of dz over the rows. */
-  backward([x, weight, bias], output, dout, { activation }) {
-    const dz = flat(activationGrad(output, dout, activation));
+  backward([x, weight, bias], output, dout, { activation, negativeSlope }) {
+    const dz = flat(activationGrad(output, dout, activation, negativeSlope));
     const dx = product(dz, transpose(weight));
     const grads = [{ shape: x.shape, data: dx.data }, product(transpose(flat(x)), dz)];
     return bias ? [...grads, biasGrad(dz, bias)] : grads;

@@ -171,8 +171,10 @@ export function magnitudes(
   const positive = map(dout, Math.abs);
   if (SUMS.has(name)) {
     const absolute = inputs.map((input) => map(input, Math.abs));
-    const terms = reference.forward(absolute, attrs);
-    return { output: terms, grads: reference.backward(absolute, terms, positive, attrs) };
+    // Of all that can be fused, no slope is above 1: without them the terms are no smaller.
+    const plain = { ...attrs, activation: undefined };
+    const terms = reference.forward(absolute, plain);
+    return { output: terms, grads: reference.backward(absolute, terms, positive, plain) };
   }
   const pointwise = pointwiseMagnitudes(name, inputs, attrs, output, positive);
   if (pointwise) return pointwise;

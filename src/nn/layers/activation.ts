@@ -1,9 +1,11 @@
+import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { clip, elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
 import { softmax } from '../../autograd/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
+import { fusedActivations } from '../../kernels/epilogue.ts';
 import { type FinalActivation, Layer, type LayerOptions } from './layer.ts';
 
 /** Activations by Keras's names, with Keras's parameters (leakyRelu: slope 0.3, where the operator has PyTorch's 0.01). */
@@ -40,11 +42,14 @@ export const activate = (name: ActivationName, x: Tensor): Tensor => functions[n
 export const finalActivation = (name: ActivationName): FinalActivation | null =>
   name === 'softmax' || name === 'sigmoid' ? name : null;
 
-/** What of an activation a kernel does in its store. */
-export const fused = (name: ActivationName) => (name === 'relu' ? name : undefined);
+/** What of an activation a kernel does in its store: options of `linear` and `conv2d`. */
+export function fused(name: ActivationName): ActivationOptions {
+  if (name === 'leakyRelu') return { activation: name, negativeSlope: 0.3 };
+  return fusedActivations.includes(name as 'relu') ? { activation: name as 'relu' } : {};
+}
 
 /** What is left to do after a kernel that fuses what it can. */
-export const afterFused = (name: ActivationName, y: Tensor): Tensor => (fused(name) ? y : activate(name, y));
+export const afterFused = (name: ActivationName, y: Tensor): Tensor => (fused(name).activation ? y : activate(name, y));
 
 /** An activation as a layer of its own: `new Activation('tanh')`. */
 export class Activation extends Layer {

@@ -54,9 +54,8 @@ export class Conv2D extends Layer {
   }
 
   call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    const activation = fused(this.activation);
     const { strides, padding, dilation } = this;
-    const y = conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, activation });
+    const y = conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, ...fused(this.activation) });
     return afterFused(this.activation, y);
   }
 }

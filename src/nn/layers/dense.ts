@@ -53,12 +53,14 @@ export class Dense extends Layer {
     return finalActivation(this.activation);
   }
 
-  call(x: Tensor, context: CallContext): Tensor {
-    return afterFused(this.activation, this.callLogits(x, context));
+  call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
+    return afterFused(this.activation, linear(x, kernel!, bias ?? null, fused(this.activation)));
   }
 
-  /** The output before an activation that no kernel fuses; before a softmax or sigmoid that is what a cross-entropy wants, being exact where probabilities under- or overflow. */
-  override callLogits(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    return linear(x, kernel!, bias ?? null, { activation: fused(this.activation) });
+  /** The output before a softmax or sigmoid: what a cross-entropy wants, being exact where probabilities under- or overflow. */
+  override callLogits(x: Tensor, context: CallContext): Tensor {
+    if (!this.endsIn) return this.call(x, context);
+    const [kernel, bias] = context.weights;
+    return linear(x, kernel!, bias ?? null);
   }
 }
