@@ -64,3 +64,12 @@ export function comparisonText(given: ComparisonInput): ComparisonText {
 /** What the mark at a difference means. */
 export const OFF_MARK = '!';
 export const OFF_NOTE = `${OFF_MARK} not within ${MOST_POINTS} points of the published figure`;
+
+/** The reasons of a comparison, each once, with the figures it is of: they are sentences, too long for a column. */
+export function reasonsOf(texts: readonly ComparisonText[]): { labels: string; why: string }[] {
+  const reasons = [...new Set(texts.map(({ why }) => why))].filter((why) => why !== '');
+  return reasons.map((why) => {
+    const labels = texts.filter((text) => text.why === why).map(({ label }) => label);
+    return { labels: labels.join('; '), why };
+  });
+}

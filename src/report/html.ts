@@ -1,4 +1,4 @@
-import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
+import { comparisonText, OFF_MARK, OFF_NOTE, reasonsOf } from './comparison.ts';
 import type { Block, Provenance, Report } from './content.ts';
 import type { Drawing } from './draw.ts';
 import { escapeText } from './escape.ts';
@@ -115,23 +115,25 @@ function svgInPage(svg: string, prefix: string): string {
 
 function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }>): string {
   const texts = rows.map(comparisonText);
-  const hasReasons = texts.some(({ why }) => why !== '');
-  const body = texts.map(({ label, published, ours, difference, isOff, why }) => {
+  const body = texts.map(({ label, published, ours, difference, isOff }) => {
     const mark = isOff ? ` <abbr title="${escapeText(OFF_NOTE)}">${OFF_MARK}</abbr>` : '';
     return (
       `<tr><th scope="row">${escapeText(label)}</th><td class="number">${escapeText(published)}</td>` +
       `<td class="number">${escapeText(ours)}</td>` +
-      `<td class="number${isOff ? ' off' : ''}">${escapeText(difference)}${mark}</td>` +
-      `${hasReasons ? `<td>${escapeText(why)}</td>` : ''}</tr>`
+      `<td class="number${isOff ? ' off' : ''}">${escapeText(difference)}${mark}</td></tr>`
     );
   });
-  const head = ['', 'published', 'ours', 'difference', ...(hasReasons ? ['why'] : [])];
-  const heads = head.map((name, i) => `<th scope="col"${i > 0 && i < 4 ? ' class="number"' : ''}>${name}</th>`);
+  const head = ['', 'published', 'ours', 'difference'];
+  const heads = head.map((name, i) => `<th scope="col"${i > 0 ? ' class="number"' : ''}>${name}</th>`);
   const drawn = box(
     caption || 'Published figures and ours',
     `<table>${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
   );
-  return texts.some(({ isOff }) => isOff) ? `${drawn}\n<p class="note">${escapeText(OFF_NOTE)}</p>` : drawn;
+  const notes = [
+    ...(texts.some(({ isOff }) => isOff) ? [escapeText(OFF_NOTE)] : []),
+    ...reasonsOf(texts).map(({ labels, why }) => `<b>${escapeText(labels)}:</b> ${escapeText(why)}`),
+  ];
+  return [drawn, ...notes.map((note) => `<p class="note">${note}</p>`)].join('\n');
 }
 
 function tableHtml({ caption, head, rows }: Extract<Block, { type: 'table' }>): string {

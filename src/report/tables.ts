@@ -1,13 +1,14 @@
 import Table from 'cli-table3';
-import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
+import { comparisonText, OFF_MARK, OFF_NOTE, reasonsOf } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
 import { wrap } from './escape.ts';
 
 /** A longer table has no lines between its rows. */
 export const MOST_LINED_ROWS = 10;
 
-/** Characters: a terminal breaks lines without regard for columns. */
+/** Characters: a terminal breaks lines without regard for columns, and words. */
 export const WIDEST_CELL = 40;
+const WIDEST_NOTE = 100;
 
 /**
  * A terminal table without colours, so that it reads the same in a file. Columns of figures, counted from 0, align
@@ -28,20 +29,22 @@ export function table(head: string[], rows: string[][], figures: number[] = [], 
 /** The published figures beside ours. */
 export function comparisonTable(title: string, rows: readonly ComparisonRow[]): string {
   const texts = rows.map(comparisonText);
-  const hasReasons = texts.some(({ why }) => why !== '');
   const drawn = table(
-    [title, 'published', 'ours', 'difference', ...(hasReasons ? ['why'] : [])],
-    texts.map(({ label, published, ours, difference, isOff, why }) => [
+    [title, 'published', 'ours', 'difference'],
+    texts.map(({ label, published, ours, difference, isOff }) => [
       label,
       published,
       ours,
       difference + (isOff ? ` ${OFF_MARK}` : ''),
-      ...(hasReasons ? [wrap(why, WIDEST_CELL).join('\n')] : []),
     ]),
     [1, 2, 3],
     rows.length > MOST_LINED_ROWS,
   );
-  return texts.some(({ isOff }) => isOff) ? `${drawn}\n${OFF_NOTE}` : drawn;
+  const notes = [
+    ...(texts.some(({ isOff }) => isOff) ? [OFF_NOTE] : []),
+    ...reasonsOf(texts).flatMap(({ labels, why }) => wrap(`${labels}: ${why}`, WIDEST_NOTE)),
+  ];
+  return [drawn, ...notes].join('\n');
 }
 
 /** A cell as a report shows it: numbers short enough to compare. */

@@ -11,7 +11,9 @@ import {
 } from '../../src/report/blocks.ts';
 import type { BlockInput } from '../../src/report/content.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
+import { reportPage } from '../../src/report/html.ts';
 import { checkReport } from '../../src/report/report-files.ts';
+import { comparisonTable } from '../../src/report/tables.ts';
 import { content, trainingOf } from './samples.ts';
 
 /** The figure of a block, which a report must take. */
@@ -103,4 +105,21 @@ test('models are drawn with their summary, under names that files can have', () 
   expect(figureOf(drawing, 'model')).toMatchObject({ name: 'l2-lambda-0-01-model', title: 'LeNet-5 with L2' });
   expect(summary).toEqual({ type: 'preformatted', text: 'Model' });
   expect(figureName(undefined, `--Über ${'x'.repeat(100)}`)).toMatch(/^[a-z0-9][a-z0-9-]{0,79}$/);
+});
+
+test('a reason is told once below the table, with the figures it is of', () => {
+  const why = 'one training of theirs, and trainings differ widely';
+  const rows = ['training accuracy', 'test accuracy'].map((label) => ({
+    ...{ label, published: 0.9, ours: 0.5, unit: 'accuracy' as const, why },
+  }));
+  const lines = comparisonTable('A4', [...rows, { label: 'parameters', published: 3, ours: 3, unit: 'count' }]).split(
+    '\n',
+  );
+  expect(lines.filter((line) => line.includes('one training'))).toEqual([`training accuracy; test accuracy: ${why}`]);
+  const html = reportPage(
+    checkReport({ ...content(), sections: [section('Results', { type: 'comparison', rows })] }),
+    new Map(),
+  );
+  expect(html.split(why)).toHaveLength(2);
+  expect(html).toContain(`<b>training accuracy; test accuracy:</b> ${why}`);
 });
