@@ -5,16 +5,18 @@ const BURST_MS = 200;
 /** Steps a burst may have at most, however short they are. */
 const BURST_STEPS = 256;
 /**
- * Steps shorter than this are waited for awake: their kernels are so small that a software adapter's threads wait for each
- * other most of the time, and wake up faster on a machine that is not asleep.
+ * Where a step's kernels take less than this on average, it is waited for awake: they are so small that a software adapter's threads
+ * wait for each other most of the time, and wake up faster on a machine that is not asleep. Larger ones want the core for themselves.
  */
-const AWAKE_BELOW_MS = 10;
+const AWAKE_BELOW_MS = 0.15;
 /** Steps shorter than this share a submit, which is long enough for the GPU not to wait and the host to keep ahead. */
 const SUBMIT_MS = 2;
 
 /** What the throttle waits by; a test puts its own in place. */
 export interface Waiting {
   now(): number;
+  /** Kernel runs so far. */
+  dispatches(): number;
   /** Submits what was encoded. */
   submit(): void;
   /** Resolves when the GPU has done all that was submitted. */
@@ -23,6 +25,7 @@ export interface Waiting {
 
 const waitingFor = (device: Device): Waiting => ({
   now: () => performance.now(),
+  dispatches: () => device.counters.dispatches,
   submit: () => device.flush(),
   done: (awake) => device.idle(awake),
 });
@@ -34,6 +37,7 @@ const waitingFor = (device: Device): Waiting => ({
 export class Throttle {
   private steps = 0;
   private begun = 0;
+  private dispatches = 0;
   private burst = 1;
   /** Times a step took, of the last bursts; that of the first, in which kernels are compiled, is not among them. */
   private readonly stepMs: number[] = [];
@@ -47,13 +51,16 @@ export class Throttle {
   /** To be awaited after each step that was encoded. @returns whether the GPU has nothing left to do */
   async afterStep(): Promise<boolean> {
     const { now, submit, done } = this.waiting;
+    const dispatches = this.waiting.dispatches();
+    const kernels = Math.max(1, dispatches - this.dispatches);
+    this.dispatches = dispatches;
     if (this.steps === 0) this.begun = now();
     this.steps++;
     const known = this.stepMs.length > 0 ? Math.min(...this.stepMs) : null;
     const together = known === null ? 1 : Math.max(1, Math.floor(SUBMIT_MS / known));
     if (this.steps >= this.burst || this.steps % together === 0) submit();
     if (this.steps < this.burst) return false;
-    await done(known !== null && known < AWAKE_BELOW_MS);
+    await done(known !== null && known / kernels < AWAKE_BELOW_MS);
     this.note((now() - this.begun) / this.steps);
     this.steps = 0;
     return true;

@@ -3,11 +3,12 @@ import { Throttle, type Waiting } from '../../src/nn/throttle.ts';
 import type { Device } from '../../src/node.ts';
 
 /** A GPU that takes a while for each step, and a clock that only waiting moves. */
-function machine(stepMs: (step: number) => number) {
+function machine(stepMs: (step: number) => number, kernels = 20) {
   const log = { awake: 0, asleep: 0, drained: 0, mostQueued: 0, steps: 0, submits: 0 };
   let [clock, busyUntil, queued, encoded] = [0, 0, 0, 0];
   const waiting: Waiting = {
     now: () => clock,
+    dispatches: () => log.steps * kernels,
     submit: () => {
       busyUntil = Math.max(busyUntil, clock) + encoded;
       if (encoded > 0) log.submits++;
@@ -38,12 +39,18 @@ function machine(stepMs: (step: number) => number) {
   };
 }
 
-test('short steps are waited for awake', async () => {
-  const { log, run } = machine(() => 3);
+test('steps of small kernels are waited for awake', async () => {
+  const { log, run } = machine(() => 3, 25);
   await run(500);
   expect(log.asleep).toBeLessThan(10); // until they are known
   expect(log.awake).toBeGreaterThan(1000);
   expect(log.mostQueued).toBeGreaterThan(10);
+});
+
+test('as short ones of few large kernels are not', async () => {
+  const { log, run } = machine(() => 3, 10);
+  await run(500);
+  expect(log.awake).toBe(0);
 });
 
 test.each([
