@@ -64,6 +64,7 @@ export class Evaluator {
       submit();
       await this.throttle.afterStep();
     }
+    await this.throttle.afterPass();
   }
 
   dispose(): void {

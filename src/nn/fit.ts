@@ -123,6 +123,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
         await stepReports?.afterStep(at);
         if (course.watched) await course.safePoint('step');
       }
+      await throttle.afterPass();
       await progress.settled();
       const { samples, replicas: figures } = await objective.read();
       if (cut) throw interruption();

@@ -38,6 +38,8 @@ export class Throttle {
   private steps = 0;
   private begun = 0;
   private dispatches = 0;
+  /** Kernel runs of the last step. */
+  private kernels = 1;
   private burst = 1;
   /** Times a step took, of the last bursts; that of the first, in which kernels are compiled, is not among them. */
   private readonly stepMs: number[] = [];
@@ -52,18 +54,35 @@ export class Throttle {
   async afterStep(): Promise<boolean> {
     const { now, submit, done } = this.waiting;
     const dispatches = this.waiting.dispatches();
-    const kernels = Math.max(1, dispatches - this.dispatches);
+    this.kernels = Math.max(1, dispatches - this.dispatches);
     this.dispatches = dispatches;
     if (this.steps === 0) this.begun = now();
     this.steps++;
-    const known = this.stepMs.length > 0 ? Math.min(...this.stepMs) : null;
+    const { known } = this;
     const together = known === null ? 1 : Math.max(1, Math.floor(SUBMIT_MS / known));
     if (this.steps >= this.burst || this.steps % together === 0) submit();
     if (this.steps < this.burst) return false;
-    await done(known !== null && known / kernels < AWAKE_BELOW_MS);
+    await done(this.awake);
     this.note((now() - this.begun) / this.steps);
     this.steps = 0;
     return true;
+  }
+
+  /** To be awaited after the last step of a pass: what is left of a burst is waited for as bursts are. */
+  async afterPass(): Promise<void> {
+    if (this.steps === 0) return;
+    this.steps = 0;
+    this.waiting.submit();
+    await this.waiting.done(this.awake);
+  }
+
+  /** Milliseconds a step took at least, of the last bursts. */
+  private get known(): number | null {
+    return this.stepMs.length > 0 ? Math.min(...this.stepMs) : null;
+  }
+
+  private get awake(): boolean {
+    return this.known !== null && this.known / this.kernels < AWAKE_BELOW_MS;
   }
 
   private note(stepMs: number): void {

@@ -25,6 +25,7 @@ function machine(stepMs: (step: number) => number, kernels = 20) {
   const throttle = new Throttle({} as Device, waiting);
   return {
     log,
+    end: () => throttle.afterPass(),
     async run(steps: number) {
       for (let i = 0; i < steps; i++) {
         clock += 0.05; // to encode it
@@ -51,6 +52,18 @@ test('as short ones of few large kernels are not', async () => {
   const { log, run } = machine(() => 3, 10);
   await run(500);
   expect(log.awake).toBe(0);
+});
+
+test('what is left of a burst at the end of a pass is waited for in the same way', async () => {
+  const { log, run, end } = machine(() => 3, 25);
+  await run(503);
+  const { awake, asleep, drained } = log;
+  await end();
+  expect(log.drained).toBe(drained + 1);
+  expect(log.asleep).toBe(asleep);
+  expect(log.awake).toBeGreaterThan(awake);
+  await end();
+  expect(log.drained).toBe(drained + 1);
 });
 
 test.each([
