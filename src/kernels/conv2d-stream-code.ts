@@ -13,7 +13,7 @@ export interface StreamSizes {
 }
 
 /** `n` pieces of text, one after another. */
-const each = (n: number, piece: (i: number) => string, between = '\n') =>
+export const each = (n: number, piece: (i: number) => string, between = '\n') =>
   Array.from({ length: n }, (_, i) => piece(i)).join(between);
 
 /** The largest divisor of `n` up to `most`. */
@@ -22,9 +22,8 @@ export function divisor(n: number, most: number): number {
   return 1;
 }
 
-/** Weights a round of the loop that fetches them brings, and stores a round of the one that stores: few, since a driver takes long over each. */
+/** Weights a round of the loop that fetches them brings: few, since a driver takes long over each. */
 export const weightsARound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => divisor(kh * kw * inChannels, 10);
-export const storesARound = ({ tile }: StreamSizes) => divisor(tile, 2);
 
 /**
  * Eight lanes load the row of x under the tile, which starts at pixel `at` but for the padding, and hand it round: `row0`,
@@ -59,53 +58,78 @@ function loadRow({ inChannels: c, kernel, tile, padLeft, padRight }: StreamSizes
   ].join('\n');
 }
 
-/** Where an invocation works: the first lines of both kernels. */
+/** Where an invocation works: the first lines of all kernels. */
 const place = (tile: number): string => `  // x: slice of the images, then tile; y: block of output channels; z: model
-  let tiles = p.out_w / ${tile}u;
-  let ox = group.x % tiles * ${tile}u;
+  let tiles = (p.out_w + ${tile - 1}u) / ${tile}u;
+  let ox = min(group.x % tiles * ${tile}u, p.out_w - ${tile}u); // the last tile may begin before its neighbour ends
   let first = group.x / tiles * p.slice;
   let last = min(first + p.slice, p.batch);
   let co = group.y * LANES + local;
   let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
 `;
 
+/** What a kernel that streams makes of a row of x. */
+export interface RowSums {
+  kernelHeight: number;
+  /** Columns of the output an invocation takes. */
+  tile: number;
+  /** Whether tiles overlap at the end of a row: what is another's is not stored. */
+  overlap: boolean;
+  /** Sums kept for each row of y that a row of x belongs to. */
+  cells: number;
+  /** Weights at hand: w0, w1, ... */
+  weights: number;
+  weightsARound: number;
+  /** Defined once. */
+  setUp: string;
+  /** Adds the row of x that starts at pixel `at` to the sums: `sum${r * cells + i}` for row r of those of y. */
+  addRow: string;
+  /** Makes `out0`, `out1`, ..., the columns, of the sums of a row of y: `sum0`, `sum1`, ... */
+  outputs: string;
+  /** Whether it may be asked to add to what y holds: input channels beyond those of the text take dispatches of their own. */
+  adds?: boolean;
+}
+
 /**
- * conv2d of few channels, stride 1:
- *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
- * An invocation computes one output channel of `tile` columns over a slice of the images. Compute-bound. Faster than the
- * reference because
- *   - it streams: all weights of the channel stay at hand, a row of x is read once and meets all taps, the sums of the
- *     KERNEL_H rows of y it belongs to at once;
- *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
- *     broadcasts hand it round: two loads of x for a thousand multiply-adds.
- * models R, x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
- * four, and so is tile * Ci, but where no window reaches outside its row it may be one of two.
+ * The text of a convolution that streams, stride 1. An invocation computes one output channel of `tile` columns over a slice of
+ * the images: all weights of the channel stay at hand, a row of x is read once and meets all taps, the sums of the KERNEL_H rows
+ * of y it belongs to at once. Of the input channels it takes those that the text has weights for, from the quad `first_quad` on, and
+ * adds to what y holds if asked: more channels than fit take several dispatches.
  */
-export function forwardCode(sizes: StreamSizes): string {
-  const { inChannels, kernel, tile } = sizes;
-  const [kh, kw] = kernel;
-  const reach = kw * inChannels; // values of a row under one output
-  const weights = kh * reach;
-  const [brought, stored] = [weightsARound(sizes), storesARound(sizes)];
-  // Long sums in parts, so that there are enough independent ones to keep the arithmetic busy.
-  const part = divisor(reach, 16);
-  const product = (ky: number, t: number, first: number) =>
-    each(part, (k) => `row${t * inChannels + first + k} * w${ky * reach + first + k}`, ' + ');
+export function streamingText(sums: RowSums): string {
+  const {
+    kernelHeight: kh,
+    tile,
+    overlap,
+    cells,
+    weights,
+    weightsARound: brought,
+    setUp,
+    addRow,
+    outputs,
+    adds,
+  } = sums;
+  const own = (i: number) => (overlap ? `if (ox + ${i}u >= group.x % tiles * ${tile}u)` : '');
   const store = `if (v >= ${kh - 1}u && co < p.out_c) {
-        var y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
-        for (var round = 0u; round < p.store_rounds; round++) {
-          ${each(stored, (i) => `{ let s = sum${i} + b; y[y_at + ${i}u * p.out_c] = finished(s, s, p.act); }`)}
-          ${each(tile - stored, (i) => `sum${i} = sum${i + stored};`, ' ')}
-          y_at += ${stored}u * p.out_c;
-        }
+        ${outputs}
+        let y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
+        ${each(
+          tile,
+          (i) => `${own(i)} {
+          ${adds ? `if (p.adds != 0u) { out${i} += y[y_at + ${i}u * p.out_c]; }` : ''}
+          let s = out${i} + b;
+          y[y_at + ${i}u * p.out_c] = finished(s, s, p.act);
+        }`,
+        )}
       }
-      ${each((kh - 1) * tile, (i) => `sum${i} = sum${i + tile};`, ' ')}
-      ${each(tile, (i) => `sum${(kh - 1) * tile + i} = 0.0;`, ' ')}`;
+      ${each((kh - 1) * cells, (i) => `sum${i} = sum${i + cells};`, ' ')}
+      ${each(cells, (i) => `sum${(kh - 1) * cells + i} = 0.0;`, ' ')}`;
   return `enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
-  weight_rounds: u32, store_rounds: u32, has_bias: u32, act: u32,
+  weight_rounds: u32, has_bias: u32, act: u32, adds: u32, quads: u32, first_quad: u32, first_weight: u32,
+  model_weights: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -124,21 +148,21 @@ ${place(tile)}  var b = 0.0;
   if (p.has_bias != 0u) { b = bias[group.z * p.out_c + column]; }
 
   ${each(weights, (i) => `var w${i} = 0.0;`, ' ')}
-  var w_at = group.z * ${weights}u * p.out_c + column;
+  var w_at = p.first_weight + group.z * p.model_weights + column;
   for (var round = 0u; round < p.weight_rounds; round++) {
     ${each(weights - brought, (i) => `w${i} = w${i + brought};`, ' ')}
     ${each(brought, (i) => `w${weights - brought + i} = w[w_at + ${i}u * p.out_c];`)}
     w_at += ${brought}u * p.out_c;
   }
+  ${setUp}
 
   for (var n = first; n < last; n++) {
     let image = group.z * p.batch + n;
     // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
-    ${each(kh * tile, (i) => `var sum${i} = 0.0;`, ' ')}
+    ${each(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
     for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
       let at = (image * p.in_h + v - p.pad_h) * p.in_w + ox; // in pixels
-      ${loadRow(sizes)}
-      ${each(reach / part, (i) => each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, i * part)};`))}
+      ${addRow}
       ${store}
     }
     // Rows of y that reach below the image: nothing adds to them any more.
@@ -148,6 +172,34 @@ ${place(tile)}  var b = 0.0;
   }
 }
 `;
+}
+
+/**
+ * conv2d of few channels, stride 1:
+ *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
+ * Compute-bound. Faster than the reference because
+ *   - it streams, as above;
+ *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
+ *     broadcasts hand it round: two loads of x for a thousand multiply-adds.
+ * models R, x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
+ * four, and so is tile * Ci, but where no window reaches outside its row it may be one of two.
+ */
+export function forwardCode(sizes: StreamSizes): string {
+  const { inChannels, kernel, tile } = sizes;
+  const [kh, kw] = kernel;
+  const reach = kw * inChannels; // values of a row under one output
+  // Long sums in parts, so that there are enough independent ones to keep the arithmetic busy.
+  const part = divisor(reach, 16);
+  const product = (ky: number, t: number, first: number) =>
+    each(part, (k) => `row${t * inChannels + first + k} * w${ky * reach + first + k}`, ' + ');
+  const products = (first: number) =>
+    each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, first)};`);
+  return streamingText({
+    ...{ kernelHeight: kh, tile, overlap: false, cells: tile, weights: kh * reach },
+    ...{ weightsARound: weightsARound(sizes), setUp: '' },
+    addRow: `${loadRow(sizes)}\n${each(reach / part, (i) => products(i * part))}`,
+    outputs: each(tile, (i) => `var out${i} = sum${i};`, ' '),
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Device } from '../gpu/device.ts';
 import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
-import { forwardCode, type StreamSizes, storesARound, weightGradCode, weightsARound } from './conv2d-stream-code.ts';
+import { forwardCode, type StreamSizes, weightGradCode, weightsARound } from './conv2d-stream-code.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
 import { runKernel } from './run.ts';
@@ -20,7 +20,7 @@ const WORKGROUPS = 64;
 
 /** The texts made so far: writing one takes longer than all else in a call. */
 const texts = new Map<string, string>();
-function textFor(name: string, write: (sizes: StreamSizes) => string, sizes: StreamSizes): string {
+export function textFor<Sizes>(name: string, write: (sizes: Sizes) => string, sizes: Sizes): string {
   const key = `${name} ${JSON.stringify(sizes)}`;
   const text = texts.get(key) ?? write(sizes);
   texts.set(key, text);
@@ -44,23 +44,20 @@ function sizesFor(g: ConvGeometry): StreamSizes | null {
   return null;
 }
 
-/** Whether enough is written out for the multiply-adds to outweigh what surrounds them. */
-export function pays(g: ConvGeometry): boolean {
-  const sizes = sizesFor(g);
-  return sizes !== null && sizes.tile * sizes.kernel[0] * sizes.kernel[1] * sizes.inChannels >= 200;
-}
-
 const serves = (device: Device, g: ConvGeometry) => device.subgroupLanes !== null && sizesFor(g) !== null;
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
 export const servesWeightGrad = serves;
 
-/** Slices of the images, and workgroups along x and y. */
-function cut(g: ConvGeometry, tile: number, lanes: number) {
-  const tiles = g.output[1] / tile;
+/**
+ * Slices of the images, and workgroups along x and y. With several models less slices do: the sums of a filter's gradient depend
+ * on them, so those are cut as one model's.
+ */
+function cut(g: ConvGeometry, tile: number, lanes: number, models = 1) {
+  const tiles = Math.ceil(g.output[1] / tile);
   const blocks = Math.ceil(g.outChannels / lanes);
-  const slice = Math.ceil(g.batch / Math.ceil(WORKGROUPS / (tiles * blocks)));
+  const slice = Math.ceil(g.batch / Math.ceil(WORKGROUPS / (tiles * blocks * models)));
   return { slice, slices: Math.ceil(g.batch / slice) * tiles, blocks };
 }
 
@@ -71,23 +68,53 @@ export function forward(
   y: DeviceArray,
   epilogue: Epilogue,
 ): void {
-  const lanes = x.device.subgroupLanes!;
   const sizes = sizesFor(g)!;
-  const { slice, slices, blocks } = cut(g, sizes.tile, lanes);
-  const taps = g.kernel[0] * g.kernel[1] * g.inChannels;
+  const weights = g.kernel[0] * g.kernel[1] * g.inChannels;
+  const text = { name: 'conv2d_stream', code: textFor('forward', forwardCode, sizes) };
+  runStreaming(text, x, filter, g, y, epilogue, {
+    tile: sizes.tile,
+    weightRounds: weights / weightsARound(sizes),
+    modelWeights: weights * g.outChannels,
+  });
+}
+
+/** What a dispatch of a `streamingText` depends on besides its arrays. */
+export interface Streaming {
+  /** Columns of a tile. */
+  tile: number;
+  weightRounds: number;
+  /** Weights of a model. */
+  modelWeights: number;
+  /** Which part of the input channels it takes, of parts of this many; all at once by default. */
+  part?: { index: number; channels: number };
+}
+
+/** Dispatches a `streamingText`. Of several parts of the channels, the first stores with the bias, the last with the activation. */
+export function runStreaming(
+  text: { name: string; code: string },
+  x: DeviceArray,
+  weights: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+  { tile, weightRounds, modelWeights, part = { index: 0, channels: g.inChannels } }: Streaming,
+): void {
+  const lanes = x.device.subgroupLanes!;
+  const { slice, slices, blocks } = cut(g, tile, lanes, y.models);
+  const parts = g.inChannels / part.channels;
+  const [isFirst, isLast] = [part.index === 0, part.index === parts - 1];
+  const [hasBias, act] = epilogueFlags(epilogue);
   runKernel(
     x.device,
-    withEpilogue(
-      { name: 'conv2d_stream', code: textFor('forward', forwardCode, sizes), constants: { LANES: lanes } },
-      epilogue.activation,
-    ),
+    withEpilogue({ ...text, constants: { LANES: lanes } }, epilogue.activation),
     [
       ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice],
-      ...[taps / weightsARound(sizes), sizes.tile / storesARound(sizes), ...epilogueFlags(epilogue)],
+      ...[weightRounds, isFirst ? hasBias : 0, isLast ? act : 0, isFirst ? 0 : 1],
+      ...[g.inChannels / 4, (part.index * part.channels) / 4, (part.index * modelWeights) / parts, modelWeights],
     ],
-    [x, filter, epilogueArray(epilogue, filter), y],
+    [x, weights, epilogueArray(epilogue, weights), y],
     [slices, blocks, y.models],
-    { flops: convFlops(g, y.models) },
+    { flops: convFlops(g, y.models) / parts },
   );
 }
 

@@ -20,7 +20,9 @@ import { sizesOf } from './conv-sizes.ts';
 import * as gemm from './conv2d-gemm.ts';
 import * as product from './conv2d-matmul.ts';
 import * as stream from './conv2d-stream.ts';
+
 import * as subgroup from './conv2d-subgroup.ts';
+import * as winograd from './conv2d-winograd.ts';
 import * as workgroup from './conv2d-workgroup.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { sumRows } from './reduce.ts';
@@ -29,10 +31,10 @@ import { checkDType, commonModels, elementwise, output, runKernel } from './run.
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
 /** The tuned implementations. */
-const tuned = { subgroup, gemm, stream, workgroup, matmul: product };
+const tuned = { subgroup, gemm, stream, workgroup, matmul: product, winograd };
 
 /** Every implementation, the reference first. */
-export const conv2dVariants = ['naive', 'subgroup', 'gemm', 'stream', 'workgroup', 'matmul'] as const;
+export const conv2dVariants = ['naive', 'subgroup', 'gemm', 'stream', 'workgroup', 'matmul', 'winograd'] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
 
 interface RunOptions {
@@ -67,11 +69,12 @@ function preferred(kernel: Kernel, device: Device, g: ConvGeometry): (keyof type
   if (pointwise && productPays(kernel, g)) return ['matmul'];
   const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution
   const wide = sizes.outChannels >= 16;
-  if (wide && sizes.inChannels >= 16) return ['gemm', 'subgroup'];
+  // Eight lanes stream eight output channels; with half of them idle that only beats the old weight gradient.
+  const filled = sizes.outChannels > 4;
+  const first = kernel !== 'weightGrad' && filled && winograd.pays(sizes) ? (['winograd'] as const) : [];
+  if (wide && sizes.inChannels >= 16) return [...first, 'gemm', 'subgroup'];
   const others = wide && kernel !== 'weightGrad' ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
-  // Eight lanes stream eight output channels; with half of them idle it only beats the old weight gradient.
-  const streams = stream.pays(sizes) && (sizes.outChannels > 4 || kernel === 'weightGrad');
-  return streams ? ['stream', ...others] : [...others];
+  return filled || kernel === 'weightGrad' ? [...first, 'stream', ...others] : [...others];
 }
 
 /**
@@ -178,7 +181,7 @@ export function conv2dWeightGrad(
     return dw;
   }
   if (columnSums) sumRows(dy, g.outChannels, { into: columnSums });
-  if (kernel) {
+  if (kernel && 'weightGrad' in kernel) {
     kernel.weightGrad(x, dy, g, dw);
     return dw;
   }

@@ -26,8 +26,10 @@ import {
 
 /**
  * Every implementation of the convolutions, called directly: the operators' tests see only the one that is picked for
- * their shapes. Integers, so that the order of additions cannot matter and the result must be exact.
+ * their shapes. Integers, so that the order of additions cannot matter and the result must be exact; but Winograd's algorithm
+ * divides by 3 on the way.
  */
+const ROUNDING = 2e-6; // of the largest result
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(15) };
 
 /**
@@ -45,10 +47,13 @@ const texts = fc.sample(
 );
 
 /** Batches and heights around the 64 lanes of a workgroup and the 64 slices of the filter gradient. */
-function tunedConv2dCase(strides: readonly number[]): fc.Arbitrary<OperatorCase> {
+function tunedConv2dCase(
+  strides: readonly number[],
+  from: readonly { width: number; kernel: readonly number[]; channels: [number, number] }[] = texts,
+): fc.Arbitrary<OperatorCase> {
   return fc
     .record({
-      text: fc.constantFrom(...texts),
+      text: fc.constantFrom(...from),
       batch: one([1, 1, 2, 3]),
       height: one([1, 2, 4, 5, 7, 11, 13, 16, 21, 32, 33, 64, 65]),
       stride: one(strides),
@@ -72,6 +77,16 @@ function tunedConv2dCase(strides: readonly number[]): fc.Arbitrary<OperatorCase>
       seed,
     }));
 }
+
+/** What the variant by Winograd's algorithm serves: channels that fill lanes, long rows of the filter; some gradients too. */
+const winogradTexts = fc.sample(
+  fc.record({
+    width: fc.integer({ min: 2, max: 21 }),
+    kernel: fc.constantFrom([3, 3], [1, 3], [5, 5], [3, 4], [2, 5], [3, 6], [7, 7], [1, 7]),
+    channels: fc.tuple(one([8, 16, 32, 64]), one([1, 3, 8, 9, 16, 17, 32])),
+  }),
+  { seed: FAST_CHECK_SEED, numRuns: 20 },
+);
 
 /** A filter of the same channels and one pixel. */
 const onePixel = <T extends { shape: readonly number[] }>(filter: T): T => ({
@@ -100,11 +115,17 @@ describeOnDevice('kernel variants', (device) => {
   const uploadModels = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape, { models }).array;
 
   /** `expected` is asked after `run`, which may find out what there is to expect. */
-  async function expectExact(run: () => DeviceArray[], expected: () => NdArray[]): Promise<void> {
+  async function expectResults(variant: string, run: () => DeviceArray[], expected: () => NdArray[]): Promise<void> {
     const results = scope(device, () => run().map((array) => new Tensor(array)));
     for (const [k, result] of results.entries()) {
-      expect(result.shape).toEqual(expected()[k]!.shape);
-      expect(plain(await result.data())).toEqual(plain(expected()[k]!.data));
+      const { shape, data } = expected()[k]!;
+      const found = plain(await result.data());
+      expect(result.shape).toEqual(shape);
+      if (variant === 'winograd') {
+        const allowed = ROUNDING * Math.max(1, ...data.map(Math.abs));
+        const worst = Math.max(0, ...data.map((value, i) => Math.abs(value - found[i]!)));
+        expect(worst).toBeLessThanOrEqual(allowed);
+      } else expect(found).toEqual(plain(data));
       result.dispose();
     }
   }
@@ -127,8 +148,9 @@ describeOnDevice('kernel variants', (device) => {
 
   for (const variant of conv2dVariants) {
     withVariant(variant)(`conv2d and both gradients: ${variant}`, async () => {
+      const cases = variant === 'winograd' ? tunedConv2dCase([1], winogradTexts) : convCases;
       await fc.assert(
-        fc.asyncProperty(convCases, async (c) => {
+        fc.asyncProperty(cases, async (c) => {
           const inputs = drawInputs(c, 'integer') as [NdArray, NdArray, NdArray?];
           const { activation, ...attrs } = c.attrs as Conv2dAttrs;
           const epilogue = { activation, negativeSlope: 0.5 }; // exact too
@@ -137,7 +159,8 @@ describeOnDevice('kernel variants', (device) => {
           // The gradient kernels know neither bias nor activation: they are given dz.
           const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
           const expected: NdArray[] = [];
-          await expectExact(
+          await expectResults(
+            variant,
             () => {
               const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
               const dz = upload(dy);
@@ -178,6 +201,9 @@ describeOnDevice('kernel variants', (device) => {
     { input: [3, 14, 14, 6], filter: [5, 5, 6, 16], attrs: {} },
     { input: [2, 6, 32, 3], filter: [3, 3, 3, 32], attrs: { padding: 'same' } },
     { input: [2, 7, 28, 1], filter: [5, 5, 1, 9], attrs: { padding: 'same' } },
+    { input: [2, 7, 10, 64], filter: [3, 3, 64, 32], attrs: { padding: 'same' } },
+    { input: [2, 9, 11, 16], filter: [5, 5, 16, 9], attrs: {} },
+    { input: [1, 9, 10, 8], filter: [7, 7, 8, 5], attrs: { padding: 'same' } },
   ];
 
   for (const variant of conv2dVariants) {
@@ -216,7 +242,7 @@ describeOnDevice('kernel variants', (device) => {
           }
           return outputs;
         };
-        await expectExact(run, () => results.map(together));
+        await expectResults(variant, run, () => results.map(together));
         checked += results.length;
       }
       expect(checked).toBeGreaterThan(3);
