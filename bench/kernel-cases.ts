@@ -60,12 +60,15 @@ export const kernelCases: readonly KernelCase[] = [
   ...batchNormalization('d10-batch-norm1', [32, 32, 32, 32]),
   ...batchNormalization('d10-batch-norm4', [32, 4, 4, 128]),
 
-  // E: Fashion-MNIST, batch 50: mlp1 and cnn3.
+  // E: Fashion-MNIST, batch 50: mlp1, cnn3 and what the other two do not share with it.
   ...dense('fashion-mlp1-dense1', 50, 784, 64, true),
   ...dense('fashion-mlp1-dense2', 50, 64, 5),
   ...convolution('fashion-cnn3-conv1', { x: [50, 28, 28, 1], filter: [3, 3, 1, 16], first: true }),
   ...convolution('fashion-cnn3-conv2', { x: [50, 26, 26, 16], filter: [7, 7, 16, 8] }),
   ...convolution('fashion-cnn3-conv3', { x: [50, 10, 10, 8], filter: [5, 5, 8, 16] }),
+  ...convolution('fashion-cnn4-conv2', { x: [50, 26, 26, 16], filter: [5, 5, 16, 8] }),
+  ...convolution('fashion-cnn5-conv2', { x: [50, 26, 26, 16], filter: [3, 3, 16, 8] }),
+  ...convolution('fashion-cnn5-conv3', { x: [50, 24, 24, 8], filter: [3, 3, 8, 8] }),
 
   // B9 and B10: MobileNetV2 at 224x224; early, middle and late blocks.
   ...depthwiseConvolution('mobilenet-depthwise1', [MOBILENET, 112, 112, 32], 1),

@@ -7,6 +7,10 @@ export interface StreamSizes {
   kernel: readonly [number, number];
   /** Columns of the output an invocation takes. */
   tile: number;
+  /** Whether the last tile of a row begins before its neighbour ends. */
+  overlap: boolean;
+  /** Whether some tiles start in the middle of a vec4 of x. */
+  loose: boolean;
   /** Pixels that the first and the last window reach outside their row. */
   padLeft: number;
   padRight: number;
@@ -29,12 +33,11 @@ export const weightsARound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => 
  * Eight lanes load the row of x under the tile, which starts at pixel `at` but for the padding, and hand it round: `row0`,
  * `row1`, ... are its values, zero outside the row.
  */
-function loadRow({ inChannels: c, kernel, tile, padLeft, padRight }: StreamSizes): string {
+function loadRow({ inChannels: c, kernel, tile, loose, padLeft, padRight }: StreamSizes): string {
   const pixels = tile + kernel[1] - 1;
   const whole = c % 4 === 0;
   const lead = Math.ceil((padLeft * c) / 4); // vec4 before `at`, of which these values do not belong to the window:
   const skipped = 4 * lead - padLeft * c;
-  const loose = (tile * c) % 4 !== 0; // every other tile starts in the middle of a vec4
   const loads = Math.ceil((pixels * c + skipped + (loose ? 2 : 0)) / 32);
   const edge = (pixel: number) => pixel < padLeft || pixel >= pixels - padRight;
   const mine = (i: number) => {
@@ -67,6 +70,9 @@ const place = (tile: number): string => `  // x: slice of the images, then tile;
   let co = group.y * LANES + local;
   let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
 `;
+
+/** Whether a column of a tile is not one of its neighbour's. */
+const ownColumn = (tile: number, i: number) => `ox + ${i}u >= group.x % tiles * ${tile}u`;
 
 /** What a kernel that streams makes of a row of x. */
 export interface RowSums {
@@ -109,7 +115,7 @@ export function streamingText(sums: RowSums): string {
     outputs,
     adds,
   } = sums;
-  const own = (i: number) => (overlap ? `if (ox + ${i}u >= group.x % tiles * ${tile}u)` : '');
+  const own = (i: number) => (overlap ? `if (${ownColumn(tile, i)})` : '');
   const store = `if (v >= ${kh - 1}u && co < p.out_c) {
         ${outputs}
         let y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
@@ -182,10 +188,10 @@ ${place(tile)}  var b = 0.0;
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round: two loads of x for a thousand multiply-adds.
  * models R, x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
- * four, and so is tile * Ci, but where no window reaches outside its row it may be one of two.
+ * four, and so are tile * Ci and (OW - tile) * Ci, but where no window reaches outside its row they may be of two.
  */
 export function forwardCode(sizes: StreamSizes): string {
-  const { inChannels, kernel, tile } = sizes;
+  const { inChannels, kernel, tile, overlap } = sizes;
   const [kh, kw] = kernel;
   const reach = kw * inChannels; // values of a row under one output
   // Long sums in parts, so that there are enough independent ones to keep the arithmetic busy.
@@ -195,7 +201,7 @@ export function forwardCode(sizes: StreamSizes): string {
   const products = (first: number) =>
     each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, first)};`);
   return streamingText({
-    ...{ kernelHeight: kh, tile, overlap: false, cells: tile, weights: kh * reach },
+    ...{ kernelHeight: kh, tile, overlap, cells: tile, weights: kh * reach },
     ...{ weightsARound: weightsARound(sizes), setUp: '' },
     addRow: `${loadRow(sizes)}\n${each(reach / part, (i) => products(i * part))}`,
     outputs: each(tile, (i) => `var out${i} = sum${i};`, ' '),
@@ -216,15 +222,19 @@ export function forwardCode(sizes: StreamSizes): string {
  * tile * Ci as above.
  */
 export function weightGradCode(sizes: StreamSizes): string {
-  const { inChannels, kernel, tile } = sizes;
+  const { inChannels, kernel, tile, overlap } = sizes;
   const [kh, kw] = kernel;
   const reach = kw * inChannels;
+  const mine = (t: number) => {
+    const value = `dy[dy_at + ${t}u * p.out_c]`;
+    return overlap ? `select(0.0, ${value}, ${ownColumn(tile, t)})` : value;
+  };
   const product = (ky: number, k: number) => each(tile, (t) => `row${t * inChannels + k} * d${ky * tile + t}`, ' + ');
   return `enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
-  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, store_rounds: u32, slice_size: u32,
-  has_column_sums: u32,
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, slice_size: u32,
+  first_row: u32, rows: u32, first_tap: u32, store_rounds: u32, filter_size: u32, has_column_sums: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -245,13 +255,13 @@ ${place(tile)}
     let image = group.z * p.batch + n;
     // The rows of dy that the row of x meets under each ky.
     ${each(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
-    for (var v = 0u; v < p.pad_h + p.in_h; v++) {
+    for (var v = 0u; v < p.rows; v++) {
       ${each((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
       let dy_at = ((image * p.out_h + min(v, p.out_h - 1u)) * p.out_w + ox) * p.out_c + column;
-      ${each(tile, (t) => `d${t} = dy[dy_at + ${t}u * p.out_c];`)}
+      ${each(tile, (t) => `d${t} = ${mine(t)};`)}
       column_sum += select(0.0, ${each(tile, (t) => `d${t}`, ' + ')}, v < p.out_h);
       let row_inside = v >= p.pad_h;
-      let at = (image * p.in_h + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels
+      let at = (image * p.in_h + p.first_row + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels
       ${loadRow(sizes)}
       // A row of dy above the first or below the last is none; what is read there may be NaN, so zeros would not do.
       ${each(kh, (ky) => `let met${ky} = row_inside && v - ${ky}u < p.out_h;`)}
@@ -260,8 +270,9 @@ ${place(tile)}
   }
 
   if (co >= p.out_c) { return; }
-  var partial_at = (group.z * p.slices + group.x) * p.slice_size + co;
-  if (p.has_column_sums != 0u) { partial[partial_at + ${kh * reach}u * p.out_c] = column_sum; }
+  let slice_at = (group.z * p.slices + group.x) * p.slice_size + co;
+  if (p.has_column_sums != 0u) { partial[slice_at + p.filter_size] = column_sum; }
+  var partial_at = slice_at + p.first_tap * p.out_c;
   for (var round = 0u; round < p.store_rounds; round++) {
     ${each(kh, (ky) => `partial[partial_at + ${ky * reach}u * p.out_c] = sum${ky * reach};`)}
     ${each(kh, (ky) => each(reach - 1, (k) => `sum${ky * reach + k} = sum${ky * reach + k + 1};`, ' '))}
@@ -273,6 +284,14 @@ ${place(tile)}
 
 /** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
 export function sampleTexts(): string[] {
-  const sizes: StreamSizes = { inChannels: 3, kernel: [3, 3], tile: 4, padLeft: 1, padRight: 1 };
+  const sizes: StreamSizes = {
+    inChannels: 3,
+    kernel: [3, 3],
+    tile: 4,
+    overlap: true,
+    loose: false,
+    padLeft: 1,
+    padRight: 1,
+  };
   return [forwardCode(sizes), weightGradCode(sizes)];
 }

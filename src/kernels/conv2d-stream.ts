@@ -15,6 +15,8 @@ const WRITTEN_OUT = 1100;
 const LONGEST_TILE = 16;
 /** Weights an invocation may hold. */
 const HELD = 400;
+/** Sums of a filter's gradient: fewer, for each is loaded and stored once a row, which wants long tiles to be worth it. */
+const SUMS = 240;
 /** Workgroups worth having, so that every core gets some. */
 const WORKGROUPS = 64;
 
@@ -27,19 +29,37 @@ export function textFor<Sizes>(name: string, write: (sizes: Sizes) => string, si
   return text;
 }
 
-/** How the kernels cut their work; null where they do not serve. */
+/** How the forward kernel cuts its work; null where it does not serve. */
 function sizesFor(g: ConvGeometry): StreamSizes | null {
+  return g.kernel[0] * g.kernel[1] * g.inChannels > HELD ? null : tilesFor(g, g.kernel[0]);
+}
+
+/** How the weight gradient's cuts its: `height` rows of the filter at once. */
+function gradSizesFor(g: ConvGeometry): (StreamSizes & { height: number }) | null {
+  const reach = g.kernel[1] * g.inChannels;
+  const height = Math.ceil(g.kernel[0] / Math.ceil((g.kernel[0] * reach) / SUMS));
+  const sizes = reach > HELD ? null : tilesFor(g, height);
+  return sizes && { ...sizes, height };
+}
+
+/** Tiles for `height` rows of the filter. */
+function tilesFor(g: ConvGeometry, height: number): StreamSizes | null {
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
-  const taps = g.kernel[0] * g.kernel[1] * g.inChannels;
-  if (!plain || g.batch * g.outChannels * taps === 0 || taps > HELD) return null;
   const { inChannels, kernel } = g;
+  const taps = height * kernel[1] * inChannels;
+  if (!plain || g.batch * g.outChannels * taps === 0) return null;
   const [width, inWidth, padLeft] = [g.output[1], g.input[1], g.pad[1]];
   const padRight = Math.max(0, width - 1 + kernel[1] - padLeft - inWidth);
   if ((inWidth * inChannels) % 4 !== 0) return null;
-  const multiple = padLeft + padRight === 0 ? 2 : 4; // of values that tiles start at: see the text
-  for (let tile = Math.min(LONGEST_TILE, width, Math.floor(WRITTEN_OUT / taps)); tile > 0; tile--) {
-    if (width % tile === 0 && (tile * inChannels) % multiple === 0)
-      return { inChannels, kernel, tile, padLeft, padRight };
+  const longest = Math.min(LONGEST_TILE, width, Math.floor(WRITTEN_OUT / taps));
+  const aligned = (values: number, ...columns: number[]) => columns.every((n) => (n * inChannels) % values === 0);
+  // As few tiles as can be, and of those the shortest, so that the last overlaps its neighbour least.
+  for (let tiles = Math.ceil(width / longest); tiles <= width; tiles++) {
+    for (let tile = Math.ceil(width / tiles); tile <= longest; tile++) {
+      const loose = !aligned(4, tile, width - tile);
+      if (loose && (padLeft + padRight > 0 || !aligned(2, tile, width - tile))) continue; // see the text
+      return { inChannels, kernel, tile, overlap: width % tile !== 0, loose, padLeft, padRight };
+    }
   }
   return null;
 }
@@ -48,7 +68,8 @@ const serves = (device: Device, g: ConvGeometry) => device.subgroupLanes !== nul
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
-export const servesWeightGrad = serves;
+export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
+  device.subgroupLanes !== null && gradSizesFor(g) !== null;
 
 /**
  * Slices of the images, and workgroups along x and y. With several models less slices do: the sums of a filter's gradient depend
@@ -134,25 +155,32 @@ export function weightGrad(
   columnSums?: DeviceArray,
 ): void {
   const lanes = x.device.subgroupLanes!;
-  const sizes = sizesFor(g)!;
+  const { height, ...sizes } = gradSizesFor(g)!;
   const { slice, slices, blocks } = cut(g, sizes.tile, lanes);
   const sliceSize = dw.size + (columnSums ? columnSums.size : 0);
   const partial = DeviceArray.empty(x.device, [slices, sliceSize], { models: x.models });
-  runKernel(
-    x.device,
-    {
-      name: 'conv2d_weight_grad_stream',
-      code: textFor('weight gradient', weightGradCode, sizes),
-      constants: { LANES: lanes },
-    },
-    [
-      ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0]],
-      ...[slice, slices, g.kernel[1] * g.inChannels, sliceSize, columnSums ? 1 : 0],
-    ],
-    [x, dy, partial],
-    [slices, blocks, x.models],
-    { flops: convFlops(g, x.models) },
-  );
+  const reach = g.kernel[1] * g.inChannels;
+  for (let first = 0; first < g.kernel[0]; first += height) {
+    // These rows of the filter are one of its own, which begins as many rows later.
+    const kernel = [Math.min(height, g.kernel[0] - first), g.kernel[1]] as const;
+    const [pad, firstRow] = [Math.max(0, g.pad[0] - first), Math.max(0, first - g.pad[0])];
+    const rows = Math.min(pad + g.input[0] - firstRow, g.output[0] + kernel[0] - 1);
+    runKernel(
+      x.device,
+      {
+        name: 'conv2d_weight_grad_stream',
+        code: textFor('weight gradient', weightGradCode, { ...sizes, kernel }),
+        constants: { LANES: lanes },
+      },
+      [
+        ...[g.batch, ...g.input, ...g.output, g.outChannels, pad, slice, slices, sliceSize],
+        ...[firstRow, rows, first * reach, reach, dw.size, columnSums && first === 0 ? 1 : 0],
+      ],
+      [x, dy, partial],
+      [slices, blocks, x.models],
+      { flops: (convFlops(g, x.models) * kernel[0]) / g.kernel[0] },
+    );
+  }
   addSlices(partial, dw, slices, g, { columnSums });
   partial.dispose();
 }

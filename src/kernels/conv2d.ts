@@ -72,7 +72,7 @@ function preferred(kernel: Kernel, device: Device, g: ConvGeometry): (keyof type
   // Eight lanes stream eight output channels; with half of them idle that only beats the old weight gradient.
   const filled = sizes.outChannels > 4;
   const first = kernel !== 'weightGrad' && filled && winograd.pays(sizes) ? (['winograd'] as const) : [];
-  if (wide && sizes.inChannels >= 16) return [...first, 'gemm', 'subgroup'];
+  if (wide && sizes.inChannels >= 32) return [...first, 'gemm', 'subgroup'];
   const others = wide && kernel !== 'weightGrad' ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
   return filled || kernel === 'weightGrad' ? [...first, 'stream', ...others] : [...others];
 }

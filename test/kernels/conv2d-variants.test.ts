@@ -201,6 +201,9 @@ describeOnDevice('kernel variants', (device) => {
     { input: [3, 14, 14, 6], filter: [5, 5, 6, 16], attrs: {} },
     { input: [2, 6, 32, 3], filter: [3, 3, 3, 32], attrs: { padding: 'same' } },
     { input: [2, 7, 28, 1], filter: [5, 5, 1, 9], attrs: { padding: 'same' } },
+    // Rows of a length that tiles do not divide, of which the last starts in the middle of a vec4.
+    { input: [2, 7, 32, 1], filter: [3, 3, 1, 9], attrs: {} },
+    { input: [1, 9, 28, 3], filter: [3, 5, 3, 5], attrs: {} },
     { input: [2, 7, 10, 64], filter: [3, 3, 64, 32], attrs: { padding: 'same' } },
     { input: [2, 9, 11, 16], filter: [5, 5, 16, 9], attrs: {} },
     { input: [1, 9, 10, 8], filter: [7, 7, 8, 5], attrs: { padding: 'same' } },
