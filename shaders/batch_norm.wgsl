@@ -1,4 +1,4 @@
-// Batch normalisation: y[row, c] = scale[c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon) + offset[c]
+// Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c]
 // One Value an invocation: a number, or a vector of neighbouring channels (size and channels then count vectors). Statistics of
 // this batch or running ones, the kernel does not mind. Memory-bound.
 //   models R, x and y [R, rows, C], scale, offset, mean and variance [R, C]
@@ -15,10 +15,15 @@ struct Params { size: u32, channels: u32, epsilon: f32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let model = group.z;
-  let stride = groups.y * groups.x * 64u;
-  for (var i = (group.y * groups.x + group.x) * 64u + local; i < p.size; i += stride) {
-    let c = model * p.channels + i % p.channels;
+  // In steps of whole rows, so that an invocation stays on its channel.
+  let invocation = (group.y * groups.x + group.x) * 64u + local;
+  let stride = groups.y * groups.x * 64u / p.channels * p.channels;
+  let c = model * p.channels + invocation % p.channels;
+  let middle = mean[c];
+  let factor = scale[c] / sqrt(variance[c] + p.epsilon);
+  let shift = offset[c];
+  for (var i = select(p.size, invocation, invocation < stride); i < p.size; i += stride) {
     let at = model * p.size + i;
-    y[at] = (x[at] - mean[c]) / sqrt(variance[c] + p.epsilon) * scale[c] + offset[c];
+    y[at] = (x[at] - middle) * factor + shift;
   }
 }

@@ -18,16 +18,25 @@ struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, throu
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let model = group.z;
-  let stride = groups.y * groups.x * 64u;
-  for (var i = (group.y * groups.x + group.x) * 64u + local; i < p.size; i += stride) {
-    let c = model * p.channels + i % p.channels;
-    let at = model * p.size + i;
-    let deviation = sqrt(variance[c] + p.epsilon);
-    var g = dy[at];
-    if (p.through != 0u) {
-      let z = (x[at] - mean[c]) / deviation;
-      g = g - doffset[c] * p.inverse_rows - z * (dscale[c] * p.inverse_rows);
+  // In steps of whole rows, so that an invocation stays on its channel.
+  let invocation = (group.y * groups.x + group.x) * 64u + local;
+  let stride = groups.y * groups.x * 64u / p.channels * p.channels;
+  let c = model * p.channels + invocation % p.channels;
+  let deviation = sqrt(variance[c] + p.epsilon);
+  let factor = scale[c] / deviation;
+  let first = select(p.size, invocation, invocation < stride);
+  if (p.through == 0u) {
+    for (var i = first; i < p.size; i += stride) {
+      let at = model * p.size + i;
+      dx[at] = factor * dy[at];
     }
-    dx[at] = scale[c] / deviation * g;
+    return;
+  }
+  let middle = mean[c];
+  let mean_dy = doffset[c] * p.inverse_rows;
+  let slope = dscale[c] * p.inverse_rows / deviation;
+  for (var i = first; i < p.size; i += stride) {
+    let at = model * p.size + i;
+    dx[at] = factor * (dy[at] - mean_dy - (x[at] - middle) * slope);
   }
 }

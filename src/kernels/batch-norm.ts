@@ -6,11 +6,11 @@ import gradSumsTeamCode from '../../shaders/batch_norm_grad_sums_team.wgsl';
 import momentsCode from '../../shaders/batch_norm_moments.wgsl';
 import momentsTeamCode from '../../shaders/batch_norm_moments_team.wgsl';
 import { ShapeError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
+import type { Device, Workgroups } from '../gpu/device.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
 import { chooseVariant } from './choice.ts';
 import { sumRows } from './reduce.ts';
-import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel, strided } from './run.ts';
+import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from './run.ts';
 import { teamCodes, teamed, teamGroups, teamsForColumns, workgroupCut } from './team.ts';
 
 /** Per channel, of a batch or running. */
@@ -22,6 +22,9 @@ export interface Statistics {
 // Statistics and the sums of the gradient are reductions over rows: by an invocation a channel (or a vector of channels) and slice
 // of rows, or by a workgroup for up to 32 channels and a slice. There is no variant for subgroups: their eight lanes would lie
 // across channels, where each has a sum of its own. What scales and shifts reduces nothing.
+
+/** Elements an invocation handles of those that reduce nothing, where there is much to do. */
+const MANY = 16;
 
 /** Implementations of the reductions, the reference first. */
 export const batchNormVariants = ['naive', 'workgroup'] as const;
@@ -126,6 +129,14 @@ export function batchStatistics(
   return batch;
 }
 
+/**
+ * Workgroups of the kernels whose invocations go on in steps of whole rows: enough for each channel, and where there is much to do,
+ * with so many elements each that reading a channel's statistics does not count.
+ */
+function byRows(size: number, channels: number, models: number): Workgroups {
+  const each = size >= 64 * MANY * MANY ? MANY : 4;
+  return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, models];
+}
 /** Normalises, scales and shifts each channel of x [...,C] in one kernel. Memory-bound. */
 export function batchNorm(
   x: DeviceArray,
@@ -138,7 +149,13 @@ export function batchNorm(
   const { channels, lanes } = columns(x);
   const params = [x.size / lanes, channels / lanes, f32(epsilon)];
   const bindings = [x, scale, offset, mean, variance, y];
-  runKernel(x.device, laned('batch_norm', normCode, lanes), params, bindings, strided(x.size / lanes, x.models));
+  runKernel(
+    x.device,
+    laned('batch_norm', normCode, lanes),
+    params,
+    bindings,
+    byRows(x.size / lanes, channels / lanes, x.models),
+  );
   return y;
 }
 
@@ -194,6 +211,6 @@ export function batchNormInputGrad(
   const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0];
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
   const bindings = [x, dy, scale, mean, variance, doffset, dscale, dx];
-  runKernel(x.device, source, params, bindings, strided(x.size / lanes, x.models));
+  runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.models));
   return dx;
 }
