@@ -230,7 +230,10 @@ export async function compareWithReference(
   const inputs = drawInputs(c, kind);
   const output = reference.forward(inputs, c.attrs);
   const dout = drawLike(output.shape, c.seed, kind);
+  device.choices.made.clear();
   const actual = await runOperator(device, name, hostInputs(c, kind), c.attrs, dout.data);
+  // Winograd's algorithm is not exact on integers, and rounds with all terms of a tile, of which a border may have few itself.
+  const byTiles = [...device.choices.made.values()].some(({ variant }) => variant === 'winograd');
   if (`${actual.shape}` !== `${output.shape}`) {
     throw new Error(`${name}: output shape [${actual.shape}], expected [${output.shape}]`);
   }
@@ -241,9 +244,10 @@ export async function compareWithReference(
 
   const terms = magnitudes(name, inputs, c.attrs, output, dout);
   const compare = (got: ArrayLike<number>, expected: NdArray, scale: NdArray | null | undefined, what: string) => {
-    if (kind === 'integer')
+    if (kind === 'integer' && !byTiles)
       expectSameBits(Array.from(got, noNegativeZero), Array.from(expected.data, noNegativeZero), what);
-    return expectClose(got, expected.data, { magnitude: scale?.data, rtol: RTOL }, what);
+    const magnitude = byTiles && scale ? largest(scale.data) : scale?.data;
+    return expectClose(got, expected.data, { magnitude, rtol: RTOL }, what);
   };
   let worst = compare(actual.output, output, terms.output, `${name} forward`);
   grads.forEach((grad, k) => {
@@ -253,5 +257,10 @@ export async function compareWithReference(
   });
   return worst;
 }
+
+const largest = (values: ArrayLike<number>) => {
+  const most = Array.from(values).reduce((a, b) => Math.max(a, b), 0);
+  return new Float64Array(values.length).fill(most);
+};
 
 const noNegativeZero = (value: number): number => value + 0;
