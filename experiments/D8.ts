@@ -1,5 +1,6 @@
 import type { Experiment } from '../src/cli/experiment.ts';
-import { compare, measuredRow, modelBlocks, section } from '../src/report/blocks.ts';
+import { compare, measuredRow, modelBlocks, paragraph, section } from '../src/report/blocks.ts';
+import type { BlockInput } from '../src/report/content.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import { accuracyPlots, denseClassifier, firstTen, smoke } from './d.ts';
 
@@ -30,7 +31,11 @@ export const D8: Experiment = {
     }
     return [
       section('Data', firstTen(lab.images('cifar10').train)),
-      section('Results', compare(trained.flatMap(({ units, training }) => rows(units, training)))),
+      section(
+        'Results',
+        compare(trained.flatMap(({ units, training }) => rows(units, training))),
+        ...trained.flatMap(({ units, training }) => atChance(training, units)),
+      ),
       section(
         'Curves',
         ...trained.map(({ units, training }) => accuracyPlots(training, `D8 ${units} units`, `${units}-units`)),
@@ -45,13 +50,30 @@ export const D8: Experiment = {
   },
 };
 
-/** The coursework reads off its plots the highest accuracy of all runs, of training and test alike. */
+/** The coursework tells the highest accuracy of all runs, of training and test alike; the means are beside it. */
 function rows(units: number, training: Training) {
   const published = units === 32 ? 0.35 : 0.46;
-  const all = training.histories.flat().flatMap(({ accuracy, valAccuracy }) => [accuracy ?? 0, valAccuracy ?? 0]);
+  const highest = (figure: 'accuracy' | 'valAccuracy') =>
+    Math.max(...training.histories.flat().map((epoch) => epoch[figure] ?? 0));
   return [
-    measuredRow(`${units} units: training accuracy`, published, lastFigures(training)),
-    measuredRow(`${units} units: test accuracy`, published, testFigures(training)),
-    { label: `${units} units: highest accuracy of any run and epoch`, published, ours: Math.max(...all) },
+    { label: `${units} units: highest training accuracy of any run`, published, ours: highest('accuracy') },
+    { label: `${units} units: highest test accuracy of any run`, published, ours: highest('valAccuracy') },
+    measuredRow(`${units} units: training accuracy`, null, lastFigures(training)),
+    measuredRow(`${units} units: test accuracy`, null, testFigures(training)),
+  ];
+}
+
+/** Loss of a model that gives all ten classes the same probability. */
+const CHANCE = Math.log(10);
+
+/** How many models have learned nothing, where there are any. */
+function atChance({ histories, seeds }: Training, units: number): BlockInput[] {
+  const lost = histories.filter((epochs) => Math.abs((epochs.at(-1)?.loss ?? 0) - CHANCE) < 0.005).length;
+  if (lost === 0) return [];
+  return [
+    paragraph(
+      `Of ${seeds.length} models with ${units} hidden units, ${lost} end at chance, with the loss of an answer that is the same for ` +
+        `every image, ${CHANCE.toFixed(4)}: as where all hidden relus are silent, and then no gradient passes them any more.`,
+    ),
   ];
 }
