@@ -37,10 +37,10 @@ const float = (value: number) => (Number.isInteger(value) ? `${value}.0` : `${va
  * Eight lanes hold the samples of a tile, a vec4 of channels each, and so `groups` of them a pixel each. Group g loads pixels
  * g * held, ..., g * held + held - 1 and adds them up for all points: t0, t1, ... of the groups together are the sample at a point.
  */
-function sharing({ channels, ...sizes }: WinogradSizes) {
-  const lanes = channels / 4;
+function sharing(sizes: WinogradSizes) {
+  const lanes = sizes.channels / 4;
   const groups = 8 / lanes;
-  return { lanes, groups, held: algorithm({ channels, ...sizes }).points / groups };
+  return { lanes, groups, held: algorithm(sizes).points / groups };
 }
 
 /** Factors that differ between the groups: those of each one's own pixels. */
@@ -65,10 +65,8 @@ function loadPoints(sizes: WinogradSizes): string {
     const value = `x[(${pixel('at', i)}) * p.quads + quad]`;
     return `let mine${i} = ${padded ? `select(vec4f(), ${value}, ${pixel('ox', i)} < p.in_w)` : value};`;
   };
-  const value = (i: number) => `mine${i}`;
-  const point = (k: number) =>
-    `let t${k} = ${groups > 1 ? each(held, (i) => `f${k}_${i} * mine${i}`, ' + ') : combination(input[k]!, value)};`;
-  return `${each(held, load)}\n${groups > 1 ? each(points, point) : inPairs(input, value)}`;
+  const point = (k: number) => `let t${k} = ${each(held, (i) => `f${k}_${i} * mine${i}`, ' + ')};`;
+  return `${each(held, load)}\n${groups > 1 ? each(points, point) : inPairs(input, (i) => `mine${i}`)}`;
 }
 
 /** The same where all lanes share their factors: of the points a and -a, the even powers are summed once, and the odd ones. */

@@ -21,7 +21,7 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
   const channels = inChannels % 32 === 0 ? 32 : inChannels;
   if (!plain || g.batch * g.outChannels === 0 || ![8, 16, 32].includes(channels)) return null;
   const [taps, width] = [kernel[1], g.output[1]];
-  // Of two points in eight lanes each has four, and so on: they share the points evenly.
+  // Eight lanes load 32 / channels pixels at once: that many groups of lanes share the points evenly.
   for (let tile = LONGEST_TILE; tile >= 2 && taps >= 3; tile--) {
     const points = tile + taps - 1;
     if (tile > width || points > MOST_POINTS || points % Math.max(2, 32 / channels) !== 0) continue;
@@ -76,12 +76,14 @@ function atPoints(filter: DeviceArray, g: ConvGeometry, sizes: WinogradSizes, tu
   return weights;
 }
 
+/** A convolution, or with its filter turned, over one part of the input channels after another. */
 function correlate(
   x: DeviceArray,
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
-  { turn = false, ...epilogue }: Epilogue & { turn?: boolean },
+  epilogue: Epilogue,
+  turn: boolean,
 ): void {
   const sizes = sizesFor(g)!;
   const weights = atPoints(filter, g, sizes, turn);
@@ -97,15 +99,17 @@ function correlate(
   weights.dispose();
 }
 
-export const forward: (
+export function forward(
   x: DeviceArray,
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-) => void = correlate;
+): void {
+  correlate(x, filter, g, y, epilogue, false);
+}
 
 /** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  correlate(dy, filter, turned(g), dx, { turn: true });
+  correlate(dy, filter, turned(g), dx, {}, true);
 }
