@@ -73,7 +73,7 @@ function atChance({ histories, seeds }: Training, units: number): BlockInput[] {
   return [
     paragraph(
       `Of ${seeds.length} models with ${units} hidden units, ${lost} end at chance, with the loss of an answer that is the same for ` +
-        `every image, ${CHANCE.toFixed(4)}: as where all hidden relus are silent, and then no gradient passes them any more.`,
+        `every image, ${CHANCE.toFixed(4)}. Silent hidden relus would explain it; their weights were not looked at.`,
     ),
   ];
 }

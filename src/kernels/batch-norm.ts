@@ -23,8 +23,9 @@ export interface Statistics {
 // of rows, or by a workgroup for up to 32 channels and a slice. There is no variant for subgroups: their eight lanes would lie
 // across channels, where each has a sum of its own. What scales and shifts reduces nothing.
 
-/** Elements an invocation handles of those that reduce nothing, where there is much to do. */
-const MANY = 16;
+/** Elements an invocation handles of those that reduce nothing: many, where that leaves enough workgroups. */
+const [MANY, FEW] = [16, 4];
+const ENOUGH_WORKGROUPS = 16;
 
 /** Implementations of the reductions, the reference first. */
 export const batchNormVariants = ['naive', 'workgroup'] as const;
@@ -134,9 +135,10 @@ export function batchStatistics(
  * with so many elements each that reading a channel's statistics does not count.
  */
 function byRows(size: number, channels: number, models: number): Workgroups {
-  const each = size >= 64 * MANY * MANY ? MANY : 4;
+  const each = size >= 64 * MANY * ENOUGH_WORKGROUPS ? MANY : FEW;
   return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, models];
 }
+
 /** Normalises, scales and shifts each channel of x [...,C] in one kernel. Memory-bound. */
 export function batchNorm(
   x: DeviceArray,

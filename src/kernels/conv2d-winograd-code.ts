@@ -22,7 +22,7 @@ export interface WinogradSizes {
 const algorithm = ({ tile, kernel }: WinogradSizes) => winograd(tile, kernel[1]);
 
 /** Weights of an output channel at the transform's points. */
-export const weightsHeld = (sizes: WinogradSizes) => sizes.kernel[0] * algorithm(sizes).points * sizes.channels;
+export const weightsHeld = ({ kernel: [kh, kw], tile, channels }: WinogradSizes) => kh * (tile + kw - 1) * channels;
 export const weightsARound = (sizes: WinogradSizes) => divisor(weightsHeld(sizes), 32);
 
 /** A sum of products with constants: nothing where a constant is 0, no product where it is 1. */
@@ -49,10 +49,10 @@ function ownFactors(sizes: WinogradSizes): string {
   const { input, points } = algorithm(sizes);
   const own = (point: number, i: number) =>
     Array.from({ length: groups }, (_, g) => float(input[point]![g * held + i]!)).reduceRight(
-      (others, mine, g) => `select(${others}, ${mine}, part == ${g}u)`,
+      (others, mine, g) => `select(${others}, ${mine}, lane_group == ${g}u)`,
     );
   const factors = each(points, (k) => each(held, (i) => `let f${k}_${i} = ${own(k, i)};`, ' '));
-  return `let part = lane % 8u / ${lanes}u;\nlet quad = lane % ${lanes}u + p.first_quad;\n${groups > 1 ? factors : ''}`;
+  return `let lane_group = lane % 8u / ${lanes}u;\nlet quad = lane % ${lanes}u + p.first_quad;\n${groups > 1 ? factors : ''}`;
 }
 
 /** Loads a row of x under the tile and takes it to the transform's points. */
@@ -60,7 +60,7 @@ function loadPoints(sizes: WinogradSizes): string {
   const { padLeft, padded } = sizes;
   const { groups, held } = sharing(sizes);
   const { input, points } = algorithm(sizes);
-  const pixel = (from: string, i: number) => `${from} + part * ${held}u + ${i}u - ${padLeft}u`;
+  const pixel = (from: string, i: number) => `${from} + lane_group * ${held}u + ${i}u - ${padLeft}u`;
   const load = (i: number) => {
     const value = `x[(${pixel('at', i)}) * p.quads + quad]`;
     return `let mine${i} = ${padded ? `select(vec4f(), ${value}, ${pixel('ox', i)} < p.in_w)` : value};`;
@@ -105,6 +105,7 @@ function outputs({ output, points }: Winograd): string {
  *   - a tile of m columns takes m + KERNEL_W - 1 multiplications a row of the filter instead of m * KERNEL_W;
  *   - it streams as conv2d_stream does, so that a row is transformed once for all rows of the filter, by the lanes together;
  *   - outputs are found from the sums only when they are complete.
+ * A NaN or infinity in x reaches all columns of its tile, not only those whose windows it is in.
  * models R, x [R, N, H, W, Ci] as vec4, w [R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
  */
 export function forwardCode(sizes: WinogradSizes): string {
@@ -139,7 +140,8 @@ export function forwardCode(sizes: WinogradSizes): string {
  *   u[ky, i, ci, co] = sum_kx F[i, kx] * w[ky, kx, ci, co]           TURN: w[KH - 1 - ky, KW - 1 - kx, co, ci] instead
  * Memory-bound.   models R, w [R, KH, KW, Ci, Co], u [R, parts of Ci, KH, points, Ci of a part, Co]. TURN: w [R, KH, KW, Co, Ci]
  */
-export function filterCode({ filter, taps, points }: Winograd): string {
+export function filterCode({ outputs, taps }: { outputs: number; taps: number }): string {
+  const { filter, points } = winograd(outputs, taps);
   return `override TURN = false;
 
 struct Params { kernel_h: u32, in_c: u32, out_c: u32, part_c: u32 }
@@ -170,5 +172,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 /** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
 export function sampleTexts(): string[] {
   const sizes = { kernel: [3, 3], tile: 4, overlap: true, padLeft: 1, padded: true, parts: 2 } as const;
-  return [16, 32].map((channels) => forwardCode({ ...sizes, channels })).concat(filterCode(winograd(4, 3)));
+  return [16, 32].map((channels) => forwardCode({ ...sizes, channels })).concat(filterCode({ outputs: 4, taps: 3 }));
 }

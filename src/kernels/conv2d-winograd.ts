@@ -5,7 +5,7 @@ import { runStreaming, textFor } from './conv2d-stream.ts';
 import { filterCode, forwardCode, type WinogradSizes, weightsARound, weightsHeld } from './conv2d-winograd-code.ts';
 import type { Epilogue } from './epilogue.ts';
 import { elementwise, runKernel } from './run.ts';
-import { MOST_POINTS, winograd } from './winograd.ts';
+import { MOST_POINTS } from './winograd.ts';
 
 // Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how.
 
@@ -63,8 +63,8 @@ export const servesWeightGrad = (): boolean => false;
 
 /** The filter at the transform's points, turned for the input gradient. The caller disposes it. */
 function atPoints(filter: DeviceArray, g: ConvGeometry, sizes: WinogradSizes, turn: boolean): DeviceArray {
-  const algorithm = winograd(sizes.tile, g.kernel[1]);
-  const shape = [g.kernel[0], algorithm.points, g.inChannels, g.outChannels];
+  const algorithm = { outputs: sizes.tile, taps: g.kernel[1] };
+  const shape = [g.kernel[0], sizes.tile + g.kernel[1] - 1, g.inChannels, g.outChannels];
   const weights = DeviceArray.empty(filter.device, shape, { models: filter.models });
   runKernel(
     filter.device,

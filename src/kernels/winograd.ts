@@ -22,8 +22,8 @@ export interface Winograd {
 const POINTS = [0, 1, -1, 2, -2, 1 / 2, -1 / 2];
 
 /**
- * The most points there are, infinity included. Of a filter of 5 taps over 80 rows and channels, results at 8 points are off by 1.3 times
- * what adding the products one after another is off by; two more points would make it 4 times.
+ * The most points there are, infinity included. For a filter of 5 taps over 80 rows and channels, in f32 arithmetic done on the host,
+ * results at 8 points were off by 1.3 times what adding the products one after another is; with two more points, by 4 times.
  */
 export const MOST_POINTS = POINTS.length + 1;
 
