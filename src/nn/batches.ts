@@ -62,8 +62,8 @@ export interface StepValues {
   rates?: readonly StepRates[];
 }
 
-/** A batch that is ready: called, it is submitted, and says how many samples it has. */
-export type Submit = (values?: StepValues) => number;
+/** A batch that is ready: called, it is submitted, and says how many samples it has. `values` is asked for once it was accepted. */
+export type Submit = (values?: () => StepValues) => number;
 
 /** The batches of some data, pass after pass, each through a recorded program. */
 export interface Feed {
@@ -128,7 +128,7 @@ export class BatchRunner implements Feed {
   *pass(): Generator<Submit> {
     const { first } = this;
     this.first = 0;
-    for (let i = first; i < this.stepsPerEpoch; i++) yield (values) => this.run(i, values);
+    for (let i = first; i < this.stepsPerEpoch; i++) yield (values) => this.run(i, values?.());
   }
 
   /** Encodes the step on batch number `i` of the pass; short steps share a submit. @returns its number of samples */

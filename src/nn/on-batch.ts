@@ -32,7 +32,7 @@ export class OnBatch {
     const make = (objective: Objective, runner: () => StreamRunner) =>
       trainingStep(model, objective, seed, () => runner().state);
     const { objective, runner } = this.of('train', { seed, classWeight }, make);
-    runner.run(batch, nextStep(model));
+    runner.run(batch, () => nextStep(model));
     return (await objective.read()).figures;
   }
 
@@ -62,7 +62,7 @@ export class OnBatch {
     const { model } = this;
     const what = `${kind}OnBatch`;
     // A layer frozen since is no longer part of the step.
-    const key = JSON.stringify([settings, model.parameters.trainableRuns]);
+    const key = JSON.stringify([settings, model.parameters.frozen]);
     let held = this.held.get(kind);
     if (held?.key !== key) {
       held?.runner.dispose();

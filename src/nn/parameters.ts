@@ -192,9 +192,9 @@ export class ParameterStore {
     this.fresh = other.fresh;
   }
 
-  /** Which weights training changes now, as a word to compare by. */
+  /** Whose weights are frozen now, as a word to compare by: also of layers that have only averages, which training moves. */
   get frozen(): string {
-    return this.weights.map(({ trainable }) => (trainable ? '1' : '0')).join('');
+    return this.weights.map(({ spec }) => ((spec.owner?.trainable ?? true) ? '1' : '0')).join('');
   }
 
   /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */

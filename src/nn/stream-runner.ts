@@ -89,8 +89,11 @@ export class StreamRunner implements Feed {
     void Promise.resolve(open?.return?.()).catch(() => {}); // what it cannot close is its own affair
   }
 
-  /** Submits one batch. @returns its number of samples. @throws ShapeError, DataError, ArgumentError for one that does not fit */
-  run(batch: Arrays, values: StepValues = {}): number {
+  /**
+   * Submits one batch; `values` is called once it has passed every check. @returns its number of samples.
+   * @throws ShapeError, DataError, ArgumentError for one that does not fit
+   */
+  run(batch: Arrays, values?: () => StepValues): number {
     const { what, model } = this;
     if (typeof batch !== 'object' || batch === null || !('x' in batch) || !('y' in batch)) {
       throw new ArgumentError(`${what}: a batch is { x, y }, but ${show(batch)} came`);
@@ -107,7 +110,7 @@ export class StreamRunner implements Feed {
       model.device.upload(slot.x.storage, x, r * x.byteLength);
       model.device.upload(slot.targets.storage, y, r * y.byteLength);
     }
-    this.state.write({ batchStart: 0, ...values });
+    this.state.write({ batchStart: 0, ...values?.() });
     slot.program.run();
     return samples;
   }
@@ -121,8 +124,14 @@ export class StreamRunner implements Feed {
       const values = form === 'values';
       const shape = values ? [samples, ...model.outputShape] : [samples];
       const targets = DeviceArray.empty(model.device, shape, { dtype: values ? 'f32' : 'u32', models }).keep();
-      const program = model.device.record(() => this.step({ x: new Tensor(x), targets: new Tensor(targets) }));
-      slot = { program, x, targets };
+      try {
+        const program = model.device.record(() => this.step({ x: new Tensor(x), targets: new Tensor(targets) }));
+        slot = { program, x, targets };
+      } catch (error) {
+        x.dispose();
+        targets.dispose();
+        throw error;
+      }
       this.slots.set(samples, slot);
     }
     return slot;

@@ -160,6 +160,38 @@ describeOnDevice('gradient clipping', (device) => {
     expect(second.slice(0, 2)).toEqual([0, 0]);
     expect(Math.hypot(...second)).toBeCloseTo(0.01, 6);
   });
+
+  // A recorded step goes on using the tables it was recorded with, whatever else was made ready since.
+  test.each([{ globalClipNorm: 0.01 }, { clipNorm: 0.01 }])('in trainOnBatch, call after call: %j', async (options) => {
+    const x = Float32Array.from(drawLike([8, 30], 3).data);
+    const y = Array.from({ length: 8 }, (_, i) => i % 3);
+    const make = () => {
+      const layers = [
+        new Dense({ units: 50, inputShape: [30] }), // 24 blocks
+        new Dense({ units: 3, activation: 'softmax' }),
+      ];
+      const optimizer = new SGD({ learningRate: 1, ...options });
+      return new Sequential(layers).build(device).compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
+    };
+    const weights = async (model: Sequential) => Promise.all(model.weights.map(({ tensor }) => tensor.data()));
+    using single = make();
+    using whole = make();
+    const step = { epochs: 1, batchSize: 8, shuffle: false };
+    const same = async (what: string) => expect(await weights(single), what).toEqual(await weights(whole));
+    for (let i = 1; i <= 3; i++) {
+      await single.trainOnBatch(x, y);
+      await whole.fit({ x, y }, step);
+      await same(`step ${i}`);
+    }
+    // A recording with other weights frozen comes between two uses of the same step.
+    for (const model of [single, whole]) model.layers[0]!.trainable = false;
+    await single.fit({ x, y }, step);
+    await whole.fit({ x, y }, step);
+    for (const model of [single, whole]) model.layers[0]!.trainable = true;
+    await single.trainOnBatch(x, y);
+    await whole.fit({ x, y }, step);
+    await same('after others');
+  });
 });
 
 test.each([SGD, Adam, AdamW, RMSprop].map((Optimizer) => [Optimizer.name, Optimizer] as const))(

@@ -4,6 +4,7 @@ import {
   ArgumentError,
   ArrayLoader,
   type Arrays,
+  BatchNormalization,
   BinaryCrossentropy,
   type CompileOptions,
   Dense,
@@ -150,6 +151,21 @@ describeOnDevice('fit on arrays', (device) => {
     const before = await weightsOf(single);
     await single.trainOnBatch(x, labels);
     expect(await weightsOf(single)).toEqual(before);
+  });
+
+  test('batch normalisation that has nothing but averages can be frozen between two batches', async () => {
+    const averages = new BatchNormalization({ scale: false, center: false });
+    using model = new Sequential([new Dense({ units: 3, inputShape: [2] }), averages, softmax()])
+      .build(device)
+      .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    const mean = async () => Array.from(await model.weights.find(({ name }) => /mean/i.test(name))!.tensor.data());
+    const first = await mean();
+    await model.trainOnBatch(x, labels);
+    const second = await mean();
+    expect(second).not.toEqual(first);
+    averages.trainable = false;
+    await model.trainOnBatch(x, labels);
+    expect(await mean()).toEqual(second);
   });
 
   test('in steady state trainOnBatch creates nothing and reads back once', async () => {

@@ -18,7 +18,9 @@ export interface ClipOptions {
 
 /** Clipping on the flat gradient buffer: three dispatches by norm, one by value. Frozen weights do not count. */
 export class Clipping {
-  private tables: NormTables | null = null;
+  /** By what was frozen, as steps recorded before go on using theirs. Null where nothing is to be clipped. */
+  private readonly tables = new Map<string, NormTables | null>();
+  private current: NormTables | null = null;
 
   /** Null where nothing is to be clipped. @throws ArgumentError for a limit that is not positive, or several */
   static of(kind: string, options: ClipOptions): Clipping | null {
@@ -46,8 +48,12 @@ export class Clipping {
 
   /** Lays down which weights are clipped: those that are trainable now. */
   build(store: ParameterStore): void {
-    this.dispose();
     if (this.form === 'clipValue') return;
+    if (!this.tables.has(store.frozen)) this.tables.set(store.frozen, this.tablesOf(store));
+    this.current = this.tables.get(store.frozen)!;
+  }
+
+  private tablesOf(store: ParameterStore): NormTables | null {
     const blocks = store.blockTable();
     const count = blocks.shape[0]!;
     const segment = new Uint32Array(count).fill(NO_SEGMENT);
@@ -63,14 +69,14 @@ export class Clipping {
     }
     if (segments.length === 0) {
       blocks.dispose();
-      return;
+      return null;
     }
     const upload = (data: Uint32Array<ArrayBuffer>, shape: number[]) => {
       const array = DeviceArray.empty(store.device, shape, { dtype: 'u32' }).keep();
       store.device.upload(array.storage, data);
       return array;
     };
-    this.tables = {
+    return {
       blocks,
       segment: upload(segment, [count]),
       segments: upload(Uint32Array.from(segments.flat()), [segments.length, 2]),
@@ -81,15 +87,18 @@ export class Clipping {
   apply(store: ParameterStore): void {
     if (this.form === 'clipValue') {
       for (const run of store.trainableRuns) clipByValue(part(store.gradients, run), this.limit);
-    } else if (this.tables) {
-      clipByNorm(store.gradients, this.tables, this.limit, this.form === 'globalClipNorm');
+    } else if (this.current) {
+      clipByNorm(store.gradients, this.current, this.limit, this.form === 'globalClipNorm');
     }
   }
 
   dispose(): void {
-    this.tables?.blocks.dispose();
-    this.tables?.segment.dispose();
-    this.tables?.segments.dispose();
-    this.tables = null;
+    for (const tables of this.tables.values()) {
+      tables?.blocks.dispose();
+      tables?.segment.dispose();
+      tables?.segments.dispose();
+    }
+    this.tables.clear();
+    this.current = null;
   }
 }
