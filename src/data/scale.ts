@@ -1,3 +1,4 @@
+import { show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { ImageSet } from './types.ts';
 
@@ -37,14 +38,17 @@ export function standardization(
     throw new ArgumentError(`standardization: ${values.length} numbers are no multiple of ${width} channels`);
   }
   const rows = values.length / width;
+  const changes = Array<boolean>(width).fill(false);
   const mean = Array<number>(width).fill(0);
   const squares = Array<number>(width).fill(0);
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     if (!Number.isFinite(value)) throw new DataError(`standardization: number ${i} is ${value}; clean the data first`);
     mean[i % width]! += value;
+    if (value !== values[i % width]) changes[i % width] = true;
   }
-  for (let c = 0; c < width; c++) mean[c]! /= rows;
+  // The mean of equal numbers, rounded, need not be that number, and the deviation from it not 0.
+  for (let c = 0; c < width; c++) mean[c] = changes[c] ? mean[c]! / rows : values[c]!;
   // From the mean, not from sums of squares: those cancel where the mean is large.
   for (let i = 0; i < values.length; i++) squares[i % width]! += (values[i]! - mean[i % width]!) ** 2;
   const deviation = squares.map((sum) => Math.sqrt(sum / rows));
@@ -67,10 +71,13 @@ export function rescale(values: ArrayLike<number>, { scale, offset }: Scaling): 
 /**
  * Labels as one-hot rows [N, classes], on the host; Keras's `to_categorical`.
  * @param classes default: one more than the largest label
- * @throws DataError for a label that is no class
+ * @throws DataError for a label that is no class; ArgumentError for an impossible number of classes
  */
 export function toCategorical(labels: ArrayLike<number>, classes?: number): Float32Array<ArrayBuffer> {
   const all = Array.from(labels);
+  if (classes !== undefined && !(Number.isInteger(classes) && classes > 0)) {
+    throw new ArgumentError(`toCategorical: classes must be a positive integer, but is ${show(classes)}`);
+  }
   const count = classes ?? all.reduce((largest, label) => Math.max(largest, label), -1) + 1;
   const bad = all.findIndex((label) => !Number.isInteger(label) || label < 0 || label >= count);
   if (bad >= 0)

@@ -5,7 +5,7 @@ import { pickImages } from './select.ts';
 import type { ImageSet } from './types.ts';
 
 export interface SplitOptions {
-  /** The share of the samples, between 0 and 1, that is set apart (rounded up, as scikit-learn does), or from 2 on their number. */
+  /** The share of the samples, between 0 and 1, that is set apart (rounded up, as scikit-learn does, though not for a rounding error: 0.07 of 100 are 7), or from 2 on their number. */
   testSize: number;
   /** Default 0. The same seed gives the same split everywhere. */
   seed?: number;
@@ -64,7 +64,7 @@ function testCount(testSize: number, size: number): number {
       `trainTestSplit: testSize must lie between 0 and 1, or be a number of samples from 2 on, but is ${show(testSize)}`,
     );
   }
-  const count = whole ? testSize : Math.ceil(testSize * size - 1e-9); // 0.2 * 15 is 3.0000000000000004
+  const count = whole ? testSize : Math.ceil(testSize * size - 1e-9); // 0.07 * 100 is 7.000000000000001
   if (count >= size) {
     throw new ArgumentError(`trainTestSplit: testSize ${testSize} leaves none of ${size} samples for training`);
   }

@@ -46,8 +46,8 @@ test('trainTestSplit: every image once, with its own label; the same by seed', (
   expect(trainTestSplit(set, { testSize: 0.2, seed: 42 })).toEqual({ train, test: apart });
   expect(numbersOf(trainTestSplit(set, { testSize: 0.2, seed: 43 }).test)).not.toEqual(numbersOf(apart));
   expect(trainTestSplit(set, { testSize: 7 }).test.size).toBe(7);
-  // 0.2 of 15 is 3, though not in floating point.
-  expect(splitIndices(new Uint8Array(15), { testSize: 0.2 }).test).toHaveLength(3);
+  // 0.07 of 100 are 7, though not in floating point.
+  expect(splitIndices(new Uint8Array(100), { testSize: 0.07 }).test).toHaveLength(7);
 });
 
 test.each([
@@ -128,6 +128,7 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
   ['channels that do not fit', () => rescale([1, 2, 3], { scale: [1, 2], offset: 0 }), ArgumentError, /multiple of 2/],
   ['a label too large', () => toCategorical([0, 3], 3), DataError, /label 3 of sample 1/],
   ['a label that is none', () => toCategorical([0.5]), DataError, /label 0.5/],
+  ['half a class', () => toCategorical([0, 1], 2.5), ArgumentError, /classes.*2\.5/],
 ])('refused: %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
@@ -166,4 +167,11 @@ test('scaling: 0 .. 1, -1 .. 1, and mean 0 and deviation 1 by channel', () => {
   expect(scaled[2]).toBeCloseTo(0, 6);
   // A large mean with a small spread, where sums of squares would cancel.
   expect(standardization([1e8, 1e8 + 1, 1e8 + 2]).deviation[0]).toBeCloseTo(Math.sqrt(2 / 3), 6);
+  // One number all along, of which ten in floating point have another mean.
+  const constant = Array<number>(10).fill(0.1);
+  expect(standardization(constant)).toMatchObject({ mean: [0.1], deviation: [0], scale: [1] });
+  expect(Array.from(rescale([0.1, 0.35], standardization(constant)), (v) => v.toFixed(6))).toEqual([
+    '0.000000',
+    '0.250000',
+  ]);
 });
