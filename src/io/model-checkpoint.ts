@@ -41,9 +41,10 @@ export class ModelCheckpoint implements Callback {
     return this.monitor.best;
   }
 
-  /** @throws ArgumentError for a model that cannot be saved whole: before anything is trained in vain */
-  onTrainBegin({ model }: { model: Model }): void {
+  /** @throws ArgumentError for a model that cannot be saved whole, or a figure that will not be there: before anything is trained in vain */
+  onTrainBegin({ model, monitored }: { model: Model; monitored: readonly string[] }): void {
     this.model = model;
+    if (this.options.saveBestOnly) this.monitor.begin({ monitored });
     if (!this.options.saveWeightsOnly) modelConfig(model);
   }
 

@@ -8,13 +8,14 @@ export interface BatchLogs {
   /** Epoch under way, from 1. */
   epoch: number;
   epochs: number;
-  /** Samples of this epoch that the figures cover, and how many the epoch has (of a stream: had so far). */
+  /** Samples (of each replica) of this epoch that the figures cover, and how many the epoch has (of a stream: had so far). */
   samples: number;
   samplesTotal: number;
   /** Mean loss over the epoch's samples so far. */
   loss: number;
   /** Of models that tell classes. */
   accuracy?: number;
+  /** Of all replicas together. */
   samplesPerSecond: number;
   /** Estimated seconds until the end of the whole `fit` call. */
   secondsLeft: number;

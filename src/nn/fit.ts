@@ -6,6 +6,7 @@ import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
 import { type ClassWeight, type Metrics, meanOf, Objective } from './objective.ts';
+import { checkReplicas } from './parameters.ts';
 import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
 import { PreparedData, type TrainingData } from './training-data.ts';
@@ -52,9 +53,8 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [], signal } = options;
   const { device } = model; // throws before `build`
   const { optimizer } = model.training; // throws before `compile`
-  if (options.replicas !== undefined) model.replicate(options.replicas);
-  const { parameters, replicas } = model;
-  checkSeed(seed + replicas - 1);
+  const { replicas = model.replicas } = options;
+  checkReplicas('replicas', seed, replicas);
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(resource: T): T => {
     owned.push(resource);
@@ -68,6 +68,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   };
   const begun = performance.now();
   let course: Course | null = null;
+  let ending = false;
   try {
     const { training, validation } = prepare(model, data, options, own);
     const batchSize = training.batchSize(options.batchSize);
@@ -75,8 +76,9 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const validationBatch =
       validation?.batchSize(batchSize === null || few === null ? undefined : Math.min(batchSize, few)) ?? null;
     const { form } = training;
+    model.replicate(replicas);
     const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight }));
-    optimizer.build(parameters);
+    optimizer.build(model.parameters);
     const step = trainingStep(model, objective, seed, () => feed.state);
     const feed = own(training.feed(objective, step, { batchSize, steps: options.stepsPerEpoch ?? null }));
     const evaluator = validation
@@ -103,7 +105,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     for (const callback of callbacks) await callback.onTrainBegin?.(info);
     await course.takeUp();
-    while (at.epoch <= epochs && !model.stopTraining) {
+    while (at.epoch <= epochs && (at.begun || !model.stopTraining)) {
       if (signal?.aborted) throw interruption();
       const { epoch } = at;
       if (course.beginEpoch()) for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
@@ -115,8 +117,9 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       let cut = false;
       for await (const submit of feed.pass()) {
         cut = signal?.aborted ?? false;
-        if (cut || model.stopTraining) break;
-        submit(nextStep(model));
+        // Asked for before the first step, it ends training after that one, as in Keras.
+        if (cut || (model.stopTraining && at.step > 0)) break;
+        submit(() => nextStep(model));
         at.step++;
         const idle = await throttle.afterStep();
         if (idle) progress.afterStep({ epoch, epochs, samplesTotal: feed.samples, seconds: course.seconds.epoch });
@@ -139,15 +142,18 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       });
       const { learningRate } = optimizer;
       const logs: EpochLogs = { ...meanOf(each), epoch, learningRate, ...about };
+      ending = true;
       history.epochs.push(logs);
       for (const [r, own] of each.entries()) history.replicas[r]!.push(own);
       for (const callback of callbacks) await callback.onEpochEnd?.(logs, each);
+      ending = false;
       await course.endEpoch();
     }
   } catch (error) {
     // An epoch that was cut short, in training or in validation, is not one that was finished.
     if (!(error instanceof AbortedError && signal?.aborted)) throw error;
-    await course?.safePoint('interruption');
+    // Nor can training be taken up where some callbacks have ended an epoch and others have not.
+    if (!ending) await course?.safePoint('interruption');
   } finally {
     for (const resource of owned.reverse()) resource.dispose();
   }
@@ -160,7 +166,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
 /** @throws ArgumentError */
 function checkFitOptions(options: FitOptions): void {
   checkOptions('fit', options);
-  const { epochs = 1, initialEpoch = 0, seed = 0, stepsPerEpoch = 1 } = options;
+  const { epochs = 1, initialEpoch = 0, seed = 0, stepsPerEpoch = 1, callbacks = [] } = options;
   const atLeast = (what: string, value: number, least: number) => {
     if (Number.isInteger(value) && value >= least) return;
     throw new ArgumentError(
@@ -170,6 +176,9 @@ function checkFitOptions(options: FitOptions): void {
   atLeast('epochs', epochs, 1);
   atLeast('initialEpoch', initialEpoch, 0);
   atLeast('stepsPerEpoch', stepsPerEpoch, 1);
+  if (!Array.isArray(callbacks) || callbacks.some((callback) => typeof callback !== 'object' || callback === null)) {
+    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
+  }
   checkSeed(seed);
 }
 
@@ -234,9 +243,10 @@ class StepReports {
   }
 }
 
-/** Reads the totals now and then without anything waiting for it; errors surface with the epoch's own read. */
+/** Reads the totals now and then without anything waiting for it; what failed surfaces at the next step or the epoch's end. */
 class ProgressReports {
   private reading: Promise<void> | null = null;
+  private failed: { error: unknown } | null = null;
   private lastRead = performance.now();
 
   constructor(
@@ -244,7 +254,9 @@ class ProgressReports {
     private readonly callbacks: readonly Callback[],
   ) {}
 
+  /** @throws what a callback threw */
   afterStep(moment: Moment): void {
+    this.check();
     const now = performance.now();
     if (this.reading || now - this.lastRead < PROGRESS_INTERVAL || !this.callbacks.some((c) => c.onBatchEnd)) return;
     this.lastRead = now;
@@ -254,25 +266,32 @@ class ProgressReports {
         const logs = batchLogs(moment, read);
         for (const callback of this.callbacks) await callback.onBatchEnd?.(logs);
       })
+      .catch((error: unknown) => {
+        this.failed = { error };
+      })
       .finally(() => {
         this.reading = null;
       });
-    this.reading.catch(() => {});
   }
 
   /** @throws what a callback threw */
   async settled(): Promise<void> {
     await this.reading;
+    this.check();
+  }
+
+  private check(): void {
+    if (this.failed) throw this.failed.error;
   }
 }
 
 function batchLogs(
   { epoch, epochs, seconds, ...moment }: Moment,
-  { samples, figures }: { samples: number; figures: Metrics },
+  { samples, figures, replicas }: { samples: number; figures: Metrics; replicas: readonly Metrics[] },
 ): BatchLogs {
   const samplesTotal = moment.samplesTotal ?? samples;
-  const samplesPerSecond = samples / seconds;
   const samplesLeft = (epochs - epoch + 1) * samplesTotal - samples;
-  const secondsLeft = samplesPerSecond > 0 ? samplesLeft / samplesPerSecond : 0;
+  const secondsLeft = samples > 0 ? (samplesLeft * seconds) / samples : 0;
+  const samplesPerSecond = (replicas.length * samples) / seconds;
   return { epoch, epochs, samples, samplesTotal, ...figures, samplesPerSecond, secondsLeft };
 }

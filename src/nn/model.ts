@@ -212,6 +212,7 @@ export class Model extends Layer {
     const store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
     if (!fresh) store.copyFrom(parameters);
     this.forgetPrograms();
+    this.compiled?.optimizer.dispose(); // made ready for the old weights, though not a step was taken
     parameters.dispose();
     this.store = store;
     return this;

@@ -30,8 +30,11 @@ function valuesOf(model: Model, step: number): StepValues {
   return { step, rates: optimizer.ratesAt(step) };
 }
 
-/** The next step of the model's optimiser. */
-export const nextStep = (model: Model): StepValues => valuesOf(model, ++model.training.optimizer.iterations);
+/** The next step of the model's optimiser, which is about to be taken. */
+export function nextStep(model: Model): StepValues {
+  model.parameters.fresh = false;
+  return valuesOf(model, ++model.training.optimizer.iterations);
+}
 
 /** A training step of a compiled model, recorded as `fit` does it, on the first batch of `data`. */
 export interface RecordedStep {
@@ -64,6 +67,7 @@ export function recordTrainingStep(
     program: runner.program(batchSize),
     batchSize,
     run() {
+      model.parameters.fresh = false;
       runner.run(0, values);
       model.device.flush();
     },

@@ -176,7 +176,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
   /** Calls a checkpoint as `fit` does, for epochs with those validation losses, each after a change of the weights. */
   async function save(model: Model, options: ModelCheckpointOptions, losses: readonly number[], more = {}) {
     const checkpoint = new ModelCheckpoint(options);
-    checkpoint.onTrainBegin({ model });
+    checkpoint.onTrainBegin({ model, monitored: Object.keys(logs(1, 0, more)) });
     for (const [i, valLoss] of losses.entries()) {
       device.upload(model.weights[1]!.tensor.array.storage, Float32Array.of(i + 1, 0));
       await checkpoint.onEpochEnd(logs(i + 1, valLoss, more));
@@ -219,6 +219,8 @@ describeOnDevice('callbacks that write', (device: Device) => {
     const missing = save(model, best, [0.5], { valLoss: undefined });
     await expect(missing).rejects.toThrow(ArgumentError);
     await expect(missing).rejects.toThrow(/no figure "valLoss".*need validationData/);
+    const begin = () => new ModelCheckpoint(best).onTrainBegin({ model, monitored: ['loss', 'accuracy'] });
+    expect(begin).toThrow(/no figure "valLoss".*need validationData/);
     model.dispose();
   });
 

@@ -141,6 +141,16 @@ test.each<[string, ReduceLROnPlateauOptions, number[], number[]]>([
   expect(rates(options, values)).toEqual(expected);
 });
 
+test('rates of replicas of their own are lowered and scheduled each', () => {
+  const optimizer = new SGD({ learningRate: [0.1, 0.01, 0.3] });
+  const reduce = new ReduceLROnPlateau({ patience: 1, factor: 0.5, minLearningRate: 0.02 });
+  reduce.onTrainBegin({ optimizer, monitored: NAMES });
+  for (const epoch of [1, 2]) reduce.onEpochEnd(epochLogs(epoch, { valLoss: 1 }));
+  expect(optimizer.fixedRates).toEqual([0.05, 0.01, 0.15]);
+  new LearningRateScheduler((epoch, rate) => rate * 10 ** epoch).onEpochBegin({ epoch: 2, optimizer });
+  expect(optimizer.fixedRates).toEqual([0.5, 0.1, 1.5]);
+});
+
 test('TerminateOnNaN stops at a loss that is no number, within an epoch too', () => {
   const callback = new TerminateOnNaN();
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
@@ -333,6 +343,35 @@ describeOnDevice('callbacks in a real fit', (device) => {
     const { epochs } = await model.fit(data, { epochs: 9, batchSize: 10, callbacks: [poison, nan] });
     expect([epochs.length, nan.epoch]).toEqual([3, 3]);
     expect(epochs[2]!.loss).toBeNaN();
+  });
+
+  test('an error in onBatchEnd ends training with that error, wherever in an epoch it comes', async () => {
+    using model = build(device);
+    const stream = async function* () {
+      for (let i = 0; i < 40; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 15)); // figures are read a few times a second
+        yield data;
+      }
+    };
+    let calls = 0;
+    const onBatchEnd = () => {
+      calls++;
+      throw new RangeError('of the callback');
+    };
+    await expect(model.fit(stream, { callbacks: [{ onBatchEnd }] })).rejects.toThrow(/of the callback/);
+    expect(calls).toBe(1);
+  });
+
+  test('what asks in onEpochBegin for the end gets it after one step, as in Keras', async () => {
+    using model = build(device);
+    const stop: Callback = {
+      onEpochBegin() {
+        model.stopTraining = true;
+      },
+    };
+    const { epochs } = await model.fit(data, { epochs: 3, batchSize: 10, callbacks: [stop] });
+    expect([epochs.length, model.training.optimizer.iterations]).toEqual([1, 1]);
+    expect(epochs[0]!.loss).toBeGreaterThan(0);
   });
 
   test('LambdaCallback and ProgressLine hear of every epoch, in order', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   Adam,
+  AdamW,
   ArgumentError,
   BatchNormalization,
   Conv2D,
@@ -59,6 +60,7 @@ const optimizers = [
   ['SGD', (learningRate) => new SGD({ learningRate })],
   ['SGD with momentum', (learningRate) => new SGD({ learningRate, momentum: 0.9, nesterov: true })],
   ['Adam', (learningRate) => new Adam({ learningRate })],
+  ['AdamW', (learningRate) => new AdamW({ learningRate })],
   ['RMSprop', (learningRate) => new RMSprop({ learningRate })],
   ['RMSprop, centered', (learningRate) => new RMSprop({ learningRate, momentum: 0.5, centered: true })],
 ] as [string, (learningRate: number | readonly number[]) => Optimizer][];
@@ -181,6 +183,21 @@ describeOnDevice('replicas', (device) => {
     }
     const { replicas } = await model.fit(data, { seed: 1 });
     expect(replicas[0]![0]!.loss).not.toBe(replicas[1]![0]!.loss);
+  });
+
+  test('a model that was only made ready for training, or refused data, is new', async () => {
+    using data = new ImageLoader(device, images);
+    using ready = compiled(setups[0]!, null).build(device, { seed: SEED });
+    using fresh = compiled(setups[0]!, null).build(device, { seed: SEED, replicas: REPLICAS });
+    await ready.fit(data, { signal: AbortSignal.abort() });
+    await expect(ready.fit(data, { replicas: 2, batchSize: 1000 })).rejects.toThrow(/larger than the data/);
+    expect(ready.replicas).toBe(1);
+    const options = { seed: 1, batchSize: 8 };
+    await ready.fit(data, { ...options, replicas: REPLICAS });
+    await fresh.fit(data, options);
+    for (const [k, weights] of (await weightsOf(fresh)).entries()) {
+      expectSameBits((await weightsOf(ready))[k]!, weights, `weight ${k}`);
+    }
   });
 
   test('a step is as many dispatches as that of one model, and makes nothing new', async () => {

@@ -5,7 +5,8 @@ import type { Optimizer } from '../optimizers/index.ts';
 
 /**
  * Sets the learning rate at the beginning of each epoch, as Keras's callback of this name: `schedule` is given the epoch,
- * counted from 0 as in Keras (though `EpochLogs.epoch` counts from 1), and the rate as it stands.
+ * counted from 0 as in Keras (though `EpochLogs.epoch` counts from 1), and the rate as it stands
+ * (asked for each replica, where they have rates of their own).
  */
 export class LearningRateScheduler implements Callback {
   /** @throws ArgumentError unless `schedule` is a function */
@@ -18,6 +19,7 @@ export class LearningRateScheduler implements Callback {
   }
 
   onEpochBegin({ epoch, optimizer }: { epoch: number; optimizer: Optimizer }): void {
-    optimizer.learningRate = this.schedule(epoch - 1, optimizer.learningRate);
+    const rates = optimizer.fixedRates ?? [optimizer.learningRate];
+    optimizer.learningRate = rates.map((rate) => this.schedule(epoch - 1, rate));
   }
 }

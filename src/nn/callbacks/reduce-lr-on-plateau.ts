@@ -6,7 +6,7 @@ import type { Optimizer } from '../optimizers/index.ts';
 import { checkNumber, type MonitorOptions } from './options.ts';
 
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
-  /** The rate is multiplied by it, above 0 and below 1. Default 0.1. */
+  /** The rate (of each replica, where they have their own) is multiplied by it, above 0 and below 1. Default 0.1. */
   factor?: number;
   /** Epochs without improvement after which the rate falls. Default 10. */
   patience?: number;
@@ -77,9 +77,9 @@ export class ReduceLROnPlateau implements Callback {
     }
     if (this.cooldownLeft > 0 || ++this.wait < this.patience) return;
     const optimizer = this.optimizer!;
-    const rate = optimizer.learningRate;
-    if (rate <= this.minLearningRate) return;
-    optimizer.learningRate = Math.max(rate * this.factor, this.minLearningRate);
+    const rates = optimizer.fixedRates ?? [optimizer.learningRate];
+    if (rates.every((rate) => rate <= this.minLearningRate)) return;
+    optimizer.learningRate = rates.map((rate) => Math.min(rate, Math.max(rate * this.factor, this.minLearningRate)));
     this.cooldownLeft = this.cooldown;
     this.wait = 0;
   }

@@ -118,7 +118,6 @@ export abstract class FlatOptimizer implements Optimizer {
     this.checkCount(this.rates, store);
     this.clipping?.build(store);
     if (this.rates.length > 1 || store.penalties?.own) store.tellOwners();
-    store.fresh = false;
     if (this.store) return;
     this.store = store;
     this.iterations = 0;
