@@ -47,12 +47,16 @@ const isNested = (numbers: Numbers): numbers is readonly Numbers[] =>
 
 function flatten(what: string, lists: readonly Numbers[]): number[] {
   const flat: number[] = [];
-  const length = lists[0]!.length;
+  let first = 0;
   for (const [i, list] of lists.entries()) {
-    if (list?.length !== length) {
-      throw new ShapeError(`${what}: list ${i} has ${list?.length} numbers, but the first has ${length}`);
-    }
     const part = isNested(list) ? flatten(what, list) : (list as ArrayLike<number>);
+    if (typeof part?.length !== 'number') {
+      throw new ShapeError(`${what}: entry ${i} is ${show(list)}, but the first is a list`);
+    }
+    if (i === 0) first = part.length;
+    if (part.length !== first || list.length !== lists[0]!.length) {
+      throw new ShapeError(`${what}: list ${i} has ${part.length} numbers, but the first has ${first}`);
+    }
     for (let k = 0; k < part.length; k++) flat.push(part[k]!);
   }
   return flat;

@@ -31,6 +31,8 @@ export interface Loss {
   readonly targets: 'labels' | 'values';
   /** Whether its values are classes too, so that accuracy means something. Default false. */
   readonly classifies?: boolean;
+  /** What was chosen otherwise than by default, for messages and files. */
+  readonly settings?: Readonly<Record<string, number | boolean>>;
   /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
   wants(model: { endsIn: FinalActivation | null }): LossInput;
   /** Mean loss over the batch []; also 1 for each sample classified rightly [N], where that comes at no cost. */
@@ -52,6 +54,10 @@ export class SparseCategoricalCrossentropy implements Loss {
     this.fromLogits = losses.crossentropyOptions(this.name, options).fromLogits;
   }
 
+  get settings() {
+    return chosen({ fromLogits: this.fromLogits });
+  }
+
   wants(model: { endsIn: FinalActivation | null }): LossInput {
     checkLogits(this, model);
     return this.fromLogits || model.endsIn === 'softmax' ? 'logits' : 'output';
@@ -63,6 +69,10 @@ export class SparseCategoricalCrossentropy implements Loss {
     return { loss: losses.sparseCategoricalCrossentropy(y, labels, { fromLogits, sampleWeight: weight }) };
   }
 }
+
+/** The options that are neither off nor zero, which cross-entropies have as defaults. */
+const chosen = (options: Record<string, number | boolean>): Record<string, number | boolean> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value));
 
 /** @throws ArgumentError for a loss that expects logits of a model that gives probabilities */
 function checkLogits(
@@ -102,6 +112,10 @@ abstract class Crossentropy extends ValuesLoss {
   constructor(name: LossName, options: Omit<losses.CrossentropyOptions, 'sampleWeight'>) {
     super();
     ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
+  }
+
+  get settings() {
+    return chosen({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing });
   }
 
   protected abstract readonly activation: FinalActivation;
@@ -180,6 +194,10 @@ export class Huber extends ValuesLoss {
     super();
     checkOptions(this.name, options);
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
+  }
+
+  get settings(): Record<string, number> {
+    return this.delta === 1 ? {} : { delta: this.delta };
   }
 
   protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {

@@ -22,7 +22,7 @@ export function describeModel(model: Model): Record<string, Saved> {
     replicas: model.replicas,
     layers: configOf(model),
     optimizer: { name: optimizer.name, ...optimizer.settings },
-    loss: loss.name,
+    loss: Object.keys(loss.settings ?? {}).length > 0 ? { name: loss.name, ...loss.settings } : loss.name,
     metrics: [...metrics],
   };
 }

@@ -106,8 +106,9 @@ export class PreparedData {
       );
     }
     checkSplit(what, this.labels ?? source.labels ?? null, at);
+    const { labels } = this;
     const part = (first: number, end: number, owned: ArrayLoader | null) =>
-      new PreparedData(what, model, source, null, form, { first, end }, owned);
+      new PreparedData(what, model, source, null, form, { first, end }, owned, labels);
     return [part(0, at, this.owned), part(at, source.size, null)];
   }
 

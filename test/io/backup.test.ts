@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
+  AbortedError,
   Adam,
   ArgumentError,
   ArrayLoader,
@@ -10,6 +11,7 @@ import {
   type BackupAndRestoreOptions,
   BatchNormalization,
   type Callback,
+  CategoricalCrossentropy,
   CSVLogger,
   DataError,
   Dense,
@@ -21,6 +23,7 @@ import {
   JSONLLogger,
   type Layer,
   LearningRateScheduler,
+  type Loss,
   ModelCheckpoint,
   type Optimizer,
   ReduceLROnPlateau,
@@ -71,6 +74,7 @@ describeOnDevice('BackupAndRestore', (device) => {
   interface Training {
     optimizer?: () => Optimizer;
     layers?: () => Layer[];
+    loss?: Loss;
     callbacks?: () => Callback[];
     data?: () => TrainingData;
     fit?: FitOptions;
@@ -98,7 +102,7 @@ describeOnDevice('BackupAndRestore', (device) => {
   ) {
     const optimizer = training.optimizer?.() ?? new Adam({ learningRate: 0.05 });
     const model = new Sequential((training.layers ?? layers)()).build(device, { seed });
-    model.compile({ optimizer, loss: 'sparseCategoricalCrossentropy', metrics: ['recall'] });
+    model.compile({ optimizer, loss: training.loss ?? 'sparseCategoricalCrossentropy', metrics: ['recall'] });
     const backup = new BackupAndRestore({ path, saveFreq: 3, ...training.backup });
     let steps = 0;
     const watch: Callback = {
@@ -325,6 +329,52 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect([steps, seen, left.logs[0]!.length]).toEqual([0, [1, 2], 2]);
   });
 
+  test.each([0, 1])(
+    'stopped by request among the callbacks that end an epoch: each epoch has ended once',
+    async (place) => {
+      const ended: number[] = [];
+      const seen: Callback = { onEpochEnd: ({ epoch }) => void ended.push(epoch) };
+      const training = (stop: AbortController | null): Training => {
+        const measuring: Callback = {
+          onEpochEnd({ epoch }) {
+            if (stop && epoch === 2) stop.abort();
+            if (stop?.signal.aborted) throw new AbortedError('what was measured here was stopped');
+          },
+        };
+        const callbacks = () => [...monitors(), ...(place === 0 ? [measuring, seen] : [seen, measuring])];
+        return { callbacks, fit: stop ? { signal: stop.signal } : {}, backup: { saveFreq: 'epoch' } };
+      };
+      const whole = await train(training(null));
+      ended.length = 0;
+      expect((await train(training(new AbortController()))).interrupted).toBe(true);
+      const { resumedFrom, left } = await train(training(null), { seed: 2 });
+      expect([resumedFrom, left]).toEqual([{ epoch: 2, step: 0 }, whole.left]);
+      expect(ended).toEqual(place === 0 ? [1, 2, 3, 4] : [1, 2, 2, 3, 4]);
+    },
+  );
+
+  test('the epoch in which training was told to stop is ended after a crash too', async () => {
+    const training = (crashes: boolean): Training => {
+      let model: Sequential;
+      const stop: Callback = {
+        everySteps: 3,
+        onTrainBegin: (info) => {
+          model = info.model as Sequential;
+        },
+        onSteps: ({ epoch }) => {
+          model.stopTraining = epoch === 2;
+        },
+        onEpochEnd: ({ epoch }) => void (crashes && epoch === 2 && crash()),
+      };
+      return { callbacks: () => [...monitors(), stop], backup: { saveFreq: 1 } };
+    };
+    const whole = await train(training(false));
+    expect(whole.left.logs[0]).toHaveLength(2);
+    await expect(train(training(true))).rejects.toThrow(Crash);
+    const resumed = await train(training(false), { seed: 2 });
+    expect([resumed.resumedFrom, resumed.left]).toEqual([{ epoch: 2, step: 3 }, whole.left]);
+  });
+
   test('a backup that is kept is where a training of more epochs goes on', async () => {
     const training: Training = { backup: { saveFreq: 'epoch', deleteCheckpoint: false } };
     const whole = await train({});
@@ -379,6 +429,16 @@ describeOnDevice('BackupAndRestore', (device) => {
     ['shuffling', { fit: { shuffle: false } }, /shuffle was true and is false/],
     ['class weights', { fit: { classWeight: [1, 2] } }, /classWeight was none and is \[1,2\]/],
     ['a first epoch', { fit: { initialEpoch: 1 } }, /initialEpoch was 0 and is 1/],
+    [
+      'a loss',
+      { loss: new CategoricalCrossentropy() },
+      /loss was "sparseCategoricalCrossentropy" and is "categoricalCrossentropy"/,
+    ],
+    [
+      'options of the loss',
+      { loss: new CategoricalCrossentropy({ labelSmoothing: 0.1 }) },
+      /loss was .*labelSmoothing/,
+    ],
     ['an optimiser', { optimizer: () => new SGD() }, /optimizer\.name was "adam" and is "sgd"/],
     [
       'its options',

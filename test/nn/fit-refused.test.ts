@@ -35,6 +35,35 @@ describeOnDevice('data that does not fit', (device) => {
     ['null in x', { x: [0, null], y: [1] }, {}, DataError, /x: number 1 is null/],
     ['a string in y', { x: [0, 1], y: ['1'] }, {}, DataError, /y: number 0 is "1"/],
     ['uneven lists', { x: [[0, 1], [1], [1, 2, 3]], y: [1, 0, 1] }, {}, ShapeError, /x: list 1 has 1 numbers.* 2/],
+    [
+      'lists uneven further in',
+      {
+        x: [
+          [[1], [2]],
+          [
+            [1, 2],
+            [3, 4],
+          ],
+        ],
+        y: [1, 0],
+      },
+      {},
+      ShapeError,
+      /list 1 has 4 .* 2/,
+    ],
+    [
+      'lists in a list of numbers',
+      {
+        x: [
+          [0, 1],
+          [[1], 2],
+        ],
+        y: [1, 0],
+      },
+      {},
+      ShapeError,
+      /x: entry 1 is 2, but the first is a list/,
+    ],
     ['lengths that differ', { x, y: y.slice(1) }, {}, ShapeError, /40 samples need .* but there are 39/],
     ['half a sample', { x: x.subarray(1), y }, {}, ShapeError, /79.* no multiple/],
     ['no samples', { x: [], y: [] }, {}, ShapeError, /x has 0/],
@@ -87,6 +116,8 @@ describeOnDevice('data that does not fit', (device) => {
     ['a negative weight', { x, y }, { classWeight: { 0: -1 } }, ArgumentError, /class 0 .*-1/],
     ['a weight that is NaN', { x, y }, { classWeight: [Number.NaN] }, ArgumentError, /class 0/],
     ['weights that are none', { x, y }, { classWeight: 3 as never }, ArgumentError, /classWeight must be an object/],
+    ['callbacks that are no list', { x, y }, { callbacks: {} as never }, ArgumentError, /list of callbacks, but is/],
+    ['a callback that is none', { x, y }, { callbacks: [null as never] }, ArgumentError, /list of callbacks/],
     ['initialEpoch', { x, y }, { initialEpoch: -1 }, ArgumentError, /initialEpoch.*-1/],
     [
       'validation data of another length',
@@ -119,6 +150,7 @@ describeOnDevice('data that does not fit', (device) => {
     await expect(refused).rejects.toThrow(DataError);
     await expect(refused).rejects.toThrow(/x: number 13 is NaN/);
     expect(await weightsOf(model)).toEqual(before);
+    expect(model.training.optimizer.iterations).toBe(0);
   });
 
   test('a class that a loader has only in the last part', async () => {
