@@ -103,7 +103,9 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     course = new Course({ model, feed, totals, callbacks, history, initialEpoch, begun, describe });
     const { resume, at } = course;
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
-    for (const callback of callbacks) await callback.onTrainBegin?.(info);
+    // Those that keep the state of training come first: where theirs is refused, no log has been begun anew.
+    const [keeping, others] = [true, false].map((is) => callbacks.filter((one) => is === Boolean(one.onSafePoint)));
+    for (const callback of [...keeping!, ...others!]) await callback.onTrainBegin?.(info);
     await course.takeUp();
     while (at.epoch <= epochs && (at.begun || !model.stopTraining)) {
       if (signal?.aborted) throw interruption();
@@ -152,12 +154,12 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   } catch (error) {
     // An epoch that was cut short, in training or in validation, is not one that was finished.
     if (!(error instanceof AbortedError && signal?.aborted)) throw error;
+    history.interrupted = history.epochs.length < epochs - initialEpoch;
     // Nor can training be taken up where some callbacks have ended an epoch and others have not.
     if (!ending) await course?.safePoint('interruption');
   } finally {
     for (const resource of owned.reverse()) resource.dispose();
   }
-  history.interrupted = signal?.aborted === true && history.epochs.length < epochs - initialEpoch;
   history.seconds = course?.seconds.whole ?? 0;
   for (const callback of callbacks) await callback.onTrainEnd?.(history);
   return history;

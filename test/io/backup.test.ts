@@ -488,6 +488,16 @@ describeOnDevice('BackupAndRestore', (device) => {
     await expect(refused).rejects.toThrow(/backup\.safetensors is damaged/);
   });
 
+  test('a log is begun anew only where the backup is taken up', async () => {
+    const log = join(root, 'log.csv');
+    const training: Training = { callbacks: () => [new CSVLogger(log)], backup: { saveFreq: 'epoch' } };
+    await expect(train(training, { after: [2 * STEPS + 1, crash] })).rejects.toThrow(Crash);
+    const lines = readFileSync(log, 'utf8');
+    expect(lines.split('\n')).toHaveLength(4);
+    await expect(train({ ...training, fit: { batchSize: 8 } })).rejects.toThrow(/of another training/);
+    expect(readFileSync(log, 'utf8')).toBe(lines);
+  });
+
   test('on a full disk the old backup stays, and training can go on from there', async () => {
     const whole = await train({ callbacks: () => [] });
     const fill = () => {

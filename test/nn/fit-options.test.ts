@@ -109,6 +109,16 @@ describeOnDevice('splits, weights and epochs', (device) => {
       },
     };
     expect((await model.fit({ x, y }, { epochs: 9, callbacks: [stop] })).epochs).toHaveLength(2);
+    // What comes after the end interrupts nothing.
+    const late = new AbortController();
+    const both = {
+      onEpochEnd() {
+        model.stopTraining = true;
+        late.abort();
+      },
+    };
+    const ended = await model.fit({ x, y }, { epochs: 9, callbacks: [both], signal: late.signal });
+    expect([ended.epochs.length, ended.interrupted]).toEqual([1, false]);
     model.stopTraining = true;
     const { epochs, interrupted } = await model.fit({ x, y }, { epochs: 3 });
     expect([epochs.length, interrupted]).toEqual([3, false]);
