@@ -35,6 +35,10 @@ export const summaryEvent = (wallTime: number, step: number, summaries: readonly
 /** What every event file begins with. */
 export const versionEvent = (wallTime: number): Uint8Array => message(double(1, wallTime), bytes(3, 'brain.Event:2'));
 
+/** The beginning of a session that writes from a step on: what an earlier one wrote of it and later ones is of no more use. */
+export const startEvent = (wallTime: number, step: number): Uint8Array =>
+  message(double(1, wallTime), int(2, step), bytes(7, int(1, 1)));
+
 /** DataType in types.proto. */
 const [FLOAT, DOUBLE, STRING] = [1, 2, 7];
 

@@ -89,14 +89,14 @@ function headerOf(bytes: Uint8Array, name: string): { header: string; start: num
 function parseHeader(header: string, name: string) {
   const descr = /['"]descr['"]\s*:\s*(?:['"]([^'"]*)['"]|([[(].*?[\])])\s*,\s*['"}])/.exec(header);
   const fortran = /['"]fortran_order['"]\s*:\s*(True|False)/.exec(header);
-  const tuple = /['"]shape['"]\s*:\s*\(((?:\s*\d+L?\s*,?)*)\s*\)/.exec(header);
+  const tuple = /['"]shape['"]\s*:\s*\(([\s\dL,]*)\)/.exec(header);
   if (!descr || !fortran || !tuple) {
     throw new DataError(
       `${name}: the .npy header needs descr, fortran_order and shape, but is ${JSON.stringify(header.slice(0, 200))}`,
     );
   }
   const [, order, type] = /^([<>|=]?)(\w+)$/.exec(descr[1] ?? '') ?? [];
-  const stored = TYPES[type ?? ''];
+  const stored = Object.hasOwn(TYPES, type ?? '') ? TYPES[type!] : undefined;
   if (!stored) {
     throw new DataError(
       `${name}: elements of type ${descr[1] ?? descr[2]} are not read; those of ${Object.keys(TYPES).join(', ')} are`,

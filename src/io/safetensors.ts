@@ -33,7 +33,7 @@ const METADATA = '__metadata__';
 /**
  * Named arrays as a safetensors file, readable by the `safetensors` packages of Python and Rust. Nothing in such a file is
  * ever executed.
- * @throws ArgumentError, ShapeError for an array that is none, or metadata that is not text
+ * @throws ArgumentError, ShapeError for an array that is none, or metadata that is not text or longer than readers allow
  */
 export function encodeSafetensors(
   tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
@@ -60,6 +60,11 @@ export function encodeSafetensors(
   const json = [...entries].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',');
   const text = new TextEncoder().encode(`{${json}}`);
   const header = Math.ceil(text.length / 8) * 8;
+  if (header > MAX_HEADER) {
+    throw new ArgumentError(
+      `encodeSafetensors: names and metadata take ${header} bytes, more than the ${MAX_HEADER} that readers allow; keep long text in a file of its own`,
+    );
+  }
   const bytes = new Uint8Array(8 + header + end);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(header), true);
   bytes.fill(0x20, 8, 8 + header).set(text, 8);
@@ -143,10 +148,18 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
 /** The keys of the outermost object of a legal JSON text, in which `JSON.parse` would let a later one replace an earlier. */
 function* keysOf(json: string): Generator<string> {
   let depth = 0;
-  for (const [token, colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
-    else if (colon && depth === 1) yield JSON.parse(token.slice(0, -colon.length));
+  for (let at = 0; at < json.length; at++) {
+    const sign = json[at]!;
+    if (sign === '{' || sign === '[') depth++;
+    else if (sign === '}' || sign === ']') depth--;
+    if (sign !== '"') continue;
+    const begin = at;
+    // By hand, as a pattern for a text of millions of characters runs out of stack.
+    for (at++; json[at] !== '"'; at++) if (json[at] === '\\') at++;
+    if (depth !== 1) continue;
+    let next = at + 1;
+    while (/\s/.test(json[next]!)) next++;
+    if (json[next] === ':') yield JSON.parse(json.slice(begin, at + 1));
   }
 }
 

@@ -13,6 +13,7 @@ import {
   record,
   type Summary,
   scalar,
+  startEvent,
   summaryEvent,
   text,
   versionEvent,
@@ -38,6 +39,8 @@ export class TensorBoard implements Callback {
   private readonly options: Required<Omit<TensorBoardOptions, 'modelImage'>>;
   private readonly picture: Summary | null;
   private readonly files = new Map<'train' | 'validation', string>();
+  /** The runs of which this training has written an epoch. */
+  private readonly begun = new Set<'train' | 'validation'>();
   private model: Model | null = null;
 
   /** @throws ArgumentError */
@@ -58,6 +61,7 @@ export class TensorBoard implements Callback {
   onTrainBegin({ model }: { model: Model }): void {
     this.model = model;
     this.files.clear();
+    this.begun.clear();
     const summaries = this.picture ? [this.picture] : [];
     if (this.options.writeGraph) {
       const lines = model.summary().split('\n');
@@ -82,7 +86,12 @@ export class TensorBoard implements Callback {
     const { histogramFreq } = this.options;
     if (histogramFreq > 0 && step % histogramFreq === 0) curves.train.push(...(await this.histograms()));
     for (const of of ['train', 'validation'] as const) {
-      if (curves[of].length > 0) this.write(of, summaryEvent(now(), step, curves[of]));
+      if (curves[of].length === 0) continue;
+      // Epochs trained again after an interruption take the place of those written before; what lies at step 0 beside the first
+      // one, such as the summary, stays.
+      if (!this.begun.has(of)) this.write(of, startEvent(now(), Math.max(1, step)));
+      this.begun.add(of);
+      this.write(of, summaryEvent(now(), step, curves[of]));
     }
   }
 

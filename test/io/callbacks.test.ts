@@ -337,12 +337,28 @@ describeOnDevice('callbacks that write', (device: Device) => {
   test('TensorBoard writes no more than it is asked for, and a second training into a file of its own', async () => {
     await fitWith({ writeGraph: false }, false);
     expect(readdirSync(at('logs'))).toEqual(['train']);
-    const [version, ...rest] = eventsOf('logs', 'train');
-    expect(version!.version).toBeDefined();
+    const [version, start, ...rest] = eventsOf('logs', 'train');
+    expect([version!.version, start!.start, start!.step]).toEqual(['brain.Event:2', true, 1]);
     expect(rest.map(({ step, graph }) => [step, graph])).toEqual([0, 1, 2].map((step) => [step, undefined]));
     expect(new Set(rest.flatMap(({ values }) => values.map(({ plugin }) => plugin)))).toEqual(new Set(['scalars']));
     await fitWith({}, false);
     expect(readdirSync(at('logs', 'train'))).toHaveLength(2);
+  });
+
+  test('epochs that are trained again take the place of those that TensorBoard has seen', async () => {
+    const model = trained();
+    const board = new TensorBoard({ logDir: at('logs') });
+    board.onTrainBegin({ model });
+    for (const epoch of [1, 2, 3]) await board.onEpochEnd(logs(epoch, 0.5));
+    board.onTrainBegin({ model }); // after a crash, with a backup of epoch 1
+    for (const epoch of [2, 3]) await board.onEpochEnd(logs(epoch, 0.4));
+    model.dispose();
+    for (const of of ['train', 'validation']) {
+      const files = readdirSync(at('logs', of)).sort();
+      const starts = files.map((name) => readEvents(readFileSync(at('logs', of, name))).filter(({ start }) => start));
+      // The first one begins the run; at a later one TensorBoard forgets that step and those after it.
+      expect(starts.map((found) => found.map(({ step }) => step))).toEqual([[1], [1]]);
+    }
   });
 
   test('TensorBoard tells of a folder that it cannot make', async () => {

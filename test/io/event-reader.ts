@@ -75,6 +75,8 @@ export interface ReadEvent {
   wallTime: number;
   step: number;
   version?: string;
+  /** Where a session begins. */
+  start?: true;
   graph?: { name: string; op: string; inputs: string[] }[];
   values: { tag: string; plugin: string; shape: number[]; numbers: number[]; strings: Uint8Array[] }[];
 }
@@ -89,6 +91,7 @@ export const readEvents = (file: Uint8Array): ReadEvent[] =>
       wallTime: numbers(event.get(1)![0], true)[0]!,
       step: Number(event.get(2)?.[0] ?? 0),
       ...(version ? { version: text(version) } : {}),
+      ...(inside(event, 7).get(1)?.[0] === 1n ? { start: true } : {}),
       ...(graph
         ? {
             graph: fields(graph as Uint8Array)

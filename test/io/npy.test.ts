@@ -98,6 +98,16 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
     withHeader("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }"),
     /no array has the shape/,
   ],
+  [
+    'a shape that does not end',
+    withHeader(`{'descr': '<f4', 'fortran_order': False, 'shape': (${'1'.repeat(60)}`),
+    /header needs descr, fortran_order and shape/,
+  ],
+  [
+    'a type called as an object has it',
+    withHeader("{'descr': '<constructor', 'fortran_order': False, 'shape': (1,), }"),
+    /elements of type <constructor/,
+  ],
   ['objects', withHeader("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"), /elements of type \|O/],
 ])('%s is refused', (_, bytes, says) => {
   expect(() => decodeNpy(bytes)).toThrow(DataError);

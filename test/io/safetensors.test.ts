@@ -32,6 +32,11 @@ test('every array comes back under its name, the largest elements first in the f
   expect(new DataView(bytes.buffer).getBigInt64(8 + header, true)).toBe(-(2n ** 63n));
 });
 
+test('metadata of millions of signs', () => {
+  const state = '{"a\\": [1, "'.repeat(1e6);
+  expect(decodeSafetensors(encodeSafetensors([], { state })).metadata).toEqual({ state });
+});
+
 test('a file without tensors and one without metadata', () => {
   expect(decodeSafetensors(encodeSafetensors([]))).toEqual({ tensors: new Map(), metadata: {} });
 });
