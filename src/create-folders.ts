@@ -8,7 +8,8 @@ import { dirname } from 'node:path';
  */
 export function createFolders(folder: string): void {
   if (existsSync(folder)) return;
-  createFolders(dirname(folder));
+  const above = dirname(folder);
+  if (above !== folder) createFolders(above);
   try {
     mkdirSync(folder);
   } catch (cause) {

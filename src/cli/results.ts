@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
@@ -9,29 +9,34 @@ import { type Io, json, line } from './io.ts';
 
 /** The results that are kept in a folder, in the order of their files. @throws FileError, DataError */
 export function readResults(folder: string): RowResult[] {
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
+  const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
+  const names = isFolder ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
   return names.sort().map((name) => readJson(join(folder, name), rowResult, 'result', 1));
 }
 
+const isLesser = (one: RowResult, other: RowResult | undefined): boolean =>
+  other !== undefined && scales.indexOf(one.scale) > scales.indexOf(other.scale);
+
 /**
  * `tilegrad results`: keeps the figures of runs in `results/` below a folder of documents, and writes `RESULTS.md` there from all that
- * are kept.
+ * are kept. Of a row in several of the runs, the fullest counts, and of those the last.
  */
 export function results(runs: readonly string[], options: { docs: string; json?: boolean }, io: Io): void {
   const folder = join(options.docs, 'results');
   const kept = new Map(readResults(folder).map((result) => [result.id, result]));
-  const taken: RowResult[] = [];
+  const found = new Map<string, RowResult>();
   for (const path of runs) {
     const record = readRunRecord(path);
     for (const row of record.rows) {
       const result = resultOf(record, row);
-      if (result) taken.push(result);
-      else line(io.stderr, `Note: ${row.id} of ${path} is ${row.status}; left out`);
+      if (!result) line(io.stderr, `Note: ${row.id} of ${path} is ${row.status}; left out`);
+      else if (!isLesser(result, found.get(row.id))) found.set(row.id, result);
     }
   }
+  const taken = [...found.values()];
   for (const result of taken) {
     const before = kept.get(result.id);
-    if (before && scales.indexOf(before.scale) < scales.indexOf(result.scale)) {
+    if (before && isLesser(result, before)) {
       throw new UsageError(
         `${join(folder, `${result.id}.json`)} is of scale ${before.scale}, and the run of scale ${result.scale}: delete that file first, ` +
           'if the lesser one is to take its place',

@@ -52,7 +52,7 @@ export async function drawFigure(figure: Figure): Promise<Drawing> {
 
 /** A screen reader reads the words and leaves the strokes alone. */
 function withAlt(svg: string, alt: string): string {
-  return svg.replace('<svg ', `<svg role="img" aria-label="${escapeText(alt)}" `);
+  return svg.replace('<svg ', () => `<svg role="img" aria-label="${escapeText(alt)}" `); // `$'` in a title is a title's
 }
 
 type TextMark = { fontSize?: number; fontWeight?: number };

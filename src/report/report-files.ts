@@ -59,7 +59,7 @@ export function checkReport(content: ReportContent): Report {
 }
 
 /**
- * What a run's folder says: its `report.json` or, where there is none yet, its `run.json`.
+ * What a run's folder says: its `run.json`, which is the newest, or its `report.json` where there is none that can be read.
  * @param path the folder, or one of the two files
  * @throws FileError when there is none; DataError when it is cut short, from another program or another version
  */
@@ -71,15 +71,24 @@ export function readReport(path: string): { folder: string; report: Report } {
   }
   const isFolder = statSync(path).isDirectory();
   const folder = isFolder ? path : dirname(path);
-  const candidates = isFolder ? ['report.json', 'run.json'].map((name) => join(path, name)) : [path];
-  const file = candidates.find((candidate) => existsSync(candidate));
-  if (file === undefined) {
-    throw new FileError(`${path} holds neither report.json nor run.json, so it is not the folder of a run`);
+  const candidates = isFolder ? ['run.json', 'report.json'].map((name) => join(path, name)) : [path];
+  const files = candidates.filter((candidate) => existsSync(candidate));
+  if (files.length === 0) {
+    throw new FileError(`${path} holds neither run.json nor report.json, so it is not the folder of a run`);
   }
+  try {
+    return { folder, report: reportIn(files[0]!) };
+  } catch (error) {
+    if (files.length === 1) throw error;
+    return { folder, report: reportIn(files[1]!) };
+  }
+}
+
+function reportIn(file: string): Report {
   const parsed = parseFile(file);
   const isReport = basename(file) === 'report.json' || (parsed as { kind?: unknown })?.kind === 'tilegrad-report';
-  if (isReport) return { folder, report: checkFile(file, parsed, reportContent, 'report', 1) };
-  return { folder, report: checkReport(reportOf(checkFile(file, parsed, runRecord, 'run record', 2))) };
+  if (isReport) return checkFile(file, parsed, reportContent, 'report', 1);
+  return checkReport(reportOf(checkFile(file, parsed, runRecord, 'run record', 2)));
 }
 
 /** The `run.json` of a run's folder. @throws FileError, DataError as `readReport` */

@@ -50,7 +50,8 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
 /** A cell as a report shows it: numbers short enough to compare. */
 export function cellText(cell: Cell): string {
   if (cell === null) return '';
-  return typeof cell === 'number' ? String(Number(cell.toPrecision(6))) : cell;
+  if (typeof cell !== 'number') return cell;
+  return String(Number.isInteger(cell) ? cell : Number(cell.toPrecision(6)));
 }
 
 /** Columns, counted from 0, that hold nothing but numbers. */

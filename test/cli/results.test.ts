@@ -105,6 +105,26 @@ describe('tilegrad results', () => {
     expect(written()).toBe(before);
   });
 
+  test('of a row in several runs the fullest counts, and of those the last', async () => {
+    const request = (scale: 'full' | 'short') => ({ request: { id: 'A1', scale, seed: 1 } });
+    const runs = [
+      runOf('one', [row('A1', [0.61])], request('full')),
+      runOf('two', [row('A1', [0.62])], request('full')),
+      runOf('three', [row('A1', [0.63])], request('short')),
+    ];
+    const { code, out: text } = await results(...runs);
+    expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining('with 1 rows, 1 of them new: A1') });
+    expect(written()).toContain('| test accuracy | 0.6000 | 0.6200 |');
+  });
+
+  test('a file where the results should be', async () => {
+    mkdirSync(join(out, 'docs'));
+    writeFileSync(join(out, 'docs', 'results'), '');
+    const { code, err } = await results(runOf('one', [row('A1', [0.6])]));
+    expect(code).toBe(1);
+    expect(err).toContain('a part of the path is a file');
+  });
+
   test('a run that is none, and a result that is cut short, are told', async () => {
     expect((await results(join(out, 'nowhere'))).err).toContain('there is no');
     await results(runOf('one', [row('A1', [0.6])]));

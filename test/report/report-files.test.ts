@@ -6,7 +6,7 @@ import { ArgumentError, DataError, FileError } from '../../src/errors.ts';
 import type { ReportContent } from '../../src/report/content.ts';
 import { figure } from '../../src/report/figures/schema.ts';
 import { checkReport, readReport, writeReport } from '../../src/report/report-files.ts';
-import { content, figures } from './samples.ts';
+import { content, figures, rowRecord, runRecordOf } from './samples.ts';
 
 /** How many more files the disk has room for. */
 const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY }));
@@ -124,7 +124,7 @@ describe('a file that is', () => {
 
   test('missing, with its folder or without', () => {
     expect(read()).toBeInstanceOf(FileError);
-    expect(read().message).toContain('neither report.json nor run.json');
+    expect(read().message).toContain('neither run.json nor report.json');
     expect(() => readReport(join(folder, 'nowhere'))).toThrow(/there is no .*nowhere.*tilegrad run/);
   });
 
@@ -152,6 +152,17 @@ describe('a file that is', () => {
     expect(read().message).toContain('is not a run record of tilegrad');
     writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 1}');
     expect(read().message).toContain('a run record of version 1; this tilegrad reads version 2');
+  });
+
+  test('older than the record of its run, or beside one that cannot be read', () => {
+    const old = content();
+    writeFileSync(join(folder, 'report.json'), JSON.stringify(checkReport({ ...old, title: 'half-way' })));
+    const record = runRecordOf([rowRecord({ title: 'all the way' })]);
+    writeFileSync(join(folder, 'run.json'), JSON.stringify(record));
+    expect(readReport(folder).report.title).toBe(record.title);
+    expect(readReport(join(folder, 'report.json')).report.title).toBe('half-way');
+    writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 1}');
+    expect(readReport(folder).report.title).toBe('half-way');
   });
 
   test('a folder itself', () => {

@@ -5,7 +5,7 @@ import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
 import type { Training } from '../../src/report/training.ts';
 
 /** A name that is markup, for whoever forgets to escape it. */
-export const nasty = '<img src=x onerror=alert(1)> & "co"';
+export const nasty = '<img src=x onerror=alert(1)> & "co" $& $\'s';
 
 const line = (run: string, series: string, y: (number | null)[]) => ({ run, series, x: y.map((_, i) => i + 1), y });
 

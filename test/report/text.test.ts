@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkReport } from '../../src/report/report-files.ts';
+import { cellText } from '../../src/report/tables.ts';
 import { reportText, resultsText, sparkline } from '../../src/report/text.ts';
 import { content, figures } from './samples.ts';
 
@@ -15,6 +16,10 @@ test('a long one is shortened, and ends with the last value', () => {
   const line = sparkline(Array.from({ length: 1000 }, (_, i) => (i === 999 ? 1 : 0)));
   expect(line.length).toBeLessThanOrEqual(41);
   expect(line.endsWith('▁█')).toBe(true);
+});
+
+test('numbers of a table are short enough to compare, and whole ones whole', () => {
+  expect([2_257_984, 0.123456789, 1e-9, null].map(cellText)).toEqual(['2257984', '0.123457', '1e-9', '']);
 });
 
 test('a report in short: title, question, tables, curves, what was cut, where and how to run it', () => {
