@@ -56,17 +56,16 @@ export const E4: Experiment = {
           ['rate', 'validation accuracy after epoch 1', 'first epoch above 0.9', 'change from epoch to epoch'],
           byRate.map(({ rate, training: { histories } }) => {
             const curves = histories.map((epochs) => epochs.map(({ valAccuracy }) => valAccuracy ?? Number.NaN));
-            const first = meanAndSd(
-              curves.map((curve) => firstEpochAbove(curve, 0.9)).filter((epoch) => epoch !== null),
-            );
+            const reached = curves.map((curve) => firstEpochAbove(curve, 0.9)).filter((epoch) => epoch !== null);
+            const few = reached.length < curves.length ? ` (${reached.length} of ${curves.length})` : '';
             return [
               String(rate),
               accuracyText(meanAndSd(curves.map((curve) => curve[0]!)).mean),
-              first.mean === null ? 'none' : first.mean.toFixed(1),
+              reached.length === 0 ? 'none' : `${meanAndSd(reached).mean!.toFixed(1)}${few}`,
               accuracyText(meanAndSd(curves.map(roughness)).mean),
             ];
           }),
-          'How fast and how noisy: means over the models. The change is the mean of |accuracy - accuracy of the epoch before| over the second half.',
+          'How fast and how noisy: means over the models, or over those that got so far. The change is the mean of |accuracy - accuracy of the epoch before| over the second half.',
         ),
       ),
       section(

@@ -1,6 +1,16 @@
 import { expect, test } from 'vitest';
 import { courseworks, experiments } from '../../experiments/index.ts';
 import { rowsOfCoursework } from '../../src/cli/choice.ts';
+import { settingsFor } from '../../src/cli/settings.ts';
+
+test('the rows of coursework A take a learning rate', () => {
+  const own = experiments.filter(({ id }) => /^A\d/.test(id));
+  expect(own.length).toBeGreaterThan(0);
+  for (const one of own) {
+    const settings = settingsFor(one, { id: one.id, scale: 'smoke', seed: 1, learningRate: 0.5 });
+    expect(settings.learningRate).toBe(0.5);
+  }
+});
 
 test('ids are unique, and every row belongs to a coursework', () => {
   const ids = [...experiments, ...courseworks].map(({ id }) => id.toLowerCase());
