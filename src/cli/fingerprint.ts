@@ -30,8 +30,15 @@ function stable(value: unknown): string {
   });
 }
 
-/** A function's text. A bundler may number names that two modules share, and not the same way after the next change elsewhere. */
-const codeOf = (f: unknown) => String(f).replace(/\b([A-Za-z_$]+)\d+\b/g, '$1');
+/**
+ * A function's text. A bundler may number names that two modules share, from 2 on, and not the same way after the next change
+ * elsewhere; it does not touch members (`Math.log2`), nor what is in quotes.
+ */
+const codeOf = (f: unknown) =>
+  String(f).replace(
+    /(["'])(?:\\.|(?!\1).)*\1|(?<![.\w$])([A-Za-z_$]+)(?:[2-9]|[1-9]\d+)\b/gs,
+    (all: string, quote: string | undefined, name: string) => (quote ? all : name),
+  );
 
 /** Steps at which schedules are looked at: a function's text does not hold the numbers it was made with. */
 const STEPS = [1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000];

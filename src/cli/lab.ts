@@ -50,6 +50,8 @@ export class Labs {
   /** Summaries of models that were printed: many rows train the same. */
   private readonly shown = new Set<string>();
   private readonly cut = new Map<string, ImageSet>();
+  /** Names of the trainings that this session has put into the record. */
+  private readonly entered = new Set<string>();
 
   constructor(private readonly bench: Bench) {
     this.store = new PartStore(bench.folder);
@@ -129,6 +131,7 @@ export class Labs {
     const { epochs = settings.epochs, batchSize = settings.batchSize, replicas = settings.replicas } = spec;
     const seed = spec.seed ?? place.seed;
     const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
+    place.row.seeds = [...new Set([...place.row.seeds, ...seeds])].sort((a, b) => a - b);
     const model = spec.createModel();
     const compiled = spec.compile();
     const { optimizer, loss } = compiled;
@@ -161,10 +164,9 @@ export class Labs {
     const who = replicas === 1 ? `seed ${seed}` : `${replicas} models, seeds ${seedsText(seeds)}`;
     return this.once(place, name, hash, training as unknown as z.ZodType<Training<M>>, {
       kept: (value) => {
-        if (!bench.record.trainings.some((one) => one.name === name)) {
-          const { measured: _, ...rest } = value as Training;
-          bench.record.trainings.push({ ...rest, row: place.row.id, status: 'finished', kept: true });
-        }
+        if (this.entered.has(name)) return; // by a row that shares it
+        const { measured: _, ...rest } = value as Training;
+        this.enter({ ...rest, row: place.row.id, status: 'finished', kept: true });
       },
       before: () => secondsBefore,
       written: () => removeBackup(backup),
@@ -173,7 +175,7 @@ export class Labs {
         bench.say(`\n${place.row.id}: training ${name}, ${who}${going}`);
         if (!this.shown.has(entry.model.summary)) bench.say(`\n${entry.model.summary}\n`);
         this.shown.add(entry.model.summary);
-        bench.record.trainings.push(entry);
+        this.enter(entry);
         try {
           const trained = await trainModels(entry, spec, {
             device: bench.device as unknown as Device,
@@ -193,6 +195,14 @@ export class Labs {
         }
       },
     });
+  }
+
+  /** Puts a training into the record, in place of what an earlier session left of it. */
+  private enter(entry: TrainingEntry): void {
+    const { trainings } = this.bench.record;
+    const at = trainings.findIndex(({ name }) => name === entry.name);
+    trainings.splice(at < 0 ? trainings.length : at, at < 0 ? 0 : 1, entry);
+    this.entered.add(entry.name);
   }
 
   private part<T>(place: RowPlace, name: string, compute: () => Promise<T>, depends: unknown): Promise<T> {

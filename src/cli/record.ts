@@ -1,5 +1,6 @@
+import { hostname } from 'node:os';
 import type { Dataset } from '../data/types.ts';
-import type { RowRecord, RunRecord, RunRequest } from '../report/run-record.ts';
+import type { RowRecord, RunRecord, RunRequest, TrainingEntry } from '../report/run-record.ts';
 import type { Tuning } from '../tuner/load.ts';
 import type { EngineDevice } from './engine.ts';
 import { fingerprintOf, hashOf } from './fingerprint.ts';
@@ -14,8 +15,8 @@ export function sourceText(dataset: Dataset): string {
 }
 
 /** Which kernels were chosen until now, for `run.json`. */
-export function tuningRecord({ measured, path, hash }: Tuning): RunRecord['tuning'] {
-  return { measured, file: measured > 0 ? path : null, choicesHash: hash() };
+export function tuningRecord({ measured, measuredHash, path, hash }: Tuning): RunRecord['tuning'] {
+  return { measured, measuredHash, file: measured > 0 ? path : null, choicesHash: hash() };
 }
 
 /** Data sets as `run.json` names them, with what tells whether they are the same ones. */
@@ -37,6 +38,8 @@ export function newRecord(run: {
   question: readonly string[];
   request: RunRequest;
   rows: RowRecord[];
+  /** Those of earlier sessions. */
+  trainings: readonly TrainingEntry[];
   datasets: Iterable<Dataset>;
   device: EngineDevice;
   tuning: Tuning;
@@ -50,6 +53,7 @@ export function newRecord(run: {
     title,
     question: [...question],
     status: 'running',
+    process: { pid: process.pid, host: hostname() },
     request,
     command: repeatCommand(request),
     data: dataRecord(run.datasets),
@@ -57,7 +61,7 @@ export function newRecord(run: {
     tuning: tuningRecord(run.tuning),
     versions: versions(),
     rows,
-    trainings: [],
+    trainings: run.trainings.map((one) => ({ ...one, kept: true })),
     timings: { startedAt: run.startedAt.toISOString(), finishedAt: null, totalSeconds: 0 },
     counters: { ...device.counters },
   };

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DataError, UsageError } from '../errors.ts';
 import { adapterText } from '../report/format.ts';
@@ -13,9 +14,20 @@ export interface Resumed {
   record: RunRecord;
 }
 
+/** Whether the process that began a run, or went on with it, is at it still. */
+function isRunning({ status, process: { pid, host } = { pid: 0, host: '' } }: RunRecord): boolean {
+  if (status !== 'running' || host !== hostname() || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // of another user
+  }
+}
+
 /**
- * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished.
- * @throws UsageError when there is none, or it is of another experiment; DataError for a record that cannot be read
+ * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished and not running.
+ * @throws UsageError when there is none, or it is of another experiment or running; DataError for a record that cannot be read
  */
 export function findRun(id: string, resume: string | true, out: string): Resumed {
   if (resume !== true) {
@@ -25,6 +37,12 @@ export function findRun(id: string, resume: string | true, out: string): Resumed
         `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`npx tilegrad run ${record.id} --resume ${resume}\`.`,
       );
     }
+    if (isRunning(record)) {
+      throw new UsageError(
+        `--resume ${resume}: process ${record.process!.pid} is at that run still. Wait for it, or stop it first. ` +
+          'If that is another program by now, take "process" out of run.json',
+      );
+    }
     return { folder: resume, record };
   }
   const folders = existsSync(out) && statSync(out).isDirectory() ? readdirSync(out).sort().reverse() : [];
@@ -32,7 +50,7 @@ export function findRun(id: string, resume: string | true, out: string): Resumed
     const folder = join(out, name);
     if (!new RegExp(`-${id}(-\\d+)?$`).test(name) || !existsSync(join(folder, 'run.json'))) continue;
     const record = readRunRecord(folder);
-    if (record.id === id && record.status !== 'finished') return { folder, record };
+    if (record.id === id && record.status !== 'finished' && !isRunning(record)) return { folder, record };
   }
   throw new UsageError(
     `--resume: there is no unfinished run of ${id} in ${out}. Name its folder, or start one with \`npx tilegrad run ${id}\`.`,
@@ -60,8 +78,14 @@ export function checkOptions({ folder, record }: Resumed, options: RunOptions): 
   }
 }
 
-/** @throws DataError when the images, the adapter or tilegrad are not those the run was begun with: its figures would be of two kinds */
-export function checkSame({ folder, record }: Resumed, now: Pick<RunRecord, 'data' | 'adapter' | 'versions'>): void {
+/**
+ * @throws DataError when the images, the adapter, tilegrad or the kernels chosen are not those the run was begun with: its figures
+ * would be of two kinds
+ */
+export function checkSame(
+  { folder, record }: Resumed,
+  now: Pick<RunRecord, 'data' | 'adapter' | 'tuning' | 'versions'>,
+): void {
   const refuse = (what: string) => {
     throw new DataError(`--resume ${folder}: ${what}. Go on with what it was begun with, or start a new run.`);
   };
@@ -74,7 +98,12 @@ export function checkSame({ folder, record }: Resumed, now: Pick<RunRecord, 'dat
   if (adapterText(record.adapter) !== adapterText(now.adapter)) {
     refuse(`that run was begun on ${adapterText(record.adapter)}, and this is ${adapterText(now.adapter)}`);
   }
-  if (record.versions.tilegrad !== now.versions.tilegrad) {
-    refuse(`that run was begun with tilegrad ${record.versions.tilegrad}, and this is ${now.versions.tilegrad}`);
+  for (const part of ['tilegrad', 'webgpu'] as const) {
+    const [then, is] = [record.versions[part], now.versions[part]];
+    if (then !== is) refuse(`that run was begun with ${part} ${then}, and this is ${is}`);
+  }
+  const { measuredHash } = record.tuning;
+  if (measuredHash !== undefined && measuredHash !== now.tuning.measuredHash) {
+    refuse('`tilegrad tune` has chosen other kernels since that run was begun');
   }
 }

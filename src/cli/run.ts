@@ -29,6 +29,9 @@ import { versions } from './versions.ts';
 interface Planned {
   experiment: Experiment;
   settings: Settings;
+  /** As it is before anything was done. */
+  fresh: RowRecord;
+  /** As it stands in the record. */
   row: RowRecord;
 }
 
@@ -76,11 +79,9 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     const settings = settingsFor(experiment, request);
     const own = experiment.datasets.map((name) => datasets.get(name)!);
     checkBatch(experiment, settings, own);
-    return {
-      experiment,
-      settings,
-      row: newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed),
-    };
+    const fresh = newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed);
+    const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
+    return { experiment, settings, fresh, row: { ...(finished ?? fresh) } };
   });
 
   const progress = new Progress(text, io.stderr);
@@ -96,8 +97,11 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   try {
     const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
     const tuning = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
-    if (resumed)
-      checkSame(resumed, { data: dataRecord(datasets.values()), adapter: device.info, versions: versions() });
+    if (resumed) {
+      const tuned = tuningRecord(tuning);
+      const data = dataRecord(datasets.values());
+      checkSame(resumed, { data, adapter: device.info, tuning: tuned, versions: versions() });
+    }
     const { title, question } = choice;
     const startedAt = resumed ? new Date(resumed.record.timings.startedAt) : new Date();
     const record = newRecord({
@@ -105,6 +109,8 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       question,
       request,
       rows: planned.map(({ row }) => row),
+      // They stand there until they are gone through again, so that nothing is lost where this session ends early.
+      trainings: (resumed?.record.trainings ?? []).filter(({ status }) => status === 'finished'),
       datasets: datasets.values(),
       device,
       tuning,
@@ -131,7 +137,11 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     const session: Session = { planned, record, folder, labs, text, progress, signal, save };
     const failure = await runRows(session).catch((error: unknown) => error);
     progress.stop();
-    if (failure !== undefined) line(io.stderr, `What finished before the error is kept in ${folder}`);
+    if (failure !== undefined) {
+      line(io.stderr, `What finished before the error is kept in ${folder}`);
+      record.status = 'failed';
+      record.error = describeError(failure);
+    }
     try {
       await close(session);
     } catch (error) {
@@ -189,8 +199,9 @@ async function runRows(session: Session): Promise<void> {
   save();
   for (const one of planned) {
     if (signal.aborted) break;
-    const { experiment, row } = one;
-    row.status = 'running';
+    const { experiment, row, fresh } = one;
+    const before = { ...row };
+    Object.assign(row, structuredClone(fresh), { status: 'running' });
     if (planned.length > 1) line(text, `\n${row.id}: ${row.title}`);
     try {
       const isReduced = row.reduced.length > 0;
@@ -199,11 +210,13 @@ async function runRows(session: Session): Promise<void> {
       row.sections = checkReport(reportOf({ ...record, rows: [{ ...row, sections, status: 'finished' }] })).sections;
       row.status = 'finished';
     } catch (error) {
-      row.status = error instanceof AbortedError && signal.aborted ? 'interrupted' : 'failed';
-      if (row.status === 'interrupted') break;
-      record.status = 'failed';
+      if (error instanceof AbortedError && signal.aborted) {
+        // One that was finished before and only gone through again is so still.
+        Object.assign(row, before.status === 'finished' ? before : { status: 'interrupted' });
+        break;
+      }
+      row.status = 'failed';
       row.error = describeError(error);
-      record.error = describeError(error);
       throw error;
     } finally {
       save();

@@ -85,7 +85,7 @@ async function fit<M>(
       new BackupAndRestore({ path: backup, deleteCheckpoint: false }),
     ],
   });
-  timings.fitSeconds = note.secondsBefore + history.seconds;
+  timings.fitSeconds = history.seconds; // of all sessions
   if (history.interrupted) throw new AbortedError('training: stopped on request');
   return note.secondsBefore;
 }
@@ -111,8 +111,7 @@ class Note implements Callback {
   }
 
   state() {
-    const { histories, timings } = this.entry;
-    return plain({ histories, seconds: timings.fitSeconds });
+    return plain({ histories: this.entry.histories, seconds: this.secondsBefore + since(this.begun) });
   }
 
   restore({ histories, seconds }: CallbackState): void {

@@ -46,11 +46,12 @@ export async function tuneExperiments(
     progress.stop();
     if (isFirst) line(io.stderr, 'Stopping after the current kernel; press Ctrl-C again to exit at once.');
   });
-  const device = await engine.openDevice();
+  let device: EngineDevice | undefined;
   try {
+    device = await engine.openDevice();
     const { path } = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
     line(text, `Adapter: ${adapterText(device.info)}`);
-    const problems = experiments.flatMap((experiment) => problemsOfExperiment(experiment, options, device, engine));
+    const problems = experiments.flatMap((experiment) => problemsOfExperiment(experiment, options, device!, engine));
     const tuned = await engine.tune(device, problems, {
       seconds: options.budget,
       signal: interrupt.signal,
@@ -68,7 +69,7 @@ export async function tuneExperiments(
   } finally {
     progress.stop();
     interrupt.dispose();
-    device.dispose();
+    device?.dispose();
   }
 }
 

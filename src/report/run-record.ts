@@ -57,6 +57,8 @@ export const runRecord = z.object({
   question: z.array(z.string()),
   status,
   error: error.optional(),
+  /** The process of the last session: one that is there still is running. */
+  process: z.object({ pid: natural, host: z.string() }).optional(),
   request,
   /** What does the same again. */
   command: z.string(),
@@ -81,6 +83,8 @@ export const runRecord = z.object({
   tuning: z.object({
     /** Choices of kernels that were taken from the tuner's cache; all others are by rule. */
     measured: natural,
+    /** Of those: whether they are the same ones. */
+    measuredHash: z.string().optional(),
     /** The cache file, where there was one of use. */
     file: z.string().nullable(),
     /** Of every choice made, by operator and sizes. */

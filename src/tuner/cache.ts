@@ -123,6 +123,9 @@ export class TuningCache {
   }
 }
 
+/** A hash of choices that were measured. */
+export const measuredHash = (choices: ReadonlyMap<string, string>): string => hashOf([...choices].sort());
+
 /** A hash of every choice of a kernel made on a device so far. With seed and adapter it stands for all bits of a result. */
 export function choicesHash(device: Pick<Device, 'choices'>): string {
   return hashOf([...device.choices.made].map(([key, { variant }]) => [key, variant]).sort());

@@ -20,6 +20,8 @@ export interface Tuning {
   path: string;
   /** Operators and sizes that have been measured; the others go by rule. */
   measured: number;
+  /** A hash of what was chosen for them: whether it is the same as another time. */
+  measuredHash: string;
   /** Whether the rules for the others rest on measurements made on such adapters, or only on what is known of them. */
   rulesMeasured: boolean;
   /** A hash of all choices made on the device so far: with seed and adapter it decides every bit of a result. */
@@ -36,12 +38,16 @@ async function open(device: Device, { folder, warn = () => {} }: TuningOptions):
  * known. Call it before anything is recorded, or the same seed may give other bits. Without a cache file nothing changes.
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
-  const { choicesHash } = await import('./cache.ts');
+  const { choicesHash, measuredHash } = await import('./cache.ts');
   const cache = await open(device, options);
   const choices = cache.choices();
   for (const [key, variant] of choices) device.choices.measured.set(key, variant);
   const rulesMeasured = rulesAreMeasured(device.info);
-  return { path: cache.path, measured: choices.size, rulesMeasured, hash: () => choicesHash(device) };
+  const { size: measured } = choices;
+  return {
+    ...{ path: cache.path, measured, measuredHash: measuredHash(choices), rulesMeasured },
+    hash: () => choicesHash(device),
+  };
 }
 
 /**

@@ -221,7 +221,9 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     createLoader: (_device, set) => ({ size: set.size, dispose: () => log.disposed.push('loader') }),
     async loadTuning(_device, warn) {
       if (options.tuningWarning) warn(options.tuningWarning);
-      return { path: '/cache/tuning.json', measured: options.measured ?? 0, rulesMeasured: true, hash: () => 'c0ffee' };
+      const measured = options.measured ?? 0;
+      const measuredHash = `of ${measured}`;
+      return { path: '/cache/tuning.json', measured, measuredHash, rulesMeasured: true, hash: () => 'c0ffee' };
     },
     problemsOf: (_model, batchSize) => [{ operator: 'matmul', sizes: { m: batchSize } }],
     async tune(_device, problems, { seconds, signal, onTuned }) {

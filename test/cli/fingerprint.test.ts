@@ -34,6 +34,20 @@ const key = (layers: () => Layer[], compiled: Partial<CompileOptions> = {}) =>
     }),
   );
 
+test('functions are told by their text, numbers that a bundler adds left out', () => {
+  const of = (body: string) => hashOf(new Function('x', body));
+  expect(of('return names2(x)')).toBe(of('return names13(x)'));
+  const different = [
+    'return Math.log2(x)',
+    'return Math.log10(x)',
+    "return x['l2-0.1']",
+    "return x['l3-0.1']",
+    'return x + 2',
+    'return x + 3',
+  ];
+  expect(new Set(different.map(of)).size).toBe(different.length);
+});
+
 test('the same network has the same hash, and whatever decides a result changes it', () => {
   const none = () => [];
   const make = [

@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
@@ -52,6 +52,9 @@ const edit = (folder: string, change: (record: RunRecord) => void) => {
   const record = recordIn(folder);
   change(record);
   writeFileSync(join(folder, 'run.json'), JSON.stringify(record));
+};
+const fail = () => {
+  throw new DeviceLostError('as far as here');
 };
 const partsIn = (folder: string) => readdirSync(join(folder, 'parts')).sort();
 
@@ -140,6 +143,50 @@ describe('a coursework', () => {
     });
   });
 
+  test.each([
+    ['before the first row', { openDevice: 'stops' }, 1],
+    ['by an error before the first row', { openDevice: 'fails' }, 1],
+    ['by a part that cannot be read', { part: 'seeds-of-a3' }, 1],
+  ] as const)('that is stopped again, %s, loses nothing', async (_what, how, code) => {
+    const three = (network: Network) => [
+      rowOf(network, 'A3', { first: {} }),
+      ...experiments(network),
+      rowOf(network, 'A4', { last: {} }),
+    ];
+    const stopping = new FakeIo();
+    let epochs = 0;
+    // Ten epochs are those of the first three rows.
+    const duringEpoch = () => ++epochs === 11 && stopping.pressCtrlC();
+    await run('A', { experiments: three, io: stopping, duringEpoch: duringEpoch as () => void });
+    const folder = folderAt(0);
+    const before = recordIn(folder);
+    expect(before.rows.map(({ status }) => status)).toEqual(['finished', 'finished', 'finished', 'interrupted']);
+    if ('part' in how) {
+      const path = join(folder, 'parts', partsIn(folder).find((name) => name.startsWith(how.part))!);
+      writeFileSync(path, '');
+    }
+    const io = new FakeIo();
+    const openDevice = () => {
+      if ('openDevice' in how && how.openDevice === 'fails') throw new DeviceLostError('it is gone');
+      if ('openDevice' in how) io.pressCtrlC();
+    };
+    expect((await run('A --resume', { experiments: three, io, openDevice: openDevice as () => never })).code).toBe(
+      code,
+    );
+    const { rows, trainings } = recordIn(folder);
+    const kept = 'part' in how ? [1, 2] : [0, 1, 2];
+    for (const i of kept) expect(rows[i]).toEqual(before.rows[i]);
+    expect(trainings.map(({ name, status }) => [name, status]).slice(0, 3)).toEqual([
+      ['first', 'finished'],
+      ['baseline', 'finished'],
+      ['longer', 'finished'],
+    ]);
+    expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('A2: LeNet-5');
+    if ('part' in how) return;
+    expect((await run('A --resume', { experiments: three })).log.fits).toHaveLength(1);
+    expect(recordIn(folder).trainings.map(({ name }) => name)).toEqual(['first', 'baseline', 'longer', 'last']);
+  });
+
   test('a finished run, named by its folder, is written again without training', async () => {
     await run('A1');
     const { code, log } = await run(`A1 --resume ${folderAt(0)}`);
@@ -211,6 +258,32 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
       record.versions.tilegrad = '9.0.0';
     });
     expect(await refused('A --resume', {}, 'begun with tilegrad 9.0.0')).toBe(1);
+  });
+
+  test('a run that another process is at', async () => {
+    const folder = await interrupted();
+    const running = (pid: number, host: string) =>
+      edit(folder, (record) => {
+        record.status = 'running';
+        record.process = { pid, host };
+      });
+    running(process.ppid, hostname());
+    expect(await refused(`A --resume ${folder}`, {}, `process ${process.ppid} is at that run still`)).toBe(2);
+    expect(await refused('A --resume', {}, 'no unfinished run of A')).toBe(2);
+    // No process has that number, or it is one of another machine.
+    running(2 ** 30, hostname());
+    expect((await run('A --resume --json', { duringEpoch: fail })).err).toContain('as far as here');
+    running(process.ppid, 'elsewhere');
+    expect((await run('A --resume')).code).toBe(0);
+  });
+
+  test('kernels that were measured since, another Dawn', async () => {
+    const folder = await interrupted('A', { measured: 2 });
+    expect(await refused('A --resume', { measured: 3 }, 'tilegrad tune` has chosen other kernels')).toBe(1);
+    edit(folder, (record) => {
+      record.versions.webgpu = '0.0.1';
+    });
+    expect(await refused('A --resume', { measured: 2 }, 'begun with webgpu 0.0.1')).toBe(1);
   });
 
   test('a folder that holds no run, or a record of another version or cut short', async () => {

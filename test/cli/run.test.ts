@@ -113,13 +113,16 @@ describe('the choice of kernels', () => {
   test('without a cache it is by rule, which the run says, with the way to change it', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out]);
     expect(text).toContain('Kernels: chosen by rules that were measured on such adapters; `npx tilegrad tune`');
-    expect(result().record.tuning).toEqual({ measured: 0, file: null, choicesHash: 'c0ffee' });
+    expect(result().record.tuning).toEqual({ measured: 0, measuredHash: 'of 0', file: null, choicesHash: 'c0ffee' });
   });
 
   test('measured choices are named with their file', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out], { measured: 11 });
     expect(text).toContain('Kernels: chosen by measurement for 11 operators and sizes (/cache/tuning.json)');
-    expect(result().record.tuning).toEqual({ measured: 11, file: '/cache/tuning.json', choicesHash: 'c0ffee' });
+    expect(result().record.tuning).toEqual({
+      ...{ measured: 11, measuredHash: 'of 11' },
+      ...{ file: '/cache/tuning.json', choicesHash: 'c0ffee' },
+    });
   });
 
   test('a cache of no use is told of, once, and does no harm', async () => {
