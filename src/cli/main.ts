@@ -1,13 +1,23 @@
 import { main } from './cli.ts';
 import { parts } from './parts.ts';
 
-// A reader that closes the pipe early, such as `head`, must not end a training with a stack trace.
-for (const stream of [process.stdout, process.stderr]) {
+// What cannot be said must not end a training with a stack trace: a reader that closes the pipe early, such as `head`, wanted no
+// more, and a full disk is told, once, by the exit code too.
+let isCut = false;
+for (const [name, stream] of [
+  ['the output', process.stdout],
+  ['the messages', process.stderr],
+] as const) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code === 'EPIPE' || isCut) return;
+    isCut = true;
+    process.exitCode ||= 1; // it may come after the last word
+    process.stderr.write(
+      `${name} cannot be written: ${error.code === 'ENOSPC' ? 'the disk is full' : error.message}\n`,
+    );
   });
 }
 
 // The entry of the bundle dist/cli.js. The exit code is set, not exited with: output still on its way must arrive,
 // and a process that does not end by itself would show that something was not disposed.
-process.exitCode = await main(process.argv, parts);
+process.exitCode = (await main(process.argv, parts)) || Number(isCut);

@@ -18,14 +18,15 @@ export interface BackupAndRestoreOptions {
 
 /**
  * Lets a training that was interrupted go on, as Keras's callback of this name: run the program again, and `fit` continues where
- * the file left off, with the same bits (weights, optimiser, logs) as if it had never stopped, on the same adapter. Kept are the
- * weights, the optimiser's state and rate, the place within the epoch and what was counted in it, the logs so far, and what
- * other callbacks remember; shuffles and dropout follow from `seed` and that place. A `fit` that is ended by its `signal` leaves a backup too.
+ * the file left off, with the same bits (weights, optimiser, logs) as if it had never stopped, on the same adapter and with the
+ * same choice of kernels (`device.choices`). Kept are the weights, the optimiser's state and rate, the place within the epoch and
+ * what was counted in it, the logs so far, and what other callbacks remember; shuffles and dropout follow from `seed` and that
+ * place. A `fit` that is ended by its `signal` leaves a backup too.
  *
  * `fit` must be called with what it was called with before, but for `epochs`, options of callbacks, and callbacks that remember
- * nothing. Of a stream the batches that
- * were trained on are taken and dropped: a function is called for the epoch under way only, and must give the same batches.
- * The file is replaced whole, so that the last one stays until the next is on the disk, also where the disk is full.
+ * nothing. Of a stream the batches that were trained on are taken and dropped: a function is called for the epoch under way only,
+ * and must give the same batches. The file is replaced whole, so that the last one stays until the next is on the disk, also where
+ * the disk is full.
  */
 export class BackupAndRestore implements Callback {
   /** Where this `fit` went on: the epoch, from 1, and how many of its steps were done; null where it began from the start. */

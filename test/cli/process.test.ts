@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,12 @@ test('wrong usage ends the process with 2', async () => {
   const { code, err } = await tilegrad(['run', 'A1', '--epochs', '0']);
   expect(code).toBe(2);
   expect(err).toContain('--epochs takes a whole number of 1 or more');
+});
+
+test.runIf(existsSync('/dev/full'))('output on a full disk is told, without a stack trace', () => {
+  const words = ['-c', '"$0" "$@" > /dev/full', process.execPath, cli, 'list'];
+  const { status, stderr } = spawnSync('sh', words, { cwd: out, encoding: 'utf8' });
+  expect([status, stderr]).toEqual([1, 'the output cannot be written: the disk is full\n']);
 });
 
 describe('what cannot work ends with 1, a typed error, and no folder', () => {
