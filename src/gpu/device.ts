@@ -133,10 +133,15 @@ export class Device {
     return this.pipelines.get(source);
   }
 
+  /** Bytes of the largest array that kernels can be given. */
+  get largestArray(): number {
+    return Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+  }
+
   /** A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there. */
   allocate(bytes: number): Storage {
     this.check();
-    const limit = Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+    const limit = this.largestArray;
     if (bytes > limit) {
       throw new OutOfMemoryError(
         `a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,

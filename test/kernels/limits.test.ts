@@ -11,7 +11,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { tellLimits } from '../support/limits.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
-// Products and convolutions of more workgroups than a dispatch holds. Of integers: the results are exact.
+// Products and convolutions of more workgroups than a dispatch holds, or of more bytes than an array. Of integers: the results are exact.
 
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
@@ -106,6 +106,43 @@ describeOnDevice('sizes beyond the limits', (device) => {
     for (const result of results) result.dispose();
   });
 
+  // A slice of this filter's gradient is 9 x 8 x 8 numbers, and there are 66 rows to sum: 33 slices where there is room.
+  const SLICE_BYTES = 4 * 9 * 8 * 8;
+  test.skipIf(lanes === null).each([
+    { room: 10, slices: 10, groups: [1, 1, 1] }, // for some of the slices
+    { room: 70, slices: 33, groups: [2, 1] }, // for those of some models
+    { room: 99, slices: 33, groups: [3] },
+  ])("slices of a filter's gradient that one array cannot hold, room for $room: subgroup", async (expected) => {
+    const { room, slices, groups } = expected;
+    const attrs = { padding: 'same' } as const;
+    const { x, w, dy, dw } = drawConvolution(3, [2, 33, 5, 8], [3, 3, 8, 8], attrs);
+    const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
+    const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
+    const geometry = convGeometry(input, filter, attrs);
+    const run = (from: DeviceArray, to: DeviceArray) => conv2dWeightGrad(from, to, geometry, { variant: 'subgroup' });
+    /** Workgroups along x and z of the kernel's dispatches. */
+    const dispatched = (from: DeviceArray, to: DeviceArray) => {
+      const program = device.record(() => void run(from, to));
+      const grids = program.commands.filter(({ pipeline }) => pipeline.name === 'conv2d_weight_grad_subgroup');
+      program.dispose();
+      return grids.map(({ workgroups: [alongX, , alongZ] }) => [alongX, alongZ]);
+    };
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: room * SLICE_BYTES });
+      using result = scope(device, () => new Tensor(run(input, gradient)));
+      expect(dispatched(input, gradient)).toEqual(groups.map((models) => [slices, models]));
+      // The same slices for a model alone, and so the same bits.
+      const alone = [x, dy].map(
+        ({ shape, data }) =>
+          new Tensor(upload({ shape: [1, ...shape.slice(1)], data: data.slice(0, data.length / 3) })),
+      );
+      expect(dispatched(alone[0]!.array, alone[1]!.array)).toEqual([[slices, 1]]);
+      for (const one of alone) one.dispose();
+      expect(plain(await result.data())).toEqual(dw);
+    }
+    for (const array of arrays) array.dispose();
+  });
+
   test.skipIf(lanes === null)('a variant whose dispatch would be too large does not serve', () => {
     const sizes = {
       strideY: 1,
@@ -122,13 +159,14 @@ describeOnDevice('sizes beyond the limits', (device) => {
       geometryOf({ ...sizes, ...images, channels, outChannels });
     const [wide, few, some] = [geometry(36, 40), geometry(3, 8), geometry(8, 8)];
     const served = () => [
+      conv2dServes('subgroup', device, wide).weightGrad,
       conv2dServes('gemm', device, wide).weightGrad,
       conv2dServes('stream', device, few).forward,
       conv2dServes('stream', device, few).weightGrad,
       conv2dServes('winograd', device, some).forward,
     ];
-    expect(served()).toEqual([true, true, true, true]);
+    expect(served()).toEqual([true, true, true, true, true]);
     using _ = limitGroups(4);
-    expect(served()).toEqual([false, false, false, false]);
+    expect(served()).toEqual([false, false, false, false, false]);
   });
 });
