@@ -7,6 +7,8 @@ import { DeviceArray } from '../../src/kernels/array.ts';
 import { type AdapterFamily, chooseVariant, familyOf, orderFor, rulesAreMeasured } from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
 import { type ConvOptions, convGeometry } from '../../src/kernels/conv2d.ts';
+import * as streamCode from '../../src/kernels/conv2d-stream-code.ts';
+import * as winogradCode from '../../src/kernels/conv2d-winograd-code.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
 import { teamsFor } from '../../src/kernels/team.ts';
 import { tunables } from '../../src/kernels/tunable.ts';
@@ -149,12 +151,15 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
   const root = join(import.meta.dirname, '..', '..');
   const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
   const files = readdirSync(join(root, 'src', 'kernels')).filter((file) =>
-    /^(matmul|conv2d|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
+    /^(matmul|conv2d|epilogue|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
   );
   const imported = files.flatMap((file) =>
     [...read('src', 'kernels', file).matchAll(/'\.\.\/\.\.\/shaders\/(\w+\.wgsl)'/g)].map(([, name]) => name!),
   );
-  const known = new Set(Object.values(tunables).flatMap(({ shaders }) => shaders));
+  const known = [...new Set(Object.values(tunables).flatMap(({ shaders }) => shaders))];
   expect(imported.length).toBeGreaterThan(5);
-  expect(imported.filter((name) => !known.has(read('shaders', name)))).toEqual([]);
+  // Whole, or with what is written around it.
+  expect(imported.filter((name) => !known.some((text) => text.includes(read('shaders', name))))).toEqual([]);
+  const written = [...streamCode.sampleTexts(), ...winogradCode.sampleTexts()];
+  expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));
 });
