@@ -6,7 +6,7 @@ import { describeAdapter } from '../../src/gpu/info.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import { type AdapterFamily, chooseVariant, familyOf, orderFor, rulesAreMeasured } from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
-import { type ConvOptions, convGeometry } from '../../src/kernels/conv2d.ts';
+import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d.ts';
 import * as streamCode from '../../src/kernels/conv2d-stream-code.ts';
 import * as winogradCode from '../../src/kernels/conv2d-winograd-code.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
@@ -46,6 +46,28 @@ describe('adapter families', () => {
     expect(orderFor('nvidia', variants)).toEqual(['workgroup', 'subgroup', 'gemm']);
     expect(orderFor('lavapipe', variants)).toEqual(['subgroup', 'gemm', 'workgroup']);
     expect(orderFor('other', [])).toEqual([]);
+  });
+
+  test('what a convolution takes on each kind of adapter, one after another', () => {
+    const order = (info: ReturnType<typeof adapter>, kernelSize: number) => {
+      const device = {
+        info,
+        subgroupLanes: 32,
+        limits: { maxComputeWorkgroupsPerDimension: 65535 },
+      } as unknown as Device;
+      const same = { batch: 2, height: 8, width: 8, channels: 32, outHeight: 8, outWidth: 8, outChannels: 32 };
+      const steps = { strideY: 1, strideX: 1, padY: 0, padX: 0, dilationY: 1, dilationX: 1 };
+      const g = geometryOf({ ...same, ...steps, kernelHeight: kernelSize, kernelWidth: kernelSize });
+      return orderFor(familyOf(info), preferredConv2d('weightGrad', device, g));
+    };
+    const [gpu, arm] = [adapter('nvidia', 'NVIDIA H200', ''), adapter('arm', 'Mali-G715', '')];
+    const processor = adapter('mesa', '', 'llvmpipe', 'software');
+    expect(order(gpu, 1)).toEqual(['matmul', 'workgroup', 'gemm', 'subgroup']);
+    expect(order(gpu, 3)).toEqual(['workgroup', 'gemm', 'subgroup']);
+    expect(order(arm, 1)).toEqual(['matmul', 'workgroup']);
+    expect(order(arm, 3)).toEqual(['workgroup']);
+    expect(order(processor, 1)).toEqual(['matmul', 'workgroup']);
+    expect(order(processor, 3)).toEqual(['gemm', 'subgroup', 'workgroup']);
   });
 
   test('rows go to teams by their length on a GPU, to none on a processor', () => {
