@@ -6,6 +6,7 @@
 // slice of k; where there are several slices, add_slices adds them in their order. Compute-bound. For graphics cards: faster
 // than the reference because what a tile needs of both factors, DEPTH of k at a time, is read once into workgroup memory,
 // neighbours reading neighbours, and each value then meets ROWS or COLUMNS others; no subgroups, WebGPU's default limits.
+// Outside the image a is zero, which a NaN or infinity in b makes NaN, where the reference leaves the product out.
 //   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, slices, m, n]
 override OPERATION = 0u;
 override ROWS = 64u;    // 256 invocations of 4 x 4: ROWS * COLUMNS is 4096
