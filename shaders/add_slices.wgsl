@@ -1,8 +1,11 @@
 // Second pass of the convolution's weight gradient: adds the slices in their order and takes the channels out of their groups:
 //   dw[tap, ci, co] = sum_s partial[s, tap, place of ci, place of co]
 // A slice is `step` values long, these from `first` on: sums of dy for the bias may follow those of the filter.
-// Memory-bound.   models R, partial [R, slices, taps, rows, columns], dw [R, taps, in_c, out_c]
-struct Params { slices: u32, taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, in_width: u32, out_width: u32, first: u32, step: u32 }
+// Memory-bound.   models R, partial [some of R, slices, taps, rows, columns], dw [R, taps, in_c, out_c]
+struct Params {
+  slices: u32, taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, in_width: u32, out_width: u32,
+  first: u32, step: u32, first_model: u32, // of those in partial
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;
@@ -23,5 +26,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let at = group.z * p.slices * p.step + p.first + (tap * p.rows + row) * p.columns + column;
   var sum = 0.0;
   for (var s = 0u; s < p.slices; s++) { sum += partial[at + s * p.step]; }
-  dw[group.z * size + i] = sum;
+  dw[(p.first_model + group.z) * size + i] = sum;
 }

@@ -1,6 +1,6 @@
 // Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c]
-// One Value an invocation: a number, or a vector of neighbouring channels (size and channels then count vectors). Statistics of
-// this batch or running ones, the kernel does not mind. Memory-bound.
+// A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
+// several of its channel. Statistics of this batch or running ones, the kernel does not mind. Memory-bound.
 //   models R, x and y [R, rows, C], scale, offset, mean and variance [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> params: Params;

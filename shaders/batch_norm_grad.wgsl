@@ -1,7 +1,8 @@
 // Gradient of batch normalisation for its input, with n = rows, z = (x - mean) / sqrt(variance + epsilon):
 //   through the statistics   dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - z * dscale / n)
 //   with fixed statistics    dx = scale / sqrt(variance + epsilon) * dy
-// One Value an invocation: a number, or a vector of neighbouring channels (size and channels then count vectors). Memory-bound.
+// A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
+// several of its channel. Memory-bound.
 //   models R, x, dy and dx [R, rows, C], scale, mean, variance, doffset and dscale [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, through: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

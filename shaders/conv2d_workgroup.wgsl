@@ -6,6 +6,7 @@
 // slice of k; where there are several slices, add_slices adds them in their order. Compute-bound. For graphics cards: faster
 // than the reference because what a tile needs of both factors, DEPTH of k at a time, is read once into workgroup memory,
 // neighbours reading neighbours, and each value then meets ROWS or COLUMNS others; no subgroups, WebGPU's default limits.
+// Outside the image a is zero, which a NaN or infinity in b makes NaN, where the reference leaves the product out.
 //   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, slices, m, n]
 override OPERATION = 0u;
 override ROWS = 64u;    // 256 invocations of 4 x 4: ROWS * COLUMNS is 4096
@@ -16,6 +17,7 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   m: u32, n: u32, k: u32, slice: u32, slices: u32, depth_rounds: u32, has_bias: u32, act: u32,
+  first_model: u32, // of the dispatch
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<f32>;  // x, dy, x
@@ -85,8 +87,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let p = params;
   let first_m = group.x * ROWS;
   let first_n = group.y * COLUMNS;
-  let model = group.z / p.slices;
-  let slice = group.z % p.slices;
+  let z = p.first_model * p.slices + group.z;
+  let model = z / p.slices;
+  let slice = z % p.slices;
   let last = min((slice + 1u) * p.slice, p.k);
   let m = local / (COLUMNS / 4u) * 4u; // in the tile
   let n = local % (COLUMNS / 4u) * 4u;
@@ -128,10 +131,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     }
     workgroupBarrier();
   }
-  store(group.z, model, first_m + m, first_n + n, c0);
-  store(group.z, model, first_m + m + 1u, first_n + n, c1);
-  store(group.z, model, first_m + m + 2u, first_n + n, c2);
-  store(group.z, model, first_m + m + 3u, first_n + n, c3);
+  store(z, model, first_m + m, first_n + n, c0);
+  store(z, model, first_m + m + 1u, first_n + n, c1);
+  store(z, model, first_m + m + 2u, first_n + n, c2);
+  store(z, model, first_m + m + 3u, first_n + n, c3);
 }
 
 fn store(z: u32, model: u32, m: u32, n: u32, value: vec4f) {

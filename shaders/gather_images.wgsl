@@ -1,6 +1,6 @@
-// A batch from images stored as bytes: x[r, b, i] = scale * images[order[r, batch_start + b], i] + offset, four bytes an
-// invocation. Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch
-// serves the images first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
+// A batch from images stored as bytes: x[r, b, i] = scale * images[order[r, batch_start + b], i] + offset, a workgroup
+// an image. Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves
+// the images first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
 // Along with an image goes its label, bit for bit: y[r, b] = labels[order[r, batch_start + b]].
 //   images [count, stride] words of four bytes, labels [total], order [R, total], y [R, batch], x [R, batch, size]
 struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, count: u32, scale: f32, offset: f32 }

@@ -1,4 +1,4 @@
-// A batch from images stored as bytes, each channel with a scale and an offset of its own, four bytes an invocation:
+// A batch from images stored as bytes, each channel with a scale and an offset of its own:
 //   x[r, b, i] = scale[i mod C] * images[order[r, batch_start + b], i] + offset[i mod C]
 // The table holds them for the bytes of a word, word after word, until the channels come round again: `period` words.
 // Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves the images
@@ -20,21 +20,21 @@ struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, coun
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let word_at = group.x * 64u + local;
-  if (word_at >= p.stride) { return; }
-  let row = 2u * (word_at % p.period);
-  let scale = table[row];
-  let offset = table[row + 1u];
-  for (var b = group.y; b < p.batch; b += groups.y) {
-    let sample = order[group.z * p.total + state.batch_start + b];
-    let image = sample - p.first;
-    if (image >= p.count) { continue; } // another buffer's (an image before `first` wraps to a huge number)
-    if (word_at == 0u) { y[group.z * p.batch + b] = labels[sample]; }
-    let bytes = (vec4u(images[image * p.stride + word_at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
-    let values = vec4f(bytes) * scale + offset;
-    let at = (group.z * p.batch + b) * p.size + word_at * 4u;
-    for (var k = 0u; k < 4u; k++) {
-      if (word_at * 4u + k < p.size) { x[at + k] = values[k]; }
+  for (var word_at = group.x * 64u + local; word_at < p.stride; word_at += groups.x * 64u) {
+    let row = 2u * (word_at % p.period);
+    let scale = table[row];
+    let offset = table[row + 1u];
+    for (var b = group.y; b < p.batch; b += groups.y) {
+      let sample = order[group.z * p.total + state.batch_start + b];
+      let image = sample - p.first;
+      if (image >= p.count) { continue; } // another buffer's (an image before `first` wraps to a huge number)
+      if (word_at == 0u) { y[group.z * p.batch + b] = labels[sample]; }
+      let bytes = (vec4u(images[image * p.stride + word_at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
+      let values = vec4f(bytes) * scale + offset;
+      let at = (group.z * p.batch + b) * p.size + word_at * 4u;
+      for (var k = 0u; k < 4u; k++) {
+        if (word_at * 4u + k < p.size) { x[at + k] = values[k]; }
+      }
     }
   }
 }

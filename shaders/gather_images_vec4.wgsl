@@ -1,5 +1,5 @@
-// A batch from images stored as bytes: x[r, b, i] = scale * images[order[r, batch_start + b], i] + offset, four bytes an
-// invocation, for images of whole words: size = 4 stride. Images may be split over several buffers where one would pass the
+// A batch from images stored as bytes: x[r, b, i] = scale * images[order[r, batch_start + b], i] + offset, a workgroup
+// an image, for images of whole words: size = 4 stride. Images may be split over several buffers where one would pass the
 // adapter's binding limit: each dispatch serves the images first .. first + count - 1 and leaves the others to the dispatch
 // that holds them. Along with an image goes its label, bit for bit: y[r, b] = labels[order[r, batch_start + b]]. Memory-bound.
 //   images [count, stride] words of four bytes, labels [total], order [R, total], y [R, batch], x [R, batch, size]

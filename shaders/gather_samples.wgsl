@@ -1,5 +1,5 @@
-// A batch from samples of 32-bit words, bit for bit: y[r, b, i] = samples[order[r, batch_start + b], i], one vector of words an
-// invocation. Samples may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves
+// A batch from samples of 32-bit words, bit for bit: y[r, b, i] = samples[order[r, batch_start + b], i], whole vectors of
+// words. Samples may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves
 // the samples first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
 //   samples [count, size], order [R, total], y [R, batch, size], sizes in vectors of words
 struct Params { size: u32, batch: u32, total: u32, first: u32, count: u32 }
@@ -13,11 +13,11 @@ struct Params { size: u32, batch: u32, total: u32, first: u32, count: u32 }
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let p = params;
-  let i = group.x * 8u + local.x;
-  if (i >= p.size) { return; }
   for (var b = group.y * 8u + local.y; b < p.batch; b += groups.y * 8u) {
     let sample = order[group.z * p.total + state.batch_start + b] - p.first;
     if (sample >= p.count) { continue; } // another buffer's (a sample before `first` wraps to a huge number)
-    y[(group.z * p.batch + b) * p.size + i] = samples[sample * p.size + i];
+    for (var i = group.x * 8u + local.x; i < p.size; i += groups.x * 8u) {
+      y[(group.z * p.batch + b) * p.size + i] = samples[sample * p.size + i];
+    }
   }
 }

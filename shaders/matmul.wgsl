@@ -5,7 +5,8 @@
 // act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
-  has_bias: u32, act: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32, // and three words of the other variants
+  has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  a_share: u32, b_share: u32, bias_share: u32, // and three words of the other variants
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -15,8 +16,8 @@ struct Params {
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let n = id.x;
-  let m = id.y;
+  let n = params.first_n + id.x;
+  let m = params.first_m + id.y;
   let z = params.first + id.z;
   if (m >= params.m || n >= params.n) { return; }
   let a_at = z / params.a_share * params.m * params.k + m * params.a_row;

@@ -27,7 +27,8 @@ override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gr
 // act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, act: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  a_share: u32, b_share: u32, bias_share: u32,
   products: u32, slices: u32, slice: u32, // slices of `slice` k each, a multiple of four
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -107,8 +108,8 @@ fn main(
   let p = params;
   let z = p.first + group.z / p.slices;
   let slice = group.z % p.slices;
-  let row = (group.y * LANES + local) * 4u;
-  let column = group.x * BLOCKS * 4u;
+  let row = p.first_m + (group.y * LANES + local) * 4u;
+  let column = p.first_n + group.x * BLOCKS * 4u;
   let rows = z / p.a_share * p.m * p.k + min(row + FOUR, vec4u(p.m - 1u)) * p.a_row;
   let columns = z / p.b_share * p.k * p.n + min(column + lane % 8u * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
   var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
@@ -138,7 +139,7 @@ fn main(
     if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupShuffle(y0, 6u), subgroupShuffle(y1, 6u), subgroupShuffle(y2, 6u), subgroupShuffle(y3, 6u)); }
     if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupShuffle(y0, 7u), subgroupShuffle(y1, 7u), subgroupShuffle(y2, 7u), subgroupShuffle(y3, 7u)); }
   }
-  if (COLUMN_SUMS && group.y == 0u && lane < BLOCKS) { // should a workgroup be several subgroups, they write the same
+  if (COLUMN_SUMS && group.y == 0u && lane < BLOCKS) { // several subgroups of a workgroup, and dispatches of other rows, write the same
     for (var i = 0u; i < min(4u, p.n - min(column + 4u * lane, p.n)); i++) {
       sums[z * p.n + column + 4u * lane + i] = dot(down[0], vec4f(1.0));
       down = mat4x4f(down[1], down[2], down[3], down[3]);

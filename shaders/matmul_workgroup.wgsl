@@ -9,7 +9,8 @@
 // act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, act: u32, first: u32, a_share: u32, b_share: u32, bias_share: u32,
+  has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  a_share: u32, b_share: u32, bias_share: u32,
   products: u32, slices: u32, slice: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -65,8 +66,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let kb = select(line, quad, p.b_row == 1u);
   let qa = select(quad, line, p.a_col == 1u);
   let qb = select(quad, line, p.b_row == 1u);
-  let m = group.y * 64u + qa * 4u;
-  let n = group.x * 64u + qb * 4u;
+  let tile_m = p.first_m + group.y * 64u;
+  let tile_n = p.first_n + group.x * 64u;
+  let m = tile_m + qa * 4u;
+  let n = tile_n + qb * 4u;
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   let end = min(p.k, (slice + 1u) * p.slice);
   for (var k = slice * p.slice; k < end; k += 16u) {
@@ -83,8 +86,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     }
     workgroupBarrier();
   }
-  let row = group.y * 64u + line * 4u;
-  let column = group.x * 64u + quad * 4u;
+  let row = tile_m + line * 4u;
+  let column = tile_n + quad * 4u;
   store(z, slice, row, column, c0);
   store(z, slice, row + 1u, column, c1);
   store(z, slice, row + 2u, column, c2);

@@ -1,6 +1,6 @@
 // Softmax, cross-entropy, its gradient, the hits and the mean loss in one pass over the logits:
 //   loss[group]     = sum over its rows of (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
-//   hit[row]        = 1 if the first largest logit is the label's, else 0
+//   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
 //   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
 // A workgroup takes 64 * each rows, an invocation every 64th of them: small batches need no second pass over their losses.
@@ -16,6 +16,11 @@ struct Params { rows: u32, classes: u32, each: u32 }
 
 var<workgroup> losses: array<f32, 64>;
 
+// By its bits: some drivers compile x == x to a comparison that is true for NaN.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 // The loss of one row; writes its hit and gradient.
 fn row_loss(row: u32) -> f32 {
   let first = row * params.classes;
@@ -28,8 +33,10 @@ fn row_loss(row: u32) -> f32 {
   }
   var top = logits[first];
   var top_at = 0u;
+  var missing = is_nan(top);
   for (var c = 1u; c < params.classes; c++) {
     let value = logits[first + c];
+    missing = missing || is_nan(value);
     if (value > top) {
       top = value;
       top_at = c;
@@ -41,7 +48,7 @@ fn row_loss(row: u32) -> f32 {
     dlogits[first + c] = e;
     sum += e;
   }
-  hit[row] = select(0.0, 1.0, top_at == label);
+  hit[row] = select(0.0, 1.0, !missing && top_at == label);
   let rows = f32(params.rows);
   for (var c = 0u; c < params.classes; c++) {
     dlogits[first + c] = (dlogits[first + c] / sum - select(0.0, 1.0, c == label)) / rows;

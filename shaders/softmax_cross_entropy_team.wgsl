@@ -1,7 +1,7 @@
 // Softmax, cross-entropy, its gradient and the hits, a row a team (see team_workgroup.wgsl and team_subgroup.wgsl), for rows with
 // many classes:
 //   loss[row]       = (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
-//   hit[row]        = 1 if the first largest logit is the label's, else 0
+//   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
 //   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
 // Members take every TEAM-th class; sums in a fixed tree. Memory-bound.
@@ -13,6 +13,11 @@ struct Params { rows: u32, classes: u32 }
 @group(0) @binding(3) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(4) var<storage, read_write> hit: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
+
+// By its bits: some drivers compile x == x to a comparison that is true for NaN.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -28,15 +33,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var c = member + TEAM; c < p.classes; c += TEAM) { top = max(top, logits[first + c]); }
   for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { top = max(top, partner(local, top, distance)); }
   var sum = 0.0;
-  var sooner = 0.0; // classes before the label with the same logit
+  var spoiling = 0.0; // logits that keep the label from being a hit: NaN, and those before it that are as large
   for (var c = member; c < p.classes; c += TEAM) {
     let value = logits[first + c];
     sum += exp(value - top);
-    sooner += select(0.0, 1.0, c < label && value >= x_label);
+    spoiling += select(0.0, 1.0, is_nan(value) || (c < label && value >= x_label));
   }
   for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) {
     sum += partner(local, sum, distance);
-    sooner += partner(local, sooner, distance);
+    spoiling += partner(local, spoiling, distance);
   }
   if (!live) { return; }
   let rows = f32(p.rows);
@@ -47,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     dlogits[first + c] = select(value, nan, missing);
   }
   if (member != 0u) { return; }
-  hit[row] = select(0.0, 1.0, !missing && x_label >= top && sooner == 0.0);
+  hit[row] = select(0.0, 1.0, !missing && x_label >= top && spoiling == 0.0);
   // x[label] - max first: both may be large, their difference is what matters.
   loss[row] = select((log(sum) - (x_label - top)) / rows, nan, missing);
 }

@@ -17,6 +17,9 @@ const RAISED_LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
+/** Uniform buffers that a device remembers: far more than a training step has. */
+const MOST_UNIFORMS = 4096;
+
 export type Workgroups = readonly [x: number, y: number, z: number];
 
 /**
@@ -133,10 +136,15 @@ export class Device {
     return this.pipelines.get(source);
   }
 
+  /** Bytes of the largest array that kernels can be given. */
+  get largestArray(): number {
+    return Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+  }
+
   /** A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there. */
   allocate(bytes: number): Storage {
     this.check();
-    const limit = Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+    const limit = this.largestArray;
     if (bytes > limit) {
       throw new OutOfMemoryError(
         `a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
@@ -146,8 +154,9 @@ export class Device {
   }
 
   /**
-   * A small uniform buffer with these 32-bit words. Kernel parameters are derived from shapes, so the same few contents
-   * come again and again: each is made once, never rewritten, and kept until the device is disposed.
+   * A small uniform buffer with these 32-bit words. Kernel parameters are mostly derived from shapes, so that the same few contents
+   * come again and again: each is made once and never rewritten. Numbers that change (a rate, a seed) come once: beyond
+   * `MOST_UNIFORMS` the oldest is forgotten. It is not destroyed, since programs may hold it, but goes with the last that does.
    */
   uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
     this.check();
@@ -160,6 +169,7 @@ export class Device {
       buffer.unmap();
       this.counters.buffersCreated++;
       this.counters.bytesUploaded += words.byteLength;
+      if (this.uniforms.size >= MOST_UNIFORMS) this.uniforms.delete(this.uniforms.keys().next().value!);
       this.uniforms.set(key, buffer);
     }
     return buffer;

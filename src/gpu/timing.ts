@@ -42,12 +42,16 @@ export interface TimedRun {
 }
 
 /**
- * Why these timestamps cannot be believed, or null: they must not run backwards, dispatches must follow each other, all
- * of them must fit into the wall time and make a fair part of it, and the clock must be fine enough for what it timed.
+ * Why these timestamps cannot be believed, or null: they must not run backwards, dispatches must end one after another (a GPU may
+ * note that one begins before it waits for the one before), all of them must fit into the wall time and make a fair part of it,
+ * and the clock must be fine enough for what it timed.
  */
 export function whyNotTrusted(runs: readonly TimedRun[]): string | null {
   for (const { times, wallMs } of runs) {
-    if (times.some((time, i) => i > 0 && time < times[i - 1]!)) return 'they run backwards';
+    // An end comes neither before its own begin nor before the end of the dispatch before.
+    if (times.some((end, i) => i % 2 === 1 && (end < times[i - 1]! || end < (times[i - 2] ?? end)))) {
+      return 'they run backwards';
+    }
     const span = Number(times.at(-1)! - times[0]!) / 1e6;
     if (span === 0) return 'they stand still';
     if (span > 1.05 * wallMs + 0.1)
@@ -64,9 +68,13 @@ export function whyNotTrusted(runs: readonly TimedRun[]): string | null {
   return null;
 }
 
-/** Milliseconds between the begin and the end of each dispatch. */
-function durations(times: readonly bigint[]): number[] {
-  return Array.from({ length: times.length / 2 }, (_, i) => Number(times[2 * i + 1]! - times[2 * i]!) / 1e6);
+/** Milliseconds of each dispatch: to its end from its begin, or from the end of the one before where that is later. */
+export function durations(times: readonly bigint[]): number[] {
+  return Array.from({ length: times.length / 2 }, (_, i) => {
+    const [begin, end] = [times[2 * i]!, times[2 * i + 1]!];
+    const before = times[2 * i - 1] ?? begin;
+    return Number(end - (before > begin ? before : begin)) / 1e6;
+  });
 }
 
 /** What a clock counts in, in milliseconds: the greatest common divisor of the steps between timestamps. */

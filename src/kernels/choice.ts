@@ -18,16 +18,19 @@ export type AdapterFamily =
 
 /** What is known of an adapter family before anything was measured on the machine at hand. */
 interface Rule {
-  /** Variants to take before the operator's own preference. */
+  /** Of the variants that an operator prefers to its reference, those to try before the others, in the operator's order. */
   first: readonly string[];
-  /** Variants to take after it, before the reference. */
+  /** Those to try after the others. */
   last: readonly string[];
   /** Whether figures stand behind it, or only what is known of such hardware. */
   measured: boolean;
 }
 
-/** A GPU shares tiles through workgroup memory; nothing of it was measured on one, so `tilegrad tune` is worth its minute there. */
-const GPU: Rule = { first: ['workgroup'], last: [], measured: false };
+/**
+ * A GPU shares tiles through workgroup memory, and a convolution that is a matrix product need not find its pixels; nothing of it
+ * was measured on one, so `tilegrad tune` is worth its minute there.
+ */
+const GPU: Rule = { first: ['matmul', 'workgroup'], last: [], measured: false };
 /** On a processor, workgroup memory is memory like any other, and a barrier costs more than it saves. */
 const PROCESSOR: Rule = { first: [], last: ['workgroup'], measured: false };
 

@@ -26,7 +26,11 @@ export const servesForward = (device: Device, g: ConvGeometry): boolean =>
   tiles(g) <= device.limits.maxComputeWorkgroupsPerDimension;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
 export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  device.subgroupLanes !== null && notEmpty(g) && g.inChannels % 4 === 0 && g.outChannels % CHANNELS === 0;
+  device.subgroupLanes !== null &&
+  notEmpty(g) &&
+  g.inChannels % 4 === 0 &&
+  g.outChannels % CHANNELS === 0 &&
+  gradBlocks(g, device.subgroupLanes) <= device.limits.maxComputeWorkgroupsPerDimension;
 
 /** Where four lanes hold all channels, eight would leave half idle: they take two tiles of pixels instead. */
 const split = (g: ConvGeometry) => g.outChannels <= EIGHT / 2;
@@ -131,10 +135,13 @@ const spreadOf = (g: ConvGeometry, high: Remainder, wide: Remainder): number[] =
 const WORKGROUPS = 64;
 const LONGEST = 4096;
 
+/** Tiles of the filter's gradient. */
+const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry, lanes: number) =>
+  kh * kw * Math.ceil(inChannels / ROWS) * Math.ceil(outChannels / (CHANNELS * lanes));
+
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const lanes = x.device.subgroupLanes!;
-  const [kh, kw] = g.kernel;
-  const blocks = kh * kw * Math.ceil(g.inChannels / ROWS) * Math.ceil(g.outChannels / (CHANNELS * lanes));
+  const blocks = gradBlocks(g, lanes);
   const rows = g.batch * g.output[0];
   const wanted = Math.max(Math.ceil(WORKGROUPS / blocks), Math.ceil((rows * g.output[1]) / LONGEST));
   const slice = Math.ceil(rows / wanted);

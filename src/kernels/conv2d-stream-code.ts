@@ -217,6 +217,7 @@ export function forwardCode(sizes: StreamSizes): string {
  *     that both meet under all taps;
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round.
+ * Columns outside a row of x are zeros, which a NaN or infinity in dy makes NaN: it reaches taps that do not meet it in the image.
  * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [R, slices] of KH * KW * Ci * Co values and Co
  * more, the sums of dy. W * Ci and
  * tile * Ci as above.

@@ -64,12 +64,17 @@ function tilesFor(g: ConvGeometry, height: number): StreamSizes | null {
   return null;
 }
 
-const serves = (device: Device, g: ConvGeometry) => device.subgroupLanes !== null && sizesFor(g) !== null;
+/** Whether the adapter runs these texts, and a dispatch holds the tiles of a row: workgroups along x are no fewer. */
+export const servesTiles = (device: Device, g: ConvGeometry, sizes: { tile: number } | null): boolean =>
+  device.subgroupLanes !== null &&
+  sizes !== null &&
+  Math.ceil(g.output[1] / sizes.tile) <= device.limits.maxComputeWorkgroupsPerDimension;
+
+const serves = (device: Device, g: ConvGeometry) => servesTiles(device, g, sizesFor(g));
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
-export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  device.subgroupLanes !== null && gradSizesFor(g) !== null;
+export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean => servesTiles(device, g, gradSizesFor(g));
 
 /**
  * Slices of the images, and workgroups along x and y. With several models less slices do: the sums of a filter's gradient depend

@@ -2,12 +2,12 @@ import forwardCode from '../../shaders/conv2d_subgroup.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
 import type { Device } from '../gpu/device.ts';
-import { addSlices } from './add-slices.ts';
-import { DeviceArray } from './array.ts';
+import { addSlices, type ChannelAxis } from './add-slices.ts';
+import { DeviceArray, sizeOf } from './array.ts';
 import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
-import { elementwise, runKernel } from './run.ts';
+import { elementwise, parts, runKernel } from './run.ts';
 
 // The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -18,7 +18,7 @@ function grouping(channels: number): { groups: number; width: number } {
 }
 
 /** The same for an axis of the filter. */
-function axis(channels: number): { places: number; width: number } {
+function axis(channels: number): ChannelAxis {
   const { groups, width } = grouping(channels);
   return { places: 4 * groups, width };
 }
@@ -30,7 +30,6 @@ export const servesForward = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null && notEmpty(g) && undilated(g) && g.strides[1] === 1;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   servesForward(device, g) && g.strides[0] === 1;
-export const servesWeightGrad = servesForward;
 
 /** Pixels of a row that one invocation takes: what leaves the fewest idle, and of those the most. */
 function tileFor(width: number): number {
@@ -99,36 +98,52 @@ function correlate(x: DeviceArray, weights: DeviceArray, g: ConvGeometry, y: Dev
 /** Slices the long sum is cut into, each one workgroup's: enough to fill any adapter, few enough to add up quickly. */
 const SLICES = 64;
 
+/** Workgroups of a slice: 32 (tap, group of input channels) pairs each, by two groups of output channels. */
+function gradGroups({ kernel, inChannels, outChannels }: ConvGeometry): { blocks: number; groups: number } {
+  const blocks = Math.ceil((kernel[0] * kernel[1] * grouping(inChannels).groups) / 32);
+  return { blocks, groups: blocks * Math.ceil(grouping(outChannels).groups / 2) };
+}
+
+export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
+  servesForward(device, g) && gradGroups(g).groups <= device.limits.maxComputeWorkgroupsPerDimension;
+
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+  const { device, models } = x;
   const [input, grad] = [padChannels(x), padChannels(dy)];
   const [kh, kw] = g.kernel;
   const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
+  const partialShape = [kh * kw, 4 * from.groups, 4 * to.groups];
+  // No more slices than an array holds, whatever the number of models, on which no model's bits may depend; and of the models no
+  // more at once.
+  const mostSlices = Math.max(1, Math.floor(device.largestArray / (4 * sizeOf(partialShape))));
   const rows = g.batch * g.output[0];
-  const slice = Math.ceil(rows / SLICES);
+  const slice = Math.ceil(rows / Math.min(SLICES, mostSlices));
   const slices = Math.ceil(rows / slice);
-  const blocks = Math.ceil((kh * kw * from.groups) / 32);
+  const { blocks, groups } = gradGroups(g);
   const tile = tileFor(g.output[1]);
   const padded =
     reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
-  const partial = DeviceArray.empty(x.device, [slices, kh * kw, 4 * from.groups, 4 * to.groups], { models: x.models });
   const constants = {
     ...{ PADDED: padded ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0 },
     ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width },
   };
-  runKernel(
-    x.device,
-    { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
-    [
-      ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
-      ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks],
-    ],
-    [input, grad, partial],
-    [slices, blocks * Math.ceil(to.groups / 2), x.models],
-    { flops: convFlops(g, x.models) },
-  );
-  addSlices(partial, dw, slices, g, { rows: axis(g.inChannels), columns: axis(g.outChannels) });
-  partial.dispose();
+  for (const { first, count } of parts(models, Math.floor(mostSlices / slices))) {
+    const partial = DeviceArray.empty(device, [slices, ...partialShape], { models: count });
+    runKernel(
+      device,
+      { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
+      [
+        ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
+        ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks, first],
+      ],
+      [input, grad, partial],
+      [slices, groups, count],
+      { flops: convFlops(g, count) },
+    );
+    addSlices(partial, dw, slices, g, { rows: axis(g.inChannels), columns: axis(g.outChannels), firstModel: first });
+    partial.dispose();
+  }
   if (input !== x) input.dispose();
   if (grad !== dy) grad.dispose();
 }

@@ -1,7 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, turned } from './conv-geometry.ts';
-import { runStreaming, textFor } from './conv2d-stream.ts';
+import { runStreaming, servesTiles, textFor } from './conv2d-stream.ts';
 import { filterCode, forwardCode, type WinogradSizes, weightsARound, weightsHeld } from './conv2d-winograd-code.ts';
 import type { Epilogue } from './epilogue.ts';
 import { elementwise, runKernel } from './run.ts';
@@ -54,7 +54,7 @@ export function pays(g: ConvGeometry): boolean {
   return channels < 32 ? g.output[1] >= 12 && saving > (channels < 16 ? 1.7 : 1.3) : g.output[1] >= 6 && saving > 1.35;
 }
 
-const serves = (device: Device, g: ConvGeometry) => device.subgroupLanes !== null && sizesFor(g) !== null;
+const serves = (device: Device, g: ConvGeometry) => servesTiles(device, g, sizesFor(g));
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));

@@ -4,7 +4,7 @@ import { addSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
-import { runKernel } from './run.ts';
+import { parts, runKernel } from './run.ts';
 
 // The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
 
@@ -52,14 +52,20 @@ function run(
   const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
   const slices = Math.ceil(k / slice);
   const sums = slices === 1 ? c : DeviceArray.empty(c.device, [slices, ...c.shape], { models: c.models });
-  runKernel(
-    c.device,
-    withEpilogue({ name: 'conv2d_workgroup', code, constants: { OPERATION: operation, ...tile } }, epilogue.activation),
-    [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue)],
-    [left, right, epilogueArray(epilogue, right), sums],
-    [...tiles, c.models * slices],
-    { flops: convFlops(g, c.models) },
-  );
+  const constants = { OPERATION: operation, ...tile };
+  const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
+  // A dispatch may not hold the slices of all models.
+  const atOnce = Math.floor(c.device.limits.maxComputeWorkgroupsPerDimension / slices);
+  for (const { first, count } of parts(c.models, atOnce)) {
+    runKernel(
+      c.device,
+      source,
+      [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue), first],
+      [left, right, epilogueArray(epilogue, right), sums],
+      [...tiles, count * slices],
+      { flops: convFlops(g, count) },
+    );
+  }
   if (sums === c) return;
   addSlices(sums, c, slices, g);
   sums.dispose();

@@ -4,7 +4,7 @@ import weightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, sameShape, showShape } from './array.ts';
-import { chooseVariant } from './choice.ts';
+import { chooseVariant, familyOf } from './choice.ts';
 import {
   type ConvGeometry,
   type ConvOptions,
@@ -59,13 +59,19 @@ const KERNELS = { forward: 'conv2d', inputGrad: 'conv2dInputGrad', weightGrad: '
 type Kernel = keyof typeof KERNELS;
 
 /**
- * Tuned implementations in the order of preference, as measured on lavapipe. The tiles of matrix products want channels to
- * fill them.
+ * Tuned implementations in the order of preference, on software adapters as measured on lavapipe. The first that serves is taken.
  */
-function preferred(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof tuned)[] {
+export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof tuned)[] {
   const pointwise = conv2dServes('matmul', device, g)[kernel];
+  if (device.info.isSoftware) return [...onProcessor(kernel, pointwise, g), 'workgroup'];
   // Not measured on a GPU; but there the product works as the convolution does, without finding its pixels.
-  if (!device.info.isSoftware) return [pointwise ? 'matmul' : 'workgroup'];
+  const first = pointwise ? (['matmul', 'workgroup'] as const) : (['workgroup'] as const);
+  // The rule for Arm would put the others before workgroup memory, which serves there so far: not without a measurement.
+  return familyOf(device.info) === 'arm' ? [...first] : [...first, 'gemm', 'subgroup'];
+}
+
+/** On a processor, but for what is last there. The tiles of matrix products want channels to fill them. */
+function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyof typeof tuned)[] {
   if (pointwise && productPays(kernel, g)) return ['matmul'];
   const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution
   const wide = sizes.outChannels >= 16;
@@ -91,7 +97,7 @@ function productPays(kernel: Kernel, { inChannels, outChannels }: ConvGeometry):
 function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVariant | undefined) {
   const variant = chooseVariant(device, KERNELS[kernel], sizesOf(g), {
     variants: conv2dVariants,
-    preferred: preferred(kernel, device, g),
+    preferred: preferredConv2d(kernel, device, g),
     serves: (one) => conv2dServes(one, device, g)[kernel],
     asked,
   });

@@ -52,6 +52,11 @@ export function withEpilogue(source: KernelSource, activation?: Fused | null): K
   };
 }
 
+/** The texts that kernels may end in. */
+export const epilogueTexts: readonly string[] = fusedActivations.map(
+  (name) => withEpilogue({ name: '', code: '' }, { name, p: 0 }).code,
+);
+
 /** The gradient before an activation, from its output y; may be dy itself. Memory-bound. */
 export function activationGrad(activation: Fused | null, y: DeviceArray, dy: DeviceArray): DeviceArray {
   if (!activation) return dy;

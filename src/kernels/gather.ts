@@ -5,6 +5,7 @@ import labelsCode from '../../shaders/gather_labels.wgsl';
 import samplesCode from '../../shaders/gather_samples.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
 import storeBatchCode from '../../shaders/store_batch.wgsl';
+import type { Device } from '../gpu/device.ts';
 import type { DeviceArray } from './array.ts';
 import { commonModels, elementwise, f32, laned, lanesOf, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
@@ -19,6 +20,9 @@ export interface StoredSamples {
 
 /** What happens to a byte: the same for all, or by channel (see `channelTable`). */
 export type ByteTransform = { scale: number; offset: number } | { table: DeviceArray };
+
+/** Workgroups along a dimension, of which these kernels take more than one holds in strides of it. */
+const held = (device: Device, groups: number) => Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension);
 
 /** A batch of images and labels: x [B, ...], y [B]. */
 interface LabelledBatch {
@@ -54,7 +58,7 @@ export function gatherImages(
       source,
       [size, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
       [state.buffer, words, order, labels, x, y],
-      [Math.min(batch, 65535), 1, x.models],
+      [held(x.device, batch), 1, x.models],
       // Of all images only a batch's are read.
       { bytes: 4 * x.models * (batch * images.stride + 3 * batch + x.size) },
     );
@@ -76,7 +80,7 @@ function gatherByChannels(
       { name: 'gather_images_channels', code: stateCode + channelsCode },
       [x.size / batch, images.stride, batch, order.size, first, count, table.size / 8],
       [state.buffer, words, order, labels, x, y, table],
-      [Math.ceil(images.stride / 64), Math.min(batch, 65535), x.models],
+      [held(x.device, Math.ceil(images.stride / 64)), held(x.device, batch), x.models],
     );
   }
 }
@@ -108,7 +112,7 @@ export function gatherSamples(samples: StoredSamples, order: DeviceArray, state:
       laned('gather_samples', stateCode + samplesCode, lanes),
       [size, batch, order.size, first, count],
       [state.buffer, words, order, y],
-      [Math.ceil(size / 8), Math.min(Math.ceil(batch / 8), 65535), y.models],
+      [held(y.device, Math.ceil(size / 8)), held(y.device, Math.ceil(batch / 8)), y.models],
     );
   }
 }

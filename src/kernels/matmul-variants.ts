@@ -7,7 +7,7 @@ import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
 import { chooseVariant } from './choice.ts';
 import { epilogueArray, epilogueFlags, type Fused, type ProductEpilogue, withEpilogue } from './epilogue.ts';
-import { elementwise, runKernel } from './run.ts';
+import { elementwise, parts, runKernel } from './run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
 export const matmulVariants = ['naive', 'subgroup', 'workgroup'] as const;
@@ -72,9 +72,6 @@ export interface MatmulRun extends MatmulSizes {
   columnSums?: DeviceArray;
 }
 
-/** What one dimension of a dispatch holds. */
-const MAX_GROUPS = 65535;
-
 /** Dispatches c = act(a b + bias), or what its epilogue says, with one variant, which must serve the sizes. Returns whether column sums were written. */
 export function runMatmul(
   variant: MatmulVariant,
@@ -87,9 +84,9 @@ export function runMatmul(
   const products = run.models * batch;
   if (products * m * n === 0) return false;
   const tile = tileOf(variant, a.device, n);
-  const [x, y] = [Math.ceil(n / tile[1]), Math.ceil(m / tile[0])];
+  const tiles = Math.ceil(m / tile[0]) * Math.ceil(n / tile[1]);
   // By the products of one model: what a model gets must not depend on how many there are.
-  const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, x * y * batch, k);
+  const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, tiles * batch, k);
   const sums = variant === 'subgroup' && slices === 1 && batch === 1 && !transposeB ? run.columnSums : undefined;
   const source = sourceOf(variant, a.device, run, {
     columnSums: sums !== undefined,
@@ -101,28 +98,22 @@ export function runMatmul(
   const to = slices > 1 ? DeviceArray.empty(a.device, [slices * products * m * n]) : c;
   const strides = [...(transposeA ? [1, m] : [k, 1]), ...(transposeB ? [1, k] : [n, 1])];
   const flags = epilogueFlags(epilogue);
-  const atOnce = Math.floor(MAX_GROUPS / slices);
-  for (let first = 0; first < products; first += atOnce) {
+  // A grid for all of c, or several where a dimension of it has more tiles or products than a dispatch holds.
+  const most = a.device.limits.maxComputeWorkgroupsPerDimension;
+  const grids = parts(products, Math.floor(most / slices)).flatMap((z) =>
+    parts(m, most * tile[0]).flatMap((y) => parts(n, most * tile[1]).map((x) => ({ x, y, z }))),
+  );
+  for (const { x, y, z } of grids) {
     runKernel(
       a.device,
       source,
       [
-        m,
-        n,
-        k,
-        ...strides,
-        ...(slices > 1 ? [0, 0] : flags),
-        first,
-        run.aShare,
-        run.bShare,
-        batch,
-        products,
-        slices,
-        length,
+        ...[m, n, k, ...strides, ...(slices > 1 ? [0, 0] : flags), x.first, y.first, z.first],
+        ...[run.aShare, run.bShare, batch, products, slices, length],
       ],
       wide ? [a, b, a, b, epilogueArray(epilogue, b), to, sums ?? unused!] : [a, b, epilogueArray(epilogue, b), to],
-      [x, y, slices * Math.min(atOnce, products - first)],
-      { flops: 2 * m * n * k * Math.min(atOnce, products - first) },
+      [Math.ceil(x.count / tile[1]), Math.ceil(y.count / tile[0]), slices * z.count],
+      { flops: 2 * x.count * y.count * k * z.count },
     );
   }
   unused?.dispose();

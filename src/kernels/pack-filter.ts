@@ -1,16 +1,17 @@
 import packFilterCode from '../../shaders/pack_filter.wgsl';
+import type { ChannelAxis } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 import { elementwise, runKernel } from './run.ts';
 
-/** How an axis of channels is laid out: `places` in groups of four, each filled up to `width` with channels. */
-interface Axis {
-  places: number;
-  width: number;
-}
-
 /** The filter with its channel axes laid out anew; `flip` turns it for the input gradient. The caller disposes it. */
-export function packFilter(filter: DeviceArray, g: ConvGeometry, flip: boolean, row: Axis, column: Axis): DeviceArray {
+export function packFilter(
+  filter: DeviceArray,
+  g: ConvGeometry,
+  flip: boolean,
+  row: ChannelAxis,
+  column: ChannelAxis,
+): DeviceArray {
   const taps = g.kernel[0] * g.kernel[1];
   const packed = DeviceArray.empty(filter.device, [...g.kernel, row.places, column.places], { models: filter.models });
   runKernel(

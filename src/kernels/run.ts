@@ -26,6 +26,13 @@ export const strided = (n: number, models = 1): Workgroups => [
   models,
 ];
 
+/**
+ * `n` in parts of at most `most`, in their order: where each begins and how long it is. For grids of more workgroups than a
+ * dimension of a dispatch holds, in kernels that are told where their part begins.
+ */
+export const parts = (n: number, most: number): { first: number; count: number }[] =>
+  Array.from({ length: Math.ceil(n / most) }, (_, i) => ({ first: i * most, count: Math.min(most, n - i * most) }));
+
 /** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
 export type Lanes = 1 | 2 | 4;
 export const lanesOf = (channels: number): Lanes => (channels % 4 === 0 ? 4 : channels % 2 === 0 ? 2 : 1);

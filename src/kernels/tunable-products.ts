@@ -24,7 +24,9 @@ import {
   conv2dVariants,
   conv2dWeightGrad,
 } from './conv2d.ts';
-import { sampleTexts } from './conv2d-stream-code.ts';
+import { sampleTexts as streamTexts } from './conv2d-stream-code.ts';
+import { sampleTexts as winogradTexts } from './conv2d-winograd-code.ts';
+import { epilogueTexts } from './epilogue.ts';
 import { type MatmulVariant, matmul, matmulServes, matmulVariants } from './matmul.ts';
 import type { Tunable } from './tunable.ts';
 
@@ -33,7 +35,7 @@ const matmulProblem = (sizes: ProblemSizes) => {
   return { m, n, k, transposeA: transposeA === 1, transposeB: transposeB === 1, outer: batch === 1 ? [] : [batch] };
 };
 
-const MATMUL_SHADERS = [matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode];
+const MATMUL_SHADERS = [matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode, ...epilogueTexts];
 
 const CONV_SHADERS = [
   ...[
@@ -48,7 +50,8 @@ const CONV_SHADERS = [
   ],
   ...[convGemmCode, convWeightGradGemmCode, convWorkgroupCode, ...MATMUL_SHADERS],
   // These write shaders: they are part of them.
-  ...sampleTexts(),
+  ...streamTexts(),
+  ...winogradTexts(),
 ];
 
 /** What the three kernels of a convolution have in common. */

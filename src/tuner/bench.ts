@@ -1,9 +1,11 @@
+import { OutOfMemoryError } from '../errors.ts';
 import { type Choice, choiceKey } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
+import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { tunables } from '../kernels/tunable.ts';
 import { RandomStream } from '../random.ts';
-import { type Bench, toleranceOf } from './tune.ts';
+import { type Bench, type Measurement, toleranceOf } from './tune.ts';
 
 /** An operator at certain sizes, for which a variant is to be chosen. */
 export type Problem = Pick<Choice, 'operator' | 'sizes'>;
@@ -41,26 +43,48 @@ function labelArray(device: Device, shape: readonly number[], below: number): De
   return array;
 }
 
-/** Runs `body` with the variants of an operator ready to be checked and timed on a device. */
+/**
+ * Runs `body` with the variants of an operator ready to be checked and timed on a device. Those that need larger arrays than the
+ * adapter binds are rejected.
+ * @throws OutOfMemoryError when the operator's own arrays are too large
+ */
 export async function withBench<T>(device: Device, problem: Problem, body: (bench: Bench) => Promise<T>): Promise<T> {
   const { operator, sizes } = problem;
   const tunable = tunables[operator]!;
-  const shapes = tunable.inputs(sizes);
-  const labels = tunable.labels?.(sizes);
-  const inputs = shapes.map((shape, i) =>
-    labels !== undefined && i === shapes.length - 1
-      ? labelArray(device, shape, labels)
-      : randomArray(device, shape, i + 1),
-  );
-  const into = DeviceArray.empty(device, tunable.output(sizes)).keep();
-  const poison = new Float32Array(into.size).fill(Number.NaN);
-  const variants = servingVariants(device, problem);
-  const programs = new Map(
-    variants.map((variant) => [variant, device.record(() => tunable.run(variant, sizes, inputs, into))]),
-  );
+  const arrays: DeviceArray[] = [];
+  const made = (array: DeviceArray) => {
+    arrays.push(array);
+    return array;
+  };
+  const programs = new Map<string, Program>();
+  const rejected: Measurement['rejected'] = [];
   try {
+    const shapes = tunable.inputs(sizes);
+    const labels = tunable.labels?.(sizes);
+    const inputs = shapes.map((shape, i) =>
+      made(
+        labels !== undefined && i === shapes.length - 1
+          ? labelArray(device, shape, labels)
+          : randomArray(device, shape, i + 1),
+      ),
+    );
+    const into = made(DeviceArray.empty(device, tunable.output(sizes)).keep());
+    const poison = new Float32Array(into.size).fill(Number.NaN);
+    for (const variant of servingVariants(device, problem)) {
+      try {
+        programs.set(
+          variant,
+          device.record(() => tunable.run(variant, sizes, inputs, into)),
+        );
+      } catch (error) {
+        // What a variant needs besides may be too large; without the reference there is nothing to compare with.
+        if (variant === tunable.variants[0] || !(error instanceof OutOfMemoryError)) throw error;
+        rejected.push({ variant, reason: error.message });
+      }
+    }
     return await body({
-      variants,
+      variants: [...programs.keys()],
+      rejected,
       tolerance: toleranceOf(tunable.sumLength(sizes)),
       async result(variant) {
         device.upload(into.storage, poison); // what a kernel leaves out must not pass for the result before
@@ -77,6 +101,6 @@ export async function withBench<T>(device: Device, problem: Problem, body: (benc
     });
   } finally {
     for (const program of programs.values()) program.dispose();
-    for (const array of [...inputs, into]) array.dispose();
+    for (const array of arrays) array.dispose();
   }
 }

@@ -5,6 +5,8 @@ import { median } from '../gpu/timing.ts';
 export interface Bench {
   /** Implementations that serve, the reference first. */
   variants: readonly string[];
+  /** Variants that serve but could not be made ready, and why. */
+  rejected?: Measurement['rejected'];
   /** How far a result may be from the reference's, given the length of its sums (see `toleranceOf`). */
   tolerance: number;
   /** What a variant computes from the same random data every time. */
@@ -66,7 +68,7 @@ export const toleranceOf = (length: number): number => 2 ** -22 * (length + 16);
 export async function tuneOperator(bench: Bench, { seconds = 0.5, resolution }: TuneOptions): Promise<Measurement> {
   const [reference, ...others] = bench.variants as [string, ...string[]];
   const expected = await bench.result(reference);
-  const rejected: Measurement['rejected'] = [];
+  const rejected: Measurement['rejected'] = [...(bench.rejected ?? [])];
   const candidates = [reference];
   for (const variant of others) {
     const reason = difference(await bench.result(variant), expected, bench.tolerance);

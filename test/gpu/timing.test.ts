@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { median, type TimedRun, whyNotTrusted } from '../../src/gpu/timing.ts';
+import { durations, median, type TimedRun, whyNotTrusted } from '../../src/gpu/timing.ts';
 import { writtenBindings } from '../../src/gpu/work.ts';
 
 /** A run whose dispatches take these microseconds, one after another with a gap of 1. */
@@ -21,6 +21,7 @@ test('timestamps that go together with the wall time are trusted', () => {
 
 test.each<[string, TimedRun[], RegExp]>([
   ['that run backwards', [{ ...run([400, 20], 1), times: [4n, 9n, 7n, 8n] }], /backwards/],
+  ['of which one ends before it begins', [{ times: [4n, 9n, 11n, 10n], wallMs: 1 }], /backwards/],
   ['that stand still', [{ times: [7n, 7n, 7n, 7n], wallMs: 1 }], /still/],
   ['of more time than passed', [run([4000, 2000], 3)], /add up to 6\.0 ms of 3\.0 ms/],
   ['of far too little', [run([4, 2], 3)], /only 0\.0 ms of 3\.0 ms/],
@@ -28,6 +29,16 @@ test.each<[string, TimedRun[], RegExp]>([
 ])('timestamps %s are not', (_what, runs, says) => {
   expect(whyNotTrusted(runs)).toMatch(says);
 });
+
+// A GPU may note a begin before it waits for what comes before: here the second's lies in the first dispatch, or before it.
+test.each([5_100_000n, 4_900_000n])(
+  'a dispatch that begins early counts from the end of the one before: %s',
+  (early) => {
+    const times = [5_000_000n, 5_400_000n, early, 5_420_001n, 5_421_000n, 6_321_000n];
+    expect(whyNotTrusted([{ times, wallMs: 1.5 }])).toBeNull();
+    expect(durations(times)).toEqual([0.4, 0.020001, 0.9]);
+  },
+);
 
 test('one bad run among good ones is enough', () => {
   expect(whyNotTrusted([run([400], 1), run([400], 0.1)])).toMatch(/add up/);

@@ -6,7 +6,9 @@ import { describeAdapter } from '../../src/gpu/info.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import { type AdapterFamily, chooseVariant, familyOf, orderFor, rulesAreMeasured } from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
-import { type ConvOptions, convGeometry } from '../../src/kernels/conv2d.ts';
+import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d.ts';
+import * as streamCode from '../../src/kernels/conv2d-stream-code.ts';
+import * as winogradCode from '../../src/kernels/conv2d-winograd-code.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
 import { teamsFor } from '../../src/kernels/team.ts';
 import { tunables } from '../../src/kernels/tunable.ts';
@@ -44,6 +46,28 @@ describe('adapter families', () => {
     expect(orderFor('nvidia', variants)).toEqual(['workgroup', 'subgroup', 'gemm']);
     expect(orderFor('lavapipe', variants)).toEqual(['subgroup', 'gemm', 'workgroup']);
     expect(orderFor('other', [])).toEqual([]);
+  });
+
+  test('what a convolution takes on each kind of adapter, one after another', () => {
+    const order = (info: ReturnType<typeof adapter>, kernelSize: number) => {
+      const device = {
+        info,
+        subgroupLanes: 32,
+        limits: { maxComputeWorkgroupsPerDimension: 65535 },
+      } as unknown as Device;
+      const same = { batch: 2, height: 8, width: 8, channels: 32, outHeight: 8, outWidth: 8, outChannels: 32 };
+      const steps = { strideY: 1, strideX: 1, padY: 0, padX: 0, dilationY: 1, dilationX: 1 };
+      const g = geometryOf({ ...same, ...steps, kernelHeight: kernelSize, kernelWidth: kernelSize });
+      return orderFor(familyOf(info), preferredConv2d('weightGrad', device, g));
+    };
+    const [gpu, arm] = [adapter('nvidia', 'NVIDIA H200', ''), adapter('arm', 'Mali-G715', '')];
+    const processor = adapter('mesa', '', 'llvmpipe', 'software');
+    expect(order(gpu, 1)).toEqual(['matmul', 'workgroup', 'gemm', 'subgroup']);
+    expect(order(gpu, 3)).toEqual(['workgroup', 'gemm', 'subgroup']);
+    expect(order(arm, 1)).toEqual(['matmul', 'workgroup']);
+    expect(order(arm, 3)).toEqual(['workgroup']);
+    expect(order(processor, 1)).toEqual(['matmul', 'workgroup']);
+    expect(order(processor, 3)).toEqual(['gemm', 'subgroup', 'workgroup']);
   });
 
   test('rows go to teams by their length on a GPU, to none on a processor', () => {
@@ -149,12 +173,15 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
   const root = join(import.meta.dirname, '..', '..');
   const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
   const files = readdirSync(join(root, 'src', 'kernels')).filter((file) =>
-    /^(matmul|conv2d|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
+    /^(matmul|conv2d|epilogue|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
   );
   const imported = files.flatMap((file) =>
     [...read('src', 'kernels', file).matchAll(/'\.\.\/\.\.\/shaders\/(\w+\.wgsl)'/g)].map(([, name]) => name!),
   );
-  const known = new Set(Object.values(tunables).flatMap(({ shaders }) => shaders));
+  const known = [...new Set(Object.values(tunables).flatMap(({ shaders }) => shaders))];
   expect(imported.length).toBeGreaterThan(5);
-  expect(imported.filter((name) => !known.has(read('shaders', name)))).toEqual([]);
+  // Whole, or with what is written around it.
+  expect(imported.filter((name) => !known.some((text) => text.includes(read('shaders', name))))).toEqual([]);
+  const written = [...streamCode.sampleTexts(), ...winogradCode.sampleTexts()];
+  expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));
 });

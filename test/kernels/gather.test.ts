@@ -13,6 +13,7 @@ import * as reference from '../reference/gather.ts';
 import { ndarray } from '../reference/ndarray.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { tellLimits } from '../support/limits.ts';
 import { random } from '../support/random.ts';
 
 /** Lays images out as the kernel wants them, `perChunk` to a buffer: what an adapter with small bindings needs. */
@@ -113,6 +114,43 @@ describeOnDevice('gathering a batch', (device) => {
       state.dispose();
     },
   );
+
+  test('more words and samples than a dispatch holds', async () => {
+    const [shape, words, batch] = [[16, 16, 3], 300, 19];
+    const values = random(5);
+    const bytes = Uint8Array.from({ length: COUNT * sizeOf(shape) }, () => values.integer(0, 255));
+    const images = store(device, bytes, COUNT, COUNT);
+    const numbers = Uint32Array.from({ length: COUNT * words }, () => values.integer(0, 2 ** 32 - 1));
+    const samples = store(device, new Uint8Array(numbers.buffer), COUNT, COUNT);
+    const order = tensor(
+      device,
+      Array.from({ length: COUNT }, () => values.integer(0, COUNT - 1)),
+      [COUNT],
+      { dtype: 'u32' },
+    );
+    const labels = tensor(device, [...Array(COUNT).keys()], [COUNT], { dtype: 'u32' });
+    const table = tensor(device, channelTable([1, 2, 3], [0, -1, 4]), [3, 2, 4]);
+    const state = new StepState(device);
+    state.write({ batchStart: 2 });
+    const gathered = async () => {
+      const x = tensor(device, new Float32Array(batch * sizeOf(shape)), [batch, ...shape]);
+      const y = tensor(device, new Uint32Array(batch), [batch], { dtype: 'u32' });
+      const z = tensor(device, new Uint32Array(batch * words), [batch, words], { dtype: 'u32' });
+      gatherImages(images, labels.array, order.array, state, { x: x.array, y: y.array }, { table: table.array });
+      gatherSamples(samples, order.array, state, z.array);
+      const all = [[...(await x.data())], [...(await y.data())], [...(await z.data())]];
+      for (const t of [x, y, z]) t.dispose();
+      return all;
+    };
+    const expected = await gathered();
+    {
+      using _ = tellLimits(device, { maxComputeWorkgroupsPerDimension: 2 });
+      expect(await gathered()).toEqual(expected);
+    }
+    for (const t of [order, labels, table]) t.dispose();
+    for (const { words } of [...images.chunks, ...samples.chunks]) words.dispose();
+    state.dispose();
+  });
 
   test('a table of channels with images in several buffers and several models', async () => {
     const [shape, models, batch] = [[3, 3, 3], 2, 9];

@@ -213,6 +213,48 @@ describeOnDevice('variants of reductions', (device) => {
     );
   }
 
+  // As shaders/hits.wgsl has it, whatever the labels are.
+  for (const variant of kernels.softmaxVariants) {
+    withVariant(variant)(
+      `cross-entropy: a row with NaN hits nothing, and its gradient is NaN: ${variant}`,
+      async () => {
+        const classes = 21;
+        /** A row whose largest logit is at its label but for the NaN. */
+        const row = (label: number, nans: number[]) =>
+          Array.from({ length: classes }, (_, c) => (nans.includes(c) ? Number.NaN : c === label ? 9 : c / 10));
+        const all = [...Array(classes).keys()];
+        const rows: [label: number, nans: number[]][] = [
+          ...[0, 3, 20].map((label): [number, number[]] => [label, []]),
+          ...[0, 3, 20].map((label): [number, number[]] => [label, all]),
+          ...[0, 3, 20].map((label): [number, number[]] => [label, [label]]),
+          ...[0, 3, 20].flatMap((label) => [1, 19].map((nan): [number, number[]] => [label, [nan]])),
+          [3, [0, 7, 20]],
+        ];
+        const [hits, gradients] = scope(device, () => {
+          const logits = tensor(
+            device,
+            rows.flatMap(([label, nans]) => row(label, nans)),
+            [rows.length, classes],
+          );
+          const labels = tensor(
+            device,
+            rows.map(([label]) => label),
+            [rows.length],
+            { dtype: 'u32' },
+          );
+          const { rowHit, dlogits } = kernels.softmaxCrossEntropy(logits.array, labels.array, { variant });
+          return [new Tensor(rowHit), new Tensor(dlogits)];
+        });
+        expect([...(await hits.data())]).toEqual(rows.map(([, nans]) => (nans.length === 0 ? 1 : 0)));
+        const gradient = await gradients.data();
+        const spoilt = rows.map((_, i) => gradient.subarray(i * classes, (i + 1) * classes).every(Number.isNaN));
+        expect(spoilt).toEqual(rows.map(([, nans]) => nans.length > 0));
+        hits.dispose();
+        gradients.dispose();
+      },
+    );
+  }
+
   const normalised = fc
     .record({ rows: one(rowCounts), channels: one([1, 2, 3, 4, 6, 8, 31, 32, 33, 36, 64]), nan: fc.boolean(), seed })
     .filter(({ rows, channels }) => rows * channels < 40_000);

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lenet } from '../../experiments/lenet.ts';
-import { ArgumentError, FileError } from '../../src/errors.ts';
+import { ArgumentError, FileError, OutOfMemoryError } from '../../src/errors.ts';
 import { tunables } from '../../src/kernels/tunable.ts';
 import { loadTuning, openDevice, problemsOf, type Sequential, tune } from '../../src/node.ts';
-import type { Problem } from '../../src/tuner/bench.ts';
+import { type Problem, withBench } from '../../src/tuner/bench.ts';
 import { choicesHash, TuningCache, type TuningIdentity } from '../../src/tuner/cache.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
 import { type Bench, clockResolution, toleranceOf, tuneOperator } from '../../src/tuner/tune.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { tellLimits } from '../support/limits.ts';
 
 /** Kernels that take so many milliseconds, all of which compute 1, 2, 3 unless `wrong` says otherwise. */
 function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[]> = {}) {
@@ -55,6 +56,12 @@ describe('the tuner', () => {
     expect(rejected).toEqual([{ variant: 'wrong', reason: expect.stringMatching(says) }]);
     expect(Object.keys(ms)).toEqual(['naive', 'right']);
     expect(timed).not.toContain('wrong');
+  });
+
+  test('a kernel that could not be made ready is rejected with the reason given, the others go on', async () => {
+    const { bench } = fakeBench({ naive: 9, right: 2 });
+    const rejected = [{ variant: 'large', reason: 'no room' }];
+    expect(await tuneOperator({ ...bench, rejected }, fine)).toMatchObject({ variant: 'right', rejected });
   });
 
   test('a result within the tolerance counts as the same', async () => {
@@ -263,6 +270,34 @@ describeOnDevice('on an adapter', () => {
     expect(Object.fromEntries(another.choices.measured)).toEqual(
       Object.fromEntries(results.map(({ key, variant }) => [key, variant])),
     );
+  });
+
+  // The arrays of this gradient are 33 and 37 KB; 70 KB hold no more than one of its partial sums.
+  const partialSums = {
+    ...{ batch: 1, height: 6, width: 43, channels: 32, outHeight: 6, outWidth: 43, outChannels: 32 },
+    ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, padY: 1, padX: 1, dilationY: 1, dilationX: 1 },
+  };
+
+  test('a variant that needs more memory than the adapter binds is rejected', async () => {
+    using device = await openDevice();
+    using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
+    const problem = { operator: 'conv2dWeightGrad', sizes: partialSums };
+    const { variants, rejected } = await withBench(device, problem, async (bench) => bench);
+    expect(variants[0]).toBe('naive');
+    expect(rejected).toContainEqual({ variant: 'workgroup', reason: expect.stringMatching(/73728 bytes.*70000/) });
+    expect(variants).not.toContain('workgroup');
+  });
+
+  test("where an operator's own arrays are too large, those made so far are freed", async () => {
+    using device = await openDevice();
+    using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
+    const problem = { operator: 'conv2d', sizes: { ...partialSums, outChannels: 256 } }; // the filter is
+    const fails = () => expect(withBench(device, problem, async () => {})).rejects.toThrow(OutOfMemoryError);
+    await fails();
+    const { bytesAllocated } = device.counters;
+    expect(bytesAllocated).toBeGreaterThan(0);
+    await fails(); // with the same buffers
+    expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
   test('what an experiment needs is found by recording its step, which leaves the device as it was', async () => {

@@ -1,0 +1,172 @@
+import { expect, test } from 'vitest';
+import type { DeviceArray } from '../../src/kernels/array.ts';
+import { geometryOf } from '../../src/kernels/conv-sizes.ts';
+import { type Conv2dVariant, conv2d, conv2dServes, conv2dWeightGrad, convGeometry } from '../../src/kernels/conv2d.ts';
+import { type MatmulVariant, matmul, matmulVariants } from '../../src/kernels/matmul.ts';
+import { scope, Tensor, tensor } from '../../src/node.ts';
+import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
+import { matmul as matmulReference } from '../reference/matmul.ts';
+import type { NdArray } from '../reference/ndarray.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { tellLimits } from '../support/limits.ts';
+import { drawLike } from '../support/operator-cases.ts';
+
+// Products and convolutions of more workgroups than a dispatch holds, or of more bytes than an array. Of integers: the results are exact.
+
+/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
+const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+
+describeOnDevice('sizes beyond the limits', (device) => {
+  const lanes = device?.subgroupLanes ?? null;
+  const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
+  /** A model for each element of the first axis. */
+  const upload = ({ shape, data }: NdArray): DeviceArray =>
+    tensor(device, data, shape.slice(1), { models: shape[0]! }).array;
+  const limitGroups = (maxComputeWorkgroupsPerDimension: number) =>
+    tellLimits(device, { maxComputeWorkgroupsPerDimension });
+
+  async function product(variant: MatmulVariant, a: NdArray, b: NdArray, groups: number): Promise<number[]> {
+    using c = scope(device, () => {
+      const [left, right] = [upload(a), upload(b)];
+      using _ = limitGroups(groups);
+      return new Tensor(matmul(left, right, { variant }));
+    });
+    return plain(await c.data());
+  }
+
+  for (const variant of matmulVariants) {
+    withVariant(variant)(
+      `matmul of more tiles each way, and more products, than a dispatch holds: ${variant}`,
+      async () => {
+        const [a, b] = [drawLike([5, 270, 3], 1, 'integer'), drawLike([5, 3, 260], 2, 'integer')];
+        expect(await product(variant, a, b, 4)).toEqual(plain(matmulReference.forward([a, b], {}).data));
+      },
+    );
+
+    withVariant(variant)(`matmul of more slices of a long sum than a dispatch holds: ${variant}`, async () => {
+      const [a, b] = [drawLike([7, 5, 801], 3, 'integer'), drawLike([7, 801, 6], 4, 'integer')];
+      expect(await product(variant, a, b, 8)).toEqual(plain(matmulReference.forward([a, b], {}).data));
+    });
+  }
+
+  withVariant('subgroup')(
+    "matmul of more tiles than a dispatch holds, beside the right matrix's column sums",
+    async () => {
+      const [models, m, n, k] = [2, 270, 260, 3];
+      const [x, dy] = [drawLike([models, k, m], 5, 'integer'), drawLike([models, k, n], 6, 'integer')];
+      const [dw, db] = scope(device, () => {
+        const columnSums = tensor(device, Array(models * n).fill(9), [n], { models });
+        const [left, right] = [upload(x), upload(dy)];
+        using _ = limitGroups(4);
+        const options = { transposeA: true, variant: 'subgroup', columnSums: columnSums.array } as const;
+        return [new Tensor(matmul(left, right, options)), columnSums];
+      });
+      expect(plain(await dw.data())).toEqual(plain(matmulReference.forward([x, dy], { transposeA: true }).data));
+      const at = (model: number, row: number, column: number) => dy.data[(model * k + row) * n + column]!;
+      const sums = Array.from({ length: models * n }, (_, i) => {
+        const [model, column] = [Math.floor(i / n), i % n];
+        return at(model, 0, column) + at(model, 1, column) + at(model, 2, column);
+      });
+      expect(plain(await db.data())).toEqual(plain(sums));
+      dw.dispose();
+      db.dispose();
+    },
+  );
+
+  /** Inputs of a convolution, a model each, and what the reference makes of them. */
+  function drawConvolution(models: number, input: number[], filter: number[], attrs: Conv2dAttrs) {
+    const all = (shape: number[], seed: number) => drawLike([models, ...shape], seed, 'integer');
+    const of = ({ shape, data }: NdArray, model: number): NdArray => {
+      const size = data.length / models;
+      return { shape: shape.slice(1), data: data.slice(model * size, (model + 1) * size) };
+    };
+    const [x, w] = [all(input, 7), all(filter, 8)];
+    const ys = Array.from({ length: models }, (_, m) => conv2dReference.forward([of(x, m), of(w, m)], attrs));
+    const dy = all([...ys[0]!.shape], 9);
+    const dws = ys.map((y, m) => conv2dReference.backward([of(x, m), of(w, m)], y, of(dy, m), attrs)[1]!);
+    const together = (arrays: NdArray[]) => arrays.flatMap(({ data }) => plain(data));
+    return { x, w, dy, y: together(ys), dw: together(dws) };
+  }
+
+  test('convolutions of more slices of several models than a dispatch holds: workgroup', async () => {
+    const attrs = { padding: 'same' } as const;
+    const { x, w, dy, y, dw } = drawConvolution(4, [2, 17, 17, 2], [3, 3, 2, 3], attrs);
+    const results = scope(device, () => {
+      const [input, filter, gradient] = [upload(x), upload(w), upload(dy)];
+      using _ = limitGroups(4);
+      const variant: Conv2dVariant = 'workgroup';
+      const geometry = convGeometry(input, filter, attrs);
+      return [
+        new Tensor(conv2d(input, filter, { ...attrs, variant })),
+        new Tensor(conv2dWeightGrad(input, gradient, geometry, { variant })),
+      ];
+    });
+    expect(plain(await results[0]!.data())).toEqual(y);
+    expect(plain(await results[1]!.data())).toEqual(dw);
+    for (const result of results) result.dispose();
+  });
+
+  // A slice of this filter's gradient is 9 x 8 x 8 numbers, and there are 66 rows to sum: 33 slices where there is room.
+  const SLICE_BYTES = 4 * 9 * 8 * 8;
+  test.skipIf(lanes === null).each([
+    { room: 10, slices: 10, groups: [1, 1, 1] }, // for some of the slices
+    { room: 70, slices: 33, groups: [2, 1] }, // for those of some models
+    { room: 99, slices: 33, groups: [3] },
+  ])("slices of a filter's gradient that one array cannot hold, room for $room: subgroup", async (expected) => {
+    const { room, slices, groups } = expected;
+    const attrs = { padding: 'same' } as const;
+    const { x, w, dy, dw } = drawConvolution(3, [2, 33, 5, 8], [3, 3, 8, 8], attrs);
+    const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
+    const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
+    const geometry = convGeometry(input, filter, attrs);
+    const run = (from: DeviceArray, to: DeviceArray) => conv2dWeightGrad(from, to, geometry, { variant: 'subgroup' });
+    /** Workgroups along x and z of the kernel's dispatches. */
+    const dispatched = (from: DeviceArray, to: DeviceArray) => {
+      const program = device.record(() => void run(from, to));
+      const grids = program.commands.filter(({ pipeline }) => pipeline.name === 'conv2d_weight_grad_subgroup');
+      program.dispose();
+      return grids.map(({ workgroups: [alongX, , alongZ] }) => [alongX, alongZ]);
+    };
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: room * SLICE_BYTES });
+      using result = scope(device, () => new Tensor(run(input, gradient)));
+      expect(dispatched(input, gradient)).toEqual(groups.map((models) => [slices, models]));
+      // The same slices for a model alone, and so the same bits.
+      const alone = [x, dy].map(
+        ({ shape, data }) =>
+          new Tensor(upload({ shape: [1, ...shape.slice(1)], data: data.slice(0, data.length / 3) })),
+      );
+      expect(dispatched(alone[0]!.array, alone[1]!.array)).toEqual([[slices, 1]]);
+      for (const one of alone) one.dispose();
+      expect(plain(await result.data())).toEqual(dw);
+    }
+    for (const array of arrays) array.dispose();
+  });
+
+  test.skipIf(lanes === null)('a variant whose dispatch would be too large does not serve', () => {
+    const sizes = {
+      strideY: 1,
+      strideX: 1,
+      dilationY: 1,
+      dilationX: 1,
+      kernelHeight: 3,
+      kernelWidth: 3,
+      padY: 1,
+      padX: 1,
+    };
+    const images = { batch: 1, height: 5, width: 80, outHeight: 5, outWidth: 80 };
+    const geometry = (channels: number, outChannels: number) =>
+      geometryOf({ ...sizes, ...images, channels, outChannels });
+    const [wide, few, some] = [geometry(36, 40), geometry(3, 8), geometry(8, 8)];
+    const served = () => [
+      conv2dServes('subgroup', device, wide).weightGrad,
+      conv2dServes('gemm', device, wide).weightGrad,
+      conv2dServes('stream', device, few).forward,
+      conv2dServes('stream', device, few).weightGrad,
+      conv2dServes('winograd', device, some).forward,
+    ];
+    expect(served()).toEqual([true, true, true, true, true]);
+    using _ = limitGroups(4);
+    expect(served()).toEqual([false, false, false, false, false]);
+  });
+});
