@@ -63,14 +63,14 @@ type Kernel = keyof typeof KERNELS;
  */
 export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof tuned)[] {
   const pointwise = conv2dServes('matmul', device, g)[kernel];
-  if (device.info.isSoftware) return [...onProcessor(kernel, pointwise, g), 'workgroup'];
+  if (device.info.isSoftware) return onProcessor(kernel, pointwise, g);
   // Not measured on a GPU; but there the product works as the convolution does, without finding its pixels.
   const first = pointwise ? (['matmul', 'workgroup'] as const) : (['workgroup'] as const);
   // The rule for Arm would put the others before workgroup memory, which serves there so far: not without a measurement.
   return familyOf(device.info) === 'arm' ? [...first] : [...first, 'gemm', 'subgroup'];
 }
 
-/** On a processor, but for what is last there. The tiles of matrix products want channels to fill them. */
+/** On a processor. The tiles of matrix products want channels to fill them. */
 function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyof typeof tuned)[] {
   if (pointwise && productPays(kernel, g)) return ['matmul'];
   const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution

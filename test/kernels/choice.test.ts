@@ -66,8 +66,8 @@ describe('adapter families', () => {
     expect(order(gpu, 3)).toEqual(['workgroup', 'gemm', 'subgroup']);
     expect(order(arm, 1)).toEqual(['matmul', 'workgroup']);
     expect(order(arm, 3)).toEqual(['workgroup']);
-    expect(order(processor, 1)).toEqual(['matmul', 'workgroup']);
-    expect(order(processor, 3)).toEqual(['gemm', 'subgroup', 'workgroup']);
+    expect(order(processor, 1)).toEqual(['matmul']);
+    expect(order(processor, 3)).toEqual(['gemm', 'subgroup']);
   });
 
   test('rows go to teams by their length on a GPU, to none on a processor', () => {
