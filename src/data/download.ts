@@ -155,8 +155,8 @@ async function startOf(response: Response, asked: number, part: string, file: Da
       throw new AddressError('the server resumed at another place than asked; starting over', false);
     }
   }
+  // What was received before may be right all the same (a log-in page answers 200 too): it stays for the next address.
   if (!Number.isNaN(total) && total !== file.size) {
-    await rm(part, { force: true });
     throw new AddressError(`the file there has ${total} bytes, expected ${file.size}`, true);
   }
   return start;

@@ -215,6 +215,15 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual([]);
   });
 
+  test('an address with something else in the place of the file does not cost what was received', async () => {
+    const { handler, onProgress } = cutAtHalf();
+    const one = await serve(handler, good);
+    const two = await serve(sends(Buffer.from('log in first')));
+    await fetchOne(tempDir(), [one.url, two.url], { onProgress });
+    expect(two.requests.map((r) => r.range)).toEqual([`bytes=${HALF}-`]);
+    expect(one.requests.map((r) => r.range)).toEqual([undefined, `bytes=${HALF}-`]);
+  });
+
   test('404 is not retried; the next address is', async () => {
     const missing = await serve(sends(Buffer.from('no such file'), 404));
     const wrong = await serve(sends(new Uint8Array(FILE.size)));
