@@ -96,7 +96,7 @@ export function tuneTable(tuned: readonly Tuned[]): string {
   const rows = tuned.map(({ operator, shapes, variant, ms, rejected }) => {
     const times = [
       ...Object.entries(ms).map(([name, one]) => `${name} ${one.toFixed(3)}`),
-      ...rejected.map(({ variant, reason }) => `${variant} WRONG: ${reason}`),
+      ...rejected.map(({ variant, reason }) => `${variant} rejected: ${reason}`),
     ];
     // The reference comes first; alone, it was not timed.
     const [reference = Number.NaN] = Object.values(ms);

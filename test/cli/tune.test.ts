@@ -10,7 +10,7 @@ describe('tune', () => {
     expect(out).toContain('llvmpipe (fake)');
     expect(out).toMatch(/matmul +│ \[8,4\] \[4,2\] -> \[8,2\] │ subgroup │ naive 3\.000 +│ +2\.00x/);
     expect(out).toContain('subgroup 1.500');
-    expect(out).toContain('workgroup WRONG: element 0 is NaN instead of 1');
+    expect(out).toContain('workgroup rejected: element 0 is NaN instead of 1');
     expect(out).toContain('Kept in /cache/tuning.json');
     expect(log.disposed).toEqual(['model 1', 'device']);
   });
