@@ -73,7 +73,7 @@ export class BufferPool {
 
   acquire(bytes: number): Storage {
     if (this.disposed) throw new DisposedError(`${this.label}: a buffer was asked for after the pool was disposed`);
-    const size = bucketBytes(bytes);
+    const size = Math.min(bucketBytes(bytes), this.gpu.limits.maxBufferSize); // which need not be a bucket's
     let buffer = this.free.get(size)?.pop();
     if (!buffer) {
       const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
