@@ -37,6 +37,10 @@ export function parseOptions(args: readonly string[]): Options {
   }
   const only = (values.only ?? []).flatMap((names) => names.split(',')).map((name) => name.trim());
   const { compare, json = false, variants = false, step, list = false, help = false } = values;
+  const instead = variants ? '--variants' : step === undefined ? null : '--step';
+  const useless = json ? '--json' : compare === undefined ? null : '--compare';
+  if (instead && useless)
+    throw new UsageError(`${useless}: is of no use with ${instead}, which prints a table; leave it out`);
   return { only, rounds, compare, json, variants, step, list, help };
 }
 

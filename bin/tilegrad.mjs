@@ -1,16 +1,17 @@
 #!/usr/bin/env node
+// Syntax and imports stay old on purpose here, as in scripts/setup.mjs.
 import { existsSync, readFileSync } from 'node:fs';
 import { nodeProblem } from '../scripts/setup/node-version.mjs';
 
 const cli = new URL('../dist/cli.js', import.meta.url);
 const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const problem =
-  nodeProblem(process.versions.node, engines.node) ??
+  nodeProblem(process.versions.node, engines.node) ||
   (existsSync(cli) ? null : 'tilegrad is not built yet: run `npm run setup` in its folder, then this again');
 
 if (problem) {
   console.error(problem);
   process.exitCode = 1;
 } else {
-  await import(cli.href);
+  import(cli.href);
 }

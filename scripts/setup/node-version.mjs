@@ -3,16 +3,24 @@
 /**
  * Says what is wrong with this Node, or null where it is new enough.
  * @param {string} version as in `process.versions.node`
- * @param {string} engines `engines.node` of package.json, of the form `>=20.19`
+ * @param {string} engines `engines.node` of package.json, of the form `^20.19.0 || >=22.12.0`
  * @returns {string | null}
  */
 export function nodeProblem(version, engines) {
-  const wanted = /^>=(\d+)\.(\d+)$/.exec(engines);
-  if (!wanted) throw new Error(`engines.node in package.json is "${engines}"; set-up understands only ">=MAJOR.MINOR"`);
   const given = /^v?(\d+)\.(\d+)\./.exec(version);
   if (!given) throw new Error(`"${version}" is not a Node version`);
-  const newerMajor = Number(given[1]) - Number(wanted[1]);
-  const newerMinor = Number(given[2]) - Number(wanted[2]);
-  if (newerMajor > 0 || (newerMajor === 0 && newerMinor >= 0)) return null;
-  return `tilegrad needs Node ${wanted[1]}.${wanted[2]} or newer, and this is Node ${version}: install a newer one, see https://nodejs.org/en/download`;
+  const [major, minor] = given.slice(1).map(Number);
+  const wanted = engines.split(' || ').map((term) => {
+    const parts = /^(\^|>=)(\d+)\.(\d+)\.0$/.exec(term);
+    if (!parts) {
+      throw new Error(
+        `engines.node in package.json is "${engines}"; set-up understands only "^MAJOR.MINOR.0 || >=MAJOR.MINOR.0"`,
+      );
+    }
+    return { within: parts[1] === '^', major: Number(parts[2]), minor: Number(parts[3]) };
+  });
+  const fits = wanted.some((one) => (major === one.major && minor >= one.minor) || (major > one.major && !one.within));
+  if (fits) return null;
+  const words = wanted.map((one) => `${one.major}.${one.minor} or newer${one.within ? ` of ${one.major}` : ''}`);
+  return `tilegrad needs Node ${words.join(', or ')}, and this is Node ${version}: install a newer one, see https://nodejs.org/en/download`;
 }

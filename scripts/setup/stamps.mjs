@@ -11,13 +11,14 @@ const INSTALL_STAMP = 'node_modules/.tilegrad-lock';
 const BUILD_STAMP = 'dist/.tilegrad-build';
 
 /**
- * The state that `npm ci` depends on: packages with native parts differ by platform and by Node's major version.
+ * The state that `npm ci` depends on: packages with native parts differ by platform and by Node's version, of which npm leaves those
+ * out, without a word, that say they need a newer minor one.
  * @param {string} root
  */
 export function installState(root, { platform, arch, versions } = process) {
   return {
     lock: sha256(readFileSync(join(root, 'package-lock.json'))),
-    node: versions.node.split('.')[0],
+    node: versions.node.split('.').slice(0, 2).join('.'),
     platform,
     arch,
   };

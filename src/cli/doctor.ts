@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { engines } from '../../package.json';
+import { nodeProblem } from '../../scripts/setup/node-version.mjs';
 import { AdapterError, TilegradError } from '../errors.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import type { EpochLogs } from '../nn/callbacks.ts';
@@ -36,12 +38,6 @@ export interface Diagnosis {
   advice: string[];
 }
 
-/** True from Node 20.19 on, the oldest that runs tilegrad. */
-export function nodeIsNewEnough(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 20 || (major === 20 && minor >= 19);
-}
-
 /** The verdict on a short training: losses must be finite and have gone down. */
 export function judgeTraining(epochs: EpochLogs[]): { check: Check; training: NonNullable<Diagnosis['training']> } {
   const losses = epochs.map((logs) => logs.loss);
@@ -73,9 +69,8 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     advice: [],
   };
   const { checks, advice } = diagnosis;
-  const nodeOk = nodeIsNewEnough(found.node);
-  checks.push({ name: 'node', ok: nodeOk, detail: `Node ${found.node}${nodeOk ? '' : ': 20.19 or newer is needed'}` });
-  if (!nodeOk) advice.push('Install Node 20.19 or newer from https://nodejs.org.');
+  const problem = nodeProblem(found.node, engines.node);
+  checks.push({ name: 'node', ok: problem === null, detail: problem ?? `Node ${found.node}` });
   const webgpuOk = found.webgpu !== '';
   checks.push({
     name: 'webgpu',

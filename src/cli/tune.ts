@@ -59,9 +59,9 @@ export async function tuneExperiments(
     });
     progress.stop();
     const interrupted = interrupt.signal.aborted;
-    if (options.json) json(io.stdout, { adapter: device.info, file: path, interrupted, results: tuned });
-    else if (tuned.length > 0) line(text, tuneTable(tuned));
+    if (!options.json && tuned.length > 0) line(text, tuneTable(tuned));
     if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are kept in ${path}`);
+    if (options.json) json(io.stdout, { adapter: device.info, file: path, results: tuned });
     line(
       text,
       tuned.length > 0 ? `Kept in ${path}` : 'There was nothing to choose: each operator has one kernel here.',

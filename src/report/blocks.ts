@@ -1,9 +1,8 @@
-import { unique } from './arrays.ts';
 import { comparisonText } from './comparison.ts';
 import type { BlockInput, Cell, ComparisonInput, Section } from './content.ts';
 import { imageFromWeights, weightLimit } from './figures/images.ts';
 import type { Figure, FigureOf } from './figures/schema.ts';
-import { count, seedsText } from './format.ts';
+import { seedsText } from './format.ts';
 import { meanAndSd } from './statistics.ts';
 import type { Training } from './training.ts';
 
@@ -229,10 +228,6 @@ export function modelBlocks({ model }: Pick<Training, 'model'>, options: { prefi
   };
   return [figureBlock(figure), preformatted(summary)];
 }
-
-/** Parameters of several models in words: `62,006`. */
-export const parametersText = (trainings: readonly Pick<Training, 'model'>[]): string =>
-  unique(trainings.map(({ model }) => count(model.parameters))).join(', ');
 
 /** Small letters, digits and hyphens: what files of figures are called. */
 export const figureName = (prefix: string | undefined, name: string): string =>

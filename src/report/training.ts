@@ -29,7 +29,6 @@ export const training = z.object({
 });
 
 type Stored = z.infer<typeof training>;
-export type EpochFigures = Stored['histories'][number][number];
 
 /** A training with what the row measured of each model. */
 export interface Training<M = unknown> extends Omit<Stored, 'measured'> {

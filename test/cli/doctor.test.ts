@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { adapterAdvice } from '../../src/cli/advice.ts';
-import { nodeIsNewEnough } from '../../src/cli/doctor.ts';
 import { AdapterError, GpuError } from '../../src/errors.ts';
 import { adapter, fakeParts, tilegrad } from './fakes.ts';
 
@@ -96,17 +95,6 @@ describe('doctor', () => {
     expect(out).toMatch(/FAILED +adapter +cannot open shared object file/);
     expect(out).toContain('npm ci');
   });
-});
-
-test('Node 20.19 is the oldest that counts', () => {
-  expect(['18.20.0', '20.18.3', '20.19.0', '20.20.2', '22.1.0', '24.0.0'].map(nodeIsNewEnough)).toEqual([
-    false,
-    false,
-    true,
-    true,
-    true,
-    true,
-  ]);
 });
 
 test.each([

@@ -32,8 +32,8 @@ describe('tune', () => {
 
   test('with --json stdout is one document', async () => {
     const { out } = await tilegrad(['tune', '--json']);
-    const { file, interrupted, results } = JSON.parse(out);
-    expect({ file, interrupted }).toEqual({ file: '/cache/tuning.json', interrupted: false });
+    const { file, results } = JSON.parse(out);
+    expect(file).toBe('/cache/tuning.json');
     expect(results[1]).toEqual({ ...fakeTuned, operator: 'conv2d', sizes: {} });
   });
 
@@ -46,5 +46,9 @@ describe('tune', () => {
     expect(out).toContain('subgroup 1.500');
     expect(log.disposed.at(-1)).toBe('device');
     expect(io.handlers.size).toBe(0);
+    const again = new FakeIo();
+    const words = ['tune', '--json'];
+    const { out: text } = await tilegrad(words, { io: again, duringTuning: () => again.pressCtrlC() });
+    expect(JSON.parse(text).error.code).toBe('ABORTED');
   });
 });

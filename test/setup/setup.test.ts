@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { transform } from 'esbuild';
 import { expect, onTestFinished, test } from 'vitest';
+import { engines } from '../../package.json';
 import { withLock } from '../../scripts/setup/lock.mjs';
 import { nodeProblem } from '../../scripts/setup/node-version.mjs';
 
@@ -17,13 +19,31 @@ function run(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}) {
 }
 
 test('Node: older than asked for is refused, with what was asked and given', () => {
-  expect(nodeProblem('20.18.3', '>=20.19')).toMatch(/needs Node 20\.19 or newer.*Node 20\.18\.3/);
-  expect(nodeProblem('18.99.0', '>=20.19')).toMatch(/Node 18\.99\.0/);
-  for (const version of ['20.19.0', '20.20.2', '22.0.0', '24.0.0-nightly']) {
-    expect(nodeProblem(version, '>=20.19'), version).toBeNull();
+  const { node } = engines;
+  expect(nodeProblem('20.18.3', node)).toMatch(
+    /needs Node 20\.19 or newer of 20, or 22\.12 or newer, and this is Node 20\.18\.3/,
+  );
+  for (const version of ['12.22.9', '18.99.0', '21.7.3', '22.11.0']) {
+    expect(nodeProblem(version, node), version).toContain(`Node ${version}`);
+  }
+  for (const version of ['20.19.0', '20.20.2', '22.12.0', '23.0.0', '24.0.0-nightly']) {
+    expect(nodeProblem(version, node), version).toBeNull();
   }
   expect(() => nodeProblem('22.0.0', '^22')).toThrow(/understands only/);
 });
+
+// Below 12.20 there is no `node:`, and no `import` in an .mjs file without a flag.
+test.each(['scripts/setup.mjs', 'bin/tilegrad.mjs', 'scripts/setup/node-version.mjs'])(
+  'Node 12 gets through %s, and so to being refused',
+  async (path) => {
+    const code = readFileSync(path, 'utf8');
+    const [old, plain] = await Promise.all(['node12.20', 'esnext'].map((target) => transform(code, { target })));
+    expect(old!.code).toBe(plain!.code);
+    expect([...code.matchAll(/^import .* from '(.*)';$/gm)].map(([, from]) => from)).toEqual(
+      expect.not.arrayContaining([expect.stringMatching(/^(?!node:fs$|.*node-version\.mjs$)/)]),
+    );
+  },
+);
 
 test('an unknown option is refused before anything is done', async () => {
   const { code, stderr } = await run('scripts/setup.mjs', ['--no-drivers']);
@@ -45,7 +65,7 @@ test('two set-ups in one folder take turns, and the lock of a dead one is ignore
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const lock = join(folder, 'lock');
   // Larger than any process id that Linux, macOS or Windows gives.
-  writeFileSync(lock, '2147483646');
+  writeFileSync(lock, `2147483646 ${hostname()}`);
 
   const log: string[] = [];
   const work = (name: string) =>
@@ -61,6 +81,25 @@ test('two set-ups in one folder take turns, and the lock of a dead one is ignore
   await Promise.all([work('first'), work('second')]);
   expect(log).toEqual(['first begins', 'second waits', 'first ends', 'second begins', 'second ends']);
   expect(existsSync(lock)).toBe(false);
+});
+
+test.each([
+  ['this number, from before this process began', () => `${process.pid} ${hostname()}`],
+  ['another machine, long ago', () => `${process.ppid} elsewhere`],
+])('the lock of %s is ignored', async (_what, text) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tilegrad-lock-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const lock = join(folder, 'lock');
+  writeFileSync(lock, text());
+  const hourAgo = Date.now() / 1000 - 3600;
+  utimesSync(lock, hourAgo, hourAgo);
+  const waits: string[] = [];
+  await withLock(
+    lock,
+    (holder) => waits.push(holder),
+    async () => {},
+  );
+  expect(waits).toEqual([]);
 });
 
 test('the lock is given back when the work fails', async () => {

@@ -28,11 +28,12 @@ describe('npm ci', () => {
     expect(whyInstall(root, host)).toMatch(/not filled by set-up/);
   });
 
-  test('runs again only when the lock file, Node’s major version or the platform changes', () => {
+  test('runs again only when the lock file, Node’s major or minor version or the platform changes', () => {
     mkdirSync(join(root, 'node_modules'));
     recordInstall(root, host);
     expect(whyInstall(root, host)).toBeNull();
-    expect(whyInstall(root, { ...host, versions: { node: '20.20.2' } })).toBeNull();
+    expect(whyInstall(root, { ...host, versions: { node: '20.19.5' } })).toBeNull();
+    expect(whyInstall(root, { ...host, versions: { node: '20.20.2' } })).toMatch(/with Node 20\.19/);
     expect(whyInstall(root, { ...host, versions: { node: '22.1.0' } })).toMatch(/Node 20/);
     expect(whyInstall(root, { ...host, arch: 'arm64' })).toMatch(/linux x64/);
     expect(whyInstall(root, { ...host, platform: 'darwin' })).toMatch(/linux x64/);
