@@ -75,22 +75,27 @@ export const E3: Experiment<CnnSettings> = {
       section(
         'Results',
         compare(
-          names.map((name) =>
-            ratio(
-              `${name}, sigmoid to ReLU`,
-              name.startsWith('cnn') ? 'below 1' : null,
-              magnitudes(name, 'sigmoid'),
-              magnitudes(name, 'relu'),
-              "the coursework's own sigmoid models have ReLU; and Adam evens out how large gradients are",
+          activations.flatMap((activation) =>
+            [['mlp2', 'mlp1'] as const, ['cnn5', 'cnn4'] as const, ['cnn3', 'mlp1'] as const].map(([one, other]) =>
+              ratio(
+                `${one} to ${other}, ${activation === 'relu' ? 'ReLU' : activation}`,
+                'below 1',
+                magnitudes(one, activation),
+                magnitudes(other, activation),
+                "Adam evens out how large gradients are; and the coursework's own sigmoid models have ReLU in them",
+              ),
             ),
           ),
           "Magnitude of the first layer's gradient",
         ),
         compare(
-          [['mlp2', 'mlp1'] as const, ['cnn5', 'cnn4'] as const, ['cnn3', 'mlp1'] as const].map(([deeper, other]) =>
-            ratio(`${deeper} to ${other}, ReLU`, 'below 1', magnitudes(deeper, 'relu'), magnitudes(other, 'relu')),
+          names.map((name) =>
+            ratio(`${name}, sigmoid to ReLU`, null, magnitudes(name, 'sigmoid'), magnitudes(name, 'relu')),
           ),
           "Magnitude of the first layer's gradient",
+        ),
+        paragraph(
+          'The coursework finds the deeper of two networks to have the lower magnitude, which it puts down to the derivative of sigmoid, and CNNs a lower one than MLPs, whose first layer has more weights. It does not compare sigmoid with ReLU in one network.',
         ),
         table(
           ['architecture', 'activation', 'weights of the first layer', 'magnitude', 'a weight', 'test accuracy'],
@@ -106,7 +111,7 @@ export const E3: Experiment<CnnSettings> = {
           'Means over training and models; "a weight" is the magnitude divided by the root of their number',
         ),
         paragraph(
-          "The coursework compares ReLU with ReLU (see above), so its figure cannot show what sigmoid does. The rate is Adam's, which gives every weight a step of about the same size whatever its gradient is: this magnitude grows with the number of weights, and falls where a layer's gradients change sign from step to step or vanish. It is no gradient in the strict sense.",
+          "By its code as printed, the coursework compares ReLU with ReLU (see above), so that its figure cannot show what sigmoid does. The rate is Adam's, which gives every weight a step of about the same size whatever its gradient is: this magnitude grows with the number of weights, and falls where a layer's gradients change sign from step to step or vanish. It is no gradient in the strict sense.",
         ),
       ),
       section(

@@ -8,7 +8,9 @@ import { dataset, network, smoke } from './e.ts';
 import { firstEpochAbove, roughness } from './e-curves.ts';
 
 const rates = [0.1, 0.01, 0.001];
-const published: Record<number, string> = { 0.1: 'around 0.95', 0.001: 'around 0.92' };
+/** What the validation accuracy ends near, as the coursework reads it off its plot. */
+const published: Record<number, number> = { 0.1: 0.95, 0.001: 0.92 };
+const why = 'the coursework does not name its classes: with others the accuracy is another';
 const mlp2 = network('mlp2');
 
 /** E4: one learning rate after the other, all models in one training, each with its own rate. */
@@ -46,16 +48,40 @@ export const E4: Experiment = {
         'Results',
         compare(
           byRate.map(({ rate, label, training }) =>
-            measuredRow(`validation accuracy, ${label}`, published[rate] ?? null, lastFigures(training, 'valAccuracy')),
+            measuredRow(
+              `validation accuracy, ${label}`,
+              published[rate] ?? null,
+              lastFigures(training, 'valAccuracy'),
+              {
+                why,
+              },
+            ),
           ),
         ),
+        compare([
+          ...byRate.map(({ rate, label, training }) =>
+            measuredRow(
+              `validation accuracy after epoch 1, ${label}`,
+              rate === 0.1 ? 'the highest (fastest)' : null,
+              curvesOf(training).map((curve) => curve[0]!),
+            ),
+          ),
+          ...byRate.map(({ rate, label, training }) =>
+            measuredRow(
+              `its change from epoch to epoch, ${label}`,
+              rate === 0.1 ? 'the largest (noisiest)' : null,
+              curvesOf(training).map(roughness),
+              { unit: 'number' },
+            ),
+          ),
+        ]),
         compare(
           byRate.map(({ label, training }) => measuredRow(`test accuracy, ${label}`, null, testFigures(training))),
         ),
         table(
           ['rate', 'validation accuracy after epoch 1', 'first epoch above 0.9', 'change from epoch to epoch'],
-          byRate.map(({ rate, training: { histories } }) => {
-            const curves = histories.map((epochs) => epochs.map(({ valAccuracy }) => valAccuracy ?? Number.NaN));
+          byRate.map(({ rate, training }) => {
+            const curves = curvesOf(training);
             const reached = curves.map((curve) => firstEpochAbove(curve, 0.9)).filter((epoch) => epoch !== null);
             const few = reached.length < curves.length ? ` (${reached.length} of ${curves.length})` : '';
             return [
@@ -79,6 +105,10 @@ export const E4: Experiment = {
     ];
   },
 };
+
+/** The validation accuracy of each model, epoch after epoch. */
+const curvesOf = ({ histories }: Training): number[][] =>
+  histories.map((epochs) => epochs.map(({ valAccuracy }) => valAccuracy ?? Number.NaN));
 
 /** Some of a training's models. */
 const replicasOf = (training: Training, from: number, to: number): Training => ({

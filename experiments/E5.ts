@@ -10,6 +10,7 @@ interface Phases extends Settings {
   phases: { rate: number; epochs: number }[];
 }
 
+const why = 'the coursework does not name its classes: with others loss and accuracy are others';
 const mlp2 = network('mlp2', 'relu', () => new SGD({ learningRate: 0.1 }));
 
 /** E5: the rate goes down where the validation accuracy stopped going up. */
@@ -17,7 +18,7 @@ export const E5: Experiment<Phases> = {
   id: 'E5',
   title: 'mlp2 with a scheduled learning rate',
   question: [
-    'SGD with a rate of 0.1 for 24 epochs, then 0.01 for 3 and 0.001 for 13: does mlp2 end as well as with Adam?',
+    'SGD with a rate of 0.1 for 24 epochs, then 0.01 for 3 and 0.001 for 13: where does mlp2 end? The coursework finds it almost as good as its mlp2 with Adam (E1).',
     'The coursework compiles the model anew for each rate; SGD without momentum remembers nothing, so that one training with a schedule is the same.',
   ],
   published: 'test loss 0.194, accuracy 0.952',
@@ -53,10 +54,8 @@ export const E5: Experiment<Phases> = {
       section(
         'Results',
         compare([
-          measuredRow('test loss', 0.194, testFigures(trained, 'loss'), { unit: 'number' }),
-          measuredRow('test accuracy', 0.952, testFigures(trained), {
-            why: 'the coursework does not name its classes: with others the accuracy is another',
-          }),
+          measuredRow('test loss', 0.194, testFigures(trained, 'loss'), { unit: 'number', why }),
+          measuredRow('test accuracy', 0.952, testFigures(trained), { why }),
           measuredRow('validation accuracy', null, lastFigures(trained, 'valAccuracy')),
         ]),
       ),

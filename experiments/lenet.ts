@@ -73,22 +73,22 @@ export const settings = {
   smoke: { epochs: 1, batchSize: 64, replicas: 2, limit: 256, testLimit: 100 },
 } satisfies { full: Settings; short: Partial<Settings>; smoke: Partial<Settings> };
 
-/** Gini index of each of a model's last three tensors of weights; null where a training ended in NaN. */
-export type LastThree = (number | null)[];
+/** Gini index of each of a model's tensors of weights; null where a training ended in NaN. */
+export type GiniIndices = (number | null)[];
 
 /** The coursework's train_model: Adam, cross-entropy, the test set as validation data, logs for TensorBoard. */
-export function trainModel(lab: Lab, name: ModelName): Promise<Training<LastThree>> {
+export function trainModel(lab: Lab, name: ModelName): Promise<Training<GiniIndices>> {
   const { train, test } = lab.images('cifar10');
   const { network } = models[name];
-  return lab.train<LastThree>(name, {
+  return lab.train<GiniIndices>(name, {
     ...network,
     compile: () => compileWith(lab.settings.learningRate!),
     data: lab.loader(network === averagePooling ? sixteenClasses(train) : train),
     validationData: lab.loader(network === averagePooling ? sixteenClasses(test) : test),
     tensorBoard: true,
     measure: async ({ model, weights }) => {
-      const last = [3, 2, 1].map((fromEnd) => weights(model.weights.length - fromEnd));
-      return (await Promise.all(last)).map((values) => (values.every(Number.isFinite) ? giniIndex(values) : null));
+      const all = await Promise.all(model.weights.map((_, i) => weights(i)));
+      return all.map((values) => (values.every(Number.isFinite) ? giniIndex(values) : null));
     },
   });
 }
@@ -101,7 +101,7 @@ const sixteenClasses = (set: ImageSet): ImageSet => ({
 
 /** Several of them, one after the other. */
 export async function trainModels<N extends ModelName>(lab: Lab, names: readonly N[]) {
-  const trained: { name: N; label: string; training: Training<LastThree> }[] = [];
+  const trained: { name: N; label: string; training: Training<GiniIndices> }[] = [];
   for (const name of names) trained.push({ name, label: models[name].label, training: await trainModel(lab, name) });
   return trained;
 }

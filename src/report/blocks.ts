@@ -34,11 +34,15 @@ export function measuredRow(
   return { label, published, ours: meanAndSd(ours).mean, sd: meanAndSd(ours).sd, runs: ours.length, ...options };
 }
 
-/** Published figures and ours. The reason of a row is told where it is off, or where words were published, and nowhere else. */
+/**
+ * Published figures and ours. The reason of a row is told where it is off, where words were published, or where figures that are no
+ * accuracies differ, for which no bound says how far is too far; and nowhere else.
+ */
 export function compare(rows: readonly ComparisonInput[], caption = ''): BlockInput {
   const told = rows.map(({ why, ...row }) => {
-    const { isOff } = comparisonText(row);
-    return (isOff || typeof row.published === 'string') && why !== undefined ? { ...row, why } : row;
+    const { isOff, difference } = comparisonText(row);
+    const isTold = isOff || typeof row.published === 'string' || (row.unit === 'number' && difference !== '');
+    return isTold && why !== undefined ? { ...row, why } : row;
   });
   return { type: 'comparison', caption, rows: told };
 }

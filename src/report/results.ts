@@ -88,26 +88,30 @@ function courseworkParts(coursework: string, results: readonly RowResult[]): str
       }),
     ];
   });
-  const reasons = results.flatMap((result) => reasonsOf(result));
+  const off = results.flatMap((result) => reasonsOf(result, (figure) => comparisonText(figure).isOff));
+  const remarks = results.flatMap((result) => reasonsOf(result, (figure) => !comparisonText(figure).isOff));
   const reduced = results.flatMap(({ id, reduced: notes }) => notes.map((note) => `- ${id}: ${note}`));
   return [
     `## Coursework ${coursework}`,
     [row(head), row(['---', '---', '---:', '---:', '---:', '---', '---', '---', '---:']), ...lines].join('\n'),
-    ...(reasons.length > 0 ? [`${OFF_NOTE}:`, reasons.join('\n')] : []),
+    ...(off.length > 0 ? [`${OFF_NOTE}:`, off.join('\n')] : []),
+    ...(remarks.length > 0 ? ['Remarks:', remarks.join('\n')] : []),
     ...(reduced.length > 0 ? ['What was reduced or changed:', reduced.join('\n')] : []),
   ];
 }
 
-/** Why figures are off, a line a reason. */
-function reasonsOf({ id, figures, scale, reduced }: RowResult): string[] {
-  const off = figures.filter((figure) => comparisonText(figure).isOff || typeof figure.published === 'string');
+/** Why figures are what they are, a line a reason; one that is off without a reason is told so. */
+function reasonsOf(
+  { id, figures, scale, reduced }: RowResult,
+  which: (figure: RowResult['figures'][number]) => boolean,
+): string[] {
+  const told = figures.filter(which);
   const unexplained = scale !== 'full' || reduced.length > 0 ? 'see what was reduced' : 'no reason is known';
-  // Words were published: whether ours fit them the reader sees.
-  const reasonOf = ({ published, why }: RowResult['figures'][number]) =>
-    why ?? (typeof published === 'string' ? null : unexplained);
-  const reasons = unique(off.map(reasonOf)).filter((reason) => reason !== null);
+  const reasonOf = (figure: RowResult['figures'][number]) =>
+    figure.why ?? (comparisonText(figure).isOff ? unexplained : null);
+  const reasons = unique(told.map(reasonOf)).filter((reason) => reason !== null);
   return reasons.map((reason) => {
-    const labels = off.filter((figure) => reasonOf(figure) === reason).map(({ label }) => label);
+    const labels = told.filter((figure) => reasonOf(figure) === reason).map(({ label }) => label);
     return `- ${id}, ${labels.join('; ')}: ${reason}.`;
   });
 }
