@@ -135,6 +135,8 @@ export class ParameterStore {
   readonly penalties: Penalties | null;
   /** Whether the weights are as the seed gave them: neither trained nor loaded. */
   fresh = true;
+  /** Copies of the weights that nobody has disposed yet. */
+  readonly copies = new Set<{ dispose(): void }>();
   private readonly untrained: DeviceArray;
   private owner: DeviceArray | null = null;
 
@@ -273,6 +275,7 @@ export class ParameterStore {
   }
 
   dispose(): void {
+    for (const copy of this.copies) copy.dispose();
     for (const weight of this.weights) weight.dispose();
     this.values.dispose();
     this.gradients.dispose();

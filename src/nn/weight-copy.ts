@@ -3,7 +3,10 @@ import { DeviceArray } from '../kernels/array.ts';
 import { moveWindow } from '../kernels/view.ts';
 import type { ParameterStore } from './parameters.ts';
 
-/** A copy of all weights of a model that stays on the GPU: nothing is read back, and after the first time nothing is made. */
+/**
+ * A copy of all weights of a model that stays on the GPU: nothing is read back, and after the first time nothing is made. It goes
+ * with the model, if not before.
+ */
 export class WeightCopy {
   private readonly held: readonly DeviceArray[];
   private readonly saving: Program;
@@ -18,6 +21,7 @@ export class WeightCopy {
       });
     this.saving = copy(buffers, this.held);
     this.restoring = copy(this.held, buffers);
+    store.copies.add(this);
   }
 
   /** Keeps the weights as the steps submitted so far leave them. */
@@ -42,6 +46,7 @@ export class WeightCopy {
   }
 
   dispose(): void {
+    if (!this.store.copies.delete(this)) return;
     this.saving.dispose();
     this.restoring.dispose();
     for (const array of this.held) array.dispose();

@@ -345,6 +345,25 @@ describeOnDevice('callbacks in a real fit', (device) => {
     expect(epochs[2]!.loss).toBeNaN();
   });
 
+  test('what EarlyStopping keeps goes with the model where training failed', async () => {
+    const held: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      using model = build(device);
+      const early = new EarlyStopping({ monitor: 'loss', restoreBestWeights: true });
+      const failing: Callback = {
+        onEpochEnd({ epoch }) {
+          if (epoch === 2) throw new RangeError('of the callback');
+        },
+      };
+      await expect(model.fit(data, { epochs: 3, batchSize: 10, callbacks: [early, failing] })).rejects.toThrow(
+        RangeError,
+      );
+      expect(early.bestEpoch).toBeGreaterThan(0);
+      held.push(device.counters.bytesAllocated);
+    }
+    expect(held[2]).toBe(held[1]);
+  });
+
   test('an error in onBatchEnd ends training with that error, wherever in an epoch it comes', async () => {
     using model = build(device);
     const stream = async function* () {
