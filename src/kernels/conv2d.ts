@@ -77,7 +77,8 @@ function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyo
   const wide = sizes.outChannels >= 16;
   // Eight lanes stream eight output channels; with half of them idle that only beats the old weight gradient.
   const filled = sizes.outChannels > 4;
-  const first = kernel !== 'weightGrad' && filled && winograd.pays(sizes) ? (['winograd'] as const) : [];
+  const saves = kernel === 'weightGrad' ? sizes.inChannels >= 32 && winograd.weightGradPays(g) : winograd.pays(sizes);
+  const first = filled && saves ? (['winograd'] as const) : [];
   if (wide && sizes.inChannels >= 32) return [...first, 'gemm', 'subgroup'];
   const others = wide && kernel !== 'weightGrad' ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
   return filled || kernel === 'weightGrad' ? [...first, 'stream', ...others] : [...others];
