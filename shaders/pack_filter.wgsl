@@ -2,7 +2,8 @@
 // rest is zero. With FLIP it is also turned by 180 degrees and its channels are swapped, which makes the forward kernel
 // compute the input gradient, the full correlation with dy:
 //   y[ky, kx, i, o] = w[ky, kx, i, o]        FLIP: y[ky, kx, o, i] = w[KH - 1 - ky, KW - 1 - kx, i, o]
-// Memory-bound.   models R, w [R, KH, KW, Ci, Co], y [R, KH, KW, row groups * 4, column groups] vec4
+// An invocation takes up to four columns. Memory-bound.
+//   models R, w [R, KH, KW, Ci, Co], y [R, KH, KW, row groups * 4, column groups] vec4
 override FLIP = false;
 
 struct Params { taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, row_width: u32, column_width: u32 }
@@ -10,24 +11,27 @@ struct Params { taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, row_w
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-// The channel at a place, or one that does not exist where the place is idle.
-fn channel(place: u32, width: u32) -> u32 {
-  return select(0xffffffffu, place / 4u * width + place % 4u, place % 4u < width);
-}
+const FOUR = vec4u(0u, 1u, 2u, 3u);
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let size = p.taps * p.rows * p.columns;
-  if (i >= size) { return; }
-  let column = channel(i % p.columns, p.column_width);
-  let row = channel(i / p.columns % p.rows, p.row_width);
-  let place = i / (p.columns * p.rows);
-  let tap = select(place, p.taps - 1u - place, FLIP);
-  let ci = select(row, column, FLIP);
-  let co = select(column, row, FLIP);
-  var v = 0.0;
-  if (ci < p.in_c && co < p.out_c) { v = w[((group.z * p.taps + tap) * p.in_c + ci) * p.out_c + co]; }
-  y[group.z * size + i] = v;
+  let quads = (p.columns + 3u) / 4u;
+  if (i >= p.taps * p.rows * quads) { return; }
+  let line = i / quads;
+  let group_of_columns = i - line * quads;
+  let place = line / p.rows;
+  let row_place = line - place * p.rows;
+  // Channels: of the columns, and of the row. Places past a group's width have none.
+  let columns = group_of_columns * p.column_width + FOUR;
+  let row = row_place / 4u * p.row_width + row_place % 4u;
+  let tap = select(place, p.taps - 1u - place, FLIP) + group.z * p.taps;
+  let there = (FOUR < vec4u(p.column_width)) & (columns < vec4u(select(p.out_c, p.in_c, FLIP)))
+    & vec4<bool>(row_place % 4u < p.row_width && row < select(p.in_c, p.out_c, FLIP));
+  let at = select((tap * p.in_c + row) * p.out_c + columns, (tap * p.in_c + columns) * p.out_c + row, vec4<bool>(FLIP));
+  let k = select(vec4u(), at, there);
+  let values = select(vec4f(), vec4f(w[k.x], w[k.y], w[k.z], w[k.w]), there);
+  let to = (group.z * p.taps * p.rows + line) * p.columns + group_of_columns * 4u;
+  for (var j = 0u; j < min(4u, p.columns - group_of_columns * 4u); j++) { y[to + j] = values[j]; }
 }

@@ -19,7 +19,7 @@ export function packFilter(
     { name: 'pack_filter', code: packFilterCode, constants: { FLIP: flip ? 1 : 0 } },
     [taps, g.inChannels, g.outChannels, row.places, column.places, row.width, column.width],
     [filter, packed],
-    elementwise(packed.size, packed.models),
+    elementwise(taps * row.places * Math.ceil(column.places / 4), packed.models),
   );
   return packed;
 }
