@@ -1,10 +1,10 @@
 // Gradient of batch normalisation for its input, with n = rows, z = (x - mean) / sqrt(variance + epsilon):
 //   through the statistics   dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - z * dscale / n)
 //   with fixed statistics    dx = scale / sqrt(variance + epsilon) * dy
-// A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
-// several of its channel. Memory-bound.
+// With `rectified` x came out of a ReLU, whose gradient is taken along. A Value is a number, or a vector of neighbouring channels (size
+// and channels then count vectors); an invocation takes one or several of its channel. Memory-bound.
 //   models R, x, dy and dx [R, rows, C], scale, mean, variance, doffset and dscale [R, C]
-struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, through: u32 }
+struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, through: u32, rectified: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> dy: array<Value>;
@@ -14,6 +14,12 @@ struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, throu
 @group(0) @binding(6) var<storage, read> doffset: array<Value>;
 @group(0) @binding(7) var<storage, read> dscale: array<Value>;
 @group(0) @binding(8) var<storage, read_write> dx: array<Value>;
+
+// Below a ReLU no gradient goes where the ReLU put out 0 (NaN is not 0).
+fn sent(gradient: Value, at: u32) -> Value {
+  if (params.rectified == 0u) { return gradient; }
+  return select(gradient, Value(), x[at] <= Value());
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -29,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (p.through == 0u) {
     for (var i = first; i < p.size; i += stride) {
       let at = model * p.size + i;
-      dx[at] = factor * dy[at];
+      dx[at] = sent(factor * dy[at], at);
     }
     return;
   }
@@ -38,6 +44,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let slope = dscale[c] * p.inverse_rows / deviation;
   for (var i = first; i < p.size; i += stride) {
     let at = model * p.size + i;
-    dx[at] = factor * (dy[at] - mean_dy - (x[at] - middle) * slope);
+    dx[at] = sent(factor * (dy[at] - mean_dy - (x[at] - middle) * slope), at);
   }
 }

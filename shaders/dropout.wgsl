@@ -1,5 +1,6 @@
 // Dropout: y[i] = 0 where the random bits of element i are below the threshold, x[i] * scale elsewhere. Its own gradient:
-// given dy for x, the same seed, layer and step draw the same bits again, so that no mask is kept.
+// given dy for x, the same seed, layer and step draw the same bits again, so that no mask is kept. Nothing is drawn where the
+// threshold is 0.
 // The bits are word i % 4 of philox(counter (i / 4, layer, purpose, step), key = seed + model): model r draws what a model alone
 // draws with the seed that is larger by r. Four elements an invocation. Memory-bound on a GPU, compute-bound where integers are slow.
 //   models R, x and y [R, size]
@@ -18,7 +19,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let key = vec2u(key_low, p.key_high + select(0u, 1u, key_low < model)); // 64 bits: the sum may carry
   let stride = groups.y * groups.x * 64u;
   for (var quad = (group.y * groups.x + group.x) * 64u + local; quad * 4u < p.size; quad += stride) {
-    let bits = philox(vec4u(quad, p.layer, p.purpose, state.step), key);
+    var bits = vec4u();
+    if (p.threshold != 0u) { bits = philox(vec4u(quad, p.layer, p.purpose, state.step), key); }
     let first = quad * 4u;
     for (var k = 0u; k < min(4u, p.size - first); k++) {
       // Chosen, not multiplied by 0: a dropped NaN or infinity is 0.

@@ -1,5 +1,6 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
+import type { DeviceArray } from '../kernels/array.ts';
 import * as kernels from '../kernels/batch-norm.ts';
 import { arrayOf } from './arguments.ts';
 import { type Backward, taped } from './tape.ts';
@@ -20,6 +21,22 @@ function inRange(operator: string, what: string, value: number, low: number, hig
     throw new ArgumentError(`${operator}: ${what} must be a number from ${low} to ${high}, but is ${show(value)}`);
   }
   return value;
+}
+
+/** The gradient for x, and for what is below the ReLU that x came out of. */
+function inputGrad(
+  x: Tensor,
+  dy: DeviceArray,
+  scale: DeviceArray,
+  statistics: kernels.Statistics,
+  epsilon: number,
+  sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
+  into: DeviceArray | undefined,
+): DeviceArray {
+  const { rectified } = x;
+  const dx = kernels.batchNormInputGrad(x.array, dy, scale, statistics, epsilon, sums, { into, rectified });
+  if (rectified) dx.throughRelu = x.array;
+  return dx;
 }
 
 /**
@@ -56,7 +73,7 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
   const y = kernels.batchNorm(input, factor, shift, batch, epsilon);
   const backward: Backward = (dy, { wants, into }) => {
     const sums = kernels.batchNormParameterGrads(input, dy, batch, epsilon, { dscale: into(1), doffset: into(2) });
-    const dx = wants(0) ? kernels.batchNormInputGrad(input, dy, factor, batch, epsilon, sums, into(0)) : null;
+    const dx = wants(0) ? inputGrad(x, dy, factor, batch, epsilon, sums, into(0)) : null;
     return [dx, sums.dscale, sums.doffset];
   };
   return taped(y, [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
@@ -92,7 +109,7 @@ export function batchNormInference(
   kernels.checkBatchNorm(operator, input, { ...perChannel, 'the variance': fixed.variance });
   const y = kernels.batchNorm(input, factor, shift, fixed, epsilon);
   return taped(y, [x, scale, offset], (dy, { wants, into }) => {
-    const dx = wants(0) ? kernels.batchNormInputGrad(input, dy, factor, fixed, epsilon, null, into(0)) : null;
+    const dx = wants(0) ? inputGrad(x, dy, factor, fixed, epsilon, null, into(0)) : null;
     if (!wants(1) && !wants(2)) return [dx, null, null];
     const home = { dscale: into(1), doffset: into(2) };
     const { dscale, doffset } = kernels.batchNormParameterGrads(input, dy, fixed, epsilon, home);

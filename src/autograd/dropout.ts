@@ -43,6 +43,15 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
     throw new ArgumentError(`dropout: step must be an integer from 0 up or a StepState, but is ${show(step)}`);
   }
   const draw = { rate, seed, layer, step };
-  const y = kernels.dropout(arrayOf('dropout', 'the input', x), draw);
-  return taped(y, [x], (dy, { into }) => [kernels.dropout(dy, draw, into(0))]);
+  const input = arrayOf('dropout', 'the input', x);
+  const y = kernels.dropout(input, draw);
+  const result = taped(y, [x], (dy, { into }) => {
+    // Where a ReLU's output is not above 0 after this, it was not before, or was dropped: what comes through that is 0 at both.
+    const through = x.rectified && dy.throughRelu === y;
+    const dx = kernels.dropout(dy, draw, { into: into(0), dropped: through });
+    if (through) dx.throughRelu = input;
+    return [dx];
+  });
+  result.rectified = x.rectified;
+  return result;
 }

@@ -16,7 +16,10 @@ export class Tensor {
   grad: Tensor | null = null;
   /** Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside. */
   gradHome: DeviceArray | null = null;
-  /** Whether an operator that ends in a ReLU made it, so that a gradient for it may come `throughRelu` (see DeviceArray). */
+  /**
+   * Whether an operator that ends in a ReLU made it, or a dropout of such a tensor: its gradient is 0 in the end where it is not above
+   * 0 itself, so that a gradient for it may come `throughRelu` (see DeviceArray).
+   */
   rectified = false;
   /** Order of creation, which `backward` follows in reverse. */
   readonly serial = clock++;

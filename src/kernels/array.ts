@@ -17,7 +17,7 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 export class DeviceArray {
   /** Elements of one model. */
   readonly size: number;
-  /** For a gradient that has gone through a ReLU already: that ReLU's output. */
+  /** For a gradient that has gone through a ReLU already, which is 0 where that was: what came out of the ReLU. */
   throughRelu: DeviceArray | null = null;
   private gone = false;
 

@@ -197,7 +197,10 @@ export function batchNormParameterGrads(
   return { dscale: dscale!, doffset: doffset! };
 }
 
-/** Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. Memory-bound. */
+/**
+ * Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. With `rectified`
+ * x was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
+ */
 export function batchNormInputGrad(
   x: DeviceArray,
   dy: DeviceArray,
@@ -205,12 +208,12 @@ export function batchNormInputGrad(
   { mean, variance }: Statistics,
   epsilon: number,
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
-  into?: DeviceArray,
+  { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
 ): DeviceArray {
   const { rows, channels, lanes } = columns(x);
   const dx = output(x.device, x.shape, x.models, into);
   const source = laned('batch_norm_grad', gradCode, lanes);
-  const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0];
+  const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0, rectified ? 1 : 0];
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
   const bindings = [x, dy, scale, mean, variance, doffset, dscale, dx];
   runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.models));

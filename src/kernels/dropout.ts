@@ -18,15 +18,22 @@ export interface DropoutDraw {
 /** Elements whose 32 random bits are below this are dropped. */
 export const dropoutThreshold = (rate: number): number => Math.min(Math.ceil(rate * 2 ** 32), 2 ** 32 - 1);
 
-/** Sets elements to 0 with probability `rate` and scales the others by 1 / (1 - rate); its own gradient. Memory-bound. */
-export function dropout(x: DeviceArray, { rate, seed, layer, step }: DropoutDraw, into?: DeviceArray): DeviceArray {
+/**
+ * Sets elements to 0 with probability `rate` and scales the others by 1 / (1 - rate); its own gradient. Memory-bound.
+ * @param options.dropped whether those elements are 0 in x already, so that none need be drawn
+ */
+export function dropout(
+  x: DeviceArray,
+  { rate, seed, layer, step }: DropoutDraw,
+  { into, dropped = false }: { into?: DeviceArray; dropped?: boolean } = {},
+): DeviceArray {
   checkDType('dropout', 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.models, into);
   const state = step instanceof StepState ? step.buffer : x.device.uniform(Uint32Array.of(0, step, 0, 0));
   runKernel(
     x.device,
     { name: 'dropout', code: stateCode + philoxCode + dropoutCode },
-    [x.size, ...keyOf(seed), layer, PURPOSES.dropout, dropoutThreshold(rate), f32(1 / (1 - rate))],
+    [x.size, ...keyOf(seed), layer, PURPOSES.dropout, dropped ? 0 : dropoutThreshold(rate), f32(1 / (1 - rate))],
     [state, x, y],
     strided(Math.ceil(x.size / 4), x.models),
   );

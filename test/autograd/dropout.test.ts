@@ -105,8 +105,8 @@ describeOnDevice('dropout', (device) => {
     const dx = DeviceArray.empty(device, [n]);
     state.write({ batchStart: 0, step: 7 });
     const program = device.record(() => {
-      kernels.dropout(x.array, { ...draw, step: state }, y);
-      kernels.dropout(x.array, { ...draw, step: state }, dx); // as the backward pass does with dy
+      kernels.dropout(x.array, { ...draw, step: state }, { into: y });
+      kernels.dropout(x.array, { ...draw, step: state }, { into: dx }); // as the backward pass does with dy
     });
     for (const step of [8, 9]) {
       state.write({ batchStart: 0, step });

@@ -1,7 +1,21 @@
-import { expect, test } from 'vitest';
-import { add, linear, scope, sum, type Tensor, tensor } from '../../src/node.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  add,
+  batchNorm,
+  batchNormInference,
+  dropout,
+  linear,
+  mul,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { batchNormInference as fixedNorm, batchNorm as norm } from '../reference/batch-norm.ts';
+import { dropout as dropped } from '../reference/dropout.ts';
 import { linear as reference } from '../reference/matmul.ts';
 import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
+import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
@@ -45,20 +59,66 @@ describeOnDevice('a gradient that goes through a ReLU in the kernel that compute
   /** What `dy` for the ReLU's output makes of x and the first layer's weights. */
   const expected = (dy: NdArray) => reference.backward([x, w1, b1], y, dy, relu).map((grad) => plain(grad!.data));
   const ones = map(ndarray([rows, outputs]), () => 1);
-  const through = (w: NdArray) => reference.backward([y, w], ones, ones, {})[0]!;
+  const under = (w: NdArray) => reference.backward([y, w], ones, ones, {})[0]!;
 
   test('a dense layer below another runs no kernel for its ReLU', async () => {
     const { grads, kernels } = await run((h, [w]) => linear(h, w!));
-    expect(grads.map(plain)).toEqual(expected(through(w2)));
+    expect(grads.map(plain)).toEqual(expected(under(w2)));
     expect(kernels).not.toContain('relu_grad');
   });
 
   test('the sum of two such gradients is right, and one that came another way still meets the ReLU', async () => {
     const both = await run((h, [v, w]) => add(linear(h, v!), linear(h, w!)));
-    const [one, two] = [through(w2), through(w3)];
+    const [one, two] = [under(w2), under(w3)];
     expect(both.grads.map(plain)).toEqual(expected(map(one, (value, i) => value + two.data[i]!)));
     const direct = await run((h, [w]) => add(sum(linear(h, w!)), sum(h)));
     expect(direct.grads.map(plain)).toEqual(expected(map(one, (value) => value + 1)));
     expect(direct.kernels).toContain('relu_grad');
+  });
+
+  test('batch normalisation above a dense layer takes the gradient through the ReLU along', async () => {
+    const [scale, offset, mean, variance] = [6, 7, 8, 9].map((seed) => draw([hidden], seed)) as [
+      NdArray,
+      NdArray,
+      NdArray,
+      NdArray,
+    ];
+    const spread = map(variance, Math.abs);
+    const dy = draw([rows, hidden], 10);
+    const attrs = { epsilon: 0.5 };
+    const constants = [scale, offset, mean, spread, dy].map(({ shape, data }) => tensor(device, data, shape));
+    const [factor, shift, middle, deviation, weights] = constants as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const through = await run((h) => mul(batchNorm(h, factor, shift, attrs), weights));
+    const fixed = await run((h) => mul(batchNormInference(h, factor, shift, middle, deviation, attrs), weights));
+    for (const constant of constants) constant.dispose();
+    const wanted = [
+      norm.backward([y, scale, offset], y, dy, attrs)[0]!,
+      fixedNorm.backward([y, scale, offset, mean, spread], y, dy, attrs)[0]!,
+    ];
+    for (const [k, { grads, kernels }] of [through, fixed].entries()) {
+      for (const [i, grad] of expected(wanted[k]!).entries()) expectClose(grads[i]!, grad, { rtol: 1e-5, atol: 1e-4 });
+      expect(kernels).not.toContain('relu_grad');
+    }
+  });
+
+  describe('dropout of what a ReLU put out', () => {
+    const draws = { rate: 0.5, seed: 4, layer: 2, step: 3 };
+    const behind = (dy: NdArray) => dropped.backward([y], y, dy, draws)[0]!;
+
+    test('only scales a gradient that came through it', async () => {
+      const { grads, kernels } = await run((h, [w]) => linear(dropout(h, draws), w!));
+      expect(grads.map(plain)).toEqual(expected(behind(under(w2))));
+      expect(kernels.filter((name) => name === 'dropout')).toHaveLength(2);
+      expect(kernels).not.toContain('relu_grad');
+    });
+
+    test('draws again for one that did not, which meets the ReLU below', async () => {
+      const { grads, kernels } = await run((h, [w]) => {
+        const some = dropout(h, draws);
+        return add(sum(linear(some, w!)), sum(some));
+      });
+      expect(grads.map(plain)).toEqual(expected(behind(map(under(w2), (value) => value + 1))));
+      expect(kernels).toContain('relu_grad');
+    });
   });
 });
