@@ -25,8 +25,10 @@ export const stepCases: readonly StepCase[] = [
   { name: 'vgg-b128', model: 'vgg', batch: 128, what: 'fit' },
   { name: 'mlp-b32', model: 'mlp', batch: 32, what: 'fit' },
   { name: 'mlpbn-b32', model: 'mlpbn', batch: 32, what: 'fit' },
+  { name: 'cnnbn-b32', model: 'cnnbn', batch: 32, what: 'fit' },
   { name: `mlp-b32-x${REPLICAS}`, model: 'mlp', batch: 32, what: 'fit', replicas: REPLICAS },
   { name: `lenet-b256-x${REPLICAS}`, model: 'lenet', batch: 256, what: 'fit', replicas: REPLICAS },
+  { name: `cnnbn-b32-x${REPLICAS}`, model: 'cnnbn', batch: 32, what: 'fit', replicas: REPLICAS },
   { name: 'infer-lenet-10000', model: 'lenet', batch: 1000, what: 'predict', size: 10_000 },
   { name: 'evaluate-lenet-10000', model: 'lenet', batch: 1000, what: 'evaluate', size: 10_000 },
 ];

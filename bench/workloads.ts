@@ -15,7 +15,7 @@ import {
   SparseCategoricalCrossentropy,
 } from '../src/node.ts';
 
-export type ModelName = 'lenet' | 'vgg' | 'mlp' | 'mlpbn';
+export type ModelName = 'lenet' | 'vgg' | 'mlp' | 'mlpbn' | 'cnnbn';
 
 /** How a network begins and how much it drops; a comparison with other engines sets both. */
 export interface ModelOptions {
@@ -29,6 +29,7 @@ export const SAMPLE: Record<ModelName, [number, number, number]> = {
   vgg: [32, 32, 3],
   mlp: [28, 28, 1],
   mlpbn: [28, 28, 1],
+  cnnbn: [32, 32, 3],
 };
 
 /** Experiment A1. */
@@ -89,7 +90,25 @@ function mlpbn({ kernelInitializer, dropout = MLPBN.dropout }: ModelOptions): La
   ];
 }
 
-const layersOf = { lenet, vgg, mlp, mlpbn };
+/** Experiment D10. */
+function cnnbn({ kernelInitializer, dropout = 0.2 }: ModelOptions): Layer[] {
+  const conv = (filters: number) =>
+    new Conv2D({ filters, kernelSize: 3, padding: 'same', activation: 'relu', kernelInitializer });
+  const first = { filters: 32, kernelSize: 3, padding: 'same', useBias: false, inputShape: SAMPLE.cnnbn } as const;
+  return [
+    new Conv2D({ ...first, activation: 'relu', kernelInitializer }),
+    ...[new Dropout(dropout), new BatchNormalization(), new MaxPooling2D()],
+    ...[conv(64), new BatchNormalization(), new MaxPooling2D()],
+    ...[conv(64), new BatchNormalization(), new MaxPooling2D(), new Dropout(dropout)],
+    ...[conv(128), new BatchNormalization(), new MaxPooling2D()],
+    ...[conv(128), new BatchNormalization(), new Dropout(dropout)],
+    new Flatten(),
+    ...[new Dense({ units: 128, activation: 'relu', kernelInitializer }), new BatchNormalization()],
+    new Dense({ units: 10, activation: 'softmax', kernelInitializer }),
+  ];
+}
+
+const layersOf = { lenet, vgg, mlp, mlpbn, cnnbn };
 
 /** A network of the courseworks on a device, with Adam and its cross-entropy. */
 export function modelOn(

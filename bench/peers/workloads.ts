@@ -42,8 +42,11 @@ const dense = (units: number, relu: boolean): Layer => ({ kind: 'dense', units, 
 const pool: Layer = { kind: 'pool' };
 const flatten: Layer = { kind: 'flatten' };
 
-/** The networks of ../workloads.ts; the check of losses would show a difference. All end in logits. */
-const networks: Record<ModelName, Layer[]> = {
+/** Those of ../workloads.ts that the peers run too. */
+type SharedName = Exclude<ModelName, 'cnnbn'>;
+
+/** The same networks; the check of losses would show a difference. All end in logits. */
+const networks: Record<SharedName, Layer[]> = {
   lenet: [
     ...[conv(6, 5, 'valid'), pool, conv(16, 5, 'valid'), pool],
     ...[flatten, dense(120, true), dense(84, true), dense(10, false)],
@@ -66,7 +69,7 @@ const networks: Record<ModelName, Layer[]> = {
   ],
 };
 
-const training = (name: string, model: ModelName, batch: number): Workload => ({
+const training = (name: string, model: SharedName, batch: number): Workload => ({
   ...{ name, what: 'fit', model, batch, size: batch, layers: networks[model], sample: SAMPLE[model] },
   stepsChecked: STEPS_CHECKED,
   ...(model === 'mlpbn' ? { l2: MLPBN.l2, dropout: MLPBN.dropout } : { l2: 0, dropout: 0 }),
