@@ -7,6 +7,7 @@ import { scope, Tensor, tensor } from '../../src/node.ts';
 import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
 import { matmul as matmulReference } from '../reference/matmul.ts';
 import type { NdArray } from '../reference/ndarray.ts';
+import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { tellLimits } from '../support/limits.ts';
 import { drawLike } from '../support/operator-cases.ts';
@@ -139,6 +140,37 @@ describeOnDevice('sizes beyond the limits', (device) => {
       expect(dispatched(alone[0]!.array, alone[1]!.array)).toEqual([[slices, 1]]);
       for (const one of alone) one.dispose();
       expect(plain(await result.data())).toEqual(dw);
+    }
+    for (const array of arrays) array.dispose();
+  });
+
+  test('models whose tiles one array cannot hold go in parts: winograd, the gradient of the filter', async () => {
+    const attrs = { padding: 'same' } as const;
+    const { x, w, dy, dw } = drawConvolution(3, [2, 9, 7, 8], [3, 3, 8, 4], attrs);
+    const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
+    const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
+    const geometry = convGeometry(input, filter, attrs);
+    const run = () => conv2dWeightGrad(input, gradient, geometry, { variant: 'winograd' });
+    const modelsOfProducts = () => {
+      const program = device.record(() => void run());
+      const products = program.commands.filter(({ pipeline }) => pipeline.name.startsWith('winograd_tiles'));
+      program.dispose();
+      return products.map(({ workgroups: [, , alongZ] }) => alongZ);
+    };
+    const tileBytes = 4 * 36 * (2 * 3 * 2) * 8; // of a model: points, tiles, channels
+    for (const { room, models } of [
+      { room: 3, models: [3, 3, 3] },
+      { room: 2.5, models: [2, 2, 2, 1, 1, 1] },
+      { room: 1, models: Array(9).fill(1) },
+    ]) {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: room * tileBytes });
+      expect(modelsOfProducts()).toEqual(models);
+      using result = scope(device, () => new Tensor(run()));
+      expectClose(await result.data(), dw, { atol: 1e-4 });
+    }
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: tileBytes - 4 });
+      expect(conv2dServes('winograd', device, geometry).weightGrad).toBe(false);
     }
     for (const array of arrays) array.dispose();
   });

@@ -260,7 +260,7 @@ export async function compareWithReference(
   grads.forEach((grad, k) => {
     const got = actual.grads[k];
     if (!grad !== !got) throw new Error(`${name}: gradient ${k} is ${got ? 'there' : 'missing'}`);
-    const byTiles = k === 0 && byWinograd('conv2dInputGrad');
+    const byTiles = byWinograd(['conv2dInputGrad', 'conv2dWeightGrad'][k] ?? '');
     if (grad && got) worst = Math.max(worst, compare(got, grad, terms.grads?.[k], `${name} gradient ${k}`, byTiles));
   });
   return worst;
