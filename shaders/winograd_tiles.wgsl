@@ -2,12 +2,14 @@
 //   y[(i, j), tile, c] = sum_{a, b} rows[i, a] * columns[j, b] * x[n, ty*th + a - ph, tx*tw + b - pw, c]        tile = (n, ty, tx)
 // where what lies outside the image is 0. A Value is a number, or a vector of neighbouring channels (channels then count vectors);
 // an invocation takes one of a tile. Memory-bound.
-//   models R, x [R, N, H, W, C], of which it takes those from model `first` on, y [R, points, tiles, C]
+//   models R, x [R, N, H, W, C], of whose images it takes `batch`, y [R, points, tiles, C], to which it is added if asked for
 const MOST = 6u; // points of an axis, and pixels of a window
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, tiles_h: u32, tiles_w: u32, tile_h: u32, tile_w: u32, pad_h: u32, pad_w: u32,
-  window_h: u32, window_w: u32, points_h: u32, points_w: u32, first_x: u32, first_y: u32,
+  window_h: u32, window_w: u32, points_h: u32, points_w: u32,
+  images: u32, first_image: u32, first_x: u32, first_y: u32, // of a model of x; the first taken; of the models of x and y, the first
+  adds: u32,
   // Of each pixel of a window, along an axis, its factors at the points: four and two.
   rows: array<mat2x4f, MOST>, columns: array<mat2x4f, MOST>,
 }
@@ -28,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // These wrap to huge numbers outside the image.
   let top = (row - n * params.tiles_h) * params.tile_h - params.pad_h;
   let left = (tile - row * params.tiles_w) * params.tile_w - params.pad_w;
-  let image = ((params.first_x + group.z) * params.batch + n) * params.in_h;
+  let image = ((params.first_x + group.z) * params.images + params.first_image + n) * params.in_h;
 
   var sums: array<array<Value, MOST>, MOST>;
   for (var a = 0u; a < params.window_h; a++) {
@@ -60,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var to = (params.first_y + group.z) * params.points_h * params.points_w * step + index;
   for (var i = 0u; i < params.points_h; i++) {
     for (var j = 0u; j < params.points_w; j++) {
-      y[to] = sums[0][0];
+      y[to] = sums[0][0] + select(Value(), y[to], params.adds != 0u);
       to += step;
       for (var k = 0u; k < MOST - 1u; k++) { sums[0][k] = sums[0][k + 1u]; }
     }

@@ -16,6 +16,8 @@ type Matrix = readonly (readonly number[])[];
 
 /** Points along an axis: how much rounding grows by is that of one direction, squared. As many as the kernel has room for. */
 const MOST_POINTS = 6;
+/** Bytes of scratch at once, unless an image needs more: a batch of a large network would else take several times its activations. */
+const SCRATCH = 2 ** 25;
 /** What moving a value to its point costs in multiply-adds of a product, on lavapipe; and what one costs here of one in the others. */
 const [MOVED, PRODUCT] = [30, 0.8];
 
@@ -26,55 +28,54 @@ function tileFor(size: number, taps: number): number | undefined {
   return possible.sort((a, b) => products(a) - products(b))[0];
 }
 
-/** How the work of a model is cut. */
 interface Plan {
   /** The algorithm down the image and across. */
   along: readonly [Winograd, Winograd];
+  /** Of an image. */
   tiles: Pair;
-  /** Of all images. */
-  allTiles: number;
   points: number;
-  /** Values at all points: of x, of dy and of the filter. */
-  moved: readonly [number, number, number];
+  /** Values at all points: of x and dy for an image, and of the filter. */
+  values: { x: number; dy: number; filter: number };
 }
 
 /** Null where it does not serve. */
 function planFor(g: ConvGeometry): Plan | null {
   const [high, wide] = [tileFor(g.output[0], g.kernel[0]), tileFor(g.output[1], g.kernel[1])];
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
-  if (!high || !wide || !plain || Math.min(...g.kernel) < 2 || g.batch * g.inChannels * g.outChannels === 0)
-    return null;
+  const empty = g.batch * g.inChannels * g.outChannels === 0;
+  if (!high || !wide || !plain || empty || Math.min(...g.kernel) < 2) return null;
   const along = [winograd(high, g.kernel[0]), winograd(wide, g.kernel[1])] as const;
   const tiles = [Math.ceil(g.output[0] / high), Math.ceil(g.output[1] / wide)] as const;
-  const allTiles = g.batch * tiles[0] * tiles[1];
   const points = along[0].points * along[1].points;
-  const values = (n: number) => points * n;
-  const moved = [
-    values(allTiles * g.inChannels),
-    values(allTiles * g.outChannels),
-    values(g.inChannels * g.outChannels),
-  ];
-  return { along, tiles, allTiles, points, moved: moved as [number, number, number] };
+  const image = points * tiles[0] * tiles[1];
+  const values = {
+    x: image * g.inChannels,
+    dy: image * g.outChannels,
+    filter: points * g.inChannels * g.outChannels,
+  };
+  return { along, tiles, points, values };
 }
 
 export function servesWeightGrad(device: Device, g: ConvGeometry): boolean {
   const plan = planFor(g);
-  return plan !== null && 4 * Math.max(...plan.moved) <= device.largestArray;
+  return plan !== null && 4 * Math.max(...Object.values(plan.values)) <= device.largestArray;
 }
 
 /** Whether it is faster than computing all products, as measured on lavapipe. */
 export function weightGradPays(g: ConvGeometry): boolean {
   const plan = planFor(g);
   if (!plan) return false;
-  const { inChannels, outChannels, kernel, output, batch } = g;
+  const { batch, output, kernel, inChannels, outChannels } = g;
+  const { x, dy, filter } = plan.values;
   const direct = batch * output[0] * output[1] * kernel[0] * kernel[1] * inChannels * outChannels;
-  const moved = plan.moved.reduce((sum, values) => sum + values);
-  return PRODUCT * plan.points * plan.allTiles * inChannels * outChannels + MOVED * moved < direct;
+  return PRODUCT * batch * x * outChannels + MOVED * (batch * (x + dy) + filter) < direct;
 }
 
 /** Images, and how they are cut into windows. */
 interface Windows {
-  batch: number;
+  /** How many images of a model there are, and which are taken. */
+  images: number;
+  part: { first: number; count: number };
   size: Pair;
   channels: number;
   tiles: Pair;
@@ -84,6 +85,8 @@ interface Windows {
   models: number;
   /** Of those in x, and in y, the first. */
   firstModels: Pair;
+  /** Whether to add to what is in y. */
+  adds?: boolean;
 }
 
 const transposed = (m: Matrix): Matrix => m[0]!.map((_, column) => m.map((row) => row[column]!));
@@ -94,45 +97,51 @@ const columnsOf = (m: Matrix) =>
 
 /** y = rows x columns' for every window of x. */
 function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Matrix[], windows: Windows): void {
-  const { batch, size, tiles, step, pad, models, firstModels } = windows;
+  const { images, part, size, tiles, step, pad, models, firstModels, adds = false } = windows;
   const lanes = lanesOf(windows.channels);
   const channels = windows.channels / lanes;
   runKernel(
     x.device,
     laned('winograd_tiles', tilesCode, lanes),
     [
-      ...[batch, ...size, channels, ...tiles, ...step, ...pad],
-      ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length, ...firstModels],
+      ...[part.count, ...size, channels, ...tiles, ...step, ...pad],
+      ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length],
+      ...[images, part.first, ...firstModels, adds ? 1 : 0, 0],
       ...[...columnsOf(rows!), ...columnsOf(columns!)],
     ],
     [x, y],
-    elementwise(batch * tiles[0] * tiles[1] * channels, models),
+    elementwise(part.count * tiles[0] * tiles[1] * channels, models),
   );
 }
 
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
-  const { along, tiles, allTiles, points, moved } = planFor(g)!;
-  const { inChannels, outChannels } = g;
-  // Of several models as many at once as arrays hold; no model's bits depend on that.
-  const together = Math.floor(x.device.largestArray / (4 * Math.max(...moved)));
-  for (const { first, count: models } of parts(x.models, together)) {
-    const atPoints = (rows: number, columns: number) =>
-      DeviceArray.empty(x.device, [points, rows, columns], { models });
-    const [windows, grads] = [atPoints(allTiles, inChannels), atPoints(allTiles, outChannels)];
-    const sums = atPoints(inChannels, outChannels);
-    const step = [along[0].outputs, along[1].outputs] as const;
-    const images = { batch: g.batch, tiles, step, models, firstModels: [first, 0] as const };
-    const into = along.map(({ input }) => input);
-    const back = along.map(({ output }) => transposed(output));
-    transform(x, windows, into, { ...images, size: g.input, channels: inChannels, pad: g.pad });
-    transform(dy, grads, back, { ...images, size: g.output, channels: outChannels, pad: [0, 0] });
-    matmul(windows, grads, { transposeA: true, into: sums });
-    // The points of a filter are an image of their own, all of it one window.
-    const filter = along.map((axis) => transposed(axis.filter));
-    transform(sums, dw, filter, {
-      ...{ batch: 1, size: [along[0].points, along[1].points], channels: inChannels * outChannels },
-      ...{ tiles: [1, 1], step: [1, 1], pad: [0, 0], models, firstModels: [0, first] },
-    });
-    for (const scratch of [windows, grads, sums]) scratch.dispose();
+  const { along, tiles, points, values } = planFor(g)!;
+  const { batch, inChannels, outChannels } = g;
+  const step = [along[0].outputs, along[1].outputs] as const;
+  const toWindows = along.map(({ input }) => input);
+  const toGrads = along.map(({ output }) => transposed(output));
+  const toFilter = along.map(({ filter }) => transposed(filter));
+  // As many images as scratch holds of one model; then as many models as it holds of that: no model's bits depend on their number.
+  const room = Math.min(SCRATCH, x.device.largestArray) / 4;
+  const images = parts(batch, Math.max(1, Math.floor(room / (values.x + values.dy))));
+  const ofModel = images[0]!.count * (values.x + values.dy) + values.filter;
+  for (const { first, count: models } of parts(x.models, Math.max(1, Math.floor(room / ofModel)))) {
+    for (const part of images) {
+      const count = part.count * tiles[0] * tiles[1];
+      const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
+      const [windows, grads] = [atPoints(count, inChannels), atPoints(count, outChannels)];
+      const sums = atPoints(inChannels, outChannels);
+      const cut = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
+      transform(x, windows, toWindows, { ...cut, size: g.input, channels: inChannels, pad: g.pad });
+      transform(dy, grads, toGrads, { ...cut, size: g.output, channels: outChannels, pad: [0, 0] });
+      matmul(windows, grads, { transposeA: true, into: sums });
+      // The points of a filter are an image of their own, all of it one window.
+      transform(sums, dw, toFilter, {
+        ...{ images: 1, part: { first: 0, count: 1 }, size: [along[0].points, along[1].points] },
+        ...{ channels: inChannels * outChannels, tiles: [1, 1], step: [1, 1], pad: [0, 0] },
+        ...{ models, firstModels: [0, first], adds: part.first > 0 },
+      });
+      for (const scratch of [windows, grads, sums]) scratch.dispose();
+    }
   }
 }
