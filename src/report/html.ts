@@ -113,13 +113,20 @@ function svgInPage(svg: string, prefix: string): string {
     .replaceAll('xlink:href', 'href');
 }
 
+/** A figure, and what stands after it in parentheses, on a line or two: the labels need the room. */
+const wholes = (text: string) =>
+  text
+    .split(/ (?=\()/)
+    .map((part) => `<span>${escapeText(part)}</span>`)
+    .join(' ');
+
 function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }>): string {
   const texts = rows.map(comparisonText);
   const body = texts.map(({ label, published, ours, difference, isOff }) => {
     const mark = isOff ? ` <abbr title="${escapeText(OFF_NOTE)}">${OFF_MARK}</abbr>` : '';
     return (
-      `<tr><th scope="row">${escapeText(label)}</th><td class="number">${escapeText(published)}</td>` +
-      `<td class="number">${escapeText(ours)}</td>` +
+      `<tr><th scope="row">${escapeText(label)}</th><td class="figure">${wholes(published)}</td>` +
+      `<td class="figure">${wholes(ours)}</td>` +
       `<td class="number${isOff ? ' off' : ''}">${escapeText(difference)}${mark}</td></tr>`
     );
   });

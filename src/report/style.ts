@@ -42,9 +42,11 @@ table{border-collapse:collapse;width:100%;font-size:.94rem;font-variant-numeric:
 caption{text-align:left;color:var(--faint);padding:8px 12px 4px}
 th,td{padding:7px 12px;text-align:left;border-bottom:1px solid var(--grid);vertical-align:top}
 tbody tr:last-child>*{border-bottom:0}
-thead th{background:var(--panel);font-weight:600;white-space:nowrap}
-tbody th{font-weight:500;min-width:8em}
+thead th{background:var(--panel);font-weight:600}
+tbody th{font-weight:500;min-width:12em}
 .number{text-align:right;white-space:nowrap}
+.figure{text-align:right}
+.figure span{white-space:nowrap}
 .off{color:var(--warn);font-weight:600}
 .box{margin:14px 0;background:var(--paper);border:1px solid var(--grid);border-radius:8px}
 .note{font-size:.9rem;color:var(--faint)}

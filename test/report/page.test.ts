@@ -25,7 +25,7 @@ const tags = (html: string) => [...html.matchAll(/<([a-zA-Z][\w-]*)/g)].map((mat
 test('holds the question, what was reduced, every table, every figure and what was run', () => {
   for (const text of [
     '-10.00 points',
-    '0.5000 (sd 0.0100, 3 runs)',
+    '<span>0.5000</span> <span>(sd 0.0100, 3 runs)</span>',
     '0.01 to 0.04',
     'not within 2 points of the published figure',
     'software adapter: the kernels run on the CPU',
