@@ -9,11 +9,12 @@ export function accuracyText(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(4);
 }
 
-function valueText(value: number | null | undefined, unit: ComparisonRow['unit']): string {
+/** `digits` of a bare number, leading zeros apart. */
+function valueText(value: number | null | undefined, unit: ComparisonRow['unit'], digits = 4): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return 'n/a';
   if (unit === 'count') return count(value);
   if (unit === 'seconds') return duration(value);
-  return unit === 'accuracy' ? accuracyText(value) : String(Number(value.toPrecision(5)));
+  return unit === 'accuracy' ? accuracyText(value) : String(Number(value.toPrecision(digits)));
 }
 
 /** A row of the comparison as text: the same in the terminal and on the page. */
@@ -38,14 +39,14 @@ function differenceText({ ours, published, unit }: ComparisonRow): { text: strin
     // As printed: 2.00 points are not more than two.
     return { text: `${sign}${points.toFixed(2)} points`, isOff: Number(points.toFixed(2)) > MOST_POINTS };
   }
-  return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), unit), isOff: false };
+  return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), unit, 3), isOff: false };
 }
 
 export function comparisonText(given: ComparisonInput): ComparisonText {
   const row: ComparisonRow = { unit: 'accuracy', ...given };
   const { text, isOff } = differenceText(row);
   const runs = row.runs !== undefined && row.runs > 1 ? `, ${row.runs} runs` : '';
-  const spread = row.sd === null || row.sd === undefined ? '' : ` (sd ${valueText(row.sd, row.unit)}${runs})`;
+  const spread = row.sd === null || row.sd === undefined ? '' : ` (sd ${valueText(row.sd, row.unit, 2)}${runs})`;
   return {
     label: row.label,
     published:
@@ -53,7 +54,7 @@ export function comparisonText(given: ComparisonInput): ComparisonText {
         ? ''
         : typeof row.published === 'string'
           ? row.published
-          : valueText(row.published, row.unit),
+          : valueText(row.published, row.unit, 6),
     ours: valueText(row.ours, row.unit) + spread,
     difference: text,
     isOff,

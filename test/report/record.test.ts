@@ -148,6 +148,19 @@ test('published words are shown as they are, and without a published figure ther
   expect(comparisonText(row({ published: null }))).toMatchObject({ published: '', ours: '0.6000', difference: '' });
   expect(comparisonText(row({ published: 1.17, ours: 3.4, unit: 'seconds' })).difference).toBe('+2.2 s');
   expect(comparisonText(row({ sd: 0.0045, runs: 3 })).ours).toBe('0.6000 (sd 0.0045, 3 runs)');
+  const bare = {
+    label: 'a',
+    published: 0.0141372,
+    ours: 0.00690723,
+    unit: 'number',
+    sd: 0.0000319321,
+    runs: 3,
+  } as const;
+  expect(comparisonText(bare)).toMatchObject({
+    published: '0.0141372',
+    ours: '0.006907 (sd 0.000032, 3 runs)',
+    difference: '-0.00723',
+  });
 });
 
 test('tables carry no colour codes', () => {
