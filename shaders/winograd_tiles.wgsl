@@ -1,7 +1,7 @@
 // Both directions of a transform of Winograd's algorithm (see winograd.ts), of windows of images: at every point (i, j) of a tile
 //   y[(i, j), tile, c] = sum_{a, b} rows[i, a] * columns[j, b] * x[n, ty*th + a - ph, tx*tw + b - pw, c]        tile = (n, ty, tx)
 // where what lies outside the image is 0. A Value is a number, or a vector of neighbouring channels (channels then count vectors);
-// an invocation takes one of a tile. Memory-bound.
+// an invocation takes one of a tile. A NaN or infinity in a window reaches its tile at all points. Memory-bound.
 //   models R, x [R, N, H, W, C], of whose images it takes `batch`, y [R, points, tiles, C], to which it is added if asked for
 const MOST = 6u; // points of an axis, and pixels of a window
 

@@ -14,7 +14,10 @@ import { type Winograd, winograd } from './winograd.ts';
 type Pair = readonly [number, number];
 type Matrix = readonly (readonly number[])[];
 
-/** Points along an axis: how much rounding grows by is that of one direction, squared. As many as the kernel has room for. */
+/**
+ * Points along an axis, as many as the kernel has room for. For 3x3 filters over 32 images of 32x32x32 and of 8x8x128, drawn at random, the
+ * gradient was off by 2.3e-6 and 8.5e-7 of itself (root mean squares, lavapipe), where conv2d_weight_grad_gemm was by 5.1e-7 and 3.8e-7.
+ */
 const MOST_POINTS = 6;
 /** Bytes of scratch at once, unless an image needs more: a batch of a large network would else take several times its activations. */
 const SCRATCH = 2 ** 25;
