@@ -1,15 +1,18 @@
+import outputCode from '../../shaders/winograd_output.wgsl';
 import tilesCode from '../../shaders/winograd_tiles.wgsl';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from './array.ts';
-import type { ConvGeometry } from './conv-geometry.ts';
+import { type ConvGeometry, turned } from './conv-geometry.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { matmul } from './matmul.ts';
 import { elementwise, f32, laned, lanesOf, parts, runKernel } from './run.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
-// The weight gradient by Winograd's algorithm in both directions. Where the forward pass is y = O ((F w F') * (I x I')) O' for a tile of
-// the output and the window of x under it, with the algorithm's three matrices and their transposes, its gradient for w is
+// Convolutions by Winograd's algorithm in both directions. With its three matrices, for a tile of the output and the window of x under it
+//   y = O ((F w F') * (I x I')) O'
+// and the gradient for w, where dy is the tile's,
 //   dw = F' (sum over tiles of (O' dy O) * (I x I')) F
-// Both factors of the sum are taken to the points, once for all channels of the other; the sum is a matrix product at each point.
+// What is multiplied is taken to the points once for all channels of the other; what is left is a matrix product at each point.
 
 type Pair = readonly [number, number];
 type Matrix = readonly (readonly number[])[];
@@ -21,9 +24,6 @@ type Matrix = readonly (readonly number[])[];
 const MOST_POINTS = 6;
 /** Bytes of scratch at once, unless an image needs more: a batch of a large network would else take several times its activations. */
 const SCRATCH = 2 ** 25;
-/** What moving a value to its point costs in multiply-adds of a product, on lavapipe; and what one costs here of one in the others. */
-const [MOVED, PRODUCT] = [30, 0.8];
-
 /** Rows or columns of a tile: those for which the fewest products are to be computed. None for some lengths of the filter. */
 function tileFor(size: number, taps: number): number | undefined {
   const products = (tile: number) => Math.ceil(size / tile) * (tile + taps - 1);
@@ -59,19 +59,34 @@ function planFor(g: ConvGeometry): Plan | null {
   return { along, tiles, points, values };
 }
 
-export function servesWeightGrad(device: Device, g: ConvGeometry): boolean {
+const fits = (device: Device, plan: Plan | null) =>
+  plan !== null && 4 * Math.max(...Object.values(plan.values)) <= device.largestArray;
+export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+  g.outChannels % 4 === 0 && fits(device, planFor(g));
+export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
+export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean => fits(device, planFor(g));
+
+/** Multiply-adds of a model, padding included. */
+const direct = ({ batch, output, kernel, inChannels, outChannels }: ConvGeometry) =>
+  batch * output[0] * output[1] * kernel[0] * kernel[1] * inChannels * outChannels;
+
+/**
+ * Whether it is faster than kernels that take `each` as long for a multiply-add as the streaming one of Winograd's algorithm, as measured
+ * on lavapipe: by the products, the values taken to the points, and the sums there, stored and taken back to their pixels.
+ */
+export function forwardPays(g: ConvGeometry, each: number): boolean {
   const plan = planFor(g);
-  return plan !== null && 4 * Math.max(...Object.values(plan.values)) <= device.largestArray;
+  if (!plan) return false;
+  const [x, sums] = [g.batch * plan.values.x, g.batch * plan.values.dy];
+  return 1.4 * x * g.outChannels + 65 * (x + plan.values.filter) + 100 * sums < each * direct(g);
 }
 
-/** Whether it is faster than computing all products, as measured on lavapipe. */
+/** The same for the filter's gradient, beside conv2d_weight_grad_gemm. */
 export function weightGradPays(g: ConvGeometry): boolean {
   const plan = planFor(g);
   if (!plan) return false;
-  const { batch, output, kernel, inChannels, outChannels } = g;
-  const { x, dy, filter } = plan.values;
-  const direct = batch * output[0] * output[1] * kernel[0] * kernel[1] * inChannels * outChannels;
-  return PRODUCT * batch * x * outChannels + MOVED * (batch * (x + dy) + filter) < direct;
+  const [x, dy] = [g.batch * plan.values.x, g.batch * plan.values.dy];
+  return 0.8 * x * g.outChannels + 30 * (x + dy + plan.values.filter) < direct(g);
 }
 
 /** Images, and how they are cut into windows. */
@@ -94,9 +109,9 @@ interface Windows {
 
 const transposed = (m: Matrix): Matrix => m[0]!.map((_, column) => m.map((row) => row[column]!));
 
-/** A matrix's columns, as the kernel has them: each filled up. */
-const columnsOf = (m: Matrix) =>
-  Array.from({ length: MOST_POINTS }, (_, a) => Array.from({ length: 8 }, (_, i) => f32(m[i]?.[a] ?? 0))).flat();
+/** A matrix's columns, as the kernels have them: each filled up to `length`. */
+const columnsOf = (m: Matrix, length: 4 | 8) =>
+  Array.from({ length: MOST_POINTS }, (_, a) => Array.from({ length }, (_, i) => f32(m[i]?.[a] ?? 0))).flat();
 
 /** y = rows x columns' for every window of x. */
 function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Matrix[], windows: Windows): void {
@@ -110,11 +125,97 @@ function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Mat
       ...[part.count, ...size, channels, ...tiles, ...step, ...pad],
       ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length],
       ...[images, part.first, ...firstModels, adds ? 1 : 0, 0],
-      ...[...columnsOf(rows!), ...columnsOf(columns!)],
+      ...[...columnsOf(rows!, 8), ...columnsOf(columns!, 8)],
     ],
     [x, y],
     elementwise(part.count * tiles[0] * tiles[1] * channels, models),
   );
+}
+
+/** Of images and of models as many at once as scratch holds of these values: no model's bits depend on the number of models. */
+function cut(device: Device, batch: number, models: number, values: { image: number; model: number }) {
+  const room = Math.min(SCRATCH, device.largestArray) / 4;
+  const images = parts(batch, Math.max(1, Math.floor(room / values.image)));
+  const ofModel = images[0]!.count * values.image + values.model;
+  return { images, groups: parts(models, Math.max(1, Math.floor(room / ofModel))) };
+}
+
+/** All of an image, as one window: how filters are taken to the points and back. */
+const whole = (size: Pair) =>
+  ({ images: 1, part: { first: 0, count: 1 }, size, tiles: [1, 1], step: [1, 1], pad: [0, 0] }) as const;
+
+/** A convolution, or with its filter turned by 180 degrees and its channels exchanged. */
+function correlate(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+  turn: boolean,
+): void {
+  const { along, tiles, points, values } = planFor(g)!;
+  const { batch, inChannels, outChannels } = g;
+  const step = [along[0].outputs, along[1].outputs] as const;
+  const toWindows = along.map(({ input }) => input);
+  const toWeights = along.map((axis) => axis.filter.map((row) => (turn ? [...row].reverse() : row)));
+  const toPixels = along.map(({ output }) => output);
+  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.dy, model: values.filter });
+  for (const { first, count: models } of groups) {
+    const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
+    const weights = turn ? atPoints(outChannels, inChannels) : atPoints(inChannels, outChannels);
+    const channels = inChannels * outChannels;
+    transform(filter, weights, toWeights, { ...whole(g.kernel), channels, models, firstModels: [first, 0] });
+    for (const part of images) {
+      const count = part.count * tiles[0] * tiles[1];
+      const [windows, sums] = [atPoints(count, inChannels), atPoints(count, outChannels)];
+      const own = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
+      transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
+      matmul(windows, weights, { transposeB: turn, into: sums });
+      putOut(sums, y, toPixels, { ...own, size: g.output, channels: outChannels, first, epilogue });
+      for (const scratch of [windows, sums]) scratch.dispose();
+    }
+    weights.dispose();
+  }
+}
+
+/** y = act(rows sums columns' + bias) for every tile of y. */
+function putOut(
+  sums: DeviceArray,
+  y: DeviceArray,
+  [rows, columns]: readonly Matrix[],
+  to: Pick<Windows, 'images' | 'part' | 'size' | 'tiles' | 'step' | 'channels' | 'models'> & {
+    first: number;
+    epilogue: Epilogue;
+  },
+): void {
+  const { images, part, size, tiles, step, models, first, epilogue } = to;
+  const channels = to.channels / 4;
+  runKernel(
+    y.device,
+    withEpilogue({ name: 'winograd_output', code: outputCode }, epilogue.activation),
+    [
+      ...[part.count, ...size, channels, ...tiles, ...step, rows![0]!.length, columns![0]!.length],
+      ...[images, part.first, first, ...epilogueFlags(epilogue), 0],
+      ...[...columnsOf(rows!, 4), ...columnsOf(columns!, 4)],
+    ],
+    [sums, epilogueArray(epilogue, sums), y],
+    elementwise(part.count * tiles[0] * tiles[1] * channels, models),
+  );
+}
+
+export function forward(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+): void {
+  correlate(x, filter, g, y, epilogue, false);
+}
+
+/** dx is the full correlation of dy with the turned filter: the forward pass on other arrays. */
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  correlate(dy, filter, turned(g), dx, {}, true);
 }
 
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
@@ -124,25 +225,20 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const toWindows = along.map(({ input }) => input);
   const toGrads = along.map(({ output }) => transposed(output));
   const toFilter = along.map(({ filter }) => transposed(filter));
-  // As many images as scratch holds of one model; then as many models as it holds of that: no model's bits depend on their number.
-  const room = Math.min(SCRATCH, x.device.largestArray) / 4;
-  const images = parts(batch, Math.max(1, Math.floor(room / (values.x + values.dy))));
-  const ofModel = images[0]!.count * (values.x + values.dy) + values.filter;
-  for (const { first, count: models } of parts(x.models, Math.max(1, Math.floor(room / ofModel)))) {
+  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.dy, model: values.filter });
+  for (const { first, count: models } of groups) {
     for (const part of images) {
       const count = part.count * tiles[0] * tiles[1];
       const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
       const [windows, grads] = [atPoints(count, inChannels), atPoints(count, outChannels)];
       const sums = atPoints(inChannels, outChannels);
-      const cut = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
-      transform(x, windows, toWindows, { ...cut, size: g.input, channels: inChannels, pad: g.pad });
-      transform(dy, grads, toGrads, { ...cut, size: g.output, channels: outChannels, pad: [0, 0] });
+      const own = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
+      transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
+      transform(dy, grads, toGrads, { ...own, size: g.output, channels: outChannels, pad: [0, 0] });
       matmul(windows, grads, { transposeA: true, into: sums });
-      // The points of a filter are an image of their own, all of it one window.
       transform(sums, dw, toFilter, {
-        ...{ images: 1, part: { first: 0, count: 1 }, size: [along[0].points, along[1].points] },
-        ...{ channels: inChannels * outChannels, tiles: [1, 1], step: [1, 1], pad: [0, 0] },
-        ...{ models, firstModels: [0, first], adds: part.first > 0 },
+        ...whole([along[0].points, along[1].points]),
+        ...{ channels: inChannels * outChannels, models, firstModels: [0, first], adds: part.first > 0 },
       });
       for (const scratch of [windows, grads, sums]) scratch.dispose();
     }

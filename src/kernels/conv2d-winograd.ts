@@ -7,8 +7,7 @@ import type { Epilogue } from './epilogue.ts';
 import { elementwise, runKernel } from './run.ts';
 import { MOST_POINTS } from './winograd.ts';
 
-// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how. The
-// weight gradient, whose sums along the rows would be loaded and stored for each product, is in conv2d-winograd-tiles.ts.
+// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how.
 
 /** Weights an invocation may hold: more would not stay in a processor's first cache. */
 const HELD = 900;
@@ -59,7 +58,8 @@ const serves = (device: Device, g: ConvGeometry) => servesTiles(device, g, sizes
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
-export { servesWeightGrad, weightGrad, weightGradPays } from './conv2d-winograd-tiles.ts';
+/** Its sums would be loaded and stored for each product: slower than the other ways. */
+export const servesWeightGrad = (): boolean => false;
 
 /** The filter at the transform's points, turned for the input gradient. The caller disposes it. */
 function atPoints(filter: DeviceArray, g: ConvGeometry, sizes: WinogradSizes, turn: boolean): DeviceArray {

@@ -23,6 +23,7 @@ import * as stream from './conv2d-stream.ts';
 
 import * as subgroup from './conv2d-subgroup.ts';
 import * as winograd from './conv2d-winograd.ts';
+import * as winogradTiles from './conv2d-winograd-tiles.ts';
 import * as workgroup from './conv2d-workgroup.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { sumRows } from './reduce.ts';
@@ -31,10 +32,19 @@ import { checkDType, commonModels, elementwise, output, runKernel } from './run.
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
 /** The tuned implementations. */
-const tuned = { subgroup, gemm, stream, workgroup, matmul: product, winograd };
+const tuned = { subgroup, gemm, stream, workgroup, matmul: product, winograd, winogradTiles };
 
 /** Every implementation, the reference first. */
-export const conv2dVariants = ['naive', 'subgroup', 'gemm', 'stream', 'workgroup', 'matmul', 'winograd'] as const;
+export const conv2dVariants = [
+  'naive',
+  'subgroup',
+  'gemm',
+  'stream',
+  'workgroup',
+  'matmul',
+  'winograd',
+  'winogradTiles',
+] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
 
 interface RunOptions {
@@ -77,11 +87,22 @@ function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyo
   const wide = sizes.outChannels >= 16;
   // Eight lanes stream eight output channels; with half of them idle that only beats the old weight gradient.
   const filled = sizes.outChannels > 4;
-  const saves = kernel === 'weightGrad' ? sizes.inChannels >= 32 && winograd.weightGradPays(g) : winograd.pays(sizes);
-  const first = filled && saves ? (['winograd'] as const) : [];
+  const first = filled ? byWinograd(kernel, sizes) : [];
   if (wide && sizes.inChannels >= 32) return [...first, 'gemm', 'subgroup'];
   const others = wide && kernel !== 'weightGrad' ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
   return filled || kernel === 'weightGrad' ? [...first, 'stream', ...others] : [...others];
+}
+
+/** Winograd's algorithm, where it is faster on lavapipe. */
+function byWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTiles')[] {
+  if (kernel === 'weightGrad') return g.inChannels >= 32 && winogradTiles.weightGradPays(g) ? ['winogradTiles'] : [];
+  // Beside the implicit product, which takes a third longer.
+  const rows = winograd.pays(g);
+  const wide = g.inChannels >= 32 && g.outChannels >= 16;
+  return [
+    ...(wide && winogradTiles.forwardPays(g, rows ? 1 : 4 / 3) ? (['winogradTiles'] as const) : []),
+    ...(rows ? (['winograd'] as const) : []),
+  ];
 }
 
 /**

@@ -13,6 +13,7 @@ import matmulSubgroupCode from '../../shaders/matmul_subgroup.wgsl';
 import matmulWorkgroupCode from '../../shaders/matmul_workgroup.wgsl';
 import packFilterCode from '../../shaders/pack_filter.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
+import winogradOutputCode from '../../shaders/winograd_output.wgsl';
 import winogradTilesCode from '../../shaders/winograd_tiles.wgsl';
 import type { ProblemSizes } from '../gpu/choices.ts';
 import { type ConvGeometry, convFlops, filterShape, inputShape, outputShape } from './conv-geometry.ts';
@@ -49,7 +50,14 @@ const CONV_SHADERS = [
     packFilterCode,
     padChannelsCode,
   ],
-  ...[convGemmCode, convWeightGradGemmCode, convWorkgroupCode, winogradTilesCode, ...MATMUL_SHADERS],
+  ...[
+    convGemmCode,
+    convWeightGradGemmCode,
+    convWorkgroupCode,
+    winogradTilesCode,
+    winogradOutputCode,
+    ...MATMUL_SHADERS,
+  ],
   // These write shaders: they are part of them.
   ...streamTexts(),
   ...winogradTexts(),

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
 import type { DeviceArray } from '../../src/kernels/array.ts';
 import { geometryOf } from '../../src/kernels/conv-sizes.ts';
-import { type Conv2dVariant, conv2d, conv2dServes, conv2dWeightGrad, convGeometry } from '../../src/kernels/conv2d.ts';
+import {
+  type Conv2dVariant,
+  conv2d,
+  conv2dInputGrad,
+  conv2dServes,
+  conv2dWeightGrad,
+  convGeometry,
+} from '../../src/kernels/conv2d.ts';
 import { type MatmulVariant, matmul, matmulVariants } from '../../src/kernels/matmul.ts';
 import { scope, Tensor, tensor } from '../../src/node.ts';
 import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
@@ -84,9 +91,10 @@ describeOnDevice('sizes beyond the limits', (device) => {
     const [x, w] = [all(input, 7), all(filter, 8)];
     const ys = Array.from({ length: models }, (_, m) => conv2dReference.forward([of(x, m), of(w, m)], attrs));
     const dy = all([...ys[0]!.shape], 9);
-    const dws = ys.map((y, m) => conv2dReference.backward([of(x, m), of(w, m)], y, of(dy, m), attrs)[1]!);
+    const grads = ys.map((y, m) => conv2dReference.backward([of(x, m), of(w, m)], y, of(dy, m), attrs));
     const together = (arrays: NdArray[]) => arrays.flatMap(({ data }) => plain(data));
-    return { x, w, dy, y: together(ys), dw: together(dws) };
+    const gradient = (i: number) => together(grads.map((of) => of[i]!));
+    return { x, w, dy, y: together(ys), dx: gradient(0), dw: gradient(1) };
   }
 
   test('convolutions of more slices of several models than a dispatch holds: workgroup', async () => {
@@ -150,14 +158,14 @@ describeOnDevice('sizes beyond the limits', (device) => {
     { room: 30, models: [3] },
     { room: 9, models: [2, 1] },
     { room: 2, models: Array(3 * 2).fill(1) }, // two images of a model, then its third
-    { room: 1, models: Array(3 * 3).fill(1) },
-  ])('images and models whose tiles scratch cannot hold, room for $room: winograd', async ({ room, models }) => {
+  ])('images and models whose tiles scratch cannot hold, room for $room: winogradTiles', async ({ room, models }) => {
     const attrs = { padding: 'same' } as const;
-    const { x, w, dy, dw } = drawConvolution(3, [3, 9, 7, 8], [3, 3, 8, 4], attrs);
+    const { x, w, dy, y, dx, dw } = drawConvolution(3, [3, 9, 7, 8], [3, 3, 8, 4], attrs);
     const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
     const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
     const geometry = convGeometry(input, filter, attrs);
-    const run = () => conv2dWeightGrad(input, gradient, geometry, { variant: 'winograd' });
+    const variant: Conv2dVariant = 'winogradTiles';
+    const run = () => conv2dWeightGrad(input, gradient, geometry, { variant });
     {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: room * TILE_BYTES });
       const program = device.record(() => run().dispose());
@@ -165,12 +173,22 @@ describeOnDevice('sizes beyond the limits', (device) => {
       // Of x, of dy and of the filter.
       expect(transforms.map(({ workgroups }) => workgroups[2])).toEqual(models.flatMap((n) => [n, n, n]));
       program.dispose();
-      using result = scope(device, () => new Tensor(run()));
-      expectClose(await result.data(), dw, { atol: 2e-6 * Math.max(...dw.map(Math.abs)) });
+      const results = scope(device, () =>
+        [
+          run(),
+          conv2d(input, filter, { ...attrs, variant }),
+          conv2dInputGrad(gradient, filter, geometry, { variant }),
+        ].map((array) => new Tensor(array)),
+      );
+      for (const [i, expected] of [dw, y, dx].entries()) {
+        expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
+        results[i]!.dispose();
+      }
     }
     {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: 4 * 36 * (3 * 2) * 8 - 4 });
-      expect(conv2dServes('winograd', device, geometry).weightGrad).toBe(false);
+      const none = { forward: false, inputGrad: false, weightGrad: false };
+      expect(conv2dServes(variant, device, geometry)).toEqual(none);
     }
     for (const array of arrays) array.dispose();
   });
