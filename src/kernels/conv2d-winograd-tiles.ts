@@ -24,6 +24,7 @@ type Matrix = readonly (readonly number[])[];
 const MOST_POINTS = 6;
 /** Bytes of scratch at once, unless an image needs more: a batch of a large network would else take several times its activations. */
 const SCRATCH = 2 ** 25;
+
 /** Rows or columns of a tile: those for which the fewest products are to be computed. None for some lengths of the filter. */
 function tileFor(size: number, taps: number): number | undefined {
   const products = (tile: number) => Math.ceil(size / tile) * (tile + taps - 1);
@@ -37,8 +38,8 @@ interface Plan {
   /** Of an image. */
   tiles: Pair;
   points: number;
-  /** Values at all points: of x and dy for an image, and of the filter. */
-  values: { x: number; dy: number; filter: number };
+  /** Values at all points: of x and y (or their gradients) for an image, and of the filter. */
+  values: { x: number; y: number; filter: number };
 }
 
 /** Null where it does not serve. */
@@ -53,7 +54,7 @@ function planFor(g: ConvGeometry): Plan | null {
   const image = points * tiles[0] * tiles[1];
   const values = {
     x: image * g.inChannels,
-    dy: image * g.outChannels,
+    y: image * g.outChannels,
     filter: points * g.inChannels * g.outChannels,
   };
   return { along, tiles, points, values };
@@ -77,7 +78,7 @@ const direct = ({ batch, output, kernel, inChannels, outChannels }: ConvGeometry
 export function forwardPays(g: ConvGeometry, each: number): boolean {
   const plan = planFor(g);
   if (!plan) return false;
-  const [x, sums] = [g.batch * plan.values.x, g.batch * plan.values.dy];
+  const [x, sums] = [g.batch * plan.values.x, g.batch * plan.values.y];
   return 1.4 * x * g.outChannels + 65 * (x + plan.values.filter) + 100 * sums < each * direct(g);
 }
 
@@ -85,7 +86,7 @@ export function forwardPays(g: ConvGeometry, each: number): boolean {
 export function weightGradPays(g: ConvGeometry): boolean {
   const plan = planFor(g);
   if (!plan) return false;
-  const [x, dy] = [g.batch * plan.values.x, g.batch * plan.values.dy];
+  const [x, dy] = [g.batch * plan.values.x, g.batch * plan.values.y];
   return 0.8 * x * g.outChannels + 30 * (x + dy + plan.values.filter) < direct(g);
 }
 
@@ -159,7 +160,7 @@ function correlate(
   const toWindows = along.map(({ input }) => input);
   const toWeights = along.map((axis) => axis.filter.map((row) => (turn ? [...row].reverse() : row)));
   const toPixels = along.map(({ output }) => output);
-  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.dy, model: values.filter });
+  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.y, model: values.filter });
   for (const { first, count: models } of groups) {
     const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
     const weights = turn ? atPoints(outChannels, inChannels) : atPoints(inChannels, outChannels);
@@ -225,7 +226,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const toWindows = along.map(({ input }) => input);
   const toGrads = along.map(({ output }) => transposed(output));
   const toFilter = along.map(({ filter }) => transposed(filter));
-  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.dy, model: values.filter });
+  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.y, model: values.filter });
   for (const { first, count: models } of groups) {
     for (const part of images) {
       const count = part.count * tiles[0] * tiles[1];
