@@ -20,7 +20,6 @@ import { sizesOf } from './conv-sizes.ts';
 import * as gemm from './conv2d-gemm.ts';
 import * as product from './conv2d-matmul.ts';
 import * as stream from './conv2d-stream.ts';
-
 import * as subgroup from './conv2d-subgroup.ts';
 import * as winograd from './conv2d-winograd.ts';
 import * as winogradTiles from './conv2d-winograd-tiles.ts';

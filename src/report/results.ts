@@ -63,7 +63,7 @@ export function resultsDocument(given: readonly RowResult[]): string {
     'Written by `npx tilegrad results RUN...` from the runs themselves: do not edit. Each row of the experiments with the figures that were ' +
       'published for it, ours as the mean over the models that were trained, with their standard deviation, and the difference. A figure ' +
       `counts as reproduced within 2 points of accuracy; ${OFF_MARK} marks what is further off, and the reasons follow. Time is that of everything a row ` +
-      'needs, also where rows of one run shared it.',
+      'needs, also where rows of one run shared it; it is what the clock showed, also where the machine did other work meanwhile.',
     ...(results.length === 0 ? ['No row has been run yet.'] : []),
     ...courseworks.flatMap((coursework) =>
       courseworkParts(

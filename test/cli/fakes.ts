@@ -3,7 +3,7 @@ import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
 import type { DoctorEngine } from '../../src/cli/doctor.ts';
 import type { Engine, EngineLoader, EngineModel } from '../../src/cli/engine.ts';
-import type { Catalogue, Experiment, Network } from '../../src/cli/experiment.ts';
+import type { Catalogue, Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import type { EpochLogs, TrainInfo } from '../../src/nn/callbacks.ts';
@@ -139,6 +139,26 @@ export function lenetOf(network: Network, change: Partial<Experiment> = {}): Exp
     },
     ...change,
   };
+}
+
+/** A row that does some trainings, all of one network, and a part. */
+export function rowOf(network: Network, id: string, specs: Record<string, Partial<TrainSpec>>): Experiment {
+  return lenetOf(network, {
+    id,
+    async run(lab) {
+      const { train } = lab.loaders('cifar10');
+      const blocks = [];
+      for (const [name, spec] of Object.entries(specs)) {
+        const trained = await lab.train(name, { ...network, data: train, validationData: train, ...spec });
+        blocks.push(compare([measuredRow(name, 0.5, testFigures(trained))]));
+      }
+      const seeds = await lab.part(`seeds-of-${id.toLowerCase()}`, async () => ({
+        seed: lab.seed,
+        nothing: Number.NaN,
+      }));
+      return [section('Results', ...blocks), section('Part', { type: 'text', text: JSON.stringify(seeds) })];
+    },
+  });
 }
 
 /** An engine that trains nothing but behaves like one: the loss falls, the signal stops it between epochs. */

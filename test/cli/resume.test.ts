@@ -2,38 +2,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
+import type { Network } from '../../src/cli/experiment.ts';
 import { DeviceLostError } from '../../src/errors.ts';
-import { compare, measuredRow, section } from '../../src/report/blocks.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
-import { testFigures } from '../../src/report/training.ts';
-import { FakeIo, type FakeOptions, lenetOf, tilegrad } from './fakes.ts';
+import { FakeIo, type FakeOptions, rowOf, tilegrad } from './fakes.ts';
 
 let out: string;
 beforeEach(() => {
   out = mkdtempSync(join(tmpdir(), 'tilegrad-resume-'));
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
-
-/** A row that does some trainings, all of one network, and a part. */
-function rowOf(network: Network, id: string, specs: Record<string, Partial<TrainSpec>>): Experiment {
-  return lenetOf(network, {
-    id,
-    async run(lab) {
-      const { train } = lab.loaders('cifar10');
-      const blocks = [];
-      for (const [name, spec] of Object.entries(specs)) {
-        const trained = await lab.train(name, { ...network, data: train, validationData: train, ...spec });
-        blocks.push(compare([measuredRow(name, 0.5, testFigures(trained))]));
-      }
-      const seeds = await lab.part(`seeds-of-${id.toLowerCase()}`, async () => ({
-        seed: lab.seed,
-        nothing: Number.NaN,
-      }));
-      return [section('Results', ...blocks), section('Part', { type: 'text', text: JSON.stringify(seeds) })];
-    },
-  });
-}
 
 /** Two rows that share a training; the second has one of its own. */
 const experiments = (network: Network) => [
@@ -333,75 +311,5 @@ describe('a part that is no good is named, with what to do', () => {
     expect({ code, fits: log.fits.length }).toEqual({ code: 0, fits: 1 });
     expect(text).toContain('what was kept as baseline is of other settings or code');
     expect(partsIn(folder).filter((name) => name.startsWith('baseline'))).toHaveLength(2);
-  });
-});
-
-describe('mistakes in a row are told', () => {
-  const told = async (specs: Record<string, Partial<TrainSpec>>) =>
-    (
-      await run('A', {
-        experiments: (network) => [rowOf(network, 'A1', { baseline: {} }), rowOf(network, 'A2', specs)],
-      })
-    ).err;
-
-  test('one name for two trainings', async () => {
-    expect(await told({ baseline: { seed: 9 } })).toContain(
-      'two different computations of this run are called baseline',
-    );
-  });
-
-  test('a name that is none for a file', async () => {
-    expect(await told({ '../up': {} })).toContain('"../up" cannot name a part');
-  });
-
-  test('a data set it does not name', async () => {
-    const other = (network: Network) => [
-      lenetOf(network, {
-        async run(lab) {
-          lab.loaders('mnist');
-          return [];
-        },
-      }),
-    ];
-    expect((await run('A1', { experiments: other })).err).toContain('A1: mnist is none of its data sets, cifar10');
-  });
-
-  test('a report that is none: the run fails, and says where', async () => {
-    const wrong = (network: Network) => [
-      lenetOf(network, { run: async () => [section('Results', { type: 'comparison', caption: '', rows: [] })] }),
-    ];
-    const { code, err } = await run('A1', { experiments: wrong });
-    expect(code).toBe(1);
-    expect(err).toContain('sections.0.blocks.0.rows');
-    expect(recordIn(folderAt(0)).status).toBe('failed');
-  });
-
-  test('data that nobody can name', async () => {
-    const data = { x: [[1]], y: [1] };
-    expect(await told({ mine: { data } })).toContain('training mine: its data comes from elsewhere');
-    expect(await told({ mine: { data, dataId: 'one' } })).toBe('');
-  });
-});
-
-describe('scales', () => {
-  test('smoke takes its settings, and the report says what was cut', async () => {
-    const { log } = await run('A1 --scale smoke', { kind: 'archive' });
-    expect(log.fits).toMatchObject([{ epochs: 1, samples: 300 }]);
-    const [row] = recordIn(folderAt(0)).rows;
-    expect(row!.reduced).toEqual(['the first 300 training images only', 'epochs 1 instead of 3', 'the rest']);
-  });
-
-  test('the command line goes before the scale, and --replicas is --runs', async () => {
-    const { log } = await run('A1 --scale smoke --epochs 2 --replicas 4 --limit 256');
-    expect(log.fits).toMatchObject([{ epochs: 2, samples: 256, replicas: 4 }]);
-  });
-
-  test('--lr is refused where rates are what a row is about', async () => {
-    const fixed = (network: Network) => [
-      lenetOf(network, { scales: { full: { epochs: 1, batchSize: 9, replicas: 1 }, smoke: {} } }),
-    ];
-    const { code, err } = await run('A1 --lr 0.1', { experiments: fixed });
-    expect(code).toBe(2);
-    expect(err).toContain('--lr: the learning rates of A1');
   });
 });
