@@ -4,7 +4,7 @@ import type { Drawing } from './draw.ts';
 import { escapeText } from './escape.ts';
 import { adapterText, duration, seedsText } from './format.ts';
 import { style } from './style.ts';
-import { cellText, figureColumns } from './tables.ts';
+import { cellTexts, figureColumns } from './tables.ts';
 
 /**
  * A report as one HTML file. It holds its drawings and its style and no script; the policy in its head forbids it to load
@@ -120,12 +120,17 @@ const wholes = (text: string) =>
     .map((part) => `<span>${escapeText(part)}</span>`)
     .join(' ');
 
+/** Names of rows: short ones stand on a line, and longer ones get room. */
+const SHORT = 12;
+const rowHead = (text: string) =>
+  `<th scope="row" class="${text.length > SHORT ? 'label' : 'short'}">${escapeText(text)}</th>`;
+
 function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }>): string {
   const texts = rows.map(comparisonText);
   const body = texts.map(({ label, published, ours, difference, isOff }) => {
     const mark = isOff ? ` <abbr title="${escapeText(OFF_NOTE)}">${OFF_MARK}</abbr>` : '';
     return (
-      `<tr><th scope="row">${escapeText(label)}</th><td class="figure">${wholes(published)}</td>` +
+      `<tr>${rowHead(label)}<td class="figure">${wholes(published)}</td>` +
       `<td class="figure">${wholes(ours)}</td>` +
       `<td class="number${isOff ? ' off' : ''}">${escapeText(difference)}${mark}</td></tr>`
     );
@@ -134,7 +139,7 @@ function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }
   const heads = head.map((name, i) => `<th scope="col"${i > 0 ? ' class="number"' : ''}>${name}</th>`);
   const drawn = box(
     caption || 'Published figures and ours',
-    `<table>${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+    `<table class="comparison">${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
   );
   const notes = [
     ...(texts.some(({ isOff }) => isOff) ? [escapeText(OFF_NOTE)] : []),
@@ -145,12 +150,13 @@ function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }
 
 function tableHtml({ caption, head, rows }: Extract<Block, { type: 'table' }>): string {
   const figures = figureColumns(head, rows);
-  const kind = (column: number) => (figures.includes(column) ? ' class="number"' : '');
-  const heads = head.map((name, column) => `<th scope="col"${kind(column)}>${escapeText(name)}</th>`);
-  const body = rows.map((row) => {
-    const cells = head.map((_, column) => {
-      const text = escapeText(cellText(row[column] ?? null));
-      return column === 0 ? `<th scope="row"${kind(0)}>${text}</th>` : `<td${kind(column)}>${text}</td>`;
+  const number = (column: number) => (figures.includes(column) ? ' class="number"' : '');
+  const heads = head.map((name, column) => `<th scope="col"${number(column)}>${escapeText(name)}</th>`);
+  const body = cellTexts(head, rows).map((row) => {
+    const cells = row.map((text, column) => {
+      if (column === 0 && !figures.includes(0)) return rowHead(text);
+      const kind = number(column) || (text.length > SHORT ? '' : ' class="short"');
+      return column === 0 ? `<th scope="row"${kind}>${escapeText(text)}</th>` : `<td${kind}>${escapeText(text)}</td>`;
     });
     return `<tr>${cells.join('')}</tr>`;
   });

@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import { comparisonText, OFF_MARK, OFF_NOTE, reasonsOf } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
 import { wrap } from './escape.ts';
+import { count } from './format.ts';
 
 /** A longer table has no lines between its rows. */
 export const MOST_LINED_ROWS = 10;
@@ -47,16 +48,32 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
   return [drawn, ...notes].join('\n');
 }
 
-/** A cell as a report shows it: numbers short enough to compare. */
-export function cellText(cell: Cell): string {
-  if (cell === null) return '';
-  if (typeof cell !== 'number') return cell;
-  return String(Number.isInteger(cell) ? cell : Number(cell.toPrecision(6)));
+/** Decimals that a column's numbers are filled up to. */
+const FILLED_DECIMALS = 4;
+
+/** The cells of a table as a report shows them: numbers short enough to compare, those of a column alike. */
+export function cellTexts(head: readonly string[], rows: readonly Cell[][]): string[][] {
+  const columns = head.map((_, column) => columnTexts(rows.map((row) => row[column] ?? null)));
+  return rows.map((_, row) => columns.map((texts) => texts[row]!));
 }
 
-/** Columns, counted from 0, that hold nothing but numbers. */
+function columnTexts(cells: readonly Cell[]): string[] {
+  const numbers = cells.filter((cell) => typeof cell === 'number');
+  const short = (value: number) => String(Number(value.toPrecision(6)));
+  const isFilled = numbers.every((value) => new RegExp(`^-?\\d+(\\.\\d{1,${FILLED_DECIMALS}})?$`).test(short(value)));
+  const decimals = Math.max(...numbers.map((value) => short(value).split('.')[1]?.length ?? 0));
+  const text = (value: number) => {
+    if (numbers.every(Number.isInteger)) return count(value);
+    return isFilled ? value.toFixed(decimals) : short(value);
+  };
+  return cells.map((cell) => (typeof cell === 'number' ? text(cell) : (cell ?? '')));
+}
+
+const isFigure = (cell: Cell) => typeof cell !== 'string' || /^(-?\d[\d,]*(\.\d+)?|n\/a)$/.test(cell);
+
+/** Columns, counted from 0, that hold nothing but numbers, written out or not. */
 export function figureColumns(head: readonly string[], rows: readonly Cell[][]): number[] {
   return head.flatMap((_, column) =>
-    rows.length > 0 && rows.every((row) => typeof (row[column] ?? null) !== 'string') ? [column] : [],
+    rows.length > 0 && rows.every((row) => isFigure(row[column] ?? null)) ? [column] : [],
   );
 }

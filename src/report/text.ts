@@ -4,7 +4,7 @@ import { wrap } from './escape.ts';
 import { meanCurve } from './figures/curves.ts';
 import type { FigureOf } from './figures/schema.ts';
 import { adapterText, duration } from './format.ts';
-import { cellText, comparisonTable, figureColumns, MOST_LINED_ROWS, table, WIDEST_CELL } from './tables.ts';
+import { cellTexts, comparisonTable, figureColumns, MOST_LINED_ROWS, table, WIDEST_CELL } from './tables.ts';
 
 const BARS = '▁▂▃▄▅▆▇█';
 const MOST_BARS = 40;
@@ -56,9 +56,7 @@ function blockText(block: Block, id: string): string {
     case 'table': {
       const drawn = table(
         block.head,
-        block.rows.map((row) =>
-          block.head.map((_, column) => wrap(cellText(row[column] ?? null), WIDEST_CELL).join('\n')),
-        ),
+        cellTexts(block.head, block.rows).map((texts) => texts.map((text) => wrap(text, WIDEST_CELL).join('\n'))),
         figureColumns(block.head, block.rows),
         block.rows.length > MOST_LINED_ROWS,
       );

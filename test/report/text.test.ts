@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Cell } from '../../src/report/content.ts';
 import { checkReport } from '../../src/report/report-files.ts';
-import { cellText } from '../../src/report/tables.ts';
+import { cellTexts, figureColumns } from '../../src/report/tables.ts';
 import { reportText, resultsText, sparkline } from '../../src/report/text.ts';
 import { content, figures } from './samples.ts';
 
@@ -18,8 +19,29 @@ test('a long one is shortened, and ends with the last value', () => {
   expect(line.endsWith('▁█')).toBe(true);
 });
 
-test('numbers of a table are short enough to compare, and whole ones whole', () => {
-  expect([2_257_984, 0.123456789, 1e-9, null].map(cellText)).toEqual(['2257984', '0.123457', '1e-9', '']);
+test('numbers of a table are short enough to compare, those of a column with as many decimals, whole ones whole', () => {
+  const column = (...cells: Cell[]) =>
+    cellTexts(
+      ['x'],
+      cells.map((cell) => [cell]),
+    ).flat();
+  expect(column(2_257_984, null, 12, 'none')).toEqual(['2,257,984', '', '12', 'none']);
+  expect(column(0.123456789, 1e-9, 3, 0.5)).toEqual(['0.123457', '1e-9', '3', '0.5']);
+  expect(column(0.5, -12, 0.0625, null)).toEqual(['0.5000', '-12.0000', '0.0625', '']);
+  expect(column(0.5, 0.12345)).toEqual(['0.5', '0.12345']);
+  expect(cellTexts(['x', 'y'], [[1], [2, 0.5]])).toEqual([
+    ['1', ''],
+    ['2', '0.5'],
+  ]);
+});
+
+test('columns of numbers, written out or not, are told from others', () => {
+  const rows = [
+    ['A1', 3, '0.5000', '62,006', '1.0 s', null],
+    ['7', -1.5, 'n/a', '-2', '2.0 s', 4],
+  ];
+  expect(figureColumns(['a', 'b', 'c', 'd', 'e', 'f'], rows)).toEqual([1, 2, 3, 5]);
+  expect(figureColumns(['a'], [])).toEqual([]);
 });
 
 test('a report in short: title, question, tables, curves, what was cut, where and how to run it', () => {
