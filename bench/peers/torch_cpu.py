@@ -131,9 +131,18 @@ def answer(value):
     print(json.dumps(value), flush=True)
 
 
-# The library of matrix products decides: Debian's PyTorch may run on the plain reference ("generic").
-blas = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
-answer({"version": f"{torch.__version__} (BLAS {blas.group(1) if blas else 'unknown'})"})
+def blas():
+    """The library of matrix products, which decides: Debian's PyTorch takes what is installed, at worst the plain reference."""
+    built = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
+    if os.path.exists("/proc/self/maps"):
+        with open("/proc/self/maps") as maps:
+            loaded = re.search(r"openblas|blis|atlas|mkl", maps.read())
+        if loaded:
+            return loaded.group(0)
+    return built.group(1) if built else "unknown"
+
+
+answer({"version": f"{torch.__version__} (BLAS {blas()})"})
 run = None
 for line in sys.stdin:
     command = json.loads(line)
