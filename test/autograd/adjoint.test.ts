@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type OperatorName, operatorNames } from '../reference/index.ts';
+import { byWinograd } from '../support/adapter.ts';
 import {
   type AdjointCheck,
   curve,
@@ -95,10 +96,14 @@ describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
       fc.asyncProperty(cases[name], async (c) => {
         for (const [k, { classes }] of c.inputs.entries()) {
           if (classes || check.constant?.includes(k)) continue;
+          device.choices.made.clear();
           const sides = await measure(device, name, c, check, k);
-          expect(disagreement(sides), `input ${k}`).toBeLessThanOrEqual(check.tolerance);
+          const isExact = !byWinograd(device);
+          const tolerance = isExact ? check.tolerance : curve.tolerance;
+          expect(disagreement(sides), `input ${k}`).toBeLessThanOrEqual(tolerance);
           seen.directions++;
-          seen.caught += Number(disagreement(percentOff(sides)) > check.tolerance);
+          seen.caught += Number(disagreement(percentOff(sides)) > tolerance);
+          if (!isExact) continue; // what it rounds looks like kinks
           seen.elements += sides.u.length;
           seen.skipped += sides.skipped;
         }

@@ -163,7 +163,7 @@ describeOnDevice('variants of reductions', (device) => {
           );
           const one = x.data.map(() => 1);
           const classesOf = x.data.map(() => classes);
-          expectClose(results[0]!, expected[0]!.data, { magnitude: one, rtol: 1e-6 });
+          expectClose(results[0]!, expected[0]!.data, { magnitude: one, rtol: 2e-6 }); // hundreds of terms, added one by one
           expectClose(results[1]!, expected[1]!.data, { magnitude: one, rtol: 1e-5 });
           expectClose(results[2]!, grads!.data, { magnitude: one, rtol: 2e-5 });
           expectClose(results[3]!, logGrads!.data, { magnitude: classesOf, rtol: 1e-5 });

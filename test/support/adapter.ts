@@ -216,6 +216,15 @@ export function magnitudes(
   return {};
 }
 
+/**
+ * Whether Winograd's algorithm was chosen, for a kernel or for any, since `choices.made` was cleared. It is not exact on integers,
+ * and rounds with all terms of a tile, of which a border may have few itself.
+ */
+export const byWinograd = (device: Device, kernel?: string): boolean =>
+  [...device.choices.made.values()].some(
+    ({ operator, variant }) => variant.startsWith('winograd') && (kernel === undefined || operator === kernel),
+  );
+
 /** About 30 roundings: room for another adapter's order of additions and its exp, none for a wrong term. */
 const RTOL = 2e-6;
 
@@ -232,11 +241,6 @@ export async function compareWithReference(
   const dout = drawLike(output.shape, c.seed, kind);
   device.choices.made.clear();
   const actual = await runOperator(device, name, hostInputs(c, kind), c.attrs, dout.data);
-  // Winograd's algorithm is not exact on integers, and rounds with all terms of a tile, of which a border may have few itself.
-  const byWinograd = (kernel: string) =>
-    [...device.choices.made.values()].some(
-      (choice) => choice.operator === kernel && choice.variant.startsWith('winograd'),
-    );
   if (`${actual.shape}` !== `${output.shape}`) {
     throw new Error(`${name}: output shape [${actual.shape}], expected [${output.shape}]`);
   }
@@ -258,11 +262,11 @@ export async function compareWithReference(
     const magnitude = byTiles && scale ? largest(scale.data) : scale?.data;
     return expectClose(got, expected.data, { magnitude, rtol: RTOL }, what);
   };
-  let worst = compare(actual.output, output, terms.output, `${name} forward`, byWinograd('conv2d'));
+  let worst = compare(actual.output, output, terms.output, `${name} forward`, byWinograd(device, 'conv2d'));
   grads.forEach((grad, k) => {
     const got = actual.grads[k];
     if (!grad !== !got) throw new Error(`${name}: gradient ${k} is ${got ? 'there' : 'missing'}`);
-    const byTiles = byWinograd(['conv2dInputGrad', 'conv2dWeightGrad'][k] ?? '');
+    const byTiles = byWinograd(device, ['conv2dInputGrad', 'conv2dWeightGrad'][k] ?? '');
     if (grad && got) worst = Math.max(worst, compare(got, grad, terms.grads?.[k], `${name} gradient ${k}`, byTiles));
   });
   return worst;
