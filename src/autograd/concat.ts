@@ -58,10 +58,12 @@ export function split(x: Tensor, sections: number | readonly number[], axis = 0)
   const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
   const legal = Array.isArray(sections) ? Array.from(sections).every(isCount) : isCount(sections) && sections !== 0;
   if (!legal) throw new ArgumentError(`split: sections must be a count or a list of sizes, but is ${show(sections)}`);
-  const sizes = typeof sections === 'number' ? Array<number>(sections).fill(shape[d]! / sections) : [...sections];
-  if (!sizes.every(Number.isInteger) || sizes.reduce((sum, n) => sum + n, 0) !== shape[d]) {
+  const fits =
+    typeof sections === 'number' ? shape[d]! % sections === 0 : sections.reduce((sum, n) => sum + n, 0) === shape[d];
+  if (!fits) {
     throw new ShapeError(`split: ${show(sections)} does not make up axis ${axis} of the input ${showShape(shape)}`);
   }
+  const sizes = typeof sections === 'number' ? Array<number>(sections).fill(shape[d]! / sections) : sections;
   let begin = 0;
   return sizes.map((n) => {
     const part = slice(

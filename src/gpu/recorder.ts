@@ -1,7 +1,7 @@
 import { DisposedError } from '../errors.ts';
 import type { Counters } from './info.ts';
 import type { Pipeline } from './pipelines.ts';
-import type { BufferPool, Storage } from './storage.ts';
+import { type BufferPool, Storage } from './storage.ts';
 
 type Binding = Storage | GPUBuffer;
 
@@ -147,13 +147,18 @@ export class Recorder {
 /** A recorded list of dispatches with the buffers it needs. Running it creates no GPU object but the command encoder. */
 export class Program {
   private disposed = false;
+  /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
+  private readonly given: readonly Storage[];
 
   constructor(
     private readonly recorder: Recorder,
     /** Its dispatches in order, for profiles. */
     readonly commands: readonly Command[],
     private readonly pool: BufferPool,
-  ) {}
+  ) {
+    const bound = commands.flatMap(({ bindings }) => bindings).filter((binding) => binding instanceof Storage);
+    this.given = [...new Set(bound)].filter(({ buffer }) => !pool.owns(buffer));
+  }
 
   /** Kernel runs in one execution. */
   get dispatches(): number {
@@ -194,9 +199,17 @@ export class Program {
     this.recorder.flush();
   }
 
-  /** Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest. */
+  /**
+   * Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest.
+   * @throws DisposedError where the program or something it was given was disposed
+   */
   encode(): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
+    if (this.given.some((storage) => storage.released)) {
+      throw new DisposedError(
+        'program: something it reads or writes was disposed: the data, the model or the optimizer must be there until its end',
+      );
+    }
     this.recorder.replay(this.commands);
   }
 

@@ -10,10 +10,12 @@ export class Storage {
     readonly offset: number,
     readonly bytes: number,
     private readonly giveBack: (() => void) | null,
+    /** What it is a range of. */
+    private readonly whole: Storage | null = null,
   ) {}
 
   get released(): boolean {
-    return this.users === 0;
+    return this.whole ? this.whole.released : this.users === 0;
   }
 
   /** Another owner of the same range (a reshaped tensor, say). */
@@ -30,7 +32,7 @@ export class Storage {
 
   /** A range inside this one, which must outlive it. `offset` is relative and a multiple of 256. */
   view(offset: number, bytes: number): Storage {
-    return new Storage(this.buffer, this.offset + offset, bytes, null);
+    return new Storage(this.buffer, this.offset + offset, bytes, null, this.whole ?? this);
   }
 }
 

@@ -169,7 +169,8 @@ export function weightGrad(
     // These rows of the filter are one of its own, which begins as many rows later.
     const kernel = [Math.min(height, g.kernel[0] - first), g.kernel[1]] as const;
     const [pad, firstRow] = [Math.max(0, g.pad[0] - first), Math.max(0, first - g.pad[0])];
-    const rows = Math.min(pad + g.input[0] - firstRow, g.output[0] + kernel[0] - 1);
+    // None where they lie below the image for every row of the output.
+    const rows = Math.max(0, Math.min(pad + g.input[0] - firstRow, g.output[0] + kernel[0] - 1));
     runKernel(
       x.device,
       {

@@ -31,7 +31,9 @@ export function floats(what: string, numbers: Numbers): Float32Array<ArrayBuffer
   }
   const flat = isNested(numbers) ? flatten(what, numbers) : (numbers as ArrayLike<number>);
   const values =
-    flat instanceof Float32Array ? (flat as Float32Array<ArrayBuffer>) : Float32Array.from(flat, (value) => value);
+    flat instanceof Float32Array
+      ? (flat as Float32Array<ArrayBuffer>)
+      : Float32Array.from(flat, (value: unknown) => (typeof value === 'bigint' ? Number.NaN : (value as number)));
   const plain = Array.isArray(flat); // null and '' would pass as 0
   const bad = values.findIndex((value, i) => !Number.isFinite(value) || (plain && typeof flat[i] !== 'number'));
   if (bad >= 0) {

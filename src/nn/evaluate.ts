@@ -59,7 +59,7 @@ export class Evaluator {
 
   private async pass(signal?: AbortSignal): Promise<void> {
     this.objective.totals.reset();
-    for await (const submit of this.feed.pass()) {
+    for await (const submit of this.feed.pass(signal)) {
       if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);
       submit();
       await this.throttle.afterStep();

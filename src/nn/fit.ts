@@ -117,7 +117,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
         feed.setOrders?.(Array.from({ length: replicas }, order));
       }
       let cut = false;
-      for await (const submit of feed.pass()) {
+      for await (const submit of feed.pass(signal)) {
         cut = signal?.aborted ?? false;
         // Asked for before the first step, it ends training after that one, as in Keras.
         if (cut || (model.stopTraining && at.step > 0)) break;

@@ -1,4 +1,5 @@
 import * as losses from '../autograd/losses.ts';
+import { reshape } from '../autograd/reshape.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { checkOptions, show } from '../check.ts';
@@ -236,7 +237,7 @@ export class CustomLoss implements Loss {
         `${this.name}: a loss must be a tensor of one element, but is ${show(loss instanceof Tensor ? loss.shape : loss)}`,
       );
     }
-    return { loss };
+    return { loss: reshape(loss, []) }; // penalties are added to it
   }
 }
 

@@ -212,7 +212,7 @@ export class Model extends Layer {
     const store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
     if (!fresh) store.copyFrom(parameters);
     this.forgetPrograms();
-    this.compiled?.optimizer.dispose(); // made ready for the old weights, though not a step was taken
+    this.compiled?.optimizer.dispose(parameters); // made ready for the old weights, though not a step was taken
     parameters.dispose();
     this.store = store;
     return this;
@@ -224,7 +224,7 @@ export class Model extends Layer {
    */
   compile(options: CompileOptions): this {
     const compiled = compile(options, this);
-    if (this.compiled?.optimizer !== compiled.optimizer) this.compiled?.optimizer.dispose();
+    if (this.store && this.compiled?.optimizer !== compiled.optimizer) this.compiled?.optimizer.dispose(this.store);
     this.forgetPrograms();
     this.compiled = compiled;
     return this;
@@ -340,8 +340,9 @@ export class Model extends Layer {
   /** Weights and optimiser state are released; the model cannot be used again. */
   dispose(): void {
     this.forgetPrograms();
-    this.store?.dispose();
-    this.compiled?.optimizer.dispose();
+    if (!this.store) return;
+    this.compiled?.optimizer.dispose(this.store);
+    this.store.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -140,8 +140,10 @@ const describe: Record<TargetForm, string> = {
 
 /** A weight for each class the model knows. @throws ArgumentError */
 function classWeights(what: string, weights: ClassWeight, { outputShape }: Model): Float32Array {
-  if (typeof weights !== 'object' || weights === null) {
-    throw new ArgumentError(`${what}: classWeight must be an object such as { 0: 1, 1: 5 }, but is ${show(weights)}`);
+  if (typeof weights !== 'object' || weights === null || weights instanceof Map) {
+    throw new ArgumentError(
+      `${what}: classWeight must be a list or an object such as { 0: 1, 1: 5 }, but is ${weights instanceof Map ? 'a Map' : show(weights)}`,
+    );
   }
   if (outputShape.length !== 1) {
     throw new ArgumentError(`${what}: classWeight needs a model that ends in one output for each class, or in one`);

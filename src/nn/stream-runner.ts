@@ -47,17 +47,17 @@ export class StreamRunner implements Feed {
     this.dropped = batches + (this.goesOn ? passes * this.steps! : 0);
   }
 
-  async *pass(): AsyncGenerator<Submit> {
+  async *pass(signal?: AbortSignal): AsyncGenerator<Submit> {
     this.open ??= iteratorOf(this.what, this.begin());
     const { open, steps } = this;
     let count = this.made;
     this.made = 0;
     try {
-      await this.drop(open);
+      await this.drop(open, signal);
       for (; count !== steps; count++) {
-        const { done, value } = await open.next();
-        if (done) break;
-        yield (values) => this.run(value, values);
+        const next = await nextUnless(open, signal);
+        if (next?.done) break;
+        yield next ? (values) => this.run(next.value, values) : NOTHING;
       }
     } finally {
       if (!this.goesOn) this.close();
@@ -71,11 +71,11 @@ export class StreamRunner implements Feed {
   }
 
   /** Takes the batches that were trained on before. @throws DataError for a stream that has fewer */
-  private async drop(open: AsyncIterator<Arrays> | Iterator<Arrays>): Promise<void> {
+  private async drop(open: AsyncIterator<Arrays> | Iterator<Arrays>, signal?: AbortSignal): Promise<void> {
     const { dropped } = this;
     this.dropped = 0;
     for (let i = 0; i < dropped; i++) {
-      if (!(await open.next()).done) continue;
+      if (!(await nextUnless(open, signal))?.done) continue;
       throw new DataError(
         `${this.what}: the stream ended after ${i} batches, but ${dropped} of it were trained on before`,
       );
@@ -145,6 +145,24 @@ export class StreamRunner implements Feed {
       targets.dispose();
     }
     this.state.dispose();
+  }
+}
+
+/** What is submitted where the end was asked for: nothing, as whoever runs a pass looks at the signal before. */
+const NOTHING: Submit = () => 0;
+
+/** The next batch; null where `signal` asks for the end before it comes, which a stream that has stalled may never do. */
+async function nextUnless(open: AsyncIterator<Arrays> | Iterator<Arrays>, signal?: AbortSignal) {
+  if (!signal) return open.next();
+  if (signal.aborted) return null;
+  const waiting = new AbortController();
+  const aborted = new Promise<null>((resolve) => {
+    signal.addEventListener('abort', () => resolve(null), { signal: waiting.signal });
+  });
+  try {
+    return await Promise.race([open.next(), aborted]);
+  } finally {
+    waiting.abort(); // listens no longer
   }
 }
 

@@ -149,6 +149,7 @@ export class PreparedData {
 function checkSplit(what: string, labels: ArrayLike<number> | null, at: number): void {
   if (!labels) return;
   const all = Array.from(labels);
+  if (!all.every(Number.isInteger)) return; // probabilities, not classes
   const trained = new Set(all.slice(0, at));
   const missing = all.slice(at).find((label) => !trained.has(label));
   if (missing !== undefined) {

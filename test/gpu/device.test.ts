@@ -162,6 +162,19 @@ describeOnDevice('recording', (device) => {
     expect(() => program.run()).toThrow(DisposedError);
   });
 
+  test('a program whose arrays are gone does not run, as their buffers may be those of others', async () => {
+    const whole = tensor(device, [1, 2], [2]);
+    const part = whole.array.storage.view(0, 4);
+    const program = device.record(() => relu(whole).dispose());
+    program.run();
+    expect(part.released).toBe(false);
+    whole.dispose();
+    expect(part.released).toBe(true);
+    expect(() => program.run()).toThrow(DisposedError);
+    expect(() => program.run()).toThrow(/something it reads or writes was disposed/);
+    program.dispose();
+  });
+
   test('read-backs, uploads and programs inside a program are refused, and recording can start anew', async () => {
     using x = tensor(device, [1], [1]);
     const before = device.counters.bytesAllocated;

@@ -13,6 +13,7 @@ import {
 import { scope, Tensor, tensor } from '../../src/node.ts';
 import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
 import type { NdArray } from '../reference/ndarray.ts';
+import { compareWithReference } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import {
   conv2dCase,
@@ -145,6 +146,26 @@ describeOnDevice('kernel variants', (device) => {
       inputs: c.inputs.map((input, i) => (i === 1 ? onePixel(input) : input)),
     })),
   );
+
+  test('filters so much taller than the image that parts of them lie below it for every pixel', async () => {
+    for (const [input, filter] of [
+      [
+        [2, 1, 8, 24],
+        [5, 5, 24, 8],
+      ],
+      [
+        [1, 2, 2, 12],
+        [7, 7, 12, 16],
+      ],
+      [
+        [1, 3, 3, 8],
+        [11, 11, 8, 16],
+      ],
+    ] as const) {
+      const c = { inputs: [{ shape: [...input] }, { shape: [...filter] }], attrs: { padding: 'same' }, seed: 3 };
+      await compareWithReference(device, 'conv2d', c);
+    }
+  });
 
   for (const variant of conv2dVariants) {
     withVariant(variant)(`conv2d and both gradients: ${variant}`, async () => {

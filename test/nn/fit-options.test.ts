@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Arrays, type CompileOptions, Dense, type Layer, SGD } from '../../src/node.ts';
+import { AbortedError, type Arrays, type CompileOptions, Dense, type Layer, SGD } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/points.ts';
 
@@ -170,5 +170,23 @@ describeOnDevice('splits, weights and epochs', (device) => {
     }
     const { epochs, interrupted } = await model.fit(endless, { epochs: 2, stepsPerEpoch: 20, signal: stop.signal });
     expect([epochs.length, interrupted, closed]).toEqual([1, true, true]);
+  });
+
+  test('and one that has stalled, in training and in validation', async () => {
+    using model = build(device, sigmoid());
+    const stalled = (stop: AbortController) =>
+      async function* (): AsyncGenerator<Arrays> {
+        yield { x, y };
+        setTimeout(() => stop.abort());
+        await new Promise(() => {}); // for good
+      };
+    const [training, validating, evaluating] = [0, 1, 2].map(() => new AbortController()) as AbortController[];
+    const trained = await model.fit(stalled(training!), { signal: training!.signal });
+    expect([trained.epochs.length, trained.interrupted]).toEqual([0, true]);
+    const validationData = stalled(validating!);
+    const validated = await model.fit({ x, y }, { validationData, signal: validating!.signal });
+    expect([validated.epochs.length, validated.interrupted]).toEqual([0, true]);
+    const { signal } = evaluating!;
+    await expect(model.evaluate(stalled(evaluating!), { signal })).rejects.toThrow(AbortedError);
   });
 });

@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest';
-import { Dense, Flatten, ImageLoader, regularizers, Sequential, SGD } from '../../src/node.ts';
+import {
+  Adam,
+  Dense,
+  DisposedError,
+  Flatten,
+  ImageLoader,
+  regularizers,
+  Sequential,
+  SGD,
+  tensor,
+} from '../../src/node.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
@@ -37,6 +47,41 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     await fresh.fit(data, { epochs: 3 });
     expect(await fresh.evaluate(data)).toEqual(later);
     for (const one of [model, fresh]) one.dispose();
+  });
+
+  test('data and models that were disposed meanwhile are told, and nothing else is written to', async () => {
+    const others = Array.from({ length: 20 }, () => tensor(device, Array(64).fill(7), [64]));
+    const data = new ImageLoader(device, images);
+    const { model } = build();
+    await model.evaluate(data);
+    await model.predict(data);
+    data.dispose();
+    await expect(model.evaluate(data)).rejects.toThrow(DisposedError);
+    await expect(model.predict(data)).rejects.toThrow(DisposedError);
+
+    using more = new ImageLoader(device, images);
+    model.compile({ optimizer: 'adam', loss });
+    const onEpochEnd = () => void model.compile({ optimizer: 'sgd', loss }); // Adam's moments go
+    await expect(model.fit(more, { epochs: 2, callbacks: [{ onEpochEnd }] })).rejects.toThrow(DisposedError);
+    await expect(model.fit(more, { callbacks: [{ onEpochBegin: () => model.dispose() }] })).rejects.toThrow(
+      DisposedError,
+    );
+    for (const other of others) {
+      expect([...(await other.data())].every((value) => value === 7)).toBe(true);
+      other.dispose();
+    }
+  });
+
+  test('an optimizer that serves one model goes on when another that was compiled with it is disposed', async () => {
+    using data = new ImageLoader(device, images);
+    const [{ model: one }, { model: two }] = [build(), build(4)];
+    const optimizer = new Adam();
+    for (const model of [one, two]) model.compile({ optimizer, loss });
+    await two.fit(data, { batchSize: 10 });
+    one.dispose();
+    await two.fit(data, { batchSize: 10 });
+    expect(optimizer.iterations).toBe(8);
+    two.dispose();
   });
 
   test('but what it depends on is looked at: batch size, frozen layers, the loss, the number of replicas', async () => {

@@ -27,7 +27,7 @@ const expected: Record<ActivationName, (v: number) => number> = {
   linear: (v) => v,
   relu: (v) => Math.max(0, v),
   relu6: (v) => Math.min(6, Math.max(0, v)),
-  leakyRelu: (v) => (v > 0 ? v : 0.3 * v),
+  leakyRelu: (v) => (v > 0 ? v : 0.2 * v),
   elu: (v) => (v > 0 ? v : Math.expm1(v)),
   sigmoid: (v) => 1 / (1 + Math.exp(-v)),
   tanh: Math.tanh,

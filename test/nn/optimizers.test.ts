@@ -181,6 +181,13 @@ test.each([
     },
     'learningRate',
   ],
+  [
+    'Adam',
+    () => {
+      new Adam({ learningRate: [1, 2, 3] }).learningRate = [0.1, 0.2];
+    },
+    'has 3 learning rates.* not 2',
+  ],
   ['SGD', () => new SGD({ learningRate: () => -1 }).learningRate, 'schedule'],
 ] as const)('%s refuses %s', (kind, create, says) => {
   expect(create).toThrow(ArgumentError);

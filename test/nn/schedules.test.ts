@@ -10,6 +10,7 @@ import {
   LearningRateScheduler,
   type OptimizerName,
   type Rate,
+  ReduceLROnPlateau,
   Sequential,
   SGD,
   schedules,
@@ -182,6 +183,18 @@ describeOnDevice('the learning rate in fit', (device) => {
     const weights = await Promise.all(trained.weights.map(async ({ tensor }) => [...(await tensor.data())]));
     return { weights, rates: epochs.map((epoch) => epoch.learningRate) };
   }
+
+  test('a callback that sets rates is refused beside a schedule, which it would end', async () => {
+    const scheduled = (callback: Callback) =>
+      train(
+        () => 0.1,
+        () => [callback],
+      );
+    await expect(scheduled(new LearningRateScheduler((_, rate) => rate))).rejects.toThrow(ArgumentError);
+    await expect(scheduled(new ReduceLROnPlateau({ monitor: 'loss' }))).rejects.toThrow(
+      /ReduceLROnPlateau: .* is a schedule/,
+    );
+  });
 
   test('a schedule, a callback and an assignment between epochs that give the same rates train alike', async () => {
     const rates = [0.5, 0.25, 0.125];

@@ -1,7 +1,7 @@
 import { show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback } from '../callbacks.ts';
-import type { Optimizer } from '../optimizers/index.ts';
+import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
 
 /**
  * Sets the learning rate at the beginning of each epoch, as Keras's callback of this name: `schedule` is given the epoch,
@@ -18,8 +18,9 @@ export class LearningRateScheduler implements Callback {
     }
   }
 
+  /** @throws ArgumentError for an optimiser that has a schedule itself */
   onEpochBegin({ epoch, optimizer }: { epoch: number; optimizer: Optimizer }): void {
-    const rates = optimizer.fixedRates ?? [optimizer.learningRate];
+    const rates = settableRates('LearningRateScheduler', optimizer);
     optimizer.learningRate = rates.map((rate) => this.schedule(epoch - 1, rate));
   }
 }

@@ -2,7 +2,7 @@ import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import { Monitor } from '../monitor.ts';
-import type { Optimizer } from '../optimizers/index.ts';
+import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
 import { checkNumber, type MonitorOptions } from './options.ts';
 
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
@@ -17,6 +17,8 @@ export interface ReduceLROnPlateauOptions extends MonitorOptions {
   /** The rate falls no lower. Default 0. */
   minLearningRate?: number;
 }
+
+const WHO = 'ReduceLROnPlateau';
 
 /** Lowers the learning rate when a figure has stopped getting better, by Keras's rules. */
 export class ReduceLROnPlateau implements Callback {
@@ -33,22 +35,22 @@ export class ReduceLROnPlateau implements Callback {
 
   /** @throws ArgumentError */
   constructor(options: ReduceLROnPlateauOptions = {}) {
-    const who = 'ReduceLROnPlateau';
-    checkOptions(who, options);
-    this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
+    checkOptions(WHO, options);
+    this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
     this.factor = options.factor ?? 0.1;
     if (!(this.factor > 0 && this.factor < 1)) {
-      throw new ArgumentError(`${who}: factor must lie between 0 and 1, but is ${show(options.factor)}`);
+      throw new ArgumentError(`${WHO}: factor must lie between 0 and 1, but is ${show(options.factor)}`);
     }
-    this.patience = checkNumber(who, 'patience', options.patience ?? 10, 'whole');
-    this.minDelta = checkNumber(who, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');
-    this.cooldown = checkNumber(who, 'cooldown', options.cooldown ?? 0, 'whole');
-    this.minLearningRate = checkNumber(who, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
+    this.patience = checkNumber(WHO, 'patience', options.patience ?? 10, 'whole');
+    this.minDelta = checkNumber(WHO, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');
+    this.cooldown = checkNumber(WHO, 'cooldown', options.cooldown ?? 0, 'whole');
+    this.minLearningRate = checkNumber(WHO, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
   }
 
-  /** @throws ArgumentError when the figure will not be among the logs */
+  /** @throws ArgumentError when the figure will not be among the logs, or the optimiser has a schedule */
   onTrainBegin(info: Pick<TrainInfo, 'optimizer' | 'monitored'>): void {
     this.monitor.begin(info);
+    settableRates(WHO, info.optimizer);
     this.optimizer = info.optimizer;
     this.best = this.monitor.rises ? -Infinity : Infinity;
     this.wait = this.cooldownLeft = 0;
@@ -77,7 +79,7 @@ export class ReduceLROnPlateau implements Callback {
     }
     if (this.cooldownLeft > 0 || ++this.wait < this.patience) return;
     const optimizer = this.optimizer!;
-    const rates = optimizer.fixedRates ?? [optimizer.learningRate];
+    const rates = settableRates(WHO, optimizer);
     if (rates.every((rate) => rate <= this.minLearningRate)) return;
     optimizer.learningRate = rates.map((rate) => Math.min(rate, Math.max(rate * this.factor, this.minLearningRate)));
     this.cooldownLeft = this.cooldown;

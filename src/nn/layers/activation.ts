@@ -8,12 +8,14 @@ import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
 import { type FinalActivation, Layer, type LayerOptions } from './layer.ts';
 
-/** Activations by Keras's names, with Keras's parameters (leakyRelu: slope 0.3, where the operator has PyTorch's 0.01). */
+const LEAKY_RELU_SLOPE = 0.2;
+
+/** Activations by Keras's names, with Keras's parameters (leakyRelu: slope 0.2, where Keras's layer of that name has 0.3 and the operator PyTorch's 0.01). */
 const functions = {
   linear: (x: Tensor) => x,
   relu,
   relu6,
-  leakyRelu: (x: Tensor) => leakyRelu(x, { negativeSlope: 0.3 }),
+  leakyRelu: (x: Tensor) => leakyRelu(x, { negativeSlope: LEAKY_RELU_SLOPE }),
   elu: (x: Tensor) => elu(x),
   sigmoid,
   tanh,
@@ -44,7 +46,7 @@ export const finalActivation = (name: ActivationName): FinalActivation | null =>
 
 /** What of an activation a kernel does in its store: options of `linear` and `conv2d`. */
 export function fused(name: ActivationName): ActivationOptions {
-  if (name === 'leakyRelu') return { activation: name, negativeSlope: 0.3 };
+  if (name === 'leakyRelu') return { activation: name, negativeSlope: LEAKY_RELU_SLOPE };
   return fusedActivations.includes(name as 'relu') ? { activation: name as 'relu' } : {};
 }
 

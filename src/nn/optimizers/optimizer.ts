@@ -35,7 +35,16 @@ export interface Optimizer {
    * step size.
    */
   apply(store: ParameterStore, state: StepState): void;
-  dispose(): void;
+  /** Releases its state; given a model's weights, only if it serves them. */
+  dispose(of?: ParameterStore): void;
+}
+
+/** The rates of an optimiser, which `who` is about to change. @throws ArgumentError for a schedule, which that would end */
+export function settableRates(who: string, { fixedRates }: Optimizer): readonly number[] {
+  if (fixedRates) return fixedRates;
+  throw new ArgumentError(
+    `${who}: the optimizer's learning rate is a schedule, which it would end; give the optimizer a number, or leave ${who} out`,
+  );
 }
 
 /** Options every optimiser takes. */
@@ -79,6 +88,11 @@ export abstract class FlatOptimizer implements Optimizer {
   set learningRate(rate: Rate | readonly number[]) {
     const rates = this.checkRates(rate, NOT_NEGATIVE);
     if (this.store) this.checkCount(rates, this.store);
+    if (rates.length > 1 && this.rates.length > 1 && rates.length !== this.rates.length) {
+      throw new ArgumentError(
+        `${this.kind}: this optimizer has ${this.rates.length} learning rates; give one for all or as many, not ${rates.length}`,
+      );
+    }
     // A recorded step reads one rate, or one for each.
     if (this.store && this.rates.length === 1 && rates.length > 1) {
       throw new ArgumentError(
@@ -159,7 +173,8 @@ export abstract class FlatOptimizer implements Optimizer {
   /** Dispatches the update of a range; this optimiser's state is of the weights' shape. */
   protected abstract update(range: Update, slots: DeviceArray[], state: StepState): void;
 
-  dispose(): void {
+  dispose(of?: ParameterStore): void {
+    if (of && of !== this.store) return;
     this.clipping?.dispose();
     for (const slot of this.slots) slot.dispose();
     this.slots = [];
