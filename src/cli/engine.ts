@@ -27,6 +27,7 @@ export interface EngineModel extends DrawnModel {
   compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly string[] }): unknown;
   summary(): string;
   countParams(): number;
+  readonly outputShape: readonly number[];
   /** Both take an `EngineLoader`, and a real model much else. */
   fit(
     data: unknown,

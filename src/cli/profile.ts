@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ImageSet } from '../data/types.ts';
 import { writeAtomically } from '../report/run-folder.ts';
 import { chromeTrace } from '../report/trace.ts';
 import type { Profile } from '../tuner/profile.ts';
@@ -9,20 +10,29 @@ import { line, type OutputStream } from './io.ts';
 /** Profiles a training step of a network, and leaves `profile.json` and a trace for chrome://tracing in the run's folder. */
 export async function profileNetwork(
   network: Network,
-  data: unknown,
+  images: ImageSet,
   place: { engine: Engine; device: EngineDevice; folder: string; settings: Settings; text: OutputStream },
 ): Promise<Profile> {
   const { engine, device, folder, settings, text } = place;
   line(text, '\nProfiling a training step');
   const model = network.createModel() as EngineModel;
+  let data: EngineLoader | undefined;
   try {
     model.build(device, { seed: 1 });
     model.compile(network.compile());
-    const profile = await engine.profileStep(model, data as EngineLoader, { batchSize: settings.batchSize });
+    data = engine.createLoader(device, withClasses(images, model.outputShape.at(-1)!));
+    const profile = await engine.profileStep(model, data, { batchSize: settings.batchSize });
     writeAtomically(join(folder, 'profile.json'), `${JSON.stringify(profile, null, 2)}\n`);
     writeAtomically(join(folder, 'trace.json'), `${JSON.stringify(chromeTrace(profile))}\n`);
     return profile;
   } finally {
+    data?.dispose();
     model.dispose();
   }
+}
+
+/** Labels for so many outputs: a row may train on some of the classes, or with outputs to spare, and a step takes as long with any. */
+function withClasses(images: ImageSet, outputs: number): ImageSet {
+  const classes = Array.from({ length: outputs }, (_, c) => images.classes[c] ?? `class ${c}`);
+  return { ...images, labels: images.labels.map((label) => label % outputs), classes };
 }

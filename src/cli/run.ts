@@ -154,7 +154,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     } = rows[0]!;
     const profile =
       options.profile && record.status === 'finished'
-        ? await profileNetwork(networks[0]!, labs.lab(placeOf(planned[0]!, record)).loaders(name!).train, {
+        ? await profileNetwork(networks[0]!, labs.lab(placeOf(planned[0]!, record)).images(name!).train, {
             engine,
             device,
             folder,

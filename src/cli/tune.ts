@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import { AbortedError } from '../errors.ts';
+import { AbortedError, UsageError } from '../errors.ts';
 import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';
@@ -32,7 +32,7 @@ export function chooseExperiments(experiments: readonly Experiment[], names: rea
  * `tilegrad tune`: measures which kernels are fastest on this adapter for the sizes that experiments need, and keeps the
  * result for every later run.
  *
- * @throws AbortedError after Ctrl-C, once what was measured is kept.
+ * @throws UsageError for rows without a network of their own; AbortedError after Ctrl-C, once what was measured is kept.
  */
 export async function tuneExperiments(
   experiments: readonly Experiment[],
@@ -40,6 +40,10 @@ export async function tuneExperiments(
   io: Io,
   engine: Engine,
 ): Promise<void> {
+  if (experiments.every(({ networks = [] }) => networks.length === 0)) {
+    const names = experiments.map(({ id }) => id).join(', ');
+    throw new UsageError(`tune: ${names} trains the network of another row; try that one, or A1`);
+  }
   const text = options.json ? io.stderr : io.stdout;
   const progress = new TuneProgress(io.stderr);
   const interrupt = listenForInterrupt(io, (isFirst) => {

@@ -73,8 +73,8 @@ export function notFound(info: DatasetInfo, { looked, notes }: LocateResult, dir
       `Expected there: ${info.parts.join(', ')}${suffix}${archive}.`,
       ...notes.map((note) => `Note: ${note}.`),
       dir === undefined
-        ? `Run \`tilegrad data fetch ${info.name}\`, or name the folder that holds it with --data.`
-        : `Name the folder that holds it with --data, or run \`tilegrad data fetch ${info.name}\` and leave --data out.`,
+        ? `Run \`tilegrad data fetch ${info.name}\`, or name the folder that holds it: --data, in code \`dir\`.`
+        : `Name the folder that holds it (--data, in code \`dir\`), or run \`tilegrad data fetch ${info.name}\` and name none.`,
     ].join('\n'),
   );
 }

@@ -11,7 +11,7 @@ export interface CompileOptions {
   loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
   /**
    * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),
-   * `precision`, `recall` and `f1` (means over the classes) are counted only where they are named.
+   * `precision`, `recall` and `f1` (means over the classes; of a model of one unit, those of class 1) are counted only where they are named.
    */
   metrics?: readonly MetricName[];
 }

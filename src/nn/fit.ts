@@ -76,6 +76,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const validationBatch =
       validation?.batchSize(batchSize === null || few === null ? undefined : Math.min(batchSize, few)) ?? null;
     const { form } = training;
+    optimizer.checkReplicas?.(replicas); // before the model has them for good
     model.replicate(replicas);
     const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight }));
     optimizer.build(model.parameters);

@@ -6,7 +6,7 @@ import { showShape } from '../kernels/array.ts';
 import { classesOf, countConfusion, countTopK } from '../kernels/metrics.ts';
 import { ConfusionMatrix } from './confusion-matrix.ts';
 
-/** Scores of a confusion matrix that have one figure: the means over the classes. */
+/** Scores of a confusion matrix that have one figure: the mean over the classes, or of one unit, as in Keras, class 1's. */
 const SCORES = ['precision', 'recall', 'f1'] as const;
 
 /** `topK5` is the share of samples whose label is among the five largest outputs. */
@@ -90,8 +90,9 @@ export class MetricCounts {
   figures(counts: Uint32Array, samples: number): Record<string, number> {
     const figures = this.topK.map((k, at) => [`topK${k}`, counts[at]! / samples] as const);
     if (this.scores.length === 0) return Object.fromEntries(figures);
-    const { macro } = this.confusion(counts);
-    return Object.fromEntries([...figures, ...this.scores.map((score) => [score, macro[score]] as const)]);
+    const { macro, perClass } = this.confusion(counts);
+    const scores = this.outputShape[0] === 1 ? perClass[1]! : macro;
+    return Object.fromEntries([...figures, ...this.scores.map((score) => [score, scores[score]] as const)]);
   }
 
   confusion(counts: Uint32Array): ConfusionMatrix {

@@ -14,10 +14,12 @@ export class Monitor {
   /** Whether more is better. */
   readonly rises: boolean;
 
-  /** @param callback begins the messages. @throws ArgumentError for another mode, or a figure that is no name */
+  private readonly figure: string;
+
+  /** @param callback begins the messages. @param figure its name; Keras's spelling, `val_loss`, is understood. @throws ArgumentError for another mode, or a figure that is no name */
   constructor(
     private readonly callback: string,
-    private readonly figure: string,
+    figure: string,
     mode: MonitorMode = 'auto',
   ) {
     if (typeof figure !== 'string' || figure === '') {
@@ -28,6 +30,7 @@ export class Monitor {
     if (!['auto', 'min', 'max'].includes(mode)) {
       throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${show(mode)}`);
     }
+    this.figure = figure.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
     this.rises = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure));
   }
 

@@ -70,7 +70,7 @@ export interface Log {
   asked: { dir?: string }[];
   engineLoads: number;
   fineTimestamps: boolean;
-  profiled: { samples: number; batchSize: number }[];
+  profiled: { samples: number; batchSize: number; labels: number[]; classes: number }[];
   tunings: { problems: number; seconds?: number }[];
 }
 
@@ -177,6 +177,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     };
     return {
       title: 'fake',
+      outputShape: [10],
       inputShape: [32, 32, 3],
       plannedLayers: [dense],
       uses: [{ layer: 0, inputs: [0] }],
@@ -238,7 +239,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       log.fineTimestamps = fineTimestamps;
       return device();
     },
-    createLoader: (_device, set) => ({ size: set.size, dispose: () => log.disposed.push('loader') }),
+    createLoader: (_device, set) => ({ size: set.size, set, dispose: () => log.disposed.push('loader') }),
     async loadTuning(_device, warn) {
       if (options.tuningWarning) warn(options.tuningWarning);
       const measured = options.measured ?? 0;
@@ -258,7 +259,8 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       return done;
     },
     async profileStep(_model, data, { batchSize }) {
-      log.profiled.push({ samples: data.size, batchSize });
+      const { labels, classes } = (data as EngineLoader & { set: ImageSet }).set;
+      log.profiled.push({ samples: data.size, batchSize, labels: [...labels], classes: classes.length });
       return fakeProfile;
     },
     async loadDataset(name, { dir }) {

@@ -146,6 +146,11 @@ describe('--profile', () => {
     expect(read('trace.json').traceEvents.at(-1)).toMatchObject({ name: 'matmul', ph: 'X', ts: 0, dur: 2000 });
   });
 
+  test('labels are brought into what the network puts out, as rows may train on some of the classes', async () => {
+    const { log } = await tilegrad(['run', 'A1', '--profile', '--out', out], { label: 23 });
+    expect(log.profiled).toMatchObject([{ labels: [3], classes: 10 }]);
+  });
+
   test('with --json it is in the one document', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--profile', '--json', '--out', out]);
     expect(JSON.parse(text).profile).toEqual(fakeProfile);

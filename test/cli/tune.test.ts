@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { FakeIo, fakeTuned, tilegrad } from './fakes.ts';
+import type { Network } from '../../src/cli/experiment.ts';
+import { FakeIo, fakeTuned, lenetOf, tilegrad } from './fakes.ts';
 
 describe('tune', () => {
   test('measures what the experiments need, shows it as it goes and in a table, and says where it is kept', async () => {
@@ -22,6 +23,13 @@ describe('tune', () => {
       expect({ code, tunings: log.tunings }).toEqual({ code: 0, tunings: [{ problems: 1, seconds: undefined }] });
     },
   );
+
+  test('a row without a network of its own is wrong usage', async () => {
+    const experiments = (network: Network) => [lenetOf(network, { networks: [] })];
+    const { code, err, log } = await tilegrad(['tune', 'A1'], { experiments });
+    expect({ code, opened: log.opened }).toEqual({ code: 2, opened: 0 });
+    expect(err).toContain('A1 trains the network of another row');
+  });
 
   test('an unknown name is wrong usage, and nothing is opened', async () => {
     const { code, err, log } = await tilegrad(['tune', 'B7']);

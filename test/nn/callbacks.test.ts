@@ -90,6 +90,14 @@ test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
   expect(feed(options, values)).toEqual(expected);
 });
 
+test('a figure may be named as Keras spells it', () => {
+  const callback = new EarlyStopping({ monitor: 'val_top_k5' });
+  const model = { stopTraining: false } as Model;
+  callback.onTrainBegin({ model, monitored: NAMES });
+  for (const [i, valTopK5] of [0.5, 0.6].entries()) callback.onEpochEnd(epochLogs(i + 1, { valTopK5 }));
+  expect(callback.best).toBe(0.6); // more is better
+});
+
 test('EarlyStopping begins anew with each fit', () => {
   const callback = new EarlyStopping({ monitor: 'loss' });
   const model = { stopTraining: false } as Model;

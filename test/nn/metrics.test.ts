@@ -141,7 +141,7 @@ describeOnDevice('metrics of a model', (device) => {
 
   test('a model of one unit tells two classes at a half', async () => {
     const x = [-3, -1, 1, 2, 3, -2];
-    const y = [0, 1, 1, 1, 0, 0];
+    const y = [0, 1, 1, 1, 1, 0];
     const model = new Sequential([
       new Dense({ units: 1, activation: 'sigmoid', kernelInitializer: 'ones', inputShape: [1] }),
     ]);
@@ -149,15 +149,18 @@ describeOnDevice('metrics of a model', (device) => {
       .build(device)
       .compile({ optimizer: 'sgd', loss: 'binaryCrossentropy', metrics: ['recall', 'f1'] });
     expect((await confusionMatrix(built, { x, y })).counts).toEqual([
-      [2, 1],
-      [1, 2],
+      [2, 0],
+      [1, 3],
     ]);
+    // Of class 1, as Keras's metrics of these names have it.
     const { accuracy, recall, f1 } = await built.evaluate({ x, y });
-    for (const figure of [accuracy, recall, f1]) expect(figure).toBeCloseTo(2 / 3, 6);
+    expect(accuracy).toBeCloseTo(5 / 6, 6);
+    expect(recall).toBeCloseTo(3 / 4, 6);
+    expect(f1).toBeCloseTo(6 / 7, 6);
     // Read from the sigmoid's output instead of its logits, the same.
     built.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: ['accuracy', 'recall'] });
-    expect((await built.evaluate({ x, y })).recall).toBeCloseTo(2 / 3, 6);
-    expect((await built.evaluate({ x, y })).accuracy).toBeCloseTo(2 / 3, 6);
+    expect((await built.evaluate({ x, y })).recall).toBeCloseTo(3 / 4, 6);
+    expect((await built.evaluate({ x, y })).accuracy).toBeCloseTo(5 / 6, 6);
   });
 
   test.each<[string, unknown, RegExp]>([

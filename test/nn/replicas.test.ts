@@ -240,6 +240,10 @@ describeOnDevice('replicas', (device) => {
       using other = new Sequential(mlp()).build(device, { replicas: 2 });
       other.compile({ optimizer: new SGD({ learningRate: rates }), loss: 'sparseCategoricalCrossentropy' });
       await expect(other.fit(data)).rejects.toThrow(/3 learning rates are for as many replicas, but the model has 2/);
+      using later = new Sequential(mlp()).build(device);
+      later.compile({ optimizer: new SGD({ learningRate: rates }), loss: 'sparseCategoricalCrossentropy' });
+      await expect(later.fit(data, { replicas: 2 })).rejects.toThrow(/3 learning rates/);
+      expect((await later.fit(data, { replicas: 3 })).replicas).toHaveLength(3);
       expect(() => new SGD({ learningRate: [] })).toThrow(ArgumentError);
       expect(() => new SGD({ learningRate: [0.1, -1] })).toThrow(ArgumentError);
     });

@@ -28,6 +28,8 @@ export interface Optimizer {
   readonly settings: Readonly<Record<string, number | boolean>>;
   /** What it remembers of each weight, in the layout of the weights. */
   readonly slots: readonly DeviceArray[];
+  /** Called before a model is given so many replicas. @throws ArgumentError where it cannot serve them */
+  checkReplicas?(replicas: number): void;
   /** Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model */
   build(store: ParameterStore): void;
   /**
@@ -87,7 +89,7 @@ export abstract class FlatOptimizer implements Optimizer {
 
   set learningRate(rate: Rate | readonly number[]) {
     const rates = this.checkRates(rate, NOT_NEGATIVE);
-    if (this.store) this.checkCount(rates, this.store);
+    if (this.store) this.checkCount(rates, this.store.replicas);
     if (rates.length > 1 && this.rates.length > 1 && rates.length !== this.rates.length) {
       throw new ArgumentError(
         `${this.kind}: this optimizer has ${this.rates.length} learning rates; give one for all or as many, not ${rates.length}`,
@@ -125,11 +127,15 @@ export abstract class FlatOptimizer implements Optimizer {
     return rate;
   }
 
+  checkReplicas(replicas: number): void {
+    this.checkCount(this.rates, replicas);
+  }
+
   build(store: ParameterStore): void {
     if (this.store && this.store !== store) {
       throw new ArgumentError(`${this.kind}: this optimizer already serves another model; make one for each`);
     }
-    this.checkCount(this.rates, store);
+    this.checkReplicas(store.replicas);
     this.clipping?.build(store);
     if (this.rates.length > 1 || store.penalties?.own) store.tellOwners();
     if (this.store) return;
@@ -163,7 +169,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /** @throws ArgumentError where a list of rates has not one for each replica */
-  private checkCount(rates: readonly Rate[], { replicas }: ParameterStore): void {
+  private checkCount(rates: readonly Rate[], replicas: number): void {
     if (rates.length === 1 || rates.length === replicas) return;
     throw new ArgumentError(
       `${this.kind}: ${rates.length} learning rates are for as many replicas, but the model has ${replicas}`,
