@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Bundles the library, its Node part and the command line into dist/, with the shaders inlined as text.
+// Bundles the library, its Node part and the command line into dist/, with the shaders inlined as text, and writes its types.
+import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,10 +26,19 @@ export async function bundle(entryPoints, outdir) {
   });
 }
 
+/** Writes the declarations of the library and its Node part. Throws where the compiler finds errors, which it prints. */
+export function writeTypes(outdir) {
+  const tsc = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.types.json'), '--outDir', outdir], {
+    stdio: 'inherit',
+  });
+}
+
 /** Builds everything into dist/. */
 export async function buildAll() {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   await bundle({ index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' }, 'dist');
+  writeTypes(join(root, 'dist/types'));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll();

@@ -4,7 +4,10 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 
 /** Everything that the bundles in dist/ are made from; the lock file stands for the bundler and the libraries. */
-const BUILD_INPUTS = ['src', 'shaders', 'experiments', 'scripts/build.mjs', 'package.json', 'package-lock.json'];
+const BUILD_INPUTS = [
+  ...['src', 'shaders', 'experiments', 'scripts/build.mjs', 'tsconfig.json', 'tsconfig.types.json'],
+  ...['package.json', 'package-lock.json'],
+];
 
 // Inside what it vouches for: whoever deletes node_modules or dist deletes its stamp too.
 const INSTALL_STAMP = 'node_modules/.tilegrad-lock';
