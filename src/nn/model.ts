@@ -1,5 +1,5 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkOptions } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
@@ -181,6 +181,11 @@ export class Model extends Layer {
    */
   build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
     checkOptions('build', options);
+    if (typeof device?.record !== 'function') {
+      throw new ArgumentError(
+        `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
+      );
+    }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
     const { seed = 0, replicas = 1 } = options;
     checkSeed(seed);

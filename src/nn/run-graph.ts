@@ -1,4 +1,6 @@
-import type { Tensor } from '../autograd/tensor.ts';
+import { Tensor } from '../autograd/tensor.ts';
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Graph } from './graph.ts';
 import type { CallContext } from './layers/layer.ts';
 
@@ -21,7 +23,11 @@ export function runGraph({ uses, layers }: Graph, x: Tensor, { weights, training
     };
     const given = inputs.map((value) => values[value]!);
     const last = i === uses.length - 1 && layer.endsIn !== null;
-    values.push(last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context));
+    const value = last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context);
+    if (!(value instanceof Tensor)) {
+      throw new ArgumentError(`${layer.name ?? layer.kind}: call must return a tensor, but returned ${show(value)}`);
+    }
+    values.push(value);
     needed.release(values, inputs);
   }
   return values.at(-1)!;

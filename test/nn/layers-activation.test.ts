@@ -108,6 +108,30 @@ describeOnDevice('activations', (device) => {
     expect(new Sequential([new Scale({ inputShape: [4] })]).countParams()).toBe(1);
   });
 
+  test("mistakes in a user's own layer are told", async () => {
+    // As plain JavaScript would write them.
+    const Plain = class extends (Layer as unknown as new (options: object) => object) {};
+    const own = (methods: object) =>
+      Object.assign(new Plain({ inputShape: [4] }), { kind: 'Own', ...methods }) as Layer;
+    const plan = (inputShape: Shape) => ({ outputShape: inputShape, weights: [] });
+    const first = (layer: Layer) => () => new Sequential([layer]);
+    expect(first(own({}))).toThrow(/Own: a layer needs plan/);
+    expect(first(own({ plan: () => ({ outputShape: [4] }) }))).toThrow(/Own: a layer needs plan.*but it gives/);
+    const weights = (initializer: unknown) => [{ name: 'factor', shape: [1], initializer }];
+    expect(first(own({ plan: (outputShape: Shape) => ({ outputShape, weights: weights('one') }) }))).toThrow(
+      /"factor".*"one"/,
+    );
+    await expect(output([own({ plan, call: () => 3 })], x, [1, 4])).rejects.toThrow(/call must return a tensor, .* 3/);
+    expect(() => new Sequential([new Activation('relu', { inputShape: [4] })]).build(undefined as never)).toThrow(
+      /openDevice/,
+    );
+    const named = own({
+      plan: (outputShape: Shape) => ({ outputShape, weights: weights('ones') }),
+      call: (input: Tensor, { weights: [factor] }: CallContext) => mul(input, factor!),
+    });
+    expect(await output([named], x, [1, 4])).toEqual(x);
+  });
+
   test('what is no activation, slope or function is refused', () => {
     expect(() => new Activation('swish' as ActivationName)).toThrow(
       /Activation: activation must be one of linear.*swish/,

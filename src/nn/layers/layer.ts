@@ -134,7 +134,7 @@ export abstract class Layer {
         `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
       );
     }
-    const { outputShape, weights } = this.planMany(list.map(({ shape }) => shape));
+    const { outputShape, weights } = checkPlan(this.kind, this.planMany(list.map(({ shape }) => shape)));
     return new SymbolicTensor(outputShape, { layer: this, inputs: [...list], weights });
   }
 
@@ -159,6 +159,7 @@ export abstract class Layer {
         `${this.kind}: takes one input, but gets ${inputShapes.length} (${inputShapes.map(showShape).join(', ')})`,
       );
     }
+    if (typeof this.plan !== 'function') checkPlan(this.kind, undefined);
     return this.plan(inputShapes[0]!);
   }
 
@@ -166,6 +167,20 @@ export abstract class Layer {
   callMany(inputs: readonly Tensor[], context: CallContext): Tensor {
     return this.call(inputs[0]!, context);
   }
+}
+
+/** What `plan` returned, as plain JavaScript may write it: initialisers also by name. @throws ArgumentError for what is no plan */
+function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
+  if (Array.isArray(plan?.outputShape) && Array.isArray(plan.weights)) {
+    const weights = plan.weights.map((spec) => {
+      const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
+      return { ...spec, initializer };
+    });
+    return { ...plan, weights };
+  }
+  throw new ArgumentError(
+    `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
+  );
 }
 
 /** @throws ArgumentError unless `value` is a positive integer. */
