@@ -7,7 +7,9 @@ import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape, numbers, , replicas] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!);
+const [network, tape, numbers, , replicas, branch, layer] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(
+  (match) => match[1]!,
+);
 
 /** Runs code as a user would: against the built package, in a process of its own that has to end by itself. */
 async function run(code: string): Promise<string> {
@@ -21,8 +23,9 @@ async function run(code: string): Promise<string> {
 
 describeOnDevice('the README', () => {
   test('its network trains', async () => {
-    const accuracy = Number(/accuracy: ([\d.]+)/.exec(await run(network!))?.[1]);
-    expect(accuracy).toBeGreaterThan(0.9);
+    const told = [...(await run(network!)).matchAll(/accuracy: ([\d.]+)/g)]; // in training, and of the test set
+    expect(told).toHaveLength(4);
+    expect(Number(told[3]![1])).toBeGreaterThan(0.9);
   });
 
   test('its gradient is what it says', async () => {
@@ -36,6 +39,13 @@ describeOnDevice('the README', () => {
     const head = `import { ${names} } from 'tilegrad/node';\nconst device = await openDevice();\n`;
     const stdout = await run(`${head}${numbers}\ndevice.dispose();`);
     expect(stdout.replace(/\s+/g, ' ')).toContain('[ [ 2, 0 ], [ 0, 2 ] ]');
+  });
+
+  test('its network with a branch and its own layer are built', async () => {
+    const names = 'Add, Conv2D, Dense, GlobalAveragePooling2D, input, Layer, Model, mul, openDevice, Sequential';
+    const head = `import { ${names} } from 'tilegrad/node';\nconst device = await openDevice();\n`;
+    const stdout = await run(`${head}{${branch}\nconsole.log(model.countParams());}\n${layer}\ndevice.dispose();`);
+    expect(stdout.replace(/\s+/g, ' ')).toBe('84 Float32Array(2) [ 10, 10 ] ');
   });
 
   test('its ten models train at once', async () => {
