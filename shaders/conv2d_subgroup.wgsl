@@ -20,7 +20,7 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_c: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, tiles: u32,
   has_bias: u32, act: u32, // not overrides: each combination would be compiled apart
-  first_of_x: u32, first_of_y: u32, // where in them, and in the bias, the models of the dispatch begin
+  first_of_x: u32, first_of_y: u32, // where in x, which may hold only those, and in y and bias the models of the dispatch begin
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;

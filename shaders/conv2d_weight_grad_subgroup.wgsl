@@ -18,7 +18,7 @@ override OUT_WIDTH = 4u; // and of dy
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, slice: u32, slices: u32, blocks: u32,
-  first_of_x: u32, first_of_dy: u32, // where in them the models of the dispatch begin
+  first_of_x: u32, first_of_dy: u32, // where in them the models of the dispatch begin: either may hold only those
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;

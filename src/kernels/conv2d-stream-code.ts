@@ -135,7 +135,7 @@ override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight la
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
   weight_rounds: u32, has_bias: u32, act: u32, adds: u32, quads: u32, first_quad: u32, first_weight: u32,
-  model_weights: u32,
+  model_weights: u32, first_model: u32, // of the dispatch, whose weights alone are in w
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -151,7 +151,8 @@ fn main(
 ) {
   let p = params;
 ${place(tile)}  var b = 0.0;
-  if (p.has_bias != 0u) { b = bias[group.z * p.out_c + column]; }
+  let model = p.first_model + group.z;
+  if (p.has_bias != 0u) { b = bias[model * p.out_c + column]; }
 
   ${each(weights, (i) => `var w${i} = 0.0;`, ' ')}
   var w_at = p.first_weight + group.z * p.model_weights + column;
@@ -163,7 +164,7 @@ ${place(tile)}  var b = 0.0;
   ${setUp}
 
   for (var n = first; n < last; n++) {
-    let image = group.z * p.batch + n;
+    let image = model * p.batch + n;
     // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
     ${each(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
     for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {

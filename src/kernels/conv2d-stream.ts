@@ -121,6 +121,8 @@ export interface Streaming {
   modelWeights: number;
   /** Which part of the input channels it takes, of parts of this many; all at once by default. */
   part?: { index: number; channels: number };
+  /** Those that `weights` holds; all by default. */
+  models?: Part;
 }
 
 /** Dispatches a `streamingText`. Of several parts of the channels, the first stores with the bias, the last with the activation. */
@@ -131,10 +133,12 @@ export function runStreaming(
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  { tile, weightRounds, modelWeights, part = { index: 0, channels: g.inChannels } }: Streaming,
+  streaming: Streaming,
 ): void {
+  const { tile, weightRounds, modelWeights } = streaming;
+  const { part = { index: 0, channels: g.inChannels }, models = { first: 0, count: y.models } } = streaming;
   const lanes = x.device.subgroupLanes!;
-  const { slice, slices, blocks } = cut(g, tile, lanes, { models: y.models });
+  const { slice, slices, blocks } = cut(g, tile, lanes, { models: models.count });
   const parts = g.inChannels / part.channels;
   const [isFirst, isLast] = [part.index === 0, part.index === parts - 1];
   const [hasBias, act] = epilogueFlags(epilogue);
@@ -145,10 +149,11 @@ export function runStreaming(
       ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice],
       ...[weightRounds, isFirst ? hasBias : 0, isLast ? act : 0, isFirst ? 0 : 1],
       ...[g.inChannels / 4, (part.index * part.channels) / 4, (part.index * modelWeights) / parts, modelWeights],
+      models.first,
     ],
     [x, weights, epilogueArray(epilogue, weights), y],
-    [slices, blocks, y.models],
-    { flops: convFlops(g, y.models) / parts },
+    [slices, blocks, models.count],
+    { flops: convFlops(g, models.count) / parts },
   );
 }
 

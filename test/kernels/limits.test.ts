@@ -24,6 +24,15 @@ import { drawLike } from '../support/operator-cases.ts';
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
+type Four = [DeviceArray, DeviceArray, DeviceArray, DeviceArray];
+
+/** Values of several models, with each model's own bias [models, channels] added. */
+const biased = (values: ArrayLike<number>, { shape: [models, channels], data }: NdArray) =>
+  Array.from(
+    values,
+    (value, i) => value + data[Math.floor((i * models!) / values.length) * channels! + (i % channels!)]!,
+  );
+
 describeOnDevice('sizes beyond the limits', (device) => {
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
@@ -71,12 +80,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
       const { data: products, shape } = matmulReference.forward([a, b], {});
       const gate = drawLike([...shape], 14, 'integer');
       const arrays = [a, b, offsets, gate].map((array) => new Tensor(upload(array)));
-      const [left, right, bias, through] = arrays.map(({ array }) => array) as [
-        DeviceArray,
-        DeviceArray,
-        DeviceArray,
-        DeviceArray,
-      ];
+      const [left, right, bias, through] = arrays.map(({ array }) => array) as Four;
       const ofModel = products.length / 3;
       {
         using _ = tellLimits(device, { maxStorageBufferBindingSize: room * 4 * ofModel });
@@ -87,10 +91,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
         const results = scope(device, () =>
           [{ bias }, { through }].map((epilogue) => new Tensor(matmul(left, right, { ...epilogue, variant }))),
         );
-        const expected = [
-          products.map((value, i) => value + offsets.data[Math.floor(i / ofModel) * 6 + (i % 6)]!),
-          products.map((value, i) => (gate.data[i]! > 0 ? value : 0)),
-        ];
+        const expected = [biased(products, offsets), products.map((value, i) => (gate.data[i]! > 0 ? value : 0))];
         for (const [i, values] of expected.entries()) {
           expect(plain(await results[i]!.data())).toEqual(plain(values));
           results[i]!.dispose();
@@ -235,12 +236,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
     const { x, w, dy, y, dx, dw } = drawConvolution(3, [2, 5, 6, 1], [1, 1, 1, 2], {});
     const b = drawLike([3, 2], 10, 'integer');
     const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
-    const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as [
-      DeviceArray,
-      DeviceArray,
-      DeviceArray,
-      DeviceArray,
-    ];
+    const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
     const geometry = convGeometry(input, filter);
     const variant: Conv2dVariant = 'subgroup';
     const run = () => [
@@ -257,9 +253,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
       expect(grids.map(({ workgroups }) => workgroups[2])).toEqual([2, 1, 2, 1, 2, 1]);
       program.dispose();
       const results = scope(device, () => run().map((array) => new Tensor(array)));
-      const ofModel = y.length / 3;
-      const withBias = y.map((value, i) => value + b.data[Math.floor(i / ofModel) * 2 + (i % 2)]!);
-      for (const [i, expected] of [withBias, dx, dw].entries()) {
+      for (const [i, expected] of [biased(y, b), dx, dw].entries()) {
         expect(plain(await results[i]!.data())).toEqual(plain(expected));
         results[i]!.dispose();
       }
@@ -267,6 +261,40 @@ describeOnDevice('sizes beyond the limits', (device) => {
     {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: PADDED_BYTES - 4 });
       expect(conv2dServes(variant, device, geometry)).toEqual({ forward: false, inputGrad: false, weightGrad: false });
+    }
+    for (const array of arrays) array.dispose();
+  });
+
+  // A model's filter at its 3 x 4 points, of 8 channels each way: more numbers than y has.
+  const FILTER_BYTES = 4 * 3 * 4 * 8 * 8;
+  test.skipIf(lanes === null)('models whose filters at the points one array cannot hold: winograd', async () => {
+    const attrs = { padding: 'same' } as const;
+    const { x, w, dy, y, dx } = drawConvolution(3, [1, 4, 9, 8], [3, 3, 8, 8], attrs);
+    const b = drawLike([3, 8], 10, 'integer');
+    const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
+    const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
+    const geometry = convGeometry(input, filter, attrs);
+    const variant: Conv2dVariant = 'winograd';
+    const run = () => [
+      conv2d(input, filter, { ...attrs, bias, variant }),
+      conv2dInputGrad(gradient, filter, geometry, { variant }),
+    ];
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * FILTER_BYTES });
+      const program = device.record(() => {
+        for (const array of run()) array.dispose();
+      });
+      expect(program.commands.map(({ workgroups }) => workgroups[2])).toEqual([2, 2, 1, 1, 2, 2, 1, 1]);
+      program.dispose();
+      const results = scope(device, () => run().map((array) => new Tensor(array)));
+      for (const [i, expected] of [biased(y, b), dx].entries()) {
+        expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
+        results[i]!.dispose();
+      }
+    }
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: FILTER_BYTES - 4 });
+      expect(conv2dServes(variant, device, geometry)).toMatchObject({ forward: false, inputGrad: false });
     }
     for (const array of arrays) array.dispose();
   });
