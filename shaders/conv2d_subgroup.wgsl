@@ -5,7 +5,8 @@
 //   - all lanes want the same weights, so lane i loads row i % 4 of them (of the second group, if i / 4 is odd) and broadcasts
 //     hand them round: one load instead of four or eight;
 //   - everything is loaded a group of channels at a time, and of six channels two groups of three leave nothing idle.
-//   models R, x [R, N, H, W, in groups] vec4, w [R, KH, KW, in groups * 4, out groups] vec4, bias [R, Co], y [R, N, OH, OW, Co]
+//   models R, x [R, N, H, W, in groups] vec4, w [those of the dispatch, KH, KW, in groups * 4, out groups] vec4,
+//   bias [R, Co], y [R, N, OH, OW, Co]
 enable subgroups;
 
 override PADDED = false; // some windows reach outside the image
@@ -19,6 +20,7 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_c: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, tiles: u32,
   has_bias: u32, act: u32, // not overrides: each combination would be compiled apart
+  first_of_x: u32, first_of_y: u32, // where in x, which may hold only those, and in y and bias the models of the dispatch begin
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -92,7 +94,7 @@ fn main(
   let oy = tile / p.tiles % p.out_h;
   let n = tile / (p.tiles * p.out_h);
   // Lanes past the end compute the last image again, so that the broadcasts see a full subgroup; they store nothing.
-  let image = (group.z * p.batch + min(n, p.batch - 1u)) * p.in_h;
+  let image = ((p.first_of_x + group.z) * p.batch + min(n, p.batch - 1u)) * p.in_h;
   let weights = group.z * p.kernel_h * p.kernel_w * p.in_groups * 4u;
   let weight_row = lane % 4u;
   let weight_group = co_group + select(0u, lane / 4u % 2u, PAIR);
@@ -155,8 +157,9 @@ fn main(
     }
   }
   if (n >= p.batch) { return; }
-  let pixel_at = ((group.z * p.batch + n) * p.out_h + oy) * p.out_w + ox;
+  let model = p.first_of_y + group.z;
+  let pixel_at = ((model * p.batch + n) * p.out_h + oy) * p.out_w + ox;
   let left = p.out_w - ox; // pixels of the row from here on
-  store_row(pixel_at, left, group.z, co_group * OUT_WIDTH, a0, a1, a2, a3, a4, a5, a6, a7);
-  if (PAIR) { store_row(pixel_at, left, group.z, (co_group + 1u) * OUT_WIDTH, b0, b1, b2, b3, b4, b5, b6, b7); }
+  store_row(pixel_at, left, model, co_group * OUT_WIDTH, a0, a1, a2, a3, a4, a5, a6, a7);
+  if (PAIR) { store_row(pixel_at, left, model, (co_group + 1u) * OUT_WIDTH, b0, b1, b2, b3, b4, b5, b6, b7); }
 }

@@ -6,7 +6,8 @@
 //   - eight lanes side by side hold 32 output channels of the same input channels, so each loads four of those and
 //     broadcasts hand them round: eight loads feed 512 multiply-adds;
 //   - each of the 128 sums, too many for a CPU's registers, is fetched and put back once for four pixels.
-//   models R, x [R, N, H, W, Ci], dy [R, N, OH, OW, Co], dw [R, slices, KH, KW, Ci, Co]; Ci and Co multiples of four
+//   models R, x [R, N, H, W, Ci], dy [R, N, OH, OW, Co], Ci and Co multiples of four;
+//   dw [R, KH, KW, Ci, Co], or [some of R, slices, KH, KW, Ci, Co]
 enable subgroups;
 
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
@@ -15,6 +16,7 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   slice: u32, slices: u32, store_rounds: u32,
+  first_model: u32, // of the dispatch
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -49,6 +51,7 @@ fn main(
   let kx = tap % p.kernel_w;
   let first_ci = group.y / taps % blocks * SUMS;
   let co = group.y / (taps * blocks) * LANES + local;
+  let model = p.first_model + group.z;
   // Lanes past the last channel work along on it, for the broadcasts, and store nothing.
   let ci = min(first_ci / 4u + lane % 8u, rows - 1u);
   let dy_column = min(co, columns - 1u);
@@ -60,8 +63,8 @@ fn main(
     let n = r / p.out_h;
     let iy = (r - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h; // wraps to a huge number above the image
     if (iy >= p.in_h) { continue; }
-    let x_row = ((group.z * p.batch + n) * p.in_h + iy) * p.in_w * rows + ci;
-    let dy_row = (group.z * p.batch * p.out_h + r) * p.out_w * columns + dy_column;
+    let x_row = ((model * p.batch + n) * p.in_h + iy) * p.in_w * rows + ci;
+    let dy_row = (model * p.batch * p.out_h + r) * p.out_w * columns + dy_column;
     for (var ox = 0u; ox < p.out_w; ox += 4u) {
       var a: array<vec4f, 4>;
       var b: array<vec4f, 4>;
@@ -86,12 +89,13 @@ fn main(
   }
 
   if (co >= columns) { return; }
+  let to = select(group.z, model, p.slices == 1u); // slices are those of the dispatch's models
   // In rounds, of a number the compiler does not know: 32 stores one after another would take it a second.
   for (var round = 0u; round < p.store_rounds; round++) {
     for (var i = 0u; i < STORED; i++) {
       let row = first_ci + round * STORED + i;
       if (row < p.in_c) {
-        dw[(((group.z * p.slices + group.x) * taps + tap) * p.in_c + row) * columns + co] = sums[i];
+        dw[(((to * p.slices + group.x) * taps + tap) * p.in_c + row) * columns + co] = sums[i];
       }
     }
     for (var i = 0u; i < SUMS - STORED; i++) { sums[i] = sums[i + STORED]; }

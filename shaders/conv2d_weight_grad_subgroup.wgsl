@@ -18,7 +18,7 @@ override OUT_WIDTH = 4u; // and of dy
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, slice: u32, slices: u32, blocks: u32,
-  first_model: u32, // of those in partial
+  first_of_x: u32, first_of_dy: u32, // where in them the models of the dispatch begin: either may hold only those
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -72,13 +72,12 @@ fn main(
   let first = group.x * p.slice;
   let last = min(first + p.slice, rows);
   let pixel = lane % TILE;
-  let model = p.first_model + group.z;
   for (var r = first; r < last; r++) {
     let n = r / p.out_h;
     let iy = r % p.out_h * p.stride_h + ky - p.pad_h; // wraps to a huge number above the image
     let inside = iy < p.in_h;
-    let row = ((model * p.batch + n) * p.in_h + select(0u, iy, inside)) * p.in_w * p.in_groups + ci;
-    let dy_row = (model * rows + r) * p.out_w;
+    let row = (((p.first_of_x + group.z) * p.batch + n) * p.in_h + select(0u, iy, inside)) * p.in_w * p.in_groups + ci;
+    let dy_row = ((p.first_of_dy + group.z) * rows + r) * p.out_w;
     for (var ox = 0u; ox < p.out_w; ox += TILE) {
       let at = (dy_row + min(ox + pixel, p.out_w - 1u)) * p.out_groups + co;
       let low = dy[at];

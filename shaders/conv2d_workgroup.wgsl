@@ -7,7 +7,8 @@
 // than the reference because what a tile needs of both factors, DEPTH of k at a time, is read once into workgroup memory,
 // neighbours reading neighbours, and each value then meets ROWS or COLUMNS others; no subgroups, WebGPU's default limits.
 // Outside the image a is zero, which a NaN or infinity in b makes NaN, where the reference leaves the product out.
-//   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, slices, m, n]
+//   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, m, n], or
+//   [some of R, slices, m, n]
 override OPERATION = 0u;
 override ROWS = 64u;    // 256 invocations of 4 x 4: ROWS * COLUMNS is 4096
 override COLUMNS = 64u;
@@ -87,9 +88,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let p = params;
   let first_m = group.x * ROWS;
   let first_n = group.y * COLUMNS;
-  let z = p.first_model * p.slices + group.z;
-  let model = z / p.slices;
-  let slice = z % p.slices;
+  let model = p.first_model + group.z / p.slices;
+  let slice = group.z % p.slices;
+  let z = select(group.z, model, p.slices == 1u); // slices are those of the dispatch's models
   let last = min((slice + 1u) * p.slice, p.k);
   let m = local / (COLUMNS / 4u) * 4u; // in the tile
   let n = local % (COLUMNS / 4u) * 4u;

@@ -6,7 +6,7 @@
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
   has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
-  a_share: u32, b_share: u32, bias_share: u32, // and three words of the other variants
+  a_share: u32, b_share: u32, bias_share: u32, // and four words of the other variants
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;

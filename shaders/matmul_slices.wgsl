@@ -1,8 +1,11 @@
 // Second pass of a matrix product whose long sum was cut in slices, added in their order:
 //   c[z, m, n] = act(sum_s partial[s, z, m, n] + bias[z / bias_share, n])
-// Memory-bound.   Z = models x batch products, partial [slices, Z, M, N], bias [models, N], c [Z, M, N]
+// Memory-bound.   Z = models x batch products, partial [slices, some of Z, M, N], bias [models, N], c [Z, M, N]
 // act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
-struct Params { size: u32, slices: u32, n: u32, has_bias: u32, act: u32, per_bias: u32 } // per_bias = bias_share * M * N
+struct Params {
+  size: u32, slices: u32, n: u32, has_bias: u32, act: u32, per_bias: u32, // bias_share * M * N
+  first: u32, // element of c that partial begins with
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -13,10 +16,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
   if (i >= p.size) { return; }
+  let at = p.first + i;
   var sum = 0.0;
   for (var s = 0u; s < p.slices; s++) { sum += partial[s * p.size + i]; }
-  if (p.has_bias != 0u) { sum += bias[i / p.per_bias * p.n + i % p.n]; }
+  if (p.has_bias != 0u) { sum += bias[at / p.per_bias * p.n + at % p.n]; }
   var gate = sum;
-  if (p.act == 2u) { gate = bias[i]; }
-  c[i] = finished(sum, gate, p.act);
+  if (p.act == 2u) { gate = bias[at]; }
+  c[at] = finished(sum, gate, p.act);
 }

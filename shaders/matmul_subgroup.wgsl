@@ -10,8 +10,8 @@
 // Any subgroup of eight lanes or more will do: block j of b comes from lane j of the lane's own subgroup, where lane i
 // always loads block i % 8, and rows are told by the place in the workgroup, which is whole subgroups (LANES is the widest).
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
-//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [slices, Z, M, N]: with
-//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up; sums [Z, N], with COLUMN_SUMS
+//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [Z, M, N], or with
+//   more than one slice of k [slices, some of Z, M, N], partial sums, which matmul_slices.wgsl adds up; sums [Z, N], with COLUMN_SUMS
 enable subgroups;
 
 override LANES = 32u;
@@ -30,6 +30,7 @@ struct Params {
   has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
   a_share: u32, b_share: u32, bias_share: u32,
   products: u32, slices: u32, slice: u32, // slices of `slice` k each, a multiple of four
+  before: u32, // products before the first in c
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -148,7 +149,7 @@ fn main(
   // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
   // out take longer to compile than all the rest.
   let last = min(column + 4u * BLOCKS, p.n);
-  let c_at = (slice * p.products + z) * p.m * p.n;
+  let c_at = (slice * p.products + z - p.before) * p.m * p.n;
   let bias_at = z / p.bias_share * p.n;
   for (var n = column; n < last; n += 4u) {
     var lines = transpose(c0);

@@ -4,14 +4,15 @@
 // value read from there four times in registers. Neighbouring invocations load neighbours in memory, whichever way a matrix
 // lies; past the edges they load zeros, so the inner loop has no tests.
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
-//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [slices, Z, M, N]: with
-//   more than one slice of k, partial sums, which matmul_slices.wgsl adds up
+//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [Z, M, N], or with
+//   more than one slice of k [slices, some of Z, M, N], partial sums, which matmul_slices.wgsl adds up
 // act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
   has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
   a_share: u32, b_share: u32, bias_share: u32,
   products: u32, slices: u32, slice: u32,
+  before: u32, // products before the first in c
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -41,7 +42,7 @@ fn four_of_b(at: u32, n: u32, inside: bool) -> vec4f {
 
 fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
   if (row >= params.m) { return; }
-  let at = ((slice * params.products + z) * params.m + row) * params.n + column;
+  let at = ((slice * params.products + z - params.before) * params.m + row) * params.n + column;
   let bias_at = z / params.bias_share * params.n + column;
   for (var i = 0u; i < min(4u, params.n - min(column, params.n)); i++) {
     var v = value[i];

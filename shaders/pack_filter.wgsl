@@ -3,10 +3,10 @@
 // compute the input gradient, the full correlation with dy:
 //   y[ky, kx, i, o] = w[ky, kx, i, o]        FLIP: y[ky, kx, o, i] = w[KH - 1 - ky, KW - 1 - kx, i, o]
 // An invocation takes up to four columns. Memory-bound.
-//   models R, w [R, KH, KW, Ci, Co], y [R, KH, KW, row groups * 4, column groups] vec4
+//   models R, w [R, KH, KW, Ci, Co], y [some of R, KH, KW, row groups * 4, column groups] vec4
 override FLIP = false;
 
-struct Params { taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, row_width: u32, column_width: u32 }
+struct Params { taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, row_width: u32, column_width: u32, first_model: u32 } // of w
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // Channels: of the columns, and of the row. Places past a group's width have none.
   let columns = group_of_columns * p.column_width + FOUR;
   let row = row_place / 4u * p.row_width + row_place % 4u;
-  let tap = select(place, p.taps - 1u - place, FLIP) + group.z * p.taps;
+  let tap = select(place, p.taps - 1u - place, FLIP) + (p.first_model + group.z) * p.taps;
   let there = (FOUR < vec4u(p.column_width)) & (columns < vec4u(select(p.out_c, p.in_c, FLIP)))
     & vec4<bool>(row_place % 4u < p.row_width && row < select(p.in_c, p.out_c, FLIP));
   let at = select((tap * p.in_c + row) * p.out_c + columns, (tap * p.in_c + columns) * p.out_c + row, vec4<bool>(FLIP));

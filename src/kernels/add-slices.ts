@@ -1,7 +1,7 @@
 import code from '../../shaders/add_slices.wgsl';
-import type { DeviceArray } from './array.ts';
+import { DeviceArray } from './array.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
-import { elementwise, runKernel } from './run.ts';
+import { elementwise, type Part, parts, roomFor, runKernel } from './run.ts';
 
 /** How an axis of channels is laid out: `places` in groups of four, each filled up to `width` with channels. */
 export interface ChannelAxis {
@@ -11,21 +11,63 @@ export interface ChannelAxis {
 
 const plain = (channels: number): ChannelAxis => ({ places: channels, width: 4 });
 
+/** What a slice of a weight gradient's partial sums is, where it is not laid out as the gradient. */
+interface SliceLayout {
+  rows: ChannelAxis;
+  columns: ChannelAxis;
+  /** Gets the sums of dy's columns, whose parts follow in each slice. */
+  columnSums?: DeviceArray;
+}
+
+/** Values of one model's slice: for the filter, and at all. */
+function sizesOf(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
+  const ofFilter = g.kernel[0] * g.kernel[1] * rows.places * columns.places;
+  return { ofFilter, step: ofFilter + (columnSums ? g.outChannels : 0) };
+}
+
 /**
- * The second pass of a weight gradient: adds `slices` partial sums in their order. Where there are `columnSums` too, those of
- * dy, their parts follow in each slice. `partial` may hold only some of the models, from `firstModel` on.
+ * A weight gradient as partial sums, which `compute` writes for some of the models, and which are added up in their order. A single
+ * slice laid out as dw is dw. The caller sees to it that the slices of one model fit in an array, by that model's sizes: no model's
+ * bits may depend on the number of models. Of these it takes as many at once as fit.
+ * @param options.scratch values of one model's largest other array that `compute` makes
+ * @param compute with room for [models.count, slices, a slice], or dw
  */
-export function addSlices(
+export function inSlices(
+  dw: DeviceArray,
+  slices: number,
+  g: ConvGeometry,
+  options: Partial<SliceLayout> & { scratch?: number },
+  compute: (to: DeviceArray, models: Part) => void,
+): void {
+  const { device } = dw;
+  const { rows = plain(g.inChannels), columns = plain(g.outChannels), columnSums, scratch = 0 } = options;
+  // Some kernels have slices and models along one axis of their grid.
+  const dispatched = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
+  if (slices === 1 && !options.rows && !columnSums) {
+    for (const models of parts(dw.models, dispatched)) compute(dw, models);
+    return;
+  }
+  const layout = { rows, columns, columnSums };
+  const size = slices * sizesOf(g, layout).step;
+  for (const models of parts(dw.models, Math.min(dispatched, roomFor(device, Math.max(size, scratch))))) {
+    const partial = DeviceArray.empty(device, [size], { models: models.count });
+    compute(partial, models);
+    addSlices(partial, dw, slices, g, layout, models.first);
+    partial.dispose();
+  }
+}
+
+/** `partial` may hold only some of the models, from `firstModel` on. */
+function addSlices(
   partial: DeviceArray,
   dw: DeviceArray,
   slices: number,
   g: ConvGeometry,
-  options: { rows?: ChannelAxis; columns?: ChannelAxis; columnSums?: DeviceArray; firstModel?: number } = {},
+  layout: SliceLayout,
+  firstModel: number,
 ): void {
-  const { rows = plain(g.inChannels), columns = plain(g.outChannels), columnSums, firstModel = 0 } = options;
-  const taps = g.kernel[0] * g.kernel[1];
-  const ofFilter = taps * rows.places * columns.places;
-  const step = ofFilter + (columnSums ? g.outChannels : 0);
+  const { rows, columns, columnSums } = layout;
+  const { ofFilter, step } = sizesOf(g, layout);
   const add = (to: DeviceArray, params: number[], first: number) =>
     runKernel(
       to.device,
@@ -34,6 +76,7 @@ export function addSlices(
       [partial, to],
       elementwise(to.size, partial.models),
     );
+  const taps = g.kernel[0] * g.kernel[1];
   add(dw, [taps, g.inChannels, g.outChannels, rows.places, columns.places, rows.width, columns.width], 0);
   if (columnSums) add(columnSums, [1, 1, g.outChannels, 1, g.outChannels, 4, 4], ofFilter);
 }

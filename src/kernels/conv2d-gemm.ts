@@ -1,12 +1,12 @@
 import forwardCode from '../../shaders/conv2d_gemm.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
 import type { Device } from '../gpu/device.ts';
-import { addSlices } from './add-slices.ts';
-import { DeviceArray } from './array.ts';
+import { inSlices } from './add-slices.ts';
+import type { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, geometryParams, turned } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
-import { runKernel } from './run.ts';
+import { roomFor, runKernel } from './run.ts';
 
 // The convolutions as implicit matrix products, for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -144,18 +144,16 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const blocks = gradBlocks(g, lanes);
   const rows = g.batch * g.output[0];
   const wanted = Math.max(Math.ceil(WORKGROUPS / blocks), Math.ceil((rows * g.output[1]) / LONGEST));
-  const slice = Math.ceil(rows / wanted);
+  const slice = Math.ceil(rows / Math.min(wanted, roomFor(x.device, dw.size)));
   const slices = Math.ceil(rows / slice);
-  const sums = slices === 1 ? dw : DeviceArray.empty(x.device, [slices, ...dw.shape], { models: x.models });
-  runKernel(
-    x.device,
-    { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes } },
-    [...geometryParams(g), slice, slices, STORE_ROUNDS],
-    [x, dy, sums],
-    [slices, blocks, x.models],
-    { flops: convFlops(g, x.models) },
+  inSlices(dw, slices, g, {}, (to, { first, count }) =>
+    runKernel(
+      x.device,
+      { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes } },
+      [...geometryParams(g), slice, slices, STORE_ROUNDS, first],
+      [x, dy, to],
+      [slices, blocks, count],
+      { flops: convFlops(g, count) },
+    ),
   );
-  if (sums === dw) return;
-  addSlices(sums, dw, slices, g);
-  sums.dispose();
 }

@@ -135,7 +135,7 @@ override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight la
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
   weight_rounds: u32, has_bias: u32, act: u32, adds: u32, quads: u32, first_quad: u32, first_weight: u32,
-  model_weights: u32,
+  model_weights: u32, first_model: u32, // of the dispatch, whose weights alone are in w
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -151,7 +151,8 @@ fn main(
 ) {
   let p = params;
 ${place(tile)}  var b = 0.0;
-  if (p.has_bias != 0u) { b = bias[group.z * p.out_c + column]; }
+  let model = p.first_model + group.z;
+  if (p.has_bias != 0u) { b = bias[model * p.out_c + column]; }
 
   ${each(weights, (i) => `var w${i} = 0.0;`, ' ')}
   var w_at = p.first_weight + group.z * p.model_weights + column;
@@ -163,7 +164,7 @@ ${place(tile)}  var b = 0.0;
   ${setUp}
 
   for (var n = first; n < last; n++) {
-    let image = group.z * p.batch + n;
+    let image = model * p.batch + n;
     // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
     ${each(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
     for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
@@ -218,9 +219,8 @@ export function forwardCode(sizes: StreamSizes): string {
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round.
  * Columns outside a row of x are zeros, which a NaN or infinity in dy makes NaN: it reaches taps that do not meet it in the image.
- * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [R, slices] of KH * KW * Ci * Co values and Co
- * more, the sums of dy. W * Ci and
- * tile * Ci as above.
+ * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [some of R, slices] of KH * KW * Ci * Co
+ * values and Co more, the sums of dy. W * Ci and tile * Ci as above.
  */
 export function weightGradCode(sizes: StreamSizes): string {
   const { inChannels, kernel, tile, overlap } = sizes;
@@ -236,6 +236,7 @@ override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight la
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, slice_size: u32,
   first_row: u32, rows: u32, first_tap: u32, store_rounds: u32, filter_size: u32, has_column_sums: u32,
+  first_model: u32, // of those in partial
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -253,7 +254,7 @@ ${place(tile)}
   ${each(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
   var column_sum = 0.0;
   for (var n = first; n < last; n++) {
-    let image = group.z * p.batch + n;
+    let image = (p.first_model + group.z) * p.batch + n;
     // The rows of dy that the row of x meets under each ky.
     ${each(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
     for (var v = 0u; v < p.rows; v++) {

@@ -1,11 +1,11 @@
 import type { Device } from '../gpu/device.ts';
-import { addSlices } from './add-slices.ts';
-import { DeviceArray } from './array.ts';
-import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
+import { inSlices } from './add-slices.ts';
+import { type DeviceArray, sizeOf } from './array.ts';
+import { type ConvGeometry, convFlops, filterShape, turned } from './conv-geometry.ts';
 import { forwardCode, type StreamSizes, weightGradCode, weightsARound } from './conv2d-stream-code.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
-import { runKernel } from './run.ts';
+import { type Part, roomFor, runKernel } from './run.ts';
 
 // The convolutions of few channels, for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -74,16 +74,24 @@ const serves = (device: Device, g: ConvGeometry) => servesTiles(device, g, sizes
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
-export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean => servesTiles(device, g, gradSizesFor(g));
+export function servesWeightGrad(device: Device, g: ConvGeometry): boolean {
+  const sizes = gradSizesFor(g);
+  if (!sizes || !servesTiles(device, g, sizes)) return false;
+  return Math.ceil(g.output[1] / sizes.tile) <= roomForSlices(device, g); // each tile of a row makes sums of its own
+}
+
+/** The same with the sums of dy's columns and without: the filter's gradient does not depend on them. */
+const roomForSlices = (device: Device, g: ConvGeometry) => roomFor(device, sizeOf(filterShape(g)) + g.outChannels);
 
 /**
- * Slices of the images, and workgroups along x and y. With several models less slices do: the sums of a filter's gradient depend
- * on them, so those are cut as one model's.
+ * Slices of the images, at most `most` with all tiles, and workgroups along x and y. With several models less slices do: the sums of
+ * a filter's gradient depend on them, so those are cut as one model's.
  */
-function cut(g: ConvGeometry, tile: number, lanes: number, models = 1) {
+function cut(g: ConvGeometry, tile: number, lanes: number, { models = 1, most = Number.POSITIVE_INFINITY }) {
   const tiles = Math.ceil(g.output[1] / tile);
   const blocks = Math.ceil(g.outChannels / lanes);
-  const slice = Math.ceil(g.batch / Math.ceil(WORKGROUPS / (tiles * blocks * models)));
+  const wanted = Math.min(Math.ceil(WORKGROUPS / (tiles * blocks * models)), Math.floor(most / tiles));
+  const slice = Math.ceil(g.batch / wanted);
   return { slice, slices: Math.ceil(g.batch / slice) * tiles, blocks };
 }
 
@@ -113,6 +121,8 @@ export interface Streaming {
   modelWeights: number;
   /** Which part of the input channels it takes, of parts of this many; all at once by default. */
   part?: { index: number; channels: number };
+  /** Those that `weights` holds; all by default. */
+  models?: Part;
 }
 
 /** Dispatches a `streamingText`. Of several parts of the channels, the first stores with the bias, the last with the activation. */
@@ -123,10 +133,12 @@ export function runStreaming(
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  { tile, weightRounds, modelWeights, part = { index: 0, channels: g.inChannels } }: Streaming,
+  streaming: Streaming,
 ): void {
+  const { tile, weightRounds, modelWeights } = streaming;
+  const { part = { index: 0, channels: g.inChannels }, models = { first: 0, count: y.models } } = streaming;
   const lanes = x.device.subgroupLanes!;
-  const { slice, slices, blocks } = cut(g, tile, lanes, y.models);
+  const { slice, slices, blocks } = cut(g, tile, lanes, { models: models.count });
   const parts = g.inChannels / part.channels;
   const [isFirst, isLast] = [part.index === 0, part.index === parts - 1];
   const [hasBias, act] = epilogueFlags(epilogue);
@@ -137,10 +149,11 @@ export function runStreaming(
       ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice],
       ...[weightRounds, isFirst ? hasBias : 0, isLast ? act : 0, isFirst ? 0 : 1],
       ...[g.inChannels / 4, (part.index * part.channels) / 4, (part.index * modelWeights) / parts, modelWeights],
+      models.first,
     ],
     [x, weights, epilogueArray(epilogue, weights), y],
-    [slices, blocks, y.models],
-    { flops: convFlops(g, y.models) / parts },
+    [slices, blocks, models.count],
+    { flops: convFlops(g, models.count) / parts },
   );
 }
 
@@ -159,11 +172,25 @@ export function weightGrad(
   dw: DeviceArray,
   columnSums?: DeviceArray,
 ): void {
+  const { device } = x;
+  const grid = cut(g, gradSizesFor(g)!.tile, device.subgroupLanes!, { most: roomForSlices(device, g) });
+  inSlices(dw, grid.slices, g, { columnSums }, (to, models) => sumSlices(x, dy, g, to, models, grid, !!columnSums));
+}
+
+/** The first pass of a filter's gradient, for some of the models. */
+function sumSlices(
+  x: DeviceArray,
+  dy: DeviceArray,
+  g: ConvGeometry,
+  partial: DeviceArray,
+  models: Part,
+  { slice, slices, blocks }: ReturnType<typeof cut>,
+  hasColumnSums: boolean,
+): void {
   const lanes = x.device.subgroupLanes!;
   const { height, ...sizes } = gradSizesFor(g)!;
-  const { slice, slices, blocks } = cut(g, sizes.tile, lanes);
-  const sliceSize = dw.size + (columnSums ? columnSums.size : 0);
-  const partial = DeviceArray.empty(x.device, [slices, sliceSize], { models: x.models });
+  const ofFilter = sizeOf(filterShape(g));
+  const sliceSize = ofFilter + (hasColumnSums ? g.outChannels : 0);
   const reach = g.kernel[1] * g.inChannels;
   for (let first = 0; first < g.kernel[0]; first += height) {
     // These rows of the filter are one of its own, which begins as many rows later.
@@ -180,13 +207,12 @@ export function weightGrad(
       },
       [
         ...[g.batch, ...g.input, ...g.output, g.outChannels, pad, slice, slices, sliceSize],
-        ...[firstRow, rows, first * reach, reach, dw.size, columnSums && first === 0 ? 1 : 0],
+        ...[firstRow, rows, first * reach, reach, ofFilter, hasColumnSums && first === 0 ? 1 : 0],
+        models.first,
       ],
       [x, dy, partial],
-      [slices, blocks, x.models],
-      { flops: (convFlops(g, x.models) * kernel[0]) / g.kernel[0] },
+      [slices, blocks, models.count],
+      { flops: (convFlops(g, models.count) * kernel[0]) / g.kernel[0] },
     );
   }
-  addSlices(partial, dw, slices, g, { columnSums });
-  partial.dispose();
 }

@@ -2,12 +2,12 @@ import forwardCode from '../../shaders/conv2d_subgroup.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
 import type { Device } from '../gpu/device.ts';
-import { addSlices, type ChannelAxis } from './add-slices.ts';
-import { DeviceArray, sizeOf } from './array.ts';
+import { type ChannelAxis, inSlices } from './add-slices.ts';
+import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
 import { packFilter } from './pack-filter.ts';
-import { elementwise, parts, runKernel } from './run.ts';
+import { elementwise, type Part, parts, roomFor, runKernel } from './run.ts';
 
 // The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -26,10 +26,23 @@ function axis(channels: number): ChannelAxis {
 const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
 const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
 
+/** Values of one model's arrays with their channels in groups: up to four times as many, of a filter sixteen times. */
+function paddedSizes({ batch, input, output, kernel, inChannels, outChannels }: ConvGeometry) {
+  const [from, to] = [4 * grouping(inChannels).groups, 4 * grouping(outChannels).groups];
+  const [x, y] = [batch * input[0] * input[1] * from, batch * output[0] * output[1] * to];
+  return { x, y, filter: kernel[0] * kernel[1] * from * to };
+}
+/** Of several models that do not fit at once, as many as do are taken at a time. */
+const forwardScratch = (g: ConvGeometry) => Math.max(paddedSizes(g).x, paddedSizes(g).filter);
+
 export const servesForward = (device: Device, g: ConvGeometry): boolean =>
-  device.subgroupLanes !== null && notEmpty(g) && undilated(g) && g.strides[1] === 1;
+  device.subgroupLanes !== null &&
+  notEmpty(g) &&
+  undilated(g) &&
+  g.strides[1] === 1 &&
+  roomFor(device, forwardScratch(g)) > 0;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
-  servesForward(device, g) && g.strides[0] === 1;
+  g.strides[0] === 1 && servesForward(device, turned(g));
 
 /** Pixels of a row that one invocation takes: what leaves the fewest idle, and of those the most. */
 function tileFor(width: number): number {
@@ -37,16 +50,21 @@ function tileFor(width: number): number {
   return [8, 7, 6, 5, 4].reduce((best, tile) => (covered(tile) < covered(best) ? tile : best));
 }
 
-/** x [N,H,W,C] with its channels in groups; x itself where they fill whole vec4. The caller disposes a copy. */
-function padChannels(x: DeviceArray): DeviceArray {
+/**
+ * Some models of x [N,H,W,C] with their channels in groups, and where in `array` they begin: in x itself where channels fill whole
+ * vec4. The caller disposes a copy.
+ */
+function padChannels(x: DeviceArray, models: Part): { array: DeviceArray; first: number } {
   const channels = x.shape.at(-1)!;
-  if (channels % 4 === 0) return x;
+  if (channels % 4 === 0) return { array: x, first: models.first };
   const { groups, width } = grouping(channels);
-  const rows = (x.models * x.size) / channels;
-  const y = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { models: x.models });
+  const ofModel = x.size / channels;
+  const rows = models.count * ofModel;
+  const array = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { models: models.count });
   const source = { name: 'pad_channels', code: padChannelsCode };
-  runKernel(x.device, source, [rows, channels, groups, width], [x, y], elementwise(rows * groups));
-  return y;
+  const params = [rows, channels, groups, width, models.first * ofModel];
+  runKernel(x.device, source, params, [x, array], elementwise(rows * groups));
+  return { array, first: 0 };
 }
 
 /** True when some window of these reaches outside the image. */
@@ -55,20 +73,32 @@ function reachesOutside(input: number, output: number, kernel: number, stride: n
 }
 
 export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {
-  const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels));
-  correlate(x, weights, g, y, options);
-  weights.dispose();
+  for (const models of parts(y.models, roomFor(y.device, forwardScratch(g)))) {
+    const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels), models);
+    correlate(x, weights, g, y, options, models);
+    weights.dispose();
+  }
 }
 
 /** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels));
-  correlate(dy, weights, turned(g), dx, {});
-  weights.dispose();
+  for (const models of parts(dx.models, roomFor(dx.device, forwardScratch(turned(g))))) {
+    const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels), models);
+    correlate(dy, weights, turned(g), dx, {}, models);
+    weights.dispose();
+  }
 }
 
-function correlate(x: DeviceArray, weights: DeviceArray, g: ConvGeometry, y: DeviceArray, epilogue: Epilogue): void {
-  const input = padChannels(x);
+/** For some of the models, of which alone `weights` are. */
+function correlate(
+  x: DeviceArray,
+  weights: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+  models: Part,
+): void {
+  const input = padChannels(x, models);
   const tile = tileFor(g.output[1]);
   const tiles = Math.ceil(g.output[1] / tile);
   const padded =
@@ -87,12 +117,13 @@ function correlate(x: DeviceArray, weights: DeviceArray, g: ConvGeometry, y: Dev
     [
       ...[g.batch, ...g.input, from.groups, ...g.output, g.outChannels, to.groups],
       ...[...g.kernel, g.strides[0], ...g.pad, tiles, ...epilogueFlags(epilogue)],
+      ...[input.first, models.first],
     ],
-    [input, weights, epilogueArray(epilogue, weights), y],
-    elementwise((lanes * to.groups) / (pairs ? 2 : 1), y.models),
-    { flops: convFlops(g, y.models) },
+    [input.array, weights, epilogueArray(epilogue, weights), y],
+    elementwise((lanes * to.groups) / (pairs ? 2 : 1), models.count),
+    { flops: convFlops(g, models.count) },
   );
-  if (input !== x) input.dispose();
+  if (input.array !== x) input.array.dispose();
 }
 
 /** Slices the long sum is cut into, each one workgroup's: enough to fill any adapter, few enough to add up quickly. */
@@ -105,45 +136,42 @@ function gradGroups({ kernel, inChannels, outChannels }: ConvGeometry): { blocks
 }
 
 export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  servesForward(device, g) && gradGroups(g).groups <= device.limits.maxComputeWorkgroupsPerDimension;
+  servesForward(device, g) &&
+  roomFor(device, paddedSizes(g).y) > 0 &&
+  gradGroups(g).groups <= device.limits.maxComputeWorkgroupsPerDimension;
 
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
-  const { device, models } = x;
-  const [input, grad] = [padChannels(x), padChannels(dy)];
+  const { device } = x;
   const [kh, kw] = g.kernel;
   const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
-  const partialShape = [kh * kw, 4 * from.groups, 4 * to.groups];
-  // No more slices than an array holds, whatever the number of models, on which no model's bits may depend; and of the models no
-  // more at once.
-  const mostSlices = Math.max(1, Math.floor(device.largestArray / (4 * sizeOf(partialShape))));
+  const padded = paddedSizes(g);
   const rows = g.batch * g.output[0];
-  const slice = Math.ceil(rows / Math.min(SLICES, mostSlices));
+  const slice = Math.ceil(rows / Math.min(SLICES, roomFor(device, padded.filter)));
   const slices = Math.ceil(rows / slice);
   const { blocks, groups } = gradGroups(g);
   const tile = tileFor(g.output[1]);
-  const padded =
+  const reaches =
     reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
   const constants = {
-    ...{ PADDED: padded ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0 },
+    ...{ PADDED: reaches ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0 },
     ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width },
   };
-  for (const { first, count } of parts(models, Math.floor(mostSlices / slices))) {
-    const partial = DeviceArray.empty(device, [slices, ...partialShape], { models: count });
+  const layout = { rows: axis(g.inChannels), columns: axis(g.outChannels), scratch: Math.max(padded.x, padded.y) };
+  inSlices(dw, slices, g, layout, (partial, models) => {
+    const [input, grad] = [padChannels(x, models), padChannels(dy, models)];
     runKernel(
       device,
       { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
       [
         ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
-        ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks, first],
+        ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks, input.first, grad.first],
       ],
-      [input, grad, partial],
-      [slices, groups, count],
-      { flops: convFlops(g, count) },
+      [input.array, grad.array, partial],
+      [slices, groups, models.count],
+      { flops: convFlops(g, models.count) },
     );
-    addSlices(partial, dw, slices, g, { rows: axis(g.inChannels), columns: axis(g.outChannels), firstModel: first });
-    partial.dispose();
-  }
-  if (input !== x) input.dispose();
-  if (grad !== dy) grad.dispose();
+    if (input.array !== x) input.array.dispose();
+    if (grad.array !== dy) grad.array.dispose();
+  });
 }

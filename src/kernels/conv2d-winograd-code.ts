@@ -106,7 +106,7 @@ function outputs({ output, points }: Winograd): string {
  *   - it streams as conv2d_stream does, so that a row is transformed once for all rows of the filter, by the lanes together;
  *   - outputs are found from the sums only when they are complete.
  * A NaN or infinity in x reaches all columns of its tile, not only those whose windows it is in.
- * models R, x [R, N, H, W, Ci] as vec4, w [R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
+ * models R, x [R, N, H, W, Ci] as vec4, w [some of R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
  */
 export function forwardCode(sizes: WinogradSizes): string {
   const { channels, kernel, tile, overlap } = sizes;
@@ -138,13 +138,13 @@ export function forwardCode(sizes: WinogradSizes): string {
 /**
  * A filter at the points of Winograd's algorithm, for each of its rows:
  *   u[ky, i, ci, co] = sum_kx F[i, kx] * w[ky, kx, ci, co]           TURN: w[KH - 1 - ky, KW - 1 - kx, co, ci] instead
- * Memory-bound.   models R, w [R, KH, KW, Ci, Co], u [R, parts of Ci, KH, points, Ci of a part, Co]. TURN: w [R, KH, KW, Co, Ci]
+ * Memory-bound.   models R, w [R, KH, KW, Ci, Co], u [some of R, parts of Ci, KH, points, Ci of a part, Co]. TURN: w [R, KH, KW, Co, Ci]
  */
 export function filterCode({ outputs, taps }: { outputs: number; taps: number }): string {
   const { filter, points } = winograd(outputs, taps);
   return `override TURN = false;
 
-struct Params { kernel_h: u32, in_c: u32, out_c: u32, part_c: u32 }
+struct Params { kernel_h: u32, in_c: u32, out_c: u32, part_c: u32, first_model: u32 } // of w
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read_write> u: array<f32>;
@@ -158,7 +158,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let co = i % p.out_c;
   let ci = i / p.out_c % p.in_c;
   let ky = i / channels;
-  let row = (group.z * p.kernel_h + select(ky, p.kernel_h - 1u - ky, TURN)) * ${taps}u * channels;
+  let row = ((p.first_model + group.z) * p.kernel_h + select(ky, p.kernel_h - 1u - ky, TURN)) * ${taps}u * channels;
   let w_at = row + select(ci * p.out_c + co, co * p.in_c + ci, TURN);
   ${each(taps, (k) => `let w${k} = w[w_at + select(${k}u, ${taps - 1 - k}u, TURN) * channels];`)}
   let part = (group.z * (p.in_c / p.part_c) + ci / p.part_c) * p.kernel_h + ky;

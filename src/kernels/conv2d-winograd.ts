@@ -4,7 +4,7 @@ import { type ConvGeometry, turned } from './conv-geometry.ts';
 import { runStreaming, servesTiles, textFor } from './conv2d-stream.ts';
 import { filterCode, forwardCode, type WinogradSizes, weightsARound, weightsHeld } from './conv2d-winograd-code.ts';
 import type { Epilogue } from './epilogue.ts';
-import { elementwise, runKernel } from './run.ts';
+import { elementwise, type Part, parts, roomFor, runKernel } from './run.ts';
 import { MOST_POINTS } from './winograd.ts';
 
 // Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how.
@@ -54,24 +54,36 @@ export function pays(g: ConvGeometry): boolean {
   return channels < 32 ? g.output[1] >= 12 && saving > (channels < 16 ? 1.7 : 1.3) : g.output[1] >= 6 && saving > 1.35;
 }
 
-const serves = (device: Device, g: ConvGeometry) => servesTiles(device, g, sizesFor(g));
+/** Values of one model's filter at the points. */
+const filterSize = (g: ConvGeometry, { tile }: WinogradSizes) =>
+  g.kernel[0] * (tile + g.kernel[1] - 1) * g.inChannels * g.outChannels;
+
+function serves(device: Device, g: ConvGeometry): boolean {
+  const sizes = sizesFor(g);
+  return sizes !== null && servesTiles(device, g, sizes) && roomFor(device, filterSize(g, sizes)) > 0;
+}
 export const servesForward = serves;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
 /** Its sums would be loaded and stored for each product: slower than the other ways. */
 export const servesWeightGrad = (): boolean => false;
 
-/** The filter at the transform's points, turned for the input gradient. The caller disposes it. */
-function atPoints(filter: DeviceArray, g: ConvGeometry, sizes: WinogradSizes, turn: boolean): DeviceArray {
+/** The filters of some models at the transform's points, turned for the input gradient. The caller disposes them. */
+function atPoints(
+  filter: DeviceArray,
+  g: ConvGeometry,
+  sizes: WinogradSizes,
+  turn: boolean,
+  { first, count }: Part,
+): DeviceArray {
   const algorithm = { outputs: sizes.tile, taps: g.kernel[1] };
-  const shape = [g.kernel[0], sizes.tile + g.kernel[1] - 1, g.inChannels, g.outChannels];
-  const weights = DeviceArray.empty(filter.device, shape, { models: filter.models });
+  const weights = DeviceArray.empty(filter.device, [filterSize(g, sizes)], { models: count });
   runKernel(
     filter.device,
     { name: 'winograd_filter', code: textFor('filter', filterCode, algorithm), constants: { TURN: turn ? 1 : 0 } },
-    [g.kernel[0], g.inChannels, g.outChannels, sizes.channels],
+    [g.kernel[0], g.inChannels, g.outChannels, sizes.channels, first],
     [filter, weights],
-    elementwise(g.kernel[0] * g.inChannels * g.outChannels, filter.models),
+    elementwise(g.kernel[0] * g.inChannels * g.outChannels, count),
   );
   return weights;
 }
@@ -86,17 +98,21 @@ function correlate(
   turn: boolean,
 ): void {
   const sizes = sizesFor(g)!;
-  const weights = atPoints(filter, g, sizes, turn);
   const text = { name: 'conv2d_winograd', code: textFor('winograd', forwardCode, sizes) };
-  for (let index = 0; index < g.inChannels / sizes.channels; index++) {
-    runStreaming(text, x, weights, g, y, epilogue, {
-      tile: sizes.tile,
-      weightRounds: weightsHeld(sizes) / weightsARound(sizes),
-      modelWeights: weights.size,
-      part: { index, channels: sizes.channels },
-    });
+  // The filter takes up to three times its room at the points: as many models at once as an array holds of it.
+  for (const models of parts(y.models, roomFor(y.device, filterSize(g, sizes)))) {
+    const weights = atPoints(filter, g, sizes, turn, models);
+    for (let index = 0; index < g.inChannels / sizes.channels; index++) {
+      runStreaming(text, x, weights, g, y, epilogue, {
+        tile: sizes.tile,
+        weightRounds: weightsHeld(sizes) / weightsARound(sizes),
+        modelWeights: weights.size,
+        part: { index, channels: sizes.channels },
+        models,
+      });
+    }
+    weights.dispose();
   }
-  weights.dispose();
 }
 
 export function forward(

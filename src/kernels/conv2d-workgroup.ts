@@ -1,10 +1,10 @@
 import code from '../../shaders/conv2d_workgroup.wgsl';
 import type { Device } from '../gpu/device.ts';
-import { addSlices } from './add-slices.ts';
-import { DeviceArray } from './array.ts';
+import { inSlices } from './add-slices.ts';
+import type { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
-import { parts, runKernel } from './run.ts';
+import { roomFor, runKernel } from './run.ts';
 
 // The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
 
@@ -48,27 +48,22 @@ function run(
   const tile = tileFor(n);
   const tiles = [Math.ceil(m / tile.ROWS), Math.ceil(n / tile.COLUMNS)] as const;
   // Only the weight gradient's sum is long. The slices do not depend on the number of models, nor may the results.
-  const wanted = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
+  const enough = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
+  const wanted = Math.min(enough, roomFor(c.device, c.size));
   const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
   const slices = Math.ceil(k / slice);
-  const sums = slices === 1 ? c : DeviceArray.empty(c.device, [slices, ...c.shape], { models: c.models });
   const constants = { OPERATION: operation, ...tile };
   const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
-  // A dispatch may not hold the slices of all models.
-  const atOnce = Math.floor(c.device.limits.maxComputeWorkgroupsPerDimension / slices);
-  for (const { first, count } of parts(c.models, atOnce)) {
+  inSlices(c, slices, g, {}, (to, { first, count }) =>
     runKernel(
       c.device,
       source,
       [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue), first],
-      [left, right, epilogueArray(epilogue, right), sums],
+      [left, right, epilogueArray(epilogue, right), to],
       [...tiles, count * slices],
       { flops: convFlops(g, count) },
-    );
-  }
-  if (sums === c) return;
-  addSlices(sums, c, slices, g);
-  sums.dispose();
+    ),
+  );
 }
 
 export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {

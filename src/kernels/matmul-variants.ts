@@ -7,7 +7,7 @@ import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
 import { chooseVariant } from './choice.ts';
 import { epilogueArray, epilogueFlags, type Fused, type ProductEpilogue, withEpilogue } from './epilogue.ts';
-import { elementwise, parts, runKernel } from './run.ts';
+import { elementwise, parts, roomFor, runKernel } from './run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
 export const matmulVariants = ['naive', 'subgroup', 'workgroup'] as const;
@@ -81,12 +81,12 @@ export function runMatmul(
   run: MatmulRun,
 ): boolean {
   const { m, n, k, batch, epilogue, transposeA, transposeB } = run;
-  const products = run.models * batch;
-  if (products * m * n === 0) return false;
+  if (run.models * batch * m * n === 0) return false;
   const tile = tileOf(variant, a.device, n);
   const tiles = Math.ceil(m / tile[0]) * Math.ceil(n / tile[1]);
   // By the products of one model: what a model gets must not depend on how many there are.
-  const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, tiles * batch, k);
+  const ofModel = batch * m * n;
+  const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, tiles * batch, ofModel, k);
   const sums = variant === 'subgroup' && slices === 1 && batch === 1 && !transposeB ? run.columnSums : undefined;
   const source = sourceOf(variant, a.device, run, {
     columnSums: sums !== undefined,
@@ -95,39 +95,43 @@ export function runMatmul(
   });
   const wide = variant === 'subgroup';
   const unused = wide && !sums ? DeviceArray.empty(a.device, [1]) : undefined; // a binding must hold something
-  const to = slices > 1 ? DeviceArray.empty(a.device, [slices * products * m * n]) : c;
   const strides = [...(transposeA ? [1, m] : [k, 1]), ...(transposeB ? [1, k] : [n, 1])];
   const flags = epilogueFlags(epilogue);
-  // A grid for all of c, or several where a dimension of it has more tiles or products than a dispatch holds.
   const most = a.device.limits.maxComputeWorkgroupsPerDimension;
-  const grids = parts(products, Math.floor(most / slices)).flatMap((z) =>
-    parts(m, most * tile[0]).flatMap((y) => parts(n, most * tile[1]).map((x) => ({ x, y, z }))),
-  );
-  for (const { x, y, z } of grids) {
+  // As many models at once as an array holds the slices of.
+  for (const group of parts(run.models, roomFor(a.device, slices * ofModel))) {
+    const to = slices > 1 ? DeviceArray.empty(a.device, [slices * ofModel], { models: group.count }) : c;
+    const [before, products] = [group.first * batch, group.count * batch];
+    // A grid for all of it, or several where a dimension of it has more tiles or products than a dispatch holds.
+    const grids = parts(products, Math.floor(most / slices)).flatMap((z) =>
+      parts(m, most * tile[0]).flatMap((y) => parts(n, most * tile[1]).map((x) => ({ x, y, z }))),
+    );
+    for (const { x, y, z } of grids) {
+      runKernel(
+        a.device,
+        source,
+        [
+          ...[m, n, k, ...strides, ...(slices > 1 ? [0, 0] : flags), x.first, y.first, before + z.first],
+          ...[run.aShare, run.bShare, batch, products, slices, length, before],
+        ],
+        wide ? [a, b, a, b, epilogueArray(epilogue, b), to, sums ?? unused!] : [a, b, epilogueArray(epilogue, b), to],
+        [Math.ceil(x.count / tile[1]), Math.ceil(y.count / tile[0]), slices * z.count],
+        { flops: 2 * x.count * y.count * k * z.count },
+      );
+    }
+    if (to === c) continue;
+    const size = group.count * ofModel;
     runKernel(
       a.device,
-      source,
-      [
-        ...[m, n, k, ...strides, ...(slices > 1 ? [0, 0] : flags), x.first, y.first, z.first],
-        ...[run.aShare, run.bShare, batch, products, slices, length],
-      ],
-      wide ? [a, b, a, b, epilogueArray(epilogue, b), to, sums ?? unused!] : [a, b, epilogueArray(epilogue, b), to],
-      [Math.ceil(x.count / tile[1]), Math.ceil(y.count / tile[0]), slices * z.count],
-      { flops: 2 * x.count * y.count * k * z.count },
+      withEpilogue({ name: 'matmul_slices', code: slicesCode }, epilogue.activation),
+      [size, slices, n, ...flags, ofModel, group.first * ofModel],
+      [to, epilogueArray(epilogue, to), c],
+      elementwise(size),
     );
+    to.dispose();
   }
   unused?.dispose();
-  if (slices === 1) return sums !== undefined;
-  const size = products * m * n;
-  runKernel(
-    a.device,
-    withEpilogue({ name: 'matmul_slices', code: slicesCode }, epilogue.activation),
-    [size, slices, n, ...flags, batch * m * n],
-    [to, epilogueArray(epilogue, to), c],
-    elementwise(size),
-  );
-  to.dispose();
-  return false;
+  return sums !== undefined;
 }
 
 /** What of c a workgroup computes. */
@@ -160,11 +164,12 @@ function sourceOf(
 
 /**
  * Slices of a sum over k, so that the workgroups of a product with few tiles are enough to keep the adapter busy, and none
- * so short that adding the slices up costs more than it saves.
+ * so short that adding the slices up costs more than it saves; and no more than an array holds for one model.
+ * @param size of one model's result
  */
-function cut(device: Device, tiles: number, k: number): { slices: number; length: number } {
+function cut(device: Device, tiles: number, size: number, k: number): { slices: number; length: number } {
   const [enough, shortest] = device.info.isSoftware ? [4, 192] : [128, 128];
-  const wanted = Math.max(1, Math.min(Math.floor(enough / tiles), Math.floor(k / shortest)));
+  const wanted = Math.max(1, Math.min(Math.floor(enough / tiles), Math.floor(k / shortest), roomFor(device, size)));
   const length = Math.max(4, 4 * Math.ceil(k / wanted / 4));
   return { slices: Math.max(1, Math.ceil(k / length)), length };
 }

@@ -26,12 +26,21 @@ export const strided = (n: number, models = 1): Workgroups => [
   models,
 ];
 
+/** Where a part of something begins and how long it is. */
+export interface Part {
+  first: number;
+  count: number;
+}
+
 /**
- * `n` in parts of at most `most`, in their order: where each begins and how long it is. For grids of more workgroups than a
- * dimension of a dispatch holds, in kernels that are told where their part begins.
+ * `n` in parts of at most `most`, in their order. For grids of more workgroups than a dimension of a dispatch holds, and for scratch
+ * that an array does not hold for all models, in kernels that are told where their part begins.
  */
-export const parts = (n: number, most: number): { first: number; count: number }[] =>
+export const parts = (n: number, most: number): Part[] =>
   Array.from({ length: Math.ceil(n / most) }, (_, i) => ({ first: i * most, count: Math.min(most, n - i * most) }));
+
+/** How many times an array holds `values`, where these are one model's: slices of its sums, or models. */
+export const roomFor = (device: Device, values: number): number => Math.floor(device.largestArray / (4 * values));
 
 /** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
 export type Lanes = 1 | 2 | 4;

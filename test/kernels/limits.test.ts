@@ -24,6 +24,15 @@ import { drawLike } from '../support/operator-cases.ts';
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
+type Four = [DeviceArray, DeviceArray, DeviceArray, DeviceArray];
+
+/** Values of several models, with each model's own bias [models, channels] added. */
+const biased = (values: ArrayLike<number>, { shape: [models, channels], data }: NdArray) =>
+  Array.from(
+    values,
+    (value, i) => value + data[Math.floor((i * models!) / values.length) * channels! + (i % channels!)]!,
+  );
+
 describeOnDevice('sizes beyond the limits', (device) => {
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
@@ -56,6 +65,41 @@ describeOnDevice('sizes beyond the limits', (device) => {
       expect(await product(variant, a, b, 8)).toEqual(plain(matmulReference.forward([a, b], {}).data));
     });
   }
+
+  // Of a model the result has 5 x 6 numbers, or twice as many.
+  const sliced = (['subgroup', 'workgroup'] as const).flatMap((variant) => [
+    { variant, batch: [], room: 3 }, // for some of the slices
+    { variant, batch: [], room: 9 }, // for those of some models, on a processor
+    { variant, batch: [2], room: 5 },
+  ]);
+  test.skipIf(lanes === null).each(sliced)(
+    'matmul of more slices than an array holds, room for $room, batch $batch: $variant',
+    async ({ variant, batch, room }) => {
+      const [a, b] = [drawLike([3, ...batch, 5, 801], 11, 'integer'), drawLike([3, ...batch, 801, 6], 12, 'integer')];
+      const offsets = drawLike([3, 6], 13, 'integer');
+      const { data: products, shape } = matmulReference.forward([a, b], {});
+      const gate = drawLike([...shape], 14, 'integer');
+      const arrays = [a, b, offsets, gate].map((array) => new Tensor(upload(array)));
+      const [left, right, bias, through] = arrays.map(({ array }) => array) as Four;
+      const ofModel = products.length / 3;
+      {
+        using _ = tellLimits(device, { maxStorageBufferBindingSize: room * 4 * ofModel });
+        const program = device.record(() => matmul(left, right, { variant }).dispose());
+        const sums = program.commands.filter(({ pipeline }) => pipeline.name === 'matmul_slices');
+        expect(sums.length).toBeGreaterThan(1);
+        program.dispose();
+        const results = scope(device, () =>
+          [{ bias }, { through }].map((epilogue) => new Tensor(matmul(left, right, { ...epilogue, variant }))),
+        );
+        const expected = [biased(products, offsets), products.map((value, i) => (gate.data[i]! > 0 ? value : 0))];
+        for (const [i, values] of expected.entries()) {
+          expect(plain(await results[i]!.data())).toEqual(plain(values));
+          results[i]!.dispose();
+        }
+      }
+      for (const array of arrays) array.dispose();
+    },
+  );
 
   withVariant('subgroup')(
     "matmul of more tiles than a dispatch holds, beside the right matrix's column sums",
@@ -115,39 +159,142 @@ describeOnDevice('sizes beyond the limits', (device) => {
     for (const result of results) result.dispose();
   });
 
-  // A slice of this filter's gradient is 9 x 8 x 8 numbers, and there are 66 rows to sum: 33 slices where there is room.
+  // A slice of this filter's gradient is 9 x 8 x 8 numbers, and there are 6 images of 11 rows to sum; `slices` where there is room.
   const SLICE_BYTES = 4 * 9 * 8 * 8;
+  const WITH_SUMS = SLICE_BYTES + 4 * 8; // and of the columns
+  const [inSubgroup, inGemm, inStream, inWorkgroup] = [
+    { variant: 'subgroup', kernel: 'conv2d_weight_grad_subgroup', bytes: SLICE_BYTES, width: 5 },
+    { variant: 'gemm', kernel: 'conv2d_weight_grad_gemm', bytes: SLICE_BYTES, width: 5 },
+    { variant: 'stream', kernel: 'conv2d_weight_grad_stream', bytes: WITH_SUMS, width: 5 },
+    { variant: 'workgroup', kernel: 'conv2d_workgroup', bytes: SLICE_BYTES, width: 17 },
+  ] as const;
+  const some = [1, 1, 1]; // models at once where there is room for some of the slices
   test.skipIf(lanes === null).each([
-    { room: 10, slices: 10, groups: [1, 1, 1] }, // for some of the slices
-    { room: 70, slices: 33, groups: [2, 1] }, // for those of some models
-    { room: 99, slices: 33, groups: [3] },
-  ])("slices of a filter's gradient that one array cannot hold, room for $room: subgroup", async (expected) => {
-    const { room, slices, groups } = expected;
+    { ...inSubgroup, room: 10, slices: 10, groups: some },
+    { ...inSubgroup, room: 70, slices: 33, groups: [2, 1] }, // for those of some models
+    { ...inSubgroup, room: 99, slices: 33, groups: [3] },
+    { ...inGemm, room: 5, slices: 5, groups: some },
+    { ...inGemm, room: 17, slices: 8, groups: [2, 1] },
+    { ...inGemm, room: 24, slices: 8, groups: [3] },
+    { ...inStream, room: 4, slices: 3, groups: some },
+    { ...inStream, room: 13, slices: 6, groups: [2, 1] },
+    { ...inStream, room: 18, slices: 6, groups: [3] },
+    { ...inWorkgroup, room: 4, slices: 4, groups: some },
+    { ...inWorkgroup, room: 11, slices: 5, groups: [2, 1] },
+    { ...inWorkgroup, room: 15, slices: 5, groups: [3] },
+  ])("slices of a filter's gradient that one array cannot hold, room for $room: $variant", async (expected) => {
+    const { variant, kernel, bytes, width, room, slices, groups } = expected;
     const attrs = { padding: 'same' } as const;
-    const { x, w, dy, dw } = drawConvolution(3, [2, 33, 5, 8], [3, 3, 8, 8], attrs);
+    const { x, w, dy, dw } = drawConvolution(3, [6, 11, width, 8], [3, 3, 8, 8], attrs);
     const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
     const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
+    const alone = [x, dy].map(
+      ({ shape, data }) => new Tensor(upload({ shape: [1, ...shape.slice(1)], data: data.slice(0, data.length / 3) })),
+    );
+    const columnSums = tensor(device, Array(3 * 8).fill(9), [8], { models: 3 });
     const geometry = convGeometry(input, filter, attrs);
-    const run = (from: DeviceArray, to: DeviceArray) => conv2dWeightGrad(from, to, geometry, { variant: 'subgroup' });
-    /** Workgroups along x and z of the kernel's dispatches. */
+    const run = (from: DeviceArray, to: DeviceArray, sums?: DeviceArray) =>
+      conv2dWeightGrad(from, to, geometry, { variant, columnSums: sums });
+    /** Slices of all models in the kernel's dispatches, which have slices along x or z and models along z. */
     const dispatched = (from: DeviceArray, to: DeviceArray) => {
       const program = device.record(() => void run(from, to));
-      const grids = program.commands.filter(({ pipeline }) => pipeline.name === 'conv2d_weight_grad_subgroup');
+      const grids = program.commands.filter(({ pipeline }) => pipeline.name === kernel);
       program.dispose();
-      return grids.map(({ workgroups: [alongX, , alongZ] }) => [alongX, alongZ]);
+      return grids.map(({ workgroups: [alongX, , alongZ] }) => alongX * alongZ);
     };
     {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: room * SLICE_BYTES });
-      using result = scope(device, () => new Tensor(run(input, gradient)));
-      expect(dispatched(input, gradient)).toEqual(groups.map((models) => [slices, models]));
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: room * bytes });
+      using result = scope(device, () => new Tensor(run(input, gradient, columnSums.array)));
+      expect(dispatched(input, gradient)).toEqual(groups.map((models) => slices * models));
       // The same slices for a model alone, and so the same bits.
-      const alone = [x, dy].map(
-        ({ shape, data }) =>
-          new Tensor(upload({ shape: [1, ...shape.slice(1)], data: data.slice(0, data.length / 3) })),
-      );
-      expect(dispatched(alone[0]!.array, alone[1]!.array)).toEqual([[slices, 1]]);
-      for (const one of alone) one.dispose();
+      expect(dispatched(alone[0]!.array, alone[1]!.array)).toEqual([slices]);
       expect(plain(await result.data())).toEqual(dw);
+    }
+    const sums = Array(3 * 8).fill(0);
+    for (const [i, value] of dy.data.entries()) sums[Math.floor(i / (dy.data.length / 3)) * 8 + (i % 8)] += value;
+    expect(plain(await columnSums.data())).toEqual(plain(sums));
+    for (const array of [...arrays, ...alone, columnSums]) array.dispose();
+  });
+
+  test.skipIf(lanes === null)("the tiles of one image's gradient that an array cannot hold are left to others", () => {
+    // Two tiles, of which each is a slice of 3 x 3 x 4 x 8 numbers and 8 sums of columns.
+    const geometry = geometryOf({
+      ...{ batch: 1, height: 4, width: 32, channels: 4, outHeight: 4, outWidth: 32, outChannels: 8 },
+      ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1, padY: 1, padX: 1 },
+    });
+    const bytes = 2 * 4 * (3 * 3 * 4 * 8 + 8);
+    const serves = (maxStorageBufferBindingSize: number) => {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize });
+      return conv2dServes('stream', device, geometry).weightGrad;
+    };
+    expect([serves(bytes), serves(bytes - 4)]).toEqual([true, false]);
+  });
+
+  // Of a model, x and dy have 2 x 5 x 6 pixels of 4 places. Slices of the filter's gradient take less.
+  const PADDED_BYTES = 4 * 2 * 5 * 6 * 4;
+  test.skipIf(lanes === null)('models whose channels in groups one array cannot hold: subgroup', async () => {
+    const { x, w, dy, y, dx, dw } = drawConvolution(3, [2, 5, 6, 1], [1, 1, 1, 2], {});
+    const b = drawLike([3, 2], 10, 'integer');
+    const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
+    const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
+    const geometry = convGeometry(input, filter);
+    const variant: Conv2dVariant = 'subgroup';
+    const run = () => [
+      conv2d(input, filter, { bias, variant }),
+      conv2dInputGrad(gradient, filter, geometry, { variant }),
+      conv2dWeightGrad(input, gradient, geometry, { variant }),
+    ];
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * PADDED_BYTES });
+      const program = device.record(() => {
+        for (const array of run()) array.dispose();
+      });
+      const grids = program.commands.filter(({ pipeline }) => /^conv2d.*_subgroup$/.test(pipeline.name));
+      expect(grids.map(({ workgroups }) => workgroups[2])).toEqual([2, 1, 2, 1, 2, 1]);
+      program.dispose();
+      const results = scope(device, () => run().map((array) => new Tensor(array)));
+      for (const [i, expected] of [biased(y, b), dx, dw].entries()) {
+        expect(plain(await results[i]!.data())).toEqual(plain(expected));
+        results[i]!.dispose();
+      }
+    }
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: PADDED_BYTES - 4 });
+      expect(conv2dServes(variant, device, geometry)).toEqual({ forward: false, inputGrad: false, weightGrad: false });
+    }
+    for (const array of arrays) array.dispose();
+  });
+
+  // A model's filter at its 3 x 4 points, of 8 channels each way: more numbers than y has.
+  const FILTER_BYTES = 4 * 3 * 4 * 8 * 8;
+  test.skipIf(lanes === null)('models whose filters at the points one array cannot hold: winograd', async () => {
+    const attrs = { padding: 'same' } as const;
+    const { x, w, dy, y, dx } = drawConvolution(3, [1, 4, 9, 8], [3, 3, 8, 8], attrs);
+    const b = drawLike([3, 8], 10, 'integer');
+    const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
+    const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
+    const geometry = convGeometry(input, filter, attrs);
+    const variant: Conv2dVariant = 'winograd';
+    const run = () => [
+      conv2d(input, filter, { ...attrs, bias, variant }),
+      conv2dInputGrad(gradient, filter, geometry, { variant }),
+    ];
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * FILTER_BYTES });
+      const program = device.record(() => {
+        for (const array of run()) array.dispose();
+      });
+      expect(program.commands.map(({ workgroups }) => workgroups[2])).toEqual([2, 2, 1, 1, 2, 2, 1, 1]);
+      program.dispose();
+      const results = scope(device, () => run().map((array) => new Tensor(array)));
+      for (const [i, expected] of [biased(y, b), dx].entries()) {
+        expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
+        results[i]!.dispose();
+      }
+    }
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: FILTER_BYTES - 4 });
+      expect(conv2dServes(variant, device, geometry)).toMatchObject({ forward: false, inputGrad: false });
     }
     for (const array of arrays) array.dispose();
   });
