@@ -102,6 +102,6 @@ function whyLow(training: Training): string {
   const between = accuracies.filter((accuracy) => accuracy < 0.3).length - lost;
   return (
     `the published figure is the highest of any run, not a mean; of our ${accuracies.length} models ${lost} end at chance, ` +
-    `${between} more have a test accuracy below 0.3, and the best ${accuracyText(Math.max(...accuracies))}`
+    `${between} more have a test accuracy below 0.3, and the best is at ${accuracyText(Math.max(...accuracies))}`
   );
 }
