@@ -16,13 +16,13 @@ import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import {
   type Answers,
-  answering,
   firstTen,
   largest,
   silentText,
   smoke,
   squaredErrorNetwork,
   trainOnMnist,
+  withSilent,
 } from './d.ts';
 
 const network = squaredErrorNetwork(() => new SGD({ learningRate: 0.1 }));
@@ -59,7 +59,13 @@ export const D0: Experiment = {
     const [height, width, channels] = test.shape;
     return [
       section('Data', firstTen(train)),
-      section('Results', results(ten, untrained)),
+      section(
+        'Results',
+        results(ten, untrained),
+        paragraph(
+          "The coursework's text tells of another model than its figures: of one of about 85% that takes 479 of the nines for 0. That one seems to have had a silent output for 9.",
+        ),
+      ),
       section(
         'The first test image',
         imageGrid({
@@ -112,15 +118,45 @@ async function measureUntrained({ device, images, loader, loaders, seed, setting
   }
 }
 
-/** By the published confusion matrix; it finds 90 to 98% of every other class's. */
-const whyBetter =
-  'the published model finds only 702 of the 980 zeros of the test set; with nearly all of them it would be at about 0.944. A silent ' +
-  'output would explain it, but its outputs for them are not given';
+/** Models with as many silent outputs. An answer of ten zeros counts as 0 (argmax), so that a silent output of 0 costs little accuracy. */
+interface Group {
+  label: string;
+  loss: { training: number[]; test: number[] };
+  accuracy: { training: number[]; test: number[] };
+}
+
+function groupOf(ten: Training<Answers>, silent: number, label: string): Group {
+  const own = (figures: readonly number[]) => withSilent(ten, silent, figures);
+  const both = (name: string) => ({ training: own(lastFigures(ten, name)), test: own(testFigures(ten, name)) });
+  return { label, loss: both('loss'), accuracy: both('accuracy') };
+}
+
+const rangeText = (figures: readonly number[]) =>
+  `${Math.min(...figures).toFixed(4)} to ${Math.max(...figures).toFixed(4)}`;
+
+/** Why the published accuracy is that of neither group. The counts are of the published confusion matrix. */
+const whyBetween = (all: Group, one: Group) =>
+  'the published model very probably has one silent output, that of 0: its test loss is 0.0220, where our models with one silent ' +
+  `output have ${rangeText(one.loss.test)} and those without ${rangeText(all.loss.test)}, and it finds only 702 of the 980 zeros. ` +
+  'Ten outputs of 0 count as an answer of 0, so that it keeps those, where another class would be lost whole: without them it would be at 0.8481, ' +
+  `and ours with one silent output are at ${rangeText(one.accuracy.test)}`;
+
+/** Rows of both groups, where there are models in both. */
+export function groupRows(ten: Training<Answers>) {
+  const [all, one] = [groupOf(ten, 0, 'no silent output'), groupOf(ten, 1, 'one silent output')];
+  if (all.loss.test.length === 0 || one.loss.test.length === 0) return [];
+  const why = whyBetween(all, one);
+  return [one, all].flatMap(({ label, loss, accuracy }) => [
+    measuredRow(`training loss, models with ${label}`, 0.0225, loss.training, { unit: 'number' }),
+    measuredRow(`test loss, models with ${label}`, 0.022, loss.test, { unit: 'number' }),
+    measuredRow(`training accuracy, models with ${label}`, 0.9174, accuracy.training, { why }),
+    measuredRow(`test accuracy, models with ${label}`, 0.9183, accuracy.test, { why }),
+  ]);
+}
 
 function results(ten: Training<Answers>, untrained: { loss: number[]; accuracy: number[] }) {
   const why = silentText(ten) || undefined;
   const [training, test] = [lastFigures(ten), testFigures(ten)];
-  const own = answering(ten, training);
   const samplesPerSecond = meanAndSd(ten.histories[0]!.map((epoch) => epoch.samplesPerSecond!)).mean!;
   return compare([
     measuredRow('untrained: test loss', 0.1207, untrained.loss, { unit: 'number' }),
@@ -131,15 +167,7 @@ function results(ten: Training<Answers>, untrained: { loss: number[]; accuracy: 
     measuredRow('test loss', 0.022, testFigures(ten, 'loss'), { unit: 'number' }),
     measuredRow('training accuracy', 0.9174, training, { why }),
     measuredRow('test accuracy', 0.9183, test, { why }),
-    // The published model is such a one: it takes some images for each of the ten classes.
-    ...(why && own.length > 0
-      ? [
-          measuredRow('training accuracy, models whose outputs all answer', 0.9174, own, { why: whyBetter }),
-          measuredRow('test accuracy, models whose outputs all answer', 0.9183, answering(ten, test), {
-            why: whyBetter,
-          }),
-        ]
-      : []),
+    ...groupRows(ten),
     {
       label: `microseconds a training image and model, ${ten.seeds.length} models at once`,
       ...{ published: '65 to 74, one model', ours: 1e6 / samplesPerSecond, unit: 'number' },

@@ -39,7 +39,14 @@ export const D6: Experiment<Settings & { widths: number[] }> = {
       trained.push({ width, training });
     }
     return [
-      section('Results', compare(gainRows(trained)), widthsTable(trained)),
+      section(
+        'Results',
+        compare([
+          ...gainRows(trained, 'training accuracy', lastFigures),
+          ...gainRows(trained, 'test accuracy', testFigures),
+        ]),
+        widthsTable(trained),
+      ),
       section(
         'Curves',
         widthCurve(trained, 'training accuracy', lastFigures),
@@ -51,14 +58,14 @@ export const D6: Experiment<Settings & { widths: number[] }> = {
 };
 
 /** What each width gains over the one before; the coursework says so of the narrowest and the widest alone. */
-const gainRows = (trained: readonly OfWidth[]) =>
+const gainRows = (trained: readonly OfWidth[], label: string, figures: (training: Training) => number[]) =>
   trained.slice(1).map(({ width, training }, i) => {
     const narrower = trained[i]!;
-    const test = (one: Training) => meanAndSd(testFigures(one)).mean!;
+    const mean = (one: Training) => meanAndSd(figures(one)).mean!;
     return {
-      label: `test accuracy gained from ${narrower.width} to ${width} units`,
+      label: `${label} gained from ${narrower.width} to ${width} units`,
       published: i === 0 ? 'much' : narrower.width >= 128 ? 'nearly nothing' : null,
-      ours: test(training) - test(narrower.training),
+      ours: mean(training) - mean(narrower.training),
     };
   });
 

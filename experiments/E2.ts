@@ -41,7 +41,7 @@ export const E2: Experiment<CnnSettings> = {
         'Results',
         compare(
           alike.map(({ name, units }) => ({
-            label: `units of ${name} (of ${units.length}) that look like a class`,
+            label: `units of ${name} (of ${units.length}) that look like a class or its negative`,
             published: 'some',
             ours: units.filter(({ likeness }) => Math.abs(likeness) > 0.5).length,
             unit: 'count' as const,

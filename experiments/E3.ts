@@ -1,11 +1,13 @@
 import type { Experiment, Lab } from '../src/cli/experiment.ts';
 import { compare, curves, measuredRow, modelBlocks, paragraph, section, table } from '../src/report/blocks.ts';
 import { accuracyText } from '../src/report/comparison.ts';
+import type { BlockInput, ComparisonInput } from '../src/report/content.ts';
 import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
-import { type Architecture, type Dataset, dataset, names, network, rate, smoke } from './e.ts';
-import { FirstLayerChanges, meanOver, type Point, TrainingCurves } from './e-record.ts';
+import { chanceLoss, endsAtChance } from './chance.ts';
+import { type Architecture, classes, type Dataset, dataset, names, network, rate, smoke } from './e.ts';
+import { FirstLayerChanges, type Point, TrainingCurves } from './e-record.ts';
 import { type CnnSettings, settingsOf } from './e-trials.ts';
 
 const activations = ['relu', 'sigmoid'] as const;
@@ -28,6 +30,8 @@ interface Case {
   training: Training<Recordings>;
   /** Of each model, the mean over its recordings. */
   magnitudes: number[];
+  /** Of each model, whether it has learned anything. */
+  learned: boolean[];
 }
 
 /** E3: ReLU against sigmoid, each architecture trained with both. */
@@ -56,41 +60,27 @@ export const E3: Experiment<CnnSettings> = {
     for (const name of names) {
       for (const activation of activations) all.push(await trainCase(lab, data, name, activation));
     }
-    const magnitudes = (name: Architecture, activation: Activation) =>
-      all.find((one) => one.name === name && one.activation === activation)!.magnitudes;
-    const ratio = (
-      label: string,
-      published: string | null,
-      of: readonly number[],
-      to: readonly number[],
-      why?: string,
-    ) =>
-      measuredRow(
-        label,
-        published,
-        of.map((value, i) => value / to[i]!),
-        { unit: 'number', why },
-      );
+    const caseOf = (name: Architecture, activation: Activation) =>
+      all.find((one) => one.name === name && one.activation === activation)!;
     return [
       section(
         'Results',
         compare(
           activations.flatMap((activation) =>
-            [['mlp2', 'mlp1'] as const, ['cnn5', 'cnn4'] as const, ['cnn3', 'mlp1'] as const].map(([one, other]) =>
-              ratio(
+            [['mlp2', 'mlp1'] as const, ['cnn5', 'cnn4'] as const, ['cnn3', 'mlp1'] as const].flatMap(([one, other]) =>
+              ratioRows(
                 `${one} to ${other}, ${activation === 'relu' ? 'ReLU' : activation}`,
                 'below 1',
-                magnitudes(one, activation),
-                magnitudes(other, activation),
-                "Adam evens out how large gradients are; and the coursework's own sigmoid models have ReLU in them",
+                caseOf(one, activation),
+                caseOf(other, activation),
               ),
             ),
           ),
           "Magnitude of the first layer's gradient",
         ),
         compare(
-          names.map((name) =>
-            ratio(`${name}, sigmoid to ReLU`, null, magnitudes(name, 'sigmoid'), magnitudes(name, 'relu')),
+          names.flatMap((name) =>
+            ratioRows(`${name}, sigmoid to ReLU`, null, caseOf(name, 'sigmoid'), caseOf(name, 'relu')),
           ),
           "Magnitude of the first layer's gradient",
         ),
@@ -98,18 +88,33 @@ export const E3: Experiment<CnnSettings> = {
           'The coursework finds the deeper of two networks to have the lower magnitude, which it puts down to the derivative of sigmoid, and CNNs a lower one than MLPs, whose first layer has more weights. It does not compare sigmoid with ReLU in one network.',
         ),
         table(
-          ['architecture', 'activation', 'weights of the first layer', 'magnitude', 'a weight', 'test accuracy'],
-          all.map(({ name, activation, training, magnitudes }) => {
-            const { weights } = training.measured[0]!;
-            const { mean } = meanAndSd(magnitudes);
-            return [
-              ...[name, activation, count(weights)],
-              ...[figure(mean), figure(mean === null ? null : mean / Math.sqrt(weights))],
-              accuracyText(meanAndSd(testFigures(training)).mean),
-            ];
-          }),
-          'Means over training and models; "a weight" is the magnitude divided by the root of their number',
+          [
+            'architecture',
+            'activation',
+            'models',
+            'weights of the first layer',
+            'magnitude',
+            'a weight',
+            'test accuracy',
+          ],
+          all.flatMap(({ name, activation, training, magnitudes, learned }) =>
+            [true, false].flatMap((which) => {
+              const own = <T>(values: readonly T[]) => values.filter((_, i) => learned[i] === which);
+              if (!learned.includes(which)) return [];
+              const { weights } = training.measured[0]!;
+              const { mean } = meanAndSd(own(magnitudes));
+              return [
+                [
+                  ...[name, activation, `${own(magnitudes).length}${which ? '' : ' at chance'}`, count(weights)],
+                  ...[figure(mean), figure(mean === null ? null : mean / Math.sqrt(weights))],
+                  accuracyText(meanAndSd(own(testFigures(training))).mean),
+                ],
+              ];
+            }),
+          ),
+          'Means over training and models, apart for those that end at chance; "a weight" is the magnitude divided by the root of their number',
         ),
+        ...chanceText(all),
         paragraph(
           "By its code as printed, the coursework compares ReLU with ReLU (see above), so that its figure cannot show what sigmoid does. The rate is Adam's, which gives every weight a step of about the same size whatever its gradient is: this magnitude grows with the number of weights, and falls where a layer's gradients change sign from step to step or vanish. It is no gradient in the strict sense.",
         ),
@@ -119,12 +124,14 @@ export const E3: Experiment<CnnSettings> = {
         ...names.flatMap((name) => {
           const own = all.filter((one) => one.name === name);
           const lines = (values: (recordings: Recordings) => Point[], from: number) =>
-            own.map(({ activation, training: { measured } }) => ({
-              run: activation,
-              series: 'mean',
-              x: measured[0]!.steps.slice(from),
-              y: meanOver(measured.map(values)),
-            }));
+            own.flatMap(({ activation, training: { measured, seeds } }) =>
+              measured.map((recordings, i) => ({
+                run: activation,
+                series: `seed ${seeds[i]}`,
+                x: recordings.steps.slice(from),
+                y: values(recordings),
+              })),
+            );
           const heading = { x: { label: 'step' }, show: 'each' as const };
           return [
             curves({
@@ -144,7 +151,7 @@ export const E3: Experiment<CnnSettings> = {
           ];
         }),
         paragraph(
-          `Means over the models. The loss is that of the steps since the last recording (every ${lab.settings.every}); the coursework's is the mean since the beginning of the training (train_on_batch with reset_metrics=False).`,
+          `A line is one model. The loss is that of the steps since the last recording (every ${lab.settings.every}); the coursework's is the mean since the beginning of the training (train_on_batch with reset_metrics=False).`,
         ),
       ),
       section('Data', data.about),
@@ -180,7 +187,49 @@ async function trainCase(
   const magnitudes = training.measured.map(
     ({ changes }) => meanAndSd(changes.map((change) => change ?? Number.NaN)).mean ?? Number.NaN,
   );
-  return { name, activation, training, magnitudes };
+  const learned = endsAtChance(training, classes.length).map((atChance) => !atChance);
+  return { name, activation, training, magnitudes, learned };
+}
+
+/** Models whose magnitudes are compared, seed by seed. */
+type Compared = Pick<Case, 'magnitudes' | 'learned'>;
+
+/**
+ * The ratio of each model to that of the same seed; where one of the two ends at chance, its gradient has vanished, and one mean would
+ * stand for two outcomes: those that learned have a row of their own.
+ */
+export function ratioRows(label: string, published: string | null, of: Compared, to: Compared): ComparisonInput[] {
+  const all = of.magnitudes.map((value, i) => value / to.magnitudes[i]!);
+  const learned = all.filter((_, i) => of.learned[i] && to.learned[i]);
+  const row = (text: string, ratios: readonly number[]) => {
+    // Words were published, so that a reason would be told of ratios that are below 1 too.
+    const why =
+      published !== null && meanAndSd(ratios).mean! >= 1
+        ? "Adam evens out how large gradients are; and the coursework's own sigmoid models have ReLU in them"
+        : undefined;
+    return measuredRow(text, published, ratios, { unit: 'number', why });
+  };
+  if (learned.length === all.length) return [row(label, all)];
+  if (learned.length === 0) return [row(`${label}: all at chance`, all)];
+  return [
+    row(`${label}: all models`, all),
+    row(`${label}: the ${learned.length} of ${all.length} that learned`, learned),
+  ];
+}
+
+/** How many models learned nothing, in words. */
+function chanceText(all: readonly Case[]): BlockInput[] {
+  const lost = all.filter(({ learned }) => learned.includes(false));
+  if (lost.length === 0) return [];
+  const counts = lost.map(
+    ({ name, activation, learned }) =>
+      `${learned.filter((one) => !one).length} of ${learned.length} models of ${name} with ${activation === 'relu' ? 'ReLU' : activation}`,
+  );
+  return [
+    paragraph(
+      `${counts.join(', ')} end at chance: their loss is ${chanceLoss(classes.length).toFixed(4)}, that of the same answer for every image, and their first layers hardly change. The coursework trains one model of each.`,
+    ),
+  ];
 }
 
 const figure = (value: number | null): string => (value === null ? 'n/a' : String(Number(value.toPrecision(3))));

@@ -63,7 +63,8 @@ export const E4: Experiment = {
             measuredRow(
               `validation accuracy after epoch 1, ${label}`,
               rate === 0.1 ? 'the highest (fastest)' : null,
-              curvesOf(training).map((curve) => curve[0]!),
+              firstEpoch(training),
+              { why: rate === 0.1 ? whyNotFastest(byRate) : undefined },
             ),
           ),
           ...byRate
@@ -88,7 +89,7 @@ export const E4: Experiment = {
             const few = reached.length < curves.length ? ` (${reached.length} of ${curves.length})` : '';
             return [
               String(rate),
-              accuracyText(meanAndSd(curves.map((curve) => curve[0]!)).mean),
+              accuracyText(meanAndSd(firstEpoch(training)).mean),
               reached.length === 0 ? 'none' : `${meanAndSd(reached).mean!.toFixed(1)}${few}`,
               accuracyText(meanAndSd(curves.map(roughness)).mean),
             ];
@@ -111,6 +112,22 @@ export const E4: Experiment = {
 /** The validation accuracy of each model, epoch after epoch. */
 const curvesOf = ({ histories }: Training): number[][] =>
   histories.map((epochs) => epochs.map(({ valAccuracy }) => valAccuracy ?? Number.NaN));
+
+const firstEpoch = (training: Training) => curvesOf(training).map((curve) => curve[0]!);
+
+/** Where the largest rate is not ahead after the first epoch, which is. */
+export function whyNotFastest([largest, ...others]: readonly { label: string; training: Training }[]):
+  | string
+  | undefined {
+  const mean = ({ training }: { training: Training }) => meanAndSd(firstEpoch(training)).mean!;
+  const ahead = others.filter((other) => mean(other) > mean(largest!));
+  if (ahead.length === 0) return undefined;
+  const own = firstEpoch(largest!.training);
+  return (
+    `not borne out here: after one epoch ${ahead.map((one) => `${one.label} is at ${accuracyText(mean(one))}`).join(', ')}, ` +
+    `and the models of ${largest!.label} lie between ${accuracyText(Math.min(...own))} and ${accuracyText(Math.max(...own))}`
+  );
+}
 
 /** Some of a training's models. */
 const replicasOf = (training: Training, from: number, to: number): Training => ({

@@ -102,9 +102,9 @@ export function silentText({ measured }: Training<Answers>): string {
   );
 }
 
-/** Figures of those models all of whose outputs answer. */
-export const answering = ({ measured }: Training<Answers>, figures: readonly number[]): number[] =>
-  figures.filter((_, i) => measured[i]!.silent.length === 0);
+/** Figures of those models that have so many silent outputs. */
+export const withSilent = ({ measured }: Training<Answers>, silent: number, figures: readonly number[]): number[] =>
+  figures.filter((_, i) => measured[i]!.silent.length === silent);
 
 /** Figures of a row's models: what is the smallest and what the largest, beside what the seed reads off its plot. */
 export const rangeRows = (

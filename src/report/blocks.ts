@@ -1,3 +1,4 @@
+import { unique } from './arrays.ts';
 import { comparisonText } from './comparison.ts';
 import type { BlockInput, Cell, ComparisonInput, Section } from './content.ts';
 import { imageFromWeights, weightLimit } from './figures/images.ts';
@@ -198,9 +199,11 @@ export function comparedCurves(
   }: { title: string; name: string; measure: string; x?: string; validation?: string },
 ): BlockInput {
   const figure = measure.replace(/^val(.)/, (_, first: string) => `${validation} ${first.toLowerCase()}`);
+  const runs = unique(trainings.map(({ training }) => training.histories.length)).sort((a, b) => a - b);
   return curves({
     name: figureName(undefined, name),
     title,
+    ...(runs.at(-1)! > 1 ? { subtitle: [`each line: mean of ${runs.join(' or ')} runs`] } : {}),
     x: { label: x },
     y: { label: figure, format: '.2f' },
     show: 'each',

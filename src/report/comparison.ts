@@ -9,12 +9,25 @@ export function accuracyText(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(4);
 }
 
-/** `digits` of a bare number, leading zeros apart. */
-function valueText(value: number | null | undefined, unit: ComparisonRow['unit'], digits = 4): string {
+/** How a row's figures are written: `digits` are those of a bare number, leading zeros apart. */
+type ValueText = (value: number | null | undefined, digits?: number) => string;
+
+function valueTextOf({ unit, published, ours }: ComparisonRow): ValueText {
+  const sizes = [published, ours].map((value) => (typeof value === 'number' && Number.isFinite(value) ? value : 0));
+  const largest = Math.max(...sizes);
+  return (value, digits) => valueText(value, unit, largest, digits);
+}
+
+function valueText(value: number | null | undefined, unit: ComparisonRow['unit'], largest: number, digits = 4): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return 'n/a';
   if (unit === 'count') return count(value);
-  if (unit === 'seconds') return duration(value);
+  if (unit === 'seconds') return secondsText(value, largest);
   return unit === 'accuracy' ? accuracyText(value) : String(Number(value.toPrecision(digits)));
+}
+
+/** A row's figures are in one unit, so that they can be subtracted by eye: those of some seconds never in milliseconds. */
+function secondsText(seconds: number, largest: number): string {
+  return largest >= 0.9995 && largest < 59.995 ? `${seconds.toFixed(2)} s` : duration(seconds);
 }
 
 /** A row of the comparison as text: the same in the terminal and on the page. */
@@ -29,7 +42,10 @@ export interface ComparisonText {
 }
 
 /** Difference in points of accuracy, signed: `+1.25 points`. */
-function differenceText({ ours, published, unit }: ComparisonRow): { text: string; isOff: boolean } {
+function differenceText(
+  { ours, published, unit }: ComparisonRow,
+  valueText: ValueText,
+): { text: string; isOff: boolean } {
   if (typeof published !== 'number') return { text: '', isOff: false };
   if (ours === null || !Number.isFinite(ours)) return { text: 'n/a', isOff: unit === 'accuracy' };
   const difference = ours - published;
@@ -39,23 +55,20 @@ function differenceText({ ours, published, unit }: ComparisonRow): { text: strin
     // As printed: 2.00 points are not more than two.
     return { text: `${sign}${points.toFixed(2)} points`, isOff: Number(points.toFixed(2)) > MOST_POINTS };
   }
-  return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), unit, 3), isOff: false };
+  return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), 3), isOff: false };
 }
 
 export function comparisonText(given: ComparisonInput): ComparisonText {
   const row: ComparisonRow = { unit: 'accuracy', ...given };
-  const { text, isOff } = differenceText(row);
+  const valueText = valueTextOf(row);
+  const { text, isOff } = differenceText(row, valueText);
   const runs = row.runs !== undefined && row.runs > 1 ? `, ${row.runs} runs` : '';
-  const spread = row.sd === null || row.sd === undefined ? '' : ` (sd ${valueText(row.sd, row.unit, 2)}${runs})`;
+  const spread = row.sd === null || row.sd === undefined ? '' : ` (sd ${valueText(row.sd, 2)}${runs})`;
   return {
     label: row.label,
     published:
-      row.published === null
-        ? ''
-        : typeof row.published === 'string'
-          ? row.published
-          : valueText(row.published, row.unit, 6),
-    ours: valueText(row.ours, row.unit) + spread,
+      row.published === null ? '' : typeof row.published === 'string' ? row.published : valueText(row.published, 6),
+    ours: valueText(row.ours) + spread,
     difference: text,
     isOff,
     why: row.why ?? '',

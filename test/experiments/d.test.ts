@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { answering, answersOf, largest, silentText } from '../../experiments/d.ts';
+import { answersOf, largest, silentText, withSilent } from '../../experiments/d.ts';
 import { trainingOf } from '../report/samples.ts';
 
 /** Outputs of one image, 0 but for those named. */
@@ -26,10 +26,11 @@ test('silent are outputs that are 0 for more than nine in ten images of their ow
   expect(answersOf(Float32Array.from(images.flat()), labels).silent).toEqual([4]);
 });
 
-test('models with silent outputs are counted in words, and left out where only answering ones are wanted', () => {
+test('models with silent outputs are counted in words, and told apart by how many they have', () => {
   const answers = (silent: number[]) => ({ first: [], confusion: [], silent });
   const ten = { ...trainingOf(), measured: [answers([]), answers([4, 5]), answers([])] };
   expect(silentText(ten)).toMatch(/^1 of 3 models have relu outputs that are 0 .* 2 in all/);
-  expect(answering(ten, [0.9, 0.7, 0.91])).toEqual([0.9, 0.91]);
+  expect(withSilent(ten, 0, [0.9, 0.7, 0.91])).toEqual([0.9, 0.91]);
+  expect(withSilent(ten, 2, [0.9, 0.7, 0.91])).toEqual([0.7]);
   expect(silentText({ ...ten, measured: [answers([])] })).toBe('');
 });

@@ -66,7 +66,8 @@ describe('curves of a training', () => {
       { label: 'one', training: trainingOf() },
     ];
     const block = comparedCurves(trainings, { title: 'A5', name: 'Test accuracy', measure: 'valAccuracy' });
-    const { name, lines, y } = figureOf(block, 'curves');
+    const { name, lines, y, subtitle } = figureOf(block, 'curves');
+    expect(subtitle).toEqual(['each line: mean of 1 or 2 runs']);
     expect({ name, label: y.label }).toEqual({ name: 'test-accuracy', label: 'test accuracy' });
     expect(lines).toEqual([
       { run: 'two', series: 'test accuracy', x: [1, 2], y: [0.15, 0.5], sd: [0, 0] },

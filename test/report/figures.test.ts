@@ -144,6 +144,7 @@ describe('curves', () => {
     const line = { run: 'mean', series: 'test', x, y, sd: x.map(() => 0.02) };
     const { svg } = await drawFigure(curves({ x: { label: 'units', log: true }, lines: [line], published: [] }));
     for (const width of x) expect(svg).toContain(`>${width}<`);
+    expect(svg).toContain('>error bars: one standard deviation<');
     expect(svg.match(/<line [^>]*stroke-width="1.4"/g)).toHaveLength(8);
   });
 
@@ -170,6 +171,9 @@ describe('confusion matrix', () => {
   test('shows counts and shares of the row; a class without samples has none', async () => {
     const { svg, alt } = await drawFigure(figures.confusion);
     for (const text of ['80%', '20%', '10%', '90%', '8', '9']) expect(svg).toContain(`>${text}<`);
+    expect(svg).toContain('>percentages: shares of the row, of all images of one true class<');
+    const swapped = { ...figures.confusion, rows: 'predicted class', columns: 'true class' };
+    expect((await drawFigure(swapped)).svg).toContain('of all images of one predicted class<');
     expect(alt).toContain('17 of 20 on the diagonal');
     expect(alt).toContain(`Most frequent error: true class cat, predicted class ${nasty}, 2 times`);
   });
@@ -190,6 +194,13 @@ describe('confusion matrix', () => {
     const { success } = figureSchema.safeParse({ ...figures.confusion, counts: [[1, 2, 3]] });
     expect(success).toBe(false);
   });
+});
+
+test('bars that have a deviation say what it is, those without do not', async () => {
+  const { svg } = await drawFigure(figures.bars);
+  expect(svg).not.toContain('error bars');
+  const bars = figures.bars.bars.map((bar) => ({ ...bar, sd: 0.02 }));
+  expect((await drawFigure({ ...figures.bars, bars })).svg).toContain('>error bars: one standard deviation<');
 });
 
 describe('histogram', () => {

@@ -146,7 +146,7 @@ test('published words are shown as they are, and without a published figure ther
     difference: '',
   });
   expect(comparisonText(row({ published: null }))).toMatchObject({ published: '', ours: '0.6000', difference: '' });
-  expect(comparisonText(row({ published: 1.17, ours: 3.4, unit: 'seconds' })).difference).toBe('+2.2 s');
+  expect(comparisonText(row({ published: 1.17, ours: 3.4, unit: 'seconds' })).difference).toBe('+2.23 s');
   expect(comparisonText(row({ sd: 0.0045, runs: 3 })).ours).toBe('0.6000 (sd 0.0045, 3 runs)');
   const bare = {
     label: 'a',
@@ -161,6 +161,16 @@ test('published words are shown as they are, and without a published figure ther
     ours: '0.006907 (sd 0.000032, 3 runs)',
     difference: '-0.00723',
   });
+});
+
+test('the times of a row are in one unit', () => {
+  const texts = (published: number, ours: number) => {
+    const text = comparisonText(row({ published, ours, unit: 'seconds' }));
+    return [text.published, text.ours, text.difference];
+  };
+  expect(texts(1.171759, 0.9151)).toEqual(['1.17 s', '0.92 s', '-0.26 s']);
+  expect(texts(0.5, 0.75)).toEqual(['500.0 ms', '750.0 ms', '+250.0 ms']);
+  expect(texts(3600, 60)).toEqual(['1 h 00 min', '1 min 00 s', '-59 min 00 s']);
 });
 
 test('tables carry no colour codes', () => {

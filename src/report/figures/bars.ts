@@ -40,7 +40,11 @@ export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   };
   const withSpread = bars.filter(({ sd }) => sd !== null && sd !== undefined);
   const roomForFigures = (room * 0.8) / groups.length > 30 && withSpread.length === 0;
-  return plotSpec(figure, canvas, {
+  const subtitle = [
+    ...(figure.subtitle ?? []),
+    ...(withSpread.length > 0 ? ['error bars: one standard deviation'] : []),
+  ];
+  return plotSpec({ ...figure, subtitle }, canvas, {
     data: { values: bars },
     layer: [
       { mark: { type: 'bar', cornerRadiusEnd: 2 }, encoding: { x, xOffset, y, color } },

@@ -66,7 +66,11 @@ export function confusionSpec(figure: Confusion): TopLevelSpec {
     },
   });
   return {
-    ...plotSpec(figure, 'wide', {}),
+    ...plotSpec(
+      { ...figure, subtitle: [...(figure.subtitle ?? []), ...(withFigures ? [sharesText(figure)] : [])] },
+      'wide',
+      {},
+    ),
     width: { step: side },
     height: { step: side },
     autosize: { type: 'pad' },
@@ -88,6 +92,9 @@ export function confusionSpec(figure: Confusion): TopLevelSpec {
     ],
   } as TopLevelSpec;
 }
+
+/** Rows may be predicted classes: a share on the diagonal is then no recall. */
+const sharesText = ({ rows }: Confusion) => `percentages: shares of the row, of all images of one ${rows}`;
 
 /** What is most often mistaken for what, in words. */
 export function confusionAlt({ title, classes, counts, rows, columns }: Confusion): string {

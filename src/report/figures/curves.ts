@@ -11,6 +11,9 @@ type Point = { run: string; series: string; x: number; y: number; low?: number; 
 /** Lines with more points than this are thinned: the eye could not tell them apart, and files would grow with them. */
 const MOST_POINTS = 600;
 
+/** What the bars at points are that are means themselves. */
+const BARS_NOTE = 'error bars: one standard deviation';
+
 const isNumber = (value: number | null | undefined): value is number =>
   typeof value === 'number' && Number.isFinite(value);
 
@@ -115,7 +118,7 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
     means.length > 0
       ? { type: 'line', strokeWidth: 1, opacity: 0.32 }
       : each
-        ? { ...bold, strokeWidth: 1.6, point: false }
+        ? { ...bold, strokeWidth: few ? 1.6 : 1.1, point: false }
         : bold;
   const values = means.length > 0 && !few ? [] : points.flatMap(thin);
   const bars = values.filter((point) => point.low !== undefined);
@@ -128,7 +131,7 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
             `${few ? `thin: ${runs.length} runs; bold: their mean` : `line: mean of ${runs.length} runs`}; band: one standard deviation`,
           ],
         }
-      : figure,
+      : { ...figure, subtitle: [...(figure.subtitle ?? []), ...(bars.length > 0 ? [BARS_NOTE] : [])] },
     canvas,
     {
       layer: [

@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest';
+import { endsAtChance } from '../../experiments/chance.ts';
+import { groupRows } from '../../experiments/D0.ts';
+import { errorsOfTenRuns } from '../../experiments/d-errors.ts';
+import { ratioRows } from '../../experiments/E3.ts';
+import { whyNotFastest } from '../../experiments/E4.ts';
+import type { Lab } from '../../src/cli/experiment.ts';
+import { SGD } from '../../src/index.ts';
+import type { Training } from '../../src/report/training.ts';
+import { trainingOf } from '../report/samples.ts';
+
+// What rows say of their figures: a reason only where it is one, and no mean over two outcomes alone.
+
+/** A model a list of silent outputs, all with these figures of the last epoch. */
+const withAnswers = (silent: number[][], figures: { loss: number; accuracy: number }[]) =>
+  trainingOf({
+    seeds: silent.map((_, i) => i + 1),
+    histories: figures.map((one) => [{ epoch: 1, ...one, valLoss: one.loss, valAccuracy: one.accuracy }]),
+    evaluations: figures,
+    measured: silent.map((one) => ({ first: Array(10).fill(0), confusion: [], silent: one })),
+  }) as Training<{ first: number[]; confusion: number[][]; silent: number[] }>;
+
+test('at chance is a model whose last loss is that of the same answer for every image', () => {
+  const histories = [1.6101, 0.2, Number.NaN, 1.65].map((loss) => [
+    { epoch: 1, loss: 1.6094 },
+    { epoch: 2, loss },
+  ]);
+  expect(endsAtChance({ histories }, 5)).toEqual([true, false, false, false]);
+  expect(endsAtChance({ histories: [[{ epoch: 1, loss: 2.3028 }]] }, 10)).toEqual([true]);
+});
+
+test('E3: ratios of models that learned stand apart from those at chance', () => {
+  const compared = (magnitudes: number[], learned: boolean[]) => ({ magnitudes, learned });
+  const relu = compared([10, 20, 10], [true, true, true]);
+  const rows = (learned: boolean[]) =>
+    ratioRows('a to b', null, compared([5, 30, 0], learned), relu).map(({ label, ours }) => [label, ours]);
+  expect(rows([true, true, true])).toEqual([['a to b', expect.closeTo(2 / 3)]]);
+  expect(rows([true, true, false])).toEqual([
+    ['a to b: all models', expect.closeTo(2 / 3)],
+    ['a to b: the 2 of 3 that learned', 1],
+  ]);
+  expect(rows([false, false, false])).toEqual([['a to b: all at chance', expect.closeTo(2 / 3)]]);
+});
+
+test('E3: only a ratio that is not below 1, as published, has a reason', () => {
+  const model = (magnitude: number) => ({ magnitudes: [magnitude], learned: [true] });
+  const why = (published: string | null, of: number) => ratioRows('a to b', published, model(of), model(1))[0]!.why;
+  expect(why('below 1', 0.9)).toBeUndefined();
+  expect(why('below 1', 1)).toContain('Adam');
+  expect(why(null, 2)).toBeUndefined();
+});
+
+test('D0: models with one silent output and with none are compared apart', () => {
+  const figures = [
+    { loss: 0.013, accuracy: 0.94 },
+    { loss: 0.021, accuracy: 0.85 },
+    { loss: 0.023, accuracy: 0.86 },
+    { loss: 0.06, accuracy: 0.4 },
+  ];
+  const rows = groupRows(withAnswers([[], [4], [9], [1, 2]], figures));
+  const of = (label: string) => rows.find((row) => row.label === label);
+  expect(rows).toHaveLength(8);
+  expect(of('test loss, models with one silent output')).toMatchObject({ ours: expect.closeTo(0.022, 9), runs: 2 });
+  expect(of('test accuracy, models with no silent output')).toMatchObject({ ours: 0.94, runs: 1 });
+  expect(of('test accuracy, models with no silent output')!.why).toContain('0.0210 to 0.0230');
+  // Nothing to compare without both.
+  expect(groupRows(withAnswers([[]], figures.slice(0, 1)))).toEqual([]);
+});
+
+test.each([
+  [0.033, false],
+  [0.05, true],
+])(
+  'D2 to D4: silent outputs are the reason of a largest error only above the published range: %d',
+  async (loss, told) => {
+    const ten = withAnswers(
+      [[], [4]],
+      [
+        { loss: 0.01, accuracy: 0.96 },
+        { loss, accuracy: 0.8 },
+      ],
+    );
+    const row = errorsOfTenRuns({
+      ...{ id: 'D4', title: 'Adam', question: [], range: [0.005, 0.045] },
+      optimizer: () => new SGD({ learningRate: 0.1 }),
+    });
+    const lab = { loaders: () => ({ train: null, test: null }), train: async () => ten } as unknown as Lab;
+    const compared = (await row.run(lab)).flatMap(({ blocks }) =>
+      blocks.flatMap((block) => (block.type === 'comparison' ? block.rows : [])),
+    );
+    const largest = compared.find(({ label }) => label.startsWith('largest'))!;
+    expect(largest.ours).toBe(loss);
+    expect(largest.why !== undefined).toBe(told);
+  },
+);
+
+test('E4: where the largest rate is not ahead after one epoch, the report says which is', () => {
+  const rate = (label: string, accuracies: number[]) => ({
+    label,
+    training: trainingOf({ histories: accuracies.map((valAccuracy) => [{ epoch: 1, loss: 1, valAccuracy }]) }),
+  });
+  const slow = rate('rate 0.001', [0.8, 0.8]);
+  const why = whyNotFastest([rate('rate 0.1', [0.9, 0.94]), rate('rate 0.01', [0.93, 0.93]), slow]);
+  expect(why).toContain('rate 0.01 is at 0.9300, and the models of rate 0.1 lie between 0.9000 and 0.9400');
+  expect(why).not.toContain('rate 0.001');
+  expect(whyNotFastest([rate('rate 0.1', [0.95]), slow])).toBeUndefined();
+});
