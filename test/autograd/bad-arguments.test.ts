@@ -182,6 +182,41 @@ const POSITIONAL: ReadonlySet<string> = new Set([
 ]);
 const LISTS: ReadonlySet<string> = new Set(['concat', 'stack']);
 
+/** Names of the options that operators take after their tensors. */
+const LOSS = ['sampleWeight'];
+const REDUCTION = ['axis', 'keepDims'];
+const WINDOW = ['strides', 'padding'];
+const OPTIONS: Partial<Record<string, readonly string[]>> = {
+  argmax: REDUCTION,
+  argmin: REDUCTION,
+  avgPool2d: ['poolSize', ...WINDOW],
+  batchNorm: ['epsilon', 'momentum', 'running'],
+  batchNormInference: ['epsilon'],
+  binaryCrossentropy: [...LOSS, 'fromLogits', 'labelSmoothing'],
+  categoricalCrossentropy: [...LOSS, 'fromLogits', 'labelSmoothing'],
+  clip: ['min', 'max'],
+  conv2d: [...WINDOW, 'dilation', 'activation', 'negativeSlope'],
+  depthwiseConv2d: [...WINDOW, 'dilation'],
+  dropout: ['rate', 'seed', 'layer', 'step'],
+  elu: ['alpha'],
+  gelu: ['approximate'],
+  huber: [...LOSS, 'delta'],
+  leakyRelu: ['negativeSlope'],
+  linear: ['activation', 'negativeSlope'],
+  logSoftmax: ['axis'],
+  matmul: ['transposeA', 'transposeB'],
+  max: REDUCTION,
+  maxPool2d: ['poolSize', ...WINDOW],
+  mean: REDUCTION,
+  meanAbsoluteError: LOSS,
+  meanSquaredError: LOSS,
+  min: REDUCTION,
+  softmax: ['axis'],
+  sparseCategoricalCrossentropy: [...LOSS, 'fromLogits'],
+  sum: REDUCTION,
+  variance: [...REDUCTION, 'ddof'],
+};
+
 /** What src/autograd exports besides operators. */
 const OTHERS: readonly string[] = ['noGrad', 'operators', 'scope', 'tensor', 'Tensor'];
 const publicOperators = Object.entries(autograd).filter(([name]) => !OTHERS.includes(name));
@@ -298,26 +333,6 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     fc.array(fc.integer({ min: -1, max: 3 }), { maxLength: 5 }),
     fc.anything(),
   );
-  const keys = [
-    'strides',
-    'padding',
-    'dilation',
-    'activation',
-    'poolSize',
-    'transposeA',
-    'transposeB',
-    'axis',
-    'keepDims',
-    'ddof',
-    'epsilon',
-    'momentum',
-    'running',
-    'rate',
-    'seed',
-    'layer',
-    'step',
-  ];
-  const options = fc.dictionary(fc.constantFrom(...keys), oddity);
 
   test.each(publicOperators)('whatever %s is given, it works or throws a TilegradError', async (name, exported) => {
     const operator = exported as (...args: unknown[]) => unknown;
@@ -327,6 +342,8 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
       { weight: 1, arbitrary: fc.anything().map((value) => ({ value })) },
     );
     const inputs = fc.array(input, { minLength: arity, maxLength: arity });
+    // Its own names: any other is refused at once.
+    const options = fc.dictionary(fc.constantFrom(...(OPTIONS[name] ?? ['none'])), oddity);
     const last = POSITIONAL.has(name) ? oddity : fc.oneof({ weight: 9, arbitrary: options }, oddity);
     let refused = 0;
     fc.assert(
