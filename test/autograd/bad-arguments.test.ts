@@ -5,6 +5,7 @@ import * as tg from '../../src/node.ts';
 import { ArgumentError, type Device, ShapeError, type Tensor, TilegradError, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { operatorOptions } from '../support/operator-options.ts';
 
 /** Ill-fitting calls: which error, and what its message must say (the operator and every shape involved). */
 type Wrong = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
@@ -182,41 +183,6 @@ const POSITIONAL: ReadonlySet<string> = new Set([
 ]);
 const LISTS: ReadonlySet<string> = new Set(['concat', 'stack']);
 
-/** Names of the options that operators take after their tensors. */
-const LOSS = ['sampleWeight'];
-const REDUCTION = ['axis', 'keepDims'];
-const WINDOW = ['strides', 'padding'];
-const OPTIONS: Partial<Record<string, readonly string[]>> = {
-  argmax: REDUCTION,
-  argmin: REDUCTION,
-  avgPool2d: ['poolSize', ...WINDOW],
-  batchNorm: ['epsilon', 'momentum', 'running'],
-  batchNormInference: ['epsilon'],
-  binaryCrossentropy: [...LOSS, 'fromLogits', 'labelSmoothing'],
-  categoricalCrossentropy: [...LOSS, 'fromLogits', 'labelSmoothing'],
-  clip: ['min', 'max'],
-  conv2d: [...WINDOW, 'dilation', 'activation', 'negativeSlope'],
-  depthwiseConv2d: [...WINDOW, 'dilation'],
-  dropout: ['rate', 'seed', 'layer', 'step'],
-  elu: ['alpha'],
-  gelu: ['approximate'],
-  huber: [...LOSS, 'delta'],
-  leakyRelu: ['negativeSlope'],
-  linear: ['activation', 'negativeSlope'],
-  logSoftmax: ['axis'],
-  matmul: ['transposeA', 'transposeB'],
-  max: REDUCTION,
-  maxPool2d: ['poolSize', ...WINDOW],
-  mean: REDUCTION,
-  meanAbsoluteError: LOSS,
-  meanSquaredError: LOSS,
-  min: REDUCTION,
-  softmax: ['axis'],
-  sparseCategoricalCrossentropy: [...LOSS, 'fromLogits'],
-  sum: REDUCTION,
-  variance: [...REDUCTION, 'ddof'],
-};
-
 /** What src/autograd exports besides operators. */
 const OTHERS: readonly string[] = ['noGrad', 'operators', 'scope', 'tensor', 'Tensor'];
 const publicOperators = Object.entries(autograd).filter(([name]) => !OTHERS.includes(name));
@@ -343,7 +309,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     );
     const inputs = fc.array(input, { minLength: arity, maxLength: arity });
     // Its own names: any other is refused at once.
-    const options = fc.dictionary(fc.constantFrom(...(OPTIONS[name] ?? ['none'])), oddity);
+    const options = fc.dictionary(fc.constantFrom(...(operatorOptions[name] ?? ['none'])), oddity);
     const last = POSITIONAL.has(name) ? oddity : fc.oneof({ weight: 9, arbitrary: options }, oddity);
     let refused = 0;
     fc.assert(
