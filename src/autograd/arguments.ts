@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { type OptionNames, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
@@ -17,6 +17,7 @@ export interface ActivationOptions {
   /** Of `leakyRelu`. Default 0.01, as in PyTorch. */
   negativeSlope?: number;
 }
+export const activationNames: OptionNames<ActivationOptions> = { activation: true, negativeSlope: true };
 
 /** What is asked for, if anything. @throws ArgumentError for an activation that no kernel has, or a slope that is no number from 0 up */
 export function fusedOf(operator: string, { activation, negativeSlope = 0.01 }: ActivationOptions): Fused | null {

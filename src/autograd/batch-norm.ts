@@ -53,7 +53,7 @@ function inputGrad(
  */
 export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: BatchNormOptions = {}): Tensor {
   const operator = 'batchNorm';
-  checkOptions(operator, options);
+  checkOptions(operator, options, { epsilon: true, momentum: true, running: true });
   const { running } = options;
   const epsilon = inRange(operator, 'epsilon', options.epsilon ?? 1e-3, 0, 1e30);
   const momentum = inRange(operator, 'momentum', options.momentum ?? 0.99, 0, 1);
@@ -96,7 +96,7 @@ export function batchNormInference(
   options: Pick<BatchNormOptions, 'epsilon'> = {},
 ): Tensor {
   const operator = 'batchNormInference';
-  checkOptions(operator, options);
+  checkOptions(operator, options, { epsilon: true });
   const epsilon = inRange(operator, 'epsilon', options.epsilon ?? 1e-3, 0, 1e30);
   const input = arrayOf(operator, 'the input', x);
   const factor = arrayOf(operator, 'the scale', scale);

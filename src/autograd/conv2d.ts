@@ -3,7 +3,7 @@ import * as kernels from '../kernels/conv2d.ts';
 import { activationGrad } from '../kernels/epilogue.ts';
 import { sumRows } from '../kernels/reduce.ts';
 import { output } from '../kernels/run.ts';
-import { type ActivationOptions, arrayOf, fusedOf } from './arguments.ts';
+import { type ActivationOptions, activationNames, arrayOf, fusedOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -21,7 +21,7 @@ export function conv2d(
   bias: Tensor | null = null,
   options: kernels.ConvOptions & ActivationOptions = {},
 ): Tensor {
-  checkOptions('conv2d', options);
+  checkOptions('conv2d', options, { ...activationNames, strides: true, padding: true, dilation: true });
   const activation = fusedOf('conv2d', options);
   const input = arrayOf('conv2d', 'the input', x);
   const weights = arrayOf('conv2d', 'the filter', filter);

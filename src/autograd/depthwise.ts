@@ -21,7 +21,7 @@ export function depthwiseConv2d(
   options: ConvOptions = {},
 ): Tensor {
   const operator = 'depthwiseConv2d';
-  checkOptions(operator, options);
+  checkOptions(operator, options, { strides: true, padding: true, dilation: true });
   const input = arrayOf(operator, 'the input', x);
   const weights = arrayOf(operator, 'the filter', filter);
   const offset = bias === null ? null : arrayOf(operator, 'the bias', bias);

@@ -31,7 +31,7 @@ const isU32 = (value: unknown) => Number.isInteger(value) && (value as number) >
  * @throws ArgumentError
  */
 export function dropout(x: Tensor, options: DropoutOptions): Tensor {
-  checkOptions('dropout', options);
+  checkOptions('dropout', options, { rate: true, seed: true, layer: true, step: true });
   const { rate, seed = 0, layer = 0, step = 0 } = options;
   if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
     throw new ArgumentError(`dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);

@@ -5,7 +5,7 @@ import * as kernels from '../kernels/matmul.ts';
 import { biasAdd as biasAddKernel } from '../kernels/pointwise.ts';
 import { sumAxes, sumRows } from '../kernels/reduce.ts';
 import { checkRank, output } from '../kernels/run.ts';
-import { type ActivationOptions, arrayOf, fusedOf } from './arguments.ts';
+import { type ActivationOptions, activationNames, arrayOf, fusedOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -17,7 +17,7 @@ import type { Tensor } from './tensor.ts';
  * @throws ShapeError, ArgumentError
  */
 export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
-  checkOptions('matmul', options);
+  checkOptions('matmul', options, { transposeA: true, transposeB: true });
   const { transposeA = false, transposeB = false } = options;
   const left = arrayOf('matmul', 'the left matrix', a);
   const right = arrayOf('matmul', 'the right matrix', b);
@@ -71,7 +71,7 @@ const rowsOf = (x: DeviceArray) => sizeOf(x.shape.slice(0, -1));
  * @throws ShapeError, ArgumentError
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ActivationOptions = {}): Tensor {
-  checkOptions('linear', options);
+  checkOptions('linear', options, activationNames);
   const activation = fusedOf('linear', options);
   const input = arrayOf('linear', 'the input', x);
   const w = arrayOf('linear', 'the weight', weight);

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
@@ -26,6 +26,7 @@ export interface LossOptions {
   /** A factor for each sample, f32 [N]. */
   sampleWeight?: Tensor | null;
 }
+const lossNames: OptionNames<LossOptions> = { sampleWeight: true };
 
 export interface CrossentropyOptions extends LossOptions {
   /** Whether the output is logits. Default false: probabilities. */
@@ -33,10 +34,10 @@ export interface CrossentropyOptions extends LossOptions {
   /** The share of each target that is spread evenly over the classes, 0 to 1. Default 0. */
   labelSmoothing?: number;
 }
+const crossentropyNames: OptionNames<CrossentropyOptions> = { ...lossNames, fromLogits: true, labelSmoothing: true };
 
-/** The options with their defaults. @throws ArgumentError */
+/** Options, whose names were checked, with their defaults. @throws ArgumentError */
 export function crossentropyOptions(name: string, options: CrossentropyOptions): Required<CrossentropyOptions> {
-  checkOptions(name, options);
   const { fromLogits = false, labelSmoothing = 0, sampleWeight = null } = options;
   if (typeof fromLogits !== 'boolean') {
     throw new ArgumentError(`${name}: fromLogits must be true or false, but is ${show(fromLogits)}`);
@@ -77,14 +78,14 @@ function average(name: string, values: Tensor, weight: Tensor | null | undefined
 
 /** Mean of (target - output)^2 over all elements. @throws ShapeError, ArgumentError */
 export function meanSquaredError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkOptions('meanSquaredError', options);
+  checkOptions('meanSquaredError', options, lossNames);
   checkPair('meanSquaredError', output, target);
   return average('meanSquaredError', square(sub(output, target)), options.sampleWeight);
 }
 
 /** Mean of |target - output| over all elements. @throws ShapeError, ArgumentError */
 export function meanAbsoluteError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkOptions('meanAbsoluteError', options);
+  checkOptions('meanAbsoluteError', options, lossNames);
   checkPair('meanAbsoluteError', output, target);
   return average('meanAbsoluteError', abs(sub(output, target)), options.sampleWeight);
 }
@@ -94,7 +95,7 @@ export function meanAbsoluteError(output: Tensor, target: Tensor, options: LossO
  * @throws ShapeError, ArgumentError
  */
 export function huber(output: Tensor, target: Tensor, options: LossOptions & { delta?: number } = {}): Tensor {
-  checkOptions('huber', options);
+  checkOptions('huber', options, { ...lossNames, delta: true });
   const delta = checkDelta('huber', options.delta ?? 1);
   checkPair('huber', output, target);
   const error = abs(sub(output, target));
@@ -113,6 +114,7 @@ export function huber(output: Tensor, target: Tensor, options: LossOptions & { d
  */
 export function binaryCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
   const name = 'binaryCrossentropy';
+  checkOptions(name, options, crossentropyNames);
   const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('binaryCrossentropy', output, target);
   const one = scalar(output, 1);
@@ -131,6 +133,7 @@ export function binaryCrossentropy(output: Tensor, target: Tensor, options: Cros
  */
 export function categoricalCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
   const name = 'categoricalCrossentropy';
+  checkOptions(name, options, crossentropyNames);
   const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('categoricalCrossentropy', output, target);
   const t = smooth(target, labelSmoothing, target.shape.at(-1) ?? 1);
@@ -151,7 +154,7 @@ export function sparseCategoricalCrossentropy(
   options: LossOptions & { fromLogits?: boolean } = {},
 ): Tensor {
   const name = 'sparseCategoricalCrossentropy';
-  checkOptions(name, options);
+  checkOptions(name, options, { ...lossNames, fromLogits: true });
   arrayOf(name, 'the output', output);
   const { fromLogits, sampleWeight } = options;
   const logits = fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON }));

@@ -17,12 +17,12 @@ import { taped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
 /** Applies a row of the table; formula and derivative stand there. */
-function unary(name: UnaryName, x: Tensor, options: object = {}): Tensor {
-  checkOptions(name, options);
-  const array = arrayOf(name, 'the input', x);
+function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}): Tensor {
   const known = (unaryTable[name] as UnaryRow).options ?? {};
+  checkOptions<Record<string, unknown>>(name, options, known);
+  const array = arrayOf(name, 'the input', x);
   const [p = 0, q = 0] = Object.entries(known).map(([option, normal]) => {
-    const value = (options as Record<string, unknown>)[option] ?? normal;
+    const value = options[option] ?? normal;
     if (typeof value !== 'number' || Number.isNaN(value)) {
       throw new ArgumentError(`${name}: ${option} must be a number, but is ${show(value)}`);
     }
@@ -112,7 +112,7 @@ export const softplus = (x: Tensor): Tensor => unary('softplus', x);
  * NaN at -infinity, and so is the gradient at both infinities.
  */
 export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor {
-  checkOptions('gelu', options);
+  checkOptions('gelu', options, { approximate: true });
   return unary(options.approximate ? 'geluTanh' : 'gelu', x);
 }
 /** x kept within min .. max, either of which may be left out; the gradient passes where min <= x <= max, as in PyTorch. */

@@ -1,8 +1,10 @@
-import { checkOptions } from '../check.ts';
+import { checkOptions, type OptionNames } from '../check.ts';
 import * as kernels from '../kernels/pooling.ts';
 import { arrayOf } from './arguments.ts';
 import { type Backward, taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
+
+const names: OptionNames<kernels.PoolOptions> = { poolSize: true, strides: true, padding: true };
 
 /**
  * Maximum of each window: x [N,H,W,C] -> [N,OH,OW,C].
@@ -11,7 +13,7 @@ import type { Tensor } from './tensor.ts';
  * @throws ShapeError, ArgumentError
  */
 export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
-  checkOptions('maxPool2d', options);
+  checkOptions('maxPool2d', options, names);
   const input = arrayOf('maxPool2d', 'the input', x);
   const pool = kernels.maxPool2d(input, options);
   const backward: Backward = (dy, { into }) => {
@@ -30,7 +32,7 @@ export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
  * @throws ShapeError, ArgumentError
  */
 export function avgPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
-  checkOptions('avgPool2d', options);
+  checkOptions('avgPool2d', options, names);
   const pool = kernels.avgPool2d(arrayOf('avgPool2d', 'the input', x), options);
   return taped(pool.y, [x], (dy, { into }) => [kernels.avgPool2dGrad(dy, pool, into(0))]);
 }

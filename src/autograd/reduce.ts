@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../kernels/axes.ts';
@@ -13,6 +13,7 @@ export interface ReduceOptions {
   /** Leaves the reduced axes in the shape, with size 1. Default: false. */
   keepDims?: boolean;
 }
+const names: OptionNames<ReduceOptions> = { axis: true, keepDims: true };
 
 interface Reduction {
   input: DeviceArray;
@@ -24,7 +25,7 @@ interface Reduction {
 
 function reduction(operator: string, x: Tensor, options: ReduceOptions, needsElements: boolean): Reduction {
   const input = arrayOf(operator, 'the input', x);
-  checkOptions(operator, options);
+  checkOptions(operator, options, names);
   const { keepDims = false } = options;
   if (typeof keepDims !== 'boolean')
     throw new ArgumentError(`${operator}: keepDims must be true or false, but is ${show(keepDims)}`);
@@ -88,8 +89,8 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @throws ShapeError unless there are more than `ddof` elements, ArgumentError
  */
 export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } = {}): Tensor {
-  const { input, axes, shape, count } = reduction('variance', x, options, true);
-  const { ddof = 0 } = options;
+  const { ddof = 0, ...reduced } = checkOptions('variance', options, { ...names, ddof: true });
+  const { input, axes, shape, count } = reduction('variance', x, reduced, true);
   if (typeof ddof !== 'number' || !(ddof >= 0))
     throw new ArgumentError(`variance: ddof must be a number from 0 up, but is ${show(ddof)}`);
   if (ddof >= count) {
@@ -122,7 +123,7 @@ function place(
   options: { axis?: number; keepDims?: boolean },
 ): Tensor {
   const array = arrayOf(operator, 'the input', x);
-  checkOptions(operator, options);
+  checkOptions(operator, options, names);
   if (options.axis !== undefined) checkAxis(operator, options.axis, array.shape);
   const { input, axes, shape } = reduction(operator, x, options, true);
   return new Tensor(kernels.placeOfExtreme(operator, input, axes, shape, sign));

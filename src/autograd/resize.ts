@@ -19,7 +19,7 @@ export function resize(
   options: { method?: kernels.ResizeMethod } = {},
 ): Tensor {
   const input = arrayOf('resize', 'the input', x);
-  checkOptions('resize', options);
+  checkOptions('resize', options, { method: true });
   const { y, params } = kernels.resize(input, size, options.method ?? 'bilinear');
   return taped(y, [x], (dy, { into }) => [kernels.resizeGrad(dy, params, input.shape, into(0))]);
 }

@@ -83,7 +83,7 @@ export function pad(
   options: { value?: number } = {},
 ): Tensor {
   const input = arrayOf('pad', 'the input', x);
-  checkOptions('pad', options);
+  checkOptions('pad', options, { value: true });
   const { value = 0 } = options;
   checkEach('pad', 'paddings must hold [before, after] for each axis, none negative', paddings, input, (one) => {
     return Array.isArray(one) && one.length === 2 && Array.from(one).every(isCount);

@@ -18,7 +18,7 @@ export interface SoftmaxOptions {
  */
 export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   const input = arrayOf('softmax', 'the input', x);
-  checkOptions('softmax', options);
+  checkOptions('softmax', options, { axis: true });
   const { axis = -1 } = options;
   const y = kernels.softmax(input, axis);
   return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, axis, { into: into(0) })]);
@@ -32,7 +32,7 @@ export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
  */
 export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   const input = arrayOf('logSoftmax', 'the input', x);
-  checkOptions('logSoftmax', options);
+  checkOptions('logSoftmax', options, { axis: true });
   const { axis = -1 } = options;
   const y = kernels.logSoftmax(input, axis);
   return taped(y, [x], (dy, { into }) => [kernels.logSoftmaxGrad(y, dy, axis, { into: into(0) })]);

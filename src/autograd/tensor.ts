@@ -77,7 +77,7 @@ export class Tensor {
    * @throws ShapeError for a missing or ill-fitting `dout`, ArgumentError where nothing requires a gradient
    */
   backward(dout?: Tensor, options: { release?: boolean } = {}): void {
-    checkOptions('backward', options);
+    checkOptions('backward', options, { release: true });
     if (!dout && this.size !== 1) {
       throw new ShapeError(
         `backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`,
@@ -107,7 +107,7 @@ export function tensor(
   shape: Shape,
   options: { dtype?: DType; requiresGrad?: boolean; models?: number } = {},
 ): Tensor {
-  checkOptions('tensor', options);
+  checkOptions('tensor', options, { dtype: true, requiresGrad: true, models: true });
   const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
   if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0)) {
     throw new ArgumentError(`tensor: a shape is a list of integers from 0 up, but ${show(shape)} was given`);

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { cacheDir } from '../cache-dir.ts';
+import { checkOptions } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { type DownloadOptions, downloadFile } from './download.ts';
@@ -36,6 +37,15 @@ export async function fetchFiles(
   info: Pick<DatasetInfo, 'name' | 'files' | 'urls'>,
   options: FetchOptions = {},
 ): Promise<FetchResult> {
+  checkOptions('fetchDataset', options, {
+    dir: true,
+    baseUrl: true,
+    signal: true,
+    onProgress: true,
+    maxFailures: true,
+    retryDelay: true,
+    stallTimeout: true,
+  });
   const { dir, baseUrl, ...download } = options;
   if (dir === '') throw new ArgumentError('the data folder is an empty string; name a folder or leave it out');
   if (baseUrl !== undefined && !(/^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { checkOptions } from '../check.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
 import { readTarGz } from './archive.ts';
 import { CIFAR10_IMAGE_BYTES, CIFAR10_RECORD_BYTES, countCifar10Records, decodeCifar10 } from './cifar10.ts';
@@ -31,6 +32,7 @@ interface Loaded {
  *   values; {ArgumentError} for a bad `limit`; {UsageError} for an unknown name; {FileError} when reading fails.
  */
 export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<Dataset> {
+  checkOptions('loadDataset', options, { dir: true, limit: true });
   const info = datasetInfo(name);
   const { dir, limit } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {

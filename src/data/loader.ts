@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
@@ -32,12 +32,13 @@ export class ImageLoader implements BatchSource {
   private readonly storedLabels: DeviceArray;
   private readonly transform: ByteTransform;
 
-  /** @throws DataError for an empty set, labels out of range or counts that do not fit; OutOfMemoryError */
+  /** @throws ArgumentError for options that do not fit; DataError for an empty set, labels out of range or counts that do not fit; OutOfMemoryError */
   constructor(
     readonly device: Device,
     set: ImageSet,
     options: ImageLoaderOptions = {},
   ) {
+    checkImageLoaderOptions(options);
     const { size, shape, classes } = set;
     const bytes = sizeOf(shape);
     if (size === 0 || set.images.length !== size * bytes || set.labels.length !== size) {
@@ -75,6 +76,15 @@ export class ImageLoader implements BatchSource {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** @throws ArgumentError */
+function checkImageLoaderOptions(options: ImageLoaderOptions): void {
+  const names: OptionNames<ImageLoaderOptions> = { scale: true, offset: true };
+  // What `standardization` returns may be handed over as it is. Alone, its mean and deviation would do nothing.
+  const standardized = { ...names, mean: true, deviation: true };
+  const whole = options?.scale !== undefined && options.offset !== undefined;
+  checkOptions('ImageLoader', options, whole ? standardized : names);
 }
 
 /** One number for all channels, or a table of those of each. @throws ArgumentError */

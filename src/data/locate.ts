@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { cacheDir } from '../cache-dir.ts';
+import { checkOptions } from '../check.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { sampleDir } from './folders.ts';
@@ -37,6 +38,7 @@ export interface LocateOptions {
  * @throws {UsageError} for an unknown name, {ArgumentError} for an empty `dir`, {FileError} for an unreadable folder.
  */
 export async function locateDataset(name: DatasetName, options: LocateOptions = {}): Promise<LocateResult> {
+  checkOptions('datasetStatus', options, { dir: true });
   const info = datasetInfo(name);
   const result: LocateResult = { location: null, looked: [], notes: [] };
   if (options.dir !== undefined) {

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { RandomStream } from '../random.ts';
@@ -68,6 +68,7 @@ export function chooseClasses(set: ImageSet, classes: readonly (string | number)
  * @throws ArgumentError; DataError for a class with fewer images
  */
 export function choosePerClass(set: ImageSet, count: number, options: { seed?: number } = {}): ImageSet {
+  checkOptions('choosePerClass', options, { seed: true });
   if (!Number.isInteger(count) || count < 1) {
     throw new ArgumentError(`choosePerClass: count must be a positive integer, but is ${show(count)}`);
   }

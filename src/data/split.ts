@@ -31,7 +31,7 @@ export function splitIndices(
   options: SplitOptions,
   classes: readonly string[] = [],
 ): { train: Uint32Array; test: Uint32Array } {
-  checkOptions('trainTestSplit', options);
+  checkOptions('trainTestSplit', options, { testSize: true, seed: true, stratify: true });
   const { testSize, seed = 0, stratify = false } = options;
   const size = labels.length;
   const count = testCount(testSize, size);

@@ -38,7 +38,7 @@ export class BackupAndRestore implements Callback {
 
   /** @throws ArgumentError */
   constructor(options: BackupAndRestoreOptions) {
-    checkOptions('BackupAndRestore', options);
+    checkOptions('BackupAndRestore', options, { path: true, saveFreq: true, deleteCheckpoint: true });
     const { path, saveFreq = 'epoch', deleteCheckpoint = true } = options;
     if (typeof path !== 'string' || path === '') {
       throw new ArgumentError(`BackupAndRestore: path must be that of a file, but is ${show(path)}`);

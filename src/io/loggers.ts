@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Callback, CallbackState, EpochLogs } from '../nn/index.ts';
 import { LineFile } from './line-file.ts';
@@ -24,6 +24,7 @@ export class CSVLogger implements Callback {
 
   /** @param options.separator between values, default a comma. @throws ArgumentError */
   constructor(path: string, options: LoggerOptions & { separator?: string } = {}) {
+    checkOptions('CSVLogger', options, { append: true, separator: true });
     this.file = fileOf('CSVLogger', path);
     this.separator = options.separator ?? ',';
     this.append = options.append ?? false;
@@ -82,6 +83,7 @@ export class JSONLLogger implements Callback {
 
   /** @throws ArgumentError */
   constructor(path: string, options: LoggerOptions = {}) {
+    checkOptions('JSONLLogger', options, { append: true });
     this.file = fileOf('JSONLLogger', path);
     this.append = options.append ?? false;
   }

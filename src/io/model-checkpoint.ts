@@ -28,7 +28,13 @@ export class ModelCheckpoint implements Callback {
 
   /** @throws ArgumentError for options that make no sense */
   constructor(options: ModelCheckpointOptions) {
-    checkOptions('ModelCheckpoint', options);
+    checkOptions('ModelCheckpoint', options, {
+      path: true,
+      monitor: true,
+      saveBestOnly: true,
+      mode: true,
+      saveWeightsOnly: true,
+    });
     if (typeof options.path !== 'string' || options.path === '') {
       throw new ArgumentError(`ModelCheckpoint: path must be that of a file, but is ${show(options.path)}`);
     }

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
@@ -69,6 +69,7 @@ export function decodeWeights(
   options: LoadWeightsOptions = {},
   name = 'weights',
 ): string[] {
+  checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
   return assign(model, read(bytes, name), options, name);
 }
 
@@ -79,6 +80,7 @@ export function decodeWeights(
  *   class is not known
  */
 export function decodeModel(bytes: Uint8Array, device: Device, options: LoadModelOptions = {}, name = 'model'): Model {
+  checkOptions('loadModel', options, { customLayers: true, replica: true });
   const file = read(bytes, name);
   const { tensors, metadata } = file;
   if (metadata.format !== FORMAT || metadata.model === undefined) {

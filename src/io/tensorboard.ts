@@ -45,7 +45,7 @@ export class TensorBoard implements Callback {
 
   /** @throws ArgumentError */
   constructor(options: TensorBoardOptions = {}) {
-    checkOptions('TensorBoard', options);
+    checkOptions('TensorBoard', options, { logDir: true, histogramFreq: true, writeGraph: true, modelImage: true });
     const { logDir = 'logs', histogramFreq = 0, writeGraph = true, modelImage } = options;
     if (typeof logDir !== 'string' || logDir === '') {
       throw new ArgumentError(`TensorBoard: logDir must be the path of a folder, but is ${show(logDir)}`);

@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
@@ -89,8 +89,10 @@ export class ArrayLoader implements BatchSource {
   /** @throws DataError for NaN, labels out of range; ShapeError for lengths that do not fit; ArgumentError; OutOfMemoryError */
   constructor(
     readonly device: Device,
-    { x, y = null, shape, classes = null, targetShape }: ArrayLoaderOptions,
+    options: ArrayLoaderOptions,
   ) {
+    checkOptions('ArrayLoader', options, { x: true, y: true, shape: true, classes: true, targetShape: true });
+    const { x, y = null, shape, classes = null, targetShape } = options;
     const values = floats('x', x);
     const each = sizeOf(shape);
     this.size = values.length / each;

@@ -30,7 +30,7 @@ export function compile(
   options: CompileOptions,
   { endsIn, outputShape }: { endsIn: FinalActivation | null; outputShape: Shape },
 ): Compiled {
-  checkOptions('compile', options);
+  checkOptions('compile', options, { optimizer: true, loss: true, metrics: true });
   const optimizer = optimizerOf(options.optimizer);
   const loss = lossOf(options.loss);
   const input = loss.wants({ endsIn });

@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions } from '../check.ts';
+import { checkOptions, type OptionNames } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkReplica, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
@@ -16,6 +16,7 @@ export interface EvaluateOptions {
   batchSize?: number;
   signal?: AbortSignal;
 }
+const names: OptionNames<EvaluateOptions> = { batchSize: true, signal: true };
 
 /** Measures a model on one data set, as often as asked, without recording its program anew. */
 export class Evaluator {
@@ -80,7 +81,6 @@ async function measure<T>(
   options: EvaluateOptions & { confusion?: boolean },
   run: (evaluator: Evaluator) => Promise<T>,
 ): Promise<T> {
-  checkOptions(what, options);
   const { parameters, training, kept } = model; // throws before `build` and `compile`
   const prepared = PreparedData.of(what, model, data);
   let evaluator: Evaluator | null = null;
@@ -103,7 +103,8 @@ async function measure<T>(
 }
 
 /** See `Model.evaluateReplicas`. */
-export function evaluateReplicas(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics[]> {
+export async function evaluateReplicas(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics[]> {
+  checkOptions('evaluate', options, names);
   return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
 }
 
@@ -125,7 +126,7 @@ export async function confusionMatrix(
     replica?: number;
   } = {},
 ): Promise<ConfusionMatrix> {
-  checkOptions('confusionMatrix', options);
+  checkOptions('confusionMatrix', options, { ...names, replica: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
   if (model.outputShape.length !== 1) {
     throw new ArgumentError(

@@ -168,7 +168,20 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
 
 /** @throws ArgumentError */
 function checkFitOptions(options: FitOptions): void {
-  checkOptions('fit', options);
+  checkOptions('fit', options, {
+    epochs: true,
+    initialEpoch: true,
+    batchSize: true,
+    validationData: true,
+    validationSplit: true,
+    classWeight: true,
+    stepsPerEpoch: true,
+    shuffle: true,
+    seed: true,
+    replicas: true,
+    callbacks: true,
+    signal: true,
+  });
   const { epochs = 1, initialEpoch = 0, seed = 0, stepsPerEpoch = 1, callbacks = [] } = options;
   const atLeast = (what: string, value: number, least: number) => {
     if (Number.isInteger(value) && value >= least) return;

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -98,7 +98,9 @@ export function constant(value: number): Initializer {
 }
 
 /** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
-export function randomNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+export function randomNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
+  checkOptions('randomNormal', options, { mean: true, stddev: true });
+  const { mean = 0, stddev = 0.05 } = options;
   finite('randomNormal', { mean, stddev });
   const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * normal(random));
   return described(draw, 'randomNormal', { mean, stddev });
@@ -109,14 +111,18 @@ export function randomNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
  * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
  * @throws ArgumentError unless both are finite
  */
-export function truncatedNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+export function truncatedNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
+  checkOptions('truncatedNormal', options, { mean: true, stddev: true });
+  const { mean = 0, stddev = 0.05 } = options;
   finite('truncatedNormal', { mean, stddev });
   const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * truncated(random));
   return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
 /** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite */
-export function randomUniform({ min = -0.05, max = 0.05 } = {}): Initializer {
+export function randomUniform(options: { min?: number; max?: number } = {}): Initializer {
+  checkOptions('randomUniform', options, { min: true, max: true });
+  const { min = -0.05, max = 0.05 } = options;
   finite('randomUniform', { min, max });
   const draw: Initializer = (shape, random) => each(shape, () => min + (max - min) * random.uniform());
   return described(draw, 'randomUniform', { min, max });
@@ -127,7 +133,9 @@ export function randomUniform({ min = -0.05, max = 0.05 } = {}): Initializer {
  * orthonormal columns, or rows where there are fewer of them.
  * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
  */
-export function orthogonal({ gain = 1 } = {}): Initializer {
+export function orthogonal(options: { gain?: number } = {}): Initializer {
+  checkOptions('orthogonal', options, { gain: true });
+  const { gain = 1 } = options;
   finite('orthogonal', { gain });
   const draw: Initializer = (shape, random) => {
     if (shape.length < 2)
@@ -160,7 +168,7 @@ export type InitializerName = keyof typeof named;
 
 /** Those that take numbers. */
 const withNumbers = {
-  constant: ({ value }: { value: number }) => constant(value),
+  constant: (options: { value: number }) => constant(checkOptions('constant', options, { value: true }).value),
   randomNormal,
   truncatedNormal,
   randomUniform,
@@ -179,7 +187,8 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
 export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
   if (typeof value === 'object' && value !== null && Object.hasOwn(withNumbers, value.name)) {
-    return withNumbers[value.name](value as never);
+    const { name, ...numbers } = value;
+    return withNumbers[name](numbers as never);
   }
   if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
     throw new ArgumentError(

@@ -51,7 +51,9 @@ export class SparseCategoricalCrossentropy implements Loss {
   readonly classifies = true;
   readonly fromLogits: boolean;
 
+  /** @throws ArgumentError */
   constructor(options: { fromLogits?: boolean } = {}) {
+    checkOptions(this.name, options, { fromLogits: true });
     this.fromLogits = losses.crossentropyOptions(this.name, options).fromLogits;
   }
 
@@ -112,6 +114,7 @@ abstract class Crossentropy extends ValuesLoss {
   /** @throws ArgumentError */
   constructor(name: LossName, options: Omit<losses.CrossentropyOptions, 'sampleWeight'>) {
     super();
+    checkOptions(name, options, { fromLogits: true, labelSmoothing: true });
     ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
   }
 
@@ -193,7 +196,7 @@ export class Huber extends ValuesLoss {
   /** @throws ArgumentError */
   constructor(options: { delta?: number } = {}) {
     super();
-    checkOptions(this.name, options);
+    checkOptions(this.name, options, { delta: true });
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 

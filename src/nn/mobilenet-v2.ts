@@ -41,7 +41,13 @@ const STAGES = [
  * @throws ArgumentError for an alpha that is not positive; ShapeError for samples that are no images
  */
 export function mobileNetV2(options: MobileNetV2Options = {}): Model {
-  checkOptions('mobileNetV2', options);
+  checkOptions('mobileNetV2', options, {
+    inputShape: true,
+    alpha: true,
+    includeTop: true,
+    classes: true,
+    name: true,
+  });
   const { inputShape = [224, 224, 3], alpha = 1, includeTop = true, classes = 1000, name = 'mobilenetv2' } = options;
   if (!Number.isFinite(alpha) || alpha <= 0) {
     throw new ArgumentError(`mobileNetV2: alpha must be a positive number, but is ${show(alpha)}`);

@@ -14,7 +14,7 @@ import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
-import { type CallContext, type CallOptions, type FinalActivation, Layer } from './layers/layer.ts';
+import { type CallContext, type CallOptions, callNames, type FinalActivation, Layer } from './layers/layer.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
@@ -58,7 +58,7 @@ export class Model extends Layer {
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
   constructor(options: ModelOptions) {
-    checkOptions(new.target.name, options);
+    checkOptions(new.target.name, options, { inputs: true, outputs: true, name: true });
     super({ name: options.name, inputShape: options.inputs?.shape });
     this.graph = traceGraph(new.target.name, options.inputs, options.outputs);
   }
@@ -180,14 +180,13 @@ export class Model extends Layer {
    * @throws ArgumentError for an impossible seed or number of replicas, or when called twice
    */
   build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
-    checkOptions('build', options);
+    const { seed = 0, replicas = 1 } = checkOptions('build', options, { seed: true, replicas: true });
     if (typeof device?.record !== 'function') {
       throw new ArgumentError(
         `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
       );
     }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
-    const { seed = 0, replicas = 1 } = options;
     checkSeed(seed);
     checkReplicas('build', seed, replicas);
     this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
@@ -273,7 +272,8 @@ export class Model extends Layer {
     return runGraph(this.graph, x, 'weights' in options ? options : this.ownContext(options));
   }
 
-  private ownContext({ training = false, seed = 0, step = 0 }: CallOptions): CallContext {
+  private ownContext(options: CallOptions): CallContext {
+    const { training = false, seed = 0, step = 0 } = checkOptions('call', options, callNames);
     return { weights: this.weights.map(({ tensor }) => tensor), training, random: { seed, layer: 0, step } };
   }
 

@@ -24,7 +24,7 @@ export class OnBatch {
 
   /** See `Model.trainOnBatch`. */
   async train(batch: Arrays, options: TrainOnBatchOptions): Promise<Metrics> {
-    checkOptions('trainOnBatch', options);
+    checkOptions('trainOnBatch', options, { classWeight: true, seed: true });
     const { model } = this;
     const { seed = 0, classWeight } = options;
     checkSeed(seed);

@@ -20,7 +20,7 @@ export async function predict(
   given: BatchSource | Numbers,
   options: { batchSize?: number; signal?: AbortSignal },
 ): Promise<Float32Array> {
-  checkOptions('predict', options);
+  checkOptions('predict', options, { batchSize: true, signal: true });
   model.parameters; // throws before `build`
   if (isSource(given)) return run(model, given, options, true);
   const x = floats('predict: x', given);

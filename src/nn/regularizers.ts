@@ -30,7 +30,7 @@ export function l2(rate: PenaltyRate = 0.01): Regularizer {
 
 /** Both. @throws ArgumentError for rates below zero */
 export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
-  checkOptions('l1l2', rates);
+  checkOptions('l1l2', rates, { l1: true, l2: true });
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
     const list: readonly unknown[] = Array.isArray(rate) ? rate : [rate];

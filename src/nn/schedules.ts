@@ -35,7 +35,7 @@ export function piecewiseConstantDecay(options: {
   boundaries: readonly number[];
   values: readonly number[];
 }): Schedule {
-  checkOptions('piecewiseConstantDecay', options);
+  checkOptions('piecewiseConstantDecay', options, { boundaries: true, values: true });
   const { boundaries, values } = options;
   if (!Array.isArray(boundaries) || !Array.isArray(values) || values.length !== boundaries.length + 1) {
     throw new ArgumentError(
@@ -64,7 +64,12 @@ export function exponentialDecay(options: {
   /** Default false. */
   staircase?: boolean;
 }): Schedule {
-  checkOptions('exponentialDecay', options);
+  checkOptions('exponentialDecay', options, {
+    initialLearningRate: true,
+    decaySteps: true,
+    decayRate: true,
+    staircase: true,
+  });
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
   notNegative('exponentialDecay', { initialLearningRate, decayRate });
   positive('exponentialDecay', { decaySteps });
@@ -89,7 +94,13 @@ export function cosineDecay(options: {
   /** Default 0. */
   warmupSteps?: number;
 }): Schedule {
-  checkOptions('cosineDecay', options);
+  checkOptions('cosineDecay', options, {
+    initialLearningRate: true,
+    decaySteps: true,
+    alpha: true,
+    warmupTarget: true,
+    warmupSteps: true,
+  });
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
   notNegative('cosineDecay', { initialLearningRate, alpha, warmupSteps });
   positive('cosineDecay', { decaySteps });
@@ -118,7 +129,7 @@ export function warmUp(options: {
   /** Default 0. */
   initialLearningRate?: number;
 }): Schedule {
-  checkOptions('warmUp', options);
+  checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true });
   const { steps, initialLearningRate = 0, target } = options;
   notNegative('warmUp', { steps, initialLearningRate });
   if (typeof target !== 'function') notNegative('warmUp', { target });

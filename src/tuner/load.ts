@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
 import { cacheDir } from '../cache-dir.ts';
+import { checkOptions, type OptionNames } from '../check.ts';
 import type { Device } from '../gpu/device.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
@@ -13,6 +14,7 @@ export interface TuningOptions {
   /** Told in one sentence when there is a cache file of no use. Default: nobody. */
   warn?: (message: string) => void;
 }
+const names: OptionNames<TuningOptions> = { folder: true, warn: true };
 
 /** What a device knows of its best kernels. */
 export interface Tuning {
@@ -36,8 +38,10 @@ async function open(device: Device, { folder, warn = () => {} }: TuningOptions):
 /**
  * Takes over what `tilegrad tune` (or `tune`) measured on this adapter: from now on the fastest kernels run where they are
  * known. Call it before anything is recorded, or the same seed may give other bits. Without a cache file nothing changes.
+ * @throws ArgumentError for an option that there is not
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
+  checkOptions('loadTuning', options, names);
   const { choicesHash, measuredHash } = await import('./cache.ts');
   const cache = await open(device, options);
   const choices = cache.choices();
@@ -60,6 +64,7 @@ export async function tune(
   problems: readonly Problem[],
   options: SessionOptions & TuningOptions = {},
 ): Promise<Tuned[]> {
+  checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
   const cache = await open(device, options);
   return tuneProblems(device, problems, {
     ...options,

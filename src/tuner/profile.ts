@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
@@ -71,6 +72,7 @@ export interface ProfileOptions extends TimingOptions {
   /** Known already, or measured now. */
   ceilings?: Ceilings;
 }
+const names: OptionNames<ProfileOptions> = { seconds: true, now: true, ceilings: true };
 
 const created = (counters: Counters) =>
   counters.pipelinesCreated + counters.bindGroupsCreated + counters.buffersCreated;
@@ -86,6 +88,7 @@ export async function profileProgram(
   program: Program,
   options: ProfileOptions & { run?: () => void } = {},
 ): Promise<Profile> {
+  checkOptions('profileProgram', options, { ...names, run: true });
   if (program.dispatches === 0) throw new ArgumentError('profile: the program dispatches nothing');
   const { run = () => program.run() } = options;
   const ceilings = options.ceilings ?? (await measureCeilings(device));
@@ -165,9 +168,10 @@ export async function profileStep(
   data: BatchSource,
   options: ProfileOptions & { batchSize?: number } = {},
 ): Promise<Profile> {
-  const step = recordTrainingStep('profileStep', model, data, options);
+  const { batchSize, ...profiling } = checkOptions('profileStep', options, { ...names, batchSize: true });
+  const step = recordTrainingStep('profileStep', model, data, { batchSize });
   try {
-    return await profileProgram(model.device, step.program, { ...options, run: step.run });
+    return await profileProgram(model.device, step.program, { ...profiling, run: step.run });
   } finally {
     step.dispose();
   }

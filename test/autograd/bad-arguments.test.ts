@@ -5,6 +5,7 @@ import * as tg from '../../src/node.ts';
 import { ArgumentError, type Device, ShapeError, type Tensor, TilegradError, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { operatorOptions } from '../support/operator-options.ts';
 
 /** Ill-fitting calls: which error, and what its message must say (the operator and every shape involved). */
 type Wrong = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
@@ -298,26 +299,6 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     fc.array(fc.integer({ min: -1, max: 3 }), { maxLength: 5 }),
     fc.anything(),
   );
-  const keys = [
-    'strides',
-    'padding',
-    'dilation',
-    'activation',
-    'poolSize',
-    'transposeA',
-    'transposeB',
-    'axis',
-    'keepDims',
-    'ddof',
-    'epsilon',
-    'momentum',
-    'running',
-    'rate',
-    'seed',
-    'layer',
-    'step',
-  ];
-  const options = fc.dictionary(fc.constantFrom(...keys), oddity);
 
   test.each(publicOperators)('whatever %s is given, it works or throws a TilegradError', async (name, exported) => {
     const operator = exported as (...args: unknown[]) => unknown;
@@ -327,6 +308,8 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
       { weight: 1, arbitrary: fc.anything().map((value) => ({ value })) },
     );
     const inputs = fc.array(input, { minLength: arity, maxLength: arity });
+    // Its own names: any other is refused at once.
+    const options = fc.dictionary(fc.constantFrom(...(operatorOptions[name] ?? ['none'])), oddity);
     const last = POSITIONAL.has(name) ? oddity : fc.oneof({ weight: 9, arbitrary: options }, oddity);
     let refused = 0;
     fc.assert(

@@ -201,7 +201,7 @@ test.each<[string, () => unknown, RegExp]>([
   [
     'a hook that there is not',
     () => new LambdaCallback({ onEpochEndd() {} } as Callback),
-    /onEpochEndd is none of them/,
+    /no option onEpochEndd; did you mean onEpochEnd\?/,
   ],
   ['a hook that is no function', () => new LambdaCallback({ onEpochEnd: 3 as never }), /onEpochEnd is 3/],
   ['no hooks', () => new LambdaCallback(no), /LambdaCallback: options/],

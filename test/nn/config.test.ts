@@ -185,7 +185,7 @@ test('MobileNetV2 comes back', () => {
 class Scale extends Layer {
   readonly kind = 'Scale';
   readonly by: number;
-  constructor(options: { by: number; name?: string }) {
+  constructor(options: LayerOptions & { by: number }) {
     super(options);
     this.by = options.by;
   }
@@ -234,8 +234,8 @@ const refused: [what: string, layer: Layer, says: RegExp][] = [
     /dense: kernelInitializer is a function.*saveWeights/,
   ],
   ['a class under another name', new Double({ units: 1, ...first }), /dense: its class Double has the kind.*Dense/],
-  ['an object', new Dense({ units: 1, ...first, note: new Map() } as never), /dense: note is \{\}.*saveWeights/],
-  ['a number without end', new Rescaling({ scale: 1, ...first, note: Infinity } as never), /rescaling: note is Inf/],
+  ['an object', new Scale({ by: new Map() as never, ...first }), /scale: by is \{\}.*saveWeights/],
+  ['a number without end', new Scale({ by: Infinity, ...first }), /scale: by is Inf/],
   [
     'a model that computes something else',
     new Twice([new Flatten(first)]),
@@ -256,6 +256,7 @@ function changed(path: (string | number)[], value: unknown): unknown {
   return description;
 }
 const dropout = { className: 'Dropout', config: { rate: 2, name: 'd' } };
+const misspelt = { className: 'Dropout', config: { rate: 0.2, name: 'd', trainble: false } };
 test.each<[what: string, description: unknown, says: RegExp]>([
   ['nothing', null, /className and config, but is null/],
   ['a layer for a model', { className: 'Flatten', config: {} }, /Sequential or a Functional.*Flatten/],
@@ -264,6 +265,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   ['an unknown number', changed(['config', 'uses', 0, 'layer'], 3), /use 0 of a layer refers to what is not/],
   ['an input of the future', changed(['config', 'uses', 0, 'inputs'], [1]), /use 0 of a layer refers/],
   ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": Dropout: rate must be/],
+  ['an unknown option', changed(['config', 'layers', 0], misspelt), /Dropout "d": Dropout: .* mean trainable\?/],
   ['no uses', changed(['config', 'uses'], []), /at least one layer/],
 ])('a description with %s is refused', (_, description, says) => {
   expect(() => modelFromConfig(description)).toThrow(DataError);

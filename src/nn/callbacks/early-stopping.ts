@@ -3,7 +3,7 @@ import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks
 import type { Model } from '../model.ts';
 import { Monitor } from '../monitor.ts';
 import { WeightCopy } from '../weight-copy.ts';
-import { checkNumber, type MonitorOptions } from './options.ts';
+import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
 export interface EarlyStoppingOptions extends MonitorOptions {
   /** Changes up to this much are no improvement. Default 0. */
@@ -41,7 +41,14 @@ export class EarlyStopping implements Callback {
   /** @throws ArgumentError */
   constructor(options: EarlyStoppingOptions = {}) {
     const who = 'EarlyStopping';
-    checkOptions(who, options);
+    checkOptions(who, options, {
+      ...monitorNames,
+      minDelta: true,
+      patience: true,
+      baseline: true,
+      restoreBestWeights: true,
+      startFromEpoch: true,
+    });
     this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
     this.minDelta = Math.abs(checkNumber(who, 'minDelta', options.minDelta ?? 0, 'finite'));
     this.patience = checkNumber(who, 'patience', options.patience ?? 0, 'whole');

@@ -1,4 +1,4 @@
-import { show } from '../../check.ts';
+import { type OptionNames, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { MonitorMode } from '../monitor.ts';
 
@@ -8,6 +8,7 @@ export interface MonitorOptions {
   /** Whether less or more is better. Default `auto`: more for accuracy, topK, precision, recall and F1, else less. */
   mode?: MonitorMode;
 }
+export const monitorNames: OptionNames<MonitorOptions> = { monitor: true, mode: true };
 
 /** @throws ArgumentError unless `value` is a number of that kind */
 export function checkNumber(

@@ -3,7 +3,7 @@ import { ArgumentError } from '../../errors.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import { Monitor } from '../monitor.ts';
 import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
-import { checkNumber, type MonitorOptions } from './options.ts';
+import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
   /** The rate (of each replica, where they have their own) is multiplied by it, above 0 and below 1. Default 0.1. */
@@ -35,7 +35,14 @@ export class ReduceLROnPlateau implements Callback {
 
   /** @throws ArgumentError */
   constructor(options: ReduceLROnPlateauOptions = {}) {
-    checkOptions(WHO, options);
+    checkOptions(WHO, options, {
+      ...monitorNames,
+      factor: true,
+      patience: true,
+      minDelta: true,
+      cooldown: true,
+      minLearningRate: true,
+    });
     this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
     this.factor = options.factor ?? 0.1;
     if (!(this.factor > 0 && this.factor < 1)) {

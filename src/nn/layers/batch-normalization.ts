@@ -1,14 +1,14 @@
 import { batchNorm, batchNormInference } from '../../autograd/batch-norm.ts';
 import { transpose } from '../../autograd/shape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../check.ts';
+import { checkOptions, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
-import { type CallContext, flag, Layer, type LayerOptions } from './layer.ts';
+import { type CallContext, flag, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface BatchNormalizationOptions extends LayerOptions {
   /** Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. */
@@ -49,7 +49,22 @@ export class BatchNormalization extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(options: BatchNormalizationOptions = {}) {
-    super(options);
+    super(
+      checkOptions('BatchNormalization', options, {
+        ...layerNames,
+        momentum: true,
+        epsilon: true,
+        axis: true,
+        center: true,
+        scale: true,
+        betaInitializer: true,
+        gammaInitializer: true,
+        movingMeanInitializer: true,
+        movingVarianceInitializer: true,
+        betaRegularizer: true,
+        gammaRegularizer: true,
+      }),
+    );
     this.momentum = options.momentum ?? 0.99;
     this.epsilon = options.epsilon ?? 1e-3;
     for (const what of ['momentum', 'epsilon'] as const) {

@@ -1,10 +1,19 @@
 import { conv2d } from '../../autograd/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
+import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type ActivationName, activationName, afterFused, fused } from './activation.ts';
 import { imageShape } from './images.ts';
-import { type CallContext, type KernelOptions, type KernelSpecs, kernelSpecs, Layer, positive } from './layer.ts';
+import {
+  type CallContext,
+  type KernelOptions,
+  type KernelSpecs,
+  kernelNames,
+  kernelSpecs,
+  Layer,
+  positive,
+} from './layer.ts';
 
 export interface Conv2DOptions extends KernelOptions {
   filters: number;
@@ -29,7 +38,17 @@ export class Conv2D extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(options: Conv2DOptions) {
-    super(options);
+    super(
+      checkOptions('Conv2D', options, {
+        ...kernelNames,
+        filters: true,
+        kernelSize: true,
+        strides: true,
+        padding: true,
+        dilationRate: true,
+        activation: true,
+      }),
+    );
     this.filters = positive(this.kind, 'filters', options.filters);
     this.kernelSize = pair(this.kind, 'kernelSize', options.kernelSize);
     this.strides = pair(this.kind, 'strides', options.strides ?? 1);

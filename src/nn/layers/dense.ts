@@ -1,5 +1,6 @@
 import { linear } from '../../autograd/linear.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
+import { checkOptions } from '../../check.ts';
 import { ShapeError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
@@ -8,6 +9,7 @@ import {
   type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
+  kernelNames,
   kernelSpecs,
   Layer,
   positive,
@@ -31,7 +33,7 @@ export class Dense extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(options: DenseOptions) {
-    super(options);
+    super(checkOptions('Dense', options, { ...kernelNames, units: true, activation: true }));
     this.units = positive(this.kind, 'units', options.units);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationName(this.kind, options.activation);

@@ -1,12 +1,13 @@
 import { depthwiseConv2d } from '../../autograd/depthwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
+import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { type ActivationName, activate, activationName } from './activation.ts';
 import { imageShape } from './images.ts';
-import { type CallContext, flag, Layer, type LayerOptions, positive } from './layer.ts';
+import { type CallContext, flag, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
 
 export interface DepthwiseConv2DOptions extends LayerOptions {
   kernelSize: Pair;
@@ -40,7 +41,21 @@ export class DepthwiseConv2D extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(options: DepthwiseConv2DOptions) {
-    super(options);
+    super(
+      checkOptions('DepthwiseConv2D', options, {
+        ...layerNames,
+        kernelSize: true,
+        strides: true,
+        padding: true,
+        depthMultiplier: true,
+        dilationRate: true,
+        activation: true,
+        useBias: true,
+        depthwiseInitializer: true,
+        biasInitializer: true,
+        depthwiseRegularizer: true,
+      }),
+    );
     const { kind } = this;
     this.kernelSize = pair(kind, 'kernelSize', options.kernelSize);
     this.window = {

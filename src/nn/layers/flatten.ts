@@ -1,11 +1,17 @@
 import { reshape } from '../../autograd/reshape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
+import { checkOptions } from '../../check.ts';
 import { type Shape, sizeOf } from '../../kernels/array.ts';
-import { Layer } from './layer.ts';
+import { Layer, type LayerOptions, layerNames } from './layer.ts';
 
 /** Samples of any shape as one row each: [...] -> [product]. No copy. */
 export class Flatten extends Layer {
   readonly kind = 'Flatten';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super(checkOptions('Flatten', options, layerNames));
+  }
 
   plan(inputShape: Shape) {
     return { outputShape: [sizeOf(inputShape)], weights: [] };

@@ -1,9 +1,9 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../check.ts';
+import { checkOptions, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
-import { Layer, type LayerOptions } from './layer.ts';
+import { Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface LambdaOptions extends LayerOptions {
   /** Shape of one sample of the result, or a function of the input's; default: the input's own. */
@@ -20,7 +20,7 @@ export class Lambda extends Layer {
     private readonly f: (x: Tensor, context: { training: boolean }) => Tensor,
     options: LambdaOptions = {},
   ) {
-    super(options);
+    super(checkOptions('Lambda', options, { ...layerNames, outputShape: true }));
     this.outputShape = options.outputShape;
     if (typeof f !== 'function')
       throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${show(f)}`);

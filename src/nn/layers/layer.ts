@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { checkObject, type OptionNames, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -31,6 +31,7 @@ export interface CallOptions {
   /** Number of the training step, from 1; in a recorded step the uniform that carries it. Default 0. */
   step?: number | StepState;
 }
+export const callNames: OptionNames<CallOptions> = { training: true, seed: true, step: true };
 
 /** Options every layer takes. */
 export interface LayerOptions {
@@ -40,6 +41,7 @@ export interface LayerOptions {
   /** See `Layer.trainable`. Default true. */
   trainable?: boolean;
 }
+export const layerNames: OptionNames<LayerOptions> = { name: true, inputShape: true, trainable: true };
 
 /** Options of layers with a kernel and perhaps a bias. */
 export interface KernelOptions extends LayerOptions {
@@ -52,6 +54,13 @@ export interface KernelOptions extends LayerOptions {
   /** A penalty on the kernel, in the loss and in its gradient. Default none. */
   kernelRegularizer?: RegularizerName | Regularizer | null;
 }
+export const kernelNames: OptionNames<KernelOptions> = {
+  ...layerNames,
+  useBias: true,
+  kernelInitializer: true,
+  biasInitializer: true,
+  kernelRegularizer: true,
+};
 
 /** How a layer's kernel and bias begin, and the kernel's penalty: what is to be spread into their `WeightSpec`s. */
 export interface KernelSpecs {
@@ -85,8 +94,13 @@ export abstract class Layer {
   /** As the constructor was given them. */
   readonly #options: LayerOptions;
 
+  /**
+   * @param options all that the layer was given: those of its own are kept for `getConfig`. Which ones there are, only the layer
+   *   knows: tilegrad's own layers refuse any other
+   * @throws ArgumentError unless it is an object
+   */
   constructor(options: LayerOptions = {}) {
-    checkOptions(new.target.name, options);
+    checkObject(new.target.name, options);
     this.#options = { ...options };
     this.name = options.name;
     this.named = options.name !== undefined;

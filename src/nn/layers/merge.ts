@@ -1,10 +1,10 @@
 import { concat } from '../../autograd/concat.ts';
 import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../check.ts';
+import { checkOptions, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { Layer, type LayerOptions } from './layer.ts';
+import { Layer, type LayerOptions, layerNames } from './layer.ts';
 
 /** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
 abstract class Merge extends Layer {
@@ -33,8 +33,16 @@ abstract class Merge extends Layer {
   }
 }
 
+/** A merge of elements in the same place, which has no options of its own. */
+abstract class Elementwise extends Merge {
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super(checkOptions(new.target.name, options, layerNames));
+  }
+}
+
 /** The sum of its inputs: what a residual connection is. */
-export class Add extends Merge {
+export class Add extends Elementwise {
   readonly kind = 'Add';
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -43,7 +51,7 @@ export class Add extends Merge {
 }
 
 /** The first input less the second. */
-export class Subtract extends Merge {
+export class Subtract extends Elementwise {
   readonly kind = 'Subtract';
 
   protected override mergeShapes(shapes: readonly Shape[]): Shape {
@@ -57,7 +65,7 @@ export class Subtract extends Merge {
 }
 
 /** The product of its inputs, element by element. */
-export class Multiply extends Merge {
+export class Multiply extends Elementwise {
   readonly kind = 'Multiply';
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -66,7 +74,7 @@ export class Multiply extends Merge {
 }
 
 /** The mean of its inputs, element by element. */
-export class Average extends Merge {
+export class Average extends Elementwise {
   readonly kind = 'Average';
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -78,7 +86,7 @@ export class Average extends Merge {
 }
 
 /** The largest of its inputs, element by element. */
-export class Maximum extends Merge {
+export class Maximum extends Elementwise {
   readonly kind = 'Maximum';
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -87,7 +95,7 @@ export class Maximum extends Merge {
 }
 
 /** The smallest of its inputs, element by element. */
-export class Minimum extends Merge {
+export class Minimum extends Elementwise {
   readonly kind = 'Minimum';
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -102,7 +110,7 @@ export class Concatenate extends Merge {
 
   /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
   constructor(options: LayerOptions & { axis?: number } = {}) {
-    super(options);
+    super(checkOptions('Concatenate', options, { ...layerNames, axis: true }));
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis) || this.axis === 0) {
       throw new ArgumentError(

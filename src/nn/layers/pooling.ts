@@ -1,9 +1,10 @@
 import { avgPool2d, globalAveragePool2d, maxPool2d } from '../../autograd/pooling.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
+import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
-import { Layer, type LayerOptions } from './layer.ts';
+import { Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface Pooling2DOptions extends LayerOptions {
   /** Default 2. */
@@ -23,7 +24,7 @@ abstract class Pooling2D extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(options: Pooling2DOptions = {}) {
-    super(options);
+    super(checkOptions(new.target.name, options, { ...layerNames, poolSize: true, strides: true, padding: true }));
     const poolSize = pair(new.target.name, 'poolSize', options.poolSize ?? 2);
     const strides = pair(new.target.name, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
@@ -58,6 +59,11 @@ export class AveragePooling2D extends Pooling2D {
 /** Mean of each channel over all pixels: samples [H,W,C] -> [C]. */
 export class GlobalAveragePooling2D extends Layer {
   readonly kind = 'GlobalAveragePooling2D';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super(checkOptions('GlobalAveragePooling2D', options, layerNames));
+  }
 
   plan(inputShape: Shape) {
     return { outputShape: [imageShape(this.kind, inputShape)[2]], weights: [] };

@@ -3,11 +3,11 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../check.ts';
+import { checkOptions, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { imageShape } from './images.ts';
-import { Layer, type LayerOptions, positive } from './layer.ts';
+import { Layer, type LayerOptions, layerNames, positive } from './layer.ts';
 
 /** Zeros before and after rows and columns: n, [rows, columns] or [[top, bottom], [left, right]]. */
 export type Padding2D =
@@ -22,7 +22,7 @@ export class ZeroPadding2D extends Layer {
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
   constructor(options: LayerOptions & { padding?: Padding2D } = {}) {
-    super(options);
+    super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }));
     const { padding = 1 } = options;
     const both = (n: number | readonly [number, number]) => (Array.isArray(n) ? n : [n, n]);
     const paddings = both(padding as number).map((n) => both(n as number));
@@ -61,7 +61,7 @@ export class Resizing extends Layer {
       interpolation?: 'bilinear' | 'nearest';
     },
   ) {
-    super(options);
+    super(checkOptions('Resizing', options, { ...layerNames, height: true, width: true, interpolation: true }));
     this.size = [positive(this.kind, 'height', options.height), positive(this.kind, 'width', options.width)];
     this.interpolation = options.interpolation ?? 'bilinear';
     if (this.interpolation !== 'bilinear' && this.interpolation !== 'nearest') {
@@ -88,7 +88,7 @@ export class Rescaling extends Layer {
 
   /** @throws ArgumentError unless both are numbers */
   constructor(options: LayerOptions & { scale: number; offset?: number }) {
-    super(options);
+    super(checkOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }));
     this.scale = options.scale;
     this.offset = options.offset ?? 0;
     for (const what of ['scale', 'offset'] as const) {
@@ -117,7 +117,7 @@ export class Reshape extends Layer {
     private readonly targetShape: Shape,
     options: LayerOptions = {},
   ) {
-    super(options);
+    super(checkOptions('Reshape', options, layerNames));
     const legal = Array.isArray(targetShape) && targetShape.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
       throw new ArgumentError(
@@ -156,7 +156,7 @@ export class Permute extends Layer {
     private readonly dims: readonly number[],
     options: LayerOptions = {},
   ) {
-    super(options);
+    super(checkOptions('Permute', options, layerNames));
     const sorted = Array.isArray(dims) ? [...dims].sort((a, b) => a - b) : [];
     if (sorted.length === 0 || sorted.some((axis, i) => axis !== i + 1)) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);

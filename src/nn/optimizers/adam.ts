@@ -1,7 +1,8 @@
+import { checkOptions, type OptionNames } from '../../check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { adam, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
-import { FlatOptimizer, NOT_NEGATIVE, type OptimizerOptions, POSITIVE, SHARE } from './optimizer.ts';
+import { FlatOptimizer, NOT_NEGATIVE, type OptimizerOptions, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
 
 /** `learningRate` is 0.001 by default. */
 export interface AdamOptions extends OptimizerOptions {
@@ -12,6 +13,7 @@ export interface AdamOptions extends OptimizerOptions {
   /** Default 1e-7: Keras's, and ten times PyTorch's; it stands outside the bias correction, as in Keras. */
   epsilon?: number;
 }
+const names: OptionNames<AdamOptions> = { ...optimizerNames, beta1: true, beta2: true, epsilon: true };
 
 /**
  * Adam (Kingma and Ba 2015) in Keras's form (keras/src/optimizers/adam.py):
@@ -31,7 +33,7 @@ export class Adam extends FlatOptimizer {
 
   /** @throws ArgumentError for a rate or epsilon that is not positive, or a beta outside [0, 1) */
   constructor(options: AdamOptions = {}, kind = 'Adam') {
-    super(kind, options, 0.001, 2);
+    super(kind, checkOptions(kind, options, names), 0.001, 2);
     this.beta1 = this.inRange('beta1', options.beta1 ?? 0.9, SHARE);
     this.beta2 = this.inRange('beta2', options.beta2 ?? 0.999, SHARE);
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
@@ -67,7 +69,8 @@ export class AdamW extends Adam {
 
   /** @throws ArgumentError as Adam's, and for a decay below zero */
   constructor(options: AdamWOptions = {}) {
-    super(options, 'AdamW');
-    this.decay = this.inRange('weightDecay', options.weightDecay ?? 0.004, NOT_NEGATIVE);
+    const { weightDecay = 0.004, ...adam } = checkOptions('AdamW', options, { ...names, weightDecay: true });
+    super(adam, 'AdamW');
+    this.decay = this.inRange('weightDecay', weightDecay, NOT_NEGATIVE);
   }
 }

@@ -1,4 +1,4 @@
-import { show } from '../../check.ts';
+import { type OptionNames, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { DeviceArray, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/blocks.ts';
@@ -15,6 +15,7 @@ export interface ClipOptions {
   /** Limits each element to this size. */
   clipValue?: number;
 }
+export const clipNames: OptionNames<ClipOptions> = { clipNorm: true, globalClipNorm: true, clipValue: true };
 
 /** Clipping on the flat gradient buffer: three dispatches by norm, one by value. Frozen weights do not count. */
 export class Clipping {

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../../check.ts';
+import { type OptionNames, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import type { Update } from '../../kernels/optimizer.ts';
@@ -7,7 +7,7 @@ import type { StepRates, StepState } from '../../kernels/step-state.ts';
 import type { ParameterStore } from '../parameters.ts';
 import { part } from '../penalties.ts';
 import type { Rate } from '../schedules.ts';
-import { type ClipOptions, Clipping } from './clipping.ts';
+import { type ClipOptions, Clipping, clipNames } from './clipping.ts';
 
 /** Updates all weights of a model in one dispatch. */
 export interface Optimizer {
@@ -54,6 +54,7 @@ export interface OptimizerOptions extends ClipOptions {
   /** A number; a schedule, which is a function of the step (from 0); or a number for each replica. */
   learningRate?: Rate | readonly number[];
 }
+export const optimizerNames: OptionNames<OptimizerOptions> = { ...clipNames, learningRate: true };
 
 /**
  * What optimisers have in common: the rate, and flat buffers for their state, in the layout of the weights. Without frozen
@@ -72,12 +73,12 @@ export abstract class FlatOptimizer implements Optimizer {
   constructor(
     /** The class, as messages name it. */
     protected readonly kind: string,
+    /** Whose names the class has checked, with those of its own. */
     options: OptimizerOptions,
     defaultRate: number,
     /** Number of state values a weight. */
     private readonly slotCount: number,
   ) {
-    checkOptions(kind, options);
     this.clipping = Clipping.of(kind, options);
     const { learningRate = defaultRate } = options;
     this.rates = this.checkRates(learningRate, POSITIVE);

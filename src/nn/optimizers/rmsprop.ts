@@ -1,7 +1,8 @@
+import { checkOptions } from '../../check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { rmsprop, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
-import { FlatOptimizer, type OptimizerOptions, POSITIVE, SHARE } from './optimizer.ts';
+import { FlatOptimizer, type OptimizerOptions, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
 
 /** `learningRate` is 0.001 by default. */
 export interface RMSpropOptions extends OptimizerOptions {
@@ -33,7 +34,8 @@ export class RMSprop extends FlatOptimizer {
 
   /** @throws ArgumentError for a rate or epsilon that is not positive, or a rho or momentum outside [0, 1) */
   constructor(options: RMSpropOptions = {}) {
-    super('RMSprop', options, 0.001, options?.momentum || options?.centered ? 3 : 1);
+    checkOptions('RMSprop', options, { ...optimizerNames, rho: true, momentum: true, epsilon: true, centered: true });
+    super('RMSprop', options, 0.001, options.momentum || options.centered ? 3 : 1);
     this.rho = this.inRange('rho', options.rho ?? 0.9, SHARE);
     this.momentum = this.inRange('momentum', options.momentum ?? 0, SHARE);
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);

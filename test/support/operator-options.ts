@@ -1,0 +1,36 @@
+const LOSS = ['sampleWeight'];
+const REDUCTION = ['axis', 'keepDims'];
+const WINDOW = ['strides', 'padding'];
+/** Names of the options that operators take after their tensors. */
+export const operatorOptions: Partial<Record<string, readonly string[]>> = {
+  argmax: REDUCTION,
+  argmin: REDUCTION,
+  avgPool2d: ['poolSize', ...WINDOW],
+  batchNorm: ['epsilon', 'momentum', 'running'],
+  batchNormInference: ['epsilon'],
+  binaryCrossentropy: [...LOSS, 'fromLogits', 'labelSmoothing'],
+  categoricalCrossentropy: [...LOSS, 'fromLogits', 'labelSmoothing'],
+  clip: ['min', 'max'],
+  conv2d: [...WINDOW, 'dilation', 'activation', 'negativeSlope'],
+  depthwiseConv2d: [...WINDOW, 'dilation'],
+  dropout: ['rate', 'seed', 'layer', 'step'],
+  elu: ['alpha'],
+  gelu: ['approximate'],
+  huber: [...LOSS, 'delta'],
+  leakyRelu: ['negativeSlope'],
+  linear: ['activation', 'negativeSlope'],
+  logSoftmax: ['axis'],
+  matmul: ['transposeA', 'transposeB'],
+  max: REDUCTION,
+  maxPool2d: ['poolSize', ...WINDOW],
+  mean: REDUCTION,
+  meanAbsoluteError: LOSS,
+  meanSquaredError: LOSS,
+  min: REDUCTION,
+  pad: ['value'],
+  resize: ['method'],
+  softmax: ['axis'],
+  sparseCategoricalCrossentropy: [...LOSS, 'fromLogits'],
+  sum: REDUCTION,
+  variance: [...REDUCTION, 'ddof'],
+};
