@@ -16,7 +16,7 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   slice: u32, slices: u32, store_rounds: u32,
-  first_model: u32, // of the dispatch
+  first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -89,13 +89,12 @@ fn main(
   }
 
   if (co >= columns) { return; }
-  let to = select(group.z, model, p.slices == 1u); // slices are those of the dispatch's models
   // In rounds, of a number the compiler does not know: 32 stores one after another would take it a second.
   for (var round = 0u; round < p.store_rounds; round++) {
     for (var i = 0u; i < STORED; i++) {
       let row = first_ci + round * STORED + i;
       if (row < p.in_c) {
-        dw[(((to * p.slices + group.x) * taps + tap) * p.in_c + row) * columns + co] = sums[i];
+        dw[((((p.first_of_sums + group.z) * p.slices + group.x) * taps + tap) * p.in_c + row) * columns + co] = sums[i];
       }
     }
     for (var i = 0u; i < SUMS - STORED; i++) { sums[i] = sums[i + STORED]; }

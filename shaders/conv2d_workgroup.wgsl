@@ -18,7 +18,7 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   m: u32, n: u32, k: u32, slice: u32, slices: u32, depth_rounds: u32, has_bias: u32, act: u32,
-  first_model: u32, // of the dispatch
+  first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<f32>;  // x, dy, x
@@ -90,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let first_n = group.y * COLUMNS;
   let model = p.first_model + group.z / p.slices;
   let slice = group.z % p.slices;
-  let z = select(group.z, model, p.slices == 1u); // slices are those of the dispatch's models
+  let z = p.first_of_sums * p.slices + group.z;
   let last = min((slice + 1u) * p.slice, p.k);
   let m = local / (COLUMNS / 4u) * 4u; // in the tile
   let n = local % (COLUMNS / 4u) * 4u;

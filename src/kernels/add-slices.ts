@@ -27,31 +27,31 @@ function sizesOf(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
 
 /**
  * A weight gradient as partial sums, which `compute` writes for some of the models, and which are added up in their order. A single
- * slice laid out as dw is dw. The caller sees to it that the slices of one model fit in an array, by that model's sizes: no model's
- * bits may depend on the number of models. Of these it takes as many at once as fit.
+ * slice laid out as dw is dw. The caller cuts no more slices than an array holds for one model: no model's bits may depend on the
+ * number of models. This takes as many models at once as fit.
  * @param options.scratch values of one model's largest other array that `compute` makes
- * @param compute with room for [models.count, slices, a slice], or dw
+ * @param compute gets an array of [models, slices, a slice], and the place in it of the first of these models
  */
 export function inSlices(
   dw: DeviceArray,
   slices: number,
   g: ConvGeometry,
   options: Partial<SliceLayout> & { scratch?: number },
-  compute: (to: DeviceArray, models: Part) => void,
+  compute: (to: DeviceArray, models: Part, place: number) => void,
 ): void {
   const { device } = dw;
   const { rows = plain(g.inChannels), columns = plain(g.outChannels), columnSums, scratch = 0 } = options;
   // Some kernels have slices and models along one axis of their grid.
   const dispatched = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
   if (slices === 1 && !options.rows && !columnSums) {
-    for (const models of parts(dw.models, dispatched)) compute(dw, models);
+    for (const models of parts(dw.models, dispatched)) compute(dw, models, models.first);
     return;
   }
   const layout = { rows, columns, columnSums };
   const size = slices * sizesOf(g, layout).step;
   for (const models of parts(dw.models, Math.min(dispatched, roomFor(device, Math.max(size, scratch))))) {
     const partial = DeviceArray.empty(device, [size], { models: models.count });
-    compute(partial, models);
+    compute(partial, models, 0);
     addSlices(partial, dw, slices, g, layout, models.first);
     partial.dispose();
   }

@@ -146,11 +146,11 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const wanted = Math.max(Math.ceil(WORKGROUPS / blocks), Math.ceil((rows * g.output[1]) / LONGEST));
   const slice = Math.ceil(rows / Math.min(wanted, roomFor(x.device, dw.size)));
   const slices = Math.ceil(rows / slice);
-  inSlices(dw, slices, g, {}, (to, { first, count }) =>
+  inSlices(dw, slices, g, {}, (to, { first, count }, place) =>
     runKernel(
       x.device,
       { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes } },
-      [...geometryParams(g), slice, slices, STORE_ROUNDS, first],
+      [...geometryParams(g), slice, slices, STORE_ROUNDS, first, place],
       [x, dy, to],
       [slices, blocks, count],
       { flops: convFlops(g, count) },

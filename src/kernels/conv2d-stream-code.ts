@@ -236,7 +236,7 @@ override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight la
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, slice_size: u32,
   first_row: u32, rows: u32, first_tap: u32, store_rounds: u32, filter_size: u32, has_column_sums: u32,
-  first_model: u32, // of those in partial
+  first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -272,7 +272,7 @@ ${place(tile)}
   }
 
   if (co >= p.out_c) { return; }
-  let slice_at = (group.z * p.slices + group.x) * p.slice_size + co;
+  let slice_at = ((p.first_of_sums + group.z) * p.slices + group.x) * p.slice_size + co;
   if (p.has_column_sums != 0u) { partial[slice_at + p.filter_size] = column_sum; }
   var partial_at = slice_at + p.first_tap * p.out_c;
   for (var round = 0u; round < p.store_rounds; round++) {

@@ -174,7 +174,9 @@ export function weightGrad(
 ): void {
   const { device } = x;
   const grid = cut(g, gradSizesFor(g)!.tile, device.subgroupLanes!, { most: roomForSlices(device, g) });
-  inSlices(dw, grid.slices, g, { columnSums }, (to, models) => sumSlices(x, dy, g, to, models, grid, !!columnSums));
+  inSlices(dw, grid.slices, g, { columnSums }, (to, models, place) =>
+    sumSlices(x, dy, g, to, { ...grid, models, place, hasColumnSums: !!columnSums }),
+  );
 }
 
 /** The first pass of a filter's gradient, for some of the models. */
@@ -183,10 +185,9 @@ function sumSlices(
   dy: DeviceArray,
   g: ConvGeometry,
   partial: DeviceArray,
-  models: Part,
-  { slice, slices, blocks }: ReturnType<typeof cut>,
-  hasColumnSums: boolean,
+  grid: ReturnType<typeof cut> & { models: Part; place: number; hasColumnSums: boolean },
 ): void {
+  const { slice, slices, blocks, models, place, hasColumnSums } = grid;
   const lanes = x.device.subgroupLanes!;
   const { height, ...sizes } = gradSizesFor(g)!;
   const ofFilter = sizeOf(filterShape(g));
@@ -208,7 +209,7 @@ function sumSlices(
       [
         ...[g.batch, ...g.input, ...g.output, g.outChannels, pad, slice, slices, sliceSize],
         ...[firstRow, rows, first * reach, reach, ofFilter, hasColumnSums && first === 0 ? 1 : 0],
-        models.first,
+        ...[models.first, place],
       ],
       [x, dy, partial],
       [slices, blocks, models.count],

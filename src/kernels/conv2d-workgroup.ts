@@ -54,11 +54,11 @@ function run(
   const slices = Math.ceil(k / slice);
   const constants = { OPERATION: operation, ...tile };
   const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
-  inSlices(c, slices, g, {}, (to, { first, count }) =>
+  inSlices(c, slices, g, {}, (to, { first, count }, place) =>
     runKernel(
       c.device,
       source,
-      [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue), first],
+      [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue), first, place],
       [left, right, epilogueArray(epilogue, right), to],
       [...tiles, count * slices],
       { flops: convFlops(g, count) },
