@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Callback, CallbackState, EpochLogs } from '../nn/index.ts';
 import { LineFile } from './line-file.ts';
@@ -25,6 +25,7 @@ export class CSVLogger implements Callback {
   /** @param options.separator between values, default a comma. @throws ArgumentError */
   constructor(path: string, options: LoggerOptions & { separator?: string } = {}) {
     this.file = fileOf('CSVLogger', path);
+    checkOptions('CSVLogger', options);
     this.separator = options.separator ?? ',';
     this.append = options.append ?? false;
     if (typeof this.separator !== 'string' || !/^[^\w\s".+-]$|^\t$/.test(this.separator)) {
@@ -38,7 +39,8 @@ export class CSVLogger implements Callback {
   }
 
   private begin(append: boolean): void {
-    this.columns = this.file.begin({ append })?.split(this.separator) ?? null;
+    // Spreadsheets and Windows end lines by \r\n.
+    this.columns = this.file.begin({ append })?.replace(/\r$/, '').split(this.separator) ?? null;
   }
 
   /** The lines so far: those of epochs that are trained again go. @throws FileError */
@@ -83,6 +85,7 @@ export class JSONLLogger implements Callback {
   /** @throws ArgumentError */
   constructor(path: string, options: LoggerOptions = {}) {
     this.file = fileOf('JSONLLogger', path);
+    checkOptions('JSONLLogger', options);
     this.append = options.append ?? false;
   }
 
