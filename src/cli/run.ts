@@ -78,7 +78,10 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   const planned = rows.map((experiment) => {
     const settings = settingsFor(experiment, request);
     const own = experiment.datasets.map((name) => datasets.get(name)!);
-    checkBatch(experiment, settings, own);
+    for (const { train, source } of own) {
+      const size = Math.min(train.size, settings.limit ?? train.size);
+      checkBatch(experiment.id, settings, size, `training images (${source.description})`);
+    }
     const fresh = newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed);
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
     return { experiment, settings, fresh, row: { ...(finished ?? fresh) } };

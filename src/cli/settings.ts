@@ -34,16 +34,22 @@ export function settingsFor(experiment: Experiment, request: RunRequest): Settin
   return settings;
 }
 
-/** @throws UsageError for a batch larger than the data */
-export function checkBatch(experiment: Experiment, settings: Settings, datasets: readonly Dataset[]): void {
-  for (const { train, source } of datasets) {
-    const size = Math.min(train.size, settings.limit ?? train.size);
-    if (settings.batchSize > size) {
-      throw new UsageError(
-        `${experiment.id}: a batch of ${settings.batchSize} is larger than the data: ${size} training images ` +
-          `(${source.description}). Use a smaller --batch${settings.limit ? ' or a larger --limit' : ''}.`,
-      );
-    }
+/**
+ * @param what begins the message
+ * @param kind what the samples are called
+ * @throws UsageError for a batch larger than the data
+ */
+export function checkBatch(
+  what: string,
+  { batchSize, limit }: Pick<Settings, 'batchSize' | 'limit'>,
+  samples: number,
+  kind: string,
+): void {
+  if (batchSize > samples) {
+    throw new UsageError(
+      `${what}: a batch of ${batchSize} is larger than the data: ${samples} ${kind}. ` +
+        `Use a smaller --batch${limit ? ' or a larger --limit' : ''}.`,
+    );
   }
 }
 
