@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Dataset } from '../data/types.ts';
 import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
@@ -6,9 +7,10 @@ import { settingName } from '../report/run-report.ts';
 import type { Experiment, Reduced, Scale, Settings } from './experiment.ts';
 import { largestSeed, type RunOptions } from './options.ts';
 
-/** What asks for the same again, scale included. */
+/** What asks for the same again, scale included, from whichever folder: a path is stored whole. */
 export function requestOf(id: string, options: RunOptions, scale: Scale): RunRequest {
-  const { seed = 1, epochs, batchSize, learningRate, replicas, limit, data } = options;
+  const { seed = 1, epochs, batchSize, learningRate, replicas, limit } = options;
+  const data = options.data === undefined ? undefined : resolve(options.data);
   return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, data });
 }
 
