@@ -100,6 +100,9 @@ export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): s
   return words.join(' ');
 }
 
+/** The command that goes on with a run. */
+export const resumeCommand = (id: string, folder: string) => `npx tilegrad run ${id} --resume ${quoted(folder)}`;
+
 /** A word as a shell takes it. */
 const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
