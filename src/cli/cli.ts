@@ -5,7 +5,7 @@ import type { DoctorEngine } from './doctor.ts';
 import type { Engine } from './engine.ts';
 import { type Catalogue, scales } from './experiment.ts';
 import { type Io, nodeIo } from './io.ts';
-import { oneOf, parseSeed, positiveNumber, type RunOptions, wholeNumber } from './options.ts';
+import { mostRuns, oneOf, parseSeed, positiveNumber, type RunOptions, wholeNumber } from './options.ts';
 import { reportError } from './report-error.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
@@ -105,8 +105,12 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--batch <n>', 'images a training step', wholeNumber('--batch', 1))
     .option('--lr <rate>', 'learning rate', positiveNumber('--lr'))
     .option('--seed <n>', 'seed of weights and shuffles of the first model (default: 1)', parseSeed)
-    .option('--runs <n>', 'models a training, with seeds that follow each other', wholeNumber('--runs', 1))
-    .option('--replicas <n>', 'the same as --runs', wholeNumber('--replicas', 1))
+    .option(
+      '--runs <n>',
+      `models a training, with seeds that follow each other; at most ${mostRuns}`,
+      wholeNumber('--runs', 1, mostRuns),
+    )
+    .option('--replicas <n>', 'the same as --runs', wholeNumber('--replicas', 1, mostRuns))
     .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
     .option('--out <dir>', 'where to make the folder of results', 'runs')
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')

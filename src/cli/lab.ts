@@ -14,7 +14,8 @@ import type { Lab, Scale, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
 import { modelLayers } from './model-layers.ts';
 import { PartStore } from './part-store.ts';
-import { trainModels } from './training.ts';
+import { checkBatch } from './settings.ts';
+import { samplesOf, trainModels } from './training.ts';
 
 /** What the rows of a run share. */
 export interface Bench {
@@ -129,6 +130,9 @@ export class Labs {
     const { bench } = this;
     const { settings } = place;
     const { epochs = settings.epochs, batchSize = settings.batchSize, replicas = settings.replicas } = spec;
+    // A row may train on some of the classes only, or on a part: that is known no sooner.
+    const samples = Math.floor(samplesOf(spec.data) * (1 - (spec.validationSplit ?? 0)));
+    checkBatch(`${place.row.id}: training ${name}`, { batchSize, limit: settings.limit }, samples, 'samples');
     const seed = spec.seed ?? place.seed;
     const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
     place.row.seeds = [...new Set([...place.row.seeds, ...seeds])].sort((a, b) => a - b);

@@ -22,6 +22,9 @@ export interface RunOptions {
 /** Seeds are keys of a counter-based generator of 32 bits. */
 export const largestSeed = 2 ** 32 - 1;
 
+/** Models of a training: all are on the device at once. More than anyone compares is a slip of the fingers. */
+export const mostRuns = 1000;
+
 /**
  * A parser for commander that takes whole numbers from `least` to `most`, and nothing that only looks like one
  * (`1e3`, `0x10`).

@@ -1,12 +1,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { DataError, UsageError } from '../errors.ts';
+import { DataError, FileError, UsageError } from '../errors.ts';
+import { onFile } from '../io/files.ts';
 import { adapterText } from '../report/format.ts';
 import { readRunRecord } from '../report/report-files.ts';
 import type { RunRecord, RunRequest } from '../report/run-record.ts';
 import type { RunOptions } from './options.ts';
-import { repeatCommand } from './settings.ts';
+import { repeatCommand, resumeCommand } from './settings.ts';
 
 /** A run to go on with. */
 export interface Resumed {
@@ -25,36 +26,65 @@ function isRunning({ status, process: { pid, host } = { pid: 0, host: '' } }: Ru
   }
 }
 
+const atIt = ({ process }: RunRecord) =>
+  `process ${process!.pid} is at that run still. Wait for it, or stop it first. ` +
+  'If that is another program by now, take "process" out of run.json';
+
 /**
  * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished and not running.
- * @throws UsageError when there is none, or it is of another experiment or running; DataError for a record that cannot be read
+ * @param note is told of each newer one that was passed over, and why
+ * @throws UsageError when there is none, or it is of another experiment or running; FileError for an `out` that cannot be read, and
+ * FileError or DataError for the record of a folder given
  */
-export function findRun(id: string, resume: string | true, out: string): Resumed {
+export function findRun(id: string, resume: string | true, out: string, note: (message: string) => void): Resumed {
   if (resume !== true) {
     const record = readRunRecord(resume);
     if (record.id !== id) {
       throw new UsageError(
-        `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`npx tilegrad run ${record.id} --resume ${resume}\`.`,
+        `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`${resumeCommand(record.id, resume)}\`.`,
       );
     }
-    if (isRunning(record)) {
-      throw new UsageError(
-        `--resume ${resume}: process ${record.process!.pid} is at that run still. Wait for it, or stop it first. ` +
-          'If that is another program by now, take "process" out of run.json',
-      );
-    }
+    if (isRunning(record)) throw new UsageError(`--resume ${resume}: ${atIt(record)}`);
     return { folder: resume, record };
   }
-  const folders = existsSync(out) && statSync(out).isDirectory() ? readdirSync(out).sort().reverse() : [];
-  for (const name of folders) {
-    const folder = join(out, name);
-    if (!new RegExp(`-${id}(-\\d+)?$`).test(name) || !existsSync(join(folder, 'run.json'))) continue;
-    const record = readRunRecord(folder);
-    if (record.id === id && record.status !== 'finished' && !isRunning(record)) return { folder, record };
+  const passedOver: string[] = [];
+  for (const folder of foldersIn(out, id)) {
+    const found = unfinished(folder, id);
+    if (typeof found === 'string') passedOver.push(`${folder} was passed over: ${found}`);
+    else if (found) {
+      for (const why of passedOver) note(`--resume: ${why}`);
+      return { folder, record: found };
+    }
   }
   throw new UsageError(
-    `--resume: there is no unfinished run of ${id} in ${out}. Name its folder, or start one with \`npx tilegrad run ${id}\`.`,
+    [
+      `--resume: there is no unfinished run of ${id} in ${out}. Name its folder, or start one with \`npx tilegrad run ${id}\`.`,
+      ...passedOver,
+    ].join('\n  '),
   );
+}
+
+/** What are runs of that id by their names, the newest first. @throws FileError */
+function foldersIn(out: string, id: string): string[] {
+  const names = onFile('read', out, () => (existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : []));
+  return names
+    .filter((name) => new RegExp(`-${id}(-\\d+)?$`).test(name))
+    .sort()
+    .reverse()
+    .map((name) => join(out, name));
+}
+
+/** The record of a run that can be gone on with, null for a finished one or another, or why it cannot be told or not be gone on with. */
+function unfinished(folder: string, id: string): RunRecord | string | null {
+  try {
+    const record = readRunRecord(folder);
+    if (record.id !== id || record.status === 'finished') return null;
+    return isRunning(record) ? atIt(record) : record;
+  } catch (error) {
+    // One that is damaged must not be in the way of the others.
+    if (error instanceof DataError || error instanceof FileError) return error.message;
+    throw error;
+  }
 }
 
 const names: [keyof RunRequest & keyof RunOptions, string][] = [

@@ -22,7 +22,7 @@ import { Progress } from './progress.ts';
 import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
-import { checkBatch, defaultScale, reducedNotes, requestOf, settingsFor } from './settings.ts';
+import { checkBatch, defaultScale, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
 import { versions } from './versions.ts';
 
 /** A row with the settings it is run with. */
@@ -65,7 +65,8 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   if (options.profile && (rows.length > 1 || !rows[0]!.networks?.length)) {
     throw new UsageError(`--profile: takes a row with a network of its own, such as A1, but was given ${choice.id}`);
   }
-  const resumed = options.resume === undefined ? null : findRun(choice.id, options.resume, options.out);
+  const note = (message: string) => line(io.stderr, `Note: ${message}`);
+  const resumed = options.resume === undefined ? null : findRun(choice.id, options.resume, options.out, note);
   if (resumed) checkOptions(resumed, options);
   checkWritable(resumed?.folder ?? options.out);
   const datasets = await loadDatasets(rows, options.data ?? resumed?.record.request.data, engine);
@@ -78,7 +79,10 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   const planned = rows.map((experiment) => {
     const settings = settingsFor(experiment, request);
     const own = experiment.datasets.map((name) => datasets.get(name)!);
-    checkBatch(experiment, settings, own);
+    for (const { train, source } of own) {
+      const size = Math.min(train.size, settings.limit ?? train.size);
+      checkBatch(experiment.id, settings, size, `training images (${source.description})`);
+    }
     const fresh = newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed);
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
     return { experiment, settings, fresh, row: { ...(finished ?? fresh) } };
@@ -96,7 +100,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   };
   try {
     const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
-    const tuning = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
+    const tuning = await engine.loadTuning(device, note);
     if (resumed) {
       const tuned = tuningRecord(tuning);
       const data = dataRecord(datasets.values());
@@ -249,7 +253,7 @@ function finish({ record, folder, text }: Session, options: RunOptions, io: Io, 
       ? `${epoch === undefined ? 'before the end of the first epoch' : `after epoch ${epoch}`} of ${under.name}`
       : 'between two trainings';
     throw new AbortedError(
-      `interrupted ${when} (\`npx tilegrad run ${record.id} --resume ${folder}\` goes on); results kept in ${folder}`,
+      `interrupted ${when} (\`${resumeCommand(record.id, folder)}\` goes on); results kept in ${folder}`,
     );
   }
   if (options.json) {

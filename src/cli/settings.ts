@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Dataset } from '../data/types.ts';
 import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
@@ -6,9 +7,10 @@ import { settingName } from '../report/run-report.ts';
 import type { Experiment, Reduced, Scale, Settings } from './experiment.ts';
 import { largestSeed, type RunOptions } from './options.ts';
 
-/** What asks for the same again, scale included. */
+/** What asks for the same again, scale included, from whichever folder: a path is stored whole. */
 export function requestOf(id: string, options: RunOptions, scale: Scale): RunRequest {
-  const { seed = 1, epochs, batchSize, learningRate, replicas, limit, data } = options;
+  const { seed = 1, epochs, batchSize, learningRate, replicas, limit } = options;
+  const data = options.data === undefined ? undefined : resolve(options.data);
   return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, data });
 }
 
@@ -34,16 +36,22 @@ export function settingsFor(experiment: Experiment, request: RunRequest): Settin
   return settings;
 }
 
-/** @throws UsageError for a batch larger than the data */
-export function checkBatch(experiment: Experiment, settings: Settings, datasets: readonly Dataset[]): void {
-  for (const { train, source } of datasets) {
-    const size = Math.min(train.size, settings.limit ?? train.size);
-    if (settings.batchSize > size) {
-      throw new UsageError(
-        `${experiment.id}: a batch of ${settings.batchSize} is larger than the data: ${size} training images ` +
-          `(${source.description}). Use a smaller --batch${settings.limit ? ' or a larger --limit' : ''}.`,
-      );
-    }
+/**
+ * @param what begins the message
+ * @param kind what the samples are called
+ * @throws UsageError for a batch larger than the data
+ */
+export function checkBatch(
+  what: string,
+  { batchSize, limit }: Pick<Settings, 'batchSize' | 'limit'>,
+  samples: number,
+  kind: string,
+): void {
+  if (batchSize > samples) {
+    throw new UsageError(
+      `${what}: a batch of ${batchSize} is larger than the data: ${samples} ${kind}. ` +
+        `Use a smaller --batch${limit ? ' or a larger --limit' : ''}.`,
+    );
   }
 }
 
@@ -91,6 +99,9 @@ export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): s
   ];
   return words.join(' ');
 }
+
+/** The command that goes on with a run. */
+export const resumeCommand = (id: string, folder: string) => `npx tilegrad run ${id} --resume ${quoted(folder)}`;
 
 /** A word as a shell takes it. */
 const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

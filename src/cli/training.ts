@@ -121,7 +121,7 @@ class Note implements Callback {
 }
 
 /** Samples of a loader; what has none is a stream. */
-const samplesOf = (data: unknown): number => (data as { size?: number }).size ?? Number.POSITIVE_INFINITY;
+export const samplesOf = (data: unknown): number => (data as { size?: number }).size ?? Number.POSITIVE_INFINITY;
 
 /** The models of a training one by one. */
 function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal): TrainedReplica[] {

@@ -39,7 +39,7 @@ class AddressError extends Error {
 /**
  * Downloads one file to `path`, from whichever of `urls` has it. Bytes collect in `path + '.part'`, which survives an
  * abort or a lost connection and is resumed; only once size and checksum are right is it renamed to `path`.
- * @returns 'reused' when `path` already held the right bytes, else 'downloaded'
+ * @returns 'reused' when `path` held the right bytes already, or got them from somebody else meanwhile, else 'downloaded'
  * @throws {DataError} when no address delivers the file, or delivers other bytes (these are removed); {FileError} when
  *   the folder cannot be written or the disk is too small; {AbortedError} on `signal`.
  */
@@ -51,7 +51,7 @@ export async function downloadFile(
 ): Promise<'downloaded' | 'reused'> {
   const { signal, maxFailures = 5, retryDelay = 1000 } = options;
   throwIfAborted(signal, file);
-  if ((await sizeOf(path)) === file.size && (await hasChecksum(path, file, signal))) return 'reused';
+  if (await isRight(path, file, signal)) return 'reused';
   const part = `${path}.part`;
   let most = (await sizeOf(part)) ?? 0;
   await prepareFolder(dirname(path), file.size - most, file);
@@ -66,6 +66,8 @@ export async function downloadFile(
       await keepIfRight(part, path, file, resumed, signal);
       return 'downloaded';
     } catch (error) {
+      // Another download into this folder has renamed the part that both were at.
+      if (isGone(error) && (await isRight(path, file, signal))) return 'reused';
       if (error instanceof FileError || error instanceof AbortedError) throw error;
       throwIfAborted(signal, file);
       problems.set(url, (error as Error).message);
@@ -200,9 +202,14 @@ async function keepIfRight(part: string, path: string, file: DatasetFile, resume
   );
 }
 
-async function hasChecksum(path: string, file: DatasetFile, signal?: AbortSignal): Promise<boolean> {
-  return (await checksumOf(path, file.checksum, signal)) === file.checksum;
+/** Whether a file is there whole. */
+async function isRight(path: string, file: DatasetFile, signal?: AbortSignal): Promise<boolean> {
+  return (await sizeOf(path)) === file.size && (await checksumOf(path, file.checksum, signal)) === file.checksum;
 }
+
+/** Whether a file that was there before was not any more. */
+const isGone = (error: unknown) =>
+  error instanceof FileError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 
 /** The checksum of a file in the form and by the algorithm of `like`. */
 async function checksumOf(path: string, like: string, signal?: AbortSignal): Promise<string> {

@@ -26,6 +26,7 @@ export class CSVLogger implements Callback {
   constructor(path: string, options: LoggerOptions & { separator?: string } = {}) {
     checkOptions('CSVLogger', options, { append: true, separator: true });
     this.file = fileOf('CSVLogger', path);
+    checkOptions('CSVLogger', options);
     this.separator = options.separator ?? ',';
     this.append = options.append ?? false;
     if (typeof this.separator !== 'string' || !/^[^\w\s".+-]$|^\t$/.test(this.separator)) {
@@ -39,7 +40,8 @@ export class CSVLogger implements Callback {
   }
 
   private begin(append: boolean): void {
-    this.columns = this.file.begin({ append })?.split(this.separator) ?? null;
+    // Spreadsheets and Windows end lines by \r\n.
+    this.columns = this.file.begin({ append })?.replace(/\r$/, '').split(this.separator) ?? null;
   }
 
   /** The lines so far: those of epochs that are trained again go. @throws FileError */
@@ -85,6 +87,7 @@ export class JSONLLogger implements Callback {
   constructor(path: string, options: LoggerOptions = {}) {
     checkOptions('JSONLLogger', options, { append: true });
     this.file = fileOf('JSONLLogger', path);
+    checkOptions('JSONLLogger', options);
     this.append = options.append ?? false;
   }
 

@@ -47,10 +47,13 @@ export class ModelCheckpoint implements Callback {
     return this.monitor.best;
   }
 
-  /** @throws ArgumentError for a model that cannot be saved whole, or a figure that will not be there: before anything is trained in vain */
+  /** @throws ArgumentError for a model that cannot be saved whole, or a figure, monitored or of the path, that will not be there: before anything is trained in vain */
   onTrainBegin({ model, monitored }: { model: Model; monitored: readonly string[] }): void {
     this.model = model;
     if (this.options.saveBestOnly) this.monitor.begin({ monitored });
+    // What every epoch has, and no callback would monitor.
+    const figures = ['epoch', ...monitored, 'seconds', 'samplesPerSecond'];
+    filled(this.options.path, Object.fromEntries(figures.map((name) => [name, 0])) as unknown as EpochLogs);
     if (!this.options.saveWeightsOnly) modelConfig(model);
   }
 
@@ -71,7 +74,10 @@ export class ModelCheckpoint implements Callback {
   }
 }
 
-/** A path with the figures it names, such as `{epoch}`, `{epoch:03d}` or `{valLoss:.2f}`, as Python formats them. */
+/**
+ * A path with the figures it names, such as `{epoch}`, `{epoch:03d}` or `{valLoss:.2f}`, as Python formats them.
+ * @throws ArgumentError for a figure that the epoch does not have
+ */
 function filled(path: string, logs: EpochLogs): string {
   return path.replace(/\{(\w+)(?::0?(\d*)d|:\.(\d+)f)?\}/g, (_, figure: string, width?: string, digits?: string) => {
     const value = figureOf('ModelCheckpoint: path', logs, figure);

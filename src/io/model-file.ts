@@ -118,7 +118,23 @@ function read(bytes: Uint8Array, name: string) {
       `${name} is of version ${show(version)} of tilegrad's model files, but this tilegrad reads version ${VERSION}`,
     );
   }
+  checkReplicaAxes(file, name);
   return file;
+}
+
+/**
+ * Metadata is text that anybody can write: a number that is wrong would build too large a model, or read past the tensors.
+ * @throws DataError unless each tensor has an axis of so many replicas
+ */
+function checkReplicaAxes(file: Safetensors, name: string): void {
+  const held = replicasOf(file);
+  if (held === 1) return;
+  for (const [tensor, { shape }] of file.tensors) {
+    if (shape[0] === held) continue;
+    throw new DataError(
+      `${name} says that it holds ${held} replicas, but the first axis of ${tensor} ${showShape(shape)} is not of that length`,
+    );
+  }
 }
 
 interface Pair {
@@ -163,8 +179,7 @@ function assign(
   const pairs = wanted.flatMap((weight): Pair | [] => {
     const array = tensors.get(weight.name.slice(prefix.length));
     if (!array) return [];
-    const several = held > 1 && array.shape[0] === held;
-    return { weight, array: several ? { ...array, shape: array.shape.slice(1) } : array };
+    return { weight, array: held > 1 ? { ...array, shape: array.shape.slice(1) } : array };
   });
   const differences = [
     ...(byName

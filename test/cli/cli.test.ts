@@ -117,6 +117,15 @@ describe('wrong usage ends with 2 and says what there is', () => {
     },
   );
 
+  test.each(['--runs', '--replicas'])('%s has a bound, which --help names', async (option) => {
+    for (const value of ['1001', '100000', '4294967294']) {
+      const { code, err, log } = await tilegrad(['run', 'A1', option, value]);
+      expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
+      expect(err).toContain(`${option} takes a whole number from 1 to 1000, but was given "${value}"`);
+    }
+    expect((await tilegrad(['run', '--help'])).out).toMatch(/--runs.*\s.*at most\s+1000/);
+  });
+
   test('--lr takes numbers above 0', async () => {
     for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
       const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);

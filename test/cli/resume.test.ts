@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Network } from '../../src/cli/experiment.ts';
 import { DeviceLostError } from '../../src/errors.ts';
@@ -34,6 +34,7 @@ const edit = (folder: string, change: (record: RunRecord) => void) => {
 const fail = () => {
   throw new DeviceLostError('as far as here');
 };
+const atWork = { pid: process.ppid, host: hostname() };
 const partsIn = (folder: string) => readdirSync(join(folder, 'parts')).sort();
 
 /** A coursework that was stopped in its last training. */
@@ -183,6 +184,35 @@ describe('a coursework', () => {
     expect(none.err).toContain(`no unfinished run of A in ${out}`);
     expect((await run('A1 --resume')).code).toBe(2);
   });
+
+  test('--resume alone passes over newer runs that are damaged or that a process is at, and says so', async () => {
+    const [first, running, damaged] = [await interrupted(), await interrupted(), await interrupted()];
+    edit(running, (record) => Object.assign(record, { status: 'running', process: atWork }));
+    writeFileSync(join(damaged, 'run.json'), '{"schemaVersion": 2, "kind"');
+    mkdirSync(join(out, '99990101-000000-A'));
+    const { code, out: text, err } = await run('A --resume');
+    expect({ code, goesOn: text.includes(`Going on in ${first}`) }).toEqual({ code: 0, goesOn: true });
+    const said = [
+      [damaged, 'run.json is not JSON, or cut short'],
+      [running, `process ${process.ppid} is at that run still`],
+      [join(out, '99990101-000000-A'), 'there is no'],
+    ] as const;
+    for (const [folder, why] of said) expect(err).toMatch(new RegExp(`Note: --resume: ${folder} .*${why}`));
+    const none = await run('A --resume --json');
+    expect(none.code).toBe(2);
+    for (const [folder, why] of said) {
+      expect(JSON.parse(none.out).error.message).toMatch(new RegExp(`no unfinished[^]*${folder} .*${why}`));
+    }
+  });
+
+  test('finds its data from another folder, too', async () => {
+    const folder = await interrupted('A --data some/data');
+    expect(recordIn(folder)).toMatchObject({
+      request: { data: resolve('some/data') },
+      command: expect.stringContaining(`--data ${resolve('some/data')} `),
+    });
+    expect((await run(`A --resume ${folder}`)).log.asked).toEqual([{ dir: resolve('some/data') }]);
+  });
 });
 
 describe('what cannot go on is refused, and the folder stays as it was', () => {
@@ -200,6 +230,10 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(
       await refused(`A1 --resume ${folder}`, {}, 'a run of A, not of A1', `npx tilegrad run A --resume ${folder}`),
     ).toBe(2);
+    const spaced = join(out, 'of last week-A');
+    renameSync(folder, spaced);
+    const { err } = await tilegrad(['run', 'A1', '--resume', spaced], { experiments });
+    expect(err).toContain(`npx tilegrad run A --resume '${spaced}'`);
   });
 
   test.each([

@@ -66,6 +66,28 @@ describe('mistakes in a row are told', () => {
   });
 });
 
+describe('a batch larger than the part of the data that a row trains on is wrong usage', () => {
+  const told = async (words: string, spec: Partial<TrainSpec>) => {
+    const { code, err, log } = await run(words, { experiments: (network) => [rowOf(network, 'A1', { mine: spec })] });
+    expect({ code, fits: log.fits }).toEqual({ code: 2, fits: [] });
+    return err;
+  };
+  const loader = (size: number) => ({ data: { size } as unknown as TrainSpec['data'], dataId: 'some' });
+
+  test('some of the classes', async () => {
+    expect(await told('A1 --limit 300', loader(27))).toContain(
+      'A1: training mine: a batch of 256 is larger than the data: 27 samples. Use a smaller --batch or a larger --limit.',
+    );
+  });
+
+  test('a split', async () => {
+    const half = { ...loader(511), validationSplit: 0.5 };
+    expect(await told('A1', half)).toContain('256 is larger than the data: 255 samples. Use a smaller --batch.\n');
+    const { code } = await run('A1 --batch 255', { experiments: (network) => [rowOf(network, 'A1', { mine: half })] });
+    expect(code).toBe(0);
+  });
+});
+
 describe('scales', () => {
   test('smoke takes its settings, and the report says what was cut', async () => {
     const { log } = await run('A1 --scale smoke', { kind: 'archive' });

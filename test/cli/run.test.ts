@@ -221,6 +221,13 @@ describe('a run that is stopped', () => {
     expect(io.exitCodes).toEqual([]);
   });
 
+  test('the command that goes on can be pasted where the path has a space', async () => {
+    const io = new FakeIo();
+    const spaced = join(out, 'my runs');
+    const { err } = await tilegrad(['run', 'A1', '--out', spaced], { io, duringEpoch: () => io.pressCtrlC() });
+    expect(err).toContain(`(\`npx tilegrad run A1 --resume '${join(spaced, readdirSync(spaced)[0]!)}'\` goes on)`);
+  });
+
   test('Ctrl-C in the first epoch leaves a record and a report without curves', async () => {
     const io = new FakeIo();
     const { code, out: text } = await tilegrad(['run', 'A1', '--out', out, '--json'], {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -182,6 +182,23 @@ describe('fetchDataset', () => {
       expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
       expect(contents(dir)).toEqual(['f.bin']);
     }
+  });
+
+  test('a part that another download into the folder has renamed is no error, where the file is right', async () => {
+    const { url } = await serve(good);
+    const whole = (dir: string, change: (part: string, path: string) => void) => (p: DownloadProgress) => {
+      const path = join(dir, 'mnist', 'f.bin');
+      if (p.received === FILE.size) change(`${path}.part`, path);
+    };
+    const dir = tempDir();
+    expect(await fetchOne(dir, [url], { onProgress: whole(dir, renameSync) })).toMatchObject({
+      ...{ downloaded: [], reused: ['f.bin'] },
+    });
+    expect(contents(dir)).toEqual(['f.bin']);
+    const other = tempDir();
+    const lost = await rejection(fetchOne(other, [url], { onProgress: whole(other, (part) => rmSync(part)) }));
+    expect(lost).toBeInstanceOf(FileError);
+    expect(lost.message).toContain('ENOENT');
   });
 
   test('a wrong checksum is an error, and nothing is left behind', async () => {

@@ -17,6 +17,7 @@ import {
   Dropout,
   decodeModel,
   decodeSafetensors,
+  decodeWeights,
   encodeModel,
   encodeSafetensors,
   FileError,
@@ -188,6 +189,25 @@ describeOnDevice('models and files', (device: Device) => {
     loadWeights(from, path);
     expect(await valuesOf(from)).toEqual(part(0).map((values) => [...values, ...values, ...values]));
     for (const one of [from, back, second]) one.dispose();
+  });
+
+  test('a number of replicas that the tensors do not have is refused before anything is built', async () => {
+    const model = small().build(device);
+    const { tensors, metadata } = decodeSafetensors(await encodeModel(model));
+    const { buffersCreated } = device.counters;
+    for (const replicas of ['3', '99999999999']) {
+      const bytes = encodeSafetensors(tensors, { ...metadata, replicas });
+      for (const options of [{}, { replica: 2 }]) {
+        const load = () => decodeModel(bytes, device, options, 'm');
+        expect(load).toThrow(DataError);
+        expect(load).toThrow(
+          `m says that it holds ${replicas} replicas, but the first axis of dense/kernel [4,3] is not`,
+        );
+        expect(() => decodeWeights(model, bytes, options, 'm')).toThrow(`m says that it holds ${replicas} replicas`);
+      }
+    }
+    expect(device.counters.buffersCreated).toBe(buffersCreated);
+    model.dispose();
   });
 
   test('a file of another architecture is refused, saying what differs, and nothing is changed', async () => {

@@ -1,0 +1,16 @@
+import { tmpdir } from 'node:os';
+import { expect, test, vi } from 'vitest';
+import { tilegrad } from './fakes.ts';
+
+// Permissions are no obstacle to root, who may run the tests: the system's refusal is acted.
+vi.mock('node:fs', async (importOriginal) => ({
+  ...(await importOriginal<typeof import('node:fs')>()),
+  readdirSync: () => {
+    throw Object.assign(new Error('EACCES: permission denied, scandir'), { code: 'EACCES' });
+  },
+}));
+
+test('--resume alone in a folder that it may not read', async () => {
+  const { code, err } = await tilegrad(['run', 'A1', '--resume', '--out', tmpdir()]);
+  expect({ code, err }).toEqual({ code: 1, err: `error: cannot read ${tmpdir()}: no permission\n` });
+});
