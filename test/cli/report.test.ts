@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -49,6 +49,18 @@ describe('tilegrad report', () => {
     expect(cut.code).toBe(1);
     expect(cut.err).toContain('cut short');
   });
+});
+
+test('a run.json that is cut short is told where an older report.json stands in for it', async () => {
+  const folder = join(root, 'cut');
+  cpSync(runs[0]!, folder, { recursive: true });
+  writeFileSync(join(folder, 'run.json'), readFileSync(join(folder, 'run.json'), 'utf8').slice(0, -30));
+  const said = `Note: ${join(folder, 'report.json')} is what is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
+  const drawn = await tilegrad(['report', folder, '--json']);
+  expect({ code: drawn.code, err: drawn.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
+  expect(JSON.parse(drawn.out).report.id).toBe('A1');
+  const compared = await tilegrad(['compare', folder, runs[1]!, '--out', join(root, 'of-cut')]);
+  expect({ code: compared.code, err: compared.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
 });
 
 describe('tilegrad compare', () => {

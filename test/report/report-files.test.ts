@@ -159,10 +159,18 @@ describe('a file that is', () => {
     writeFileSync(join(folder, 'report.json'), JSON.stringify(checkReport({ ...old, title: 'half-way' })));
     const record = runRecordOf([rowRecord({ title: 'all the way' })]);
     writeFileSync(join(folder, 'run.json'), JSON.stringify(record));
-    expect(readReport(folder).report.title).toBe(record.title);
+    expect(readReport(folder)).toMatchObject({ report: { title: record.title } });
+    expect(readReport(folder).note).toBeUndefined();
     expect(readReport(join(folder, 'report.json')).report.title).toBe('half-way');
-    writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 1}');
-    expect(readReport(folder).report.title).toBe('half-way');
+    for (const [text, says] of [
+      ['{"schemaVersion": 1}', 'a run record of version 1; this tilegrad reads version 2'],
+      [JSON.stringify(record).slice(0, -30), 'cut short'],
+    ] as const) {
+      writeFileSync(join(folder, 'run.json'), text);
+      const { report, note } = readReport(folder);
+      expect(report.title).toBe('half-way');
+      for (const part of [join(folder, 'report.json'), join(folder, 'run.json'), says]) expect(note).toContain(part);
+    }
   });
 
   test('a folder itself', () => {
