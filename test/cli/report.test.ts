@@ -77,6 +77,13 @@ describe('tilegrad compare', () => {
     expect(readFileSync(join(out, name!, 'figures', 'accuracy.svg'), 'utf8')).toMatch(/>1: |-A1</);
   });
 
+  test('of a folder with a control character in its name', async () => {
+    const wild = join(root, 'wi\u0001ld');
+    cpSync(runs[0]!, wild, { recursive: true });
+    const { code, err } = await tilegrad(['compare', wild, runs[1]!, '--out', join(root, 'of-wild')]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+
   test('with --json prints the report alone, and a comparison can be drawn again', async () => {
     const { code, out } = await tilegrad(['compare', ...runs, '--out', join(root, 'json'), '--json']);
     expect(code).toBe(0);

@@ -146,6 +146,14 @@ describe('a file that is', () => {
     expect(read().message).toContain(says);
   });
 
+  test('a run record with a figure that cannot be drawn', () => {
+    const curves = { ...figures.curves, y: { label: 'accuracy', format: '%%zz' } };
+    const sections = [{ title: 'Curves', blocks: [{ type: 'figure' as const, figure: curves }] }];
+    writeFileSync(join(folder, 'run.json'), JSON.stringify(runRecordOf([rowRecord({ sections })])));
+    expect(read()).toBeInstanceOf(DataError);
+    expect(read().message).toContain('rows.0.sections.0.blocks.0.figure.y.format: a format of numbers');
+  });
+
   test('a run record of another program', () => {
     writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 2}');
     expect(read()).toBeInstanceOf(DataError);
