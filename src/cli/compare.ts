@@ -18,6 +18,7 @@ export async function compare(
     );
   }
   const read = paths.map((path) => readReport(path));
+  for (const { note } of read) if (note) line(io.stderr, `Note: ${note}`);
   checkWritable(options.out);
   const names = read.map(({ folder }) => basename(resolve(folder)));
   const runs = read.map(({ folder, report }, i) => {

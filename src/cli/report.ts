@@ -4,7 +4,8 @@ import { type Io, json, line } from './io.ts';
 
 /** `tilegrad report`: draws a run's report again, from its JSON alone. */
 export async function report(path: string, options: { json?: boolean }, io: Io): Promise<void> {
-  const { folder, report } = readReport(path);
+  const { folder, report, note } = readReport(path);
+  if (note) line(io.stderr, `Note: ${note}`);
   const files = await writeReport(folder, report);
   if (options.json) {
     json(io.stdout, { folder, files, report });

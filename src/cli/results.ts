@@ -14,12 +14,20 @@ export function readResults(folder: string): RowResult[] {
   return names.sort().map((name) => readJson(join(folder, name), rowResult, 'result', 1));
 }
 
-const isLesser = (one: RowResult, other: RowResult | undefined): boolean =>
-  other !== undefined && scales.indexOf(one.scale) > scales.indexOf(other.scale);
+/** Whether a result stands for less than another: by its scale, and at the same scale if only it was reduced. */
+function isLesser(one: RowResult, other: RowResult | undefined): boolean {
+  if (!other) return false;
+  const steps = scales.indexOf(one.scale) - scales.indexOf(other.scale);
+  return steps > 0 || (steps === 0 && one.reduced.length > 0 && other.reduced.length === 0);
+}
+
+const scaleText = ({ scale, reduced }: RowResult): string =>
+  `of scale ${scale}${reduced.length > 0 ? `, reduced or changed (${reduced.join('; ')})` : ''}`;
 
 /**
  * `tilegrad results`: keeps the figures of runs in `results/` below a folder of documents, and writes `RESULTS.md` there from all that
  * are kept. Of a row in several of the runs, the fullest counts, and of those the last.
+ * @throws UsageError where a lesser result would take the place of a fuller one that is kept; FileError, DataError
  */
 export function results(runs: readonly string[], options: { docs: string; json?: boolean }, io: Io): void {
   const folder = join(options.docs, 'results');
@@ -38,7 +46,7 @@ export function results(runs: readonly string[], options: { docs: string; json?:
     const before = kept.get(result.id);
     if (before && isLesser(result, before)) {
       throw new UsageError(
-        `${join(folder, `${result.id}.json`)} is of scale ${before.scale}, and the run of scale ${result.scale}: delete that file first, ` +
+        `${join(folder, `${result.id}.json`)} is ${scaleText(before)}, and the run ${scaleText(result)}: delete that file first, ` +
           'if the lesser one is to take its place',
       );
     }

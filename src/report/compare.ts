@@ -1,9 +1,10 @@
 import { unique } from './arrays.ts';
 import { comparisonText } from './comparison.ts';
-import type { BlockInput, ComparisonRow, Report, ReportContent } from './content.ts';
+import type { Block, BlockInput, ComparisonRow, Report, ReportContent } from './content.ts';
 import { meanCurve } from './figures/curves.ts';
 import type { Figure, FigureOf } from './figures/schema.ts';
 import { adapterText, duration, seedsText } from './format.ts';
+import { prefixed, rowOf } from './run-report.ts';
 
 /** A report with the name that tells it from the others. */
 export interface NamedReport {
@@ -11,9 +12,13 @@ export interface NamedReport {
   report: Report;
 }
 
-/** A report that puts runs side by side: their figures in one table, their curves in one plot. */
+/**
+ * A report that puts runs side by side: their figures in one table, their curves in one plot. Where one is of a coursework, each of
+ * its rows is held against the same row of the others.
+ */
 export function compareReports(runs: readonly NamedReport[]): ReportContent {
-  const figures = runs.map(({ report }) => figuresOf(report));
+  const rows = rowsOf(runs);
+  const figures = rows.map(figuresOf);
   const names = unique(figures.flatMap((of) => [...of.keys()]));
   const drawn = names.flatMap((name) => {
     const having = runs.flatMap(({ name: run }, i) => {
@@ -31,7 +36,7 @@ export function compareReports(runs: readonly NamedReport[]): ReportContent {
     question: [`How do these ${runs.length} runs differ?`],
     reduced: runs.flatMap(({ name, report }) => report.reduced.map((note) => `${name}: ${note}`)),
     sections: [
-      { title: 'Side by side', blocks: [comparedTable(runs)] },
+      { title: 'Side by side', blocks: [comparedTable(runs, rows.map(comparisonRows))] },
       ...(drawn.length > 0 ? [{ title: 'Figures', blocks: drawn }] : []),
     ],
     provenance: runs.flatMap(({ name, report }) =>
@@ -40,16 +45,37 @@ export function compareReports(runs: readonly NamedReport[]): ReportContent {
   };
 }
 
-const figuresOf = (report: Report) =>
+/** What a report says of a row; the id is empty where no run is of several rows. */
+interface RowBlocks {
+  id: string;
+  blocks: Block[];
+}
+
+/** The rows of each run. The overview of a coursework is left out, which repeats them. */
+function rowsOf(runs: readonly NamedReport[]): RowBlocks[][] {
+  const several = runs.map(({ report }) =>
+    report.sections.flatMap(({ title, blocks }) => {
+      const id = rowOf(title);
+      return id === undefined ? [] : [{ id, blocks }];
+    }),
+  );
+  const hasCoursework = several.some((rows) => rows.length > 0);
+  return runs.map(({ report: { id, sections } }, i) => {
+    if (several[i]!.length > 0) return several[i]!;
+    const blocks = sections.flatMap((section) => section.blocks);
+    return [hasCoursework ? { id, blocks: blocks.map((block) => prefixed(block, id)) } : { id: '', blocks }];
+  });
+}
+
+const figuresOf = (rows: readonly RowBlocks[]) =>
   new Map(
-    report.sections.flatMap(({ blocks }) =>
+    rows.flatMap(({ blocks }) =>
       blocks.flatMap((block) => (block.type === 'figure' ? [[block.figure.name, block.figure] as const] : [])),
     ),
   );
 
 /** A row a figure, a column a run; with two runs also what the second has over the first. */
-function comparedTable(runs: readonly NamedReport[]): BlockInput {
-  const rows = runs.map(({ report }) => comparisonRows(report));
+function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, ComparisonRow>[]): BlockInput {
   const labels = unique(rows.flatMap((of) => [...of.keys()]));
   const isPair = runs.length === 2;
   const same = (value: (report: Report) => string) => runs.map(({ report }) => value(report));
@@ -88,15 +114,17 @@ function comparedTable(runs: readonly NamedReport[]): BlockInput {
   };
 }
 
-/** The rows of a report's comparisons, by label; within several comparisons, by caption and label. */
-function comparisonRows(report: Report): Map<string, ComparisonRow> {
-  const comparisons = report.sections.flatMap(({ blocks }) =>
-    blocks.flatMap((b) => (b.type === 'comparison' ? [b] : [])),
-  );
-  const named = (caption: string, label: string) =>
-    comparisons.length > 1 && caption !== '' ? `${caption}: ${label}` : label;
+/** What a run compares, by the row's id and label; within several comparisons of a row, also by caption. */
+function comparisonRows(rows: readonly RowBlocks[]): Map<string, ComparisonRow> {
   return new Map(
-    comparisons.flatMap(({ caption, rows }) => rows.map((row) => [named(caption, row.label), row] as const)),
+    rows.flatMap(({ id, blocks }) => {
+      const comparisons = blocks.flatMap((block) => (block.type === 'comparison' ? [block] : []));
+      const ofRow = id === '' ? '' : `${id} `;
+      return comparisons.flatMap(({ caption, rows }) => {
+        const named = comparisons.length > 1 && caption !== '' ? `${caption}: ` : '';
+        return rows.map((row) => [`${ofRow}${named}${row.label}`, row] as const);
+      });
+    }),
   );
 }
 

@@ -4,7 +4,7 @@ import * as vega from 'vega';
 import { Error as logErrors, logger, parse, resetSVGDefIds, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { ArgumentError } from '../errors.ts';
-import { escapeText } from './escape.ts';
+import { escapeText, withoutControls } from './escape.ts';
 import { barsAlt, barsSpec, histogramAlt, histogramSpec } from './figures/bars.ts';
 import type { Canvas } from './figures/canvas.ts';
 import { confusionAlt, confusionSpec } from './figures/confusion.ts';
@@ -68,7 +68,7 @@ export async function renderSvg(spec: TopLevelSpec): Promise<string> {
   const quiet = logger(logErrors);
   const view = new View(parse(compile(spec, { logger: quiet }).spec), { renderer: 'none', logger: quiet });
   try {
-    return await view.toSVG();
+    return withoutControls(await view.toSVG()); // Vega escapes markup only
   } finally {
     view.finalize();
   }

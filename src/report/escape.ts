@@ -1,8 +1,11 @@
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Text as HTML and SVG take it, between tags and in attributes. Control characters, which XML has no room for, are left out. */
+/** Without the characters that XML has no room for, however they are escaped: readers of SVG refuse the whole file for one. */
+export const withoutControls = (text: string): string => text.replace(/(?![\t\n\r])[\p{Cc}\ufffe\uffff]/gu, '');
+
+/** Text as HTML and SVG take it, between tags and in attributes. Control characters are left out. */
 export function escapeText(text: string): string {
-  return text.replace(/(?![\t\n\r])\p{Cc}/gu, '').replace(/[&<>"']/g, (character) => entities[character]!);
+  return withoutControls(text).replace(/[&<>"']/g, (character) => entities[character]!);
 }
 
 /** Breaks a line at spaces. A word longer than `width` stays whole. */

@@ -61,9 +61,10 @@ export function checkReport(content: ReportContent): Report {
 /**
  * What a run's folder says: its `run.json`, which is the newest, or its `report.json` where there is none that can be read.
  * @param path the folder, or one of the two files
+ * @returns with the report a note to print where `run.json` could not be read: what `report.json` says may be older
  * @throws FileError when there is none; DataError when it is cut short, from another program or another version
  */
-export function readReport(path: string): { folder: string; report: Report } {
+export function readReport(path: string): { folder: string; report: Report; note?: string } {
   if (!existsSync(path)) {
     throw new FileError(
       `there is no ${path}. Give the folder of a run, such as those \`npx tilegrad run\` leaves in runs/.`,
@@ -80,7 +81,8 @@ export function readReport(path: string): { folder: string; report: Report } {
     return { folder, report: reportIn(files[0]!) };
   } catch (error) {
     if (files.length === 1) throw error;
-    return { folder, report: reportIn(files[1]!) };
+    const report = reportIn(files[1]!);
+    return { folder, report, note: `${files[1]} is what is shown, which may be older: ${(error as Error).message}` };
   }
 }
 

@@ -3,13 +3,13 @@ import { unique } from './arrays.ts';
 import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
 import { comparisonRow, provenance } from './content.ts';
 import { adapterText, duration, seedsText } from './format.ts';
-import type { RowRecord, RunRecord } from './run-record.ts';
+import { type RowRecord, type RunRecord, rowId } from './run-record.ts';
 
 /** What is kept of a row to tell its result: a file each in `docs/results/`, of which `docs/RESULTS.md` is made. */
 export const rowResult = z.object({
   kind: z.literal('tilegrad-result'),
   schemaVersion: z.literal(1),
-  id: z.string(),
+  id: rowId,
   title: z.string(),
   scale: z.enum(['full', 'short', 'smoke']),
   /** What was cut or changed against the original; empty when nothing was. */

@@ -7,6 +7,9 @@ const error = z.object({ code: z.string(), message: z.string() });
 const scale = z.enum(['full', 'short', 'smoke']);
 const natural = z.number().int().nonnegative();
 
+/** Files are named after it. */
+export const rowId = z.string().regex(/^[A-Z]+\d+$/, 'the id of a row, such as A1');
+
 /** What the command line asked for: what a run must be asked again to go on with. */
 const request = z.object({
   id: z.string(),
@@ -23,7 +26,7 @@ const request = z.object({
 
 /** One row of EXPERIMENTS.md as this run had it. */
 const row = z.object({
-  id: z.string(),
+  id: rowId,
   title: z.string(),
   question: z.array(z.string()),
   status: z.enum(['waiting', 'running', 'finished', 'interrupted', 'failed']),
@@ -47,8 +50,7 @@ const trainingEntry = training.omit({ measured: true }).extend({
   kept: z.boolean(),
 });
 
-/** What `run.json` holds. `schemaVersion` grows whenever a field changes its meaning or goes away. */
-export const runRecord = z.object({
+const fields = z.object({
   kind: z.literal('tilegrad-run'),
   schemaVersion: z.literal(2),
   id: z.string(),
@@ -98,6 +100,12 @@ export const runRecord = z.object({
   /** What the device did since it was opened. */
   counters: z.record(z.string(), z.number()),
 });
+
+/** What `run.json` holds. `schemaVersion` grows whenever a field changes its meaning or goes away. */
+export const runRecord = fields.refine(
+  ({ data, rows }) => rows.every(({ datasets }) => datasets.every((name) => Object.hasOwn(data, name))),
+  { message: 'has no entry for a data set that a row names', path: ['data'] },
+);
 
 /** As a program writes it: what has a default in a report may be left out. */
 export type RunRecord = z.input<typeof runRecord>;

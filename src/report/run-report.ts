@@ -1,5 +1,5 @@
-import { heading, modelBlocks, paragraph, section, trainingCurves } from './blocks.ts';
-import type { BlockInput, ComparisonInput, ReportContent, Section } from './content.ts';
+import { figureName, heading, modelBlocks, paragraph, section, trainingCurves } from './blocks.ts';
+import type { Block, BlockInput, ComparisonInput, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
 import type { RowRecord, RunRecord } from './run-record.ts';
 
@@ -54,7 +54,7 @@ function rowSection(record: RunRecord, row: RowRecord): Section {
   const own = row.reduced.filter((note) => !shared(record.rows).includes(note));
   const parts = sectionsOf(record, row).flatMap(({ title, blocks }) => [
     heading(title),
-    ...blocks.map((block) => prefixed(block, row.id.toLowerCase())),
+    ...blocks.map((block) => prefixed(block, row.id)),
   ]);
   return section(
     `${row.id}: ${row.title}`,
@@ -64,9 +64,15 @@ function rowSection(record: RunRecord, row: RowRecord): Section {
   );
 }
 
-function prefixed(block: BlockInput, prefix: string): BlockInput {
+/** The row that a section of a coursework's report is of, by its title; undefined for the overview, and in the report of one row. */
+export const rowOf = (title: string): string | undefined => /^[A-Z]+\d+(?=: )/.exec(title)?.[0];
+
+/** A block as it is in the report of a coursework: the name of a figure begins with its row. */
+export function prefixed(block: Block, row: string): Block;
+export function prefixed(block: BlockInput, row: string): BlockInput;
+export function prefixed(block: BlockInput, row: string): BlockInput {
   if (block.type !== 'figure') return block;
-  return { ...block, figure: { ...block.figure, name: `${prefix}-${block.figure.name}`.slice(0, 80) } };
+  return { ...block, figure: { ...block.figure, name: figureName(row, block.figure.name) } };
 }
 
 /** What was reduced in every row. */

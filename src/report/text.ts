@@ -4,6 +4,7 @@ import { wrap } from './escape.ts';
 import { meanCurve } from './figures/curves.ts';
 import type { FigureOf } from './figures/schema.ts';
 import { adapterText, duration } from './format.ts';
+import { rowOf } from './run-report.ts';
 import { cellTexts, comparisonTable, figureColumns, MOST_LINED_ROWS, table, WIDEST_CELL } from './tables.ts';
 
 const BARS = '▁▂▃▄▅▆▇█';
@@ -78,8 +79,7 @@ export function reducedText(reduced: readonly string[]): string {
 /** The figures of a report for a terminal: curves as sparklines, tables, what was cut. */
 export function resultsText(report: Report): string {
   const blocks = report.sections.flatMap(({ title, blocks }) => {
-    const row = /^[A-Z]+\d+(?=: )/.exec(title)?.[0]; // of a coursework
-    return blocks.map((block) => blockText(block, row ?? report.id));
+    return blocks.map((block) => blockText(block, rowOf(title) ?? report.id));
   });
   return [...blocks, reducedText(report.reduced)].filter((text) => text !== '').join('\n\n');
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -51,6 +51,18 @@ describe('tilegrad report', () => {
   });
 });
 
+test('a run.json that is cut short is told where an older report.json stands in for it', async () => {
+  const folder = join(root, 'cut');
+  cpSync(runs[0]!, folder, { recursive: true });
+  writeFileSync(join(folder, 'run.json'), readFileSync(join(folder, 'run.json'), 'utf8').slice(0, -30));
+  const said = `Note: ${join(folder, 'report.json')} is what is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
+  const drawn = await tilegrad(['report', folder, '--json']);
+  expect({ code: drawn.code, err: drawn.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
+  expect(JSON.parse(drawn.out).report.id).toBe('A1');
+  const compared = await tilegrad(['compare', folder, runs[1]!, '--out', join(root, 'of-cut')]);
+  expect({ code: compared.code, err: compared.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
+});
+
 describe('tilegrad compare', () => {
   test('prints a table and leaves a report of its own', async () => {
     const out = join(root, 'compared');
@@ -63,6 +75,13 @@ describe('tilegrad compare', () => {
     expect(name).toMatch(/-compare$/);
     expect(readdirSync(join(out, name!)).sort()).toEqual(['figures', 'report.html', 'report.json']);
     expect(readFileSync(join(out, name!, 'figures', 'accuracy.svg'), 'utf8')).toMatch(/>1: |-A1</);
+  });
+
+  test('of a folder with a control character in its name', async () => {
+    const wild = join(root, 'wi\u0001ld');
+    cpSync(runs[0]!, wild, { recursive: true });
+    const { code, err } = await tilegrad(['compare', wild, runs[1]!, '--out', join(root, 'of-wild')]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
   });
 
   test('with --json prints the report alone, and a comparison can be drawn again', async () => {

@@ -89,6 +89,7 @@ describe('tilegrad results', () => {
     const off = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.1])]))];
     await results(runOf('one', [row('A1', [0.1], { sections: off })]));
     expect(written()).toContain('- A1, test accuracy: no reason is known.');
+    rmSync(join(out, 'docs'), { recursive: true });
     const cut = row('A1', [0.1], { sections: off, reduced: ['epochs 1 instead of 10'] });
     await results(runOf('one', [cut]));
     expect(written()).toContain('- A1, test accuracy: see what was reduced.');
@@ -102,6 +103,21 @@ describe('tilegrad results', () => {
     const { code, err } = await results(short);
     expect(code).toBe(2);
     expect(err).toContain('A1.json is of scale full, and the run of scale short');
+    expect(written()).toBe(before);
+  });
+
+  test('what was reduced does not take the place of what was not, be it kept or in another run; the reverse does', async () => {
+    const cut = runOf('cut', [row('A1', [0.1], { reduced: ['epochs 1 instead of 10', 'the first 512 images only'] })]);
+    const whole = runOf('whole', [row('A1', [0.6])]);
+    expect((await results(cut)).code).toBe(0);
+    expect((await results(whole, cut)).out).toContain('with 1 rows, 1 of them new: A1');
+    const before = written();
+    expect(before).toContain('| test accuracy | 0.6000 | 0.6000 |');
+    const { code, out: text, err } = await results(cut);
+    expect({ code, text }).toEqual({ code: 2, text: '' });
+    expect(err).toContain(
+      'A1.json is of scale full, and the run of scale full, reduced or changed (epochs 1 instead of 10; the first 512 images only): delete',
+    );
     expect(written()).toBe(before);
   });
 
@@ -123,6 +139,36 @@ describe('tilegrad results', () => {
     const { code, err } = await results(runOf('one', [row('A1', [0.6])]));
     expect(code).toBe(1);
     expect(err).toContain('a part of the path is a file');
+  });
+
+  test.each([
+    ['a row whose id leads out of the folder', [row('../../../evil', [0.6])], {}, 'rows.0.id: the id of a row'],
+    ['a row whose data set is not told', [row('A1', [0.6])], { data: {} }, 'data: has no entry for a data set'],
+    [
+      'one whose data set is named like a method',
+      [row('A1', [0.6], { datasets: ['valueOf'] })],
+      {},
+      'data: has no entry',
+    ],
+  ] as [string, RowRecord[], Partial<RunRecord>, string][])(
+    '%s is told, and nothing is written',
+    async (_what, rows, changes, says) => {
+      const run = runOf('one', rows, changes);
+      const { code, err } = await results(run);
+      expect(code).toBe(1);
+      expect(err).toContain(`error: ${join(run, 'run.json')} is not a run record of tilegrad: ${says}`);
+      expect(err).not.toContain('internal');
+      expect(readdirSync(out)).toEqual(['one']);
+    },
+  );
+
+  test('a kept result whose id leads out of the folder is told', async () => {
+    await results(runOf('one', [row('A1', [0.6])]));
+    const kept = join(out, 'docs', 'results', 'A1.json');
+    writeFileSync(kept, readFileSync(kept, 'utf8').replace('"A1"', '"../../evil"'));
+    const { code, err } = await results();
+    expect(code).toBe(1);
+    expect(err).toContain('A1.json is not a result of tilegrad: id: the id of a row');
   });
 
   test('a run that is none, and a result that is cut short, are told', async () => {

@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { section, trainingCurves } from '../../src/report/blocks.ts';
 import { compareReports } from '../../src/report/compare.ts';
 import type { ReportContent } from '../../src/report/content.ts';
 import { drawFigure } from '../../src/report/draw.ts';
 import { checkReport } from '../../src/report/report-files.ts';
+import { reportOf } from '../../src/report/run-report.ts';
 import { resultsText } from '../../src/report/text.ts';
-import { content, figures } from './samples.ts';
+import { content, figures, rowRecord, runRecordOf, trainingOf } from './samples.ts';
 
 function run(name: string, change: (content: ReportContent) => void = () => {}) {
   const own = content();
@@ -72,4 +74,63 @@ test('three runs have no difference; runs without common figures have a table wi
   expect(compared.reduced).toHaveLength(3);
   expect(compared.provenance.map(({ settings }) => settings.Run)).toEqual(['first', 'second', 'third']);
   expect(resultsText(compared)).toContain('third');
+});
+
+describe('a coursework', () => {
+  const row = (id: string, accuracy: number, captions = ['']) =>
+    rowRecord({
+      id,
+      sections: [
+        section(
+          'Results',
+          captions.map((caption) => ({
+            type: 'comparison',
+            caption,
+            rows: [{ label: 'training accuracy', published: 0.6, ours: accuracy }],
+          })),
+          trainingCurves(trainingOf(), { title: id, measures: ['accuracy'] }),
+        ),
+      ],
+    });
+  const named = (name: string, ...rows: ReturnType<typeof row>[]) => ({
+    name,
+    report: checkReport(reportOf(runRecordOf(rows))),
+  });
+  const compared = (...runs: ReturnType<typeof named>[]) => {
+    const { sections } = checkReport(compareReports(runs));
+    const [table] = sections[0]!.blocks;
+    const figures = sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? [block.figure] : []));
+    return { rows: (table as { rows: string[][] }).rows, figures };
+  };
+
+  test('against itself has each row under its id, and nothing of the overview', () => {
+    const one = named('one', row('A1', 0.61), row('A4', 0.5, ['small', 'large']));
+    const two = named('two', row('A1', 0.62), row('A4', 0.52, ['small', 'large']));
+    const { rows, figures } = compared(one, two);
+    expect(rows).toEqual([
+      ['A1 training accuracy', '0.6000', '0.6100', '0.6200', '+1.00 points'],
+      ['A4 small: training accuracy', '0.6000', '0.5000', '0.5200', '+2.00 points'],
+      ['A4 large: training accuracy', '0.6000', '0.5000', '0.5200', '+2.00 points'],
+    ]);
+    expect(figures.map(({ name }) => name)).toEqual(['a1-accuracy', 'a4-accuracy']);
+  });
+
+  test('against one row has the figures and the curves of that row beside it', () => {
+    const { rows, figures } = compared(named('all', row('A1', 0.61), row('A4', 0.5)), named('one', row('A1', 0.62)));
+    expect(rows.slice(0, 2)).toEqual([
+      ['A1 training accuracy', '0.6000', '0.6100', '0.6200', '+1.00 points'],
+      ['A4 training accuracy', '0.6000', '0.5000', '', ''],
+    ]);
+    const runsIn = (name: string) => {
+      const figure = figures.find((one) => one.name === name);
+      return figure?.type === 'curves' ? [...new Set(figure.lines.map(({ run }) => run))] : [];
+    };
+    expect(runsIn('a1-accuracy')).toEqual(['all', 'one']);
+    expect(figures.map(({ name }) => name)).toEqual(['a1-accuracy', 'run-1-a4-accuracy']);
+  });
+
+  test('is not there: two rows are held against each other by their labels', () => {
+    const { rows } = compared(named('one', row('A1', 0.61)), named('two', row('A4', 0.5)));
+    expect(rows[0]).toEqual(['training accuracy', '0.6000', '0.6100', '0.5000', '-11.00 points']);
+  });
 });

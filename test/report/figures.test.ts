@@ -82,6 +82,16 @@ test('PNGs show text with the fonts of the package alone', () => {
   expect(image('loss', 600).equals(image('loss', 400))).toBe(false);
 });
 
+test.each(every)('%s: control characters, which no reader of SVG takes, are left out', async (_type, figure) => {
+  const wild = { ...figure, title: 'a\u0000b\u001b[31mc\ufffed\uffff', subtitle: ['e\u0007f'] };
+  const { svg, narrow } = await drawFigure(wild as Figure);
+  for (const drawn of narrow ? [svg, narrow] : [svg]) {
+    expect(drawn).toContain('>ab[31mcd<');
+    expect(drawn).toContain('>ef<');
+    expect(pngSize(renderPng(drawn))[0]).toBeGreaterThan(0);
+  }
+});
+
 describe('curves', () => {
   const run = (name: string, factor: number) => ({
     run: name,
@@ -214,6 +224,20 @@ describe('histogram', () => {
     expect(binsOf([3, 3, 3], 3).map(({ count }) => count)).toEqual([0, 3, 0]);
     expect(binsOf([Number.NaN])).toEqual([]);
   });
+});
+
+test('formats that d3 does not know are refused; those it knows are drawn', async () => {
+  const y = (format: string) => ({ label: 'accuracy', format });
+  for (const format of ['%%zz', '.f', '2f2', 'ff', '.999f', '*^9999999999d']) {
+    for (const figure of [figures.curves, figures.bars]) {
+      const failure = await drawFigure({ ...figure, y: y(format) } as Figure).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(ArgumentError);
+      expect((failure as Error).message).toContain('y.format: a format of numbers');
+    }
+  }
+  const known = ['', '.2f', ',.4~r', '+.1%', '~s', '$,.2f', '(d', '#x', 'c', 'n', 'Z'];
+  for (const format of known) expect((await drawFigure(curves({ y: y(format) }))).svg).toContain('<svg');
+  expect((await drawFigure(curves({ y: y('+.3f') }))).svg).toContain('>+0.300<');
 });
 
 test('a figure that is no figure is refused', async () => {

@@ -146,6 +146,14 @@ describe('a file that is', () => {
     expect(read().message).toContain(says);
   });
 
+  test('a run record with a figure that cannot be drawn', () => {
+    const curves = { ...figures.curves, y: { label: 'accuracy', format: '%%zz' } };
+    const sections = [{ title: 'Curves', blocks: [{ type: 'figure' as const, figure: curves }] }];
+    writeFileSync(join(folder, 'run.json'), JSON.stringify(runRecordOf([rowRecord({ sections })])));
+    expect(read()).toBeInstanceOf(DataError);
+    expect(read().message).toContain('rows.0.sections.0.blocks.0.figure.y.format: a format of numbers');
+  });
+
   test('a run record of another program', () => {
     writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 2}');
     expect(read()).toBeInstanceOf(DataError);
@@ -159,10 +167,18 @@ describe('a file that is', () => {
     writeFileSync(join(folder, 'report.json'), JSON.stringify(checkReport({ ...old, title: 'half-way' })));
     const record = runRecordOf([rowRecord({ title: 'all the way' })]);
     writeFileSync(join(folder, 'run.json'), JSON.stringify(record));
-    expect(readReport(folder).report.title).toBe(record.title);
+    expect(readReport(folder)).toMatchObject({ report: { title: record.title } });
+    expect(readReport(folder).note).toBeUndefined();
     expect(readReport(join(folder, 'report.json')).report.title).toBe('half-way');
-    writeFileSync(join(folder, 'run.json'), '{"schemaVersion": 1}');
-    expect(readReport(folder).report.title).toBe('half-way');
+    for (const [text, says] of [
+      ['{"schemaVersion": 1}', 'a run record of version 1; this tilegrad reads version 2'],
+      [JSON.stringify(record).slice(0, -30), 'cut short'],
+    ] as const) {
+      writeFileSync(join(folder, 'run.json'), text);
+      const { report, note } = readReport(folder);
+      expect(report.title).toBe('half-way');
+      for (const part of [join(folder, 'report.json'), join(folder, 'run.json'), says]) expect(note).toContain(part);
+    }
   });
 
   test('a folder itself', () => {

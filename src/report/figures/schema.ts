@@ -4,8 +4,11 @@ import { z } from 'zod';
 
 /** A value of a plot. JSON has no NaN or Infinity: they are written as `null`, and left out of the drawing. */
 const value = z.number().nullable();
-/** An accuracy of this format reads 0.6022; formats are d3's. */
-const format = z.string().max(20).optional();
+/** d3's, but without padding; of `.4f` an accuracy reads 0.6022. */
+const format = z
+  .string()
+  .regex(/^[-+( ]?[$#]?,?(\.\d{1,2})?~?[a-z%]?$/i, 'a format of numbers as d3 has them, such as .2f')
+  .optional();
 
 const heading = {
   /** Name of its files, without ending. */
