@@ -26,7 +26,6 @@ export class CSVLogger implements Callback {
   constructor(path: string, options: LoggerOptions & { separator?: string } = {}) {
     checkOptions('CSVLogger', options, { append: true, separator: true });
     this.file = fileOf('CSVLogger', path);
-    checkOptions('CSVLogger', options);
     this.separator = options.separator ?? ',';
     this.append = options.append ?? false;
     if (typeof this.separator !== 'string' || !/^[^\w\s".+-]$|^\t$/.test(this.separator)) {
@@ -87,7 +86,6 @@ export class JSONLLogger implements Callback {
   constructor(path: string, options: LoggerOptions = {}) {
     checkOptions('JSONLLogger', options, { append: true });
     this.file = fileOf('JSONLLogger', path);
-    checkOptions('JSONLLogger', options);
     this.append = options.append ?? false;
   }
 
