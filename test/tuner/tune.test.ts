@@ -278,14 +278,14 @@ describeOnDevice('on an adapter', () => {
     ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, padY: 1, padX: 1, dilationY: 1, dilationX: 1 },
   };
 
-  test('a variant that needs more memory than the adapter binds is rejected', async () => {
+  test('variants whose scratch would be more than the adapter binds do with less', async () => {
     using device = await openDevice();
     using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2dWeightGrad', sizes: partialSums };
     const { variants, rejected } = await withBench(device, problem, async (bench) => bench);
     expect(variants[0]).toBe('naive');
-    expect(rejected).toContainEqual({ variant: 'workgroup', reason: expect.stringMatching(/73728 bytes.*70000/) });
-    expect(variants).not.toContain('workgroup');
+    expect(variants).toContain('workgroup');
+    expect(rejected).toEqual([]);
   });
 
   test("where an operator's own arrays are too large, those made so far are freed", async () => {
