@@ -1,3 +1,4 @@
+import { checkOptions } from '../check.ts';
 import { AdapterError } from '../errors.ts';
 import { Device } from './device.ts';
 import { patiently } from './patience.ts';
@@ -11,11 +12,12 @@ let dawn: { gpu: GPU; users: number } | null = null;
  * @param options.flags Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for
  *   the first device that is open, and so does the next.
  * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us.
- * @throws AdapterError when no adapter is found or Dawn's native module does not load on this platform.
+ * @throws ArgumentError for an option there is not; AdapterError when no adapter is found or Dawn's native module does not load on this platform.
  */
 export async function openDevice(
   options: { powerPreference?: GPUPowerPreference; flags?: string[]; fineTimestamps?: boolean } = {},
 ): Promise<Device> {
+  checkOptions('openDevice', options, { powerPreference: true, flags: true, fineTimestamps: true });
   const { create, globals } = await loadDawn();
   if (!dawn) {
     Object.assign(globalThis, globals);

@@ -1,3 +1,4 @@
+import { checkOptions } from '../check.ts';
 import { AdapterError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
@@ -77,7 +78,7 @@ export class Device {
 
   /**
    * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
-   * @throws AdapterError when there is none.
+   * @throws AdapterError when there is none; ArgumentError for an option there is not
    */
   static async open(
     gpu: GPU,
@@ -87,6 +88,7 @@ export class Device {
       wait?: <T>(promise: Promise<T>) => Promise<T>;
     } = {},
   ): Promise<Device> {
+    checkOptions('Device.open', options, { powerPreference: true, onDispose: true, wait: true });
     const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
     if (!adapter) {
       throw new AdapterError(

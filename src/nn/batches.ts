@@ -158,3 +158,12 @@ export class BatchRunner implements Feed {
     this.state.dispose();
   }
 }
+
+/** @throws ArgumentError for weights of samples, which would be ignored */
+export function checkPair(what: string, data: object): void {
+  const name = ['sampleWeight', 'sample_weight'].find((one) => one in data);
+  if (name === undefined) return;
+  throw new ArgumentError(
+    `${what}: ${name} is not supported; classWeight weighs the samples of a class, and a Loss of your own any`,
+  );
+}

@@ -5,7 +5,7 @@ import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
 import { floats, integers } from './array-loader.ts';
-import { countSamples, type Feed, type Step, type StepValues, type Submit } from './batches.ts';
+import { checkPair, countSamples, type Feed, type Step, type StepValues, type Submit } from './batches.ts';
 import type { Model } from './model.ts';
 import { formOfNumbers, type TargetForm } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
@@ -98,6 +98,7 @@ export class StreamRunner implements Feed {
     if (typeof batch !== 'object' || batch === null || !('x' in batch) || !('y' in batch)) {
       throw new ArgumentError(`${what}: a batch is { x, y }, but ${show(batch)} came`);
     }
+    checkPair(what, batch);
     const x = floats(`${what}: x`, batch.x);
     const numbers = floats(`${what}: y`, batch.y);
     const samples = countSamples(what, model, x);

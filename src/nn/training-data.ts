@@ -3,7 +3,7 @@ import { ArgumentError, DataError } from '../errors.ts';
 import { sameShape } from '../kernels/array.ts';
 import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkSource, countSamples, type Feed, type Step } from './batches.ts';
+import { BatchRunner, checkBatchSize, checkPair, checkSource, countSamples, type Feed, type Step } from './batches.ts';
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
@@ -73,6 +73,7 @@ export class PreparedData {
         `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}`,
       );
     }
+    checkPair(what, data);
     const [x, y] = [floats(`${what}: x`, data.x), floats(`${what}: y`, data.y)];
     const form = formOfNumbers(what, goal, countSamples(what, model, x), y.length);
     const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };

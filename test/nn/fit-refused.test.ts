@@ -122,6 +122,8 @@ describeOnDevice('data that does not fit', (device) => {
       ArgumentError,
       /must be a list or an object.* is 3/,
     ],
+    ['weights of samples', { x, y, sampleWeight: y } as never, {}, ArgumentError, /sampleWeight is not supported/],
+    ['the same in a stream', () => [{ x, y, sample_weight: y }], {}, ArgumentError, /sample_weight is not/],
     ['weights as a Map', { x, y }, { classWeight: new Map([[1, 5]]) as never }, ArgumentError, /but is a Map/],
     ['BigInts', { x: new BigInt64Array(80) as never, y }, {}, DataError, /x: number 0 is bigint/],
     ['callbacks that are no list', { x, y }, { callbacks: {} as never }, ArgumentError, /list of callbacks, but is/],

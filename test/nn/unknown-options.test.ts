@@ -74,6 +74,8 @@ function onDevice(device: Device): Entries {
     ...Object.fromEntries(operators),
     'Tensor.backward': [(o) => t().backward(undefined, o), 'backward'],
     tensor: (o) => tg.tensor(device, [1], [1], o),
+    openDevice: (o) => tg.openDevice(o),
+    'Device.open': (o) => tg.Device.open(null as never, o),
     'Model.build': [(o) => fresh().build(device, o), 'build'],
     'Model.call': [(o) => model().call(batch(), o), 'call'],
     'Model.callLogits': [(o) => model().callLogits(batch(), o), 'call'],
@@ -99,7 +101,6 @@ function onDevice(device: Device): Entries {
 
 /** What takes options and is not refused here. */
 const APART = new Set([
-  'openDevice', // ignores them still
   'Layer', // keeps the options of its subclasses, which it cannot know
   'Model.ownContext', // private
   'rescale', // takes two numbers that must be there, beside what `standardization` returns
