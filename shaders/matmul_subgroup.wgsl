@@ -38,7 +38,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> a_wide: array<vec4f>; // the same buffers
 @group(0) @binding(4) var<storage, read> b_wide: array<vec4f>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(6) var<storage, read_write> c: array<f32>;
+// Binding 6, c, and `put`: see store_vec4.wgsl and store_scalars.wgsl.
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 const FOUR = vec4u(0u, 1u, 2u, 3u);
@@ -94,10 +94,7 @@ fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f) {
     gate = vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
   v = finished4(v, gate, params.act);
-  c[at] = v.x;
-  if (column + 1u < params.n) { c[at + 1u] = v.y; }
-  if (column + 2u < params.n) { c[at + 2u] = v.z; }
-  if (column + 3u < params.n) { c[at + 3u] = v.w; }
+  put(at, v, params.n - column);
 }
 
 @compute @workgroup_size(LANES)

@@ -2,6 +2,8 @@ import matmulCode from '../../shaders/matmul.wgsl';
 import slicesCode from '../../shaders/matmul_slices.wgsl';
 import subgroupCode from '../../shaders/matmul_subgroup.wgsl';
 import workgroupCode from '../../shaders/matmul_workgroup.wgsl';
+import storeScalarsCode from '../../shaders/store_scalars.wgsl';
+import storeVec4Code from '../../shaders/store_vec4.wgsl';
 import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
@@ -159,7 +161,8 @@ function sourceOf(
     ...{ B_WIDE: bWide ? 1 : 0, TRANSPOSE_B: bWide && transposeB ? 1 : 0 },
     ...{ COLUMN_SUMS: columnSums ? 1 : 0, THROUGH: through ? 1 : 0 },
   };
-  return withEpilogue({ name: 'matmul_subgroup', code: subgroupCode, constants }, activation);
+  const code = subgroupCode + (n % 4 === 0 ? storeVec4Code : storeScalarsCode);
+  return withEpilogue({ name: 'matmul_subgroup', code, constants }, activation);
 }
 
 /**

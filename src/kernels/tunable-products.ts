@@ -13,6 +13,8 @@ import matmulSubgroupCode from '../../shaders/matmul_subgroup.wgsl';
 import matmulWorkgroupCode from '../../shaders/matmul_workgroup.wgsl';
 import packFilterCode from '../../shaders/pack_filter.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
+import storeScalarsCode from '../../shaders/store_scalars.wgsl';
+import storeVec4Code from '../../shaders/store_vec4.wgsl';
 import winogradOutputCode from '../../shaders/winograd_output.wgsl';
 import winogradTilesCode from '../../shaders/winograd_tiles.wgsl';
 import type { ProblemSizes } from '../gpu/choices.ts';
@@ -37,7 +39,10 @@ const matmulProblem = (sizes: ProblemSizes) => {
   return { m, n, k, transposeA: transposeA === 1, transposeB: transposeB === 1, outer: batch === 1 ? [] : [batch] };
 };
 
-const MATMUL_SHADERS = [matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode, ...epilogueTexts];
+const MATMUL_SHADERS = [
+  ...[matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode, storeVec4Code, storeScalarsCode],
+  ...epilogueTexts,
+];
 
 const CONV_SHADERS = [
   ...[

@@ -1,0 +1,10 @@
+// Put after a kernel that stores four neighbours of a row at once: here a row may end within the four.
+@group(0) @binding(6) var<storage, read_write> c: array<f32>;
+
+// `count` of the values are there.
+fn put(at: u32, value: vec4f, count: u32) {
+  c[at] = value.x;
+  if (count > 1u) { c[at + 1u] = value.y; }
+  if (count > 2u) { c[at + 2u] = value.z; }
+  if (count > 3u) { c[at + 3u] = value.w; }
+}
