@@ -38,7 +38,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> a_wide: array<vec4f>; // the same buffers
 @group(0) @binding(4) var<storage, read> b_wide: array<vec4f>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
-// Binding 6, c, and `put`: see store_vec4.wgsl and store_scalars.wgsl.
+// Binding 6, c, and `put`: see matmul_store_vec4.wgsl and matmul_store_scalars.wgsl.
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 const FOUR = vec4u(0u, 1u, 2u, 3u);

@@ -1,9 +1,9 @@
 import matmulCode from '../../shaders/matmul.wgsl';
 import slicesCode from '../../shaders/matmul_slices.wgsl';
+import storeScalarsCode from '../../shaders/matmul_store_scalars.wgsl';
+import storeVec4Code from '../../shaders/matmul_store_vec4.wgsl';
 import subgroupCode from '../../shaders/matmul_subgroup.wgsl';
 import workgroupCode from '../../shaders/matmul_workgroup.wgsl';
-import storeScalarsCode from '../../shaders/store_scalars.wgsl';
-import storeVec4Code from '../../shaders/store_vec4.wgsl';
 import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';

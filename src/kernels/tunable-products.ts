@@ -9,12 +9,12 @@ import convWeightGradSubgroupCode from '../../shaders/conv2d_weight_grad_subgrou
 import convWorkgroupCode from '../../shaders/conv2d_workgroup.wgsl';
 import matmulCode from '../../shaders/matmul.wgsl';
 import matmulSlicesCode from '../../shaders/matmul_slices.wgsl';
+import storeScalarsCode from '../../shaders/matmul_store_scalars.wgsl';
+import storeVec4Code from '../../shaders/matmul_store_vec4.wgsl';
 import matmulSubgroupCode from '../../shaders/matmul_subgroup.wgsl';
 import matmulWorkgroupCode from '../../shaders/matmul_workgroup.wgsl';
 import packFilterCode from '../../shaders/pack_filter.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
-import storeScalarsCode from '../../shaders/store_scalars.wgsl';
-import storeVec4Code from '../../shaders/store_vec4.wgsl';
 import winogradOutputCode from '../../shaders/winograd_output.wgsl';
 import winogradTilesCode from '../../shaders/winograd_tiles.wgsl';
 import type { ProblemSizes } from '../gpu/choices.ts';

@@ -163,7 +163,5 @@ export class BatchRunner implements Feed {
 export function checkPair(what: string, data: object): void {
   const name = ['sampleWeight', 'sample_weight'].find((one) => one in data);
   if (name === undefined) return;
-  throw new ArgumentError(
-    `${what}: ${name} is not supported; classWeight weighs the samples of a class, and a Loss of your own any`,
-  );
+  throw new ArgumentError(`${what}: ${name} is not supported; samples can be weighed by their class, with classWeight`);
 }

@@ -1,4 +1,4 @@
-// Put after a kernel that stores four neighbours of a row at once: here a row's length is a multiple of four.
+// Put after matmul_subgroup.wgsl, which stores four neighbours of a row at once: here a row's length is a multiple of four.
 @group(0) @binding(6) var<storage, read_write> c: array<vec4f>;
 
 // `count` of the values are there.
