@@ -22,9 +22,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (m >= params.m || n >= params.n) { return; }
   let a_at = z / params.a_share * params.m * params.k + m * params.a_row;
   let b_at = z / params.b_share * params.k * params.n + n * params.b_col;
+  // In three levels (see long-sums.ts).
   var sum = 0.0;
-  for (var k = 0u; k < params.k; k++) {
-    sum += a[a_at + k * params.a_col] * b[b_at + k * params.b_row];
+  for (var k0 = 0u; k0 < params.k; k0 += 65536u) {
+    var part = 0.0;
+    for (var k1 = k0; k1 < min(k0 + 65536u, params.k); k1 += 256u) {
+      var terms = 0.0;
+      for (var k = k1; k < min(k1 + 256u, params.k); k++) {
+        terms += a[a_at + k * params.a_col] * b[b_at + k * params.b_row];
+      }
+      part += terms;
+    }
+    sum += part;
   }
   if (params.has_bias != 0u) { sum += bias[z / params.bias_share * params.n + n]; }
   let at = (z * params.m + m) * params.n + n;

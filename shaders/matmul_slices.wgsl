@@ -18,7 +18,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= p.size) { return; }
   let at = p.first + i;
   var sum = 0.0;
-  for (var s = 0u; s < p.slices; s++) { sum += partial[s * p.size + i]; }
+  for (var first = 0u; first < p.slices; first += 256u) { // in two levels (see long-sums.ts)
+    var some = 0.0;
+    for (var s = first; s < min(first + 256u, p.slices); s++) { some += partial[s * p.size + i]; }
+    sum += some;
+  }
   if (p.has_bias != 0u) { sum += bias[at / p.per_bias * p.n + at % p.n]; }
   var gate = sum;
   if (p.act == 2u) { gate = bias[at]; }

@@ -1,6 +1,15 @@
 // Put after matmul_subgroup.wgsl, which stores four neighbours of a row at once: here a row may end within the four.
 @group(0) @binding(6) var<storage, read_write> c: array<f32>;
 
+// What is there.
+fn stored(at: u32, count: u32) -> vec4f {
+  var value = vec4f(c[at], 0.0, 0.0, 0.0);
+  if (count > 1u) { value.y = c[at + 1u]; }
+  if (count > 2u) { value.z = c[at + 2u]; }
+  if (count > 3u) { value.w = c[at + 3u]; }
+  return value;
+}
+
 // `count` of the values are there.
 fn put(at: u32, value: vec4f, count: u32) {
   c[at] = value.x;

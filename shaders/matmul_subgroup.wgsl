@@ -6,6 +6,8 @@
 //   - values are read in place, with vec4 loads along whichever axis lies contiguous (A_WIDE, B_WIDE), transposing
 //     in registers, which is only naming: no transpose costs more than another;
 //   - rows and columns past the end load the last ones again and store nothing: no slow path for the edge.
+// A slice of more than 2,048 (LONG) takes parts of 1,024, each of which is added to what is stored: a sum of more terms drifts, and
+// registers for a second level are none (see long-sums.ts).
 // Shuffles from a constant lane are broadcasts, without the test that Mesa 25 adds to subgroupBroadcast.
 // Any subgroup of eight lanes or more will do: block j of b comes from lane j of the lane's own subgroup, where lane i
 // always loads block i % 8, and rows are told by the place in the workgroup, which is whole subgroups (LANES is the widest).
@@ -22,6 +24,7 @@ override TRANSPOSE_A = false; // which axis that is
 override TRANSPOSE_B = false;
 override RAGGED = false;      // k is no multiple of four
 override THROUGH = false;     // act is 2: apart, because compiling it takes a third longer
+override LONG = false;
 override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gradient, from what its weight gradient loads
 
 // act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
@@ -38,10 +41,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read> a_wide: array<vec4f>; // the same buffers
 @group(0) @binding(4) var<storage, read> b_wide: array<vec4f>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
-// Binding 6, c, and `put`: see matmul_store_vec4.wgsl and matmul_store_scalars.wgsl.
+// Binding 6, c, `stored` and `put`: see matmul_store_vec4.wgsl and matmul_store_scalars.wgsl.
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 const FOUR = vec4u(0u, 1u, 2u, 3u);
+const PART = 1024u; // of a long slice
 
 // a at four rows (their first elements are at `rows`), k .. k + 3: a column for each k.
 fn block_of_a(rows: vec4u, k: vec4u) -> mat4x4f {
@@ -79,10 +83,16 @@ fn block_of_b(columns: vec4u, k: vec4u) -> mat4x4f {
   return transpose(y);
 }
 
-// Four columns of the row of c that starts at `row_at`.
-fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f) {
+// Four columns of the row of c that starts at `row_at`, from one part of the slice.
+fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f, is_first: bool, is_last: bool) {
   let at = row_at + column;
+  let count = params.n - column;
   var v = value;
+  if (!is_first) { v += stored(at, count); }
+  if (!is_last) {
+    put(at, v, count);
+    return;
+  }
   if (params.has_bias != 0u) {
     let last = params.n - 1u; // past it nothing is stored, so any value will do
     let i = bias_at + min(column + FOUR, vec4u(last));
@@ -94,7 +104,7 @@ fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f) {
     gate = vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
   v = finished4(v, gate, params.act);
-  put(at, v, params.n - column);
+  put(at, v, count);
 }
 
 @compute @workgroup_size(LANES)
@@ -110,50 +120,61 @@ fn main(
   let column = p.first_n + group.x * BLOCKS * 4u;
   let rows = z / p.a_share * p.m * p.k + min(row + FOUR, vec4u(p.m - 1u)) * p.a_row;
   let columns = z / p.b_share * p.k * p.n + min(column + lane % 8u * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
-  var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
-  var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
   var down = mat4x4f();
+  var down_parts = mat4x4f();
+  let begin = slice * p.slice;
   let end = min(p.k, (slice + 1u) * p.slice);
-  for (var k = slice * p.slice; k < end; k += 4u) {
-    var at = k + FOUR;
-    if (RAGGED) { at = min(at, vec4u(p.k - 1u)); }
-    var x = block_of_a(rows, at);
-    var y = block_of_b(columns, at);
-    if (RAGGED) { // both zero past the end: what was loaded there again may be infinite
-      x[1] = select(vec4f(), x[1], k + 1u < p.k);
-      x[2] = select(vec4f(), x[2], k + 2u < p.k);
-      x[3] = select(vec4f(), x[3], k + 3u < p.k);
-      let inside = k + FOUR < vec4u(p.k);
-      y = mat4x4f(select(vec4f(), y[0], inside), select(vec4f(), y[1], inside), select(vec4f(), y[2], inside), select(vec4f(), y[3], inside));
+  for (var first = begin; ; first += PART) {
+    let part_end = select(end, min(first + PART, end), LONG);
+    var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
+    var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
+    for (var k = first; k < part_end; k += 4u) {
+      var at = k + FOUR;
+      if (RAGGED) { at = min(at, vec4u(p.k - 1u)); }
+      var x = block_of_a(rows, at);
+      var y = block_of_b(columns, at);
+      if (RAGGED) { // both zero past the end: what was loaded there again may be infinite
+        x[1] = select(vec4f(), x[1], k + 1u < p.k);
+        x[2] = select(vec4f(), x[2], k + 2u < p.k);
+        x[3] = select(vec4f(), x[3], k + 3u < p.k);
+        let inside = k + FOUR < vec4u(p.k);
+        y = mat4x4f(select(vec4f(), y[0], inside), select(vec4f(), y[1], inside), select(vec4f(), y[2], inside), select(vec4f(), y[3], inside));
+      }
+      if (COLUMN_SUMS) { down += y; }
+      let y0 = y[0]; let y1 = y[1]; let y2 = y[2]; let y3 = y[3];
+      c0 += x * mat4x4f(subgroupShuffle(y0, 0u), subgroupShuffle(y1, 0u), subgroupShuffle(y2, 0u), subgroupShuffle(y3, 0u));
+      if (BLOCKS > 1u) { c1 += x * mat4x4f(subgroupShuffle(y0, 1u), subgroupShuffle(y1, 1u), subgroupShuffle(y2, 1u), subgroupShuffle(y3, 1u)); }
+      if (BLOCKS > 2u) { c2 += x * mat4x4f(subgroupShuffle(y0, 2u), subgroupShuffle(y1, 2u), subgroupShuffle(y2, 2u), subgroupShuffle(y3, 2u)); }
+      if (BLOCKS > 3u) { c3 += x * mat4x4f(subgroupShuffle(y0, 3u), subgroupShuffle(y1, 3u), subgroupShuffle(y2, 3u), subgroupShuffle(y3, 3u)); }
+      if (BLOCKS > 4u) { c4 += x * mat4x4f(subgroupShuffle(y0, 4u), subgroupShuffle(y1, 4u), subgroupShuffle(y2, 4u), subgroupShuffle(y3, 4u)); }
+      if (BLOCKS > 5u) { c5 += x * mat4x4f(subgroupShuffle(y0, 5u), subgroupShuffle(y1, 5u), subgroupShuffle(y2, 5u), subgroupShuffle(y3, 5u)); }
+      if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupShuffle(y0, 6u), subgroupShuffle(y1, 6u), subgroupShuffle(y2, 6u), subgroupShuffle(y3, 6u)); }
+      if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupShuffle(y0, 7u), subgroupShuffle(y1, 7u), subgroupShuffle(y2, 7u), subgroupShuffle(y3, 7u)); }
     }
-    if (COLUMN_SUMS) { down += y; }
-    let y0 = y[0]; let y1 = y[1]; let y2 = y[2]; let y3 = y[3];
-    c0 += x * mat4x4f(subgroupShuffle(y0, 0u), subgroupShuffle(y1, 0u), subgroupShuffle(y2, 0u), subgroupShuffle(y3, 0u));
-    if (BLOCKS > 1u) { c1 += x * mat4x4f(subgroupShuffle(y0, 1u), subgroupShuffle(y1, 1u), subgroupShuffle(y2, 1u), subgroupShuffle(y3, 1u)); }
-    if (BLOCKS > 2u) { c2 += x * mat4x4f(subgroupShuffle(y0, 2u), subgroupShuffle(y1, 2u), subgroupShuffle(y2, 2u), subgroupShuffle(y3, 2u)); }
-    if (BLOCKS > 3u) { c3 += x * mat4x4f(subgroupShuffle(y0, 3u), subgroupShuffle(y1, 3u), subgroupShuffle(y2, 3u), subgroupShuffle(y3, 3u)); }
-    if (BLOCKS > 4u) { c4 += x * mat4x4f(subgroupShuffle(y0, 4u), subgroupShuffle(y1, 4u), subgroupShuffle(y2, 4u), subgroupShuffle(y3, 4u)); }
-    if (BLOCKS > 5u) { c5 += x * mat4x4f(subgroupShuffle(y0, 5u), subgroupShuffle(y1, 5u), subgroupShuffle(y2, 5u), subgroupShuffle(y3, 5u)); }
-    if (BLOCKS > 6u) { c6 += x * mat4x4f(subgroupShuffle(y0, 6u), subgroupShuffle(y1, 6u), subgroupShuffle(y2, 6u), subgroupShuffle(y3, 6u)); }
-    if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupShuffle(y0, 7u), subgroupShuffle(y1, 7u), subgroupShuffle(y2, 7u), subgroupShuffle(y3, 7u)); }
+    if (COLUMN_SUMS && LONG) {
+      down_parts += down;
+      down = mat4x4f();
+    }
+    // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
+    // out take longer to compile than all the rest.
+    let last = min(column + 4u * BLOCKS, p.n);
+    let c_at = (slice * p.products + z - p.before) * p.m * p.n;
+    let bias_at = z / p.bias_share * p.n;
+    for (var n = column; n < last; n += 4u) {
+      var lines = transpose(c0);
+      for (var m = row; m < min(row + 4u, p.m); m++) {
+        store(c_at + m * p.n, bias_at, n, lines[0], !LONG || first == begin, !LONG || part_end == end);
+        lines = mat4x4f(lines[1], lines[2], lines[3], lines[3]);
+      }
+      c0 = c1; c1 = c2; c2 = c3; c3 = c4; c4 = c5; c5 = c6; c6 = c7;
+    }
+    if (!LONG || part_end == end) { break; }
   }
+  if (COLUMN_SUMS && LONG) { down = down_parts; }
   if (COLUMN_SUMS && group.y == 0u && lane < BLOCKS) { // several subgroups of a workgroup, and dispatches of other rows, write the same
     for (var i = 0u; i < min(4u, p.n - min(column + 4u * lane, p.n)); i++) {
       sums[z * p.n + column + 4u * lane + i] = dot(down[0], vec4f(1.0));
       down = mat4x4f(down[1], down[2], down[3], down[3]);
     }
-  }
-  // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
-  // out take longer to compile than all the rest.
-  let last = min(column + 4u * BLOCKS, p.n);
-  let c_at = (slice * p.products + z - p.before) * p.m * p.n;
-  let bias_at = z / p.bias_share * p.n;
-  for (var n = column; n < last; n += 4u) {
-    var lines = transpose(c0);
-    for (var m = row; m < min(row + 4u, p.m); m++) {
-      store(c_at + m * p.n, bias_at, n, lines[0]);
-      lines = mat4x4f(lines[1], lines[2], lines[3], lines[3]);
-    }
-    c0 = c1; c1 = c2; c2 = c3; c3 = c4; c4 = c5; c5 = c6; c6 = c7;
   }
 }

@@ -6,7 +6,10 @@
 //   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
 //   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [Z, M, N], or with
 //   more than one slice of k [slices, some of Z, M, N], partial sums, which matmul_slices.wgsl adds up
+// With LONG an invocation's sums of 256 products are folded into a second level (see long-sums.ts).
 // act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
+override LONG = false; // slices of more than 512
+
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
   has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
@@ -72,8 +75,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let m = tile_m + qa * 4u;
   let n = tile_n + qb * 4u;
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
-  let end = min(p.k, (slice + 1u) * p.slice);
-  for (var k = slice * p.slice; k < end; k += 16u) {
+  var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
+  let begin = slice * p.slice;
+  let end = min(p.k, begin + p.slice);
+  for (var k = begin; k < end; k += 16u) {
     tile_a[ka][qa] = four_of_a(a_at + (k + ka) * p.a_col, m, k + ka < end);
     tile_b[kb][qb] = four_of_b(b_at + (k + kb) * p.b_row, n, k + kb < end);
     workgroupBarrier();
@@ -86,7 +91,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       c3 = fma(vec4f(x.w), y, c3);
     }
     workgroupBarrier();
+    if (LONG && (k - begin) % 256u == 240u) {
+      s0 += c0; s1 += c1; s2 += c2; s3 += c3;
+      c0 = vec4f(); c1 = vec4f(); c2 = vec4f(); c3 = vec4f();
+    }
   }
+  if (LONG) { c0 += s0; c1 += s1; c2 += s2; c3 += s3; }
   let row = tile_m + line * 4u;
   let column = tile_n + quad * 4u;
   store(z, slice, row, column, c0);

@@ -9,6 +9,7 @@ import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
 import { chooseVariant } from './choice.ts';
 import { epilogueArray, epilogueFlags, type Fused, type ProductEpilogue, withEpilogue } from './epilogue.ts';
+import { FOLD, isLong } from './long-sums.ts';
 import { elementwise, parts, roomFor, runKernel } from './run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
@@ -91,6 +92,7 @@ export function runMatmul(
   const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, tiles * batch, ofModel, k);
   const sums = variant === 'subgroup' && slices === 1 && batch === 1 && !transposeB ? run.columnSums : undefined;
   const source = sourceOf(variant, a.device, run, {
+    length,
     columnSums: sums !== undefined,
     through: slices === 1 && !!epilogue.through,
     activation: slices === 1 ? epilogue.activation : null, // else where the slices are added up
@@ -149,30 +151,39 @@ function sourceOf(
   variant: MatmulVariant,
   device: Device,
   { m, n, k, transposeA, transposeB }: MatmulRun,
-  { columnSums, through, activation }: { columnSums: boolean; through: boolean; activation?: Fused | null | undefined },
+  slice: { length: number; columnSums: boolean; through: boolean; activation?: Fused | null | undefined },
 ): KernelSource {
+  const { length, columnSums, through, activation } = slice;
   if (variant === 'naive') return withEpilogue({ name: 'matmul', code: matmulCode }, activation);
-  if (variant === 'workgroup') return withEpilogue({ name: 'matmul_workgroup', code: workgroupCode }, activation);
+  if (variant === 'workgroup') {
+    const constants = { LONG: isLong(length) };
+    return withEpilogue({ name: 'matmul_workgroup', code: workgroupCode, constants }, activation);
+  }
   const aWide = (transposeA ? m : k) % 4 === 0;
   const bWide = (transposeB ? k : n) % 4 === 0;
   const constants = {
     ...{ LANES: device.subgroupLanes!, BLOCKS: blocksFor(n), RAGGED: k % 4 === 0 ? 0 : 1 },
     ...{ A_WIDE: aWide ? 1 : 0, TRANSPOSE_A: aWide && transposeA ? 1 : 0 },
     ...{ B_WIDE: bWide ? 1 : 0, TRANSPOSE_B: bWide && transposeB ? 1 : 0 },
-    ...{ COLUMN_SUMS: columnSums ? 1 : 0, THROUGH: through ? 1 : 0 },
+    ...{ COLUMN_SUMS: columnSums ? 1 : 0, THROUGH: through ? 1 : 0, LONG: isLong(length / 4) },
   };
   const code = subgroupCode + (n % 4 === 0 ? storeVec4Code : storeScalarsCode);
   return withEpilogue({ name: 'matmul_subgroup', code, constants }, activation);
 }
 
+/** Products of a slice. */
+const LONGEST_SLICE = FOLD ** 2;
+
 /**
  * Slices of a sum over k, so that the workgroups of a product with few tiles are enough to keep the adapter busy, and none
- * so short that adding the slices up costs more than it saves; and no more than an array holds for one model.
+ * so short that adding the slices up costs more than it saves; and no more than an array holds for one model. None is longer than
+ * what the kernels' two levels add up well (see long-sums.ts): matrices that long are so narrow that there is room.
  * @param size of one model's result
  */
 function cut(device: Device, tiles: number, size: number, k: number): { slices: number; length: number } {
   const [enough, shortest] = device.info.isSoftware ? [4, 192] : [128, 128];
-  const wanted = Math.max(1, Math.min(Math.floor(enough / tiles), Math.floor(k / shortest), roomFor(device, size)));
+  const useful = Math.min(Math.floor(enough / tiles), Math.floor(k / shortest));
+  const wanted = Math.max(1, Math.min(Math.max(useful, Math.ceil(k / LONGEST_SLICE)), roomFor(device, size)));
   const length = Math.max(4, 4 * Math.ceil(k / wanted / 4));
   return { slices: Math.max(1, Math.ceil(k / length)), length };
 }

@@ -1,0 +1,55 @@
+import longSumCode from '../../shaders/long_sum.wgsl';
+import type { KernelSource } from '../gpu/pipelines.ts';
+import type { ConvGeometry } from './conv-geometry.ts';
+
+// Sums of products that are long. An f32 that takes n equal terms one after another drifts by up to 1.5e-8 n of itself, so a long
+// sum is added up in levels, none of more than a few hundred additions: within a kernel, and over slices of the sum.
+
+/** Additions to an accumulator, from which on a kernel takes the form that folds it into a second level. */
+export const LONGEST = 512;
+/** Additions after which such a kernel folds. */
+export const FOLD = 256;
+
+/** As constants of a kernel: whether it needs the second level for so many additions. */
+export const isLong = (additions: number): 0 | 1 => (additions > LONGEST ? 1 : 0);
+
+/** A kernel that uses long_sum.wgsl, for sums of so many terms. */
+export const withLongSum = (source: KernelSource, terms: number): KernelSource => ({
+  ...source,
+  code: `${source.code}\n${longSumCode}`,
+  constants: { ...source.constants, LONG: isLong(terms) },
+});
+
+/** How a kernel's sum over the pixels of dy is cut: by its rows (n, oy), each in parts where it is long. */
+export interface RowSlices {
+  slices: number;
+  /** As the kernels have it: parts of a slice, slices, parts before the sums are folded, parts of a row, pixels of a part. */
+  params: readonly number[];
+  LONG: 0 | 1;
+}
+
+/**
+ * About `wanted` slices, or as many more as keep each to what two levels add up well, but at most `room`.
+ * @param options.each pixels of an addition
+ * @param options.align pixels that a kernel takes at once: parts are multiples of them
+ * @param options.short whether to keep slices so short that they need one level, if there is room
+ */
+export function cutRows(
+  { batch, output }: ConvGeometry,
+  options: { each: number; align: number; wanted: number; room: number; short?: boolean },
+): RowSlices {
+  const { each, align, wanted, room, short = false } = options;
+  const [height, width] = output;
+  const longest = FOLD * each - ((FOLD * each) % align); // of a part
+  const part = Math.min(longest, Math.ceil(width / align) * align);
+  const rowParts = Math.ceil(width / part);
+  const parts = batch * height * rowParts;
+  const fold = Math.max(1, Math.floor((FOLD * each) / part));
+  const atMost = (count: number) => Math.ceil(parts / count);
+  const shorter = atMost(Math.floor((LONGEST * each) / part));
+  const least = short && shorter <= room ? shorter : atMost(fold * FOLD);
+  const slice = Math.ceil(parts / Math.min(Math.max(wanted, least), room));
+  const slices = Math.ceil(parts / slice);
+  const LONG = rowParts > 1 ? 1 : isLong((slice * part) / each);
+  return { slices, params: [slice, slices, fold, rowParts, part], LONG };
+}
