@@ -1,5 +1,5 @@
 // conv2d: y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci] * w[ky, kx, ci, co] + bias[co])
-// One output an invocation. The reference for every variant.
+// One output an invocation. The reference for every variant. Put before long_sum.wgsl.
 //   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -25,7 +25,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = i / (p.out_c * p.out_w * p.out_h);
   let image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c;
   let filter_at = model * p.kernel_h * p.kernel_w * p.in_c * p.out_c + co;
-  var sum = 0.0;
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     // Unsigned wrap-around turns a row above the image into one far below it: one comparison covers both edges.
     let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h;
@@ -37,10 +36,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let w_at = filter_at + (ky * p.kernel_w + kx) * p.in_c * p.out_c;
       for (var ci = 0u; ci < p.in_c; ci++) {
         sum += x[x_at + ci] * w[w_at + ci * p.out_c];
+        fold_at(ci);
       }
+      fold(p.in_c % 256u);
     }
   }
-  if (params.has_bias != 0u) { sum += bias[model * p.out_c + co]; }
-  sum = finished(sum, sum, params.act);
-  y[model * size + i] = sum;
+  var value = whole_sum();
+  if (params.has_bias != 0u) { value += bias[model * p.out_c + co]; }
+  y[model * size + i] = finished(value, value, params.act);
 }

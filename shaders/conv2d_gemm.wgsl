@@ -7,12 +7,14 @@
 //     (SPLIT: twelve) feed 512 multiply-adds;
 //   - the 128 sums of an invocation do not fit in a CPU's registers, but each is fetched and put back once for four
 //     multiply-adds, and a spilled register costs far less than a load from a buffer.
+// With LONG the sums are folded into a second level after 256 steps or more (see long-sums.ts).
 //   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]; Co a multiple of four
 enable subgroups;
 
 override LANES = 32u;   // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 override WIDTH = 4u;    // input channels of a step; divides Ci
 override SPLIT = false;
+override LONG = false;  // more than 512 steps
 // The output's pixels, and the filter's taps, are every so manieth of larger arrays: a part of the input gradient of a
 // convolution with strides (see `inputGrad` in conv2d-gemm.ts).
 override SPREAD = false;
@@ -111,6 +113,9 @@ fn main(
   }
 
   var sums: array<vec4f, SUMS>;
+  var folded: array<vec4f, SUMS>;
+  var steps = 0u; // since the sums were folded
+  let part = select(p.in_c, 256u * WIDTH, LONG); // channels
   // Lanes past the last channel work along on it, for the broadcasts.
   let column = min(co, columns - 1u);
   var w_at = group.z * p.kernel_h * p.kernel_w * p.in_c * columns + column;
@@ -128,23 +133,38 @@ fn main(
         let tap = (p.tap_first_h + ky * p.tap_step_h) * p.filter_w + p.tap_first_w + kx * p.tap_step_w;
         w_at = (group.z * p.taps + tap) * p.in_c * columns + column;
       }
-      for (var c = 0u; c < p.in_c; c += WIDTH) {
-        var a: array<vec4f, MAX_LOADS>;
-        for (var r = 0u; r < loads; r++) { a[r] = select(vec4f(), load(at[r] + c), inside[r]); }
-        var b = mat4x4f();
-        b[0] = w[w_at];
-        if (WIDTH > 1u) { b[1] = w[w_at + columns]; }
-        if (WIDTH > 2u) { b[2] = w[w_at + 2u * columns]; }
-        if (WIDTH > 3u) { b[3] = w[w_at + 3u * columns]; }
-        w_at += WIDTH * columns;
-        // Written out: the compiler keeps `sums` in registers only if it sees which one is meant.
-        add(&sums, 0u, a[0], a[select(0u, 4u, SPLIT)], upper, b);
-        add(&sums, 8u, a[1], a[select(1u, 5u, SPLIT)], upper, b);
-        add(&sums, 16u, a[2], a[select(2u, 6u, SPLIT)], upper, b);
-        add(&sums, 24u, a[3], a[select(3u, 7u, SPLIT)], upper, b);
+      for (var first_c = 0u; first_c < p.in_c; first_c += part) {
+        let end_c = min(first_c + part, p.in_c);
+        for (var c = first_c; c < end_c; c += WIDTH) {
+          var a: array<vec4f, MAX_LOADS>;
+          for (var r = 0u; r < loads; r++) { a[r] = select(vec4f(), load(at[r] + c), inside[r]); }
+          var b = mat4x4f();
+          b[0] = w[w_at];
+          if (WIDTH > 1u) { b[1] = w[w_at + columns]; }
+          if (WIDTH > 2u) { b[2] = w[w_at + 2u * columns]; }
+          if (WIDTH > 3u) { b[3] = w[w_at + 3u * columns]; }
+          w_at += WIDTH * columns;
+          // Written out: the compiler keeps `sums` in registers only if it sees which one is meant.
+          add(&sums, 0u, a[0], a[select(0u, 4u, SPLIT)], upper, b);
+          add(&sums, 8u, a[1], a[select(1u, 5u, SPLIT)], upper, b);
+          add(&sums, 16u, a[2], a[select(2u, 6u, SPLIT)], upper, b);
+          add(&sums, 24u, a[3], a[select(3u, 7u, SPLIT)], upper, b);
+        }
+        if (LONG) {
+          steps += (end_c - first_c) / WIDTH;
+          if (steps >= 256u) {
+            steps = 0u;
+            for (var i = 0u; i < SUMS; i++) {
+              folded[i] += sums[i];
+              sums[i] = vec4f();
+            }
+          }
+        }
       }
     }
   }
+
+  if (LONG) { for (var i = 0u; i < SUMS; i++) { sums[i] += folded[i]; } }
 
   if (co >= columns) { return; }
   var b = vec4f();

@@ -1,6 +1,6 @@
 // Gradient of conv2d for its input:
 //   dx[n, iy, ix, ci] = sum_{ky, kx, co} dy[n, oy, ox, co] * w[ky, kx, ci, co]   over all (oy, ky) with oy*sh + ky*dh - ph = iy
-// One input element an invocation. The reference for every variant.
+// One input element an invocation. The reference for every variant. Put before long_sum.wgsl.
 //   models R, dy [R, N, OH, OW, Co], w [R, KH, KW, Ci, Co], dx [R, N, H, W, Ci]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -24,7 +24,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = i / (p.in_c * p.in_w * p.in_h);
   let image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c;
   let filter_at = model * p.kernel_h * p.kernel_w * p.in_c * p.out_c + ci * p.out_c;
-  var sum = 0.0;
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
     let oy = row / p.stride_h;
@@ -37,8 +36,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let w_at = filter_at + (ky * p.kernel_w + kx) * p.in_c * p.out_c;
       for (var co = 0u; co < p.out_c; co++) {
         sum += dy[dy_at + co] * w[w_at + co];
+        fold_at(co);
       }
+      fold(p.out_c % 256u);
     }
   }
-  dx[model * size + i] = sum;
+  dx[model * size + i] = whole_sum();
 }

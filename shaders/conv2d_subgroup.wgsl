@@ -5,6 +5,7 @@
 //   - all lanes want the same weights, so lane i loads row i % 4 of them (of the second group, if i / 4 is odd) and broadcasts
 //     hand them round: one load instead of four or eight;
 //   - everything is loaded a group of channels at a time, and of six channels two groups of three leave nothing idle.
+// With LONG the sums are folded into a second level after 256 steps or more (see long-sums.ts).
 //   models R, x [R, N, H, W, in groups] vec4, w [those of the dispatch, KH, KW, in groups * 4, out groups] vec4,
 //   bias [R, Co], y [R, N, OH, OW, Co]
 enable subgroups;
@@ -15,6 +16,7 @@ override PAIR = false;
 override KERNEL_W = 3u;
 override IN_WIDTH = 4u;  // channels in a group of x
 override OUT_WIDTH = 4u; // and of y
+override LONG = false;   // more than 512 steps
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_c: u32, out_groups: u32,
@@ -103,6 +105,11 @@ fn main(
   var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
   var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f();
   var b4 = vec4f(); var b5 = vec4f(); var b6 = vec4f(); var b7 = vec4f();
+  var fa0 = vec4f(); var fa1 = vec4f(); var fa2 = vec4f(); var fa3 = vec4f();
+  var fa4 = vec4f(); var fa5 = vec4f(); var fa6 = vec4f(); var fa7 = vec4f();
+  var fb0 = vec4f(); var fb1 = vec4f(); var fb2 = vec4f(); var fb3 = vec4f();
+  var fb4 = vec4f(); var fb5 = vec4f(); var fb6 = vec4f(); var fb7 = vec4f();
+  var steps = 0u; // since the sums were folded
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let iy = oy * p.stride_h + ky - p.pad_h; // wraps to a huge number above the image
     let inside = iy < p.in_h;
@@ -154,7 +161,21 @@ fn main(
         }
         x0 = x1; x1 = x2; x2 = x3; x3 = x4; x4 = x5; x5 = x6; x6 = x7;
       }
+      if (LONG) {
+        steps += KERNEL_W;
+        if (steps >= 256u) {
+          steps = 0u;
+          fa0 += a0; fa1 += a1; fa2 += a2; fa3 += a3; fa4 += a4; fa5 += a5; fa6 += a6; fa7 += a7;
+          fb0 += b0; fb1 += b1; fb2 += b2; fb3 += b3; fb4 += b4; fb5 += b5; fb6 += b6; fb7 += b7;
+          a0 = vec4f(); a1 = vec4f(); a2 = vec4f(); a3 = vec4f(); a4 = vec4f(); a5 = vec4f(); a6 = vec4f(); a7 = vec4f();
+          b0 = vec4f(); b1 = vec4f(); b2 = vec4f(); b3 = vec4f(); b4 = vec4f(); b5 = vec4f(); b6 = vec4f(); b7 = vec4f();
+        }
+      }
     }
+  }
+  if (LONG) {
+    a0 += fa0; a1 += fa1; a2 += fa2; a3 += fa3; a4 += fa4; a5 += fa5; a6 += fa6; a7 += fa7;
+    b0 += fb0; b1 += fb1; b2 += fb2; b3 += fb3; b4 += fb4; b5 += fb5; b6 += fb6; b7 += fb7;
   }
   if (n >= p.batch) { return; }
   let model = p.first_of_y + group.z;

@@ -1,6 +1,6 @@
 // Gradient of conv2d for its filter:
 //   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci] * dy[n, oy, ox, co]
-// One filter element an invocation. The reference for every variant.
+// One filter element an invocation. The reference for every variant. Put before long_sum.wgsl.
 //   models R, x [R, N, H, W, Ci], dy [R, N, OH, OW, Co], dw [R, KH, KW, Ci, Co]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -22,21 +22,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let ci = i / p.out_c % p.in_c;
   let kx = i / (p.out_c * p.in_c) % p.kernel_w;
   let ky = i / (p.out_c * p.in_c * p.kernel_w);
-  var sum = 0.0;
   for (var n = 0u; n < p.batch; n++) {
     let x_image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c + ci;
     let dy_image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c + co;
-    var image_sum = 0.0; // per image, so that a large batch does not lose small terms
     for (var oy = 0u; oy < p.out_h; oy++) {
       let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h;
       if (iy >= p.in_h) { continue; }
       for (var ox = 0u; ox < p.out_w; ox++) {
+        fold_at(ox);
         let ix = ox * p.stride_w + kx * p.dilation_w - p.pad_w;
         if (ix >= p.in_w) { continue; }
-        image_sum += x[x_image + (iy * p.in_w + ix) * p.in_c] * dy[dy_image + (oy * p.out_w + ox) * p.out_c];
+        sum += x[x_image + (iy * p.in_w + ix) * p.in_c] * dy[dy_image + (oy * p.out_w + ox) * p.out_c];
       }
+      fold(p.out_w % 256u);
     }
-    sum += image_sum;
   }
-  dw[model * size + i] = sum;
+  dw[model * size + i] = whole_sum();
 }

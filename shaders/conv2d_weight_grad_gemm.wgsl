@@ -1,8 +1,9 @@
 // Gradient of conv2d for its filter as a matrix product: rows are input channels under one tap, columns output channels, and
 // the inner axis runs over the output's pixels:
 //   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci] * dy[n, oy, ox, co]
-// An invocation sums 32 input channels by four output channels, of one tap, over a slice of the rows (n, oy); where there are
-// several slices, add_slices adds them in their order. Compute-bound. Faster than the reference because
+// An invocation sums 32 input channels by four output channels, of one tap, over a slice of the rows (n, oy), or of the parts of
+// them where they are long; where there are several slices, add_slices adds them in their order. With LONG the sums are folded
+// into a second level after `fold` parts (see long-sums.ts). Compute-bound. Faster than the reference because
 //   - eight lanes side by side hold 32 output channels of the same input channels, so each loads four of those and
 //     broadcasts hand them round: eight loads feed 512 multiply-adds;
 //   - each of the 128 sums, too many for a CPU's registers, is fetched and put back once for four pixels.
@@ -11,11 +12,13 @@
 enable subgroups;
 
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
+override LONG = false; // slices of more than 512 steps, or rows in parts
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  slice: u32, slices: u32, store_rounds: u32,
+  slice: u32, slices: u32, fold: u32, row_parts: u32, part: u32, // in parts of rows; parts of a row; pixels of one
+  store_rounds: u32,
   first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -57,36 +60,50 @@ fn main(
   let dy_column = min(co, columns - 1u);
 
   var sums: array<vec4f, SUMS>;
-  let first = group.x * p.slice;
-  let last = min(first + p.slice, p.batch * p.out_h);
-  for (var r = first; r < last; r++) {
-    let n = r / p.out_h;
-    let iy = (r - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h; // wraps to a huge number above the image
-    if (iy >= p.in_h) { continue; }
-    let x_row = ((model * p.batch + n) * p.in_h + iy) * p.in_w * rows + ci;
-    let dy_row = (model * p.batch * p.out_h + r) * p.out_w * columns + dy_column;
-    for (var ox = 0u; ox < p.out_w; ox += 4u) {
-      var a: array<vec4f, 4>;
-      var b: array<vec4f, 4>;
-      for (var k = 0u; k < 4u; k++) {
-        let ix = (ox + k) * p.stride_w + kx * p.dilation_w - p.pad_w;
-        let inside = ox + k < p.out_w && ix < p.in_w;
-        // Both are zero where there is no pixel: NaN times zero would not be.
-        a[k] = select(vec4f(), x[select(x_row, x_row + ix * rows, inside)], inside);
-        b[k] = select(vec4f(), dy[select(dy_row, dy_row + (ox + k) * columns, inside)], inside);
+  var folded: array<vec4f, SUMS>;
+  let begin = group.x * p.slice;
+  let last = min(begin + p.slice, p.batch * p.out_h * select(1u, p.row_parts, LONG));
+  for (var first = begin; ; first += p.fold) {
+    let end = select(last, min(first + p.fold, last), LONG);
+    for (var i = first; i < end; i++) {
+      let r = select(i, i / p.row_parts, LONG);
+      let n = r / p.out_h;
+      let iy = (r - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h; // wraps to a huge number above the image
+      if (iy >= p.in_h) { continue; }
+      let x_row = ((model * p.batch + n) * p.in_h + iy) * p.in_w * rows + ci;
+      let dy_row = (model * p.batch * p.out_h + r) * p.out_w * columns + dy_column;
+      let row_first = select(0u, (i - r * p.row_parts) * p.part, LONG);
+      let row_end = select(p.out_w, min(row_first + p.part, p.out_w), LONG);
+      for (var ox = row_first; ox < row_end; ox += 4u) {
+        var a: array<vec4f, 4>;
+        var b: array<vec4f, 4>;
+        for (var k = 0u; k < 4u; k++) {
+          let ix = (ox + k) * p.stride_w + kx * p.dilation_w - p.pad_w;
+          let inside = ox + k < p.out_w && ix < p.in_w;
+          // Both are zero where there is no pixel: NaN times zero would not be.
+          a[k] = select(vec4f(), x[select(x_row, x_row + ix * rows, inside)], inside);
+          b[k] = select(vec4f(), dy[select(dy_row, dy_row + (ox + k) * columns, inside)], inside);
+        }
+        let d = mat4x4f(b[0], b[1], b[2], b[3]);
+        // Written out: the compiler keeps `sums` in registers only if it sees which one is meant.
+        add(&sums, 0u, d, subgroupBroadcast(a[0], 0u), subgroupBroadcast(a[1], 0u), subgroupBroadcast(a[2], 0u), subgroupBroadcast(a[3], 0u));
+        add(&sums, 4u, d, subgroupBroadcast(a[0], 1u), subgroupBroadcast(a[1], 1u), subgroupBroadcast(a[2], 1u), subgroupBroadcast(a[3], 1u));
+        add(&sums, 8u, d, subgroupBroadcast(a[0], 2u), subgroupBroadcast(a[1], 2u), subgroupBroadcast(a[2], 2u), subgroupBroadcast(a[3], 2u));
+        add(&sums, 12u, d, subgroupBroadcast(a[0], 3u), subgroupBroadcast(a[1], 3u), subgroupBroadcast(a[2], 3u), subgroupBroadcast(a[3], 3u));
+        add(&sums, 16u, d, subgroupBroadcast(a[0], 4u), subgroupBroadcast(a[1], 4u), subgroupBroadcast(a[2], 4u), subgroupBroadcast(a[3], 4u));
+        add(&sums, 20u, d, subgroupBroadcast(a[0], 5u), subgroupBroadcast(a[1], 5u), subgroupBroadcast(a[2], 5u), subgroupBroadcast(a[3], 5u));
+        add(&sums, 24u, d, subgroupBroadcast(a[0], 6u), subgroupBroadcast(a[1], 6u), subgroupBroadcast(a[2], 6u), subgroupBroadcast(a[3], 6u));
+        add(&sums, 28u, d, subgroupBroadcast(a[0], 7u), subgroupBroadcast(a[1], 7u), subgroupBroadcast(a[2], 7u), subgroupBroadcast(a[3], 7u));
       }
-      let d = mat4x4f(b[0], b[1], b[2], b[3]);
-      // Written out: the compiler keeps `sums` in registers only if it sees which one is meant.
-      add(&sums, 0u, d, subgroupBroadcast(a[0], 0u), subgroupBroadcast(a[1], 0u), subgroupBroadcast(a[2], 0u), subgroupBroadcast(a[3], 0u));
-      add(&sums, 4u, d, subgroupBroadcast(a[0], 1u), subgroupBroadcast(a[1], 1u), subgroupBroadcast(a[2], 1u), subgroupBroadcast(a[3], 1u));
-      add(&sums, 8u, d, subgroupBroadcast(a[0], 2u), subgroupBroadcast(a[1], 2u), subgroupBroadcast(a[2], 2u), subgroupBroadcast(a[3], 2u));
-      add(&sums, 12u, d, subgroupBroadcast(a[0], 3u), subgroupBroadcast(a[1], 3u), subgroupBroadcast(a[2], 3u), subgroupBroadcast(a[3], 3u));
-      add(&sums, 16u, d, subgroupBroadcast(a[0], 4u), subgroupBroadcast(a[1], 4u), subgroupBroadcast(a[2], 4u), subgroupBroadcast(a[3], 4u));
-      add(&sums, 20u, d, subgroupBroadcast(a[0], 5u), subgroupBroadcast(a[1], 5u), subgroupBroadcast(a[2], 5u), subgroupBroadcast(a[3], 5u));
-      add(&sums, 24u, d, subgroupBroadcast(a[0], 6u), subgroupBroadcast(a[1], 6u), subgroupBroadcast(a[2], 6u), subgroupBroadcast(a[3], 6u));
-      add(&sums, 28u, d, subgroupBroadcast(a[0], 7u), subgroupBroadcast(a[1], 7u), subgroupBroadcast(a[2], 7u), subgroupBroadcast(a[3], 7u));
     }
+    if (!LONG) { break; }
+    for (var i = 0u; i < SUMS; i++) {
+      folded[i] += sums[i];
+      sums[i] = vec4f();
+    }
+    if (end == last) { break; }
   }
+  if (LONG) { sums = folded; }
 
   if (co >= columns) { return; }
   // In rounds, of a number the compiler does not know: 32 stores one after another would take it a second.

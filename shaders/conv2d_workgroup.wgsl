@@ -6,6 +6,7 @@
 // slice of k; where there are several slices, add_slices adds them in their order. Compute-bound. For graphics cards: faster
 // than the reference because what a tile needs of both factors, DEPTH of k at a time, is read once into workgroup memory,
 // neighbours reading neighbours, and each value then meets ROWS or COLUMNS others; no subgroups, WebGPU's default limits.
+// With LONG an invocation's sums of 256 products are folded into a second level, with LONGER 256 of those into a third (see long-sums.ts).
 // Outside the image a is zero, which a NaN or infinity in b makes NaN, where the reference leaves the product out.
 //   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, m, n], or
 //   [some of R, slices, m, n]
@@ -13,6 +14,8 @@ override OPERATION = 0u;
 override ROWS = 64u;    // 256 invocations of 4 x 4: ROWS * COLUMNS is 4096
 override COLUMNS = 64u;
 override DEPTH = 16u;   // divides 256
+override LONG = false;  // slices of more than 512
+override LONGER = false; // and of more than 65536
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -91,12 +94,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let model = p.first_model + group.z / p.slices;
   let slice = group.z % p.slices;
   let z = p.first_of_sums * p.slices + group.z;
-  let last = min((slice + 1u) * p.slice, p.k);
+  let begin = slice * p.slice;
+  let last = min(begin + p.slice, p.k);
   let m = local / (COLUMNS / 4u) * 4u; // in the tile
   let n = local % (COLUMNS / 4u) * 4u;
 
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
-  for (var first_k = slice * p.slice; first_k < last; first_k += DEPTH) {
+  var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
+  var t0 = vec4f(); var t1 = vec4f(); var t2 = vec4f(); var t3 = vec4f();
+  for (var first_k = begin; first_k < last; first_k += DEPTH) {
     // Neighbours read along the channels of x or dy, which are along k, but for the weight gradient.
     for (var i = local; i < DEPTH * (ROWS / 4u); i += 256u) {
       let four = select(i / DEPTH, i % (ROWS / 4u), OPERATION == 2u);
@@ -131,7 +137,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       }
     }
     workgroupBarrier();
+    let done = first_k + DEPTH - begin;
+    if (LONG && done % 256u == 0u) {
+      s0 += c0; s1 += c1; s2 += c2; s3 += c3;
+      c0 = vec4f(); c1 = vec4f(); c2 = vec4f(); c3 = vec4f();
+      if (LONGER && done % 65536u == 0u) {
+        t0 += s0; t1 += s1; t2 += s2; t3 += s3;
+        s0 = vec4f(); s1 = vec4f(); s2 = vec4f(); s3 = vec4f();
+      }
+    }
   }
+  if (LONGER) { s0 += t0; s1 += t1; s2 += t2; s3 += t3; }
+  if (LONG) { c0 += s0; c1 += s1; c2 += s2; c3 += s3; }
   store(z, model, first_m + m, first_n + n, c0);
   store(z, model, first_m + m + 1u, first_n + n, c1);
   store(z, model, first_m + m + 2u, first_n + n, c2);

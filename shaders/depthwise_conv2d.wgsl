@@ -1,6 +1,6 @@
 // Depthwise convolution: each channel c has M filters of its own, whose outputs are the channels c * M + m:
 //   y[n, oy, ox, c*M + m] = sum_{ky, kx} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c] * w[ky, kx, c, m] + bias[c*M + m]
-// One output an invocation. Memory-bound.
+// One output an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   models R, x [R, N, H, W, C], w [R, KH, KW, C, M], bias [R, C*M], y [R, N, OH, OW, C*M]
 struct Params {
@@ -30,17 +30,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let c = co / p.multiplier;
   let image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c + c;
   let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + co;
-  var sum = Value();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     // Unsigned wrap-around turns a row above the image into one far below it: one comparison covers both edges.
     let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h;
     if (iy >= p.in_h) { continue; }
     for (var kx = 0u; kx < p.kernel_w; kx++) {
+      fold_at(kx);
       let ix = ox * p.stride_w + kx * p.dilation_w - p.pad_w;
       if (ix >= p.in_w) { continue; }
       sum += x[image + (iy * p.in_w + ix) * p.in_c] * w[filter_at + (ky * p.kernel_w + kx) * p.out_c];
     }
+    fold(p.kernel_w % 256u);
   }
-  if (p.has_bias != 0u) { sum += bias[model * p.out_c + co]; }
-  y[model * size + i] = sum;
+  var value = whole_sum();
+  if (p.has_bias != 0u) { value += bias[model * p.out_c + co]; }
+  y[model * size + i] = value;
 }

@@ -1,6 +1,6 @@
 // Gradient of depthwise convolution for its input:
 //   dx[n, iy, ix, c] = sum_{ky, kx, m} dy[n, oy, ox, c*M + m] * w[ky, kx, c, m]   over all (oy, ky) with oy*sh + ky*dh - ph = iy
-// One input element an invocation. Memory-bound.
+// One input element an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   models R, dy [R, N, OH, OW, C*M], w [R, KH, KW, C, M], dx [R, N, H, W, C]
 struct Params {
@@ -28,7 +28,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let iy = line - n * p.in_h;
   let image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c + c * p.multiplier;
   let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + c * p.multiplier;
-  var sum = Value();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
     let oy = row / p.stride_h;
@@ -41,8 +40,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let w_at = filter_at + (ky * p.kernel_w + kx) * p.out_c;
       for (var m = 0u; m < p.multiplier; m++) {
         sum += dy[dy_at + m] * w[w_at + m];
+        fold_at(m);
       }
+      fold(p.multiplier % 256u);
     }
   }
-  dx[model * size + i] = sum;
+  dx[model * size + i] = whole_sum();
 }

@@ -1,7 +1,7 @@
 // Gradient of depthwise convolution for its filter, first of two passes: the sum over one slice of the N * OH output rows.
 //   part[s, ky, kx, c, m] = sum_{(n, oy) in slice s} sum_ox dy[n, oy, ox, c*M + m] * x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c]
 // The slices depend on the shape of one model alone, and reduce_rows.wgsl adds them in order: the same bits every time.
-// One filter element of one slice an invocation. Memory-bound.
+// One filter element of one slice an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   models R, x [R, N, H, W, C], dy [R, N, OH, OW, C*M], part [R, slices, KH, KW, C, M]
 struct Params {
@@ -28,7 +28,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let kx = tap - ky * p.kernel_w;
   let c = co / p.multiplier;
   let last = min((s + 1u) * p.rows, p.batch * p.out_h);
-  var sum = Value();
   for (var row = s * p.rows; row < last; row++) {
     let n = row / p.out_h;
     let iy = (row - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h;
@@ -36,11 +35,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let x_at = ((model * p.batch + n) * p.in_h + iy) * p.in_w * p.in_c + c;
     var dy_at = (model * p.batch * p.out_h + row) * p.out_w * p.out_c + co;
     var ix = kx * p.dilation_w - p.pad_w;
-    for (var ox = 0u; ox < p.out_w; ox++) {
-      if (ix < p.in_w) { sum += x[x_at + ix * p.in_c] * dy[dy_at]; }
-      ix += p.stride_w;
-      dy_at += p.out_c;
+    let part = select(p.out_w, 256u, LONG);
+    for (var first = 0u; first < p.out_w; first += part) {
+      let end = min(first + part, p.out_w);
+      for (var ox = first; ox < end; ox++) {
+        if (ix < p.in_w) { sum += x[x_at + ix * p.in_c] * dy[dy_at]; }
+        ix += p.stride_w;
+        dy_at += p.out_c;
+      }
+      fold(end - first);
     }
   }
-  part[model * taps * p.slices + i] = sum;
+  part[model * taps * p.slices + i] = whole_sum();
 }

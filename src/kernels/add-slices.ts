@@ -1,4 +1,5 @@
 import code from '../../shaders/add_slices.wgsl';
+import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from './array.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 import { elementwise, type Part, parts, roomFor, runKernel } from './run.ts';
@@ -24,6 +25,10 @@ function sizesOf(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
   const ofFilter = g.kernel[0] * g.kernel[1] * rows.places * columns.places;
   return { ofFilter, step: ofFilter + (columnSums ? g.outChannels : 0) };
 }
+
+/** Slices of so many values of one model that there is room for: in an array, and along an axis of a dispatch. */
+export const roomForSlices = (device: Device, values: number): number =>
+  Math.min(roomFor(device, values), device.limits.maxComputeWorkgroupsPerDimension);
 
 /**
  * A weight gradient as partial sums, which `compute` writes for some of the models, and which are added up in their order. A single

@@ -1,12 +1,13 @@
 import forwardCode from '../../shaders/conv2d_gemm.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
 import type { Device } from '../gpu/device.ts';
-import { inSlices } from './add-slices.ts';
+import { inSlices, roomForSlices } from './add-slices.ts';
 import type { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, geometryParams, turned } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
+import { cutRows, FOLD, isLong } from './long-sums.ts';
 import { packFilter } from './pack-filter.ts';
-import { roomFor, runKernel } from './run.ts';
+import { runKernel } from './run.ts';
 
 // The convolutions as implicit matrix products, for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -23,6 +24,7 @@ export const servesForward = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null &&
   notEmpty(g) &&
   g.outChannels % CHANNELS === 0 &&
+  steps(g) <= FOLD ** 2 && // what two levels add up well
   tiles(g) <= device.limits.maxComputeWorkgroupsPerDimension;
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
 export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
@@ -31,6 +33,11 @@ export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
   g.inChannels % 4 === 0 &&
   g.outChannels % CHANNELS === 0 &&
   gradBlocks(g, device.subgroupLanes) <= device.limits.maxComputeWorkgroupsPerDimension;
+
+/** Input channels of a step. */
+const widthOf = (g: ConvGeometry) => [4, 3, 2].find((n) => g.inChannels % n === 0) ?? 1;
+/** Additions to each sum of the forward kernel. */
+const steps = (g: ConvGeometry) => (g.kernel[0] * g.kernel[1] * g.inChannels) / widthOf(g);
 
 /** Where four lanes hold all channels, eight would leave half idle: they take two tiles of pixels instead. */
 const split = (g: ConvGeometry) => g.outChannels <= EIGHT / 2;
@@ -56,9 +63,11 @@ function correlate(
   spread: readonly number[] | null,
 ): void {
   const lanes = x.device.subgroupLanes!;
-  const width = [4, 3, 2].find((n) => g.inChannels % n === 0) ?? 1;
   const columns = CHANNELS * (split(g) ? lanes / 2 : lanes);
-  const constants = { LANES: lanes, WIDTH: width, SPLIT: split(g) ? 1 : 0, SPREAD: spread ? 1 : 0 };
+  const constants = {
+    ...{ LANES: lanes, WIDTH: widthOf(g), SPLIT: split(g) ? 1 : 0, SPREAD: spread ? 1 : 0 },
+    LONG: isLong(steps(g)),
+  };
   runKernel(
     x.device,
     withEpilogue({ name: 'conv2d_gemm', code: forwardCode, constants }, epilogue.activation),
@@ -131,9 +140,9 @@ const spreadOf = (g: ConvGeometry, high: Remainder, wide: Remainder): number[] =
   ...[g.kernel[0] * g.kernel[1], g.kernel[1], high.tap, wide.tap, high.tapStep, wide.tapStep],
 ];
 
-/** Workgroups worth having, so that every core gets some; and rows a sum may take before it is cut, for precision. */
+/** Workgroups worth having, so that every core gets some; and pixels of an addition. */
 const WORKGROUPS = 64;
-const LONGEST = 4096;
+const PIXELS = 4;
 
 /** Tiles of the filter's gradient. */
 const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry, lanes: number) =>
@@ -142,15 +151,15 @@ const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry,
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const lanes = x.device.subgroupLanes!;
   const blocks = gradBlocks(g, lanes);
-  const rows = g.batch * g.output[0];
-  const wanted = Math.max(Math.ceil(WORKGROUPS / blocks), Math.ceil((rows * g.output[1]) / LONGEST));
-  const slice = Math.ceil(rows / Math.min(wanted, roomFor(x.device, dw.size)));
-  const slices = Math.ceil(rows / slice);
+  const { slices, params, LONG } = cutRows(g, {
+    ...{ each: PIXELS, align: PIXELS, wanted: Math.ceil(WORKGROUPS / blocks), room: roomForSlices(x.device, dw.size) },
+    short: true, // a second level makes the compiler's spills 5% more, which slices do not cost
+  });
   inSlices(dw, slices, g, {}, (to, { first, count }, place) =>
     runKernel(
       x.device,
-      { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes } },
-      [...geometryParams(g), slice, slices, STORE_ROUNDS, first, place],
+      { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes, LONG } },
+      [...geometryParams(g), ...params, STORE_ROUNDS, first, place],
       [x, dy, to],
       [slices, blocks, count],
       { flops: convFlops(g, count) },

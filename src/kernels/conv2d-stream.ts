@@ -1,11 +1,12 @@
 import type { Device } from '../gpu/device.ts';
-import { inSlices } from './add-slices.ts';
+import { inSlices, roomForSlices } from './add-slices.ts';
 import { type DeviceArray, sizeOf } from './array.ts';
 import { type ConvGeometry, convFlops, filterShape, turned } from './conv-geometry.ts';
 import { forwardCode, type StreamSizes, weightGradCode, weightsARound } from './conv2d-stream-code.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
+import { LONGEST } from './long-sums.ts';
 import { packFilter } from './pack-filter.ts';
-import { type Part, roomFor, runKernel } from './run.ts';
+import { type Part, runKernel } from './run.ts';
 
 // The convolutions of few channels, for adapters with subgroups of eight lanes or more. See the shaders for why.
 
@@ -76,21 +77,30 @@ export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
 export function servesWeightGrad(device: Device, g: ConvGeometry): boolean {
   const sizes = gradSizesFor(g);
-  if (!sizes || !servesTiles(device, g, sizes)) return false;
-  return Math.ceil(g.output[1] / sizes.tile) <= roomForSlices(device, g); // each tile of a row makes sums of its own
+  if (!sizes || !servesTiles(device, g, sizes) || rowsAdded(g) > LONGEST) return false;
+  return Math.ceil(g.output[1] / sizes.tile) <= mostSlices(device, g); // each tile of a row makes sums of its own
 }
 
+/** Additions to each sum of a filter's gradient, for an image: slices are kept so short that they need no second level. */
+const rowsAdded = (g: ConvGeometry) => g.output[0] + g.kernel[0] - 1;
+
 /** The same with the sums of dy's columns and without: the filter's gradient does not depend on them. */
-const roomForSlices = (device: Device, g: ConvGeometry) => roomFor(device, sizeOf(filterShape(g)) + g.outChannels);
+const mostSlices = (device: Device, g: ConvGeometry) => roomForSlices(device, sizeOf(filterShape(g)) + g.outChannels);
 
 /**
- * Slices of the images, at most `most` with all tiles, and workgroups along x and y. With several models less slices do: the sums of
- * a filter's gradient depend on them, so those are cut as one model's.
+ * Slices of the images, of `longest` at most but no more than `most` with all tiles, and workgroups along x and y. With several
+ * models less slices do: the sums of a filter's gradient depend on them, so those are cut as one model's.
  */
-function cut(g: ConvGeometry, tile: number, lanes: number, { models = 1, most = Number.POSITIVE_INFINITY }) {
+function cut(
+  g: ConvGeometry,
+  tile: number,
+  lanes: number,
+  { models = 1, longest = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY },
+) {
   const tiles = Math.ceil(g.output[1] / tile);
   const blocks = Math.ceil(g.outChannels / lanes);
-  const wanted = Math.min(Math.ceil(WORKGROUPS / (tiles * blocks * models)), Math.floor(most / tiles));
+  const useful = Math.max(Math.ceil(WORKGROUPS / (tiles * blocks * models)), Math.ceil(g.batch / longest));
+  const wanted = Math.min(useful, Math.floor(most / tiles));
   const slice = Math.ceil(g.batch / wanted);
   return { slice, slices: Math.ceil(g.batch / slice) * tiles, blocks };
 }
@@ -173,7 +183,8 @@ export function weightGrad(
   columnSums?: DeviceArray,
 ): void {
   const { device } = x;
-  const grid = cut(g, gradSizesFor(g)!.tile, device.subgroupLanes!, { most: roomForSlices(device, g) });
+  const longest = Math.floor(LONGEST / rowsAdded(g));
+  const grid = cut(g, gradSizesFor(g)!.tile, device.subgroupLanes!, { longest, most: mostSlices(device, g) });
   inSlices(dw, grid.slices, g, { columnSums }, (to, models, place) =>
     sumSlices(x, dy, g, to, { ...grid, models, place, hasColumnSums: !!columnSums }),
   );

@@ -2,10 +2,11 @@ import forwardCode from '../../shaders/conv2d_subgroup.wgsl';
 import weightGradCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
 import padChannelsCode from '../../shaders/pad_channels.wgsl';
 import type { Device } from '../gpu/device.ts';
-import { type ChannelAxis, inSlices } from './add-slices.ts';
+import { type ChannelAxis, inSlices, roomForSlices } from './add-slices.ts';
 import { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
+import { cutRows, FOLD, isLong } from './long-sums.ts';
 import { packFilter } from './pack-filter.ts';
 import { elementwise, type Part, parts, roomFor, runKernel } from './run.ts';
 
@@ -35,12 +36,18 @@ function paddedSizes({ batch, input, output, kernel, inChannels, outChannels }: 
 /** Of several models that do not fit at once, as many as do are taken at a time. */
 const forwardScratch = (g: ConvGeometry) => Math.max(paddedSizes(g).x, paddedSizes(g).filter);
 
-export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+/** Additions to each sum of the forward kernel. */
+const steps = (g: ConvGeometry) => g.kernel[0] * g.kernel[1] * grouping(g.inChannels).groups;
+
+/** Of all kernels. */
+const serves = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null &&
   notEmpty(g) &&
   undilated(g) &&
   g.strides[1] === 1 &&
   roomFor(device, forwardScratch(g)) > 0;
+export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+  g.kernel[1] <= FOLD && steps(g) <= FOLD ** 2 && serves(device, g); // what two levels add up well
 export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && servesForward(device, turned(g));
 
@@ -109,7 +116,7 @@ function correlate(
   const lanes = Math.ceil((g.batch * g.output[0] * tiles) / 64) * 64;
   const constants = {
     ...{ PADDED: padded ? 1 : 0, TILE: tile, KERNEL_W: g.kernel[1], PAIR: pairs ? 1 : 0 },
-    ...{ IN_WIDTH: from.width, OUT_WIDTH: to.width },
+    ...{ IN_WIDTH: from.width, OUT_WIDTH: to.width, LONG: isLong(steps(g)) },
   };
   runKernel(
     x.device,
@@ -136,7 +143,7 @@ function gradGroups({ kernel, inChannels, outChannels }: ConvGeometry): { blocks
 }
 
 export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  servesForward(device, g) &&
+  serves(device, g) &&
   roomFor(device, paddedSizes(g).y) > 0 &&
   gradGroups(g).groups <= device.limits.maxComputeWorkgroupsPerDimension;
 
@@ -145,17 +152,16 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const [kh, kw] = g.kernel;
   const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
   const padded = paddedSizes(g);
-  const rows = g.batch * g.output[0];
-  const slice = Math.ceil(rows / Math.min(SLICES, roomFor(device, padded.filter)));
-  const slices = Math.ceil(rows / slice);
   const { blocks, groups } = gradGroups(g);
   const tile = tileFor(g.output[1]);
+  const room = roomForSlices(device, padded.filter);
+  const { slices, params, LONG } = cutRows(g, { each: 1, align: tile, wanted: SLICES, room });
   const reaches =
     reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
   const constants = {
     ...{ PADDED: reaches ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0 },
-    ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width },
+    ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width, LONG },
   };
   const layout = { rows: axis(g.inChannels), columns: axis(g.outChannels), scratch: Math.max(padded.x, padded.y) };
   inSlices(dw, slices, g, layout, (partial, models) => {
@@ -165,7 +171,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
       { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
       [
         ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
-        ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks, input.first, grad.first],
+        ...[kh, kw, g.strides[0], ...g.pad, ...params, blocks, input.first, grad.first],
       ],
       [input.array, grad.array, partial],
       [slices, groups, models.count],

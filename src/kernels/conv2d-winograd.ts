@@ -4,6 +4,7 @@ import { type ConvGeometry, turned } from './conv-geometry.ts';
 import { runStreaming, servesTiles, textFor } from './conv2d-stream.ts';
 import { filterCode, forwardCode, type WinogradSizes, weightsARound, weightsHeld } from './conv2d-winograd-code.ts';
 import type { Epilogue } from './epilogue.ts';
+import { FOLD } from './long-sums.ts';
 import { elementwise, type Part, parts, roomFor, runKernel } from './run.ts';
 import { MOST_POINTS } from './winograd.ts';
 
@@ -19,6 +20,7 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
   const { inChannels, kernel, pad } = g;
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
   const channels = inChannels % 32 === 0 ? 32 : inChannels;
+  if (inChannels / channels > FOLD) return null; // each part is added to what there is: of more, the sum would drift
   if (!plain || g.batch * g.outChannels === 0 || ![8, 16, 32].includes(channels)) return null;
   const [taps, width] = [kernel[1], g.output[1]];
   // Eight lanes load 32 / channels pixels at once: that many groups of lanes share the points evenly.

@@ -4,6 +4,7 @@ import { inSlices } from './add-slices.ts';
 import type { DeviceArray } from './array.ts';
 import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
+import { FOLD, isLong } from './long-sums.ts';
 import { roomFor, runKernel } from './run.ts';
 
 // The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
@@ -52,7 +53,7 @@ function run(
   const wanted = Math.min(enough, roomFor(c.device, c.size));
   const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
   const slices = Math.ceil(k / slice);
-  const constants = { OPERATION: operation, ...tile };
+  const constants = { OPERATION: operation, ...tile, LONG: isLong(slice), LONGER: slice > FOLD ** 2 ? 1 : 0 };
   const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
   inSlices(c, slices, g, {}, (to, { first, count }, place) =>
     runKernel(

@@ -25,8 +25,9 @@ import * as winograd from './conv2d-winograd.ts';
 import * as winogradTiles from './conv2d-winograd-tiles.ts';
 import * as workgroup from './conv2d-workgroup.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
+import { withLongSum } from './long-sums.ts';
 import { sumRows } from './reduce.ts';
-import { checkDType, commonModels, elementwise, output, runKernel } from './run.ts';
+import { checkDType, commonModels, elementwise, laned, output, runKernel } from './run.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
@@ -125,6 +126,9 @@ function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVa
   return variant === 'naive' ? null : tuned[variant];
 }
 
+/** A kernel of the reference, for sums of so many terms. */
+const reference = (name: string, code: string, terms: number) => withLongSum(laned(name, code, 1), terms);
+
 /**
  * 2-D convolution (cross-correlation, as in every deep-learning library), bias and activation fused into the store. Compute-bound.
  * @param x [N,H,W,Ci]
@@ -155,7 +159,7 @@ export function conv2d(
   }
   runKernel(
     x.device,
-    withEpilogue({ name: 'conv2d', code: convCode }, options.activation),
+    withEpilogue(reference('conv2d', convCode, g.kernel[0] * g.kernel[1] * g.inChannels), options.activation),
     [...geometryParams(g), ...epilogueFlags(options)],
     [x, filter, epilogueArray(options, filter), y],
     elementwise(y.size, models),
@@ -180,7 +184,7 @@ export function conv2dInputGrad(
   }
   runKernel(
     dy.device,
-    { name: 'conv2d_input_grad', code: inputGradCode },
+    reference('conv2d_input_grad', inputGradCode, g.kernel[0] * g.kernel[1] * g.outChannels),
     geometryParams(g),
     [dy, filter, dx],
     elementwise(dx.size, models),
@@ -214,7 +218,7 @@ export function conv2dWeightGrad(
   }
   runKernel(
     x.device,
-    { name: 'conv2d_weight_grad', code: weightGradCode },
+    reference('conv2d_weight_grad', weightGradCode, g.batch * g.output[0] * g.output[1]),
     geometryParams(g),
     [x, dy, dw],
     elementwise(dw.size, models),

@@ -4,6 +4,7 @@ import weightGradCode from '../../shaders/depthwise_conv2d_weight_grad.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, sameShape, showShape, sizeOf } from './array.ts';
 import { type ConvGeometry, type ConvOptions, inputShape, outputShape } from './conv-geometry.ts';
+import { LONGEST, withLongSum } from './long-sums.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from './run.ts';
 import { pair, slide } from './window.ts';
@@ -43,7 +44,9 @@ export function depthwiseGeometry(x: DeviceArray, filter: DeviceArray, options: 
  */
 const lanesOf = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChannels % 4 === 0 ? 4 : 1);
 
-const kernel = (name: string, code: string, g: DepthwiseGeometry) => laned(name, code, lanesOf(g));
+/** For sums of so many terms. */
+const kernel = (name: string, code: string, g: DepthwiseGeometry, terms: number) =>
+  withLongSum(laned(name, code, lanesOf(g)), terms);
 
 /** Floating-point operations of any of the three kernels, 2 N OH OW C M KH KW a model. */
 const workOf = (g: DepthwiseGeometry, models: number) => ({
@@ -82,7 +85,7 @@ export function depthwiseConv2d(
     );
   }
   const y = output(x.device, outputShape(g), models);
-  const source = kernel('depthwise_conv2d', depthwiseCode, g);
+  const source = kernel('depthwise_conv2d', depthwiseCode, g, g.kernel[0] * g.kernel[1]);
   const params = [...geometryParams(g), bias ? 1 : 0];
   const workgroups = elementwise(y.size / lanesOf(g), models);
   runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, workOf(g, models));
@@ -97,11 +100,14 @@ export function depthwiseInputGrad(
   into?: DeviceArray,
 ): DeviceArray {
   const dx = output(dy.device, inputShape(g), dy.models, into);
-  const source = kernel('depthwise_conv2d_input_grad', inputGradCode, g);
+  const source = kernel('depthwise_conv2d_input_grad', inputGradCode, g, g.kernel[0] * g.kernel[1] * g.multiplier);
   const workgroups = elementwise(dx.size / lanesOf(g), dx.models);
   runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, workOf(g, dx.models));
   return dx;
 }
+
+/** Of filters whose partial sums, one for 512 pixels, are an eighth of dy at most. */
+const MOST_TAPS = LONGEST / 8;
 
 /**
  * Gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> dw [KH,KW,C,M]. A filter is small and the sum behind each of its
@@ -116,10 +122,13 @@ export function depthwiseWeightGrad(
   const shape = [...g.kernel, g.inChannels, g.multiplier];
   const dw = output(x.device, shape, x.models, into);
   const rows = g.batch * g.output[0];
-  const slice = Math.max(1, Math.ceil(Math.sqrt(rows)));
+  // So short that the first pass needs one level (two take up to 1.7 times as long on lavapipe), unless the filter is so large that
+  // many of it would be more than dy.
+  const short = g.kernel[0] * g.kernel[1] <= MOST_TAPS ? Math.floor(LONGEST / g.output[1]) : rows;
+  const slice = Math.max(1, Math.min(Math.ceil(Math.sqrt(rows)), short));
   const slices = Math.max(1, Math.ceil(rows / slice)); // one even of nothing: a sum over nothing is 0
   const part = DeviceArray.empty(x.device, [slices, dw.size], { models: x.models });
-  const source = kernel('depthwise_conv2d_weight_grad', weightGradCode, g);
+  const source = kernel('depthwise_conv2d_weight_grad', weightGradCode, g, slice * g.output[1]);
   const params = [...geometryParams(g), slice, slices];
   const workgroups = elementwise(part.size / lanesOf(g), part.models);
   runKernel(x.device, source, params, [x, dy, part], workgroups, workOf(g, x.models));

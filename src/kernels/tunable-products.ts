@@ -7,6 +7,7 @@ import convWeightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
 import convWeightGradGemmCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
 import convWeightGradSubgroupCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
 import convWorkgroupCode from '../../shaders/conv2d_workgroup.wgsl';
+import longSumCode from '../../shaders/long_sum.wgsl';
 import matmulCode from '../../shaders/matmul.wgsl';
 import matmulSlicesCode from '../../shaders/matmul_slices.wgsl';
 import storeScalarsCode from '../../shaders/matmul_store_scalars.wgsl';
@@ -52,6 +53,7 @@ const CONV_SHADERS = [
     convSubgroupCode,
     convWeightGradCode,
     convWeightGradSubgroupCode,
+    longSumCode,
     packFilterCode,
     padChannelsCode,
   ],
