@@ -115,7 +115,6 @@ fn main(
   var sums: array<vec4f, SUMS>;
   var folded: array<vec4f, SUMS>;
   var steps = 0u; // since the sums were folded
-  let part = select(p.in_c, 256u * WIDTH, LONG); // channels
   // Lanes past the last channel work along on it, for the broadcasts.
   let column = min(co, columns - 1u);
   var w_at = group.z * p.kernel_h * p.kernel_w * p.in_c * columns + column;
@@ -133,8 +132,8 @@ fn main(
         let tap = (p.tap_first_h + ky * p.tap_step_h) * p.filter_w + p.tap_first_w + kx * p.tap_step_w;
         w_at = (group.z * p.taps + tap) * p.in_c * columns + column;
       }
-      for (var first_c = 0u; first_c < p.in_c; first_c += part) {
-        let end_c = min(first_c + part, p.in_c);
+      for (var first_c = 0u; ; first_c += 256u * WIDTH) {
+        let end_c = select(p.in_c, min(first_c + 256u * WIDTH, p.in_c), LONG);
         for (var c = first_c; c < end_c; c += WIDTH) {
           var a: array<vec4f, MAX_LOADS>;
           for (var r = 0u; r < loads; r++) { a[r] = select(vec4f(), load(at[r] + c), inside[r]); }
@@ -150,16 +149,16 @@ fn main(
           add(&sums, 16u, a[2], a[select(2u, 6u, SPLIT)], upper, b);
           add(&sums, 24u, a[3], a[select(3u, 7u, SPLIT)], upper, b);
         }
-        if (LONG) {
-          steps += (end_c - first_c) / WIDTH;
-          if (steps >= 256u) {
-            steps = 0u;
-            for (var i = 0u; i < SUMS; i++) {
-              folded[i] += sums[i];
-              sums[i] = vec4f();
-            }
+        if (!LONG) { break; }
+        steps += (end_c - first_c) / WIDTH;
+        if (steps >= 256u) {
+          steps = 0u;
+          for (var i = 0u; i < SUMS; i++) {
+            folded[i] += sums[i];
+            sums[i] = vec4f();
           }
         }
+        if (end_c == p.in_c) { break; }
       }
     }
   }

@@ -17,9 +17,9 @@ override LONG = false; // slices of more than 512 steps, or rows in parts
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  slice: u32, slices: u32, fold: u32, row_parts: u32, part: u32, // in parts of rows; parts of a row; pixels of one
-  store_rounds: u32,
+  slice: u32, slices: u32, store_rounds: u32,
   first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
+  fold: u32, row_parts: u32, part: u32, // with LONG; slices then count parts: of a fold, of a row, pixels of one
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;

@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let slice = group.z % p.slices;
   let z = p.first_of_sums * p.slices + group.z;
   let begin = slice * p.slice;
-  let last = min(begin + p.slice, p.k);
+  let last = min((slice + 1u) * p.slice, p.k);
   let m = local / (COLUMNS / 4u) * 4u; // in the tile
   let n = local % (COLUMNS / 4u) * 4u;
 

@@ -77,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
   let begin = slice * p.slice;
-  let end = min(p.k, begin + p.slice);
+  let end = min(p.k, (slice + 1u) * p.slice);
   for (var k = begin; k < end; k += 16u) {
     tile_a[ka][qa] = four_of_a(a_at + (k + ka) * p.a_col, m, k + ka < end);
     tile_b[kb][qb] = four_of_b(b_at + (k + kb) * p.b_row, n, k + kb < end);

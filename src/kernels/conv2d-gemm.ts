@@ -151,7 +151,7 @@ const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry,
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const lanes = x.device.subgroupLanes!;
   const blocks = gradBlocks(g, lanes);
-  const { slices, params, LONG } = cutRows(g, {
+  const { slices, slice, params, LONG } = cutRows(g, {
     ...{ each: PIXELS, align: PIXELS, wanted: Math.ceil(WORKGROUPS / blocks), room: roomForSlices(x.device, dw.size) },
     short: true, // a second level makes the compiler's spills 5% more, which slices do not cost
   });
@@ -159,7 +159,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     runKernel(
       x.device,
       { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes, LONG } },
-      [...geometryParams(g), ...params, STORE_ROUNDS, first, place],
+      [...geometryParams(g), slice, slices, STORE_ROUNDS, first, place, ...params],
       [x, dy, to],
       [slices, blocks, count],
       { flops: convFlops(g, count) },

@@ -155,7 +155,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const { blocks, groups } = gradGroups(g);
   const tile = tileFor(g.output[1]);
   const room = roomForSlices(device, padded.filter);
-  const { slices, params, LONG } = cutRows(g, { each: 1, align: tile, wanted: SLICES, room });
+  const { slices, slice, params, LONG } = cutRows(g, { each: 1, align: tile, wanted: SLICES, room });
   const reaches =
     reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
@@ -171,7 +171,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
       { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
       [
         ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
-        ...[kh, kw, g.strides[0], ...g.pad, ...params, blocks, input.first, grad.first],
+        ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks, input.first, grad.first, ...params],
       ],
       [input.array, grad.array, partial],
       [slices, groups, models.count],

@@ -23,7 +23,9 @@ export const withLongSum = (source: KernelSource, terms: number): KernelSource =
 /** How a kernel's sum over the pixels of dy is cut: by its rows (n, oy), each in parts where it is long. */
 export interface RowSlices {
   slices: number;
-  /** As the kernels have it: parts of a slice, slices, parts before the sums are folded, parts of a row, pixels of a part. */
+  /** In parts. */
+  slice: number;
+  /** As the kernels have it: parts before the sums are folded, parts of a row, pixels of a part. */
   params: readonly number[];
   LONG: 0 | 1;
 }
@@ -51,5 +53,5 @@ export function cutRows(
   const slice = Math.ceil(parts / Math.min(Math.max(wanted, least), room));
   const slices = Math.ceil(parts / slice);
   const LONG = rowParts > 1 ? 1 : isLong((slice * part) / each);
-  return { slices, params: [slice, slices, fold, rowParts, part], LONG };
+  return { slices, slice, params: [fold, rowParts, part], LONG };
 }
