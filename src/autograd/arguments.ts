@@ -1,6 +1,6 @@
 import { type OptionNames, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { DeviceArray } from '../kernels/array.ts';
+import type { DeviceArray, DType } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
 import { Tensor } from './tensor.ts';
 
@@ -9,6 +9,18 @@ export function arrayOf(operator: string, what: string, value: Tensor): DeviceAr
   if (!(value instanceof Tensor))
     throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
   return value.array;
+}
+
+const RANGES = { u32: [0, 0xffffffff], i32: [-0x80000000, 0x7fffffff] } as const;
+
+/** @throws ArgumentError for a number beside a tensor of integers that is no integer of that type */
+export function checkFits(operator: string, value: number, dtype: DType): void {
+  if (dtype === 'f32') return;
+  const [low, high] = RANGES[dtype];
+  if (Number.isInteger(value) && value >= low && value <= high) return;
+  throw new ArgumentError(
+    `${operator}: the number ${show(value)} is no ${dtype}, the type of the tensor beside it; use cast(x, 'f32') on the tensor`,
+  );
 }
 
 /** What an operator computes in the store of its kernel. */

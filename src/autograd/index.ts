@@ -1,4 +1,5 @@
 export { type BatchNormOptions, batchNorm, batchNormInference } from './batch-norm.ts';
+export { cast } from './cast.ts';
 export { concat, split, stack } from './concat.ts';
 export { conv2d } from './conv2d.ts';
 export { depthwiseConv2d } from './depthwise.ts';

@@ -119,11 +119,13 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
   return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
-/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite */
+/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite, in this order */
 export function randomUniform(options: { min?: number; max?: number } = {}): Initializer {
   checkOptions('randomUniform', options, { min: true, max: true });
   const { min = -0.05, max = 0.05 } = options;
   finite('randomUniform', { min, max });
+  if (min > max)
+    throw new ArgumentError(`randomUniform: min must be at most max, but min is ${min} and max ${max}; swap them`);
   const draw: Initializer = (shape, random) => each(shape, () => min + (max - min) * random.uniform());
   return described(draw, 'randomUniform', { min, max });
 }

@@ -111,7 +111,12 @@ const wrong: Wrong[] = [
     ['maxPool2d', 'poolSize'],
   ],
   ['reshape: size', (t) => tg.reshape(t([2, 3]), [4, 2]), ShapeError, ['reshape', '[2,3]', '[4,2]']],
-  ['reshape: negative', (t) => tg.reshape(t([2, 3]), [-1, 6]), ArgumentError, ['reshape', '-1']],
+  ['reshape: negative', (t) => tg.reshape(t([2, 3]), [-2, 6]), ArgumentError, ['reshape', '-2']],
+  ['reshape: two unknown', (t) => tg.reshape(t([2, 3]), [-1, -1]), ArgumentError, ['reshape', '[-1,-1]', 'only one']],
+  ['reshape: no whole', (t) => tg.reshape(t([2, 3]), [-1, 4]), ShapeError, ['reshape', '[2,3]', '6', '[-1,4]']],
+  ['reshape: empty', (t) => tg.reshape(t([0, 3]), [-1, 0]), ShapeError, ['reshape', '[0,3]', '[-1,0]']],
+  ['reshape: sparse', (t) => tg.reshape(t([2, 3]), new Array(2)), ArgumentError, ['reshape']],
+  ['clip: min above max', (t) => tg.clip(t([2]), { min: 2, max: -1 }), ArgumentError, ['clip', 'min is 2', 'max -1']],
   ['mean: empty', (t) => tg.mean(t([0, 3])), ShapeError, ['mean', '[0,3]']],
   ['sum: dtype', (t) => tg.sum(t([2], { dtype: 'u32' })), ArgumentError, ['sum', 'u32']],
   [
@@ -168,6 +173,7 @@ const wrong: Wrong[] = [
 
 /** Operators that take something else than options after their tensors, and such that take a list of tensors. */
 const POSITIONAL: ReadonlySet<string> = new Set([
+  'cast',
   'oneHot',
   'split',
   'concat',
@@ -193,6 +199,7 @@ const ARITY: Partial<Record<string, number>> = {
   avgPool2d: 1,
   batchNorm: 3,
   batchNormInference: 5,
+  cast: 1,
   clip: 1,
   concat: 2,
   conv2d: 3,
