@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkedJson, isIntactJson } from '../checksum.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
 
-const partFile = z.object({
+const partFile = z.strictObject({
   kind: z.literal('tilegrad-part'),
   schemaVersion: z.literal(1),
   name: z.string(),
@@ -12,6 +13,8 @@ const partFile = z.object({
   /** What it took. */
   seconds: z.number(),
   value: z.unknown(),
+  /** Of the file; older ones have none. As no other field is allowed, damage to its name does not make it one of them. */
+  crc32c: z.string().optional(),
 });
 
 export interface Part<T> {
@@ -58,7 +61,7 @@ export class PartStore {
 
   /**
    * What was kept; null where there is nothing.
-   * @throws DataError for a file that is cut short, of another version or not what its name says; FileError
+   * @throws DataError for a file that is cut short, damaged, of another version or not what its name says; FileError
    */
   read<T>(name: string, hash: string, schema: z.ZodType<T>): Part<T> | null {
     const path = this.path(name, hash);
@@ -93,12 +96,15 @@ export class PartStore {
         `${path} does not hold what a part of its kind does: ${where.join('.')}: ${message}. ${advice}`,
       );
     }
+    if (!isIntactJson(text, json)) {
+      throw new DataError(`${path} is damaged: its checksum is not that of its text. ${advice}`);
+    }
     return { value: value.data, seconds: whole.data.seconds };
   }
 
   /** Keeps a part: whole or not at all. @throws FileError */
   write(name: string, hash: string, { value, seconds }: Part<unknown>): void {
     const file = { kind: 'tilegrad-part', schemaVersion: 1, name, hash, seconds, value };
-    writeAllAtomically(this.folder, [[`${name}-${hash}.json`, `${JSON.stringify(file)}\n`]]);
+    writeAllAtomically(this.folder, [[`${name}-${hash}.json`, checkedJson(file)]]);
   }
 }
