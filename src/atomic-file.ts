@@ -2,11 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { checkRegular } from './regular-file.ts';
 
 /**
  * Writes a file whole or not at all: a reader, or a crash half-way, never sees a part of it. What processes that were killed
  * half-way have left in its folder goes.
- * @throws the system's error
+ * @throws FileError for a FIFO, a device or a socket; the system's error
  */
 export function writeWhole(path: string, content: string | Uint8Array): void {
   writeAllWhole([[path, content]]);
@@ -15,9 +16,10 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
 /**
  * The same for files that belong together: all of them are on the disk before the first takes its place, so that a full disk
  * leaves the old ones.
- * @throws the system's error
+ * @throws FileError for a FIFO, a device or a socket; the system's error
  */
 export function writeAllWhole(files: readonly (readonly [path: string, content: string | Uint8Array])[]): void {
+  for (const [path] of files) checkRegular('write', path);
   for (const folder of new Set(files.map(([path]) => dirname(resolve(path))))) removeScraps(folder);
   const suffix = `.tilegrad-${PLACE}-${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {

@@ -19,6 +19,8 @@ const GROUND = [
   'checksum',
   'cache-dir',
   'create-folders',
+  'regular-file',
+  'json',
   'atomic-file',
 ].map((name) => `src/${name}.ts`);
 const ENGINE = [...GROUND, 'src/gpu', 'src/kernels', 'src/autograd'];
@@ -30,7 +32,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/crc32c.ts': [],
   'src/checksum.ts': ['src/crc32c.ts'],
   'src/create-folders.ts': [],
-  'src/atomic-file.ts': [],
+  'src/regular-file.ts': ['src/errors.ts'],
+  'src/json.ts': ['src/printable.ts'],
+  'src/atomic-file.ts': ['src/regular-file.ts'],
   'src/cache-dir.ts': [],
   'src/random.ts': ['src/errors.ts'],
   'src/gpu': GROUND,

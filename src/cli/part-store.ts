@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { checkedJson, isIntactJson } from '../checksum.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import { readRegular } from '../regular-file.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
 
 const partFile = z.strictObject({
@@ -69,13 +71,14 @@ export class PartStore {
     const advice = `Delete it, and the run does this part again.`;
     let text: string;
     try {
-      text = readFileSync(path, 'utf8');
+      text = readRegular(path).toString();
     } catch (cause) {
+      if (cause instanceof FileError) throw cause;
       throw new FileError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
     }
     let json: unknown;
     try {
-      json = JSON.parse(text);
+      json = parseJson(text);
     } catch (cause) {
       throw new DataError(`${path} is not JSON, or cut short: ${(cause as Error).message}. ${advice}`, { cause });
     }

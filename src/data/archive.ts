@@ -3,6 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { createTarDecoder } from 'modern-tar';
 import { DataError, FileError } from '../errors.ts';
+import { checkRegular } from '../regular-file.ts';
 
 /** Large reads: with the default 64 KiB the time goes into passing chunks on rather than into zlib. */
 const CHUNK = 1 << 18;
@@ -15,6 +16,7 @@ const CHUNK = 1 << 18;
  * @throws {DataError} when the archive is damaged, cut short or lacks a wanted file; {FileError} when it cannot be read.
  */
 export async function readTarGz(path: string, wanted: readonly string[]): Promise<Map<string, Uint8Array>> {
+  checkRegular('read', path);
   const found = new Map<string, Uint8Array>();
   const others: string[] = [];
   const gunzip = createGunzip({ chunkSize: CHUNK });

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { checkOptions } from '../check.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { checkRegular } from '../regular-file.ts';
 import { readTarGz } from './archive.ts';
 import { CIFAR10_IMAGE_BYTES, CIFAR10_RECORD_BYTES, countCifar10Records, decodeCifar10 } from './cifar10.ts';
 import { type DatasetInfo, datasetInfo, datasets } from './datasets.ts';
@@ -164,8 +165,10 @@ async function readUnpacked(path: string): Promise<Uint8Array> {
 
 async function read(path: string): Promise<Uint8Array> {
   try {
+    checkRegular('read', path);
     return plain(await readFile(path));
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
 }
@@ -177,8 +180,10 @@ function plain(buffer: Buffer): Uint8Array {
 
 async function sizeOf(path: string): Promise<number> {
   try {
+    checkRegular('read', path);
     return (await stat(path)).size;
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 import { show } from '../check.ts';
 import { checksumOf, NO_SUM, writeChecksum } from '../checksum.ts';
 import { ArgumentError, DataError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { bytesOf, bytesOfData, dataOf, type NdArray, type NdArrayLike, ndArray, type StoredType } from './nd-array.ts';
 
@@ -176,7 +177,7 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
   let entries: unknown;
   try {
     text = headerTextOf(bytes);
-    entries = JSON.parse(text);
+    entries = parseJson(text);
   } catch (cause) {
     throw new DataError(`${name}: its header is no JSON (${(cause as Error).message}); is it a safetensors file?`, {
       cause,

@@ -1,8 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { checkedJson, isIntactJson } from '../checksum.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import { readRegular } from '../regular-file.ts';
 import { type Report, type ReportContent, reportContent } from './content.ts';
 import { firstIssue } from './issue.ts';
 import { writeAllAtomically, writeAtomically } from './run-folder.ts';
@@ -125,12 +127,13 @@ interface Parsed {
 function parseFile(file: string): Parsed {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readRegular(file).toString();
   } catch (cause) {
+    if (cause instanceof FileError) throw cause;
     throw new FileError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
   }
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text);
     return { value, isIntact: isIntactJson(text, value) };
   } catch (cause) {
     throw new DataError(
