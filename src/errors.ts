@@ -1,12 +1,15 @@
+import { printable } from './printable.ts';
+
 /**
  * Every error tilegrad throws on purpose. A message says what was asked, what was given and what to do next.
+ * What it tells of files, paths and the environment is `printable`: it cannot act on the terminal that shows it.
  * `code` is stable, for programs; `exitCode` is what the command line ends with (1 failed, 2 wrong usage).
  */
 export class TilegradError extends Error {
   readonly code: string = 'TILEGRAD';
   readonly exitCode: 1 | 2 = 1;
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.name = new.target.name;
   }
 }

@@ -9,6 +9,8 @@ export function describeError(error: unknown): { code: string; message: string }
   };
 }
 
+const indented = (text: string) => text.replaceAll('\n', '\n  ');
+
 /**
  * Tells an error and returns the exit code. People get the message, since every TilegradError says what to do; the
  * stack, which helps only those who work on tilegrad, comes with `--debug`. With `--json` the same goes to stdout as
@@ -17,9 +19,11 @@ export function describeError(error: unknown): { code: string; message: string }
 export function reportError(error: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
   const { code, message } = describeError(error);
   const unexpected = !(error instanceof TilegradError);
-  line(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${message}`);
+  // Lines of the message are indented, so that none that came from a file or a path can pass for another error.
+  line(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${indented(message)}`);
   if (options.debug && error instanceof Error) {
-    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) line(io.stderr, cause.stack);
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+      line(io.stderr, indented(cause.stack ?? ''));
   } else if (unexpected) {
     line(io.stderr, 'This is a bug in tilegrad. Run again with --debug to see where it happened.');
   }

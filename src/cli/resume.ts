@@ -28,7 +28,7 @@ function isRunning({ status, process: { pid, host } = { pid: 0, host: '' } }: Ru
 
 const atIt = ({ process }: RunRecord) =>
   `process ${process!.pid} is at that run still. Wait for it, or stop it first. ` +
-  'If that is another program by now, take "process" out of run.json';
+  'If that is another program by now, take "process" and "crc32c" out of run.json';
 
 /**
  * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished and not running.

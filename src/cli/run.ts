@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Dataset, DatasetName } from '../data/types.ts';
 import { AbortedError, UsageError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 import type { Section } from '../report/content.ts';
 import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
-import { checkReport, writeReport } from '../report/report-files.ts';
-import { checkWritable, createRunFolder, writeAtomically } from '../report/run-folder.ts';
+import { checkReport, writeReport, writeRunRecord } from '../report/report-files.ts';
+import { checkWritable, createRunFolder } from '../report/run-folder.ts';
 import type { RowRecord, RunRecord } from '../report/run-record.ts';
 import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
@@ -65,7 +66,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   if (options.profile && (rows.length > 1 || !rows[0]!.networks?.length)) {
     throw new UsageError(`--profile: takes a row with a network of its own, such as A1, but was given ${choice.id}`);
   }
-  const note = (message: string) => line(io.stderr, `Note: ${message}`);
+  const note = (message: string) => line(io.stderr, `Note: ${printableLine(message)}`);
   const resumed = options.resume === undefined ? null : findRun(choice.id, options.resume, options.out, note);
   if (resumed) checkOptions(resumed, options);
   checkWritable(resumed?.folder ?? options.out);
@@ -133,7 +134,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       record.timings.totalSeconds = before + since(start);
       record.counters = { ...device.counters };
       record.tuning = tuningRecord(tuning);
-      writeAtomically(join(folder, 'run.json'), `${JSON.stringify(record, null, 1)}\n`);
+      writeRunRecord(folder, record);
     };
     const { signal } = interrupt;
     const say = (words: string) => line(text, words);

@@ -1,4 +1,5 @@
 import { sizeOf } from '../kernels/array.ts';
+import { printableLine } from '../printable.ts';
 import type { Graph, PlannedLayer } from './graph.ts';
 import type { WeightSpec } from './parameters.ts';
 
@@ -26,10 +27,10 @@ export function summaryTable(name: string, graph: Graph, specs: readonly WeightS
   const branches = !isChain(graph);
   const header = ['Layer (type)', 'Output Shape', 'Param #', ...(branches ? ['Connected to'] : [])];
   const row = ({ layer, name, outputShape, weights, inbound }: PlannedLayer) => [
-    `${name} (${layer.kind})`,
+    printableLine(`${name} (${layer.kind})`),
     `(None${outputShape.map((n) => `, ${n}`).join('')})`,
     counted(weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
-    ...(branches ? [inbound.join(', ')] : []),
+    ...(branches ? [printableLine(inbound.join(', '))] : []),
   ];
   const rows = graph.layers.map(row);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)) + 3);
@@ -41,7 +42,7 @@ export function summaryTable(name: string, graph: Graph, specs: readonly WeightS
   const width = widths.reduce((sum, n) => sum + n, 0);
   const { trainable, nonTrainable } = countParams(specs);
   return [
-    `Model: "${name}"`,
+    printableLine(`Model: "${name}"`),
     '─'.repeat(width),
     line(header),
     '═'.repeat(width),

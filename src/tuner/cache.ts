@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeWhole } from '../atomic-file.ts';
@@ -7,7 +7,9 @@ import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
+import { parseJson } from '../json.ts';
 import { tunables } from '../kernels/tunable.ts';
+import { readRegular } from '../regular-file.ts';
 import type { Tuned } from './session.ts';
 
 /** What figures hold for: another adapter, driver or version of tilegrad measures anew. */
@@ -80,7 +82,7 @@ export class TuningCache {
     const empty: TuningFile = { schemaVersion: 1, identity, entries: {} };
     if (!existsSync(this.path)) return empty;
     try {
-      const file = fileSchema.parse(JSON.parse(readFileSync(this.path, 'utf8')));
+      const file = fileSchema.parse(parseJson(readRegular(this.path).toString()));
       if (hashOf(file.identity) !== hashOf(identity)) throw new Error('it is of another adapter');
       return file;
     } catch (error) {
