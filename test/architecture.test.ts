@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/crc32c.ts': [],
   'src/create-folders.ts': [],
   'src/atomic-file.ts': [],
-  'src/cache-dir.ts': [],
+  'src/cache-dir.ts': ['src/errors.ts'],
   'src/random.ts': ['src/errors.ts'],
   'src/gpu': GROUND,
   'src/kernels': [...GROUND, 'src/gpu', 'shaders'],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeWhole } from '../atomic-file.ts';
@@ -78,12 +78,17 @@ export class TuningCache {
 
   private read(identity: TuningIdentity, warn: (message: string) => void): TuningFile {
     const empty: TuningFile = { schemaVersion: 1, identity, entries: {} };
-    if (!existsSync(this.path)) return empty;
     try {
       const file = fileSchema.parse(JSON.parse(readFileSync(this.path, 'utf8')));
       if (hashOf(file.identity) !== hashOf(identity)) throw new Error('it is of another adapter');
       return file;
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return empty;
+      if (code !== undefined) {
+        warn(`the tuner's cache ${this.path} cannot be read (${code}); set TILEGRAD_CACHE to a folder that can be`);
+        return empty;
+      }
       const why = error instanceof z.ZodError ? 'it does not look like one' : (error as Error).message.split('\n')[0];
       warn(`the tuner's cache ${this.path} is ignored: ${why}. \`npx tilegrad tune\` replaces it.`);
       return empty;
@@ -118,7 +123,10 @@ export class TuningCache {
       createFolders(join(this.path, '..'));
       writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
     } catch (cause) {
-      throw new FileError(`the tuner's cache ${this.path} cannot be written: ${(cause as Error).message}`, { cause });
+      throw new FileError(
+        `the tuner's cache ${this.path} cannot be written: ${(cause as Error).message}; set TILEGRAD_CACHE to a folder that can be`,
+        { cause },
+      );
     }
   }
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
-import { cacheDir } from '../cache-dir.ts';
+import { cacheDir, findCacheDir } from '../cache-dir.ts';
 import { checkOptions, type OptionNames } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
@@ -18,8 +19,8 @@ const names: OptionNames<TuningOptions> = { folder: true, warn: true };
 
 /** What a device knows of its best kernels. */
 export interface Tuning {
-  /** The cache file of this adapter, driver and version of tilegrad; it need not exist. */
-  path: string;
+  /** The cache file of this adapter, driver and version of tilegrad; it need not exist. Null where there is no cache folder. */
+  path: string | null;
   /** Operators and sizes that have been measured; the others go by rule. */
   measured: number;
   /** A hash of what was chosen for them: whether it is the same as another time. */
@@ -30,9 +31,19 @@ export interface Tuning {
   hash(): string;
 }
 
-async function open(device: Device, { folder, warn = () => {} }: TuningOptions): Promise<TuningCache> {
+async function open(device: Device, folder: string, { warn = () => {} }: TuningOptions): Promise<TuningCache> {
+  if (folder === '') throw new ArgumentError('tuning: folder is an empty string; name one or leave it out');
   const { TuningCache, identityOf } = await import('./cache.ts');
-  return new TuningCache(folder ?? join(cacheDir(), 'tuning'), identityOf(device.info, version), warn);
+  return new TuningCache(folder, identityOf(device.info, version), warn);
+}
+
+const folderIn = (cache: string) => join(cache, 'tuning');
+
+/** Null where there is no cache folder, and so nothing to be read. */
+function folderToRead({ folder, warn = () => {} }: TuningOptions): string | null {
+  if (folder !== undefined) return folder;
+  const cache = findCacheDir(warn);
+  return cache === null ? null : folderIn(cache);
 }
 
 /**
@@ -43,13 +54,14 @@ async function open(device: Device, { folder, warn = () => {} }: TuningOptions):
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
   checkOptions('loadTuning', options, names);
   const { choicesHash, measuredHash } = await import('./cache.ts');
-  const cache = await open(device, options);
-  const choices = cache.choices();
+  const folder = folderToRead(options);
+  const cache = folder === null ? null : await open(device, folder, options);
+  const choices: ReadonlyMap<string, string> = cache?.choices() ?? new Map();
   for (const [key, variant] of choices) device.choices.measured.set(key, variant);
   const rulesMeasured = rulesAreMeasured(device.info);
   const { size: measured } = choices;
   return {
-    ...{ path: cache.path, measured, measuredHash: measuredHash(choices), rulesMeasured },
+    ...{ path: cache?.path ?? null, measured, measuredHash: measuredHash(choices), rulesMeasured },
     hash: () => choicesHash(device),
   };
 }
@@ -57,7 +69,7 @@ export async function loadTuning(device: Device, options: TuningOptions = {}): P
 /**
  * Measures the kernels that serve these problems (see `problemsOf`), uses the fastest from now on, and writes them into the
  * cache one by one, so that an end in the midst loses nothing.
- * @throws FileError when the cache cannot be written; ArgumentError when the clock is too coarse for the seconds given
+ * @throws FileError when there is no cache folder or it cannot be written; ArgumentError when the clock is too coarse for the seconds given
  */
 export async function tune(
   device: Device,
@@ -65,7 +77,7 @@ export async function tune(
   options: SessionOptions & TuningOptions = {},
 ): Promise<Tuned[]> {
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
-  const cache = await open(device, options);
+  const cache = await open(device, options.folder ?? folderIn(cacheDir()), options);
   return tuneProblems(device, problems, {
     ...options,
     onTuned(tuned, progress) {
