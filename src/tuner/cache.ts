@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { withShortLock } from '../../scripts/setup/lock.mjs';
 import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
@@ -59,7 +60,7 @@ export function identityOf(info: AdapterInfo, tilegrad: string): TuningIdentity 
  */
 export class TuningCache {
   readonly path: string;
-  private readonly file: TuningFile;
+  private file: TuningFile;
 
   /**
    * @param folder where cache files lie; it need not exist
@@ -68,15 +69,16 @@ export class TuningCache {
    */
   constructor(
     folder: string,
-    identity: TuningIdentity,
+    private readonly identity: TuningIdentity,
     warn: (message: string) => void,
     private readonly shaders: Readonly<Record<string, string>> = shaderHashes(),
   ) {
     this.path = join(folder, `tuning-${hashOf(identity)}.json`);
-    this.file = this.read(identity, warn);
+    this.file = this.read(warn);
   }
 
-  private read(identity: TuningIdentity, warn: (message: string) => void): TuningFile {
+  private read(warn: (message: string) => void): TuningFile {
+    const { identity } = this;
     const empty: TuningFile = { schemaVersion: 1, identity, entries: {} };
     try {
       const file = fileSchema.parse(JSON.parse(readFileSync(this.path, 'utf8')));
@@ -103,30 +105,34 @@ export class TuningCache {
     return new Map(valid.map(([key, { variant }]) => [key, variant]));
   }
 
-  /** Adds what was measured and writes the file. @throws FileError */
+  /**
+   * Adds what was measured to what the file holds by then, and writes it: another process may have added to it meanwhile.
+   * @throws FileError
+   */
   save(tuned: readonly Tuned[], now = new Date()): void {
-    const { entries } = this.file;
-    for (const [key, { operator, shaders }] of Object.entries(entries)) {
-      if (shaders !== this.shaders[operator]) delete entries[key];
-    }
-    for (const { key, operator, variant, ms, rejected } of tuned) {
-      entries[key] = {
-        operator,
-        variant,
-        shaders: this.shaders[operator]!,
-        ms,
-        rejected,
-        measuredAt: now.toISOString(),
-      };
-    }
     try {
-      createFolders(join(this.path, '..'));
-      writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
+      createFolders(dirname(this.path));
+      withShortLock(`${this.path}.lock`, () => {
+        this.file = this.read(() => {});
+        this.add(tuned, now);
+        writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
+      });
     } catch (cause) {
       throw new FileError(
         `the tuner's cache ${this.path} cannot be written: ${(cause as Error).message}; set TILEGRAD_CACHE to a folder that can be`,
         { cause },
       );
+    }
+  }
+
+  private add(tuned: readonly Tuned[], now: Date): void {
+    const { entries } = this.file;
+    for (const [key, { operator, shaders }] of Object.entries(entries)) {
+      if (shaders !== this.shaders[operator]) delete entries[key];
+    }
+    for (const { key, operator, variant, ms, rejected } of tuned) {
+      const shaders = this.shaders[operator]!;
+      entries[key] = { operator, variant, shaders, ms, rejected, measuredAt: now.toISOString() };
     }
   }
 }

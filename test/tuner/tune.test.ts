@@ -151,6 +151,17 @@ describe('the cache', () => {
     expect(readdirSync(folder)).toHaveLength(1); // and no temporary file is left
   });
 
+  test('two tunings at once keep the entries of both, and the later of one that both measured', () => {
+    const [one, two] = [open().cache, open().cache];
+    one.save([tuned('matmul m=8', 'subgroup')]);
+    two.save([tuned('matmul m=9', 'workgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
+    one.save([tuned('conv2d m=8', 'winograd', 'conv2d')]);
+    const all = { 'matmul m=8': 'subgroup', 'matmul m=9': 'workgroup', 'conv2d m=8': 'winograd' };
+    expect(open().choices).toEqual(all);
+    expect(Object.fromEntries(one.choices())).toEqual(all);
+    expect(readdirSync(folder)).toHaveLength(1); // the lock is gone
+  });
+
   test.each(['name', 'vendor', 'architecture', 'driver', 'tilegrad'] as const)(
     'another %s has a cache of its own',
     (part) => {
