@@ -6,7 +6,6 @@ import { withShortLock } from '../../scripts/setup/lock.mjs';
 import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import { tunables } from '../kernels/tunable.ts';
 import type { Tuned } from './session.ts';
@@ -137,10 +136,6 @@ export class TuningCache {
   }
 }
 
-/** A hash of choices that were measured. */
-export const measuredHash = (choices: ReadonlyMap<string, string>): string => hashOf([...choices].sort());
-
-/** A hash of every choice of a kernel made on a device so far. With seed and adapter it stands for all bits of a result. */
-export function choicesHash(device: Pick<Device, 'choices'>): string {
-  return hashOf([...device.choices.made].map(([key, { variant }]) => [key, variant]).sort());
-}
+/** A hash of choices of kernels: the variant by operator and sizes. Their order does not count. */
+export const choicesHash = (choices: Iterable<readonly [key: string, variant: string]>): string =>
+  hashOf([...choices].sort());

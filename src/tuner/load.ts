@@ -27,8 +27,10 @@ export interface Tuning {
   measuredHash: string;
   /** Whether the rules for the others rest on measurements made on such adapters, or only on what is known of them. */
   rulesMeasured: boolean;
-  /** A hash of all choices made on the device so far: with seed and adapter it decides every bit of a result. */
-  hash(): string;
+  /** All choices made on the device so far: the variant by operator and sizes. */
+  choices(): Record<string, string>;
+  /** A hash of choices; default those so far. With seed and adapter it decides every bit of a result. */
+  hash(choices?: Readonly<Record<string, string>>): string;
 }
 
 async function open(device: Device, folder: string, { warn = () => {} }: TuningOptions): Promise<TuningCache> {
@@ -53,16 +55,18 @@ function folderToRead({ folder, warn = () => {} }: TuningOptions): string | null
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
   checkOptions('loadTuning', options, names);
-  const { choicesHash, measuredHash } = await import('./cache.ts');
+  const { choicesHash } = await import('./cache.ts');
   const folder = folderToRead(options);
   const cache = folder === null ? null : await open(device, folder, options);
   const choices: ReadonlyMap<string, string> = cache?.choices() ?? new Map();
   for (const [key, variant] of choices) device.choices.measured.set(key, variant);
   const rulesMeasured = rulesAreMeasured(device.info);
   const { size: measured } = choices;
+  const made = () => Object.fromEntries([...device.choices.made].map(([key, { variant }]) => [key, variant]));
   return {
-    ...{ path: cache?.path ?? null, measured, measuredHash: measuredHash(choices), rulesMeasured },
-    hash: () => choicesHash(device),
+    ...{ path: cache?.path ?? null, measured, measuredHash: choicesHash(choices), rulesMeasured },
+    choices: made,
+    hash: (choices = made()) => choicesHash(Object.entries(choices)),
   };
 }
 
