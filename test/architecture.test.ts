@@ -35,7 +35,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/regular-file.ts': ['src/errors.ts'],
   'src/json.ts': ['src/printable.ts'],
   'src/atomic-file.ts': ['src/regular-file.ts'],
-  'src/cache-dir.ts': [],
+  'src/cache-dir.ts': ['src/errors.ts'],
   'src/random.ts': ['src/errors.ts'],
   'src/gpu': GROUND,
   'src/kernels': [...GROUND, 'src/gpu', 'shaders'],

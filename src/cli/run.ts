@@ -5,7 +5,7 @@ import { printableLine } from '../printable.ts';
 import type { Section } from '../report/content.ts';
 import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
-import { checkReport, writeReport, writeRunRecord } from '../report/report-files.ts';
+import { checkReport, readRunRecord, writeReport, writeRunRecord } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
 import type { RowRecord, RunRecord } from '../report/run-record.ts';
 import { reportOf } from '../report/run-report.ts';
@@ -23,6 +23,7 @@ import { Progress } from './progress.ts';
 import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
+import { lockRun } from './run-lock.ts';
 import { checkBatch, defaultScale, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
 import { versions } from './versions.ts';
 
@@ -46,6 +47,8 @@ interface Session {
   text: OutputStream;
   progress: Progress;
   signal: AbortSignal;
+  /** Brings the record up to date. */
+  update(): void;
   /** Brings `run.json` up to date. */
   save(): void;
 }
@@ -68,8 +71,12 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   }
   const note = (message: string) => line(io.stderr, `Note: ${printableLine(message)}`);
   const resumed = options.resume === undefined ? null : findRun(choice.id, options.resume, options.out, note);
-  if (resumed) checkOptions(resumed, options);
   checkWritable(resumed?.folder ?? options.out);
+  using _resumedLock = resumed && lockRun(resumed.folder);
+  if (resumed) {
+    resumed.record = readRunRecord(resumed.folder); // another process may have been at it until now
+    checkOptions(resumed, options);
+  }
   const datasets = await loadDatasets(rows, options.data ?? resumed?.record.request.data, engine);
   const asked = resumed ? { ...options, ...resumed.record.request } : options;
   const request = requestOf(
@@ -128,18 +135,22 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     for (const dataset of datasets.values()) line(text, `Data:    ${sourceText(dataset)}`);
 
     const folder = resumed?.folder ?? createRunFolder(options.out, choice.id, startedAt);
+    using _newLock = resumed ? null : lockRun(folder);
     if (resumed) line(text, `Going on in ${folder}`);
     const before = resumed?.record.timings.totalSeconds ?? 0;
-    const save = () => {
+    const update = () => {
       record.timings.totalSeconds = before + since(start);
       record.counters = { ...device.counters };
-      record.tuning = tuningRecord(tuning);
+      record.tuning = tuningRecord(tuning, resumed?.record.tuning);
+    };
+    const save = () => {
+      update();
       writeRunRecord(folder, record);
     };
     const { signal } = interrupt;
     const say = (words: string) => line(text, words);
     const labs = own(new Labs({ engine, device, folder, datasets, record, signal, progress, say, save }));
-    const session: Session = { planned, record, folder, labs, text, progress, signal, save };
+    const session: Session = { planned, record, folder, labs, text, progress, signal, update, save };
     const failure = await runRows(session).catch((error: unknown) => error);
     progress.stop();
     if (failure !== undefined) {
@@ -238,11 +249,13 @@ const withoutReasons = ({ title, blocks }: Section): Section => ({
   ),
 });
 
-/** Completes the folder: `run.json` and the report. */
-async function close({ record, folder, save }: Session): Promise<void> {
+/** Completes the folder: the report and `run.json`, which says that the run is finished only if the report is there. */
+async function close({ record, folder, update, save }: Session): Promise<void> {
   record.timings.finishedAt = new Date().toISOString();
-  save();
+  if (record.status === 'finished') update();
+  else save();
   await writeReport(folder, reportOf(record));
+  save();
 }
 
 /** Says how it ended: the comparison for people, the whole record for programs, an AbortedError after Ctrl-C. */

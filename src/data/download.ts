@@ -226,6 +226,13 @@ async function prepareFolder(folder: string, needed: number, file: DatasetFile):
   await asFileError(folder, async () => {
     createFolders(folder);
     await access(folder, constants.W_OK);
+  }).catch((error: Error) => {
+    throw new FileError(
+      `${error.message}; name a folder that can be written (--data, in code \`dir\`, or TILEGRAD_CACHE)`,
+      {
+        cause: error.cause,
+      },
+    );
   });
   const { blocks, bavail, bsize } = await asFileError(folder, () => statfs(folder));
   // Some network file systems report no blocks at all, which means nothing.

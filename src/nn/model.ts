@@ -145,9 +145,12 @@ export class Model extends Layer {
     for (const layer of this.layers) layer.trainable = trainable;
   }
 
-  /** Keras's table of layers, output shapes, parameter counts and, where there are branches, what feeds what. */
+  /**
+   * Keras's table of layers, output shapes, parameter counts with their sizes (B, KB, MB) and, where there are branches, what feeds
+   * what. With several replicas the counts are those of one, and a last line has the size of all.
+   */
   summary(): string {
-    return summaryTable(this.title, this.graph, this.weightSpecs());
+    return summaryTable(this.title, this.graph, this.weightSpecs(), this.store?.replicas ?? 1);
   }
 
   /** Every layer's weights, named after the layer they belong to, and knowing it: what freezes them. */

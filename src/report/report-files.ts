@@ -46,6 +46,9 @@ export async function writeReport(folder: string, content: ReportContent): Promi
   return files.map(([name]) => name);
 }
 
+/** Whether `writeReport` came to its end: the page is the last of its files. */
+export const hasReport = (folder: string): boolean => existsSync(join(folder, 'report.html'));
+
 const jsonText = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
 
 /** The content with its defaults. @throws ArgumentError where it is not what a report takes */

@@ -164,6 +164,21 @@ describe('errors', () => {
     expect(err).toContain(error.message);
   });
 
+  test.each([
+    [{ code: 'EIO', syscall: 'read' }, 'EIO: i/o error, read', 'EIO: i/o error, read'],
+    [{ code: 'ENOENT', syscall: 'uv_cwd' }, 'ENOENT: uv_cwd', 'the folder you are in does not exist any more'],
+  ])(
+    'an error of the system that nobody foresaw, %j, is a FileError and not called a bug',
+    async (fields, message, says) => {
+      const parts = { catalogue: () => Promise.reject(Object.assign(new Error(message), fields)) };
+      const { code, out, err } = await tilegrad(['list', '--json'], { parts });
+      expect(code).toBe(1);
+      expect(err).toContain(`error: ${says}`);
+      expect(err).not.toContain('bug');
+      expect(JSON.parse(out).error.code).toBe('FILE');
+    },
+  );
+
   test('an unexpected error ends with 1; its stack comes with --debug or TILEGRAD_DEBUG only', async () => {
     const parts = { catalogue: () => Promise.reject(new TypeError('x is not a function')) };
     const plain = await tilegrad(['list'], { parts });

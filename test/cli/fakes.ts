@@ -244,7 +244,10 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       if (options.tuningWarning) warn(options.tuningWarning);
       const measured = options.measured ?? 0;
       const measuredHash = `of ${measured}`;
-      return { path: '/cache/tuning.json', measured, measuredHash, rulesMeasured: true, hash: () => 'c0ffee' };
+      // A training chooses a kernel by its epochs.
+      const choices = () => Object.fromEntries(log.fits.map(({ epochs }) => [`matmul m=${epochs}`, 'naive']));
+      const hash = (given: object = choices()) => `of ${Object.keys(given).sort()}`;
+      return { path: '/cache/tuning.json', measured, measuredHash, rulesMeasured: true, choices, hash };
     },
     problemsOf: (_model, batchSize) => [{ operator: 'matmul', sizes: { m: batchSize } }],
     async tune(_device, problems, { seconds, signal, onTuned }) {

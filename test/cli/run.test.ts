@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -113,7 +113,10 @@ describe('the choice of kernels', () => {
   test('without a cache it is by rule, which the run says, with the way to change it', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out]);
     expect(text).toContain('Kernels: chosen by rules that were measured on such adapters; `npx tilegrad tune`');
-    expect(result().record.tuning).toEqual({ measured: 0, measuredHash: 'of 0', file: null, choicesHash: 'c0ffee' });
+    expect(result().record.tuning).toEqual({
+      ...{ measured: 0, measuredHash: 'of 0', file: null },
+      ...{ choices: { 'matmul m=3': 'naive' }, choicesHash: 'of matmul m=3' },
+    });
   });
 
   test('measured choices are named with their file', async () => {
@@ -121,7 +124,7 @@ describe('the choice of kernels', () => {
     expect(text).toContain('Kernels: chosen by measurement for 11 operators and sizes (/cache/tuning.json)');
     expect(result().record.tuning).toEqual({
       ...{ measured: 11, measuredHash: 'of 11' },
-      ...{ file: '/cache/tuning.json', choicesHash: 'c0ffee' },
+      ...{ file: '/cache/tuning.json', choices: { 'matmul m=3': 'naive' }, choicesHash: 'of matmul m=3' },
     });
   });
 
@@ -284,6 +287,22 @@ describe('a run that is stopped', () => {
     expect(files).toEqual(unfinished);
     expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
     expect(log.disposed.at(-1)).toBe('device');
+  });
+
+  test('run.json says that a run is finished only when its report is there', async () => {
+    // What is there when the report is about to be written: a folder where the page is to go keeps it from being so.
+    const duringEpoch = () => mkdirSync(join(result().folder, 'report.html', 'in the way'), { recursive: true });
+    const { code, err } = await tilegrad(['run', 'A1', '--out', out], { duringEpoch });
+    expect(code).toBe(1);
+    expect(err).toContain('cannot write to');
+    const { folder, record } = result();
+    expect(record.rows[0]!.status).toBe('finished');
+    expect(record.status).not.toBe('finished');
+    rmSync(join(folder, 'report.html'), { recursive: true });
+    const { code: resumed, log } = await tilegrad(['run', 'A1', '--resume', '--out', out]);
+    expect({ resumed, fits: log.fits }).toEqual({ resumed: 0, fits: [] });
+    expect(result().record.status).toBe('finished');
+    expect(result().files).toContain('report.html');
   });
 
   test('run.json is complete after each epoch, so that a killed process loses nothing', async () => {
