@@ -1,4 +1,4 @@
-import { DisposedError, ShapeError } from '../errors.ts';
+import { DisposedError, OutOfMemoryError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Storage } from '../gpu/storage.ts';
 
@@ -51,6 +51,11 @@ export class DeviceArray {
 
   get storage(): Storage {
     if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} was used after it was disposed`);
+    if (this.held.failed) {
+      throw new OutOfMemoryError(
+        `a tensor of shape ${showShape(this.shape)} was used, but the adapter had no memory for it; use a smaller batch or model`,
+      );
+    }
     return this.held;
   }
 
