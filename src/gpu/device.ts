@@ -66,7 +66,8 @@ export class Device {
     private onDispose: (() => void) | null,
     /** How promises of WebGPU are waited for, where there is a better way than to await them. */
     private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
-    { hostMemory = null, keepBytes }: { hostMemory?: HostMemory | null | undefined; keepBytes?: number | undefined },
+    hostMemory: HostMemory | null,
+    keepBytes: number | undefined,
   ) {
     this.limits = gpu.limits;
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
@@ -128,10 +129,8 @@ export class Device {
     const device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
     const info = describeAdapter(adapter);
     const wait = options.wait ?? (<T>(promise: Promise<T>) => promise);
-    return new Device(device, info, options.onDispose ?? null, wait, {
-      keepBytes,
-      hostMemory: info.isSoftware ? hostMemory : null,
-    });
+    const host = info.isSoftware ? (hostMemory ?? null) : null;
+    return new Device(device, info, options.onDispose ?? null, wait, host, keepBytes);
   }
 
   /** Throws what went wrong since the last call, if anything. */
