@@ -69,6 +69,13 @@ export class DeviceArray {
     return this;
   }
 
+  /** Belongs to the scope that `owner` belongs to, if to any, from now on. */
+  follow(owner: DeviceArray): void {
+    const home = this.device.scopes.find((scope) => scope.has(owner));
+    this.keep();
+    home?.add(this);
+  }
+
   /** Gives the storage back. Doing so again is harmless. */
   dispose(): void {
     if (this.gone) return;
