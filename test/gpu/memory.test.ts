@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Device, openDevice, pad, relu, type Tensor, tensor } from '../../src/node.ts';
+import { ArgumentError, type Device, openDevice, pad, relu, type Tensor, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 
@@ -30,6 +30,23 @@ describeOnDevice('memory of what was disposed', () => {
     for (const x of all) x.dispose();
     await device.sync();
     expect(device.counters.bytesAllocated).toBeLessThanOrEqual(256 * MIB);
+  });
+});
+
+describeOnDevice('keepBytes', () => {
+  test('says how much is kept for reuse', async () => {
+    using device = await openDevice({ keepBytes: 4096 });
+    const all = [1000, 1500, 100].map((n) => tensor(device, new Float32Array(n), [n]));
+    for (const x of all) x.dispose();
+    await device.sync();
+    expect(device.freeBytes).toBe(512);
+    expect(device.counters.bytesAllocated).toBe(512);
+  });
+
+  test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null])('%s is refused', async (keepBytes) => {
+    const opened = openDevice({ keepBytes: keepBytes as number });
+    await expect(opened).rejects.toThrow(ArgumentError);
+    await expect(opened).rejects.toThrow(/^openDevice: keepBytes must be a number of bytes from 0 up, but is /);
   });
 });
 
