@@ -1,4 +1,4 @@
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
@@ -141,11 +141,16 @@ function copy(a: DeviceArray, into?: DeviceArray): DeviceArray {
 
 /** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
 function settle(leaf: Tensor, grad: DeviceArray): void {
+  if (leaf.array.disposed) {
+    throw new DisposedError(
+      `backward: a tensor of shape ${showShape(leaf.shape)} that requires a gradient was disposed before it got one`,
+    );
+  }
   if (leaf.grad) {
     accumulate(leaf.grad.array, grad);
   } else if (leaf.gradHome) {
     leaf.grad = new Tensor(grad === leaf.gradHome ? grad : copy(grad, leaf.gradHome));
   } else {
-    leaf.grad = new Tensor(copy(grad).keep());
+    leaf.grad = new Tensor(copy(grad));
   }
 }

@@ -1,7 +1,8 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { DeviceArray, type DType, type Shape, showShape, sizeOf, withScope } from '../kernels/array.ts';
+import { DeviceArray, type DType, type Shape, sameShape, showShape, sizeOf, withScope } from '../kernels/array.ts';
+import { commonModels } from '../kernels/run.ts';
 import { backward, type Node } from './tape.ts';
 
 /** Host data for a tensor: a typed array, or (nested) numbers flattened in row-major order. */
@@ -12,8 +13,7 @@ let clock = 0;
 
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
-  /** Gradient of the last `backward()`, for leaves that asked for one; null before. */
-  grad: Tensor | null = null;
+  private gradient: Tensor | null = null;
   /** Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside. */
   gradHome: DeviceArray | null = null;
   /**
@@ -31,6 +31,26 @@ export class Tensor {
     /** How it was computed; null for leaves and where no input needs a gradient. */
     readonly node: Node | null = null,
   ) {}
+
+  /**
+   * Gradient of the last `backward()`, for leaves that asked for one; null before. It belongs to its tensor: it is disposed with it,
+   * by `grad = null` and by another one in its place, and goes with the scope that the tensor goes with.
+   * @throws ArgumentError, ShapeError when assigned what is no gradient of this tensor
+   */
+  get grad(): Tensor | null {
+    return this.gradient;
+  }
+
+  set grad(gradient: Tensor | null) {
+    const before = this.gradient;
+    if (gradient === before) return;
+    if (gradient !== null) {
+      checkGradient(this, gradient);
+      if (gradient.array !== this.gradHome) gradient.array.follow(this.array);
+    }
+    this.gradient = gradient;
+    if (before && before.array !== this.gradHome) before.dispose();
+  }
 
   get device(): Device {
     return this.array.device;
@@ -86,13 +106,31 @@ export class Tensor {
     backward(this, dout, options);
   }
 
-  /** Releases the GPU memory. Doing so again is harmless; reading the tensor afterwards throws DisposedError. */
+  /**
+   * Releases the GPU memory: of the values, of the gradient and of what a backward pass through it would need. Doing so again is
+   * harmless; reading the tensor afterwards throws DisposedError.
+   */
   dispose(): void {
     this.array.dispose();
+    for (const array of this.node?.saved ?? []) array.dispose();
+    this.grad = null;
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+/** @throws ArgumentError, ShapeError unless `gradient` is one that `of` can have */
+function checkGradient(of: Tensor, gradient: Tensor): void {
+  if (!(gradient instanceof Tensor)) {
+    throw new ArgumentError(`grad: must be a tensor or null, but is ${show(gradient)}`);
+  }
+  commonModels('grad', [of.array, gradient.array]);
+  if (gradient.dtype !== 'f32' || !sameShape(gradient.shape, of.shape)) {
+    throw new ShapeError(
+      `grad: must be f32 of shape ${showShape(of.shape)}, but is ${gradient.dtype} ${showShape(gradient.shape)}`,
+    );
   }
 }
 
@@ -146,11 +184,13 @@ function toHostArray(data: HostData, dtype: DType): HostArray {
 }
 
 /**
- * Runs `body` and releases every tensor made in it, except those it returns (alone, in an array or in an object) and those
- * a leaf holds as its `grad`.
+ * Runs `body` and releases every tensor made in it, except those it returns (alone, in an array or in an object) and the
+ * gradients of leaves that outlive it.
  */
 export function scope<T>(device: Device, body: () => T): T {
-  return withScope(device, body, (result) => [...tensorsIn(result)].map((t) => t.array));
+  return withScope(device, body, (result) =>
+    [...tensorsIn(result)].flatMap(({ array, grad }) => (grad ? [array, grad.array] : [array])),
+  );
 }
 
 function* tensorsIn(value: unknown): Generator<Tensor> {

@@ -1,6 +1,7 @@
 import { checkOptions } from '../check.ts';
 import { AdapterError } from '../errors.ts';
-import { Device } from './device.ts';
+import { checkKeepBytes, Device } from './device.ts';
+import { hostMemory } from './host-memory.ts';
 import { patiently } from './patience.ts';
 
 /** Dawn's instance is shared by all open devices and dropped with the last, because it keeps the process alive. */
@@ -12,12 +13,21 @@ let dawn: { gpu: GPU; users: number } | null = null;
  * @param options.flags Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for
  *   the first device that is open, and so does the next.
  * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us.
- * @throws ArgumentError for an option there is not; AdapterError when no adapter is found or Dawn's native module does not load on this platform.
+ * @param options.keepBytes Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop would have to
+ *   make the same buffers at every turn.
+ * @throws ArgumentError for an option there is not, or an impossible `keepBytes`; AdapterError when no adapter is found or Dawn's native module does not load on this platform.
  */
 export async function openDevice(
-  options: { powerPreference?: GPUPowerPreference; flags?: string[]; fineTimestamps?: boolean } = {},
+  options: {
+    powerPreference?: GPUPowerPreference;
+    flags?: string[];
+    fineTimestamps?: boolean;
+    keepBytes?: number;
+  } = {},
 ): Promise<Device> {
-  checkOptions('openDevice', options, { powerPreference: true, flags: true, fineTimestamps: true });
+  const names = { powerPreference: true, flags: true, fineTimestamps: true, keepBytes: true };
+  const { powerPreference, keepBytes } = checkOptions('openDevice', options, names);
+  checkKeepBytes('openDevice', keepBytes);
   const { create, globals } = await loadDawn();
   if (!dawn) {
     Object.assign(globalThis, globals);
@@ -30,7 +40,8 @@ export async function openDevice(
     if (dawn && --dawn.users === 0) dawn = null;
   };
   try {
-    return await Device.open(gpu, { powerPreference: options.powerPreference, onDispose: release, wait: patiently });
+    const own = { onDispose: release, wait: patiently, hostMemory: hostMemory() };
+    return await Device.open(gpu, { powerPreference, keepBytes, ...own });
   } catch (error) {
     release();
     throw error instanceof AdapterError ? error : notOpened('the WebGPU adapter could not be opened', error);

@@ -10,6 +10,9 @@ import type { Model } from './model.ts';
 import { formOfNumbers, type TargetForm } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
 
+/** Batch sizes whose programs are kept, each with the memory of what it computes on the way. */
+const MOST_SIZES = 8;
+
 /** A batch size's program, and the buffers its batches are sent to. */
 interface Slot {
   program: Program;
@@ -116,9 +119,11 @@ export class StreamRunner implements Feed {
     return samples;
   }
 
+  /** The program of a batch size, now the one used last; the one not used for the longest time of too many goes. */
   private slot(samples: number, form: TargetForm): Slot {
     const { model } = this;
     let slot = this.slots.get(samples);
+    this.slots.delete(samples);
     if (!slot) {
       const { replicas: models } = model;
       const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { models }).keep();
@@ -133,20 +138,27 @@ export class StreamRunner implements Feed {
         targets.dispose();
         throw error;
       }
-      this.slots.set(samples, slot);
+    }
+    this.slots.set(samples, slot);
+    if (this.slots.size > MOST_SIZES) {
+      const [oldest, unused] = this.slots.entries().next().value!;
+      this.slots.delete(oldest);
+      release(unused);
     }
     return slot;
   }
 
   dispose(): void {
     this.close();
-    for (const { program, x, targets } of this.slots.values()) {
-      program.dispose();
-      x.dispose();
-      targets.dispose();
-    }
+    for (const slot of this.slots.values()) release(slot);
     this.state.dispose();
   }
+}
+
+function release({ program, x, targets }: Slot): void {
+  program.dispose();
+  x.dispose();
+  targets.dispose();
 }
 
 /** What is submitted where the end was asked for: nothing, as whoever runs a pass looks at the signal before. */
