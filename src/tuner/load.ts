@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { version } from '../../package.json';
 import { cacheDir } from '../cache-dir.ts';
 import { checkOptions, type OptionNames } from '../check.ts';
-import type { Device } from '../gpu/device.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
 import type { TuningCache } from './cache.ts';
@@ -41,6 +41,7 @@ async function open(device: Device, { folder, warn = () => {} }: TuningOptions):
  * @throws ArgumentError for an option that there is not
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
+  checkDevice('loadTuning', device);
   checkOptions('loadTuning', options, names);
   const { choicesHash, measuredHash } = await import('./cache.ts');
   const cache = await open(device, options);
@@ -64,6 +65,7 @@ export async function tune(
   problems: readonly Problem[],
   options: SessionOptions & TuningOptions = {},
 ): Promise<Tuned[]> {
+  checkDevice('tune', device, 'tune(device, problemsOf(model, batchSize))');
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
   const cache = await open(device, options);
   return tuneProblems(device, problems, {
