@@ -5,6 +5,7 @@ export { conv2d } from './conv2d.ts';
 export { depthwiseConv2d } from './depthwise.ts';
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { gather, oneHot } from './gather.ts';
+export type { Numbers, ShapedNumbers } from './host-data.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export {
   binaryCrossentropy,

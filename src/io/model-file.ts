@@ -2,6 +2,7 @@ import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import { checkModel } from '../nn/batches.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig, type Weight } from '../nn/index.ts';
 import type { NdArray } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
@@ -35,6 +36,7 @@ export interface LoadModelOptions {
 }
 
 const bytesOfModel = async (model: Model, metadata: Record<string, string>) => {
+  checkModel('encodeWeights', model, 'encodeWeights(model)');
   const { replicas } = model;
   const tensors = model.weights.map(async ({ name, tensor }) => {
     const shape = replicas > 1 ? [replicas, ...tensor.shape] : tensor.shape;
@@ -53,6 +55,7 @@ export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> =>
  * @throws ArgumentError before `build`, and for options that a file cannot hold, such as a function
  */
 export async function encodeModel(model: Model): Promise<Uint8Array<ArrayBuffer>> {
+  checkModel('encodeModel', model, 'encodeModel(model)');
   return bytesOfModel(model, { model: JSON.stringify(modelConfig(model)) });
 }
 
@@ -69,6 +72,7 @@ export function decodeWeights(
   options: LoadWeightsOptions = {},
   name = 'weights',
 ): string[] {
+  checkModel('loadWeights', model, 'loadWeights(model, path)');
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
   return assign(model, read(bytes, name), options, name);
 }

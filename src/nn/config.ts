@@ -92,9 +92,7 @@ function checkClasses(model: Model): void {
     }
     const known = own(BY_OPTIONS, layer.kind) ?? own(BY_ARGUMENT, layer.kind)?.Class;
     if (known && layer.constructor !== known) {
-      throw new ArgumentError(
-        `${name}: its class ${layer.constructor.name} has the kind of another, ${layer.kind}; give it a kind of its own`,
-      );
+      throw new ArgumentError(`${name}: its class has the kind of another, ${layer.kind}; give it a kind of its own`);
     }
   }
 }

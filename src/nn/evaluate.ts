@@ -2,12 +2,12 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, type OptionNames } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
-import { checkReplica, type Feed } from './batches.ts';
+import { checkModel, checkReplica, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
 import { type Metrics, meanOf, Objective } from './objective.ts';
 import { Throttle } from './throttle.ts';
-import { isSource, PreparedData, type TrainingData } from './training-data.ts';
+import { checkTogether, isSource, PreparedData, type TrainingData } from './training-data.ts';
 
 export type { Metrics } from './objective.ts';
 
@@ -104,6 +104,7 @@ async function measure<T>(
 
 /** See `Model.evaluateReplicas`. */
 export async function evaluateReplicas(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics[]> {
+  checkTogether('evaluate', data);
   checkOptions('evaluate', options, names);
   return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
 }
@@ -126,6 +127,8 @@ export async function confusionMatrix(
     replica?: number;
   } = {},
 ): Promise<ConfusionMatrix> {
+  checkModel('confusionMatrix', model, 'confusionMatrix(model, { x, y })');
+  checkTogether('confusionMatrix', data);
   checkOptions('confusionMatrix', options, { ...names, replica: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
   if (model.outputShape.length !== 1) {

@@ -9,7 +9,7 @@ import { type ClassWeight, type Metrics, meanOf, Objective } from './objective.t
 import { checkReplicas } from './parameters.ts';
 import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
-import { PreparedData, type TrainingData } from './training-data.ts';
+import { checkTogether, PreparedData, type TrainingData } from './training-data.ts';
 import { nextStep, trainingStep } from './training-step.ts';
 
 export interface FitOptions {
@@ -49,6 +49,7 @@ const PROGRESS_INTERVAL = 250;
 
 /** See `Model.fit`. */
 export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
+  checkTogether('fit', data);
   checkFitOptions(options);
   const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [], signal } = options;
   const { device } = model; // throws before `build`

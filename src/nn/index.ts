@@ -1,4 +1,4 @@
-export { ArrayLoader, type ArrayLoaderOptions, type Numbers } from './array-loader.ts';
+export { ArrayLoader, type ArrayLoaderOptions } from './array-loader.ts';
 export type { BatchSource } from './batch-source.ts';
 export { EarlyStopping, type EarlyStoppingOptions } from './callbacks/early-stopping.ts';
 export { LambdaCallback } from './callbacks/lambda.ts';

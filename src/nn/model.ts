@@ -1,3 +1,4 @@
+import { arrayOf } from '../autograd/arguments.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
@@ -11,7 +12,7 @@ import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
-import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
+import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import { type CallContext, type CallOptions, callNames, type FinalActivation, Layer } from './layers/layer.ts';
@@ -51,6 +52,9 @@ export class Model extends Layer {
   /** Recorded programs of `evaluate` and `predict`. */
   readonly kept = new Kept();
 
+  /** The class in messages: bundlers rename the class itself. */
+  protected static readonly className: string = 'Model';
+
   /** A callback that sets it ends `fit` after the step under way, as in Keras. */
   stopTraining = false;
 
@@ -58,9 +62,13 @@ export class Model extends Layer {
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
   constructor(options: ModelOptions) {
-    checkOptions(new.target.name, options, { inputs: true, outputs: true, name: true });
+    const what = new.target.className;
+    if (options instanceof SymbolicTensor) {
+      throw new ArgumentError(`${what}: give input and output by name: new Model({ inputs, outputs })`);
+    }
+    checkOptions(what, options, { inputs: true, outputs: true, name: true });
     super({ name: options.name, inputShape: options.inputs?.shape });
-    this.graph = traceGraph(new.target.name, options.inputs, options.outputs);
+    this.graph = traceGraph(what, options.inputs, options.outputs);
   }
 
   /** The name, or Keras's for a model without one. */
@@ -267,6 +275,7 @@ export class Model extends Layer {
 
   /** The same without a softmax or sigmoid at the end. */
   override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
+    arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
     if (!sameShape(x.shape.slice(1), this.inputShape)) {
       throw new ShapeError(
         `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}`,

@@ -1,8 +1,10 @@
+import type { HostNumbers } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { oneHot } from '../kernels/gather-rows.ts';
 import { classesOf } from '../kernels/metrics.ts';
+import { isLabels, sameButForLastOne } from './host-batch.ts';
 import type { Loss } from './losses.ts';
 
 /**
@@ -49,18 +51,30 @@ export function targetForm(
 }
 
 /**
- * The same for `y` that came as bare numbers: one for each sample, or as many as the output has. @throws ShapeError
+ * The same for `y` that came as numbers: one for each sample, or as many as the output has.
+ * @throws ShapeError for another number of them, or an array of another shape
  */
-export function formOfNumbers(what: string, { outputShape, loss }: Goal, samples: number, numbers: number): TargetForm {
+export function formOfNumbers(
+  what: string,
+  { outputShape, loss }: Goal,
+  samples: number,
+  { flat, shape }: HostNumbers,
+): TargetForm {
   const columns = sizeOf(outputShape);
-  if (loss.targets === 'values' && numbers === samples * columns) return 'values';
-  if (numbers === samples && outputShape.length === 1 && (columns > 1 || loss.targets === 'labels')) {
+  const fits = shape
+    ? shape[0] === samples && sameButForLastOne(shape.slice(1), outputShape)
+    : flat.length === samples * columns;
+  if (loss.targets === 'values' && fits) return 'values';
+  if (isLabels({ flat, shape }, samples) && outputShape.length === 1 && (columns > 1 || loss.targets === 'labels')) {
     return loss.targets === 'labels' ? 'labels' : 'oneHot';
   }
   const labels = outputShape.length === 1 ? `${samples} labels` : '';
   const values = loss.targets === 'values' ? `${samples * columns} numbers (${showShape(outputShape)} each)` : '';
+  const oneHot = loss.targets === 'labels' && columns > 1 && fits;
   throw new ShapeError(
-    `${what}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ${numbers}`,
+    `${what}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ` +
+      `${flat.length}${shape ? ` of shape ${showShape(shape)}` : ''}` +
+      (oneHot ? '. One row for each sample, as toCategorical makes them, is what categoricalCrossentropy takes' : ''),
   );
 }
 

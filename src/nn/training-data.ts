@@ -1,18 +1,18 @@
 import { show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sameShape } from '../kernels/array.ts';
-import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
+import { ArrayLoader, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkPair, checkSource, countSamples, type Feed, type Step } from './batches.ts';
+import { BatchRunner, checkBatchSize, checkSource, type Feed, readBatch, type Step } from './batches.ts';
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
-import { formOfNumbers, type TargetForm, targetForm } from './targets.ts';
+import { type TargetForm, targetForm } from './targets.ts';
 import type { Saved } from './training-state.ts';
 
 /**
- * Samples as numbers: `x` one after another (a typed array, or lists in lists), and `y` a label for each or as many numbers for
- * each as the model has outputs.
+ * Samples as numbers: `x` as lists in lists or an array of shape [samples, ...inputShape], or the numbers of all samples in a row;
+ * `y` a label for each or as many numbers for each as the model has outputs.
  */
 export interface Arrays {
   x: Numbers;
@@ -39,6 +39,19 @@ function streamOf(data: unknown): BatchStream | (() => BatchStream) | null {
   if (typeof data === 'function') return data as () => BatchStream;
   if (isSource(data) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
   return data;
+}
+
+/** @throws ArgumentError for samples and targets handed over one after another, as Keras takes them */
+export function checkTogether(what: string, data: unknown): void {
+  if (isSource(data) || typeof data !== 'object' || data === null || 'x' in data) return;
+  const numbers = Array.isArray(data) || ArrayBuffer.isView(data) || ('shape' in data && !('images' in data));
+  if (!numbers) return;
+  const batches = Array.isArray(data) && typeof data[0] === 'object' && data[0] !== null && 'x' in data[0];
+  throw new ArgumentError(
+    batches
+      ? `${what}: a list of batches is a stream when a function begins it: give () => batches`
+      : `${what}: takes samples and targets together, as { x, y }, where Keras has (x, y); was given ${show(data)} first`,
+  );
 }
 
 /** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
@@ -68,14 +81,14 @@ export class PreparedData {
       checkSource(what, model, data);
       return new PreparedData(what, model, data, null, targetForm(what, goal, data), undefined, null);
     }
+    checkTogether(what, data);
     if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {
       throw new ArgumentError(
-        `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}`,
+        `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}` +
+          (typeof data === 'object' && data !== null && 'images' in data ? '; make an ImageLoader of it' : ''),
       );
     }
-    checkPair(what, data);
-    const [x, y] = [floats(`${what}: x`, data.x), floats(`${what}: y`, data.y)];
-    const form = formOfNumbers(what, goal, countSamples(what, model, x), y.length);
+    const { x, y, form } = readBatch(what, model, data);
     const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
     const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;

@@ -3,7 +3,7 @@ import { version } from '../../package.json';
 import { cacheDir, findCacheDir } from '../cache-dir.ts';
 import { checkOptions, type OptionNames } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
 import type { TuningCache } from './cache.ts';
@@ -54,6 +54,7 @@ function folderToRead({ folder, warn = () => {} }: TuningOptions): string | null
  * @throws ArgumentError for an option that there is not
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
+  checkDevice('loadTuning', device);
   checkOptions('loadTuning', options, names);
   const { choicesHash } = await import('./cache.ts');
   const folder = folderToRead(options);
@@ -80,6 +81,7 @@ export async function tune(
   problems: readonly Problem[],
   options: SessionOptions & TuningOptions = {},
 ): Promise<Tuned[]> {
+  checkDevice('tune', device, 'tune(device, problemsOf(model, batchSize))');
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
   const cache = await open(device, options.folder ?? folderIn(cacheDir()), options);
   return tuneProblems(device, problems, {

@@ -1,11 +1,12 @@
 import { checkOptions, type OptionNames } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { preserving, type TimingOptions, timeProgram } from '../gpu/timing.ts';
 import { bytesMoved } from '../gpu/work.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
+import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/model.ts';
 import { recordTrainingStep } from '../nn/training-step.ts';
 import { type Ceilings, measureCeilings } from './ceiling.ts';
@@ -88,6 +89,7 @@ export async function profileProgram(
   program: Program,
   options: ProfileOptions & { run?: () => void } = {},
 ): Promise<Profile> {
+  checkDevice('profileProgram', device);
   checkOptions('profileProgram', options, { ...names, run: true });
   if (program.dispatches === 0) throw new ArgumentError('profile: the program dispatches nothing');
   const { run = () => program.run() } = options;
@@ -168,6 +170,7 @@ export async function profileStep(
   data: BatchSource,
   options: ProfileOptions & { batchSize?: number } = {},
 ): Promise<Profile> {
+  checkModel('profileStep', model, 'profileStep(model, loader)');
   const { batchSize, ...profiling } = checkOptions('profileStep', options, { ...names, batchSize: true });
   const step = recordTrainingStep('profileStep', model, data, { batchSize });
   try {

@@ -22,6 +22,8 @@ const WHO = 'ReduceLROnPlateau';
 
 /** Lowers the learning rate when a figure has stopped getting better, by Keras's rules. */
 export class ReduceLROnPlateau implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'ReduceLROnPlateau';
   private readonly monitor: Monitor;
   private readonly factor: number;
   private readonly patience: number;

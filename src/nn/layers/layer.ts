@@ -100,12 +100,17 @@ export abstract class Layer {
    * @throws ArgumentError unless it is an object
    */
   constructor(options: LayerOptions = {}) {
-    checkObject(new.target.name, options);
+    checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
     this.#options = { ...options };
     this.name = options.name;
     this.named = options.name !== undefined;
     this.inputShape = options.inputShape;
     this.frozen = options.trainable === false;
+  }
+
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  get [Symbol.toStringTag](): string {
+    return this.kind;
   }
 
   /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
@@ -148,6 +153,14 @@ export abstract class Layer {
         `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
       );
     }
+    if (typeof this.kind !== 'string' || this.kind === '') {
+      throw new ArgumentError(
+        `${this.name ?? 'Layer'}: a layer needs a kind, the name that summaries and messages give it, but has ${show(this.kind)}`,
+      );
+    }
+    if (typeof this.call !== 'function' && this.callMany === Layer.prototype.callMany) {
+      throw new ArgumentError(`${this.kind}: a layer needs call(x, { weights }), which returns a tensor`);
+    }
     const { outputShape, weights } = checkPlan(this.kind, this.planMany(list.map(({ shape }) => shape)));
     return new SymbolicTensor(outputShape, { layer: this, inputs: [...list], weights });
   }
@@ -183,18 +196,34 @@ export abstract class Layer {
   }
 }
 
-/** What `plan` returned, as plain JavaScript may write it: initialisers also by name. @throws ArgumentError for what is no plan */
+/**
+ * What `plan` returned, as plain JavaScript may write it: initialisers also by name.
+ * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
+ */
 function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
-  if (Array.isArray(plan?.outputShape) && Array.isArray(plan.weights)) {
-    const weights = plan.weights.map((spec) => {
-      const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
-      return { ...spec, initializer };
-    });
-    return { ...plan, weights };
+  if (!Array.isArray(plan?.outputShape) || !Array.isArray(plan.weights)) {
+    throw new ArgumentError(
+      `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
+    );
   }
-  throw new ArgumentError(
-    `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
-  );
+  checkPositive(`${layer}: the outputShape of its plan`, plan.outputShape);
+  const seen = new Set<string>();
+  const weights = plan.weights.map((spec) => {
+    if (typeof spec?.name !== 'string' || spec.name === '') {
+      throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${show(spec)}`);
+    }
+    if (seen.has(spec.name)) throw new ArgumentError(`${layer}: two weights of its plan are called ${show(spec.name)}`);
+    seen.add(spec.name);
+    checkPositive(`${layer}: the shape of its weight ${show(spec.name)}`, spec.shape);
+    const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
+    return { ...spec, initializer };
+  });
+  return { ...plan, weights };
+}
+
+function checkPositive(what: string, shape: Shape): void {
+  if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n > 0)) return;
+  throw new ArgumentError(`${what} must be a list of positive integers, but is ${show(shape)}`);
 }
 
 /** @throws ArgumentError unless `value` is a positive integer. */
