@@ -1,6 +1,6 @@
 import { gather } from '../autograd/gather.ts';
 import { Tensor, tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { checkF32, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { binaryHits, classesOf, countHits } from '../kernels/metrics.ts';
 import type { CallOptions } from './layers/layer.ts';
@@ -158,7 +158,7 @@ function classWeights(what: string, weights: ClassWeight, { outputShape }: Model
     if (!Number.isFinite(weight) || weight < 0) {
       throw new ArgumentError(`${what}: the weight of class ${key} must be a number from 0 up, but is ${show(weight)}`);
     }
-    table[label] = weight;
+    table[label] = checkF32(`${what}: the weight of class ${key}`, weight);
   }
   return table;
 }
