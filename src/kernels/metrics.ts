@@ -4,24 +4,30 @@ import binaryHitsCode from '../../shaders/binary_hits.wgsl';
 import classesOfCode from '../../shaders/classes_of.wgsl';
 import confusionCode from '../../shaders/confusion.wgsl';
 import hitsCode from '../../shaders/hits.wgsl';
+import totalsCode from '../../shaders/running_totals.wgsl';
 import topKCode from '../../shaders/top_k.wgsl';
 import type { DeviceArray } from './array.ts';
 import { checkDType, checkRank, checkSameShape, commonModels, elementwise, f32, output, runKernel } from './run.ts';
 
-/** totals[r] += (loss * batch, hits, batch, 0): a batch joins the epoch's running totals. loss [], rowHit [N], totals [4]. */
-export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals: DeviceArray): void {
-  runKernel(
-    loss.device,
-    { name: 'accumulate_metrics', code: accumulateMetricsCode },
-    [rowHit.size],
-    [loss, rowHit, totals],
-    [1, 1, loss.models],
-  );
+/** Words of a model's running totals: samples and hits (two words each), batches, and the sums of losses by level (shaders/running_totals.wgsl). */
+export const TOTALS_WORDS = 10;
+
+/** Running totals of a model as the adapter leaves them in `TOTALS_WORDS` words. Counts are exact; the loss is off by 5e-6 at most. */
+export function readTotals(words: Uint32Array<ArrayBuffer>): { samples: number; hits: number; loss: number } {
+  const count = (at: number) => words[at]! + words[at + 1]! * 2 ** 32;
+  const levels = new Float32Array(words.buffer, words.byteOffset + 20, 5);
+  return { samples: count(0), hits: count(2), loss: levels.reduceRight((sum, level) => sum + level, 0) };
 }
 
-/** The same for a batch of `rows` samples whose hits nobody counts. loss [], totals [4]. */
+/** A batch joins the running totals: its mean loss [] times its rows, its rows and how many are hits. rowHit [N], totals u32 [TOTALS_WORDS]. */
+export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals: DeviceArray): void {
+  const source = { name: 'accumulate_metrics', code: totalsCode + accumulateMetricsCode };
+  runKernel(loss.device, source, [rowHit.size], [loss, totals, rowHit], [1, 1, loss.models]);
+}
+
+/** The same for a batch of `rows` samples whose hits nobody counts. loss [], totals u32 [TOTALS_WORDS]. */
 export function accumulateLoss(loss: DeviceArray, rows: number, totals: DeviceArray): void {
-  const source = { name: 'accumulate_loss', code: accumulateLossCode };
+  const source = { name: 'accumulate_loss', code: totalsCode + accumulateLossCode };
   runKernel(loss.device, source, [rows], [loss, totals], [1, 1, loss.models]);
 }
 
