@@ -7,6 +7,7 @@ import { gatherLabels, gatherSamples, type StoredSamples } from '../kernels/gath
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import { storeRows } from './stored-rows.ts';
+import { extremesOf, type PlacedTarget } from './targets.ts';
 
 /** Numbers in a row, or lists of them: [[0, 1], [1, 0]] is the same as [0, 1, 1, 0]. */
 export type Numbers = ArrayLike<number> | readonly Numbers[];
@@ -83,6 +84,7 @@ export class ArrayLoader implements BatchSource {
   readonly classes: number | null;
   readonly targetShape: Shape | null;
   readonly labels: Uint32Array | null;
+  readonly targetExtremes: readonly PlacedTarget[] | null;
   private readonly samples: StoredSamples;
   private readonly targets: StoredSamples | null;
 
@@ -105,6 +107,7 @@ export class ArrayLoader implements BatchSource {
     this.classes = y === null ? null : classes;
     this.labels = y !== null && classes !== null ? integers('y', y, classes) : null;
     const numbers = y !== null && classes === null ? floats('y', y) : null;
+    this.targetExtremes = numbers && extremesOf(numbers);
     this.targetShape = numbers && (targetShape ?? [numbers.length / this.size]);
     const given = this.labels?.length ?? (numbers ? numbers.length / sizeOf(this.targetShape!) : this.size);
     if (given !== this.size || (this.targetShape && !this.targetShape.every(Number.isInteger))) {

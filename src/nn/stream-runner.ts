@@ -7,7 +7,7 @@ import { StepState } from '../kernels/step-state.ts';
 import { floats, integers } from './array-loader.ts';
 import { checkPair, countSamples, type Feed, type Step, type StepValues, type Submit } from './batches.ts';
 import type { Model } from './model.ts';
-import { formOfNumbers, type TargetForm } from './targets.ts';
+import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
 
 /** A batch size's program, and the buffers its batches are sent to. */
@@ -103,7 +103,9 @@ export class StreamRunner implements Feed {
     const numbers = floats(`${what}: y`, batch.y);
     const samples = countSamples(what, model, x);
     const { outputShape } = model;
-    const form = formOfNumbers(what, { outputShape, loss: model.training.loss }, samples, numbers.length);
+    const goal = { outputShape, loss: model.training.loss };
+    const form = formOfNumbers(what, goal, samples, numbers.length);
+    if (form === 'values') checkTargetRange(what, goal, extremesOf(numbers));
     this.settle(what, form);
     const y = form === 'values' ? numbers : integers(`${what}: y`, numbers, outputShape[0]!);
     const slot = this.slot(samples, form);

@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { oneHot } from '../kernels/gather-rows.ts';
 import { classesOf } from '../kernels/metrics.ts';
@@ -61,6 +61,37 @@ export function formOfNumbers(what: string, { outputShape, loss }: Goal, samples
   const values = loss.targets === 'values' ? `${samples * columns} numbers (${showShape(outputShape)} each)` : '';
   throw new ShapeError(
     `${what}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ${numbers}`,
+  );
+}
+
+/** A target and where it stands among all of them. */
+export interface PlacedTarget {
+  value: number;
+  index: number;
+}
+
+/** The smallest and the largest of some finite targets, the first of equals. */
+export function extremesOf(targets: ArrayLike<number>): PlacedTarget[] {
+  let [least, most] = [0, 0];
+  for (let i = 1; i < targets.length; i++) {
+    if (targets[i]! < targets[least]!) least = i;
+    if (targets[i]! > targets[most]!) most = i;
+  }
+  return [least, most].map((index) => ({ value: targets[index]!, index }));
+}
+
+/** @throws DataError for a target that the loss cannot have, saying where it stands */
+export function checkTargetRange(what: string, { outputShape, loss }: Goal, extremes: readonly PlacedTarget[]): void {
+  if (!loss.targetRange) return;
+  const [least, most] = loss.targetRange;
+  const outside = extremes.find(({ value }) => value < least || value > most);
+  if (!outside) return;
+  const { value, index } = outside;
+  const columns = sizeOf(outputShape);
+  const column = columns > 1 ? ` (column ${index % columns})` : '';
+  throw new DataError(
+    `${what}: y: target ${value} of sample ${Math.floor(index / columns)}${column} does not lie between ${least} and ${most}, as targets of ` +
+      `${loss.name} must: labels count from 0, and pixels or scores must be scaled first; for any other number use meanSquaredError`,
   );
 }
 

@@ -7,7 +7,7 @@ import { BatchRunner, checkBatchSize, checkPair, checkSource, countSamples, type
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
-import { formOfNumbers, type TargetForm, targetForm } from './targets.ts';
+import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm, targetForm } from './targets.ts';
 import type { Saved } from './training-state.ts';
 
 /**
@@ -66,7 +66,9 @@ export class PreparedData {
     if (stream) return new PreparedData(what, model, null, stream, null, undefined, null);
     if (isSource(data)) {
       checkSource(what, model, data);
-      return new PreparedData(what, model, data, null, targetForm(what, goal, data), undefined, null);
+      const form = targetForm(what, goal, data);
+      if (form === 'values') checkTargetRange(what, goal, data.targetExtremes ?? []);
+      return new PreparedData(what, model, data, null, form, undefined, null);
     }
     if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {
       throw new ArgumentError(
@@ -76,6 +78,7 @@ export class PreparedData {
     checkPair(what, data);
     const [x, y] = [floats(`${what}: x`, data.x), floats(`${what}: y`, data.y)];
     const form = formOfNumbers(what, goal, countSamples(what, model, x), y.length);
+    if (form === 'values') checkTargetRange(what, goal, extremesOf(y));
     const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
     const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
