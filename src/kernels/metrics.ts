@@ -3,6 +3,7 @@ import accumulateMetricsCode from '../../shaders/accumulate_metrics.wgsl';
 import binaryHitsCode from '../../shaders/binary_hits.wgsl';
 import classesOfCode from '../../shaders/classes_of.wgsl';
 import confusionCode from '../../shaders/confusion.wgsl';
+import countLabelsCode from '../../shaders/count_labels.wgsl';
 import hitsCode from '../../shaders/hits.wgsl';
 import totalsCode from '../../shaders/running_totals.wgsl';
 import topKCode from '../../shaders/top_k.wgsl';
@@ -92,4 +93,31 @@ export function countTopK(
   const source = { name: 'top_k', code: topKCode };
   const params = [labels.size, y.shape[1]!, k, at, counts.size];
   runKernel(counts.device, source, params, [y, labels, counts], elementwise(labels.size, models));
+}
+
+/** Rows of a label that an invocation of `countLabels` counts. */
+const LABEL_STRIP = 256;
+
+/** u32 words of the counts of `countLabels`. */
+export const labelWords = (labels: number): number => 2 + 8 * labels;
+
+/**
+ * Adds a batch to the counts of labels that do not exclude each other, u32 [labelWords(labels) or more] (shaders/count_labels.wgsl): output
+ * and target f32 [N, ..., labels]. Memory-bound.
+ */
+export function countLabels(
+  y: DeviceArray,
+  target: DeviceArray,
+  counts: DeviceArray,
+  { threshold, first = 0 }: { threshold: number; first?: number },
+): void {
+  checkSameShape('countLabels', y, target);
+  checkDType('countLabels', 'the counts', counts, 'u32');
+  const models = commonModels('countLabels', [y, target, counts]);
+  const labels = y.shape.at(-1)!;
+  const rows = y.size / labels;
+  const source = { name: 'count_labels', code: countLabelsCode };
+  const params = [rows, labels, f32(threshold), first, counts.size];
+  const grid = elementwise(Math.ceil(rows / LABEL_STRIP) * labels, models);
+  runKernel(counts.device, source, params, [y, target, counts], grid);
 }

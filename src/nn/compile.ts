@@ -14,6 +14,7 @@ import {
 } from './losses.ts';
 import { MetricCounts, type MetricName } from './metrics.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
+import { hasIndependentLabels } from './targets.ts';
 
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
@@ -21,6 +22,8 @@ export interface CompileOptions {
   /**
    * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),
    * `precision`, `recall` and `f1` (means over the classes; of a model of one unit, those of class 1) are counted only where they are named.
+   * Where several labels may hold at once (rows of 0 and 1 for sigmoids, or for binary cross-entropy from logits), every label counts by a
+   * threshold of a half: `accuracy` is the share of right ones, as in Keras's BinaryAccuracy, the others are means over the labels.
    */
   metrics?: readonly MetricName[];
 }
@@ -46,7 +49,8 @@ export function compile(
   const input = loss.wants({ endsIn });
   checkUnits(loss, model);
   const metrics = options.metrics ?? [];
-  new MetricCounts(metrics, outputShape); // throws where they do not suit
+  // Throws where they do not suit.
+  new MetricCounts(metrics, outputShape, { byLabel: hasIndependentLabels('values', { endsIn, outputShape, loss }) });
   return { optimizer, loss, input, metrics: [...metrics] };
 }
 

@@ -32,6 +32,8 @@ export interface Loss {
   readonly targets: 'labels' | 'values';
   /** Whether its values are classes too, so that accuracy means something. Default false. */
   readonly classifies?: boolean;
+  /** Whether it takes each output as a yes or no of its own, so that several may be 1 at once. Default false. */
+  readonly independentLabels?: boolean;
   /** The smallest and the largest target it can have: others are refused as data that does not fit. Default any. */
   readonly targetRange?: readonly [least: number, most: number];
   /** What was chosen otherwise than by default, for messages and files. */
@@ -162,6 +164,7 @@ export class CategoricalCrossentropy extends Crossentropy {
  */
 export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
+  readonly independentLabels = true;
   protected readonly activation = 'sigmoid';
 
   /** @throws ArgumentError */

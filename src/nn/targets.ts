@@ -3,6 +3,7 @@ import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { oneHot } from '../kernels/gather-rows.ts';
 import { classesOf } from '../kernels/metrics.ts';
+import type { FinalActivation } from './layers/layer.ts';
 import type { Loss } from './losses.ts';
 
 /**
@@ -15,6 +16,18 @@ export type TargetForm = 'labels' | 'oneHot' | 'binary' | 'values';
 export interface Goal {
   outputShape: Shape;
   loss: Loss;
+}
+
+/**
+ * Whether each output is a yes or no of its own, so that several labels may hold at once: where targets are rows of numbers and the model
+ * ends in sigmoids, or in logits for binary cross-entropy. (One unit tells two classes.)
+ */
+export function hasIndependentLabels(
+  form: TargetForm | null,
+  { endsIn, outputShape, loss }: Goal & { endsIn: FinalActivation | null },
+): boolean {
+  if (form !== 'values' || sameShape(outputShape, [1])) return false;
+  return endsIn === 'sigmoid' || (endsIn === null && (loss.independentLabels ?? false));
 }
 
 /** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */

@@ -7,7 +7,9 @@ import {
   classesOf,
   countConfusion,
   countHits,
+  countLabels,
   countTopK,
+  labelWords,
   readTotals,
   TOTALS_WORDS,
 } from '../../src/kernels/metrics.ts';
@@ -94,6 +96,49 @@ describeOnDevice('metrics counted on the adapter', (device) => {
     const hits = new Tensor(binaryHits(y.array, goal.array, 0.5));
     expect(Array.from(await hits.data())).toEqual([1, 0, 0, 1, 0, 1, 0, 0, 0, 0]);
     for (const t of [y, goal, hits]) t.dispose();
+  });
+
+  test('independent labels are counted as on the host: NaN, targets that are neither 0 nor 1, counts beyond 2^32', async () => {
+    const labelCases = fc.record({
+      shape: fc.constantFrom<number[]>([1, 2], [3, 1], [64, 3], [255, 2], [256, 2], [257, 5], [3, 2, 2], [2, 9, 30, 1]),
+      models: fc.constantFrom(1, 2, 3),
+      threshold: fc.constantFrom(0, 0.5),
+      seed: fc.nat(1e6),
+    });
+    await fc.assert(
+      fc.asyncProperty(labelCases, async ({ shape, models, threshold, seed }) => {
+        const values = random(seed);
+        const labels = shape.at(-1)!;
+        const size = shape.reduce((product, n) => product * n, 1);
+        const output = Float32Array.from({ length: models * size }, () => {
+          const which = values.integer(0, 30);
+          return which === 0 ? Number.NaN : which === 1 ? Number.NEGATIVE_INFINITY : values.integer(-4, 4) / 4;
+        });
+        const goal = Float32Array.from(output, () => [0, 1, 0, 1, 0.25, 0.5, 0.75][values.integer(0, 6)]!);
+        const [first, words] = [3, 3 + labelWords(labels) + 1];
+        const start = Uint32Array.from({ length: models * words }, () => values.integer(2 ** 32 - 3, 2 ** 32 - 1));
+        const [y, target] = [output, goal].map((all) => tensor(device, all, shape, { models })) as [Tensor, Tensor];
+        const counts = tensor(device, start, [words], { dtype: 'u32', models });
+        countLabels(y.array, target.array, counts.array, { threshold, first });
+
+        const expected = Array.from(start, BigInt);
+        const add = (at: number) => {
+          const sum = expected[at]! + (expected[at + 1]! << 32n) + 1n;
+          expected[at] = sum & 0xffffffffn;
+          expected[at + 1] = (sum >> 32n) & 0xffffffffn;
+        };
+        for (const [i, value] of output.entries()) {
+          if (Number.isNaN(value)) continue;
+          const begin = words * Math.floor(i / size) + first;
+          const [actual, predicted] = [Number(goal[i]! > 0.5), Number(value > threshold)];
+          if (goal[i] === predicted) add(begin);
+          add(begin + 2 + 8 * (i % labels) + 2 * (2 * actual + predicted));
+        }
+        expect(Array.from(await counts.data(), BigInt)).toEqual(expected);
+        for (const t of [y, target, counts]) t.dispose();
+      }),
+      { numRuns: drawnCases(25), seed: FAST_CHECK_SEED },
+    );
   });
 
   describe('running totals', () => {
