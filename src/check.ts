@@ -27,6 +27,27 @@ function kindOf(value: unknown): string | null {
   return ArrayBuffer.isView(value) && 'length' in value ? `${kind} of ${value.length}` : kind;
 }
 
+/** Smallest positive 32-bit float that counts everywhere: WGSL may take those below it, which are subnormal, for 0. */
+export const SMALLEST_F32 = 2 ** -126;
+
+/** Whether a finite number is one for kernels too: neither infinite as a 32-bit float, nor so near to 0 that it counts as 0. */
+export const isF32 = (value: number): boolean =>
+  value === 0 || (Math.abs(value) >= SMALLEST_F32 && Number.isFinite(Math.fround(value)));
+
+/**
+ * A number that kernels can calculate with.
+ * @param name operator or class, and argument
+ * @throws ArgumentError for a finite number that is infinite as a 32-bit float, or so near to 0 that it counts as 0
+ */
+export function checkF32(name: string, value: number): number {
+  if (isF32(value) || !Number.isFinite(value)) return value;
+  const isTiny = Math.abs(value) < 1;
+  throw new ArgumentError(
+    `${name} is ${show(value)}, which counts as ${isTiny ? '0' : 'infinite'} in the 32-bit floats that kernels calculate with; ` +
+      'give 0, or a number from 1.2e-38 to 3.4e38 in size',
+  );
+}
+
 /** The options that a type has, by name. TypeScript refuses a list that misses one or invents one; values say nothing. */
 export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
 

@@ -1,4 +1,4 @@
-import { type OptionNames, show } from '../check.ts';
+import { checkF32, type OptionNames, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray, DType } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
@@ -43,6 +43,7 @@ export function fusedOf(operator: string, { activation, negativeSlope = 0.01 }: 
   if (typeof negativeSlope !== 'number' || !Number.isFinite(negativeSlope) || negativeSlope < 0) {
     throw new ArgumentError(`${operator}: negativeSlope must be a number from 0 up, but is ${show(negativeSlope)}`);
   }
+  checkF32(`${operator}: negativeSlope`, negativeSlope);
   if (activation === 'leakyRelu' && negativeSlope === 0) return { name: 'relu', p: 0 };
   return { name: activation, p: activation === 'leakyRelu' ? negativeSlope : 0 };
 }

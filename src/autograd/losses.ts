@@ -1,4 +1,4 @@
-import { checkOptions, type OptionNames, show } from '../check.ts';
+import { checkF32, checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
@@ -45,7 +45,7 @@ export function crossentropyOptions(name: string, options: CrossentropyOptions):
   if (typeof labelSmoothing !== 'number' || !(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ArgumentError(`${name}: labelSmoothing must be a number from 0 to 1, but is ${show(labelSmoothing)}`);
   }
-  return { fromLogits, labelSmoothing, sampleWeight };
+  return { fromLogits, labelSmoothing: checkF32(`${name}: labelSmoothing`, labelSmoothing), sampleWeight };
 }
 
 /** @throws ArgumentError unless `delta` is a positive number */
@@ -53,7 +53,7 @@ export function checkDelta(name: string, delta: number): number {
   if (!(Number.isFinite(delta) && delta > 0)) {
     throw new ArgumentError(`${name}: delta must be a positive number, but is ${show(delta)}`);
   }
-  return delta;
+  return checkF32(`${name}: delta`, delta);
 }
 
 /** target (1 - smoothing) + smoothing / classes */

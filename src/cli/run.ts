@@ -60,9 +60,10 @@ const since = (start: number) => (performance.now() - start) / 1000;
  * finished, from which `--resume` goes on. Everything that can be wrong with the request is found before the folder is made; from
  * then on `run.json` is rewritten after each epoch, so that nothing finished is lost.
  *
+ * @returns the exit code: 1 where a model's loss is not a finite number at the end, else 0
  * @throws AbortedError after Ctrl-C, once what was done is written.
  */
-export async function run(choice: Choice, options: RunOptions, io: Io, engine: Engine): Promise<void> {
+export async function run(choice: Choice, options: RunOptions, io: Io, engine: Engine): Promise<number> {
   const text = options.json ? io.stderr : io.stdout;
   const start = performance.now();
   const { rows } = choice;
@@ -179,6 +180,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
           })
         : undefined;
     finish(session, options, io, profile);
+    return record.trainings.some(({ diverged = [] }) => diverged.length > 0) ? 1 : 0;
   } finally {
     interrupt.dispose();
     for (const resource of owned.reverse()) resource.dispose();

@@ -12,7 +12,7 @@ import { decodeSafetensors, encodeUnchecked, type Safetensors } from './safetens
  */
 const FORMAT = 'tilegrad backup';
 /** Grows when a file of the old kind would be misread. */
-const VERSION = '1';
+const VERSION = '2'; // 1 had running totals in floats
 
 const NO_SUM = '0'.repeat(64);
 /** What JSON has no words for: a typed array, by the name of its tensor; a number that is not finite, or -0, as text. */

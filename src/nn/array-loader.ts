@@ -8,6 +8,7 @@ import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import { checkShape, readLabels, readSamples, readTargets } from './host-batch.ts';
 import { disposeRows, storeRows } from './stored-rows.ts';
+import { extremesOf, type PlacedTarget } from './targets.ts';
 
 export type { Numbers } from '../autograd/host-data.ts';
 
@@ -31,6 +32,7 @@ export class ArrayLoader implements BatchSource {
   readonly classes: number | null;
   readonly targetShape: Shape | null;
   readonly labels: Uint32Array | null;
+  readonly targetExtremes: readonly PlacedTarget[] | null;
   private readonly samples: StoredSamples;
   private readonly targets: StoredSamples | null;
 
@@ -52,6 +54,7 @@ export class ArrayLoader implements BatchSource {
     this.labels = targets && classes !== null ? readLabels('y', targets, size, classes) : null;
     const numbers = targets && classes === null ? readTargets('y', targets, size, targetShape) : null;
     this.targetShape = numbers?.shape ?? null;
+    this.targetExtremes = numbers && extremesOf(numbers.values);
     const bytes = (array: Float32Array | Uint32Array) =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     this.samples = storeRows(device, bytes(samples.values), size, 4 * sizeOf(shape));

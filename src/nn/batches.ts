@@ -9,7 +9,7 @@ import { type StepRates, StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import { readLabels, readSamples } from './host-batch.ts';
 import type { Model } from './model.ts';
-import { formOfNumbers, type TargetForm } from './targets.ts';
+import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
 
 /** Keras's default; with fewer samples, all of them. */
 const DEFAULT_BATCH = 32;
@@ -199,10 +199,12 @@ export function readBatch(what: string, model: Model, data: { x: Numbers; y: Num
   const { inputShape, outputShape, training } = model;
   const { values: x, size: samples } = readSamples(`${what}: x`, inputShape, data.x);
   const targets = readNumbers(`${what}: y`, data.y);
-  const form = formOfNumbers(what, { outputShape, loss: training.loss }, samples, targets);
+  const goal = { outputShape, loss: training.loss };
+  const form = formOfNumbers(what, goal, samples, targets);
   const y =
     form === 'values'
       ? toFloats(`${what}: y`, targets, outputShape)
       : readLabels(`${what}: y`, targets, samples, outputShape[0]!);
+  if (form === 'values') checkTargetRange(what, goal, extremesOf(y));
   return { x, y, samples, form };
 }

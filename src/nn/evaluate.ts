@@ -6,6 +6,7 @@ import { checkModel, checkReplica, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
 import { type Metrics, meanOf, Objective } from './objective.ts';
+import { hasIndependentLabels } from './targets.ts';
 import { Throttle } from './throttle.ts';
 import { checkTogether, isSource, PreparedData, type TrainingData } from './training-data.ts';
 
@@ -53,9 +54,11 @@ export class Evaluator {
   }
 
   /** @throws AbortedError */
-  async confusion(replica: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
+  async confusion(replica: number, label?: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
+    this.objective.checkLabel(this.what, label);
     await this.pass(signal);
-    return this.objective.confusion(replica);
+    this.objective.checkLabel(this.what, label); // of a stream, what its targets are is known now
+    return this.objective.confusion(replica, label);
   }
 
   private async pass(signal?: AbortSignal): Promise<void> {
@@ -116,7 +119,8 @@ export async function evaluate(model: Model, data: TrainingData, options: Evalua
 
 /**
  * How often samples of each class are taken for each class, counted on the GPU. A model of one unit has two classes, divided at
- * a half. Samples whose output is NaN are not counted.
+ * a half. Independent labels (rows of 0 and 1 as targets, for several sigmoids) have a matrix each, of 0 and 1: see `label`. Outputs of NaN
+ * are not counted.
  * @throws ArgumentError, ShapeError, DataError, AbortedError
  */
 export async function confusionMatrix(
@@ -125,17 +129,23 @@ export async function confusionMatrix(
   options: EvaluateOptions & {
     /** Which of several, from 0. */
     replica?: number;
+    /** Where targets are rows of independent labels: which of them, from 0. */
+    label?: number;
   } = {},
 ): Promise<ConfusionMatrix> {
   checkModel('confusionMatrix', model, 'confusionMatrix(model, { x, y })');
   checkTogether('confusionMatrix', data);
-  checkOptions('confusionMatrix', options, { ...names, replica: true });
+  checkOptions('confusionMatrix', options, { ...names, replica: true, label: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
-  if (model.outputShape.length !== 1) {
+  const { endsIn, outputShape, training } = model;
+  if (outputShape.length !== 1 && !hasIndependentLabels('values', { endsIn, outputShape, loss: training.loss })) {
     throw new ArgumentError(
-      `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${model.outputShape.join(',')}]`,
+      `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${outputShape.join(',')}]`,
     );
   }
+  const { label } = options;
   const measured = { ...options, confusion: true };
-  return measure('confusionMatrix', model, data, measured, (evaluator) => evaluator.confusion(replica, options.signal));
+  return measure('confusionMatrix', model, data, measured, (evaluator) =>
+    evaluator.confusion(replica, label, options.signal),
+  );
 }

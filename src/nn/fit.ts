@@ -1,7 +1,7 @@
 import { checkOptions, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
-import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
+import { type BatchLogs, type Callback, divergedReplicas, type EpochLogs, type History } from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
@@ -65,6 +65,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     epochs: [],
     replicas: Array.from({ length: replicas }, () => []),
     interrupted: false,
+    diverged: [],
     seconds: 0,
   };
   const begun = performance.now();
@@ -163,6 +164,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     for (const resource of owned.reverse()) resource.dispose();
   }
   history.seconds = course?.seconds.whole ?? 0;
+  history.diverged = divergedReplicas(history.replicas);
   for (const callback of callbacks) await callback.onTrainEnd?.(history);
   return history;
 }

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -88,6 +88,7 @@ export const lecunNormal = scaledNormal(1, incoming);
 function finite(what: string, numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isFinite(value)) throw new ArgumentError(`${what}: ${name} must be a number, but is ${show(value)}`);
+    checkF32(`${what}: ${name}`, value);
   }
 }
 

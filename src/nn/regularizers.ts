@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -39,6 +39,7 @@ export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer
         `regularizer: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
       );
     }
+    for (const one of list) checkF32(`regularizer: ${name}`, one as number);
   }
   return both;
 }

@@ -7,7 +7,7 @@ import { BatchRunner, checkBatchSize, checkSource, type Feed, readBatch, type St
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
-import { type TargetForm, targetForm } from './targets.ts';
+import { checkTargetRange, type TargetForm, targetForm } from './targets.ts';
 import type { Saved } from './training-state.ts';
 
 /**
@@ -79,7 +79,9 @@ export class PreparedData {
     if (stream) return new PreparedData(what, model, null, stream, null, undefined, null);
     if (isSource(data)) {
       checkSource(what, model, data);
-      return new PreparedData(what, model, data, null, targetForm(what, goal, data), undefined, null);
+      const form = targetForm(what, goal, data);
+      if (form === 'values') checkTargetRange(what, goal, data.targetExtremes ?? []);
+      return new PreparedData(what, model, data, null, form, undefined, null);
     }
     checkTogether(what, data);
     if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {

@@ -83,7 +83,8 @@ export function resultsText(report: Report): string {
   const blocks = report.sections.flatMap(({ title, blocks }) => {
     return blocks.map((block) => blockText(block, rowOf(title) ?? report.id));
   });
-  return [...blocks, reducedText(report.reduced)].filter((text) => text !== '').join('\n\n');
+  const warnings = report.warnings.map((warning) => `Warning: ${warning}`);
+  return [...blocks, reducedText(report.reduced), ...warnings].filter((text) => text !== '').join('\n\n');
 }
 
 /** A report in short, for a terminal. */

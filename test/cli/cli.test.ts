@@ -126,6 +126,12 @@ describe('wrong usage ends with 2 and says what there is', () => {
     expect((await tilegrad(['run', '--help'])).out).toMatch(/--runs.*\s.*at most\s+1000/);
   });
 
+  test.each(['1e39', '1e-50', '1e-40'])('--lr refuses %s, which no 32-bit float holds', async (value) => {
+    const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
+    expect(code).toBe(2);
+    expect(err).toContain(`--lr takes a 32-bit float, a number from 1.2e-38 to 3.4e38, but was given "${value}"`);
+  });
+
   test('--lr takes numbers above 0', async () => {
     for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
       const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);

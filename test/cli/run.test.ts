@@ -59,6 +59,24 @@ describe('a run that finishes', () => {
     expect(io.handlers.size).toBe(0);
   });
 
+  test('a model whose loss is NaN at the end is named in the terminal, run.json and the report; the exit code is 1', async () => {
+    const { code, out: text } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { diverging: [2] });
+    expect(code).toBe(1);
+    const { folder, record } = result();
+    const warning = 'training baseline: the loss of the model of seed 2 is not a finite number at the end';
+    expect(text.split(`Warning: ${warning}`)).toHaveLength(3); // as the training ends, and below the results
+    expect(record).toMatchObject({ status: 'finished', trainings: [{ name: 'baseline', diverged: [2] }] });
+    const html = readFileSync(join(folder, 'report.html'), 'utf8');
+    expect(html).toContain('What went wrong');
+    expect(html).toContain(warning);
+    const shown = await tilegrad(['report', folder]);
+    expect(shown.out).toContain(warning);
+    const again = await tilegrad(['run', 'A1', '--runs', '3', '--json', '--out', out], { diverging: [1, 2, 3] });
+    expect(again.code).toBe(1);
+    expect(JSON.parse(again.out).trainings[0].diverged).toEqual([1, 2, 3]);
+    expect(again.err).toContain('the loss of every model is not a finite number');
+  });
+
   test('options reach the data, the model and the optimiser, and are named where they spoil the comparison', async () => {
     const options = '--data /d --epochs 2 --batch 50 --lr 1e-2 --seed 7 --limit 100'.split(' ');
     const { code, log } = await tilegrad(['run', 'A1', ...options, '--out', out], { kind: 'folder' });
