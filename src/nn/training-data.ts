@@ -67,6 +67,7 @@ export class PreparedData {
     if (isSource(data)) {
       checkSource(what, model, data);
       const form = targetForm(what, goal, data);
+      checkLabels(what, data);
       if (form === 'values') checkTargetRange(what, goal, data.targetExtremes ?? []);
       return new PreparedData(what, model, data, null, form, undefined, null);
     }
@@ -146,6 +147,16 @@ export class PreparedData {
 
   dispose(): void {
     this.owned?.dispose();
+  }
+}
+
+/** @throws DataError for a label that the host knows and that is none of the classes: a source of the user's own may not have looked */
+function checkLabels(what: string, { labels, classes }: BatchSource): void {
+  if (!labels || classes === null) return;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (Number.isInteger(label) && label >= 0 && label < classes) continue;
+    throw new DataError(`${what}: label ${label} of sample ${i} is none of the ${classes} classes 0 to ${classes - 1}`);
   }
 }
 

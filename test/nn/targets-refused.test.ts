@@ -123,6 +123,24 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     }
   });
 
+  test('a source of the user: its own labels and extremes are looked at, where the host has them', async () => {
+    const unused = () => {
+      throw new Error('no batch is asked for');
+    };
+    const source = { device, size: 4, sampleShape: [2], batch: unused };
+    using classes = compile(units(3, 'softmax'), 'sparseCategoricalCrossentropy');
+    for (const bad of [3, -1, 0.5, Number.NaN]) {
+      const data = { ...source, classes: 3, labels: [0, 1, 2, bad] };
+      await expect(classes.fit(data)).rejects.toThrow(
+        new RegExp(`fit: label ${bad} of sample 3 is none of the 3 classes`),
+      );
+    }
+    using values = compile(units(2, 'sigmoid'), 'binaryCrossentropy');
+    const targetExtremes = [{ value: -2, index: 5 }];
+    const data = { ...source, classes: null, targetShape: [2], targetExtremes };
+    await expect(values.evaluate(data)).rejects.toThrow(/evaluate: y: target -2 of sample 2 \(column 1\)/);
+  });
+
   const labels: [what: string, y: number[], says: RegExp][] = [
     ['negative', [0, 1, -1, 2], /label -1 of sample 2 /],
     ['too large', [0, 1, 2, 3], /label 3 of sample 3 /],
