@@ -7,6 +7,7 @@ import { reduceVariants } from '../../src/kernels/reduce-variants.ts';
 import { softmaxVariants } from '../../src/kernels/softmax.ts';
 import {
   BatchNormalization,
+  type Callback,
   Conv2D,
   Dense,
   Dropout,
@@ -29,6 +30,7 @@ import {
   type DrawnPenalty,
   drawnOptimizer,
   EPSILON,
+  laterRate,
   MOST_REPLICAS,
   optimizerOf,
   rateAt,
@@ -126,6 +128,13 @@ const weightsOf = (model: Sequential) =>
 const sliceOf = (all: Float32Array, r: number, replicas: number) =>
   all.subarray((r * all.length) / replicas, ((r + 1) * all.length) / replicas);
 
+const assignLater = (drawn: DrawnOptimizer, replicas: number, r: number | null): Callback => ({
+  onEpochBegin({ epoch, optimizer }) {
+    const rate = laterRate(drawn, replicas, r);
+    if (epoch === 2 && rate !== null) optimizer.learningRate = rate;
+  },
+});
+
 describeOnDevice('replicas, everything drawn together', (device) => {
   const values = random(4);
   const x = Float32Array.from({ length: SAMPLES * 16 }, () => values.normal());
@@ -134,7 +143,8 @@ describeOnDevice('replicas, everything drawn together', (device) => {
   const train = async (drawn: DrawnTraining, r: number | null) => {
     const { replicas, batchSize, seed, classWeight } = drawn;
     using model = modelOf(drawn, r).build(device, { seed: SEED + (r ?? 0), replicas: r === null ? replicas : 1 });
-    const options = { epochs: 2, batchSize, seed: seed + (r ?? 0) };
+    const callbacks = [assignLater(drawn.optimizer, replicas, r)];
+    const options = { epochs: 2, batchSize, seed: seed + (r ?? 0), callbacks };
     const history = await model.fit({ x, y }, { ...options, ...(classWeight ? { classWeight } : {}) });
     const logs = history.replicas.map((epochs) => epochs.map(({ loss, accuracy, f1 }) => ({ loss, accuracy, f1 })));
     return { weights: await weightsOf(model), logs, names: model.weights.map(({ name }) => name) };
@@ -203,7 +213,8 @@ describeOnDevice('replicas, everything drawn together', (device) => {
         model.build(device, { seed: SEED, replicas });
         const before = await weightsOf(model);
         const data = { x: x.slice(0, SAMPLES * INPUTS), y: targets };
-        await model.fit(data, { epochs: 2, batchSize, shuffle: false });
+        const callbacks = [assignLater(optimizer, replicas, null)];
+        await model.fit(data, { epochs: 2, batchSize, shuffle: false, callbacks });
         const after = await weightsOf(model);
         for (let r = 0; r < replicas; r++) {
           const weights = model.weights.map(({ spec }, k) =>
@@ -266,7 +277,7 @@ function referenceFit(
       const clipped = Object.keys(optimizer.clip).length > 0 ? clip(limited, optimizer.clip) : limited;
       for (const [at, k] of trained.entries()) {
         const { name, ...chosen } = optimizer.kind;
-        const all = { ...chosen, learningRate: rateAt(optimizer, r, t) };
+        const all = { ...chosen, learningRate: rateAt(optimizer, r, t, epoch + 1) };
         if (name === 'SGD') sgdStep(weights[k]!, clipped[at]!, slots[k]!, t, all);
         else if (name === 'RMSprop') rmspropStep(weights[k]!, clipped[at]!, slots[k]!, t, { ...all, epsilon: EPSILON });
         else adamwStep(weights[k]!, clipped[at]!, slots[k]!, t, { weightDecay: 0, ...all, epsilon: EPSILON });
