@@ -86,6 +86,11 @@ export class PreparedData {
     return new PreparedData(what, model, loader, null, form, undefined, loader, labels);
   }
 
+  /** Whether targets are numbers that the host has not looked at. */
+  get unchecked(): boolean {
+    return this.form === 'values' && !this.source?.targetExtremes;
+  }
+
   /** Samples of a pass; null where a stream decides. */
   get samples(): number | null {
     if (!this.source) return null;

@@ -158,6 +158,8 @@ describeOnDevice('independent labels', (device: Device) => {
     using softmax = build('softmax');
     const expected = { accuracy: expect.closeTo(2 / 3, 12), recall: 0.5, topK2: 1 };
     expect(await sigmoids.evaluate({ x, y: [0, 2, 2] })).toMatchObject(expected);
+    expect(await sigmoids.evaluate(() => [{ x, y: [0, 2, 2] }])).toMatchObject(expected);
+    expect((await confusionMatrix(sigmoids, () => [{ x, y: [0, 2, 2] }])).counts[2]).toEqual([0, 1, 1]);
     expect(await softmax.evaluate({ x, y: [0, 2, 2] })).toMatchObject(expected);
     expect(await softmax.evaluate({ x, y: [1, 0, 0, 0, 0, 1, 0, 0, 1] })).toMatchObject(expected);
     await sigmoids.fit({ x, y: [0, 2, 2] }, { classWeight: { 2: 3 } });
