@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, type OptionNames, show } from '../check.ts';
+import { checkF32, checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
@@ -103,6 +103,7 @@ function transformOf(
         `images: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
       );
     }
+    for (const number of list) checkF32(`images: ${what}`, number);
     if (typeof value !== 'number' && list.length !== channels) {
       throw new ArgumentError(`images: ${what} has ${list.length} numbers, but the images have ${channels} channels`);
     }
