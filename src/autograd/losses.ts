@@ -109,7 +109,8 @@ export function huber(output: Tensor, target: Tensor, options: LossOptions & { d
 /**
  * Mean over all elements of -(t log p + (1 - t) log(1 - p)) for targets t in 0 .. 1. From logits x it is
  * t softplus(-x) + (1 - t) softplus(x), which neither over- nor underflows nor cancels; from probabilities p is first kept 1e-7
- * from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / 2.
+ * from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / 2. The values of targets are not looked at here, as that would
+ * wait for the GPU; outside 0 .. 1 the loss has no least value. `fit` and its like refuse them.
  * @throws ShapeError, ArgumentError
  */
 export function binaryCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
@@ -128,7 +129,8 @@ export function binaryCrossentropy(output: Tensor, target: Tensor, options: Cros
 
 /**
  * Mean over the rows of -sum_c t_c log p_c for one-hot (or soft) targets, output and target [N, C]. From probabilities each row
- * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / C.
+ * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / C. The values of targets
+ * are not looked at here (see `binaryCrossentropy`).
  * @throws ShapeError, ArgumentError
  */
 export function categoricalCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {

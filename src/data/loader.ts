@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, type OptionNames, show } from '../check.ts';
+import { checkF32, checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, sizeOf } from '../kernels/array.ts';
@@ -116,6 +116,7 @@ function scalingOf(
         `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
       );
     }
+    for (const number of list) checkF32(`images: ${what}`, number);
     if (typeof value !== 'number' && list.length !== channels) {
       throw new ArgumentError(
         `ImageLoader: ${what} has ${list.length} numbers, but the images have ${channels} channels`,

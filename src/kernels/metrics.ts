@@ -4,11 +4,22 @@ import binaryHitsCode from '../../shaders/binary_hits.wgsl';
 import classesOfCode from '../../shaders/classes_of.wgsl';
 import confusionCode from '../../shaders/confusion.wgsl';
 import countLabelsCode from '../../shaders/count_labels.wgsl';
+import countOutsideCode from '../../shaders/count_outside.wgsl';
 import hitsCode from '../../shaders/hits.wgsl';
 import totalsCode from '../../shaders/running_totals.wgsl';
 import topKCode from '../../shaders/top_k.wgsl';
 import type { DeviceArray } from './array.ts';
-import { checkDType, checkRank, checkSameShape, commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import {
+  checkDType,
+  checkRank,
+  checkSameShape,
+  commonModels,
+  elementwise,
+  f32,
+  output,
+  runKernel,
+  strided,
+} from './run.ts';
 
 /** Words of a model's running totals: samples and hits (two words each), batches, and the sums of losses by level (shaders/running_totals.wgsl). */
 export const TOTALS_WORDS = 10;
@@ -120,4 +131,30 @@ export function countLabels(
   const params = [rows, labels, f32(threshold), first, counts.size];
   const grid = elementwise(Math.ceil(rows / LABEL_STRIP) * labels, models);
   runKernel(counts.device, source, params, [y, target, counts], grid);
+}
+
+/** u32 words of the counts of `countOutside`. */
+export const OUTSIDE_WORDS = 3;
+
+/** Notes targets f32 [N, ...] outside a range in OUTSIDE_WORDS words of `counts` (shaders/count_outside.wgsl). Memory-bound. */
+export function countOutside(
+  targets: DeviceArray,
+  counts: DeviceArray,
+  { range: [least, most], first = 0 }: { range: readonly [number, number]; first?: number },
+): void {
+  checkDType('countOutside', 'the targets', targets, 'f32');
+  checkDType('countOutside', 'the counts', counts, 'u32');
+  const models = commonModels('countOutside', [targets, counts]);
+  const source = { name: 'count_outside', code: countOutsideCode };
+  const params = [targets.size, first, counts.size, f32(least), f32(most)];
+  runKernel(counts.device, source, params, [targets, counts], strided(targets.size, models));
+}
+
+/** What `countOutside` noted: how many there were, the smallest and the largest. */
+export function readOutside(words: Uint32Array): { count: number; least: number; most: number } {
+  const valueOfKey = (key: number) => {
+    const bits = Uint32Array.of(key >= 2 ** 31 ? key - 2 ** 31 : ~key);
+    return new Float32Array(bits.buffer)[0]!;
+  };
+  return { count: words[0]!, least: valueOfKey(~words[2]! >>> 0), most: valueOfKey(words[1]!) };
 }

@@ -17,7 +17,10 @@ export interface BatchSource {
   readonly targetShape?: Shape | null;
   /** The labels as the host knows them, if it does: what makes a class that a split leaves out an error. */
   readonly labels?: ArrayLike<number> | null;
-  /** The smallest and the largest target as the host knows them, if it does: what makes targets that a loss cannot have an error. */
+  /**
+   * The smallest and the largest target as the host knows them, if it does: with them, targets that a loss cannot have are an error before
+   * anything is trained; without, the adapter looks at each batch and the epoch ends with that error.
+   */
   readonly targetExtremes?: readonly PlacedTarget[] | null;
   /**
    * Dispatches what fills a batch: samples `order[state.batchStart ..]`, `batch` of them, and their targets, u32 [batch] for

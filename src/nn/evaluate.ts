@@ -31,7 +31,8 @@ export class Evaluator {
     data: PreparedData,
     options: { batchSize: number | null; confusion?: boolean },
   ) {
-    this.objective = new Objective(what, model, { form: data.form, confusion: options.confusion ?? false });
+    const { form, unchecked } = data;
+    this.objective = new Objective(what, model, { form, unchecked, confusion: options.confusion ?? false });
     this.throttle = new Throttle(model.device);
     const { objective } = this;
     this.feed = data.feed(

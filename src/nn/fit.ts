@@ -77,10 +77,10 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const few = validation?.samples ?? null;
     const validationBatch =
       validation?.batchSize(batchSize === null || few === null ? undefined : Math.min(batchSize, few)) ?? null;
-    const { form } = training;
+    const { form, unchecked } = training;
     optimizer.checkReplicas?.(replicas); // before the model has them for good
     model.replicate(replicas);
-    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight }));
+    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight, unchecked }));
     optimizer.build(model.parameters);
     const step = trainingStep(model, objective, seed, () => feed.state);
     const feed = own(training.feed(objective, step, { batchSize, steps: options.stepsPerEpoch ?? null }));

@@ -32,7 +32,7 @@ export interface Loss {
   readonly targets: 'labels' | 'values';
   /** Whether its values are classes too, so that accuracy means something. Default false. */
   readonly classifies?: boolean;
-  /** Whether it takes each output as a yes or no of its own, so that several may be 1 at once. Default false. */
+  /** Whether it takes each output as a yes or no of its own, so that several may be 1 at once. Default: where the model ends in sigmoids. */
   readonly independentLabels?: boolean;
   /** The smallest and the largest target it can have: others are refused as data that does not fit. Default any. */
   readonly targetRange?: readonly [least: number, most: number];
@@ -146,6 +146,7 @@ abstract class Crossentropy extends ValuesLoss {
  */
 export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
+  readonly independentLabels = false;
   protected readonly activation = 'softmax';
 
   /** @throws ArgumentError */

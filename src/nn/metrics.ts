@@ -105,6 +105,7 @@ export class MetricCounts {
   }
 
   confusion(counts: Uint32Array): ConfusionMatrix {
-    return ConfusionMatrix.of(counts.subarray(this.topK.length));
+    const first = this.topK.length;
+    return ConfusionMatrix.of(counts.subarray(first, first + this.classes ** 2));
   }
 }

@@ -9,8 +9,9 @@ import { LabelCounts } from './label-counts.ts';
 import type { CallOptions } from './layers/layer.ts';
 import { MetricCounts } from './metrics.ts';
 import type { Model } from './model.ts';
+import { TargetCheck } from './target-check.ts';
 import { classTargets, hasIndependentLabels, lossTargets, type TargetForm } from './targets.ts';
-import { RunningTotals } from './totals.ts';
+import { RunningTotals, type Sums } from './totals.ts';
 
 /** Factors by class for the loss; classes that are not named have 1, as in Keras. */
 export type ClassWeight = Readonly<Record<number, number>> | readonly number[];
@@ -28,14 +29,21 @@ export class Objective {
   private readonly metrics: MetricCounts;
   /** Null where outputs cannot be independent labels. */
   private readonly labels: LabelCounts | null;
+  private readonly targetCheck: TargetCheck | null;
   private readonly classWeight: Tensor | null;
   private form: TargetForm | null;
 
   /** @throws ArgumentError for class weights or metrics that do not suit model and targets */
   constructor(
-    what: string,
+    private readonly what: string,
     private readonly model: Model,
-    private readonly options: { form: TargetForm | null; classWeight?: ClassWeight; confusion?: boolean },
+    private readonly options: {
+      form: TargetForm | null;
+      classWeight?: ClassWeight;
+      confusion?: boolean;
+      /** Whether targets are numbers that nobody has looked at. */
+      unchecked?: boolean;
+    },
   ) {
     const { endsIn, outputShape, training } = model;
     // Targets of a stream are not known yet.
@@ -49,7 +57,9 @@ export class Objective {
     const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
     this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
     this.classWeight?.array.keep();
-    this.totals = new RunningTotals(device, models, Math.max(this.metrics.words, this.labels?.words ?? 0));
+    const words = Math.max(this.metrics.words, this.labels?.words ?? 0);
+    this.targetCheck = options.unchecked ? TargetCheck.of(training.loss, words) : null;
+    this.totals = new RunningTotals(device, models, this.targetCheck?.words ?? words);
   }
 
   /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
@@ -132,6 +142,7 @@ export class Objective {
     const { byLabel } = this;
     const threshold = this.model.training.input === 'logits' && this.model.endsIn === 'sigmoid' ? 0 : 0.5;
     const rows = output.shape[0]!;
+    this.targetCheck?.count(targets, this.totals.counts);
     if (byLabel) {
       this.totals.add(total, null, rows);
       if (this.counted || this.metrics.scores.length > 0 || this.options.confusion) {
@@ -152,9 +163,16 @@ export class Objective {
     return new Tensor(countHits(output.array, labels));
   }
 
+  /** @throws DataError for targets that the loss cannot have */
+  private async readTotals(): Promise<Sums[]> {
+    const sums = await this.totals.read();
+    for (const { counts } of sums) this.targetCheck?.check(this.what, counts);
+    return sums;
+  }
+
   /** What was counted so far: the samples of a replica, the figures of each, and their means. */
   async read(): Promise<{ samples: number; figures: Metrics; replicas: Metrics[] }> {
-    const sums = await this.totals.read();
+    const sums = await this.readTotals();
     const replicas = sums.map(({ loss, accuracy, samples, counts }): Metrics => {
       const n = Math.max(1, samples);
       const { byLabel } = this;
@@ -167,7 +185,7 @@ export class Objective {
 
   /** @param label of independent labels, see `checkLabel` */
   async confusion(replica: number, label?: number): Promise<ConfusionMatrix> {
-    const { counts } = (await this.totals.read())[replica]!;
+    const { counts } = (await this.readTotals())[replica]!;
     return this.byLabel ? this.byLabel.confusion(counts, label!) : this.metrics.confusion(counts);
   }
 

@@ -21,15 +21,15 @@ export interface Goal {
 }
 
 /**
- * Whether each output is a yes or no of its own, so that several labels may hold at once: where targets are rows of numbers and the model
- * ends in sigmoids, or in logits for binary cross-entropy. (One unit tells two classes.)
+ * Whether each output is a yes or no of its own, so that several labels may hold at once: where targets are rows of numbers, and the
+ * loss takes outputs so or, if it does not say, the model ends in sigmoids; never after a softmax. (One unit tells two classes.)
  */
 export function hasIndependentLabels(
   form: TargetForm | null,
   { endsIn, outputShape, loss }: Goal & { endsIn: FinalActivation | null },
 ): boolean {
-  if (form !== 'values' || sameShape(outputShape, [1])) return false;
-  return endsIn === 'sigmoid' || (endsIn === null && (loss.independentLabels ?? false));
+  if (form !== 'values' || endsIn === 'softmax' || sameShape(outputShape, [1])) return false;
+  return loss.independentLabels ?? endsIn === 'sigmoid';
 }
 
 /** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */

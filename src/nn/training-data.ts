@@ -80,6 +80,7 @@ export class PreparedData {
     if (isSource(data)) {
       checkSource(what, model, data);
       const form = targetForm(what, goal, data);
+      checkLabels(what, data);
       if (form === 'values') checkTargetRange(what, goal, data.targetExtremes ?? []);
       return new PreparedData(what, model, data, null, form, undefined, null);
     }
@@ -95,6 +96,11 @@ export class PreparedData {
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
     const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
     return new PreparedData(what, model, loader, null, form, undefined, loader, labels);
+  }
+
+  /** Whether targets are numbers that the host has not looked at. */
+  get unchecked(): boolean {
+    return this.form === 'values' && !this.source?.targetExtremes;
   }
 
   /** Samples of a pass; null where a stream decides. */
@@ -158,6 +164,16 @@ export class PreparedData {
 
   dispose(): void {
     this.owned?.dispose();
+  }
+}
+
+/** @throws DataError for a label that the host knows and that is none of the classes: a source of the user's own may not have looked */
+function checkLabels(what: string, { labels, classes }: BatchSource): void {
+  if (!labels || classes === null) return;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (Number.isInteger(label) && label >= 0 && label < classes) continue;
+    throw new DataError(`${what}: label ${label} of sample ${i} is none of the ${classes} classes 0 to ${classes - 1}`);
   }
 }
 

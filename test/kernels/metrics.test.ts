@@ -8,8 +8,10 @@ import {
   countConfusion,
   countHits,
   countLabels,
+  countOutside,
   countTopK,
   labelWords,
+  readOutside,
   readTotals,
   TOTALS_WORDS,
 } from '../../src/kernels/metrics.ts';
@@ -139,6 +141,35 @@ describeOnDevice('metrics counted on the adapter', (device) => {
       }),
       { numRuns: drawnCases(25), seed: FAST_CHECK_SEED },
     );
+  });
+
+  test('targets outside a range are noted with the smallest and the largest, NaN and both zeros included', async () => {
+    const note = async (values: number[], range: [number, number], models = 1) => {
+      const targets = tensor(device, values, [values.length / models], { models });
+      const counts = tensor(device, new Uint32Array(5 * models), [5], { dtype: 'u32', models });
+      for (let pass = 0; pass < 2; pass++) countOutside(targets.array, counts.array, { range, first: 1 });
+      const all = (await counts.data()) as Uint32Array;
+      for (const t of [targets, counts]) t.dispose();
+      return Array.from({ length: models }, (_, r) => readOutside(all.subarray(5 * r + 1, 5 * r + 4)));
+    };
+    const inside = [0, -0, 1, 0.5, 1e-30, 2 ** -149];
+    expect((await note(inside, [0, 1]))[0]!.count).toBe(0);
+    const above = Math.fround(1 + 2 ** -23);
+    expect(await note([...inside, above], [0, 1])).toEqual([{ count: 2, least: above, most: above }]);
+    const below = -(2 ** -126);
+    expect(await note([...inside, below, -7, 3e38, 2], [0, 1])).toEqual([
+      { count: 8, least: -7, most: Math.fround(3e38) },
+    ]);
+    expect(await note([-2, -1, 1, -3, -2.5, 1.5], [-2, 1], 2)).toEqual([
+      expect.objectContaining({ count: 0 }),
+      { count: 6, least: -3, most: 1.5 },
+    ]);
+    const [{ count, most }] = (await note([0.5, Number.NaN, Number.NEGATIVE_INFINITY], [0, 1])) as [
+      ReturnType<typeof readOutside>,
+    ];
+    expect([count, most]).toEqual([4, Number.NaN]);
+    const many = Array.from({ length: 70_000 }, (_, i) => (i % 7 === 0 ? i : 0));
+    expect(await note(many, [0, 1])).toEqual([{ count: 2 * 9_999, least: 7, most: 69_993 }]);
   });
 
   describe('running totals', () => {

@@ -10,6 +10,7 @@ import {
   Dropout,
   dropout,
   Huber,
+  ImageLoader,
   initializers,
   LeakyReLU,
   LearningRateScheduler,
@@ -26,6 +27,7 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
 
 // 32-bit floats hold sizes from 1.2e-38 (below, WGSL may take a number for 0) to 3.4e38.
 const LARGE = 1e39;
@@ -152,6 +154,15 @@ describeOnDevice('numbers that no 32-bit float holds', (device) => {
     const options = { classWeight: { 1: weight } };
     await expect(model.fit(data, options)).rejects.toThrow(/^fit: the weight of class 1 .*32-bit float/);
     await expect(model.trainOnBatch(data.x, data.y, options)).rejects.toThrow(/^trainOnBatch: .*32-bit float/);
+  });
+
+  test.each(['scale', 'offset'] as const)('%s of an ImageLoader', (what) => {
+    const images = drawImages(2, { shape: [1, 1, 1], classes: 2 });
+    for (const wrong of [LARGE, TINY]) {
+      const make = () => new ImageLoader(device, images, { [what]: wrong });
+      expect(make).toThrow(ArgumentError);
+      expect(make).toThrow(new RegExp(`^images: ${what} .*32-bit float`));
+    }
   });
 
   test('the function dropout', () => {

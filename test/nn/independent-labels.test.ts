@@ -8,6 +8,7 @@ import {
   Dense,
   type Device,
   type Layer,
+  type LossName,
   type MetricName,
   type Metrics,
   Sequential,
@@ -150,16 +151,20 @@ describeOnDevice('independent labels', (device: Device) => {
 
   test('where targets are class numbers, or a softmax makes classes of the outputs, the largest output counts as before', async () => {
     const x = [1, 0.9, -1, -1, 0.8, 1, -1, -0.5, -1];
-    const build = (activation: 'sigmoid' | 'softmax') =>
+    const build = (activation: 'sigmoid' | 'softmax', loss: LossName = 'binaryCrossentropy') =>
       new Sequential([new Dense({ units: 3, activation, kernelInitializer: diagonal, inputShape: [3] })])
         .build(device)
-        .compile({ optimizer: 'sgd', loss: 'binaryCrossentropy', metrics: ['topK2', 'accuracy', 'recall'] });
+        .compile({ optimizer: 'sgd', loss, metrics: ['topK2', 'accuracy', 'recall'] });
     using sigmoids = build('sigmoid');
     using softmax = build('softmax');
+    using overClasses = build('sigmoid', 'categoricalCrossentropy');
     const expected = { accuracy: expect.closeTo(2 / 3, 12), recall: 0.5, topK2: 1 };
     expect(await sigmoids.evaluate({ x, y: [0, 2, 2] })).toMatchObject(expected);
+    expect(await sigmoids.evaluate(() => [{ x, y: [0, 2, 2] }])).toMatchObject(expected);
+    expect((await confusionMatrix(sigmoids, () => [{ x, y: [0, 2, 2] }])).counts[2]).toEqual([0, 1, 1]);
     expect(await softmax.evaluate({ x, y: [0, 2, 2] })).toMatchObject(expected);
     expect(await softmax.evaluate({ x, y: [1, 0, 0, 0, 0, 1, 0, 0, 1] })).toMatchObject(expected);
+    expect(await overClasses.evaluate({ x, y: [1, 0, 0, 0, 0, 1, 0, 0, 1] })).toMatchObject(expected);
     await sigmoids.fit({ x, y: [0, 2, 2] }, { classWeight: { 2: 3 } });
     expect((await confusionMatrix(sigmoids, { x, y: [0, 1, 2] })).total).toBe(3);
     await expect(confusionMatrix(sigmoids, { x, y: [0, 1, 2] }, { label: 0 })).rejects.toThrow(/label is for rows/);

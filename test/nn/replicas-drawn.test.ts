@@ -7,6 +7,7 @@ import { reduceVariants } from '../../src/kernels/reduce-variants.ts';
 import { softmaxVariants } from '../../src/kernels/softmax.ts';
 import {
   BatchNormalization,
+  type Callback,
   Conv2D,
   Dense,
   Dropout,
@@ -19,8 +20,7 @@ import {
   type Shape,
   type Tensor,
 } from '../../src/node.ts';
-import { type NdArray, ndarray } from '../reference/ndarray.ts';
-import { adamwStep, clip, rmspropStep, sgdStep, slotsOf } from '../reference/optimizers.ts';
+import { ndarray } from '../reference/ndarray.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import {
@@ -28,14 +28,14 @@ import {
   type DrawnOptimizer,
   type DrawnPenalty,
   drawnOptimizer,
-  EPSILON,
+  laterRate,
   MOST_REPLICAS,
   optimizerOf,
-  rateAt,
   regularizerOf,
   sharedPenalty,
   shareOf,
 } from '../support/drawn-trainings.ts';
+import { fitLinear } from '../support/linear-training.ts';
 import { drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
 import { random } from '../support/random.ts';
 
@@ -126,6 +126,13 @@ const weightsOf = (model: Sequential) =>
 const sliceOf = (all: Float32Array, r: number, replicas: number) =>
   all.subarray((r * all.length) / replicas, ((r + 1) * all.length) / replicas);
 
+const assignLater = (drawn: DrawnOptimizer, replicas: number, r: number | null): Callback => ({
+  onEpochBegin({ epoch, optimizer }) {
+    const rate = laterRate(drawn, replicas, r);
+    if (epoch === 2 && rate !== null) optimizer.learningRate = rate;
+  },
+});
+
 describeOnDevice('replicas, everything drawn together', (device) => {
   const values = random(4);
   const x = Float32Array.from({ length: SAMPLES * 16 }, () => values.normal());
@@ -134,7 +141,8 @@ describeOnDevice('replicas, everything drawn together', (device) => {
   const train = async (drawn: DrawnTraining, r: number | null) => {
     const { replicas, batchSize, seed, classWeight } = drawn;
     using model = modelOf(drawn, r).build(device, { seed: SEED + (r ?? 0), replicas: r === null ? replicas : 1 });
-    const options = { epochs: 2, batchSize, seed: seed + (r ?? 0) };
+    const callbacks = [assignLater(drawn.optimizer, replicas, r)];
+    const options = { epochs: 2, batchSize, seed: seed + (r ?? 0), callbacks };
     const history = await model.fit({ x, y }, { ...options, ...(classWeight ? { classWeight } : {}) });
     const logs = history.replicas.map((epochs) => epochs.map(({ loss, accuracy, f1 }) => ({ loss, accuracy, f1 })));
     return { weights: await weightsOf(model), logs, names: model.weights.map(({ name }) => name) };
@@ -203,7 +211,8 @@ describeOnDevice('replicas, everything drawn together', (device) => {
         model.build(device, { seed: SEED, replicas });
         const before = await weightsOf(model);
         const data = { x: x.slice(0, SAMPLES * INPUTS), y: targets };
-        await model.fit(data, { epochs: 2, batchSize, shuffle: false });
+        const callbacks = [assignLater(optimizer, replicas, null)];
+        await model.fit(data, { epochs: 2, batchSize, shuffle: false, callbacks });
         const after = await weightsOf(model);
         for (let r = 0; r < replicas; r++) {
           const weights = model.weights.map(({ spec }, k) =>
@@ -213,7 +222,7 @@ describeOnDevice('replicas, everything drawn together', (device) => {
             l1: (shareOf(penalty?.l1 ?? 0, r) as number) ?? 0,
             l2: (shareOf(penalty?.l2 ?? 0, r) as number) ?? 0,
           }));
-          referenceFit(weights, data, { own, trainable, optimizer, batchSize, r });
+          fitLinear(weights, data, { own, trainable, optimizer, batchSize, r });
           for (const [k, { name }] of model.weights.entries()) {
             const what = `${name} of replica ${r}`;
             expectClose(sliceOf(after[k]!, r, replicas), weights[k]!.data, { rtol: 2e-4, atol: 2e-6 }, what);
@@ -237,71 +246,3 @@ describeOnDevice('replicas, everything drawn together', (device) => {
     expect(Array.from(await model.weights[0]!.tensor.data())).toEqual([Math.fround(0.9), Math.fround(0.9)]);
   });
 });
-
-/** Two epochs in float64: y = (x w1 + b1) w2 + b2, mean squared error, in the order of the samples. */
-function referenceFit(
-  weights: readonly NdArray[],
-  data: { x: Float32Array; y: Float32Array },
-  options: {
-    own: readonly { l1: number; l2: number }[];
-    trainable: readonly boolean[];
-    optimizer: DrawnOptimizer;
-    batchSize: number;
-    r: number;
-  },
-): void {
-  const { own, trainable, optimizer, batchSize, r } = options;
-  const slots = weights.map(slotsOf);
-  let t = 0;
-  for (let epoch = 0; epoch < 2; epoch++) {
-    for (let first = 0; first < SAMPLES; first += batchSize) {
-      t++;
-      const gradients = referenceGradients(weights, data, first, Math.min(SAMPLES, first + batchSize));
-      for (const [i, { l1, l2 }] of own.entries()) {
-        const [w, g] = [weights[2 * i]!.data, gradients[2 * i]!.data];
-        for (let e = 0; e < w.length; e++) g[e]! += l1 * Math.sign(w[e]!) + 2 * l2 * w[e]!;
-      }
-      const trained = [0, 1, 2, 3].filter((k) => trainable[k >> 1]);
-      const limited = trained.map((k) => gradients[k]!);
-      const clipped = Object.keys(optimizer.clip).length > 0 ? clip(limited, optimizer.clip) : limited;
-      for (const [at, k] of trained.entries()) {
-        const { name, ...chosen } = optimizer.kind;
-        const all = { ...chosen, learningRate: rateAt(optimizer, r, t) };
-        if (name === 'SGD') sgdStep(weights[k]!, clipped[at]!, slots[k]!, t, all);
-        else if (name === 'RMSprop') rmspropStep(weights[k]!, clipped[at]!, slots[k]!, t, { ...all, epsilon: EPSILON });
-        else adamwStep(weights[k]!, clipped[at]!, slots[k]!, t, { weightDecay: 0, ...all, epsilon: EPSILON });
-      }
-    }
-  }
-}
-
-/** Of w1 [I,U], b1 [U], w2 [U,O], b2 [O], for the samples from `first` to before `end`. */
-function referenceGradients(
-  weights: readonly NdArray[],
-  { x, y }: { x: Float32Array; y: Float32Array },
-  first: number,
-  end: number,
-) {
-  const [w1, b1, w2, b2] = weights.map(({ data }) => data) as [Float64Array, Float64Array, Float64Array, Float64Array];
-  const gradients = weights.map(({ shape }) => ndarray(shape));
-  const [d1, e1, d2, e2] = gradients.map(({ data }) => data);
-  const [U, O, I] = [b1.length, b2.length, w1.length / b1.length];
-  for (let n = first; n < end; n++) {
-    const h = Array.from(b1, (b, u) => {
-      let sum = b;
-      for (let i = 0; i < I; i++) sum += x[n * I + i]! * w1[i * U + u]!;
-      return sum;
-    });
-    for (let o = 0; o < O; o++) {
-      const output = h.reduce((sum, value, u) => sum + value * w2[u * O + o]!, b2[o]!);
-      const d = (2 * (output - y[n * O + o]!)) / (O * (end - first));
-      e2![o]! += d;
-      for (let u = 0; u < U; u++) {
-        d2![u * O + o]! += d * h[u]!;
-        e1![u]! += d * w2[u * O + o]!;
-        for (let i = 0; i < I; i++) d1![i * U + u]! += d * w2[u * O + o]! * x[n * I + i]!;
-      }
-    }
-  }
-  return gradients;
-}

@@ -3,6 +3,7 @@ import {
   Activation,
   ArgumentError,
   ArrayLoader,
+  type BatchSource,
   BinaryCrossentropy,
   CategoricalCrossentropy,
   type CompileOptions,
@@ -120,6 +121,49 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     await train(units(2, 'softmax'), 'categoricalCrossentropy', [1, 1, 0, 0.5, 0.25, 0, 1, 0]);
     for (const loss of ['meanSquaredError', 'meanAbsoluteError', new Huber()] as const) {
       await train(units(1), loss, [-1, 2, 255, 0]);
+    }
+  });
+
+  test('a source of the user: its own labels and extremes are looked at, where the host has them', async () => {
+    const unused = () => {
+      throw new Error('no batch is asked for');
+    };
+    const source = { device, size: 4, sampleShape: [2], batch: unused };
+    using classes = compile(units(3, 'softmax'), 'sparseCategoricalCrossentropy');
+    for (const bad of [3, -1, 0.5, Number.NaN]) {
+      const data = { ...source, classes: 3, labels: [0, 1, 2, bad] };
+      await expect(classes.fit(data)).rejects.toThrow(
+        new RegExp(`fit: label ${bad} of sample 3 is none of the 3 classes`),
+      );
+    }
+    using values = compile(units(2, 'sigmoid'), 'binaryCrossentropy');
+    const targetExtremes = [{ value: -2, index: 5 }];
+    const data = { ...source, classes: null, targetShape: [2], targetExtremes };
+    await expect(values.evaluate(data)).rejects.toThrow(/evaluate: y: target -2 of sample 2 \(column 1\)/);
+  });
+
+  /** Without extremes: the adapter looks at the targets, and who reads the figures learns of it. */
+  const bare = (loader: ArrayLoader): BatchSource => {
+    const { size, sampleShape, classes, targetShape } = loader;
+    return { ...{ device, size, sampleShape, classes, targetShape }, batch: (...of) => loader.batch(...of) };
+  };
+  test.each<[string, number[], RegExp]>([
+    ['above', [0, 1, 255, 1, 0, 0, 2, 1], /2 targets \(from 2 to 255\) do not lie between 0 and 1/],
+    ['below', [0, -0.5, 0, 1, 0, 0, 1, 1], /1 targets \(-0.5\) do not lie between 0 and 1/],
+    ['both', [-3, 1, 0, 1, 0, 4, 1, -1], /3 targets \(from -3 to 4\)/],
+  ])('a source of the user without extremes, %s: the first epoch ends with an error', async (_what, y, says) => {
+    using loader = new ArrayLoader(device, { x, y, shape: [2], targetShape: [2] });
+    using fine = new ArrayLoader(device, { x, y: y.map(() => 0), shape: [2], targetShape: [2] });
+    for (const replicas of [1, 2]) {
+      using model = compile(units(2, 'sigmoid'), 'binaryCrossentropy');
+      await expect(model.fit(bare(loader), { replicas, batchSize: 3 })).rejects.toThrow(says);
+      await expect(model.fit(bare(fine), { validationData: bare(loader) })).rejects.toThrow(DataError);
+      await expect(model.evaluate(bare(loader))).rejects.toThrow(says);
+      const matrix = confusionMatrix(model, bare(loader), { label: 1, replica: 0 });
+      await expect(matrix).rejects.toThrow(says);
+      await model.fit(bare(fine), { epochs: 2 });
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+      await model.fit(bare(loader));
     }
   });
 

@@ -50,6 +50,8 @@ export const drawnOptimizer = fc.record({
     }),
   ),
   rate: fc.oneof(sharedOrEach(rate), fc.constant('schedule' as const)),
+  /** Assigned before the second epoch; of a list the first, where there is one rate for all. */
+  later: fc.option(sharedOrEach(rate)),
   clip: fc.constantFrom<ClipOptions>(
     ...[{}, {}, {}],
     ...[{ clipNorm: 0.05 }, { globalClipNorm: 0.3 }, { clipValue: 0.02 }, { globalClipNorm: 1e6 }],
@@ -62,9 +64,19 @@ const schedule: Schedule = schedules.exponentialDecay({ initialLearningRate: 0.1
 const ofReplicas = <T>(drawn: Drawn<T>, replicas: number): Drawn<T> =>
   Array.isArray(drawn) ? (drawn as readonly T[]).slice(0, replicas) : drawn;
 
-/** The rate of replica `r` at step `t`, from 1. */
-export const rateAt = ({ rate }: DrawnOptimizer, r: number, t: number): number =>
-  rate === 'schedule' ? schedule(t - 1) : (shareOf(rate, r) as number);
+/** The rate of replica `r` at step `t`, from 1, of an epoch, from 1. */
+export function rateAt(drawn: DrawnOptimizer, r: number, t: number, epoch: number): number {
+  const later = epoch > 1 ? laterRate(drawn, MOST_REPLICAS, r) : null;
+  if (later !== null) return later as number;
+  return drawn.rate === 'schedule' ? schedule(t - 1) : (shareOf(drawn.rate, r) as number);
+}
+
+/** The rates that replicas, or replica `r` alone, are assigned before the second epoch; null for none. */
+export function laterRate({ rate, later }: DrawnOptimizer, replicas: number, r: number | null): Drawn<number> | null {
+  if (later === null) return null;
+  const rates: Drawn<number> = Array.isArray(rate) || typeof later === 'number' ? later : later[0]!;
+  return shareOf(ofReplicas(rates, replicas), r);
+}
 
 /** The optimizer of `replicas` together, or of replica `r` alone. */
 export function optimizerOf({ kind, rate, clip }: DrawnOptimizer, replicas: number, r: number | null): Optimizer {
