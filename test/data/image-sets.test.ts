@@ -201,6 +201,12 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
     /scale must be finite/,
   ],
   [
+    'no scaling',
+    () => rescale([1], undefined as never),
+    ArgumentError,
+    /rescale: options must be an object.*\{ offset, scale \}/,
+  ],
+  [
     'an offset that is NaN',
     () => rescale([1], { scale: 1, offset: [Number.NaN] }),
     ArgumentError,

@@ -185,6 +185,7 @@ describeOnDevice('samples of a shape', (device) => {
         { x, y },
         { x: rows, y: y.map((label) => [label]) },
         { x: rows, y: Uint8Array.from(y) },
+        { x: { shape: [40, 2], data: x }, y: { shape: [40], data: BigInt64Array.from(y, BigInt) } },
       ]) {
         const made = await run(data);
         if (made instanceof ArrayLoader) made.dispose();
@@ -235,6 +236,11 @@ describeOnDevice('samples of a shape', (device) => {
       return loader.targetShape;
     });
     expect(shapes).toEqual([[2, 3], [6], [1], [2]]);
+    for (const classes of [0, 2.5, '2' as never]) {
+      expect(() => new ArrayLoader(device, { x: row(8), y: [0, 1, 0, 1], shape: [2], classes })).toThrow(
+        /classes must be/,
+      );
+    }
     expect(() => new ArrayLoader(device, { x: row(8), shape: [2, 0] })).toThrow(/shape must be a list of positive/);
   });
 
