@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,12 +45,22 @@ test.each([{ minify: true }, { minify: false }])(
   },
 );
 
+test('no message is made from the name of a class', () => {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.ts'),
+  );
+  expect(sources.length).toBeGreaterThan(100);
+  expect(sources.filter((path) => readFileSync(join(root, 'src', path), 'utf8').includes('new.target.name'))).toEqual(
+    [],
+  );
+});
+
 test('the sources name what was called', async () => {
   const all = Object.fromEntries(await refusals());
   expect(all['Model 2']).toMatch(/^ArgumentError: Model: there is no option nonsense/);
   expect(all['MaxPooling2D 2']).toMatch(/^ArgumentError: MaxPooling2D: there is no option nonsense/);
   expect(all['Add 1']).toMatch(/^ArgumentError: Add: options must be an object, but are 3/);
-  expect(all['tensor 4']).toMatch(/was given a Dense$/);
+  expect(all['tensor 7']).toMatch(/was given a Dense$/);
   expect(all['a plan that is none']).toMatch(/^ArgumentError: Own: the outputShape of its plan/);
   expect(all['two layers of one name']).toMatch(/^ArgumentError: Sequential: two layers are called a/);
   expect(all.ShapeError).toBe('ShapeError: it ShapeError');

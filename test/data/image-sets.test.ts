@@ -7,6 +7,7 @@ import {
   choosePerClass,
   DataError,
   Dense,
+  DisposedError,
   firstImages,
   ImageLoader,
   type ImageSet,
@@ -58,7 +59,12 @@ const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = 
     ArgumentError,
     /labels must be a Uint8Array, as Uint8Array\.from\(list\)/,
   ],
-  ['labels as names', set({ labels: ['a', 'b', 'a', 'b'] }), ArgumentError, /labels must be/],
+  [
+    'labels as names',
+    set({ labels: ['a', 'b', 'a', 'b'] }),
+    ArgumentError,
+    /labels must be.*classes\.indexOf\(label\)/,
+  ],
   ['labels as floats', set({ labels: Float32Array.of(0, 1, 0, 1) }), ArgumentError, /labels must be/],
   [
     'a label too large',
@@ -307,6 +313,15 @@ describeOnDevice('a failed upload', (device) => {
     expect(() => upload(made.array)).toThrow(says);
     await device.sync();
     expect([...(await made.data())]).toEqual([1, 2, 3, 4]);
+  });
+
+  test('nothing is sent into a buffer that was given back, which may be that of another tensor', async () => {
+    const gone = tensor(device, [1], [1]);
+    const { storage } = gone.array;
+    gone.dispose();
+    using next = tensor(device, [2], [1]);
+    expect(() => device.upload(storage, Float32Array.of(3))).toThrow(DisposedError);
+    expect(await next.item()).toBe(2);
   });
 
   test('a read beyond the end is refused as well', async () => {

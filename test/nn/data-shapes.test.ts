@@ -141,6 +141,17 @@ describeOnDevice('samples of a shape', (device) => {
     ['a shape that is none', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
     ['a shape without data', () => ({ shape: [1, 3] }), /with a shape goes its data/],
     ['a function as data', () => ({ shape: [1, 3], data: () => [1, 2, 3] }), /with a shape goes its data/],
+    [
+      'a list that cannot be read',
+      () =>
+        Object.defineProperty([1, 2, 3], 1, {
+          get: () => {
+            throw new Error('mine');
+          },
+        }),
+      /predict: x cannot be read: mine/,
+    ],
+    ['a list without end', () => ({ length: 2 ** 53 }), /predict: x cannot be read/],
     ['text', () => '123', /must be an array of numbers, but is "123"/],
   ])('predict refuses %s', async (_what, make, says) => {
     using model = through([3]).build(device);
@@ -313,6 +324,10 @@ describeOnDevice('samples of a shape', (device) => {
 
   test('model.call takes tensors alone', () => {
     using model = through([2]).build(device);
+    using one = tensor(device, [1, 2], [2]);
+    expect(() => model.call(one)).toThrow(
+      /expects batches of \[2\] samples, but was given \[2\]; reshape one sample to \[1,2\]/,
+    );
     expect(() => model.call([[1, 2]] as never)).toThrow(
       /call: x \(predict takes numbers\) must be a tensor, but is \[\[1,2\]\]/,
     );

@@ -2,11 +2,14 @@ import * as tg from '../../src/node.ts';
 
 /** Downloads, opens a device, or reads and writes files, of which 3 is one: whatever it is given. */
 const ACTIVE = /^(openDevice|fetchDataset|datasetStatus|load[A-Z]\w+|save[A-Z]\w+)$/;
-/** What nobody means: nothing, a number, an option that there is not, an array, a layer for something else. */
+/** What nobody means: nothing, a number, options that there are not or of another type, an argument too many, an array, a layer for something else. */
 const ODD: readonly (readonly unknown[])[] = [
   [],
   [3],
   [{ nonsense: 1 }],
+  [{ name: 3 }],
+  [{ trainable: 3 }],
+  [{}, 3],
   [[1, 2]],
   [new tg.Dense({ units: 1 })],
   [Promise.resolve()],
