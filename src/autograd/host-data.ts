@@ -1,5 +1,5 @@
 import { show } from '../check.ts';
-import { ArgumentError, DataError, ShapeError } from '../errors.ts';
+import { ArgumentError, DataError, ShapeError, TilegradError } from '../errors.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 
 /** Numbers in row-major order with their shape: what `loadNpy` returns, or `{ data: new Float32Array(6), shape: [2, 3] }`. */
@@ -27,15 +27,25 @@ export interface HostNumbers {
  * @throws ShapeError for lists of different lengths, or data of another size than its shape; ArgumentError for what is no numbers
  */
 export function readNumbers(what: string, given: Numbers): HostNumbers {
-  const shaped = readShaped(what, given);
-  if (shaped) return shaped;
-  if (!isList(given)) {
-    throw new ArgumentError(`${what} must be an array of numbers, but is ${show(given)}`);
+  try {
+    return readShaped(what, given) ?? readLists(what, given);
+  } catch (cause) {
+    if (cause instanceof TilegradError) throw cause;
+    throw new ArgumentError(`${what} cannot be read: ${cause instanceof Error ? cause.message : show(cause)}`, {
+      cause,
+    });
   }
-  if (!isNested(given)) return { flat: given, shape: null };
+}
+
+function readLists(what: string, given: Numbers): HostNumbers {
+  if (!isList(given)) throw new ArgumentError(`${what} must be an array of numbers, but is ${show(given)}`);
+  if (!isNested(given)) return { flat: readAll(given), shape: null };
   const flat: unknown[] = [];
   return { shape: flatten(what, given, flat, []), flat };
 }
+
+/** A copy of what may have holes, getters or no end, so that errors come here; typed arrays have none of these. */
+const readAll = (list: ArrayLike<unknown>): ArrayLike<unknown> => (ArrayBuffer.isView(list) ? list : Array.from(list));
 
 const isList = (given: unknown): given is ArrayLike<unknown> =>
   typeof given === 'object' && given !== null && typeof (given as ArrayLike<unknown>).length === 'number';
@@ -95,7 +105,7 @@ function readShaped(what: string, given: unknown): { flat: ArrayLike<unknown>; s
       `${what}: shape ${showShape(shape)} needs ${sizeOf(shape)} numbers, but data has ${data.length}`,
     );
   }
-  return { flat: data, shape };
+  return { flat: readAll(data), shape };
 }
 
 function withShape(given: object): { shape?: unknown; data?: unknown } {

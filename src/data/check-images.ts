@@ -42,7 +42,11 @@ function checkFields(what: string, set: ImageSet): void {
   if (!(images instanceof Uint8Array)) {
     refuse('images', 'a Uint8Array of bytes from 0 to 255 (numbers of other kinds go into an ArrayLoader)', images);
   }
-  if (!(labels instanceof Uint8Array)) refuse('labels', 'a Uint8Array, as Uint8Array.from(list) makes it', labels);
+  if (!(labels instanceof Uint8Array)) {
+    const named = Array.isArray(labels) && typeof labels[0] === 'string'; // Uint8Array.from would make zeros of them
+    const how = named ? 'labels.map((label) => classes.indexOf(label))' : 'list';
+    refuse('labels', `a Uint8Array, as Uint8Array.from(${how}) makes it`, labels);
+  }
   if (!Array.isArray(shape) || shape.length !== 3 || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
     refuse('shape', '[height, width, channels] of one image', shape);
   }

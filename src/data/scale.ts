@@ -1,5 +1,5 @@
 import { howToMap, type Numbers, placeOf, readNumbers, toNumber } from '../autograd/host-data.ts';
-import { show } from '../check.ts';
+import { checkObject, show } from '../check.ts';
 import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { showShape } from '../kernels/array.ts';
 import { isLabels } from '../nn/host-batch.ts';
@@ -86,7 +86,9 @@ function channelsOf(what: string, numbers: Numbers, channels?: number): { values
 }
 
 /** Scaled numbers on the host: what an `ImageLoader` does with bytes on the GPU. @throws ArgumentError, ShapeError for channels that do not fit */
-export function rescale(values: Numbers, { scale, offset }: Scaling): Float32Array<ArrayBuffer> {
+export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBuffer> {
+  checkObject('rescale', scaling, ['offset', 'scale']);
+  const { scale, offset } = scaling;
   const lists = { scale, offset };
   for (const [name, list] of Object.entries(lists)) {
     if (Number.isFinite(list) || (Array.isArray(list) && list.length > 0 && list.every(Number.isFinite))) continue;

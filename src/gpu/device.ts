@@ -401,6 +401,7 @@ export function checkDevice(what: string, device: Device, call = `${what}(device
 }
 
 function checkUpload(to: Storage, data: ArrayBufferView, byteOffset: number): void {
+  if (to.released) throw new DisposedError('upload: the buffer was given back, and may belong to another array');
   if (!ArrayBuffer.isView(data)) throw new ArgumentError(`upload: takes a typed array, but was given ${show(data)}`);
   const room = Math.ceil(to.bytes / 4) * 4; // buffers are made of whole words
   const fits = Number.isInteger(byteOffset) && byteOffset >= 0 && byteOffset % 4 === 0;

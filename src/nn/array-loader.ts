@@ -1,6 +1,7 @@
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sizeOf } from '../kernels/array.ts';
 import { gatherLabels, gatherSamples, type StoredSamples } from '../kernels/gather.ts';
@@ -45,6 +46,9 @@ export class ArrayLoader implements BatchSource {
     checkOptions('ArrayLoader', options, { x: true, y: true, shape: true, classes: true, targetShape: true });
     const { x, y = null, shape, classes = null, targetShape } = options;
     checkShape('ArrayLoader: shape', shape);
+    if (classes !== null && !(Number.isInteger(classes) && classes > 0)) {
+      throw new ArgumentError(`ArrayLoader: classes must be a positive integer, but is ${show(classes)}`);
+    }
     const samples = readSamples('x', shape, x, 'the loader');
     const { size } = samples;
     this.size = size;

@@ -1,5 +1,6 @@
 import { show } from '../check.ts';
 import { ArgumentError, DataError, TilegradError } from '../errors.ts';
+import { checkModel } from './batches.ts';
 import { input, type Use } from './graph.ts';
 import { Activation, LeakyReLU, ReLU } from './layers/activation.ts';
 import { BatchNormalization } from './layers/batch-normalization.ts';
@@ -75,6 +76,7 @@ const own = <T>(table: Record<string, T>, key: string): T | undefined =>
  *   of tilegrad's, which would come back as that one
  */
 export function modelConfig(model: Model): LayerDescription {
+  checkModel('modelConfig', model, 'modelConfig(model)');
   checkClasses(model);
   return { className: model instanceof Sequential ? 'Sequential' : 'Functional', config: model.getConfig() };
 }

@@ -278,7 +278,8 @@ export class Model extends Layer {
     arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
     if (!sameShape(x.shape.slice(1), this.inputShape)) {
       throw new ShapeError(
-        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}`,
+        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}` +
+          (sameShape(x.shape, this.inputShape) ? `; reshape one sample to ${showShape([1, ...x.shape])}` : ''),
       );
     }
     return runGraph(this.graph, x, 'weights' in options ? options : this.ownContext(options));

@@ -19,7 +19,7 @@ export class Sequential extends Model {
 function chain(layers: readonly Layer[]): { inputs: SymbolicTensor; outputs: SymbolicTensor } {
   if (!Array.isArray(layers) || layers.length === 0) {
     throw new ArgumentError(
-      `Sequential: takes a list of at least one layer, but was given ${show(layers)}; there is no add(), so collect the layers ` +
+      `Sequential: takes a list of layers, at least one, but was given ${show(layers)}; there is no add(), so collect the layers ` +
         'first: new Sequential([new Dense({ units: 1, inputShape: [2] }), ...])',
     );
   }

@@ -3,11 +3,9 @@ import {
   ArgumentError,
   ArrayLoader,
   confusionMatrix,
-  DataError,
   Dense,
   decodeNpy,
   encodeNpy,
-  Flatten,
   type Layer,
   type Model,
   type Numbers,
@@ -17,18 +15,8 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { nested, row, through } from '../support/numbers.ts';
 import { build, points, sigmoid, softmax } from '../support/points.ts';
-
-/** A model that hands its samples on, so that what it predicts is what it was given. */
-const through = (inputShape: number[]) => new Sequential([new Flatten({ inputShape })]);
-
-/** Lists in lists of this shape, with the numbers from 0 on in row-major order. */
-function nested(shape: readonly number[], from = 0): Numbers {
-  const [length = 0, ...rest] = shape;
-  const size = rest.reduce((product, n) => product * n, 1);
-  return Array.from({ length }, (_, i) => (rest.length > 0 ? nested(rest, from + i * size) : from + i)) as Numbers;
-}
-const row = (size: number) => Float32Array.from({ length: size }, (_, i) => i);
 
 describeOnDevice('samples of a shape', (device) => {
   const taken: [what: string, inputShape: number[], x: Numbers, samples: number][] = [
@@ -141,6 +129,17 @@ describeOnDevice('samples of a shape', (device) => {
     ['a shape that is none', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
     ['a shape without data', () => ({ shape: [1, 3] }), /with a shape goes its data/],
     ['a function as data', () => ({ shape: [1, 3], data: () => [1, 2, 3] }), /with a shape goes its data/],
+    [
+      'a list that cannot be read',
+      () =>
+        Object.defineProperty([1, 2, 3], 1, {
+          get: () => {
+            throw new Error('mine');
+          },
+        }),
+      /predict: x cannot be read: mine/,
+    ],
+    ['a list without end', () => ({ length: 2 ** 53 }), /predict: x cannot be read/],
     ['text', () => '123', /must be an array of numbers, but is "123"/],
   ])('predict refuses %s', async (_what, make, says) => {
     using model = through([3]).build(device);
@@ -185,6 +184,7 @@ describeOnDevice('samples of a shape', (device) => {
         { x, y },
         { x: rows, y: y.map((label) => [label]) },
         { x: rows, y: Uint8Array.from(y) },
+        { x: { shape: [40, 2], data: x }, y: { shape: [40], data: BigInt64Array.from(y, BigInt) } },
       ]) {
         const made = await run(data);
         if (made instanceof ArrayLoader) made.dispose();
@@ -235,6 +235,11 @@ describeOnDevice('samples of a shape', (device) => {
       return loader.targetShape;
     });
     expect(shapes).toEqual([[2, 3], [6], [1], [2]]);
+    for (const classes of [0, 2.5, '2' as never]) {
+      expect(() => new ArrayLoader(device, { x: row(8), y: [0, 1, 0, 1], shape: [2], classes })).toThrow(
+        /classes must be/,
+      );
+    }
     expect(() => new ArrayLoader(device, { x: row(8), shape: [2, 0] })).toThrow(/shape must be a list of positive/);
   });
 
@@ -257,157 +262,5 @@ describeOnDevice('samples of a shape', (device) => {
     await expect(three.predict(promising({ sampleShape: [1] }))).rejects.toThrow(
       /x must be f32 \[32,1\], but is f32 \[32,2\]/,
     );
-  });
-
-  test.each<[what: string, data: Numbers, shape: number[], models: number, says: RegExp | null]>([
-    ['lists of its shape', nested([2, 3]), [2, 3], 1, null],
-    ['an array of its shape', { shape: [2, 3], data: row(6) }, [2, 3], 1, null],
-    ['lists for each model', nested([2, 3]), [3], 2, null],
-    [
-      'lists of another shape',
-      nested([2, 3]),
-      [3, 2],
-      1,
-      /shape \[3,2\] was asked for, but the data has shape \[2,3\]/,
-    ],
-    ['lists for a tensor of one axis', nested([6, 1]), [6], 1, /\[6\] was asked for.*\[6,1\]/],
-    ['uneven lists', [[1, 2], [3]], [3], 1, /entry 1 has shape \[1\], but entry 0 has \[2\]/],
-  ])('tensor: %s', async (_what, data, shape, models, says) => {
-    const make = () => tensor(device, data, shape, { models });
-    if (says) {
-      expect(make).toThrow(says);
-      expect(make).toThrow(ShapeError);
-    } else {
-      using made = make();
-      expect(await made.data()).toEqual(row(6));
-    }
-  });
-
-  test.each<[data: unknown, says: RegExp]>([
-    [['1', '2'], /position 0 is "1", which is text/],
-    [[1, null], /position 1 is null/],
-    [[true, false], /position 0 is true.*map true and false/],
-    ['12', /must be an array of numbers, but is "12"/],
-    [2, /must be an array of numbers, but is 2/],
-  ])('tensor: %j is refused', (data, says) => {
-    expect(() => tensor(device, data as number[], [2])).toThrow(says);
-    expect(() => tensor(device, data as number[], [2])).toThrow(ArgumentError);
-  });
-
-  test('memory that threads share, or that can grow, is sent as any other', async () => {
-    const shared = new Float32Array(new SharedArrayBuffer(8));
-    // biome-ignore lint/suspicious/noExplicitAny: TypeScript's library does not know of maxByteLength
-    const growing = new Float32Array(new (ArrayBuffer as any)(8, { maxByteLength: 16 }));
-    for (const values of [shared, growing]) {
-      values.set([1, 2]);
-      using made = tensor(device, values, [2]);
-      expect([...(await made.data())]).toEqual([1, 2]);
-    }
-  });
-
-  test('model.call takes tensors alone', () => {
-    using model = through([2]).build(device);
-    expect(() => model.call([[1, 2]] as never)).toThrow(
-      /call: x \(predict takes numbers\) must be a tensor, but is \[\[1,2\]\]/,
-    );
-  });
-
-  test.each<[what: string, x: unknown, y: unknown, says: RegExp]>([
-    [
-      'NaN in a row',
-      [
-        [1, 2],
-        [3, Number.NaN],
-      ],
-      [0, 1],
-      /x: number 3 is NaN \(row 1, column 1\)/,
-    ],
-    ['NaN in a flat array', Float32Array.of(1, 2, Number.NaN, 4), [0, 1], /x: number 2 is NaN \(row 1, column 0\)/],
-    [
-      'an infinity',
-      [
-        [1, 2],
-        [-1 / 0, 3],
-      ],
-      [0, 1],
-      /number 2 is -Infinity \(row 1, column 0\)/,
-    ],
-    [
-      'a number beyond f32',
-      [
-        [1, 2],
-        [1e39, 3],
-      ],
-      [0, 1],
-      /number 2 is 1e\+39 \(row 1, column 0\), beyond what f32 holds/,
-    ],
-    [
-      'a hole',
-      [
-        [1, 2],
-        [undefined, 3],
-      ],
-      [0, 1],
-      /number 2 is undefined \(row 1, column 0\)/,
-    ],
-    [
-      'numbers as text',
-      [
-        ['1', 2],
-        [3, 4],
-      ],
-      [0, 1],
-      /number 0 is "1" \(row 0, column 0\), which is text.*Number/,
-    ],
-    [
-      'NaN in y',
-      [
-        [1, 2],
-        [3, 4],
-      ],
-      [0, Number.NaN],
-      /y: number 1 is NaN \(sample 1\)/,
-    ],
-    [
-      'names as labels',
-      [
-        [1, 2],
-        [3, 4],
-      ],
-      ['cat', 'dog'],
-      /y: number 0 is "cat" \(sample 0\), which is text: map labels to class numbers/,
-    ],
-    [
-      'truths as labels',
-      [
-        [1, 2],
-        [3, 4],
-      ],
-      [false, true],
-      /y: number 0 is false.*map true and false to 1 and 0/,
-    ],
-  ])('%s is located, and how to map it told', async (_what, x, y, says) => {
-    using model = build(device, sigmoid());
-    const data = { x, y } as { x: Numbers; y: Numbers };
-    for (const refusal of [model.fit(data), model.evaluate(data), model.fit(stream(data))]) {
-      await expect(refusal).rejects.toThrow(DataError);
-      await expect(refusal).rejects.toThrow(says);
-    }
-  });
-
-  test('in images the place is that of the pixel, and labels of classes name the sample', async () => {
-    const images = row(2 * 12);
-    images[12 + 3 + 2] = Number.NaN;
-    using model = through([2, 2, 3]).build(device);
-    await expect(model.predict(images)).rejects.toThrow(/number 17 is NaN \(sample 1 at \[0,1,2\]\)/);
-    using classes = build(device, softmax(), { loss: 'sparseCategoricalCrossentropy' });
-    const named = {
-      x: [
-        [1, 2],
-        [3, 4],
-      ],
-      y: ['cat', 'dog'] as never,
-    };
-    await expect(classes.fit(named)).rejects.toThrow(/y: the label of sample 0 is "cat", which is text: map labels/);
   });
 });

@@ -39,9 +39,9 @@ test.each<[what: string, call: () => unknown, says: RegExp]>([
   [
     'Sequential without layers',
     () => new (Sequential as never as new () => Model)(),
-    /Sequential: takes a list of at least one layer, but was given undefined; there is no add\(\).*new Sequential\(\[/,
+    /Sequential: takes a list of layers, at least one, but was given undefined; there is no add\(\).*new Sequential\(\[/,
   ],
-  ['Sequential of an empty list', () => new Sequential([]), /at least one layer, but was given \[\]; there is no add/],
+  ['Sequential of an empty list', () => new Sequential([]), /at least one, but was given \[\]; there is no add/],
   [
     'Sequential of layers one after another',
     () =>
@@ -49,7 +49,7 @@ test.each<[what: string, call: () => unknown, says: RegExp]>([
         new Dense({ units: 1 }),
         new Dense({ units: 1 }),
       ),
-    /takes a list of at least one layer, but was given a Dense/,
+    /takes a list of layers, at least one, but was given a Dense/,
   ],
   [
     'Sequential of classes',

@@ -210,6 +210,22 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
     expect(await model.predict([1, 2, 3, 4])).toHaveLength(3);
   });
 
+  test('an initializer that gives NaN, and a penalty by name or in part', () => {
+    const started = (values: unknown) => {
+      const given = { ...weight, initializer: () => values };
+      return () => new Sequential([own({ plan: () => ({ ...same, weights: [given] }) })]).build(device);
+    };
+    expect(started([1, Number.NaN, 3, 4])).toThrow(/^own\/w: the initializer gave NaN as value 1/);
+    expect(started([1, 2, 3])).toThrow(/^own\/w: the initializer gave 3 values/);
+    const penalized = (regularizer: unknown) =>
+      own({ plan: () => ({ ...same, weights: [{ ...weight, regularizer }] }) });
+    for (const regularizer of ['l2', { l2: 0.01 }]) {
+      using model = new Sequential([penalized(regularizer)]).build(device);
+      expect(model.weights[0]!.spec.regularizer).toEqual({ l1: 0, l2: 0.01 });
+    }
+    expect(() => new Sequential([penalized('l3')])).toThrow(/^Own: the regularizer of its weight "w"/);
+  });
+
   test('a tensor for one replica where there are several', async () => {
     using constant = tensor(device, [1, 2, 3, 4], [1, 4]);
     using model = new Sequential([own({ call: () => constant })]).build(device, { replicas: 3 });

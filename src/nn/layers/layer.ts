@@ -158,10 +158,10 @@ export abstract class Layer {
         `${this.name ?? 'Layer'}: a layer needs a kind, the name that summaries and messages give it, but has ${show(this.kind)}`,
       );
     }
+    const { outputShape, weights } = checkPlan(this.kind, this.planMany(list.map(({ shape }) => shape)));
     if (typeof this.call !== 'function' && this.callMany === Layer.prototype.callMany) {
       throw new ArgumentError(`${this.kind}: a layer needs call(x, { weights }), which returns a tensor`);
     }
-    const { outputShape, weights } = checkPlan(this.kind, this.planMany(list.map(({ shape }) => shape)));
     return new SymbolicTensor(outputShape, { layer: this, inputs: [...list], weights });
   }
 
@@ -197,7 +197,7 @@ export abstract class Layer {
 }
 
 /**
- * What `plan` returned, as plain JavaScript may write it: initialisers also by name.
+ * What `plan` returned, as plain JavaScript may write it: initializers and regularizers also by name.
  * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
  */
 function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
@@ -216,7 +216,8 @@ function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpe
     seen.add(spec.name);
     checkPositive(`${layer}: the shape of its weight ${show(spec.name)}`, spec.shape);
     const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
-    return { ...spec, initializer };
+    const regularizer = regularizerOf(`${layer}: the regularizer of its weight ${show(spec.name)}`, spec.regularizer);
+    return { ...spec, initializer, ...(regularizer ? { regularizer } : {}) };
   });
   return { ...plan, weights };
 }
