@@ -23,7 +23,15 @@ import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
 import { lockRun } from './run-lock.ts';
-import { checkBatch, defaultScale, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
+import {
+  checkBatch,
+  checkLimit,
+  defaultScale,
+  reducedNotes,
+  requestOf,
+  resumeCommand,
+  settingsFor,
+} from './settings.ts';
 import { versions } from './versions.ts';
 
 /** A row with the settings it is run with. */
@@ -48,7 +56,9 @@ interface Session {
   signal: AbortSignal;
   /** Brings the record up to date. */
   update(): void;
-  /** Brings `run.json` up to date. */
+  /** Writes the record into `run.json`. */
+  write(): void;
+  /** Both. */
   save(): void;
 }
 
@@ -77,6 +87,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     checkOptions(resumed, options);
   }
   const datasets = await loadDatasets(rows, options.data ?? resumed?.record.request.data, engine);
+  if (!resumed) checkLimit(options.limit, datasets.values());
   const asked = resumed ? { ...options, ...resumed.record.request } : options;
   const request = requestOf(
     choice.id,
@@ -142,14 +153,15 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       record.counters = { ...device.counters };
       record.tuning = tuningRecord(tuning, resumed?.record.tuning);
     };
+    const write = () => writeAtomically(join(folder, 'run.json'), `${JSON.stringify(record, null, 1)}\n`);
     const save = () => {
       update();
-      writeAtomically(join(folder, 'run.json'), `${JSON.stringify(record, null, 1)}\n`);
+      write();
     };
     const { signal } = interrupt;
     const say = (words: string) => line(text, words);
     const labs = own(new Labs({ engine, device, folder, datasets, record, signal, progress, say, save }));
-    const session: Session = { planned, record, folder, labs, text, progress, signal, update, save };
+    const session: Session = { planned, record, folder, labs, text, progress, signal, update, write, save };
     const failure = await runRows(session).catch((error: unknown) => error);
     progress.stop();
     if (failure !== undefined) {
@@ -249,12 +261,12 @@ const withoutReasons = ({ title, blocks }: Section): Section => ({
 });
 
 /** Completes the folder: the report and `run.json`, which says that the run is finished only if the report is there. */
-async function close({ record, folder, update, save }: Session): Promise<void> {
+async function close({ record, folder, update, write }: Session): Promise<void> {
   record.timings.finishedAt = new Date().toISOString();
-  if (record.status === 'finished') update();
-  else save();
+  update();
+  if (record.status !== 'finished') write();
   await writeReport(folder, reportOf(record));
-  save();
+  write();
 }
 
 /** Says how it ended: the comparison for people, the whole record for programs, an AbortedError after Ctrl-C. */
