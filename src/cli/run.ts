@@ -11,6 +11,7 @@ import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Choice } from './choice.ts';
+import { explainWarnings } from './dawn-warnings.ts';
 import type { Engine } from './engine.ts';
 import type { Experiment, Settings } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
@@ -118,6 +119,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   };
   try {
     const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
+    explainWarnings(device.info, io);
     const tuning = await engine.loadTuning(device, note);
     if (resumed) {
       const tuned = tuningRecord(tuning);

@@ -4,6 +4,7 @@ import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';
 import type { Tuned } from '../tuner/session.ts';
+import { explainWarnings } from './dawn-warnings.ts';
 import type { Engine, EngineDevice, EngineModel } from './engine.ts';
 import type { Experiment } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
@@ -53,6 +54,7 @@ export async function tuneExperiments(
   let device: EngineDevice | undefined;
   try {
     device = await engine.openDevice();
+    explainWarnings(device.info, io);
     const { path } = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
     line(text, `Adapter: ${adapterText(device.info)}`);
     const problems = experiments.flatMap((experiment) => problemsOfExperiment(experiment, options, device!, engine));
