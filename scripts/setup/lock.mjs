@@ -149,7 +149,8 @@ function living({ pid, host, space, started, silence }, age) {
   const own = identityOf(process.pid);
   // Of another machine, or another container on this one, process numbers say nothing: only its signs of life do.
   if (host !== hostname() || space !== own.space) {
-    return age < Math.min(silence || 0, LONGEST) ? `process ${pid} on ${host}` : null;
+    const seen = `seen ${Math.round(age / 1000)} s ago`;
+    return age < Math.min(silence || 0, LONGEST) ? `process ${pid} on ${host} (${seen})` : null;
   }
   if (!isAlive(pid)) return null;
   // Numbers come again, in containers soon: what begun at another time is another process.

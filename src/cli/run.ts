@@ -174,6 +174,9 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     try {
       await close(session);
     } catch (error) {
+      if (failure === undefined) {
+        line(io.stderr, `What was trained is kept; \`${resumeCommand(choice.id, folder)}\` writes the report`);
+      }
       throw failure ?? error;
     }
     if (failure !== undefined) throw failure;

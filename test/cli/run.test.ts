@@ -306,6 +306,7 @@ describe('a run that is stopped', () => {
     expect(code).toBe(1);
     expect(err).toContain('cannot write to');
     const { folder, record } = result();
+    expect(err).toContain(`\`npx tilegrad run A1 --resume ${folder}\` writes the report`);
     expect(record.rows[0]!.status).toBe('finished');
     expect(record.status).not.toBe('finished');
     rmSync(join(folder, 'report.html'), { recursive: true });
