@@ -68,16 +68,18 @@ export async function tuneExperiments(
     if (!options.json && tuned.length > 0) line(text, tuneTable(tuned));
     if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are kept in ${path}`);
     if (options.json) json(io.stdout, { adapter: device.info, file: path, results: tuned });
-    line(
-      text,
-      tuned.length > 0 ? `Kept in ${path}` : 'There was nothing to choose: each operator has one kernel here.',
-    );
+    line(text, tuned.length > 0 ? `Kept in ${path}` : nothingText(options));
   } finally {
     progress.stop();
     interrupt.dispose();
     device?.dispose();
   }
 }
+
+const nothingText = ({ budget }: TuneCommandOptions): string =>
+  budget === undefined
+    ? 'There was nothing to choose: each operator has one kernel here.'
+    : `Nothing was measured in ${budget} s: give a larger --budget, unless each operator has one kernel here.`;
 
 function problemsOfExperiment(
   { networks = [], scales }: Experiment,
