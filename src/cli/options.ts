@@ -53,23 +53,6 @@ export function positiveNumber(option: string): (text: string) => number {
   };
 }
 
-/**
- * A parser for commander that takes a path. An empty one, as of a variable that is not set, would mean the folder one is in.
- * @param what the option or argument, as messages name it
- */
-export function path(what: string): (text: string) => string {
-  return (text) => {
-    if (text.trim() !== '') return text;
-    const orNot = what.startsWith('--') ? ', or leave the option out' : '';
-    throw new UsageError(`${what} takes a path, but was given "${text}"; name a folder${orNot}`);
-  };
-}
-
-/** The same for an argument of several paths. */
-export const paths =
-  (what: string) =>
-  (text: string, before: readonly string[] = []): string[] => [...before, path(what)(text)];
-
 /** A parser for commander that takes one of some words. */
 export function oneOf<T extends string>(option: string, words: readonly T[]): (text: string) => T {
   return (text) => {
@@ -89,3 +72,20 @@ export function chooseName<T extends string>(kind: string, given: string, known:
     `unknown ${kind} "${given}". There ${known.length === 1 ? 'is' : 'are'}: ${known.join(', ')}. ${hint}`,
   );
 }
+
+/**
+ * A parser for commander that takes a path. An empty one, as of a variable that is not set, would mean the folder one is in.
+ * @param what the option or argument, as messages name it
+ */
+export function path(what: string): (text: string) => string {
+  return (text) => {
+    if (text.trim() !== '') return text;
+    const orNot = what.startsWith('--') ? ', or leave the option out' : '';
+    throw new UsageError(`${what} takes a path, but was given "${text}"; name a folder${orNot}`);
+  };
+}
+
+/** The same for an argument of several paths. */
+export const paths =
+  (what: string) =>
+  (text: string, before: readonly string[] = []): string[] => [...before, path(what)(text)];

@@ -127,6 +127,20 @@ describe('wrong usage ends with 2 and says what there is', () => {
     expect((await tilegrad(['run', '--help'])).out).toMatch(/--runs.*\s.*at most\s+1000/);
   });
 
+  test('--lr takes numbers above 0', async () => {
+    for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
+      const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
+      expect([value, code]).toEqual([value, 2]);
+      expect(err).toContain(`--lr takes a number above 0, but was given "${value}"`);
+    }
+  });
+
+  test('seeds of all runs must fit in 32 bits', async () => {
+    const { code, err } = await tilegrad(['run', 'A1', '--seed', '4294967295', '--runs', '2']);
+    expect(code).toBe(2);
+    expect(err).toContain('4294967295');
+  });
+
   test.each([
     ['--epochs', 100_000],
     ['--batch', 65_536],
@@ -161,20 +175,6 @@ describe('wrong usage ends with 2 and says what there is', () => {
       expect(err).toContain(`${what} takes a path, but was given "${empty}"`);
     }
     expect(readdirSync('.')).toEqual(before);
-  });
-
-  test('--lr takes numbers above 0', async () => {
-    for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
-      const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
-      expect([value, code]).toEqual([value, 2]);
-      expect(err).toContain(`--lr takes a number above 0, but was given "${value}"`);
-    }
-  });
-
-  test('seeds of all runs must fit in 32 bits', async () => {
-    const { code, err } = await tilegrad(['run', 'A1', '--seed', '4294967295', '--runs', '2']);
-    expect(code).toBe(2);
-    expect(err).toContain('4294967295');
   });
 });
 
