@@ -15,7 +15,9 @@ const cli = bundled('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-const tilegrad = (words: string) => runToEnd([cli, ...words.split(' ')], { cwd: out });
+// Neither the data nor the tuner's cache of whoever runs the tests may have a say.
+const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'cache') };
+const tilegrad = (words: string) => runToEnd([cli, ...words.split(' ')], { cwd: out, env });
 const recordIn = (folder: string): RunRecord =>
   runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
 
@@ -24,6 +26,7 @@ function killedRun(words: string, runs: string, isWanted: (record: RunRecord) =>
   const child = spawn(process.execPath, [cli, 'run', ...words.split(' '), '--out', runs], {
     cwd: out,
     stdio: 'ignore',
+    env: { ...process.env, ...env },
   });
   return new Promise((resolve, reject) => {
     let folder = '';
@@ -33,7 +36,7 @@ function killedRun(words: string, runs: string, isWanted: (record: RunRecord) =>
       if (!existsSync(join(folder, 'run.json')) || !isWanted(recordIn(folder))) return;
       clearInterval(timer);
       child.kill('SIGKILL');
-    }, 2);
+    }, 5);
     child.on('close', (_, signal) => {
       clearInterval(timer);
       if (signal === 'SIGKILL') resolve(folder);
