@@ -247,6 +247,7 @@ export class Labs {
       bench.say(`${row.id}: ${name} is done already`);
       row.seconds += kept.seconds;
       how.kept?.(kept.value);
+      how.written?.(); // a session that was killed may not have come to it
       bench.save();
       return kept.value;
     }

@@ -55,6 +55,16 @@ export function checkBatch(
   }
 }
 
+/** @throws UsageError for a --limit beyond every data set: it would be taken for all images, and say something else */
+export function checkLimit(limit: number | undefined, datasets: Iterable<Dataset>): void {
+  const all = [...datasets];
+  if (limit === undefined || all.some(({ train }) => limit <= train.size)) return;
+  const sizes = all.map(({ name, train, source }) => `${count(train.size)} of ${name} (${source.description})`);
+  throw new UsageError(
+    `--limit ${limit}: there are fewer training images: ${sizes.join(', ')}. Leave the option out to train on all.`,
+  );
+}
+
 /** Every reason why a row's figures cannot be held against the published ones; empty when it is like for like. */
 export function reducedNotes(
   experiment: Experiment,

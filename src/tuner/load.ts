@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { version } from '../../package.json';
 import { cacheDir, findCacheDir } from '../cache-dir.ts';
 import { checkOptions, type OptionNames } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
@@ -34,7 +33,6 @@ export interface Tuning {
 }
 
 async function open(device: Device, folder: string, { warn = () => {} }: TuningOptions): Promise<TuningCache> {
-  if (folder === '') throw new ArgumentError('tuning: folder is an empty string; name one or leave it out');
   const { TuningCache, identityOf } = await import('./cache.ts');
   return new TuningCache(folder, identityOf(device.info, version), warn);
 }

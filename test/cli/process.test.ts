@@ -21,7 +21,7 @@ const tilegrad = (words: string[], onError?: (err: string, interrupt: () => void
 test('wrong usage ends the process with 2', async () => {
   const { code, err } = await tilegrad(['run', 'A1', '--epochs', '0']);
   expect(code).toBe(2);
-  expect(err).toContain('--epochs takes a whole number of 1 or more');
+  expect(err).toContain('--epochs takes a whole number from 1 to 100000');
 });
 
 test.runIf(existsSync('/dev/full'))('output on a full disk is told, without a stack trace', () => {

@@ -198,6 +198,16 @@ describe('a request that cannot work leaves nothing', () => {
     expect(readdirSync(out)).toEqual([]);
   });
 
+  test('a --limit beyond the data, which names what there is', async () => {
+    for (const limit of ['1001', '99999999']) {
+      const { code, err, log } = await tilegrad(['run', 'A1', '--limit', limit, '--out', join(out, 'new')]);
+      expect({ code, opened: log.opened }).toEqual({ code: 2, opened: 0 });
+      expect(err).toContain(`--limit ${limit}: there are fewer training images: 1,000 of cifar10 (1000 images)`);
+    }
+    expect(readdirSync(out)).toEqual([]);
+    expect((await tilegrad(['run', 'A1', '--limit', '1000', '--out', out])).code).toBe(0);
+  });
+
   test('an --out that cannot be a folder', async () => {
     writeFileSync(join(out, 'file'), 'mine');
     for (const path of [join(out, 'file'), join(out, 'file', 'below', 'it')]) {
@@ -314,6 +324,7 @@ describe('a run that is stopped', () => {
     expect(code).toBe(1);
     expect(err).toContain('cannot write to');
     const { folder, record } = result();
+    expect(err).toContain(`\`npx tilegrad run A1 --resume ${folder}\` writes the report`);
     expect(record.rows[0]!.status).toBe('finished');
     expect(record.status).not.toBe('finished');
     rmSync(join(folder, 'report.html'), { recursive: true });
