@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import type { LayerDescription } from '../../src/nn/config.ts';
 import { modelFromConfig } from '../../src/nn/config.ts';
 import {
   Activation,
@@ -35,6 +34,7 @@ import {
   ZeroPadding2D,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { changed, nastyValues, placesIn } from '../support/nasty.ts';
 
 /** A model with nearly every kind of layer and option. */
 function network(): Model {
@@ -68,33 +68,6 @@ function network(): Model {
   return new Model({ inputs: x, outputs: new Concatenate().apply([head, global]), name: 'net' });
 }
 
-/** Every place in a value, as the keys that lead there. */
-function* placesIn(value: unknown, path: (string | number)[] = []): Generator<(string | number)[]> {
-  if (path.length > 0) yield path;
-  if (typeof value !== 'object' || value === null) return;
-  const keys = Array.isArray(value) ? value.keys() : Object.keys(value);
-  for (const key of keys) yield* placesIn((value as Record<string | number, unknown>)[key], [...path, key]);
-}
-
-/** The value with another one at a place; without it where there is none. */
-function changed(value: unknown, path: readonly (string | number)[], to: unknown): LayerDescription {
-  const copy = structuredClone(value) as LayerDescription;
-  let at = copy as unknown as Record<string | number, unknown>;
-  for (const key of path.slice(0, -1)) at = at[key] as typeof at;
-  if (to === undefined) delete at[path.at(-1)!];
-  else at[path.at(-1)!] = to;
-  return JSON.parse(JSON.stringify(copy)); // as it comes out of a file
-}
-
-const named = (name: string, value: unknown) => JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`);
-const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
-const VALUES: unknown[] = [
-  ...[undefined, null, true, -1, 0, 1.5, 1e9, 2 ** 53, 1e300],
-  ...['', 'map', '__proto__', 'constructor', 'x'.repeat(10_000)],
-  ...[[], {}, [[]], [-1], [1e9, 1e9, 3], [1e300], [6, 6, 2], ['map'], nested(150), new Array(5000).fill(1)],
-  ...[named('__proto__', { units: 3 }), named('constructor', 1), named('toString', 1), named('length', 1)],
-];
-
 /** What a description does: it makes a model, or it is refused by an error of ours. */
 function attempt(description: unknown): Model | TilegradError {
   try {
@@ -112,7 +85,7 @@ test('whatever stands in any place of a model file, it loads or is refused with 
   let refused = 0;
   let tried = 0;
   for (const path of placesIn(whole)) {
-    for (const value of VALUES) {
+    for (const value of nastyValues) {
       const result = attempt(changed(whole, path, value));
       tried++;
       if (result instanceof TilegradError) refused++;
