@@ -189,7 +189,8 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
  */
 export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
-  if (typeof value === 'object' && value !== null && Object.hasOwn(withNumbers, value.name)) {
+  const isNamed = typeof value === 'object' && value !== null && typeof value.name === 'string';
+  if (isNamed && Object.hasOwn(withNumbers, value.name)) {
     const { name, ...numbers } = value;
     return withNumbers[name](numbers as never);
   }
