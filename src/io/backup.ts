@@ -72,9 +72,9 @@ export class BackupAndRestore implements Callback {
     if (due || after === 'interruption') writeFile(this.path, encodeBackup(await capture()));
   }
 
-  /** @throws FileError */
-  onTrainEnd({ interrupted }: Pick<History, 'interrupted'>): void {
-    if (interrupted || !this.deleteCheckpoint) return;
+  /** The file stays for a training that was interrupted or failed. @throws FileError */
+  onTrainEnd({ interrupted }: Pick<History, 'interrupted'>, failure: { error: unknown } | null): void {
+    if (interrupted || failure || !this.deleteCheckpoint) return;
     onFile('delete', this.path, () => rmSync(this.path, { force: true }));
   }
 }

@@ -3,6 +3,7 @@ import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig, type Weight } from '../nn/index.ts';
+import { checkNotTraining } from '../nn/training-lock.ts';
 import type { NdArray } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
@@ -70,6 +71,7 @@ export function decodeWeights(
   name = 'weights',
 ): string[] {
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
+  checkNotTraining('loadWeights', model);
   return assign(model, read(bytes, name), options, name);
 }
 

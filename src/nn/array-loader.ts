@@ -76,6 +76,20 @@ export function integers(what: string, numbers: Numbers, classes: number): Uint3
   return Uint32Array.from(values);
 }
 
+/** The class of each one-hot row of a shape [classes]; null for numbers of another shape, or that are no such rows. */
+function classesOfRows(numbers: Float32Array, shape: Shape): Uint32Array | null {
+  const [classes = 1] = shape;
+  if (shape.length !== 1 || classes === 1) return null;
+  const found = new Uint32Array(numbers.length / classes);
+  for (let i = 0; i < found.length; i++) {
+    const row = numbers.subarray(i * classes, (i + 1) * classes);
+    const one = row.indexOf(1);
+    if (one < 0 || !row.every((value, c) => value === Number(c === one))) return null;
+    found[i] = one;
+  }
+  return found;
+}
+
 /** Samples given as numbers, held on the GPU as floats. */
 export class ArrayLoader implements BatchSource {
   readonly size: number;
@@ -83,6 +97,7 @@ export class ArrayLoader implements BatchSource {
   readonly classes: number | null;
   readonly targetShape: Shape | null;
   readonly labels: Uint32Array | null;
+  readonly oneHotClasses: Uint32Array | null;
   private readonly samples: StoredSamples;
   private readonly targets: StoredSamples | null;
 
@@ -110,6 +125,7 @@ export class ArrayLoader implements BatchSource {
     if (given !== this.size || (this.targetShape && !this.targetShape.every(Number.isInteger))) {
       throw new ShapeError(`y: there are ${this.size} samples, but targets for ${given}; give one for each`);
     }
+    this.oneHotClasses = numbers && classesOfRows(numbers, this.targetShape!);
     const bytes = (array: Float32Array | Uint32Array) =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     this.samples = storeRows(device, bytes(values), this.size, 4 * each);

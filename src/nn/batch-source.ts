@@ -16,6 +16,8 @@ export interface BatchSource {
   readonly targetShape?: Shape | null;
   /** The labels as the host knows them, if it does: what makes a class that a split leaves out an error. */
   readonly labels?: ArrayLike<number> | null;
+  /** Where targets are one-hot rows: the class of each, for the same. */
+  readonly oneHotClasses?: ArrayLike<number> | null;
   /**
    * Dispatches what fills a batch: samples `order[state.batchStart ..]`, `batch` of them, and their targets, u32 [batch] for
    * labels, f32 [batch, ...targetShape] for numbers, null where there are none. Called once for each recorded step; nothing in

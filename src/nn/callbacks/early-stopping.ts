@@ -97,9 +97,13 @@ export class EarlyStopping implements Callback {
     this.copy.write(weights as Float32Array<ArrayBuffer>[]);
   }
 
+  /** Also after a failure: what was best is put back as far as the device still can. @throws DeviceLostError, DisposedError */
   onTrainEnd(): void {
-    this.copy?.restore();
-    this.drop();
+    try {
+      this.copy?.restore();
+    } finally {
+      this.drop();
+    }
   }
 
   private keep(epoch: number): void {
