@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, type OptionNames, show } from '../check.ts';
+import { checkOptions, checkSurplus, type OptionNames, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
@@ -37,7 +37,9 @@ export class ImageLoader implements BatchSource {
     readonly device: Device,
     set: ImageSet,
     options: ImageLoaderOptions = {},
+    ...surplus: never[]
   ) {
+    checkSurplus('ImageLoader', surplus);
     checkImageLoaderOptions(options);
     const { size, shape, classes } = set;
     const bytes = sizeOf(shape);

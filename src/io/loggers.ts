@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFlag, checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Callback, CallbackState, EpochLogs } from '../nn/index.ts';
 import { LineFile } from './line-file.ts';
@@ -23,11 +23,11 @@ export class CSVLogger implements Callback {
   private columns: string[] | null = null;
 
   /** @param options.separator between values, default a comma. @throws ArgumentError */
-  constructor(path: string, options: LoggerOptions & { separator?: string } = {}) {
-    checkOptions('CSVLogger', options, { append: true, separator: true });
+  constructor(path: string, options: LoggerOptions & { separator?: string } = {}, ...surplus: never[]) {
+    checkOptions('CSVLogger', options, { append: true, separator: true }, surplus);
     this.file = fileOf('CSVLogger', path);
     this.separator = options.separator ?? ',';
-    this.append = options.append ?? false;
+    this.append = checkFlag('CSVLogger', 'append', options.append ?? false);
     if (typeof this.separator !== 'string' || !/^[^\w\s".+-]$|^\t$/.test(this.separator)) {
       throw new ArgumentError(`CSVLogger: separator must be a sign such as , or ; but is ${show(this.separator)}`);
     }
@@ -83,10 +83,10 @@ export class JSONLLogger implements Callback {
   private readonly append: boolean;
 
   /** @throws ArgumentError */
-  constructor(path: string, options: LoggerOptions = {}) {
-    checkOptions('JSONLLogger', options, { append: true });
+  constructor(path: string, options: LoggerOptions = {}, ...surplus: never[]) {
+    checkOptions('JSONLLogger', options, { append: true }, surplus);
     this.file = fileOf('JSONLLogger', path);
-    this.append = options.append ?? false;
+    this.append = checkFlag('JSONLLogger', 'append', options.append ?? false);
   }
 
   /** @throws FileError */

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFlag, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type Callback, type CallbackState, type EpochLogs, type Model, modelConfig } from '../nn/index.ts';
 import { figureOf, Monitor, type MonitorMode } from '../nn/monitor.ts';
@@ -27,17 +27,24 @@ export class ModelCheckpoint implements Callback {
   private model: Model | null = null;
 
   /** @throws ArgumentError for options that make no sense */
-  constructor(options: ModelCheckpointOptions) {
-    checkOptions('ModelCheckpoint', options, {
-      path: true,
-      monitor: true,
-      saveBestOnly: true,
-      mode: true,
-      saveWeightsOnly: true,
-    });
+  constructor(options: ModelCheckpointOptions, ...surplus: never[]) {
+    checkOptions(
+      'ModelCheckpoint',
+      options,
+      {
+        path: true,
+        monitor: true,
+        saveBestOnly: true,
+        mode: true,
+        saveWeightsOnly: true,
+      },
+      surplus,
+    );
     if (typeof options.path !== 'string' || options.path === '') {
       throw new ArgumentError(`ModelCheckpoint: path must be that of a file, but is ${show(options.path)}`);
     }
+    checkFlag('ModelCheckpoint', 'saveBestOnly', options.saveBestOnly ?? false);
+    checkFlag('ModelCheckpoint', 'saveWeightsOnly', options.saveWeightsOnly ?? false);
     this.options = { ...options };
     this.monitor = new Monitor('ModelCheckpoint', options.monitor ?? 'valLoss', options.mode);
   }

@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { checkOptions, show } from '../check.ts';
+import { checkFlag, checkOptions, show } from '../check.ts';
 import { createFolders } from '../create-folders.ts';
 import { ArgumentError } from '../errors.ts';
 import { type Callback, type EpochLogs, Model } from '../nn/index.ts';
@@ -44,8 +44,13 @@ export class TensorBoard implements Callback {
   private model: Model | null = null;
 
   /** @throws ArgumentError */
-  constructor(options: TensorBoardOptions = {}) {
-    checkOptions('TensorBoard', options, { logDir: true, histogramFreq: true, writeGraph: true, modelImage: true });
+  constructor(options: TensorBoardOptions = {}, ...surplus: never[]) {
+    checkOptions(
+      'TensorBoard',
+      options,
+      { logDir: true, histogramFreq: true, writeGraph: true, modelImage: true },
+      surplus,
+    );
     const { logDir = 'logs', histogramFreq = 0, writeGraph = true, modelImage } = options;
     if (typeof logDir !== 'string' || logDir === '') {
       throw new ArgumentError(`TensorBoard: logDir must be the path of a folder, but is ${show(logDir)}`);
@@ -53,6 +58,7 @@ export class TensorBoard implements Callback {
     if (!Number.isInteger(histogramFreq) || histogramFreq < 0) {
       throw new ArgumentError(`TensorBoard: histogramFreq must be an integer from 0 up, but is ${show(histogramFreq)}`);
     }
+    checkFlag('TensorBoard', 'writeGraph', writeGraph);
     this.options = { logDir, histogramFreq, writeGraph };
     this.picture = modelImage ? image('model', { ...sizeOfPng(modelImage), png: modelImage }) : null;
   }

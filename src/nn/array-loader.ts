@@ -105,8 +105,10 @@ export class ArrayLoader implements BatchSource {
   constructor(
     readonly device: Device,
     options: ArrayLoaderOptions,
+    ...surplus: never[]
   ) {
-    checkOptions('ArrayLoader', options, { x: true, y: true, shape: true, classes: true, targetShape: true });
+    const names = { x: true, y: true, shape: true, classes: true, targetShape: true };
+    checkOptions('ArrayLoader', options, names, surplus);
     const { x, y = null, shape, classes = null, targetShape } = options;
     const values = floats('x', x);
     const each = sizeOf(shape);

@@ -58,8 +58,8 @@ export class Model extends Layer {
   declare readonly inputShape: Shape;
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
-  constructor(options: ModelOptions) {
-    checkOptions(new.target.name, options, { inputs: true, outputs: true, name: true });
+  constructor(options: ModelOptions, ...surplus: never[]) {
+    checkOptions(new.target.name, options, { inputs: true, outputs: true, name: true }, surplus);
     super({ name: options.name, inputShape: options.inputs?.shape });
     this.graph = traceGraph(new.target.name, options.inputs, options.outputs);
   }

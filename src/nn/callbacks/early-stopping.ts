@@ -1,4 +1,4 @@
-import { checkOptions } from '../../check.ts';
+import { checkFlag, checkOptions } from '../../check.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import type { Model } from '../model.ts';
 import { Monitor } from '../monitor.ts';
@@ -39,21 +39,26 @@ export class EarlyStopping implements Callback {
   private wait = 0;
 
   /** @throws ArgumentError */
-  constructor(options: EarlyStoppingOptions = {}) {
+  constructor(options: EarlyStoppingOptions = {}, ...surplus: never[]) {
     const who = 'EarlyStopping';
-    checkOptions(who, options, {
-      ...monitorNames,
-      minDelta: true,
-      patience: true,
-      baseline: true,
-      restoreBestWeights: true,
-      startFromEpoch: true,
-    });
+    checkOptions(
+      who,
+      options,
+      {
+        ...monitorNames,
+        minDelta: true,
+        patience: true,
+        baseline: true,
+        restoreBestWeights: true,
+        startFromEpoch: true,
+      },
+      surplus,
+    );
     this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
     this.minDelta = Math.abs(checkNumber(who, 'minDelta', options.minDelta ?? 0, 'finite'));
     this.patience = checkNumber(who, 'patience', options.patience ?? 0, 'whole');
     this.baseline = options.baseline == null ? null : checkNumber(who, 'baseline', options.baseline, 'finite');
-    this.restoreBestWeights = options.restoreBestWeights ?? false;
+    this.restoreBestWeights = checkFlag(who, 'restoreBestWeights', options.restoreBestWeights ?? false);
     this.startFromEpoch = checkNumber(who, 'startFromEpoch', options.startFromEpoch ?? 0, 'whole');
   }
 

@@ -18,16 +18,21 @@ export class LambdaCallback implements Callback {
   declare onTrainEnd?: Callback['onTrainEnd'];
 
   /** @throws ArgumentError for a hook that there is not, or that is no function */
-  constructor(hooks: Hooks) {
-    checkOptions('LambdaCallback', hooks, {
-      onTrainBegin: true,
-      onEpochBegin: true,
-      onBatchEnd: true,
-      everySteps: true,
-      onSteps: true,
-      onEpochEnd: true,
-      onTrainEnd: true,
-    });
+  constructor(hooks: Hooks, ...surplus: never[]) {
+    checkOptions(
+      'LambdaCallback',
+      hooks,
+      {
+        onTrainBegin: true,
+        onEpochBegin: true,
+        onBatchEnd: true,
+        everySteps: true,
+        onSteps: true,
+        onEpochEnd: true,
+        onTrainEnd: true,
+      },
+      surplus,
+    );
     for (const [name, hook] of Object.entries(hooks)) {
       if (name === 'everySteps') continue; // `fit` checks it
       if (typeof hook !== 'function') {

@@ -34,15 +34,20 @@ export class ReduceLROnPlateau implements Callback {
   private cooldownLeft = 0;
 
   /** @throws ArgumentError */
-  constructor(options: ReduceLROnPlateauOptions = {}) {
-    checkOptions(WHO, options, {
-      ...monitorNames,
-      factor: true,
-      patience: true,
-      minDelta: true,
-      cooldown: true,
-      minLearningRate: true,
-    });
+  constructor(options: ReduceLROnPlateauOptions = {}, ...surplus: never[]) {
+    checkOptions(
+      WHO,
+      options,
+      {
+        ...monitorNames,
+        factor: true,
+        patience: true,
+        minDelta: true,
+        cooldown: true,
+        minLearningRate: true,
+      },
+      surplus,
+    );
     this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
     this.factor = options.factor ?? 0.1;
     if (!(this.factor > 0 && this.factor < 1)) {

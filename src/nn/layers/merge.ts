@@ -36,8 +36,8 @@ abstract class Merge extends Layer {
 /** A merge of elements in the same place, which has no options of its own. */
 abstract class Elementwise extends Merge {
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions(new.target.name, options, layerNames));
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkOptions(new.target.name, options, layerNames, surplus));
   }
 }
 
@@ -109,8 +109,8 @@ export class Concatenate extends Merge {
   private readonly axis: number;
 
   /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
-  constructor(options: LayerOptions & { axis?: number } = {}) {
-    super(checkOptions('Concatenate', options, { ...layerNames, axis: true }));
+  constructor(options: LayerOptions & { axis?: number } = {}, ...surplus: never[]) {
+    super(checkOptions('Concatenate', options, { ...layerNames, axis: true }, surplus));
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis) || this.axis === 0) {
       throw new ArgumentError(

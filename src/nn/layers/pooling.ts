@@ -23,8 +23,10 @@ abstract class Pooling2D extends Layer {
   protected readonly window: { poolSize: [number, number]; strides: [number, number]; padding: Padding };
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Pooling2DOptions = {}) {
-    super(checkOptions(new.target.name, options, { ...layerNames, poolSize: true, strides: true, padding: true }));
+  constructor(options: Pooling2DOptions = {}, ...surplus: never[]) {
+    super(
+      checkOptions(new.target.name, options, { ...layerNames, poolSize: true, strides: true, padding: true }, surplus),
+    );
     const poolSize = pair(new.target.name, 'poolSize', options.poolSize ?? 2);
     const strides = pair(new.target.name, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
@@ -61,8 +63,8 @@ export class GlobalAveragePooling2D extends Layer {
   readonly kind = 'GlobalAveragePooling2D';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions('GlobalAveragePooling2D', options, layerNames));
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkOptions('GlobalAveragePooling2D', options, layerNames, surplus));
   }
 
   plan(inputShape: Shape) {
