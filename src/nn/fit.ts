@@ -238,6 +238,10 @@ function checkFitOptions(options: FitOptions): void {
   if (!Array.isArray(callbacks) || callbacks.some((callback) => typeof callback !== 'object' || callback === null)) {
     throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
   }
+  for (const { adds } of callbacks as readonly Callback[]) {
+    if (adds === undefined || (Array.isArray(adds) && adds.every((name) => typeof name === 'string'))) continue;
+    throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${show(adds)}`);
+  }
   checkSeed(seed);
 }
 

@@ -1,7 +1,7 @@
 import { checkFlag, checkOptions } from '../../check.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import type { Model } from '../model.ts';
-import { Monitor } from '../monitor.ts';
+import { type Figures, Monitor } from '../monitor.ts';
 import { WeightCopy } from '../weight-copy.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
@@ -22,6 +22,7 @@ export interface EarlyStoppingOptions extends MonitorOptions {
  * Ends training when a figure has stopped getting better, by Keras's rules. The best weights are kept on the GPU.
  */
 export class EarlyStopping implements Callback {
+  readonly adds = [];
   /** Best value so far; null before there is one. */
   best: number | null = null;
   /** Epoch of the best value, from 1; 0 before there is one. */
@@ -63,7 +64,7 @@ export class EarlyStopping implements Callback {
   }
 
   /** @throws ArgumentError when the figure will not be among the logs */
-  onTrainBegin(info: Pick<TrainInfo, 'model' | 'monitored'>): void {
+  onTrainBegin(info: Pick<TrainInfo, 'model'> & Figures): void {
     this.monitor.begin(info);
     this.model = info.model;
     this.drop();
@@ -74,7 +75,7 @@ export class EarlyStopping implements Callback {
   onEpochEnd(logs: EpochLogs): void {
     const { epoch } = logs;
     const current = this.monitor.read(logs);
-    if (epoch <= this.startFromEpoch) return;
+    if (current === null || epoch <= this.startFromEpoch) return;
     // Without any best weights yet, these are the best, even if their figure is NaN.
     if (this.restoreBestWeights && this.bestEpoch === 0) this.keep(epoch);
     this.wait++;
@@ -97,6 +98,7 @@ export class EarlyStopping implements Callback {
 
   restore({ weights, ...state }: CallbackState): void {
     Object.assign(this, state);
+    this.monitor.resume();
     if (!this.restoreBestWeights || !weights) return;
     this.copy ??= new WeightCopy(this.model!.parameters);
     this.copy.write(weights as Float32Array<ArrayBuffer>[]);

@@ -20,11 +20,12 @@ const figure = (value: number) => (Math.abs(value) > 1e-3 || value === 0 ? value
 const figures = (logs: BatchLogs | EpochLogs) =>
   Object.entries(logs)
     .filter(([name, value]) => value !== undefined && !ASIDE.includes(name))
-    .map(([name, value]) => ` - ${name}: ${figure(value!)}`)
+    .map(([name, value]) => ` - ${name}: ${typeof value === 'number' ? figure(value) : show(value)}`)
     .join('');
 
 /** Prints a line for each epoch, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`. */
 export class ProgressLine implements Callback {
+  readonly adds = [];
   private epochs = 0;
 
   /**

@@ -1,7 +1,7 @@
 import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
-import { Monitor } from '../monitor.ts';
+import { type Figures, Monitor } from '../monitor.ts';
 import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
@@ -22,6 +22,7 @@ const WHO = 'ReduceLROnPlateau';
 
 /** Lowers the learning rate when a figure has stopped getting better, by Keras's rules. */
 export class ReduceLROnPlateau implements Callback {
+  readonly adds = [];
   private readonly monitor: Monitor;
   private readonly factor: number;
   private readonly patience: number;
@@ -60,7 +61,7 @@ export class ReduceLROnPlateau implements Callback {
   }
 
   /** @throws ArgumentError when the figure will not be among the logs, or the optimiser has a schedule */
-  onTrainBegin(info: Pick<TrainInfo, 'optimizer' | 'monitored'>): void {
+  onTrainBegin(info: Pick<TrainInfo, 'optimizer'> & Figures): void {
     this.monitor.begin(info);
     settableRates(WHO, info.optimizer);
     this.optimizer = info.optimizer;
@@ -75,10 +76,12 @@ export class ReduceLROnPlateau implements Callback {
 
   restore(state: CallbackState): void {
     Object.assign(this, state);
+    this.monitor.resume();
   }
 
   onEpochEnd(logs: EpochLogs): void {
     const current = this.monitor.read(logs);
+    if (current === null) return;
     if (this.cooldownLeft > 0) {
       this.cooldownLeft--;
       this.wait = 0;
