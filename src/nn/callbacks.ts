@@ -137,3 +137,9 @@ export interface Callback {
 }
 
 export type CallbackState = Readonly<Record<string, Saved>>;
+
+/** What messages call it. */
+export const callbackName = (callback: Callback): string => {
+  const kind = callback.constructor as unknown;
+  return typeof kind === 'function' && kind !== Object ? kind.name : 'callback';
+};

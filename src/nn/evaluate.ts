@@ -70,6 +70,11 @@ export class Evaluator {
     await this.throttle.afterPass();
   }
 
+  /** Before the first pass: so many were made before. */
+  skip(passes: number): void {
+    this.feed.skip(passes, 0);
+  }
+
   /** Closes a stream that passes left open. @throws what its `finally` throws */
   async close(signal?: AbortSignal): Promise<void> {
     await this.feed.close?.(signal);

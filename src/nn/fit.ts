@@ -3,7 +3,7 @@ import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import { checkSteps } from './batches.ts';
 import { CallbackList } from './callback-list.ts';
-import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
+import { type BatchLogs, type Callback, callbackName, type EpochLogs, type History } from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import { FirstError } from './first-error.ts';
@@ -107,7 +107,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const remembering = callbacks.filter((callback) => callback.state);
     unlock = lockTraining('fit', model, [
       ['optimizer', optimizer],
-      ...remembering.map((callback) => [callback.constructor.name, callback] as const),
+      ...remembering.map((callback) => [callbackName(callback), callback] as const),
     ]);
     const { frozen } = model.parameters;
     model.stopTraining = false;
@@ -124,7 +124,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       ...(options.validationSteps === undefined ? {} : { validationSteps: options.validationSteps }),
     });
     const { totals } = objective;
-    course = new Course({ model, feed, totals, callbacks, history, initialEpoch, begun, describe });
+    course = new Course({ model, feed, evaluator, totals, callbacks, history, initialEpoch, begun, describe });
     const { resume, at } = course;
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     await list.begin(info);
@@ -167,7 +167,8 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
         return logs;
       });
       const { learningRate } = optimizer;
-      const logs: EpochLogs = { ...meanOf(each), epoch, learningRate, ...about };
+      // A model alone has one list of epochs: what callbacks add is in both.
+      const logs: EpochLogs = replicas === 1 ? each[0]! : { ...meanOf(each), epoch, learningRate, ...about };
       ending = true;
       history.epochs.push(logs);
       for (const [r, own] of each.entries()) history.replicas[r]!.push(own);

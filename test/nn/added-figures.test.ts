@@ -74,7 +74,9 @@ describeOnDevice('figures that a callback adds', (device) => {
     expect(column('early')).toEqual(['2', 'NA', 'NA', '3']);
     expect(column('late')).toEqual(['NA', 'NA', '0.5', 'NA']);
     expect(column('val_auc')).toEqual(['NA', '0.75', 'NA', 'NA']);
-    expect(history.epochs.map(({ late }) => late)).toEqual([undefined, undefined, 0.5, undefined]);
+    for (const epochs of [history.epochs, history.replicas[0]!]) {
+      expect(epochs.map(({ late }) => late)).toEqual([undefined, undefined, 0.5, undefined]);
+    }
     const objects = read('log.jsonl')
       .trim()
       .split('\n')
