@@ -3,13 +3,14 @@ import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import { checkSteps } from './batches.ts';
 import { CallbackList } from './callback-list.ts';
-import { type BatchLogs, type Callback, callbackName, type EpochLogs, type History } from './callbacks.ts';
+import { type Callback, callbackName, type EpochLogs, type History } from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import { FirstError } from './first-error.ts';
 import type { Model } from './model.ts';
-import { type ClassWeight, type Metrics, meanOf, Objective } from './objective.ts';
+import { type ClassWeight, meanOf, Objective } from './objective.ts';
 import { checkReplicas } from './parameters.ts';
+import { ProgressReports, StepReports } from './progress-reports.ts';
 import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
 import { PreparedData, type TrainingData } from './training-data.ts';
@@ -53,9 +54,6 @@ export interface FitOptions {
   signal?: AbortSignal;
 }
 
-/** Milliseconds between calls of `onBatchEnd`. */
-const PROGRESS_INTERVAL = 250;
-
 /** See `Model.fit`. */
 export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
   checkFitOptions(options);
@@ -82,6 +80,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   const failed = new FirstError();
   let unlock = () => {};
   let course: Course | null = null;
+  let progress: ProgressReports | null = null;
   let ending = false;
   try {
     const { training, validation } = prepare(model, data, options, own);
@@ -102,7 +101,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     };
     const evaluator = validation ? own(new Evaluator('fit: validationData', model, validation, validating)) : null;
     const throttle = new Throttle(device);
-    const progress = new ProgressReports(objective, callbacks);
+    progress = new ProgressReports(objective, callbacks);
     const stepReports = StepReports.of(objective, callbacks);
     const remembering = callbacks.filter((callback) => callback.state);
     unlock = lockTraining('fit', model, [
@@ -185,6 +184,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       if (!ending) await course?.safePoint('interruption');
     });
   }
+  await failed.try(() => progress?.settled()); // no callback hears of progress after its end
   for (const resource of owned.reverse()) {
     await failed.try(() => resource.close?.(signal));
     await failed.try(() => resource.dispose());
@@ -273,92 +273,3 @@ function prepare(
 const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`;
 
 const interruption = () => new AbortedError('fit: stopped on request');
-
-interface Moment {
-  epoch: number;
-  epochs: number;
-  /** Null where a stream decides. */
-  samplesTotal: number | null;
-  /** Since the epoch began. */
-  seconds: number;
-}
-
-/** Calls `onSteps` of the callbacks that want it. */
-class StepReports {
-  /** Null where none does. @throws ArgumentError for one that does not say when */
-  static of(objective: Objective, callbacks: readonly Callback[]): StepReports | null {
-    const watchers = callbacks.filter((callback) => callback.onSteps);
-    for (const { everySteps } of watchers) {
-      if (Number.isInteger(everySteps) && everySteps! > 0) continue;
-      throw new ArgumentError(
-        `fit: a callback with onSteps needs everySteps, a positive integer, but it is ${show(everySteps)}`,
-      );
-    }
-    return watchers.length > 0 ? new StepReports(objective, watchers) : null;
-  }
-
-  private constructor(
-    private readonly objective: Objective,
-    private readonly watchers: readonly Callback[],
-  ) {}
-
-  async afterStep({ epoch, step }: { epoch: number; step: number }): Promise<void> {
-    const due = this.watchers.filter(({ everySteps }) => step % everySteps! === 0);
-    if (due.length === 0) return;
-    const { samples, figures, replicas } = await this.objective.read();
-    for (const callback of due) await callback.onSteps!({ epoch, step, samples, logs: figures, replicas });
-  }
-}
-
-/** Reads the totals now and then without anything waiting for it; what failed surfaces at the next step or the epoch's end. */
-class ProgressReports {
-  private reading: Promise<void> | null = null;
-  private failed: { error: unknown } | null = null;
-  private lastRead = performance.now();
-
-  constructor(
-    private readonly objective: Objective,
-    private readonly callbacks: readonly Callback[],
-  ) {}
-
-  /** @throws what a callback threw */
-  afterStep(moment: Moment): void {
-    this.check();
-    const now = performance.now();
-    if (this.reading || now - this.lastRead < PROGRESS_INTERVAL || !this.callbacks.some((c) => c.onBatchEnd)) return;
-    this.lastRead = now;
-    this.reading = this.objective
-      .read()
-      .then(async (read) => {
-        const logs = batchLogs(moment, read);
-        for (const callback of this.callbacks) await callback.onBatchEnd?.(logs);
-      })
-      .catch((error: unknown) => {
-        this.failed = { error };
-      })
-      .finally(() => {
-        this.reading = null;
-      });
-  }
-
-  /** @throws what a callback threw */
-  async settled(): Promise<void> {
-    await this.reading;
-    this.check();
-  }
-
-  private check(): void {
-    if (this.failed) throw this.failed.error;
-  }
-}
-
-function batchLogs(
-  { epoch, epochs, seconds, ...moment }: Moment,
-  { samples, figures, replicas }: { samples: number; figures: Metrics; replicas: readonly Metrics[] },
-): BatchLogs {
-  const samplesTotal = moment.samplesTotal ?? samples;
-  const samplesLeft = (epochs - epoch + 1) * samplesTotal - samples;
-  const secondsLeft = samples > 0 ? (samplesLeft * seconds) / samples : 0;
-  const samplesPerSecond = (replicas.length * samples) / seconds;
-  return { epoch, epochs, samples, samplesTotal, ...figures, samplesPerSecond, secondsLeft };
-}

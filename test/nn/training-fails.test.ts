@@ -155,6 +155,28 @@ describeOnDevice('a training that fails', (device) => {
     own.dispose();
   });
 
+  test('no callback hears of progress after its end', async () => {
+    using model = build(device, sigmoid());
+    const heard: string[] = [];
+    async function* stream(): AsyncGenerator<Arrays> {
+      while (heard.length === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 15)); // figures are read a few times a second
+        yield data;
+      }
+      fail();
+    }
+    const slow: Callback = {
+      async onBatchEnd() {
+        heard.push('progress');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        heard.push('progress heard');
+      },
+      onTrainEnd: () => void heard.push('end'),
+    };
+    await expect(model.fit(stream, { callbacks: [slow] })).rejects.toThrow(Failure);
+    expect(heard).toEqual(['progress', 'progress heard', 'end']);
+  });
+
   test('files: logs have the epochs that were finished, and a backup stays to go on from', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-fails-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
