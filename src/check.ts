@@ -44,8 +44,8 @@ export function checkOptions<T extends object>(
   names: OptionNames<NoInfer<T>>,
   surplus: readonly unknown[] = [],
 ): T {
-  checkSurplus(what, surplus);
   checkObject(what, options);
+  checkSurplus(what, surplus);
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(names, name));
   if (unknown === undefined) return options;
   const known = Object.keys(names).sort();
