@@ -25,15 +25,7 @@ import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
 import { lockRun } from './run-lock.ts';
-import {
-  checkBatch,
-  checkLimit,
-  defaultScale,
-  reducedNotes,
-  requestOf,
-  resumeCommand,
-  settingsFor,
-} from './settings.ts';
+import { checkLimit, defaultScale, fitBatch, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
 import { versions } from './versions.ts';
 
 /** A row with the settings it is run with. */
@@ -98,12 +90,10 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     asked.scale ?? defaultScale(datasets.values()),
   );
   const planned = rows.map((experiment) => {
-    const settings = settingsFor(experiment, request);
     const own = experiment.datasets.map((name) => datasets.get(name)!);
-    for (const { train, source } of own) {
-      const size = Math.min(train.size, settings.limit ?? train.size);
-      checkBatch(experiment.id, settings, size, `training images (${source.description})`);
-    }
+    const asked = settingsFor(experiment, request);
+    const sizes = own.map(({ train }) => Math.min(train.size, asked.limit ?? train.size));
+    const settings = sizes.length > 0 ? fitBatch(asked, Math.max(...sizes)) : asked;
     const fresh = newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed);
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
     return { experiment, settings, fresh, row: { ...(finished ?? fresh) } };

@@ -5,6 +5,7 @@ import { parseJson } from '../json.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { checkModel } from '../nn/batches.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig } from '../nn/index.ts';
+import { checkNotTraining } from '../nn/training-lock.ts';
 import type { NdArray, NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
@@ -93,6 +94,7 @@ export function decodeWeights(
 ): string[] {
   checkModel('loadWeights', model, 'loadWeights(model, path)');
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
+  checkNotTraining('loadWeights', model);
   return assign(model, read(bytes, name), options, name);
 }
 

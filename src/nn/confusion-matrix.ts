@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkSurplus, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** Precision, recall and their harmonic mean F1. Where nothing was counted that could be right they are 0, as in scikit-learn. */
@@ -13,7 +13,11 @@ const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
 /** How often samples of each class were taken for each class. */
 export class ConfusionMatrix {
   /** @param counts rows: the true class; columns: the predicted one. @throws ArgumentError unless it is a square of counts */
-  constructor(readonly counts: readonly (readonly number[])[]) {
+  constructor(
+    readonly counts: readonly (readonly number[])[],
+    ...surplus: never[]
+  ) {
+    checkSurplus('ConfusionMatrix', surplus);
     const square = Array.isArray(counts) && counts.every((row) => Array.isArray(row) && row.length === counts.length);
     if (!square || !counts.every((row) => row.every((n: number) => Number.isInteger(n) && n >= 0))) {
       throw new ArgumentError(`ConfusionMatrix: takes a square of counts, row by row, but was given ${show(counts)}`);

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkSurplus, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { Layer } from './layers/layer.ts';
@@ -29,7 +29,8 @@ export class SymbolicTensor {
  * Where a model begins: a stand-in for samples of this shape, to be handed to layers with `apply`.
  * @throws ArgumentError unless the shape is a list of positive integers
  */
-export function input(shape: Shape): SymbolicTensor {
+export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
+  checkSurplus('input', surplus);
   if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n > 0)) {
     throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
   }

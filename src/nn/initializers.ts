@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -53,24 +53,34 @@ type Fan = (fanIn: number, fanOut: number) => number;
 const average: Fan = (fanIn, fanOut) => (fanIn + fanOut) / 2;
 const incoming: Fan = (fanIn) => fanIn;
 
+/** @throws ArgumentError where an initialiser without options is called as if it made one, such as `glorotUniform({ seed: 1 })` */
+function checkShape(shape: Shape): Shape {
+  if (Array.isArray(shape)) return shape;
+  throw new ArgumentError(
+    `initializers: those without numbers, such as glorotUniform, are handed over without calling them, but one was given ${show(shape)}`,
+  );
+}
+
 /** Keras's VarianceScaling: variance scale / fan, uniform or truncated normal. */
 const scaledUniform =
   (scale: number, fan: Fan): Initializer =>
   (shape, random) => {
+    checkShape(shape);
     const limit = Math.sqrt((3 * scale) / Math.max(1, fan(...fans(shape))));
     return each(shape, () => (2 * random.uniform() - 1) * limit);
   };
 const scaledNormal =
   (scale: number, fan: Fan): Initializer =>
   (shape, random) => {
+    checkShape(shape);
     const deviation = Math.sqrt(scale / Math.max(1, fan(...fans(shape)))) / TRUNCATED_DEVIATION;
     return each(shape, () => truncated(random) * deviation);
   };
 
 /** Zeros, Keras's default for biases. */
-export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
+export const zeros: Initializer = (shape) => new Float32Array(sizeOf(checkShape(shape)));
 /** Ones, such as batch normalisation's first scale. */
-export const ones: Initializer = (shape) => new Float32Array(sizeOf(shape)).fill(1);
+export const ones: Initializer = (shape) => new Float32Array(sizeOf(checkShape(shape))).fill(1);
 
 /** Uniform in +-sqrt(6 / (fan in + fan out)), Keras's default for kernels (Glorot and Bengio 2010, eq. 16). */
 export const glorotUniform = scaledUniform(1, average);
@@ -93,14 +103,15 @@ function finite(what: string, numbers: Record<string, number>): void {
 }
 
 /** The same value everywhere. @throws ArgumentError unless it is a finite number */
-export function constant(value: number): Initializer {
+export function constant(value: number, ...surplus: never[]): Initializer {
+  checkSurplus('constant', surplus);
   finite('constant', { value });
   return described((shape) => new Float32Array(sizeOf(shape)).fill(value), 'constant', { value });
 }
 
 /** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
-export function randomNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
-  checkOptions('randomNormal', options, { mean: true, stddev: true });
+export function randomNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('randomNormal', { mean, stddev });
   const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * normal(random));
@@ -112,8 +123,8 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}): 
  * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
  * @throws ArgumentError unless both are finite
  */
-export function truncatedNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
-  checkOptions('truncatedNormal', options, { mean: true, stddev: true });
+export function truncatedNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('truncatedNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('truncatedNormal', { mean, stddev });
   const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * truncated(random));
@@ -121,8 +132,8 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
 }
 
 /** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite, in this order */
-export function randomUniform(options: { min?: number; max?: number } = {}): Initializer {
-  checkOptions('randomUniform', options, { min: true, max: true });
+export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomUniform', options, { min: true, max: true }, surplus);
   const { min = -0.05, max = 0.05 } = options;
   finite('randomUniform', { min, max });
   if (min > max)
@@ -136,8 +147,8 @@ export function randomUniform(options: { min?: number; max?: number } = {}): Ini
  * orthonormal columns, or rows where there are fewer of them.
  * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
  */
-export function orthogonal(options: { gain?: number } = {}): Initializer {
-  checkOptions('orthogonal', options, { gain: true });
+export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('orthogonal', options, { gain: true }, surplus);
   const { gain = 1 } = options;
   finite('orthogonal', { gain });
   const draw: Initializer = (shape, random) => {

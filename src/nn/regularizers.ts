@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -15,7 +15,8 @@ export const penaltyRate = (rate: PenaltyRate, replica: number): number =>
   typeof rate === 'number' ? rate : (rate[replica] ?? 0);
 
 /** rate * sum |w|; its gradient is rate * sign(w), 0 at 0. Keras's default is 0.01. @throws ArgumentError for a rate below zero */
-export function l1(rate: PenaltyRate = 0.01): Regularizer {
+export function l1(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
+  checkSurplus('l1', surplus);
   return l1l2({ l1: rate });
 }
 
@@ -24,13 +25,14 @@ export function l1(rate: PenaltyRate = 0.01): Regularizer {
  * weight_decay * w: it is twice the rate here.) Keras's default is 0.01.
  * @throws ArgumentError for a rate below zero
  */
-export function l2(rate: PenaltyRate = 0.01): Regularizer {
+export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
+  checkSurplus('l2', surplus);
   return l1l2({ l2: rate });
 }
 
 /** Both. @throws ArgumentError for rates below zero */
-export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
-  checkOptions('l1l2', rates, { l1: true, l2: true });
+export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }, ...surplus: never[]): Regularizer {
+  checkOptions('l1l2', rates, { l1: true, l2: true }, surplus);
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
     const list: readonly unknown[] = Array.isArray(rate) ? rate : [rate];

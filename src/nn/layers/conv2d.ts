@@ -39,17 +39,22 @@ export class Conv2D extends Layer {
   private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Conv2DOptions) {
+  constructor(options: Conv2DOptions, ...surplus: never[]) {
     super(
-      checkOptions('Conv2D', options, {
-        ...kernelNames,
-        filters: true,
-        kernelSize: true,
-        strides: true,
-        padding: true,
-        dilationRate: true,
-        activation: true,
-      }),
+      checkOptions(
+        'Conv2D',
+        options,
+        {
+          ...kernelNames,
+          filters: true,
+          kernelSize: true,
+          strides: true,
+          padding: true,
+          dilationRate: true,
+          activation: true,
+        },
+        surplus,
+      ),
     );
     this.filters = positive(this.kind, 'filters', options.filters);
     this.kernelSize = pair(this.kind, 'kernelSize', options.kernelSize);

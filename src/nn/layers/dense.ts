@@ -32,8 +32,8 @@ export class Dense extends Layer {
   private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: DenseOptions) {
-    super(checkOptions('Dense', options, { ...kernelNames, units: true, activation: true }));
+  constructor(options: DenseOptions, ...surplus: never[]) {
+    super(checkOptions('Dense', options, { ...kernelNames, units: true, activation: true }, surplus));
     this.units = positive(this.kind, 'units', options.units);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationName(this.kind, options.activation);

@@ -14,8 +14,8 @@ export class Dropout extends Layer {
   readonly rate: number;
 
   /** @throws ArgumentError unless rate is a number from 0 up and below 1 */
-  constructor(rate: number, options: LayerOptions = {}) {
-    super(checkOptions('Dropout', options, layerNames));
+  constructor(rate: number, options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkOptions('Dropout', options, layerNames, surplus));
     if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
       throw new ArgumentError(`Dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);
     }

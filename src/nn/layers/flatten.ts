@@ -9,8 +9,8 @@ export class Flatten extends Layer {
   readonly kind = 'Flatten';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions('Flatten', options, layerNames));
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkOptions('Flatten', options, layerNames, surplus));
   }
 
   plan(inputShape: Shape) {

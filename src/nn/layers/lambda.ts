@@ -19,8 +19,9 @@ export class Lambda extends Layer {
   constructor(
     private readonly f: (x: Tensor, context: { training: boolean }) => Tensor,
     options: LambdaOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Lambda', options, { ...layerNames, outputShape: true }));
+    super(checkOptions('Lambda', options, { ...layerNames, outputShape: true }, surplus));
     this.outputShape = options.outputShape;
     if (typeof f !== 'function')
       throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${show(f)}`);

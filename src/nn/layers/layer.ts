@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkObject, type OptionNames, show } from '../../check.ts';
+import { checkFlag, checkObject, type OptionNames, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -77,7 +77,7 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
       regularizer: regularizerOf(`${layer}: kernelRegularizer`, options.kernelRegularizer),
     },
     bias: { initializer: initializerOf(`${layer}: biasInitializer`, options.biasInitializer ?? 'zeros') },
-    useBias: flag(layer, 'useBias', options.useBias ?? true),
+    useBias: checkFlag(layer, 'useBias', options.useBias ?? true),
   };
 }
 
@@ -101,11 +101,16 @@ export abstract class Layer {
    */
   constructor(options: LayerOptions = {}) {
     checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
+    const { name, trainable = true } = options;
+    if (name !== undefined && typeof name !== 'string') {
+      throw new ArgumentError(`Layer: name must be a string, but is ${show(name)}`);
+    }
+    checkFlag('Layer', 'trainable', trainable);
     this.#options = { ...options };
     this.name = options.name;
     this.named = options.name !== undefined;
     this.inputShape = options.inputShape;
-    this.frozen = options.trainable === false;
+    this.frozen = !trainable;
   }
 
   /** What messages call it, whatever a bundler makes of the class's name. */
@@ -231,14 +236,6 @@ function checkPositive(what: string, shape: Shape): void {
 export function positive(layer: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
     throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${show(value)}`);
-  }
-  return value;
-}
-
-/** @throws ArgumentError unless `value` is true or false. */
-export function flag(layer: string, what: string, value: boolean): boolean {
-  if (typeof value !== 'boolean') {
-    throw new ArgumentError(`${layer}: ${what} must be true or false, but is ${show(value)}`);
   }
   return value;
 }

@@ -23,8 +23,8 @@ abstract class Pooling2D extends Layer {
   protected readonly window: { poolSize: [number, number]; strides: [number, number]; padding: Padding };
 
   /** @throws ArgumentError for impossible options */
-  constructor(kind: string, options: Pooling2DOptions) {
-    super(checkOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }));
+  constructor(kind: string, options: Pooling2DOptions, surplus: readonly unknown[]) {
+    super(checkOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }, surplus));
     const poolSize = pair(kind, 'poolSize', options.poolSize ?? 2);
     const strides = pair(kind, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
@@ -43,8 +43,8 @@ export class MaxPooling2D extends Pooling2D {
   readonly kind = 'MaxPooling2D';
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Pooling2DOptions = {}) {
-    super('MaxPooling2D', options);
+  constructor(options: Pooling2DOptions = {}, ...surplus: never[]) {
+    super('MaxPooling2D', options, surplus);
   }
 
   call(x: Tensor): Tensor {
@@ -57,8 +57,8 @@ export class AveragePooling2D extends Pooling2D {
   readonly kind = 'AveragePooling2D';
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Pooling2DOptions = {}) {
-    super('AveragePooling2D', options);
+  constructor(options: Pooling2DOptions = {}, ...surplus: never[]) {
+    super('AveragePooling2D', options, surplus);
   }
 
   call(x: Tensor): Tensor {
@@ -71,8 +71,8 @@ export class GlobalAveragePooling2D extends Layer {
   readonly kind = 'GlobalAveragePooling2D';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions('GlobalAveragePooling2D', options, layerNames));
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkOptions('GlobalAveragePooling2D', options, layerNames, surplus));
   }
 
   plan(inputShape: Shape) {

@@ -21,8 +21,8 @@ export class ZeroPadding2D extends Layer {
   private readonly paddings: readonly [readonly [number, number], readonly [number, number]];
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
-  constructor(options: LayerOptions & { padding?: Padding2D } = {}) {
-    super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }));
+  constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
+    super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
     const { padding = 1 } = options;
     const both = (n: number | readonly [number, number]) => (Array.isArray(n) ? n : [n, n]);
     const paddings = both(padding as number).map((n) => both(n as number));
@@ -60,8 +60,11 @@ export class Resizing extends Layer {
       /** Default bilinear. */
       interpolation?: 'bilinear' | 'nearest';
     },
+    ...surplus: never[]
   ) {
-    super(checkOptions('Resizing', options, { ...layerNames, height: true, width: true, interpolation: true }));
+    super(
+      checkOptions('Resizing', options, { ...layerNames, height: true, width: true, interpolation: true }, surplus),
+    );
     this.size = [positive(this.kind, 'height', options.height), positive(this.kind, 'width', options.width)];
     this.interpolation = options.interpolation ?? 'bilinear';
     if (this.interpolation !== 'bilinear' && this.interpolation !== 'nearest') {
@@ -87,8 +90,8 @@ export class Rescaling extends Layer {
   private readonly offset: number;
 
   /** @throws ArgumentError unless both are numbers */
-  constructor(options: LayerOptions & { scale: number; offset?: number }) {
-    super(checkOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }));
+  constructor(options: LayerOptions & { scale: number; offset?: number }, ...surplus: never[]) {
+    super(checkOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }, surplus));
     this.scale = options.scale;
     this.offset = options.offset ?? 0;
     for (const what of ['scale', 'offset'] as const) {
@@ -117,8 +120,9 @@ export class Reshape extends Layer {
   constructor(
     private readonly targetShape: Shape,
     options: LayerOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Reshape', options, layerNames));
+    super(checkOptions('Reshape', options, layerNames, surplus));
     const legal = Array.isArray(targetShape) && targetShape.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
       throw new ArgumentError(
@@ -156,8 +160,9 @@ export class Permute extends Layer {
   constructor(
     private readonly dims: readonly number[],
     options: LayerOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Permute', options, layerNames));
+    super(checkOptions('Permute', options, layerNames, surplus));
     const sorted = Array.isArray(dims) && dims.every(Number.isInteger) ? [...dims].sort((a, b) => a - b) : [];
     if (sorted.length === 0 || sorted.some((axis, i) => axis !== i + 1)) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);
