@@ -1,6 +1,5 @@
 import binaryCode from '../../shaders/pointwise_binary.wgsl';
 import binaryGradCode from '../../shaders/pointwise_binary_grad.wgsl';
-import functionsCode from '../../shaders/pointwise_functions.wgsl';
 import operandsCode from '../../shaders/pointwise_operands.wgsl';
 import unaryCode from '../../shaders/pointwise_unary.wgsl';
 import unaryGradCode from '../../shaders/pointwise_unary_grad.wgsl';
@@ -8,6 +7,7 @@ import whereCode from '../../shaders/where.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { type DeviceArray, type Shape, sameShape, showShape } from './array.ts';
+import { pointwiseFunctions } from './pointwise-functions.ts';
 import {
   type BinaryName,
   type BinaryRow,
@@ -34,7 +34,7 @@ const work = (x: DeviceArray) => ({ flops: all(x) });
 
 /** The template's shader with a row's expression in it. */
 function source(name: string, template: string, expression: string): KernelSource {
-  return { name, code: functionsCode + template.replace('FORWARD', expression) };
+  return { name, code: pointwiseFunctions + template.replace('FORWARD', expression) };
 }
 
 /** The same for a gradient. */
@@ -42,7 +42,7 @@ function gradSource(name: string, template: string, slope: string, { masks }: Un
   const product = masks ? 'select(dy * slope, 0.0, slope == 0.0)' : 'dy * slope';
   return {
     name: `${name}_grad`,
-    code: functionsCode + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
+    code: pointwiseFunctions + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
   };
 }
 
