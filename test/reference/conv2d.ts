@@ -87,7 +87,7 @@ export const conv2d: Reference<Inputs, Conv2dAttrs> = {
   backward(inputs, output, dout, attrs) {
     const [x, filter, bias] = inputs;
     const g = geometry(x, filter, attrs);
-    const z = beforeActivation(inputs, attrs);
+    const z = attrs.activation ? beforeActivation(inputs, attrs) : output;
     const dz = activationGrad(z, output, dout, attrs.activation, attrs.negativeSlope);
     const dx = zerosLike(x);
     const dfilter = zerosLike(filter);

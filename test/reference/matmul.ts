@@ -123,7 +123,8 @@ export const linear: Reference<[x: NdArray, weight: NdArray, bias?: NdArray], Li
   /** dz = activation'(z) dy; dx = dz W^T, dW = x^T dz, db = sum of dz over the rows. */
   backward(inputs, output, dout, { activation, negativeSlope }) {
     const [x, weight, bias] = inputs;
-    const dz = flat(activationGrad(beforeActivation(inputs), output, dout, activation, negativeSlope));
+    const z = activation ? beforeActivation(inputs) : output;
+    const dz = flat(activationGrad(z, output, dout, activation, negativeSlope));
     const dx = product(dz, transpose(weight));
     const grads = [{ shape: x.shape, data: dx.data }, product(transpose(flat(x)), dz)];
     return bias ? [...grads, biasGrad(dz, bias)] : grads;
