@@ -63,7 +63,7 @@ export const unaryTable = {
   },
   log: {
     formula: 'the natural logarithm; -inf at 0, NaN below',
-    forward: 'log(x)',
+    forward: 'exact_log(x)',
     derivative: '1.0 / x',
     reference: { forward: Math.log, derivative: (x) => 1 / x },
     domain: positive,

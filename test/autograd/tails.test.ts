@@ -338,6 +338,28 @@ describeOnDevice('tails of activations', (device) => {
     }
   });
 
+  test('log near 1, and losses of probabilities near 1', async () => {
+    const near1 = Array.from({ length: 24 }, (_, k) => 2 ** -k / 1.9)
+      .flatMap((d) => [1 - d, 1 + d])
+      .map(Math.fround);
+    const xs = [...near1, 0.5, 2, 1e-3, 1e3, 1e-30, 1e30].filter((x) => x !== 1);
+    const { output } = await runOperator(
+      device,
+      'log',
+      [{ shape: [xs.length], data: xs }],
+      {},
+      Array(xs.length).fill(1),
+    );
+    expectTails('log', xs, output, (x) => (abs(x - 1) < 0.5 ? Math.log1p(x - 1) : Math.log(x)));
+    const confident = near1.filter((p) => p < 1 - 2e-7 && p > 0.5);
+    const values = [];
+    for (const p of confident) {
+      const { value } = await lossOf([p], (y) => binaryCrossentropy(y, tensor(device, [1], [1, 1])));
+      values.push(value);
+    }
+    expectTails('binaryCrossentropy of probabilities', confident, values, (p) => -Math.log1p(p - 1));
+  });
+
   test('ties, one class and many: what is not the largest is added up, the largest is not subtracted', async () => {
     for (const [x, label] of [
       [[3, 3], 0],
