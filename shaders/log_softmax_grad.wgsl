@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var others = Sum();
   for (var at = first; at < end; at += step) {
     let near = y[at] > -0.5;
-    likely = select(likely, dy[at], near);
+    likely += select(0.0, dy[at], near);
     add_term(&others, select(dy[at], 0.0, near));
   }
   let rest = total_of(others);

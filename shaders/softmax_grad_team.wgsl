@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var likely = 0.0; // dy of the class near 1: only one can be
   for (var c = member; c < p.classes; c += TEAM) {
     let at = first + c * p.inner;
-    likely = select(likely, dy[at], is_near(y[at]));
+    likely += select(0.0, dy[at], is_near(y[at]));
   }
   for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { likely += partner(local, likely, distance); }
   var terms = Sum();
