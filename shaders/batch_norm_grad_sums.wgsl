@@ -2,10 +2,10 @@
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
 // Added up (by reduce_rows.wgsl, where there is more than one slice) they are the gradients of offset and scale. The slices
 // depend on the shape of one model alone: the same bits every time. One Value an invocation: a number, or a vector of
-// neighbouring channels; a sum is of sums of at most 128 rows, as one f32 drifts by up to 3e-8 a term. The mean has one or two parts that
+// neighbouring channels; a sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a term. The mean has one or two parts that
 // add up to it. Memory-bound.
 //   models R, x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
-const BLOCK = 128u;
+const BLOCK = 256u;
 
 struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -31,9 +31,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var sum = Value();
   var dot = Value();
   for (var start = s * p.slice; start < last; start += BLOCK) {
+    let end = min(start + BLOCK, last);
     var part_sum = Value();
     var part = Value();
-    for (var row = start; row < min(start + BLOCK, last); row++) {
+    for (var row = start; row < end; row++) {
       let at = base + row * p.channels;
       let g = dy[at];
       part_sum += g;

@@ -1,12 +1,12 @@
 // Mean and squared deviations of the rows of slice s, first of two passes:
 //   part_mean[s, c] = mean of x[row, c] - x[0, c]      part_square[s, c] = sum of (x[row, c] - x[0, c] - part_mean[s, c])^2
 // The mean is subtracted before squaring because E[x^2] - E[x]^2 cancels, and all is relative to the first row because means
-// far from 0 have few digits left for the differences between slices. The squares are of deviations from a mean that is rounded, so the
-// square of their own mean comes off. A sum is of sums of at most 128 rows, as one f32 drifts by up to 3e-8 a term. The slices depend on
+// far from 0 have few digits left for the differences between slices. The squares are of deviations from that mean as f32 has it, so
+// the square of what these add up to comes off. A sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a term. The slices depend on
 // the shape of one model alone: the same bits every time. One Value an invocation: a number, or a vector of neighbouring channels.
 // Memory-bound.
 //   models R, x [R, rows, C], part_mean and part_square [R, slices, C]
-const BLOCK = 128u;
+const BLOCK = 256u;
 
 struct Params { rows: u32, channels: u32, slice: u32, slices: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,20 +28,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let shift = x[base];
   var sum = Value();
   for (var start = first; start < last; start += BLOCK) {
+    let end = min(start + BLOCK, last);
     var part = Value();
-    for (var row = start; row < min(start + BLOCK, last); row++) {
+    for (var row = start; row < end; row++) {
       part += x[base + row * p.channels] - shift;
     }
     sum += part;
   }
   let count = f32(last - first);
   let mean = sum / count;
+  let center = shift + mean; // rounded, so that deviations from it do not add up to 0
   var square = Value();
-  var left = Value(); // of the deviations, which would add up to 0 but for rounding
+  var left = Value();
   for (var start = first; start < last; start += BLOCK) {
+    let end = min(start + BLOCK, last);
     var part = Value();
-    for (var row = start; row < min(start + BLOCK, last); row++) {
-      let deviation = x[base + row * p.channels] - shift - mean;
+    for (var row = start; row < end; row++) {
+      let deviation = x[base + row * p.channels] - center;
       left += deviation;
       part += deviation * deviation;
     }

@@ -30,10 +30,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) { sum += partner(local, sum, distance); }
   let count = f32(last - s * p.slice);
   let mean = sum / count;
+  let center = shift + mean; // rounded, so that deviations from it do not add up to 0
   var squares = Sum();
-  var left = 0.0; // of the deviations, which would add up to 0 but for rounding
+  var left = 0.0;
   for (var row = own; row < last; row += step) {
-    let deviation = x[base + row * p.channels] - shift - mean;
+    let deviation = x[base + row * p.channels] - center;
     left += deviation;
     add_term(&squares, deviation * deviation);
   }
