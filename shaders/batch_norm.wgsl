@@ -1,6 +1,6 @@
 // Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c]
 // A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
-// several of its channel. Statistics of this batch or running ones, the kernel does not mind. The mean has one or two parts that add up
+// several of its channel. Statistics of this batch, or running ones. The mean has one or two parts that add up
 // to it; the second goes into the offset, as beside the first it would be rounded away. Memory-bound.
 //   models R, x and y [R, rows, C], mean [R, parts, C], scale, offset and variance [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32, parts: u32 }

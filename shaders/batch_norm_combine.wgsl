@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
   let at = model * p.channels + i;
   let first = x[model * p.rows * p.channels + i];
-  // Rows are fewer than 2^31, so these are the sum's own bits; no compiler knows it, and takes center - first for m.
+  // Rows are fewer than 2^31, so nothing is added to the bits; but compilers cannot simplify center - first to m.
   let center = bitcast<Value>(bitcast<Index>(first + m) | Index(p.rows >> 31u));
   let spread = total_of(square) / f32(p.rows);
   let at_mean = 2u * model * p.channels + i;

@@ -44,7 +44,7 @@ export function conv2d(
     if (dz !== dy) dz.dispose();
     return [dx, dfilter, db];
   };
-  const result = taped(run.y, inputs, backward, { saved: run.seen === run.y ? [] : [run.seen] });
+  const result = taped(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
   result.rectified = activation?.name === 'relu';
   return result;
 }

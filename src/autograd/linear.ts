@@ -100,7 +100,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
     if (dz !== dy) dz.dispose();
     return [dx, dw, db];
   };
-  const result = taped(run.y, inputs, backward, { saved: run.seen === run.y ? [] : [run.seen] });
+  const result = taped(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
   result.rectified = activation?.name === 'relu';
   return result;
 }

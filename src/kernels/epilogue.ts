@@ -59,15 +59,15 @@ export const epilogueTexts: readonly string[] = fusedActivations.map(
 
 /**
  * Whether the derivative needs the activation's input. The output of a sigmoid rounds to 1 from 17 on, and that of tanh from 9 on, while
- * the derivative there is not 0 but 4e-8: no formula gets it from the output.
+ * the derivative there is not 0 but 4e-8: it cannot be computed from the output.
  */
 const needsInput = ({ name }: Fused) => name === 'sigmoid' || name === 'tanh';
 
-/** An activation's output, and what its gradient is computed from. */
+/** The output of an activation, and what its gradient needs. */
 export interface Activated {
   y: DeviceArray;
-  /** y itself if the derivative can be told from it, else the activation's input. */
-  seen: DeviceArray;
+  /** What the derivative is computed from: y itself where that is enough, else the activation's input. */
+  slopeInput: DeviceArray;
 }
 
 /**
@@ -81,16 +81,16 @@ export function activated(
 ): Activated {
   if (!activation || !withGradient || !needsInput(activation)) {
     const y = run(activation);
-    return { y, seen: y };
+    return { y, slopeInput: y };
   }
-  const seen = run(null);
-  return { y: unary(activation.name, seen, [activation.p, 0]), seen };
+  const slopeInput = run(null);
+  return { y: unary(activation.name, slopeInput, [activation.p, 0]), slopeInput };
 }
 
 /** The gradient before an activation; may be dy itself. Memory-bound. */
-export function activationGrad(activation: Fused | null, { y, seen }: Activated, dy: DeviceArray): DeviceArray {
+export function activationGrad(activation: Fused | null, { y, slopeInput }: Activated, dy: DeviceArray): DeviceArray {
   if (!activation) return dy;
   if (activation.name === 'relu') return reluGrad(y, dy);
   // Where the output stands in for the input, it has its sign and stays on its side of every kink.
-  return unaryGrad(activation.name, seen, y, dy, [activation.p, 0]);
+  return unaryGrad(activation.name, slopeInput, y, dy, [activation.p, 0]);
 }
