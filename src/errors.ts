@@ -9,7 +9,7 @@ export class TilegradError extends Error {
   readonly code: string = 'TILEGRAD';
   readonly exitCode: 1 | 2 = 1;
   constructor(message: string, options?: ErrorOptions) {
-    super(printable(message), options);
+    super(printable(String(message ?? '')), options);
     this.name = new.target.name;
   }
 }
