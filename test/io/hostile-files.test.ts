@@ -67,6 +67,11 @@ test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
   ['5,000 lists within each other', () => safetensors(`{"x":${deep}}`), /nested more than 200 levels deep/],
   ['the same within metadata', () => safetensors(`{"__metadata__":{"a":${deep}}}`), /nested more than 200 levels deep/],
   [
+    'a million tensors',
+    () => safetensors(`{${'"x":0,'.repeat(1e6)}"y":0}`),
+    /has 1000001 entries; at most 200000 tensors are read/,
+  ],
+  [
     'a shape whose size is no number',
     () => safetensors(`{"x":{"dtype":"F32","shape":[${`${2 ** 52},`.repeat(30)}0],"data_offsets":[0,0]}}`),
     /takes NaN bytes/,
