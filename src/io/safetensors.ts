@@ -187,9 +187,12 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
       throw new SyntaxError(`it has ${entries} entries; at most ${MAX_TENSORS} tensors are read`);
     header = parseJson(text);
   } catch (cause) {
-    throw new DataError(`${name}: its header is no JSON that is read (${(cause as Error).message}); is it a safetensors file?`, {
-      cause,
-    });
+    throw new DataError(
+      `${name}: its header is no JSON that is read (${(cause as Error).message}); is it a safetensors file?`,
+      {
+        cause,
+      },
+    );
   }
   if (!isRecord(header)) throw new DataError(`${name}: its header must be a JSON object, but is ${show(header)}`);
   const seen = new Set<string>();

@@ -150,8 +150,13 @@ export interface Callback {
 
 export type CallbackState = Readonly<Record<string, Saved>>;
 
-/** What messages call it. */
+/**
+ * What messages and backups call a callback: tilegrad's own by the name written in their class, since bundlers rename classes, and any
+ * other by its constructor.
+ */
 export const callbackName = (callback: Callback): string => {
+  const tag = Object.prototype.toString.call(callback).slice('[object '.length, -1);
+  if (tag !== 'Object') return tag;
   const kind = callback.constructor as unknown;
   return typeof kind === 'function' && kind !== Object ? kind.name : 'callback';
 };

@@ -1,7 +1,7 @@
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import type { Feed } from './batches.ts';
-import type { Callback, History } from './callbacks.ts';
+import { type Callback, callbackName, type History } from './callbacks.ts';
 import type { Model } from './model.ts';
 import { differences } from './run-description.ts';
 import type { RunningTotals } from './totals.ts';
@@ -144,17 +144,11 @@ export class Course {
   private async describe(): Promise<Record<string, Saved>> {
     this.description ??= {
       ...(await this.parts.describe()),
-      callbacks: this.remembering.map(className),
+      callbacks: this.remembering.map(callbackName),
     };
     return this.description;
   }
 }
-
-/** A callback's class: tilegrad's own as written in it, since bundlers rename classes, and any other by its constructor. */
-const className = (callback: Callback): string => {
-  const tag = Object.prototype.toString.call(callback).slice('[object '.length, -1);
-  return tag === 'Object' ? callback.constructor.name : tag;
-};
 
 const download = async ({ device, storage }: DeviceArray) => new Float32Array(await device.read(storage));
 const upload = ({ device, storage }: DeviceArray, values: Float32Array<ArrayBuffer>) => device.upload(storage, values);

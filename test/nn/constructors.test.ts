@@ -168,17 +168,17 @@ test.each<[string, () => unknown, RegExp]>([
   [
     'a name that is an object',
     () => new tg.Sequential([dense()], { name: 'x' } as never),
-    /^Sequential: name must be a string/,
+    /^Layer: name must be a string/,
   ],
   [
     'a name that is a number',
     () => new tg.Dense({ units: 1, name: 3 as never }),
-    /^Dense: name must be a string, but is 3/,
+    /^Layer: name must be a string, but is 3/,
   ],
   [
     'trainable',
     () => new tg.Dense({ units: 1, trainable: 'no' as never }),
-    /^Dense: trainable must be true or false, but is "no"/,
+    /^Layer: trainable must be true or false, but is "no"/,
   ],
   [
     'restoreBestWeights',
