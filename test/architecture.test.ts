@@ -22,7 +22,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/create-folders.ts': [],
   'src/atomic-file.ts': [],
   'src/cache-dir.ts': [],
-  'src/random.ts': ['src/errors.ts'],
+  'src/random.ts': ['src/errors.ts', 'src/check.ts'],
   'src/gpu': GROUND,
   'src/kernels': [...GROUND, 'src/gpu', 'shaders'],
   'src/autograd': ENGINE,

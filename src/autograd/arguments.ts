@@ -1,14 +1,20 @@
 import { type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import type { DeviceArray } from '../kernels/array.ts';
+import { ArgumentError, DisposedError } from '../errors.ts';
+import { type DeviceArray, showShape } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
 import { Tensor } from './tensor.ts';
 
-/** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor */
+/** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor, DisposedError */
 export function arrayOf(operator: string, what: string, value: Tensor): DeviceArray {
   if (!(value instanceof Tensor))
     throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
-  return value.array;
+  const { array } = value;
+  if (array.disposed) {
+    throw new DisposedError(
+      `${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, was used after it was disposed`,
+    );
+  }
+  return array;
 }
 
 /** What an operator computes in the store of its kernel. */

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkNumbers, checkObject, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { ImageSet } from './types.ts';
 
@@ -11,7 +11,9 @@ export interface Scaling {
 /** For an `ImageLoader`: bytes 0 .. 255 become low .. high, such as 0 .. 1 or -1 .. 1. @throws ArgumentError */
 export function scaleTo(low: number, high: number): { scale: number; offset: number } {
   if (!Number.isFinite(low) || !Number.isFinite(high) || low >= high) {
-    throw new ArgumentError(`scaleTo: takes two numbers in ascending order, but was given ${low} and ${high}`);
+    throw new ArgumentError(
+      `scaleTo: takes two numbers in ascending order, but was given ${show(low)} and ${show(high)}`,
+    );
   }
   return { scale: (high - low) / 255, offset: low };
 }
@@ -31,11 +33,12 @@ export function standardization(
   numbers: ImageSet | ArrayLike<number>,
   channels?: number,
 ): { scale: number[]; offset: number[]; mean: number[]; deviation: number[] } {
-  const values = 'images' in numbers ? numbers.images : numbers;
+  checkObject('standardization', numbers);
+  const values = 'images' in numbers ? numbers.images : checkNumbers('standardization', numbers);
   const width = 'images' in numbers ? numbers.shape[2] : (channels ?? 1);
   if (values.length === 0) throw new DataError('standardization: there are no numbers to compute it from');
   if (!Number.isInteger(width) || width < 1 || values.length % width !== 0) {
-    throw new ArgumentError(`standardization: ${values.length} numbers are no multiple of ${width} channels`);
+    throw new ArgumentError(`standardization: ${values.length} numbers are no multiple of ${show(width)} channels`);
   }
   const rows = values.length / width;
   const changes = Array<boolean>(width).fill(false);
@@ -57,9 +60,14 @@ export function standardization(
 }
 
 /** Scaled numbers on the host: what an `ImageLoader` does with bytes on the GPU. @throws ArgumentError for channels that do not fit */
-export function rescale(values: ArrayLike<number>, { scale, offset }: Scaling): Float32Array<ArrayBuffer> {
-  const scales = typeof scale === 'number' ? [scale] : scale;
-  const offsets = typeof offset === 'number' ? [offset] : offset;
+export function rescale(numbers: ArrayLike<number>, scaling: Scaling): Float32Array<ArrayBuffer> {
+  const values = checkNumbers('rescale', numbers);
+  checkObject('rescale', scaling);
+  const factors = (name: 'scale' | 'offset') => {
+    const factor = readable('rescale', () => scaling[name]);
+    return typeof factor === 'number' ? [factor] : checkNumbers(`rescale: ${name}`, factor);
+  };
+  const [scales, offsets] = [factors('scale'), factors('offset')];
   for (const { length } of [scales, offsets]) {
     if (length === 0 || values.length % length !== 0) {
       throw new ArgumentError(`rescale: ${values.length} numbers are no multiple of ${length} channels`);
@@ -74,7 +82,7 @@ export function rescale(values: ArrayLike<number>, { scale, offset }: Scaling): 
  * @throws DataError for a label that is no class; ArgumentError for an impossible number of classes
  */
 export function toCategorical(labels: ArrayLike<number>, classes?: number): Float32Array<ArrayBuffer> {
-  const all = Array.from(labels);
+  const all = Array.from(checkNumbers('toCategorical: labels', labels));
   if (classes !== undefined && !(Number.isInteger(classes) && classes > 0)) {
     throw new ArgumentError(`toCategorical: classes must be a positive integer, but is ${show(classes)}`);
   }

@@ -1,7 +1,7 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { RandomStream } from '../random.ts';
+import { checkSeed, RandomStream } from '../random.ts';
 import type { ImageSet } from './types.ts';
 
 /** Rows of `width` numbers each, those that `indices` name, in that order. */
@@ -69,6 +69,7 @@ export function chooseClasses(set: ImageSet, classes: readonly (string | number)
  */
 export function choosePerClass(set: ImageSet, count: number, options: { seed?: number } = {}): ImageSet {
   checkOptions('choosePerClass', options, { seed: true });
+  if (options.seed !== undefined) checkSeed(options.seed, 'choosePerClass');
   if (!Number.isInteger(count) || count < 1) {
     throw new ArgumentError(`choosePerClass: count must be a positive integer, but is ${show(count)}`);
   }

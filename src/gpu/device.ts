@@ -1,11 +1,11 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { AdapterError, ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
-import { BufferPool, type Storage } from './storage.ts';
+import { BufferPool, Storage } from './storage.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -117,6 +117,9 @@ export class Device {
     const names = { powerPreference: true, onDispose: true, wait: true, keepBytes: true, hostMemory: true };
     const { keepBytes, hostMemory } = checkOptions('Device.open', options, names);
     checkKeepBytes('Device.open', keepBytes);
+    if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
+      throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
+    }
     const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
     if (!adapter) {
       throw new AdapterError(
@@ -189,9 +192,12 @@ export class Device {
   allocate(bytes: number): Storage {
     this.check();
     const limit = this.largestArray;
+    if (!Number.isInteger(bytes) || bytes < 0) {
+      throw new ArgumentError(`device: a buffer has a number of bytes from 0 up, but ${show(bytes)} were asked for`);
+    }
     if (bytes > limit) {
       throw new OutOfMemoryError(
-        `a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
+        `device: a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
       );
     }
     return (this.programPool ?? this.mainPool).acquire(bytes);
@@ -204,6 +210,8 @@ export class Device {
    */
   uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
     this.check();
+    if (!(words instanceof Uint32Array))
+      throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${show(words)}`);
     const key = words.join();
     let buffer = this.uniforms.get(key);
     if (!buffer) {
@@ -309,6 +317,11 @@ export class Device {
   async read(from: Storage, bytes = from.bytes): Promise<ArrayBuffer> {
     this.check();
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
+    if (!(from instanceof Storage) || !Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
+      throw new ArgumentError(
+        `read: takes the storage of an array, and up to as many bytes, but was given ${show(bytes)}`,
+      );
+    }
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.stagingPool.acquire(size);
@@ -343,6 +356,7 @@ export class Device {
    */
   record(build: () => void): Program {
     this.check();
+    checkFunction('record', build);
     if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
     const { memory, counters } = this;
     const pool = new BufferPool(memory, 'program', this.limits.maxBufferSize, { commands: null, counters });
@@ -383,6 +397,12 @@ function padToWord(data: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> 
   const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return padded;
+}
+
+/** @throws ArgumentError unless it is one */
+export function checkDevice(what: string, device: Device): void {
+  if (typeof readable(what, () => device?.record) === 'function') return;
+  throw new ArgumentError(`${what}: needs a device, from \`await openDevice()\`, but was given ${show(device)}`);
 }
 
 /** @throws ArgumentError unless it is left out or a number of bytes */

@@ -1,8 +1,9 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, checkText, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig, type Weight } from '../nn/index.ts';
+import { checkModel } from '../nn/model.ts';
 import type { NdArray } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
@@ -34,26 +35,28 @@ export interface LoadModelOptions {
   replica?: number;
 }
 
-const bytesOfModel = async (model: Model, metadata: Record<string, string>) => {
+const bytesOfModel = async (what: string, model: Model, metadata: () => Record<string, string>) => {
+  checkModel(what, model);
   const { replicas } = model;
   const tensors = model.weights.map(async ({ name, tensor }) => {
     const shape = replicas > 1 ? [replicas, ...tensor.shape] : tensor.shape;
     return [name, { shape, data: (await tensor.data()) as Float32Array<ArrayBuffer> }] as const;
   });
-  const all: Record<string, string> = { format: FORMAT, version: VERSION, ...metadata };
+  const all: Record<string, string> = { format: FORMAT, version: VERSION, ...metadata() };
   if (replicas > 1) all.replicas = String(replicas);
   return encodeSafetensors(await Promise.all(tensors), all);
 };
 
 /** All weights of a model as a safetensors file, by their names. Waits for the GPU. @throws ArgumentError before `build` */
-export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> => bytesOfModel(model, {});
+export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> =>
+  bytesOfModel('saveWeights', model, () => ({}));
 
 /**
  * A whole model as a safetensors file: layers, their options and weights, but no optimiser. Waits for the GPU.
  * @throws ArgumentError before `build`, and for options that a file cannot hold, such as a function
  */
 export async function encodeModel(model: Model): Promise<Uint8Array<ArrayBuffer>> {
-  return bytesOfModel(model, { model: JSON.stringify(modelConfig(model)) });
+  return bytesOfModel('saveModel', model, () => ({ model: JSON.stringify(modelConfig(model)) }));
 }
 
 /**
@@ -69,7 +72,9 @@ export function decodeWeights(
   options: LoadWeightsOptions = {},
   name = 'weights',
 ): string[] {
+  checkModel('loadWeights', model);
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
+  if (options.prefix !== undefined && options.prefix !== '') checkText('loadWeights: prefix', options.prefix);
   return assign(model, read(bytes, name), options, name);
 }
 
@@ -150,7 +155,7 @@ function chosenReplicas(model: Model, file: Safetensors, replica: number | undef
   const held = replicasOf(file);
   if (replica !== undefined && !(Number.isInteger(replica) && replica >= 0 && replica < held)) {
     throw new ArgumentError(
-      `${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
+      `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
     );
   }
   if (replica !== undefined || held === 1) return Array(model.replicas).fill(replica ?? 0);
@@ -172,7 +177,7 @@ function assign(
   const wanted = model.weights.filter((weight) => weight.name.startsWith(prefix));
   if (wanted.length === 0) {
     throw new ArgumentError(
-      `${model.title}: no weight's name begins with ${show(prefix)}; the first is ${first(model)}`,
+      `loadWeights: no weight's name of ${model.title} begins with ${show(prefix)}; the first is ${first(model)}`,
     );
   }
   const names = new Set(wanted.map((weight) => weight.name.slice(prefix.length)));

@@ -1,7 +1,16 @@
-import { show } from '../check.ts';
+import { checkObject, checkText, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { bytesOf, bytesOfData, dataOf, type NdArray, type NdArrayLike, ndArray, type StoredType } from './nd-array.ts';
+import {
+  bytesOf,
+  bytesOfData,
+  checkBytes,
+  dataOf,
+  type NdArray,
+  type NdArrayLike,
+  ndArray,
+  type StoredType,
+} from './nd-array.ts';
 
 /** What a safetensors file holds: named arrays, and text about them. */
 export interface Safetensors {
@@ -39,11 +48,12 @@ export function encodeSafetensors(
   tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const arrays = [...tensors].map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  const arrays = named(tensors).map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  checkObject('encodeSafetensors: metadata', metadata);
   arrays.sort((a, b) => bytesOf(b.array.dtype) - bytesOf(a.array.dtype)); // so that every array is aligned
   const entries = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) entries.set(METADATA, metadata);
-  for (const [key, value] of Object.entries(metadata)) {
+  if (readable('encodeSafetensors: metadata', () => Object.keys(metadata)).length > 0) entries.set(METADATA, metadata);
+  for (const [key, value] of readable('encodeSafetensors: metadata', () => Object.entries(metadata))) {
     if (typeof value !== 'string') {
       throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${show(value)}`);
     }
@@ -76,6 +86,20 @@ export function encodeSafetensors(
   return bytes;
 }
 
+/** @throws ArgumentError unless all are pairs of a name and an array */
+function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
+  const refused = () =>
+    new ArgumentError(
+      `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${show(tensors)}`,
+    );
+  return readable('encodeSafetensors', () => {
+    if (typeof tensors?.[Symbol.iterator] !== 'function') throw refused();
+    const pairs = Array.from(tensors);
+    if (!pairs.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')) throw refused();
+    return pairs;
+  });
+}
+
 /**
  * Reads a safetensors file. Half floats (F16, BF16) become f32.
  * @param name the file's, for messages
@@ -83,6 +107,7 @@ export function encodeSafetensors(
  *   for element types without a place here
  */
 export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safetensors {
+  checkText('decodeSafetensors: name', name);
   const { entries, start } = headerOf(bytes, name);
   const { [METADATA]: metadata = {}, ...described } = entries;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
@@ -115,6 +140,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, unknown>; start: number } {
+  checkBytes(name, bytes);
   if (bytes.length < 8)
     throw new DataError(`${name} is cut short: ${bytes.length} bytes are less than its first field`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, DataError, TilegradError } from '../errors.ts';
 import { input, type Use } from './graph.ts';
 import { Activation, LeakyReLU, ReLU } from './layers/activation.ts';
@@ -13,7 +13,7 @@ import type { Layer } from './layers/layer.ts';
 import { Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract } from './layers/merge.ts';
 import { AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D } from './layers/pooling.ts';
 import { Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
-import { Model } from './model.ts';
+import { checkModel, Model } from './model.ts';
 import { Sequential } from './sequential.ts';
 
 /** A layer as JSON holds it: its `kind` and what its constructor takes. */
@@ -75,6 +75,7 @@ const own = <T>(table: Record<string, T>, key: string): T | undefined =>
  *   of tilegrad's, which would come back as that one
  */
 export function modelConfig(model: Model): LayerDescription {
+  checkModel('modelConfig', model);
   checkClasses(model);
   return { className: model instanceof Sequential ? 'Sequential' : 'Functional', config: model.getConfig() };
 }
@@ -82,7 +83,7 @@ export function modelConfig(model: Model): LayerDescription {
 function checkClasses(model: Model): void {
   if (model.call !== Model.prototype.call || model.callLogits !== Model.prototype.callLogits) {
     throw new ArgumentError(
-      `${model.title}: its class computes something else than its layers; use saveWeights and make the model in code`,
+      `modelConfig: ${model.title}: its class computes something else than its layers; use saveWeights and make the model in code`,
     );
   }
   for (const { layer, name } of model.plannedLayers) {
@@ -136,7 +137,9 @@ export function modelFromConfig(description: unknown, customLayers: Record<strin
 }
 
 function checked(description: unknown): LayerDescription {
-  const { className, config } = (description ?? {}) as Partial<LayerDescription>;
+  const { className, config } = readable('modelFromConfig', () => ({
+    ...(description ?? {}),
+  })) as Partial<LayerDescription>;
   if (typeof className !== 'string' || typeof config !== 'object' || config === null) {
     throw new DataError(`a layer needs className and config, but is ${show(description)}`);
   }

@@ -54,7 +54,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   const { device } = model; // throws before `build`
   const { optimizer } = model.training; // throws before `compile`
   const { replicas = model.replicas } = options;
-  checkReplicas('replicas', seed, replicas);
+  checkReplicas('fit', seed, replicas);
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(resource: T): T => {
     owned.push(resource);
@@ -195,7 +195,7 @@ function checkFitOptions(options: FitOptions): void {
   if (!Array.isArray(callbacks) || callbacks.some((callback) => typeof callback !== 'object' || callback === null)) {
     throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
   }
-  checkSeed(seed);
+  checkSeed(seed, 'fit');
 }
 
 /** Training and validation data made ready. As in Keras, `validationData` goes before `validationSplit`. */

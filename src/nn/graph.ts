@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { Layer } from './layers/layer.ts';
@@ -27,7 +27,7 @@ export class SymbolicTensor {
  * @throws ArgumentError unless the shape is a list of positive integers
  */
 export function input(shape: Shape): SymbolicTensor {
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n > 0)) {
+  if (!listOf('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
   }
   return new SymbolicTensor(shape);

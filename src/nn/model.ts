@@ -1,5 +1,6 @@
+import { arrayOf } from '../autograd/arguments.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, show } from '../check.ts';
+import { checkObject, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
@@ -59,7 +60,7 @@ export class Model extends Layer {
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
   constructor(options: ModelOptions) {
     checkOptions(new.target.name, options, { inputs: true, outputs: true, name: true });
-    super({ name: options.name, inputShape: options.inputs?.shape });
+    super({ name: options.name, inputShape: readable(new.target.name, () => options.inputs?.shape) });
     this.graph = traceGraph(new.target.name, options.inputs, options.outputs);
   }
 
@@ -88,7 +89,7 @@ export class Model extends Layer {
     const found = this.graph.layers.find((planned) => planned.name === name);
     if (found) return found.layer;
     const names = this.graph.layers.map((planned) => planned.name).join(', ');
-    throw new ArgumentError(`${this.title}: there is no layer ${name}; its layers are ${names}`);
+    throw new ArgumentError(`getLayer: ${this.title} has no layer ${show(name)}; its layers are ${names}`);
   }
 
   get outputShape(): Shape {
@@ -187,7 +188,7 @@ export class Model extends Layer {
       );
     }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
-    checkSeed(seed);
+    checkSeed(seed, 'build');
     checkReplicas('build', seed, replicas);
     this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
     return this;
@@ -201,7 +202,7 @@ export class Model extends Layer {
   replicate(replicas: number): this {
     const { parameters } = this;
     if (replicas === parameters.replicas) return this;
-    checkReplicas('replicas', parameters.seed, replicas);
+    checkReplicas('replicate', parameters.seed, replicas);
     if (parameters.replicas > 1) {
       throw new ArgumentError(
         `${this.title}: it has ${parameters.replicas} replicas already, so it cannot have ${replicas}`,
@@ -264,11 +265,13 @@ export class Model extends Layer {
 
   /** The same without a softmax or sigmoid at the end. */
   override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
-    if (!sameShape(x.shape.slice(1), this.inputShape)) {
+    const { shape } = arrayOf('call', 'the input', x);
+    if (!sameShape(shape.slice(1), this.inputShape)) {
       throw new ShapeError(
-        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}`,
+        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(shape)}`,
       );
     }
+    checkObject('call', options);
     return runGraph(this.graph, x, 'weights' in options ? options : this.ownContext(options));
   }
 
@@ -353,4 +356,9 @@ export class Model extends Layer {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** @throws ArgumentError unless it is a model */
+export function checkModel(what: string, model: Model): void {
+  if (!(model instanceof Model)) throw new ArgumentError(`${what}: takes a model, but was given ${show(model)}`);
 }

@@ -84,7 +84,7 @@ export function checkReplicas(what: string, seed: number, replicas: number): voi
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
   }
-  checkSeed(seed + replicas - 1);
+  checkSeed(seed + replicas - 1, what);
 }
 
 /** @throws ShapeError when the initialiser does not give a value for each element */

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
 import { cacheDir } from '../cache-dir.ts';
-import { checkOptions, type OptionNames } from '../check.ts';
-import type { Device } from '../gpu/device.ts';
+import { checkFunction, checkOptions, checkText, listOf, type OptionNames, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
+import { checkSeconds } from '../gpu/timing.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
 import type { TuningCache } from './cache.ts';
@@ -15,6 +17,12 @@ export interface TuningOptions {
   warn?: (message: string) => void;
 }
 const names: OptionNames<TuningOptions> = { folder: true, warn: true };
+
+/** @throws ArgumentError for options of the wrong kind */
+function checkTuning(what: string, { folder, warn }: TuningOptions): void {
+  if (folder !== undefined) checkText(`${what}: folder`, folder);
+  if (warn !== undefined) checkFunction(`${what}: warn`, warn);
+}
 
 /** What a device knows of its best kernels. */
 export interface Tuning {
@@ -41,7 +49,9 @@ async function open(device: Device, { folder, warn = () => {} }: TuningOptions):
  * @throws ArgumentError for an option that there is not
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
+  checkDevice('loadTuning', device);
   checkOptions('loadTuning', options, names);
+  checkTuning('loadTuning', options);
   const { choicesHash, measuredHash } = await import('./cache.ts');
   const cache = await open(device, options);
   const choices = cache.choices();
@@ -64,7 +74,14 @@ export async function tune(
   problems: readonly Problem[],
   options: SessionOptions & TuningOptions = {},
 ): Promise<Tuned[]> {
+  checkDevice('tune', device);
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
+  checkTuning('tune', options);
+  if (!listOf('tune', problems))
+    throw new ArgumentError(`tune: takes what problemsOf returns, but was given ${show(problems)}`);
+  const { seconds, onTuned } = options;
+  if (seconds !== undefined) checkSeconds('tune', seconds);
+  if (onTuned !== undefined) checkFunction('tune: onTuned', onTuned);
   const cache = await open(device, options);
   return tuneProblems(device, problems, {
     ...options,

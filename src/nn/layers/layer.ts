@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkObject, type OptionNames, show } from '../../check.ts';
+import { checkObject, checkShape, checkText, type OptionNames, readable, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -97,11 +97,14 @@ export abstract class Layer {
   /**
    * @param options all that the layer was given: those of its own are kept for `getConfig`. Which ones there are, only the layer
    *   knows: tilegrad's own layers refuse any other
-   * @throws ArgumentError unless it is an object
+   * @throws ArgumentError unless it is an object, and for options of the wrong kind
    */
   constructor(options: LayerOptions = {}) {
     checkObject(new.target.name, options);
-    this.#options = { ...options };
+    this.#options = readable(new.target.name, () => ({ ...options }));
+    if (options.name !== undefined) checkText(`${new.target.name}: name`, options.name);
+    if (options.inputShape !== undefined) checkShape(`${new.target.name}: inputShape`, options.inputShape);
+    if (options.trainable !== undefined) flag(new.target.name, 'trainable', options.trainable);
     this.name = options.name;
     this.named = options.name !== undefined;
     this.inputShape = options.inputShape;

@@ -3,7 +3,7 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { checkOptions, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { imageShape } from './images.ts';
@@ -118,7 +118,8 @@ export class Reshape extends Layer {
     options: LayerOptions = {},
   ) {
     super(checkOptions('Reshape', options, layerNames));
-    const legal = Array.isArray(targetShape) && targetShape.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
+    const sizes = listOf('Reshape', targetShape) as number[] | null;
+    const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
       throw new ArgumentError(
         `Reshape: takes the shape of one sample, in which one size may be -1, but was given ${show(targetShape)}`,
