@@ -74,6 +74,12 @@ export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== 'function') throw new ArgumentError(`${what}: takes a function, but was given ${show(value)}`);
 }
 
+/** @throws ArgumentError unless it is left out or an AbortSignal */
+export function checkSignal(what: string, signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new ArgumentError(`${what}: signal must be an AbortSignal, but is ${show(signal)}`);
+}
+
 /** @throws ArgumentError unless it is text, and not empty */
 export function checkText(what: string, value: unknown): void {
   if (typeof value !== 'string' || value === '') {

@@ -177,7 +177,7 @@ function assign(
   const wanted = model.weights.filter((weight) => weight.name.startsWith(prefix));
   if (wanted.length === 0) {
     throw new ArgumentError(
-      `loadWeights: no weight's name of ${model.title} begins with ${show(prefix)}; the first is ${first(model)}`,
+      `loadWeights: ${model.title}: no weight's name begins with ${show(prefix)}; the first is ${first(model)}`,
     );
   }
   const names = new Set(wanted.map((weight) => weight.name.slice(prefix.length)));

@@ -1,7 +1,7 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, checkSignal, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
-import type { BatchLogs, Callback, EpochLogs, History } from './callbacks.ts';
+import { type BatchLogs, type Callback, checkCallbacks, type EpochLogs, type History } from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
@@ -192,9 +192,8 @@ function checkFitOptions(options: FitOptions): void {
   atLeast('epochs', epochs, 1);
   atLeast('initialEpoch', initialEpoch, 0);
   atLeast('stepsPerEpoch', stepsPerEpoch, 1);
-  if (!Array.isArray(callbacks) || callbacks.some((callback) => typeof callback !== 'object' || callback === null)) {
-    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
-  }
+  checkCallbacks(callbacks);
+  checkSignal('fit', options.signal);
   checkSeed(seed, 'fit');
 }
 

@@ -182,7 +182,7 @@ export class Model extends Layer {
    */
   build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
     const { seed = 0, replicas = 1 } = checkOptions('build', options, { seed: true, replicas: true });
-    if (typeof device?.record !== 'function') {
+    if (typeof readable('build', () => device?.record) !== 'function') {
       throw new ArgumentError(
         `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
       );

@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions } from '../check.ts';
+import { checkOptions, checkSignal } from '../check.ts';
 import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
@@ -58,6 +58,7 @@ class Predictor {
 
   /** @throws AbortedError */
   async run(signal?: AbortSignal): Promise<Float32Array> {
+    checkSignal('predict', signal);
     const { runner, held, capacity, columns } = this;
     const { device, replicas } = this.model;
     const size = runner.samples;

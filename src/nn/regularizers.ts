@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -30,13 +30,17 @@ export function l2(rate: PenaltyRate = 0.01): Regularizer {
 
 /** Both. @throws ArgumentError for rates below zero */
 export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
-  checkOptions('l1l2', rates, { l1: true, l2: true });
+  return penalty('l1l2', rates);
+}
+
+function penalty(what: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
+  checkOptions(what, rates, { l1: true, l2: true });
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
-    const list: readonly unknown[] = Array.isArray(rate) ? rate : [rate];
+    const list = listOf(what, rate) ?? [rate];
     if (list.length === 0 || !list.every((one) => typeof one === 'number' && Number.isFinite(one) && one >= 0)) {
       throw new ArgumentError(
-        `regularizer: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
+        `${what}: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
       );
     }
   }
@@ -53,7 +57,7 @@ export type RegularizerName = keyof typeof named;
  */
 export function regularizerOf(what: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'object') return l1l2(value);
+  if (typeof value === 'object') return penalty(what, value);
   if (!Object.hasOwn(named, value)) {
     throw new ArgumentError(`${what}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${show(value)}`);
   }

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { input, type SymbolicTensor } from './graph.ts';
@@ -16,7 +16,7 @@ export class Sequential extends Model {
 }
 
 function chain(layers: readonly Layer[]): { inputs: SymbolicTensor; outputs: SymbolicTensor } {
-  if (!Array.isArray(layers) || !layers.every((layer) => layer instanceof Layer)) {
+  if (!listOf('Sequential', layers)?.every((layer) => layer instanceof Layer)) {
     throw new ArgumentError(`Sequential: takes a list of layers, but was given ${show(layers)}`);
   }
   const first = layers[0];

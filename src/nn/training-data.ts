@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sameShape } from '../kernels/array.ts';
 import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
@@ -29,7 +29,7 @@ export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
 export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
 
 export const isSource = (data: unknown): data is BatchSource =>
-  typeof (data as BatchSource | null)?.batch === 'function';
+  readable('data', () => typeof (data as BatchSource | null)?.batch === 'function');
 
 const isIterable = (data: unknown): data is BatchStream =>
   typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);

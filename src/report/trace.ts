@@ -58,7 +58,13 @@ export interface TraceEvent {
  */
 export function chromeTrace(profile: ProfileFigures): { displayTimeUnit: 'ms'; traceEvents: TraceEvent[] } {
   checkObject('chromeTrace', profile);
-  const whole = readable('chromeTrace', () => profile.adapter && Array.isArray(profile.dispatches) && profile.clock);
+  const whole = readable(
+    'chromeTrace',
+    () =>
+      profile.adapter &&
+      Array.isArray(profile.dispatches) &&
+      profile.dispatches.every((one) => Array.isArray(one?.workgroups)),
+  );
   if (!whole) {
     throw new ArgumentError(
       `chromeTrace: takes what profileStep or profileProgram returned, but was given ${show(profile)}`,

@@ -463,7 +463,6 @@ const spaces: Record<string, Call> = {
 };
 
 const FIT = [
-  'epochs',
   'batchSize',
   'seed',
   'shuffle',

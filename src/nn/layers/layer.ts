@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkObject, checkShape, checkText, type OptionNames, readable, show } from '../../check.ts';
+import { checkObject, checkShape, checkText, listOf, type OptionNames, readable, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -102,13 +102,18 @@ export abstract class Layer {
   constructor(options: LayerOptions = {}) {
     checkObject(new.target.name, options);
     this.#options = readable(new.target.name, () => ({ ...options }));
-    if (options.name !== undefined) checkText(`${new.target.name}: name`, options.name);
-    if (options.inputShape !== undefined) checkShape(`${new.target.name}: inputShape`, options.inputShape);
-    if (options.trainable !== undefined) flag(new.target.name, 'trainable', options.trainable);
-    this.name = options.name;
-    this.named = options.name !== undefined;
-    this.inputShape = options.inputShape;
-    this.frozen = options.trainable === false;
+    const { name, inputShape, trainable } = readable(new.target.name, () => ({
+      name: options.name,
+      inputShape: options.inputShape,
+      trainable: options.trainable,
+    }));
+    if (name !== undefined) checkText(`${new.target.name}: name`, name);
+    if (inputShape !== undefined) checkShape(`${new.target.name}: inputShape`, inputShape);
+    if (trainable !== undefined) flag(new.target.name, 'trainable', trainable);
+    this.name = name;
+    this.named = name !== undefined;
+    this.inputShape = inputShape;
+    this.frozen = trainable === false;
   }
 
   /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
@@ -145,8 +150,8 @@ export abstract class Layer {
    * @throws ShapeError when the layer cannot take that input; ArgumentError for anything that `input` or `apply` did not return
    */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
-    const list = inputs instanceof SymbolicTensor ? [inputs] : inputs;
-    if (!Array.isArray(list) || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
+    const list = (inputs instanceof SymbolicTensor ? [inputs] : listOf(this.kind, inputs)) as SymbolicTensor[] | null;
+    if (!list || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
       throw new ArgumentError(
         `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
       );

@@ -24,7 +24,7 @@ export class ZeroPadding2D extends Layer {
   constructor(options: LayerOptions & { padding?: Padding2D } = {}) {
     super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }));
     const { padding = 1 } = options;
-    const both = (n: number | readonly [number, number]) => (Array.isArray(n) ? n : [n, n]);
+    const both = (n: number | readonly [number, number]) => (listOf('ZeroPadding2D', n) ?? [n, n]) as number[];
     const paddings = both(padding as number).map((n) => both(n as number));
     const counts = paddings.flat();
     if (paddings.length !== 2 || counts.length !== 4 || !counts.every((n) => Number.isInteger(n) && n >= 0)) {
