@@ -8,7 +8,7 @@ import * as tg from '../../src/node.ts';
 import { type Device, openDevice, TilegradError, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { apart, type Call, calls, methodsApart, type World } from '../support/exported-calls.ts';
-import { type Draw, nasty, OwnError, type Strangers } from '../support/nasty.ts';
+import { type Draw, nasty, OwnError, type Strangers } from '../support/nasty-values.ts';
 
 // Whatever is exported is called with arguments of which one or two are nasty: it works, or throws a typed error that names it.
 //   RANDOM_CALLS=summary   prints every kind of failure with its count and an example, and fails at the end
