@@ -36,17 +36,13 @@ fn gelu_tanh_derivative(x: f32) -> f32 {
   return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * 0.7978845608 * (1.0 + 0.134145 * x * x);
 }
 
-// x^p. WGSL's pow is for x >= 0 only; below 0 there is a result for whole exponents, else NaN.
+// x^p, as C's pow: below 0 (and at -0) there is a result for whole exponents, odd ones keep the sign; else NaN. WGSL's pow is for
+// x >= 0 only. 1 and -1 are kept from it, because the rounding of p log2|x| grows with p.
 fn power(x: f32, p: f32) -> f32 {
   if (p == 0.0) { return 1.0; }
-  if (x == 0.0 && p < 0.0) { return 1.0 / abs(x); } // infinity, where some drivers' pow has 0
-  let size = pow(abs(x), p);
-  if (x >= 0.0 || p == 2.0) { return size; }
-  if (floor(p) != p) { return sqrt(x); } // NaN, also for an x that is NaN
+  var size = select(pow(abs(x), p), 1.0, abs(x) == 1.0);
+  if (x == 0.0 && p < 0.0) { size = 1.0 / abs(x); } // infinity, where some drivers' pow has 0
+  if (x >= 0.0 && (bitcast<u32>(x) >> 31u) == 0u) { return size; }
+  if (floor(p) != p) { return select(sqrt(x), size, x == 0.0); } // NaN below 0, also for an x that is NaN
   return select(size, -size, floor(p * 0.5) * 2.0 != p);
-}
-
-// a^b for a >= 0, else NaN.
-fn positive_power(a: f32, b: f32) -> f32 {
-  return select(power(abs(a), b), sqrt(a), a < 0.0);
 }

@@ -3,11 +3,49 @@ import { ArgumentError, TilegradError } from './errors.ts';
 /** Any value at all, as a message shows it: short, and never an error of its own. */
 export function show(value: unknown): string {
   try {
-    const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+    const text = typeof value === 'number' ? String(value) : (kindOf(value) ?? json(value) ?? String(value));
     return text.length > 100 ? `${text.slice(0, 100)}...` : text;
   } catch {
     return typeof value; // refers to itself, is a BigInt, or cannot be made a string
   }
+}
+
+/** Of long lists the beginning alone: all that is shown, and data may have millions of numbers. */
+const json = (value: unknown) =>
+  JSON.stringify(value, (_, part) => kindOf(part) ?? (Array.isArray(part) ? part.slice(0, 60) : part));
+
+/** Objects whose JSON says what they are. */
+const PLAIN: readonly string[] = ['Object', 'Array', 'Arguments', 'Boolean', 'Number', 'String', 'Date'];
+
+/** What an object is where JSON would not say so: `a Promise, to be awaited`, `a Float32Array of 80`, `a Tensor`. */
+function kindOf(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1); // no constructor's name: bundlers change those
+  if (PLAIN.includes(tag)) return null;
+  const kind = `${/^[AEIO]/.test(tag) ? 'an' : 'a'} ${tag}`;
+  if (tag === 'Promise') return `${kind}, to be awaited`;
+  return ArrayBuffer.isView(value) && 'length' in value ? `${kind} of ${value.length}` : kind;
+}
+
+/** Smallest positive 32-bit float that counts everywhere: WGSL may take those below it, which are subnormal, for 0. */
+export const SMALLEST_F32 = 2 ** -126;
+
+/** Whether a finite number is one for kernels too: neither infinite as a 32-bit float, nor so near to 0 that it counts as 0. */
+export const isF32 = (value: number): boolean =>
+  value === 0 || (Math.abs(value) >= SMALLEST_F32 && Number.isFinite(Math.fround(value)));
+
+/**
+ * A number that kernels can calculate with.
+ * @param name operator or class, and argument
+ * @throws ArgumentError for a finite number that is infinite as a 32-bit float, or so near to 0 that it counts as 0
+ */
+export function checkF32(name: string, value: number): number {
+  if (isF32(value) || !Number.isFinite(value)) return value;
+  const isTiny = Math.abs(value) < 1;
+  throw new ArgumentError(
+    `${name} is ${show(value)}, which counts as ${isTiny ? '0' : 'infinite'} in the 32-bit floats that kernels calculate with; ` +
+      'give 0, or a number from 1.2e-38 to 3.4e38 in size',
+  );
 }
 
 /**
@@ -90,11 +128,12 @@ export function checkText(what: string, value: unknown): void {
 /** The options that a type has, by name. TypeScript refuses a list that misses one or invents one; values say nothing. */
 export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
 
-/** @throws ArgumentError unless `options` is an object, as plain JavaScript might forget */
-export function checkObject(what: string, options: object): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new ArgumentError(`${what}: options must be an object, but are ${show(options)}`);
-  }
+/** @throws ArgumentError unless `options` is an object, as plain JavaScript might forget; with `names`, it says what goes into it */
+export function checkObject(what: string, options: object, names: readonly string[] = []): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options) && !ArrayBuffer.isView(options))
+    return;
+  const known = names.length > 0 ? `; give them by name: { ${names.join(', ')} }` : '';
+  throw new ArgumentError(`${what}: options must be an object, but are ${show(options)}${known}`);
 }
 
 /**
@@ -102,7 +141,7 @@ export function checkObject(what: string, options: object): void {
  * @throws ArgumentError unless `options` is an object; for a name of its own, whatever its value, that is none of `names`
  */
 export function checkOptions<T extends object>(what: string, options: T, names: OptionNames<NoInfer<T>>): T {
-  checkObject(what, options);
+  checkObject(what, options, Object.keys(names).sort());
   const unknown = readable(what, () => {
     for (const name in names) void options[name as keyof T];
     return Object.keys(options).find((name) => !Object.hasOwn(names, name));

@@ -3,10 +3,11 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, type Shape, sameShape, showShape, sizeOf, withScope } from '../kernels/array.ts';
 import { commonModels } from '../kernels/run.ts';
+import { howToMap, type Numbers, readNumbers, toNumber } from './host-data.ts';
 import { backward, type Node } from './tape.ts';
 
-/** Host data for a tensor: a typed array, or (nested) numbers flattened in row-major order. */
-export type HostData = ArrayLike<number>;
+/** Host data for a tensor: numbers in row-major order, lists in lists of the tensor's shape, or an array with that shape. */
+export type HostData = Numbers;
 export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 let clock = 0;
@@ -52,6 +53,10 @@ export class Tensor {
     if (before && before.array !== this.gradHome) before.dispose();
   }
 
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  get [Symbol.toStringTag](): string {
+    return 'Tensor';
+  }
   get device(): Device {
     return this.array.device;
   }
@@ -136,8 +141,8 @@ function checkGradient(of: Tensor, gradient: Tensor): void {
 
 /**
  * A tensor from host data.
- * @param data `models * product(shape)` numbers in row-major order
- * @throws ShapeError when the counts differ, ArgumentError for an impossible shape, type or (integers) value
+ * @param data `models * product(shape)` numbers in row-major order, or lists in lists of that very shape
+ * @throws ShapeError when counts or shapes differ, ArgumentError for an impossible shape, type or value
  */
 export function tensor(
   device: Device,
@@ -145,6 +150,7 @@ export function tensor(
   shape: Shape,
   options: { dtype?: DType; requiresGrad?: boolean; models?: number } = {},
 ): Tensor {
+  checkDevice('tensor', device, 'tensor(device, data, shape)');
   checkOptions('tensor', options, { dtype: true, requiresGrad: true, models: true });
   const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
   checkShape('tensor', shape);
@@ -155,28 +161,43 @@ export function tensor(
     throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${show(dtype)}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
   const size = models * sizeOf(shape);
-  if (data?.length !== size) {
-    const copies = models > 1 ? ` x ${models} models` : '';
+  const copies = models > 1 ? ` x ${models} models` : '';
+  const numbers = readNumbers('tensor: data', data);
+  if (numbers.shape && !sameShape(numbers.shape, models > 1 ? [models, ...shape] : shape)) {
     throw new ShapeError(
-      `tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${data?.length} were given`,
+      `tensor: shape ${showShape(shape)}${copies} was asked for, but the data has shape ${showShape(numbers.shape)}`,
     );
   }
-  const host = toHostArray(data, dtype);
+  if (numbers.flat.length !== size) {
+    throw new ShapeError(
+      `tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${numbers.flat.length} were given`,
+    );
+  }
+  const host = toHostArray(numbers.flat, dtype);
   const array = DeviceArray.empty(device, shape, { dtype, models });
-  if (size > 0) device.upload(array.storage, host);
+  try {
+    if (size > 0) device.upload(array.storage, host);
+  } catch (error) {
+    array.dispose();
+    throw error;
+  }
   return new Tensor(array, requiresGrad);
 }
 
-function toHostArray(data: HostData, dtype: DType): HostArray {
-  if (dtype === 'f32')
-    return data instanceof Float32Array ? (data as Float32Array<ArrayBuffer>) : Float32Array.from(data);
-  const [array, low, high] =
-    dtype === 'u32' ? [Uint32Array.from(data), 0, 0xffffffff] : [Int32Array.from(data), -0x80000000, 0x7fffffff];
+function toHostArray(data: ArrayLike<unknown>, dtype: DType): HostArray {
+  if (dtype === 'f32' && data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
+  const Kind = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
+  const [low, high] = dtype === 'u32' ? [0, 0xffffffff] : [-0x80000000, 0x7fffffff];
+  const array = new Kind(data.length);
   for (let i = 0; i < data.length; i++) {
-    const value = data[i]!;
-    if (!Number.isInteger(value) || value < low || value > high) {
+    const value = toNumber(data, i);
+    if (value === null) {
+      throw new ArgumentError(`tensor: the value at position ${i} is ${show(data[i])}, ${howToMap(data[i])}`);
+    }
+    if (dtype !== 'f32' && (!Number.isInteger(value) || value < low || value > high)) {
       throw new ArgumentError(`tensor: ${value} at position ${i} does not fit ${dtype} (${low} to ${high})`);
     }
+    array[i] = value;
   }
   return array;
 }
@@ -189,6 +210,7 @@ function toHostArray(data: HostData, dtype: DType): HostArray {
 export function scope<T>(device: Device, body: () => T): T {
   checkDevice('scope', device);
   checkFunction('scope', body);
+  checkDevice('scope', device, 'scope(device, () => ...)');
   return withScope(device, body, (result) =>
     [...tensorsIn(result)].flatMap(({ array, grad }) => (grad ? [array, grad.array] : [array])),
   );

@@ -5,7 +5,15 @@ import type { DoctorEngine } from './doctor.ts';
 import type { Engine } from './engine.ts';
 import { type Catalogue, scales } from './experiment.ts';
 import { type Io, nodeIo } from './io.ts';
-import { mostRuns, oneOf, parseSeed, positiveNumber, type RunOptions, wholeNumber } from './options.ts';
+import {
+  mostRuns,
+  oneOf,
+  parseLearningRate,
+  parseSeed,
+  positiveNumber,
+  type RunOptions,
+  wholeNumber,
+} from './options.ts';
 import { reportError } from './report-error.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
@@ -103,7 +111,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     )
     .option('--epochs <n>', 'passes over the training images', wholeNumber('--epochs', 1))
     .option('--batch <n>', 'images a training step', wholeNumber('--batch', 1))
-    .option('--lr <rate>', 'learning rate', positiveNumber('--lr'))
+    .option('--lr <rate>', 'learning rate', parseLearningRate)
     .option('--seed <n>', 'seed of weights and shuffles of the first model (default: 1)', parseSeed)
     .option(
       '--runs <n>',
@@ -124,7 +132,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       const choice = choose(id, await parts.catalogue());
       const { run } = await import('./run.ts');
       const asked = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
-      await run(choice, asked, io, await parts.engine());
+      outcome.exitCode = await run(choice, asked, io, await parts.engine());
     });
 
   program

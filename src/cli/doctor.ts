@@ -32,7 +32,7 @@ export interface Diagnosis {
   versions: Versions;
   adapter: AdapterInfo | null;
   /** How many choices of kernels were measured on this adapter, and where they are kept. */
-  tuning: Omit<Tuning, 'hash'> | null;
+  tuning: Omit<Tuning, 'hash' | 'choices'> | null;
   /** The first step compiles the kernels; `stepSeconds` is the median of the others. */
   training: { losses: (number | null)[]; compileSeconds: number; stepSeconds: number } | null;
   advice: string[];
@@ -85,9 +85,11 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     device = await engine.openDevice();
     diagnosis.adapter = device.info;
     checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
-    const { hash: _, ...tuning } = await engine.loadTuning(device, (message) =>
-      advice.push(`Nothing to worry about: ${message}`),
-    );
+    const {
+      hash: _,
+      choices: __,
+      ...tuning
+    } = await engine.loadTuning(device, (message) => advice.push(`Nothing to worry about: ${message}`));
     diagnosis.tuning = tuning;
     const { check, training } = judgeTraining(await engine.trainSmallNetwork(device));
     checks.push(check);

@@ -8,7 +8,7 @@ import type { Device } from '../gpu/device.ts';
 import type { Callback } from '../nn/callbacks.ts';
 import { seedsText } from '../report/format.ts';
 import type { RowRecord, RunRecord, TrainingEntry } from '../report/run-record.ts';
-import { type Training, training } from '../report/training.ts';
+import { divergenceText, type Training, training } from '../report/training.ts';
 import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
 import type { Lab, Scale, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
@@ -190,6 +190,8 @@ export class Labs {
             onChange: bench.save,
           });
           entry.status = 'finished';
+          const warning = divergenceText(entry);
+          if (warning) bench.say(`Warning: ${warning}`);
           const { row: _, status: __, kept: ___, ...rest } = entry;
           secondsBefore = trained.secondsBefore;
           return { ...rest, measured: trained.measured };
@@ -254,6 +256,7 @@ export class Labs {
     // As it will be read back, so that a run that goes on has the same.
     const value = JSON.parse(JSON.stringify((await how.compute()) ?? null)) as T;
     const seconds = since(begun) + (how.before?.() ?? 0);
+    bench.save(); // what a later session does not do again is in the record first, such as the kernels chosen for it
     store.write(name, hash, { value, seconds });
     how.written?.();
     row.seconds += seconds;

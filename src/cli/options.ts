@@ -1,3 +1,4 @@
+import { isF32 } from '../check.ts';
 import { UsageError } from '../errors.ts';
 import type { Scale } from './experiment.ts';
 
@@ -45,6 +46,13 @@ export function positiveNumber(option: string): (text: string) => number {
     if (value > 0 && Number.isFinite(value)) return value;
     throw new UsageError(`${option} takes a number above 0, but was given "${text}"`);
   };
+}
+
+/** Parses `--lr`. @throws UsageError for a rate that kernels, which calculate with 32-bit floats, would take for 0 or infinity */
+export function parseLearningRate(text: string): number {
+  const rate = positiveNumber('--lr')(text);
+  if (isF32(rate)) return rate;
+  throw new UsageError(`--lr takes a 32-bit float, a number from 1.2e-38 to 3.4e38, but was given "${text}"`);
 }
 
 /** A parser for commander that takes one of some words. */

@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
 import { type RowResult, resultOf, resultsDocument, rowResult } from '../report/results.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
@@ -37,7 +38,7 @@ export function results(runs: readonly string[], options: { docs: string; json?:
     const record = readRunRecord(path);
     for (const row of record.rows) {
       const result = resultOf(record, row);
-      if (!result) line(io.stderr, `Note: ${row.id} of ${path} is ${row.status}; left out`);
+      if (!result) line(io.stderr, `Note: ${row.id} of ${printableLine(path)} is ${row.status}; left out`);
       else if (!isLesser(result, found.get(row.id))) found.set(row.id, result);
     }
   }
@@ -61,6 +62,6 @@ export function results(runs: readonly string[], options: { docs: string; json?:
   else
     line(
       io.stdout,
-      `Wrote ${path} with ${kept.size} rows, ${taken.length} of them new: ${taken.map(({ id }) => id).join(', ')}`,
+      `Wrote ${printableLine(path)} with ${kept.size} rows, ${taken.length} of them new: ${taken.map(({ id }) => id).join(', ')}`,
     );
 }

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { cacheDir } from '../cache-dir.ts';
+import { findCacheDir } from '../cache-dir.ts';
 import { checkOptions, checkText } from '../check.ts';
 import { DataError, FileError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
@@ -54,8 +54,22 @@ export async function locateDataset(name: DatasetName, options: LocateOptions = 
     if (result.location) return { ...result, notes: [] };
     result.notes.push(`TILEGRAD_DATA is ${env}, which does not hold ${name}`);
   }
-  result.location = (await lookIn(cacheDir(), info, result)) ?? (await lookForSample(info, result));
+  result.location = (await lookInCache(info, result)) ?? (await lookForSample(info, result));
   return result;
+}
+
+/** Nobody named the cache folder, so one that is missing or cannot be read is only noted: there may be a sample. */
+async function lookInCache(info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
+  const note = (message: string) => result.notes.push(message);
+  const cache = findCacheDir(note);
+  if (cache === null) return null;
+  try {
+    return await lookIn(cache, info, result);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    note(error.message);
+    return null;
+  }
 }
 
 /** What `tilegrad data list` shows of a data set's whereabouts: `locateDataset` without the search itself. */

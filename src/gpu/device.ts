@@ -43,6 +43,8 @@ export class Device {
     bytesReadBack: 0,
     readBacks: 0,
   };
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  readonly [Symbol.toStringTag] = 'Device';
   readonly limits: GPUSupportedLimits;
   private readonly pipelines: PipelineCache;
   private readonly recorder: Recorder;
@@ -261,22 +263,30 @@ export class Device {
     this.recorder.dispatch(pipeline, bindings, workgroups, work);
   }
 
-  /** Copies host data into a buffer. Everything dispatched before still sees the old contents. */
+  /**
+   * Copies host data into a buffer. Everything dispatched before still sees the old contents.
+   * @param byteOffset where in the buffer, a multiple of 4
+   * @throws ArgumentError for data that does not fit into the buffer: WebGPU would report it late, and the device be of no more use
+   */
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
+    checkUpload(to, data, byteOffset);
     if (this.recorder.recording) {
       throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
     }
     this.memory.require(data.byteLength); // the queue copies it first
     this.recorder.flush();
-    const padded = data.byteLength % 4 === 0 ? data : padToWord(data);
+    const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
     this.gpu.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
     this.counters.bytesUploaded += padded.byteLength;
   }
 
-  /** Copies one buffer into another of the same size, in the order of the dispatches. */
+  /** Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one */
   copy(from: Storage, to: Storage): void {
     this.check();
+    if (to.bytes < from.bytes) {
+      throw new ArgumentError(`copy: ${from.bytes} bytes do not fit into a buffer of ${to.bytes}`);
+    }
     if (this.recorder.recording) throw new GpuError('buffers cannot be copied inside a recorded step');
     this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(from.bytes / 4) * 4);
   }
@@ -313,9 +323,12 @@ export class Device {
     await (awake ? done : this.wait(done));
   }
 
-  /** Copies a buffer to the host, after everything dispatched so far. */
+  /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
   async read(from: Storage, bytes = from.bytes): Promise<ArrayBuffer> {
     this.check();
+    if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
+      throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
+    }
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
     if (!(from instanceof Storage) || !Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
       throw new ArgumentError(
@@ -393,16 +406,36 @@ export class Device {
   }
 }
 
+/** @throws ArgumentError unless it is a device, which callers from NumPy or PyTorch may leave out */
+export function checkDevice(what: string, device: Device, call = `${what}(device, ...)`): void {
+  if (typeof readable(what, () => device?.record) === 'function') return;
+  throw new ArgumentError(
+    `${what}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${show(device)}`,
+  );
+}
+
+function checkUpload(to: Storage, data: ArrayBufferView, byteOffset: number): void {
+  if (to.released) throw new DisposedError('upload: the buffer was given back, and may belong to another array');
+  if (!ArrayBuffer.isView(data)) throw new ArgumentError(`upload: takes a typed array, but was given ${show(data)}`);
+  const room = Math.ceil(to.bytes / 4) * 4; // buffers are made of whole words
+  const fits = Number.isInteger(byteOffset) && byteOffset >= 0 && byteOffset % 4 === 0;
+  if (!fits || byteOffset + Math.ceil(data.byteLength / 4) * 4 > room) {
+    throw new ArgumentError(
+      `upload: ${data.byteLength} bytes from byte ${show(byteOffset)} on do not fit into a buffer of ${to.bytes} bytes ` +
+        '(the place must be a multiple of 4)',
+    );
+  }
+}
+
+/** Memory that other threads share or that can grow is copied before it is sent: Dawn ends the process over it. */
+const isOrdinary = (buffer: ArrayBufferLike): boolean =>
+  Object.prototype.toString.call(buffer) === '[object ArrayBuffer]' && !(buffer as { resizable?: boolean }).resizable;
+
+/** A copy of whole words. */
 function padToWord(data: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return padded;
-}
-
-/** @throws ArgumentError unless it is one */
-export function checkDevice(what: string, device: Device): void {
-  if (typeof readable(what, () => device?.record) === 'function') return;
-  throw new ArgumentError(`${what}: needs a device, from \`await openDevice()\`, but was given ${show(device)}`);
 }
 
 /** @throws ArgumentError unless it is left out or a number of bytes */

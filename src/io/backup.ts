@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { removeUnfinished } from '../atomic-file.ts';
+import { removeScraps } from '../atomic-file.ts';
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
@@ -57,7 +57,7 @@ export class BackupAndRestore implements Callback {
   async onTrainBegin({ resume }: Pick<TrainInfo, 'resume'>): Promise<void> {
     this.steps = 0;
     this.resumedFrom = null;
-    if (existsSync(dirname(this.path))) onFile('clean up beside', this.path, () => removeUnfinished(this.path));
+    removeScraps(dirname(this.path));
     if (!existsSync(this.path)) return;
     const state = decodeBackup(readBytes(this.path), this.path);
     await resume(state, this.path);

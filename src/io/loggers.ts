@@ -17,6 +17,8 @@ function fileOf(callback: string, path: string): LineFile {
 
 /** Writes each finished epoch as a line of a CSV file with a header, as Keras's callback of this name. */
 export class CSVLogger implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'CSVLogger';
   private readonly file: LineFile;
   private readonly separator: string;
   private readonly append: boolean;
@@ -79,6 +81,8 @@ export class CSVLogger implements Callback {
 
 /** Writes each finished epoch as one JSON object in a line. JSON has no NaN: `null` reads as "not a finite number". */
 export class JSONLLogger implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'JSONLLogger';
   private readonly file: LineFile;
   private readonly append: boolean;
 

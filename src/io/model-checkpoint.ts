@@ -22,6 +22,8 @@ export interface ModelCheckpointOptions {
  * until the new one is on the disk, also where the disk is full.
  */
 export class ModelCheckpoint implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'ModelCheckpoint';
   private readonly options: ModelCheckpointOptions;
   private readonly monitor: Monitor;
   private model: Model | null = null;

@@ -2,8 +2,8 @@ import { checkOptions, checkText, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import { checkModel } from '../nn/batches.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig, type Weight } from '../nn/index.ts';
-import { checkModel } from '../nn/model.ts';
 import type { NdArray } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
@@ -35,8 +35,8 @@ export interface LoadModelOptions {
   replica?: number;
 }
 
-const bytesOfModel = async (what: string, model: Model, metadata: () => Record<string, string>) => {
-  checkModel(what, model);
+const bytesOfModel = async (model: Model, metadata: () => Record<string, string>) => {
+  checkModel('encodeWeights', model, 'encodeWeights(model)');
   const { replicas } = model;
   const tensors = model.weights.map(async ({ name, tensor }) => {
     const shape = replicas > 1 ? [replicas, ...tensor.shape] : tensor.shape;
@@ -48,15 +48,15 @@ const bytesOfModel = async (what: string, model: Model, metadata: () => Record<s
 };
 
 /** All weights of a model as a safetensors file, by their names. Waits for the GPU. @throws ArgumentError before `build` */
-export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> =>
-  bytesOfModel('saveWeights', model, () => ({}));
+export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> => bytesOfModel(model, () => ({}));
 
 /**
  * A whole model as a safetensors file: layers, their options and weights, but no optimiser. Waits for the GPU.
  * @throws ArgumentError before `build`, and for options that a file cannot hold, such as a function
  */
 export async function encodeModel(model: Model): Promise<Uint8Array<ArrayBuffer>> {
-  return bytesOfModel('saveModel', model, () => ({ model: JSON.stringify(modelConfig(model)) }));
+  checkModel('encodeModel', model, 'encodeModel(model)');
+  return bytesOfModel(model, () => ({ model: JSON.stringify(modelConfig(model)) }));
 }
 
 /**
@@ -72,7 +72,7 @@ export function decodeWeights(
   options: LoadWeightsOptions = {},
   name = 'weights',
 ): string[] {
-  checkModel('loadWeights', model);
+  checkModel('loadWeights', model, 'loadWeights(model, path)');
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
   if (options.prefix !== undefined && options.prefix !== '') checkText('loadWeights: prefix', options.prefix);
   return assign(model, read(bytes, name), options, name);

@@ -8,7 +8,9 @@ import { commonModels, elementwise, f32, output, runKernel } from './run.ts';
 
 function checkIndices(operator: string, what: string, array: DeviceArray): void {
   if (array.dtype === 'f32') {
-    throw new ArgumentError(`${operator}: ${what} must be u32 or i32, but are f32 (shape ${showShape(array.shape)})`);
+    throw new ArgumentError(
+      `${operator}: ${what} must be u32 or i32, but are f32 (shape ${showShape(array.shape)}); use cast(x, 'u32')`,
+    );
   }
 }
 
@@ -49,7 +51,8 @@ export function gatherRowsGrad(
 }
 
 /**
- * labels [...] -> f32 [..., classes], 1 at the label and 0 elsewhere, for the classes from `first` on. Memory-bound.
+ * labels [...] -> f32 [..., classes], 1 at the label and 0 elsewhere, for the classes from `first` on; NaN where the label is none
+ * of the 0 .. first + classes - 1. Memory-bound.
  * @throws ArgumentError
  */
 export function oneHot(labels: DeviceArray, classes: number, first = 0): DeviceArray {

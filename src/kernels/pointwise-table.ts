@@ -240,14 +240,11 @@ export const binaryTable = {
     domain: [(a) => a, away],
   },
   pow: {
-    formula: 'a^b for a >= 0; NaN for negative a (use square, or exp and log of |a|)',
-    forward: 'positive_power(a, b)',
-    derivatives: [
-      'select(b * positive_power(a, b - 1.0), 0.0, b == 0.0)',
-      'select(y * log(a), 0.0, a == 0.0 && b >= 0.0)',
-    ],
+    formula: 'a^b; NaN where a < 0 and b is not whole. The gradient of b is NaN where a < 0, as in PyTorch',
+    forward: 'power(a, b)',
+    derivatives: ['select(b * power(a, b - 1.0), 0.0, b == 0.0)', 'select(y * log(a), 0.0, a == 0.0 && b >= 0.0)'],
     reference: {
-      forward: (a, b) => (a < 0 ? Number.NaN : a ** b),
+      forward: (a, b) => a ** b,
       derivatives: (a, b, y) => [b === 0 ? 0 : b * a ** (b - 1), a === 0 && b >= 0 ? 0 : y * Math.log(a)],
     },
     domain: [positive, (b) => b],
@@ -281,23 +278,44 @@ export const binaryTable = {
 export type UnaryName = keyof typeof unaryTable;
 export type BinaryName = keyof typeof binaryTable;
 
+/** A comparison of two inputs. */
+export interface ComparisonRow {
+  /** Of f32, where NaN has its own rules. */
+  forward: string;
+  /** Of u32 or i32; default `forward`. */
+  integers?: string;
+  reference(a: number, b: number): boolean;
+}
+
 /** Comparisons and logic: 1 where it holds, else 0, as f32. They have no gradient. */
 export const comparisonTable = {
   equal: { forward: 'a == b', reference: (a: number, b: number) => a === b },
-  notEqual: { forward: 'is_nan(a) || is_nan(b) || a != b', reference: (a: number, b: number) => a !== b },
+  notEqual: {
+    forward: 'is_nan(a) || is_nan(b) || a != b',
+    integers: 'a != b',
+    reference: (a: number, b: number) => a !== b,
+  },
   less: { forward: 'a < b', reference: (a: number, b: number) => a < b },
   lessEqual: { forward: 'a <= b', reference: (a: number, b: number) => a <= b },
   greater: { forward: 'a > b', reference: (a: number, b: number) => a > b },
   greaterEqual: { forward: 'a >= b', reference: (a: number, b: number) => a >= b },
-  logicalAnd: { forward: 'is_true(a) && is_true(b)', reference: (a: number, b: number) => a !== 0 && b !== 0 },
-  logicalOr: { forward: 'is_true(a) || is_true(b)', reference: (a: number, b: number) => a !== 0 || b !== 0 },
-} as const;
+  logicalAnd: {
+    forward: 'is_true(a) && is_true(b)',
+    integers: 'a != 0 && b != 0',
+    reference: (a: number, b: number) => a !== 0 && b !== 0,
+  },
+  logicalOr: {
+    forward: 'is_true(a) || is_true(b)',
+    integers: 'a != 0 || b != 0',
+    reference: (a: number, b: number) => a !== 0 || b !== 0,
+  },
+} as const satisfies Record<string, ComparisonRow>;
 
 export type ComparisonName = keyof typeof comparisonTable;
 
-/** The same of one input. */
+/** The same of one input; without `integers` it is of f32 only. */
 export const predicateTable = {
-  logicalNot: { forward: '!is_true(x)', reference: (x: number) => x === 0 },
+  logicalNot: { forward: '!is_true(x)', integers: 'x == 0', reference: (x: number) => x === 0 },
   isNan: { forward: 'is_nan(x)', reference: (x: number) => Number.isNaN(x) },
 } as const;
 

@@ -67,9 +67,21 @@ export interface History {
   replicas: EpochLogs[][];
   /** True when an AbortSignal ended training early; the epochs finished until then are all here. */
   interrupted: boolean;
+  /**
+   * Replicas, from 0, whose last epoch has a loss (or `valLoss`) that is NaN or infinite: what they predict is meaningless. `TerminateOnNaN`
+   * ends such a training early.
+   */
+  diverged: number[];
   /** Wall time of the whole call, validation included. */
   seconds: number;
 }
+
+/** See `History.diverged`. */
+export const divergedReplicas = (replicas: readonly (readonly EpochLogs[])[]): number[] =>
+  replicas.flatMap((epochs, r) => {
+    const { loss = 0, valLoss = 0 } = epochs.at(-1) ?? {};
+    return Number.isFinite(loss) && Number.isFinite(valLoss) ? [] : [r];
+  });
 
 /** What is about to be trained. */
 export interface TrainInfo {

@@ -1,5 +1,6 @@
 import { readable, show } from '../check.ts';
 import { ArgumentError, DataError, TilegradError } from '../errors.ts';
+import { checkModel } from './batches.ts';
 import { input, type Use } from './graph.ts';
 import { Activation, LeakyReLU, ReLU } from './layers/activation.ts';
 import { BatchNormalization } from './layers/batch-normalization.ts';
@@ -13,7 +14,7 @@ import type { Layer } from './layers/layer.ts';
 import { Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract } from './layers/merge.ts';
 import { AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D } from './layers/pooling.ts';
 import { Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
-import { checkModel, Model } from './model.ts';
+import { Model } from './model.ts';
 import { Sequential } from './sequential.ts';
 
 /** A layer as JSON holds it: its `kind` and what its constructor takes. */
@@ -75,7 +76,7 @@ const own = <T>(table: Record<string, T>, key: string): T | undefined =>
  *   of tilegrad's, which would come back as that one
  */
 export function modelConfig(model: Model): LayerDescription {
-  checkModel('modelConfig', model);
+  checkModel('modelConfig', model, 'modelConfig(model)');
   checkClasses(model);
   return { className: model instanceof Sequential ? 'Sequential' : 'Functional', config: model.getConfig() };
 }
@@ -93,9 +94,7 @@ function checkClasses(model: Model): void {
     }
     const known = own(BY_OPTIONS, layer.kind) ?? own(BY_ARGUMENT, layer.kind)?.Class;
     if (known && layer.constructor !== known) {
-      throw new ArgumentError(
-        `${name}: its class ${layer.constructor.name} has the kind of another, ${layer.kind}; give it a kind of its own`,
-      );
+      throw new ArgumentError(`${name}: its class has the kind of another, ${layer.kind}; give it a kind of its own`);
     }
   }
 }

@@ -140,11 +140,17 @@ export class Course {
   private async describe(): Promise<Record<string, Saved>> {
     this.description ??= {
       ...(await this.parts.describe()),
-      callbacks: this.remembering.map((callback) => callback.constructor.name),
+      callbacks: this.remembering.map(className),
     };
     return this.description;
   }
 }
+
+/** A callback's class: tilegrad's own as written in it, since bundlers rename classes, and any other by its constructor. */
+const className = (callback: Callback): string => {
+  const tag = Object.prototype.toString.call(callback).slice('[object '.length, -1);
+  return tag === 'Object' ? callback.constructor.name : tag;
+};
 
 const download = async ({ device, storage }: DeviceArray) => new Float32Array(await device.read(storage));
 const upload = ({ device, storage }: DeviceArray, values: Float32Array<ArrayBuffer>) => device.upload(storage, values);

@@ -2,12 +2,13 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, checkSignal, type OptionNames } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
-import { checkReplica, type Feed } from './batches.ts';
+import { checkModel, checkReplica, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
 import { type Metrics, meanOf, Objective } from './objective.ts';
+import { hasIndependentLabels } from './targets.ts';
 import { Throttle } from './throttle.ts';
-import { isSource, PreparedData, type TrainingData } from './training-data.ts';
+import { checkTogether, isSource, PreparedData, type TrainingData } from './training-data.ts';
 
 export type { Metrics } from './objective.ts';
 
@@ -30,7 +31,8 @@ export class Evaluator {
     data: PreparedData,
     options: { batchSize: number | null; confusion?: boolean },
   ) {
-    this.objective = new Objective(what, model, { form: data.form, confusion: options.confusion ?? false });
+    const { form, unchecked } = data;
+    this.objective = new Objective(what, model, { form, unchecked, confusion: options.confusion ?? false });
     this.throttle = new Throttle(model.device);
     const { objective } = this;
     this.feed = data.feed(
@@ -53,9 +55,11 @@ export class Evaluator {
   }
 
   /** @throws AbortedError */
-  async confusion(replica: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
+  async confusion(replica: number, label?: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
+    this.objective.checkLabel(this.what, label);
     await this.pass(signal);
-    return this.objective.confusion(replica);
+    this.objective.checkLabel(this.what, label); // of a stream, what its targets are is known now
+    return this.objective.confusion(replica, label);
   }
 
   private async pass(signal?: AbortSignal): Promise<void> {
@@ -105,6 +109,7 @@ async function measure<T>(
 
 /** See `Model.evaluateReplicas`. */
 export async function evaluateReplicas(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics[]> {
+  checkTogether('evaluate', data);
   checkOptions('evaluate', options, names);
   return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
 }
@@ -116,7 +121,8 @@ export async function evaluate(model: Model, data: TrainingData, options: Evalua
 
 /**
  * How often samples of each class are taken for each class, counted on the GPU. A model of one unit has two classes, divided at
- * a half. Samples whose output is NaN are not counted.
+ * a half. Independent labels (rows of 0 and 1 as targets, for several sigmoids) have a matrix each, of 0 and 1: see `label`. Outputs of NaN
+ * are not counted.
  * @throws ArgumentError, ShapeError, DataError, AbortedError
  */
 export async function confusionMatrix(
@@ -125,15 +131,23 @@ export async function confusionMatrix(
   options: EvaluateOptions & {
     /** Which of several, from 0. */
     replica?: number;
+    /** Where targets are rows of independent labels: which of them, from 0. */
+    label?: number;
   } = {},
 ): Promise<ConfusionMatrix> {
-  checkOptions('confusionMatrix', options, { ...names, replica: true });
+  checkModel('confusionMatrix', model, 'confusionMatrix(model, { x, y })');
+  checkTogether('confusionMatrix', data);
+  checkOptions('confusionMatrix', options, { ...names, replica: true, label: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
-  if (model.outputShape.length !== 1) {
+  const { endsIn, outputShape, training } = model;
+  if (outputShape.length !== 1 && !hasIndependentLabels('values', { endsIn, outputShape, loss: training.loss })) {
     throw new ArgumentError(
-      `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${model.outputShape.join(',')}]`,
+      `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${outputShape.join(',')}]`,
     );
   }
+  const { label } = options;
   const measured = { ...options, confusion: true };
-  return measure('confusionMatrix', model, data, measured, (evaluator) => evaluator.confusion(replica, options.signal));
+  return measure('confusionMatrix', model, data, measured, (evaluator) =>
+    evaluator.confusion(replica, label, options.signal),
+  );
 }

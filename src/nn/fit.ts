@@ -1,7 +1,14 @@
 import { checkOptions, checkSignal, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
-import { type BatchLogs, type Callback, checkCallbacks, type EpochLogs, type History } from './callbacks.ts';
+import {
+  type BatchLogs,
+  type Callback,
+  checkCallbacks,
+  divergedReplicas,
+  type EpochLogs,
+  type History,
+} from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Model } from './model.ts';
@@ -9,7 +16,7 @@ import { type ClassWeight, type Metrics, meanOf, Objective } from './objective.t
 import { checkReplicas } from './parameters.ts';
 import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
-import { PreparedData, type TrainingData } from './training-data.ts';
+import { checkTogether, PreparedData, type TrainingData } from './training-data.ts';
 import { nextStep, trainingStep } from './training-step.ts';
 
 export interface FitOptions {
@@ -49,6 +56,7 @@ const PROGRESS_INTERVAL = 250;
 
 /** See `Model.fit`. */
 export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
+  checkTogether('fit', data);
   checkFitOptions(options);
   const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [], signal } = options;
   const { device } = model; // throws before `build`
@@ -64,6 +72,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     epochs: [],
     replicas: Array.from({ length: replicas }, () => []),
     interrupted: false,
+    diverged: [],
     seconds: 0,
   };
   const begun = performance.now();
@@ -75,10 +84,10 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const few = validation?.samples ?? null;
     const validationBatch =
       validation?.batchSize(batchSize === null || few === null ? undefined : Math.min(batchSize, few)) ?? null;
-    const { form } = training;
+    const { form, unchecked } = training;
     optimizer.checkReplicas?.(replicas); // before the model has them for good
     model.replicate(replicas);
-    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight }));
+    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight, unchecked }));
     optimizer.build(model.parameters);
     const step = trainingStep(model, objective, seed, () => feed.state);
     const feed = own(training.feed(objective, step, { batchSize, steps: options.stepsPerEpoch ?? null }));
@@ -162,6 +171,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     for (const resource of owned.reverse()) resource.dispose();
   }
   history.seconds = course?.seconds.whole ?? 0;
+  history.diverged = divergedReplicas(history.replicas);
   for (const callback of callbacks) await callback.onTrainEnd?.(history);
   return history;
 }

@@ -1,4 +1,4 @@
-import { checkOptions, checkShape, readable, show } from '../check.ts';
+import { checkF32, checkOptions, checkShape, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -105,6 +105,7 @@ export const lecunNormal = scaledNormal('lecunNormal', 1, incoming);
 function finite(what: string, numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isFinite(value)) throw new ArgumentError(`${what}: ${name} must be a number, but is ${show(value)}`);
+    checkF32(`${what}: ${name}`, value);
   }
 }
 
@@ -136,11 +137,13 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
   return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
-/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite */
+/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite, in this order */
 export function randomUniform(options: { min?: number; max?: number } = {}): Initializer {
   checkOptions('randomUniform', options, { min: true, max: true });
   const { min = -0.05, max = 0.05 } = options;
   finite('randomUniform', { min, max });
+  if (min > max)
+    throw new ArgumentError(`randomUniform: min must be at most max, but min is ${min} and max ${max}; swap them`);
   const draw = checking('randomUniform', (shape, random) => each(shape, () => min + (max - min) * random.uniform()));
   return described(draw, 'randomUniform', { min, max });
 }

@@ -32,6 +32,10 @@ export interface Loss {
   readonly targets: 'labels' | 'values';
   /** Whether its values are classes too, so that accuracy means something. Default false. */
   readonly classifies?: boolean;
+  /** Whether it takes each output as a yes or no of its own, so that several may be 1 at once. Default: where the model ends in sigmoids. */
+  readonly independentLabels?: boolean;
+  /** The smallest and the largest target it can have: others are refused as data that does not fit. Default any. */
+  readonly targetRange?: readonly [least: number, most: number];
   /** What was chosen otherwise than by default, for messages and files. */
   readonly settings?: Readonly<Record<string, number | boolean>>;
   /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
@@ -108,6 +112,8 @@ abstract class ValuesLoss implements Loss {
 /** A cross-entropy with values, from logits where the model ends in the activation that belongs to it. */
 abstract class Crossentropy extends ValuesLoss {
   readonly classifies = true;
+  /** Targets are probabilities. With others the loss has no least value, so training would lower it for ever. */
+  readonly targetRange = [0, 1] as const;
   readonly fromLogits: boolean;
   readonly labelSmoothing: number;
 
@@ -140,6 +146,7 @@ abstract class Crossentropy extends ValuesLoss {
  */
 export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
+  readonly independentLabels = false;
   protected readonly activation = 'softmax';
 
   /** @throws ArgumentError */
@@ -158,6 +165,7 @@ export class CategoricalCrossentropy extends Crossentropy {
  */
 export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
+  readonly independentLabels = true;
   protected readonly activation = 'sigmoid';
 
   /** @throws ArgumentError */

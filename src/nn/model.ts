@@ -12,7 +12,7 @@ import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
-import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
+import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import { type CallContext, type CallOptions, callNames, type FinalActivation, Layer } from './layers/layer.ts';
@@ -52,6 +52,9 @@ export class Model extends Layer {
   /** Recorded programs of `evaluate` and `predict`. */
   readonly kept = new Kept();
 
+  /** The class in messages: bundlers rename the class itself. */
+  protected static readonly className: string = 'Model';
+
   /** A callback that sets it ends `fit` after the step under way, as in Keras. */
   stopTraining = false;
 
@@ -59,9 +62,13 @@ export class Model extends Layer {
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
   constructor(options: ModelOptions) {
-    checkOptions(new.target.name, options, { inputs: true, outputs: true, name: true });
+    const what = new.target.className;
+    if (options instanceof SymbolicTensor) {
+      throw new ArgumentError(`${what}: give input and output by name: new Model({ inputs, outputs })`);
+    }
+    checkOptions(what, options, { inputs: true, outputs: true, name: true });
     super({ name: options.name, inputShape: readable(new.target.name, () => options.inputs?.shape) });
-    this.graph = traceGraph(new.target.name, options.inputs, options.outputs);
+    this.graph = traceGraph(what, options.inputs, options.outputs);
   }
 
   /** The name, or Keras's for a model without one. */
@@ -146,9 +153,12 @@ export class Model extends Layer {
     for (const layer of this.layers) layer.trainable = trainable;
   }
 
-  /** Keras's table of layers, output shapes, parameter counts and, where there are branches, what feeds what. */
+  /**
+   * Keras's table of layers, output shapes, parameter counts with their sizes (B, KB, MB) and, where there are branches, what feeds
+   * what. With several replicas the counts are those of one, and a last line has the size of all.
+   */
   summary(): string {
-    return summaryTable(this.title, this.graph, this.weightSpecs());
+    return summaryTable(this.title, this.graph, this.weightSpecs(), this.store?.replicas ?? 1);
   }
 
   /** Every layer's weights, named after the layer they belong to, and knowing it: what freezes them. */
@@ -265,10 +275,12 @@ export class Model extends Layer {
 
   /** The same without a softmax or sigmoid at the end. */
   override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
+    arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
     const { shape } = arrayOf('call', 'the input', x);
     if (!sameShape(shape.slice(1), this.inputShape)) {
       throw new ShapeError(
-        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(shape)}`,
+        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(shape)}` +
+          (sameShape(x.shape, this.inputShape) ? `; reshape one sample to ${showShape([1, ...x.shape])}` : ''),
       );
     }
     checkObject('call', options);
@@ -356,9 +368,4 @@ export class Model extends Layer {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** @throws ArgumentError unless it is a model */
-export function checkModel(what: string, model: Model): void {
-  if (!(model instanceof Model)) throw new ArgumentError(`${what}: takes a model, but was given ${show(model)}`);
 }

@@ -95,7 +95,7 @@ function checkFits(device: Device, size: number): void {
   );
 }
 
-/** @throws ShapeError when the initialiser does not give a value for each element */
+/** @throws ShapeError when the initialiser does not give a value for each element; ArgumentError for one that is not finite */
 function initialValues(
   { name, shape, initializer, copyOf }: WeightSpec,
   random: RandomStream,
@@ -105,6 +105,12 @@ function initialValues(
   if (values?.length !== sizeOf(shape)) {
     throw new ShapeError(
       `${name}: the initializer gave ${values?.length} values for a weight of shape ${showShape(shape)}`,
+    );
+  }
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new ArgumentError(
+      `${name}: the initializer gave ${show(values[i])} as value ${i}, but weights must be finite`,
     );
   }
   return values;

@@ -1,4 +1,4 @@
-import { checkOptions, listOf, show } from '../check.ts';
+import { checkF32, checkOptions, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -43,6 +43,7 @@ function penalty(what: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): R
         `${what}: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
       );
     }
+    for (const one of list) checkF32(`${what}: ${name}`, one as number);
   }
   return both;
 }
@@ -58,7 +59,7 @@ export type RegularizerName = keyof typeof named;
 export function regularizerOf(what: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'object') return penalty(what, value);
-  if (!Object.hasOwn(named, value)) {
+  if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
     throw new ArgumentError(`${what}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${show(value)}`);
   }
   return named[value];

@@ -1,4 +1,4 @@
-import { checkOptions, listOf, show } from '../check.ts';
+import { checkF32, checkOptions, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
@@ -18,11 +18,16 @@ function check(what: string, numbers: Record<string, number>, fits: (x: number) 
 }
 const notNegative = (what: string, numbers: Record<string, number>) =>
   check(what, numbers, (x) => x >= 0, 'zero or more');
+/** Rates, which an optimizer's kernel is to get. */
+const checkRates = (what: string, rates: Record<string, number>) => {
+  notNegative(what, rates);
+  for (const [name, rate] of Object.entries(rates)) checkF32(`${what}: ${name}`, rate);
+};
 const positive = (what: string, numbers: Record<string, number>) => check(what, numbers, (x) => x > 0, 'positive');
 
 /** The same rate for ever. @throws ArgumentError for a rate below zero */
 export function constant(rate: number): Schedule {
-  notNegative('constant', { rate });
+  checkRates('constant', { rate });
   return () => rate;
 }
 
@@ -43,7 +48,7 @@ export function piecewiseConstantDecay(options: {
       `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(options.values)} and boundaries ${show(options.boundaries)}`,
     );
   }
-  notNegative('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
+  checkRates('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
   if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]!))) {
     throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${show(boundaries)}`);
   }
@@ -72,7 +77,8 @@ export function exponentialDecay(options: {
     staircase: true,
   });
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
-  notNegative('exponentialDecay', { initialLearningRate, decayRate });
+  checkRates('exponentialDecay', { initialLearningRate });
+  notNegative('exponentialDecay', { decayRate });
   positive('exponentialDecay', { decaySteps });
   return (step) => {
     const exponent = step / decaySteps;
@@ -103,14 +109,15 @@ export function cosineDecay(options: {
     warmupSteps: true,
   });
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
-  notNegative('cosineDecay', { initialLearningRate, alpha, warmupSteps });
+  checkRates('cosineDecay', { initialLearningRate });
+  notNegative('cosineDecay', { alpha, warmupSteps });
   positive('cosineDecay', { decaySteps });
   const fall = (from: number) => (step: number) => {
     const cosine = 0.5 * (1 + Math.cos((Math.PI * Math.min(step, decaySteps)) / decaySteps));
     return from * ((1 - alpha) * cosine + alpha);
   };
   if (warmupTarget === undefined) return fall(initialLearningRate);
-  notNegative('cosineDecay', { warmupTarget });
+  checkRates('cosineDecay', { warmupTarget });
   return rise(initialLearningRate, warmupTarget, warmupSteps, fall(warmupTarget));
 }
 
@@ -132,8 +139,9 @@ export function warmUp(options: {
 }): Schedule {
   checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true });
   const { steps, initialLearningRate = 0, target } = options;
-  notNegative('warmUp', { steps, initialLearningRate });
-  if (typeof target !== 'function') notNegative('warmUp', { target });
+  notNegative('warmUp', { steps });
+  checkRates('warmUp', { initialLearningRate });
+  if (typeof target !== 'function') checkRates('warmUp', { target });
   const after = scheduleOf(target);
   return rise(initialLearningRate, after(0), steps, after);
 }

@@ -4,10 +4,9 @@ import { ArgumentError, DataError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
-import { floats, integers } from './array-loader.ts';
-import { checkPair, countSamples, type Feed, type Step, type StepValues, type Submit } from './batches.ts';
+import { type Feed, readBatch, type Step, type StepValues, type Submit } from './batches.ts';
 import type { Model } from './model.ts';
-import { formOfNumbers, type TargetForm } from './targets.ts';
+import type { TargetForm } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
 
 /** Batch sizes whose programs are kept, each with the memory of what it computes on the way. */
@@ -101,14 +100,8 @@ export class StreamRunner implements Feed {
     if (typeof batch !== 'object' || batch === null || !('x' in batch) || !('y' in batch)) {
       throw new ArgumentError(`${what}: a batch is { x, y }, but ${show(batch)} came`);
     }
-    checkPair(what, batch);
-    const x = floats(`${what}: x`, batch.x);
-    const numbers = floats(`${what}: y`, batch.y);
-    const samples = countSamples(what, model, x);
-    const { outputShape } = model;
-    const form = formOfNumbers(what, { outputShape, loss: model.training.loss }, samples, numbers.length);
+    const { x, y, samples, form } = readBatch(what, model, batch);
     this.settle(what, form);
-    const y = form === 'values' ? numbers : integers(`${what}: y`, numbers, outputShape[0]!);
     const slot = this.slot(samples, form);
     for (let r = 0; r < model.replicas; r++) {
       model.device.upload(slot.x.storage, x, r * x.byteLength);

@@ -69,6 +69,8 @@ export const reportContent = z.object({
   question: z.array(z.string()).min(1),
   /** What was cut or changed against the original; empty when nothing was. */
   reduced: z.array(z.string()),
+  /** What makes figures meaningless, such as a training whose loss became NaN. */
+  warnings: z.array(z.string()).default([]),
   sections: z.array(section),
   provenance: z.array(provenance).min(1),
 });

@@ -6,7 +6,8 @@ import { Program } from '../gpu/recorder.ts';
 import { checkSeconds, preserving, type TimingOptions, timeProgram } from '../gpu/timing.ts';
 import { bytesMoved } from '../gpu/work.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
-import { checkModel, type Model } from '../nn/model.ts';
+import { checkModel } from '../nn/batches.ts';
+import type { Model } from '../nn/model.ts';
 import { recordTrainingStep } from '../nn/training-step.ts';
 import { type Ceilings, measureCeilings } from './ceiling.ts';
 
@@ -96,6 +97,7 @@ export async function profileProgram(
   options: ProfileOptions & { run?: () => void } = {},
 ): Promise<Profile> {
   checkDevice('profileProgram', device);
+  checkDevice('profileProgram', device);
   checkOptions('profileProgram', options, { ...names, run: true });
   if (!(program instanceof Program)) {
     throw new ArgumentError(`profileProgram: takes what device.record returned, but was given ${show(program)}`);
@@ -180,8 +182,8 @@ export async function profileStep(
   data: BatchSource,
   options: ProfileOptions & { batchSize?: number } = {},
 ): Promise<Profile> {
+  checkModel('profileStep', model, 'profileStep(model, loader)');
   const { batchSize, ...profiling } = checkOptions('profileStep', options, { ...names, batchSize: true });
-  checkModel('profileStep', model);
   checkProfiling('profileStep', options);
   const step = recordTrainingStep('profileStep', model, data, { batchSize });
   try {

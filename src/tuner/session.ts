@@ -3,7 +3,8 @@ import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { tunables } from '../kernels/tunable.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
-import { checkModel, type Model } from '../nn/model.ts';
+import { checkModel } from '../nn/batches.ts';
+import type { Model } from '../nn/model.ts';
 import { recordTrainingStep } from '../nn/training-step.ts';
 import { keyOf, type Problem, servingVariants, withBench } from './bench.ts';
 import { clockResolution, type Measurement, tuneOperator } from './tune.ts';
@@ -47,7 +48,7 @@ function shapesOnly(model: Model, batchSize: number): BatchSource {
 
 /** What a training step of a built and compiled model has to choose kernels for, the longest computations first. */
 export function problemsOf(model: Model, batchSize: number): Problem[] {
-  checkModel('problemsOf', model);
+  checkModel('problemsOf', model, 'problemsOf(model, batchSize)');
   const { made } = model.device.choices;
   const before = new Map(made);
   made.clear();

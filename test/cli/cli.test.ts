@@ -126,6 +126,12 @@ describe('wrong usage ends with 2 and says what there is', () => {
     expect((await tilegrad(['run', '--help'])).out).toMatch(/--runs.*\s.*at most\s+1000/);
   });
 
+  test.each(['1e39', '1e-50', '1e-40'])('--lr refuses %s, which no 32-bit float holds', async (value) => {
+    const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
+    expect(code).toBe(2);
+    expect(err).toContain(`--lr takes a 32-bit float, a number from 1.2e-38 to 3.4e38, but was given "${value}"`);
+  });
+
   test('--lr takes numbers above 0', async () => {
     for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
       const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
@@ -163,6 +169,21 @@ describe('errors', () => {
     expect(error.code).toBe(errorCode);
     expect(err).toContain(error.message);
   });
+
+  test.each([
+    [{ code: 'EIO', syscall: 'read' }, 'EIO: i/o error, read', 'EIO: i/o error, read'],
+    [{ code: 'ENOENT', syscall: 'uv_cwd' }, 'ENOENT: uv_cwd', 'the folder you are in does not exist any more'],
+  ])(
+    'an error of the system that nobody foresaw, %j, is a FileError and not called a bug',
+    async (fields, message, says) => {
+      const parts = { catalogue: () => Promise.reject(Object.assign(new Error(message), fields)) };
+      const { code, out, err } = await tilegrad(['list', '--json'], { parts });
+      expect(code).toBe(1);
+      expect(err).toContain(`error: ${says}`);
+      expect(err).not.toContain('bug');
+      expect(JSON.parse(out).error.code).toBe('FILE');
+    },
+  );
 
   test('an unexpected error ends with 1; its stack comes with --debug or TILEGRAD_DEBUG only', async () => {
     const parts = { catalogue: () => Promise.reject(new TypeError('x is not a function')) };

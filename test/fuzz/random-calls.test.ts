@@ -67,8 +67,8 @@ function names(name: string): string[] {
     decodeSafetensors: ['safetensors'],
     saveNpy: ['encodeNpy', 'write'],
     saveSafetensors: ['encodeSafetensors', 'write'],
-    saveModel: ['write', 'modelConfig'],
-    saveWeights: ['write'],
+    saveModel: ['write', 'encodeModel', 'modelConfig'],
+    saveWeights: ['write', 'encodeWeights'],
     loadModel: ['read', 'loadWeights'],
     loadWeights: ['read'],
     loadNpy: ['read'],
@@ -84,7 +84,8 @@ function names(name: string): string[] {
     'regularizers.l1l2': ['regularizer'],
     'regularizers.regularizerOf': ['l1l2', 'x'],
     'initializers.initializerOf': ['x'],
-    mobileNetV2: ['input'],
+    mobileNetV2: ['input', 'Dense'],
+    'Layer.apply': ['Dense'],
     Layer: ['Own'],
     'Model.call': ['sequential'],
     'Model.evaluateReplicas': ['evaluate'],
@@ -246,6 +247,8 @@ function shown(value: unknown): string {
 }
 
 test('all that is exported is called', () => {
+  const { initializers, regularizers, schedules } = tg;
+  const spaces = { initializers, regularizers, schedules };
   expect(Object.keys(everywhere).filter((name) => !(name in tg))).toEqual([]);
   const missing: string[] = [];
   for (const [name, value] of Object.entries(tg)) {
@@ -255,7 +258,7 @@ test('all that is exported is called', () => {
   }
   for (const space of ['initializers', 'regularizers', 'schedules'] as const) {
     missing.push(
-      ...Object.keys(tg[space])
+      ...Object.keys(spaces[space])
         .map((name) => `${space}.${name}`)
         .filter((name) => !(name in calls || name in apart)),
     );

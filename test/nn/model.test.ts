@@ -56,7 +56,7 @@ const conv = (options: object) => () => new Conv2D({ filters: 1, kernelSize: 2, 
 const model = (...all: unknown[]) => new Sequential(all as Layer[]);
 
 const refusedModels: Refused[] = [
-  ['no layers', () => model(), ArgumentError, ['at least one layer']],
+  ['no layers', () => model(), ArgumentError, ['at least one']],
   ['no list', () => new Sequential(undefined as unknown as Layer[]), ArgumentError, ['list of layers', 'undefined']],
   ['a layer that is none', () => model(layers()[0], 'Dense'), ArgumentError, ['list of layers', 'Dense']],
   ['no inputShape', () => model(new Dense({ units: 1 })), ArgumentError, ['Dense', 'inputShape']],

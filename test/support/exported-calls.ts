@@ -108,6 +108,7 @@ const operators: Record<string, [shapes: (number[] | 'labels')[], ...more: unkno
       [2, 4],
     ],
   ],
+  cast: [[[3, 2]], 'u32'],
   expandDims: [[[3, 2]], 0],
   squeeze: [[[3, 1]], 1],
   reshape: [[[3, 2]], [2, 3]],
@@ -225,12 +226,13 @@ const layers: Record<string, Call> = {
   Resizing: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'height', 'width', 'interpolation'] },
   ZeroPadding2D: { args: () => [{}], options: [...LAYER, 'padding'] },
 };
+const exported: Record<string, unknown> = { ...tg };
 /** A layer that is made with these arguments, applied, built into a model and run. */
 function layerUses(): Record<string, Call> {
   const inputs = (name: string) => (/^(Add|Average|Concatenate|Maximum|Minimum|Multiply|Subtract)$/.test(name) ? 2 : 1);
   return Object.fromEntries(
     Object.entries(layers).map(([name, { args, options }]) => {
-      const Class = tg[name as 'Dense'] as new (...args: unknown[]) => tg.Layer;
+      const Class = exported[name] as new (...args: unknown[]) => tg.Layer;
       const use: Call = {
         args: (world) => [world, ...args(world)],
         fixed: 1,

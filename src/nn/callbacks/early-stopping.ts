@@ -22,6 +22,8 @@ export interface EarlyStoppingOptions extends MonitorOptions {
  * Ends training when a figure has stopped getting better, by Keras's rules. The best weights are kept on the GPU.
  */
 export class EarlyStopping implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'EarlyStopping';
   /** Best value so far; null before there is one. */
   best: number | null = null;
   /** Epoch of the best value, from 1; 0 before there is one. */

@@ -21,9 +21,12 @@ const figures = (logs: BatchLogs | EpochLogs) =>
     .map(([name, value]) => ` - ${name}: ${figure(value!)}`)
     .join('');
 
-/** Prints a line for each epoch, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`. */
+/**
+ * Prints a line for each epoch, and a hint when the loss is not a finite number for the first time, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`.
+ */
 export class ProgressLine implements Callback {
   private epochs = 0;
+  private hasDiverged = false;
 
   /**
    * @param write gets each epoch's line. Default: `console.log`
@@ -37,6 +40,7 @@ export class ProgressLine implements Callback {
 
   onTrainBegin({ epochs }: Pick<TrainInfo, 'epochs'>): void {
     this.epochs = epochs;
+    this.hasDiverged = false;
   }
 
   onBatchEnd(logs: BatchLogs): void {
@@ -45,5 +49,12 @@ export class ProgressLine implements Callback {
 
   onEpochEnd(logs: EpochLogs): void {
     this.write(`Epoch ${logs.epoch}/${this.epochs} - ${logs.seconds.toFixed(1)}s${figures(logs)}`);
+    const { loss, valLoss = 0 } = logs;
+    if (this.hasDiverged || (Number.isFinite(loss) && Number.isFinite(valLoss))) return;
+    this.hasDiverged = true;
+    this.write(
+      'The loss is no finite number any more, so training learns nothing: lower the learning rate or clip gradients ' +
+        '(clipNorm), and give fit the callback new TerminateOnNaN() to end there',
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../../check.ts';
+import { checkF32, checkOptions, SMALLEST_F32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import { Monitor } from '../monitor.ts';
@@ -22,6 +22,8 @@ const WHO = 'ReduceLROnPlateau';
 
 /** Lowers the learning rate when a figure has stopped getting better, by Keras's rules. */
 export class ReduceLROnPlateau implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'ReduceLROnPlateau';
   private readonly monitor: Monitor;
   private readonly factor: number;
   private readonly patience: number;
@@ -51,7 +53,8 @@ export class ReduceLROnPlateau implements Callback {
     this.patience = checkNumber(WHO, 'patience', options.patience ?? 10, 'whole');
     this.minDelta = checkNumber(WHO, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');
     this.cooldown = checkNumber(WHO, 'cooldown', options.cooldown ?? 0, 'whole');
-    this.minLearningRate = checkNumber(WHO, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
+    const least = checkNumber(WHO, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
+    this.minLearningRate = Math.max(checkF32(`${WHO}: minLearningRate`, least), SMALLEST_F32); // as low as kernels can go
   }
 
   /** @throws ArgumentError when the figure will not be among the logs, or the optimiser has a schedule */

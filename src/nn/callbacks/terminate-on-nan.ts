@@ -6,6 +6,8 @@ import type { Model } from '../model.ts';
  * at the latest as the epoch ends: nothing waits for the loss of a single step.
  */
 export class TerminateOnNaN implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'TerminateOnNaN';
   /** Epoch in which it happened, from 1; null if it did not. */
   epoch: number | null = null;
   private model: Model | null = null;

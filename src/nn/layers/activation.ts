@@ -2,7 +2,7 @@ import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { clip, elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
 import { softmax } from '../../autograd/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { checkF32, checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
@@ -103,6 +103,7 @@ export class ReLU extends Layer {
       if (!Number.isFinite(value) || value < 0) {
         throw new ArgumentError(`ReLU: ${what} must be a number from 0 up, but is ${show(value)}`);
       }
+      checkF32(`ReLU: ${what}`, value);
     }
   }
 
@@ -132,6 +133,7 @@ export class LeakyReLU extends Layer {
         `LeakyReLU: negativeSlope must be a number from 0 up, but is ${show(options.negativeSlope)}`,
       );
     }
+    checkF32('LeakyReLU: negativeSlope', this.negativeSlope);
   }
 
   plan(inputShape: Shape) {

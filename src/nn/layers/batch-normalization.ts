@@ -1,7 +1,7 @@
 import { batchNorm, batchNormInference } from '../../autograd/batch-norm.ts';
 import { transpose } from '../../autograd/shape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { checkF32, checkOptions, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise.ts';
@@ -72,6 +72,7 @@ export class BatchNormalization extends Layer {
       if (typeof value !== 'number' || !(value >= 0 && value <= 1)) {
         throw new ArgumentError(`${this.kind}: ${what} must be a number from 0 to 1, but is ${show(value)}`);
       }
+      checkF32(`${this.kind}: ${what}`, value);
     }
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis)) {

@@ -5,9 +5,17 @@ import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
-import { type ActivationName, activate, activationName } from './activation.ts';
+import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
 import { imageShape } from './images.ts';
-import { type CallContext, flag, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
+import {
+  type CallContext,
+  type FinalActivation,
+  flag,
+  Layer,
+  type LayerOptions,
+  layerNames,
+  positive,
+} from './layer.ts';
 
 export interface DepthwiseConv2DOptions extends LayerOptions {
   kernelSize: Pair;
@@ -87,8 +95,20 @@ export class DepthwiseConv2D extends Layer {
     };
   }
 
-  call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    const y = depthwiseConv2d(x, kernel!, bias ?? null, this.window);
-    return activate(this.activation, y);
+  override get endsIn(): FinalActivation | null {
+    return finalActivation(this.activation);
+  }
+
+  call(x: Tensor, context: CallContext): Tensor {
+    return activate(this.activation, this.convolve(x, context));
+  }
+
+  /** The output before a softmax or sigmoid. */
+  override callLogits(x: Tensor, context: CallContext): Tensor {
+    return this.endsIn ? this.convolve(x, context) : this.call(x, context);
+  }
+
+  private convolve(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
+    return depthwiseConv2d(x, kernel!, bias ?? null, this.window);
   }
 }

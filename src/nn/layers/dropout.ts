@@ -1,6 +1,6 @@
 import { dropout } from '../../autograd/dropout.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { checkF32, checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type CallContext, Layer, type LayerOptions, layerNames } from './layer.ts';
@@ -19,7 +19,7 @@ export class Dropout extends Layer {
     if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
       throw new ArgumentError(`Dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);
     }
-    this.rate = rate;
+    this.rate = checkF32('Dropout: rate', rate);
   }
 
   plan(inputShape: Shape) {

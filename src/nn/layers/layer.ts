@@ -100,7 +100,7 @@ export abstract class Layer {
    * @throws ArgumentError unless it is an object, and for options of the wrong kind
    */
   constructor(options: LayerOptions = {}) {
-    checkObject(new.target.name, options);
+    checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
     this.#options = readable(new.target.name, () => ({ ...options }));
     const { name, inputShape, trainable } = readable(new.target.name, () => ({
       name: options.name,
@@ -114,6 +114,11 @@ export abstract class Layer {
     this.named = name !== undefined;
     this.inputShape = inputShape;
     this.frozen = trainable === false;
+  }
+
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  get [Symbol.toStringTag](): string {
+    return this.kind;
   }
 
   /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
@@ -156,7 +161,15 @@ export abstract class Layer {
         `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
       );
     }
+    if (typeof this.kind !== 'string' || this.kind === '') {
+      throw new ArgumentError(
+        `${this.name ?? 'Layer'}: a layer needs a kind, the name that summaries and messages give it, but has ${show(this.kind)}`,
+      );
+    }
     const { outputShape, weights } = checkPlan(this.kind, this.planMany(list.map(({ shape }) => shape)));
+    if (typeof this.call !== 'function' && this.callMany === Layer.prototype.callMany) {
+      throw new ArgumentError(`${this.kind}: a layer needs call(x, { weights }), which returns a tensor`);
+    }
     return new SymbolicTensor(outputShape, { layer: this, inputs: [...list], weights });
   }
 
@@ -191,18 +204,37 @@ export abstract class Layer {
   }
 }
 
-/** What `plan` returned, as plain JavaScript may write it: initialisers also by name. @throws ArgumentError for what is no plan */
-function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
-  if (Array.isArray(plan?.outputShape) && Array.isArray(plan.weights)) {
-    const weights = plan.weights.map((spec) => {
-      const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
-      return { ...spec, initializer };
-    });
-    return { ...plan, weights };
+/**
+ * What `plan` returned, as plain JavaScript may write it: initializers and regularizers also by name.
+ * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
+ */
+function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
+  const plan = readable(layer, () => (typeof given === 'object' && given !== null ? { ...given } : given));
+  const specs = listOf(layer, plan?.weights) as WeightSpec[] | null;
+  if (!plan || !Array.isArray(plan.outputShape) || !specs) {
+    throw new ArgumentError(
+      `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
+    );
   }
-  throw new ArgumentError(
-    `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
-  );
+  checkPositive(`${layer}: the outputShape of its plan`, plan.outputShape);
+  const seen = new Set<string>();
+  const weights = specs.map((spec) => {
+    if (typeof spec?.name !== 'string' || spec.name === '') {
+      throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${show(spec)}`);
+    }
+    if (seen.has(spec.name)) throw new ArgumentError(`${layer}: two weights of its plan are called ${show(spec.name)}`);
+    seen.add(spec.name);
+    checkPositive(`${layer}: the shape of its weight ${show(spec.name)}`, spec.shape);
+    const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
+    const regularizer = regularizerOf(`${layer}: the regularizer of its weight ${show(spec.name)}`, spec.regularizer);
+    return { ...spec, initializer, ...(regularizer ? { regularizer } : {}) };
+  });
+  return { ...plan, weights };
+}
+
+function checkPositive(what: string, shape: Shape): void {
+  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
+  throw new ArgumentError(`${what} must be a list of positive integers, but is ${show(shape)}`);
 }
 
 /** @throws ArgumentError unless `value` is a positive integer. */

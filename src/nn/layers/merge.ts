@@ -36,14 +36,19 @@ abstract class Merge extends Layer {
 /** A merge of elements in the same place, which has no options of its own. */
 abstract class Elementwise extends Merge {
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions(new.target.name, options, layerNames));
+  constructor(kind: string, options: LayerOptions) {
+    super(checkOptions(kind, options, layerNames));
   }
 }
 
 /** The sum of its inputs: what a residual connection is. */
 export class Add extends Elementwise {
   readonly kind = 'Add';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super('Add', options);
+  }
 
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((sum, x) => add(sum, x));
@@ -53,6 +58,11 @@ export class Add extends Elementwise {
 /** The first input less the second. */
 export class Subtract extends Elementwise {
   readonly kind = 'Subtract';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super('Subtract', options);
+  }
 
   protected override mergeShapes(shapes: readonly Shape[]): Shape {
     if (shapes.length > 2) throw new ArgumentError(`Subtract: takes two inputs, but gets ${shapes.length}`);
@@ -68,6 +78,11 @@ export class Subtract extends Elementwise {
 export class Multiply extends Elementwise {
   readonly kind = 'Multiply';
 
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super('Multiply', options);
+  }
+
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((product, x) => mul(product, x));
   }
@@ -76,6 +91,11 @@ export class Multiply extends Elementwise {
 /** The mean of its inputs, element by element. */
 export class Average extends Elementwise {
   readonly kind = 'Average';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super('Average', options);
+  }
 
   callMany(inputs: readonly Tensor[]): Tensor {
     return div(
@@ -89,6 +109,11 @@ export class Average extends Elementwise {
 export class Maximum extends Elementwise {
   readonly kind = 'Maximum';
 
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super('Maximum', options);
+  }
+
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((most, x) => maximum(most, x));
   }
@@ -97,6 +122,11 @@ export class Maximum extends Elementwise {
 /** The smallest of its inputs, element by element. */
 export class Minimum extends Elementwise {
   readonly kind = 'Minimum';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}) {
+    super('Minimum', options);
+  }
 
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((least, x) => minimum(least, x));

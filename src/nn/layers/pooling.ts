@@ -23,10 +23,10 @@ abstract class Pooling2D extends Layer {
   protected readonly window: { poolSize: [number, number]; strides: [number, number]; padding: Padding };
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Pooling2DOptions = {}) {
-    super(checkOptions(new.target.name, options, { ...layerNames, poolSize: true, strides: true, padding: true }));
-    const poolSize = pair(new.target.name, 'poolSize', options.poolSize ?? 2);
-    const strides = pair(new.target.name, 'strides', options.strides ?? poolSize);
+  constructor(kind: string, options: Pooling2DOptions) {
+    super(checkOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }));
+    const poolSize = pair(kind, 'poolSize', options.poolSize ?? 2);
+    const strides = pair(kind, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
   }
 
@@ -42,6 +42,11 @@ abstract class Pooling2D extends Layer {
 export class MaxPooling2D extends Pooling2D {
   readonly kind = 'MaxPooling2D';
 
+  /** @throws ArgumentError for impossible options */
+  constructor(options: Pooling2DOptions = {}) {
+    super('MaxPooling2D', options);
+  }
+
   call(x: Tensor): Tensor {
     return maxPool2d(x, this.window);
   }
@@ -50,6 +55,11 @@ export class MaxPooling2D extends Pooling2D {
 /** Mean of each window of [H,W,C] samples; padding is not counted. */
 export class AveragePooling2D extends Pooling2D {
   readonly kind = 'AveragePooling2D';
+
+  /** @throws ArgumentError for impossible options */
+  constructor(options: Pooling2DOptions = {}) {
+    super('AveragePooling2D', options);
+  }
 
   call(x: Tensor): Tensor {
     return avgPool2d(x, this.window);

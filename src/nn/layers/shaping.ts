@@ -3,7 +3,7 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, listOf, show } from '../../check.ts';
+import { checkF32, checkOptions, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { imageShape } from './images.ts';
@@ -95,6 +95,7 @@ export class Rescaling extends Layer {
       if (!Number.isFinite(this[what])) {
         throw new ArgumentError(`Rescaling: ${what} must be a number, but is ${show(this[what])}`);
       }
+      checkF32(`Rescaling: ${what}`, this[what]);
     }
   }
 
