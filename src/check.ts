@@ -1,4 +1,4 @@
-import { ArgumentError } from './errors.ts';
+import { ArgumentError, TilegradError } from './errors.ts';
 
 /** Any value at all, as a message shows it: short, and never an error of its own. */
 export function show(value: unknown): string {
@@ -48,6 +48,83 @@ export function checkF32(name: string, value: number): number {
   );
 }
 
+/**
+ * What `read` returns, which reads values of the caller: getters and proxies among them may throw.
+ * @throws ArgumentError then, with what they threw as its cause
+ */
+export function readable<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof TilegradError) throw cause;
+    throw new ArgumentError(
+      `${what}: a value cannot be read (${cause instanceof Error ? cause.message : show(cause)})`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A copy of a list without holes, which are undefined in it; null for what is no list. @throws ArgumentError where it cannot be read */
+export const listOf = (what: string, value: unknown): unknown[] | null =>
+  readable(what, () => (Array.isArray(value) ? Array.from(value) : null));
+
+/** Elements that an array can have at most. */
+const MOST_ELEMENTS = 2 ** 32;
+
+/** @throws ArgumentError unless it is a list of integers from 0 up, of no more elements than an array can have */
+export function checkShape(what: string, shape: readonly number[]): void {
+  const sizes = listOf(what, shape);
+  if (!sizes?.every((n) => Number.isInteger(n) && (n as number) >= 0)) {
+    throw new ArgumentError(`${what}: a shape is a list of integers from 0 up, but ${show(shape)} was given`);
+  }
+  if ((sizes as number[]).reduce((product, n) => product * n, 1) > MOST_ELEMENTS) {
+    throw new ArgumentError(`${what}: a shape of at most 2^32 elements can be made, but ${show(shape)} was given`);
+  }
+}
+
+/**
+ * Numbers as they are where a typed array holds them, else a copy.
+ * @throws ArgumentError unless it is a list, or looks like one, of numbers alone
+ */
+export function checkNumbers(what: string, numbers: ArrayLike<number>): ArrayLike<number> {
+  const refused = (why: string) => new ArgumentError(`${what}: must be a list of numbers, but ${why}`);
+  if (ArrayBuffer.isView(numbers) && !(numbers instanceof DataView)) {
+    if (typeof (numbers as ArrayLike<unknown>)[0] === 'bigint') throw refused('holds BigInts');
+    return numbers.length === 0 ? [] : numbers; // an array whose memory was given away has no elements either
+  }
+  if (typeof numbers !== 'object' || numbers === null) throw refused(`is ${show(numbers)}`);
+  return readable(what, () => {
+    const { length } = numbers;
+    if (!Number.isInteger(length) || length < 0) throw refused(`is ${show(numbers)}`);
+    const copy: number[] = [];
+    for (let i = 0; i < length; i++) {
+      if (typeof numbers[i] !== 'number') throw refused(`element ${i} is ${show(numbers[i])}`);
+      copy.push(numbers[i]!);
+    }
+    return copy;
+  });
+}
+
+/** @throws ArgumentError unless it is a function */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw new ArgumentError(`${what}: takes a function, but was given ${show(value)}`);
+}
+
+/** @throws ArgumentError unless it is left out or an AbortSignal */
+export function checkSignal(what: string, signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new ArgumentError(`${what}: signal must be an AbortSignal, but is ${show(signal)}`);
+}
+
+/** @throws ArgumentError unless it is text, and not empty */
+export function checkText(what: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') {
+    throw new ArgumentError(`${what} must be text that is not empty, but is ${show(value)}`);
+  }
+}
+
 /** The options that a type has, by name. TypeScript refuses a list that misses one or invents one; values say nothing. */
 export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
 
@@ -85,7 +162,10 @@ export function checkOptions<T extends object>(
 ): T {
   checkObject(what, options, Object.keys(names).sort());
   checkSurplus(what, surplus);
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(names, name));
+  const unknown = readable(what, () => {
+    for (const name in names) void options[name as keyof T];
+    return Object.keys(options).find((name) => !Object.hasOwn(names, name));
+  });
   if (unknown === undefined) return options;
   const known = Object.keys(names).sort();
   const near = nearName(unknown, known);

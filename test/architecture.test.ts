@@ -36,7 +36,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/json.ts': ['src/printable.ts'],
   'src/atomic-file.ts': ['src/regular-file.ts'],
   'src/cache-dir.ts': ['src/errors.ts'],
-  'src/random.ts': ['src/errors.ts'],
+  'src/random.ts': ['src/errors.ts', 'src/check.ts'],
   'src/gpu': GROUND,
   'src/kernels': [...GROUND, 'src/gpu', 'shaders'],
   'src/autograd': ENGINE,

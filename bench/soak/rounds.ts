@@ -51,7 +51,7 @@ async function images(device: Device, random: Random): Promise<void> {
   const optimizer = optimizers[between(random, 0, 2)]!();
   model.compile({ optimizer, loss: 'sparseCategoricalCrossentropy', metrics: ['f1'] });
   const batchSize = between(random, 4, Math.floor(0.7 * samples));
-  await model.fit(loader, { epochs: 2, batchSize, validationSplit: 0.2 });
+  await model.fit(loader, { epochs: 2, batchSize, validationData: loader });
   await model.evaluate(loader, { batchSize });
   await model.predict(loader);
   model.dispose();

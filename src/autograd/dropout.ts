@@ -38,7 +38,7 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   }
   checkF32('dropout: rate', rate);
   if (typeof seed !== 'number') throw new ArgumentError(`dropout: the seed must be a number, but is ${show(seed)}`);
-  checkSeed(seed);
+  checkSeed(seed, 'dropout');
   if (!isU32(layer)) throw new ArgumentError(`dropout: layer must be an integer from 0 up, but is ${show(layer)}`);
   if (!isU32(step) && !(step instanceof StepState)) {
     throw new ArgumentError(`dropout: step must be an integer from 0 up or a StepState, but is ${show(step)}`);

@@ -1,4 +1,4 @@
-import { checkObject, checkOptions, show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { fill } from '../kernels/pointwise.ts';
 import * as kernels from '../kernels/pointwise-rows.ts';
@@ -123,9 +123,8 @@ export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor
  * @throws ArgumentError where min is above max, which NumPy and PyTorch take for max
  */
 export function clip(x: Tensor, options: { min?: number; max?: number }): Tensor {
-  checkObject('clip', options);
-  const { min, max } = options;
-  if (min !== undefined && max !== undefined && min > max) {
+  const { min, max } = checkOptions('clip', options, { min: true, max: true });
+  if (typeof min === 'number' && typeof max === 'number' && min > max) {
     throw new ArgumentError(`clip: min must be at most max, but min is ${show(min)} and max ${show(max)}; swap them`);
   }
   return unary('clip', x, options);

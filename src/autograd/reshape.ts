@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import { arrayOf } from './arguments.ts';
@@ -12,7 +12,7 @@ import type { Tensor } from './tensor.ts';
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const array = arrayOf('reshape', 'the input', x);
-  if (!Array.isArray(shape) || !Array.from(shape).every((n) => Number.isInteger(n) && n >= -1)) {
+  if (!listOf('reshape', shape)?.every((n) => Number.isInteger(n) && (n as number) >= -1)) {
     throw new ArgumentError(
       `reshape: a shape is a list of integers from 0 up, one of which may be -1, but ${show(shape)} was given`,
     );

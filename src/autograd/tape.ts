@@ -1,3 +1,4 @@
+import { checkFunction } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
@@ -36,6 +37,7 @@ let recording = true;
 
 /** Runs `body` without a tape: nothing in it can be differentiated, and nothing is kept for it. */
 export function noGrad<T>(body: () => T): T {
+  checkFunction('noGrad', body);
   const before = recording;
   recording = false;
   try {

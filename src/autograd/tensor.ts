@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFunction, checkOptions, checkShape, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, type Shape, sameShape, showShape, sizeOf, withScope } from '../kernels/array.ts';
@@ -153,9 +153,7 @@ export function tensor(
   checkDevice('tensor', device, 'tensor(device, data, shape)');
   checkOptions('tensor', options, { dtype: true, requiresGrad: true, models: true });
   const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0)) {
-    throw new ArgumentError(`tensor: a shape is a list of integers from 0 up, but ${show(shape)} was given`);
-  }
+  checkShape('tensor', shape);
   if (!Number.isInteger(models) || models < 1) {
     throw new ArgumentError(`tensor: models must be a positive integer, but is ${show(models)}`);
   }
@@ -207,8 +205,11 @@ function toHostArray(data: ArrayLike<unknown>, dtype: DType): HostArray {
 /**
  * Runs `body` and releases every tensor made in it, except those it returns (alone, in an array or in an object) and the
  * gradients of leaves that outlive it.
+ * @throws ArgumentError unless it is given a device and a function
  */
 export function scope<T>(device: Device, body: () => T): T {
+  checkDevice('scope', device);
+  checkFunction('scope', body);
   checkDevice('scope', device, 'scope(device, () => ...)');
   return withScope(device, body, (result) =>
     [...tensorsIn(result)].flatMap(({ array, grad }) => (grad ? [array, grad.array] : [array])),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { checkOptions } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
 import { checkRegular } from '../regular-file.ts';
 import { readTarGz } from './archive.ts';
@@ -36,7 +36,9 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   const info = datasetInfo(name);
   const { dir, limit } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
-    throw new ArgumentError(`limit is ${limit}; expected an integer of at least 1, the number of training images`);
+    throw new ArgumentError(
+      `loadDataset: limit is ${show(limit)}; expected an integer of at least 1, the number of training images`,
+    );
   }
   const search = await locateDataset(name, { dir });
   const { location } = search;

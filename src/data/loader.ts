@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { checkF32, checkOptions, checkSurplus, type OptionNames, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, sizeOf } from '../kernels/array.ts';
@@ -113,7 +113,7 @@ function scalingOf(
     ['offset', offset],
   ] as const) {
     const list = typeof value === 'number' ? [value] : value;
-    if (!Array.isArray(list) || !list.every((number) => Number.isFinite(number))) {
+    if (!listOf('ImageLoader', list)?.every((number) => Number.isFinite(number))) {
       throw new ArgumentError(
         `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
       );

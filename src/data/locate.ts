@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { findCacheDir } from '../cache-dir.ts';
-import { checkOptions } from '../check.ts';
-import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { checkOptions, checkText } from '../check.ts';
+import { DataError, FileError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { sampleDir } from './folders.ts';
 import type { DatasetName, DatasetSource } from './types.ts';
@@ -42,8 +42,7 @@ export async function locateDataset(name: DatasetName, options: LocateOptions = 
   const info = datasetInfo(name);
   const result: LocateResult = { location: null, looked: [], notes: [] };
   if (options.dir !== undefined) {
-    if (options.dir === '')
-      throw new ArgumentError('the data folder is an empty string; name a folder or leave it out');
+    checkText('loadDataset: dir', options.dir);
     const root = resolve(options.dir);
     result.location = await lookIn(root, info, result);
     if (!(await kindOf(root))) result.notes.push(`${root} does not exist`);

@@ -1,5 +1,5 @@
 import { howToMap, type Numbers, placeOf, readNumbers, toNumber } from '../autograd/host-data.ts';
-import { checkObject, show } from '../check.ts';
+import { checkObject, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { showShape } from '../kernels/array.ts';
 import { isLabels } from '../nn/host-batch.ts';
@@ -69,8 +69,7 @@ export function standardization(
 function channelsOf(what: string, numbers: Numbers, channels?: number): { values: ArrayLike<number>; width: number } {
   const { flat, shape } = readNumbers(what, numbers);
   const width = channels ?? shape?.at(-1) ?? 1;
-  const rows = flat.length / width;
-  if (!Number.isInteger(width) || width < 1 || !Number.isInteger(rows)) {
+  if (!Number.isInteger(width) || width < 1 || flat.length % width !== 0) {
     throw new ArgumentError(`${what}: ${flat.length} numbers are no multiple of ${show(width)} channels`);
   }
   if (shape && shape.at(-1) !== width) {
@@ -88,10 +87,10 @@ function channelsOf(what: string, numbers: Numbers, channels?: number): { values
 /** Scaled numbers on the host: what an `ImageLoader` does with bytes on the GPU. @throws ArgumentError, ShapeError for channels that do not fit */
 export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBuffer> {
   checkObject('rescale', scaling, ['offset', 'scale']);
-  const { scale, offset } = scaling;
+  const { scale, offset } = readable('rescale', () => ({ scale: scaling.scale, offset: scaling.offset }));
   const lists = { scale, offset };
   for (const [name, list] of Object.entries(lists)) {
-    if (Number.isFinite(list) || (Array.isArray(list) && list.length > 0 && list.every(Number.isFinite))) continue;
+    if (Number.isFinite(list) || isFiniteList(listOf('rescale', list))) continue;
     throw new ArgumentError(`rescale: ${name} must be finite, a number or one for each channel, but is ${show(list)}`);
   }
   const scales = typeof scale === 'number' ? [scale] : scale;
@@ -102,6 +101,9 @@ export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBu
     (value, i) => scales[i % scales.length]! * value + offsets[i % offsets.length]!,
   );
 }
+
+const isFiniteList = (list: unknown[] | null): boolean =>
+  list !== null && list.length > 0 && list.every(Number.isFinite);
 
 /** Numbers that one array of the host holds for sure: 4 GiB of them. */
 const LARGEST_ROWS = 2 ** 30;

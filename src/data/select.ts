@@ -1,7 +1,7 @@
-import { checkOptions, show } from '../check.ts';
+import { checkNumbers, checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { RandomStream } from '../random.ts';
+import { checkSeed, RandomStream } from '../random.ts';
 import { checkImageSet } from './check-images.ts';
 import type { ImageSet } from './types.ts';
 
@@ -21,7 +21,8 @@ export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet 
   if (typeof indices !== 'object' || typeof indices?.length !== 'number') {
     throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${show(indices)}`);
   }
-  const bad = Array.from(indices).find((i) => !Number.isInteger(i) || i < 0 || i >= set.size);
+  const all = checkNumbers('pickImages: image numbers', indices);
+  const bad = Array.from(all).find((i) => !Number.isInteger(i) || i < 0 || i >= set.size);
   if (bad !== undefined) throw new ArgumentError(`pickImages: there is no image ${show(bad)} among ${set.size}`);
   return {
     ...set,
@@ -77,6 +78,7 @@ export function chooseClasses(set: ImageSet, classes: readonly (string | number)
 export function choosePerClass(set: ImageSet, count: number, options: { seed?: number } = {}): ImageSet {
   checkImageSet('choosePerClass', set);
   checkOptions('choosePerClass', options, { seed: true });
+  if (options.seed !== undefined) checkSeed(options.seed, 'choosePerClass');
   if (!Number.isInteger(count) || count < 1) {
     throw new ArgumentError(`choosePerClass: count must be a positive integer, but is ${show(count)}`);
   }

@@ -1,6 +1,6 @@
-import { checkOptions, show } from '../check.ts';
+import { checkNumbers, checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
-import { RandomStream } from '../random.ts';
+import { checkSeed, RandomStream } from '../random.ts';
 import { checkImageSet } from './check-images.ts';
 import { pickImages } from './select.ts';
 import type { ImageSet } from './types.ts';
@@ -29,13 +29,15 @@ export function trainTestSplit(set: ImageSet, options: SplitOptions): { train: I
  * @throws ArgumentError, DataError
  */
 export function splitIndices(
-  labels: ArrayLike<number>,
+  given: ArrayLike<number>,
   options: SplitOptions,
   classes: readonly string[] = [],
 ): { train: Uint32Array; test: Uint32Array } {
+  const labels = checkNumbers('trainTestSplit: labels', given);
   checkLabels(labels);
   checkOptions('trainTestSplit', options, { testSize: true, seed: true, stratify: true });
   const { testSize, seed = 0, stratify = false } = options;
+  checkSeed(seed, 'trainTestSplit');
   const size = labels.length;
   const count = testCount(testSize, size);
   const name = (label: number) => classes[label] ?? String(label);

@@ -1,5 +1,5 @@
-import { checkOptions } from '../check.ts';
-import { AdapterError } from '../errors.ts';
+import { checkOptions, listOf, show } from '../check.ts';
+import { AdapterError, ArgumentError } from '../errors.ts';
 import { checkKeepBytes, Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
 import { patiently } from './patience.ts';
@@ -28,11 +28,20 @@ export async function openDevice(
   const names = { powerPreference: true, flags: true, fineTimestamps: true, keepBytes: true };
   const { powerPreference, keepBytes } = checkOptions('openDevice', options, names);
   checkKeepBytes('openDevice', keepBytes);
+  if (powerPreference !== undefined && powerPreference !== 'low-power' && powerPreference !== 'high-performance') {
+    throw new ArgumentError(
+      `openDevice: powerPreference must be 'low-power' or 'high-performance', but is ${show(powerPreference)}`,
+    );
+  }
+  const flags = options.flags === undefined ? [] : listOf('openDevice', options.flags);
+  if (!flags?.every((flag) => typeof flag === 'string')) {
+    throw new ArgumentError(`openDevice: flags must be a list of Dawn's flags, but is ${show(options.flags)}`);
+  }
   const { create, globals } = await loadDawn();
   if (!dawn) {
     Object.assign(globalThis, globals);
     const fine = options.fineTimestamps ? ['disable-dawn-features=timestamp_quantization'] : [];
-    dawn = { gpu: create([...fine, ...(options.flags ?? [])]), users: 0 };
+    dawn = { gpu: create([...fine, ...flags]), users: 0 };
   }
   const { gpu } = dawn;
   dawn.users++;

@@ -1,11 +1,11 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { AdapterError, ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
-import { BufferPool, type Storage } from './storage.ts';
+import { BufferPool, Storage } from './storage.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -119,6 +119,9 @@ export class Device {
     const names = { powerPreference: true, onDispose: true, wait: true, keepBytes: true, hostMemory: true };
     const { keepBytes, hostMemory } = checkOptions('Device.open', options, names);
     checkKeepBytes('Device.open', keepBytes);
+    if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
+      throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
+    }
     const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
     if (!adapter) {
       throw new AdapterError(
@@ -191,9 +194,12 @@ export class Device {
   allocate(bytes: number): Storage {
     this.check();
     const limit = this.largestArray;
+    if (!Number.isInteger(bytes) || bytes < 0) {
+      throw new ArgumentError(`device: a buffer has a number of bytes from 0 up, but ${show(bytes)} were asked for`);
+    }
     if (bytes > limit) {
       throw new OutOfMemoryError(
-        `a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
+        `device: a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
       );
     }
     return (this.programPool ?? this.mainPool).acquire(bytes);
@@ -206,6 +212,8 @@ export class Device {
    */
   uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
     this.check();
+    if (!(words instanceof Uint32Array))
+      throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${show(words)}`);
     const key = words.join();
     let buffer = this.uniforms.get(key);
     if (!buffer) {
@@ -322,6 +330,11 @@ export class Device {
       throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
     }
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
+    if (!(from instanceof Storage) || !Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
+      throw new ArgumentError(
+        `read: takes the storage of an array, and up to as many bytes, but was given ${show(bytes)}`,
+      );
+    }
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.stagingPool.acquire(size);
@@ -356,6 +369,7 @@ export class Device {
    */
   record(build: () => void): Program {
     this.check();
+    checkFunction('record', build);
     if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
     const { memory, counters } = this;
     const pool = new BufferPool(memory, 'program', this.limits.maxBufferSize, { commands: null, counters });
@@ -394,7 +408,7 @@ export class Device {
 
 /** @throws ArgumentError unless it is a device, which callers from NumPy or PyTorch may leave out */
 export function checkDevice(what: string, device: Device, call = `${what}(device, ...)`): void {
-  if (typeof device?.record === 'function') return;
+  if (typeof readable(what, () => device?.record) === 'function') return;
   throw new ArgumentError(
     `${what}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${show(device)}`,
   );

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { writeWhole } from '../atomic-file.ts';
+import { checkText } from '../check.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
 import { readRegular } from '../regular-file.ts';
@@ -19,6 +20,7 @@ const reasons: Record<string, string> = {
 
 /** Runs `body`; what the system refuses becomes a FileError that says why in words. */
 export function onFile<T>(action: string, path: string, body: () => T): T {
+  checkText(`${action}: the path`, path);
   try {
     return body();
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, checkText, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { parseJson } from '../json.ts';
@@ -95,6 +95,7 @@ export function decodeWeights(
   checkModel('loadWeights', model, 'loadWeights(model, path)');
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
   checkNotTraining('loadWeights', model);
+  if (options.prefix !== undefined && options.prefix !== '') checkText('loadWeights: prefix', options.prefix);
   return assign(model, read(bytes, name), options, name);
 }
 
@@ -186,7 +187,7 @@ function chosenReplicas(model: Model, file: Safetensors, replica: number | undef
   const held = replicasOf(file);
   if (replica !== undefined && !(Number.isInteger(replica) && replica >= 0 && replica < held)) {
     throw new ArgumentError(
-      `${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
+      `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
     );
   }
   if (replica !== undefined || held === 1) return Array(model.replicas).fill(replica ?? 0);

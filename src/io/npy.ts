@@ -1,9 +1,11 @@
+import { checkText } from '../check.ts';
 import { DataError } from '../errors.ts';
 import { type Shape, sizeOf } from '../kernels/array.ts';
 import {
   type ArrayData,
   bytesOf,
   bytesOfData,
+  checkBytes,
   dataOf,
   type ElementType,
   type NdArray,
@@ -55,6 +57,7 @@ export function encodeNpy(array: NdArrayLike): Uint8Array<ArrayBuffer> {
  * @throws DataError for what is no such file, is cut short or holds elements that have no place here
  */
 export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
+  checkText('decodeNpy: name', name);
   const { header, start } = headerOf(bytes, name);
   const { stored, littleEndian, fortranOrder, shape } = parseHeader(header, name);
   const expected = sizeOf(shape) * bytesOf(stored);
@@ -70,6 +73,7 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
 }
 
 function headerOf(bytes: Uint8Array, name: string): { header: string; start: number } {
+  checkBytes(name, bytes);
   if (String.fromCharCode(...bytes.subarray(0, 6)) !== MAGIC) {
     throw new DataError(`${name} is no .npy file: it does not begin with \\x93NUMPY`);
   }

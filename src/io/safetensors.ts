@@ -1,9 +1,18 @@
-import { show } from '../check.ts';
+import { checkObject, checkText, readable, show } from '../check.ts';
 import { checksumOf, NO_SUM, writeChecksum } from '../checksum.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { measureJson, parseJson } from '../json.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { bytesOf, bytesOfData, dataOf, type NdArray, type NdArrayLike, ndArray, type StoredType } from './nd-array.ts';
+import {
+  bytesOf,
+  bytesOfData,
+  checkBytes,
+  dataOf,
+  type NdArray,
+  type NdArrayLike,
+  ndArray,
+  type StoredType,
+} from './nd-array.ts';
 
 /** What a safetensors file holds: named arrays, and text about them. */
 export interface Safetensors {
@@ -49,7 +58,8 @@ export function encodeSafetensors(
   tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const { [HAS_SUM]: _, [SUM]: __, ...rest } = metadata;
+  checkObject('encodeSafetensors: metadata', metadata);
+  const { [HAS_SUM]: _, [SUM]: __, ...rest } = readable('encodeSafetensors: metadata', () => ({ ...metadata }));
   const bytes = encodeUnchecked(tensors, { [HAS_SUM]: 'crc32c', ...rest, [SUM]: NO_SUM });
   writeChecksum(bytes, placeOfSum(headerTextOf(bytes), NO_SUM)!);
   return bytes;
@@ -60,11 +70,12 @@ export function encodeUnchecked(
   tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const arrays = [...tensors].map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  const arrays = named(tensors).map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  checkObject('encodeSafetensors: metadata', metadata);
   arrays.sort((a, b) => bytesOf(b.array.dtype) - bytesOf(a.array.dtype)); // so that every array is aligned
   const entries = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) entries.set(METADATA, metadata);
-  for (const [key, value] of Object.entries(metadata)) {
+  if (readable('encodeSafetensors: metadata', () => Object.keys(metadata)).length > 0) entries.set(METADATA, metadata);
+  for (const [key, value] of readable('encodeSafetensors: metadata', () => Object.entries(metadata))) {
     if (typeof value !== 'string') {
       throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${show(value)}`);
     }
@@ -100,6 +111,20 @@ export function encodeUnchecked(
   return bytes;
 }
 
+/** @throws ArgumentError unless all are pairs of a name and an array */
+function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
+  const refused = () =>
+    new ArgumentError(
+      `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${show(tensors)}`,
+    );
+  return readable('encodeSafetensors', () => {
+    if (typeof tensors?.[Symbol.iterator] !== 'function') throw refused();
+    const pairs = Array.from(tensors);
+    if (!pairs.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')) throw refused();
+    return pairs;
+  });
+}
+
 /**
  * Reads a safetensors file. Half floats (F16, BF16) become f32.
  * @param name the file's, for messages
@@ -107,6 +132,7 @@ export function encodeUnchecked(
  *   for element types without a place here; for a file whose checksum is not that of its bytes. One without a checksum is read
  */
 export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safetensors {
+  checkText('decodeSafetensors: name', name);
   const { entries, start } = headerOf(bytes, name);
   const { [METADATA]: metadata = {}, ...described } = entries;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
@@ -167,6 +193,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, unknown>; start: number } {
+  checkBytes(name, bytes);
   if (bytes.length < 8)
     throw new DataError(`${name} is cut short: ${bytes.length} bytes are less than its first field`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));

@@ -1,6 +1,6 @@
 import { type Numbers, readNumbers, toFloats } from '../autograd/host-data.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
@@ -211,8 +211,9 @@ export interface HostBatch {
 export function readBatch(what: string, model: Model, data: { x: Numbers; y: Numbers }): HostBatch {
   checkPair(what, data);
   const { inputShape, outputShape, training } = model;
-  const { values: x, size: samples } = readSamples(`${what}: x`, inputShape, data.x);
-  const targets = readNumbers(`${what}: y`, data.y);
+  const given = readable(what, () => ({ x: data.x, y: data.y }));
+  const { values: x, size: samples } = readSamples(`${what}: x`, inputShape, given.x);
+  const targets = readNumbers(`${what}: y`, given.y);
   const goal = { outputShape, loss: training.loss };
   const form = formOfNumbers(what, goal, samples, targets);
   const y =

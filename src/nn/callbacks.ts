@@ -1,3 +1,5 @@
+import { listOf, readable, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Model } from './model.ts';
 import type { Metrics } from './objective.ts';
 import type { Optimizer } from './optimizers/index.ts';
@@ -160,3 +162,33 @@ export const callbackName = (callback: Callback): string => {
   const kind = callback.constructor as unknown;
   return typeof kind === 'function' && kind !== Object ? kind.name : 'callback';
 };
+const HOOKS = [
+  'onTrainBegin',
+  'onEpochBegin',
+  'onBatchEnd',
+  'onSteps',
+  'onEpochEnd',
+  'onTrainEnd',
+  'onSafePoint',
+  'state',
+  'restore',
+] as const;
+
+/** @throws ArgumentError unless all are objects whose hooks are functions */
+export function checkCallbacks(callbacks: readonly Callback[]): void {
+  const all = listOf('fit: callbacks', callbacks);
+  if (!all?.every((callback) => typeof callback === 'object' && callback !== null)) {
+    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
+  }
+  for (const callback of all as Callback[]) {
+    readable('fit: callbacks', () => callback.everySteps);
+    for (const name of HOOKS) {
+      const hook = readable('fit: callbacks', () => callback[name]);
+      if (hook === undefined || hook === null || typeof hook === 'function') continue;
+      throw new ArgumentError(`fit: a callback's ${name} must be a function, but is ${show(hook)}`);
+    }
+    const adds = readable('fit: callbacks', () => callback.adds);
+    if (adds === undefined || listOf('fit: adds', adds)?.every((name) => typeof name === 'string')) continue;
+    throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${show(adds)}`);
+  }
+}

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, DataError, TilegradError } from '../errors.ts';
 import { checkModel } from './batches.ts';
 import { input, type Use } from './graph.ts';
@@ -88,7 +88,7 @@ export function modelConfig(model: Model): LayerDescription {
 function checkClasses(model: Model): void {
   if (model.call !== Model.prototype.call || model.callLogits !== Model.prototype.callLogits) {
     throw new ArgumentError(
-      `${model.title}: its class computes something else than its layers; use saveWeights and make the model in code`,
+      `modelConfig: ${model.title}: its class computes something else than its layers; use saveWeights and make the model in code`,
     );
   }
   for (const { layer, name } of model.plannedLayers) {
@@ -172,7 +172,9 @@ function readModel(description: unknown, customLayers: Record<string, LayerClass
 }
 
 function checked(description: unknown): LayerDescription {
-  const { className, config } = (description ?? {}) as Partial<LayerDescription>;
+  const { className, config } = readable('modelFromConfig', () => ({
+    ...(description ?? {}),
+  })) as Partial<LayerDescription>;
   if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new DataError(`a layer needs className and config, but is ${show(description)}`);
   }

@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions, type OptionNames } from '../check.ts';
+import { checkOptions, checkSignal, type OptionNames } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { type Bound, checkModel, checkReplica, checkSteps, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
@@ -65,6 +65,7 @@ export class Evaluator {
   }
 
   private async pass(signal?: AbortSignal): Promise<void> {
+    checkSignal(this.what, signal);
     this.objective.totals.reset();
     for await (const submit of this.feed.pass(signal)) {
       if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);

@@ -1,9 +1,16 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, checkSignal, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import { checkSteps } from './batches.ts';
 import { CallbackList } from './callback-list.ts';
-import { type Callback, callbackName, divergedReplicas, type EpochLogs, type History } from './callbacks.ts';
+import {
+  type Callback,
+  callbackName,
+  checkCallbacks,
+  divergedReplicas,
+  type EpochLogs,
+  type History,
+} from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import { FirstError } from './first-error.ts';
@@ -62,7 +69,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   const { device } = model; // throws before `build`
   const { optimizer } = model.training; // throws before `compile`
   const { replicas = model.replicas } = options;
-  checkReplicas('replicas', seed, replicas);
+  checkReplicas('fit', seed, replicas);
   checkNotTraining('fit', model);
   checkUnused('fit', 'optimizer', optimizer);
   const owned: { close?(signal?: AbortSignal): Promise<void>; dispose(): void }[] = [];
@@ -239,14 +246,9 @@ function checkFitOptions(options: FitOptions): void {
   };
   atLeast('epochs', epochs, 1);
   atLeast('initialEpoch', initialEpoch, 0);
-  if (!Array.isArray(callbacks) || callbacks.some((callback) => typeof callback !== 'object' || callback === null)) {
-    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
-  }
-  for (const { adds } of callbacks as readonly Callback[]) {
-    if (adds === undefined || (Array.isArray(adds) && adds.every((name) => typeof name === 'string'))) continue;
-    throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${show(adds)}`);
-  }
-  checkSeed(seed);
+  checkCallbacks(callbacks);
+  checkSignal('fit', options.signal);
+  checkSeed(seed, 'fit');
 }
 
 /** Training and validation data made ready. As in Keras, `validationData` goes before `validationSplit`. */

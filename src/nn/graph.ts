@@ -1,4 +1,4 @@
-import { checkSurplus, show } from '../check.ts';
+import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { Layer } from './layers/layer.ts';
@@ -31,7 +31,7 @@ export class SymbolicTensor {
  */
 export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
   checkSurplus('input', surplus);
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n > 0)) {
+  if (!listOf('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
   }
   return new SymbolicTensor(shape);

@@ -7,13 +7,13 @@ import {
   toFloats,
   toNumber,
 } from '../autograd/host-data.ts';
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 
 /** @throws ArgumentError unless it is a list of positive integers */
 export function checkShape(what: string, shape: Shape): void {
-  if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n > 0)) return;
+  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
   throw new ArgumentError(`${what} must be a list of positive integers such as [28, 28, 1], but is ${show(shape)}`);
 }
 

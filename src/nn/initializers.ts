@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkSurplus, show } from '../check.ts';
+import { checkF32, checkOptions, checkShape, checkSurplus, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -23,6 +23,17 @@ const described = (initializer: Initializer, name: InitializerConfig['name'], nu
 
 /** `f` for each element in row-major order. */
 const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
+
+/** An initialiser that checks what it is given. */
+const checking =
+  (name: string, initializer: Initializer): Initializer =>
+  (shape, random) => {
+    checkShape(name, shape);
+    if (typeof readable(name, () => random?.uniform) !== 'function') {
+      throw new ArgumentError(`${name}: takes a shape and a stream of random numbers, but was given ${show(random)}`);
+    }
+    return initializer(shape, random);
+  };
 
 /**
  * Connections into and out of one unit, as Keras counts them: [in, out] for dense, [..., in, out] times the window for
@@ -53,47 +64,43 @@ type Fan = (fanIn: number, fanOut: number) => number;
 const average: Fan = (fanIn, fanOut) => (fanIn + fanOut) / 2;
 const incoming: Fan = (fanIn) => fanIn;
 
-/** @throws ArgumentError where an initialiser without options is called as if it made one, such as `glorotUniform({ seed: 1 })` */
-function checkShape(shape: Shape): Shape {
-  if (Array.isArray(shape)) return shape;
-  throw new ArgumentError(
-    `initializers: those without numbers, such as glorotUniform, are handed over without calling them, but one was given ${show(shape)}`,
-  );
-}
-
 /** Keras's VarianceScaling: variance scale / fan, uniform or truncated normal. */
-const scaledUniform =
-  (scale: number, fan: Fan): Initializer =>
-  (shape, random) => {
-    checkShape(shape);
+const scaledUniform = (name: string, scale: number, fan: Fan): Initializer =>
+  checking(name, (shape, random) => {
     const limit = Math.sqrt((3 * scale) / Math.max(1, fan(...fans(shape))));
     return each(shape, () => (2 * random.uniform() - 1) * limit);
-  };
-const scaledNormal =
-  (scale: number, fan: Fan): Initializer =>
-  (shape, random) => {
-    checkShape(shape);
+  });
+const scaledNormal = (name: string, scale: number, fan: Fan): Initializer =>
+  checking(name, (shape, random) => {
     const deviation = Math.sqrt(scale / Math.max(1, fan(...fans(shape)))) / TRUNCATED_DEVIATION;
     return each(shape, () => truncated(random) * deviation);
+  });
+
+/** The same value everywhere. */
+const filled =
+  (name: string, value: number): Initializer =>
+  (shape) => {
+    checkShape(name, shape);
+    return new Float32Array(sizeOf(shape)).fill(value);
   };
 
 /** Zeros, Keras's default for biases. */
-export const zeros: Initializer = (shape) => new Float32Array(sizeOf(checkShape(shape)));
+export const zeros: Initializer = filled('zeros', 0);
 /** Ones, such as batch normalisation's first scale. */
-export const ones: Initializer = (shape) => new Float32Array(sizeOf(checkShape(shape))).fill(1);
+export const ones: Initializer = filled('ones', 1);
 
 /** Uniform in +-sqrt(6 / (fan in + fan out)), Keras's default for kernels (Glorot and Bengio 2010, eq. 16). */
-export const glorotUniform = scaledUniform(1, average);
+export const glorotUniform = scaledUniform('glorotUniform', 1, average);
 /** Normal of variance 2 / (fan in + fan out), truncated at two standard deviations of the normal it is cut from. */
-export const glorotNormal = scaledNormal(1, average);
+export const glorotNormal = scaledNormal('glorotNormal', 1, average);
 /** Uniform in +-sqrt(6 / fan in), for layers followed by ReLU (He and others 2015). */
-export const heUniform = scaledUniform(2, incoming);
+export const heUniform = scaledUniform('heUniform', 2, incoming);
 /** Normal of variance 2 / fan in, truncated as in `glorotNormal`. */
-export const heNormal = scaledNormal(2, incoming);
+export const heNormal = scaledNormal('heNormal', 2, incoming);
 /** Uniform in +-sqrt(3 / fan in). */
-export const lecunUniform = scaledUniform(1, incoming);
+export const lecunUniform = scaledUniform('lecunUniform', 1, incoming);
 /** Normal of variance 1 / fan in, truncated as in `glorotNormal`. */
-export const lecunNormal = scaledNormal(1, incoming);
+export const lecunNormal = scaledNormal('lecunNormal', 1, incoming);
 
 function finite(what: string, numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers)) {
@@ -106,7 +113,7 @@ function finite(what: string, numbers: Record<string, number>): void {
 export function constant(value: number, ...surplus: never[]): Initializer {
   checkSurplus('constant', surplus);
   finite('constant', { value });
-  return described((shape) => new Float32Array(sizeOf(shape)).fill(value), 'constant', { value });
+  return described(filled('constant', value), 'constant', { value });
 }
 
 /** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
@@ -114,7 +121,7 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}, .
   checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('randomNormal', { mean, stddev });
-  const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * normal(random));
+  const draw = checking('randomNormal', (shape, random) => each(shape, () => mean + stddev * normal(random)));
   return described(draw, 'randomNormal', { mean, stddev });
 }
 
@@ -127,7 +134,7 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
   checkOptions('truncatedNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('truncatedNormal', { mean, stddev });
-  const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * truncated(random));
+  const draw = checking('truncatedNormal', (shape, random) => each(shape, () => mean + stddev * truncated(random)));
   return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
@@ -138,7 +145,7 @@ export function randomUniform(options: { min?: number; max?: number } = {}, ...s
   finite('randomUniform', { min, max });
   if (min > max)
     throw new ArgumentError(`randomUniform: min must be at most max, but min is ${min} and max ${max}; swap them`);
-  const draw: Initializer = (shape, random) => each(shape, () => min + (max - min) * random.uniform());
+  const draw = checking('randomUniform', (shape, random) => each(shape, () => min + (max - min) * random.uniform()));
   return described(draw, 'randomUniform', { min, max });
 }
 
@@ -151,7 +158,7 @@ export function orthogonal(options: { gain?: number } = {}, ...surplus: never[])
   checkOptions('orthogonal', options, { gain: true }, surplus);
   const { gain = 1 } = options;
   finite('orthogonal', { gain });
-  const draw: Initializer = (shape, random) => {
+  const draw = checking('orthogonal', (shape, random) => {
     if (shape.length < 2)
       throw new ShapeError(`orthogonal: needs a weight of two axes or more, not ${showShape(shape)}`);
     const columns = shape.at(-1)!;
@@ -160,7 +167,7 @@ export function orthogonal(options: { gain?: number } = {}, ...surplus: never[])
     const q = orthonormalColumns(long, short, () => normal(random));
     const at = (i: number, j: number) => (rows >= columns ? q[j]![i]! : q[i]![j]!);
     return Float32Array.from({ length: rows * columns }, (_, k) => gain * at(Math.floor(k / columns), k % columns));
-  };
+  });
   return described(draw, 'orthogonal', { gain });
 }
 
@@ -191,7 +198,8 @@ const withNumbers = {
 
 /** What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's. */
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
-  Object.entries(named).find(([, known]) => known === initializer)?.[0] ?? (initializer as Initializer).config;
+  Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
+  (typeof initializer === 'function' ? (initializer as Initializer).config : undefined);
 
 /**
  * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
@@ -200,9 +208,9 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
  */
 export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
-  const isNamed = typeof value === 'object' && value !== null && typeof value.name === 'string';
+  const isNamed = typeof value === 'object' && value !== null && readable(what, () => typeof value.name === 'string');
   if (isNamed && Object.hasOwn(withNumbers, value.name)) {
-    const { name, ...numbers } = value;
+    const { name, ...numbers } = readable(what, () => ({ ...value }));
     return withNumbers[name](numbers as never);
   }
   if (typeof value !== 'string' || !Object.hasOwn(named, value)) {

@@ -1,6 +1,6 @@
 import { arrayOf } from '../autograd/arguments.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, show } from '../check.ts';
+import { checkObject, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
@@ -68,7 +68,7 @@ export class Model extends Layer {
       throw new ArgumentError(`${what}: give input and output by name: new Model({ inputs, outputs })`);
     }
     checkOptions(what, options, { inputs: true, outputs: true, name: true }, surplus);
-    super({ name: options.name, inputShape: options.inputs?.shape });
+    super({ name: options.name, inputShape: readable(what, () => options.inputs?.shape) });
     this.graph = traceGraph(what, options.inputs, options.outputs);
   }
 
@@ -97,7 +97,7 @@ export class Model extends Layer {
     const found = this.graph.layers.find((planned) => planned.name === name);
     if (found) return found.layer;
     const names = this.graph.layers.map((planned) => planned.name).join(', ');
-    throw new ArgumentError(`${this.title}: there is no layer ${name}; its layers are ${names}`);
+    throw new ArgumentError(`getLayer: ${this.title} has no layer ${show(name)}; its layers are ${names}`);
   }
 
   get outputShape(): Shape {
@@ -193,13 +193,13 @@ export class Model extends Layer {
    */
   build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
     const { seed = 0, replicas = 1 } = checkOptions('build', options, { seed: true, replicas: true });
-    if (typeof device?.record !== 'function') {
+    if (typeof readable('build', () => device?.record) !== 'function') {
       throw new ArgumentError(
         `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
       );
     }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
-    checkSeed(seed);
+    checkSeed(seed, 'build');
     checkReplicas('build', seed, replicas);
     this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
     return this;
@@ -214,7 +214,7 @@ export class Model extends Layer {
     const { parameters } = this;
     if (replicas === parameters.replicas) return this;
     checkNotTraining('replicate', this);
-    checkReplicas('replicas', parameters.seed, replicas);
+    checkReplicas('replicate', parameters.seed, replicas);
     if (parameters.replicas > 1) {
       throw new ArgumentError(
         `${this.title}: it has ${parameters.replicas} replicas already, so it cannot have ${replicas}`,
@@ -281,12 +281,14 @@ export class Model extends Layer {
   /** The same without a softmax or sigmoid at the end. */
   override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
     arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
-    if (!sameShape(x.shape.slice(1), this.inputShape)) {
+    const { shape } = arrayOf('call', 'the input', x);
+    if (!sameShape(shape.slice(1), this.inputShape)) {
       throw new ShapeError(
-        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}` +
+        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(shape)}` +
           (sameShape(x.shape, this.inputShape) ? `; reshape one sample to ${showShape([1, ...x.shape])}` : ''),
       );
     }
+    checkObject('call', options);
     return runGraph(this.graph, x, 'weights' in options ? options : this.ownContext(options));
   }
 

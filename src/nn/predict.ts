@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions } from '../check.ts';
+import { checkOptions, checkSignal } from '../check.ts';
 import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
@@ -23,7 +23,7 @@ export async function predict(
 ): Promise<Float32Array> {
   checkOptions('predict', options, { batchSize: true, signal: true });
   model.parameters; // throws before `build`
-  if (isSource(given)) return run(model, given, options, true);
+  if (isSource(given, 'predict')) return run(model, given, options, true);
   const { values: x } = readSamples('predict: x', model.inputShape, given);
   const loader = new ArrayLoader(model.device, { x, shape: model.inputShape });
   try {
@@ -58,6 +58,7 @@ class Predictor {
 
   /** @throws AbortedError */
   async run(signal?: AbortSignal): Promise<Float32Array> {
+    checkSignal('predict', signal);
     const { runner, held, capacity, columns } = this;
     const { device, replicas } = this.model;
     const size = runner.samples;

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkSurplus, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
@@ -44,20 +44,21 @@ export function piecewiseConstantDecay(
   },
   ...surplus: never[]
 ): Schedule {
-  checkOptions('piecewiseConstantDecay', options, { boundaries: true, values: true }, surplus);
-  const { boundaries, values } = options;
-  if (!Array.isArray(boundaries) || !Array.isArray(values) || values.length !== boundaries.length + 1) {
+  const who = 'piecewiseConstantDecay';
+  checkOptions(who, options, { boundaries: true, values: true }, surplus);
+  const [boundaries, values] = [options.boundaries, options.values].map((list) => listOf(who, list) as number[] | null);
+  if (!boundaries || !values || values.length !== boundaries.length + 1) {
     throw new ArgumentError(
-      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(values)} and boundaries ${show(boundaries)}`,
+      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(options.values)} and boundaries ${show(options.boundaries)}`,
     );
   }
   checkRates('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
-  if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]))) {
+  if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]!))) {
     throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${show(boundaries)}`);
   }
   return (step) => {
     const i = boundaries.findIndex((boundary) => step <= boundary);
-    return values.at(i);
+    return values.at(i)!;
   };
 }
 

@@ -1,4 +1,4 @@
-import { checkSurplus, show } from '../check.ts';
+import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { input, type SymbolicTensor } from './graph.ts';
@@ -17,10 +17,11 @@ export class Sequential extends Model {
   }
 }
 
-function chain(layers: readonly Layer[]): { inputs: SymbolicTensor; outputs: SymbolicTensor } {
-  if (!Array.isArray(layers) || layers.length === 0) {
+function chain(given: readonly Layer[]): { inputs: SymbolicTensor; outputs: SymbolicTensor } {
+  const layers = listOf('Sequential', given) as Layer[] | null;
+  if (!layers || layers.length === 0) {
     throw new ArgumentError(
-      `Sequential: takes a list of layers, at least one, but was given ${show(layers)}; there is no add(), so collect the layers ` +
+      `Sequential: takes a list of layers, at least one, but was given ${show(given)}; there is no add(), so collect the layers ` +
         'first: new Sequential([new Dense({ units: 1, inputShape: [2] }), ...])',
     );
   }

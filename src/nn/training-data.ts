@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sameShape } from '../kernels/array.ts';
 import { ArrayLoader, type Numbers } from './array-loader.ts';
@@ -29,25 +29,26 @@ export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
  */
 export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
 
-export const isSource = (data: unknown): data is BatchSource =>
-  typeof (data as BatchSource | null)?.batch === 'function';
+export const isSource = (data: unknown, what = 'data'): data is BatchSource =>
+  readable(what, () => typeof (data as BatchSource | null)?.batch === 'function');
 
 const isIterable = (data: unknown): data is BatchStream =>
   typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);
 
 /** Something to go through once, or a function that begins it; null for what is no stream. */
-function streamOf(data: unknown): BatchStream | (() => BatchStream) | null {
+function streamOf(what: string, data: unknown): BatchStream | (() => BatchStream) | null {
   if (typeof data === 'function') return data as () => BatchStream;
-  if (isSource(data) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
+  if (isSource(data, what) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
   return data;
 }
 
 /** @throws ArgumentError for samples and targets handed over one after another, as Keras takes them */
 export function checkTogether(what: string, data: unknown): void {
-  if (isSource(data) || typeof data !== 'object' || data === null || 'x' in data) return;
+  if (isSource(data, what) || typeof data !== 'object' || data === null || 'x' in data) return;
   const numbers = Array.isArray(data) || ArrayBuffer.isView(data) || ('shape' in data && !('images' in data));
   if (!numbers) return;
-  const batches = Array.isArray(data) && typeof data[0] === 'object' && data[0] !== null && 'x' in data[0];
+  const first = readable(what, () => (Array.isArray(data) ? data[0] : null));
+  const batches = typeof first === 'object' && first !== null && 'x' in first;
   throw new ArgumentError(
     batches
       ? `${what}: a list of batches is a stream when a function begins it: give () => batches`
@@ -76,7 +77,7 @@ export class PreparedData {
   static of(what: string, model: Model, data: TrainingData): PreparedData {
     const { outputShape } = model;
     const goal = { outputShape, loss: model.training.loss };
-    const stream = streamOf(data);
+    const stream = streamOf(what, data);
     if (stream) return new PreparedData(what, model, null, stream, null, undefined, null);
     if (isSource(data)) {
       checkSource(what, model, data);

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
 import { cacheDir, findCacheDir } from '../cache-dir.ts';
-import { checkOptions, type OptionNames } from '../check.ts';
+import { checkFunction, checkOptions, checkText, listOf, type OptionNames, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
+import { checkSeconds } from '../gpu/timing.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
 import type { TuningCache } from './cache.ts';
@@ -15,6 +17,12 @@ export interface TuningOptions {
   warn?: (message: string) => void;
 }
 const names: OptionNames<TuningOptions> = { folder: true, warn: true };
+
+/** @throws ArgumentError for options of the wrong kind */
+function checkTuning(what: string, { folder, warn }: TuningOptions): void {
+  if (folder !== undefined) checkText(`${what}: folder`, folder);
+  if (warn !== undefined) checkFunction(`${what}: warn`, warn);
+}
 
 /** What a device knows of its best kernels. */
 export interface Tuning {
@@ -54,6 +62,7 @@ function folderToRead({ folder, warn = () => {} }: TuningOptions): string | null
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
   checkDevice('loadTuning', device);
   checkOptions('loadTuning', options, names);
+  checkTuning('loadTuning', options);
   const { choicesHash } = await import('./cache.ts');
   const folder = folderToRead(options);
   const cache = folder === null ? null : await open(device, folder, options);
@@ -81,6 +90,12 @@ export async function tune(
 ): Promise<Tuned[]> {
   checkDevice('tune', device, 'tune(device, problemsOf(model, batchSize))');
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
+  checkTuning('tune', options);
+  if (!listOf('tune', problems))
+    throw new ArgumentError(`tune: takes what problemsOf returns, but was given ${show(problems)}`);
+  const { seconds, onTuned } = options;
+  if (seconds !== undefined) checkSeconds('tune', seconds);
+  if (onTuned !== undefined) checkFunction('tune: onTuned', onTuned);
   const cache = await open(device, options.folder ?? folderIn(cacheDir()), options);
   return tuneProblems(device, problems, {
     ...options,

@@ -52,7 +52,7 @@ export function problemsOf(model: Model, batchSize: number): Problem[] {
   const { made } = model.device.choices;
   const before = new Map(made);
   made.clear();
-  recordTrainingStep('tune', model, shapesOnly(model, batchSize), { batchSize }).dispose();
+  recordTrainingStep('problemsOf', model, shapesOnly(model, batchSize), { batchSize }).dispose();
   const found = [...made.values()];
   for (const [key, choice] of before) made.set(key, choice);
   return byWeight(found);

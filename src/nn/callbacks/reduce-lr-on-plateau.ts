@@ -53,7 +53,7 @@ export class ReduceLROnPlateau implements Callback {
     );
     this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
     this.factor = options.factor ?? 0.1;
-    if (!(this.factor > 0 && this.factor < 1)) {
+    if (typeof this.factor !== 'number' || !(this.factor > 0 && this.factor < 1)) {
       throw new ArgumentError(`${WHO}: factor must lie between 0 and 1, but is ${show(options.factor)}`);
     }
     this.patience = checkNumber(WHO, 'patience', options.patience ?? 10, 'whole');

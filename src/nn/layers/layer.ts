@@ -1,5 +1,14 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkFlag, checkObject, type OptionNames, show } from '../../check.ts';
+import {
+  checkFlag,
+  checkObject,
+  checkShape,
+  checkText,
+  listOf,
+  type OptionNames,
+  readable,
+  show,
+} from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -97,19 +106,26 @@ export abstract class Layer {
   /**
    * @param options all that the layer was given: those of its own are kept for `getConfig`. Which ones there are, only the layer
    *   knows: tilegrad's own layers refuse any other
-   * @throws ArgumentError unless it is an object
+   * @throws ArgumentError unless it is an object, and for options of the wrong kind
    */
   constructor(options: LayerOptions = {}) {
     checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
-    const { name, trainable = true } = options;
-    if (name !== undefined && typeof name !== 'string') {
-      throw new ArgumentError(`Layer: name must be a string, but is ${show(name)}`);
-    }
+    this.#options = readable('Layer', () => ({ ...options }));
+    const {
+      name,
+      inputShape,
+      trainable = true,
+    } = readable('Layer', () => ({
+      name: options.name,
+      inputShape: options.inputShape,
+      trainable: options.trainable,
+    }));
+    if (name !== undefined) checkText('Layer: name', name);
+    if (inputShape !== undefined) checkShape('Layer: inputShape', inputShape);
     checkFlag('Layer', 'trainable', trainable);
-    this.#options = { ...options };
-    this.name = options.name;
-    this.named = options.name !== undefined;
-    this.inputShape = options.inputShape;
+    this.name = name;
+    this.named = name !== undefined;
+    this.inputShape = inputShape;
     this.frozen = !trainable;
   }
 
@@ -152,8 +168,8 @@ export abstract class Layer {
    * @throws ShapeError when the layer cannot take that input; ArgumentError for anything that `input` or `apply` did not return
    */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
-    const list = inputs instanceof SymbolicTensor ? [inputs] : inputs;
-    if (!Array.isArray(list) || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
+    const list = (inputs instanceof SymbolicTensor ? [inputs] : listOf(this.kind, inputs)) as SymbolicTensor[] | null;
+    if (!list || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
       throw new ArgumentError(
         `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
       );
@@ -205,15 +221,17 @@ export abstract class Layer {
  * What `plan` returned, as plain JavaScript may write it: initializers and regularizers also by name.
  * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
  */
-function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
-  if (!Array.isArray(plan?.outputShape) || !Array.isArray(plan.weights)) {
+function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
+  const plan = readable(layer, () => (typeof given === 'object' && given !== null ? { ...given } : given));
+  const specs = listOf(layer, plan?.weights) as WeightSpec[] | null;
+  if (!plan || !Array.isArray(plan.outputShape) || !specs) {
     throw new ArgumentError(
       `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
     );
   }
   checkPositive(`${layer}: the outputShape of its plan`, plan.outputShape);
   const seen = new Set<string>();
-  const weights = plan.weights.map((spec) => {
+  const weights = specs.map((spec) => {
     if (typeof spec?.name !== 'string' || spec.name === '') {
       throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${show(spec)}`);
     }
@@ -228,7 +246,7 @@ function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpe
 }
 
 function checkPositive(what: string, shape: Shape): void {
-  if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n > 0)) return;
+  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
   throw new ArgumentError(`${what} must be a list of positive integers, but is ${show(shape)}`);
 }
 

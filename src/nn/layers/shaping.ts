@@ -3,7 +3,7 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkOptions, show } from '../../check.ts';
+import { checkF32, checkOptions, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { imageShape } from './images.ts';
@@ -24,7 +24,7 @@ export class ZeroPadding2D extends Layer {
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
     super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
     const { padding = 1 } = options;
-    const both = (n: number | readonly [number, number]) => (Array.isArray(n) ? n : [n, n]);
+    const both = (n: number | readonly [number, number]) => (listOf('ZeroPadding2D', n) ?? [n, n]) as number[];
     const paddings = both(padding as number).map((n) => both(n as number));
     const counts = paddings.flat();
     if (paddings.length !== 2 || counts.length !== 4 || !counts.every((n) => Number.isInteger(n) && n >= 0)) {
@@ -123,7 +123,8 @@ export class Reshape extends Layer {
     ...surplus: never[]
   ) {
     super(checkOptions('Reshape', options, layerNames, surplus));
-    const legal = Array.isArray(targetShape) && targetShape.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
+    const sizes = listOf('Reshape', targetShape) as number[] | null;
+    const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
       throw new ArgumentError(
         `Reshape: takes the shape of one sample, in which one size may be -1, but was given ${show(targetShape)}`,

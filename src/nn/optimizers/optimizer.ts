@@ -1,4 +1,4 @@
-import { checkF32, type OptionNames, SMALLEST_F32, show } from '../../check.ts';
+import { checkF32, listOf, type OptionNames, SMALLEST_F32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import type { Update } from '../../kernels/optimizer.ts';
@@ -173,7 +173,7 @@ export abstract class FlatOptimizer implements Optimizer {
 
   private checkRates(rate: Rate | readonly number[], range: Range): readonly Rate[] {
     if (typeof rate === 'function') return [rate];
-    const rates: readonly number[] = typeof rate === 'object' && Array.isArray(rate) ? rate : [rate as number];
+    const rates = (listOf(this.kind, rate) ?? [rate]) as number[];
     if (rates.length === 0) throw new ArgumentError(`${this.kind}: learningRate is a list without a rate`);
     return rates.map((one) => this.inRange('learningRate', one, range));
   }
