@@ -228,7 +228,7 @@ function pairUp<T extends NamedShape>(
   const wanted = weights.filter((weight) => weight.name.startsWith(prefix));
   if (wanted.length === 0) {
     throw new ArgumentError(
-      `${title}: no weight's name begins with ${show(prefix)}; the first is ${weights[0]?.name ?? 'none'}`,
+      `loadWeights: ${title}: no weight's name begins with ${show(prefix)}; the first is ${weights[0]?.name ?? 'none'}`,
     );
   }
   const names = new Set(wanted.map((weight) => weight.name.slice(prefix.length)));

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkShape, checkSurplus, readable, show } from '../check.ts';
+import { checkF32, checkOptions, checkShape, checkSurplus, listOf, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -24,11 +24,22 @@ const described = (initializer: Initializer, name: InitializerConfig['name'], nu
 /** `f` for each element in row-major order. */
 const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
 
-/** An initialiser that checks what it is given. */
+/** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
+function checkWeightShape(name: string, shape: Shape): void {
+  if (!listOf(name, shape)) {
+    throw new ArgumentError(
+      `${name}: takes the shape of a weight, but was given ${show(shape)}; initializers without numbers, such as glorotUniform, are ` +
+        'handed over without calling them',
+    );
+  }
+  checkShape(name, shape);
+}
+
+/** An initializer that checks what it is given. */
 const checking =
   (name: string, initializer: Initializer): Initializer =>
   (shape, random) => {
-    checkShape(name, shape);
+    checkWeightShape(name, shape);
     if (typeof readable(name, () => random?.uniform) !== 'function') {
       throw new ArgumentError(`${name}: takes a shape and a stream of random numbers, but was given ${show(random)}`);
     }
@@ -80,7 +91,7 @@ const scaledNormal = (name: string, scale: number, fan: Fan): Initializer =>
 const filled =
   (name: string, value: number): Initializer =>
   (shape) => {
-    checkShape(name, shape);
+    checkWeightShape(name, shape);
     return new Float32Array(sizeOf(shape)).fill(value);
   };
 

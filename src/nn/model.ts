@@ -15,7 +15,14 @@ import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
-import { type CallContext, type CallOptions, callNames, type FinalActivation, Layer } from './layers/layer.ts';
+import {
+  type CallContext,
+  type CallOptions,
+  callNames,
+  checkCommon,
+  type FinalActivation,
+  Layer,
+} from './layers/layer.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
@@ -68,6 +75,7 @@ export class Model extends Layer {
       throw new ArgumentError(`${what}: give input and output by name: new Model({ inputs, outputs })`);
     }
     checkOptions(what, options, { inputs: true, outputs: true, name: true }, surplus);
+    checkCommon(what, { name: options.name });
     super({ name: options.name, inputShape: readable(what, () => options.inputs?.shape) });
     this.graph = traceGraph(what, options.inputs, options.outputs);
   }

@@ -168,17 +168,17 @@ test.each<[string, () => unknown, RegExp]>([
   [
     'a name that is an object',
     () => new tg.Sequential([dense()], { name: 'x' } as never),
-    /^Layer: name must be a string/,
+    /^Sequential: name must be text/,
   ],
   [
     'a name that is a number',
     () => new tg.Dense({ units: 1, name: 3 as never }),
-    /^Layer: name must be a string, but is 3/,
+    /^Dense: name must be text that is not empty, but is 3/,
   ],
   [
     'trainable',
     () => new tg.Dense({ units: 1, trainable: 'no' as never }),
-    /^Layer: trainable must be true or false, but is "no"/,
+    /^Dense: trainable must be true or false, but is "no"/,
   ],
   [
     'restoreBestWeights',

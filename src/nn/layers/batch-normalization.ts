@@ -1,14 +1,14 @@
 import { batchNorm, batchNormInference } from '../../autograd/batch-norm.ts';
 import { transpose } from '../../autograd/shape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkFlag, checkOptions, show } from '../../check.ts';
+import { checkF32, checkFlag, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
-import { type CallContext, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface BatchNormalizationOptions extends LayerOptions {
   /** Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. */
@@ -50,7 +50,7 @@ export class BatchNormalization extends Layer {
   /** @throws ArgumentError for impossible options */
   constructor(options: BatchNormalizationOptions = {}, ...surplus: never[]) {
     super(
-      checkOptions(
+      checkLayerOptions(
         'BatchNormalization',
         options,
         {

@@ -1,13 +1,13 @@
 import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { conv2d } from '../../autograd/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import { imageShape } from './images.ts';
 import {
   type CallContext,
+  checkLayerOptions,
   type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
@@ -41,7 +41,7 @@ export class Conv2D extends Layer {
   /** @throws ArgumentError for impossible options */
   constructor(options: Conv2DOptions, ...surplus: never[]) {
     super(
-      checkOptions(
+      checkLayerOptions(
         'Conv2D',
         options,
         {

@@ -1,11 +1,11 @@
 import { linear } from '../../autograd/linear.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { ShapeError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import {
   type CallContext,
+  checkLayerOptions,
   type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
@@ -33,7 +33,7 @@ export class Dense extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(options: DenseOptions, ...surplus: never[]) {
-    super(checkOptions('Dense', options, { ...kernelNames, units: true, activation: true }, surplus));
+    super(checkLayerOptions('Dense', options, { ...kernelNames, units: true, activation: true }, surplus));
     this.units = positive(this.kind, 'units', options.units);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationName(this.kind, options.activation);

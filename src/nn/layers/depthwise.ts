@@ -1,13 +1,21 @@
 import { depthwiseConv2d } from '../../autograd/depthwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkFlag, checkOptions } from '../../check.ts';
+import { checkFlag } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
 import { imageShape } from './images.ts';
-import { type CallContext, type FinalActivation, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
+import {
+  type CallContext,
+  checkLayerOptions,
+  type FinalActivation,
+  Layer,
+  type LayerOptions,
+  layerNames,
+  positive,
+} from './layer.ts';
 
 export interface DepthwiseConv2DOptions extends LayerOptions {
   kernelSize: Pair;
@@ -42,7 +50,7 @@ export class DepthwiseConv2D extends Layer {
   /** @throws ArgumentError for impossible options */
   constructor(options: DepthwiseConv2DOptions, ...surplus: never[]) {
     super(
-      checkOptions(
+      checkLayerOptions(
         'DepthwiseConv2D',
         options,
         {

@@ -2,6 +2,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import {
   checkFlag,
   checkObject,
+  checkOptions,
   checkShape,
   checkText,
   listOf,
@@ -90,6 +91,34 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
   };
 }
 
+/** The options that every layer has. @throws ArgumentError for one of the wrong kind, or that cannot be read */
+export function checkCommon(kind: string, options: LayerOptions): LayerOptions {
+  const { name, inputShape, trainable } = readable(kind, () => ({
+    name: options.name,
+    inputShape: options.inputShape,
+    trainable: options.trainable,
+  }));
+  if (name !== undefined) checkText(`${kind}: name`, name);
+  if (inputShape !== undefined) checkShape(`${kind}: inputShape`, inputShape);
+  if (trainable !== undefined) checkFlag(kind, 'trainable', trainable);
+  return { name, inputShape, trainable };
+}
+
+/**
+ * Options of one of tilegrad's own layers, as they were given.
+ * @throws ArgumentError for one that there is not (see `checkOptions`), and for a name, shape or flag of the wrong kind
+ */
+export function checkLayerOptions<T extends LayerOptions>(
+  kind: string,
+  options: T,
+  names: OptionNames<NoInfer<T>>,
+  surplus: readonly unknown[],
+): T {
+  checkOptions(kind, options, names, surplus);
+  checkCommon(kind, options);
+  return options;
+}
+
 /** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */
 export abstract class Layer {
   /** Keras's name of the class, for `summary()`. */
@@ -111,18 +140,7 @@ export abstract class Layer {
   constructor(options: LayerOptions = {}) {
     checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
     this.#options = readable('Layer', () => ({ ...options }));
-    const {
-      name,
-      inputShape,
-      trainable = true,
-    } = readable('Layer', () => ({
-      name: options.name,
-      inputShape: options.inputShape,
-      trainable: options.trainable,
-    }));
-    if (name !== undefined) checkText('Layer: name', name);
-    if (inputShape !== undefined) checkShape('Layer: inputShape', inputShape);
-    checkFlag('Layer', 'trainable', trainable);
+    const { name, inputShape, trainable = true } = checkCommon('Layer', options);
     this.name = name;
     this.named = name !== undefined;
     this.inputShape = inputShape;

@@ -1,10 +1,10 @@
 import { concat } from '../../autograd/concat.ts';
 import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 /** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
 abstract class Merge extends Layer {
@@ -37,7 +37,7 @@ abstract class Merge extends Layer {
 abstract class Elementwise extends Merge {
   /** @throws ArgumentError for an option that there is not */
   constructor(kind: string, options: LayerOptions, surplus: readonly unknown[]) {
-    super(checkOptions(kind, options, layerNames, surplus));
+    super(checkLayerOptions(kind, options, layerNames, surplus));
   }
 }
 
@@ -140,7 +140,7 @@ export class Concatenate extends Merge {
 
   /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
   constructor(options: LayerOptions & { axis?: number } = {}, ...surplus: never[]) {
-    super(checkOptions('Concatenate', options, { ...layerNames, axis: true }, surplus));
+    super(checkLayerOptions('Concatenate', options, { ...layerNames, axis: true }, surplus));
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis) || this.axis === 0) {
       throw new ArgumentError(

@@ -1,10 +1,9 @@
 import { avgPool2d, globalAveragePool2d, maxPool2d } from '../../autograd/pooling.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
-import { Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface Pooling2DOptions extends LayerOptions {
   /** Default 2. */
@@ -24,7 +23,7 @@ abstract class Pooling2D extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(kind: string, options: Pooling2DOptions, surplus: readonly unknown[]) {
-    super(checkOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }, surplus));
+    super(checkLayerOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }, surplus));
     const poolSize = pair(kind, 'poolSize', options.poolSize ?? 2);
     const strides = pair(kind, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
@@ -72,7 +71,7 @@ export class GlobalAveragePooling2D extends Layer {
 
   /** @throws ArgumentError for an option that there is not */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
-    super(checkOptions('GlobalAveragePooling2D', options, layerNames, surplus));
+    super(checkLayerOptions('GlobalAveragePooling2D', options, layerNames, surplus));
   }
 
   plan(inputShape: Shape) {

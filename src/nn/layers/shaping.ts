@@ -3,11 +3,11 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkOptions, listOf, show } from '../../check.ts';
+import { checkF32, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { imageShape } from './images.ts';
-import { Layer, type LayerOptions, layerNames, positive } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
 
 /** Zeros before and after rows and columns: n, [rows, columns] or [[top, bottom], [left, right]]. */
 export type Padding2D =
@@ -22,7 +22,7 @@ export class ZeroPadding2D extends Layer {
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
-    super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
+    super(checkLayerOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
     const { padding = 1 } = options;
     const both = (n: number | readonly [number, number]) => (listOf('ZeroPadding2D', n) ?? [n, n]) as number[];
     const paddings = both(padding as number).map((n) => both(n as number));
@@ -63,7 +63,12 @@ export class Resizing extends Layer {
     ...surplus: never[]
   ) {
     super(
-      checkOptions('Resizing', options, { ...layerNames, height: true, width: true, interpolation: true }, surplus),
+      checkLayerOptions(
+        'Resizing',
+        options,
+        { ...layerNames, height: true, width: true, interpolation: true },
+        surplus,
+      ),
     );
     this.size = [positive(this.kind, 'height', options.height), positive(this.kind, 'width', options.width)];
     this.interpolation = options.interpolation ?? 'bilinear';
@@ -91,7 +96,7 @@ export class Rescaling extends Layer {
 
   /** @throws ArgumentError unless both are numbers */
   constructor(options: LayerOptions & { scale: number; offset?: number }, ...surplus: never[]) {
-    super(checkOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }, surplus));
+    super(checkLayerOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }, surplus));
     this.scale = options.scale;
     this.offset = options.offset ?? 0;
     for (const what of ['scale', 'offset'] as const) {
@@ -122,7 +127,7 @@ export class Reshape extends Layer {
     options: LayerOptions = {},
     ...surplus: never[]
   ) {
-    super(checkOptions('Reshape', options, layerNames, surplus));
+    super(checkLayerOptions('Reshape', options, layerNames, surplus));
     const sizes = listOf('Reshape', targetShape) as number[] | null;
     const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
@@ -163,7 +168,7 @@ export class Permute extends Layer {
     options: LayerOptions = {},
     ...surplus: never[]
   ) {
-    super(checkOptions('Permute', options, layerNames, surplus));
+    super(checkLayerOptions('Permute', options, layerNames, surplus));
     const sorted = Array.isArray(dims) && dims.every(Number.isInteger) ? [...dims].sort((a, b) => a - b) : [];
     if (sorted.length === 0 || sorted.some((axis, i) => axis !== i + 1)) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);
