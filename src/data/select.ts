@@ -1,4 +1,4 @@
-import { checkNumbers, checkOptions, show } from '../check.ts';
+import { checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { checkSeed, RandomStream } from '../random.ts';
@@ -21,9 +21,14 @@ export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet 
   if (typeof indices !== 'object' || typeof indices?.length !== 'number') {
     throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${show(indices)}`);
   }
-  const all = checkNumbers('pickImages: image numbers', indices);
-  const bad = Array.from(all).find((i) => !Number.isInteger(i) || i < 0 || i >= set.size);
-  if (bad !== undefined) throw new ArgumentError(`pickImages: there is no image ${show(bad)} among ${set.size}`);
+  // One by one, as what only looks like a list may have any length.
+  readable('pickImages', () => {
+    for (let k = 0; k < indices.length; k++) {
+      const i = indices[k]!;
+      if (Number.isInteger(i) && i >= 0 && i < set.size) continue;
+      throw new ArgumentError(`pickImages: there is no image ${show(i)} among ${set.size}`);
+    }
+  });
   return {
     ...set,
     images: pickRows(set.images, indices, sizeOf(set.shape)),

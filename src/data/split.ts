@@ -1,4 +1,4 @@
-import { checkNumbers, checkOptions, show } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import { checkImageSet } from './check-images.ts';
@@ -29,11 +29,10 @@ export function trainTestSplit(set: ImageSet, options: SplitOptions): { train: I
  * @throws ArgumentError, DataError
  */
 export function splitIndices(
-  given: ArrayLike<number>,
+  labels: ArrayLike<number>,
   options: SplitOptions,
   classes: readonly string[] = [],
 ): { train: Uint32Array; test: Uint32Array } {
-  const labels = checkNumbers('trainTestSplit: labels', given);
   checkLabels(labels);
   checkOptions('trainTestSplit', options, { testSize: true, seed: true, stratify: true });
   const { testSize, seed = 0, stratify = false } = options;
