@@ -25,6 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = i / (p.out_c * p.out_w * p.out_h);
   let image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c;
   let filter_at = model * p.kernel_h * p.kernel_w * p.in_c * p.out_c + co;
+  var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     // Unsigned wrap-around turns a row above the image into one far below it: one comparison covers both edges.
     let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h;
@@ -35,13 +36,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let x_at = image + (iy * p.in_w + ix) * p.in_c;
       let w_at = filter_at + (ky * p.kernel_w + kx) * p.in_c * p.out_c;
       for (var ci = 0u; ci < p.in_c; ci++) {
-        sum += x[x_at + ci] * w[w_at + ci * p.out_c];
-        fold_at(ci);
+        add_term(&sum, x[x_at + ci] * w[w_at + ci * p.out_c]);
       }
-      fold(p.in_c % 256u);
     }
   }
-  var value = whole_sum();
+  var value = total_of(sum);
   if (params.has_bias != 0u) { value += bias[model * p.out_c + co]; }
   y[model * size + i] = finished(value, value, params.act);
 }

@@ -24,6 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = i / (p.in_c * p.in_w * p.in_h);
   let image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c;
   let filter_at = model * p.kernel_h * p.kernel_w * p.in_c * p.out_c + ci * p.out_c;
+  var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
     let oy = row / p.stride_h;
@@ -35,11 +36,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let dy_at = image + (oy * p.out_w + ox) * p.out_c;
       let w_at = filter_at + (ky * p.kernel_w + kx) * p.in_c * p.out_c;
       for (var co = 0u; co < p.out_c; co++) {
-        sum += dy[dy_at + co] * w[w_at + co];
-        fold_at(co);
+        add_term(&sum, dy[dy_at + co] * w[w_at + co]);
       }
-      fold(p.out_c % 256u);
     }
   }
-  dx[model * size + i] = whole_sum();
+  dx[model * size + i] = total_of(sum);
 }

@@ -22,6 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let ci = i / p.out_c % p.in_c;
   let kx = i / (p.out_c * p.in_c) % p.kernel_w;
   let ky = i / (p.out_c * p.in_c * p.kernel_w);
+  var sum = Sum();
   for (var n = 0u; n < p.batch; n++) {
     let x_image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c + ci;
     let dy_image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c + co;
@@ -29,13 +30,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h;
       if (iy >= p.in_h) { continue; }
       for (var ox = 0u; ox < p.out_w; ox++) {
-        fold_at(ox);
         let ix = ox * p.stride_w + kx * p.dilation_w - p.pad_w;
         if (ix >= p.in_w) { continue; }
-        sum += x[x_image + (iy * p.in_w + ix) * p.in_c] * dy[dy_image + (oy * p.out_w + ox) * p.out_c];
+        add_term(&sum, x[x_image + (iy * p.in_w + ix) * p.in_c] * dy[dy_image + (oy * p.out_w + ox) * p.out_c]);
       }
-      fold(p.out_w % 256u);
     }
   }
-  dw[model * size + i] = whole_sum();
+  dw[model * size + i] = total_of(sum);
 }

@@ -30,19 +30,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let c = co / p.multiplier;
   let image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c + c;
   let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + co;
+  var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     // Unsigned wrap-around turns a row above the image into one far below it: one comparison covers both edges.
     let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h;
     if (iy >= p.in_h) { continue; }
     for (var kx = 0u; kx < p.kernel_w; kx++) {
-      fold_at(kx);
       let ix = ox * p.stride_w + kx * p.dilation_w - p.pad_w;
       if (ix >= p.in_w) { continue; }
-      sum += x[image + (iy * p.in_w + ix) * p.in_c] * w[filter_at + (ky * p.kernel_w + kx) * p.out_c];
+      add_term(&sum, x[image + (iy * p.in_w + ix) * p.in_c] * w[filter_at + (ky * p.kernel_w + kx) * p.out_c]);
     }
-    fold(p.kernel_w % 256u);
   }
-  var value = whole_sum();
+  var value = total_of(sum);
   if (p.has_bias != 0u) { value += bias[model * p.out_c + co]; }
   y[model * size + i] = value;
 }

@@ -28,6 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let iy = line - n * p.in_h;
   let image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c + c * p.multiplier;
   let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + c * p.multiplier;
+  var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
     let oy = row / p.stride_h;
@@ -39,11 +40,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let dy_at = image + (oy * p.out_w + ox) * p.out_c;
       let w_at = filter_at + (ky * p.kernel_w + kx) * p.out_c;
       for (var m = 0u; m < p.multiplier; m++) {
-        sum += dy[dy_at + m] * w[w_at + m];
-        fold_at(m);
+        add_term(&sum, dy[dy_at + m] * w[w_at + m]);
       }
-      fold(p.multiplier % 256u);
     }
   }
-  dx[model * size + i] = whole_sum();
+  dx[model * size + i] = total_of(sum);
 }

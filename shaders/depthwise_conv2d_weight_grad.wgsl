@@ -28,6 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let kx = tap - ky * p.kernel_w;
   let c = co / p.multiplier;
   let last = min((s + 1u) * p.rows, p.batch * p.out_h);
+  var sum = Sum();
   for (var row = s * p.rows; row < last; row++) {
     let n = row / p.out_h;
     let iy = (row - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h;
@@ -35,16 +36,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let x_at = ((model * p.batch + n) * p.in_h + iy) * p.in_w * p.in_c + c;
     var dy_at = (model * p.batch * p.out_h + row) * p.out_w * p.out_c + co;
     var ix = kx * p.dilation_w - p.pad_w;
-    let part = select(p.out_w, 256u, LONG);
-    for (var first = 0u; first < p.out_w; first += part) {
-      let end = min(first + part, p.out_w);
-      for (var ox = first; ox < end; ox++) {
-        if (ix < p.in_w) { sum += x[x_at + ix * p.in_c] * dy[dy_at]; }
-        ix += p.stride_w;
-        dy_at += p.out_c;
-      }
-      fold(end - first);
+    for (var ox = 0u; ox < p.out_w; ox++) {
+      if (ix < p.in_w) { add_term(&sum, x[x_at + ix * p.in_c] * dy[dy_at]); }
+      ix += p.stride_w;
+      dy_at += p.out_c;
     }
   }
-  part[model * taps * p.slices + i] = whole_sum();
+  part[model * taps * p.slices + i] = total_of(sum);
 }

@@ -1,7 +1,7 @@
-// y[i] = value. Memory-bound.
-struct Params { size: u32, value: f32 }
+// y[i] = value, of any type: its 32 bits are stored. Memory-bound.
+struct Params { size: u32, value: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {

@@ -1,35 +1,27 @@
-// Put after kernels in which an invocation adds up one sum of any length; `Value` is theirs. One f32 that takes a million terms drifts:
-// the larger it is, the more of a term is rounded away. So `sum` takes some 256 of them, `folded` as many of those, `total` the rest,
-// and a sum of ten million equal terms is off by less than 1e-5 of itself.
-override LONG = false; // the sum may have more than 512 terms: without, nothing of this is left but `sum`
+// Sums whose length no kernel knows, put behind kernels that add up (see src/kernels/long-sums.ts). An f32 that takes n equal terms one
+// by one drifts by up to n * 1.5e-8 of the sum. With LONG every 64 terms are folded into the next of four levels, so that for 1e7 terms
+// no accumulator takes more than 64. Without it a sum is one accumulator, at no cost: for short ones. A Value is a number or a vector.
+override LONG = false;
 
-var<private> sum: Value;
-var<private> folded: Value;
-var<private> total: Value;
-var<private> terms: u32; // in sum
-var<private> folds: u32; // in folded
+struct Sum { level0: Value, level1: Value, level2: Value, level3: Value, terms: u32 }
 
-// To be called after each so many terms, at most 256.
-fn fold(count: u32) {
+fn add_term(sum: ptr<function, Sum>, term: Value) {
+  (*sum).level0 += term;
   if (!LONG) { return; }
-  terms += count;
-  if (terms < 256u) { return; }
-  folded += sum;
-  sum = Value();
-  terms = 0u;
-  folds += 1u;
-  if (folds < 256u) { return; }
-  total += folded;
-  folded = Value();
-  folds = 0u;
+  let terms = (*sum).terms + 1u;
+  (*sum).terms = terms;
+  if (terms % 64u != 0u) { return; }
+  (*sum).level1 += (*sum).level0;
+  (*sum).level0 = Value();
+  if (terms % 4096u != 0u) { return; }
+  (*sum).level2 += (*sum).level1;
+  (*sum).level1 = Value();
+  if (terms % 262144u != 0u) { return; }
+  (*sum).level3 += (*sum).level2;
+  (*sum).level2 = Value();
 }
 
-// To be called in a loop over terms, after term i; and after the loop `fold` for the rest, the number of terms modulo 256.
-fn fold_at(i: u32) {
-  if (LONG && i % 256u == 255u) { fold(256u); }
-}
-
-fn whole_sum() -> Value {
-  if (!LONG) { return sum; }
-  return total + (folded + sum);
+fn total_of(sum: Sum) -> Value {
+  if (!LONG) { return sum.level0; }
+  return ((sum.level3 + sum.level2) + sum.level1) + sum.level0;
 }

@@ -1,8 +1,8 @@
 // y = f(a, b) element by element, four an invocation; the expression of f comes from a row of src/kernels/pointwise-table.ts.
-// Operands, which may repeat, come from pointwise_operands.wgsl. Memory-bound.   y [size]
+// Operands, which may repeat, come from pointwise_operands.wgsl; comparisons take integers too. Memory-bound.   y [size]
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4f>;
 
-fn f(a: f32, b: f32) -> f32 {
+fn f(a: Operand, b: Operand) -> f32 {
   return FORWARD;
 }
 

@@ -1,11 +1,11 @@
 // y = f(x) element by element, four an invocation; the expression of f comes from a row of src/kernels/pointwise-table.ts, with
-// x and the options p and q. Memory-bound.   x and y [size]
+// x and the options p and q. `Operand`, the type of x, is f32 but for predicates of integers. Memory-bound.   x and y [size]
 struct Params { size: u32, p: f32, q: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x4: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x4: array<Operands>;
 @group(0) @binding(2) var<storage, read_write> y4: array<vec4f>;
 
-fn f(x: f32, p: f32, q: f32) -> f32 {
+fn f(x: Operand, p: f32, q: f32) -> f32 {
   return FORWARD;
 }
 

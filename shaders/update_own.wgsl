@@ -1,7 +1,7 @@
 // What optimisers update by where models have rates or penalties of their own. Models lie weight by weight in the flat buffers,
 // so that a quad may hold elements of several: a table names the model of each.
-//   state: a pair of words, then (step_size, rate) of each model; coefficients [models, blocks of the whole buffer] (l1, l2);
-//   owner [size]: the model of each element of this range
+//   state: a pair of words, then (step_size, rate) of each model; owner [size]: the model of each element of this range;
+//   coefficients [models, blocks of the whole buffer] (l1, l2), or [1, blocks] if all models share them, with params.blocks 0
 @group(0) @binding(1) var<storage, read> state: array<vec2f>;
 @group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
 @group(0) @binding(OWNER) var<storage, read> owner: array<vec4u>;

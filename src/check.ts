@@ -1,32 +1,171 @@
-import { ArgumentError } from './errors.ts';
+import { ArgumentError, TilegradError } from './errors.ts';
 
 /** Any value at all, as a message shows it: short, and never an error of its own. */
 export function show(value: unknown): string {
   try {
-    const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+    const text = typeof value === 'number' ? String(value) : (kindOf(value) ?? json(value) ?? String(value));
     return text.length > 100 ? `${text.slice(0, 100)}...` : text;
   } catch {
     return typeof value; // refers to itself, is a BigInt, or cannot be made a string
   }
 }
 
-/** The options that a type has, by name. TypeScript refuses a list that misses one or invents one; values say nothing. */
-export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
+/** Of long lists the beginning alone: all that is shown, and data may have millions of numbers. */
+const json = (value: unknown) =>
+  JSON.stringify(value, (_, part) => kindOf(part) ?? (Array.isArray(part) ? part.slice(0, 60) : part));
 
-/** @throws ArgumentError unless `options` is an object, as plain JavaScript might forget */
-export function checkObject(what: string, options: object): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new ArgumentError(`${what}: options must be an object, but are ${show(options)}`);
+/** Objects whose JSON says what they are. */
+const PLAIN: readonly string[] = ['Object', 'Array', 'Arguments', 'Boolean', 'Number', 'String', 'Date'];
+
+/** What an object is where JSON would not say so: `a Promise, to be awaited`, `a Float32Array of 80`, `a Tensor`. */
+function kindOf(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1); // no constructor's name: bundlers change those
+  if (PLAIN.includes(tag)) return null;
+  const kind = `${/^[AEIO]/.test(tag) ? 'an' : 'a'} ${tag}`;
+  if (tag === 'Promise') return `${kind}, to be awaited`;
+  return ArrayBuffer.isView(value) && 'length' in value ? `${kind} of ${value.length}` : kind;
+}
+
+/** Smallest positive 32-bit float that counts everywhere: WGSL may take those below it, which are subnormal, for 0. */
+export const SMALLEST_F32 = 2 ** -126;
+
+/** Whether a finite number is one for kernels too: neither infinite as a 32-bit float, nor so near to 0 that it counts as 0. */
+export const isF32 = (value: number): boolean =>
+  value === 0 || (Math.abs(value) >= SMALLEST_F32 && Number.isFinite(Math.fround(value)));
+
+/**
+ * A number that kernels can calculate with.
+ * @param name operator or class, and argument
+ * @throws ArgumentError for a finite number that is infinite as a 32-bit float, or so near to 0 that it counts as 0
+ */
+export function checkF32(name: string, value: number): number {
+  if (isF32(value) || !Number.isFinite(value)) return value;
+  const isTiny = Math.abs(value) < 1;
+  throw new ArgumentError(
+    `${name} is ${show(value)}, which counts as ${isTiny ? '0' : 'infinite'} in the 32-bit floats that kernels calculate with; ` +
+      'give 0, or a number from 1.2e-38 to 3.4e38 in size',
+  );
+}
+
+/**
+ * What `read` returns, which reads values of the caller: getters and proxies among them may throw.
+ * @throws ArgumentError then, with what they threw as its cause
+ */
+export function readable<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof TilegradError) throw cause;
+    throw new ArgumentError(
+      `${what}: a value cannot be read (${cause instanceof Error ? cause.message : show(cause)})`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A copy of a list without holes, which are undefined in it; null for what is no list. @throws ArgumentError where it cannot be read */
+export const listOf = (what: string, value: unknown): unknown[] | null =>
+  readable(what, () => (Array.isArray(value) ? Array.from(value) : null));
+
+/** Elements that an array can have at most. */
+const MOST_ELEMENTS = 2 ** 32;
+
+/** @throws ArgumentError unless it is a list of integers from 0 up, of no more elements than an array can have */
+export function checkShape(what: string, shape: readonly number[]): void {
+  const sizes = listOf(what, shape);
+  if (!sizes?.every((n) => Number.isInteger(n) && (n as number) >= 0)) {
+    throw new ArgumentError(`${what}: a shape is a list of integers from 0 up, but ${show(shape)} was given`);
+  }
+  if ((sizes as number[]).reduce((product, n) => product * n, 1) > MOST_ELEMENTS) {
+    throw new ArgumentError(`${what}: a shape of at most 2^32 elements can be made, but ${show(shape)} was given`);
   }
 }
 
 /**
+ * Numbers as they are where a typed array holds them, else a copy.
+ * @throws ArgumentError unless it is a list, or looks like one, of numbers alone
+ */
+export function checkNumbers(what: string, numbers: ArrayLike<number>): ArrayLike<number> {
+  const refused = (why: string) => new ArgumentError(`${what}: must be a list of numbers, but ${why}`);
+  if (ArrayBuffer.isView(numbers) && !(numbers instanceof DataView)) {
+    if (typeof (numbers as ArrayLike<unknown>)[0] === 'bigint') throw refused('holds BigInts');
+    return numbers.length === 0 ? [] : numbers; // an array whose memory was given away has no elements either
+  }
+  if (typeof numbers !== 'object' || numbers === null) throw refused(`is ${show(numbers)}`);
+  return readable(what, () => {
+    const { length } = numbers;
+    if (!Number.isInteger(length) || length < 0) throw refused(`is ${show(numbers)}`);
+    const copy: number[] = [];
+    for (let i = 0; i < length; i++) {
+      if (typeof numbers[i] !== 'number') throw refused(`element ${i} is ${show(numbers[i])}`);
+      copy.push(numbers[i]!);
+    }
+    return copy;
+  });
+}
+
+/** @throws ArgumentError unless it is a function */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw new ArgumentError(`${what}: takes a function, but was given ${show(value)}`);
+}
+
+/** @throws ArgumentError unless it is left out or an AbortSignal */
+export function checkSignal(what: string, signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new ArgumentError(`${what}: signal must be an AbortSignal, but is ${show(signal)}`);
+}
+
+/** @throws ArgumentError unless it is text, and not empty */
+export function checkText(what: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') {
+    throw new ArgumentError(`${what} must be text that is not empty, but is ${show(value)}`);
+  }
+}
+
+/** The options that a type has, by name. TypeScript refuses a list that misses one or invents one; values say nothing. */
+export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
+
+/** @throws ArgumentError unless `options` is an object, as plain JavaScript might forget; with `names`, it says what goes into it */
+export function checkObject(what: string, options: object, names: readonly string[] = []): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options) && !ArrayBuffer.isView(options))
+    return;
+  const known = names.length > 0 ? `; give them by name: { ${names.join(', ')} }` : '';
+  throw new ArgumentError(`${what}: options must be an object, but are ${show(options)}${known}`);
+}
+
+/** @throws ArgumentError unless `value` is true or false */
+export function checkFlag(what: string, name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ArgumentError(`${what}: ${name} must be true or false, but is ${show(value)}`);
+}
+
+/** @throws ArgumentError for arguments after those that `what` takes: nobody reads them */
+export function checkSurplus(what: string, surplus: readonly unknown[]): void {
+  const more = surplus.find((argument) => argument !== undefined);
+  if (more === undefined) return;
+  throw new ArgumentError(`${what}: ${show(more)} is an argument more than it takes; leave it out`);
+}
+
+/**
  * Options as they were given, none of which is misspelt: one that nobody reads would be ignored in silence.
+ * @param surplus arguments after the options, of which there may be none
  * @throws ArgumentError unless `options` is an object; for a name of its own, whatever its value, that is none of `names`
  */
-export function checkOptions<T extends object>(what: string, options: T, names: OptionNames<NoInfer<T>>): T {
-  checkObject(what, options);
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(names, name));
+export function checkOptions<T extends object>(
+  what: string,
+  options: T,
+  names: OptionNames<NoInfer<T>>,
+  surplus: readonly unknown[] = [],
+): T {
+  checkObject(what, options, Object.keys(names).sort());
+  checkSurplus(what, surplus);
+  const unknown = readable(what, () => {
+    for (const name in names) void options[name as keyof T];
+    return Object.keys(options).find((name) => !Object.hasOwn(names, name));
+  });
   if (unknown === undefined) return options;
   const known = Object.keys(names).sort();
   const near = nearName(unknown, known);

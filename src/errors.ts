@@ -1,73 +1,89 @@
+import { printable } from './printable.ts';
+
 /**
  * Every error tilegrad throws on purpose. A message says what was asked, what was given and what to do next.
+ * What it tells of files, paths and the environment is `printable`: it cannot act on the terminal that shows it.
  * `code` is stable, for programs; `exitCode` is what the command line ends with (1 failed, 2 wrong usage).
  */
 export class TilegradError extends Error {
   readonly code: string = 'TILEGRAD';
   readonly exitCode: 1 | 2 = 1;
+  /** Written out in each class: bundlers rename the classes themselves. */
+  override readonly name: string = 'TilegradError';
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
+    super(printable(String(message ?? '')), options);
   }
 }
 
 /** Shapes or ranks that do not fit together; the message holds every shape involved. */
 export class ShapeError extends TilegradError {
   override readonly code = 'SHAPE';
+  override readonly name = 'ShapeError';
 }
 
 /** An argument outside its legal range or of the wrong type. */
 export class ArgumentError extends TilegradError {
   override readonly code: string = 'ARGUMENT';
+  override readonly name: string = 'ArgumentError';
 }
 
 /** A command-line mistake: unknown experiment, option or data set. */
 export class UsageError extends ArgumentError {
   override readonly code = 'USAGE';
+  override readonly name = 'UsageError';
   override readonly exitCode = 2;
 }
 
 /** A data file that is missing, truncated, corrupt or holds impossible values. */
 export class DataError extends TilegradError {
   override readonly code = 'DATA';
+  override readonly name = 'DataError';
 }
 
 /** A file or folder that cannot be read or written. */
 export class FileError extends TilegradError {
   override readonly code = 'FILE';
+  override readonly name = 'FileError';
 }
 
 /** No WebGPU adapter, or one too small for what was asked. */
 export class AdapterError extends TilegradError {
   override readonly code = 'ADAPTER';
+  override readonly name = 'AdapterError';
 }
 
 /** WGSL that does not compile or a pipeline that cannot be made; the message shows the line. */
 export class ShaderError extends TilegradError {
   override readonly code = 'SHADER';
+  override readonly name = 'ShaderError';
 }
 
 /** The GPU refused a command: a validation error, which is a bug in the caller or in tilegrad. */
 export class GpuError extends TilegradError {
   override readonly code: string = 'GPU';
+  override readonly name: string = 'GpuError';
 }
 
 /** The adapter has no memory left for a buffer. */
 export class OutOfMemoryError extends GpuError {
   override readonly code = 'OUT_OF_MEMORY';
+  override readonly name = 'OutOfMemoryError';
 }
 
 /** The device went away (driver reset, machine asleep) or was disposed; everything on it is gone. */
 export class DeviceLostError extends GpuError {
   override readonly code = 'DEVICE_LOST';
+  override readonly name = 'DeviceLostError';
 }
 
 /** A tensor, program or device used after it was disposed. */
 export class DisposedError extends TilegradError {
   override readonly code = 'DISPOSED';
+  override readonly name = 'DisposedError';
 }
 
 /** Work stopped on request (Ctrl-C or an AbortSignal); what was done so far is kept. */
 export class AbortedError extends TilegradError {
   override readonly code = 'ABORTED';
+  override readonly name = 'AbortedError';
 }

@@ -1,3 +1,4 @@
+import { show } from './check.ts';
 import { ArgumentError } from './errors.ts';
 
 /** High 32 bits of the product of two unsigned 32-bit integers, from four 16-bit products that a double holds exactly. */
@@ -33,9 +34,10 @@ export function philox(
 export const PURPOSES = { initializer: 1, shuffle: 2, dropout: 3, split: 4 } as const;
 
 /** @throws ArgumentError unless `seed` is an integer from 0 to 2^53 - 1 */
-export function checkSeed(seed: number): void {
+export function checkSeed(seed: number, what?: string): void {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new ArgumentError(`seed: must be an integer from 0 to 2^53 - 1, but is ${seed}`);
+    const begin = what === undefined ? 'seed:' : `${what}: seed`;
+    throw new ArgumentError(`${begin} must be an integer from 0 to 2^53 - 1, but is ${show(seed)}`);
   }
 }
 

@@ -3,5 +3,11 @@ export class SetupError extends Error {}
 
 /** Speaks on stderr, so that the output of the command that set-up precedes can be piped. */
 export function say(text) {
-  console.error(text.replace(/^/gm, '[set-up] '));
+  // Some of it comes from files, such as who holds the lock: nothing in it may act on the terminal.
+  const shown = text.replace(/(?![\n\t])[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) =>
+    JSON.stringify(character)
+      .slice(1, -1)
+      .replace(/^[^\\]$/, '?'),
+  );
+  console.error(shown.replace(/^/gm, '[set-up] '));
 }

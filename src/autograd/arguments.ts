@@ -1,14 +1,32 @@
-import { type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import type { DeviceArray } from '../kernels/array.ts';
+import { checkF32, type OptionNames, show } from '../check.ts';
+import { ArgumentError, DisposedError } from '../errors.ts';
+import { type DeviceArray, type DType, showShape } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
 import { Tensor } from './tensor.ts';
 
-/** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor */
+/** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor, DisposedError */
 export function arrayOf(operator: string, what: string, value: Tensor): DeviceArray {
   if (!(value instanceof Tensor))
     throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
-  return value.array;
+  const { array } = value;
+  if (array.disposed) {
+    throw new DisposedError(
+      `${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, was used after it was disposed`,
+    );
+  }
+  return array;
+}
+
+const RANGES = { u32: [0, 0xffffffff], i32: [-0x80000000, 0x7fffffff] } as const;
+
+/** @throws ArgumentError for a number beside a tensor of integers that is no integer of that type */
+export function checkFits(operator: string, value: number, dtype: DType): void {
+  if (dtype === 'f32') return;
+  const [low, high] = RANGES[dtype];
+  if (Number.isInteger(value) && value >= low && value <= high) return;
+  throw new ArgumentError(
+    `${operator}: the number ${show(value)} is no ${dtype}, the type of the tensor beside it; use cast(x, 'f32') on the tensor`,
+  );
 }
 
 /** What an operator computes in the store of its kernel. */
@@ -31,6 +49,7 @@ export function fusedOf(operator: string, { activation, negativeSlope = 0.01 }: 
   if (typeof negativeSlope !== 'number' || !Number.isFinite(negativeSlope) || negativeSlope < 0) {
     throw new ArgumentError(`${operator}: negativeSlope must be a number from 0 up, but is ${show(negativeSlope)}`);
   }
+  checkF32(`${operator}: negativeSlope`, negativeSlope);
   if (activation === 'leakyRelu' && negativeSlope === 0) return { name: 'relu', p: 0 };
   return { name: activation, p: activation === 'leakyRelu' ? negativeSlope : 0 };
 }

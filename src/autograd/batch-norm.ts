@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import * as kernels from '../kernels/batch-norm.ts';
@@ -20,7 +20,7 @@ function inRange(operator: string, what: string, value: number, low: number, hig
   if (typeof value !== 'number' || !(value >= low && value <= high)) {
     throw new ArgumentError(`${operator}: ${what} must be a number from ${low} to ${high}, but is ${show(value)}`);
   }
-  return value;
+  return checkF32(`${operator}: ${what}`, value);
 }
 
 /** The gradient for x, and for what is below the ReLU that x came out of. */

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, sameShape, showShape } from '../kernels/array.ts';
 import { checkAxis } from '../kernels/axes.ts';
@@ -10,10 +10,11 @@ import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 function arraysOf(operator: string, tensors: readonly Tensor[]): DeviceArray[] {
-  if (!Array.isArray(tensors) || tensors.length === 0) {
+  const all = listOf(operator, tensors) as Tensor[] | null;
+  if (!all || all.length === 0) {
     throw new ArgumentError(`${operator}: needs a list of at least one tensor, but is given ${show(tensors)}`);
   }
-  return Array.from(tensors, (t, i) => arrayOf(operator, `tensor ${i}`, t));
+  return all.map((t, i) => arrayOf(operator, `tensor ${i}`, t));
 }
 
 /**

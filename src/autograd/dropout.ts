@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import * as kernels from '../kernels/dropout.ts';
 import { StepState } from '../kernels/step-state.ts';
@@ -36,8 +36,9 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
     throw new ArgumentError(`dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);
   }
+  checkF32('dropout: rate', rate);
   if (typeof seed !== 'number') throw new ArgumentError(`dropout: the seed must be a number, but is ${show(seed)}`);
-  checkSeed(seed);
+  checkSeed(seed, 'dropout');
   if (!isU32(layer)) throw new ArgumentError(`dropout: layer must be an integer from 0 up, but is ${show(layer)}`);
   if (!isU32(step) && !(step instanceof StepState)) {
     throw new ArgumentError(`dropout: step must be an integer from 0 up or a StepState, but is ${show(step)}`);

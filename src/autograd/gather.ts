@@ -23,8 +23,8 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
 }
 
 /**
- * labels (u32 or i32) [...] -> f32 [..., classes]: 1 at the label and 0 elsewhere; a label that is no class gives zeros
- * only. It has no gradient.
+ * labels (u32 or i32) [...] -> f32 [..., classes]: 1 at the label and 0 elsewhere. It has no gradient. Labels are not looked at
+ * here, as that would wait for the GPU: one that is no class gives a row of NaN, so that a loss made of it is NaN, not 0.
  * @throws ArgumentError
  */
 export function oneHot(labels: Tensor, classes: number): Tensor {

@@ -1,9 +1,11 @@
 export { type BatchNormOptions, batchNorm, batchNormInference } from './batch-norm.ts';
+export { cast } from './cast.ts';
 export { concat, split, stack } from './concat.ts';
 export { conv2d } from './conv2d.ts';
 export { depthwiseConv2d } from './depthwise.ts';
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { gather, oneHot } from './gather.ts';
+export type { Numbers, ShapedNumbers } from './host-data.ts';
 export { biasAdd, linear, matmul } from './linear.ts';
 export {
   binaryCrossentropy,

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionNames, show } from '../check.ts';
+import { checkF32, checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
@@ -45,7 +45,7 @@ export function crossentropyOptions(name: string, options: CrossentropyOptions):
   if (typeof labelSmoothing !== 'number' || !(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ArgumentError(`${name}: labelSmoothing must be a number from 0 to 1, but is ${show(labelSmoothing)}`);
   }
-  return { fromLogits, labelSmoothing, sampleWeight };
+  return { fromLogits, labelSmoothing: checkF32(`${name}: labelSmoothing`, labelSmoothing), sampleWeight };
 }
 
 /** @throws ArgumentError unless `delta` is a positive number */
@@ -53,7 +53,7 @@ export function checkDelta(name: string, delta: number): number {
   if (!(Number.isFinite(delta) && delta > 0)) {
     throw new ArgumentError(`${name}: delta must be a positive number, but is ${show(delta)}`);
   }
-  return delta;
+  return checkF32(`${name}: delta`, delta);
 }
 
 /** target (1 - smoothing) + smoothing / classes */
@@ -109,7 +109,8 @@ export function huber(output: Tensor, target: Tensor, options: LossOptions & { d
 /**
  * Mean over all elements of -(t log p + (1 - t) log(1 - p)) for targets t in 0 .. 1. From logits x it is
  * t softplus(-x) + (1 - t) softplus(x), which neither over- nor underflows nor cancels; from probabilities p is first kept 1e-7
- * from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / 2.
+ * from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / 2. The values of targets are not looked at here, as that would
+ * wait for the GPU; outside 0 .. 1 the loss has no least value. `fit` and its like refuse them.
  * @throws ShapeError, ArgumentError
  */
 export function binaryCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
@@ -128,7 +129,8 @@ export function binaryCrossentropy(output: Tensor, target: Tensor, options: Cros
 
 /**
  * Mean over the rows of -sum_c t_c log p_c for one-hot (or soft) targets, output and target [N, C]. From probabilities each row
- * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / C.
+ * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / C. The values of targets
+ * are not looked at here (see `binaryCrossentropy`).
  * @throws ShapeError, ArgumentError
  */
 export function categoricalCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {

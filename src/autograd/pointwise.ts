@@ -12,7 +12,7 @@ import {
   unaryTable,
 } from '../kernels/pointwise-table.ts';
 import { checkDType, commonModels } from '../kernels/run.ts';
-import { arrayOf } from './arguments.ts';
+import { arrayOf, checkFits } from './arguments.ts';
 import { taped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
@@ -35,10 +35,13 @@ function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}
 /** What an operator of two takes: tensors, one of which may be a number instead. */
 export type Operand = Tensor | number;
 
-/** A number beside a tensor, as a scalar tensor. Anything else stays, for the operator to refuse. */
-function tensors(a: Operand, b: Operand): [Tensor, Tensor] {
-  const scalar = (value: number, { array }: Tensor) =>
-    new Tensor(fill(array.device, [], value, { models: array.models }));
+/** A number beside a tensor, as a scalar tensor of its type. Anything else stays, for the operator to refuse. @throws ArgumentError */
+function tensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
+  const scalar = (value: number, { array }: Tensor) => {
+    const { device, dtype, models } = array;
+    checkFits(operator, value, dtype);
+    return new Tensor(fill(device, [], value, { models, dtype }));
+  };
   if (typeof a === 'number' && b instanceof Tensor) return [scalar(a, b), b];
   if (typeof b === 'number' && a instanceof Tensor) return [a, scalar(b, a)];
   return [a, b] as [Tensor, Tensor];
@@ -46,7 +49,7 @@ function tensors(a: Operand, b: Operand): [Tensor, Tensor] {
 
 /** Applies a row of the table with NumPy's broadcasting; gradients are summed back to the operands' shapes. */
 function binary(name: BinaryName, x1: Operand, x2: Operand): Tensor {
-  const [a, b] = tensors(x1, x2);
+  const [a, b] = tensors(name, x1, x2);
   const left = arrayOf(name, 'the left tensor', a);
   const right = arrayOf(name, 'the right tensor', b);
   const y = kernels.binary(name, left, right);
@@ -61,7 +64,7 @@ function binary(name: BinaryName, x1: Operand, x2: Operand): Tensor {
 }
 
 function comparison(name: ComparisonName, x: Operand, y: Operand): Tensor {
-  const [a, b] = tensors(x, y);
+  const [a, b] = tensors(name, x, y);
   return new Tensor(kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b)));
 }
 
@@ -115,9 +118,18 @@ export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor
   checkOptions('gelu', options, { approximate: true });
   return unary(options.approximate ? 'geluTanh' : 'gelu', x);
 }
-/** x kept within min .. max, either of which may be left out; the gradient passes where min <= x <= max, as in PyTorch. */
-export const clip = (x: Tensor, options: { min?: number; max?: number }): Tensor => unary('clip', x, options);
-/** a^b. A number as b allows negative a where it is whole; a tensor as b needs a >= 0. */
+/**
+ * x kept within min .. max, either of which may be left out; the gradient passes where min <= x <= max, as in PyTorch.
+ * @throws ArgumentError where min is above max, which NumPy and PyTorch take for max
+ */
+export function clip(x: Tensor, options: { min?: number; max?: number }): Tensor {
+  const { min, max } = checkOptions('clip', options, { min: true, max: true });
+  if (typeof min === 'number' && typeof max === 'number' && min > max) {
+    throw new ArgumentError(`clip: min must be at most max, but min is ${show(min)} and max ${show(max)}; swap them`);
+  }
+  return unary('clip', x, options);
+}
+/** a^b, NaN where a < 0 and b is not whole. The gradient of a tensor b is a^b log(a), NaN where a < 0, as in PyTorch. */
 export function pow(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? unary('power', a, { exponent: b }) : binary('pow', a, b);
 }
@@ -134,6 +146,8 @@ export const div = (a: Operand, b: Operand): Tensor => binary('div', a, b);
 export const maximum = (a: Operand, b: Operand): Tensor => binary('maximum', a, b);
 /** The smaller of a and b; equal ones share the gradient, and where one is NaN both get all of it, as in PyTorch. */
 export const minimum = (a: Operand, b: Operand): Tensor => binary('minimum', a, b);
+
+// Comparisons and logic take f32 or integers, exact at any size; both tensors must have one type (see `cast`).
 
 /** 1 where a = b, else 0. Comparisons have no gradient. */
 export const equal = (a: Operand, b: Operand): Tensor => comparison('equal', a, b);

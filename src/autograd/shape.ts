@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape } from '../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../kernels/axes.ts';
@@ -15,10 +15,11 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
   const input = arrayOf('transpose', 'the input', x);
   const rank = input.shape.length;
   const reversed = Array.from({ length: rank }, (_, d) => rank - 1 - d);
-  if (axes !== undefined && !Array.isArray(axes)) {
+  const list = axes === undefined ? reversed : listOf('transpose', axes);
+  if (!list) {
     throw new ArgumentError(`transpose: axes must be a list of integers, but is ${show(axes)}`);
   }
-  const order = axes === undefined ? reversed : Array.from(axes, (axis) => checkAxis('transpose', axis, input.shape));
+  const order = list.map((axis) => checkAxis('transpose', axis as number, input.shape));
   if (order.length !== rank || new Set(order).size !== rank) {
     throw new ArgumentError(
       `transpose: each axis must be named once, but ${show(axes)} was given (input ${showShape(input.shape)})`,
@@ -66,7 +67,8 @@ function checkEach(
   input: DeviceArray,
   legal: (one: unknown) => boolean,
 ) {
-  if (!Array.isArray(list) || list.length !== input.shape.length || !Array.from(list).every(legal)) {
+  const all = listOf(operator, list);
+  if (all?.length !== input.shape.length || !readable(operator, () => all.every(legal))) {
     throw new ArgumentError(`${operator}: ${what}, but ${show(list)} was given (input ${showShape(input.shape)})`);
   }
 }

@@ -1,4 +1,5 @@
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { checkFunction } from '../check.ts';
+import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
@@ -36,6 +37,7 @@ let recording = true;
 
 /** Runs `body` without a tape: nothing in it can be differentiated, and nothing is kept for it. */
 export function noGrad<T>(body: () => T): T {
+  checkFunction('noGrad', body);
   const before = recording;
   recording = false;
   try {
@@ -45,6 +47,9 @@ export function noGrad<T>(body: () => T): T {
   }
 }
 
+/** Whether an operator with these inputs goes on the tape: whether there may be a gradient. */
+export const isTaped = (inputs: readonly Tensor[]): boolean => recording && inputs.some((input) => input.requiresGrad);
+
 /** The result of an operator as a tensor; on the tape when an input needs a gradient. Every operator ends with this. */
 export function taped(
   output: DeviceArray,
@@ -52,7 +57,7 @@ export function taped(
   backwardPass: Backward,
   { unit, saved = [] }: Pick<Node, 'unit' | 'saved'> = {},
 ): Tensor {
-  const onTape = recording && inputs.some((input) => input.requiresGrad);
+  const onTape = isTaped(inputs);
   if (!onTape) for (const array of saved) array.dispose();
   return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass, unit, saved } : null);
 }
@@ -141,11 +146,16 @@ function copy(a: DeviceArray, into?: DeviceArray): DeviceArray {
 
 /** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
 function settle(leaf: Tensor, grad: DeviceArray): void {
+  if (leaf.array.disposed) {
+    throw new DisposedError(
+      `backward: a tensor of shape ${showShape(leaf.shape)} that requires a gradient was disposed before it got one`,
+    );
+  }
   if (leaf.grad) {
     accumulate(leaf.grad.array, grad);
   } else if (leaf.gradHome) {
     leaf.grad = new Tensor(grad === leaf.gradHome ? grad : copy(grad, leaf.gradHome));
   } else {
-    leaf.grad = new Tensor(copy(grad).keep());
+    leaf.grad = new Tensor(copy(grad));
   }
 }

@@ -1,19 +1,20 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFunction, checkOptions, checkShape, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
-import { DeviceArray, type DType, type Shape, showShape, sizeOf, withScope } from '../kernels/array.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
+import { DeviceArray, type DType, type Shape, sameShape, showShape, sizeOf, withScope } from '../kernels/array.ts';
+import { commonModels } from '../kernels/run.ts';
+import { howToMap, type Numbers, readNumbers, toNumber } from './host-data.ts';
 import { backward, type Node } from './tape.ts';
 
-/** Host data for a tensor: a typed array, or (nested) numbers flattened in row-major order. */
-export type HostData = ArrayLike<number>;
+/** Host data for a tensor: numbers in row-major order, lists in lists of the tensor's shape, or an array with that shape. */
+export type HostData = Numbers;
 export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 let clock = 0;
 
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
-  /** Gradient of the last `backward()`, for leaves that asked for one; null before. */
-  grad: Tensor | null = null;
+  private gradient: Tensor | null = null;
   /** Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside. */
   gradHome: DeviceArray | null = null;
   /**
@@ -32,6 +33,30 @@ export class Tensor {
     readonly node: Node | null = null,
   ) {}
 
+  /**
+   * Gradient of the last `backward()`, for leaves that asked for one; null before. It belongs to its tensor: it is disposed with it,
+   * by `grad = null` and by another one in its place, and goes with the scope that the tensor goes with.
+   * @throws ArgumentError, ShapeError when assigned what is no gradient of this tensor
+   */
+  get grad(): Tensor | null {
+    return this.gradient;
+  }
+
+  set grad(gradient: Tensor | null) {
+    const before = this.gradient;
+    if (gradient === before) return;
+    if (gradient !== null) {
+      checkGradient(this, gradient);
+      if (gradient.array !== this.gradHome) gradient.array.follow(this.array);
+    }
+    this.gradient = gradient;
+    if (before && before.array !== this.gradHome) before.dispose();
+  }
+
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  get [Symbol.toStringTag](): string {
+    return 'Tensor';
+  }
   get device(): Device {
     return this.array.device;
   }
@@ -86,9 +111,14 @@ export class Tensor {
     backward(this, dout, options);
   }
 
-  /** Releases the GPU memory. Doing so again is harmless; reading the tensor afterwards throws DisposedError. */
+  /**
+   * Releases the GPU memory: of the values, of the gradient and of what a backward pass through it would need. Doing so again is
+   * harmless; reading the tensor afterwards throws DisposedError.
+   */
   dispose(): void {
     this.array.dispose();
+    for (const array of this.node?.saved ?? []) array.dispose();
+    this.grad = null;
   }
 
   [Symbol.dispose](): void {
@@ -96,10 +126,23 @@ export class Tensor {
   }
 }
 
+/** @throws ArgumentError, ShapeError unless `gradient` is one that `of` can have */
+function checkGradient(of: Tensor, gradient: Tensor): void {
+  if (!(gradient instanceof Tensor)) {
+    throw new ArgumentError(`grad: must be a tensor or null, but is ${show(gradient)}`);
+  }
+  commonModels('grad', [of.array, gradient.array]);
+  if (gradient.dtype !== 'f32' || !sameShape(gradient.shape, of.shape)) {
+    throw new ShapeError(
+      `grad: must be f32 of shape ${showShape(of.shape)}, but is ${gradient.dtype} ${showShape(gradient.shape)}`,
+    );
+  }
+}
+
 /**
  * A tensor from host data.
- * @param data `models * product(shape)` numbers in row-major order
- * @throws ShapeError when the counts differ, ArgumentError for an impossible shape, type or (integers) value
+ * @param data `models * product(shape)` numbers in row-major order, or lists in lists of that very shape
+ * @throws ShapeError when counts or shapes differ, ArgumentError for an impossible shape, type or value
  */
 export function tensor(
   device: Device,
@@ -107,11 +150,10 @@ export function tensor(
   shape: Shape,
   options: { dtype?: DType; requiresGrad?: boolean; models?: number } = {},
 ): Tensor {
+  checkDevice('tensor', device, 'tensor(device, data, shape)');
   checkOptions('tensor', options, { dtype: true, requiresGrad: true, models: true });
   const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0)) {
-    throw new ArgumentError(`tensor: a shape is a list of integers from 0 up, but ${show(shape)} was given`);
-  }
+  checkShape('tensor', shape);
   if (!Number.isInteger(models) || models < 1) {
     throw new ArgumentError(`tensor: models must be a positive integer, but is ${show(models)}`);
   }
@@ -119,38 +161,58 @@ export function tensor(
     throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${show(dtype)}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
   const size = models * sizeOf(shape);
-  if (data?.length !== size) {
-    const copies = models > 1 ? ` x ${models} models` : '';
+  const copies = models > 1 ? ` x ${models} models` : '';
+  const numbers = readNumbers('tensor: data', data);
+  if (numbers.shape && !sameShape(numbers.shape, models > 1 ? [models, ...shape] : shape)) {
     throw new ShapeError(
-      `tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${data?.length} were given`,
+      `tensor: shape ${showShape(shape)}${copies} was asked for, but the data has shape ${showShape(numbers.shape)}`,
     );
   }
-  const host = toHostArray(data, dtype);
+  if (numbers.flat.length !== size) {
+    throw new ShapeError(
+      `tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${numbers.flat.length} were given`,
+    );
+  }
+  const host = toHostArray(numbers.flat, dtype);
   const array = DeviceArray.empty(device, shape, { dtype, models });
-  if (size > 0) device.upload(array.storage, host);
+  try {
+    if (size > 0) device.upload(array.storage, host);
+  } catch (error) {
+    array.dispose();
+    throw error;
+  }
   return new Tensor(array, requiresGrad);
 }
 
-function toHostArray(data: HostData, dtype: DType): HostArray {
-  if (dtype === 'f32')
-    return data instanceof Float32Array ? (data as Float32Array<ArrayBuffer>) : Float32Array.from(data);
-  const [array, low, high] =
-    dtype === 'u32' ? [Uint32Array.from(data), 0, 0xffffffff] : [Int32Array.from(data), -0x80000000, 0x7fffffff];
+function toHostArray(data: ArrayLike<unknown>, dtype: DType): HostArray {
+  if (dtype === 'f32' && data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
+  const Kind = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
+  const [low, high] = dtype === 'u32' ? [0, 0xffffffff] : [-0x80000000, 0x7fffffff];
+  const array = new Kind(data.length);
   for (let i = 0; i < data.length; i++) {
-    const value = data[i]!;
-    if (!Number.isInteger(value) || value < low || value > high) {
+    const value = toNumber(data, i);
+    if (value === null) {
+      throw new ArgumentError(`tensor: the value at position ${i} is ${show(data[i])}, ${howToMap(data[i])}`);
+    }
+    if (dtype !== 'f32' && (!Number.isInteger(value) || value < low || value > high)) {
       throw new ArgumentError(`tensor: ${value} at position ${i} does not fit ${dtype} (${low} to ${high})`);
     }
+    array[i] = value;
   }
   return array;
 }
 
 /**
- * Runs `body` and releases every tensor made in it, except those it returns (alone, in an array or in an object) and those
- * a leaf holds as its `grad`.
+ * Runs `body` and releases every tensor made in it, except those it returns (alone, in an array or in an object) and the
+ * gradients of leaves that outlive it.
+ * @throws ArgumentError unless it is given a device and a function
  */
 export function scope<T>(device: Device, body: () => T): T {
-  return withScope(device, body, (result) => [...tensorsIn(result)].map((t) => t.array));
+  checkDevice('scope', device, 'scope(device, () => ...)');
+  checkFunction('scope', body);
+  return withScope(device, body, (result) =>
+    [...tensorsIn(result)].flatMap(({ array, grad }) => (grad ? [array, grad.array] : [array])),
+  );
 }
 
 function* tensorsIn(value: unknown): Generator<Tensor> {

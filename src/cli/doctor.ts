@@ -7,6 +7,7 @@ import type { EpochLogs } from '../nn/callbacks.ts';
 import { adapterText, duration, tuningText } from '../report/format.ts';
 import type { Tuning } from '../tuner/load.ts';
 import { adapterAdvice, type Machine } from './advice.ts';
+import { warningsExplained } from './dawn-warnings.ts';
 import type { EngineDevice, EngineTuner } from './engine.ts';
 import { type Io, json, line } from './io.ts';
 import { describeError } from './report-error.ts';
@@ -32,7 +33,7 @@ export interface Diagnosis {
   versions: Versions;
   adapter: AdapterInfo | null;
   /** How many choices of kernels were measured on this adapter, and where they are kept. */
-  tuning: Omit<Tuning, 'hash'> | null;
+  tuning: Omit<Tuning, 'hash' | 'choices'> | null;
   /** The first step compiles the kernels; `stepSeconds` is the median of the others. */
   training: { losses: (number | null)[]; compileSeconds: number; stepSeconds: number } | null;
   advice: string[];
@@ -85,9 +86,13 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     device = await engine.openDevice();
     diagnosis.adapter = device.info;
     checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
-    const { hash: _, ...tuning } = await engine.loadTuning(device, (message) =>
-      advice.push(`Nothing to worry about: ${message}`),
-    );
+    const explained = warningsExplained(device.info);
+    if (explained) advice.push(`Nothing to worry about: ${explained}`);
+    const {
+      hash: _,
+      choices: __,
+      ...tuning
+    } = await engine.loadTuning(device, (message) => advice.push(`Nothing to worry about: ${message}`));
     diagnosis.tuning = tuning;
     const { check, training } = judgeTraining(await engine.trainSmallNetwork(device));
     checks.push(check);

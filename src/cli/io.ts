@@ -1,3 +1,5 @@
+import { printable, printableJson } from '../printable.ts';
+
 /** A stream the command line writes to; `process.stdout` and `process.stderr` are such. */
 export interface OutputStream {
   write(text: string): unknown;
@@ -34,12 +36,12 @@ export function nodeIo(): Io {
   };
 }
 
-/** Writes a line. */
+/** Writes a line, or several: text that may come from anywhere, made `printable`. */
 export function line(stream: OutputStream, text = ''): void {
-  stream.write(`${text}\n`);
+  stream.write(`${printable(text)}\n`);
 }
 
 /** Writes a value as JSON: what `--json` puts on stdout, and nothing else. */
 export function json(stream: OutputStream, value: unknown): void {
-  stream.write(`${JSON.stringify(value, null, 2)}\n`);
+  stream.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }

@@ -8,13 +8,12 @@ import type { Device } from '../gpu/device.ts';
 import type { Callback } from '../nn/callbacks.ts';
 import { seedsText } from '../report/format.ts';
 import type { RowRecord, RunRecord, TrainingEntry } from '../report/run-record.ts';
-import { type Training, training } from '../report/training.ts';
+import { divergenceText, type Training, training } from '../report/training.ts';
 import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
 import type { Lab, Scale, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
 import { modelLayers } from './model-layers.ts';
 import { PartStore } from './part-store.ts';
-import { checkBatch } from './settings.ts';
 import { samplesOf, trainModels } from './training.ts';
 
 /** What the rows of a run share. */
@@ -129,10 +128,11 @@ export class Labs {
   private async train<M>(place: RowPlace, name: string, spec: TrainSpec<M>): Promise<Training<M>> {
     const { bench } = this;
     const { settings } = place;
-    const { epochs = settings.epochs, batchSize = settings.batchSize, replicas = settings.replicas } = spec;
+    const { epochs = settings.epochs, replicas = settings.replicas } = spec;
     // A row may train on some of the classes only, or on a part: that is known no sooner.
     const samples = Math.floor(samplesOf(spec.data) * (1 - (spec.validationSplit ?? 0)));
-    checkBatch(`${place.row.id}: training ${name}`, { batchSize, limit: settings.limit }, samples, 'samples');
+    const asked = spec.batchSize ?? settings.batchSize;
+    const batchSize = Math.max(1, Math.min(asked, samples));
     const seed = spec.seed ?? place.seed;
     const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
     place.row.seeds = [...new Set([...place.row.seeds, ...seeds])].sort((a, b) => a - b);
@@ -176,7 +176,8 @@ export class Labs {
       written: () => removeBackup(backup),
       compute: async () => {
         const going = existsSync(backup) ? ', going on where it was stopped' : '';
-        bench.say(`\n${place.row.id}: training ${name}, ${who}${going}`);
+        const batch = batchSize < asked ? `, batches of ${batchSize} (all samples) instead of ${asked}` : '';
+        bench.say(`\n${place.row.id}: training ${name}, ${who}${batch}${going}`);
         if (!this.shown.has(entry.model.summary)) bench.say(`\n${entry.model.summary}\n`);
         this.shown.add(entry.model.summary);
         this.enter(entry);
@@ -190,6 +191,8 @@ export class Labs {
             onChange: bench.save,
           });
           entry.status = 'finished';
+          const warning = divergenceText(entry);
+          if (warning) bench.say(`Warning: ${warning}`);
           const { row: _, status: __, kept: ___, ...rest } = entry;
           secondsBefore = trained.secondsBefore;
           return { ...rest, measured: trained.measured };
@@ -245,6 +248,7 @@ export class Labs {
       bench.say(`${row.id}: ${name} is done already`);
       row.seconds += kept.seconds;
       how.kept?.(kept.value);
+      how.written?.(); // a session that was killed may not have come to it
       bench.save();
       return kept.value;
     }
@@ -254,6 +258,7 @@ export class Labs {
     // As it will be read back, so that a run that goes on has the same.
     const value = JSON.parse(JSON.stringify((await how.compute()) ?? null)) as T;
     const seconds = since(begun) + (how.before?.() ?? 0);
+    bench.save(); // what a later session does not do again is in the record first, such as the kernels chosen for it
     store.write(name, hash, { value, seconds });
     how.written?.();
     row.seconds += seconds;

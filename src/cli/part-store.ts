@@ -1,10 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkedJson, isIntactJson } from '../checksum.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import { readRegular } from '../regular-file.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
 
-const partFile = z.object({
+const partFile = z.strictObject({
   kind: z.literal('tilegrad-part'),
   schemaVersion: z.literal(1),
   name: z.string(),
@@ -12,6 +15,8 @@ const partFile = z.object({
   /** What it took. */
   seconds: z.number(),
   value: z.unknown(),
+  /** Of the file; older ones have none. As no other field is allowed, damage to its name does not make it one of them. */
+  crc32c: z.string().optional(),
 });
 
 export interface Part<T> {
@@ -58,7 +63,7 @@ export class PartStore {
 
   /**
    * What was kept; null where there is nothing.
-   * @throws DataError for a file that is cut short, of another version or not what its name says; FileError
+   * @throws DataError for a file that is cut short, damaged, of another version or not what its name says; FileError
    */
   read<T>(name: string, hash: string, schema: z.ZodType<T>): Part<T> | null {
     const path = this.path(name, hash);
@@ -66,13 +71,14 @@ export class PartStore {
     const advice = `Delete it, and the run does this part again.`;
     let text: string;
     try {
-      text = readFileSync(path, 'utf8');
+      text = readRegular(path).toString();
     } catch (cause) {
+      if (cause instanceof FileError) throw cause;
       throw new FileError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
     }
     let json: unknown;
     try {
-      json = JSON.parse(text);
+      json = parseJson(text);
     } catch (cause) {
       throw new DataError(`${path} is not JSON, or cut short: ${(cause as Error).message}. ${advice}`, { cause });
     }
@@ -93,12 +99,15 @@ export class PartStore {
         `${path} does not hold what a part of its kind does: ${where.join('.')}: ${message}. ${advice}`,
       );
     }
+    if (!isIntactJson(text, json)) {
+      throw new DataError(`${path} is damaged: its checksum is not that of its text. ${advice}`);
+    }
     return { value: value.data, seconds: whole.data.seconds };
   }
 
   /** Keeps a part: whole or not at all. @throws FileError */
   write(name: string, hash: string, { value, seconds }: Part<unknown>): void {
     const file = { kind: 'tilegrad-part', schemaVersion: 1, name, hash, seconds, value };
-    writeAllAtomically(this.folder, [[`${name}-${hash}.json`, `${JSON.stringify(file)}\n`]]);
+    writeAllAtomically(this.folder, [[`${name}-${hash}.json`, checkedJson(file)]]);
   }
 }

@@ -14,9 +14,14 @@ export function sourceText(dataset: Dataset): string {
   return `${description}\n${' '.repeat(9)}This is not the full data set: to get it, run \`npx tilegrad data fetch ${dataset.name}\``;
 }
 
-/** Which kernels were chosen until now, for `run.json`. */
-export function tuningRecord({ measured, measuredHash, path, hash }: Tuning): RunRecord['tuning'] {
-  return { measured, measuredHash, file: measured > 0 ? path : null, choicesHash: hash() };
+/**
+ * Which kernels were chosen until now, for `run.json`.
+ * @param before that of the sessions before this one, whose choices count as well: this one does not make again what they finished
+ */
+export function tuningRecord(tuning: Tuning, before?: RunRecord['tuning']): RunRecord['tuning'] {
+  const { measured, measuredHash, path } = tuning;
+  const choices = { ...before?.choices, ...tuning.choices() };
+  return { measured, measuredHash, file: measured > 0 ? path : null, choices, choicesHash: tuning.hash(choices) };
 }
 
 /** Data sets as `run.json` names them, with what tells whether they are the same ones. */

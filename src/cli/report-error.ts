@@ -1,5 +1,15 @@
-import { TilegradError } from '../errors.ts';
+import { FileError, TilegradError } from '../errors.ts';
 import { type Io, json, line } from './io.ts';
+
+/** An error of the system (a file, a folder, a disk) that no command foresaw is not a bug: it becomes a FileError. */
+function asTyped(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof TilegradError) return error;
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) return error;
+  const message =
+    syscall === 'uv_cwd' ? 'the folder you are in does not exist any more; go to one that does' : error.message;
+  return new FileError(message, { cause: error });
+}
 
 /** An error as the JSON output and `run.json` hold it. */
 export function describeError(error: unknown): { code: string; message: string } {
@@ -9,17 +19,22 @@ export function describeError(error: unknown): { code: string; message: string }
   };
 }
 
+const indented = (text: string) => text.replaceAll('\n', '\n  ');
+
 /**
  * Tells an error and returns the exit code. People get the message, since every TilegradError says what to do; the
  * stack, which helps only those who work on tilegrad, comes with `--debug`. With `--json` the same goes to stdout as
  * `{"error": {code, message}}`.
  */
-export function reportError(error: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
+export function reportError(thrown: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
+  const error = asTyped(thrown);
   const { code, message } = describeError(error);
   const unexpected = !(error instanceof TilegradError);
-  line(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${message}`);
+  // Lines of the message are indented, so that none that came from a file or a path can pass for another error.
+  line(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${indented(message)}`);
   if (options.debug && error instanceof Error) {
-    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) line(io.stderr, cause.stack);
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+      line(io.stderr, indented(cause.stack ?? ''));
   } else if (unexpected) {
     line(io.stderr, 'This is a bug in tilegrad. Run again with --debug to see where it happened.');
   }

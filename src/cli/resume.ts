@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DataError, FileError, UsageError } from '../errors.ts';
 import { onFile } from '../io/files.ts';
 import { adapterText } from '../report/format.ts';
-import { readRunRecord } from '../report/report-files.ts';
+import { hasReport, readRunRecord } from '../report/report-files.ts';
 import type { RunRecord, RunRequest } from '../report/run-record.ts';
 import type { RunOptions } from './options.ts';
+import { whyLocked } from './run-lock.ts';
 import { repeatCommand, resumeCommand } from './settings.ts';
 
 /** A run to go on with. */
@@ -15,23 +15,9 @@ export interface Resumed {
   record: RunRecord;
 }
 
-/** Whether the process that began a run, or went on with it, is at it still. */
-function isRunning({ status, process: { pid, host } = { pid: 0, host: '' } }: RunRecord): boolean {
-  if (status !== 'running' || host !== hostname() || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // of another user
-  }
-}
-
-const atIt = ({ process }: RunRecord) =>
-  `process ${process!.pid} is at that run still. Wait for it, or stop it first. ` +
-  'If that is another program by now, take "process" out of run.json';
-
 /**
- * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished and not running.
+ * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished, report included, and
+ * that no process is at.
  * @param note is told of each newer one that was passed over, and why
  * @throws UsageError when there is none, or it is of another experiment or running; FileError for an `out` that cannot be read, and
  * FileError or DataError for the record of a folder given
@@ -44,7 +30,8 @@ export function findRun(id: string, resume: string | true, out: string, note: (m
         `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`${resumeCommand(record.id, resume)}\`.`,
       );
     }
-    if (isRunning(record)) throw new UsageError(`--resume ${resume}: ${atIt(record)}`);
+    const locked = whyLocked(resume);
+    if (locked !== null) throw new UsageError(`--resume ${resume}: ${locked}`);
     return { folder: resume, record };
   }
   const passedOver: string[] = [];
@@ -78,8 +65,8 @@ function foldersIn(out: string, id: string): string[] {
 function unfinished(folder: string, id: string): RunRecord | string | null {
   try {
     const record = readRunRecord(folder);
-    if (record.id !== id || record.status === 'finished') return null;
-    return isRunning(record) ? atIt(record) : record;
+    if (record.id !== id || (record.status === 'finished' && hasReport(folder))) return null;
+    return whyLocked(folder) ?? record;
   } catch (error) {
     // One that is damaged must not be in the way of the others.
     if (error instanceof DataError || error instanceof FileError) return error.message;

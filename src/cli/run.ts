@@ -1,16 +1,18 @@
 import { join } from 'node:path';
 import type { Dataset, DatasetName } from '../data/types.ts';
 import { AbortedError, UsageError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 import type { Section } from '../report/content.ts';
 import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
-import { checkReport, writeReport } from '../report/report-files.ts';
-import { checkWritable, createRunFolder, writeAtomically } from '../report/run-folder.ts';
+import { checkReport, readRunRecord, writeReport, writeRunRecord } from '../report/report-files.ts';
+import { checkWritable, createRunFolder } from '../report/run-folder.ts';
 import type { RowRecord, RunRecord } from '../report/run-record.ts';
 import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Choice } from './choice.ts';
+import { explainWarnings } from './dawn-warnings.ts';
 import type { Engine } from './engine.ts';
 import type { Experiment, Settings } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
@@ -22,7 +24,8 @@ import { Progress } from './progress.ts';
 import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
-import { checkBatch, defaultScale, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
+import { lockRun } from './run-lock.ts';
+import { checkLimit, defaultScale, fitBatch, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
 import { versions } from './versions.ts';
 
 /** A row with the settings it is run with. */
@@ -45,7 +48,11 @@ interface Session {
   text: OutputStream;
   progress: Progress;
   signal: AbortSignal;
-  /** Brings `run.json` up to date. */
+  /** Brings the record up to date. */
+  update(): void;
+  /** Writes the record into `run.json`. */
+  write(): void;
+  /** Both. */
   save(): void;
 }
 
@@ -56,20 +63,26 @@ const since = (start: number) => (performance.now() - start) / 1000;
  * finished, from which `--resume` goes on. Everything that can be wrong with the request is found before the folder is made; from
  * then on `run.json` is rewritten after each epoch, so that nothing finished is lost.
  *
+ * @returns the exit code: 1 where a model's loss is not a finite number at the end, else 0
  * @throws AbortedError after Ctrl-C, once what was done is written.
  */
-export async function run(choice: Choice, options: RunOptions, io: Io, engine: Engine): Promise<void> {
+export async function run(choice: Choice, options: RunOptions, io: Io, engine: Engine): Promise<number> {
   const text = options.json ? io.stderr : io.stdout;
   const start = performance.now();
   const { rows } = choice;
   if (options.profile && (rows.length > 1 || !rows[0]!.networks?.length)) {
     throw new UsageError(`--profile: takes a row with a network of its own, such as A1, but was given ${choice.id}`);
   }
-  const note = (message: string) => line(io.stderr, `Note: ${message}`);
+  const note = (message: string) => line(io.stderr, `Note: ${printableLine(message)}`);
   const resumed = options.resume === undefined ? null : findRun(choice.id, options.resume, options.out, note);
-  if (resumed) checkOptions(resumed, options);
   checkWritable(resumed?.folder ?? options.out);
+  using _resumedLock = resumed && lockRun(resumed.folder);
+  if (resumed) {
+    resumed.record = readRunRecord(resumed.folder); // another process may have been at it until now
+    checkOptions(resumed, options);
+  }
   const datasets = await loadDatasets(rows, options.data ?? resumed?.record.request.data, engine);
+  if (!resumed) checkLimit(options.limit, datasets.values());
   const asked = resumed ? { ...options, ...resumed.record.request } : options;
   const request = requestOf(
     choice.id,
@@ -77,12 +90,10 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     asked.scale ?? defaultScale(datasets.values()),
   );
   const planned = rows.map((experiment) => {
-    const settings = settingsFor(experiment, request);
     const own = experiment.datasets.map((name) => datasets.get(name)!);
-    for (const { train, source } of own) {
-      const size = Math.min(train.size, settings.limit ?? train.size);
-      checkBatch(experiment.id, settings, size, `training images (${source.description})`);
-    }
+    const asked = settingsFor(experiment, request);
+    const sizes = own.map(({ train }) => Math.min(train.size, asked.limit ?? train.size));
+    const settings = sizes.length > 0 ? fitBatch(asked, Math.max(...sizes)) : asked;
     const fresh = newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed);
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
     return { experiment, settings, fresh, row: { ...(finished ?? fresh) } };
@@ -100,6 +111,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   };
   try {
     const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
+    explainWarnings(device.info, io);
     const tuning = await engine.loadTuning(device, note);
     if (resumed) {
       const tuned = tuningRecord(tuning);
@@ -127,18 +139,23 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     for (const dataset of datasets.values()) line(text, `Data:    ${sourceText(dataset)}`);
 
     const folder = resumed?.folder ?? createRunFolder(options.out, choice.id, startedAt);
+    using _newLock = resumed ? null : lockRun(folder);
     if (resumed) line(text, `Going on in ${folder}`);
     const before = resumed?.record.timings.totalSeconds ?? 0;
-    const save = () => {
+    const update = () => {
       record.timings.totalSeconds = before + since(start);
       record.counters = { ...device.counters };
-      record.tuning = tuningRecord(tuning);
-      writeAtomically(join(folder, 'run.json'), `${JSON.stringify(record, null, 1)}\n`);
+      record.tuning = tuningRecord(tuning, resumed?.record.tuning);
+    };
+    const write = () => writeRunRecord(folder, record);
+    const save = () => {
+      update();
+      write();
     };
     const { signal } = interrupt;
     const say = (words: string) => line(text, words);
     const labs = own(new Labs({ engine, device, folder, datasets, record, signal, progress, say, save }));
-    const session: Session = { planned, record, folder, labs, text, progress, signal, save };
+    const session: Session = { planned, record, folder, labs, text, progress, signal, update, write, save };
     const failure = await runRows(session).catch((error: unknown) => error);
     progress.stop();
     if (failure !== undefined) {
@@ -149,6 +166,9 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     try {
       await close(session);
     } catch (error) {
+      if (failure === undefined) {
+        line(io.stderr, `What was trained is kept; \`${resumeCommand(choice.id, folder)}\` writes the report`);
+      }
       throw failure ?? error;
     }
     if (failure !== undefined) throw failure;
@@ -167,6 +187,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
           })
         : undefined;
     finish(session, options, io, profile);
+    return record.trainings.some(({ diverged = [] }) => diverged.length > 0) ? 1 : 0;
   } finally {
     interrupt.dispose();
     for (const resource of owned.reverse()) resource.dispose();
@@ -237,11 +258,13 @@ const withoutReasons = ({ title, blocks }: Section): Section => ({
   ),
 });
 
-/** Completes the folder: `run.json` and the report. */
-async function close({ record, folder, save }: Session): Promise<void> {
+/** Completes the folder: the report and `run.json`, which says that the run is finished only if the report is there. */
+async function close({ record, folder, update, write }: Session): Promise<void> {
   record.timings.finishedAt = new Date().toISOString();
-  save();
+  update();
+  if (record.status !== 'finished') write();
   await writeReport(folder, reportOf(record));
+  write();
 }
 
 /** Says how it ended: the comparison for people, the whole record for programs, an AbortedError after Ctrl-C. */

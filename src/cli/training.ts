@@ -4,6 +4,7 @@ import type { Device } from '../gpu/device.ts';
 import type { Callback, CallbackState, EpochLogs } from '../nn/callbacks.ts';
 import type { Model } from '../nn/model.ts';
 import type { TrainingEntry } from '../report/run-record.ts';
+import { divergedSeeds } from '../report/training.ts';
 import type { TrainedReplica, TrainSpec } from './experiment.ts';
 import { tensorBoards } from './tensorboard.ts';
 
@@ -51,6 +52,8 @@ export async function trainModels<M>(
       timings.evaluateSeconds = since(evaluateBegun);
       place.onChange();
     }
+    const diverged = divergedSeeds(entry);
+    if (diverged.length > 0) entry.diverged = diverged;
     const measured: M[] = [];
     if (spec.measure) {
       for (const replica of replicasOf(model, seeds, signal)) measured.push(plain(await spec.measure(replica)));

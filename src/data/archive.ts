@@ -3,49 +3,98 @@ import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { createTarDecoder } from 'modern-tar';
 import { DataError, FileError } from '../errors.ts';
+import { checkRegular } from '../regular-file.ts';
+import { MOST_UNPACKED } from './unpack.ts';
 
 /** Large reads: with the default 64 KiB the time goes into passing chunks on rather than into zlib. */
 const CHUNK = 1 << 18;
+
+/** Names of what an archive holds that are told where something is missing. */
+const MOST_NAMES = 10;
 
 /**
  * Reads the wanted files of a `.tar.gz`, whatever folder in it they lie in, in one streaming pass: neither the packed
  * nor the unpacked archive is held in memory, only the wanted files.
  * @param wanted base names
  * @returns bytes by base name, all of `wanted`
- * @throws {DataError} when the archive is damaged, cut short or lacks a wanted file; {FileError} when it cannot be read.
+ * @throws {DataError} when the archive is damaged, cut short, lacks a wanted file or has it twice, or unpacks to more than
+ *   `MOST_UNPACKED` bytes; {FileError} when it cannot be read.
  */
 export async function readTarGz(path: string, wanted: readonly string[]): Promise<Map<string, Uint8Array>> {
-  const found = new Map<string, Uint8Array>();
+  checkRegular('read', path);
+  const found = new Map<string, { name: string; bytes: Uint8Array }>();
   const others: string[] = [];
   const gunzip = createGunzip({ chunkSize: CHUNK });
   // `pipeline` hands errors on to gunzip, and the loop below meets them there; its callback has nothing to add.
   pipeline(createReadStream(path, { highWaterMark: CHUNK }), gunzip, () => {});
+  const bounded = new Bounded(path);
   try {
-    const entries = Readable.toWeb(gunzip).pipeThrough(createTarDecoder({ strict: true }));
+    const unpacked = Readable.from(bounded.of(gunzip));
+    const entries = (Readable.toWeb(unpacked) as ReadableStream<Uint8Array>).pipeThrough(
+      createTarDecoder({ strict: true }),
+    );
     for await (const { header, body } of entries) {
       const name = header.name.slice(header.name.lastIndexOf('/') + 1);
-      if (header.type !== 'directory') others.push(header.name);
-      const bytes = wanted.includes(name) ? new Uint8Array(header.size) : null;
+      if (header.type !== 'directory' && others.length < MOST_NAMES) others.push(header.name);
+      const isWanted = header.type === 'file' && wanted.includes(name);
+      const earlier = found.get(name);
+      if (isWanted && earlier) {
+        throw new DataError(
+          `${path} has ${name} twice, as ${earlier.name} and as ${header.name}, so that nobody can tell which is meant; fetch it again`,
+        );
+      }
+      const bytes = isWanted ? new Uint8Array(bounded.check(header.size)) : null;
       let at = 0;
       // Bodies that are not wanted are read too: modern-tar 0.8.6 loses the entry after a body that is cancelled late.
       for await (const chunk of body) {
         bytes?.set(chunk, at);
         at += chunk.length;
       }
-      if (bytes) found.set(name, bytes);
+      if (bytes) found.set(name, { name: header.name, bytes });
     }
   } catch (error) {
+    if (bounded.error) throw bounded.error;
+    if (error instanceof DataError) throw error;
     const { code, message, syscall } = error as NodeJS.ErrnoException;
     if (syscall) throw new FileError(`cannot read ${path}: ${message}`, { cause: error });
     throw new DataError(
       `${path} is damaged or cut short, or is not a .tar.gz archive (${message}${code ? `, ${code}` : ''}); fetch it again`,
       { cause: error },
     );
+  } finally {
+    gunzip.destroy();
   }
   const missing = wanted.filter((name) => !found.has(name));
   if (missing.length > 0) {
-    const held = others.length > 0 ? others.slice(0, 10).join(', ') : 'no files';
+    const held = others.length > 0 ? others.join(', ') : 'no files';
     throw new DataError(`${path} lacks ${missing.join(', ')}; it holds ${held}`);
   }
-  return found;
+  return new Map([...found].map(([name, { bytes }]) => [name, bytes]));
+}
+
+/** Counts what an archive unpacks to, and ends it beyond the bound: packed, a few megabytes may be gigabytes of zeros. */
+class Bounded {
+  /** What it was ended with: on its way through the decoder an error may become another. */
+  error: DataError | null = null;
+  private total = 0;
+
+  constructor(private readonly path: string) {}
+
+  async *of(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      this.total += chunk.length;
+      this.check(0);
+      yield chunk;
+    }
+  }
+
+  /** A size that is still to come. @throws {DataError} where it goes beyond the bound */
+  check(size: number): number {
+    if (this.total + size <= MOST_UNPACKED) return size;
+    this.error = new DataError(
+      `${this.path} unpacks to more than ${MOST_UNPACKED.toLocaleString('en-US')} bytes, which is more than any archive of images that is ` +
+        'read: it is damaged, or made to fill the memory; fetch it again',
+    );
+    throw this.error;
+  }
 }

@@ -1,3 +1,4 @@
+import { show } from '../check.ts';
 import { UsageError } from '../errors.ts';
 import type { DatasetName } from './types.ts';
 
@@ -148,7 +149,7 @@ export const datasets: Readonly<Record<DatasetName, DatasetInfo>> = {
  * @throws {UsageError} for a name that is not known.
  */
 export function datasetInfo(name: string): DatasetInfo {
-  const info = Object.hasOwn(datasets, name) ? datasets[name as DatasetName] : undefined;
-  if (!info) throw new UsageError(`unknown data set '${name}'; known: ${Object.keys(datasets).join(', ')}`);
+  const info = typeof name === 'string' && Object.hasOwn(datasets, name) ? datasets[name as DatasetName] : undefined;
+  if (!info) throw new UsageError(`unknown data set ${show(name)}; known: ${Object.keys(datasets).join(', ')}`);
   return info;
 }

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createFolders } from '../create-folders.ts';
 import { AbortedError, DataError, FileError } from '../errors.ts';
+import { checkRegular } from '../regular-file.ts';
 import type { DatasetFile } from './datasets.ts';
 
 export interface DownloadProgress {
@@ -53,6 +54,7 @@ export async function downloadFile(
   throwIfAborted(signal, file);
   if (await isRight(path, file, signal)) return 'reused';
   const part = `${path}.part`;
+  for (const one of [path, part]) await asFileError(one, async () => checkRegular('write', one));
   let most = (await sizeOf(part)) ?? 0;
   await prepareFolder(dirname(path), file.size - most, file);
 
@@ -224,6 +226,13 @@ async function prepareFolder(folder: string, needed: number, file: DatasetFile):
   await asFileError(folder, async () => {
     createFolders(folder);
     await access(folder, constants.W_OK);
+  }).catch((error: Error) => {
+    throw new FileError(
+      `${error.message}; name a folder that can be written (--data, in code \`dir\`, or TILEGRAD_CACHE)`,
+      {
+        cause: error.cause,
+      },
+    );
   });
   const { blocks, bavail, bsize } = await asFileError(folder, () => statfs(folder));
   // Some network file systems report no blocks at all, which means nothing.
@@ -236,6 +245,7 @@ async function asFileError<T>(what: string, action: () => Promise<T>): Promise<T
   try {
     return await action();
   } catch (error) {
+    if (error instanceof FileError) throw error;
     if ((error as Error).name === 'AbortError') throw new AbortedError('the download was stopped', { cause: error });
     throw new FileError(`cannot read or write ${what}: ${(error as Error).message}`, { cause: error });
   }

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { cacheDir } from '../cache-dir.ts';
-import { checkOptions } from '../check.ts';
+import { checkFunction, checkOptions, checkText, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { type DownloadOptions, downloadFile } from './download.ts';
@@ -47,10 +47,16 @@ export async function fetchFiles(
     stallTimeout: true,
   });
   const { dir, baseUrl, ...download } = options;
-  if (dir === '') throw new ArgumentError('the data folder is an empty string; name a folder or leave it out');
-  if (baseUrl !== undefined && !(/^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))) {
-    throw new ArgumentError(`baseUrl is '${baseUrl}'; expected an address that starts with http:// or https://`);
+  if (dir !== undefined) checkText('fetchDataset: dir', dir);
+  if (
+    baseUrl !== undefined &&
+    !(typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))
+  ) {
+    throw new ArgumentError(
+      `fetchDataset: baseUrl is ${show(baseUrl)}; expected an address that starts with http:// or https://`,
+    );
   }
+  checkDownload(download);
   const path = join(resolve(dir ?? cacheDir()), info.name);
   const bases = baseUrl === undefined ? info.urls : [baseUrl];
   const result: FetchResult = { path, files: [], downloaded: [], reused: [] };
@@ -62,4 +68,16 @@ export async function fetchFiles(
     result.files.push(target);
   }
   return result;
+}
+
+/** @throws ArgumentError for options of the wrong kind */
+function checkDownload({ signal, onProgress, ...numbers }: DownloadOptions): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new ArgumentError(`fetchDataset: signal must be an AbortSignal, but is ${show(signal)}`);
+  }
+  if (onProgress !== undefined) checkFunction('fetchDataset: onProgress', onProgress);
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value === undefined || (typeof value === 'number' && value >= 0)) continue;
+    throw new ArgumentError(`fetchDataset: ${name} must be a number from 0 up, but is ${show(value)}`);
+  }
 }

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { checkOptions } from '../check.ts';
+import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { checkRegular } from '../regular-file.ts';
 import { readTarGz } from './archive.ts';
 import { CIFAR10_IMAGE_BYTES, CIFAR10_RECORD_BYTES, countCifar10Records, decodeCifar10 } from './cifar10.ts';
 import { type DatasetInfo, datasetInfo, datasets } from './datasets.ts';
-import { decodeIdxImages, decodeIdxLabels } from './idx.ts';
+import { checkImageSize, decodeIdxImages, decodeIdxLabels, idxHeader, idxHeaderBytes } from './idx.ts';
 import { type DatasetLocation, locateDataset, notFound } from './locate.ts';
 import type { Dataset, DatasetName, ImageSet } from './types.ts';
+import { gunzipSized } from './unpack.ts';
 
 export interface LoadOptions {
   /** The folder (or CIFAR-10 archive) to load from; see `locateDataset`. No other place is tried then. */
@@ -36,7 +36,9 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   const info = datasetInfo(name);
   const { dir, limit } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
-    throw new ArgumentError(`limit is ${limit}; expected an integer of at least 1, the number of training images`);
+    throw new ArgumentError(
+      `loadDataset: limit is ${show(limit)}; expected an integer of at least 1, the number of training images`,
+    );
   }
   const search = await locateDataset(name, { dir });
   const { location } = search;
@@ -105,24 +107,27 @@ async function loadCifar10(info: DatasetInfo, location: DatasetLocation, checkLi
 
 async function loadIdx(info: DatasetInfo, location: DatasetLocation, checkLimit: CheckLimit): Promise<Loaded> {
   const [trainImages, trainLabels, testImages, testLabels] = info.parts.map((part) => location.parts!.get(part)!);
-  const testLabelBytes = await readUnpacked(testLabels!);
+  const [height, width] = info.shape;
+  const readLabels = (path: string) => readIdx(path, 1);
+  const readImages = (path: string) => readIdx(path, 3, (header) => checkImageSize(header, path, height, width));
+  const testLabelBytes = await readLabels(testLabels!);
   const md5 = createHash('md5').update(testLabelBytes).digest('hex');
   const other = Object.values(datasets).find((set) => set.testLabelsMd5 === md5 && set.name !== info.name);
   if (other) {
     throw new DataError(`${location.path} holds ${other.title}, not ${info.title} (the two share their file names)`);
   }
   const decode = (imageBytes: Uint8Array, labelBytes: Uint8Array, imageFile: string, labelFile: string) => {
-    const images = decodeIdxImages(imageBytes, imageFile, info.shape[0], info.shape[1]);
+    const images = decodeIdxImages(imageBytes, imageFile, height, width);
     const labels = decodeIdxLabels(labelBytes, labelFile, info.classes.length);
     if (images.dims[0] !== labels.dims[0]) {
       throw new DataError(`${imageFile} has ${images.dims[0]} images but ${labelFile} has ${labels.dims[0]} labels`);
     }
     return { images, labels, size: labels.dims[0]! };
   };
-  const train = decode(await readUnpacked(trainImages!), await readUnpacked(trainLabels!), trainImages!, trainLabels!);
+  const train = decode(await readImages(trainImages!), await readLabels(trainLabels!), trainImages!, trainLabels!);
   const kept = checkLimit(train.size);
-  const test = decode(await readUnpacked(testImages!), testLabelBytes, testImages!, testLabels!);
-  const pixels = info.shape[0] * info.shape[1];
+  const test = decode(await readImages(testImages!), testLabelBytes, testImages!, testLabels!);
+  const pixels = height * width;
   return {
     // Copies, so that neither the header nor images beyond the limit stay in memory or show through `.buffer`.
     train: imageSet(info, train.images.data.slice(0, kept * pixels), train.labels.data.slice(0, kept)),
@@ -149,23 +154,28 @@ function describe(info: DatasetInfo, location: DatasetLocation, loaded: Loaded, 
   );
 }
 
-async function readUnpacked(path: string): Promise<Uint8Array> {
+/** An IDX file, plain or packed. @param check looks at the header before anything is unpacked */
+async function readIdx(
+  path: string,
+  rank: number,
+  check: (header: { dims: number[] }) => void = () => {},
+): Promise<Uint8Array> {
   const bytes = await read(path);
   // By content, not by name: browsers like to unpack a .gz and keep its name.
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return plain(await promisify(gunzip)(bytes));
-  } catch (error) {
-    throw new DataError(`${path} is a damaged or cut-short gzip file (${(error as Error).message}); fetch it again`, {
-      cause: error,
-    });
-  }
+  return gunzipSized(bytes, path, idxHeaderBytes(rank), (head) => {
+    const header = idxHeader(head, path, rank);
+    check(header);
+    return header.size;
+  });
 }
 
 async function read(path: string): Promise<Uint8Array> {
   try {
+    checkRegular('read', path);
     return plain(await readFile(path));
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
 }
@@ -177,8 +187,10 @@ function plain(buffer: Buffer): Uint8Array {
 
 async function sizeOf(path: string): Promise<number> {
   try {
+    checkRegular('read', path);
     return (await stat(path)).size;
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
 }

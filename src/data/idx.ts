@@ -10,16 +10,18 @@ export interface IdxArray {
 
 const UNSIGNED_BYTE = 0x08;
 
+/** Bytes of an IDX file's header. @param rank number of dimensions */
+export const idxHeaderBytes = (rank: number): number => 4 + 4 * rank;
+
 /**
- * Decodes an IDX file of unsigned bytes (unpacked; big-endian header of 4 + 4 * rank bytes, then the values).
- * @param bytes the whole file
- * @param file name for messages
- * @param rank number of dimensions it must have: 3 for images, 1 for labels
- * @throws {DataError} for a wrong magic number, no items, or a length other than the header promises.
+ * What the header of an IDX file of unsigned bytes says.
+ * @param bytes the file, or its beginning
+ * @returns sizes of the dimensions, and how many bytes the whole file must have
+ * @throws {DataError} for a wrong magic number, and for less than a header
  */
-export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArray {
+export function idxHeader(bytes: Uint8Array, file: string, rank: number): { dims: number[]; size: number } {
   if (bytes.length === 0) throw new DataError(`${file} is empty; expected an IDX file`);
-  const header = 4 + 4 * rank;
+  const header = idxHeaderBytes(rank);
   if (bytes.length < 4) {
     throw new DataError(`${file} has ${bytes.length} bytes, an IDX header ${header}; it is cut short`);
   }
@@ -36,7 +38,25 @@ export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArr
     throw new DataError(`${file} has ${bytes.length} bytes, its IDX header alone ${header}; it is cut short`);
   }
   const dims = Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d));
-  const size = header + dims.reduce((product, d) => product * d, 1);
+  return { dims, size: header + dims.reduce((product, d) => product * d, 1) };
+}
+
+/** @throws {DataError} unless the images that a header tells of are height x width */
+export function checkImageSize({ dims }: { dims: readonly number[] }, file: string, height: number, width: number) {
+  if (dims[1] === height && dims[2] === width) return;
+  throw new DataError(`${file} holds images of ${dims[1]} x ${dims[2]}, expected ${height} x ${width}`);
+}
+
+/**
+ * Decodes an IDX file of unsigned bytes (unpacked; big-endian header of 4 + 4 * rank bytes, then the values).
+ * @param bytes the whole file
+ * @param file name for messages
+ * @param rank number of dimensions it must have: 3 for images, 1 for labels
+ * @throws {DataError} for a wrong magic number, no items, or a length other than the header promises.
+ */
+export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArray {
+  const { dims, size } = idxHeader(bytes, file, rank);
+  const header = idxHeaderBytes(rank);
   if (bytes.length !== size) {
     throw new DataError(
       `${file} has ${bytes.length} bytes but its header [${dims.join(', ')}] promises ${size}; ` +
@@ -54,9 +74,7 @@ export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArr
  */
 export function decodeIdxImages(bytes: Uint8Array, file: string, height: number, width: number): IdxArray {
   const array = decodeIdx(bytes, file, 3);
-  if (array.dims[1] !== height || array.dims[2] !== width) {
-    throw new DataError(`${file} holds images of ${array.dims[1]} x ${array.dims[2]}, expected ${height} x ${width}`);
-  }
+  checkImageSize(array, file, height, width);
   return array;
 }
 

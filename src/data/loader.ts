@@ -1,12 +1,13 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, type OptionNames, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
-import { DeviceArray, sizeOf } from '../kernels/array.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
+import { DeviceArray, type DType, sizeOf } from '../kernels/array.ts';
 import { type ByteTransform, channelTable, gatherImages, type StoredSamples } from '../kernels/gather.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
-import { storeRows } from '../nn/stored-rows.ts';
+import { disposeRows, storeRows } from '../nn/stored-rows.ts';
+import { checkImageSet } from './check-images.ts';
 import type { ImageSet } from './types.ts';
 
 export interface ImageLoaderOptions {
@@ -37,27 +38,29 @@ export class ImageLoader implements BatchSource {
     readonly device: Device,
     set: ImageSet,
     options: ImageLoaderOptions = {},
+    ...surplus: never[]
   ) {
+    checkSurplus('ImageLoader', surplus);
+    checkDevice('ImageLoader', device, 'new ImageLoader(device, images)');
+    checkImageSet('ImageLoader', set);
     checkImageLoaderOptions(options);
     const { size, shape, classes } = set;
-    const bytes = sizeOf(shape);
-    if (size === 0 || set.images.length !== size * bytes || set.labels.length !== size) {
-      throw new DataError(
-        `images: ${size} images of ${shape.join('x')} need ${size * bytes} bytes and ${size} labels, ` +
-          `but there are ${set.images.length} and ${set.labels.length}`,
-      );
-    }
-    const bad = set.labels.findIndex((label) => label >= classes.length);
-    if (bad >= 0)
-      throw new DataError(`images: label ${set.labels[bad]} of image ${bad} is none of the ${classes.length} classes`);
-    this.transform = transformOf(device, options, shape[2]);
+    if (size === 0) throw new DataError('ImageLoader: the set has 0 images; there must be at least one');
+    const scaling = scalingOf(options, shape[2]);
     this.size = size;
     this.sampleShape = shape;
     this.classes = classes.length;
-    this.images = storeRows(device, set.images, size, bytes);
     this.labels = set.labels;
-    this.storedLabels = DeviceArray.empty(device, [size], { dtype: 'u32' }).keep();
-    device.upload(this.storedLabels.storage, Uint32Array.from(set.labels));
+    const made: { dispose(): void }[] = [];
+    try {
+      this.images = storeRows(device, set.images, size, sizeOf(shape));
+      made.push(...this.images.chunks.map(({ words }) => words));
+      this.storedLabels = upload(device, Uint32Array.from(set.labels), 'u32', made);
+      this.transform = 'values' in scaling ? { table: upload(device, scaling.values, 'f32', made) } : scaling;
+    } catch (error) {
+      for (const array of made) array.dispose();
+      throw error;
+    }
   }
 
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor } {
@@ -68,7 +71,7 @@ export class ImageLoader implements BatchSource {
   }
 
   dispose(): void {
-    for (const { words } of this.images.chunks) words.dispose();
+    disposeRows(this.images);
     this.storedLabels.dispose();
     if ('table' in this.transform) this.transform.table.dispose();
   }
@@ -87,31 +90,43 @@ function checkImageLoaderOptions(options: ImageLoaderOptions): void {
   checkOptions('ImageLoader', options, whole ? standardized : names);
 }
 
-/** One number for all channels, or a table of those of each. @throws ArgumentError */
-function transformOf(
+/** Numbers on the GPU, which `made` is told of before they are sent. */
+function upload(
   device: Device,
+  values: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+  dtype: DType,
+  made: { dispose(): void }[],
+): DeviceArray {
+  const array = DeviceArray.empty(device, [values.length], { dtype }).keep();
+  made.push(array);
+  device.upload(array.storage, values);
+  return array;
+}
+
+/** One number for all channels, or a table of those of each. @throws ArgumentError */
+function scalingOf(
   { scale = 1 / 255, offset = 0 }: ImageLoaderOptions,
   channels: number,
-): ByteTransform {
+): { scale: number; offset: number } | { values: Float32Array<ArrayBuffer> } {
   for (const [what, value] of [
     ['scale', scale],
     ['offset', offset],
   ] as const) {
     const list = typeof value === 'number' ? [value] : value;
-    if (!Array.isArray(list) || !list.every((number) => Number.isFinite(number))) {
+    if (!listOf('ImageLoader', list)?.every((number) => Number.isFinite(number))) {
       throw new ArgumentError(
-        `images: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
+        `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
       );
     }
+    for (const number of list) checkF32(`images: ${what}`, number);
     if (typeof value !== 'number' && list.length !== channels) {
-      throw new ArgumentError(`images: ${what} has ${list.length} numbers, but the images have ${channels} channels`);
+      throw new ArgumentError(
+        `ImageLoader: ${what} has ${list.length} numbers, but the images have ${channels} channels`,
+      );
     }
   }
   if (typeof scale === 'number' && typeof offset === 'number') return { scale, offset };
   const each = (value: number | readonly number[]) =>
     typeof value === 'number' ? Array<number>(channels).fill(value) : value;
-  const values = channelTable(each(scale), each(offset));
-  const table = DeviceArray.empty(device, [values.length]).keep();
-  device.upload(table.storage, values);
-  return { table };
+  return { values: channelTable(each(scale), each(offset)) };
 }

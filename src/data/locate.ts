@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { cacheDir } from '../cache-dir.ts';
-import { checkOptions } from '../check.ts';
-import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { findCacheDir } from '../cache-dir.ts';
+import { checkOptions, checkText } from '../check.ts';
+import { DataError, FileError } from '../errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { sampleDir } from './folders.ts';
 import type { DatasetName, DatasetSource } from './types.ts';
@@ -32,8 +32,8 @@ export interface LocateOptions {
 }
 
 /**
- * Finds a data set without reading it: in `dir` alone when given, else in the folder `TILEGRAD_DATA` names, the cache
- * folder and the bundled samples, in this order. A folder that holds some of the parts counts as found, with the
+ * Finds a data set without reading it: in `dir` alone when given, else in the folder `TILEGRAD_DATA` names (unless it is empty; a
+ * relative path is from the working folder), the cache folder and the bundled samples, in this order. A folder that holds some of the parts counts as found, with the
  * others in `missing`: an unfinished copy should be noticed, not passed over.
  * @throws {UsageError} for an unknown name, {ArgumentError} for an empty `dir`, {FileError} for an unreadable folder.
  */
@@ -42,8 +42,7 @@ export async function locateDataset(name: DatasetName, options: LocateOptions = 
   const info = datasetInfo(name);
   const result: LocateResult = { location: null, looked: [], notes: [] };
   if (options.dir !== undefined) {
-    if (options.dir === '')
-      throw new ArgumentError('the data folder is an empty string; name a folder or leave it out');
+    checkText('loadDataset: dir', options.dir);
     const root = resolve(options.dir);
     result.location = await lookIn(root, info, result);
     if (!(await kindOf(root))) result.notes.push(`${root} does not exist`);
@@ -55,8 +54,22 @@ export async function locateDataset(name: DatasetName, options: LocateOptions = 
     if (result.location) return { ...result, notes: [] };
     result.notes.push(`TILEGRAD_DATA is ${env}, which does not hold ${name}`);
   }
-  result.location = (await lookIn(cacheDir(), info, result)) ?? (await lookForSample(info, result));
+  result.location = (await lookInCache(info, result)) ?? (await lookForSample(info, result));
   return result;
+}
+
+/** Nobody named the cache folder, so one that is missing or cannot be read is only noted: there may be a sample. */
+async function lookInCache(info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
+  const note = (message: string) => result.notes.push(message);
+  const cache = findCacheDir(note);
+  if (cache === null) return null;
+  try {
+    return await lookIn(cache, info, result);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    note(error.message);
+    return null;
+  }
 }
 
 /** What `tilegrad data list` shows of a data set's whereabouts: `locateDataset` without the search itself. */

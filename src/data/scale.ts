@@ -1,5 +1,9 @@
-import { show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
+import { howToMap, type Numbers, placeOf, readNumbers, toNumber } from '../autograd/host-data.ts';
+import { checkObject, listOf, readable, show } from '../check.ts';
+import { ArgumentError, DataError, ShapeError } from '../errors.ts';
+import { showShape } from '../kernels/array.ts';
+import { isLabels } from '../nn/host-batch.ts';
+import { checkImageSet } from './check-images.ts';
 import type { ImageSet } from './types.ts';
 
 /** What happens to a number: scale * number + offset, the same for all or one pair for each channel. */
@@ -11,7 +15,9 @@ export interface Scaling {
 /** For an `ImageLoader`: bytes 0 .. 255 become low .. high, such as 0 .. 1 or -1 .. 1. @throws ArgumentError */
 export function scaleTo(low: number, high: number): { scale: number; offset: number } {
   if (!Number.isFinite(low) || !Number.isFinite(high) || low >= high) {
-    throw new ArgumentError(`scaleTo: takes two numbers in ascending order, but was given ${low} and ${high}`);
+    throw new ArgumentError(
+      `scaleTo: takes two numbers in ascending order, but was given ${show(low)} and ${show(high)}`,
+    );
   }
   return { scale: (high - low) / 255, offset: low };
 }
@@ -24,26 +30,29 @@ export function scaleTo(low: number, high: number): { scale: number; offset: num
  *     const loaders = [train, test].map((set) => new ImageLoader(device, set, scaling));
  *
  * A channel that never changes becomes 0.
- * @param numbers images, or numbers of which every `channels` belong together, the last axis of their shape
+ * @param numbers images, or numbers of which every `channels` belong together
+ * @param channels default: the last axis of their shape, and 1 for numbers in a row
  * @throws DataError without numbers, or for one that is not finite; ArgumentError for channels that do not fit
  */
 export function standardization(
-  numbers: ImageSet | ArrayLike<number>,
+  numbers: ImageSet | Numbers,
   channels?: number,
 ): { scale: number[]; offset: number[]; mean: number[]; deviation: number[] } {
-  const values = 'images' in numbers ? numbers.images : numbers;
-  const width = 'images' in numbers ? numbers.shape[2] : (channels ?? 1);
+  const isSet = typeof numbers === 'object' && numbers !== null && 'images' in numbers;
+  if (isSet) checkImageSet('standardization', numbers);
+  const { values, width } = isSet
+    ? { values: numbers.images, width: numbers.shape[2] }
+    : channelsOf('standardization', numbers, channels);
   if (values.length === 0) throw new DataError('standardization: there are no numbers to compute it from');
-  if (!Number.isInteger(width) || width < 1 || values.length % width !== 0) {
-    throw new ArgumentError(`standardization: ${values.length} numbers are no multiple of ${width} channels`);
-  }
   const rows = values.length / width;
   const changes = Array<boolean>(width).fill(false);
   const mean = Array<number>(width).fill(0);
   const squares = Array<number>(width).fill(0);
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    if (!Number.isFinite(value)) throw new DataError(`standardization: number ${i} is ${value}; clean the data first`);
+    if (!Number.isFinite(value)) {
+      throw new DataError(`standardization: number ${i} is ${value} (${placeOf(i, [width])}); clean the data first`);
+    }
     mean[i % width]! += value;
     if (value !== values[i % width]) changes[i % width] = true;
   }
@@ -56,32 +65,83 @@ export function standardization(
   return { scale, offset: mean.map((m, c) => -m * scale[c]!), mean, deviation };
 }
 
-/** Scaled numbers on the host: what an `ImageLoader` does with bytes on the GPU. @throws ArgumentError for channels that do not fit */
-export function rescale(values: ArrayLike<number>, { scale, offset }: Scaling): Float32Array<ArrayBuffer> {
+/** Numbers with how many of them belong together. @throws ArgumentError, ShapeError for channels that do not fit */
+function channelsOf(what: string, numbers: Numbers, channels?: number): { values: ArrayLike<number>; width: number } {
+  const { flat, shape } = readNumbers(what, numbers);
+  const width = channels ?? shape?.at(-1) ?? 1;
+  if (!Number.isInteger(width) || width < 1 || flat.length % width !== 0) {
+    throw new ArgumentError(`${what}: ${flat.length} numbers are no multiple of ${show(width)} channels`);
+  }
+  if (shape && shape.at(-1) !== width) {
+    throw new ShapeError(`${what}: numbers of shape ${showShape(shape)} have ${shape.at(-1)} channels, not ${width}`);
+  }
+  if (ArrayBuffer.isView(flat) && typeof flat[0] !== 'bigint') return { values: flat as ArrayLike<number>, width };
+  const values = Float64Array.from(flat, (_, i) => {
+    const value = toNumber(flat, i);
+    if (value !== null) return value;
+    throw new DataError(`${what}: number ${i} is ${show(flat[i])} (${placeOf(i, [width])}), ${howToMap(flat[i])}`);
+  });
+  return { values, width };
+}
+
+/** Scaled numbers on the host: what an `ImageLoader` does with bytes on the GPU. @throws ArgumentError, ShapeError for channels that do not fit */
+export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBuffer> {
+  checkObject('rescale', scaling, ['offset', 'scale']);
+  const { scale, offset } = readable('rescale', () => ({ scale: scaling.scale, offset: scaling.offset }));
+  const lists = { scale, offset };
+  for (const [name, list] of Object.entries(lists)) {
+    if (Number.isFinite(list) || isFiniteList(listOf('rescale', list))) continue;
+    throw new ArgumentError(`rescale: ${name} must be finite, a number or one for each channel, but is ${show(list)}`);
+  }
   const scales = typeof scale === 'number' ? [scale] : scale;
   const offsets = typeof offset === 'number' ? [offset] : offset;
-  for (const { length } of [scales, offsets]) {
-    if (length === 0 || values.length % length !== 0) {
-      throw new ArgumentError(`rescale: ${values.length} numbers are no multiple of ${length} channels`);
-    }
-  }
-  return Float32Array.from(values, (value, i) => scales[i % scales.length]! * value + offsets[i % offsets.length]!);
+  const numbers = [scales, offsets].map(({ length }) => channelsOf('rescale', values, length > 1 ? length : undefined));
+  return Float32Array.from(
+    numbers[0]!.values,
+    (value, i) => scales[i % scales.length]! * value + offsets[i % offsets.length]!,
+  );
 }
+
+const isFiniteList = (list: unknown[] | null): boolean =>
+  list !== null && list.length > 0 && list.every(Number.isFinite);
+
+/** Numbers that one array of the host holds for sure: 4 GiB of them. */
+const LARGEST_ROWS = 2 ** 30;
 
 /**
  * Labels as one-hot rows [N, classes], on the host; Keras's `to_categorical`.
  * @param classes default: one more than the largest label
  * @throws DataError for a label that is no class; ArgumentError for an impossible number of classes
  */
-export function toCategorical(labels: ArrayLike<number>, classes?: number): Float32Array<ArrayBuffer> {
-  const all = Array.from(labels);
+export function toCategorical(labels: Numbers, classes?: number): Float32Array<ArrayBuffer> {
+  const numbers = readNumbers('toCategorical: labels', labels);
+  const { flat } = numbers;
+  if (!isLabels(numbers, flat.length)) {
+    throw new ShapeError(
+      `toCategorical: takes one label for each sample, but was given numbers of shape ${showShape(numbers.shape!)}`,
+    );
+  }
   if (classes !== undefined && !(Number.isInteger(classes) && classes > 0)) {
     throw new ArgumentError(`toCategorical: classes must be a positive integer, but is ${show(classes)}`);
   }
-  const count = classes ?? all.reduce((largest, label) => Math.max(largest, label), -1) + 1;
-  const bad = all.findIndex((label) => !Number.isInteger(label) || label < 0 || label >= count);
-  if (bad >= 0)
-    throw new DataError(`toCategorical: label ${all[bad]} of sample ${bad} is none of the ${count} classes`);
+  let count = classes ?? 1;
+  const all = Float64Array.from(flat, (given, i) => {
+    const label = toNumber(flat, i);
+    if (label === null) {
+      throw new DataError(`toCategorical: the label of sample ${i} is ${show(given)}, ${howToMap(given)}`);
+    }
+    if (!Number.isSafeInteger(label) || label < 0 || (classes !== undefined && label >= classes)) {
+      const of = classes === undefined ? 'no integer from 0 up' : `none of the ${classes} classes`;
+      throw new DataError(`toCategorical: label ${label} of sample ${i} is ${of}`);
+    }
+    count = classes ?? Math.max(count, label + 1);
+    return label;
+  });
+  if (all.length * count > LARGEST_ROWS) {
+    throw new ArgumentError(
+      `toCategorical: ${all.length} rows of ${count} classes are too many numbers; number the classes from 0 without gaps`,
+    );
+  }
   const rows = new Float32Array(all.length * count);
   for (const [i, label] of all.entries()) rows[i * count + label] = 1;
   return rows;

@@ -1,12 +1,13 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { RandomStream } from '../random.ts';
+import { checkSeed, RandomStream } from '../random.ts';
+import { checkImageSet } from './check-images.ts';
 import type { ImageSet } from './types.ts';
 
-/** Rows of `width` numbers each, those that `indices` name, in that order. */
-export function pickRows<T extends Uint8Array | Float32Array>(rows: T, indices: ArrayLike<number>, width: number): T {
-  const picked = new (rows.constructor as new (length: number) => T)(indices.length * width);
+/** Rows of `width` bytes each, those that `indices` name, in that order. */
+function pickRows(rows: Uint8Array, indices: ArrayLike<number>, width: number): Uint8Array {
+  const picked = new Uint8Array(indices.length * width);
   for (let i = 0; i < indices.length; i++) {
     const at = indices[i]! * width;
     picked.set(rows.subarray(at, at + width), i * width);
@@ -14,10 +15,20 @@ export function pickRows<T extends Uint8Array | Float32Array>(rows: T, indices: 
   return picked;
 }
 
-/** The images that `indices` name, in that order, with their labels. @throws ArgumentError for an image there is not */
+/** The images that `indices` name, in that order, with their labels. @throws ArgumentError for an image there is not; DataError */
 export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet {
-  const bad = Array.from(indices).find((i) => !Number.isInteger(i) || i < 0 || i >= set.size);
-  if (bad !== undefined) throw new ArgumentError(`images: there is no image ${bad} among ${set.size}`);
+  checkImageSet('pickImages', set);
+  if (typeof indices !== 'object' || typeof indices?.length !== 'number') {
+    throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${show(indices)}`);
+  }
+  // One by one, as what only looks like a list may have any length.
+  readable('pickImages', () => {
+    for (let k = 0; k < indices.length; k++) {
+      const i = indices[k]!;
+      if (Number.isInteger(i) && i >= 0 && i < set.size) continue;
+      throw new ArgumentError(`pickImages: there is no image ${show(i)} among ${set.size}`);
+    }
+  });
   return {
     ...set,
     images: pickRows(set.images, indices, sizeOf(set.shape)),
@@ -26,8 +37,9 @@ export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet 
   };
 }
 
-/** The first `count` images with their labels. @throws ArgumentError when there are fewer */
+/** The first `count` images with their labels. @throws ArgumentError when there are fewer; DataError for a set that does not fit itself */
 export function firstImages(set: ImageSet, count: number): ImageSet {
+  checkImageSet('firstImages', set);
   if (!Number.isInteger(count) || count < 1 || count > set.size) {
     throw new ArgumentError(
       `firstImages: count must be from 1 to ${set.size}, the images there are, but is ${show(count)}`,
@@ -42,9 +54,10 @@ export function firstImages(set: ImageSet, count: number): ImageSet {
 /**
  * The images of some classes alone, named or numbered. Their labels become 0, 1, ... in the order in which the classes are given;
  * the names go with them.
- * @throws ArgumentError for a class there is not, or one given twice; DataError for one without images
+ * @throws ArgumentError for a class there is not, or one given twice; DataError for one without images, or a set that does not fit itself
  */
 export function chooseClasses(set: ImageSet, classes: readonly (string | number)[]): ImageSet {
+  checkImageSet('chooseClasses', set);
   if (!Array.isArray(classes) || classes.length === 0) {
     throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${show(classes)}`);
   }
@@ -65,10 +78,12 @@ export function chooseClasses(set: ImageSet, classes: readonly (string | number)
 
 /**
  * `count` images of each class: drawn by `seed` and in random order, or without a seed the first ones as they lie.
- * @throws ArgumentError; DataError for a class with fewer images
+ * @throws ArgumentError; DataError for a class with fewer images, or a set that does not fit itself
  */
 export function choosePerClass(set: ImageSet, count: number, options: { seed?: number } = {}): ImageSet {
+  checkImageSet('choosePerClass', set);
   checkOptions('choosePerClass', options, { seed: true });
+  if (options.seed !== undefined) checkSeed(options.seed, 'choosePerClass');
   if (!Number.isInteger(count) || count < 1) {
     throw new ArgumentError(`choosePerClass: count must be a positive integer, but is ${show(count)}`);
   }

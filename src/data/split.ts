@@ -1,6 +1,7 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
-import { RandomStream } from '../random.ts';
+import { checkSeed, RandomStream } from '../random.ts';
+import { checkImageSet } from './check-images.ts';
 import { pickImages } from './select.ts';
 import type { ImageSet } from './types.ts';
 
@@ -18,6 +19,7 @@ export interface SplitOptions {
  * @throws ArgumentError for a size that leaves a part empty; DataError for a class that training would never see
  */
 export function trainTestSplit(set: ImageSet, options: SplitOptions): { train: ImageSet; test: ImageSet } {
+  checkImageSet('trainTestSplit', set);
   const { train, test } = splitIndices(set.labels, options, set.classes);
   return { train: pickImages(set, train), test: pickImages(set, test) };
 }
@@ -31,8 +33,10 @@ export function splitIndices(
   options: SplitOptions,
   classes: readonly string[] = [],
 ): { train: Uint32Array; test: Uint32Array } {
+  checkLabels(labels);
   checkOptions('trainTestSplit', options, { testSize: true, seed: true, stratify: true });
   const { testSize, seed = 0, stratify = false } = options;
+  checkSeed(seed, 'trainTestSplit');
   const size = labels.length;
   const count = testCount(testSize, size);
   const name = (label: number) => classes[label] ?? String(label);
@@ -54,6 +58,20 @@ export function splitIndices(
     );
   }
   return { train: Uint32Array.from(train), test: Uint32Array.from(test) };
+}
+
+/** @throws ArgumentError unless there is one label, a number or a name, for each sample */
+function checkLabels(labels: ArrayLike<unknown>): void {
+  if (typeof labels !== 'object' || typeof labels?.length !== 'number') {
+    throw new ArgumentError(`trainTestSplit: takes the labels, one for each sample, but was given ${show(labels)}`);
+  }
+  const isLabel = (label: unknown) => typeof label === 'string' || Number.isInteger(label);
+  const bad = Array.from(labels).findIndex((label) => !isLabel(label));
+  if (bad >= 0) {
+    throw new ArgumentError(
+      `trainTestSplit: the label of sample ${bad} must be an integer or a name, but is ${show(labels[bad])}`,
+    );
+  }
 }
 
 /** @throws ArgumentError unless both parts get a sample */

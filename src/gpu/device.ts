@@ -1,10 +1,11 @@
-import { checkOptions } from '../check.ts';
-import { AdapterError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { checkFunction, checkOptions, readable, show } from '../check.ts';
+import { AdapterError, ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
+import { type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
-import { BufferPool, type Storage } from './storage.ts';
+import { BufferPool, Storage } from './storage.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -18,6 +19,8 @@ const RAISED_LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
+/** Bytes of buffers for read-backs that wait for reuse. */
+const KEPT_STAGING_BYTES = 2 ** 25;
 /** Uniform buffers that a device remembers: far more than a training step has. */
 const MOST_UNIFORMS = 4096;
 
@@ -40,15 +43,18 @@ export class Device {
     bytesReadBack: 0,
     readBacks: 0,
   };
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  readonly [Symbol.toStringTag] = 'Device';
   readonly limits: GPUSupportedLimits;
   private readonly pipelines: PipelineCache;
   private readonly recorder: Recorder;
+  private readonly memory: Memory;
   private readonly mainPool: BufferPool;
+  private readonly stagingPool: BufferPool;
   private readonly uniforms = new Map<string, GPUBuffer>();
-  private readonly stagingFree: GPUBuffer[] = [];
   private programPool: BufferPool | null = null;
   private failure: Error | null = null;
-  private pendingChecks: Promise<unknown>[] = [];
+  private readonly pendingChecks = new Set<Promise<unknown>>();
   private disposed = false;
   /** Which kernels run at which sizes. */
   readonly choices = new Choices();
@@ -62,14 +68,32 @@ export class Device {
     private onDispose: (() => void) | null,
     /** How promises of WebGPU are waited for, where there is a better way than to await them. */
     private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
+    hostMemory: HostMemory | null,
+    keepBytes: number | undefined,
   ) {
     this.limits = gpu.limits;
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
-    this.recorder = new Recorder(gpu, this.counters);
-    this.mainPool = new BufferPool(gpu, this.counters, 'tensor');
+    const pools = () => [this.mainPool, this.stagingPool];
+    this.recorder = new Recorder(gpu, this.counters, () => {
+      for (const pool of pools()) pool.trim();
+    });
+    const dropFree = () => {
+      this.recorder.flush();
+      for (const pool of pools()) pool.drop();
+    };
+    const watch = (answer: Promise<unknown>) => this.watch(answer.then(() => null));
+    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, wait);
+    const { recorder, memory, counters } = this;
+    const { maxBufferSize } = this.limits;
+    this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
+    this.stagingPool = new BufferPool(memory, 'staging', maxBufferSize, {
+      commands: recorder,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      keepBytes: KEPT_STAGING_BYTES,
+    });
     gpu.addEventListener('uncapturederror', (event) => {
       event.preventDefault(); // it is thrown, so nobody needs to print it
-      this.fail(toTypedError(event.error));
+      this.onUncaptured(event.error);
     });
     gpu.lost.then((lost) => {
       if (!this.disposed) this.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
@@ -78,7 +102,9 @@ export class Device {
 
   /**
    * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
-   * @throws AdapterError when there is none; ArgumentError for an option there is not
+   * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
+   * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
+   * @throws AdapterError when there is none; ArgumentError for an option there is not, or an impossible `keepBytes`
    */
   static async open(
     gpu: GPU,
@@ -86,9 +112,16 @@ export class Device {
       powerPreference?: GPUPowerPreference;
       onDispose?: () => void;
       wait?: <T>(promise: Promise<T>) => Promise<T>;
+      keepBytes?: number | undefined;
+      hostMemory?: HostMemory;
     } = {},
   ): Promise<Device> {
-    checkOptions('Device.open', options, { powerPreference: true, onDispose: true, wait: true });
+    const names = { powerPreference: true, onDispose: true, wait: true, keepBytes: true, hostMemory: true };
+    const { keepBytes, hostMemory } = checkOptions('Device.open', options, names);
+    checkKeepBytes('Device.open', keepBytes);
+    if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
+      throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
+    }
     const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
     if (!adapter) {
       throw new AdapterError(
@@ -99,18 +132,18 @@ export class Device {
     const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
     const requiredLimits = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
     const device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
-    return new Device(
-      device,
-      describeAdapter(adapter),
-      options.onDispose ?? null,
-      options.wait ?? ((promise) => promise),
-    );
+    const info = describeAdapter(adapter);
+    const wait = options.wait ?? (<T>(promise: Promise<T>) => promise);
+    const host = info.isSoftware ? (hostMemory ?? null) : null;
+    return new Device(device, info, options.onDispose ?? null, wait, host, keepBytes);
   }
 
   /** Throws what went wrong since the last call, if anything. */
   private check(): void {
     if (this.disposed) throw new DisposedError('device: used after dispose()');
     if (this.failure) throw this.failure;
+    const failure = this.memory.takeFailure();
+    if (failure) throw failure;
   }
 
   private fail(error: Error): void {
@@ -118,12 +151,26 @@ export class Device {
   }
 
   private watch(check: Promise<Error | null>): void {
-    this.pendingChecks.push(
-      check.then(
-        (error) => error && this.fail(error),
-        () => {}, // the device went away meanwhile: `lost` says so
-      ),
+    const done = check.then(
+      (error) => error && this.fail(error),
+      () => {}, // the device went away meanwhile: `lost` says so
     );
+    this.pendingChecks.add(done);
+    void done.then(() => this.pendingChecks.delete(done));
+  }
+
+  /** Where memory ran out, the device is of use afterwards; what used the buffers that were not made says so, too. */
+  private onUncaptured(error: GPUError): void {
+    const { memory } = this;
+    if (isOutOfMemory(error)) {
+      memory.report(error.message);
+    } else if (!/\[Invalid /.test(error.message)) {
+      this.fail(new GpuError(error.message));
+    } else {
+      // That a buffer failed may be about to be told.
+      const told = Promise.all(this.pendingChecks);
+      this.watch(told.then(() => (memory.anyFailed ? null : new GpuError(error.message))));
+    }
   }
 
   /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
@@ -147,9 +194,12 @@ export class Device {
   allocate(bytes: number): Storage {
     this.check();
     const limit = this.largestArray;
+    if (!Number.isInteger(bytes) || bytes < 0) {
+      throw new ArgumentError(`device: a buffer has a number of bytes from 0 up, but ${show(bytes)} were asked for`);
+    }
     if (bytes > limit) {
       throw new OutOfMemoryError(
-        `a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
+        `device: a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
       );
     }
     return (this.programPool ?? this.mainPool).acquire(bytes);
@@ -162,19 +212,37 @@ export class Device {
    */
   uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
     this.check();
+    if (!(words instanceof Uint32Array))
+      throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${show(words)}`);
     const key = words.join();
     let buffer = this.uniforms.get(key);
     if (!buffer) {
       const size = Math.ceil(words.byteLength / 16) * 16;
-      buffer = this.gpu.createBuffer({ label: 'params', size, usage: GPUBufferUsage.UNIFORM, mappedAtCreation: true });
+      const usage = GPUBufferUsage.UNIFORM;
+      const forget = () => this.uniforms.delete(key);
+      buffer = this.memory.create({ label: 'params', size, usage, mappedAtCreation: true }, forget);
       new Uint32Array(buffer.getMappedRange()).set(words);
       buffer.unmap();
-      this.counters.buffersCreated++;
       this.counters.bytesUploaded += words.byteLength;
       if (this.uniforms.size >= MOST_UNIFORMS) this.uniforms.delete(this.uniforms.keys().next().value!);
       this.uniforms.set(key, buffer);
     }
     return buffer;
+  }
+
+  /** Bytes of buffers that were released and are kept for reuse, of all that `counters.bytesAllocated` counts. */
+  get freeBytes(): number {
+    return this.mainPool.freeBytes;
+  }
+
+  /** A buffer outside of the pools, which `destroyBuffer` gives back. @throws OutOfMemoryError */
+  createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer {
+    this.check();
+    return this.memory.create(descriptor);
+  }
+
+  destroyBuffer(buffer: GPUBuffer): void {
+    this.memory.destroy(buffer);
   }
 
   /** Whether dispatches are being kept for a program instead of run. */
@@ -195,21 +263,30 @@ export class Device {
     this.recorder.dispatch(pipeline, bindings, workgroups, work);
   }
 
-  /** Copies host data into a buffer. Everything dispatched before still sees the old contents. */
+  /**
+   * Copies host data into a buffer. Everything dispatched before still sees the old contents.
+   * @param byteOffset where in the buffer, a multiple of 4
+   * @throws ArgumentError for data that does not fit into the buffer: WebGPU would report it late, and the device be of no more use
+   */
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
+    checkUpload(to, data, byteOffset);
     if (this.recorder.recording) {
       throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
     }
+    this.memory.require(data.byteLength); // the queue copies it first
     this.recorder.flush();
-    const padded = data.byteLength % 4 === 0 ? data : padToWord(data);
+    const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
     this.gpu.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
     this.counters.bytesUploaded += padded.byteLength;
   }
 
-  /** Copies one buffer into another of the same size, in the order of the dispatches. */
+  /** Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one */
   copy(from: Storage, to: Storage): void {
     this.check();
+    if (to.bytes < from.bytes) {
+      throw new ArgumentError(`copy: ${from.bytes} bytes do not fit into a buffer of ${to.bytes}`);
+    }
     if (this.recorder.recording) throw new GpuError('buffers cannot be copied inside a recorded step');
     this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(from.bytes / 4) * 4);
   }
@@ -246,42 +323,43 @@ export class Device {
     await (awake ? done : this.wait(done));
   }
 
-  /** Copies a buffer to the host, after everything dispatched so far. */
+  /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
   async read(from: Storage, bytes = from.bytes): Promise<ArrayBuffer> {
     this.check();
+    if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
+      throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
+    }
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
+    if (!(from instanceof Storage) || !Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
+      throw new ArgumentError(
+        `read: takes the storage of an array, and up to as many bytes, but was given ${show(bytes)}`,
+      );
+    }
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
-    const staging = this.staging(size);
-    this.recorder.copy(from.buffer, from.offset, staging, 0, size);
+    const staging = this.stagingPool.acquire(size);
+    this.recorder.copy(from.buffer, from.offset, staging.buffer, 0, size);
     this.recorder.flush();
     let copy: ArrayBuffer;
     try {
-      await this.wait(staging.mapAsync(GPUMapMode.READ, 0, size));
-      copy = staging.getMappedRange(0, size).slice(0, bytes);
-      staging.unmap();
+      await this.wait(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
+      copy = copied(staging.buffer.getMappedRange(0, size), bytes);
     } catch (cause) {
       await this.settle();
+      if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
+    } finally {
+      if (staging.buffer.mapState === 'mapped') staging.buffer.unmap();
+      staging.release();
     }
-    this.stagingFree.push(staging);
     this.counters.readBacks++;
     this.counters.bytesReadBack += bytes;
     await this.settle();
     return copy;
   }
 
-  private staging(size: number): GPUBuffer {
-    const at = this.stagingFree.findIndex((buffer) => buffer.size >= size && buffer.size <= 4 * size + 4096);
-    if (at >= 0) return this.stagingFree.splice(at, 1)[0]!;
-    this.counters.buffersCreated++;
-    return this.gpu.createBuffer({ label: 'staging', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  }
-
   private async settle(): Promise<void> {
-    const checks = this.pendingChecks;
-    this.pendingChecks = [];
-    await Promise.all(checks);
+    await Promise.all(this.pendingChecks);
     this.check();
   }
 
@@ -291,8 +369,10 @@ export class Device {
    */
   record(build: () => void): Program {
     this.check();
+    checkFunction('record', build);
     if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
-    const pool = new BufferPool(this.gpu, this.counters, 'program');
+    const { memory, counters } = this;
+    const pool = new BufferPool(memory, 'program', this.limits.maxBufferSize, { commands: null, counters });
     this.programPool = pool;
     this.recorder.startRecording();
     try {
@@ -311,6 +391,7 @@ export class Device {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    this.memory.close();
     this.gpu.destroy();
     const { onDispose } = this;
     this.onDispose = null;
@@ -325,15 +406,52 @@ export class Device {
   }
 }
 
+/** @throws ArgumentError unless it is a device, which callers from NumPy or PyTorch may leave out */
+export function checkDevice(what: string, device: Device, call = `${what}(device, ...)`): void {
+  if (typeof readable(what, () => device?.record) === 'function') return;
+  throw new ArgumentError(
+    `${what}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${show(device)}`,
+  );
+}
+
+function checkUpload(to: Storage, data: ArrayBufferView, byteOffset: number): void {
+  if (to.released) throw new DisposedError('upload: the buffer was given back, and may belong to another array');
+  if (!ArrayBuffer.isView(data)) throw new ArgumentError(`upload: takes a typed array, but was given ${show(data)}`);
+  const room = Math.ceil(to.bytes / 4) * 4; // buffers are made of whole words
+  const fits = Number.isInteger(byteOffset) && byteOffset >= 0 && byteOffset % 4 === 0;
+  if (!fits || byteOffset + Math.ceil(data.byteLength / 4) * 4 > room) {
+    throw new ArgumentError(
+      `upload: ${data.byteLength} bytes from byte ${show(byteOffset)} on do not fit into a buffer of ${to.bytes} bytes ` +
+        '(the place must be a multiple of 4)',
+    );
+  }
+}
+
+/** Memory that other threads share or that can grow is copied before it is sent: Dawn ends the process over it. */
+const isOrdinary = (buffer: ArrayBufferLike): boolean =>
+  Object.prototype.toString.call(buffer) === '[object ArrayBuffer]' && !(buffer as { resizable?: boolean }).resizable;
+
+/** A copy of whole words. */
 function padToWord(data: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return padded;
 }
 
-function toTypedError(error: GPUError): GpuError {
-  return /out of memory/i.test(`${error.constructor.name} ${error.message}`) ||
-    error.constructor.name.includes('OutOfMemory')
-    ? new OutOfMemoryError(`the GPU ran out of memory: use a smaller batch or model (${error.message})`)
-    : new GpuError(error.message);
+/** @throws ArgumentError unless it is left out or a number of bytes */
+export function checkKeepBytes(what: string, keepBytes: number | undefined): void {
+  if (keepBytes === undefined || (Number.isInteger(keepBytes) && keepBytes >= 0)) return;
+  throw new ArgumentError(`${what}: keepBytes must be a number of bytes from 0 up, but is ${show(keepBytes)}`);
 }
+
+/** @throws OutOfMemoryError where the host has no memory for the copy */
+function copied(mapped: ArrayBuffer, bytes: number): ArrayBuffer {
+  try {
+    return mapped.slice(0, bytes);
+  } catch (cause) {
+    throw new OutOfMemoryError(`device: the host has no memory for the ${bytes} bytes that were read back`, { cause });
+  }
+}
+
+const isOutOfMemory = (error: GPUError): boolean =>
+  error.constructor.name.includes('OutOfMemory') || /out of memory/i.test(`${error.constructor.name} ${error.message}`);

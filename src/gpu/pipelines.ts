@@ -17,15 +17,30 @@ export interface Pipeline {
   layout: GPUBindGroupLayout;
 }
 
-/** Compiles each kernel once a device. Compile errors arrive later, through `onError`, because WebGPU reports them so. */
+/** A compiled text, and its pipelines by their constants. */
+interface Compiled {
+  module: GPUShaderModule;
+  pipelines: Map<string, Pipeline>;
+}
+
+/** Pipelines that a device remembers: far more than a training step has. Each takes about 250 KB on lavapipe. */
+const MOST_PIPELINES = 1024;
+
+/**
+ * Compiles each kernel once a device; of too many the oldest are forgotten, which programs may hold still. Compile errors arrive
+ * later, through `onError`, because WebGPU reports them so.
+ */
 export class PipelineCache {
-  /** By text: the compiled module and its pipelines by constants. */
-  private readonly modules = new Map<string, { module: GPUShaderModule; pipelines: Map<string, Pipeline> }>();
+  /** How each is forgotten, oldest first. */
+  private readonly forget: (() => void)[] = [];
+  /** By text. */
+  private readonly modules = new Map<string, Compiled>();
 
   constructor(
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
     private readonly onError: (error: Promise<ShaderError | null>) => void,
+    private readonly most = MOST_PIPELINES,
   ) {}
 
   get(source: KernelSource): Pipeline {
@@ -48,9 +63,18 @@ export class PipelineCache {
     });
     const pipeline = { name: source.name, source, gpu, layout: gpu.getBindGroupLayout(0) };
     this.onError(this.describeError(source, module, this.gpu.popErrorScope()));
-    text.pipelines.set(key, pipeline);
+    this.remember(source.code, text, key, pipeline);
     this.counters.pipelinesCreated++;
     return pipeline;
+  }
+
+  private remember(code: string, text: Compiled, key: string, pipeline: Pipeline): void {
+    text.pipelines.set(key, pipeline);
+    this.forget.push(() => {
+      text.pipelines.delete(key);
+      if (text.pipelines.size === 0) this.modules.delete(code);
+    });
+    if (this.forget.length > this.most) this.forget.shift()!();
   }
 
   private async describeError(source: KernelSource, module: GPUShaderModule, scope: Promise<GPUError | null>) {

@@ -1,4 +1,4 @@
-import { DisposedError } from '../errors.ts';
+import { DisposedError, OutOfMemoryError } from '../errors.ts';
 import type { Counters } from './info.ts';
 import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
@@ -44,10 +44,17 @@ export class Recorder {
   constructor(
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
+    /** Called when nothing waits to be submitted any more. */
+    private readonly afterSubmit: () => void = () => {},
   ) {}
 
   get recording(): boolean {
     return this.list !== null;
+  }
+
+  /** Whether commands wait to be submitted. */
+  get hasPending(): boolean {
+    return this.encoder !== null;
   }
 
   dispatch(
@@ -130,6 +137,7 @@ export class Recorder {
     this.encoder = null;
     this.pass = null;
     this.pending = 0;
+    this.afterSubmit();
   }
 
   startRecording(): void {
@@ -149,6 +157,7 @@ export class Program {
   private disposed = false;
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
   private readonly given: readonly Storage[];
+  private readonly bound: readonly Storage[];
 
   constructor(
     private readonly recorder: Recorder,
@@ -157,7 +166,8 @@ export class Program {
     private readonly pool: BufferPool,
   ) {
     const bound = commands.flatMap(({ bindings }) => bindings).filter((binding) => binding instanceof Storage);
-    this.given = [...new Set(bound)].filter(({ buffer }) => !pool.owns(buffer));
+    this.bound = [...new Set(bound)];
+    this.given = this.bound.filter(({ buffer }) => !pool.owns(buffer));
   }
 
   /** Kernel runs in one execution. */
@@ -172,12 +182,14 @@ export class Program {
 
   /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
   runOnly(i: number, times = 1): void {
+    this.checkArrays();
     for (let k = 0; k < times; k++) this.recorder.replay(this.commands.slice(i, i + 1));
     this.recorder.flush();
   }
 
   /** Submits the whole list, each dispatch in a pass of its own, and their times (see `Recorder.replayTimed`) into `times`. */
   runTimed(querySet: GPUQuerySet, times: GPUBuffer): void {
+    this.checkArrays();
     this.recorder.replayTimed(this.commands, querySet);
     this.recorder.resolve(querySet, 2 * this.commands.length, times);
     this.recorder.flush();
@@ -201,16 +213,25 @@ export class Program {
 
   /**
    * Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest.
-   * @throws DisposedError where the program or something it was given was disposed
+   * @throws DisposedError where the program or something it was given was disposed; OutOfMemoryError where there was no memory for it
    */
   encode(): void {
+    this.checkArrays();
+    this.recorder.replay(this.commands);
+  }
+
+  private checkArrays(): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
     if (this.given.some((storage) => storage.released)) {
       throw new DisposedError(
         'program: something it reads or writes was disposed: the data, the model or the optimizer must be there until its end',
       );
     }
-    this.recorder.replay(this.commands);
+    if (this.bound.some((storage) => storage.failed)) {
+      throw new OutOfMemoryError(
+        'program: the adapter had no memory for something it reads or writes; use a smaller batch or model',
+      );
+    }
   }
 
   dispose(): void {

@@ -1,5 +1,6 @@
 import { DisposedError } from '../errors.ts';
 import type { Counters } from './info.ts';
+import { hasNoMemory, type Memory } from './memory.ts';
 
 /** A range of a GPU buffer with a count of its users; the last `release` gives it back to the pool it came from. */
 export class Storage {
@@ -16,6 +17,11 @@ export class Storage {
 
   get released(): boolean {
     return this.whole ? this.whole.released : this.users === 0;
+  }
+
+  /** Whether the adapter had no memory for it. */
+  get failed(): boolean {
+    return hasNoMemory(this.buffer);
   }
 
   /** Another owner of the same range (a reshaped tensor, say). */
@@ -46,26 +52,67 @@ export function bucketBytes(bytes: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
+/** Bytes of released buffers that a pool keeps for reuse, unless more turn out to be of use or another number is asked for. */
+export const KEPT_BYTES = 2 ** 28;
+/** Sizes of evicted buffers that are remembered. */
+const MAX_EVICTED_SIZES = 1024;
+
+/** When buffers may be destroyed: not while commands that use them wait to be submitted. */
+export interface Commands {
+  readonly hasPending: boolean;
+  /** Submits them, and then trims the pools. */
+  flush(): void;
+}
+
 /**
  * Keeps released buffers for the next tensor of the same bucket. Reuse is safe without waiting for the GPU because
  * everything on a WebGPU queue runs in the order it was submitted.
+ *
+ * Of more than `limit` bytes those are evicted whose size was not used for the longest time. If evicted sizes are asked for again,
+ * they were in use by turns, and the limit rises by their bytes, up to the most bytes that were ever in use at once: after a few
+ * rounds of a loop nothing is made any more, while a sweep over sizes keeps no more than before.
  */
 export class BufferPool {
+  /** By size, those not used for the longest time first. */
   private readonly free = new Map<number, GPUBuffer[]>();
   private readonly all = new Set<GPUBuffer>();
+  private readonly evicted = new Map<number, number>();
+  private readonly usage: GPUBufferUsageFlags;
+  private limit: number;
+  private allBytes = 0;
+  private unused = 0;
+  private mostInUse = 0;
   private disposed = false;
 
+  /**
+   * @param options.commands what may still use released buffers; null for a pool that keeps all of them until it is disposed
+   * @param options.counters where `bytesAllocated` is counted, if at all
+   * @param options.keepBytes a limit that never rises, in bytes; default `KEPT_BYTES`, rising
+   */
   constructor(
-    private readonly gpu: GPUDevice,
-    private readonly counters: Counters,
+    private readonly memory: Memory,
     private readonly label: string,
-  ) {}
+    private readonly maxBufferSize: number,
+    private readonly options: {
+      commands: Commands | null;
+      counters?: Counters;
+      usage?: GPUBufferUsageFlags;
+      keepBytes?: number | undefined;
+    },
+  ) {
+    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    this.usage = options.usage ?? STORAGE | COPY_SRC | COPY_DST;
+    this.limit = options.keepBytes ?? KEPT_BYTES;
+  }
 
   /** Bytes of all buffers this pool made, in use or free. */
   get bytes(): number {
-    let sum = 0;
-    for (const buffer of this.all) sum += buffer.size;
-    return sum;
+    return this.allBytes;
+  }
+
+  /** Bytes of those that wait for reuse. */
+  get freeBytes(): number {
+    return this.unused;
   }
 
   /** Whether this pool made the buffer. */
@@ -73,35 +120,114 @@ export class BufferPool {
     return this.all.has(buffer);
   }
 
+  /** @throws OutOfMemoryError, DisposedError */
   acquire(bytes: number): Storage {
     if (this.disposed) throw new DisposedError(`${this.label}: a buffer was asked for after the pool was disposed`);
-    const size = Math.min(bucketBytes(bytes), this.gpu.limits.maxBufferSize); // which need not be a bucket's
-    let buffer = this.free.get(size)?.pop();
-    if (!buffer) {
-      const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-      buffer = this.gpu.createBuffer({ label: this.label, size, usage: STORAGE | COPY_SRC | COPY_DST });
-      this.all.add(buffer);
-      this.counters.buffersCreated++;
-      this.counters.bytesAllocated += size;
+    const size = Math.min(bucketBytes(bytes), this.maxBufferSize); // which need not be a bucket's
+    const buffer = this.reuse(size) ?? this.make(size);
+    this.mostInUse = Math.max(this.mostInUse, this.allBytes - this.unused);
+    return new Storage(buffer, 0, bytes, () => this.takeBack(buffer));
+  }
+
+  private reuse(size: number): GPUBuffer | undefined {
+    const list = this.free.get(size);
+    if (!list) return undefined;
+    const buffer = list.pop()!;
+    this.free.delete(size);
+    if (list.length > 0) this.free.set(size, list); // now the size that was used last
+    this.unused -= size;
+    return buffer;
+  }
+
+  private make(size: number): GPUBuffer {
+    const { commands, keepBytes } = this.options;
+    if (keepBytes === undefined && this.wasEvicted(size)) {
+      this.limit = Math.max(this.limit, Math.min(this.limit + size, this.mostInUse));
     }
-    const taken = buffer;
-    return new Storage(taken, 0, bytes, () => this.takeBack(taken));
+    if (this.unused > this.limit) commands?.flush();
+    const buffer = this.memory.create({ label: this.label, size, usage: this.usage }, () => this.forget(buffer));
+    this.all.add(buffer);
+    this.count(size);
+    return buffer;
+  }
+
+  /** Whether a buffer of that size was evicted, one for each that was. */
+  private wasEvicted(size: number): boolean {
+    const count = this.evicted.get(size) ?? 0;
+    if (count > 1) this.evicted.set(size, count - 1);
+    else this.evicted.delete(size);
+    return count > 0;
   }
 
   private takeBack(buffer: GPUBuffer): void {
-    if (this.disposed) return;
+    if (this.disposed || !this.all.has(buffer)) return;
+    const { size } = buffer;
+    const list = this.free.get(size) ?? [];
+    list.push(buffer);
+    this.free.delete(size);
+    this.free.set(size, list);
+    this.unused += size;
+    const { commands } = this.options;
+    if (!commands || this.unused <= this.limit) return;
+    if (!commands.hasPending) this.trim();
+    else this.memory.soon(() => this.unused > this.limit && commands.flush()); // should nothing else do so
+  }
+
+  /** Destroys free buffers beyond the limit. Nothing that uses them may wait to be submitted. */
+  trim(): void {
+    if (this.options.commands && this.unused > this.limit) this.evict(this.limit);
+  }
+
+  /** Destroys all free buffers, as memory has run out. The same holds. */
+  drop(): void {
+    this.limit = this.options.keepBytes ?? KEPT_BYTES;
+    if (this.options.commands) this.evict(0);
+    this.evicted.clear();
+  }
+
+  private evict(left: number): void {
+    for (const [size, list] of this.free) {
+      while (list.length > 0 && this.unused > left) {
+        this.unused -= size;
+        this.remove(list.pop()!);
+        this.evicted.set(size, (this.evicted.get(size) ?? 0) + 1);
+      }
+      if (list.length > 0) break;
+      this.free.delete(size);
+    }
+    for (const size of this.evicted.keys()) {
+      if (this.evicted.size <= MAX_EVICTED_SIZES) break;
+      this.evicted.delete(size);
+    }
+  }
+
+  private remove(buffer: GPUBuffer): void {
+    this.memory.destroy(buffer);
+    this.all.delete(buffer);
+    this.count(-buffer.size);
+  }
+
+  /** A buffer that the adapter had no memory for is given to nobody again. */
+  private forget(buffer: GPUBuffer): void {
+    if (!this.all.delete(buffer)) return;
+    this.count(-buffer.size);
     const list = this.free.get(buffer.size);
-    if (list) list.push(buffer);
-    else this.free.set(buffer.size, [buffer]);
+    const at = list?.indexOf(buffer) ?? -1;
+    if (at < 0) return;
+    list!.splice(at, 1);
+    if (list!.length === 0) this.free.delete(buffer.size);
+    this.unused -= buffer.size;
+  }
+
+  private count(bytes: number): void {
+    this.allBytes += bytes;
+    if (this.options.counters) this.options.counters.bytesAllocated += bytes;
   }
 
   dispose(): void {
     this.disposed = true;
-    for (const buffer of this.all) {
-      buffer.destroy();
-      this.counters.bytesAllocated -= buffer.size;
-    }
-    this.all.clear();
+    for (const buffer of this.all) this.remove(buffer);
     this.free.clear();
+    this.unused = 0;
   }
 }

@@ -1,3 +1,5 @@
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Device } from './device.ts';
 import type { Program } from './recorder.ts';
 import { Storage } from './storage.ts';
@@ -20,6 +22,12 @@ export interface TimingOptions {
   seconds?: number;
   /** Milliseconds since any moment; for tests. */
   now?: () => number;
+}
+
+/** @throws ArgumentError unless it is a positive number */
+export function checkSeconds(what: string, seconds: number): void {
+  if (typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0) return;
+  throw new ArgumentError(`${what}: seconds must be positive, but is ${show(seconds)}`);
 }
 
 /** What a query set may hold. */

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { writeWhole } from '../atomic-file.ts';
+import { checkText } from '../check.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
+import { readRegular } from '../regular-file.ts';
 
 const reasons: Record<string, string> = {
   EACCES: 'no permission',
@@ -19,17 +20,18 @@ const reasons: Record<string, string> = {
 
 /** Runs `body`; what the system refuses becomes a FileError that says why in words. */
 export function onFile<T>(action: string, path: string, body: () => T): T {
+  checkText(`${action}: the path`, path);
   try {
     return body();
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
-    if (!code) throw cause;
+    if (!code || cause instanceof FileError) throw cause;
     throw new FileError(`cannot ${action} ${path}: ${reasons[code] ?? code}`, { cause });
   }
 }
 
-/** @throws FileError */
-export const readBytes = (path: string): Uint8Array => onFile('read', path, () => readFileSync(path));
+/** The bytes of a regular file. @throws FileError */
+export const readBytes = (path: string): Uint8Array => onFile('read', path, () => readRegular(path));
 
 /** Writes a file whole or not at all (see `writeWhole`), with the folders above it. @throws FileError */
 export function writeFile(path: string, content: string | Uint8Array): void {

@@ -1,6 +1,7 @@
-import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createFolders } from '../create-folders.ts';
+import { checkRegular, readRegular } from '../regular-file.ts';
 import { onFile, writeFile } from './files.ts';
 
 /** A file that grows line by line and, however it ends, holds whole lines: a log. */
@@ -14,11 +15,12 @@ export class LineFile {
   begin({ append }: { append: boolean }): string | null {
     return onFile('write', this.path, () => {
       createFolders(dirname(resolve(this.path)));
+      checkRegular('write', this.path);
       if (!append || !existsSync(this.path)) {
         writeFileSync(this.path, '');
         return null;
       }
-      const bytes = readFileSync(this.path);
+      const bytes = readRegular(this.path);
       const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
       if (whole.length < bytes.length) truncateSync(this.path, whole.length);
       return whole.length > 0 ? whole.toString('utf8', 0, whole.indexOf('\n')) : null;
@@ -27,7 +29,7 @@ export class LineFile {
 
   /** All lines; none where somebody has removed the file. @throws FileError */
   read(): string {
-    return onFile('read', this.path, () => (existsSync(this.path) ? readFileSync(this.path, 'utf8') : ''));
+    return onFile('read', this.path, () => (existsSync(this.path) ? readRegular(this.path).toString() : ''));
   }
 
   /** Replaces the file by what `read` returned. @throws FileError */

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkObject, checkShape, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 
@@ -37,20 +37,26 @@ export type StoredType = ElementType | 'f16' | 'bf16';
 export const bytesOf = (type: StoredType): number =>
   type === 'f16' || type === 'bf16' ? 2 : HELD[type].BYTES_PER_ELEMENT;
 
+/** @throws ArgumentError unless they are bytes */
+export function checkBytes(what: string, bytes: Uint8Array): void {
+  if (bytes instanceof Uint8Array) return;
+  throw new ArgumentError(`${what}: the bytes of a file are a Uint8Array, but ${show(bytes)} was given`);
+}
+
 /**
  * @param what begins the message
  * @throws ArgumentError for data that is no typed array or not of `dtype`; ShapeError where the shape has another size
  */
-export function ndArray(what: string, { shape, data, dtype }: NdArrayLike): NdArray {
+export function ndArray(what: string, array: NdArrayLike): NdArray {
+  checkObject(what, array);
+  const { shape, data, dtype } = readable(what, () => ({ ...array }));
   const own = (Object.keys(HELD) as ElementType[]).find((type) => data instanceof HELD[type]);
   if (!own) throw new ArgumentError(`${what}: data must be a typed array such as Float32Array, but is ${show(data)}`);
   const type = dtype ?? own;
   if (!(data instanceof (HELD[type] ?? Array))) {
     throw new ArgumentError(`${what}: dtype ${show(dtype)} does not go with a ${data.constructor.name}`);
   }
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new ArgumentError(`${what}: a shape is a list of integers from 0 up, but is ${show(shape)}`);
-  }
+  checkShape(what, shape);
   if (data.length !== sizeOf(shape)) {
     throw new ShapeError(
       `${what}: shape ${showShape(shape)} has ${sizeOf(shape)} elements, but data has ${data.length}`,

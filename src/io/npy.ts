@@ -1,9 +1,11 @@
+import { checkText } from '../check.ts';
 import { DataError } from '../errors.ts';
 import { type Shape, sizeOf } from '../kernels/array.ts';
 import {
   type ArrayData,
   bytesOf,
   bytesOfData,
+  checkBytes,
   dataOf,
   type ElementType,
   type NdArray,
@@ -13,6 +15,8 @@ import {
 } from './nd-array.ts';
 
 const MAGIC = '\x93NUMPY';
+/** Longer headers are refused, as by NumPy itself: no array of numbers has one. */
+const MAX_HEADER = 10_000;
 
 /** NumPy's names of the types, without the byte order. */
 const TYPES: Record<string, StoredType> = {
@@ -53,6 +57,7 @@ export function encodeNpy(array: NdArrayLike): Uint8Array<ArrayBuffer> {
  * @throws DataError for what is no such file, is cut short or holds elements that have no place here
  */
 export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
+  checkText('decodeNpy: name', name);
   const { header, start } = headerOf(bytes, name);
   const { stored, littleEndian, fortranOrder, shape } = parseHeader(header, name);
   const expected = sizeOf(shape) * bytesOf(stored);
@@ -68,6 +73,7 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
 }
 
 function headerOf(bytes: Uint8Array, name: string): { header: string; start: number } {
+  checkBytes(name, bytes);
   if (String.fromCharCode(...bytes.subarray(0, 6)) !== MAGIC) {
     throw new DataError(`${name} is no .npy file: it does not begin with \\x93NUMPY`);
   }
@@ -81,6 +87,11 @@ function headerOf(bytes: Uint8Array, name: string): { header: string; start: num
   const start = bytes.length < from ? from : from + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
   if (bytes.length < start) {
     throw new DataError(`${name} is cut short: it has ${bytes.length} bytes, of which ${start} would be its header`);
+  }
+  if (start - from > MAX_HEADER) {
+    throw new DataError(
+      `${name}: its .npy header has ${start - from} bytes; at most ${MAX_HEADER} are read, as by NumPy`,
+    );
   }
   return { header: new TextDecoder().decode(bytes.subarray(from, start)), start };
 }

@@ -1,7 +1,18 @@
-import { show } from '../check.ts';
+import { checkObject, checkText, readable, show } from '../check.ts';
+import { checksumOf, NO_SUM, writeChecksum } from '../checksum.ts';
 import { ArgumentError, DataError } from '../errors.ts';
+import { measureJson, parseJson } from '../json.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { bytesOf, bytesOfData, dataOf, type NdArray, type NdArrayLike, ndArray, type StoredType } from './nd-array.ts';
+import {
+  bytesOf,
+  bytesOfData,
+  checkBytes,
+  dataOf,
+  type NdArray,
+  type NdArrayLike,
+  ndArray,
+  type StoredType,
+} from './nd-array.ts';
 
 /** What a safetensors file holds: named arrays, and text about them. */
 export interface Safetensors {
@@ -28,25 +39,49 @@ const nameOf = (type: StoredType) => Object.keys(TYPES).find((name) => TYPES[nam
 
 /** Longer headers are refused, as by the format's own reader: they could only be meant to hurt. */
 const MAX_HEADER = 100_000_000;
+/** More take seconds to look at before the first can be refused; models of 100,000 layers have as many. */
+const MAX_TENSORS = 200_000;
 const METADATA = '__metadata__';
+/**
+ * The last entry of the metadata is the checksum of the whole file, header included. The first says that there is one, so that a
+ * file in which the last one's name was damaged does not pass for one without. `decodeSafetensors` checks both and takes them out.
+ */
+const SUM = 'tilegrad.crc32c';
+const HAS_SUM = 'tilegrad.checksum';
 
 /**
  * Named arrays as a safetensors file, readable by the `safetensors` packages of Python and Rust. Nothing in such a file is
- * ever executed.
+ * ever executed. The metadata gets two entries more: a checksum of the file, which `decodeSafetensors` checks.
  * @throws ArgumentError, ShapeError for an array that is none, or metadata that is not text or longer than readers allow
  */
 export function encodeSafetensors(
   tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const arrays = [...tensors].map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  checkObject('encodeSafetensors: metadata', metadata);
+  const { [HAS_SUM]: _, [SUM]: __, ...rest } = readable('encodeSafetensors: metadata', () => ({ ...metadata }));
+  const bytes = encodeUnchecked(tensors, { [HAS_SUM]: 'crc32c', ...rest, [SUM]: NO_SUM });
+  writeChecksum(bytes, placeOfSum(headerTextOf(bytes), NO_SUM)!);
+  return bytes;
+}
+
+/** The same without a checksum, for files that have one of their own. */
+export function encodeUnchecked(
+  tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const arrays = named(tensors).map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  checkObject('encodeSafetensors: metadata', metadata);
   arrays.sort((a, b) => bytesOf(b.array.dtype) - bytesOf(a.array.dtype)); // so that every array is aligned
   const entries = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) entries.set(METADATA, metadata);
-  for (const [key, value] of Object.entries(metadata)) {
+  if (readable('encodeSafetensors: metadata', () => Object.keys(metadata)).length > 0) entries.set(METADATA, metadata);
+  for (const [key, value] of readable('encodeSafetensors: metadata', () => Object.entries(metadata))) {
     if (typeof value !== 'string') {
       throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${show(value)}`);
     }
+  }
+  if (arrays.length > MAX_TENSORS) {
+    throw new ArgumentError(`encodeSafetensors: a file holds ${MAX_TENSORS} tensors at most, not ${arrays.length}`);
   }
   let end = 0;
   for (const { name, array } of arrays) {
@@ -76,13 +111,28 @@ export function encodeSafetensors(
   return bytes;
 }
 
+/** @throws ArgumentError unless all are pairs of a name and an array */
+function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
+  const refused = () =>
+    new ArgumentError(
+      `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${show(tensors)}`,
+    );
+  return readable('encodeSafetensors', () => {
+    if (typeof tensors?.[Symbol.iterator] !== 'function') throw refused();
+    const pairs = Array.from(tensors);
+    if (!pairs.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')) throw refused();
+    return pairs;
+  });
+}
+
 /**
  * Reads a safetensors file. Half floats (F16, BF16) become f32.
  * @param name the file's, for messages
  * @throws DataError for what is no such file or cut short, for tensors that overlap or leave gaps, for a name used twice and
- *   for element types without a place here
+ *   for element types without a place here; for a file whose checksum is not that of its bytes. One without a checksum is read
  */
 export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safetensors {
+  checkText('decodeSafetensors: name', name);
   const { entries, start } = headerOf(bytes, name);
   const { [METADATA]: metadata = {}, ...described } = entries;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
@@ -104,10 +154,38 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safe
     end = next;
   }
   if (end !== length) throw new DataError(`${name}: has ${length - end} bytes that belong to no tensor`);
+  const { [HAS_SUM]: hasSum, [SUM]: sum, ...own } = metadata as Record<string, string>;
+  if (hasSum !== undefined || sum !== undefined) checkSum(bytes, sum, name);
   const tensors = found.map(({ tensor, stored, shape, begin, end }) => {
     return [tensor, { shape, ...dataOf(bytes.subarray(start + begin, start + end), stored) }] as const;
   });
-  return { tensors: new Map(tensors), metadata: metadata as Record<string, string> };
+  return { tensors: new Map(tensors), metadata: own };
+}
+
+const headerTextOf = (bytes: Uint8Array): string => {
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
+};
+
+/** At which byte of a file the digits of its checksum stand. Quotes within text are escaped, so they stand nowhere else. */
+function placeOfSum(header: string, sum: string): number | undefined {
+  const entry = `"${SUM}":"`;
+  const at = header.indexOf(`${entry}${sum}"`);
+  return at < 0 ? undefined : 8 + new TextEncoder().encode(header.slice(0, at + entry.length)).length;
+}
+
+/** @throws DataError unless the file is as it was written, with this checksum */
+function checkSum(bytes: Uint8Array, sum: string | undefined, name: string): void {
+  const place = sum?.length === NO_SUM.length ? placeOfSum(headerTextOf(bytes), sum) : undefined;
+  const found = place === undefined ? undefined : checksumOf(bytes, place);
+  if (found !== undefined && found === sum) return;
+  const what = found
+    ? `its bytes have the CRC-32C ${found}, but were written with ${sum}`
+    : 'it was written with a checksum, which is not to be found';
+  throw new DataError(
+    `${name} is damaged: ${what}; take another copy, or save it again. If another program changed it on purpose, let that leave ` +
+      `out the metadata ${HAS_SUM} and ${SUM}`,
+  );
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -115,6 +193,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, unknown>; start: number } {
+  checkBytes(name, bytes);
   if (bytes.length < 8)
     throw new DataError(`${name} is cut short: ${bytes.length} bytes are less than its first field`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
@@ -127,22 +206,28 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
     throw new DataError(`${name} is cut short: its header has ${length} bytes, but the file only ${bytes.length}`);
   }
   let text: string;
-  let entries: unknown;
+  let header: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
-    entries = JSON.parse(text);
+    text = headerTextOf(bytes);
+    const { entries } = measureJson(text);
+    if (entries > MAX_TENSORS + 1)
+      throw new SyntaxError(`it has ${entries} entries; at most ${MAX_TENSORS} tensors are read`);
+    header = parseJson(text);
   } catch (cause) {
-    throw new DataError(`${name}: its header is no JSON (${(cause as Error).message}); is it a safetensors file?`, {
-      cause,
-    });
+    throw new DataError(
+      `${name}: its header is no JSON that is read (${(cause as Error).message}); is it a safetensors file?`,
+      {
+        cause,
+      },
+    );
   }
-  if (!isRecord(entries)) throw new DataError(`${name}: its header must be a JSON object, but is ${show(entries)}`);
+  if (!isRecord(header)) throw new DataError(`${name}: its header must be a JSON object, but is ${show(header)}`);
   const seen = new Set<string>();
   for (const key of keysOf(text)) {
     if (seen.has(key)) throw new DataError(`${name}: ${key} is there twice`);
     seen.add(key);
   }
-  return { entries, start: 8 + length };
+  return { entries: header, start: 8 + length };
 }
 
 /** The keys of the outermost object of a legal JSON text, in which `JSON.parse` would let a later one replace an earlier. */

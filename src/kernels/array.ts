@@ -1,4 +1,4 @@
-import { DisposedError, ShapeError } from '../errors.ts';
+import { DisposedError, OutOfMemoryError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Storage } from '../gpu/storage.ts';
 
@@ -51,6 +51,11 @@ export class DeviceArray {
 
   get storage(): Storage {
     if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} was used after it was disposed`);
+    if (this.held.failed) {
+      throw new OutOfMemoryError(
+        `a tensor of shape ${showShape(this.shape)} was used, but the adapter had no memory for it; use a smaller batch or model`,
+      );
+    }
     return this.held;
   }
 
@@ -62,6 +67,13 @@ export class DeviceArray {
   keep(): this {
     for (const scope of this.device.scopes) scope.delete(this);
     return this;
+  }
+
+  /** Belongs to the scope that `owner` belongs to, if to any, from now on. */
+  follow(owner: DeviceArray): void {
+    const home = this.device.scopes.find((scope) => scope.has(owner));
+    this.keep();
+    home?.add(this);
   }
 
   /** Gives the storage back. Doing so again is harmless. */

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape } from './array.ts';
 
@@ -18,10 +18,11 @@ export function checkAxis(operator: string, axis: number, shape: Shape, rank = s
 /** Axes in ascending order, all of them when left out. @throws ArgumentError, ShapeError */
 export function checkAxes(operator: string, axes: Axes | undefined, shape: Shape): number[] {
   if (axes === undefined) return shape.map((_, d) => d);
-  if (typeof axes !== 'number' && !Array.isArray(axes)) {
+  const list = typeof axes === 'number' ? [axes] : listOf(operator, axes);
+  if (!list) {
     throw new ArgumentError(`${operator}: axis must be an integer or a list of integers, but is ${show(axes)}`);
   }
-  const found = (typeof axes === 'number' ? [axes] : [...axes]).map((axis) => checkAxis(operator, axis, shape));
+  const found = list.map((axis) => checkAxis(operator, axis as number, shape));
   if (new Set(found).size !== found.length) {
     throw new ArgumentError(`${operator}: an axis is named twice in ${show(axes)} (input ${showShape(shape)})`);
   }

@@ -21,12 +21,15 @@ const SUMS = 240;
 /** Workgroups worth having, so that every core gets some. */
 const WORKGROUPS = 64;
 
-/** The texts made so far: writing one takes longer than all else in a call. */
+/** Texts that are remembered, of some 20 KB each. */
+const MOST_TEXTS = 512;
+/** The texts made so far, but for the oldest of too many: writing one takes longer than all else in a call. */
 const texts = new Map<string, string>();
 export function textFor<Sizes>(name: string, write: (sizes: Sizes) => string, sizes: Sizes): string {
   const key = `${name} ${JSON.stringify(sizes)}`;
   const text = texts.get(key) ?? write(sizes);
   texts.set(key, text);
+  if (texts.size > MOST_TEXTS) texts.delete(texts.keys().next().value!);
   return text;
 }
 

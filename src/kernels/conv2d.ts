@@ -25,7 +25,7 @@ import * as winograd from './conv2d-winograd.ts';
 import * as winogradTiles from './conv2d-winograd-tiles.ts';
 import * as workgroup from './conv2d-workgroup.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from './epilogue.ts';
-import { withLongSum } from './long-sums.ts';
+import { LONGEST, withLongSums } from './long-sums.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, elementwise, laned, output, runKernel } from './run.ts';
 
@@ -127,7 +127,7 @@ function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVa
 }
 
 /** A kernel of the reference, for sums of so many terms. */
-const reference = (name: string, code: string, terms: number) => withLongSum(laned(name, code, 1), terms);
+const reference = (name: string, code: string, terms: number) => withLongSums(laned(name, code, 1), terms, LONGEST);
 
 /**
  * 2-D convolution (cross-correlation, as in every deep-learning library), bias and activation fused into the store. Compute-bound.

@@ -4,7 +4,7 @@ import weightGradCode from '../../shaders/depthwise_conv2d_weight_grad.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, sameShape, showShape, sizeOf } from './array.ts';
 import { type ConvGeometry, type ConvOptions, inputShape, outputShape } from './conv-geometry.ts';
-import { LONGEST, withLongSum } from './long-sums.ts';
+import { LONGEST, withLongSums } from './long-sums.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from './run.ts';
 import { pair, slide } from './window.ts';
@@ -46,7 +46,7 @@ const lanesOf = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChan
 
 /** For sums of so many terms. */
 const kernel = (name: string, code: string, g: DepthwiseGeometry, terms: number) =>
-  withLongSum(laned(name, code, lanesOf(g)), terms);
+  withLongSums(laned(name, code, lanesOf(g)), terms, LONGEST);
 
 /** Floating-point operations of any of the three kernels, 2 N OH OW C M KH KW a model. */
 const workOf = (g: DepthwiseGeometry, models: number) => ({

@@ -4,11 +4,14 @@ import oneHotCode from '../../shaders/one_hot.wgsl';
 import { ArgumentError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
-import { commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import { withLongSums } from './long-sums.ts';
+import { commonModels, elementwise, f32, laned, output, runKernel } from './run.ts';
 
 function checkIndices(operator: string, what: string, array: DeviceArray): void {
   if (array.dtype === 'f32') {
-    throw new ArgumentError(`${operator}: ${what} must be u32 or i32, but are f32 (shape ${showShape(array.shape)})`);
+    throw new ArgumentError(
+      `${operator}: ${what} must be u32 or i32, but are f32 (shape ${showShape(array.shape)}); use cast(x, 'u32')`,
+    );
   }
 }
 
@@ -43,13 +46,14 @@ export function gatherRowsGrad(
   const d = checkAxis('gather', axis, shape);
   const dx = output(dy.device, shape, dy.models, into);
   const params = [dx.size, dy.size, shape[d]!, indices.size, sizeOf(shape.slice(d + 1))];
-  const source = { name: 'gather_rows_grad', code: gatherRowsGradCode };
+  const source = withLongSums(laned('gather_rows_grad', gatherRowsGradCode, 1), indices.size);
   runKernel(dy.device, source, params, [dy, indices, dx], elementwise(dx.size, dy.models));
   return dx;
 }
 
 /**
- * labels [...] -> f32 [..., classes], 1 at the label and 0 elsewhere, for the classes from `first` on. Memory-bound.
+ * labels [...] -> f32 [..., classes], 1 at the label and 0 elsewhere, for the classes from `first` on; NaN where the label is none
+ * of the 0 .. first + classes - 1. Memory-bound.
  * @throws ArgumentError
  */
 export function oneHot(labels: DeviceArray, classes: number, first = 0): DeviceArray {

@@ -2,10 +2,14 @@ import longSumCode from '../../shaders/long_sum.wgsl';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 
-// Sums of products that are long. An f32 that takes n equal terms one after another drifts by up to 1.5e-8 n of itself, so a long
-// sum is added up in levels, none of more than a few hundred additions: within a kernel, and over slices of the sum.
+// Long sums. An f32 that takes n equal terms one after another drifts by up to 1.5e-8 n of itself, so a long sum is added up in levels,
+// none of more than a few hundred additions: within a kernel, and over slices of the sum. Which form a kernel takes must depend on the
+// shape of one replica alone, as the order of additions does on it.
 
-/** Additions to an accumulator, from which on a kernel takes the form that folds it into a second level. */
+/** A text that kernels with `add_term` end in. */
+export { longSumCode };
+
+/** Additions to an accumulator of products, from which on a kernel takes the form that folds it into a second level. */
 export const LONGEST = 512;
 /** Additions after which such a kernel folds. */
 export const FOLD = 256;
@@ -13,11 +17,14 @@ export const FOLD = 256;
 /** As constants of a kernel: whether it needs the second level for so many additions. */
 export const isLong = (additions: number): 0 | 1 => (additions > LONGEST ? 1 : 0);
 
-/** A kernel that uses long_sum.wgsl, for sums of so many terms. */
-export const withLongSum = (source: KernelSource, terms: number): KernelSource => ({
+/**
+ * A kernel that adds up by `add_term` and defines `Value` (see `laned`), for sums of at most `terms` terms.
+ * @param longest terms that one f32 may take: 128 equal ones drift by up to 2e-6 of their sum
+ */
+export const withLongSums = (source: KernelSource, terms: number, longest = 128): KernelSource => ({
   ...source,
   code: `${source.code}\n${longSumCode}`,
-  constants: { ...source.constants, LONG: isLong(terms) },
+  constants: { ...source.constants, LONG: terms > longest ? 1 : 0 },
 });
 
 /** How a kernel's sum over the pixels of dy is cut: by its rows (n, oy), each in parts where it is long. */

@@ -3,25 +3,43 @@ import accumulateMetricsCode from '../../shaders/accumulate_metrics.wgsl';
 import binaryHitsCode from '../../shaders/binary_hits.wgsl';
 import classesOfCode from '../../shaders/classes_of.wgsl';
 import confusionCode from '../../shaders/confusion.wgsl';
+import countLabelsCode from '../../shaders/count_labels.wgsl';
+import countOutsideCode from '../../shaders/count_outside.wgsl';
 import hitsCode from '../../shaders/hits.wgsl';
+import totalsCode from '../../shaders/running_totals.wgsl';
 import topKCode from '../../shaders/top_k.wgsl';
 import type { DeviceArray } from './array.ts';
-import { checkDType, checkRank, checkSameShape, commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import {
+  checkDType,
+  checkRank,
+  checkSameShape,
+  commonModels,
+  elementwise,
+  f32,
+  output,
+  runKernel,
+  strided,
+} from './run.ts';
 
-/** totals[r] += (loss * batch, hits, batch, 0): a batch joins the epoch's running totals. loss [], rowHit [N], totals [4]. */
-export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals: DeviceArray): void {
-  runKernel(
-    loss.device,
-    { name: 'accumulate_metrics', code: accumulateMetricsCode },
-    [rowHit.size],
-    [loss, rowHit, totals],
-    [1, 1, loss.models],
-  );
+/** Words of a model's running totals: samples and hits (two words each), batches, and the sums of losses by level (shaders/running_totals.wgsl). */
+export const TOTALS_WORDS = 10;
+
+/** Running totals of a model as the adapter leaves them in `TOTALS_WORDS` words. Counts are exact; the loss is off by 5e-6 at most. */
+export function readTotals(words: Uint32Array<ArrayBuffer>): { samples: number; hits: number; loss: number } {
+  const count = (at: number) => words[at]! + words[at + 1]! * 2 ** 32;
+  const levels = new Float32Array(words.buffer, words.byteOffset + 20, 5);
+  return { samples: count(0), hits: count(2), loss: levels.reduceRight((sum, level) => sum + level, 0) };
 }
 
-/** The same for a batch of `rows` samples whose hits nobody counts. loss [], totals [4]. */
+/** A batch joins the running totals: its mean loss [] times its rows, its rows and how many are hits. rowHit [N], totals u32 [TOTALS_WORDS]. */
+export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals: DeviceArray): void {
+  const source = { name: 'accumulate_metrics', code: totalsCode + accumulateMetricsCode };
+  runKernel(loss.device, source, [rowHit.size], [loss, totals, rowHit], [1, 1, loss.models]);
+}
+
+/** The same for a batch of `rows` samples whose hits nobody counts. loss [], totals u32 [TOTALS_WORDS]. */
 export function accumulateLoss(loss: DeviceArray, rows: number, totals: DeviceArray): void {
-  const source = { name: 'accumulate_loss', code: accumulateLossCode };
+  const source = { name: 'accumulate_loss', code: totalsCode + accumulateLossCode };
   runKernel(loss.device, source, [rows], [loss, totals], [1, 1, loss.models]);
 }
 
@@ -86,4 +104,57 @@ export function countTopK(
   const source = { name: 'top_k', code: topKCode };
   const params = [labels.size, y.shape[1]!, k, at, counts.size];
   runKernel(counts.device, source, params, [y, labels, counts], elementwise(labels.size, models));
+}
+
+/** Rows of a label that an invocation of `countLabels` counts. */
+const LABEL_STRIP = 256;
+
+/** u32 words of the counts of `countLabels`. */
+export const labelWords = (labels: number): number => 2 + 8 * labels;
+
+/**
+ * Adds a batch to the counts of labels that do not exclude each other, u32 [labelWords(labels) or more] (shaders/count_labels.wgsl): output
+ * and target f32 [N, ..., labels]. Memory-bound.
+ */
+export function countLabels(
+  y: DeviceArray,
+  target: DeviceArray,
+  counts: DeviceArray,
+  { threshold, first = 0 }: { threshold: number; first?: number },
+): void {
+  checkSameShape('countLabels', y, target);
+  checkDType('countLabels', 'the counts', counts, 'u32');
+  const models = commonModels('countLabels', [y, target, counts]);
+  const labels = y.shape.at(-1)!;
+  const rows = y.size / labels;
+  const source = { name: 'count_labels', code: countLabelsCode };
+  const params = [rows, labels, f32(threshold), first, counts.size];
+  const grid = elementwise(Math.ceil(rows / LABEL_STRIP) * labels, models);
+  runKernel(counts.device, source, params, [y, target, counts], grid);
+}
+
+/** u32 words of the counts of `countOutside`. */
+export const OUTSIDE_WORDS = 3;
+
+/** Notes targets f32 [N, ...] outside a range in OUTSIDE_WORDS words of `counts` (shaders/count_outside.wgsl). Memory-bound. */
+export function countOutside(
+  targets: DeviceArray,
+  counts: DeviceArray,
+  { range: [least, most], first = 0 }: { range: readonly [number, number]; first?: number },
+): void {
+  checkDType('countOutside', 'the targets', targets, 'f32');
+  checkDType('countOutside', 'the counts', counts, 'u32');
+  const models = commonModels('countOutside', [targets, counts]);
+  const source = { name: 'count_outside', code: countOutsideCode };
+  const params = [targets.size, first, counts.size, f32(least), f32(most)];
+  runKernel(counts.device, source, params, [targets, counts], strided(targets.size, models));
+}
+
+/** What `countOutside` noted: how many there were, the smallest and the largest. */
+export function readOutside(words: Uint32Array): { count: number; least: number; most: number } {
+  const valueOfKey = (key: number) => {
+    const bits = Uint32Array.of(key >= 2 ** 31 ? key - 2 ** 31 : ~key);
+    return new Float32Array(bits.buffer)[0]!;
+  };
+  return { count: words[0]!, least: valueOfKey(~words[2]! >>> 0), most: valueOfKey(words[1]!) };
 }

@@ -44,14 +44,17 @@ export function updateKernel(
 ): void {
   const n = weight.size;
   const { device } = weight;
+  const table = penalties?.coefficients;
+  // Blocks from the coefficients of one model to those of the next; 0 where one row is for all, whatever their rates.
+  const modelStride = table && table.shape[0]! > 1 ? table.shape[1]! : 0;
   const rates = owner ? `const OWNER = ${3 + 1 + arrays.length}u;\n${ownCode}` : stateCode + sharedCode;
   runKernel(
     device,
     { name: owner ? `${name}_own` : name, code: rates + penalisedCode + unfadedCode + code },
-    [n, penalties ? 1 : 0, penalties?.first ?? 0, penalties?.coefficients.shape[1] ?? 0, ...params],
+    [n, penalties ? 1 : 0, penalties?.first ?? 0, modelStride, ...params],
     [
       state?.buffer ?? (owner ? weight : device.uniform(new Uint32Array(4))),
-      penalties?.coefficients ?? gradient,
+      table ?? gradient,
       gradient,
       ...arrays,
       ...(owner ? [owner] : []),

@@ -1,18 +1,19 @@
 import binaryCode from '../../shaders/pointwise_binary.wgsl';
 import binaryGradCode from '../../shaders/pointwise_binary_grad.wgsl';
-import functionsCode from '../../shaders/pointwise_functions.wgsl';
 import operandsCode from '../../shaders/pointwise_operands.wgsl';
 import unaryCode from '../../shaders/pointwise_unary.wgsl';
 import unaryGradCode from '../../shaders/pointwise_unary_grad.wgsl';
 import whereCode from '../../shaders/where.wgsl';
-import { ShapeError } from '../errors.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
-import { type DeviceArray, type Shape, sameShape, showShape } from './array.ts';
+import { type DeviceArray, type DType, type Shape, sameShape, showShape } from './array.ts';
+import { pointwiseFunctions } from './pointwise-functions.ts';
 import {
   type BinaryName,
   type BinaryRow,
   binaryTable,
   type ComparisonName,
+  type ComparisonRow,
   comparisonTable,
   type PredicateName,
   predicateTable,
@@ -32,9 +33,13 @@ const quadwise = (x: DeviceArray) => strided(Math.ceil(all(x) / 4));
 /** One operation an element, whatever the function. */
 const work = (x: DeviceArray) => ({ flops: all(x) });
 
-/** The template's shader with a row's expression in it. */
-function source(name: string, template: string, expression: string): KernelSource {
-  return { name, code: functionsCode + template.replace('FORWARD', expression) };
+/** What the templates call the type of their inputs, and four of them. */
+const operandTypes = (dtype: DType) => `alias Operand = ${dtype};\nalias Operands = vec4<${dtype}>;\n`;
+
+/** The template's shader with a row's expression in it, for inputs of that type. */
+function source(name: string, template: string, expression: string, dtype: DType = 'f32'): KernelSource {
+  const label = dtype === 'f32' ? name : `${name}_${dtype}`;
+  return { name: label, code: operandTypes(dtype) + pointwiseFunctions + template.replace('FORWARD', expression) };
 }
 
 /** The same for a gradient. */
@@ -42,27 +47,29 @@ function gradSource(name: string, template: string, slope: string, { masks }: Un
   const product = masks ? 'select(dy * slope, 0.0, slope == 0.0)' : 'dy * slope';
   return {
     name: `${name}_grad`,
-    code: functionsCode + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
+    code: operandTypes('f32') + pointwiseFunctions + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
   };
 }
 
-/** Dispatches f(x). */
+/** Dispatches f(x) -> f32. */
 function apply(operator: string, expression: string, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
-  checkDType(operator, 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.models);
-  const kernel = source(operator, unaryCode, expression);
+  const kernel = source(operator, unaryCode, expression, x.dtype);
   runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x), work(x));
   return y;
 }
 
 /** f(x), a row of the table. Memory-bound. @throws ArgumentError */
 export function unary(name: UnaryName, x: DeviceArray, options: RowOptions): DeviceArray {
+  checkDType(name, 'the input', x, 'f32');
   return apply(name, unaryTable[name].forward, x, options);
 }
 
 /** 1 where it holds of x, else 0. Memory-bound. @throws ArgumentError */
 export function predicate(name: PredicateName, x: DeviceArray): DeviceArray {
-  return apply(name, `select(0.0, 1.0, ${predicateTable[name].forward})`, x, [0, 0]);
+  const row: { forward: string; integers?: string } = predicateTable[name];
+  if (!row.integers) checkDType(name, 'the input', x, 'f32');
+  return apply(name, `select(0.0, 1.0, ${x.dtype === 'f32' ? row.forward : row.integers})`, x, [0, 0]);
 }
 
 /** dy f'(x). Memory-bound. */
@@ -137,14 +144,12 @@ function withOperands(
   });
 }
 
-/** Dispatches f(a, b) with both operands repeated to the common shape. */
+/** Dispatches f(a, b) -> f32 with both operands, of one type, repeated to the common shape. */
 function combine(operator: string, expression: string, a: DeviceArray, b: DeviceArray): DeviceArray {
-  checkDType(operator, 'the left tensor', a, 'f32');
-  checkDType(operator, 'the right tensor', b, 'f32');
   const models = commonModels(operator, [a, b]);
   const shape = broadcastShape(operator, a.shape, b.shape);
   const y = output(a.device, shape, models);
-  const kernel = source(operator, operandsCode + binaryCode, expression);
+  const kernel = source(operator, operandsCode + binaryCode, expression, a.dtype);
   withOperands(operator, [a, b], shape, (operands, periods) =>
     runKernel(a.device, kernel, [all(y), ...periods], [...operands, y], quadwise(y), work(y)),
   );
@@ -153,12 +158,24 @@ function combine(operator: string, expression: string, a: DeviceArray, b: Device
 
 /** f(a, b) with broadcasting, a row of the table. Memory-bound. @throws ShapeError, ArgumentError */
 export function binary(name: BinaryName, a: DeviceArray, b: DeviceArray): DeviceArray {
+  checkDType(name, 'the left tensor', a, 'f32');
+  checkDType(name, 'the right tensor', b, 'f32');
   return combine(name, binaryTable[name].forward, a, b);
 }
 
-/** 1 where the comparison holds, else 0, with broadcasting. Memory-bound. @throws ShapeError, ArgumentError */
+/**
+ * 1 where the comparison holds, else 0, with broadcasting; exact for integers of any size. Memory-bound.
+ * @throws ShapeError, ArgumentError where the types differ
+ */
 export function compare(name: ComparisonName, a: DeviceArray, b: DeviceArray): DeviceArray {
-  return combine(name, `select(0.0, 1.0, ${comparisonTable[name].forward})`, a, b);
+  if (a.dtype !== b.dtype) {
+    throw new ArgumentError(
+      `${name}: both tensors must have one type, but the left is ${a.dtype} ${showShape(a.shape)} and the right ${b.dtype} ` +
+        `${showShape(b.shape)}; use cast(x, '${b.dtype}') on the left one, or the other way round`,
+    );
+  }
+  const { forward, integers = forward }: ComparisonRow = comparisonTable[name];
+  return combine(name, `select(0.0, 1.0, ${a.dtype === 'f32' ? forward : integers})`, a, b);
 }
 
 /** dy times the derivative for operand `which`, summed to its shape. Memory-bound. */

@@ -6,7 +6,7 @@ import reluGradCode from '../../shaders/relu_grad.wgsl';
 import scaleRowsCode from '../../shaders/scale_rows.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { type DeviceArray, type Shape, showShape } from './array.ts';
+import { type DeviceArray, type DType, type Shape, showShape } from './array.ts';
 import { checkDType, checkSameShape, commonModels, f32, output, runKernel, strided } from './run.ts';
 
 const all = (a: DeviceArray) => a.models * a.size;
@@ -68,15 +68,16 @@ export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): D
   return dx;
 }
 
-/** An array full of one value. Memory-bound. */
+/** An array full of one value, which must be one of its type. Memory-bound. */
 export function fill(
   device: Device,
   shape: Shape,
   value: number,
-  options: { models?: number; into?: DeviceArray } = {},
+  options: { models?: number; into?: DeviceArray; dtype?: DType } = {},
 ): DeviceArray {
-  const y = output(device, shape, options.models ?? 1, options.into);
-  runKernel(device, { name: 'fill', code: fillCode }, [all(y), f32(value)], [y], strided(all(y)));
+  const y = output(device, shape, options.models ?? 1, options.into, options.dtype);
+  const bits = y.dtype === 'f32' ? f32(value) : value;
+  runKernel(device, { name: 'fill', code: fillCode }, [all(y), bits], [y], strided(all(y)));
   return y;
 }
 

@@ -124,7 +124,7 @@ export function checkRank(operator: string, what: string, array: DeviceArray, ra
 export function checkDType(operator: string, what: string, array: DeviceArray, dtype: DType): void {
   if (array.dtype !== dtype) {
     throw new ArgumentError(
-      `${operator}: ${what} must be ${dtype}, but is ${array.dtype} (shape ${showShape(array.shape)})`,
+      `${operator}: ${what} must be ${dtype}, but is ${array.dtype} (shape ${showShape(array.shape)}); use cast(x, '${dtype}')`,
     );
   }
 }

@@ -37,10 +37,9 @@ export class StepState {
     this.words = new ArrayBuffer(SLOTS * this.size);
     // Most kernels see the head as a uniform; an optimiser of models with rates of their own sees all of it.
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-    this.buffer = device.gpu.createBuffer({ label: 'step state', size: this.size, usage });
+    this.buffer = device.createBuffer({ label: 'step state', size: this.size, usage });
     const copied = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    this.queued = device.gpu.createBuffer({ label: 'step states', size: this.words.byteLength, usage: copied });
-    device.counters.buffersCreated += 2;
+    this.queued = device.createBuffer({ label: 'step states', size: this.words.byteLength, usage: copied });
   }
 
   /** Sets the values for what is dispatched from now on, which shares its submit with what was dispatched before. */
@@ -69,7 +68,7 @@ export class StepState {
   };
 
   dispose(): void {
-    this.buffer.destroy();
-    this.queued.destroy();
+    this.device.destroyBuffer(this.buffer);
+    this.device.destroyBuffer(this.queued);
   }
 }

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 
 export type Padding = 'valid' | 'same';
@@ -7,8 +7,8 @@ export type Pair = number | readonly [number, number];
 
 /** A pair of positive integers. @throws ArgumentError naming the operator and the option. */
 export function pair(operator: string, what: string, value: Pair): [number, number] {
-  const both = typeof value === 'number' ? [value, value] : Array.isArray(value) ? [...value] : [];
-  if (both.length !== 2 || !both.every((n) => Number.isInteger(n) && n > 0)) {
+  const both = typeof value === 'number' ? [value, value] : (listOf(operator, value) ?? []);
+  if (both.length !== 2 || !both.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw new ArgumentError(`${operator}: ${what} must be a positive integer or two of them, but is ${show(value)}`);
   }
   return both as [number, number];

@@ -1,18 +1,20 @@
+import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { checkOptions, show } from '../check.ts';
-import { ArgumentError, DataError, ShapeError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
-import { DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
+import { ArgumentError } from '../errors.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
+import { DeviceArray, type Shape, sizeOf } from '../kernels/array.ts';
 import { gatherLabels, gatherSamples, type StoredSamples } from '../kernels/gather.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
-import { storeRows } from './stored-rows.ts';
+import { checkShape, readLabels, readSamples, readTargets } from './host-batch.ts';
+import { disposeRows, storeRows } from './stored-rows.ts';
+import { extremesOf, type PlacedTarget } from './targets.ts';
 
-/** Numbers in a row, or lists of them: [[0, 1], [1, 0]] is the same as [0, 1, 1, 0]. */
-export type Numbers = ArrayLike<number> | readonly Numbers[];
+export type { Numbers } from '../autograd/host-data.ts';
 
 export interface ArrayLoaderOptions {
-  /** Samples one after another. */
+  /** Samples: lists in lists or an array of shape [size, ...shape], or their numbers in a row. */
   x: Numbers;
   /** Labels where `classes` is given, otherwise numbers to be approached. Left out where there is nothing to compare with. */
   y?: Numbers | null;
@@ -20,60 +22,22 @@ export interface ArrayLoaderOptions {
   shape: Shape;
   /** Number of classes, if `y` holds labels. */
   classes?: number | null;
-  /** Shape of one sample's target, if `y` holds numbers. Default: [as many as there are for each sample]. */
+  /** Shape of one sample's target, if `y` holds numbers. Default: that of an entry of `y`, or [as many as there are for each sample]. */
   targetShape?: Shape;
 }
 
-/** Numbers as a flat array of floats. @throws DataError for one that is no finite number, saying where; ShapeError for uneven lists */
-export function floats(what: string, numbers: Numbers): Float32Array<ArrayBuffer> {
-  if (typeof numbers !== 'object' || numbers === null || typeof numbers.length !== 'number') {
-    throw new ArgumentError(`${what} must be an array of numbers, but is ${show(numbers)}`);
+/** The class of each one-hot row of a shape [classes]; null for numbers of another shape, or that are no such rows. */
+function classesOfRows(numbers: Float32Array, shape: Shape): Uint32Array | null {
+  const [classes = 1] = shape;
+  if (shape.length !== 1 || classes === 1) return null;
+  const found = new Uint32Array(numbers.length / classes);
+  for (let i = 0; i < found.length; i++) {
+    const row = numbers.subarray(i * classes, (i + 1) * classes);
+    const one = row.indexOf(1);
+    if (one < 0 || !row.every((value, c) => value === Number(c === one))) return null;
+    found[i] = one;
   }
-  const flat = isNested(numbers) ? flatten(what, numbers) : (numbers as ArrayLike<number>);
-  const values =
-    flat instanceof Float32Array
-      ? (flat as Float32Array<ArrayBuffer>)
-      : Float32Array.from(flat, (value: unknown) => (typeof value === 'bigint' ? Number.NaN : (value as number)));
-  const plain = Array.isArray(flat); // null and '' would pass as 0
-  const bad = values.findIndex((value, i) => !Number.isFinite(value) || (plain && typeof flat[i] !== 'number'));
-  if (bad >= 0) {
-    throw new DataError(
-      `${what}: number ${bad} is ${show(flat[bad])}; a model can only learn from finite numbers, so clean the data first`,
-    );
-  }
-  return values;
-}
-
-const isNested = (numbers: Numbers): numbers is readonly Numbers[] =>
-  Array.isArray(numbers) && typeof numbers[0] === 'object' && numbers[0] !== null;
-
-function flatten(what: string, lists: readonly Numbers[]): number[] {
-  const flat: number[] = [];
-  let first = 0;
-  for (const [i, list] of lists.entries()) {
-    const part = isNested(list) ? flatten(what, list) : (list as ArrayLike<number>);
-    if (typeof part?.length !== 'number') {
-      throw new ShapeError(`${what}: entry ${i} is ${show(list)}, but the first is a list`);
-    }
-    if (i === 0) first = part.length;
-    if (part.length !== first || list.length !== lists[0]!.length) {
-      throw new ShapeError(`${what}: list ${i} has ${part.length} numbers, but the first has ${first}`);
-    }
-    for (let k = 0; k < part.length; k++) flat.push(part[k]!);
-  }
-  return flat;
-}
-
-/** Labels as integers. @throws DataError for one that is no class */
-export function integers(what: string, numbers: Numbers, classes: number): Uint32Array<ArrayBuffer> {
-  const values = floats(what, numbers);
-  const bad = values.findIndex((value) => !Number.isInteger(value) || value < 0 || value >= classes);
-  if (bad >= 0) {
-    throw new DataError(
-      `${what}: label ${values[bad]} of sample ${bad} is none of the ${classes} classes 0 to ${classes - 1}`,
-    );
-  }
-  return Uint32Array.from(values);
+  return found;
 }
 
 /** Samples given as numbers, held on the GPU as floats. */
@@ -83,6 +47,8 @@ export class ArrayLoader implements BatchSource {
   readonly classes: number | null;
   readonly targetShape: Shape | null;
   readonly labels: Uint32Array | null;
+  readonly targetExtremes: readonly PlacedTarget[] | null;
+  readonly oneHotClasses: Uint32Array | null;
   private readonly samples: StoredSamples;
   private readonly targets: StoredSamples | null;
 
@@ -90,31 +56,37 @@ export class ArrayLoader implements BatchSource {
   constructor(
     readonly device: Device,
     options: ArrayLoaderOptions,
+    ...surplus: never[]
   ) {
-    checkOptions('ArrayLoader', options, { x: true, y: true, shape: true, classes: true, targetShape: true });
+    checkDevice('ArrayLoader', device, 'new ArrayLoader(device, { x, shape })');
+    const names = { x: true, y: true, shape: true, classes: true, targetShape: true };
+    checkOptions('ArrayLoader', options, names, surplus);
     const { x, y = null, shape, classes = null, targetShape } = options;
-    const values = floats('x', x);
-    const each = sizeOf(shape);
-    this.size = values.length / each;
-    if (!Number.isInteger(this.size) || this.size === 0) {
-      throw new ShapeError(
-        `x: samples of ${showShape(shape)} are ${each} numbers each, which ${values.length} are no multiple of`,
-      );
+    checkShape('ArrayLoader: shape', shape);
+    if (classes !== null && !(Number.isInteger(classes) && classes > 0)) {
+      throw new ArgumentError(`ArrayLoader: classes must be a positive integer, but is ${show(classes)}`);
     }
+    const samples = readSamples('x', shape, x, 'the loader');
+    const { size } = samples;
+    this.size = size;
     this.sampleShape = shape;
     this.classes = y === null ? null : classes;
-    this.labels = y !== null && classes !== null ? integers('y', y, classes) : null;
-    const numbers = y !== null && classes === null ? floats('y', y) : null;
-    this.targetShape = numbers && (targetShape ?? [numbers.length / this.size]);
-    const given = this.labels?.length ?? (numbers ? numbers.length / sizeOf(this.targetShape!) : this.size);
-    if (given !== this.size || (this.targetShape && !this.targetShape.every(Number.isInteger))) {
-      throw new ShapeError(`y: there are ${this.size} samples, but targets for ${given}; give one for each`);
-    }
+    const targets = y === null ? null : readNumbers('y', y);
+    this.labels = targets && classes !== null ? readLabels('y', targets, size, classes) : null;
+    const numbers = targets && classes === null ? readTargets('y', targets, size, targetShape) : null;
+    this.targetShape = numbers?.shape ?? null;
+    this.targetExtremes = numbers && extremesOf(numbers.values);
+    this.oneHotClasses = numbers && classesOfRows(numbers.values, numbers.shape);
     const bytes = (array: Float32Array | Uint32Array) =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    this.samples = storeRows(device, bytes(values), this.size, 4 * each);
-    const held = this.labels ?? numbers;
-    this.targets = held && storeRows(device, bytes(held), this.size, (4 * held.length) / this.size);
+    this.samples = storeRows(device, bytes(samples.values), size, 4 * sizeOf(shape));
+    const held = this.labels ?? numbers?.values ?? null;
+    try {
+      this.targets = held && storeRows(device, bytes(held), size, (4 * held.length) / size);
+    } catch (error) {
+      disposeRows(this.samples);
+      throw error;
+    }
   }
 
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null } {
@@ -131,9 +103,8 @@ export class ArrayLoader implements BatchSource {
   }
 
   dispose(): void {
-    for (const { chunks } of [this.samples, this.targets].filter((stored) => stored !== null)) {
-      for (const { words } of chunks) words.dispose();
-    }
+    disposeRows(this.samples);
+    if (this.targets) disposeRows(this.targets);
   }
 
   [Symbol.dispose](): void {

@@ -2,6 +2,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import type { Device } from '../gpu/device.ts';
 import type { DeviceArray, Shape } from '../kernels/array.ts';
 import type { StepState } from '../kernels/step-state.ts';
+import type { PlacedTarget } from './targets.ts';
 
 /** Samples that live on the GPU and are gathered into batches there. `ImageLoader` is one; a user may write others. */
 export interface BatchSource {
@@ -16,6 +17,13 @@ export interface BatchSource {
   readonly targetShape?: Shape | null;
   /** The labels as the host knows them, if it does: what makes a class that a split leaves out an error. */
   readonly labels?: ArrayLike<number> | null;
+  /** Where targets are one-hot rows: the class of each, for the same. */
+  readonly oneHotClasses?: ArrayLike<number> | null;
+  /**
+   * The smallest and the largest target as the host knows them, if it does: with them, targets that a loss cannot have are an error before
+   * anything is trained; without, the adapter looks at each batch and the epoch ends with that error.
+   */
+  readonly targetExtremes?: readonly PlacedTarget[] | null;
   /**
    * Dispatches what fills a batch: samples `order[state.batchStart ..]`, `batch` of them, and their targets, u32 [batch] for
    * labels, f32 [batch, ...targetShape] for numbers, null where there are none. Called once for each recorded step; nothing in

@@ -1,29 +1,50 @@
+import { type Numbers, readNumbers, toFloats } from '../autograd/host-data.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
-import { DeviceArray, sameShape, showShape, sizeOf } from '../kernels/array.ts';
+import { DeviceArray, type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { type StepRates, StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
+import { readLabels, readSamples } from './host-batch.ts';
 import type { Model } from './model.ts';
+import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
 
-/** Keras's default; with fewer samples, all of them. */
+/** Keras's default. */
 const DEFAULT_BATCH = 32;
 
-/** The batch size to use for so many samples. @throws ArgumentError */
-export function checkBatchSize(
-  what: string,
-  samples: number,
-  batchSize: number = Math.min(DEFAULT_BATCH, samples),
-): number {
+/** The batch size to use for so many samples: the one that was asked for, at most all samples, as in Keras. @throws ArgumentError */
+export function checkBatchSize(what: string, samples: number, batchSize: number = DEFAULT_BATCH): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new ArgumentError(`${what}: batchSize must be a positive integer, but is ${show(batchSize)}`);
   }
-  if (batchSize > samples) {
-    throw new ArgumentError(`${what}: a batch of ${batchSize} is larger than the data, which has ${samples} samples`);
-  }
-  return batchSize;
+  return Math.min(batchSize, samples);
+}
+
+/** How many batches a pass over a stream takes. */
+export interface Bound {
+  /** The option that says so. */
+  name: string;
+  /** Undefined for all that come. */
+  count: number | undefined;
+  /** Whether there is one pass only, after which a stream is closed. Default false. */
+  once?: boolean;
+}
+
+/** @throws ArgumentError unless `steps`, if there are any, is a positive integer, and for data other than a stream */
+export function checkSteps(what: string, name: string, steps: number | undefined, isStream: boolean): void {
+  if (steps === undefined) return;
+  if (!isStream)
+    throw new ArgumentError(`${what}: ${name} is for streams; a pass over other data is every sample once`);
+  if (Number.isInteger(steps) && steps > 0) return;
+  throw new ArgumentError(`${what}: ${name} must be a positive integer, but is ${show(steps)}`);
+}
+
+/** @throws ArgumentError unless it is a model, which is easily left out or put second */
+export function checkModel(what: string, model: Model, call: string): void {
+  if (typeof model === 'object' && model !== null && 'plannedLayers' in model) return;
+  throw new ArgumentError(`${what}: the model comes first, as in ${call}, but was given ${show(model)}`);
 }
 
 /** @throws ArgumentError, ShapeError unless the model can take the samples */
@@ -34,17 +55,6 @@ export function checkSource(what: string, model: Model, data: BatchSource): void
       `${what}: the model expects samples of ${showShape(model.inputShape)}, but the data has ${showShape(data.sampleShape)}`,
     );
   }
-}
-
-/** @throws ShapeError unless x is whole samples, at least one */
-export function countSamples(what: string, { inputShape }: Model, x: ArrayLike<number>): number {
-  const samples = x.length / sizeOf(inputShape);
-  if (!Number.isInteger(samples) || samples === 0) {
-    throw new ShapeError(
-      `${what}: the model takes samples of ${inputShape.join('x')} numbers, and x has ${x.length}, which is no multiple of that`,
-    );
-  }
-  return samples;
 }
 
 /** The replica that is meant: of a model with several, one must be named. @throws ArgumentError */
@@ -74,6 +84,8 @@ export interface Feed {
   pass(signal?: AbortSignal): Iterable<Submit> | AsyncIterable<Submit>;
   /** Before the first pass: so many passes, and so many batches of the next one, were made before. */
   skip(passes: number, batches: number): void;
+  /** Closes what the passes read from, where that is a stream, and waits for it. @throws what its `finally` throws */
+  close?(signal?: AbortSignal): Promise<void>;
   dispose(): void;
 }
 
@@ -146,7 +158,11 @@ export class BatchRunner implements Feed {
   program(count: number): Program {
     let program = this.programs.get(count);
     if (!program) {
-      program = this.device.record(() => this.step(this.data.batch(this.order, this.state, count)));
+      program = this.device.record(() => {
+        const batch = this.data.batch(this.order, this.state, count);
+        checkBatch(this.data, batch, count);
+        this.step(batch);
+      });
       this.programs.set(count, program);
     }
     return program;
@@ -159,9 +175,51 @@ export class BatchRunner implements Feed {
   }
 }
 
+/** @throws ShapeError unless a source gave the batch that it promised, which users may write too */
+function checkBatch(
+  { sampleShape, classes, targetShape }: BatchSource,
+  { x, targets }: ReturnType<BatchSource['batch']>,
+  count: number,
+): void {
+  const check = (part: string, given: Tensor | null, dtype: string, shape: Shape) => {
+    if (given?.dtype === dtype && sameShape(given.shape, shape)) return;
+    const found = given ? `${given.dtype} ${showShape(given.shape)}` : show(given);
+    throw new ShapeError(`the data's batch(): ${part} must be ${dtype} ${showShape(shape)}, but is ${found}`);
+  };
+  check('x', x, 'f32', [count, ...sampleShape]);
+  if (classes !== null) check('targets', targets, 'u32', [count]);
+  else if (targetShape) check('targets', targets, 'f32', [count, ...targetShape]);
+}
+
 /** @throws ArgumentError for weights of samples, which would be ignored */
 export function checkPair(what: string, data: object): void {
   const name = ['sampleWeight', 'sample_weight'].find((one) => one in data);
   if (name === undefined) return;
   throw new ArgumentError(`${what}: ${name} is not supported; samples can be weighed by their class, with classWeight`);
+}
+
+/** Samples and targets of the host as a model and its loss take them. */
+export interface HostBatch {
+  x: Float32Array<ArrayBuffer>;
+  /** Labels as u32, any other targets as f32. */
+  y: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+  samples: number;
+  form: TargetForm;
+}
+
+/** @throws ArgumentError, ShapeError, DataError for what does not suit the model */
+export function readBatch(what: string, model: Model, data: { x: Numbers; y: Numbers }): HostBatch {
+  checkPair(what, data);
+  const { inputShape, outputShape, training } = model;
+  const given = readable(what, () => ({ x: data.x, y: data.y }));
+  const { values: x, size: samples } = readSamples(`${what}: x`, inputShape, given.x);
+  const targets = readNumbers(`${what}: y`, given.y);
+  const goal = { outputShape, loss: training.loss };
+  const form = formOfNumbers(what, goal, samples, targets);
+  const y =
+    form === 'values'
+      ? toFloats(`${what}: y`, targets, outputShape)
+      : readLabels(`${what}: y`, targets, samples, outputShape[0]!);
+  if (form === 'values') checkTargetRange(what, goal, extremesOf(y));
+  return { x, y, samples, form };
 }

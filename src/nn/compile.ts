@@ -1,10 +1,20 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { checkOptions } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Shape } from '../kernels/array.ts';
+import type { PlannedLayer } from './graph.ts';
 import type { FinalActivation } from './layers/layer.ts';
-import { type Loss, type LossInput, type LossName, lossOf } from './losses.ts';
+import {
+  CategoricalCrossentropy,
+  type Loss,
+  type LossInput,
+  type LossName,
+  lossOf,
+  SparseCategoricalCrossentropy,
+} from './losses.ts';
 import { MetricCounts, type MetricName } from './metrics.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
+import { hasIndependentLabels } from './targets.ts';
 
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
@@ -12,6 +22,8 @@ export interface CompileOptions {
   /**
    * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),
    * `precision`, `recall` and `f1` (means over the classes; of a model of one unit, those of class 1) are counted only where they are named.
+   * Where several labels may hold at once (rows of 0 and 1 for sigmoids, or for binary cross-entropy from logits), every label counts by a
+   * threshold of a half: `accuracy` is the share of right ones, as in Keras's BinaryAccuracy, the others are means over the labels.
    */
   metrics?: readonly MetricName[];
 }
@@ -28,13 +40,48 @@ export interface Compiled {
 /** See `Model.compile`. @throws ArgumentError */
 export function compile(
   options: CompileOptions,
-  { endsIn, outputShape }: { endsIn: FinalActivation | null; outputShape: Shape },
+  model: { endsIn: FinalActivation | null; outputShape: Shape; plannedLayers: readonly PlannedLayer[] },
 ): Compiled {
+  const { endsIn, outputShape } = model;
   checkOptions('compile', options, { optimizer: true, loss: true, metrics: true });
   const optimizer = optimizerOf(options.optimizer);
   const loss = lossOf(options.loss);
   const input = loss.wants({ endsIn });
+  checkUnits(loss, model);
   const metrics = options.metrics ?? [];
-  new MetricCounts(metrics, outputShape); // throws where they do not suit
+  // Throws where they do not suit.
+  new MetricCounts(metrics, outputShape, { byLabel: hasIndependentLabels('values', { endsIn, outputShape, loss }) });
   return { optimizer, loss, input, metrics: [...metrics] };
+}
+
+/** @throws ArgumentError where a softmax has one unit: its output is 1 whatever the weights, so nothing below it would be trained */
+function checkUnits(
+  loss: Loss,
+  { outputShape, plannedLayers }: { outputShape: Shape; plannedLayers: readonly PlannedLayer[] },
+): void {
+  const advice =
+    "give it activation: 'sigmoid' and the loss binaryCrossentropy for two classes, or a unit for each class";
+  const constant = constantSoftmax(plannedLayers);
+  if (constant !== undefined) {
+    throw new ArgumentError(
+      `compile: layer ${constant} is a softmax over one unit, which is always 1, so nothing is trained; ${advice}`,
+    );
+  }
+  const overClasses = loss instanceof SparseCategoricalCrossentropy || loss instanceof CategoricalCrossentropy;
+  if (overClasses && outputShape.at(-1) === 1) {
+    throw new ArgumentError(
+      `compile: ${loss.name} of a model that ends in one unit is always 0, so nothing is trained; ${advice}`,
+    );
+  }
+}
+
+/** The name of a layer, in models inside too, that is a softmax over one unit. */
+function constantSoftmax(layers: readonly PlannedLayer[]): string | undefined {
+  for (const { layer, name, outputShape } of layers) {
+    if ('plannedLayers' in layer) {
+      const inner = constantSoftmax(layer.plannedLayers as readonly PlannedLayer[]);
+      if (inner !== undefined) return `${name}/${inner}`;
+    } else if (layer.endsIn === 'softmax' && outputShape.at(-1) === 1) return name;
+  }
+  return undefined;
 }

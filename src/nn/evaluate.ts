@@ -1,22 +1,25 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions, type OptionNames } from '../check.ts';
+import { checkOptions, checkSignal, type OptionNames } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
-import { checkReplica, type Feed } from './batches.ts';
+import { type Bound, checkModel, checkReplica, checkSteps, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
 import { type Metrics, meanOf, Objective } from './objective.ts';
+import { hasIndependentLabels } from './targets.ts';
 import { Throttle } from './throttle.ts';
-import { isSource, PreparedData, type TrainingData } from './training-data.ts';
+import { checkTogether, isSource, PreparedData, type TrainingData } from './training-data.ts';
 
 export type { Metrics } from './objective.ts';
 
 export interface EvaluateOptions {
   /** Default 32. */
   batchSize?: number;
+  /** Batches to take from a stream. Default: all, so that a stream without an end needs it. */
+  steps?: number;
   signal?: AbortSignal;
 }
-const names: OptionNames<EvaluateOptions> = { batchSize: true, signal: true };
+const names: OptionNames<EvaluateOptions> = { batchSize: true, steps: true, signal: true };
 
 /** Measures a model on one data set, as often as asked, without recording its program anew. */
 export class Evaluator {
@@ -28,9 +31,10 @@ export class Evaluator {
     private readonly what: string,
     model: Model,
     data: PreparedData,
-    options: { batchSize: number | null; confusion?: boolean },
+    options: { batchSize: number | null; bound: Bound; confusion?: boolean },
   ) {
-    this.objective = new Objective(what, model, { form: data.form, confusion: options.confusion ?? false });
+    const { form, unchecked } = data;
+    this.objective = new Objective(what, model, { form, unchecked, confusion: options.confusion ?? false });
     this.throttle = new Throttle(model.device);
     const { objective } = this;
     this.feed = data.feed(
@@ -53,12 +57,15 @@ export class Evaluator {
   }
 
   /** @throws AbortedError */
-  async confusion(replica: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
+  async confusion(replica: number, label?: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
+    this.objective.checkLabel(this.what, label);
     await this.pass(signal);
-    return this.objective.confusion(replica);
+    this.objective.checkLabel(this.what, label); // of a stream, what its targets are is known now
+    return this.objective.confusion(replica, label);
   }
 
   private async pass(signal?: AbortSignal): Promise<void> {
+    checkSignal(this.what, signal);
     this.objective.totals.reset();
     for await (const submit of this.feed.pass(signal)) {
       if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);
@@ -66,6 +73,16 @@ export class Evaluator {
       await this.throttle.afterStep();
     }
     await this.throttle.afterPass();
+  }
+
+  /** Before the first pass: so many were made before. */
+  skip(passes: number): void {
+    this.feed.skip(passes, 0);
+  }
+
+  /** Closes a stream that passes left open. @throws what its `finally` throws */
+  async close(signal?: AbortSignal): Promise<void> {
+    await this.feed.close?.(signal);
   }
 
   dispose(): void {
@@ -86,10 +103,12 @@ async function measure<T>(
   let evaluator: Evaluator | null = null;
   try {
     const batchSize = prepared.batchSize(options.batchSize);
-    const { confusion = false } = options;
+    const { confusion = false, steps } = options;
+    checkSteps(what, 'steps', steps, !prepared.source);
     // Frozen weights have no penalty; arrays and streams are new data each time.
     const key = [what, prepared.source, batchSize, confusion, parameters, training, parameters.frozen];
-    evaluator = kept.take(key, () => new Evaluator(what, model, prepared, { batchSize, confusion }));
+    const bound: Bound = { name: 'steps', count: steps, once: true };
+    evaluator = kept.take(key, () => new Evaluator(what, model, prepared, { batchSize, confusion, bound }));
     const result = await run(evaluator);
     if (isSource(data) && !parameters.values.disposed && training === model.training) {
       kept.giveBack(key, evaluator);
@@ -104,6 +123,7 @@ async function measure<T>(
 
 /** See `Model.evaluateReplicas`. */
 export async function evaluateReplicas(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics[]> {
+  checkTogether('evaluate', data);
   checkOptions('evaluate', options, names);
   return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
 }
@@ -115,7 +135,8 @@ export async function evaluate(model: Model, data: TrainingData, options: Evalua
 
 /**
  * How often samples of each class are taken for each class, counted on the GPU. A model of one unit has two classes, divided at
- * a half. Samples whose output is NaN are not counted.
+ * a half. Independent labels (rows of 0 and 1 as targets, for several sigmoids) have a matrix each, of 0 and 1: see `label`. Outputs of NaN
+ * are not counted.
  * @throws ArgumentError, ShapeError, DataError, AbortedError
  */
 export async function confusionMatrix(
@@ -124,15 +145,23 @@ export async function confusionMatrix(
   options: EvaluateOptions & {
     /** Which of several, from 0. */
     replica?: number;
+    /** Where targets are rows of independent labels: which of them, from 0. */
+    label?: number;
   } = {},
 ): Promise<ConfusionMatrix> {
-  checkOptions('confusionMatrix', options, { ...names, replica: true });
+  checkModel('confusionMatrix', model, 'confusionMatrix(model, { x, y })');
+  checkTogether('confusionMatrix', data);
+  checkOptions('confusionMatrix', options, { ...names, replica: true, label: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
-  if (model.outputShape.length !== 1) {
+  const { endsIn, outputShape, training } = model;
+  if (outputShape.length !== 1 && !hasIndependentLabels('values', { endsIn, outputShape, loss: training.loss })) {
     throw new ArgumentError(
-      `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${model.outputShape.join(',')}]`,
+      `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${outputShape.join(',')}]`,
     );
   }
+  const { label } = options;
   const measured = { ...options, confusion: true };
-  return measure('confusionMatrix', model, data, measured, (evaluator) => evaluator.confusion(replica, options.signal));
+  return measure('confusionMatrix', model, data, measured, (evaluator) =>
+    evaluator.confusion(replica, label, options.signal),
+  );
 }

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { Layer } from './layers/layer.ts';
@@ -14,6 +14,9 @@ export class SymbolicTensor {
   /** Order of creation: nothing comes from what was made after it. */
   readonly serial = clock++;
 
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  readonly [Symbol.toStringTag] = 'SymbolicTensor';
+
   constructor(
     /** Shape of one sample, without the batch. */
     readonly shape: Shape,
@@ -26,8 +29,9 @@ export class SymbolicTensor {
  * Where a model begins: a stand-in for samples of this shape, to be handed to layers with `apply`.
  * @throws ArgumentError unless the shape is a list of positive integers
  */
-export function input(shape: Shape): SymbolicTensor {
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n > 0)) {
+export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
+  checkSurplus('input', surplus);
+  if (!listOf('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
   }
   return new SymbolicTensor(shape);
@@ -54,9 +58,16 @@ export interface Use {
 export interface Graph {
   layers: readonly PlannedLayer[];
   uses: readonly Use[];
+  /** Shape of one sample of each value: the input's, then what each use gives. */
+  shapes: readonly Shape[];
   inputShape: Shape;
   outputShape: Shape;
 }
+
+const joinAdvice = {
+  inputs: 'bring all of it in as one array, and take it apart with Lambda layers that slice',
+  outputs: 'join them with a Concatenate layer, or make a model for each',
+};
 
 /**
  * What lies between a model's input and its output.
@@ -64,24 +75,33 @@ export interface Graph {
  *   shapes that ask for different weights
  */
 export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
-  for (const end of [from, to]) {
+  for (const [what, end] of Object.entries({ inputs: from, outputs: to })) {
+    if (Array.isArray(end) && end.every((one) => one instanceof SymbolicTensor)) {
+      const alone = end.length === 1 ? 'give it without the list' : joinAdvice[what as keyof typeof joinAdvice];
+      throw new ArgumentError(
+        `${kind}: a model has one input and one output, but ${what} is a list of ${end.length}; ${alone}`,
+      );
+    }
     if (!(end instanceof SymbolicTensor)) {
       throw new ArgumentError(
         `${kind}: inputs and outputs are what input() and layer.apply() return, but ${show(end)} was given`,
       );
     }
   }
-  const made = ancestors(from, to);
+  const made = ancestors(kind, from, to);
   if (from === to || made[0] !== from) {
     throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
   }
   const layers: { layer: Layer; at: SymbolicTensor }[] = [];
+  // Looked up rather than searched for: a model may have tens of thousands of layers.
+  const indexOf = new Map<Layer, number>();
+  const numberOf = new Map(made.map((value, i) => [value, i]));
   const uses = made.slice(1).map((value): Use => {
     const { layer, inputs, weights } = value.source!;
-    let index = layers.findIndex((known) => known.layer === layer);
-    if (index < 0) index = layers.push({ layer, at: value }) - 1;
+    const index = indexOf.get(layer) ?? layers.push({ layer, at: value }) - 1;
+    indexOf.set(layer, index);
     checkSameWeights(kind, layer, layers[index]!.at.source!.weights, weights);
-    return { layer: index, inputs: inputs.map((input) => made.indexOf(input)) };
+    return { layer: index, inputs: inputs.map((input) => numberOf.get(input)!) };
   });
   const names = uniqueNames(
     kind,
@@ -91,26 +111,25 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     layers: layers.map(({ layer, at }, i) => ({
       layer,
       name: names[i]!,
-      inbound: at.source!.inputs.map((one) => (one === from ? 'input' : names[indexOf(layers, one.source!.layer)]!)),
+      inbound: at.source!.inputs.map((one) => (one === from ? 'input' : names[indexOf.get(one.source!.layer)!]!)),
       outputShape: at.shape,
       weights: at.source!.weights,
     })),
     uses,
+    shapes: made.map(({ shape }) => shape),
     inputShape: from.shape,
     outputShape: to.shape,
   };
 }
 
-const indexOf = (layers: readonly { layer: Layer }[], layer: Layer) => layers.findIndex((one) => one.layer === layer);
-
 /** `from`, and all that `to` is made of from there on, in the order in which it was made. */
-function ancestors(from: SymbolicTensor, to: SymbolicTensor): SymbolicTensor[] {
+function ancestors(kind: string, from: SymbolicTensor, to: SymbolicTensor): SymbolicTensor[] {
   const seen = new Set([to]);
   const open = [to];
   for (let value = open.pop(); value; value = open.pop()) {
     if (value === from) continue; // a model may begin in the middle of a larger one
     if (!value.source)
-      throw new ArgumentError('Model: the output also needs another input than the one that was given');
+      throw new ArgumentError(`${kind}: the output also needs another input than the one that was given`);
     for (const input of value.source.inputs) {
       if (!seen.has(input)) {
         seen.add(input);

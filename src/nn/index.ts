@@ -1,4 +1,4 @@
-export { ArrayLoader, type ArrayLoaderOptions, type Numbers } from './array-loader.ts';
+export { ArrayLoader, type ArrayLoaderOptions } from './array-loader.ts';
 export type { BatchSource } from './batch-source.ts';
 export { EarlyStopping, type EarlyStoppingOptions } from './callbacks/early-stopping.ts';
 export { LambdaCallback } from './callbacks/lambda.ts';
@@ -75,6 +75,7 @@ export type { Rate, Schedule } from './schedules.ts';
 export * as schedules from './schedules.ts';
 export { Sequential } from './sequential.ts';
 export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
+export type { PlacedTarget } from './targets.ts';
 export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
 export type { SafePoint, Saved, TrainingState } from './training-state.ts';
 export { WeightCopy } from './weight-copy.ts';

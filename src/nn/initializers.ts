@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, checkShape, checkSurplus, listOf, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -23,6 +23,28 @@ const described = (initializer: Initializer, name: InitializerConfig['name'], nu
 
 /** `f` for each element in row-major order. */
 const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
+
+/** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
+function checkWeightShape(name: string, shape: Shape): void {
+  if (!listOf(name, shape)) {
+    throw new ArgumentError(
+      `${name}: takes the shape of a weight, but was given ${show(shape)}; initializers without numbers, such as glorotUniform, are ` +
+        'handed over without calling them',
+    );
+  }
+  checkShape(name, shape);
+}
+
+/** An initializer that checks what it is given. */
+const checking =
+  (name: string, initializer: Initializer): Initializer =>
+  (shape, random) => {
+    checkWeightShape(name, shape);
+    if (typeof readable(name, () => random?.uniform) !== 'function') {
+      throw new ArgumentError(`${name}: takes a shape and a stream of random numbers, but was given ${show(random)}`);
+    }
+    return initializer(shape, random);
+  };
 
 /**
  * Connections into and out of one unit, as Keras counts them: [in, out] for dense, [..., in, out] times the window for
@@ -54,55 +76,63 @@ const average: Fan = (fanIn, fanOut) => (fanIn + fanOut) / 2;
 const incoming: Fan = (fanIn) => fanIn;
 
 /** Keras's VarianceScaling: variance scale / fan, uniform or truncated normal. */
-const scaledUniform =
-  (scale: number, fan: Fan): Initializer =>
-  (shape, random) => {
+const scaledUniform = (name: string, scale: number, fan: Fan): Initializer =>
+  checking(name, (shape, random) => {
     const limit = Math.sqrt((3 * scale) / Math.max(1, fan(...fans(shape))));
     return each(shape, () => (2 * random.uniform() - 1) * limit);
-  };
-const scaledNormal =
-  (scale: number, fan: Fan): Initializer =>
-  (shape, random) => {
+  });
+const scaledNormal = (name: string, scale: number, fan: Fan): Initializer =>
+  checking(name, (shape, random) => {
     const deviation = Math.sqrt(scale / Math.max(1, fan(...fans(shape)))) / TRUNCATED_DEVIATION;
     return each(shape, () => truncated(random) * deviation);
+  });
+
+/** The same value everywhere. */
+const filled =
+  (name: string, value: number): Initializer =>
+  (shape) => {
+    checkWeightShape(name, shape);
+    return new Float32Array(sizeOf(shape)).fill(value);
   };
 
 /** Zeros, Keras's default for biases. */
-export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
+export const zeros: Initializer = filled('zeros', 0);
 /** Ones, such as batch normalisation's first scale. */
-export const ones: Initializer = (shape) => new Float32Array(sizeOf(shape)).fill(1);
+export const ones: Initializer = filled('ones', 1);
 
 /** Uniform in +-sqrt(6 / (fan in + fan out)), Keras's default for kernels (Glorot and Bengio 2010, eq. 16). */
-export const glorotUniform = scaledUniform(1, average);
+export const glorotUniform = scaledUniform('glorotUniform', 1, average);
 /** Normal of variance 2 / (fan in + fan out), truncated at two standard deviations of the normal it is cut from. */
-export const glorotNormal = scaledNormal(1, average);
+export const glorotNormal = scaledNormal('glorotNormal', 1, average);
 /** Uniform in +-sqrt(6 / fan in), for layers followed by ReLU (He and others 2015). */
-export const heUniform = scaledUniform(2, incoming);
+export const heUniform = scaledUniform('heUniform', 2, incoming);
 /** Normal of variance 2 / fan in, truncated as in `glorotNormal`. */
-export const heNormal = scaledNormal(2, incoming);
+export const heNormal = scaledNormal('heNormal', 2, incoming);
 /** Uniform in +-sqrt(3 / fan in). */
-export const lecunUniform = scaledUniform(1, incoming);
+export const lecunUniform = scaledUniform('lecunUniform', 1, incoming);
 /** Normal of variance 1 / fan in, truncated as in `glorotNormal`. */
-export const lecunNormal = scaledNormal(1, incoming);
+export const lecunNormal = scaledNormal('lecunNormal', 1, incoming);
 
 function finite(what: string, numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isFinite(value)) throw new ArgumentError(`${what}: ${name} must be a number, but is ${show(value)}`);
+    checkF32(`${what}: ${name}`, value);
   }
 }
 
 /** The same value everywhere. @throws ArgumentError unless it is a finite number */
-export function constant(value: number): Initializer {
+export function constant(value: number, ...surplus: never[]): Initializer {
+  checkSurplus('constant', surplus);
   finite('constant', { value });
-  return described((shape) => new Float32Array(sizeOf(shape)).fill(value), 'constant', { value });
+  return described(filled('constant', value), 'constant', { value });
 }
 
 /** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
-export function randomNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
-  checkOptions('randomNormal', options, { mean: true, stddev: true });
+export function randomNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('randomNormal', { mean, stddev });
-  const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * normal(random));
+  const draw = checking('randomNormal', (shape, random) => each(shape, () => mean + stddev * normal(random)));
   return described(draw, 'randomNormal', { mean, stddev });
 }
 
@@ -111,20 +141,22 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}): 
  * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
  * @throws ArgumentError unless both are finite
  */
-export function truncatedNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
-  checkOptions('truncatedNormal', options, { mean: true, stddev: true });
+export function truncatedNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('truncatedNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('truncatedNormal', { mean, stddev });
-  const draw: Initializer = (shape, random) => each(shape, () => mean + stddev * truncated(random));
+  const draw = checking('truncatedNormal', (shape, random) => each(shape, () => mean + stddev * truncated(random)));
   return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
-/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite */
-export function randomUniform(options: { min?: number; max?: number } = {}): Initializer {
-  checkOptions('randomUniform', options, { min: true, max: true });
+/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite, in this order */
+export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomUniform', options, { min: true, max: true }, surplus);
   const { min = -0.05, max = 0.05 } = options;
   finite('randomUniform', { min, max });
-  const draw: Initializer = (shape, random) => each(shape, () => min + (max - min) * random.uniform());
+  if (min > max)
+    throw new ArgumentError(`randomUniform: min must be at most max, but min is ${min} and max ${max}; swap them`);
+  const draw = checking('randomUniform', (shape, random) => each(shape, () => min + (max - min) * random.uniform()));
   return described(draw, 'randomUniform', { min, max });
 }
 
@@ -133,11 +165,11 @@ export function randomUniform(options: { min?: number; max?: number } = {}): Ini
  * orthonormal columns, or rows where there are fewer of them.
  * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
  */
-export function orthogonal(options: { gain?: number } = {}): Initializer {
-  checkOptions('orthogonal', options, { gain: true });
+export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('orthogonal', options, { gain: true }, surplus);
   const { gain = 1 } = options;
   finite('orthogonal', { gain });
-  const draw: Initializer = (shape, random) => {
+  const draw = checking('orthogonal', (shape, random) => {
     if (shape.length < 2)
       throw new ShapeError(`orthogonal: needs a weight of two axes or more, not ${showShape(shape)}`);
     const columns = shape.at(-1)!;
@@ -146,7 +178,7 @@ export function orthogonal(options: { gain?: number } = {}): Initializer {
     const q = orthonormalColumns(long, short, () => normal(random));
     const at = (i: number, j: number) => (rows >= columns ? q[j]![i]! : q[i]![j]!);
     return Float32Array.from({ length: rows * columns }, (_, k) => gain * at(Math.floor(k / columns), k % columns));
-  };
+  });
   return described(draw, 'orthogonal', { gain });
 }
 
@@ -177,7 +209,8 @@ const withNumbers = {
 
 /** What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's. */
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
-  Object.entries(named).find(([, known]) => known === initializer)?.[0] ?? (initializer as Initializer).config;
+  Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
+  (typeof initializer === 'function' ? (initializer as Initializer).config : undefined);
 
 /**
  * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
@@ -186,8 +219,9 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
  */
 export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
-  if (typeof value === 'object' && value !== null && Object.hasOwn(withNumbers, value.name)) {
-    const { name, ...numbers } = value;
+  const isNamed = typeof value === 'object' && value !== null && readable(what, () => typeof value.name === 'string');
+  if (isNamed && Object.hasOwn(withNumbers, value.name)) {
+    const { name, ...numbers } = readable(what, () => ({ ...value }));
     return withNumbers[name](numbers as never);
   }
   if (typeof value !== 'string' || !Object.hasOwn(named, value)) {

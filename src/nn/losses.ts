@@ -2,7 +2,7 @@ import * as losses from '../autograd/losses.ts';
 import { reshape } from '../autograd/reshape.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, checkSurplus, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
@@ -32,6 +32,10 @@ export interface Loss {
   readonly targets: 'labels' | 'values';
   /** Whether its values are classes too, so that accuracy means something. Default false. */
   readonly classifies?: boolean;
+  /** Whether it takes each output as a yes or no of its own, so that several may be 1 at once. Default: where the model ends in sigmoids. */
+  readonly independentLabels?: boolean;
+  /** The smallest and the largest target it can have: others are refused as data that does not fit. Default any. */
+  readonly targetRange?: readonly [least: number, most: number];
   /** What was chosen otherwise than by default, for messages and files. */
   readonly settings?: Readonly<Record<string, number | boolean>>;
   /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
@@ -52,8 +56,8 @@ export class SparseCategoricalCrossentropy implements Loss {
   readonly fromLogits: boolean;
 
   /** @throws ArgumentError */
-  constructor(options: { fromLogits?: boolean } = {}) {
-    checkOptions(this.name, options, { fromLogits: true });
+  constructor(options: { fromLogits?: boolean } = {}, ...surplus: never[]) {
+    checkOptions(this.name, options, { fromLogits: true }, surplus);
     this.fromLogits = losses.crossentropyOptions(this.name, options).fromLogits;
   }
 
@@ -108,13 +112,15 @@ abstract class ValuesLoss implements Loss {
 /** A cross-entropy with values, from logits where the model ends in the activation that belongs to it. */
 abstract class Crossentropy extends ValuesLoss {
   readonly classifies = true;
+  /** Targets are probabilities. With others the loss has no least value, so training would lower it for ever. */
+  readonly targetRange = [0, 1] as const;
   readonly fromLogits: boolean;
   readonly labelSmoothing: number;
 
   /** @throws ArgumentError */
-  constructor(name: LossName, options: Omit<losses.CrossentropyOptions, 'sampleWeight'>) {
+  constructor(name: LossName, options: Omit<losses.CrossentropyOptions, 'sampleWeight'>, surplus: readonly unknown[]) {
     super();
-    checkOptions(name, options, { fromLogits: true, labelSmoothing: true });
+    checkOptions(name, options, { fromLogits: true, labelSmoothing: true }, surplus);
     ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
   }
 
@@ -140,11 +146,12 @@ abstract class Crossentropy extends ValuesLoss {
  */
 export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
+  readonly independentLabels = false;
   protected readonly activation = 'softmax';
 
   /** @throws ArgumentError */
-  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}) {
-    super('categoricalCrossentropy', options);
+  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
+    super('categoricalCrossentropy', options, surplus);
   }
 
   protected value(y: Tensor, target: Tensor, context: LossContext): Tensor {
@@ -158,11 +165,12 @@ export class CategoricalCrossentropy extends Crossentropy {
  */
 export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
+  readonly independentLabels = true;
   protected readonly activation = 'sigmoid';
 
   /** @throws ArgumentError */
-  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}) {
-    super('binaryCrossentropy', options);
+  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
+    super('binaryCrossentropy', options, surplus);
   }
 
   protected value(y: Tensor, target: Tensor, context: LossContext): Tensor {
@@ -174,6 +182,12 @@ export class BinaryCrossentropy extends Crossentropy {
 export class MeanSquaredError extends ValuesLoss {
   readonly name = 'meanSquaredError';
 
+  /** @throws ArgumentError for options: there are none */
+  constructor(...surplus: never[]) {
+    super();
+    checkSurplus(this.name, surplus);
+  }
+
   protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {
     return losses.meanSquaredError(y, target, { sampleWeight: weight });
   }
@@ -182,6 +196,12 @@ export class MeanSquaredError extends ValuesLoss {
 /** The mean of |target - output|. */
 export class MeanAbsoluteError extends ValuesLoss {
   readonly name = 'meanAbsoluteError';
+
+  /** @throws ArgumentError for options: there are none */
+  constructor(...surplus: never[]) {
+    super();
+    checkSurplus(this.name, surplus);
+  }
 
   protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {
     return losses.meanAbsoluteError(y, target, { sampleWeight: weight });
@@ -194,9 +214,9 @@ export class Huber extends ValuesLoss {
   readonly delta: number;
 
   /** @throws ArgumentError */
-  constructor(options: { delta?: number } = {}) {
+  constructor(options: { delta?: number } = {}, ...surplus: never[]) {
     super();
-    checkOptions(this.name, options, { delta: true });
+    checkOptions(this.name, options, { delta: true }, surplus);
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 
@@ -216,11 +236,21 @@ export class Huber extends ValuesLoss {
 export class CustomLoss implements Loss {
   readonly targets: 'labels' | 'values';
 
+  /** @throws ArgumentError unless `f` is a function, `name` a string and `targets` one of the two */
   constructor(
     private readonly f: (output: Tensor, target: Tensor) => Tensor,
     readonly name = 'custom',
     targets: 'oneHot' | 'labels' = 'oneHot',
+    ...surplus: never[]
   ) {
+    checkSurplus('CustomLoss', surplus);
+    if (typeof f !== 'function') {
+      throw new ArgumentError(`CustomLoss: takes a function (output, target) => loss, but was given ${show(f)}`);
+    }
+    if (typeof name !== 'string') throw new ArgumentError(`CustomLoss: name must be a string, but is ${show(name)}`);
+    if (targets !== 'oneHot' && targets !== 'labels') {
+      throw new ArgumentError(`CustomLoss: targets must be 'oneHot' or 'labels', but are ${show(targets)}`);
+    }
     this.targets = targets === 'labels' ? 'labels' : 'values';
   }
 

@@ -5,6 +5,7 @@ import type { DeviceArray, Shape } from '../kernels/array.ts';
 import { showShape } from '../kernels/array.ts';
 import { classesOf, countConfusion, countTopK } from '../kernels/metrics.ts';
 import { ConfusionMatrix } from './confusion-matrix.ts';
+import type { LabelCounts } from './label-counts.ts';
 
 /** Scores of a confusion matrix that have one figure: the mean over the classes, or of one unit, as in Keras, class 1's. */
 const SCORES = ['precision', 'recall', 'f1'] as const;
@@ -28,15 +29,16 @@ export interface Counted {
  */
 export class MetricCounts {
   readonly accuracy: boolean;
-  private readonly topK: readonly number[];
-  private readonly scores: readonly (typeof SCORES)[number][];
+  readonly topK: readonly number[];
+  readonly scores: readonly (typeof SCORES)[number][];
   private readonly matrix: boolean;
 
   /** @throws ArgumentError for a name that is none, or a model that the metric does not suit */
   constructor(
     names: readonly MetricName[],
     private readonly outputShape: Shape,
-    options: { confusion?: boolean } = {},
+    /** `byLabel`: whether outputs may be independent labels, which need not be in one row. */
+    options: { confusion?: boolean; byLabel?: boolean } = {},
   ) {
     if (!Array.isArray(names)) throw new ArgumentError(`compile: metrics must be a list, but is ${show(names)}`);
     this.accuracy = names.includes('accuracy');
@@ -53,9 +55,11 @@ export class MetricCounts {
         `compile: metrics are accuracy, topK5 (or another number), ${SCORES.join(', ')}, but ${show(unknown)} was given`,
       );
     }
-    if ((names.length > 0 || this.matrix) && outputShape.length !== 1) {
+    const needsRow = options.byLabel ? this.topK.length > 0 : names.length > 0 || this.matrix;
+    if (needsRow && outputShape.length !== 1) {
+      const name = options.byLabel ? `topK${this.topK[0]}` : (names[0] ?? 'a confusion matrix');
       throw new ArgumentError(
-        `compile: ${names[0] ?? 'a confusion matrix'} needs a model that ends in [classes] or [1], but it ends in ${showShape(outputShape)}`,
+        `compile: ${name} needs a model that ends in [classes] or [1], but it ends in ${showShape(outputShape)}`,
       );
     }
     if (this.topK.length > 0 && outputShape[0] === 1) {
@@ -72,8 +76,9 @@ export class MetricCounts {
     return Math.max(2, this.outputShape[0] ?? 0);
   }
 
-  /** u32 words of the counts: those of `topK`, then the matrix. */
+  /** u32 words of the counts: those of `topK`, then the matrix. Independent labels have other counts. */
   get words(): number {
+    if (this.outputShape.length !== 1) return 0;
     return this.topK.length + (this.matrix ? this.classes ** 2 : 0);
   }
 
@@ -86,8 +91,12 @@ export class MetricCounts {
     predicted.dispose();
   }
 
-  /** The figures by name, from the counts of `samples` samples. */
-  figures(counts: Uint32Array, samples: number): Record<string, number> {
+  /** The figures by name, from the counts of `samples` samples. @param labels where those are of independent labels */
+  figures(counts: Uint32Array, samples: number, labels: LabelCounts | null): Record<string, number> {
+    if (labels) {
+      const scores = labels.scores(counts);
+      return Object.fromEntries(this.scores.map((score) => [score, scores[score]]));
+    }
     const figures = this.topK.map((k, at) => [`topK${k}`, counts[at]! / samples] as const);
     if (this.scores.length === 0) return Object.fromEntries(figures);
     const { macro, perClass } = this.confusion(counts);
@@ -96,6 +105,7 @@ export class MetricCounts {
   }
 
   confusion(counts: Uint32Array): ConfusionMatrix {
-    return ConfusionMatrix.of(counts.subarray(this.topK.length));
+    const first = this.topK.length;
+    return ConfusionMatrix.of(counts.subarray(first, first + this.classes ** 2));
   }
 }

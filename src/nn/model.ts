@@ -1,5 +1,6 @@
+import { arrayOf } from '../autograd/arguments.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, show } from '../check.ts';
+import { checkObject, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
@@ -11,10 +12,17 @@ import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
-import { type Graph, type PlannedLayer, type SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
+import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
-import { type CallContext, type CallOptions, callNames, type FinalActivation, Layer } from './layers/layer.ts';
+import {
+  type CallContext,
+  type CallOptions,
+  callNames,
+  checkCommon,
+  type FinalActivation,
+  Layer,
+} from './layers/layer.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
@@ -22,6 +30,7 @@ import { predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
+import { checkNotTraining, checkUnused } from './training-lock.ts';
 
 export interface ModelOptions {
   /** Where samples come in: what `input(shape)` returned. */
@@ -51,16 +60,24 @@ export class Model extends Layer {
   /** Recorded programs of `evaluate` and `predict`. */
   readonly kept = new Kept();
 
+  /** The class in messages: bundlers rename the class itself. */
+  protected static readonly className: string = 'Model';
+
   /** A callback that sets it ends `fit` after the step under way, as in Keras. */
   stopTraining = false;
 
   declare readonly inputShape: Shape;
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
-  constructor(options: ModelOptions) {
-    checkOptions(new.target.name, options, { inputs: true, outputs: true, name: true });
-    super({ name: options.name, inputShape: options.inputs?.shape });
-    this.graph = traceGraph(new.target.name, options.inputs, options.outputs);
+  constructor(options: ModelOptions, ...surplus: never[]) {
+    const what = new.target.className;
+    if (options instanceof SymbolicTensor) {
+      throw new ArgumentError(`${what}: give input and output by name: new Model({ inputs, outputs })`);
+    }
+    checkOptions(what, options, { inputs: true, outputs: true, name: true }, surplus);
+    checkCommon(what, { name: options.name });
+    super({ name: options.name, inputShape: readable(what, () => options.inputs?.shape) });
+    this.graph = traceGraph(what, options.inputs, options.outputs);
   }
 
   /** The name, or Keras's for a model without one. */
@@ -88,7 +105,7 @@ export class Model extends Layer {
     const found = this.graph.layers.find((planned) => planned.name === name);
     if (found) return found.layer;
     const names = this.graph.layers.map((planned) => planned.name).join(', ');
-    throw new ArgumentError(`${this.title}: there is no layer ${name}; its layers are ${names}`);
+    throw new ArgumentError(`getLayer: ${this.title} has no layer ${show(name)}; its layers are ${names}`);
   }
 
   get outputShape(): Shape {
@@ -145,9 +162,12 @@ export class Model extends Layer {
     for (const layer of this.layers) layer.trainable = trainable;
   }
 
-  /** Keras's table of layers, output shapes, parameter counts and, where there are branches, what feeds what. */
+  /**
+   * Keras's table of layers, output shapes, parameter counts with their sizes (B, KB, MB) and, where there are branches, what feeds
+   * what. With several replicas the counts are those of one, and a last line has the size of all.
+   */
   summary(): string {
-    return summaryTable(this.title, this.graph, this.weightSpecs());
+    return summaryTable(this.title, this.graph, this.weightSpecs(), this.store?.replicas ?? 1);
   }
 
   /** Every layer's weights, named after the layer they belong to, and knowing it: what freezes them. */
@@ -181,13 +201,13 @@ export class Model extends Layer {
    */
   build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
     const { seed = 0, replicas = 1 } = checkOptions('build', options, { seed: true, replicas: true });
-    if (typeof device?.record !== 'function') {
+    if (typeof readable('build', () => device?.record) !== 'function') {
       throw new ArgumentError(
         `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
       );
     }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
-    checkSeed(seed);
+    checkSeed(seed, 'build');
     checkReplicas('build', seed, replicas);
     this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
     return this;
@@ -201,7 +221,8 @@ export class Model extends Layer {
   replicate(replicas: number): this {
     const { parameters } = this;
     if (replicas === parameters.replicas) return this;
-    checkReplicas('replicas', parameters.seed, replicas);
+    checkNotTraining('replicate', this);
+    checkReplicas('replicate', parameters.seed, replicas);
     if (parameters.replicas > 1) {
       throw new ArgumentError(
         `${this.title}: it has ${parameters.replicas} replicas already, so it cannot have ${replicas}`,
@@ -224,10 +245,13 @@ export class Model extends Layer {
 
   /**
    * Chooses optimiser and loss. Called again, it starts with a new optimiser and keeps the weights.
-   * @throws ArgumentError for an unknown loss, optimiser or metric, or one that needs logits or a softmax this model does not end in
+   * @throws ArgumentError for an unknown loss, optimiser or metric, or one that needs logits or a softmax this model does not end
+   *   in; within a training of this model, or with the optimiser of one under way
    */
   compile(options: CompileOptions): this {
+    checkNotTraining('compile', this);
     const compiled = compile(options, this);
+    checkUnused('compile', 'optimizer', compiled.optimizer);
     if (this.store && this.compiled?.optimizer !== compiled.optimizer) this.compiled?.optimizer.dispose(this.store);
     this.forgetPrograms();
     this.compiled = compiled;
@@ -264,11 +288,15 @@ export class Model extends Layer {
 
   /** The same without a softmax or sigmoid at the end. */
   override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
-    if (!sameShape(x.shape.slice(1), this.inputShape)) {
+    arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
+    const { shape } = arrayOf('call', 'the input', x);
+    if (!sameShape(shape.slice(1), this.inputShape)) {
       throw new ShapeError(
-        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(x.shape)}`,
+        `${this.title}: expects batches of ${showShape(this.inputShape)} samples, but was given ${showShape(shape)}` +
+          (sameShape(x.shape, this.inputShape) ? `; reshape one sample to ${showShape([1, ...x.shape])}` : ''),
       );
     }
+    checkObject('call', options);
     return runGraph(this.graph, x, 'weights' in options ? options : this.ownContext(options));
   }
 
@@ -285,7 +313,8 @@ export class Model extends Layer {
    * Trains, on `{ x, y }`, a loader that holds its samples on the GPU, or a stream of batches. Loss and metrics gather on the
    * GPU; nothing waits for a read-back at a step.
    * @returns one entry an epoch; with `signal` aborted, those finished until then
-   * @throws ArgumentError, ShapeError, DataError for data or options that do not fit, before anything is trained
+   * @throws ArgumentError, ShapeError, DataError for data or options that do not fit, before anything is trained; ArgumentError
+   *   while another `fit` trains this model. Until `fit` has ended, nothing else may change the model; reading it is allowed
    */
   fit(data: TrainingData, options: FitOptions = {}): Promise<History> {
     return fit(this, data, options);
@@ -309,6 +338,7 @@ export class Model extends Layer {
    * @returns the batch's loss and metrics, before the step. @throws ArgumentError, ShapeError, DataError
    */
   async trainOnBatch(x: Numbers, y: Numbers, options: TrainOnBatchOptions = {}): Promise<Metrics> {
+    checkNotTraining('trainOnBatch', this);
     return this.batches.train({ x, y }, options);
   }
 

@@ -1,13 +1,17 @@
 import { gather } from '../autograd/gather.ts';
 import { Tensor, tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { checkF32, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
+import { sizeOf } from '../kernels/array.ts';
 import { binaryHits, classesOf, countHits } from '../kernels/metrics.ts';
+import type { ConfusionMatrix } from './confusion-matrix.ts';
+import { LabelCounts } from './label-counts.ts';
 import type { CallOptions } from './layers/layer.ts';
 import { MetricCounts } from './metrics.ts';
 import type { Model } from './model.ts';
-import { classTargets, lossTargets, type TargetForm } from './targets.ts';
-import { RunningTotals } from './totals.ts';
+import { TargetCheck } from './target-check.ts';
+import { classTargets, hasIndependentLabels, lossTargets, type TargetForm } from './targets.ts';
+import { RunningTotals, type Sums } from './totals.ts';
 
 /** Factors by class for the loss; classes that are not named have 1, as in Keras. */
 export type ClassWeight = Readonly<Record<number, number>> | readonly number[];
@@ -23,33 +27,90 @@ export interface Metrics {
 export class Objective {
   readonly totals: RunningTotals;
   private readonly metrics: MetricCounts;
+  /** Null where outputs cannot be independent labels. */
+  private readonly labels: LabelCounts | null;
+  private readonly targetCheck: TargetCheck | null;
   private readonly classWeight: Tensor | null;
   private form: TargetForm | null;
 
-  /** @throws ArgumentError for class weights or metrics that do not suit the model */
+  /** @throws ArgumentError for class weights or metrics that do not suit model and targets */
   constructor(
-    what: string,
+    private readonly what: string,
     private readonly model: Model,
-    options: { form: TargetForm | null; classWeight?: ClassWeight; confusion?: boolean },
+    private readonly options: {
+      form: TargetForm | null;
+      classWeight?: ClassWeight;
+      confusion?: boolean;
+      /** Whether targets are numbers that nobody has looked at. */
+      unchecked?: boolean;
+    },
   ) {
-    this.metrics = new MetricCounts(model.training.metrics, model.outputShape, options);
+    const { endsIn, outputShape, training } = model;
+    // Targets of a stream are not known yet.
+    const byLabel = hasIndependentLabels(options.form ?? 'values', { endsIn, outputShape, loss: training.loss });
+    this.metrics = new MetricCounts(training.metrics, outputShape, { ...options, byLabel });
     this.form = options.form;
+    this.labels = byLabel ? new LabelCounts(outputShape) : null;
+    this.checkLabels(what);
     const weights = options.classWeight && classWeights(what, options.classWeight, model);
     const { device, replicas: models } = model;
     const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
     this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
     this.classWeight?.array.keep();
-    this.totals = new RunningTotals(device, models, this.metrics.words);
+    const words = Math.max(this.metrics.words, this.labels?.words ?? 0);
+    this.targetCheck = options.unchecked ? TargetCheck.of(training.loss, words) : null;
+    this.totals = new RunningTotals(device, models, this.targetCheck?.words ?? words);
   }
 
   /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
   settle(what: string, form: TargetForm): void {
     this.form ??= form;
+    this.checkLabels(what);
     if (this.form !== form) {
       throw new ArgumentError(
         `${what}: the first batch had ${describe[this.form]} as y, but now there are ${describe[form]}`,
       );
     }
+  }
+
+  /** The counts that are used where labels are independent; null where targets are classes, or not known yet. */
+  private get byLabel(): LabelCounts | null {
+    return this.form === 'values' ? this.labels : null;
+  }
+
+  /** @throws ArgumentError where labels are independent, for what asks for the one class of a sample */
+  private checkLabels(what: string): void {
+    if (!this.byLabel) return;
+    const { topK } = this.metrics;
+    const labels = `y has rows of ${this.byLabel.labels} independent labels, of which a sample may have any number`;
+    if (topK.length > 0) {
+      throw new ArgumentError(
+        `${what}: topK${topK[0]} asks for the one class of a sample, but ${labels}; give class numbers as y, or leave it out`,
+      );
+    }
+    if (this.options.classWeight) {
+      throw new ArgumentError(
+        `${what}: classWeight goes by the one class of a sample, but ${labels}; give class numbers as y, or weigh labels in a loss of your own`,
+      );
+    }
+  }
+
+  /**
+   * The confusion matrix to be read: none in particular where targets are classes, else that of a label.
+   * @throws ArgumentError for a label that there is not, or that is missing
+   */
+  checkLabel(what: string, label: number | undefined): void {
+    if (!this.form) return; // a stream's first batch says
+    const { byLabel } = this;
+    if (!byLabel) {
+      if (label === undefined) return;
+      throw new ArgumentError(`${what}: label is for rows of independent labels, but y has classes; leave it out`);
+    }
+    if (Number.isInteger(label) && label! >= 0 && label! < byLabel.labels) return;
+    throw new ArgumentError(
+      `${what}: y has rows of ${byLabel.labels} independent labels with a confusion matrix each, so \`label\` must be an integer from 0 to ` +
+        `${byLabel.labels - 1}, but is ${show(label)}`,
+    );
   }
 
   /** Whether hits are counted: where targets are classes, or where they were asked for. */
@@ -78,8 +139,17 @@ export class Objective {
 
   /** Dispatches what adds a batch to the totals; `total` is its loss with penalties. */
   count({ hits, output, target, targets }: Applied, total: Tensor): void {
+    const { byLabel } = this;
     const threshold = this.model.training.input === 'logits' && this.model.endsIn === 'sigmoid' ? 0 : 0.5;
     const rows = output.shape[0]!;
+    this.targetCheck?.count(targets, this.totals.counts);
+    if (byLabel) {
+      this.totals.add(total, null, rows);
+      if (this.counted || this.metrics.scores.length > 0 || this.options.confusion) {
+        byLabel.count({ output, target: targets, threshold }, this.totals.counts);
+      }
+      return;
+    }
     this.totals.add(total, this.counted ? (hits ?? this.hits(output, target, targets, threshold)) : null, rows);
     if (this.metrics.words === 0) return;
     this.metrics.count({ output, classes: classTargets(this.form!, targets), threshold }, this.totals.counts);
@@ -93,18 +163,30 @@ export class Objective {
     return new Tensor(countHits(output.array, labels));
   }
 
+  /** @throws DataError for targets that the loss cannot have */
+  private async readTotals(): Promise<Sums[]> {
+    const sums = await this.totals.read();
+    for (const { counts } of sums) this.targetCheck?.check(this.what, counts);
+    return sums;
+  }
+
   /** What was counted so far: the samples of a replica, the figures of each, and their means. */
   async read(): Promise<{ samples: number; figures: Metrics; replicas: Metrics[] }> {
-    const sums = await this.totals.read();
+    const sums = await this.readTotals();
     const replicas = sums.map(({ loss, accuracy, samples, counts }): Metrics => {
-      const figures = { loss, ...(this.counted ? { accuracy } : {}) };
-      return { ...figures, ...this.metrics.figures(counts, Math.max(1, samples)) };
+      const n = Math.max(1, samples);
+      const { byLabel } = this;
+      const right = byLabel ? byLabel.hits(counts) / (n * sizeOf(this.model.outputShape)) : accuracy;
+      const figures = { loss, ...(this.counted ? { accuracy: right } : {}) };
+      return { ...figures, ...this.metrics.figures(counts, n, byLabel) };
     });
     return { samples: sums[0]!.samples, figures: meanOf(replicas), replicas };
   }
 
-  async confusion(replica: number) {
-    return this.metrics.confusion((await this.totals.read())[replica]!.counts);
+  /** @param label of independent labels, see `checkLabel` */
+  async confusion(replica: number, label?: number): Promise<ConfusionMatrix> {
+    const { counts } = (await this.readTotals())[replica]!;
+    return this.byLabel ? this.byLabel.confusion(counts, label!) : this.metrics.confusion(counts);
   }
 
   dispose(): void {
@@ -158,7 +240,7 @@ function classWeights(what: string, weights: ClassWeight, { outputShape }: Model
     if (!Number.isFinite(weight) || weight < 0) {
       throw new ArgumentError(`${what}: the weight of class ${key} must be a number from 0 up, but is ${show(weight)}`);
     }
-    table[label] = weight;
+    table[label] = checkF32(`${what}: the weight of class ${key}`, weight);
   }
   return table;
 }

@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions } from '../check.ts';
+import { checkOptions, readable } from '../check.ts';
 import { checkSeed } from '../random.ts';
 import type { Step } from './batches.ts';
 import type { Model } from './model.ts';
@@ -27,7 +27,7 @@ export class OnBatch {
     checkOptions('trainOnBatch', options, { classWeight: true, seed: true });
     const { model } = this;
     const { seed = 0, classWeight } = options;
-    checkSeed(seed);
+    checkSeed(seed, 'trainOnBatch');
     model.training.optimizer.build(model.parameters);
     const make = (objective: Objective, runner: () => StreamRunner) =>
       trainingStep(model, objective, seed, () => runner().state);
@@ -62,7 +62,7 @@ export class OnBatch {
     const { model } = this;
     const what = `${kind}OnBatch`;
     // A layer frozen since is no longer part of the step.
-    const key = JSON.stringify([settings, model.parameters.frozen]);
+    const key = readable(what, () => JSON.stringify([settings, model.parameters.frozen]));
     let held = this.held.get(kind);
     if (held?.key !== key) {
       held?.runner.dispose();
@@ -75,6 +75,7 @@ export class OnBatch {
         () => [],
         (asked, form) => objective.settle(asked, form),
         make(objective, () => runner),
+        { name: 'steps', count: 0 },
       );
       held = { key, objective, runner };
       this.held.set(kind, held);

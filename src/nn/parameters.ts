@@ -1,6 +1,6 @@
 import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, OutOfMemoryError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
@@ -84,10 +84,18 @@ export function checkReplicas(what: string, seed: number, replicas: number): voi
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
   }
-  checkSeed(seed + replicas - 1);
+  checkSeed(seed + replicas - 1, what);
 }
 
-/** @throws ShapeError when the initialiser does not give a value for each element */
+/** Before the host holds as much. @throws OutOfMemoryError unless the adapter has arrays of so many elements */
+function checkFits(device: Device, size: number): void {
+  if (4 * size <= device.largestArray) return;
+  throw new OutOfMemoryError(
+    `build: the weights take ${4 * size} bytes in one array, but this adapter binds at most ${device.largestArray}; use a smaller model`,
+  );
+}
+
+/** @throws ShapeError when the initialiser does not give a value for each element; ArgumentError for one that is not finite */
 function initialValues(
   { name, shape, initializer, copyOf }: WeightSpec,
   random: RandomStream,
@@ -97,6 +105,12 @@ function initialValues(
   if (values?.length !== sizeOf(shape)) {
     throw new ShapeError(
       `${name}: the initializer gave ${values?.length} values for a weight of shape ${showShape(shape)}`,
+    );
+  }
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new ArgumentError(
+      `${name}: the initializer gave ${show(values[i])} as value ${i}, but weights must be finite`,
     );
   }
   return values;
@@ -154,6 +168,7 @@ export class ParameterStore {
     const total = (trainable: boolean) =>
       specs.filter((spec) => (spec.trainable ?? true) === trainable).reduce((sum, spec) => sum + padded(spec), 0) ||
       BLOCK;
+    for (const size of [total(true), total(false)]) checkFits(device, size);
     const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
     this.values = DeviceArray.empty(device, [hostValues.length]).keep();
     this.gradients = DeviceArray.empty(device, [hostValues.length]).keep();

@@ -1,12 +1,13 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions } from '../check.ts';
+import { checkOptions, checkSignal } from '../check.ts';
 import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
-import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
+import { ArrayLoader, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkSource, countSamples, type Step } from './batches.ts';
+import { BatchRunner, checkBatchSize, checkSource, type Step } from './batches.ts';
+import { readSamples } from './host-batch.ts';
 import type { Model } from './model.ts';
 import { Throttle } from './throttle.ts';
 import { isSource } from './training-data.ts';
@@ -22,9 +23,8 @@ export async function predict(
 ): Promise<Float32Array> {
   checkOptions('predict', options, { batchSize: true, signal: true });
   model.parameters; // throws before `build`
-  if (isSource(given)) return run(model, given, options, true);
-  const x = floats('predict: x', given);
-  countSamples('predict', model, x);
+  if (isSource(given, 'predict')) return run(model, given, options, true);
+  const { values: x } = readSamples('predict: x', model.inputShape, given);
   const loader = new ArrayLoader(model.device, { x, shape: model.inputShape });
   try {
     return await run(model, loader, options, false);
@@ -58,6 +58,7 @@ class Predictor {
 
   /** @throws AbortedError */
   async run(signal?: AbortSignal): Promise<Float32Array> {
+    checkSignal('predict', signal);
     const { runner, held, capacity, columns } = this;
     const { device, replicas } = this.model;
     const size = runner.samples;

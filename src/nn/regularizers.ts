@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -15,7 +15,8 @@ export const penaltyRate = (rate: PenaltyRate, replica: number): number =>
   typeof rate === 'number' ? rate : (rate[replica] ?? 0);
 
 /** rate * sum |w|; its gradient is rate * sign(w), 0 at 0. Keras's default is 0.01. @throws ArgumentError for a rate below zero */
-export function l1(rate: PenaltyRate = 0.01): Regularizer {
+export function l1(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
+  checkSurplus('l1', surplus);
   return l1l2({ l1: rate });
 }
 
@@ -24,21 +25,28 @@ export function l1(rate: PenaltyRate = 0.01): Regularizer {
  * weight_decay * w: it is twice the rate here.) Keras's default is 0.01.
  * @throws ArgumentError for a rate below zero
  */
-export function l2(rate: PenaltyRate = 0.01): Regularizer {
+export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
+  checkSurplus('l2', surplus);
   return l1l2({ l2: rate });
 }
 
 /** Both. @throws ArgumentError for rates below zero */
-export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
-  checkOptions('l1l2', rates, { l1: true, l2: true });
+export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }, ...surplus: never[]): Regularizer {
+  checkSurplus('l1l2', surplus);
+  return penalty('l1l2', rates);
+}
+
+function penalty(what: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
+  checkOptions(what, rates, { l1: true, l2: true });
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
-    const list: readonly unknown[] = Array.isArray(rate) ? rate : [rate];
+    const list = listOf(what, rate) ?? [rate];
     if (list.length === 0 || !list.every((one) => typeof one === 'number' && Number.isFinite(one) && one >= 0)) {
       throw new ArgumentError(
-        `regularizer: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
+        `${what}: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
       );
     }
+    for (const one of list) checkF32(`${what}: ${name}`, one as number);
   }
   return both;
 }
@@ -53,8 +61,8 @@ export type RegularizerName = keyof typeof named;
  */
 export function regularizerOf(what: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'object') return l1l2(value);
-  if (!Object.hasOwn(named, value)) {
+  if (typeof value === 'object') return penalty(what, value);
+  if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
     throw new ArgumentError(`${what}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${show(value)}`);
   }
   return named[value];

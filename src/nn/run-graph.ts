@@ -1,18 +1,23 @@
 import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { Graph } from './graph.ts';
-import type { CallContext } from './layers/layer.ts';
+import type { CallContext, Layer } from './layers/layer.ts';
 
 /**
  * A model's output for x [N, ...inputShape], layer by layer; before its last softmax or sigmoid, where it ends in one.
  * @param context the weights of all layers, one after another; its layer number is that of the first
  */
-export function runGraph({ uses, layers }: Graph, x: Tensor, { weights, training, random }: CallContext): Tensor {
+export function runGraph(
+  { uses, layers, shapes }: Graph,
+  x: Tensor,
+  { weights, training, random }: CallContext,
+): Tensor {
   const firstWeights = firstOf(layers, ({ weights }) => weights.length);
   const firstPlaces = firstOf(uses, ({ layer }) => layers[layer]!.layer.places);
   const values = [x];
-  const needed = new UseCount(uses);
+  const needed = new UseCount(uses, x);
   for (const [i, { layer: index, inputs }] of uses.entries()) {
     const { layer, weights: specs } = layers[index]!;
     const first = firstWeights[index]!;
@@ -23,14 +28,53 @@ export function runGraph({ uses, layers }: Graph, x: Tensor, { weights, training
     };
     const given = inputs.map((value) => values[value]!);
     const last = i === uses.length - 1 && layer.endsIn !== null;
-    const value = last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context);
-    if (!(value instanceof Tensor)) {
-      throw new ArgumentError(`${layer.name ?? layer.kind}: call must return a tensor, but returned ${show(value)}`);
-    }
+    const value = namingErrors(layer, () =>
+      last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context),
+    );
+    checkResult(layer, value, [given[0]!, ...context.weights], shapes[i + 1]!);
     values.push(value);
     needed.release(values, inputs);
   }
   return values.at(-1)!;
+}
+
+/** A layer's name in messages, with its class where the name does not say it: `dense_1`, or `scale (Scale)`. */
+const title = ({ name, kind, named }: Layer) => (named ? `${name} (${kind})` : (name ?? kind));
+
+/** Runs a layer's call; what an operator in it refuses is told with the layer's name, or one would look for it elsewhere. */
+function namingErrors<T>(layer: Layer, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof ShapeError) throw new ShapeError(`${title(layer)}: ${error.message}`, { cause: error });
+    // Not its subclasses, which have exit codes of their own.
+    if (!(error instanceof ArgumentError) || error.code !== 'ARGUMENT') throw error;
+    throw new ArgumentError(`${title(layer)}: ${error.message}`, { cause: error });
+  }
+}
+
+/** @throws ArgumentError, ShapeError unless a layer returned what it planned: otherwise the next one would be blamed */
+function checkResult(layer: Layer, value: Tensor, from: readonly Tensor[], shape: Shape): void {
+  const x = from[0]!;
+  const what = `${title(layer)}: call must return`;
+  if (!(value instanceof Tensor)) throw new ArgumentError(`${what} a tensor, but returned ${show(value)}`);
+  if (value.array.disposed) {
+    throw new ArgumentError(
+      `${what} a tensor that can still be used, but the one of ${showShape(value.shape)} was disposed`,
+    );
+  }
+  if (value.dtype !== 'f32') throw new ArgumentError(`${what} numbers of type f32, but returned ${value.dtype}`);
+  if (value.device !== x.device) throw new ArgumentError(`${what} a tensor on the model's device`);
+  if (!from.some(({ models }) => models === value.models)) {
+    throw new ShapeError(`${what} values of each of ${x.models} replicas, but returned those of ${value.models}`);
+  }
+  const planned = [x.shape[0]!, ...shape];
+  if (!sameShape(value.shape, planned)) {
+    throw new ShapeError(
+      `${what} ${showShape(planned)}, since its plan gave outputShape ${showShape(shape)}, but returned ${showShape(value.shape)}; ` +
+        'mend its plan or its call',
+    );
+  }
 }
 
 /** Where each item's share begins when the shares lie one after another. */
@@ -48,28 +92,33 @@ function firstOf<T>(items: readonly T[], share: (item: T) => number): number[] {
  * needs memory for the widest place of a model and not for its whole length.
  */
 class UseCount {
+  /** By value: how many uses of it are to come. */
   private readonly left: number[];
-  /** Values that a tape may still read. */
-  private readonly taped = new Set<number>();
+  /** By tensor, which several values may share: how many uses are to come, and whether a tape may still read it. */
+  private readonly held = new Map<Tensor, { left: number; isTaped: boolean }>();
 
-  constructor(uses: Graph['uses']) {
+  constructor(uses: Graph['uses'], x: Tensor) {
     this.left = Array<number>(uses.length + 1).fill(0);
     for (const { inputs } of uses) for (const value of inputs) this.left[value]!++;
     this.left[uses.length]!++; // the output is wanted
+    this.hold(x, 0);
+  }
+
+  private hold(tensor: Tensor, value: number): void {
+    const held = this.held.get(tensor) ?? { left: 0, isTaped: false };
+    this.held.set(tensor, { ...held, left: held.left + this.left[value]! });
   }
 
   /** After the newest of `values` was made from `inputs`. */
   release(values: readonly Tensor[], inputs: readonly number[]): void {
     const newest = values.at(-1)!;
+    this.hold(newest, values.length - 1);
     for (const value of inputs) {
-      this.left[value]!--;
-      if (newest.requiresGrad) this.taped.add(value);
-      const old = values[value]!;
-      const handedOn = values.some(
-        (other, i) => i !== value && other === old && (this.left[i]! > 0 || this.taped.has(i)),
-      );
-      if (value > 0 && this.left[value] === 0 && !this.taped.has(value) && !handedOn && old !== values[0])
-        old.dispose();
+      const tensor = values[value]!;
+      const held = this.held.get(tensor)!;
+      held.left--;
+      if (newest.requiresGrad) held.isTaped = true;
+      if (held.left === 0 && !held.isTaped && tensor !== values[0]) tensor.dispose();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
@@ -18,11 +18,17 @@ function check(what: string, numbers: Record<string, number>, fits: (x: number) 
 }
 const notNegative = (what: string, numbers: Record<string, number>) =>
   check(what, numbers, (x) => x >= 0, 'zero or more');
+/** Rates, which an optimizer's kernel is to get. */
+const checkRates = (what: string, rates: Record<string, number>) => {
+  notNegative(what, rates);
+  for (const [name, rate] of Object.entries(rates)) checkF32(`${what}: ${name}`, rate);
+};
 const positive = (what: string, numbers: Record<string, number>) => check(what, numbers, (x) => x > 0, 'positive');
 
 /** The same rate for ever. @throws ArgumentError for a rate below zero */
-export function constant(rate: number): Schedule {
-  notNegative('constant', { rate });
+export function constant(rate: number, ...surplus: never[]): Schedule {
+  checkSurplus('constant', surplus);
+  checkRates('constant', { rate });
   return () => rate;
 }
 
@@ -31,24 +37,28 @@ export function constant(rate: number): Schedule {
  * PiecewiseConstantDecay.
  * @throws ArgumentError unless the boundaries rise and there is one value more than boundaries
  */
-export function piecewiseConstantDecay(options: {
-  boundaries: readonly number[];
-  values: readonly number[];
-}): Schedule {
-  checkOptions('piecewiseConstantDecay', options, { boundaries: true, values: true });
-  const { boundaries, values } = options;
-  if (!Array.isArray(boundaries) || !Array.isArray(values) || values.length !== boundaries.length + 1) {
+export function piecewiseConstantDecay(
+  options: {
+    boundaries: readonly number[];
+    values: readonly number[];
+  },
+  ...surplus: never[]
+): Schedule {
+  const who = 'piecewiseConstantDecay';
+  checkOptions(who, options, { boundaries: true, values: true }, surplus);
+  const [boundaries, values] = [options.boundaries, options.values].map((list) => listOf(who, list) as number[] | null);
+  if (!boundaries || !values || values.length !== boundaries.length + 1) {
     throw new ArgumentError(
-      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(values)} and boundaries ${show(boundaries)}`,
+      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(options.values)} and boundaries ${show(options.boundaries)}`,
     );
   }
-  notNegative('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
-  if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]))) {
+  checkRates('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
+  if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]!))) {
     throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${show(boundaries)}`);
   }
   return (step) => {
     const i = boundaries.findIndex((boundary) => step <= boundary);
-    return values.at(i);
+    return values.at(i)!;
   };
 }
 
@@ -57,21 +67,30 @@ export function piecewiseConstantDecay(options: {
  * down, so that the rate drops once every `decaySteps` (PyTorch's StepLR).
  * @throws ArgumentError for numbers below zero, or decaySteps of zero
  */
-export function exponentialDecay(options: {
-  initialLearningRate: number;
-  decaySteps: number;
-  decayRate: number;
-  /** Default false. */
-  staircase?: boolean;
-}): Schedule {
-  checkOptions('exponentialDecay', options, {
-    initialLearningRate: true,
-    decaySteps: true,
-    decayRate: true,
-    staircase: true,
-  });
+export function exponentialDecay(
+  options: {
+    initialLearningRate: number;
+    decaySteps: number;
+    decayRate: number;
+    /** Default false. */
+    staircase?: boolean;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions(
+    'exponentialDecay',
+    options,
+    {
+      initialLearningRate: true,
+      decaySteps: true,
+      decayRate: true,
+      staircase: true,
+    },
+    surplus,
+  );
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
-  notNegative('exponentialDecay', { initialLearningRate, decayRate });
+  checkRates('exponentialDecay', { initialLearningRate });
+  notNegative('exponentialDecay', { decayRate });
   positive('exponentialDecay', { decaySteps });
   return (step) => {
     const exponent = step / decaySteps;
@@ -85,31 +104,40 @@ export function exponentialDecay(options: {
  * straight line over `warmupSteps` and falls from there.
  * @throws ArgumentError for numbers below zero, or decaySteps of zero
  */
-export function cosineDecay(options: {
-  initialLearningRate: number;
-  decaySteps: number;
-  /** Default 0. */
-  alpha?: number;
-  warmupTarget?: number;
-  /** Default 0. */
-  warmupSteps?: number;
-}): Schedule {
-  checkOptions('cosineDecay', options, {
-    initialLearningRate: true,
-    decaySteps: true,
-    alpha: true,
-    warmupTarget: true,
-    warmupSteps: true,
-  });
+export function cosineDecay(
+  options: {
+    initialLearningRate: number;
+    decaySteps: number;
+    /** Default 0. */
+    alpha?: number;
+    warmupTarget?: number;
+    /** Default 0. */
+    warmupSteps?: number;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions(
+    'cosineDecay',
+    options,
+    {
+      initialLearningRate: true,
+      decaySteps: true,
+      alpha: true,
+      warmupTarget: true,
+      warmupSteps: true,
+    },
+    surplus,
+  );
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
-  notNegative('cosineDecay', { initialLearningRate, alpha, warmupSteps });
+  checkRates('cosineDecay', { initialLearningRate });
+  notNegative('cosineDecay', { alpha, warmupSteps });
   positive('cosineDecay', { decaySteps });
   const fall = (from: number) => (step: number) => {
     const cosine = 0.5 * (1 + Math.cos((Math.PI * Math.min(step, decaySteps)) / decaySteps));
     return from * ((1 - alpha) * cosine + alpha);
   };
   if (warmupTarget === undefined) return fall(initialLearningRate);
-  notNegative('cosineDecay', { warmupTarget });
+  checkRates('cosineDecay', { warmupTarget });
   return rise(initialLearningRate, warmupTarget, warmupSteps, fall(warmupTarget));
 }
 
@@ -123,16 +151,20 @@ const rise =
  * number or a schedule, which starts from its own step 0) follows.
  * @throws ArgumentError for steps or a rate below zero
  */
-export function warmUp(options: {
-  steps: number;
-  target: Rate;
-  /** Default 0. */
-  initialLearningRate?: number;
-}): Schedule {
-  checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true });
+export function warmUp(
+  options: {
+    steps: number;
+    target: Rate;
+    /** Default 0. */
+    initialLearningRate?: number;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true }, surplus);
   const { steps, initialLearningRate = 0, target } = options;
-  notNegative('warmUp', { steps, initialLearningRate });
-  if (typeof target !== 'function') notNegative('warmUp', { target });
+  notNegative('warmUp', { steps });
+  checkRates('warmUp', { initialLearningRate });
+  if (typeof target !== 'function') checkRates('warmUp', { target });
   const after = scheduleOf(target);
   return rise(initialLearningRate, after(0), steps, after);
 }

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { input, type SymbolicTensor } from './graph.ts';
@@ -7,20 +7,32 @@ import { Model } from './model.ts';
 
 /** A stack of layers, each fed by the one before. */
 export class Sequential extends Model {
+  protected static override readonly className = 'Sequential';
   override readonly kind = 'Sequential';
 
   /** @throws ArgumentError without layers, inputShape or with a name used twice; ShapeError when layers do not fit together */
-  constructor(layers: readonly Layer[], name?: string) {
+  constructor(layers: readonly Layer[], name?: string, ...surplus: never[]) {
+    checkSurplus('Sequential', surplus);
     super({ ...chain(layers), name });
   }
 }
 
-function chain(layers: readonly Layer[]): { inputs: SymbolicTensor; outputs: SymbolicTensor } {
-  if (!Array.isArray(layers) || !layers.every((layer) => layer instanceof Layer)) {
-    throw new ArgumentError(`Sequential: takes a list of layers, but was given ${show(layers)}`);
+function chain(given: readonly Layer[]): { inputs: SymbolicTensor; outputs: SymbolicTensor } {
+  const layers = listOf('Sequential', given) as Layer[] | null;
+  if (!layers || layers.length === 0) {
+    throw new ArgumentError(
+      `Sequential: takes a list of layers, at least one, but was given ${show(given)}; there is no add(), so collect the layers ` +
+        'first: new Sequential([new Dense({ units: 1, inputShape: [2] }), ...])',
+    );
   }
-  const first = layers[0];
-  if (!first) throw new ArgumentError('Sequential: a model needs at least one layer');
+  const other = layers.findIndex((layer) => !(layer instanceof Layer));
+  if (other >= 0) {
+    const made = typeof layers[other] === 'function' ? ': make the layer with new' : '';
+    throw new ArgumentError(
+      `Sequential: takes a list of layers, but number ${other} of it is ${typeof layers[other] === 'function' ? 'a function or class' : show(layers[other])}${made}`,
+    );
+  }
+  const first: Layer = layers[0]!;
   if (!Array.isArray(first.inputShape) || !first.inputShape.every((n) => Number.isInteger(n) && n > 0)) {
     throw new ArgumentError(
       `Sequential: the first layer (${first.kind}) needs inputShape, the shape of one sample such as [32, 32, 3]`,

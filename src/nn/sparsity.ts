@@ -1,3 +1,4 @@
+import { checkNumbers, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 // How unevenly numbers are distributed: 0 when all are alike, towards 1 when a few hold everything. In float64, on the host.
@@ -5,8 +6,8 @@ import { ArgumentError } from '../errors.ts';
 
 /** @throws ArgumentError without values or with one that is not finite */
 function checked(what: string, values: ArrayLike<number>): Float64Array {
-  if (!values?.length) throw new ArgumentError(`${what}: needs at least one value`);
-  const copy = Float64Array.from(values);
+  const copy = Float64Array.from(checkNumbers(what, values));
+  if (copy.length === 0) throw new ArgumentError(`${what}: needs at least one value`);
   const bad = copy.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0)
     throw new ArgumentError(`${what}: value ${bad} is ${copy[bad]}, which no sparsity can be computed from`);
@@ -46,7 +47,9 @@ export function hoyerSparsity(values: ArrayLike<number>): number {
 
 /** Share of values of magnitude up to `threshold` (default 1e-3). @throws ArgumentError */
 export function nearZeroShare(values: ArrayLike<number>, threshold = 1e-3): number {
-  if (!(threshold >= 0)) throw new ArgumentError(`nearZeroShare: threshold must be 0 or more, but is ${threshold}`);
+  if (typeof threshold !== 'number' || !(threshold >= 0)) {
+    throw new ArgumentError(`nearZeroShare: threshold must be 0 or more, but is ${show(threshold)}`);
+  }
   const all = checked('nearZeroShare', values);
   return all.filter((value) => Math.abs(value) <= threshold).length / all.length;
 }

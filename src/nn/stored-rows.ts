@@ -4,21 +4,31 @@ import type { StoredSamples } from '../kernels/gather.ts';
 
 /**
  * Uploads `size` rows of `bytes` bytes in as many buffers as the adapter's binding limit asks for, each row starting at a word.
- * The buffers belong to the caller.
+ * The buffers belong to the caller; where one cannot be made, the others are given back.
  */
 export function storeRows(device: Device, rows: Uint8Array, size: number, bytes: number): StoredSamples {
   const stride = Math.ceil(bytes / 4);
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const perChunk = Math.max(1, Math.floor(limit / (4 * stride)));
   const chunks: StoredSamples['chunks'] = [];
-  for (let first = 0; first < size; first += perChunk) {
-    const count = Math.min(perChunk, size - first);
-    const words = DeviceArray.empty(device, [count, stride], { dtype: 'u32' }).keep();
-    const part = rows.subarray(first * bytes, (first + count) * bytes);
-    device.upload(words.storage, padded(part, count, bytes, 4 * stride));
-    chunks.push({ words, first, count });
+  try {
+    for (let first = 0; first < size; first += perChunk) {
+      const count = Math.min(perChunk, size - first);
+      const words = DeviceArray.empty(device, [count, stride], { dtype: 'u32' }).keep();
+      chunks.push({ words, first, count });
+      const part = rows.subarray(first * bytes, (first + count) * bytes);
+      device.upload(words.storage, padded(part, count, bytes, 4 * stride));
+    }
+  } catch (error) {
+    disposeRows({ chunks });
+    throw error;
   }
   return { chunks, stride };
+}
+
+/** Gives the buffers of `storeRows` back. */
+export function disposeRows({ chunks }: Pick<StoredSamples, 'chunks'>): void {
+  for (const { words } of chunks) words.dispose();
 }
 
 /** Rows of `bytes` bytes laid out `step` bytes apart. */

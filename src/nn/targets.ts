@@ -1,8 +1,11 @@
+import type { HostNumbers } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { oneHot } from '../kernels/gather-rows.ts';
 import { classesOf } from '../kernels/metrics.ts';
+import { isLabels, sameButForLastOne } from './host-batch.ts';
+import type { FinalActivation } from './layers/layer.ts';
 import type { Loss } from './losses.ts';
 
 /**
@@ -15,6 +18,18 @@ export type TargetForm = 'labels' | 'oneHot' | 'binary' | 'values';
 export interface Goal {
   outputShape: Shape;
   loss: Loss;
+}
+
+/**
+ * Whether each output is a yes or no of its own, so that several labels may hold at once: where targets are rows of numbers, and the
+ * loss takes outputs so or, if it does not say, the model ends in sigmoids; never after a softmax. (One unit tells two classes.)
+ */
+export function hasIndependentLabels(
+  form: TargetForm | null,
+  { endsIn, outputShape, loss }: Goal & { endsIn: FinalActivation | null },
+): boolean {
+  if (form !== 'values' || endsIn === 'softmax' || sameShape(outputShape, [1])) return false;
+  return loss.independentLabels ?? endsIn === 'sigmoid';
 }
 
 /** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */
@@ -49,18 +64,61 @@ export function targetForm(
 }
 
 /**
- * The same for `y` that came as bare numbers: one for each sample, or as many as the output has. @throws ShapeError
+ * The same for `y` that came as numbers: one for each sample, or as many as the output has.
+ * @throws ShapeError for another number of them, or an array of another shape
  */
-export function formOfNumbers(what: string, { outputShape, loss }: Goal, samples: number, numbers: number): TargetForm {
+export function formOfNumbers(
+  what: string,
+  { outputShape, loss }: Goal,
+  samples: number,
+  { flat, shape }: HostNumbers,
+): TargetForm {
   const columns = sizeOf(outputShape);
-  if (loss.targets === 'values' && numbers === samples * columns) return 'values';
-  if (numbers === samples && outputShape.length === 1 && (columns > 1 || loss.targets === 'labels')) {
+  const fits = shape
+    ? shape[0] === samples && sameButForLastOne(shape.slice(1), outputShape)
+    : flat.length === samples * columns;
+  if (loss.targets === 'values' && fits) return 'values';
+  if (isLabels({ flat, shape }, samples) && outputShape.length === 1 && (columns > 1 || loss.targets === 'labels')) {
     return loss.targets === 'labels' ? 'labels' : 'oneHot';
   }
   const labels = outputShape.length === 1 ? `${samples} labels` : '';
   const values = loss.targets === 'values' ? `${samples * columns} numbers (${showShape(outputShape)} each)` : '';
+  const oneHot = loss.targets === 'labels' && columns > 1 && fits;
   throw new ShapeError(
-    `${what}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ${numbers}`,
+    `${what}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ` +
+      `${flat.length}${shape ? ` of shape ${showShape(shape)}` : ''}` +
+      (oneHot ? '. One row for each sample, as toCategorical makes them, is what categoricalCrossentropy takes' : ''),
+  );
+}
+
+/** A target and where it stands among all of them. */
+export interface PlacedTarget {
+  value: number;
+  index: number;
+}
+
+/** The smallest and the largest of some finite targets, the first of equals. */
+export function extremesOf(targets: ArrayLike<number>): PlacedTarget[] {
+  let [least, most] = [0, 0];
+  for (let i = 1; i < targets.length; i++) {
+    if (targets[i]! < targets[least]!) least = i;
+    if (targets[i]! > targets[most]!) most = i;
+  }
+  return [least, most].map((index) => ({ value: targets[index]!, index }));
+}
+
+/** @throws DataError for a target that the loss cannot have, saying where it stands */
+export function checkTargetRange(what: string, { outputShape, loss }: Goal, extremes: readonly PlacedTarget[]): void {
+  if (!loss.targetRange) return;
+  const [least, most] = loss.targetRange;
+  const outside = extremes.find(({ value }) => value < least || value > most);
+  if (!outside) return;
+  const { value, index } = outside;
+  const columns = sizeOf(outputShape);
+  const column = columns > 1 ? ` (column ${index % columns})` : '';
+  throw new DataError(
+    `${what}: y: target ${value} of sample ${Math.floor(index / columns)}${column} does not lie between ${least} and ${most}, as targets of ` +
+      `${loss.name} must: labels count from 0, and pixels or scores must be scaled first; for any other number use meanSquaredError`,
   );
 }
 

@@ -1,11 +1,11 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
-import { accumulateLoss, accumulateMetrics } from '../kernels/metrics.ts';
+import { accumulateLoss, accumulateMetrics, readTotals, TOTALS_WORDS } from '../kernels/metrics.ts';
 
 /** Bindings begin at multiples of 256 bytes. */
 const aligned = (bytes: number) => Math.ceil(bytes / 256) * 256;
-const SUMS_BYTES = 16;
+const SUMS_BYTES = 4 * TOTALS_WORDS;
 
 /** What was added by the steps submitted so far, of one replica. */
 export interface Sums {
@@ -17,9 +17,9 @@ export interface Sums {
   counts: Uint32Array;
 }
 
-/** Running sums of loss and hits, and counts, on the GPU. Steps add to them; the host reads them when it likes. */
+/** Running sums of losses, and exact counts of samples, hits and more, on the GPU. Steps add to them; the host reads them when it likes. */
 export class RunningTotals {
-  /** One buffer, so that one read-back brings everything: the sums of all replicas, then their counts. */
+  /** All u32, in one buffer, so that one read-back brings everything: the sums of all replicas, then their counts. */
   private readonly held: DeviceArray;
   private readonly sums: DeviceArray;
   /** u32 [words] of each replica, for metrics to add to. */
@@ -36,12 +36,12 @@ export class RunningTotals {
     this.countsAt = words > 0 ? aligned(sumsBytes) : 0;
     this.bytes = words > 0 ? this.countsAt + 4 * words * replicas : sumsBytes;
     this.held = DeviceArray.empty(device, [this.bytes / 4]).keep();
-    const part = (offset: number, size: number, dtype: 'f32' | 'u32') => {
+    const part = (offset: number, size: number) => {
       const storage = this.held.storage.view(offset, 4 * size * replicas);
-      return new DeviceArray(device, [size], dtype, replicas, storage).keep();
+      return new DeviceArray(device, [size], 'u32', replicas, storage).keep();
     };
-    this.sums = part(0, SUMS_BYTES / 4, 'f32');
-    this.counts = part(this.countsAt, words, 'u32');
+    this.sums = part(0, TOTALS_WORDS);
+    this.counts = part(this.countsAt, words);
     this.reset();
   }
 
@@ -60,10 +60,10 @@ export class RunningTotals {
     const bytes = await this.device.read(this.held.storage);
     const { countsAt, words } = this;
     return Array.from({ length: this.replicas }, (_, r) => {
-      const [loss, hits, samples] = new Float32Array(bytes, SUMS_BYTES * r, 4) as unknown as number[];
-      const n = Math.max(1, samples!);
+      const { loss, hits, samples } = readTotals(new Uint32Array(bytes, SUMS_BYTES * r, TOTALS_WORDS));
+      const n = Math.max(1, samples);
       const counts = words > 0 ? new Uint32Array(bytes, countsAt + 4 * words * r, words) : new Uint32Array(0);
-      return { loss: loss! / n, accuracy: hits! / n, samples: samples!, counts };
+      return { loss: loss / n, accuracy: hits / n, samples, counts };
     });
   }
 

@@ -1,18 +1,18 @@
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sameShape } from '../kernels/array.ts';
-import { ArrayLoader, floats, type Numbers } from './array-loader.ts';
+import { ArrayLoader, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkPair, checkSource, countSamples, type Feed, type Step } from './batches.ts';
+import { BatchRunner, type Bound, checkBatchSize, checkSource, type Feed, readBatch, type Step } from './batches.ts';
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
-import { formOfNumbers, type TargetForm, targetForm } from './targets.ts';
+import { checkTargetRange, type TargetForm, targetForm } from './targets.ts';
 import type { Saved } from './training-state.ts';
 
 /**
- * Samples as numbers: `x` one after another (a typed array, or lists in lists), and `y` a label for each or as many numbers for
- * each as the model has outputs.
+ * Samples as numbers: `x` as lists in lists or an array of shape [samples, ...inputShape], or the numbers of all samples in a row;
+ * `y` a label for each or as many numbers for each as the model has outputs.
  */
 export interface Arrays {
   x: Numbers;
@@ -24,21 +24,36 @@ export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
 
 /**
  * What `fit` and `evaluate` take. A stream for several epochs is given as a function that begins it anew; one that has no end
- * may be given itself, with `stepsPerEpoch`, and each epoch goes on where the one before stopped.
+ * may be given itself, with `stepsPerEpoch` (`validationSteps`, or `steps` of `evaluate`), and each epoch goes on where the one
+ * before stopped. A call closes the streams it took from, and waits until they are closed.
  */
 export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
 
-export const isSource = (data: unknown): data is BatchSource =>
-  typeof (data as BatchSource | null)?.batch === 'function';
+export const isSource = (data: unknown, what = 'data'): data is BatchSource =>
+  readable(what, () => typeof (data as BatchSource | null)?.batch === 'function');
 
 const isIterable = (data: unknown): data is BatchStream =>
   typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);
 
 /** Something to go through once, or a function that begins it; null for what is no stream. */
-function streamOf(data: unknown): BatchStream | (() => BatchStream) | null {
+function streamOf(what: string, data: unknown): BatchStream | (() => BatchStream) | null {
   if (typeof data === 'function') return data as () => BatchStream;
-  if (isSource(data) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
+  if (isSource(data, what) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
   return data;
+}
+
+/** @throws ArgumentError for samples and targets handed over one after another, as Keras takes them */
+export function checkTogether(what: string, data: unknown): void {
+  if (isSource(data, what) || typeof data !== 'object' || data === null || 'x' in data) return;
+  const numbers = Array.isArray(data) || ArrayBuffer.isView(data) || ('shape' in data && !('images' in data));
+  if (!numbers) return;
+  const first = readable(what, () => (Array.isArray(data) ? data[0] : null));
+  const batches = typeof first === 'object' && first !== null && 'x' in first;
+  throw new ArgumentError(
+    batches
+      ? `${what}: a list of batches is a stream when a function begins it: give () => batches`
+      : `${what}: takes samples and targets together, as { x, y }, where Keras has (x, y); was given ${show(data)} first`,
+  );
 }
 
 /** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
@@ -62,24 +77,32 @@ export class PreparedData {
   static of(what: string, model: Model, data: TrainingData): PreparedData {
     const { outputShape } = model;
     const goal = { outputShape, loss: model.training.loss };
-    const stream = streamOf(data);
+    const stream = streamOf(what, data);
     if (stream) return new PreparedData(what, model, null, stream, null, undefined, null);
     if (isSource(data)) {
       checkSource(what, model, data);
-      return new PreparedData(what, model, data, null, targetForm(what, goal, data), undefined, null);
+      const form = targetForm(what, goal, data);
+      checkLabels(what, data);
+      if (form === 'values') checkTargetRange(what, goal, data.targetExtremes ?? []);
+      return new PreparedData(what, model, data, null, form, undefined, null);
     }
+    checkTogether(what, data);
     if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {
       throw new ArgumentError(
-        `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}`,
+        `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}` +
+          (typeof data === 'object' && data !== null && 'images' in data ? '; make an ImageLoader of it' : ''),
       );
     }
-    checkPair(what, data);
-    const [x, y] = [floats(`${what}: x`, data.x), floats(`${what}: y`, data.y)];
-    const form = formOfNumbers(what, goal, countSamples(what, model, x), y.length);
+    const { x, y, form } = readBatch(what, model, data);
     const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
     const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
     return new PreparedData(what, model, loader, null, form, undefined, loader, labels);
+  }
+
+  /** Whether targets are numbers that the host has not looked at. */
+  get unchecked(): boolean {
+    return this.form === 'values' && !this.source?.targetExtremes;
   }
 
   /** Samples of a pass; null where a stream decides. */
@@ -106,8 +129,10 @@ export class PreparedData {
         `${what}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
       );
     }
-    checkSplit(what, this.labels ?? source.labels ?? null, at);
     const { labels } = this;
+    const rowsAreClasses = (model.training.loss.classifies ?? false) || model.endsIn === 'softmax';
+    const rows = rowsAreClasses ? source.oneHotClasses : null;
+    checkSplit(what, labels ?? source.labels ?? rows ?? null, at);
     const part = (first: number, end: number, owned: ArrayLoader | null) =>
       new PreparedData(what, model, source, null, form, { first, end }, owned, labels);
     return [part(0, at, this.owned), part(at, source.size, null)];
@@ -131,18 +156,29 @@ export class PreparedData {
   feed(
     objective: { settle(what: string, form: TargetForm): void },
     step: Step,
-    { batchSize, steps }: { batchSize: number | null; steps?: number | null },
+    { batchSize, bound }: { batchSize: number | null; bound: Bound },
   ): Feed & { setOrders?(orders: readonly Uint32Array[]): void } {
     const { what, model, source, stream, range } = this;
     if (source) return new BatchRunner(source, batchSize!, step, model.replicas, range);
     const again = typeof stream === 'function';
     const begin = again ? stream : () => stream!;
     const settle = (asked: string, form: TargetForm) => objective.settle(asked, form);
-    return new StreamRunner(what, model, begin, settle, step, steps ?? null, !again && steps != null);
+    const goesOn = !again && !bound.once && bound.count !== undefined;
+    return new StreamRunner(what, model, begin, settle, step, bound, goesOn);
   }
 
   dispose(): void {
     this.owned?.dispose();
+  }
+}
+
+/** @throws DataError for a label that the host knows and that is none of the classes: a source of the user's own may not have looked */
+function checkLabels(what: string, { labels, classes }: BatchSource): void {
+  if (!labels || classes === null) return;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (Number.isInteger(label) && label >= 0 && label < classes) continue;
+    throw new DataError(`${what}: label ${label} of sample ${i} is none of the ${classes} classes 0 to ${classes - 1}`);
   }
 }
 

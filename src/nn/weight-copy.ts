@@ -1,7 +1,9 @@
+import { checkSurplus, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { moveWindow } from '../kernels/view.ts';
-import type { ParameterStore } from './parameters.ts';
+import { ParameterStore } from './parameters.ts';
 
 /**
  * A copy of all weights of a model that stays on the GPU: nothing is read back, and after the first time nothing is made. It goes
@@ -12,7 +14,15 @@ export class WeightCopy {
   private readonly saving: Program;
   private readonly restoring: Program;
 
-  constructor(private readonly store: ParameterStore) {
+  /** @throws ArgumentError unless it is given what `model.parameters` is */
+  constructor(
+    private readonly store: ParameterStore,
+    ...surplus: never[]
+  ) {
+    checkSurplus('WeightCopy', surplus);
+    if (!(store instanceof ParameterStore)) {
+      throw new ArgumentError(`WeightCopy: takes model.parameters, the weights of a built model, not ${show(store)}`);
+    }
     const { device, buffers } = store;
     this.held = buffers.map(({ shape }) => DeviceArray.empty(device, shape).keep());
     const copy = (from: readonly DeviceArray[], to: readonly DeviceArray[]) =>

@@ -35,6 +35,7 @@ export function compareReports(runs: readonly NamedReport[]): ReportContent {
     status: 'finished',
     question: [`How do these ${runs.length} runs differ?`],
     reduced: runs.flatMap(({ name, report }) => report.reduced.map((note) => `${name}: ${note}`)),
+    warnings: runs.flatMap(({ name, report }) => report.warnings.map((warning) => `${name}: ${warning}`)),
     sections: [
       { title: 'Side by side', blocks: [comparedTable(runs, rows.map(comparisonRows))] },
       ...(drawn.length > 0 ? [{ title: 'Figures', blocks: drawn }] : []),

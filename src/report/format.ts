@@ -38,7 +38,7 @@ export function tuningText({
   rulesMeasured,
 }: {
   measured: number;
-  path: string;
+  path: string | null;
   rulesMeasured: boolean;
 }): string {
   if (measured > 0) return `chosen by measurement for ${measured} operators and sizes (${path}), else by rule`;

@@ -41,7 +41,8 @@ ${report.provenance.map(headLine).join('\n')}
 <section aria-label="Question">
 ${paragraphs(report.question)}
 </section>
-${notice(report.reduced)}
+${notice('What went wrong', report.warnings)}
+${notice('What was reduced or changed', report.reduced)}
 ${parts.join('\n')}
 ${section(report.sections.length, 'What was run', report.provenance.map(provenanceHtml).join('\n'))}
 <footer>Written by tilegrad. This file needs no network; <code>report.json</code> beside it holds the same as data.</footer>
@@ -69,10 +70,10 @@ function headLine({ startedAt, seconds, adapter }: Provenance): string {
   return `<p>${escapeText(`${date(startedAt)}${time} · ${adapterText(adapter)}`)}</p>`;
 }
 
-function notice(reduced: readonly string[]): string {
-  if (reduced.length === 0) return '';
-  const items = reduced.map((text) => `<li>${escapeText(text)}</li>`).join('');
-  return `<div class="notice" role="note"><strong>What was reduced or changed</strong><ul>${items}</ul></div>`;
+function notice(title: string, texts: readonly string[]): string {
+  if (texts.length === 0) return '';
+  const items = texts.map((text) => `<li>${escapeText(text)}</li>`).join('');
+  return `<div class="notice" role="note"><strong>${title}</strong><ul>${items}</ul></div>`;
 }
 
 function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>): string {

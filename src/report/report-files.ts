@@ -1,10 +1,13 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
+import { checkedJson, isIntactJson } from '../checksum.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import { readRegular } from '../regular-file.ts';
 import { type Report, type ReportContent, reportContent } from './content.ts';
 import { firstIssue } from './issue.ts';
-import { writeAllAtomically } from './run-folder.ts';
+import { writeAllAtomically, writeAtomically } from './run-folder.ts';
 import { type RunRecord, runRecord } from './run-record.ts';
 import { reportOf } from './run-report.ts';
 
@@ -38,10 +41,13 @@ export async function writeReport(folder: string, content: ReportContent): Promi
       );
     }
   }
-  files.push(['report.json', jsonText(report)], ['report.html', reportPage(report, drawings)]);
+  files.push(['report.json', checkedJson(report, 1)], ['report.html', reportPage(report, drawings)]);
   writeAllAtomically(folder, files);
   return files.map(([name]) => name);
 }
+
+/** Whether `writeReport` came to its end: the page is the last of its files. */
+export const hasReport = (folder: string): boolean => existsSync(join(folder, 'report.html'));
 
 const jsonText = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
 
@@ -88,7 +94,8 @@ export function readReport(path: string): { folder: string; report: Report; note
 
 function reportIn(file: string): Report {
   const parsed = parseFile(file);
-  const isReport = basename(file) === 'report.json' || (parsed as { kind?: unknown })?.kind === 'tilegrad-report';
+  const isReport =
+    basename(file) === 'report.json' || (parsed.value as { kind?: unknown } | null)?.kind === 'tilegrad-report';
   if (isReport) return checkFile(file, parsed, reportContent, 'report', 1);
   return checkReport(reportOf(checkFile(file, parsed, runRecord, 'run record', 2)));
 }
@@ -109,15 +116,28 @@ export function readJson<T extends z.ZodType>(file: string, schema: T, what: str
   return checkFile(file, parseFile(file), schema, what, version);
 }
 
-function parseFile(file: string): unknown {
+/** Writes the `run.json` of a run's folder, with a checksum. @throws FileError */
+export function writeRunRecord(folder: string, record: RunRecord): void {
+  writeAtomically(join(folder, 'run.json'), checkedJson(record, 1));
+}
+
+/** What a file holds, and whether it is as it was written. */
+interface Parsed {
+  value: unknown;
+  isIntact: boolean;
+}
+
+function parseFile(file: string): Parsed {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readRegular(file).toString();
   } catch (cause) {
+    if (cause instanceof FileError) throw cause;
     throw new FileError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
   }
   try {
-    return JSON.parse(text);
+    const value = parseJson(text);
+    return { value, isIntact: isIntactJson(text, value) };
   } catch (cause) {
     throw new DataError(
       `${file} is not JSON, or cut short: ${(cause as Error).message}. A file that was copied may be copied again; else run the experiment again.`,
@@ -128,13 +148,19 @@ function parseFile(file: string): unknown {
 
 function checkFile<T extends z.ZodType>(
   file: string,
-  value: unknown,
+  { value, isIntact }: Parsed,
   schema: T,
   what: string,
   reads: number,
 ): z.output<T> {
   const { success, data, error } = schema.safeParse(value);
-  if (success) return data;
+  if (success && isIntact) return data;
+  if (success) {
+    throw new DataError(
+      `${file} was changed after it was written: its checksum is not that of its text. Take another copy, or run the experiment ` +
+        'again. If somebody changed it on purpose, take "crc32c" out of it.',
+    );
+  }
   const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
   if (typeof version === 'number' && version !== reads) {
     throw new DataError(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { printableLine } from '../printable.ts';
 import { unique } from './arrays.ts';
 import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
 import { comparisonRow, provenance } from './content.ts';
@@ -50,7 +51,8 @@ export function resultOf(record: RunRecord, row: RowRecord): RowResult | null {
 
 const letters = (id: string) => id.replace(/\d+$/, '');
 const number = (id: string) => Number(/\d+$/.exec(id)?.[0] ?? 0);
-const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const cell = (text: string) => printableLine(text.replaceAll('\n', ' ')).replaceAll('|', '\\|');
+const item = (text: string) => `- ${printableLine(text)}`;
 const row = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
 const adapterName = ({ name, isSoftware }: RowResult['adapter']) => `${name}${isSoftware ? ' (CPU)' : ''}`;
 
@@ -90,7 +92,7 @@ function courseworkParts(coursework: string, results: readonly RowResult[]): str
   });
   const off = results.flatMap((result) => reasonsOf(result, (figure) => comparisonText(figure).isOff));
   const remarks = results.flatMap((result) => reasonsOf(result, (figure) => !comparisonText(figure).isOff));
-  const reduced = results.flatMap(({ id, reduced: notes }) => notes.map((note) => `- ${id}: ${note}`));
+  const reduced = results.flatMap(({ id, reduced: notes }) => notes.map((note) => item(`${id}: ${note}`)));
   return [
     `## Coursework ${coursework}`,
     [row(head), row(['---', '---', '---:', '---:', '---:', '---', '---', '---', '---:']), ...lines].join('\n'),
@@ -112,7 +114,7 @@ function reasonsOf(
   const reasons = unique(told.map(reasonOf)).filter((reason) => reason !== null);
   return reasons.map((reason) => {
     const labels = told.filter((figure) => reasonOf(figure) === reason).map(({ label }) => label);
-    return `- ${id}, ${labels.join('; ')}: ${reason}.`;
+    return item(`${id}, ${labels.join('; ')}: ${reason}.`);
   });
 }
 
@@ -122,12 +124,9 @@ function machines(results: readonly RowResult[]): string {
     return { id, text: `${adapterText(adapter)}; ${startedAt.slice(0, 10)}; ${named.join(', ')}; ${data.join('; ')}` };
   });
   return unique(about.map(({ text }) => text))
-    .map(
-      (text) =>
-        `- ${about
-          .filter((one) => one.text === text)
-          .map(({ id }) => id)
-          .join(', ')}: ${text}`,
-    )
+    .map((text) => {
+      const ids = about.filter((one) => one.text === text).map(({ id }) => id);
+      return item(`${ids.join(', ')}: ${text}`);
+    })
     .join('\n');
 }

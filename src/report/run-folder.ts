@@ -21,6 +21,7 @@ function refused(
   cause: unknown,
   advice = 'Choose another folder with --out.',
 ): FileError {
+  if (cause instanceof FileError) return cause; // says why already
   const code = (cause as NodeJS.ErrnoException).code ?? '';
   return new FileError(`${action} ${path}: ${reasons[code] || code || cause}. ${advice}`, {
     cause,

@@ -59,7 +59,7 @@ const fields = z.object({
   question: z.array(z.string()),
   status,
   error: error.optional(),
-  /** The process of the last session: one that is there still is running. */
+  /** The process of the last session. */
   process: z.object({ pid: natural, host: z.string() }).optional(),
   request,
   /** What does the same again. */
@@ -89,7 +89,9 @@ const fields = z.object({
     measuredHash: z.string().optional(),
     /** The cache file, where there was one of use. */
     file: z.string().nullable(),
-    /** Of every choice made, by operator and sizes. */
+    /** Every choice made, in all sessions: the variant by operator and sizes. */
+    choices: z.record(z.string(), z.string()).optional(),
+    /** A hash of them. */
     choicesHash: z.string(),
   }),
   versions: z.object({ tilegrad: z.string(), node: z.string(), webgpu: z.string(), platform: z.string() }),

@@ -2,6 +2,7 @@ import { figureName, heading, modelBlocks, paragraph, section, trainingCurves } 
 import type { Block, BlockInput, ComparisonInput, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
 import type { RowRecord, RunRecord } from './run-record.ts';
+import { divergenceText } from './training.ts';
 
 /** What a report says about `tilegrad run`, one row or a whole coursework: made of `run.json` alone. */
 export function reportOf(record: RunRecord): ReportContent {
@@ -19,6 +20,7 @@ export function reportOf(record: RunRecord): ReportContent {
     status: record.status,
     question: record.question,
     reduced: rows.length === 1 ? only!.reduced : shared(rows),
+    warnings: record.trainings.flatMap((one) => divergenceText(one) ?? []),
     sections,
     provenance: [provenanceOf(record)],
   };

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { printable, printableLine } from '../printable.ts';
 import { comparisonText, OFF_MARK, OFF_NOTE, reasonsOf } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
 import { wrap } from './escape.ts';
@@ -18,12 +19,13 @@ const WIDEST_NOTE = 100;
 export function table(head: string[], rows: string[][], figures: number[] = [], long = false): string {
   const noLines = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
   const drawn = new Table({
-    head,
+    head: head.map(printable),
     chars: long ? noLines : {},
     style: { head: [], border: [] },
     colAligns: head.map((_, column) => (figures.includes(column) ? 'right' : 'left')),
   });
-  drawn.push(...rows);
+  // Before widths are measured; else they would be off, and escape sequences count as none.
+  for (const row of rows) drawn.push(row.map(printable));
   return drawn.toString();
 }
 
@@ -43,7 +45,7 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
   );
   const notes = [
     ...(texts.some(({ isOff }) => isOff) ? [OFF_NOTE] : []),
-    ...reasonsOf(texts).flatMap(({ labels, why }) => wrap(`${labels}: ${why}`, WIDEST_NOTE)),
+    ...reasonsOf(texts).flatMap(({ labels, why }) => wrap(printableLine(`${labels}: ${why}`), WIDEST_NOTE)),
   ];
   return [drawn, ...notes].join('\n');
 }

@@ -1,3 +1,4 @@
+import { printable, printableLine } from '../printable.ts';
 import { unique } from './arrays.ts';
 import type { Block, Report } from './content.ts';
 import { wrap } from './escape.ts';
@@ -35,6 +36,7 @@ function curvesText(figure: FigureOf<'curves'>): string {
   const curves = each
     ? runs.flatMap((run) => names.map((name) => ({ name: `${run}, ${name}`, points: meanCurve(figure, name, run) })))
     : names.map((name) => ({ name, points: meanCurve(figure, name) }));
+  for (const curve of curves) curve.name = printableLine(curve.name);
   const width = Math.max(...curves.map(({ name }) => name.length));
   const lines = curves.flatMap(({ name, points }) => {
     const [first, last] = [points[0], points.at(-1)];
@@ -42,16 +44,16 @@ function curvesText(figure: FigureOf<'curves'>): string {
     return `  ${name.padEnd(width)}  ${sparkline(points.map(({ y }) => y))}  ${short(first.y)} → ${short(last.y)}`;
   });
   const mean = runs.length > 1 && !each ? `, mean of ${runs.length} runs` : '';
-  return [`${figure.y.label} over ${figure.x.label}${mean}`, ...lines].join('\n');
+  return [printableLine(`${figure.y.label} over ${figure.x.label}${mean}`), ...lines].join('\n');
 }
 
 /** The text of a block; empty for what only a picture can show. */
 function blockText(block: Block, id: string): string {
   switch (block.type) {
     case 'text':
-      return block.text;
+      return printable(block.text);
     case 'heading':
-      return block.text;
+      return printableLine(block.text);
     case 'comparison':
       return comparisonTable(block.caption || id, block.rows);
     case 'table': {
@@ -61,7 +63,7 @@ function blockText(block: Block, id: string): string {
         figureColumns(block.head, block.rows),
         block.rows.length > MOST_LINED_ROWS,
       );
-      return block.caption ? `${block.caption}\n${drawn}` : drawn;
+      return block.caption ? `${printableLine(block.caption)}\n${drawn}` : drawn;
     }
     case 'figure':
       return block.figure.type === 'curves' ? curvesText(block.figure) : '';
@@ -73,7 +75,7 @@ function blockText(block: Block, id: string): string {
 /** What was cut, as a list; empty when nothing was. */
 export function reducedText(reduced: readonly string[]): string {
   if (reduced.length === 0) return '';
-  return `Not like for like with the published figures:\n${reduced.map((note) => `  - ${note}`).join('\n')}`;
+  return `Not like for like with the published figures:\n${reduced.map((note) => `  - ${printableLine(note)}`).join('\n')}`;
 }
 
 /** The figures of a report for a terminal: curves as sparklines, tables, what was cut. */
@@ -81,18 +83,19 @@ export function resultsText(report: Report): string {
   const blocks = report.sections.flatMap(({ title, blocks }) => {
     return blocks.map((block) => blockText(block, rowOf(title) ?? report.id));
   });
-  return [...blocks, reducedText(report.reduced)].filter((text) => text !== '').join('\n\n');
+  const warnings = report.warnings.map((warning) => `Warning: ${warning}`);
+  return [...blocks, reducedText(report.reduced), ...warnings].filter((text) => text !== '').join('\n\n');
 }
 
 /** A report in short, for a terminal. */
 export function reportText(report: Report): string {
   const status = report.status === 'finished' ? '' : ` (${report.status})`;
   const about = report.provenance.map(({ adapter, seconds, command }) =>
-    [`Ran on ${adapterText(adapter)}${seconds === null ? '' : ` in ${duration(seconds)}`}.`, `Again: ${command}`].join(
-      '\n',
-    ),
+    [`Ran on ${adapterText(adapter)}${seconds === null ? '' : ` in ${duration(seconds)}`}.`, `Again: ${command}`]
+      .map(printableLine)
+      .join('\n'),
   );
-  return [`${report.id}: ${report.title}${status}`, report.question.join('\n'), resultsText(report), ...about].join(
-    '\n\n',
-  );
+  const head = printableLine(`${report.id}: ${report.title}${status}`);
+  const question = report.question.map(printableLine).join('\n');
+  return [head, question, resultsText(report), ...about].join('\n\n');
 }

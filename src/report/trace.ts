@@ -1,3 +1,6 @@
+import { checkObject, readable, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+
 /** What a report needs of a profile (see `profileStep`). */
 export interface ProfileFigures {
   adapter: { name: string; driver: string; isSoftware: boolean };
@@ -54,6 +57,19 @@ export interface TraceEvent {
  * Their times are medians, so that gaps between them do not show.
  */
 export function chromeTrace(profile: ProfileFigures): { displayTimeUnit: 'ms'; traceEvents: TraceEvent[] } {
+  checkObject('chromeTrace', profile);
+  const whole = readable(
+    'chromeTrace',
+    () =>
+      profile.adapter &&
+      Array.isArray(profile.dispatches) &&
+      profile.dispatches.every((one) => Array.isArray(one?.workgroups)),
+  );
+  if (!whole) {
+    throw new ArgumentError(
+      `chromeTrace: takes what profileStep or profileProgram returned, but was given ${show(profile)}`,
+    );
+  }
   const [pid, tid] = [1, 1];
   const { name, driver, isSoftware } = profile.adapter;
   const gpu = `GPU: ${name}${isSoftware ? ' (CPU)' : ''}, ${driver}`;

@@ -19,6 +19,8 @@ export const training = z.object({
   histories: z.array(z.array(epochLogs)),
   /** Figures on the test data after the last epoch, of each model that got there; empty where there is none. */
   evaluations: z.array(z.record(z.string(), figure)),
+  /** Seeds of the models that ended with a loss that is not a finite number; left out where there is none. */
+  diverged: z.array(z.number().int().nonnegative()).optional(),
   /** What the row wanted of each model. */
   measured: z.array(z.unknown()),
   model: modelFigure
@@ -29,6 +31,31 @@ export const training = z.object({
 });
 
 type Stored = z.infer<typeof training>;
+
+/** Seeds of the models whose last loss, of training, validation or test data, is not a finite number. */
+export function divergedSeeds({
+  seeds,
+  histories,
+  evaluations,
+}: Pick<Stored, 'seeds' | 'histories' | 'evaluations'>): number[] {
+  return seeds.filter((_, r) => {
+    const last = histories[r]?.at(-1);
+    return [last?.loss, last?.valLoss, evaluations[r]?.loss].some(
+      (loss) => loss !== undefined && !Number.isFinite(loss),
+    );
+  });
+}
+
+/** What is said of a training with models whose loss is not a finite number at its end; null for one without. */
+export function divergenceText({
+  name,
+  seeds,
+  diverged = [],
+}: Pick<Stored, 'name' | 'seeds' | 'diverged'>): string | null {
+  if (diverged.length === 0) return null;
+  const who = diverged.length === seeds.length ? 'every model' : `the model of seed ${diverged.join(', ')}`;
+  return `training ${name}: the loss of ${who} is not a finite number at the end, so what is measured of it means nothing; try a lower learning rate`;
+}
 
 /** A training with what the row measured of each model. */
 export interface Training<M = unknown> extends Omit<Stored, 'measured'> {

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { takeShortLock } from '../../scripts/setup/lock.mjs';
 import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
+import { parseJson } from '../json.ts';
 import { tunables } from '../kernels/tunable.ts';
+import { readRegular } from '../regular-file.ts';
 import type { Tuned } from './session.ts';
 
 /** What figures hold for: another adapter, driver or version of tilegrad measures anew. */
@@ -59,7 +60,7 @@ export function identityOf(info: AdapterInfo, tilegrad: string): TuningIdentity 
  */
 export class TuningCache {
   readonly path: string;
-  private readonly file: TuningFile;
+  private file: TuningFile;
 
   /**
    * @param folder where cache files lie; it need not exist
@@ -68,22 +69,28 @@ export class TuningCache {
    */
   constructor(
     folder: string,
-    identity: TuningIdentity,
+    private readonly identity: TuningIdentity,
     warn: (message: string) => void,
     private readonly shaders: Readonly<Record<string, string>> = shaderHashes(),
   ) {
     this.path = join(folder, `tuning-${hashOf(identity)}.json`);
-    this.file = this.read(identity, warn);
+    this.file = this.read(warn);
   }
 
-  private read(identity: TuningIdentity, warn: (message: string) => void): TuningFile {
+  private read(warn: (message: string) => void): TuningFile {
+    const { identity } = this;
     const empty: TuningFile = { schemaVersion: 1, identity, entries: {} };
-    if (!existsSync(this.path)) return empty;
     try {
-      const file = fileSchema.parse(JSON.parse(readFileSync(this.path, 'utf8')));
+      const file = fileSchema.parse(parseJson(readRegular(this.path).toString()));
       if (hashOf(file.identity) !== hashOf(identity)) throw new Error('it is of another adapter');
       return file;
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return empty;
+      if (code !== undefined) {
+        warn(`the tuner's cache ${this.path} cannot be read (${code}); set TILEGRAD_CACHE to a folder that can be`);
+        return empty;
+      }
       const why = error instanceof z.ZodError ? 'it does not look like one' : (error as Error).message.split('\n')[0];
       warn(`the tuner's cache ${this.path} is ignored: ${why}. \`npx tilegrad tune\` replaces it.`);
       return empty;
@@ -98,35 +105,41 @@ export class TuningCache {
     return new Map(valid.map(([key, { variant }]) => [key, variant]));
   }
 
-  /** Adds what was measured and writes the file. @throws FileError */
+  /**
+   * Adds what was measured to what the file holds by then, and writes it: another process may have added to it meanwhile.
+   * @throws FileError
+   */
   save(tuned: readonly Tuned[], now = new Date()): void {
+    try {
+      createFolders(dirname(this.path));
+      const lock = takeShortLock(`${this.path}.lock`);
+      try {
+        this.file = this.read(() => {});
+        this.add(tuned, now);
+        writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
+      } finally {
+        lock.release();
+      }
+    } catch (cause) {
+      throw new FileError(
+        `the tuner's cache ${this.path} cannot be written: ${(cause as Error).message}; set TILEGRAD_CACHE to a folder that can be`,
+        { cause },
+      );
+    }
+  }
+
+  private add(tuned: readonly Tuned[], now: Date): void {
     const { entries } = this.file;
     for (const [key, { operator, shaders }] of Object.entries(entries)) {
       if (shaders !== this.shaders[operator]) delete entries[key];
     }
     for (const { key, operator, variant, ms, rejected } of tuned) {
-      entries[key] = {
-        operator,
-        variant,
-        shaders: this.shaders[operator]!,
-        ms,
-        rejected,
-        measuredAt: now.toISOString(),
-      };
-    }
-    try {
-      createFolders(join(this.path, '..'));
-      writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
-    } catch (cause) {
-      throw new FileError(`the tuner's cache ${this.path} cannot be written: ${(cause as Error).message}`, { cause });
+      const shaders = this.shaders[operator]!;
+      entries[key] = { operator, variant, shaders, ms, rejected, measuredAt: now.toISOString() };
     }
   }
 }
 
-/** A hash of choices that were measured. */
-export const measuredHash = (choices: ReadonlyMap<string, string>): string => hashOf([...choices].sort());
-
-/** A hash of every choice of a kernel made on a device so far. With seed and adapter it stands for all bits of a result. */
-export function choicesHash(device: Pick<Device, 'choices'>): string {
-  return hashOf([...device.choices.made].map(([key, { variant }]) => [key, variant]).sort());
-}
+/** A hash of choices of kernels: the variant by operator and sizes. Their order does not count. */
+export const choicesHash = (choices: Iterable<readonly [key: string, variant: string]>): string =>
+  hashOf([...choices].sort());

@@ -1,4 +1,4 @@
-import type { Device } from '../gpu/device.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { copyQuads, FMA_LANES, fmaChains } from '../kernels/ceiling.ts';
 
@@ -70,5 +70,6 @@ async function copyCeiling(device: Device): Promise<number> {
 
 /** Both ceilings, in about a second. */
 export async function measureCeilings(device: Device): Promise<Ceilings> {
+  checkDevice('measureCeilings', device);
   return { fmaGflops: await fmaCeiling(device), copyGBs: await copyCeiling(device) };
 }

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
-import { cacheDir } from '../cache-dir.ts';
-import { checkOptions, type OptionNames } from '../check.ts';
-import type { Device } from '../gpu/device.ts';
+import { cacheDir, findCacheDir } from '../cache-dir.ts';
+import { checkFunction, checkOptions, checkText, listOf, type OptionNames, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
+import { checkSeconds } from '../gpu/timing.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
 import type { TuningCache } from './cache.ts';
@@ -16,23 +18,40 @@ export interface TuningOptions {
 }
 const names: OptionNames<TuningOptions> = { folder: true, warn: true };
 
+/** @throws ArgumentError for options of the wrong kind */
+function checkTuning(what: string, { folder, warn }: TuningOptions): void {
+  if (folder !== undefined) checkText(`${what}: folder`, folder);
+  if (warn !== undefined) checkFunction(`${what}: warn`, warn);
+}
+
 /** What a device knows of its best kernels. */
 export interface Tuning {
-  /** The cache file of this adapter, driver and version of tilegrad; it need not exist. */
-  path: string;
+  /** The cache file of this adapter, driver and version of tilegrad; it need not exist. Null where there is no cache folder. */
+  path: string | null;
   /** Operators and sizes that have been measured; the others go by rule. */
   measured: number;
   /** A hash of what was chosen for them: whether it is the same as another time. */
   measuredHash: string;
   /** Whether the rules for the others rest on measurements made on such adapters, or only on what is known of them. */
   rulesMeasured: boolean;
-  /** A hash of all choices made on the device so far: with seed and adapter it decides every bit of a result. */
-  hash(): string;
+  /** All choices made on the device so far: the variant by operator and sizes. */
+  choices(): Record<string, string>;
+  /** A hash of choices; default those so far. With seed and adapter it decides every bit of a result. */
+  hash(choices?: Readonly<Record<string, string>>): string;
 }
 
-async function open(device: Device, { folder, warn = () => {} }: TuningOptions): Promise<TuningCache> {
+async function open(device: Device, folder: string, { warn = () => {} }: TuningOptions): Promise<TuningCache> {
   const { TuningCache, identityOf } = await import('./cache.ts');
-  return new TuningCache(folder ?? join(cacheDir(), 'tuning'), identityOf(device.info, version), warn);
+  return new TuningCache(folder, identityOf(device.info, version), warn);
+}
+
+const folderIn = (cache: string) => join(cache, 'tuning');
+
+/** Null where there is no cache folder, and so nothing to be read. */
+function folderToRead({ folder, warn = () => {} }: TuningOptions): string | null {
+  if (folder !== undefined) return folder;
+  const cache = findCacheDir(warn);
+  return cache === null ? null : folderIn(cache);
 }
 
 /**
@@ -41,31 +60,43 @@ async function open(device: Device, { folder, warn = () => {} }: TuningOptions):
  * @throws ArgumentError for an option that there is not
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
+  checkDevice('loadTuning', device);
   checkOptions('loadTuning', options, names);
-  const { choicesHash, measuredHash } = await import('./cache.ts');
-  const cache = await open(device, options);
-  const choices = cache.choices();
+  checkTuning('loadTuning', options);
+  const { choicesHash } = await import('./cache.ts');
+  const folder = folderToRead(options);
+  const cache = folder === null ? null : await open(device, folder, options);
+  const choices: ReadonlyMap<string, string> = cache?.choices() ?? new Map();
   for (const [key, variant] of choices) device.choices.measured.set(key, variant);
   const rulesMeasured = rulesAreMeasured(device.info);
   const { size: measured } = choices;
+  const made = () => Object.fromEntries([...device.choices.made].map(([key, { variant }]) => [key, variant]));
   return {
-    ...{ path: cache.path, measured, measuredHash: measuredHash(choices), rulesMeasured },
-    hash: () => choicesHash(device),
+    ...{ path: cache?.path ?? null, measured, measuredHash: choicesHash(choices), rulesMeasured },
+    choices: made,
+    hash: (choices = made()) => choicesHash(Object.entries(choices)),
   };
 }
 
 /**
  * Measures the kernels that serve these problems (see `problemsOf`), uses the fastest from now on, and writes them into the
  * cache one by one, so that an end in the midst loses nothing.
- * @throws FileError when the cache cannot be written; ArgumentError when the clock is too coarse for the seconds given
+ * @throws FileError when there is no cache folder or it cannot be written; ArgumentError when the clock is too coarse for the seconds given
  */
 export async function tune(
   device: Device,
   problems: readonly Problem[],
   options: SessionOptions & TuningOptions = {},
 ): Promise<Tuned[]> {
+  checkDevice('tune', device, 'tune(device, problemsOf(model, batchSize))');
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
-  const cache = await open(device, options);
+  checkTuning('tune', options);
+  if (!listOf('tune', problems))
+    throw new ArgumentError(`tune: takes what problemsOf returns, but was given ${show(problems)}`);
+  const { seconds, onTuned } = options;
+  if (seconds !== undefined) checkSeconds('tune', seconds);
+  if (onTuned !== undefined) checkFunction('tune: onTuned', onTuned);
+  const cache = await open(device, options.folder ?? folderIn(cacheDir()), options);
   return tuneProblems(device, problems, {
     ...options,
     onTuned(tuned, progress) {

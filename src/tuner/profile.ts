@@ -1,11 +1,12 @@
-import { checkOptions, type OptionNames } from '../check.ts';
+import { checkFunction, checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
-import type { Program } from '../gpu/recorder.ts';
-import { preserving, type TimingOptions, timeProgram } from '../gpu/timing.ts';
+import { Program } from '../gpu/recorder.ts';
+import { checkSeconds, preserving, type TimingOptions, timeProgram } from '../gpu/timing.ts';
 import { bytesMoved } from '../gpu/work.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
+import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/model.ts';
 import { recordTrainingStep } from '../nn/training-step.ts';
 import { type Ceilings, measureCeilings } from './ceiling.ts';
@@ -74,6 +75,13 @@ export interface ProfileOptions extends TimingOptions {
 }
 const names: OptionNames<ProfileOptions> = { seconds: true, now: true, ceilings: true };
 
+/** @throws ArgumentError for options of the wrong kind */
+function checkProfiling(what: string, { seconds, now, run }: ProfileOptions & { run?: () => void }): void {
+  if (seconds !== undefined) checkSeconds(what, seconds);
+  if (now !== undefined) checkFunction(`${what}: now`, now);
+  if (run !== undefined) checkFunction(`${what}: run`, run);
+}
+
 const created = (counters: Counters) =>
   counters.pipelinesCreated + counters.bindGroupsCreated + counters.buffersCreated;
 
@@ -88,7 +96,13 @@ export async function profileProgram(
   program: Program,
   options: ProfileOptions & { run?: () => void } = {},
 ): Promise<Profile> {
+  checkDevice('profileProgram', device);
+  checkDevice('profileProgram', device);
   checkOptions('profileProgram', options, { ...names, run: true });
+  if (!(program instanceof Program)) {
+    throw new ArgumentError(`profileProgram: takes what device.record returned, but was given ${show(program)}`);
+  }
+  checkProfiling('profileProgram', options);
   if (program.dispatches === 0) throw new ArgumentError('profile: the program dispatches nothing');
   const { run = () => program.run() } = options;
   const ceilings = options.ceilings ?? (await measureCeilings(device));
@@ -168,7 +182,9 @@ export async function profileStep(
   data: BatchSource,
   options: ProfileOptions & { batchSize?: number } = {},
 ): Promise<Profile> {
+  checkModel('profileStep', model, 'profileStep(model, loader)');
   const { batchSize, ...profiling } = checkOptions('profileStep', options, { ...names, batchSize: true });
+  checkProfiling('profileStep', options);
   const step = recordTrainingStep('profileStep', model, data, { batchSize });
   try {
     return await profileProgram(model.device, step.program, { ...profiling, run: step.run });

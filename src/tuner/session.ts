@@ -3,6 +3,7 @@ import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { tunables } from '../kernels/tunable.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
+import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/model.ts';
 import { recordTrainingStep } from '../nn/training-step.ts';
 import { keyOf, type Problem, servingVariants, withBench } from './bench.ts';
@@ -47,10 +48,11 @@ function shapesOnly(model: Model, batchSize: number): BatchSource {
 
 /** What a training step of a built and compiled model has to choose kernels for, the longest computations first. */
 export function problemsOf(model: Model, batchSize: number): Problem[] {
+  checkModel('problemsOf', model, 'problemsOf(model, batchSize)');
   const { made } = model.device.choices;
   const before = new Map(made);
   made.clear();
-  recordTrainingStep('tune', model, shapesOnly(model, batchSize), { batchSize }).dispose();
+  recordTrainingStep('problemsOf', model, shapesOnly(model, batchSize), { batchSize }).dispose();
   const found = [...made.values()];
   for (const [key, choice] of before) made.set(key, choice);
   return byWeight(found);

@@ -111,7 +111,12 @@ const wrong: Wrong[] = [
     ['maxPool2d', 'poolSize'],
   ],
   ['reshape: size', (t) => tg.reshape(t([2, 3]), [4, 2]), ShapeError, ['reshape', '[2,3]', '[4,2]']],
-  ['reshape: negative', (t) => tg.reshape(t([2, 3]), [-1, 6]), ArgumentError, ['reshape', '-1']],
+  ['reshape: negative', (t) => tg.reshape(t([2, 3]), [-2, 6]), ArgumentError, ['reshape', '-2']],
+  ['reshape: two unknown', (t) => tg.reshape(t([2, 3]), [-1, -1]), ArgumentError, ['reshape', '[-1,-1]', 'only one']],
+  ['reshape: no whole', (t) => tg.reshape(t([2, 3]), [-1, 4]), ShapeError, ['reshape', '[2,3]', '6', '[-1,4]']],
+  ['reshape: empty', (t) => tg.reshape(t([0, 3]), [-1, 0]), ShapeError, ['reshape', '[0,3]', '[-1,0]']],
+  ['reshape: sparse', (t) => tg.reshape(t([2, 3]), new Array(2)), ArgumentError, ['reshape']],
+  ['clip: min above max', (t) => tg.clip(t([2]), { min: 2, max: -1 }), ArgumentError, ['clip', 'min is 2', 'max -1']],
   ['mean: empty', (t) => tg.mean(t([0, 3])), ShapeError, ['mean', '[0,3]']],
   ['sum: dtype', (t) => tg.sum(t([2], { dtype: 'u32' })), ArgumentError, ['sum', 'u32']],
   [
@@ -168,6 +173,7 @@ const wrong: Wrong[] = [
 
 /** Operators that take something else than options after their tensors, and such that take a list of tensors. */
 const POSITIONAL: ReadonlySet<string> = new Set([
+  'cast',
   'oneHot',
   'split',
   'concat',
@@ -193,6 +199,7 @@ const ARITY: Partial<Record<string, number>> = {
   avgPool2d: 1,
   batchNorm: 3,
   batchNormInference: 5,
+  cast: 1,
   clip: 1,
   concat: 2,
   conv2d: 3,
@@ -230,7 +237,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     ['tensor: a fractional size', () => tensor(device, [1], [1.5]), ArgumentError],
     ['tensor: a negative size', () => tensor(device, [1], [-1]), ArgumentError],
     ['tensor: no shape', () => tensor(device, [1], undefined as unknown as number[]), ArgumentError],
-    ['tensor: no data', () => tensor(device, null as unknown as number[], [1]), ShapeError],
+    ['tensor: no data', () => tensor(device, null as unknown as number[], [1]), ArgumentError],
     ['tensor: an unknown dtype', () => tensor(device, [1], [1], { dtype: 'f64' as 'f32' }), ArgumentError],
     ['tensor: a fraction as u32', () => tensor(device, [1.5], [1], { dtype: 'u32' }), ArgumentError],
     ['tensor: a negative u32', () => tensor(device, [-1], [1], { dtype: 'u32' }), ArgumentError],

@@ -264,6 +264,32 @@ describeOnDevice('losses follow their definitions', (device) => {
     for (const t of [y, target, labels, sampleWeight, loss, wrong]) t.dispose();
   });
 
+  // The weight of a sample must not decide whether its label is looked at.
+  test.each([
+    ['without weights', undefined],
+    ['with weights', [1, 1, 1]],
+    ['with a weight of 2 for the others', [2, 1, 1]],
+  ])('a label beyond the classes makes the loss and its row of the gradient NaN: %s', async (_, weights) => {
+    for (const fromLogits of [true, false]) {
+      const y = tg.tensor(device, [0.1, 0.2, 0.7, 0.1, 0.2, 0.7, 0.3, 0.3, 0.4], [3, 3], { requiresGrad: true });
+      const labels = tg.tensor(device, [1, 3, 2], [3], { dtype: 'u32' });
+      const sampleWeight = weights && tg.tensor(device, weights, [3]);
+      const loss = tg.sparseCategoricalCrossentropy(y, labels, { fromLogits, sampleWeight });
+      loss.backward();
+      expect(await loss.item()).toBeNaN();
+      const gradient = Array.from(await y.grad!.data());
+      expect(gradient.map(Number.isNaN)).toEqual([false, false, false, true, true, true, false, false, false]);
+    }
+  });
+
+  test('a label beyond the classes that goes through oneHot makes the loss NaN', async () => {
+    const y = tg.tensor(device, [0.1, 0.9, 0.5, 0.5], [2, 2]);
+    const target = tg.oneHot(tg.tensor(device, [1, 2], [2], { dtype: 'u32' }), 2);
+    for (const loss of [tg.categoricalCrossentropy, tg.binaryCrossentropy, tg.meanSquaredError, tg.huber]) {
+      expect(await loss(y, target).item()).toBeNaN();
+    }
+  });
+
   test('shapes and options that do not fit are refused', () => {
     const [a, b] = [tg.tensor(device, [1, 2], [2]), tg.tensor(device, [1], [1])];
     expect(() => tg.meanSquaredError(a, b)).toThrow(/meanSquaredError.*\[2\].*\[1\]/);

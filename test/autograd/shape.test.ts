@@ -6,6 +6,7 @@ import {
   gather,
   oneHot,
   pad,
+  reshape,
   ShapeError,
   slice,
   split,
@@ -185,6 +186,19 @@ describeOnDevice('operators that move elements', (device) => {
     expectClose(await y.data(), oneHotReference(ndarray([2, 3], labels), { classes: 5 }).data);
     using negative = tensor(device, [-1, 1], [2], { dtype: 'i32' });
     using z = oneHot(negative, 2);
-    expect([...(await z.data())]).toEqual([0, 0, 0, 1]);
+    expect([...(await z.data())]).toEqual([Number.NaN, Number.NaN, 0, 1]);
+    using beyond = tensor(device, [2, 3, 0xffffffff], [3], u32);
+    using w = oneHot(beyond, 3);
+    expect([...(await w.data())]).toEqual([0, 0, 1, ...Array(6).fill(Number.NaN)]);
+  });
+
+  test('reshape: -1 takes what is left, wherever it stands', async () => {
+    using x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
+    const shapes = [[-1], [3, -1], [-1, 1, 2], [1, -1, 6], [6, 1, -1]].map((shape) => reshape(x, shape).shape);
+    expect(shapes).toEqual([[6], [3, 2], [3, 1, 2], [1, 1, 6], [6, 1, 1]]);
+    using empty = tensor(device, [], [0, 3]);
+    expect(reshape(empty, [-1, 3]).shape).toEqual([0, 3]);
+    using scalar = tensor(device, [7], []);
+    expect(reshape(scalar, [-1]).shape).toEqual([1]);
   });
 });

@@ -30,6 +30,7 @@ const cases: Record<keyof typeof withoutGradient, fc.Arbitrary<OperatorCase>> = 
   oneHot: fc
     .record({ shape: anyShape('full'), classes: one([1, 2, 3, 10, 17]), seed })
     .map(({ shape, classes, seed }) => ({ inputs: [{ shape, classes }], attrs: { classes }, seed })),
+  cast: single,
   equal: pairs,
   notEqual: pairs,
   less: pairs,

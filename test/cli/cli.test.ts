@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DataError } from '../../src/errors.ts';
 import { FakeIo, tilegrad } from './fakes.ts';
@@ -126,6 +127,12 @@ describe('wrong usage ends with 2 and says what there is', () => {
     expect((await tilegrad(['run', '--help'])).out).toMatch(/--runs.*\s.*at most\s+1000/);
   });
 
+  test.each(['1e39', '1e-50', '1e-40'])('--lr refuses %s, which no 32-bit float holds', async (value) => {
+    const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
+    expect(code).toBe(2);
+    expect(err).toContain(`--lr takes a 32-bit float, a number from 1.2e-38 to 3.4e38, but was given "${value}"`);
+  });
+
   test('--lr takes numbers above 0', async () => {
     for (const value of ['fast', '0', '0.0', '-0.1', 'NaN', 'Infinity', '1e999', '', '1,5']) {
       const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
@@ -138,6 +145,42 @@ describe('wrong usage ends with 2 and says what there is', () => {
     const { code, err } = await tilegrad(['run', 'A1', '--seed', '4294967295', '--runs', '2']);
     expect(code).toBe(2);
     expect(err).toContain('4294967295');
+  });
+
+  test.each([
+    ['--epochs', 100_000],
+    ['--batch', 65_536],
+  ])('%s has a bound', async (option, most) => {
+    const { code, err, log } = await tilegrad(['run', 'A1', option, `${most + 1}`]);
+    expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
+    expect(err).toContain(`${option} takes a whole number from 1 to ${most}, but was given "${most + 1}"`);
+  });
+
+  test('tune --batch has the same bound', async () => {
+    const { code, err, log } = await tilegrad(['tune', 'A1', '--batch', '99999999']);
+    expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
+    expect(err).toContain('--batch takes a whole number from 1 to 65536');
+  });
+
+  test.each([
+    [['run', 'A1', '--out'], '--out'],
+    [['run', 'A1', '--data'], '--data'],
+    [['run', 'A1', '--resume'], '--resume'],
+    [['report'], 'report'],
+    [['compare', 'runs/a', 'runs/b'], 'compare'],
+    [['compare', 'runs/a', 'runs/b', '--out'], '--out'],
+    [['results'], 'results'],
+    [['results', '--docs'], '--docs'],
+    [['data', 'list', '--data'], '--data'],
+    [['data', 'fetch', 'mnist', '--data'], '--data'],
+  ])('%j with an empty path is refused, and nothing is written', async (words, what) => {
+    const before = readdirSync('.');
+    for (const empty of ['', ' ']) {
+      const { code, err, log } = await tilegrad([...words, empty]);
+      expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
+      expect(err).toContain(`${what} takes a path, but was given "${empty}"`);
+    }
+    expect(readdirSync('.')).toEqual(before);
   });
 });
 
@@ -163,6 +206,21 @@ describe('errors', () => {
     expect(error.code).toBe(errorCode);
     expect(err).toContain(error.message);
   });
+
+  test.each([
+    [{ code: 'EIO', syscall: 'read' }, 'EIO: i/o error, read', 'EIO: i/o error, read'],
+    [{ code: 'ENOENT', syscall: 'uv_cwd' }, 'ENOENT: uv_cwd', 'the folder you are in does not exist any more'],
+  ])(
+    'an error of the system that nobody foresaw, %j, is a FileError and not called a bug',
+    async (fields, message, says) => {
+      const parts = { catalogue: () => Promise.reject(Object.assign(new Error(message), fields)) };
+      const { code, out, err } = await tilegrad(['list', '--json'], { parts });
+      expect(code).toBe(1);
+      expect(err).toContain(`error: ${says}`);
+      expect(err).not.toContain('bug');
+      expect(JSON.parse(out).error.code).toBe('FILE');
+    },
+  );
 
   test('an unexpected error ends with 1; its stack comes with --debug or TILEGRAD_DEBUG only', async () => {
     const parts = { catalogue: () => Promise.reject(new TypeError('x is not a function')) };

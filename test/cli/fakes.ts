@@ -46,6 +46,8 @@ export const adapter = {
 
 export interface FakeOptions {
   sampleSize?: number;
+  /** Seeds of models whose loss is NaN from the second epoch on. */
+  diverging?: number[];
   /** Makes the images other ones. */
   label?: number;
   kind?: Dataset['source']['kind'];
@@ -58,6 +60,8 @@ export interface FakeOptions {
   tuningWarning?: string;
   /** The rows, instead of one A1. */
   experiments?(network: Network): Catalogue['experiments'];
+  /** Limits of the adapter. */
+  limits?: Record<string, number>;
   /** Called after each measurement of `tune`. */
   duringTuning?(): void;
 }
@@ -192,14 +196,16 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
         log.fits.push({ epochs, batchSize, seed, replicas: seeds.length, samples });
         const done: EpochLogs[][] = seeds.map(() => []);
         const history = (interrupted: boolean) => ({
-          ...{ epochs: done[0]!, replicas: done, interrupted, seconds: done[0]!.length },
+          ...{ epochs: done[0]!, replicas: done, interrupted, diverged: [], seconds: done[0]!.length },
         });
         const info = { model: this as unknown as Model, epochs, samples, batchSize } as TrainInfo;
         for (const callback of callbacks) await callback.onTrainBegin?.(info);
         for (let epoch = 1; epoch <= epochs; epoch++) {
           options.duringEpoch?.(epoch);
           if (signal?.aborted) return history(true);
-          const replicas = seeds.map((one) => epochLogs(epoch, 2 / (epoch + one)));
+          const replicas = seeds.map((one) =>
+            epochLogs(epoch, epoch > 1 && options.diverging?.includes(one) ? Number.NaN : 2 / (epoch + one)),
+          );
           for (const [r, logs] of replicas.entries()) done[r]!.push(logs);
           for (const callback of callbacks) await callback.onEpochEnd?.(replicas[0]!, replicas);
         }
@@ -210,7 +216,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     };
   };
   const device = () => ({
-    info: adapter,
+    info: { ...adapter, limits: options.limits ?? adapter.limits },
     counters: {
       dispatches: 7,
       submits: 1,
@@ -244,7 +250,10 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       if (options.tuningWarning) warn(options.tuningWarning);
       const measured = options.measured ?? 0;
       const measuredHash = `of ${measured}`;
-      return { path: '/cache/tuning.json', measured, measuredHash, rulesMeasured: true, hash: () => 'c0ffee' };
+      // A training chooses a kernel by its epochs.
+      const choices = () => Object.fromEntries(log.fits.map(({ epochs }) => [`matmul m=${epochs}`, 'naive']));
+      const hash = (given: object = choices()) => `of ${Object.keys(given).sort()}`;
+      return { path: '/cache/tuning.json', measured, measuredHash, rulesMeasured: true, choices, hash };
     },
     problemsOf: (_model, batchSize) => [{ operator: 'matmul', sizes: { m: batchSize } }],
     async tune(_device, problems, { seconds, signal, onTuned }) {

@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lockHolder, tryLock } from '../../scripts/setup/lock.mjs';
 import type { Network } from '../../src/cli/experiment.ts';
 import { DeviceLostError } from '../../src/errors.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
@@ -34,7 +35,13 @@ const edit = (folder: string, change: (record: RunRecord) => void) => {
 const fail = () => {
   throw new DeviceLostError('as far as here');
 };
-const atWork = { pid: process.ppid, host: hostname() };
+/** As if another process were at a run. */
+const lockedBy = (folder: string, change: object) => {
+  const path = join(folder, 'run.lock');
+  rmSync(path, { force: true });
+  tryLock(path);
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }));
+};
 const partsIn = (folder: string) => readdirSync(join(folder, 'parts')).sort();
 
 /** A coursework that was stopped in its last training. */
@@ -187,14 +194,14 @@ describe('a coursework', () => {
 
   test('--resume alone passes over newer runs that are damaged or that a process is at, and says so', async () => {
     const [first, running, damaged] = [await interrupted(), await interrupted(), await interrupted()];
-    edit(running, (record) => Object.assign(record, { status: 'running', process: atWork }));
+    lockedBy(running, {});
     writeFileSync(join(damaged, 'run.json'), '{"schemaVersion": 2, "kind"');
     mkdirSync(join(out, '99990101-000000-A'));
     const { code, out: text, err } = await run('A --resume');
     expect({ code, goesOn: text.includes(`Going on in ${first}`) }).toEqual({ code: 0, goesOn: true });
     const said = [
       [damaged, 'run.json is not JSON, or cut short'],
-      [running, `process ${process.ppid} is at that run still`],
+      [running, `process ${process.pid} is at that run still`],
       [join(out, '99990101-000000-A'), 'there is no'],
     ] as const;
     for (const [folder, why] of said) expect(err).toMatch(new RegExp(`Note: --resume: ${folder} .*${why}`));
@@ -203,6 +210,40 @@ describe('a coursework', () => {
     for (const [folder, why] of said) {
       expect(JSON.parse(none.out).error.message).toMatch(new RegExp(`no unfinished[^]*${folder} .*${why}`));
     }
+  });
+
+  test('a backup that a killed session left of a training it had kept goes', async () => {
+    const folder = await interrupted();
+    const name = partsIn(folder)
+      .find((one) => one.startsWith('baseline'))!
+      .replace('.json', '.safetensors');
+    mkdirSync(join(folder, 'backups'), { recursive: true });
+    writeFileSync(join(folder, 'backups', name), 'a backup');
+    expect((await run('A --resume')).code).toBe(0);
+    expect(readdirSync(folder)).not.toContain('backups');
+  });
+
+  test('counts the kernels that every session has chosen', async () => {
+    await run('A', { kind: 'folder' });
+    const whole = recordIn(folderAt(0));
+    expect(whole.tuning.choices).toEqual({ 'matmul m=3': 'naive', 'matmul m=4': 'naive' });
+    const folder = await interrupted('A', { kind: 'folder' });
+    const taken = await run('A --resume', { kind: 'folder' });
+    expect(taken.log.fits.map(({ epochs }) => epochs)).toEqual([4]);
+    expect(recordIn(folder).tuning).toEqual(whole.tuning);
+    await run(`A --resume ${folder}`, { kind: 'folder' }); // in which nothing is trained
+    expect(recordIn(folder).tuning).toEqual(whole.tuning);
+  });
+
+  test('a run that says it is finished but has no report is taken up, and trains nothing', async () => {
+    await run('A1');
+    const folder = folderAt(0);
+    rmSync(join(folder, 'report.html'));
+    const { code, out: text, log } = await run('A1 --resume');
+    expect({ code, fits: log.fits }).toEqual({ code: 0, fits: [] });
+    expect(text).toContain(`Going on in ${folder}`);
+    expect(readdirSync(folder)).toContain('report.html');
+    expect((await run('A1 --resume')).code).toBe(2);
   });
 
   test('finds its data from another folder, too', async () => {
@@ -274,19 +315,40 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
 
   test('a run that another process is at', async () => {
     const folder = await interrupted();
-    const running = (pid: number, host: string) =>
-      edit(folder, (record) => {
-        record.status = 'running';
-        record.process = { pid, host };
-      });
-    running(process.ppid, hostname());
-    expect(await refused(`A --resume ${folder}`, {}, `process ${process.ppid} is at that run still`)).toBe(2);
-    expect(await refused('A --resume', {}, 'no unfinished run of A')).toBe(2);
-    // No process has that number, or it is one of another machine.
-    running(2 ** 30, hostname());
+    lockedBy(folder, {});
+    const says = [`process ${process.pid} is at that run still`, `delete ${join(folder, 'run.lock')}`];
+    expect(await refused(`A --resume ${folder}`, {}, ...says)).toBe(2);
+    expect(await refused('A --resume', {}, 'no unfinished run of A', ...says)).toBe(2);
+    lockedBy(folder, { host: 'elsewhere' });
+    expect(
+      await refused(
+        `A --resume ${folder}`,
+        {},
+        `process ${process.pid} on elsewhere (seen 0 s ago) is at that run still`,
+      ),
+    ).toBe(2);
+    lockedBy(folder, { pid: 2147483646 }); // no process has that number
     expect((await run('A --resume --json', { duringEpoch: fail })).err).toContain('as far as here');
-    running(process.ppid, 'elsewhere');
     expect((await run('A --resume')).code).toBe(0);
+    expect(readdirSync(folder)).not.toContain('run.lock');
+  });
+
+  test('a run that is refused or fails leaves no lock', async () => {
+    const folder = await interrupted();
+    expect(readdirSync(folder)).not.toContain('run.lock');
+    for (const words of ['A --resume --epochs 9', `A1 --resume ${folder}`]) expect((await run(words)).code).toBe(2);
+    expect((await run('A --resume', { label: 3 })).code).toBe(1);
+    expect(readdirSync(folder)).not.toContain('run.lock');
+  });
+
+  test('a run is locked as long as it runs, whether new or taken up', async () => {
+    const seen: string[] = [];
+    const duringEpoch = () => void seen.push(lockHolder(join(folderAt(0), 'run.lock')) ?? 'nobody');
+    await run('A1', { duringEpoch });
+    rmSync(join(folderAt(0), 'parts'), { recursive: true });
+    await run(`A1 --resume ${folderAt(0)}`, { duringEpoch });
+    expect(seen).toEqual(Array(6).fill(`process ${process.pid}`));
+    expect(readdirSync(folderAt(0))).not.toContain('run.lock');
   });
 
   test('kernels that were measured since, another Dawn', async () => {

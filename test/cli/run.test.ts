@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -59,6 +59,24 @@ describe('a run that finishes', () => {
     expect(io.handlers.size).toBe(0);
   });
 
+  test('a model whose loss is NaN at the end is named in the terminal, run.json and the report; the exit code is 1', async () => {
+    const { code, out: text } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { diverging: [2] });
+    expect(code).toBe(1);
+    const { folder, record } = result();
+    const warning = 'training baseline: the loss of the model of seed 2 is not a finite number at the end';
+    expect(text.split(`Warning: ${warning}`)).toHaveLength(3); // as the training ends, and below the results
+    expect(record).toMatchObject({ status: 'finished', trainings: [{ name: 'baseline', diverged: [2] }] });
+    const html = readFileSync(join(folder, 'report.html'), 'utf8');
+    expect(html).toContain('What went wrong');
+    expect(html).toContain(warning);
+    const shown = await tilegrad(['report', folder]);
+    expect(shown.out).toContain(warning);
+    const again = await tilegrad(['run', 'A1', '--runs', '3', '--json', '--out', out], { diverging: [1, 2, 3] });
+    expect(again.code).toBe(1);
+    expect(JSON.parse(again.out).trainings[0].diverged).toEqual([1, 2, 3]);
+    expect(again.err).toContain('the loss of every model is not a finite number');
+  });
+
   test('options reach the data, the model and the optimiser, and are named where they spoil the comparison', async () => {
     const options = '--data /d --epochs 2 --batch 50 --lr 1e-2 --seed 7 --limit 100'.split(' ');
     const { code, log } = await tilegrad(['run', 'A1', ...options, '--out', out], { kind: 'folder' });
@@ -113,7 +131,10 @@ describe('the choice of kernels', () => {
   test('without a cache it is by rule, which the run says, with the way to change it', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out]);
     expect(text).toContain('Kernels: chosen by rules that were measured on such adapters; `npx tilegrad tune`');
-    expect(result().record.tuning).toEqual({ measured: 0, measuredHash: 'of 0', file: null, choicesHash: 'c0ffee' });
+    expect(result().record.tuning).toEqual({
+      ...{ measured: 0, measuredHash: 'of 0', file: null },
+      ...{ choices: { 'matmul m=3': 'naive' }, choicesHash: 'of matmul m=3' },
+    });
   });
 
   test('measured choices are named with their file', async () => {
@@ -121,7 +142,7 @@ describe('the choice of kernels', () => {
     expect(text).toContain('Kernels: chosen by measurement for 11 operators and sizes (/cache/tuning.json)');
     expect(result().record.tuning).toEqual({
       ...{ measured: 11, measuredHash: 'of 11' },
-      ...{ file: '/cache/tuning.json', choicesHash: 'c0ffee' },
+      ...{ file: '/cache/tuning.json', choices: { 'matmul m=3': 'naive' }, choicesHash: 'of matmul m=3' },
     });
   });
 
@@ -167,14 +188,24 @@ describe('--profile', () => {
   });
 });
 
+test('a batch larger than the data is all of the data, and the report says so', async () => {
+  const { code, log } = await tilegrad(['run', 'A1', '--limit', '200', '--out', out]);
+  expect(code).toBe(0);
+  expect(log.fits.map(({ batchSize, samples }) => [batchSize, samples])).toEqual([[200, 200]]);
+  const [row] = result().record.rows;
+  expect(row).toMatchObject({ settings: { batchSize: 200 } });
+  expect(JSON.stringify(row)).toContain('batch size 200 instead of 256');
+});
+
 describe('a request that cannot work leaves nothing', () => {
-  test('a batch larger than the data', async () => {
-    const { code, err, log } = await tilegrad(['run', 'A1', '--limit', '200', '--out', join(out, 'new')]);
-    expect(code).toBe(2);
-    expect(err).toContain('a batch of 256 is larger than the data');
-    expect(err).toContain('200 training images');
-    expect(log.opened).toBe(0);
+  test('a --limit beyond the data, which names what there is', async () => {
+    for (const limit of ['1001', '99999999']) {
+      const { code, err, log } = await tilegrad(['run', 'A1', '--limit', limit, '--out', join(out, 'new')]);
+      expect({ code, opened: log.opened }).toEqual({ code: 2, opened: 0 });
+      expect(err).toContain(`--limit ${limit}: there are fewer training images: 1,000 of cifar10 (1000 images)`);
+    }
     expect(readdirSync(out)).toEqual([]);
+    expect((await tilegrad(['run', 'A1', '--limit', '1000', '--out', out])).code).toBe(0);
   });
 
   test('an --out that cannot be a folder', async () => {
@@ -284,6 +315,23 @@ describe('a run that is stopped', () => {
     expect(files).toEqual(unfinished);
     expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
     expect(log.disposed.at(-1)).toBe('device');
+  });
+
+  test('run.json says that a run is finished only when its report is there', async () => {
+    // What is there when the report is about to be written: a folder where the page is to go keeps it from being so.
+    const duringEpoch = () => mkdirSync(join(result().folder, 'report.html', 'in the way'), { recursive: true });
+    const { code, err } = await tilegrad(['run', 'A1', '--out', out], { duringEpoch });
+    expect(code).toBe(1);
+    expect(err).toContain('cannot write to');
+    const { folder, record } = result();
+    expect(err).toContain(`\`npx tilegrad run A1 --resume ${folder}\` writes the report`);
+    expect(record.rows[0]!.status).toBe('finished');
+    expect(record.status).not.toBe('finished');
+    rmSync(join(folder, 'report.html'), { recursive: true });
+    const { code: resumed, log } = await tilegrad(['run', 'A1', '--resume', '--out', out]);
+    expect({ resumed, fits: log.fits }).toEqual({ resumed: 0, fits: [] });
+    expect(result().record.status).toBe('finished');
+    expect(result().files).toContain('report.html');
   });
 
   test('run.json is complete after each epoch, so that a killed process loses nothing', async () => {

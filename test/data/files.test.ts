@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { packTar } from 'modern-tar';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { cacheDir } from '../../src/cache-dir.ts';
+import { cacheDir, findCacheDir } from '../../src/cache-dir.ts';
 import { datasets } from '../../src/data/datasets.ts';
 import { loadDataset } from '../../src/data/files.ts';
 import { packageRoot } from '../../src/data/folders.ts';
 import { datasetStatus } from '../../src/data/locate.ts';
 import type { DatasetName } from '../../src/data/types.ts';
-import { ArgumentError, DataError, UsageError } from '../../src/errors.ts';
+import { ArgumentError, DataError, FileError, UsageError } from '../../src/errors.ts';
 import { cifarBatch, countLabels, emptyCache, idx, smallCifar, smallMnist, tempDir, writeFiles } from './helpers.ts';
 
 async function tarGz(files: Record<string, Uint8Array>): Promise<Uint8Array> {
@@ -200,15 +200,48 @@ describe('MNIST', () => {
   });
 });
 
+/** As `os.homedir` where HOME is not set and the user has no passwd entry. */
+const noHome = (): string => {
+  throw new Error('uv_os_homedir returned ENOENT');
+};
+
 describe('where data is looked for', () => {
   test('the cache folder of each system', () => {
     expect(cacheDir({ TILEGRAD_CACHE: '/t', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/t');
-    expect(cacheDir({ TILEGRAD_CACHE: 'relative', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
+    expect(cacheDir({ TILEGRAD_CACHE: '', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
     expect(cacheDir({ XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
     expect(cacheDir({ XDG_CACHE_HOME: 'relative' }, 'linux')).toMatch(/\/\.cache\/tilegrad$/);
     expect(cacheDir({}, 'darwin')).toMatch(/\/Library\/Caches\/tilegrad$/);
     expect(cacheDir({ LOCALAPPDATA: '/local' }, 'win32')).toBe('/local/tilegrad');
   });
+
+  test('the cache folder: a relative TILEGRAD_CACHE is refused, not passed over', () => {
+    const find = () => cacheDir({ TILEGRAD_CACHE: 'my/cache', XDG_CACHE_HOME: '/c' });
+    expect(find).toThrow(ArgumentError);
+    expect(find).toThrow('TILEGRAD_CACHE is "my/cache"');
+  });
+
+  test.each([
+    ['none', noHome, 'HOME is not set'],
+    ['an empty one', () => '', 'the home folder is ""'],
+    ['a relative one', () => 'home/me', 'the home folder is "home/me"'],
+  ])(
+    'the cache folder of a user whose home folder is %s: to write there is a FileError with the way out',
+    (_, home, says) => {
+      const notes: string[] = [];
+      for (const platform of ['linux', 'darwin', 'win32'] as const) {
+        const find = () => cacheDir({}, platform, home);
+        expect(find).toThrow(FileError);
+        expect(find).toThrow(says);
+        expect(find).toThrow('set TILEGRAD_CACHE to the absolute path of a folder');
+        expect(findCacheDir((note) => notes.push(note), find)).toBeNull();
+        expect(cacheDir({ TILEGRAD_CACHE: '/t', LOCALAPPDATA: '/l' }, platform, home)).toBe('/t');
+      }
+      expect(notes).toHaveLength(3);
+      expect(cacheDir({ XDG_CACHE_HOME: '/c' }, 'linux', home)).toBe('/c/tilegrad');
+      expect(cacheDir({ LOCALAPPDATA: '/l' }, 'win32', home)).toBe('/l/tilegrad');
+    },
+  );
 
   test('the package folder is found from src, from dist, and past packages of other names', () => {
     const root = packageRoot()!;

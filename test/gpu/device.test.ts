@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
+  type Device,
   DeviceLostError,
   DisposedError,
   GpuError,
@@ -24,7 +25,34 @@ async function failure(attempt: () => unknown): Promise<Error> {
   } catch (error) {
     return error as Error;
   }
-  return expect.fail('nothing was thrown');
+  return new Error('nothing was thrown');
+}
+
+/** Runs `body` while every new buffer of that label fails as on an adapter whose memory has run out. */
+function failing<T>(device: Device, body: () => T, label?: string): T {
+  const { gpu } = device;
+  const make = gpu.createBuffer.bind(gpu);
+  const failures = new Set<number>();
+  let scopes = 0;
+  const creating = vi.spyOn(gpu, 'createBuffer').mockImplementation((descriptor) => {
+    if (label !== undefined && descriptor.label !== label) return make(descriptor);
+    failures.add(scopes);
+    gpu.pushErrorScope('validation'); // of an invalid buffer, which is what one without memory is
+    const buffer = make({ ...descriptor, usage: descriptor.usage | 0x8000 });
+    void GPUDevice.prototype.popErrorScope.call(gpu);
+    return buffer;
+  });
+  const popping = vi.spyOn(gpu, 'popErrorScope').mockImplementation(async () => {
+    const failed = failures.delete(scopes++);
+    const error = await GPUDevice.prototype.popErrorScope.call(gpu);
+    return failed ? new GPUOutOfMemoryError('not enough') : error;
+  });
+  try {
+    return body();
+  } finally {
+    creating.mockRestore();
+    popping.mockRestore();
+  }
 }
 
 // Whatever fails here for good leaves its device of no use: each test has its own.
@@ -93,6 +121,55 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect(thrown).toBeInstanceOf(OutOfMemoryError);
     expect(thrown.message).toContain('smaller batch');
     expect(thrown.message).toContain('allocation failed');
+  });
+
+  test('memory of an adapter of its own that runs out: OutOfMemoryError once, and the device stays of use', async () => {
+    using device = await open();
+    using x = tensor(device, new Array(100).fill(-1), [100]);
+    relu(x).dispose();
+    expect(device.freeBytes).toBeGreaterThan(0);
+    using lost = failing(device, () => tensor(device, new Array(1000).fill(1), [1000]));
+    const consequence = await failure(() => relu(lost)); // the adapter has not said so yet
+    expect(consequence.message).toBe('nothing was thrown');
+    const error = await failure(() => device.sync());
+    expect(error).toBeInstanceOf(OutOfMemoryError);
+    expect(error.message).toMatch(/^device: the adapter ran out of memory.*smaller batch.*not enough/);
+    expect(device.freeBytes).toBe(0);
+    // What has no memory stays so; all else works, and a tensor of that size too.
+    expect(await failure(() => relu(lost))).toBeInstanceOf(OutOfMemoryError);
+    expect(await failure(() => lost.data())).toBeInstanceOf(OutOfMemoryError);
+    lost.dispose();
+    using again = tensor(device, new Array(1000).fill(3), [1000]);
+    using y = relu(again);
+    expect([...(await y.data())].slice(0, 2)).toEqual([3, 3]);
+  });
+
+  test('a program whose memory ran out says so, and another one runs', async () => {
+    using device = await open();
+    using x = tensor(device, [1, -1], [2]);
+    const program = failing(device, () => device.record(() => void relu(x)));
+    expect(await failure(() => device.sync())).toBeInstanceOf(OutOfMemoryError);
+    for (const run of [() => program.run(), () => program.encode(), () => program.runOnly(0)]) {
+      expect(await failure(run)).toBeInstanceOf(OutOfMemoryError);
+    }
+    program.dispose();
+    let y: Tensor | undefined;
+    const other = device.record(() => {
+      y = relu(x);
+    });
+    other.run();
+    expect([...(await y!.data())]).toEqual([1, 0]);
+    other.dispose();
+  });
+
+  test('a uniform that there was no memory for is made again', async () => {
+    using device = await open();
+    using x = tensor(device, [1, -1], [2]);
+    const y = failing(device, () => relu(x), 'params');
+    expect(await failure(() => device.sync())).toBeInstanceOf(OutOfMemoryError);
+    y.dispose();
+    using z = relu(x);
+    expect([...(await z.data())]).toEqual([1, 0]);
   });
 
   test('more workgroups than a dimension holds', async () => {

@@ -1,8 +1,47 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Counters } from '../../src/gpu/info.ts';
-import { BufferPool, bucketBytes } from '../../src/gpu/storage.ts';
+import { Memory } from '../../src/gpu/memory.ts';
+import { BufferPool, bucketBytes, KEPT_BYTES } from '../../src/gpu/storage.ts';
 
+beforeEach(() => vi.stubGlobal('GPUBufferUsage', { STORAGE: 128, COPY_SRC: 4, COPY_DST: 8, MAP_READ: 1 }));
 afterEach(() => vi.unstubAllGlobals());
+
+const MIB = 2 ** 20;
+
+/** A pool on a device that notes what it is asked for. */
+function pooled({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number; keepBytes?: number } = {}) {
+  const made: number[] = [];
+  const destroyed: number[] = [];
+  const gpu = {
+    pushErrorScope() {},
+    popErrorScope: () => Promise.resolve(null),
+    createBuffer({ size }: { size: number }) {
+      made.push(size);
+      return { size, destroy: () => void destroyed.push(size) };
+    },
+    queue: { submit() {}, onSubmittedWorkDone: () => Promise.resolve() },
+  } as unknown as GPUDevice;
+  const counters = { buffersCreated: 0, bytesAllocated: 0 } as Counters;
+  const memory = new Memory(
+    gpu,
+    counters,
+    null,
+    () => {},
+    () => {},
+    (promise) => promise,
+  );
+  const commands = {
+    hasPending: false,
+    flushes: 0,
+    flush() {
+      this.flushes++;
+      this.hasPending = false;
+      pool.trim();
+    },
+  };
+  const pool = new BufferPool(memory, 'test', maxBufferSize, { commands, counters, keepBytes });
+  return { pool, made, destroyed, counters, commands };
+}
 
 test('buckets waste an eighth at most, and few sizes have one of their own', () => {
   const sizes = Array.from({ length: 4000 }, (_, i) => 4 * (i + 1) ** 2);
@@ -16,18 +55,71 @@ test('buckets waste an eighth at most, and few sizes have one of their own', () 
 });
 
 test('no bucket is larger than the largest buffer of the device', () => {
-  vi.stubGlobal('GPUBufferUsage', { STORAGE: 128, COPY_SRC: 4, COPY_DST: 8 });
-  const made: number[] = [];
-  const gpu = {
-    limits: { maxBufferSize: 1_000_000 },
-    createBuffer({ size }: { size: number }) {
-      made.push(size);
-      return { size, destroy() {} };
-    },
-  };
-  const pool = new BufferPool(gpu as unknown as GPUDevice, {} as Counters, 'test');
+  const { pool, made } = pooled({ maxBufferSize: 1_000_000 });
   pool.acquire(999_996).release();
   pool.acquire(1_000_000).release();
   expect(made).toEqual([1_000_000]);
   pool.dispose();
+});
+
+test('of more free bytes than are kept, the sizes that were used longest ago go first', () => {
+  const { pool, destroyed, counters } = pooled({ keepBytes: 10 * MIB });
+  const all = [4, 3, 2, 5].map((mib) => pool.acquire(mib * MIB));
+  for (const storage of all) storage.release();
+  expect(destroyed).toEqual([4 * MIB]);
+  pool.acquire(3 * MIB).release(); // now used last
+  expect(pool.freeBytes).toBe(10 * MIB);
+  pool.acquire(2.5 * MIB).release();
+  expect(destroyed).toEqual([4 * MIB, 2 * MIB, 5 * MIB]);
+  expect([pool.freeBytes, pool.bytes, counters.bytesAllocated]).toEqual([5.5 * MIB, 5.5 * MIB, 5.5 * MIB]);
+  pool.dispose();
+  expect([pool.freeBytes, pool.bytes, counters.bytesAllocated]).toEqual([0, 0, 0]);
+});
+
+test('nothing is destroyed while commands wait to be submitted', () => {
+  const { pool, destroyed, commands } = pooled({ keepBytes: 4 * MIB });
+  commands.hasPending = true;
+  pool.acquire(8 * MIB).release();
+  expect(destroyed).toEqual([]);
+  pool.acquire(8 * MIB).release(); // it is there still
+  expect(commands.flushes).toBe(0);
+  pool.acquire(2 * MIB); // too much is free to make another before it is given back
+  expect(commands.flushes).toBe(1);
+  expect(destroyed).toEqual([8 * MIB]);
+});
+
+test('a loop that needs more than is kept creates nothing after a few rounds', () => {
+  const { pool, made } = pooled();
+  const sizes = [100, 150, 200, 250].map((mib) => mib * MIB);
+  const round = () => {
+    for (const storage of sizes.map((size) => pool.acquire(size))) storage.release();
+  };
+  for (let i = 0; i < 4; i++) round();
+  const before = made.length;
+  for (let i = 0; i < 5; i++) round();
+  expect(made.length).toBe(before);
+  expect(pool.bytes).toBeLessThan(1.13 * 700 * MIB);
+});
+
+test('a sweep over sizes never has more than the largest and what is kept, however often it is made', () => {
+  const { pool } = pooled();
+  let most = 0;
+  for (let round = 0; round < 5; round++) {
+    for (let mib = 50; mib < 250; mib += 5) {
+      const storage = pool.acquire(mib * MIB);
+      most = Math.max(most, pool.bytes);
+      storage.release();
+    }
+  }
+  expect(most).toBeLessThanOrEqual(256 * MIB + KEPT_BYTES);
+});
+
+test('much that was in use at once is given back when all of it is released', () => {
+  const { pool } = pooled();
+  const all = Array.from({ length: 40 }, (_, i) => pool.acquire((200 + i) * MIB));
+  expect(pool.bytes).toBeGreaterThan(8000 * MIB);
+  for (const storage of all) storage.release();
+  expect(pool.bytes).toBeLessThanOrEqual(KEPT_BYTES);
+  pool.drop();
+  expect(pool.bytes).toBe(0);
 });

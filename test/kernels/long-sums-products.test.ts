@@ -262,8 +262,8 @@ describeOnDevice('long sums of products', (device) => {
     });
   }
 
-  // The longest there are.
-  test.each(conv2dVariants.filter((variant) => longestFor(variant) >= 1e7))(
+  // The longest there are. Winograd by rows has no gradient of a filter.
+  test.each(conv2dVariants.filter((variant) => longestFor(variant) >= 1e7 && variant !== 'winograd'))(
     'gradient of a filter over ten million pixels: %s',
     async (variant) => {
       const checked = await expectSums(() => {
@@ -282,7 +282,7 @@ describeOnDevice('long sums of products', (device) => {
           return [{ result, terms: g.batch * g.output[0] * g.output[1], what: `${variant} [${input}] [${filter}]` }];
         });
       });
-      expect(checked).toBeGreaterThanOrEqual(variant === 'winograd' ? 0 : 1);
+      expect(checked).toBeGreaterThanOrEqual(1);
     },
   );
 

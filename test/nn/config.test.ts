@@ -233,8 +233,8 @@ const refused: [what: string, layer: Layer, says: RegExp][] = [
     new Dense({ units: 1, kernelInitializer: (shape, random) => initializers.ones(shape, random), ...first }),
     /dense: kernelInitializer is a function.*saveWeights/,
   ],
-  ['a class under another name', new Double({ units: 1, ...first }), /dense: its class Double has the kind.*Dense/],
-  ['an object', new Scale({ by: new Map() as never, ...first }), /scale: by is \{\}.*saveWeights/],
+  ['a class under another name', new Double({ units: 1, ...first }), /dense: its class has the kind of another, Dense/],
+  ['an object', new Scale({ by: new Map() as never, ...first }), /scale: by is a Map.*saveWeights/],
   ['a number without end', new Scale({ by: Infinity, ...first }), /scale: by is Inf/],
   [
     'a model that computes something else',
@@ -266,7 +266,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   ['an input of the future', changed(['config', 'uses', 0, 'inputs'], [1]), /use 0 of a layer refers/],
   ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": Dropout: rate must be/],
   ['an unknown option', changed(['config', 'layers', 0], misspelt), /Dropout "d": Dropout: .* mean trainable\?/],
-  ['no uses', changed(['config', 'uses'], []), /at least one layer/],
+  ['no uses', changed(['config', 'uses'], []), /at least one/],
 ])('a description with %s is refused', (_, description, says) => {
   expect(() => modelFromConfig(description)).toThrow(DataError);
   expect(() => modelFromConfig(description)).toThrow(says);

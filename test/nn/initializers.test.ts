@@ -163,6 +163,7 @@ test.each([
   ],
   [() => initializers.constant(Number.NaN), ArgumentError, 'constant'],
   [() => initializers.randomNormal({ stddev: Infinity }), ArgumentError, 'stddev'],
+  [() => initializers.randomUniform({ min: 1, max: -1 }), ArgumentError, 'min is 1 and max -1'],
   [() => initializers.orthogonal()([5], stream()), ShapeError, 'orthogonal'],
 ] as const)('refused: %s', (create, error, says) => {
   expect(create).toThrow(error);

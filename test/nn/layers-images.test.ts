@@ -236,7 +236,7 @@ test('parameters are counted as Keras counts them', () => {
   const total = 864 + 4 * 32 + 288 + 330;
   expect(model.countParams()).toBe(total);
   expect(model.summary()).toContain(`Total params: ${total.toLocaleString('en-US')}`);
-  expect(model.summary()).toContain('Non-trainable params: 64 (0.25 KB)');
+  expect(model.summary()).toContain('Non-trainable params: 64 (256.00 B)');
   expect(ndarray(model.outputShape).shape).toEqual([10]);
 });
 

@@ -51,22 +51,22 @@ test('summary and countParams tell what is trained from what is not', () => {
   expect(model.countParams()).toBe(20 + 5 + 132 + 15);
   const totals = () => model.summary().split('\n').slice(-3);
   expect(totals()).toEqual([
-    'Total params: 172 (0.67 KB)',
-    'Trainable params: 170 (0.66 KB)',
-    'Non-trainable params: 2 (0.01 KB)',
+    'Total params: 172 (688.00 B)',
+    'Trainable params: 170 (680.00 B)',
+    'Non-trainable params: 2 (8.00 B)',
   ]);
   hidden.trainable = false;
   counting.trainable = false;
-  expect(totals()[1]).toBe('Trainable params: 35 (0.14 KB)');
-  expect(totals()[2]).toBe('Non-trainable params: 137 (0.54 KB)');
+  expect(totals()[1]).toBe('Trainable params: 35 (140.00 B)');
+  expect(totals()[2]).toBe('Non-trainable params: 137 (548.00 B)');
   expect(model.countParams()).toBe(172);
   expect(model.trainable).toBe(true);
   model.trainable = false;
   expect(conv.trainable).toBe(false);
   expect(model.trainable).toBe(false);
-  expect(totals()[1]).toBe('Trainable params: 0 (0.00 KB)');
+  expect(totals()[1]).toBe('Trainable params: 0 (0.00 B)');
   model.trainable = true;
-  expect(totals()[1]).toBe('Trainable params: 170 (0.66 KB)');
+  expect(totals()[1]).toBe('Trainable params: 170 (680.00 B)');
 });
 
 test('a layer can be frozen from the start', () => {

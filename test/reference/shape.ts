@@ -7,7 +7,13 @@ export interface ReshapeAttrs {
 
 /** The same values under another shape, and back. */
 export const reshape: Reference<[x: NdArray], ReshapeAttrs> = {
-  forward: ([x], { shape }) => ndarray(shape, x.data),
+  forward([x], { shape }) {
+    const rest = sizeOf(x.shape) / sizeOf(shape.filter((n) => n !== -1));
+    return ndarray(
+      shape.map((n) => (n === -1 ? rest : n)),
+      x.data,
+    );
+  },
   backward: ([x], _output, dout) => [ndarray(x.shape, dout.data)],
 };
 
@@ -167,9 +173,11 @@ function gatherSource(i: number, rows: number, inner: number, indices: NdArray):
   return (Math.floor(line / count) * rows + indices.data[line % count]!) * inner + (i % inner);
 }
 
-/** 1 at the label, 0 elsewhere. */
+/** 1 at the label, 0 elsewhere; NaN for a label that is no class. */
 export function oneHot(labels: NdArray, { classes }: { classes: number }): NdArray {
-  return map(ndarray([...labels.shape, classes]), (_, i) =>
-    labels.data[Math.floor(i / classes)] === i % classes ? 1 : 0,
-  );
+  return map(ndarray([...labels.shape, classes]), (_, i) => {
+    const label = labels.data[Math.floor(i / classes)]!;
+    if (label < 0 || label >= classes) return Number.NaN;
+    return label === i % classes ? 1 : 0;
+  });
 }

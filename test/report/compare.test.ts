@@ -134,3 +134,12 @@ describe('a coursework', () => {
     expect(rows[0]).toEqual(['training accuracy', '0.6000', '0.6100', '0.5000', '-11.00 points']);
   });
 });
+
+test('warnings of runs stand in the comparison under their names', () => {
+  const diverged = run('second', (own) => {
+    own.warnings = ['training baseline: the loss of every model is not a finite number'];
+  });
+  const compared = checkReport(compareReports([run('first'), diverged]));
+  expect(compared.warnings).toEqual(['second: training baseline: the loss of every model is not a finite number']);
+  expect(resultsText(compared)).toContain('Warning: second: training baseline');
+});

@@ -1,12 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { engines } from '../../package.json';
-import { withLock } from '../../scripts/setup/lock.mjs';
 import { nodeProblem } from '../../scripts/setup/node-version.mjs';
 
 /** Runs a script with this Node; also gives the output of one that fails. */
@@ -58,59 +55,4 @@ test.runIf(process.platform === 'linux')('the probe tells a missing driver from 
   });
   expect(code).toBe(0);
   expect(JSON.parse(stdout), stderr).toMatchObject({ ok: false, stage: 'adapter' });
-});
-
-test('two set-ups in one folder take turns, and the lock of a dead one is ignored', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tilegrad-lock-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const lock = join(folder, 'lock');
-  // Larger than any process id that Linux, macOS or Windows gives.
-  writeFileSync(lock, `2147483646 ${hostname()}`);
-
-  const log: string[] = [];
-  const work = (name: string) =>
-    withLock(
-      lock,
-      () => log.push(`${name} waits`),
-      async () => {
-        log.push(`${name} begins`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
-        log.push(`${name} ends`);
-      },
-    );
-  await Promise.all([work('first'), work('second')]);
-  expect(log).toEqual(['first begins', 'second waits', 'first ends', 'second begins', 'second ends']);
-  expect(existsSync(lock)).toBe(false);
-});
-
-test.each([
-  ['this number, from before this process began', () => `${process.pid} ${hostname()}`],
-  ['another machine, long ago', () => `${process.ppid} elsewhere`],
-])('the lock of %s is ignored', async (_what, text) => {
-  const folder = mkdtempSync(join(tmpdir(), 'tilegrad-lock-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const lock = join(folder, 'lock');
-  writeFileSync(lock, text());
-  const hourAgo = Date.now() / 1000 - 3600;
-  utimesSync(lock, hourAgo, hourAgo);
-  const waits: string[] = [];
-  await withLock(
-    lock,
-    (holder) => waits.push(holder),
-    async () => {},
-  );
-  expect(waits).toEqual([]);
-});
-
-test('the lock is given back when the work fails', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tilegrad-lock-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const lock = join(folder, 'lock');
-  const failing = withLock(
-    lock,
-    () => {},
-    () => Promise.reject(new Error('no')),
-  );
-  await expect(failing).rejects.toThrow('no');
-  expect(existsSync(lock)).toBe(false);
 });

@@ -159,7 +159,7 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
     ...reduceCases(size),
     biasAdd: unary(size).map((c) => ({ ...c, inputs: [c.inputs[0]!, { shape: c.inputs[0]!.shape.slice(-1) }] })),
     reshape: fc
-      .record({ c: unary(size), way: fc.constantFrom('flat', 'reversed', 'split') })
+      .record({ c: unary(size), way: fc.constantFrom('flat', 'reversed', 'split', 'rest') })
       .map(({ c, way }) => ({ ...c, attrs: { shape: reshapeTarget(c.inputs[0]!.shape, way) } })),
     softmaxCrossEntropy: fc
       .record({ rows: one(SIZES[size]), classes: one([1, 2, 3, 7, 10, 17]), seed })
@@ -173,6 +173,7 @@ export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary
 
 function reshapeTarget(shape: number[], way: string): number[] {
   if (way === 'flat') return [sizeOf(shape)];
+  if (way === 'rest') return [...shape.slice(1), -1];
   return way === 'reversed' ? [...shape].reverse() : [1, shape[0]!, sizeOf(shape) / shape[0]!];
 }
 

@@ -24,15 +24,20 @@ export interface Ended {
   err: string;
 }
 
+interface RunOptions {
+  /** What runs `words`; default Node. */
+  command?: string;
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  onError?: (err: string, interrupt: () => void) => void;
+}
+
 /** Runs a module in a process of its own until it ends by itself; `onError` sees stderr grow and may send a signal. */
-export function runToEnd(
-  words: string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv; onError?: (err: string, interrupt: () => void) => void } = {},
-): Promise<Ended> {
+export function runToEnd(words: string[], options: RunOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     // Neither the data nor the tuner's cache of whoever runs the tests may have a say.
     const env = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(cache, 'none'), ...options.env };
-    const child = spawn(process.execPath, words, { env, cwd: options.cwd });
+    const child = spawn(options.command ?? process.execPath, words, { env, cwd: options.cwd });
     const ended: Ended = { code: null, signal: null, out: '', err: '' };
     child.stdout.on('data', (chunk) => {
       ended.out += chunk;

@@ -43,6 +43,11 @@ export const withoutGradient = {
     call: ([labels], attrs) => tg.oneHot(labels!, attrs.classes),
     reference: ([labels], attrs) => shape.oneHot(labels!, attrs),
   },
+  cast: {
+    // f32 to whole numbers and back: the fraction is gone.
+    call: ([x]) => tg.cast(tg.cast(x!, 'i32'), 'f32'),
+    reference: ([x]) => map(x!, (value) => (Number.isNaN(value) ? 0 : Math.trunc(value))),
+  },
   equal: comparison(tg.equal, (a, b) => a === b),
   notEqual: comparison(tg.notEqual, (a, b) => a !== b),
   less: comparison(tg.less, (a, b) => a < b),

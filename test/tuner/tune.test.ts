@@ -151,6 +151,17 @@ describe('the cache', () => {
     expect(readdirSync(folder)).toHaveLength(1); // and no temporary file is left
   });
 
+  test('two tunings at once keep the entries of both, and the later of one that both measured', () => {
+    const [one, two] = [open().cache, open().cache];
+    one.save([tuned('matmul m=8', 'subgroup')]);
+    two.save([tuned('matmul m=9', 'workgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
+    one.save([tuned('conv2d m=8', 'winograd', 'conv2d')]);
+    const all = { 'matmul m=8': 'subgroup', 'matmul m=9': 'workgroup', 'conv2d m=8': 'winograd' };
+    expect(open().choices).toEqual(all);
+    expect(Object.fromEntries(one.choices())).toEqual(all);
+    expect(readdirSync(folder)).toHaveLength(1); // the lock is gone
+  });
+
   test.each(['name', 'vendor', 'architecture', 'driver', 'tilegrad'] as const)(
     'another %s has a cache of its own',
     (part) => {
@@ -194,34 +205,15 @@ describe('the cache', () => {
   });
 
   test('the hash of the choices changes with a variant, not with the order in which they were made', () => {
-    const device = (entries: [string, string][]) => ({
-      choices: {
-        measured: new Map(),
-        made: new Map(entries.map(([key, variant]) => [key, { operator: '', sizes: {}, variant }])),
-      },
-    });
-    const hash = choicesHash(
-      device([
-        ['a', 'naive'],
-        ['b', 'naive'],
-      ]),
-    );
-    expect(
-      choicesHash(
-        device([
-          ['b', 'naive'],
-          ['a', 'naive'],
-        ]),
-      ),
-    ).toBe(hash);
-    expect(
-      choicesHash(
-        device([
-          ['a', 'naive'],
-          ['b', 'subgroup'],
-        ]),
-      ),
-    ).not.toBe(hash);
+    const [a, b] = [
+      ['a', 'naive'],
+      ['b', 'naive'],
+    ] as const;
+    const hash = choicesHash([a, b]);
+    expect(choicesHash([b, a])).toBe(hash);
+    expect(choicesHash(new Map([b, a]))).toBe(hash);
+    expect(choicesHash([a, ['b', 'subgroup']])).not.toBe(hash);
+    expect(choicesHash([a])).not.toBe(hash);
   });
 });
 

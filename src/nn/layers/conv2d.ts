@@ -1,12 +1,14 @@
+import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { conv2d } from '../../autograd/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
-import { type ActivationName, activationName, afterFused, fused } from './activation.ts';
+import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import { imageShape } from './images.ts';
 import {
   type CallContext,
+  checkLayerOptions,
+  type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
   kernelNames,
@@ -37,17 +39,22 @@ export class Conv2D extends Layer {
   private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Conv2DOptions) {
+  constructor(options: Conv2DOptions, ...surplus: never[]) {
     super(
-      checkOptions('Conv2D', options, {
-        ...kernelNames,
-        filters: true,
-        kernelSize: true,
-        strides: true,
-        padding: true,
-        dilationRate: true,
-        activation: true,
-      }),
+      checkLayerOptions(
+        'Conv2D',
+        options,
+        {
+          ...kernelNames,
+          filters: true,
+          kernelSize: true,
+          strides: true,
+          padding: true,
+          dilationRate: true,
+          activation: true,
+        },
+        surplus,
+      ),
     );
     this.filters = positive(this.kind, 'filters', options.filters);
     this.kernelSize = pair(this.kind, 'kernelSize', options.kernelSize);
@@ -72,9 +79,21 @@ export class Conv2D extends Layer {
     };
   }
 
-  call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
+  override get endsIn(): FinalActivation | null {
+    return finalActivation(this.activation);
+  }
+
+  call(x: Tensor, context: CallContext): Tensor {
+    return afterFused(this.activation, this.convolve(x, context, fused(this.activation)));
+  }
+
+  /** The output before a softmax or sigmoid. */
+  override callLogits(x: Tensor, context: CallContext): Tensor {
+    return this.endsIn ? this.convolve(x, context, {}) : this.call(x, context);
+  }
+
+  private convolve(x: Tensor, { weights: [kernel, bias] }: CallContext, activation: ActivationOptions): Tensor {
     const { strides, padding, dilation } = this;
-    const y = conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, ...fused(this.activation) });
-    return afterFused(this.activation, y);
+    return conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, ...activation });
   }
 }

@@ -1,13 +1,21 @@
 import { depthwiseConv2d } from '../../autograd/depthwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
+import { checkFlag } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
-import { type ActivationName, activate, activationName } from './activation.ts';
+import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
 import { imageShape } from './images.ts';
-import { type CallContext, flag, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
+import {
+  type CallContext,
+  checkLayerOptions,
+  type FinalActivation,
+  Layer,
+  type LayerOptions,
+  layerNames,
+  positive,
+} from './layer.ts';
 
 export interface DepthwiseConv2DOptions extends LayerOptions {
   kernelSize: Pair;
@@ -40,21 +48,26 @@ export class DepthwiseConv2D extends Layer {
   private readonly biasInitializer: Initializer;
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: DepthwiseConv2DOptions) {
+  constructor(options: DepthwiseConv2DOptions, ...surplus: never[]) {
     super(
-      checkOptions('DepthwiseConv2D', options, {
-        ...layerNames,
-        kernelSize: true,
-        strides: true,
-        padding: true,
-        depthMultiplier: true,
-        dilationRate: true,
-        activation: true,
-        useBias: true,
-        depthwiseInitializer: true,
-        biasInitializer: true,
-        depthwiseRegularizer: true,
-      }),
+      checkLayerOptions(
+        'DepthwiseConv2D',
+        options,
+        {
+          ...layerNames,
+          kernelSize: true,
+          strides: true,
+          padding: true,
+          depthMultiplier: true,
+          dilationRate: true,
+          activation: true,
+          useBias: true,
+          depthwiseInitializer: true,
+          biasInitializer: true,
+          depthwiseRegularizer: true,
+        },
+        surplus,
+      ),
     );
     const { kind } = this;
     this.kernelSize = pair(kind, 'kernelSize', options.kernelSize);
@@ -65,7 +78,7 @@ export class DepthwiseConv2D extends Layer {
     };
     this.multiplier = positive(kind, 'depthMultiplier', options.depthMultiplier ?? 1);
     this.activation = activationName(kind, options.activation);
-    this.useBias = flag(kind, 'useBias', options.useBias ?? true);
+    this.useBias = checkFlag(kind, 'useBias', options.useBias ?? true);
     this.kernel = {
       initializer: initializerOf(`${kind}: depthwiseInitializer`, options.depthwiseInitializer ?? 'glorotUniform'),
       regularizer: regularizerOf(`${kind}: depthwiseRegularizer`, options.depthwiseRegularizer),
@@ -87,8 +100,20 @@ export class DepthwiseConv2D extends Layer {
     };
   }
 
-  call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    const y = depthwiseConv2d(x, kernel!, bias ?? null, this.window);
-    return activate(this.activation, y);
+  override get endsIn(): FinalActivation | null {
+    return finalActivation(this.activation);
+  }
+
+  call(x: Tensor, context: CallContext): Tensor {
+    return activate(this.activation, this.convolve(x, context));
+  }
+
+  /** The output before a softmax or sigmoid. */
+  override callLogits(x: Tensor, context: CallContext): Tensor {
+    return this.endsIn ? this.convolve(x, context) : this.call(x, context);
+  }
+
+  private convolve(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
+    return depthwiseConv2d(x, kernel!, bias ?? null, this.window);
   }
 }

@@ -1,5 +1,15 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkObject, type OptionNames, show } from '../../check.ts';
+import {
+  checkFlag,
+  checkObject,
+  checkOptions,
+  checkShape,
+  checkText,
+  listOf,
+  type OptionNames,
+  readable,
+  show,
+} from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -77,8 +87,36 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
       regularizer: regularizerOf(`${layer}: kernelRegularizer`, options.kernelRegularizer),
     },
     bias: { initializer: initializerOf(`${layer}: biasInitializer`, options.biasInitializer ?? 'zeros') },
-    useBias: flag(layer, 'useBias', options.useBias ?? true),
+    useBias: checkFlag(layer, 'useBias', options.useBias ?? true),
   };
+}
+
+/** The options that every layer has. @throws ArgumentError for one of the wrong kind, or that cannot be read */
+export function checkCommon(kind: string, options: LayerOptions): LayerOptions {
+  const { name, inputShape, trainable } = readable(kind, () => ({
+    name: options.name,
+    inputShape: options.inputShape,
+    trainable: options.trainable,
+  }));
+  if (name !== undefined) checkText(`${kind}: name`, name);
+  if (inputShape !== undefined) checkShape(`${kind}: inputShape`, inputShape);
+  if (trainable !== undefined) checkFlag(kind, 'trainable', trainable);
+  return { name, inputShape, trainable };
+}
+
+/**
+ * Options of one of tilegrad's own layers, as they were given.
+ * @throws ArgumentError for one that there is not (see `checkOptions`), and for a name, shape or flag of the wrong kind
+ */
+export function checkLayerOptions<T extends LayerOptions>(
+  kind: string,
+  options: T,
+  names: OptionNames<NoInfer<T>>,
+  surplus: readonly unknown[],
+): T {
+  checkOptions(kind, options, names, surplus);
+  checkCommon(kind, options);
+  return options;
 }
 
 /** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */
@@ -97,15 +135,21 @@ export abstract class Layer {
   /**
    * @param options all that the layer was given: those of its own are kept for `getConfig`. Which ones there are, only the layer
    *   knows: tilegrad's own layers refuse any other
-   * @throws ArgumentError unless it is an object
+   * @throws ArgumentError unless it is an object, and for options of the wrong kind
    */
   constructor(options: LayerOptions = {}) {
-    checkObject(new.target.name, options);
-    this.#options = { ...options };
-    this.name = options.name;
-    this.named = options.name !== undefined;
-    this.inputShape = options.inputShape;
-    this.frozen = options.trainable === false;
+    checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
+    this.#options = readable('Layer', () => ({ ...options }));
+    const { name, inputShape, trainable = true } = checkCommon('Layer', options);
+    this.name = name;
+    this.named = name !== undefined;
+    this.inputShape = inputShape;
+    this.frozen = !trainable;
+  }
+
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  get [Symbol.toStringTag](): string {
+    return this.kind;
   }
 
   /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
@@ -142,13 +186,21 @@ export abstract class Layer {
    * @throws ShapeError when the layer cannot take that input; ArgumentError for anything that `input` or `apply` did not return
    */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
-    const list = inputs instanceof SymbolicTensor ? [inputs] : inputs;
-    if (!Array.isArray(list) || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
+    const list = (inputs instanceof SymbolicTensor ? [inputs] : listOf(this.kind, inputs)) as SymbolicTensor[] | null;
+    if (!list || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
       throw new ArgumentError(
         `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
       );
     }
+    if (typeof this.kind !== 'string' || this.kind === '') {
+      throw new ArgumentError(
+        `${this.name ?? 'Layer'}: a layer needs a kind, the name that summaries and messages give it, but has ${show(this.kind)}`,
+      );
+    }
     const { outputShape, weights } = checkPlan(this.kind, this.planMany(list.map(({ shape }) => shape)));
+    if (typeof this.call !== 'function' && this.callMany === Layer.prototype.callMany) {
+      throw new ArgumentError(`${this.kind}: a layer needs call(x, { weights }), which returns a tensor`);
+    }
     return new SymbolicTensor(outputShape, { layer: this, inputs: [...list], weights });
   }
 
@@ -183,32 +235,43 @@ export abstract class Layer {
   }
 }
 
-/** What `plan` returned, as plain JavaScript may write it: initialisers also by name. @throws ArgumentError for what is no plan */
-function checkPlan(layer: string, plan: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
-  if (Array.isArray(plan?.outputShape) && Array.isArray(plan.weights)) {
-    const weights = plan.weights.map((spec) => {
-      const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
-      return { ...spec, initializer };
-    });
-    return { ...plan, weights };
+/**
+ * What `plan` returned, as plain JavaScript may write it: initializers and regularizers also by name.
+ * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
+ */
+function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
+  const plan = readable(layer, () => (typeof given === 'object' && given !== null ? { ...given } : given));
+  const specs = listOf(layer, plan?.weights) as WeightSpec[] | null;
+  if (!plan || !Array.isArray(plan.outputShape) || !specs) {
+    throw new ArgumentError(
+      `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
+    );
   }
-  throw new ArgumentError(
-    `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
-  );
+  checkPositive(`${layer}: the outputShape of its plan`, plan.outputShape);
+  const seen = new Set<string>();
+  const weights = specs.map((spec) => {
+    if (typeof spec?.name !== 'string' || spec.name === '') {
+      throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${show(spec)}`);
+    }
+    if (seen.has(spec.name)) throw new ArgumentError(`${layer}: two weights of its plan are called ${show(spec.name)}`);
+    seen.add(spec.name);
+    checkPositive(`${layer}: the shape of its weight ${show(spec.name)}`, spec.shape);
+    const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
+    const regularizer = regularizerOf(`${layer}: the regularizer of its weight ${show(spec.name)}`, spec.regularizer);
+    return { ...spec, initializer, ...(regularizer ? { regularizer } : {}) };
+  });
+  return { ...plan, weights };
+}
+
+function checkPositive(what: string, shape: Shape): void {
+  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
+  throw new ArgumentError(`${what} must be a list of positive integers, but is ${show(shape)}`);
 }
 
 /** @throws ArgumentError unless `value` is a positive integer. */
 export function positive(layer: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
     throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${show(value)}`);
-  }
-  return value;
-}
-
-/** @throws ArgumentError unless `value` is true or false. */
-export function flag(layer: string, what: string, value: boolean): boolean {
-  if (typeof value !== 'boolean') {
-    throw new ArgumentError(`${layer}: ${what} must be true or false, but is ${show(value)}`);
   }
   return value;
 }

@@ -1,10 +1,10 @@
 import { concat } from '../../autograd/concat.ts';
 import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 /** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
 abstract class Merge extends Layer {
@@ -36,14 +36,19 @@ abstract class Merge extends Layer {
 /** A merge of elements in the same place, which has no options of its own. */
 abstract class Elementwise extends Merge {
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions(new.target.name, options, layerNames));
+  constructor(kind: string, options: LayerOptions, surplus: readonly unknown[]) {
+    super(checkLayerOptions(kind, options, layerNames, surplus));
   }
 }
 
 /** The sum of its inputs: what a residual connection is. */
 export class Add extends Elementwise {
   readonly kind = 'Add';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Add', options, surplus);
+  }
 
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((sum, x) => add(sum, x));
@@ -53,6 +58,11 @@ export class Add extends Elementwise {
 /** The first input less the second. */
 export class Subtract extends Elementwise {
   readonly kind = 'Subtract';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Subtract', options, surplus);
+  }
 
   protected override mergeShapes(shapes: readonly Shape[]): Shape {
     if (shapes.length > 2) throw new ArgumentError(`Subtract: takes two inputs, but gets ${shapes.length}`);
@@ -68,6 +78,11 @@ export class Subtract extends Elementwise {
 export class Multiply extends Elementwise {
   readonly kind = 'Multiply';
 
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Multiply', options, surplus);
+  }
+
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((product, x) => mul(product, x));
   }
@@ -76,6 +91,11 @@ export class Multiply extends Elementwise {
 /** The mean of its inputs, element by element. */
 export class Average extends Elementwise {
   readonly kind = 'Average';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Average', options, surplus);
+  }
 
   callMany(inputs: readonly Tensor[]): Tensor {
     return div(
@@ -89,6 +109,11 @@ export class Average extends Elementwise {
 export class Maximum extends Elementwise {
   readonly kind = 'Maximum';
 
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Maximum', options, surplus);
+  }
+
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((most, x) => maximum(most, x));
   }
@@ -97,6 +122,11 @@ export class Maximum extends Elementwise {
 /** The smallest of its inputs, element by element. */
 export class Minimum extends Elementwise {
   readonly kind = 'Minimum';
+
+  /** @throws ArgumentError for an option that there is not */
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Minimum', options, surplus);
+  }
 
   callMany(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((least, x) => minimum(least, x));
@@ -109,8 +139,8 @@ export class Concatenate extends Merge {
   private readonly axis: number;
 
   /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
-  constructor(options: LayerOptions & { axis?: number } = {}) {
-    super(checkOptions('Concatenate', options, { ...layerNames, axis: true }));
+  constructor(options: LayerOptions & { axis?: number } = {}, ...surplus: never[]) {
+    super(checkLayerOptions('Concatenate', options, { ...layerNames, axis: true }, surplus));
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis) || this.axis === 0) {
       throw new ArgumentError(

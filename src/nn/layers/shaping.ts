@@ -3,11 +3,11 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { checkF32, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { imageShape } from './images.ts';
-import { Layer, type LayerOptions, layerNames, positive } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
 
 /** Zeros before and after rows and columns: n, [rows, columns] or [[top, bottom], [left, right]]. */
 export type Padding2D =
@@ -21,10 +21,10 @@ export class ZeroPadding2D extends Layer {
   private readonly paddings: readonly [readonly [number, number], readonly [number, number]];
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
-  constructor(options: LayerOptions & { padding?: Padding2D } = {}) {
-    super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }));
+  constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
+    super(checkLayerOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
     const { padding = 1 } = options;
-    const both = (n: number | readonly [number, number]) => (Array.isArray(n) ? n : [n, n]);
+    const both = (n: number | readonly [number, number]) => (listOf('ZeroPadding2D', n) ?? [n, n]) as number[];
     const paddings = both(padding as number).map((n) => both(n as number));
     const counts = paddings.flat();
     if (paddings.length !== 2 || counts.length !== 4 || !counts.every((n) => Number.isInteger(n) && n >= 0)) {
@@ -60,8 +60,16 @@ export class Resizing extends Layer {
       /** Default bilinear. */
       interpolation?: 'bilinear' | 'nearest';
     },
+    ...surplus: never[]
   ) {
-    super(checkOptions('Resizing', options, { ...layerNames, height: true, width: true, interpolation: true }));
+    super(
+      checkLayerOptions(
+        'Resizing',
+        options,
+        { ...layerNames, height: true, width: true, interpolation: true },
+        surplus,
+      ),
+    );
     this.size = [positive(this.kind, 'height', options.height), positive(this.kind, 'width', options.width)];
     this.interpolation = options.interpolation ?? 'bilinear';
     if (this.interpolation !== 'bilinear' && this.interpolation !== 'nearest') {
@@ -87,14 +95,15 @@ export class Rescaling extends Layer {
   private readonly offset: number;
 
   /** @throws ArgumentError unless both are numbers */
-  constructor(options: LayerOptions & { scale: number; offset?: number }) {
-    super(checkOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }));
+  constructor(options: LayerOptions & { scale: number; offset?: number }, ...surplus: never[]) {
+    super(checkLayerOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }, surplus));
     this.scale = options.scale;
     this.offset = options.offset ?? 0;
     for (const what of ['scale', 'offset'] as const) {
       if (!Number.isFinite(this[what])) {
         throw new ArgumentError(`Rescaling: ${what} must be a number, but is ${show(this[what])}`);
       }
+      checkF32(`Rescaling: ${what}`, this[what]);
     }
   }
 
@@ -116,9 +125,11 @@ export class Reshape extends Layer {
   constructor(
     private readonly targetShape: Shape,
     options: LayerOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Reshape', options, layerNames));
-    const legal = Array.isArray(targetShape) && targetShape.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
+    super(checkLayerOptions('Reshape', options, layerNames, surplus));
+    const sizes = listOf('Reshape', targetShape) as number[] | null;
+    const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
       throw new ArgumentError(
         `Reshape: takes the shape of one sample, in which one size may be -1, but was given ${show(targetShape)}`,
@@ -155,9 +166,10 @@ export class Permute extends Layer {
   constructor(
     private readonly dims: readonly number[],
     options: LayerOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Permute', options, layerNames));
-    const sorted = Array.isArray(dims) ? [...dims].sort((a, b) => a - b) : [];
+    super(checkLayerOptions('Permute', options, layerNames, surplus));
+    const sorted = Array.isArray(dims) && dims.every(Number.isInteger) ? [...dims].sort((a, b) => a - b) : [];
     if (sorted.length === 0 || sorted.some((axis, i) => axis !== i + 1)) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);
     }

@@ -1,4 +1,4 @@
-import { type OptionNames, show } from '../../check.ts';
+import { checkF32, type OptionNames, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { DeviceArray, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/blocks.ts';
@@ -31,6 +31,7 @@ export class Clipping {
       if (typeof limit !== 'number' || !Number.isFinite(limit) || limit <= 0) {
         throw new ArgumentError(`${kind}: ${name} must be positive, but is ${show(limit)}`);
       }
+      checkF32(`${kind}: ${name}`, limit);
     }
     if (given.length > 1) {
       throw new ArgumentError(`${kind}: only one of clipNorm, globalClipNorm and clipValue can be given`);

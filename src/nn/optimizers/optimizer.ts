@@ -1,4 +1,4 @@
-import { type OptionNames, show } from '../../check.ts';
+import { checkF32, listOf, type OptionNames, SMALLEST_F32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import type { Update } from '../../kernels/optimizer.ts';
@@ -6,7 +6,7 @@ import { fill } from '../../kernels/pointwise.ts';
 import type { StepRates, StepState } from '../../kernels/step-state.ts';
 import type { ParameterStore } from '../parameters.ts';
 import { part } from '../penalties.ts';
-import type { Rate } from '../schedules.ts';
+import type { Rate, Schedule } from '../schedules.ts';
 import { type ClipOptions, Clipping, clipNames } from './clipping.ts';
 
 /** Updates all weights of a model in one dispatch. */
@@ -115,12 +115,21 @@ export abstract class FlatOptimizer implements Optimizer {
 
   ratesAt(t: number): StepRates[] {
     return this.rates.map((given) => {
-      const rate =
-        typeof given === 'number'
-          ? given
-          : this.inRange(`the schedule's learning rate at step ${t - 1}`, given(t - 1), NOT_NEGATIVE);
-      return { rate, stepSize: this.stepSize(rate, t) };
+      const rate = typeof given === 'number' ? given : this.scheduled(given, t);
+      const stepSize = this.stepSize(rate, t);
+      return {
+        rate,
+        stepSize:
+          t === 1 || stepSize > 1 ? checkF32(`${this.kind}: the step size at step ${t - 1}`, stepSize) : stepSize,
+      };
     });
+  }
+
+  /** A schedule's rate at step `t`, from 1. One that has fallen below what 32-bit floats hold is 0; it cannot begin there. */
+  private scheduled(schedule: Schedule, t: number): number {
+    const rate = schedule(t - 1);
+    if (t > 1 && rate > 0 && rate < SMALLEST_F32) return 0;
+    return this.inRange(`the schedule's learning rate at step ${t - 1}`, rate, NOT_NEGATIVE);
   }
 
   /** What the kernel multiplies its direction with at step `t` (from 1), for a rate. */
@@ -164,7 +173,7 @@ export abstract class FlatOptimizer implements Optimizer {
 
   private checkRates(rate: Rate | readonly number[], range: Range): readonly Rate[] {
     if (typeof rate === 'function') return [rate];
-    const rates: readonly number[] = typeof rate === 'object' && Array.isArray(rate) ? rate : [rate as number];
+    const rates = (listOf(this.kind, rate) ?? [rate]) as number[];
     if (rates.length === 0) throw new ArgumentError(`${this.kind}: learningRate is a list without a rate`);
     return rates.map((one) => this.inRange('learningRate', one, range));
   }
@@ -188,12 +197,12 @@ export abstract class FlatOptimizer implements Optimizer {
     this.store = null;
   }
 
-  /** @throws ArgumentError unless `value` is a finite number of that range */
+  /** @throws ArgumentError unless `value` is a number of that range that 32-bit floats hold */
   protected inRange(what: string, value: number, { fits, range }: Range): number {
     if (!Number.isFinite(value) || !fits(value)) {
       throw new ArgumentError(`${this.kind}: ${what} must be ${range}, but is ${show(value)}`);
     }
-    return value;
+    return checkF32(`${this.kind}: ${what}`, value);
   }
 }
 

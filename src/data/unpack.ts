@@ -1,0 +1,74 @@
+import { createGunzip } from 'node:zlib';
+import { DataError } from '../errors.ts';
+
+/** No file or archive of images may unpack to more bytes: the largest official one unpacks to 184 MB. */
+export const MOST_UNPACKED = 2 ** 30;
+/** Deflate packs no tighter (zlib's own documentation), so that what a header promises beyond this is not there. */
+const BEST_RATIO = 1032;
+
+const number = (n: number) => n.toLocaleString('en-US');
+
+/**
+ * Unpacks a gzip file that says in its first bytes how long it is, in one streaming pass: what is beyond that is never held.
+ * @param header how many of the unpacked bytes it takes to tell the length
+ * @param lengthOf the unpacked length by those bytes
+ * @returns the unpacked bytes; fewer than promised where the file ends early
+ * @throws {DataError} naming `file` when it is damaged or cut short, unpacks to more than it says, or says more than can be
+ */
+export async function gunzipSized(
+  packed: Uint8Array,
+  file: string,
+  header: number,
+  lengthOf: (head: Uint8Array) => number,
+): Promise<Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: 1 << 18 });
+  gunzip.end(packed);
+  let unpacked: Uint8Array = new Uint8Array(0);
+  let at = 0;
+  const add = (chunk: Uint8Array) => {
+    if (at + chunk.length > unpacked.length) {
+      throw new DataError(
+        `${file} unpacks to more than the ${number(unpacked.length)} bytes that its header promises: it is damaged, or made to ` +
+          'fill the memory; fetch it again',
+      );
+    }
+    unpacked.set(chunk, at);
+    at += chunk.length;
+  };
+  let head: Uint8Array = new Uint8Array(0);
+  let isSized = false;
+  try {
+    for await (const chunk of gunzip as AsyncIterable<Uint8Array>) {
+      if (isSized) {
+        add(chunk);
+        continue;
+      }
+      head = Buffer.concat([head, chunk]);
+      if (head.length < header) continue;
+      unpacked = new Uint8Array(checkLength(lengthOf(head), packed.length, file));
+      isSized = true;
+      add(head);
+    }
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    throw new DataError(`${file} is a damaged or cut-short gzip file (${(error as Error).message}); fetch it again`, {
+      cause: error,
+    });
+  }
+  return isSized ? unpacked.subarray(0, at) : new Uint8Array(head);
+}
+
+/** @throws {DataError} for a length that the packed bytes cannot have, or that is beyond the bound */
+function checkLength(length: number, packed: number, file: string): number {
+  if (length > MOST_UNPACKED) {
+    throw new DataError(
+      `${file}: its header promises ${number(length)} bytes, but at most ${number(MOST_UNPACKED)} are read`,
+    );
+  }
+  if (length > BEST_RATIO * packed) {
+    throw new DataError(
+      `${file}: its header promises ${number(length)} bytes, which its ${number(packed)} packed bytes cannot hold; it is damaged`,
+    );
+  }
+  return length;
+}

@@ -1,0 +1,220 @@
+import { beforeEach, expect, test } from 'vitest';
+import {
+  ArgumentError,
+  add,
+  Dense,
+  type Device,
+  DisposedError,
+  dropout,
+  maxPool2d,
+  mul,
+  openDevice,
+  Sequential,
+  ShapeError,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+describeOnDevice('the life of gradients', (device) => {
+  /** Bytes of the device's arrays that are in use. */
+  const inUse = () => device.counters.bytesAllocated - device.freeBytes;
+  let before = 0;
+  beforeEach(() => {
+    before = inUse();
+  });
+  const taken = () => inUse() - before;
+  const BYTES = 4096; // of a leaf, and of its gradient
+  const leaf = () => tensor(device, new Float32Array(BYTES / 4).fill(2), [BYTES / 4], { requiresGrad: true });
+  const ones = () => tensor(device, new Float32Array(BYTES / 4).fill(1), [BYTES / 4]);
+  /** Gives x a gradient of 2 x = 4. */
+  const differentiate = (x: Tensor) => scope(device, () => sum(mul(x, x)).backward());
+  const first = async (x: Tensor) => (await x.data())[0];
+
+  test('a disposed leaf frees its gradient', async () => {
+    const x = leaf();
+    differentiate(x);
+    const { grad } = x;
+    expect(await first(grad!)).toBe(4);
+    expect(taken()).toBe(2 * BYTES);
+    x.dispose();
+    expect(taken()).toBe(0);
+    await expect(grad!.data()).rejects.toThrow(DisposedError);
+    x.dispose();
+    expect(taken()).toBe(0);
+  });
+
+  test('grad = null frees it, and so does another one in its place', async () => {
+    using x = leaf();
+    differentiate(x);
+    const { grad } = x;
+    x.grad = null;
+    expect(taken()).toBe(BYTES);
+    await expect(grad!.data()).rejects.toThrow(DisposedError);
+    differentiate(x);
+    const own = ones();
+    x.grad = own;
+    expect(taken()).toBe(2 * BYTES);
+    expect(x.grad).toBe(own);
+    x.grad = own; // the same: nothing changes
+    differentiate(x); // adds to it
+    expect(x.grad).toBe(own);
+    expect(await first(own)).toBe(5);
+    expect(taken()).toBe(2 * BYTES);
+  });
+
+  test("a scope frees its leaves' gradients", () => {
+    let x: Tensor | undefined;
+    scope(device, () => {
+      x = leaf();
+      differentiate(x);
+      sum(mul(x, x)).backward();
+    });
+    expect(taken()).toBe(0);
+    expect(() => add(x!, x!)).toThrow(DisposedError);
+  });
+
+  test('a scope that fails frees them, too', () => {
+    expect(() =>
+      scope(device, () => {
+        differentiate(leaf());
+        throw new Error('on the way');
+      }),
+    ).toThrow('on the way');
+    expect(taken()).toBe(0);
+  });
+
+  test('a leaf that a scope returns keeps its gradient, and goes with the scope around it', async () => {
+    const x = scope(device, () => {
+      const y = leaf();
+      differentiate(y);
+      return [y];
+    })[0]!;
+    expect(taken()).toBe(2 * BYTES);
+    expect(await first(x.grad!)).toBe(4);
+    x.dispose();
+    expect(taken()).toBe(0);
+    scope(device, () => {
+      const inner = scope(device, () => {
+        const y = leaf();
+        differentiate(y);
+        return { y };
+      });
+      expect(taken()).toBe(2 * BYTES);
+      expect(inner.y.grad).not.toBeNull();
+    });
+    expect(taken()).toBe(0);
+  });
+
+  test('a gradient that a scope returns outlives its leaf', async () => {
+    const grad = scope(device, () => {
+      const x = leaf();
+      differentiate(x);
+      return x.grad!;
+    });
+    expect(taken()).toBe(BYTES);
+    expect(await first(grad)).toBe(4);
+    grad.dispose();
+    expect(taken()).toBe(0);
+  });
+
+  test("a gradient made in an inner scope is the leaf's, wherever the leaf is", async () => {
+    const outside = leaf();
+    await scope(device, () => {
+      const x = leaf();
+      scope(device, () => sum(mul(x, outside)).backward());
+      expect(taken()).toBe(4 * BYTES);
+      return first(x.grad!);
+    });
+    expect(taken()).toBe(2 * BYTES);
+    expect(await first(outside.grad!)).toBe(2);
+    outside.dispose();
+    expect(taken()).toBe(0);
+  });
+
+  test('a gradient that was given in a scope stays with its leaf', async () => {
+    using x = leaf();
+    scope(device, () => {
+      x.grad = ones();
+    });
+    expect(await first(x.grad!)).toBe(1);
+    expect(taken()).toBe(2 * BYTES);
+    x.grad = null;
+    expect(taken()).toBe(BYTES);
+  });
+
+  test('accumulating takes no more, and steps with grad = null none either', () => {
+    using x = leaf();
+    for (let i = 0; i < 5; i++) differentiate(x);
+    expect(taken()).toBe(2 * BYTES);
+    for (let i = 0; i < 5; i++) {
+      x.grad = null;
+      differentiate(x);
+    }
+    expect(taken()).toBe(2 * BYTES);
+  });
+
+  test('what an operator saved for its backward pass goes with its result', () => {
+    using images = tensor(device, new Float32Array(1024), [1, 32, 32, 1], { requiresGrad: true });
+    const held = taken();
+    maxPool2d(images, { poolSize: 2 }).dispose();
+    expect(taken()).toBe(held);
+    dropout(images, { rate: 0.5 }).dispose();
+    expect(taken()).toBe(held);
+    const y = maxPool2d(images, { poolSize: 2 });
+    const total = sum(y);
+    y.dispose();
+    expect(() => total.backward()).toThrow(DisposedError);
+    total.dispose();
+    expect(taken()).toBe(held);
+  });
+
+  test('a leaf that is gone gets no gradient, which nobody could free', () => {
+    const x = leaf();
+    const y = sum(x);
+    x.dispose();
+    expect(() => y.backward()).toThrow(DisposedError);
+    expect(() => y.backward()).toThrow(/^backward: .*\[1024\].*disposed/);
+    expect(x.grad).toBeNull();
+    y.dispose();
+    expect(taken()).toBe(0);
+  });
+
+  test('what is no gradient for the tensor is refused', () => {
+    using x = leaf();
+    expect(() => {
+      x.grad = 3 as unknown as Tensor;
+    }).toThrow(ArgumentError);
+    expect(() => {
+      x.grad = undefined as unknown as null;
+    }).toThrow(ArgumentError);
+    using other = tensor(device, [1], [1]);
+    expect(() => {
+      x.grad = other;
+    }).toThrow(ShapeError);
+    using integers = tensor(device, new Uint32Array(1024), [1024], { dtype: 'u32' });
+    expect(() => {
+      x.grad = integers;
+    }).toThrow(ShapeError);
+    expect(x.grad).toBeNull();
+  });
+
+  test("a model's gradients go with it", async () => {
+    using own: Device = await openDevice();
+    const layers = [new Dense({ units: 64, inputShape: [64] }), new Dense({ units: 1 })];
+    const model = new Sequential(layers).build(own).compile({ optimizer: 'adam', loss: 'meanSquaredError' });
+    await model.trainOnBatch(new Float32Array(64), [1]);
+    const { values, gradients } = model.parameters;
+    scope(own, () => sum(model.call(tensor(own, new Float32Array(64), [1, 64]))).backward());
+    const { grad } = model.weights[0]!.tensor;
+    expect(await first(grad!)).toBe(0);
+    model.parameters.zeroGrad(); // forgets them, in the model's own place
+    expect([gradients.disposed, grad!.array.disposed]).toEqual([false, false]);
+    await model.trainOnBatch(new Float32Array(64), [1]);
+    model.dispose();
+    expect([values.disposed, gradients.disposed]).toEqual([true, true]);
+    expect(own.counters.bytesAllocated - own.freeBytes).toBe(0);
+  });
+});

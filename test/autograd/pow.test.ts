@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { runOperator } from '../support/adapter.ts';
+import { expectClose } from '../support/compare.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+// Every case with the exponent as a number and as a tensor. Expected values come from Math.pow and the power rule in float64.
+const bases = [-3, -2, -1.5, -1, -0.5, -0, 0, 0.5, 1, 2.5];
+const exponents = [-3, -2, -1, 0, 1, 2, 3, 4, 7];
+
+const derivative = (a: number, b: number) => (b === 0 ? 0 : b * a ** (b - 1));
+
+describeOnDevice('pow', (device) => {
+  const ones = (n: number) => new Array(n).fill(1);
+
+  test.each(exponents)('negative bases, whole exponent %d: value and gradient of the base', async (b) => {
+    const base = { shape: [bases.length], data: bases };
+    const number = await runOperator(device, 'pow', [base], { exponent: b }, ones(bases.length));
+    const exponent = { shape: [bases.length], data: bases.map(() => b) };
+    const tensor = await runOperator(device, 'pow', [base, exponent], {}, ones(bases.length));
+    for (const [form, { output, grads }] of Object.entries({ number, tensor })) {
+      const values = bases.map((a) => a ** b);
+      expectClose(output, values, { rtol: 2e-6 }, `${form}, value`);
+      expectClose(
+        grads[0]!,
+        bases.map((a) => derivative(a, b)),
+        { rtol: 4e-6 },
+        `${form}, gradient of the base`,
+      );
+      expect(Array.from(output, Math.sign), `${form}, signs`).toEqual(values.map((v) => Math.sign(v)));
+    }
+  });
+
+  test('an exponent that is broadcast, and a number raised to a tensor', async () => {
+    const a = { shape: [2, 1], data: [-2, 3] };
+    const b = { shape: [3], data: [2, 3, -1] };
+    const { output, grads } = await runOperator(device, 'pow', [a, b], {}, ones(6));
+    expectClose(output, [4, -8, -0.5, 9, 27, 1 / 3], { rtol: 2e-6 });
+    expectClose(grads[0]!, [-4 + 12 - 0.25, 6 + 27 - 1 / 9], { rtol: 4e-6 });
+  });
+
+  test('the gradient of the exponent is a^b log(a): NaN for negative a, as in PyTorch', async () => {
+    const inputs = [
+      { shape: [3], data: [-2, 2, 0] },
+      { shape: [3], data: [3, 3, 3] },
+    ];
+    const { grads } = await runOperator(device, 'pow', inputs, {}, ones(3));
+    expectClose(grads[1]!, [Number.NaN, 8 * Math.LN2, 0], { rtol: 4e-6 });
+  });
+
+  test('a negative base with an exponent that is not whole is NaN, as the real power is', async () => {
+    const base = { shape: [4], data: [-2, -0.5, -1, 4] };
+    const number = await runOperator(device, 'pow', [base], { exponent: 0.5 }, ones(4));
+    const exponent = { shape: [4], data: [0.5, 0.5, 0.5, 0.5] };
+    const tensor = await runOperator(device, 'pow', [base, exponent], {}, ones(4));
+    for (const { output, grads } of [number, tensor]) {
+      expectClose(output, [Number.NaN, Number.NaN, Number.NaN, 2]);
+      expectClose(grads[0]!, [Number.NaN, Number.NaN, Number.NaN, 0.25]);
+    }
+  });
+
+  // NumPy: numpy.power(float64) gives the same.
+  test('exponents of any size: even ones are positive, odd ones keep the sign', async () => {
+    const [a, b] = [
+      [-1, -1, -1, -1.0001, -1.0001, -10, -10],
+      [1_000_001, 1_000_000, 16_777_216, 1001, 1000, 37, -37],
+    ];
+    const inputs = [a, b].map((data) => ({ shape: [7], data: data.map(Math.fround) }));
+    const { output } = await runOperator(device, 'pow', inputs, {}, ones(7));
+    expectClose(
+      output,
+      inputs[0]!.data.map((v, i) => v ** inputs[1]!.data[i]!),
+      { rtol: 1e-5 },
+    );
+  });
+});

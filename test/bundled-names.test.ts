@@ -1,0 +1,67 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, expect, test } from 'vitest';
+import { refusals } from './support/refusals.ts';
+
+// What users bundle with their own programs: names of classes are gone there, those in messages must not be.
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'tilegrad-bundle-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test.each([{ minify: true }, { minify: false }])(
+  'bundled with %j, every message and name is as in the sources',
+  async ({ minify }) => {
+    const outfile = join(folder, `refusals-${minify}.mjs`);
+    await build({
+      absWorkingDir: root,
+      stdin: {
+        contents: `import { refusals } from './test/support/refusals.ts';
+        process.stdout.write(JSON.stringify(await refusals()));`,
+        resolveDir: root,
+      },
+      outfile,
+      bundle: true,
+      minify,
+      format: 'esm',
+      platform: 'node',
+      external: ['webgpu'],
+      loader: { '.wgsl': 'text' },
+      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+      logLevel: 'error',
+    });
+    const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], { encoding: 'utf8', timeout: 60_000 });
+    expect(status, stderr.slice(-2000)).toBe(0);
+    const expected = await refusals();
+    expect(expected.length).toBeGreaterThan(200);
+    const found = JSON.parse(stdout) as typeof expected;
+    const others = found.filter(([call, says], i) => call !== expected[i]?.[0] || says !== expected[i]?.[1]);
+    expect(others.slice(0, 20)).toEqual([]);
+    expect(found.length).toBe(expected.length);
+  },
+);
+
+test('no message is made from the name of a class', () => {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.ts'),
+  );
+  expect(sources.length).toBeGreaterThan(100);
+  expect(sources.filter((path) => readFileSync(join(root, 'src', path), 'utf8').includes('new.target.name'))).toEqual(
+    [],
+  );
+});
+
+test('the sources name what was called', async () => {
+  const all = Object.fromEntries(await refusals());
+  expect(all['Model 2']).toMatch(/^ArgumentError: Model: there is no option nonsense/);
+  expect(all['MaxPooling2D 2']).toMatch(/^ArgumentError: MaxPooling2D: there is no option nonsense/);
+  expect(all['Add 1']).toMatch(/^ArgumentError: Add: options must be an object, but are 3/);
+  expect(all['tensor 7']).toMatch(/was given a Dense$/);
+  expect(all['a plan that is none']).toMatch(/^ArgumentError: Own: the outputShape of its plan/);
+  expect(all['two layers of one name']).toMatch(/^ArgumentError: Sequential: two layers are called a/);
+  expect(all.ShapeError).toBe('ShapeError: it ShapeError');
+});

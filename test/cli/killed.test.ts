@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { compare, measuredRow, section } from '../../src/report/blocks.ts';
+import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
+import { rowRecord, runRecordOf } from '../report/samples.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { bundled, runToEnd } from '../support/process.ts';
+
+// Runs that are killed, and commands that run twice at once: bundled, in processes of their own, on the real engine.
+
+const cli = bundled('src/cli/main.ts');
+const out = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
+afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+// Neither the data nor the tuner's cache of whoever runs the tests may have a say.
+const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'cache') };
+const tilegrad = (words: string) => runToEnd([cli, ...words.split(' ')], { cwd: out, env });
+const recordIn = (folder: string): RunRecord =>
+  runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
+
+/** Begins a run below `runs` and kills it as soon as its record is as wanted. @returns its folder */
+function killedRun(words: string, runs: string, isWanted: (record: RunRecord) => boolean): Promise<string> {
+  const child = spawn(process.execPath, [cli, 'run', ...words.split(' '), '--out', runs], {
+    cwd: out,
+    stdio: 'ignore',
+    env: { ...process.env, ...env },
+  });
+  return new Promise((resolve, reject) => {
+    let folder = '';
+    const timer = setInterval(() => {
+      const [name] = existsSync(runs) ? readdirSync(runs) : [];
+      folder = name === undefined ? '' : join(runs, name);
+      if (!existsSync(join(folder, 'run.json')) || !isWanted(recordIn(folder))) return;
+      clearInterval(timer);
+      child.kill('SIGKILL');
+    }, 5);
+    child.on('close', (_, signal) => {
+      clearInterval(timer);
+      if (signal === 'SIGKILL') resolve(folder);
+      else reject(new Error('the run ended before it could be killed'));
+    });
+  });
+}
+
+test('four results at once: the document has the rows of all', async () => {
+  const ids = ['A1', 'A2', 'A3', 'A4'];
+  for (const id of ids) {
+    const sections = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.5])]))];
+    mkdirSync(join(out, id));
+    writeFileSync(join(out, id, 'run.json'), JSON.stringify(runRecordOf([rowRecord({ id, sections })])));
+  }
+  const all = await Promise.all(ids.map((id) => tilegrad(`results ${id} --docs docs`)));
+  expect(all.map(({ code, err }) => [code, err])).toEqual(ids.map(() => [0, '']));
+  expect(readdirSync(join(out, 'docs')).sort()).toEqual(['RESULTS.md', 'results']);
+  const document = readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
+  expect(ids.filter((id) => !document.includes(`| **${id}** |`))).toEqual([]);
+});
+
+describeOnDevice('on an adapter', () => {
+  test('killed between the last step and the report: it does not say it is finished, and --resume completes it', async () => {
+    const words = 'A1 --scale smoke --epochs 2 --runs 1 --limit 48 --batch 16';
+    const whole = await tilegrad(`run ${words} --json --out whole`);
+    expect(whole.code, whole.err).toBe(0);
+    const folder = await killedRun(words, join(out, 'killed'), ({ rows }) => rows[0]!.status === 'finished');
+    expect(existsSync(join(folder, 'report.html'))).toBe(false);
+    expect(recordIn(folder).status).toBe('running');
+    const { code, out: text, err } = await tilegrad('run A1 --resume --json --out killed');
+    expect(code, err).toBe(0);
+    expect(err).toContain('baseline is done already');
+    const figures = ({ status, trainings, tuning }: RunRecord) => ({
+      ...{ status, tuning },
+      losses: trainings.map(({ histories }) =>
+        histories.map((epochs) => epochs.map(({ loss, valLoss }) => [loss, valLoss])),
+      ),
+    });
+    expect(figures(JSON.parse(text))).toEqual(figures(JSON.parse(whole.out)));
+    expect(existsSync(join(folder, 'report.html'))).toBe(true);
+  });
+
+  test('of two --resume of one run at once, one trains and one is refused', async () => {
+    const runs = join(out, 'two');
+    const begun = ({ trainings }: RunRecord) => (trainings[0]?.histories[0]?.length ?? 0) > 0;
+    const folder = await killedRun('A1 --scale smoke --epochs 30 --runs 1 --limit 48 --batch 16', runs, begun);
+    const both = await Promise.all([folder, folder].map((one) => tilegrad(`run A1 --resume ${one} --json`)));
+    const [done, refused] = both[0]!.code === 0 ? both : both.toReversed();
+    expect([done!.code, refused!.code], done!.err).toEqual([0, 2]);
+    expect(JSON.parse(refused!.out).error.message).toMatch(/process \d+ is at that run still/);
+    expect(JSON.parse(done!.out).trainings[0].histories[0]).toHaveLength(30);
+    expect(readdirSync(folder)).not.toContain('run.lock');
+  });
+});

@@ -1,0 +1,283 @@
+import { afterEach, expect, test } from 'vitest';
+import {
+  ArgumentError,
+  chooseClasses,
+  choosePerClass,
+  DataError,
+  Dense,
+  firstImages,
+  ImageLoader,
+  type ImageSet,
+  pickImages,
+  rescale,
+  Sequential,
+  ShapeError,
+  scaleTo,
+  splitIndices,
+  standardization,
+  tensor,
+  toCategorical,
+  trainTestSplit,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+const set = (changes: object = {}): ImageSet => ({
+  images: Uint8Array.from({ length: 4 * 6 }, (_, i) => i),
+  labels: Uint8Array.of(0, 1, 0, 1),
+  size: 4,
+  shape: [2, 3, 1],
+  classes: ['a', 'b'],
+  ...changes,
+});
+type ErrorClass = new (...of: never[]) => Error;
+
+/** Sets that are none: what they break is found by whatever is handed one. */
+const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = [
+  ['nothing', undefined, ArgumentError, /takes a set of images.*but was given undefined/],
+  ['a path', 'data/mnist', ArgumentError, /takes a set of images.*but was given "data\/mnist"/],
+  ['a whole data set', { train: set(), test: set() }, ArgumentError, /give its train or its test part/],
+  ['a promise', Promise.resolve(set()), ArgumentError, /a Promise, to be awaited/],
+  [
+    'images as floats',
+    set({ images: new Float32Array(24) }),
+    ArgumentError,
+    /images must be a Uint8Array.*ArrayLoader.*a Float32Array of 24/,
+  ],
+  ['images as a list', set({ images: Array(24).fill(0) }), ArgumentError, /images must be a Uint8Array/],
+  ['images of a canvas', set({ images: new Uint8ClampedArray(24) }), ArgumentError, /a Uint8ClampedArray of 24/],
+  ['images as signed bytes', set({ images: new Int8Array(24) }), ArgumentError, /an Int8Array of 24/],
+  ['images as a buffer', set({ images: new ArrayBuffer(24) }), ArgumentError, /an ArrayBuffer/],
+  ['no images', set({ images: null }), ArgumentError, /images must be a Uint8Array.*null/],
+  [
+    'labels as a list',
+    set({ labels: [0, 1, 0, 1] }),
+    ArgumentError,
+    /labels must be a Uint8Array, as Uint8Array\.from\(list\)/,
+  ],
+  [
+    'labels as names',
+    set({ labels: ['a', 'b', 'a', 'b'] }),
+    ArgumentError,
+    /labels must be.*classes\.indexOf\(label\)/,
+  ],
+  ['labels as floats', set({ labels: Float32Array.of(0, 1, 0, 1) }), ArgumentError, /labels must be/],
+  [
+    'a label too large',
+    set({ labels: Uint8Array.of(0, 1, 2, 1) }),
+    DataError,
+    /label 2 of image 2 is none of the 2 classes/,
+  ],
+  [
+    'a size beyond the bytes',
+    set({ size: 5 }),
+    DataError,
+    /5 images of 2x3x1 need 30 bytes and 5 labels, but there are 24 and 4/,
+  ],
+  ['a size beyond all memory', set({ size: 2 ** 40 }), DataError, /need \d+ bytes/],
+  ['a smaller size', set({ size: 3 }), DataError, /3 images/],
+  ['half an image', set({ size: 3.5 }), ArgumentError, /size must be the number of images, but is 3\.5/],
+  ['a negative size', set({ size: -1 }), ArgumentError, /size must be.*-1/],
+  ['no size', set({ size: undefined }), ArgumentError, /size must be.*undefined/],
+  [
+    'a shape without channels',
+    set({ shape: [2, 3] }),
+    ArgumentError,
+    /shape must be \[height, width, channels\].*\[2,3\]/,
+  ],
+  ['a shape of zeros', set({ shape: [2, 3, 0] }), ArgumentError, /shape must be/],
+  ['a shape that is no list', set({ shape: '2x3' }), ArgumentError, /shape must be/],
+  ['another shape', set({ shape: [3, 3, 1] }), DataError, /4 images of 3x3x1 need 36 bytes/],
+  ['RGBA under one channel', set({ images: new Uint8Array(4 * 24) }), DataError, /need 24 bytes.*there are 96/],
+  ['a number of classes', set({ classes: 2 }), ArgumentError, /classes must be the names/],
+  ['no classes', set({ classes: [] }), ArgumentError, /classes must be the names/],
+  ['numbered classes', set({ classes: [0, 1] }), ArgumentError, /classes must be the names.*\[0,1\]/],
+  ['two classes of one name', set({ classes: ['a', 'a'] }), DataError, /two classes are called "a"/],
+];
+
+const takers: [what: string, take: (images: ImageSet) => unknown][] = [
+  ['firstImages', (images) => firstImages(images, 5)],
+  ['pickImages', (images) => pickImages(images, [0])],
+  ['chooseClasses', (images) => chooseClasses(images, ['a'])],
+  ['choosePerClass', (images) => choosePerClass(images, 1, { seed: 1 })],
+  ['trainTestSplit', (images) => trainTestSplit(images, { testSize: 0.5, stratify: true })],
+];
+
+/** What a call throws; undefined where it throws nothing. */
+function thrownBy(call: () => unknown): Error | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function expectRefusals(name: string, take: (images: ImageSet) => unknown) {
+  for (const [what, images, error, says] of broken) {
+    const thrown = thrownBy(() => take(images as ImageSet));
+    expect(thrown, what).toBeInstanceOf(error);
+    expect(thrown!.message, what).toMatch(says);
+    expect(thrown!.message, what).toMatch(new RegExp(`^${name}: `));
+  }
+}
+
+test.each(takers)('%s checks every field of a set of images, and names itself', (name, take) => {
+  expectRefusals(name, take);
+});
+
+test('standardization checks the sets that it is given as sets', () => {
+  for (const [what, images, error, says] of broken) {
+    if (typeof images !== 'object' || !('images' in images!)) continue;
+    const thrown = thrownBy(() => standardization(images as ImageSet));
+    expect(thrown, what).toBeInstanceOf(error);
+    expect(thrown!.message, what).toMatch(says);
+  }
+});
+
+test('a Buffer, as files are read, is bytes like any other, and what is picked of it is a plain array', () => {
+  const images = Buffer.from(set().images);
+  const picked = pickImages(set({ images }), [3, 0]);
+  expect(picked.images).toEqual(Uint8Array.of(18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5));
+});
+
+test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>([
+  [
+    'names as labels',
+    () => toCategorical(['cat', 'dog'] as never),
+    DataError,
+    /sample 0 is "cat", which is text: map labels/,
+  ],
+  ['truths as labels', () => toCategorical([false, true] as never), DataError, /sample 0 is false.*1 and 0/],
+  [
+    'one-hot rows as labels',
+    () =>
+      toCategorical([
+        [0, 1],
+        [1, 0],
+      ] as never),
+    ShapeError,
+    /one label for each sample.*\[2,2\]/,
+  ],
+  ['a single label', () => toCategorical(3 as never), ArgumentError, /must be an array of numbers, but is 3/],
+  ['NaN as a label', () => toCategorical([0, Number.NaN]), DataError, /label NaN of sample 1 is no integer/],
+  ['a label beyond all memory', () => toCategorical([0, 1e15]), ArgumentError, /too many numbers/],
+  [
+    'numbers of two channels as three',
+    () =>
+      standardization(
+        [
+          [1, 2],
+          [3, 4],
+          [5, 6],
+        ] as never,
+        3,
+      ),
+    ShapeError,
+    /\[3,2\] have 2 channels, not 3/,
+  ],
+  ['uneven rows', () => standardization([[1, 2], [3]] as never), ShapeError, /entry 1 has shape \[1\]/],
+  ['text', () => standardization(['1', '2'] as never), DataError, /number 0 is "1" \(sample 0\), which is text/],
+  [
+    'NaN in a row',
+    () =>
+      standardization([
+        [1, 2],
+        [3, Number.NaN],
+      ] as never),
+    DataError,
+    /number 3 is NaN \(row 1, column 1\)/,
+  ],
+  ['nothing', () => standardization(null as never), ArgumentError, /must be an array|but is null/],
+  [
+    'rows of other channels',
+    () => rescale([[1, 2, 3]] as never, { scale: [1, 2], offset: 0 }),
+    ArgumentError,
+    /multiple of 2/,
+  ],
+  ['uneven rows to scale', () => rescale([[1, 2], [3]] as never, { scale: 1, offset: 0 }), ShapeError, /entry 1/],
+  [
+    'a scale that is none',
+    () => rescale([1], { scale: '2' as never, offset: 0 }),
+    ArgumentError,
+    /scale must be finite/,
+  ],
+  [
+    'no scaling',
+    () => rescale([1], undefined as never),
+    ArgumentError,
+    /rescale: options must be an object.*\{ offset, scale \}/,
+  ],
+  [
+    'an offset that is NaN',
+    () => rescale([1], { scale: 1, offset: [Number.NaN] }),
+    ArgumentError,
+    /offset must be finite/,
+  ],
+  [
+    'a range in one list',
+    () => scaleTo([0, 1] as never, undefined as never),
+    ArgumentError,
+    /given \[0,1\] and undefined/,
+  ],
+  [
+    'one-hot rows to split by',
+    () =>
+      splitIndices(
+        [
+          [0, 1],
+          [1, 0],
+        ] as never,
+        { testSize: 0.5 },
+      ),
+    ArgumentError,
+    /sample 0 must be an integer or a name/,
+  ],
+  [
+    'no labels to split by',
+    () => splitIndices(undefined as never, { testSize: 0.5 }),
+    ArgumentError,
+    /takes the labels/,
+  ],
+  ['NaN to split by', () => splitIndices([0, Number.NaN], { testSize: 0.5 }), ArgumentError, /sample 1/],
+  ['an index that is text', () => pickImages(set(), ['0'] as never), ArgumentError, /no image "0" among 4/],
+  ['one index', () => pickImages(set(), 0 as never), ArgumentError, /takes a list of image numbers, but was given 0/],
+])('refused: %s', (_what, call, error, says) => {
+  expect(call).toThrow(error);
+  expect(call).toThrow(says);
+});
+
+test('numbers in rows: the last axis is that of the channels, and labels may come in a column', () => {
+  const rows = [
+    [1, 10],
+    [3, 30],
+  ];
+  expect(standardization(rows).mean).toEqual([2, 20]);
+  expect(Array.from(rescale(rows, { scale: [1, 0.1], offset: 0 }), (v) => Math.round(v))).toEqual([1, 1, 3, 3]);
+  expect(Array.from(toCategorical([[1], [0]]))).toEqual([0, 1, 1, 0]);
+  expect(Array.from(toCategorical({ shape: [2], data: BigInt64Array.of(1n, 0n) }))).toEqual([0, 1, 1, 0]);
+  expect(splitIndices(['a', 'b', 'a', 'b'] as never, { testSize: 2, stratify: true }).test).toHaveLength(2);
+});
+
+describeOnDevice('a failed upload', (device) => {
+  // Whatever was refused, the same device computes afterwards, and holds no more than before.
+  afterEach(async () => {
+    using x = tensor(device, [1, 2], [2]);
+    expect([...(await x.data())]).toEqual([1, 2]);
+  });
+
+  test('ImageLoader checks every field, takes no memory for a broken set, and the device goes on', () => {
+    const { bytesAllocated } = device.counters;
+    expectRefusals('ImageLoader', (images) => new ImageLoader(device, images));
+    expect(device.counters.bytesAllocated).toBe(bytesAllocated);
+  });
+
+  test('a set of one channel whose pixels are floats, and one whose size is wrong, cost the device nothing', async () => {
+    expect(() => new ImageLoader(device, set({ images: new Float32Array(24) }))).toThrow(ArgumentError);
+    await device.sync();
+    using loader = new ImageLoader(device, set());
+    using model = new Sequential([new Dense({ units: 1, inputShape: [2, 3, 1], kernelInitializer: 'ones' })]).build(
+      device,
+    );
+    expect((await model.predict(loader))[23]).toBeCloseTo(23 / 255, 6);
+  });
+});

@@ -1,0 +1,120 @@
+import { afterEach, expect, test } from 'vitest';
+import { DeviceArray } from '../../src/kernels/array.ts';
+import {
+  ArgumentError,
+  ArrayLoader,
+  Dense,
+  DisposedError,
+  ImageLoader,
+  OutOfMemoryError,
+  Sequential,
+  tensor,
+  WeightCopy,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+
+describeOnDevice('a failed upload', (device) => {
+  // Whatever was refused, the same device computes afterwards, and holds no more than before.
+  afterEach(async () => {
+    using x = tensor(device, [1, 2], [2]);
+    expect([...(await x.data())]).toEqual([1, 2]);
+  });
+
+  test.each<[what: string, upload: (array: DeviceArray) => unknown, says: RegExp]>([
+    [
+      'more than the buffer holds',
+      ({ storage }) => device.upload(storage, new Float32Array(5)),
+      /20 bytes from byte 0 on do not fit into a buffer of 16/,
+    ],
+    [
+      'an end beyond the buffer',
+      ({ storage }) => device.upload(storage, new Float32Array(2), 12),
+      /8 bytes from byte 12/,
+    ],
+    ['a place between words', ({ storage }) => device.upload(storage, new Float32Array(1), 2), /multiple of 4/],
+    ['a place before the buffer', ({ storage }) => device.upload(storage, new Float32Array(1), -4), /from byte -4/],
+    ['a place that is none', ({ storage }) => device.upload(storage, new Float32Array(1), Number.NaN), /from byte NaN/],
+    ['a list', ({ storage }) => device.upload(storage, [1, 2] as never), /takes a typed array, but was given \[1,2\]/],
+    ['nothing', ({ storage }) => device.upload(storage, undefined as never), /takes a typed array/],
+    [
+      'a copy into less',
+      ({ storage }) => device.copy(storage, storage.view(0, 8)),
+      /copy: 16 bytes do not fit into a buffer of 8/,
+    ],
+  ])('is refused before WebGPU sees it: %s', async (_what, upload, says) => {
+    using made = tensor(device, [1, 2, 3, 4], [4]);
+    expect(() => upload(made.array)).toThrow(ArgumentError);
+    expect(() => upload(made.array)).toThrow(says);
+    await device.sync();
+    expect([...(await made.data())]).toEqual([1, 2, 3, 4]);
+  });
+
+  test('nothing is sent into a buffer that was given back, which may be that of another tensor', async () => {
+    const gone = tensor(device, [1], [1]);
+    const { storage } = gone.array;
+    gone.dispose();
+    using next = tensor(device, [2], [1]);
+    expect(() => device.upload(storage, Float32Array.of(3))).toThrow(DisposedError);
+    expect(await next.item()).toBe(2);
+  });
+
+  test('a read beyond the end is refused as well', async () => {
+    using made = tensor(device, [1, 2, 3, 4], [4]);
+    await expect(device.read(made.array.storage, 20)).rejects.toThrow(/a buffer of 16 bytes has no first 20 bytes/);
+    await expect(device.read(made.array.storage, -4)).rejects.toThrow(ArgumentError);
+  });
+
+  test('weights of another model do not go into a copy of weights', async () => {
+    using small = new Sequential([new Dense({ units: 1, inputShape: [2] })]).build(device);
+    const copy = new WeightCopy(small.parameters);
+    const [trained, untrained] = await copy.read();
+    expect(() => copy.write([new Float32Array(10_000), untrained!])).toThrow(ArgumentError);
+    await device.sync();
+    copy.write([trained!, untrained!]);
+    copy.dispose();
+  });
+
+  test('larger than the adapter binds: OutOfMemoryError, whatever it is for, and all that was made before is given back', async () => {
+    const { bytesAllocated } = device.counters;
+    const limit = device.largestArray;
+    expect(() => DeviceArray.empty(device, [limit / 4 + 1])).toThrow(OutOfMemoryError);
+    expect(device.counters.bytesAllocated).toBe(bytesAllocated);
+    await device.sync();
+  });
+
+  test.each<[what: string, make: () => unknown]>([
+    ['ImageLoader', () => new ImageLoader(device, drawImages(4, { shape: [2, 2, 1], classes: 2 }), { scale: [2] })],
+    ['ArrayLoader of labels', () => new ArrayLoader(device, { x: [1, 2, 3, 4], y: [0, 1], shape: [2], classes: 2 })],
+    ['ArrayLoader of numbers', () => new ArrayLoader(device, { x: [1, 2, 3, 4], y: [0, 1], shape: [2] })],
+    ['tensor', () => tensor(device, [1, 2], [2])],
+  ])('%s that fails between two uploads gives back what it had', async (_what, make) => {
+    const upload = device.upload.bind(device);
+    const failing = (at: number) => {
+      let calls = 0;
+      device.upload = (...given) => {
+        if (calls++ === at) throw new OutOfMemoryError('no memory left');
+        upload(...given);
+      };
+      try {
+        make();
+        return null;
+      } catch (error) {
+        return error;
+      }
+    };
+    try {
+      let at = 0;
+      let held = 0;
+      for (; failing(at) instanceof OutOfMemoryError; at++) {
+        // The second time everything comes from what the first gave back.
+        held = device.counters.bytesAllocated;
+        failing(at);
+        expect(device.counters.bytesAllocated).toBe(held);
+      }
+      expect(at).toBeGreaterThan(0);
+    } finally {
+      Reflect.deleteProperty(device, 'upload');
+    }
+  });
+});

@@ -1,0 +1,195 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { PartStore } from '../../src/cli/part-store.ts';
+import {
+  BatchNormalization,
+  DataError,
+  Dense,
+  type Device,
+  decodeModel,
+  decodeSafetensors,
+  decodeWeights,
+  encodeModel,
+  encodeSafetensors,
+  encodeWeights,
+  loadModel,
+  ModelCheckpoint,
+  Sequential,
+} from '../../src/node.ts';
+import { readReport, readRunRecord, writeReport, writeRunRecord } from '../../src/report/report-files.ts';
+import { reportOf } from '../../src/report/run-report.ts';
+import { rowRecord, runRecordOf } from '../report/samples.ts';
+import { damaged } from '../support/damage.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+const COUNT = 600;
+
+function folder(): string {
+  const root = mkdtempSync(join(tmpdir(), 'tilegrad-damage-'));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  return root;
+}
+
+/** What comes of each damaged file: every one must be refused. */
+function expectRefused(
+  bytes: Uint8Array,
+  options: { header: number; seed: number },
+  load: (bytes: Uint8Array<ArrayBuffer>) => unknown,
+): void {
+  const taken: string[] = [];
+  for (const damage of damaged(bytes, { count: COUNT, ...options })) {
+    try {
+      load(damage.bytes);
+      taken.push(damage.how);
+    } catch (error) {
+      expect(error, damage.how).toBeInstanceOf(DataError);
+    }
+  }
+  expect(taken, `of ${COUNT} damaged files`).toEqual([]);
+}
+
+const headerOf = (bytes: Uint8Array) => 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+
+describeOnDevice('damaged models', (device: Device) => {
+  const model = () =>
+    new Sequential([
+      new Dense({ units: 3, activation: 'tanh', inputShape: [4] }),
+      new BatchNormalization({ momentum: 0.9 }),
+      new Dense({ units: 2, activation: 'softmax' }),
+    ]).build(device, { seed: 1 });
+
+  test('model files: none that is damaged is loaded', async () => {
+    using saved = model();
+    const bytes = await encodeModel(saved);
+    expectRefused(bytes, { header: headerOf(bytes), seed: 1 }, (changed) => decodeModel(changed, device).dispose());
+    decodeModel(bytes, device).dispose();
+  });
+
+  test('weight files: none that is damaged is loaded, by name or with all its weights', async () => {
+    using saved = model();
+    const bytes = await encodeWeights(saved);
+    for (const byName of [false, true]) {
+      expectRefused(bytes, { header: headerOf(bytes), seed: 2 }, (changed) =>
+        decodeWeights(saved, changed, { byName }),
+      );
+    }
+    expect(decodeWeights(saved, bytes)).toHaveLength(8);
+  });
+
+  test('checkpoints: none that is damaged is loaded, and the error says what to do', async () => {
+    using saved = model();
+    saved.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    const path = join(folder(), 'checkpoint.safetensors');
+    await saved.fit(
+      { x: [[1, 2, 3, 4]], y: [1] },
+      { epochs: 1, batchSize: 1, callbacks: [new ModelCheckpoint({ path })] },
+    );
+    const bytes = new Uint8Array(readFileSync(path));
+    expectRefused(bytes, { header: headerOf(bytes), seed: 3 }, (changed) => {
+      writeFileSync(path, changed);
+      loadModel(path, device).dispose();
+    });
+    writeFileSync(path, bytes.with(-1 + bytes.length, bytes.at(-1)! ^ 1));
+    expect(() => loadModel(path, device)).toThrow(
+      /checkpoint\.safetensors is damaged: its bytes have the CRC-32C [0-9a-f]{8}, but were written with [0-9a-f]{8}; take another copy/,
+    );
+  });
+
+  test('files without a checksum, which are older or from elsewhere, load as before', async () => {
+    using saved = model();
+    const { tensors, metadata } = decodeSafetensors(await encodeModel(saved));
+    expect(Object.keys(metadata).sort()).toEqual(['format', 'model', 'version']);
+    const without = unchecked(encodeSafetensors(tensors, metadata));
+    decodeModel(without, device).dispose();
+    expect(decodeWeights(saved, without)).toHaveLength(8);
+    expect(decodeSafetensors(without).metadata).toEqual(metadata);
+  });
+});
+
+/** The same file without its checksum: as an older tilegrad wrote it. */
+function unchecked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const start = headerOf(bytes);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
+  const { 'tilegrad.checksum': kind, 'tilegrad.crc32c': sum, ...metadata } = header.__metadata__;
+  expect([kind, sum]).toEqual(['crc32c', expect.stringMatching(/^[0-9a-f]{8}$/)]);
+  const text = new TextEncoder().encode(JSON.stringify({ ...header, __metadata__: metadata }));
+  const result = new Uint8Array(8 + text.length + bytes.length - start);
+  new DataView(result.buffer).setBigUint64(0, BigInt(text.length), true);
+  result.set(text, 8);
+  result.set(bytes.subarray(start), 8 + text.length);
+  return result;
+}
+
+test('any safetensors file: none that is damaged is read', () => {
+  const bytes = encodeSafetensors([
+    ['a "name" with \\ and 世', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
+    ['counts', { shape: [5], data: Uint8Array.of(0, 1, 2, 3, 4) }],
+  ]);
+  expectRefused(bytes, { header: headerOf(bytes), seed: 4 }, (changed) => decodeSafetensors(changed));
+});
+
+test('either mark of a checksum alone shows that there must be one', () => {
+  const bytes = encodeSafetensors([['x', { shape: [1], data: Float32Array.of(1) }]]);
+  const text = Buffer.from(bytes).toString('latin1');
+  for (const key of ['tilegrad.checksum', 'tilegrad.crc32c']) {
+    const changed = Uint8Array.from(Buffer.from(text.replace(key, key.toUpperCase()), 'latin1'));
+    expect(() => decodeSafetensors(changed), key).toThrow(/is damaged: /);
+  }
+});
+
+test('parts of a run: none that is damaged is taken for what was computed, and one without a checksum is', () => {
+  const root = folder();
+  const store = new PartStore(root);
+  const hash = '0123456789abcdef';
+  const value = { accuracy: 0.5902, epochs: [1, 2, 3], text: 'é世' };
+  store.write('baseline', hash, { value, seconds: 1.5 });
+  const path = join(root, 'parts', `baseline-${hash}.json`);
+  const read = () => store.read('baseline', hash, z.unknown());
+  const bytes = new Uint8Array(readFileSync(path));
+  expectRefused(bytes, { header: bytes.length, seed: 5 }, (changed) => {
+    writeFileSync(path, changed);
+    read();
+  });
+  writeFileSync(
+    path,
+    JSON.stringify({ kind: 'tilegrad-part', schemaVersion: 1, name: 'baseline', hash, seconds: 1.5, value }),
+  );
+  expect(read()).toEqual({ value, seconds: 1.5 });
+  writeFileSync(path, Buffer.from(bytes).toString().replace('0.5902', '0.9902'));
+  expect(read).toThrow(/baseline-0123456789abcdef\.json is damaged: .*Delete it, and the run does this part again/);
+});
+
+test('the record and the report of a run: none that is damaged shows other figures', async () => {
+  const root = folder();
+  const record = runRecordOf([rowRecord({})]);
+  writeRunRecord(root, record);
+  const [run, report] = ['run.json', 'report.json'].map((name) => join(root, name)) as [string, string];
+  const expected = JSON.stringify(readRunRecord(root));
+  await writeReport(root, reportOf(record));
+  const shown = JSON.stringify(readReport(report).report);
+  for (const [path, read, whole, seed] of [
+    [run, () => readRunRecord(root), expected, 6],
+    [report, () => readReport(report).report, shown, 7],
+  ] as const) {
+    const bytes = new Uint8Array(readFileSync(path));
+    for (const damage of damaged(bytes, { count: COUNT, header: bytes.length, seed })) {
+      writeFileSync(path, damage.bytes);
+      let found: string | null = null;
+      try {
+        found = JSON.stringify(read());
+      } catch (error) {
+        expect(error, damage.how).toBeInstanceOf(DataError);
+      }
+      expect(found ?? whole, damage.how).toBe(whole); // at most the checksum's name was hit, and all else is as it was
+    }
+    writeFileSync(path, Buffer.from(bytes).toString().replace(/"A1"/, '"A2"'));
+    expect(read).toThrow(/\.json was changed after it was written.*"crc32c"/);
+    const { crc32c, ...rest } = JSON.parse(Buffer.from(bytes).toString());
+    expect(crc32c).toMatch(/^[0-9a-f]{8}$/);
+    writeFileSync(path, JSON.stringify(rest));
+    expect(JSON.stringify(read())).toBe(whole);
+  }
+});

@@ -1,0 +1,45 @@
+import { random } from './random.ts';
+
+/** Ways in which files get damaged. Each may leave the bytes as they are. */
+const KINDS: Record<string, (bytes: Uint8Array, at: number, draw: ReturnType<typeof random>) => Uint8Array> = {
+  'a bit': (bytes, at, draw) => bytes.with(at, bytes[at]! ^ (1 << draw.integer(0, 7))),
+  'a byte': (bytes, at, draw) => bytes.with(at, draw.integer(0, 255)),
+  'a letter': (bytes, at, draw) => bytes.with(at, draw.integer(0x20, 0x7e)),
+  'several bytes': (bytes, at, draw) => {
+    const changed = bytes.slice();
+    for (let i = at; i < Math.min(at + draw.integer(2, 9), bytes.length); i++) changed[i] = draw.integer(0x20, 0x7e);
+    return changed;
+  },
+  'two places': (bytes, at, draw) =>
+    bytes.with(at, draw.integer(0, 255)).with(draw.integer(0, bytes.length - 1), draw.integer(0, 255)),
+  zeros: (bytes, at, draw) => bytes.slice().fill(0, at, at + draw.integer(1, 16)),
+  'its end': (bytes, at) => bytes.slice(0, at),
+  'its middle': (bytes, at, draw) => {
+    const rest = bytes.subarray(Math.min(at + draw.integer(1, 8), bytes.length));
+    return Uint8Array.from([...bytes.subarray(0, at), ...rest]);
+  },
+  'its order': (bytes, at) => {
+    const other = (at + 8) % bytes.length;
+    return bytes.with(at, bytes[other]!).with(other, bytes[at]!);
+  },
+};
+
+/**
+ * A file damaged in `count` ways, none of which leaves it as it was; half of them within its first `header` bytes, where damage
+ * does most.
+ */
+export function* damaged(
+  bytes: Uint8Array,
+  { count, header, seed }: { count: number; header: number; seed: number },
+): Generator<{ how: string; bytes: Uint8Array<ArrayBuffer> }> {
+  const draw = random(seed);
+  const kinds = Object.entries(KINDS);
+  for (let made = 0; made < count; ) {
+    const [kind, damage] = kinds[draw.integer(0, kinds.length - 1)]!;
+    const at = draw.integer(0, (made % 2 === 0 ? Math.min(header, bytes.length) : bytes.length) - 1);
+    const changed = Uint8Array.from(damage(bytes, at, draw));
+    if (Buffer.from(changed).equals(bytes)) continue;
+    made++;
+    yield { how: `${kind} at ${at} of ${bytes.length}, number ${made}`, bytes: changed };
+  }
+}

@@ -1,0 +1,33 @@
+import { OutOfMemoryError, openDevice, pad, type Tensor, tensor } from '../../src/node.ts';
+
+// Run as a program of its own with little memory (see gpu/memory.test.ts): sweeps over sizes of which each fits alone but not all
+// together, then takes all there is, and goes on with what it gave back.
+const MIB = 2 ** 20;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+using device = await openDevice();
+
+/** Writes to all of the memory, as computing does. */
+function filled(mib: number): Tensor {
+  using one = tensor(device, [2], [1]);
+  return pad(one, [[0, (mib * MIB) / 4 - 1]], { value: 2 });
+}
+
+for (let mib = 32; mib <= 128; mib += 4) {
+  const y = filled(mib);
+  await device.sync();
+  y.dispose();
+}
+say('swept');
+
+const held: Tensor[] = [];
+try {
+  for (;;) held.push(filled(100));
+} catch (error) {
+  say(error instanceof OutOfMemoryError ? `OutOfMemoryError, ${held.length > 2}` : `${error}`);
+}
+held.pop()!.dispose();
+held.pop()!.dispose();
+say(`${(await held[0]!.data())[5]}`);
+for (const one of held) one.dispose();
+using again = filled(128);
+say(`${(await again.data()).at(-1)}`);

@@ -1,0 +1,646 @@
+import { join } from 'node:path';
+import type { Device, ImageSet, Tensor } from '../../src/node.ts';
+import * as tg from '../../src/node.ts';
+import { drawImages } from './images.ts';
+import { operatorOptions } from './operator-options.ts';
+
+/** What a call is made of. */
+export interface World {
+  device: Device;
+  /** A folder of its own; the working folder. */
+  folder: string;
+}
+
+/** One way to call what is exported. */
+export interface Call {
+  /** Arguments that fit. */
+  args: (world: World) => unknown[];
+  /** Calls it; default: as it is exported, with `new` for a class. */
+  run?: (...args: never[]) => unknown;
+  /** Arguments, from the first, that stay as they are: what a method is called on. */
+  fixed?: number;
+  /** Names of options of the last argument. */
+  options?: readonly string[];
+  /** How often it is called, compared with others. Default 1. */
+  share?: number;
+}
+
+const ones = (device: Device, shape: number[], dtype: 'f32' | 'u32' | 'i32' = 'f32', requiresGrad = false): Tensor =>
+  tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape, { dtype, requiresGrad });
+const images = (): ImageSet => drawImages(6, { shape: [4, 4, 1], classes: 2 });
+const dense = (units = 1) => new tg.Dense({ units, inputShape: [2], activation: 'sigmoid' });
+const fresh = () => new tg.Sequential([dense()]);
+const built = ({ device }: World) => fresh().build(device);
+const model = (world: World) => built(world).compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
+const data = () => ({ x: [[0, 1], [1, 0], [1, 1]], y: [0, 1, 1] }); // biome-ignore format: as rows
+const samples = ({ device }: World) => new tg.ArrayLoader(device, { ...data(), shape: [2], classes: 2 });
+const named = () => new Map([['a', { shape: [2], data: new Float32Array(2) }]]);
+const program = ({ device }: World) => {
+  const x = ones(device, [2]);
+  return device.record(() => void tg.relu(x).dispose());
+};
+
+/** Shapes of an operator's tensors, and what else comes before its options. */
+const operators: Record<string, [shapes: (number[] | 'labels')[], ...more: unknown[]]> = {
+  avgPool2d: [[[1, 4, 4, 2]]],
+  maxPool2d: [[[1, 4, 4, 2]]],
+  globalAveragePool2d: [[[1, 4, 4, 2]]],
+  batchNorm: [[[3, 2], [2], [2]]],
+  batchNormInference: [[[3, 2], [2], [2], [2], [2]]],
+  biasAdd: [[[3, 2], [2]]],
+  binaryCrossentropy: [
+    [
+      [3, 1],
+      [3, 1],
+    ],
+  ],
+  categoricalCrossentropy: [
+    [
+      [3, 2],
+      [3, 2],
+    ],
+  ],
+  sparseCategoricalCrossentropy: [[[3, 2], 'labels']],
+  softmaxCrossEntropy: [[[3, 2], 'labels']],
+  softmaxCrossEntropyWithHits: [[[3, 2], 'labels']],
+  huber: [
+    [
+      [3, 2],
+      [3, 2],
+    ],
+  ],
+  meanAbsoluteError: [
+    [
+      [3, 2],
+      [3, 2],
+    ],
+  ],
+  meanSquaredError: [
+    [
+      [3, 2],
+      [3, 2],
+    ],
+  ],
+  conv2d: [
+    [
+      [1, 4, 4, 2],
+      [3, 3, 2, 4],
+    ],
+    null,
+  ],
+  depthwiseConv2d: [
+    [
+      [1, 4, 4, 2],
+      [3, 3, 2, 1],
+    ],
+    null,
+  ],
+  linear: [
+    [
+      [3, 2],
+      [2, 4],
+    ],
+    null,
+  ],
+  matmul: [
+    [
+      [3, 2],
+      [2, 4],
+    ],
+  ],
+  cast: [[[3, 2]], 'u32'],
+  expandDims: [[[3, 2]], 0],
+  squeeze: [[[3, 1]], 1],
+  reshape: [[[3, 2]], [2, 3]],
+  transpose: [[[3, 2]], [1, 0]],
+  pad: [[[3, 2]], [[0, 1], [1, 0]]], // biome-ignore format: as pairs
+  slice: [[[3, 2]], [0, 0], [1, 1]],
+  split: [[[4, 2]], 2, 0],
+  gather: [[[3, 2], 'labels'], 0],
+  oneHot: [['labels'], 2],
+  resize: [[[1, 4, 4, 2]], [2, 2]],
+  where: [[[2], [2], [2]]],
+};
+for (const name of [
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'maximum',
+  'minimum',
+  'pow',
+  'equal',
+  'notEqual',
+  'less',
+  'lessEqual',
+]) {
+  operators[name] = [[[2], [2]]];
+}
+for (const name of ['greater', 'greaterEqual', 'logicalAnd', 'logicalOr']) operators[name] = [[[2], [2]]];
+for (const name of [
+  'abs',
+  'clip',
+  'elu',
+  'exp',
+  'gelu',
+  'isNan',
+  'leakyRelu',
+  'log',
+  'logicalNot',
+  'neg',
+  'reciprocal',
+]) {
+  operators[name] = [[[3, 2]]];
+}
+for (const name of [
+  'relu',
+  'relu6',
+  'rsqrt',
+  'sigmoid',
+  'sign',
+  'softplus',
+  'sqrt',
+  'square',
+  'tanh',
+  'softmax',
+  'logSoftmax',
+  'dropout',
+]) {
+  operators[name] = [[[3, 2]]];
+}
+for (const name of ['argmax', 'argmin', 'max', 'mean', 'min', 'sum', 'variance']) operators[name] = [[[3, 2]]];
+
+function operatorCalls(): Record<string, Call> {
+  const good: Record<string, object> = {
+    dropout: { rate: 0.5 },
+    avgPool2d: { poolSize: 2 },
+    maxPool2d: { poolSize: 2 },
+  };
+  good.clip = { min: 0, max: 1 };
+  return Object.fromEntries(
+    Object.entries(operators).map(([name, [shapes, ...more]]) => {
+      const options = operatorOptions[name];
+      const args = ({ device }: World) => [
+        ...shapes.map((shape) => (shape === 'labels' ? ones(device, [3], 'u32') : ones(device, shape, 'f32', true))),
+        ...more,
+        ...(options ? [good[name] ?? {}] : []),
+      ];
+      return [name, { args, ...(options ? { options } : {}) }];
+    }),
+  );
+}
+
+const LAYER = ['name', 'inputShape', 'trainable'];
+const KERNEL = [...LAYER, 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'activation'];
+const MONITOR = ['monitor', 'mode'];
+const layers: Record<string, Call> = {
+  Activation: { args: () => ['relu', {}], options: LAYER },
+  Add: { args: () => [{}], options: LAYER },
+  Average: { args: () => [{}], options: LAYER },
+  Concatenate: { args: () => [{}], options: [...LAYER, 'axis'] },
+  Maximum: { args: () => [{}], options: LAYER },
+  Minimum: { args: () => [{}], options: LAYER },
+  Multiply: { args: () => [{}], options: LAYER },
+  Subtract: { args: () => [{}], options: LAYER },
+  AveragePooling2D: { args: () => [{}], options: [...LAYER, 'poolSize', 'strides', 'padding'] },
+  MaxPooling2D: { args: () => [{}], options: [...LAYER, 'poolSize', 'strides', 'padding'] },
+  GlobalAveragePooling2D: { args: () => [{}], options: LAYER },
+  BatchNormalization: { args: () => [{}], options: [...LAYER, 'axis', 'momentum', 'epsilon', 'center', 'scale'] },
+  Conv2D: {
+    args: () => [{ filters: 2, kernelSize: 3 }],
+    options: [...KERNEL, 'filters', 'kernelSize', 'strides', 'padding', 'dilation', 'dilationRate'],
+  },
+  DepthwiseConv2D: {
+    args: () => [{ kernelSize: 3 }],
+    options: [...KERNEL, 'kernelSize', 'strides', 'depthMultiplier'],
+  },
+  Dense: { args: () => [{ units: 2 }], options: [...KERNEL, 'units'] },
+  Dropout: { args: () => [0.5, {}], options: LAYER },
+  Flatten: { args: () => [{}], options: LAYER },
+  Lambda: { args: () => [(x: Tensor) => x, {}], options: [...LAYER, 'outputShape'] },
+  LeakyReLU: { args: () => [{}], options: [...LAYER, 'negativeSlope', 'alpha'] },
+  ReLU: { args: () => [{}], options: [...LAYER, 'maxValue', 'negativeSlope', 'threshold'] },
+  Permute: { args: () => [[2, 1, 3], {}], options: LAYER },
+  Rescaling: { args: () => [{ scale: 2 }], options: [...LAYER, 'scale', 'offset'] },
+  Reshape: { args: () => [[16], {}], options: LAYER },
+  Resizing: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'height', 'width', 'interpolation'] },
+  ZeroPadding2D: { args: () => [{}], options: [...LAYER, 'padding'] },
+};
+const exported: Record<string, unknown> = { ...tg };
+/** A layer that is made with these arguments, applied, built into a model and run. */
+function layerUses(): Record<string, Call> {
+  const inputs = (name: string) => (/^(Add|Average|Concatenate|Maximum|Minimum|Multiply|Subtract)$/.test(name) ? 2 : 1);
+  return Object.fromEntries(
+    Object.entries(layers).map(([name, { args, options }]) => {
+      const Class = exported[name] as new (...args: unknown[]) => tg.Layer;
+      const use: Call = {
+        args: (world) => [world, ...args(world)],
+        fixed: 1,
+        async run({ device }: World, ...given: unknown[]) {
+          const layer = new Class(...given);
+          const x = tg.input([4, 4, 2]);
+          const y = layer.apply(inputs(name) === 2 ? [x, x] : x);
+          using whole = new tg.Model({ inputs: x, outputs: y }).build(device);
+          tg.modelConfig(whole);
+          return whole.predict(new Float32Array(32));
+        },
+        ...(options ? { options } : {}),
+      };
+      return [`${name} in a model`, use];
+    }),
+  );
+}
+
+const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue'];
+const classes: Record<string, Call> = {
+  ...layers,
+  Layer: {
+    args: () => [{}],
+    options: LAYER,
+    run: (...args: never[]) =>
+      new (class Own extends (tg.Layer as unknown as new (...args: never[]) => object) {})(...args),
+  },
+  Adam: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon'] },
+  AdamW: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon', 'weightDecay'] },
+  RMSprop: { args: () => [{}], options: [...CLIP, 'rho', 'momentum', 'epsilon', 'centered'] },
+  SGD: { args: () => [{}], options: [...CLIP, 'momentum', 'nesterov'] },
+  BinaryCrossentropy: { args: () => [{}], options: ['fromLogits', 'labelSmoothing'] },
+  CategoricalCrossentropy: { args: () => [{}], options: ['fromLogits', 'labelSmoothing'] },
+  SparseCategoricalCrossentropy: { args: () => [{}], options: ['fromLogits'] },
+  MeanSquaredError: { args: () => [{}] },
+  MeanAbsoluteError: { args: () => [{}] },
+  Huber: { args: () => [{}], options: ['delta'] },
+  CustomLoss: { args: () => [(y: Tensor, t: Tensor) => tg.mean(tg.square(tg.sub(y, t)))] },
+  EarlyStopping: {
+    args: () => [{}],
+    options: [...MONITOR, 'minDelta', 'patience', 'baseline', 'restoreBestWeights', 'startFromEpoch'],
+  },
+  ReduceLROnPlateau: {
+    args: () => [{}],
+    options: [...MONITOR, 'factor', 'patience', 'minDelta', 'cooldown', 'minLearningRate'],
+  },
+  LearningRateScheduler: { args: () => [() => 0.1] },
+  LambdaCallback: {
+    args: () => [{ onEpochEnd: () => {} }],
+    options: ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'everySteps', 'onSteps', 'onEpochEnd', 'onTrainEnd'],
+  },
+  ProgressLine: { args: () => [() => {}, () => {}] },
+  TerminateOnNaN: { args: () => [{}] },
+  CSVLogger: { args: ({ folder }) => [join(folder, 'log.csv'), {}], options: ['append', 'separator'] },
+  JSONLLogger: { args: ({ folder }) => [join(folder, 'log.jsonl'), {}], options: ['append'] },
+  ModelCheckpoint: {
+    args: ({ folder }) => [{ path: join(folder, 'c.safetensors') }],
+    options: ['path', ...MONITOR, 'saveBestOnly', 'saveWeightsOnly', 'initialValueThreshold', 'overwrite'],
+  },
+  BackupAndRestore: {
+    args: ({ folder }) => [{ path: join(folder, 'b.safetensors') }],
+    options: ['path', 'saveFreq', 'deleteCheckpoint'],
+  },
+  TensorBoard: { args: ({ folder }) => [{ logDir: folder }], options: ['logDir', 'histogramFreq', 'writeGraph'] },
+  ArrayLoader: {
+    args: ({ device }) => [device, { ...data(), shape: [2], classes: 2 }],
+    options: ['x', 'y', 'shape', 'classes', 'targetShape'],
+  },
+  ImageLoader: { args: ({ device }) => [device, images(), {}], options: ['scale', 'offset'] },
+  Model: {
+    args: () => {
+      const x = tg.input([2]);
+      return [{ inputs: x, outputs: dense().apply(x) }];
+    },
+    options: ['inputs', 'outputs', 'name'],
+  },
+  Sequential: { args: () => [[dense()], 'name'] },
+  ConfusionMatrix: { args: () => [[[1, 2], [3, 4]], ['a', 'b']] }, // biome-ignore format: as a matrix
+  SymbolicTensor: { args: () => [[2]] },
+  WeightCopy: { args: (world) => [built(world).parameters] },
+};
+
+const FETCH = ['dir', 'baseUrl', 'signal', 'onProgress', 'maxFailures', 'stallTimeout'];
+const functions: Record<string, Call> = {
+  ...operatorCalls(),
+  concat: { args: ({ device }) => [[ones(device, [2, 2]), ones(device, [1, 2])], 0] },
+  stack: { args: ({ device }) => [[ones(device, [2]), ones(device, [2])], 0] },
+  tensor: { args: ({ device }) => [device, [1, 2], [2], {}], options: ['dtype', 'requiresGrad', 'models'] },
+  scope: { args: ({ device }) => [device, () => 1] },
+  noGrad: { args: () => [() => 1] },
+  input: { args: () => [[2]] },
+  glorotUniform: { args: () => [[2, 3], { uniform: () => 0.5 }] },
+  zeros: { args: () => [[2, 3]] },
+  chooseClasses: { args: () => [images(), [0, 1]] },
+  choosePerClass: { args: () => [images(), 1, {}], options: ['seed'] },
+  firstImages: { args: () => [images(), 2] },
+  pickImages: { args: () => [images(), [0, 2]] },
+  splitIndices: { args: () => [[0, 0, 1, 1, 0, 1], { testSize: 2 }], options: ['testSize', 'seed', 'stratify'] },
+  trainTestSplit: {
+    args: () => [images(), { testSize: 0.5, stratify: true }],
+    options: ['testSize', 'seed', 'stratify'],
+  },
+  standardization: { args: () => [[1, 2, 3, 4], 2] },
+  rescale: { args: () => [[1, 2], { scale: 1, offset: 0 }], options: ['scale', 'offset'] },
+  scaleTo: { args: () => [0, 1] },
+  toCategorical: { args: () => [[0, 1, 2], 3] },
+  giniIndex: { args: () => [[1, 2, 3]] },
+  hoyerSparsity: { args: () => [[1, 2, 3]] },
+  nearZeroShare: { args: () => [[1, 2, 3], 0.1] },
+  confusionMatrix: { args: (world) => [model(world), data(), {}], options: ['batchSize', 'signal', 'replica'] },
+  mobileNetV2: {
+    args: () => [{ inputShape: [32, 32, 3], classes: 2, alpha: 0.35 }],
+    options: ['inputShape', 'classes', 'alpha'],
+    share: 0.2,
+  },
+  modelConfig: { args: () => [fresh()] },
+  modelFromConfig: { args: () => [tg.modelConfig(fresh()), {}] },
+  encodeModel: { args: (world) => [built(world)] },
+  encodeWeights: { args: (world) => [built(world)] },
+  decodeModel: { args: ({ device }) => [new Uint8Array(40), device, {}], options: ['replica', 'layers'] },
+  decodeWeights: {
+    args: (world) => [built(world), new Uint8Array(40), {}],
+    options: ['replica', 'prefix', 'partial', 'strict'],
+  },
+  decodeNpy: { args: () => [tg.encodeNpy({ shape: [2], data: new Float32Array(2) })] },
+  encodeNpy: { args: () => [{ shape: [2], data: new Float32Array(2) }] },
+  decodeSafetensors: { args: () => [tg.encodeSafetensors(named())] },
+  encodeSafetensors: { args: () => [named(), { note: 'x' }] },
+  saveModel: { args: (world) => [built(world), join(world.folder, 'm.safetensors')] },
+  saveWeights: { args: (world) => [built(world), join(world.folder, 'w.safetensors')] },
+  saveNpy: { args: ({ folder }) => [join(folder, 'a.npy'), { shape: [2], data: new Float32Array(2) }] },
+  saveSafetensors: {
+    args: ({ folder }) => [join(folder, 's.safetensors'), named()],
+  },
+  loadModel: {
+    args: ({ device, folder }) => [join(folder, 'm.safetensors'), device, {}],
+    options: ['replica', 'layers'],
+  },
+  loadWeights: {
+    args: (world) => [built(world), join(world.folder, 'w.safetensors'), {}],
+    options: ['replica', 'prefix', 'partial'],
+  },
+  loadNpy: { args: ({ folder }) => [join(folder, 'a.npy')] },
+  loadSafetensors: { args: ({ folder }) => [join(folder, 's.safetensors')] },
+  loadDataset: { args: ({ folder }) => ['mnist', { dir: folder }], options: ['dir', 'limit'] },
+  datasetStatus: { args: ({ folder }) => ['mnist', { dir: folder }], options: ['dir'] },
+  fetchDataset: { args: ({ folder }) => ['mnist', { dir: folder, maxFailures: 1, retryDelay: 0 }], options: FETCH },
+  openDevice: {
+    args: () => [{}],
+    options: ['powerPreference', 'flags', 'fineTimestamps', 'keepBytes'],
+    share: 0.3,
+    run: opened,
+  },
+  chromeTrace: {
+    args: ({ device }) => [{ adapter: device.info, clock: 'timestamps', step: { ms: 1 }, dispatches: [], kernels: [] }],
+    options: ['adapter', 'clock', 'step', 'dispatches', 'kernels'],
+  },
+  measureCeilings: { args: ({ device }) => [device], share: 0.05 },
+  problemsOf: { args: (world) => [model(world), 2] },
+  loadTuning: { args: ({ device, folder }) => [device, { folder }], options: ['folder', 'warn'] },
+  tune: {
+    args: ({ device, folder }) => [device, [], { folder, seconds: 0.01 }],
+    options: ['folder', 'warn', 'seconds', 'signal', 'onTuned'],
+    share: 0.2,
+  },
+  profileProgram: {
+    args: (world) => [world.device, program(world), { seconds: 0.001, ceilings: { fmaGflops: 1, copyGBs: 1 } }],
+    options: ['seconds', 'now', 'run'],
+    share: 0.2,
+  },
+  profileStep: {
+    args: (world) => [model(world), samples(world), { seconds: 0.001, ceilings: { fmaGflops: 1, copyGBs: 1 } }],
+    options: ['seconds', 'now', 'batchSize'],
+    share: 0.2,
+  },
+};
+
+async function opened(...args: never[]): Promise<void> {
+  (await (tg.openDevice as (...args: never[]) => Promise<Device>)(...args)).dispose();
+}
+
+const shapes: [string, () => unknown[], (readonly string[])?][] = [
+  ['constant', () => [0.5]],
+  ['glorotNormal', () => [[2, 3], new tg2Random()]],
+  ['glorotUniform', () => [[2, 3], new tg2Random()]],
+  ['heNormal', () => [[2, 3], new tg2Random()]],
+  ['heUniform', () => [[2, 3], new tg2Random()]],
+  ['lecunNormal', () => [[2, 3], new tg2Random()]],
+  ['lecunUniform', () => [[2, 3], new tg2Random()]],
+  ['ones', () => [[2, 3]]],
+  ['zeros', () => [[2, 3]]],
+  ['orthogonal', () => [{}], ['gain']],
+  ['randomNormal', () => [{}], ['mean', 'deviation', 'stddev']],
+  ['randomUniform', () => [{}], ['low', 'high', 'minValue', 'maxValue']],
+  ['truncatedNormal', () => [{}], ['mean', 'deviation', 'stddev']],
+  ['initializerConfig', () => [() => new Float32Array(1)]],
+];
+/** Draws as initializers do. */
+class tg2Random {
+  uniform(): number {
+    return 0.5;
+  }
+  normal(): number {
+    return 0.1;
+  }
+}
+const spaces: Record<string, Call> = {
+  'initializers.initializerOf': { args: () => ['x', 'zeros'], fixed: 1 },
+  ...Object.fromEntries(
+    shapes.map(([name, args, options]) => [`initializers.${name}`, { args, ...(options ? { options } : {}) }]),
+  ),
+  'regularizers.l1': { args: () => [0.1] },
+  'regularizers.l2': { args: () => [0.1] },
+  'regularizers.l1l2': { args: () => [{}], options: ['l1', 'l2'] },
+  'regularizers.regularizerOf': { args: () => ['x', 'l2'], fixed: 1 },
+  'schedules.constant': { args: () => [0.1] },
+  'schedules.cosineDecay': {
+    args: () => [{ rate: 0.1, steps: 10 }],
+    options: ['rate', 'initialRate', 'steps', 'alpha', 'decaySteps', 'initialLearningRate'],
+  },
+  'schedules.exponentialDecay': {
+    args: () => [{ initialLearningRate: 0.1, decaySteps: 10, decayRate: 0.9 }],
+    options: ['initialLearningRate', 'decaySteps', 'decayRate', 'staircase'],
+  },
+  'schedules.piecewiseConstantDecay': {
+    args: () => [{ boundaries: [1], values: [0.1, 0.2] }],
+    options: ['boundaries', 'values'],
+  },
+  'schedules.warmUp': { args: () => [{ steps: 4, target: 0.01 }], options: ['steps', 'target', 'initial', 'after'] },
+};
+
+const FIT = [
+  'batchSize',
+  'seed',
+  'shuffle',
+  'validationData',
+  'validationSplit',
+  'classWeight',
+  'callbacks',
+  'initialEpoch',
+  'signal',
+  'replicas',
+  'stepsPerEpoch',
+  'validationSteps',
+];
+const on =
+  (method: string) =>
+  (it: Record<string, (...args: never[]) => unknown>, ...args: never[]) =>
+    it[method]!(...args);
+const at = (method: string, args: (world: World) => unknown[], options?: readonly string[], share?: number): Call => ({
+  args,
+  run: on(method) as unknown as NonNullable<Call['run']>,
+  fixed: 1,
+  ...(options ? { options } : {}),
+  ...(share ? { share } : {}),
+});
+const HOOKS = [
+  'onTrainBegin',
+  'onEpochBegin',
+  'onBatchEnd',
+  'everySteps',
+  'onSteps',
+  'onEpochEnd',
+  'onTrainEnd',
+  'onSafePoint',
+  'state',
+  'restore',
+];
+const methods: Record<string, Call> = {
+  'Model.build': at('build', ({ device }) => [fresh(), device, {}], ['seed', 'replicas']),
+  'Model.replicate': at('replicate', (world) => [built(world), 2]),
+  'Model.compile': at('compile', (world) => [built(world), { optimizer: 'sgd', loss: 'binaryCrossentropy' }], [
+    'optimizer',
+    'loss',
+    'metrics',
+  ]),
+  'Model.call': at('call', (world) => [built(world), ones(world.device, [3, 2]), {}], ['training', 'seed', 'step']),
+  'Model.callLogits': at('callLogits', (world) => [built(world), ones(world.device, [3, 2]), {}], [
+    'training',
+    'seed',
+    'step',
+  ]),
+  'Model.fit': at('fit', (world) => [model(world), data(), { epochs: 1 }], FIT, 3),
+  'Model.evaluate': at('evaluate', (world) => [model(world), data(), {}], [
+    'batchSize',
+    'signal',
+    'steps',
+    'classWeight',
+  ]),
+  'Model.evaluateReplicas': at('evaluateReplicas', (world) => [model(world), data(), {}], ['batchSize', 'signal']),
+  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'signal']),
+  'Model.trainOnBatch': at('trainOnBatch', (world) => [model(world), data().x, data().y, {}], ['classWeight', 'seed']),
+  'Model.testOnBatch': at('testOnBatch', (world) => [model(world), data().x, data().y]),
+  'Model.getLayer': at('getLayer', () => [fresh(), 'dense']),
+  'Model.summary': at('summary', () => [fresh()]),
+  'Model.countParams': at('countParams', () => [fresh()]),
+  'Model.getConfig': at('getConfig', () => [fresh()]),
+  'Model.dispose': at('dispose', (world) => [model(world)]),
+  'Layer.apply': at('apply', () => [dense(), tg.input([2])]),
+  'Tensor.backward': at(
+    'backward',
+    ({ device }) => [tg.square(ones(device, [2], 'f32', true)), ones(device, [2]), {}],
+    ['release'],
+  ),
+  'Tensor.data': at('data', ({ device }) => [ones(device, [2])]),
+  'Tensor.item': at('item', ({ device }) => [ones(device, [1])]),
+  'Tensor.dispose': at('dispose', ({ device }) => [ones(device, [1])]),
+  'Tensor.grad': {
+    args: ({ device }) => [ones(device, [2], 'f32', true), ones(device, [2])],
+    run: (x: Tensor, grad: Tensor) => {
+      x.grad = grad;
+    },
+    fixed: 1,
+  },
+  'Device.open': {
+    args: () => [(globalThis as { notThere?: unknown }).notThere, {}],
+    run: tg.Device.open as never,
+    options: ['powerPreference', 'onDispose', 'wait', 'keepBytes', 'hostMemory'],
+  },
+  'Device.record': at('record', ({ device }) => [device, () => {}]),
+  'Device.allocate': at('allocate', ({ device }) => [device, 16]),
+  'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
+  'Device.sync': at('sync', ({ device }) => [device]),
+  'Device.flush': at('flush', ({ device }) => [device]),
+  'Device.idle': at('idle', ({ device }) => [device]),
+  'ConfusionMatrix.of': {
+    args: () => [
+      [0, 1],
+      [0, 1],
+      ['a', 'b'],
+    ],
+    run: tg.ConfusionMatrix.of as never,
+  },
+  'a callback of fit': {
+    args: (world) => [world, { onEpochEnd: () => {} }],
+    fixed: 1,
+    options: HOOKS,
+    run: (world: World, callback: object) => model(world).fit(data(), { epochs: 2, callbacks: [callback] }),
+    share: 2,
+  },
+  'callbacks of fit': {
+    args: (world) => [world, [{ onEpochEnd: () => {} }]],
+    fixed: 1,
+    run: (world: World, callbacks: []) => model(world).fit(data(), { callbacks }),
+  },
+  'a batch of a stream': {
+    args: (world) => [world, data()],
+    fixed: 1,
+    options: ['x', 'y'],
+    run: (world: World, batch: object) =>
+      model(world).fit(async function* () {
+        yield batch;
+      } as never),
+  },
+  'plan of a layer': {
+    args: (world) => [world, { outputShape: [2], weights: [{ name: 'w', shape: [2], initializer: 'ones' }] }],
+    fixed: 1,
+    options: ['outputShape', 'weights'],
+    run(world: World, plan: never) {
+      class Own extends tg.Layer {
+        readonly kind = 'Own';
+        plan = () => plan;
+        call = (x: Tensor) => x;
+      }
+      return new tg.Sequential([new Own({ inputShape: [2] })]).build(world.device).predict([[1, 2]]);
+    },
+  },
+  'result of a layer': {
+    args: (world) => [world, undefined],
+    fixed: 1,
+    run(world: World, result: never) {
+      class Own extends tg.Layer {
+        readonly kind = 'Own';
+        plan = (outputShape: tg.Shape) => ({ outputShape, weights: [] });
+        call = () => result;
+      }
+      return new tg.Sequential([new Own({ inputShape: [2] })]).build(world.device).predict([[1, 2]]);
+    },
+  },
+  'result of a loss': {
+    args: (world) => [world, undefined],
+    fixed: 1,
+    run: (world: World, result: never) =>
+      built(world)
+        .compile({ optimizer: 'sgd', loss: () => result })
+        .fit(data()),
+  },
+};
+
+export const calls: Record<string, Call> = { ...functions, ...classes, ...spaces, ...methods, ...layerUses() };
+
+/** What is exported and called by nothing here, and why. */
+export const apart: Record<string, string> = {
+  datasets: 'a table',
+  operators: 'a table',
+  initializers: 'a space: its functions are called',
+  regularizers: 'a space: its functions are called',
+  schedules: 'a space: its functions are called',
+  'regularizers.penaltyRate': 'reads what l1l2 has checked',
+  Device: 'made by openDevice',
+  Tensor: 'made by tensor',
+};
+/** Methods that nothing here calls by themselves, and why. */
+export const methodsApart: Record<string, RegExp> = {
+  'called by fit': /\.(on[A-Z]\w+|begin|state|restore|save|write|read)$/,
+  'called by a model': /\.(plan|planMany|call|callLogits|callMany|mergeShapes|wants|value|getConfig|batch)$/,
+  'called by an optimizer': /\.(stepSize|update|apply|build|checkReplicas|ratesAt)$/,
+  'what kernels call, at every dispatch':
+    /^Device\.(pipeline|uniform|createBuffer|destroyBuffer|dispatch|upload|copy|copyLate)$/,
+  'takes nothing': /\.dispose$/,
+};

@@ -1,0 +1,12 @@
+import { Flatten, type Numbers, Sequential } from '../../src/node.ts';
+
+/** Lists in lists of this shape, with the numbers from 0 on in row-major order. */
+export function nested(shape: readonly number[], from = 0): Numbers {
+  const [length = 0, ...rest] = shape;
+  const size = rest.reduce((product, n) => product * n, 1);
+  return Array.from({ length }, (_, i) => (rest.length > 0 ? nested(rest, from + i * size) : from + i)) as Numbers;
+}
+export const row = (size: number) => Float32Array.from({ length: size }, (_, i) => i);
+
+/** A model that hands its samples on, so that what it predicts is what it was given. */
+export const through = (inputShape: number[]) => new Sequential([new Flatten({ inputShape })]);
