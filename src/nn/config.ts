@@ -1,4 +1,4 @@
-import { readable, show } from '../check.ts';
+import { checkObject, readable, show } from '../check.ts';
 import { ArgumentError, DataError, TilegradError } from '../errors.ts';
 import { checkModel } from './batches.ts';
 import { input, type Use } from './graph.ts';
@@ -105,6 +105,7 @@ function checkClasses(model: Model): void {
  * @throws DataError for what is no such description; ArgumentError for a layer whose class is not known
  */
 export function modelFromConfig(description: unknown, customLayers: Record<string, LayerClass> = {}): Model {
+  checkObject('modelFromConfig: customLayers', customLayers);
   const { className, config } = checked(description);
   if (className !== 'Sequential' && className !== 'Functional') {
     throw new DataError(`a model is a Sequential or a Functional, but this is a ${className}`);
