@@ -29,15 +29,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let top = oy * p.stride_h;
     let first_y = max(top, p.pad_h) - p.pad_h;
     let last_y = min(top + p.pool_h - p.pad_h, p.in_h);
-    var sum = Value();
+    var sum = Sum();
     for (var iy = first_y; iy < last_y; iy++) {
       var at = image + (iy * p.in_w + first_x) * p.channels + c;
       for (var ix = first_x; ix < last_x; ix++) {
-        sum += x[at];
+        add_term(&sum, x[at]);
         at += p.channels;
       }
     }
-    y[out] = sum / f32((last_y - first_y) * (last_x - first_x));
+    y[out] = total_of(sum) / f32((last_y - first_y) * (last_x - first_x));
     out += row;
   }
 }

@@ -34,15 +34,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let y = iy + p.pad_h;
     let first_oy = select(0u, (y - p.pool_h) / p.stride_h + 1u, y >= p.pool_h);
     let last_oy = min(y / p.stride_h + 1u, p.out_h);
-    var sum = Value();
+    var sum = Sum();
     for (var oy = first_oy; oy < last_oy; oy++) {
       let high = inside(oy, p.stride_h, p.pool_h, p.pad_h, p.in_h);
       for (var ox = first_ox; ox < last_ox; ox++) {
         let wide = inside(ox, p.stride_w, p.pool_w, p.pad_w, p.in_w);
-        sum += dy[((n * p.out_h + oy) * p.out_w + ox) * p.channels + c] / f32(high * wide);
+        add_term(&sum, dy[((n * p.out_h + oy) * p.out_w + ox) * p.channels + c] / f32(high * wide));
       }
     }
-    dx[at] = sum;
+    dx[at] = total_of(sum);
     at += row;
   }
 }

@@ -1,8 +1,9 @@
 // Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c]
 // A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
-// several of its channel. Statistics of this batch or running ones, the kernel does not mind. Memory-bound.
-//   models R, x and y [R, rows, C], scale, offset, mean and variance [R, C]
-struct Params { size: u32, channels: u32, epsilon: f32 }
+// several of its channel. Statistics of this batch, or running ones. The mean has one or two parts that add up
+// to it; the second goes into the offset, as beside the first it would be rounded away. Memory-bound.
+//   models R, x and y [R, rows, C], mean [R, parts, C], scale, offset and variance [R, C]
+struct Params { size: u32, channels: u32, epsilon: f32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> scale: array<Value>;
@@ -18,10 +19,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // In steps of whole rows, so that an invocation stays on its channel.
   let invocation = (group.y * groups.x + group.x) * 64u + local;
   let stride = groups.y * groups.x * 64u / p.channels * p.channels;
-  let c = model * p.channels + invocation % p.channels;
-  let middle = mean[c];
+  let channel = invocation % p.channels;
+  let c = model * p.channels + channel;
+  let at_mean = model * p.parts * p.channels + channel;
+  let middle = mean[at_mean];
   let factor = scale[c] / sqrt(variance[c] + p.epsilon);
-  let shift = offset[c];
+  var shift = offset[c];
+  if (p.parts > 1u) { shift -= factor * mean[at_mean + p.channels]; }
   for (var i = select(p.size, invocation, invocation < stride); i < p.size; i += stride) {
     let at = model * p.size + i;
     y[at] = (x[at] - middle) * factor + shift;

@@ -1,8 +1,9 @@
 // Mean and biased variance of each channel from those of its slices, second of two passes (Chan, Golub and LeVeque 1979):
 //   mean = x[0] + m      m = sum n_s mean_s / n      variance = sum (square_s + n_s (mean_s - m)^2) / n
+// The mean is stored as two values that add up to it, itself and what rounding took: far from 0 no f32 is near enough to it.
 // and the running statistics, in place: running += (batch - running) * (1 - momentum), where `rest` = 1 - momentum comes from
 // the host because in f32 the difference would lose digits; 0 leaves them alone. One Value an invocation. Memory-bound.
-//   models R, x [R, rows, C], part_mean and part_square [R, slices, C], the others [R, C]
+//   models R, x [R, rows, C], part_mean and part_square [R, slices, C], mean [R, 2, C], the others [R, C]
 struct Params { rows: u32, channels: u32, slice: u32, slices: u32, rest: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
@@ -25,20 +26,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let model = group.z;
   if (i >= p.channels) { return; }
   let base = model * p.slices * p.channels + i;
-  var sum = Value();
+  var sum = Sum();
   for (var s = 0u; s < p.slices; s++) {
-    sum += part_mean[base + s * p.channels] * rows_of(s);
+    add_term(&sum, part_mean[base + s * p.channels] * rows_of(s));
   }
-  let m = sum / f32(p.rows);
-  var square = Value();
+  let m = total_of(sum) / f32(p.rows);
+  var square = Sum();
   for (var s = 0u; s < p.slices; s++) {
     let deviation = part_mean[base + s * p.channels] - m;
-    square += part_square[base + s * p.channels] + deviation * deviation * rows_of(s);
+    add_term(&square, part_square[base + s * p.channels] + deviation * deviation * rows_of(s));
   }
   let at = model * p.channels + i;
-  let center = x[model * p.rows * p.channels + i] + m;
-  let spread = square / f32(p.rows);
-  mean[at] = center;
+  let first = x[model * p.rows * p.channels + i];
+  // Rows are fewer than 2^31, so nothing is added to the bits; but compilers cannot simplify center - first to m.
+  let center = bitcast<Value>(bitcast<Index>(first + m) | Index(p.rows >> 31u));
+  let spread = total_of(square) / f32(p.rows);
+  let at_mean = 2u * model * p.channels + i;
+  mean[at_mean] = center;
+  mean[at_mean + p.channels] = m - (center - first);
   variance[at] = spread;
   if (p.rest != 0.0) {
     running_mean[at] += (center - running_mean[at]) * p.rest;

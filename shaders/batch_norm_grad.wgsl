@@ -2,9 +2,10 @@
 //   through the statistics   dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - z * dscale / n)
 //   with fixed statistics    dx = scale / sqrt(variance + epsilon) * dy
 // With `rectified` x came out of a ReLU, whose gradient is taken along. A Value is a number, or a vector of neighbouring channels (size
-// and channels then count vectors); an invocation takes one or several of its channel. Memory-bound.
-//   models R, x, dy and dx [R, rows, C], scale, mean, variance, doffset and dscale [R, C]
-struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, through: u32, rectified: u32 }
+// and channels then count vectors); an invocation takes one or several of its channel. The mean has one or two parts that add up to it.
+// Memory-bound.
+//   models R, x, dy and dx [R, rows, C], mean [R, parts, C], scale, variance, doffset and dscale [R, C]
+struct Params { size: u32, channels: u32, epsilon: f32, inverse_rows: f32, through: u32, rectified: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> dy: array<Value>;
@@ -28,7 +29,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // In steps of whole rows, so that an invocation stays on its channel.
   let invocation = (group.y * groups.x + group.x) * 64u + local;
   let stride = groups.y * groups.x * 64u / p.channels * p.channels;
-  let c = model * p.channels + invocation % p.channels;
+  let channel = invocation % p.channels;
+  let c = model * p.channels + channel;
   let deviation = sqrt(variance[c] + p.epsilon);
   let factor = scale[c] / deviation;
   let first = select(p.size, invocation, invocation < stride);
@@ -39,9 +41,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     return;
   }
-  let middle = mean[c];
-  let mean_dy = doffset[c] * p.inverse_rows;
+  let at_mean = model * p.parts * p.channels + channel;
+  let middle = mean[at_mean];
   let slope = dscale[c] * p.inverse_rows / deviation;
+  var mean_dy = doffset[c] * p.inverse_rows;
+  if (p.parts > 1u) { mean_dy -= slope * mean[at_mean + p.channels]; }
   for (var i = first; i < p.size; i += stride) {
     let at = model * p.size + i;
     dx[at] = sent(factor * (dy[at] - mean_dy - (x[at] - middle) * slope), at);

@@ -2,9 +2,12 @@
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
 // Added up (by reduce_rows.wgsl, where there is more than one slice) they are the gradients of offset and scale. The slices
 // depend on the shape of one model alone: the same bits every time. One Value an invocation: a number, or a vector of
-// neighbouring channels. Memory-bound.
-//   models R, x and dy [R, rows, C], mean and variance [R, C], part_dy and part_dot [R, slices, C]
-struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32 }
+// neighbouring channels; a sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a term. The mean has one or two parts that
+// add up to it. Memory-bound.
+//   models R, x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
+const BLOCK = 256u;
+
+struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> dy: array<Value>;
@@ -21,17 +24,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= p.slices * p.channels) { return; }
   let s = i / p.channels;
   let c = i - s * p.channels;
-  let center = mean[model * p.channels + c];
+  let at_mean = model * p.parts * p.channels + c;
+  let center = mean[at_mean];
   let last = min((s + 1u) * p.slice, p.rows);
   let base = model * p.rows * p.channels + c;
   var sum = Value();
   var dot = Value();
-  for (var row = s * p.slice; row < last; row++) {
-    let at = base + row * p.channels;
-    let g = dy[at];
-    sum += g;
-    dot += g * (x[at] - center);
+  for (var start = s * p.slice; start < last; start += BLOCK) {
+    let end = min(start + BLOCK, last);
+    var part_sum = Value();
+    var part = Value();
+    for (var row = start; row < end; row++) {
+      let at = base + row * p.channels;
+      let g = dy[at];
+      part_sum += g;
+      part += g * (x[at] - center);
+    }
+    sum += part_sum;
+    dot += part;
   }
+  if (p.parts > 1u) { dot -= sum * mean[at_mean + p.channels]; }
   let out = model * p.slices * p.channels + i;
   part_dy[out] = sum;
   part_dot[out] = dot / sqrt(variance[model * p.channels + c] + p.epsilon);

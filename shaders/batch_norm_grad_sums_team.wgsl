@@ -1,9 +1,9 @@
 // The two sums of batch normalisation's gradient, over the rows of slice s, as in batch_norm_grad_sums.wgsl:
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
 // by a team (see team_workgroup.wgsl) of which TEAM / width members share each of `width` neighbouring channels (a power of two):
-// for few channels and many rows on a GPU. Sums meet in a fixed tree. Memory-bound.
-//   models R, x and dy [R, rows, C], mean and variance [R, C], part_dy and part_dot [R, slices, C]
-struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, width: u32 }
+// for few channels and many rows on a GPU. Sums meet in a fixed tree. The mean has one or two parts that add up to it. Memory-bound.
+//   models R, x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
+struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, parts: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
@@ -25,20 +25,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let last = select(0u, min((s + 1u) * p.slice, p.rows), live);
   let channel = group.z * p.channels + select(0u, c, live);
   let base = group.z * p.rows * p.channels + select(0u, c, live);
-  let center = mean[channel];
-  var sum = 0.0;
-  var dot = 0.0;
+  let at_mean = group.z * p.parts * p.channels + select(0u, c, live);
+  let center = mean[at_mean];
+  var gradients = Sum();
+  var products = Sum();
   for (var row = s * p.slice + member / p.width; row < last; row += TEAM / p.width) {
     let at = base + row * p.channels;
     let g = dy[at];
-    sum += g;
-    dot += g * (x[at] - center);
+    add_term(&gradients, g);
+    add_term(&products, g * (x[at] - center));
   }
+  var sum = total_of(gradients);
+  var dot = total_of(products);
   for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {
     sum += partner(local, sum, distance);
     dot += partner(local, dot, distance);
   }
   if (!live || member >= p.width) { return; }
+  if (p.parts > 1u) { dot -= sum * mean[at_mean + p.channels]; }
   let out = (group.z * p.slices + s) * p.channels + c;
   part_dy[out] = sum;
   part_dot[out] = dot / sqrt(variance[channel] + p.epsilon);

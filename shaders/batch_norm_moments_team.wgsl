@@ -24,18 +24,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let own = s * p.slice + member / p.width;
   let step = TEAM / p.width;
   let shift = x[base];
-  var sum = 0.0;
-  for (var row = own; row < last; row += step) { sum += x[base + row * p.channels] - shift; }
+  var shifted = Sum();
+  for (var row = own; row < last; row += step) { add_term(&shifted, x[base + row * p.channels] - shift); }
+  var sum = total_of(shifted);
   for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) { sum += partner(local, sum, distance); }
-  let mean = sum / f32(last - s * p.slice);
-  var square = 0.0;
+  let count = f32(last - s * p.slice);
+  let mean = sum / count;
+  let center = shift + mean; // rounded, so that deviations from it do not add up to 0
+  var squares = Sum();
+  var left = 0.0;
   for (var row = own; row < last; row += step) {
-    let deviation = x[base + row * p.channels] - shift - mean;
-    square += deviation * deviation;
+    let deviation = x[base + row * p.channels] - center;
+    left += deviation;
+    add_term(&squares, deviation * deviation);
   }
-  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) { square += partner(local, square, distance); }
+  var square = total_of(squares);
+  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {
+    square += partner(local, square, distance);
+    left += partner(local, left, distance);
+  }
   if (!live || member >= p.width) { return; }
   let at = (group.z * p.slices + s) * p.channels + c;
   part_mean[at] = mean;
-  part_square[at] = square;
+  part_square[at] = square - left * left / count;
 }

@@ -15,9 +15,9 @@ var<workgroup> lane_sum: array<f32, 64>;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let segment = segments[group.x];
   let base = group.z * params.blocks + segment.x;
-  var sum = 0.0;
-  for (var block = local; block < segment.y; block += 64u) { sum += square[base + block]; }
-  lane_sum[local] = sum;
+  var sum = Sum();
+  for (var block = local; block < segment.y; block += 64u) { add_term(&sum, square[base + block]); }
+  lane_sum[local] = total_of(sum);
   workgroupBarrier();
   if (local != 0u) { return; }
   var total = 0.0;

@@ -18,9 +18,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = line / p.rows;
   let row = line - o * p.rows;
   let base = group.z * p.dy_size + o * p.count * p.channels + c;
-  var sum = 0.0;
+  var sum = Sum();
   for (var j = 0u; j < p.count; j++) {
-    if (indices[group.z * p.count + j] == row) { sum += dy[base + j * p.channels]; }
+    if (indices[group.z * p.count + j] == row) { add_term(&sum, dy[base + j * p.channels]); }
   }
-  dx[group.z * p.size + i] = sum;
+  dx[group.z * p.size + i] = total_of(sum);
 }

@@ -1,4 +1,5 @@
-// y[c] = x[c] - max - log(sum over c of exp(x[c] - max)), one row an invocation; the maximum keeps exp from overflowing.
+// y[c] = x[c] - max - log(sum over c of exp(x[c] - max)), one row an invocation; the maximum keeps exp from overflowing. Of classes that
+// are the maximum one is left out of the sum, and the logarithm is that of 1 + rest: rest may be too small to be seen beside 1.
 // Memory-bound.
 //   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }
@@ -16,8 +17,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let end = first + params.classes * step;
   var top = x[first];
   for (var at = first + step; at < end; at += step) { top = max(top, x[at]); }
-  var sum = 0.0;
-  for (var at = first; at < end; at += step) { sum += exp(x[at] - top); }
-  let shift = log(sum);
+  var ties = 0u; // counted, because exp(0) need not be exactly 1
+  var below = Sum();
+  for (var at = first; at < end; at += step) {
+    let d = x[at] - top;
+    ties += select(0u, 1u, d == 0.0);
+    add_term(&below, select(exp(d), 0.0, d == 0.0));
+  }
+  let shift = log_of_sum(ties, total_of(below));
   for (var at = first; at < end; at += step) { y[at] = (x[at] - top) - shift; }
 }

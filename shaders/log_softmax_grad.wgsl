@@ -1,4 +1,5 @@
-// Gradient of log-softmax, from its output: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j], one row an invocation. Memory-bound.
+// Gradient of log-softmax, from its output: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j], one row an invocation. For a class with exp(y[c])
+// near 1 that difference would cancel: there it is -(sum of the other dy[j]) - (exp(y[c]) - 1) * sum_j dy[j]. Memory-bound.
 //   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -14,7 +15,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = row / step;
   let first = o * params.classes * step + (row - o * step);
   let end = first + params.classes * step;
-  var sum = 0.0;
-  for (var at = first; at < end; at += step) { sum += dy[at]; }
-  for (var at = first; at < end; at += step) { dx[at] = dy[at] - exp(y[at]) * sum; }
+  var likely = 0.0; // dy of the class near 1: only one can be
+  var others = Sum();
+  for (var at = first; at < end; at += step) {
+    let near = y[at] > -0.5;
+    likely += select(0.0, dy[at], near);
+    add_term(&others, select(dy[at], 0.0, near));
+  }
+  let rest = total_of(others);
+  let sum = likely + rest;
+  for (var at = first; at < end; at += step) {
+    dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, y[at] > -0.5);
+  }
 }

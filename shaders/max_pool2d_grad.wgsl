@@ -38,14 +38,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let y = iy + p.pad_h;
     let first_oy = select(0u, (y - p.pool_h) / p.stride_h + 1u, y >= p.pool_h);
     let last_oy = min(y / p.stride_h + 1u, p.out_h);
-    var sum = Value();
+    var sum = Sum();
     for (var oy = first_oy; oy < last_oy; oy++) {
       for (var ox = first_ox; ox < last_ox; ox++) {
         let o = ((n * p.out_h + oy) * p.out_w + ox) * p.channels + c;
-        sum += select(Value(), sent(o), argmax[o] == Index(at));
+        add_term(&sum, select(Value(), sent(o), argmax[o] == Index(at)));
       }
     }
-    dx[n * p.in_h * row + at] = sum;
+    dx[n * p.in_h * row + at] = total_of(sum);
     at += row;
   }
 }

@@ -18,19 +18,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let first = (sliced - o * p.slices) * p.slice;
   let last = min(first + p.slice, p.rows);
   let base = o * p.rows * p.channels + (i - sliced * p.channels);
-  var sum = Value();
+  var sum = Sum();
   var row = first;
   var at = base + first * p.channels;
   let step = p.channels;
   // Eight at a time, in a fixed tree: one by one, the loop itself costs more than what it adds.
   for (; row + 8u <= last; row += 8u) {
-    sum += ((x[at] + x[at + step]) + (x[at + 2u * step] + x[at + 3u * step])) +
-      ((x[at + 4u * step] + x[at + 5u * step]) + (x[at + 6u * step] + x[at + 7u * step]));
+    add_term(&sum, ((x[at] + x[at + step]) + (x[at + 2u * step] + x[at + 3u * step])) +
+      ((x[at + 4u * step] + x[at + 5u * step]) + (x[at + 6u * step] + x[at + 7u * step])));
     at += 8u * step;
   }
   for (; row < last; row++) {
-    sum += x[at];
+    add_term(&sum, x[at]);
     at += step;
   }
-  y[i] = sum * p.scale;
+  y[i] = total_of(sum) * p.scale;
 }

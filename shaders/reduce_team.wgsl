@@ -40,10 +40,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var value = 0.0;
   // Of extremes there is no neutral value: begin with the own row, or the last, which counts again and does no harm.
   if (EXTREME) { value = p.factor * x[base + min(own, max(last, 1u) - 1u) * p.channels]; }
+  var sum = Sum();
   for (var row = own; row < last; row += step) {
     let next = x[base + row * p.channels];
-    value = joined(value, select(next, p.factor * next, EXTREME));
+    if (EXTREME) { value = joined(value, p.factor * next); } else { add_term(&sum, next); }
   }
+  if (!EXTREME) { value = total_of(sum); }
   for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {
     value = joined(value, partner(local, value, distance));
   }

@@ -35,18 +35,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var out = n * p.in_h * row + (i - n * row);
   for (var iy = 0u; iy < p.in_h; iy++) {
     let last_y = last_place(iy, p.in_h, p.out_h);
-    var sum = 0.0;
+    var sum = Sum();
     for (var oy = first_place(iy, p.in_h, p.out_h); oy <= last_y; oy++) {
       let down = weight(iy, source(oy, p.in_h, p.out_h, p.nearest));
       if (down == 0.0) { continue; }
-      var line = 0.0;
+      var line = Sum();
       for (var ox = first_x; ox <= last_x; ox++) {
         let across = weight(ix, source(ox, p.in_w, p.out_w, p.nearest));
-        if (across != 0.0) { line += across * dy[base + (oy * p.out_w + ox) * p.channels]; }
+        if (across != 0.0) { add_term(&line, across * dy[base + (oy * p.out_w + ox) * p.channels]); }
       }
-      sum += down * line;
+      add_term(&sum, down * total_of(line));
     }
-    dx[out] = sum;
+    dx[out] = total_of(sum);
     out += row;
   }
 }

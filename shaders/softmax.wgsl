@@ -15,11 +15,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let end = first + params.classes * step;
   var top = x[first];
   for (var at = first + step; at < end; at += step) { top = max(top, x[at]); }
-  var sum = 0.0;
+  var exponentials = Sum();
   for (var at = first; at < end; at += step) {
     let e = exp(x[at] - top);
     y[at] = e;
-    sum += e;
+    add_term(&exponentials, e);
   }
+  let sum = total_of(exponentials);
   for (var at = first; at < end; at += step) { y[at] /= sum; }
 }

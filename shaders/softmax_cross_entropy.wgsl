@@ -3,6 +3,8 @@
 //   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
 //   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
+// Of classes at the maximum one is left out of the sum (see log_softmax.wgsl): a label far ahead has the loss log(1 + rest) and the
+// gradient -rest / sum, where the differences above would cancel.
 // A workgroup takes 64 * each rows, an invocation every 64th of them: small batches need no second pass over their losses.
 // Memory-bound.
 //   models R, logits and dlogits [R, rows, classes], labels and hit [R, rows], loss [R, groups]
@@ -42,19 +44,26 @@ fn row_loss(row: u32) -> f32 {
       top_at = c;
     }
   }
-  var sum = 0.0;
+  var ties = 0u;
+  var exponentials = Sum();
   for (var c = 0u; c < params.classes; c++) {
-    let e = exp(logits[first + c] - top);
+    let d = logits[first + c] - top;
+    let e = exp(d);
     dlogits[first + c] = e;
-    sum += e;
+    ties += select(0u, 1u, d == 0.0);
+    add_term(&exponentials, select(e, 0.0, d == 0.0));
   }
+  let below = total_of(exponentials);
+  let sum = f32(ties) + below;
+  // x[label] - max first: both may be large, their difference is what matters.
+  let behind = logits[first + label] - top;
+  let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(ties, below) / sum, behind == 0.0);
   hit[row] = select(0.0, 1.0, !missing && top_at == label);
   let rows = f32(params.rows);
   for (var c = 0u; c < params.classes; c++) {
-    dlogits[first + c] = (dlogits[first + c] / sum - select(0.0, 1.0, c == label)) / rows;
+    dlogits[first + c] = select(dlogits[first + c] / sum, label_slope, c == label) / rows;
   }
-  // x[label] - max first: both may be large, their difference is what matters.
-  return log(sum) - (logits[first + label] - top);
+  return log_of_sum(ties, below) - behind;
 }
 
 @compute @workgroup_size(64)

@@ -4,6 +4,7 @@
 //   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
 //   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
+// Of classes at the maximum one is left out of the sum, as in softmax_cross_entropy.wgsl.
 // Members take every TEAM-th class; sums in a fixed tree. Memory-bound.
 //   models R, logits and dlogits [R, rows, classes], labels, hit and loss [R, rows]
 struct Params { rows: u32, classes: u32 }
@@ -32,27 +33,35 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var top = logits[first + min(member, p.classes - 1u)];
   for (var c = member + TEAM; c < p.classes; c += TEAM) { top = max(top, logits[first + c]); }
   for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { top = max(top, partner(local, top, distance)); }
-  var sum = 0.0;
+  var exponentials = Sum();
+  var ties = 0.0;
   var spoiling = 0.0; // logits that keep the label from being a hit: NaN, and those before it that are as large
   for (var c = member; c < p.classes; c += TEAM) {
     let value = logits[first + c];
-    sum += exp(value - top);
+    let d = value - top;
+    ties += select(0.0, 1.0, d == 0.0);
+    add_term(&exponentials, select(exp(d), 0.0, d == 0.0));
     spoiling += select(0.0, 1.0, is_nan(value) || (c < label && value >= x_label));
   }
+  var below = total_of(exponentials);
   for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) {
-    sum += partner(local, sum, distance);
+    below += partner(local, below, distance);
+    ties += partner(local, ties, distance);
     spoiling += partner(local, spoiling, distance);
   }
   if (!live) { return; }
   let rows = f32(p.rows);
+  let sum = ties + below;
+  // x[label] - max first: both may be large, their difference is what matters.
+  let behind = x_label - top;
+  let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(u32(ties), below) / sum, behind == 0.0);
   let missing = label >= p.classes;
   let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, which WGSL would refuse
   for (var c = member; c < p.classes; c += TEAM) {
-    let value = (exp(logits[first + c] - top) / sum - select(0.0, 1.0, c == label)) / rows;
+    let value = select(exp(logits[first + c] - top) / sum, label_slope, c == label) / rows;
     dlogits[first + c] = select(value, nan, missing);
   }
   if (member != 0u) { return; }
   hit[row] = select(0.0, 1.0, !missing && x_label >= top && spoiling == 0.0);
-  // x[label] - max first: both may be large, their difference is what matters.
-  loss[row] = select((log(sum) - (x_label - top)) / rows, nan, missing);
+  loss[row] = select((log_of_sum(u32(ties), below) - behind) / rows, nan, missing);
 }

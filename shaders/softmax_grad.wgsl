@@ -1,4 +1,6 @@
-// Gradient of softmax, from its output: dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j]), one row an invocation. Memory-bound.
+// Gradient of softmax, from its output: dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j]), one row an invocation. As the y[j] add up to 1, a
+// number may be taken off all dy[j]: it is that of a class with y[j] > 1/2, whose dx would else be a difference of nearly equal
+// numbers. Memory-bound.
 //   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -14,7 +16,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = row / step;
   let first = o * params.classes * step + (row - o * step);
   let end = first + params.classes * step;
-  var inner = 0.0;
-  for (var at = first; at < end; at += step) { inner += dy[at] * y[at]; }
-  for (var at = first; at < end; at += step) { dx[at] = y[at] * (dy[at] - inner); }
+  var pivot = 0.0; // of one class at most
+  for (var at = first; at < end; at += step) { pivot += select(0.0, dy[at], y[at] > 0.5); }
+  var products = Sum();
+  for (var at = first; at < end; at += step) { add_term(&products, (dy[at] - pivot) * y[at]); }
+  let inner = total_of(products);
+  for (var at = first; at < end; at += step) { dx[at] = y[at] * ((dy[at] - pivot) - inner); }
 }

@@ -1,6 +1,7 @@
 // Gradient of softmax, or with LOG of its logarithm, from its output, a row a team (see team_workgroup.wgsl and
 // team_subgroup.wgsl), for rows with many classes:
 //   dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j])      LOG: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j]
+// Around a class near 1 the differences are formed as in softmax_grad.wgsl and log_softmax_grad.wgsl.
 // Members take every TEAM-th class; sums in a fixed tree. Memory-bound.
 //   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 override LOG = false;
@@ -11,6 +12,11 @@ struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
+// Whether a class, whose share or its logarithm is y, has most of a row.
+fn is_near(y: f32) -> bool {
+  return y > select(0.5, -0.5, LOG);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
@@ -19,15 +25,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let live = row < p.rows; // teams past the end work along on row 0, for the others to meet, and store nothing
   let o = row / p.inner;
   let first = select(0u, o * p.classes * p.inner + (row - o * p.inner), live);
-  var sum = 0.0;
+  var likely = 0.0; // dy of the class near 1: only one can be
   for (var c = member; c < p.classes; c += TEAM) {
     let at = first + c * p.inner;
-    if (LOG) { sum += dy[at]; } else { sum += dy[at] * y[at]; }
+    likely += select(0.0, dy[at], is_near(y[at]));
   }
-  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { sum += partner(local, sum, distance); }
-  if (!live) { return; }
+  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { likely += partner(local, likely, distance); }
+  var terms = Sum();
   for (var c = member; c < p.classes; c += TEAM) {
     let at = first + c * p.inner;
-    if (LOG) { dx[at] = dy[at] - exp(y[at]) * sum; } else { dx[at] = y[at] * (dy[at] - sum); }
+    if (LOG) { add_term(&terms, select(dy[at], 0.0, is_near(y[at]))); } else { add_term(&terms, (dy[at] - likely) * y[at]); }
+  }
+  var rest = total_of(terms);
+  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { rest += partner(local, rest, distance); }
+  if (!live) { return; }
+  let sum = likely + rest;
+  for (var c = member; c < p.classes; c += TEAM) {
+    let at = first + c * p.inner;
+    if (LOG) {
+      dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, is_near(y[at]));
+    } else {
+      dx[at] = y[at] * ((dy[at] - likely) - rest);
+    }
   }
 }

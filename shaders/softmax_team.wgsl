@@ -1,5 +1,6 @@
 // Softmax, or with LOG its logarithm, a row a team (see team_workgroup.wgsl and team_subgroup.wgsl), for rows with many classes:
 //   y[c] = exp(x[c] - max) / sum over c of the same      LOG: y[c] = x[c] - max - log(sum over c of exp(x[c] - max))
+// Of classes that are the maximum one is left out of the logarithm's sum (see log_softmax.wgsl).
 // Members take every TEAM-th class, so neighbours load neighbours in memory; sums in a fixed tree. Memory-bound.
 //   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 override LOG = false;
@@ -20,11 +21,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var top = x[first + min(member, p.classes - 1u) * p.inner];
   for (var c = member + TEAM; c < p.classes; c += TEAM) { top = max(top, x[first + c * p.inner]); }
   for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { top = max(top, partner(local, top, distance)); }
-  var sum = 0.0;
-  for (var c = member; c < p.classes; c += TEAM) { sum += exp(x[first + c * p.inner] - top); }
-  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { sum += partner(local, sum, distance); }
+  var exponentials = Sum(); // with LOG of the classes below the maximum, without it of all
+  var ties = 0.0;
+  for (var c = member; c < p.classes; c += TEAM) {
+    let d = x[first + c * p.inner] - top;
+    let tie = LOG && d == 0.0;
+    ties += select(0.0, 1.0, tie);
+    add_term(&exponentials, select(exp(d), 0.0, tie));
+  }
+  var sum = total_of(exponentials);
+  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) {
+    sum += partner(local, sum, distance);
+    if (LOG) { ties += partner(local, ties, distance); }
+  }
   if (!live) { return; }
-  let shift = log(sum);
+  var shift = 0.0;
+  if (LOG) { shift = log_of_sum(u32(ties), sum); }
   for (var c = member; c < p.classes; c += TEAM) {
     let at = first + c * p.inner;
     let value = x[at] - top;

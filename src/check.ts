@@ -136,12 +136,32 @@ export function checkObject(what: string, options: object, names: readonly strin
   throw new ArgumentError(`${what}: options must be an object, but are ${show(options)}${known}`);
 }
 
+/** @throws ArgumentError unless `value` is true or false */
+export function checkFlag(what: string, name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ArgumentError(`${what}: ${name} must be true or false, but is ${show(value)}`);
+}
+
+/** @throws ArgumentError for arguments after those that `what` takes: nobody reads them */
+export function checkSurplus(what: string, surplus: readonly unknown[]): void {
+  const more = surplus.find((argument) => argument !== undefined);
+  if (more === undefined) return;
+  throw new ArgumentError(`${what}: ${show(more)} is an argument more than it takes; leave it out`);
+}
+
 /**
  * Options as they were given, none of which is misspelt: one that nobody reads would be ignored in silence.
+ * @param surplus arguments after the options, of which there may be none
  * @throws ArgumentError unless `options` is an object; for a name of its own, whatever its value, that is none of `names`
  */
-export function checkOptions<T extends object>(what: string, options: T, names: OptionNames<NoInfer<T>>): T {
+export function checkOptions<T extends object>(
+  what: string,
+  options: T,
+  names: OptionNames<NoInfer<T>>,
+  surplus: readonly unknown[] = [],
+): T {
   checkObject(what, options, Object.keys(names).sort());
+  checkSurplus(what, surplus);
   const unknown = readable(what, () => {
     for (const name in names) void options[name as keyof T];
     return Object.keys(options).find((name) => !Object.hasOwn(names, name));

@@ -11,7 +11,7 @@ export class TilegradError extends Error {
   /** Written out in each class: bundlers rename the classes themselves. */
   override readonly name: string = 'TilegradError';
   constructor(message: string, options?: ErrorOptions) {
-    super(printable(message), options);
+    super(printable(String(message ?? '')), options);
   }
 }
 

@@ -1,11 +1,11 @@
 import { printableLine } from './printable.ts';
 
 /** Lists and objects within each other in files of ours: far more than any has, and far less than runs out of stack. */
-export const MOST_NESTED = 200;
+const MOST_NESTED = 200;
 
-/** @throws SyntaxError for a text with more lists and objects within each other than any file has */
-function checkNesting(json: string): void {
-  let depth = 0;
+/** How deep lists and objects are within each other in a text, be it JSON or not, and the entries of the outermost one. */
+export function measureJson(json: string): { nesting: number; entries: number } {
+  let [depth, nesting, entries] = [0, 0, 1];
   let isText = false;
   for (let at = 0; at < json.length; at++) {
     const code = json.charCodeAt(at);
@@ -15,10 +15,12 @@ function checkNesting(json: string): void {
       at++; // \
     else if (isText) continue;
     else if (code === 0x5b || code === 0x7b)
-      depth++; // [ {
-    else if (code === 0x5d || code === 0x7d) depth--; // ] }
-    if (depth > MOST_NESTED) throw new SyntaxError(`it is nested more than ${MOST_NESTED} levels deep`);
+      nesting = Math.max(nesting, ++depth); // [ {
+    else if (code === 0x5d || code === 0x7d)
+      depth--; // ] }
+    else if (code === 0x2c && depth === 1) entries++; // ,
   }
+  return { nesting, entries };
 }
 
 /**
@@ -26,7 +28,9 @@ function checkNesting(json: string): void {
  * @throws SyntaxError for what is no JSON, saying where in printable words, and for what is nested too deep for what works on it
  */
 export function parseJson(json: string, reviver?: (key: string, value: unknown) => unknown): unknown {
-  checkNesting(json);
+  if (measureJson(json).nesting > MOST_NESTED) {
+    throw new SyntaxError(`it is nested more than ${MOST_NESTED} levels deep`);
+  }
   try {
     return JSON.parse(json, reviver);
   } catch (cause) {

@@ -68,14 +68,11 @@ export async function withLock(path, onWait, work) {
 }
 
 /**
- * The same for work of milliseconds, for which the process sleeps.
- * @template T
+ * Takes a lock that others have for milliseconds, and sleeps until it is free.
  * @param {string} path
- * @param {() => T} work
- * @returns {T}
- * @throws Error after a minute
+ * @throws Error after a minute; the system's error where the file cannot be created
  */
-export function withShortLock(path, work) {
+export function takeShortLock(path) {
   const cell = new Int32Array(new SharedArrayBuffer(4));
   const begun = performance.now();
   let lock = tryLock(path);
@@ -86,11 +83,7 @@ export function withShortLock(path, work) {
     Atomics.wait(cell, 0, 0, 10);
     lock = tryLock(path);
   }
-  try {
-    return work();
-  } finally {
-    lock.release();
-  }
+  return lock;
 }
 
 function create(path, text) {
@@ -156,7 +149,8 @@ function living({ pid, host, space, started, silence }, age) {
   const own = identityOf(process.pid);
   // Of another machine, or another container on this one, process numbers say nothing: only its signs of life do.
   if (host !== hostname() || space !== own.space) {
-    return age < Math.min(silence || 0, LONGEST) ? `process ${pid} on ${host}` : null;
+    const seen = `seen ${Math.round(age / 1000)} s ago`;
+    return age < Math.min(silence || 0, LONGEST) ? `process ${pid} on ${host} (${seen})` : null;
   }
   if (!isAlive(pid)) return null;
   // Numbers come again, in containers soon: what begun at another time is another process.

@@ -1,17 +1,18 @@
 import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/conv2d.ts';
-import { activationGrad } from '../kernels/epilogue.ts';
+import { activated, activationGrad } from '../kernels/epilogue.ts';
 import { sumRows } from '../kernels/reduce.ts';
 import { output } from '../kernels/run.ts';
 import { type ActivationOptions, activationNames, arrayOf, fusedOf } from './arguments.ts';
-import { taped } from './tape.ts';
+import { type Backward, isTaped, taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * 2-D convolution with optional bias and activation, both fused into the kernel's store.
+ * 2-D convolution with optional bias and activation, both fused into the kernel's store. If there may be a gradient, `sigmoid` and
+ * `tanh` are a kernel of their own, because their derivative needs z.
  * x [N,H,W,Ci], filter [KH,KW,Ci,Co], bias [Co] or null -> [N,OH,OW,Co]; NHWC and HWIO, as in Keras.
  *
- *     dz = dy act'(z), which y tells      db = sum of dz over all pixels
+ *     dz = dy act'(z)      db = sum of dz over all pixels
  *     dx = dz correlated with the flipped filter      dfilter = x correlated with dz
  * @throws ShapeError, ArgumentError
  */
@@ -27,15 +28,13 @@ export function conv2d(
   const weights = arrayOf('conv2d', 'the filter', filter);
   const { strides, padding, dilation } = options;
   const geometry = kernels.convGeometry(input, weights, options);
-  const y = kernels.conv2d(input, weights, {
-    strides,
-    padding,
-    dilation,
-    bias: bias === null ? null : arrayOf('conv2d', 'the bias', bias),
-    activation,
-  });
-  const result = taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
-    const dz = activationGrad(activation, y, dy);
+  const offset = bias === null ? null : arrayOf('conv2d', 'the bias', bias);
+  const inputs = bias ? [x, filter, bias] : [x, filter];
+  const run = activated(activation, isTaped(inputs), (activation) =>
+    kernels.conv2d(input, weights, { strides, padding, dilation, bias: offset, activation }),
+  );
+  const backward: Backward = (dy, { wants, into }) => {
+    const dz = activationGrad(activation, run, dy);
     const db = bias && wants(2) ? output(weights.device, [bias.size], weights.models, into(2)) : null;
     const dfilter = wants(1) ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1), columnSums: db }) : null;
     if (db && !wants(1)) sumRows(dz, db.size, { into: db });
@@ -44,7 +43,8 @@ export function conv2d(
     const dx = wants(0) ? kernels.conv2dInputGrad(dz, weights, geometry, { into: into(0) }) : null;
     if (dz !== dy) dz.dispose();
     return [dx, dfilter, db];
-  });
+  };
+  const result = taped(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
   result.rectified = activation?.name === 'relu';
   return result;
 }

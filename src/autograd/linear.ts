@@ -1,12 +1,12 @@
 import { checkOptions } from '../check.ts';
 import { type DeviceArray, sameShape, sizeOf } from '../kernels/array.ts';
-import { activationGrad } from '../kernels/epilogue.ts';
+import { activated, activationGrad } from '../kernels/epilogue.ts';
 import * as kernels from '../kernels/matmul.ts';
 import { biasAdd as biasAddKernel } from '../kernels/pointwise.ts';
 import { sumAxes, sumRows } from '../kernels/reduce.ts';
 import { checkRank, output } from '../kernels/run.ts';
 import { type ActivationOptions, activationNames, arrayOf, fusedOf } from './arguments.ts';
-import { taped } from './tape.ts';
+import { type Backward, isTaped, taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -64,10 +64,11 @@ const sameBatch = (x: DeviceArray, y: DeviceArray) => sameShape(x.shape.slice(0,
 const rowsOf = (x: DeviceArray) => sizeOf(x.shape.slice(0, -1));
 
 /**
- * A dense layer: act(x w + b), bias and activation fused into the product's store.
+ * A dense layer: act(x w + b), bias and activation fused into the product's store. If there may be a gradient, `sigmoid` and `tanh`
+ * are a kernel of their own, because their derivative needs z.
  * x [...,K], weight [K,U], bias [U] or null -> [...,U]; x has at least rank 2.
  *
- *     dz = dy act'(z), which y tells      dx = dz w^T      dw = x^T dz      db = sum of dz over all axes but the last
+ *     dz = dy act'(z)      dx = dz w^T      dw = x^T dz      db = sum of dz over all axes but the last
  * @throws ShapeError, ArgumentError
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ActivationOptions = {}): Tensor {
@@ -77,9 +78,12 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
   const w = arrayOf('linear', 'the weight', weight);
   checkRank('linear', 'the weight', w, 2, 'inputs, units');
   const offset = bias === null ? null : arrayOf('linear', 'the bias', bias);
-  const y = kernels.matmul(input, w, { bias: offset, activation, operator: 'linear' });
-  const result = taped(y, bias ? [x, weight, bias] : [x, weight], (dy, { wants, into }) => {
-    const dz = activationGrad(activation, y, dy);
+  const inputs = bias ? [x, weight, bias] : [x, weight];
+  const run = activated(activation, isTaped(inputs), (activation) =>
+    kernels.matmul(input, w, { bias: offset, activation, operator: 'linear' }),
+  );
+  const backward: Backward = (dy, { wants, into }) => {
+    const dz = activationGrad(activation, run, dy);
     const db = bias && wants(2) ? output(w.device, [bias.size], w.models, into(2)) : null;
     let dw: DeviceArray | null = null;
     if (wants(1)) {
@@ -95,7 +99,8 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
     if (dx) dx.throughRelu = through;
     if (dz !== dy) dz.dispose();
     return [dx, dw, db];
-  });
+  };
+  const result = taped(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
   result.rectified = activation?.name === 'relu';
   return result;
 }

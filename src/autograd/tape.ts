@@ -47,6 +47,9 @@ export function noGrad<T>(body: () => T): T {
   }
 }
 
+/** Whether an operator with these inputs goes on the tape: whether there may be a gradient. */
+export const isTaped = (inputs: readonly Tensor[]): boolean => recording && inputs.some((input) => input.requiresGrad);
+
 /** The result of an operator as a tensor; on the tape when an input needs a gradient. Every operator ends with this. */
 export function taped(
   output: DeviceArray,
@@ -54,7 +57,7 @@ export function taped(
   backwardPass: Backward,
   { unit, saved = [] }: Pick<Node, 'unit' | 'saved'> = {},
 ): Tensor {
-  const onTape = recording && inputs.some((input) => input.requiresGrad);
+  const onTape = isTaped(inputs);
   if (!onTape) for (const array of saved) array.dispose();
   return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass, unit, saved } : null);
 }

@@ -208,9 +208,8 @@ function toHostArray(data: ArrayLike<unknown>, dtype: DType): HostArray {
  * @throws ArgumentError unless it is given a device and a function
  */
 export function scope<T>(device: Device, body: () => T): T {
-  checkDevice('scope', device);
-  checkFunction('scope', body);
   checkDevice('scope', device, 'scope(device, () => ...)');
+  checkFunction('scope', body);
   return withScope(device, body, (result) =>
     [...tensorsIn(result)].flatMap(({ array, grad }) => (grad ? [array, grad.array] : [array])),
   );

@@ -6,10 +6,14 @@ import type { Engine } from './engine.ts';
 import { type Catalogue, scales } from './experiment.ts';
 import { type Io, nodeIo } from './io.ts';
 import {
+  mostBatch,
+  mostEpochs,
   mostRuns,
   oneOf,
   parseLearningRate,
   parseSeed,
+  path,
+  paths,
   positiveNumber,
   type RunOptions,
   wholeNumber,
@@ -104,13 +108,14 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       'full: as published; short: a coursework in about half an hour; smoke: seconds (default: full with the full data set, short with the bundled sample)',
       oneOf('--scale', scales),
     )
-    .option('--resume [run]', 'go on with a run: its folder, or the newest that is not finished')
+    .option('--resume [run]', 'go on with a run: its folder, or the newest that is not finished', path('--resume'))
     .option(
       '--data <dir>',
       'folder that holds the data set (default: TILEGRAD_DATA, the cache, then the bundled sample)',
+      path('--data'),
     )
-    .option('--epochs <n>', 'passes over the training images', wholeNumber('--epochs', 1))
-    .option('--batch <n>', 'images a training step', wholeNumber('--batch', 1))
+    .option('--epochs <n>', 'passes over the training images', wholeNumber('--epochs', 1, mostEpochs))
+    .option('--batch <n>', 'images a training step', wholeNumber('--batch', 1, mostBatch))
     .option('--lr <rate>', 'learning rate', parseLearningRate)
     .option('--seed <n>', 'seed of weights and shuffles of the first model (default: 1)', parseSeed)
     .option(
@@ -120,7 +125,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     )
     .option('--replicas <n>', 'the same as --runs', wholeNumber('--replicas', 1, mostRuns))
     .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
-    .option('--out <dir>', 'where to make the folder of results', 'runs')
+    .option('--out <dir>', 'where to make the folder of results', path('--out'), 'runs')
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(async (id: string, options: CommandOptions) => {
@@ -140,7 +145,11 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .description('measure which kernels are fastest on this adapter, for every later run')
     .argument('[experiments...]', 'whose sizes to measure: ids, or a network such as lenet (default: all)')
     .option('--all', 'the sizes of all experiments')
-    .option('--batch <n>', "images a training step (default: each experiment's own)", wholeNumber('--batch', 1))
+    .option(
+      '--batch <n>',
+      "images a training step (default: each experiment's own)",
+      wholeNumber('--batch', 1, mostBatch),
+    )
     .option('--budget <seconds>', 'stop after so long; the longest computations come first', positiveNumber('--budget'))
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(async (names: string[], { all, ...options }: TuneCommandOptions & { all?: boolean }) => {
@@ -152,7 +161,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   program
     .command('report')
     .description("draw a run's report.html and figures again, from its JSON alone")
-    .argument('<run>', 'folder of a run, such as `tilegrad run` leaves in runs/')
+    .argument('<run>', 'folder of a run, such as `tilegrad run` leaves in runs/', path('report'))
     .option('--json', 'print the report as JSON')
     .action(async (run: string, options: { json?: boolean }) => {
       const { report } = await import('./report.ts');
@@ -162,8 +171,8 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   program
     .command('compare')
     .description('put runs side by side: a table, and a report with their curves in one plot')
-    .argument('<runs...>', 'folders of two or more runs')
-    .option('--out <dir>', 'where to make the folder of the report', 'runs')
+    .argument('<runs...>', 'folders of two or more runs', paths('compare'))
+    .option('--out <dir>', 'where to make the folder of the report', path('--out'), 'runs')
     .option('--json', 'print the report as JSON')
     .action(async (runs: string[], options: { out: string; json?: boolean }) => {
       const { compare } = await import('./compare.ts');
@@ -173,8 +182,8 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   program
     .command('results')
     .description('keep the figures of runs, and write the document of all that are kept')
-    .argument('[runs...]', 'folders of runs; none: write the document again')
-    .option('--docs <dir>', 'folder of RESULTS.md and of results/, a file a row', 'docs')
+    .argument('[runs...]', 'folders of runs; none: write the document again', paths('results'))
+    .option('--docs <dir>', 'folder of RESULTS.md and of results/, a file a row', path('--docs'), 'docs')
     .option('--json', 'print the results as JSON')
     .action(async (runs: string[], options: { docs: string; json?: boolean }) => {
       const { results } = await import('./results.ts');
@@ -185,7 +194,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   data
     .command('list')
     .description('list the data sets and where they are on this machine')
-    .option('--data <dir>', 'folder to look in first')
+    .option('--data <dir>', 'folder to look in first', path('--data'))
     .option('--json', 'print the list as JSON')
     .action(async (options: { data?: string; json?: boolean }) => {
       const { dataList } = await import('./data.ts');
@@ -195,7 +204,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .command('fetch')
     .description('download a data set from its official address; a second call goes on where the first was stopped')
     .argument('<name>', 'name of the data set; `tilegrad data list` shows all')
-    .option('--data <dir>', 'folder to put it in (default: the cache)')
+    .option('--data <dir>', 'folder to put it in (default: the cache)', path('--data'))
     .option('--json', 'print the result as JSON, and progress on stderr')
     .action(async (name: string, options: { data?: string; json?: boolean }) => {
       const { dataFetch } = await import('./data.ts');

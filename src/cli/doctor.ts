@@ -7,6 +7,7 @@ import type { EpochLogs } from '../nn/callbacks.ts';
 import { adapterText, duration, tuningText } from '../report/format.ts';
 import type { Tuning } from '../tuner/load.ts';
 import { adapterAdvice, type Machine } from './advice.ts';
+import { warningsExplained } from './dawn-warnings.ts';
 import type { EngineDevice, EngineTuner } from './engine.ts';
 import { type Io, json, line } from './io.ts';
 import { describeError } from './report-error.ts';
@@ -85,6 +86,8 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     device = await engine.openDevice();
     diagnosis.adapter = device.info;
     checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
+    const explained = warningsExplained(device.info);
+    if (explained) advice.push(`Nothing to worry about: ${explained}`);
     const {
       hash: _,
       choices: __,

@@ -14,7 +14,6 @@ import type { Lab, Scale, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
 import { modelLayers } from './model-layers.ts';
 import { PartStore } from './part-store.ts';
-import { checkBatch } from './settings.ts';
 import { samplesOf, trainModels } from './training.ts';
 
 /** What the rows of a run share. */
@@ -129,10 +128,11 @@ export class Labs {
   private async train<M>(place: RowPlace, name: string, spec: TrainSpec<M>): Promise<Training<M>> {
     const { bench } = this;
     const { settings } = place;
-    const { epochs = settings.epochs, batchSize = settings.batchSize, replicas = settings.replicas } = spec;
+    const { epochs = settings.epochs, replicas = settings.replicas } = spec;
     // A row may train on some of the classes only, or on a part: that is known no sooner.
     const samples = Math.floor(samplesOf(spec.data) * (1 - (spec.validationSplit ?? 0)));
-    checkBatch(`${place.row.id}: training ${name}`, { batchSize, limit: settings.limit }, samples, 'samples');
+    const asked = spec.batchSize ?? settings.batchSize;
+    const batchSize = Math.max(1, Math.min(asked, samples));
     const seed = spec.seed ?? place.seed;
     const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
     place.row.seeds = [...new Set([...place.row.seeds, ...seeds])].sort((a, b) => a - b);
@@ -176,7 +176,8 @@ export class Labs {
       written: () => removeBackup(backup),
       compute: async () => {
         const going = existsSync(backup) ? ', going on where it was stopped' : '';
-        bench.say(`\n${place.row.id}: training ${name}, ${who}${going}`);
+        const batch = batchSize < asked ? `, batches of ${batchSize} (all samples) instead of ${asked}` : '';
+        bench.say(`\n${place.row.id}: training ${name}, ${who}${batch}${going}`);
         if (!this.shown.has(entry.model.summary)) bench.say(`\n${entry.model.summary}\n`);
         this.shown.add(entry.model.summary);
         this.enter(entry);
@@ -247,6 +248,7 @@ export class Labs {
       bench.say(`${row.id}: ${name} is done already`);
       row.seconds += kept.seconds;
       how.kept?.(kept.value);
+      how.written?.(); // a session that was killed may not have come to it
       bench.save();
       return kept.value;
     }

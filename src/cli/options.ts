@@ -23,6 +23,12 @@ export interface RunOptions {
 /** Seeds are keys of a counter-based generator of 32 bits. */
 export const largestSeed = 2 ** 32 - 1;
 
+/** Epochs of a training: run.json holds each, and is written after each. */
+export const mostEpochs = 100_000;
+
+/** Images a training step: more than any data set has. */
+export const mostBatch = 65_536;
+
 /** Models of a training: all are on the device at once. More than anyone compares is a slip of the fingers. */
 export const mostRuns = 1000;
 
@@ -74,3 +80,20 @@ export function chooseName<T extends string>(kind: string, given: string, known:
     `unknown ${kind} "${given}". There ${known.length === 1 ? 'is' : 'are'}: ${known.join(', ')}. ${hint}`,
   );
 }
+
+/**
+ * A parser for commander that takes a path. An empty one, as of a variable that is not set, would mean the folder one is in.
+ * @param what the option or argument, as messages name it
+ */
+export function path(what: string): (text: string) => string {
+  return (text) => {
+    if (text.trim() !== '') return text;
+    const orNot = what.startsWith('--') ? ', or leave the option out' : '';
+    throw new UsageError(`${what} takes a path, but was given "${text}"; name a folder${orNot}`);
+  };
+}
+
+/** The same for an argument of several paths. */
+export const paths =
+  (what: string) =>
+  (text: string, before: readonly string[] = []): string[] => [...before, path(what)(text)];

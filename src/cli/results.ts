@@ -1,6 +1,9 @@
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { takeShortLock } from '../../scripts/setup/lock.mjs';
+import { createFolders } from '../create-folders.ts';
 import { UsageError } from '../errors.ts';
+import { onFile } from '../io/files.ts';
 import { printableLine } from '../printable.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
 import { type RowResult, resultOf, resultsDocument, rowResult } from '../report/results.ts';
@@ -25,24 +28,10 @@ function isLesser(one: RowResult, other: RowResult | undefined): boolean {
 const scaleText = ({ scale, reduced }: RowResult): string =>
   `of scale ${scale}${reduced.length > 0 ? `, reduced or changed (${reduced.join('; ')})` : ''}`;
 
-/**
- * `tilegrad results`: keeps the figures of runs in `results/` below a folder of documents, and writes `RESULTS.md` there from all that
- * are kept. Of a row in several of the runs, the fullest counts, and of those the last.
- * @throws UsageError where a lesser result would take the place of a fuller one that is kept; FileError, DataError
- */
-export function results(runs: readonly string[], options: { docs: string; json?: boolean }, io: Io): void {
-  const folder = join(options.docs, 'results');
+/** Adds results to those kept in a folder of documents. @returns all, by row */
+function keep(taken: readonly RowResult[], docs: string): Map<string, RowResult> {
+  const folder = join(docs, 'results');
   const kept = new Map(readResults(folder).map((result) => [result.id, result]));
-  const found = new Map<string, RowResult>();
-  for (const path of runs) {
-    const record = readRunRecord(path);
-    for (const row of record.rows) {
-      const result = resultOf(record, row);
-      if (!result) line(io.stderr, `Note: ${row.id} of ${printableLine(path)} is ${row.status}; left out`);
-      else if (!isLesser(result, found.get(row.id))) found.set(row.id, result);
-    }
-  }
-  const taken = [...found.values()];
   for (const result of taken) {
     const before = kept.get(result.id);
     if (before && isLesser(result, before)) {
@@ -53,11 +42,40 @@ export function results(runs: readonly string[], options: { docs: string; json?:
     }
     kept.set(result.id, result);
   }
-  const path = join(options.docs, 'RESULTS.md');
-  writeAllAtomically(options.docs, [
+  writeAllAtomically(docs, [
     ...taken.map((one) => [join('results', `${one.id}.json`), `${JSON.stringify(one, null, 1)}\n`] as const),
     ['RESULTS.md', resultsDocument([...kept.values()])] as const,
   ]);
+  return kept;
+}
+
+/**
+ * `tilegrad results`: keeps the figures of runs in `results/` below a folder of documents, and writes `RESULTS.md` there from all that
+ * are kept, also where two do so at once. Of a row in several of the runs, the fullest counts, and of those the last.
+ * @throws UsageError where a lesser result would take the place of a fuller one that is kept; FileError, DataError
+ */
+export function results(runs: readonly string[], options: { docs: string; json?: boolean }, io: Io): void {
+  const found = new Map<string, RowResult>();
+  for (const path of runs) {
+    const record = readRunRecord(path);
+    for (const row of record.rows) {
+      const result = resultOf(record, row);
+      if (!result) line(io.stderr, `Note: ${row.id} of ${printableLine(path)} is ${row.status}; left out`);
+      else if (!isLesser(result, found.get(row.id))) found.set(row.id, result);
+    }
+  }
+  const taken = [...found.values()];
+  const lock = onFile('write to', options.docs, () => {
+    createFolders(resolve(options.docs));
+    return takeShortLock(join(options.docs, '.results-lock.tmp'));
+  });
+  let kept: Map<string, RowResult>;
+  try {
+    kept = keep(taken, options.docs);
+  } finally {
+    lock.release();
+  }
+  const path = join(options.docs, 'RESULTS.md');
   if (options.json) json(io.stdout, { path, results: [...kept.values()] });
   else
     line(

@@ -12,7 +12,7 @@ export function whyLocked(folder: string): string | null {
 }
 
 const lockedText = (folder: string, holder: string) =>
-  `${holder} is at that run still. Wait for it, or stop it first; if it is no tilegrad, delete ${lockOf(folder)}`;
+  `${holder} is at that run still. Wait for it, or stop it first; if it has ended or is no tilegrad, delete ${lockOf(folder)}`;
 
 /** Keeps other processes from a run's folder until it is disposed. @throws UsageError while another is at it; FileError */
 export function lockRun(folder: string): Disposable {

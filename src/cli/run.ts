@@ -12,6 +12,7 @@ import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Choice } from './choice.ts';
+import { explainWarnings } from './dawn-warnings.ts';
 import type { Engine } from './engine.ts';
 import type { Experiment, Settings } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
@@ -24,7 +25,7 @@ import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
 import { lockRun } from './run-lock.ts';
-import { checkBatch, defaultScale, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
+import { checkLimit, defaultScale, fitBatch, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
 import { versions } from './versions.ts';
 
 /** A row with the settings it is run with. */
@@ -49,7 +50,9 @@ interface Session {
   signal: AbortSignal;
   /** Brings the record up to date. */
   update(): void;
-  /** Brings `run.json` up to date. */
+  /** Writes the record into `run.json`. */
+  write(): void;
+  /** Both. */
   save(): void;
 }
 
@@ -79,6 +82,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     checkOptions(resumed, options);
   }
   const datasets = await loadDatasets(rows, options.data ?? resumed?.record.request.data, engine);
+  if (!resumed) checkLimit(options.limit, datasets.values());
   const asked = resumed ? { ...options, ...resumed.record.request } : options;
   const request = requestOf(
     choice.id,
@@ -86,12 +90,10 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     asked.scale ?? defaultScale(datasets.values()),
   );
   const planned = rows.map((experiment) => {
-    const settings = settingsFor(experiment, request);
     const own = experiment.datasets.map((name) => datasets.get(name)!);
-    for (const { train, source } of own) {
-      const size = Math.min(train.size, settings.limit ?? train.size);
-      checkBatch(experiment.id, settings, size, `training images (${source.description})`);
-    }
+    const asked = settingsFor(experiment, request);
+    const sizes = own.map(({ train }) => Math.min(train.size, asked.limit ?? train.size));
+    const settings = sizes.length > 0 ? fitBatch(asked, Math.max(...sizes)) : asked;
     const fresh = newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed);
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
     return { experiment, settings, fresh, row: { ...(finished ?? fresh) } };
@@ -109,6 +111,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   };
   try {
     const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
+    explainWarnings(device.info, io);
     const tuning = await engine.loadTuning(device, note);
     if (resumed) {
       const tuned = tuningRecord(tuning);
@@ -144,14 +147,15 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       record.counters = { ...device.counters };
       record.tuning = tuningRecord(tuning, resumed?.record.tuning);
     };
+    const write = () => writeRunRecord(folder, record);
     const save = () => {
       update();
-      writeRunRecord(folder, record);
+      write();
     };
     const { signal } = interrupt;
     const say = (words: string) => line(text, words);
     const labs = own(new Labs({ engine, device, folder, datasets, record, signal, progress, say, save }));
-    const session: Session = { planned, record, folder, labs, text, progress, signal, update, save };
+    const session: Session = { planned, record, folder, labs, text, progress, signal, update, write, save };
     const failure = await runRows(session).catch((error: unknown) => error);
     progress.stop();
     if (failure !== undefined) {
@@ -162,6 +166,9 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     try {
       await close(session);
     } catch (error) {
+      if (failure === undefined) {
+        line(io.stderr, `What was trained is kept; \`${resumeCommand(choice.id, folder)}\` writes the report`);
+      }
       throw failure ?? error;
     }
     if (failure !== undefined) throw failure;
@@ -252,12 +259,12 @@ const withoutReasons = ({ title, blocks }: Section): Section => ({
 });
 
 /** Completes the folder: the report and `run.json`, which says that the run is finished only if the report is there. */
-async function close({ record, folder, update, save }: Session): Promise<void> {
+async function close({ record, folder, update, write }: Session): Promise<void> {
   record.timings.finishedAt = new Date().toISOString();
-  if (record.status === 'finished') update();
-  else save();
+  update();
+  if (record.status !== 'finished') write();
   await writeReport(folder, reportOf(record));
-  save();
+  write();
 }
 
 /** Says how it ended: the comparison for people, the whole record for programs, an AbortedError after Ctrl-C. */

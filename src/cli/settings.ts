@@ -36,23 +36,19 @@ export function settingsFor(experiment: Experiment, request: RunRequest): Settin
   return settings;
 }
 
-/**
- * @param what begins the message
- * @param kind what the samples are called
- * @throws UsageError for a batch larger than the data
- */
-export function checkBatch(
-  what: string,
-  { batchSize, limit }: Pick<Settings, 'batchSize' | 'limit'>,
-  samples: number,
-  kind: string,
-): void {
-  if (batchSize > samples) {
-    throw new UsageError(
-      `${what}: a batch of ${batchSize} is larger than the data: ${samples} ${kind}. ` +
-        `Use a smaller --batch${limit ? ' or a larger --limit' : ''}.`,
-    );
-  }
+/** Settings with a batch of at most as many samples as the row trains on: `fit` takes what there is, as Keras does. */
+export function fitBatch(settings: Settings, samples: number): Settings {
+  return { ...settings, batchSize: Math.min(settings.batchSize, samples) };
+}
+
+/** @throws UsageError for a --limit beyond every data set: it would be taken for all images, and say something else */
+export function checkLimit(limit: number | undefined, datasets: Iterable<Dataset>): void {
+  const all = [...datasets];
+  if (limit === undefined || all.some(({ train }) => limit <= train.size)) return;
+  const sizes = all.map(({ name, train, source }) => `${count(train.size)} of ${name} (${source.description})`);
+  throw new UsageError(
+    `--limit ${limit}: there are fewer training images: ${sizes.join(', ')}. Leave the option out to train on all.`,
+  );
 }
 
 /** Every reason why a row's figures cannot be held against the published ones; empty when it is like for like. */

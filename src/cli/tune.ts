@@ -4,6 +4,7 @@ import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';
 import type { Tuned } from '../tuner/session.ts';
+import { explainWarnings } from './dawn-warnings.ts';
 import type { Engine, EngineDevice, EngineModel } from './engine.ts';
 import type { Experiment } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
@@ -53,6 +54,7 @@ export async function tuneExperiments(
   let device: EngineDevice | undefined;
   try {
     device = await engine.openDevice();
+    explainWarnings(device.info, io);
     const { path } = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
     line(text, `Adapter: ${adapterText(device.info)}`);
     const problems = experiments.flatMap((experiment) => problemsOfExperiment(experiment, options, device!, engine));
@@ -66,16 +68,18 @@ export async function tuneExperiments(
     if (!options.json && tuned.length > 0) line(text, tuneTable(tuned));
     if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are kept in ${path}`);
     if (options.json) json(io.stdout, { adapter: device.info, file: path, results: tuned });
-    line(
-      text,
-      tuned.length > 0 ? `Kept in ${path}` : 'There was nothing to choose: each operator has one kernel here.',
-    );
+    line(text, tuned.length > 0 ? `Kept in ${path}` : nothingText(options));
   } finally {
     progress.stop();
     interrupt.dispose();
     device?.dispose();
   }
 }
+
+const nothingText = ({ budget }: TuneCommandOptions): string =>
+  budget === undefined
+    ? 'There was nothing to choose: each operator has one kernel here.'
+    : `Nothing was measured in ${budget} s: give a larger --budget, unless each operator has one kernel here.`;
 
 function problemsOfExperiment(
   { networks = [], scales }: Experiment,

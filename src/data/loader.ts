@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { checkF32, checkOptions, listOf, type OptionNames, readable, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, sizeOf } from '../kernels/array.ts';
@@ -38,7 +38,9 @@ export class ImageLoader implements BatchSource {
     readonly device: Device,
     set: ImageSet,
     options: ImageLoaderOptions = {},
+    ...surplus: never[]
   ) {
+    checkSurplus('ImageLoader', surplus);
     checkDevice('ImageLoader', device, 'new ImageLoader(device, images)');
     checkImageSet('ImageLoader', set);
     checkImageLoaderOptions(options);

@@ -32,8 +32,8 @@ export interface LocateOptions {
 }
 
 /**
- * Finds a data set without reading it: in `dir` alone when given, else in the folder `TILEGRAD_DATA` names, the cache
- * folder and the bundled samples, in this order. A folder that holds some of the parts counts as found, with the
+ * Finds a data set without reading it: in `dir` alone when given, else in the folder `TILEGRAD_DATA` names (unless it is empty; a
+ * relative path is from the working folder), the cache folder and the bundled samples, in this order. A folder that holds some of the parts counts as found, with the
  * others in `missing`: an unfinished copy should be noticed, not passed over.
  * @throws {UsageError} for an unknown name, {ArgumentError} for an empty `dir`, {FileError} for an unreadable folder.
  */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Saved, TrainingState } from '../nn/index.ts';
 import type { NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeUnchecked, type Safetensors } from './safetensors.ts';
@@ -49,7 +50,7 @@ export function decodeBackup(bytes: Uint8Array, name = 'backup'): TrainingState 
   if (!intact(bytes, sha256)) {
     throw new DataError(`${name} is damaged: its bytes are not those that were written. Delete it to begin anew`);
   }
-  return unpacked(state, tensors);
+  return unpacked(state, tensors, name);
 }
 
 function sumOf(...parts: (Uint8Array | string)[]): string {
@@ -98,9 +99,21 @@ function packed(value: Saved, path: string, tensors: [string, NdArrayLike][]): u
   return Object.fromEntries(entries.map(([key, item]) => [key, packed(item, inner(key), tensors)]));
 }
 
-const unpacked = (json: string, tensors: Safetensors['tensors']): TrainingState =>
-  JSON.parse(json, (_, value) => {
-    if (typeof value !== 'object' || value === null) return value;
-    if (typeof value[TENSOR] === 'string') return tensors.get(value[TENSOR])!.data;
-    return typeof value[NUMBER] === 'string' ? Number(value[NUMBER]) : value;
-  });
+function unpacked(json: string, tensors: Safetensors['tensors'], name: string): TrainingState {
+  const tensorOf = (key: string) => {
+    const tensor = tensors.get(key);
+    if (!tensor) throw new DataError(`${name}: its state refers to the tensor ${key}, which it does not have`);
+    return tensor.data;
+  };
+  try {
+    return parseJson(json, (_, value: unknown) => {
+      if (typeof value !== 'object' || value === null) return value;
+      const { [TENSOR]: tensor, [NUMBER]: number } = value as Record<string, unknown>;
+      if (typeof tensor === 'string') return tensorOf(tensor);
+      return typeof number === 'string' ? Number(number) : value;
+    }) as TrainingState;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new DataError(`${name}: its state is no JSON: ${cause.message}`, { cause });
+  }
+}

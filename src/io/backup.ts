@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { removeScraps } from '../atomic-file.ts';
-import { checkOptions, show } from '../check.ts';
+import { checkFlag, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
 import { decodeBackup, encodeBackup } from './backup-file.ts';
@@ -37,8 +37,8 @@ export class BackupAndRestore implements Callback {
   private steps = 0;
 
   /** @throws ArgumentError */
-  constructor(options: BackupAndRestoreOptions) {
-    checkOptions('BackupAndRestore', options, { path: true, saveFreq: true, deleteCheckpoint: true });
+  constructor(options: BackupAndRestoreOptions, ...surplus: never[]) {
+    checkOptions('BackupAndRestore', options, { path: true, saveFreq: true, deleteCheckpoint: true }, surplus);
     const { path, saveFreq = 'epoch', deleteCheckpoint = true } = options;
     if (typeof path !== 'string' || path === '') {
       throw new ArgumentError(`BackupAndRestore: path must be that of a file, but is ${show(path)}`);
@@ -50,7 +50,7 @@ export class BackupAndRestore implements Callback {
     }
     this.path = path;
     this.saveFreq = saveFreq;
-    this.deleteCheckpoint = deleteCheckpoint;
+    this.deleteCheckpoint = checkFlag('BackupAndRestore', 'deleteCheckpoint', deleteCheckpoint);
   }
 
   /** Removes what a process killed in the midst of writing left. @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
@@ -72,9 +72,9 @@ export class BackupAndRestore implements Callback {
     if (due || after === 'interruption') writeFile(this.path, encodeBackup(await capture()));
   }
 
-  /** @throws FileError */
-  onTrainEnd({ interrupted }: Pick<History, 'interrupted'>): void {
-    if (interrupted || !this.deleteCheckpoint) return;
+  /** The file stays for a training that was interrupted or failed. @throws FileError */
+  onTrainEnd({ interrupted }: Pick<History, 'interrupted'>, failure: { error: unknown } | null): void {
+    if (interrupted || failure || !this.deleteCheckpoint) return;
     onFile('delete', this.path, () => rmSync(this.path, { force: true }));
   }
 }

@@ -1,7 +1,10 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFlag, checkOptions, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Callback, CallbackState, EpochLogs } from '../nn/index.ts';
 import { LineFile } from './line-file.ts';
+
+/** What stands in a column of a figure that an epoch is without. */
+const NOT_THERE = 'NA';
 
 export interface LoggerOptions {
   /** Goes on after what is in the file, as when training is resumed. Default false: begins anew. */
@@ -19,17 +22,18 @@ function fileOf(callback: string, path: string): LineFile {
 export class CSVLogger implements Callback {
   /** Its name in backups, whatever a bundler makes of the class's. */
   readonly [Symbol.toStringTag] = 'CSVLogger';
+  readonly adds = [];
   private readonly file: LineFile;
   private readonly separator: string;
   private readonly append: boolean;
   private columns: string[] | null = null;
 
   /** @param options.separator between values, default a comma. @throws ArgumentError */
-  constructor(path: string, options: LoggerOptions & { separator?: string } = {}) {
-    checkOptions('CSVLogger', options, { append: true, separator: true });
+  constructor(path: string, options: LoggerOptions & { separator?: string } = {}, ...surplus: never[]) {
+    checkOptions('CSVLogger', options, { append: true, separator: true }, surplus);
     this.file = fileOf('CSVLogger', path);
     this.separator = options.separator ?? ',';
-    this.append = options.append ?? false;
+    this.append = checkFlag('CSVLogger', 'append', options.append ?? false);
     if (typeof this.separator !== 'string' || !/^[^\w\s".+-]$|^\t$/.test(this.separator)) {
       throw new ArgumentError(`CSVLogger: separator must be a sign such as , or ; but is ${show(this.separator)}`);
     }
@@ -42,7 +46,8 @@ export class CSVLogger implements Callback {
 
   private begin(append: boolean): void {
     // Spreadsheets and Windows end lines by \r\n.
-    this.columns = this.file.begin({ append })?.replace(/\r$/, '').split(this.separator) ?? null;
+    const header = this.file.begin({ append })?.replace(/\r$/, '');
+    this.columns = header === undefined ? null : cellsOf(header, this.separator);
   }
 
   /** The lines so far: those of epochs that are trained again go. @throws FileError */
@@ -56,41 +61,62 @@ export class CSVLogger implements Callback {
     this.begin(true);
   }
 
-  /** @throws FileError; DataError where the file has other columns */
+  /**
+   * Figures that callbacks add in some epochs have columns too: `NA` stands where an epoch is without one, as in Keras.
+   * @throws FileError; DataError where the file is no log of epochs
+   */
   onEpochEnd(logs: EpochLogs): void {
-    const entries = Object.entries(logs).filter(([, value]) => value !== undefined);
-    const names = entries.map(([name]) => name);
-    if (!this.columns) this.file.add(names.join(this.separator));
-    this.columns ??= names;
-    const row = Object.fromEntries(entries);
-    const { columns } = this;
-    if (names.length !== columns.length || !columns.every((name) => name in row)) {
+    const row = Object.fromEntries(Object.entries(logs).filter(([, value]) => value !== undefined));
+    const names = Object.keys(row);
+    if (this.columns && !this.columns.includes('epoch')) {
       throw new DataError(
-        `CSVLogger: ${this.file.path} has the columns ${columns.join(', ')}, but this epoch has ${names.join(', ')}; ` +
+        `CSVLogger: ${this.file.path} has the columns ${this.columns.join(', ')}, but a log has one called epoch; ` +
           'use another file, or append: false',
       );
     }
-    this.file.add(columns.map((name) => this.cell(row[name])).join(this.separator));
+    if (!this.columns) this.file.add(this.line(names));
+    this.columns ??= names;
+    const more = names.filter((name) => !this.columns!.includes(name));
+    if (more.length > 0) this.addColumns(more);
+    this.file.add(this.line(this.columns.map((name) => (Object.hasOwn(row, name) ? textOf(row[name]) : NOT_THERE))));
   }
 
-  private cell(value: unknown): string {
-    const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
-    return /[\s"]/.test(text) || text.includes(this.separator) ? `"${text.replaceAll('"', '""')}"` : text;
+  /** Columns after those there are, in a file that is replaced whole; in them the epochs so far have nothing. */
+  private addColumns(names: readonly string[]): void {
+    this.columns = [...this.columns!, ...names];
+    const [, ...rows] = this.file.read().split(/\r?\n/);
+    const nothing = names.map(() => this.separator + NOT_THERE).join('');
+    const longer = rows.filter((row) => row !== '').map((row) => row + nothing);
+    this.file.replace([this.line(this.columns), ...longer, ''].join('\n'));
   }
+
+  private line(texts: readonly string[]): string {
+    const needsQuotes = (text: string) => /[\s"]/.test(text) || text.includes(this.separator);
+    return texts.map((text) => (needsQuotes(text) ? `"${text.replaceAll('"', '""')}"` : text)).join(this.separator);
+  }
+}
+
+const textOf = (value: unknown) => (typeof value === 'number' ? String(value) : JSON.stringify(value));
+
+/** The cells of a line, of which those in quotes may hold the separator. */
+function cellsOf(line: string, separator: string): string[] {
+  const cells = line.split(new RegExp(`\\${separator}(?=(?:[^"]*"[^"]*")*[^"]*$)`));
+  return cells.map((cell) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell));
 }
 
 /** Writes each finished epoch as one JSON object in a line. JSON has no NaN: `null` reads as "not a finite number". */
 export class JSONLLogger implements Callback {
   /** Its name in backups, whatever a bundler makes of the class's. */
   readonly [Symbol.toStringTag] = 'JSONLLogger';
+  readonly adds = [];
   private readonly file: LineFile;
   private readonly append: boolean;
 
   /** @throws ArgumentError */
-  constructor(path: string, options: LoggerOptions = {}) {
-    checkOptions('JSONLLogger', options, { append: true });
+  constructor(path: string, options: LoggerOptions = {}, ...surplus: never[]) {
+    checkOptions('JSONLLogger', options, { append: true }, surplus);
     this.file = fileOf('JSONLLogger', path);
-    this.append = options.append ?? false;
+    this.append = checkFlag('JSONLLogger', 'append', options.append ?? false);
   }
 
   /** @throws FileError */

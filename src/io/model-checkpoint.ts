@@ -1,11 +1,15 @@
-import { checkOptions, show } from '../check.ts';
+import { checkFlag, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type Callback, type CallbackState, type EpochLogs, type Model, modelConfig } from '../nn/index.ts';
-import { figureOf, Monitor, type MonitorMode } from '../nn/monitor.ts';
+import { type Figures, Monitor, type MonitorMode } from '../nn/monitor.ts';
+import { FigurePath } from './figure-path.ts';
 import { saveModel, saveWeights } from './load-save.ts';
 
 export interface ModelCheckpointOptions {
-  /** The file; figures of the epoch may be part of its name: `model-{epoch:02d}-{valLoss:.3f}.safetensors`. */
+  /**
+   * The file; figures of the epoch may be part of its name, in Python's formats: `model-{epoch:02d}-{val_loss:.3f}.safetensors`.
+   * Names are those of the logs (`valLoss`) or Keras's (`val_loss`); {{ and }} are braces themselves.
+   */
   path: string;
   /** The figure that decides what is best. Default `valLoss`. */
   monitor?: string;
@@ -24,23 +28,33 @@ export interface ModelCheckpointOptions {
 export class ModelCheckpoint implements Callback {
   /** Its name in backups, whatever a bundler makes of the class's. */
   readonly [Symbol.toStringTag] = 'ModelCheckpoint';
+  readonly adds = [];
   private readonly options: ModelCheckpointOptions;
+  private readonly path: FigurePath;
   private readonly monitor: Monitor;
   private model: Model | null = null;
 
   /** @throws ArgumentError for options that make no sense */
-  constructor(options: ModelCheckpointOptions) {
-    checkOptions('ModelCheckpoint', options, {
-      path: true,
-      monitor: true,
-      saveBestOnly: true,
-      mode: true,
-      saveWeightsOnly: true,
-    });
+  constructor(options: ModelCheckpointOptions, ...surplus: never[]) {
+    checkOptions(
+      'ModelCheckpoint',
+      options,
+      {
+        path: true,
+        monitor: true,
+        saveBestOnly: true,
+        mode: true,
+        saveWeightsOnly: true,
+      },
+      surplus,
+    );
     if (typeof options.path !== 'string' || options.path === '') {
       throw new ArgumentError(`ModelCheckpoint: path must be that of a file, but is ${show(options.path)}`);
     }
+    checkFlag('ModelCheckpoint', 'saveBestOnly', options.saveBestOnly ?? false);
+    checkFlag('ModelCheckpoint', 'saveWeightsOnly', options.saveWeightsOnly ?? false);
     this.options = { ...options };
+    this.path = new FigurePath(options.path);
     this.monitor = new Monitor('ModelCheckpoint', options.monitor ?? 'valLoss', options.mode);
   }
 
@@ -50,12 +64,10 @@ export class ModelCheckpoint implements Callback {
   }
 
   /** @throws ArgumentError for a model that cannot be saved whole, or a figure, monitored or of the path, that will not be there: before anything is trained in vain */
-  onTrainBegin({ model, monitored }: { model: Model; monitored: readonly string[] }): void {
+  onTrainBegin({ model, ...figures }: Figures & { model: Model }): void {
     this.model = model;
-    if (this.options.saveBestOnly) this.monitor.begin({ monitored });
-    // What every epoch has, and no callback would monitor.
-    const figures = ['epoch', ...monitored, 'seconds', 'samplesPerSecond'];
-    filled(this.options.path, Object.fromEntries(figures.map((name) => [name, 0])) as unknown as EpochLogs);
+    if (this.options.saveBestOnly) this.monitor.begin(figures);
+    this.path.begin(figures);
     if (!this.options.saveWeightsOnly) modelConfig(model);
   }
 
@@ -65,24 +77,15 @@ export class ModelCheckpoint implements Callback {
 
   restore({ best }: CallbackState): void {
     this.monitor.best = best as number | null;
+    this.monitor.resume();
+    this.path.resume();
   }
 
   /** @throws FileError; ArgumentError for a figure that the epoch does not have */
   async onEpochEnd(logs: EpochLogs): Promise<void> {
-    const { saveBestOnly = false, saveWeightsOnly = false, path } = this.options;
+    const { saveBestOnly = false, saveWeightsOnly = false } = this.options;
     if (saveBestOnly && !this.monitor.improves(logs)) return;
     const save = saveWeightsOnly ? saveWeights : saveModel;
-    await save(this.model!, filled(path, logs));
+    await save(this.model!, this.path.fill(logs));
   }
-}
-
-/**
- * A path with the figures it names, such as `{epoch}`, `{epoch:03d}` or `{valLoss:.2f}`, as Python formats them.
- * @throws ArgumentError for a figure that the epoch does not have
- */
-function filled(path: string, logs: EpochLogs): string {
-  return path.replace(/\{(\w+)(?::0?(\d*)d|:\.(\d+)f)?\}/g, (_, figure: string, width?: string, digits?: string) => {
-    const value = figureOf('ModelCheckpoint: path', logs, figure);
-    return digits === undefined ? String(value).padStart(Number(width ?? 0), '0') : value.toFixed(Number(digits));
-  });
 }

@@ -1,10 +1,12 @@
 import { checkOptions, checkText, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
+import { parseJson } from '../json.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { checkModel } from '../nn/batches.ts';
-import { type LayerClass, type Model, modelConfig, modelFromConfig, type Weight } from '../nn/index.ts';
-import type { NdArray } from './nd-array.ts';
+import { type LayerClass, type Model, modelConfig, modelFromConfig } from '../nn/index.ts';
+import { checkNotTraining } from '../nn/training-lock.ts';
+import type { NdArray, NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
 /**
@@ -35,20 +37,29 @@ export interface LoadModelOptions {
   replica?: number;
 }
 
-const bytesOfModel = async (model: Model, metadata: () => Record<string, string>) => {
+/** Weights that are read back at a time: each takes a buffer of its own, and of tens of thousands at once drivers die. */
+const READ_AT_ONCE = 256;
+
+async function bytesOfModel(model: Model, metadata: Record<string, string>): Promise<Uint8Array<ArrayBuffer>> {
   checkModel('encodeWeights', model, 'encodeWeights(model)');
-  const { replicas } = model;
-  const tensors = model.weights.map(async ({ name, tensor }) => {
-    const shape = replicas > 1 ? [replicas, ...tensor.shape] : tensor.shape;
-    return [name, { shape, data: (await tensor.data()) as Float32Array<ArrayBuffer> }] as const;
-  });
-  const all: Record<string, string> = { format: FORMAT, version: VERSION, ...metadata() };
+  const { replicas, weights } = model;
+  const tensors: [string, NdArrayLike][] = [];
+  for (let first = 0; first < weights.length; first += READ_AT_ONCE) {
+    const read = weights
+      .slice(first, first + READ_AT_ONCE)
+      .map(async ({ name, tensor }): Promise<[string, NdArrayLike]> => {
+        const shape = replicas > 1 ? [replicas, ...tensor.shape] : tensor.shape;
+        return [name, { shape, data: (await tensor.data()) as Float32Array<ArrayBuffer> }];
+      });
+    tensors.push(...(await Promise.all(read)));
+  }
+  const all: Record<string, string> = { format: FORMAT, version: VERSION, ...metadata };
   if (replicas > 1) all.replicas = String(replicas);
-  return encodeSafetensors(await Promise.all(tensors), all);
-};
+  return encodeSafetensors(tensors, all);
+}
 
 /** All weights of a model as a safetensors file, by their names. Waits for the GPU. @throws ArgumentError before `build` */
-export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> => bytesOfModel(model, () => ({}));
+export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> => bytesOfModel(model, {});
 
 /**
  * A whole model as a safetensors file: layers, their options and weights, but no optimiser. Waits for the GPU.
@@ -56,7 +67,16 @@ export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> =>
  */
 export async function encodeModel(model: Model): Promise<Uint8Array<ArrayBuffer>> {
   checkModel('encodeModel', model, 'encodeModel(model)');
-  return bytesOfModel(model, () => ({ model: JSON.stringify(modelConfig(model)) }));
+  const json = JSON.stringify(modelConfig(model));
+  try {
+    parseJson(json);
+  } catch (cause) {
+    throw new ArgumentError(
+      `${model.title}: ${(cause as Error).message}, so that it could not be loaded; use saveWeights and make the model in code`,
+      { cause },
+    );
+  }
+  return bytesOfModel(model, { model: json });
 }
 
 /**
@@ -74,6 +94,7 @@ export function decodeWeights(
 ): string[] {
   checkModel('loadWeights', model, 'loadWeights(model, path)');
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
+  checkNotTraining('loadWeights', model);
   if (options.prefix !== undefined && options.prefix !== '') checkText('loadWeights: prefix', options.prefix);
   return assign(model, read(bytes, name), options, name);
 }
@@ -95,9 +116,13 @@ export function decodeModel(bytes: Uint8Array, device: Device, options: LoadMode
   }
   const { replica } = options;
   const replicas = replica === undefined ? replicasOf(file) : 1;
-  const model = modelOf(metadata.model, options, name).build(device, { replicas });
+  const model = modelOf(metadata.model, options, name);
+  const weights = model.plan(model.inputShape).weights;
+  // Before anything of these sizes is made: the file has no such values where they are absurd.
+  if (weights.length + tensors.size > 0) pairUp(model.title, weights, file, {}, name);
+  model.build(device, { replicas });
   try {
-    assign(model, file, replica === undefined ? {} : { replica }, name);
+    if (weights.length > 0) assign(model, file, replica === undefined ? {} : { replica }, name);
     return model;
   } catch (error) {
     model.dispose();
@@ -107,7 +132,7 @@ export function decodeModel(bytes: Uint8Array, device: Device, options: LoadMode
 
 function modelOf(json: string, { customLayers }: LoadModelOptions, name: string): Model {
   try {
-    return modelFromConfig(JSON.parse(json), customLayers);
+    return modelFromConfig(parseJson(json), customLayers);
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof DataError || cause instanceof ArgumentError)) throw cause;
     const Kind = cause instanceof ArgumentError ? ArgumentError : DataError;
@@ -134,6 +159,7 @@ function read(bytes: Uint8Array, name: string) {
 function checkReplicaAxes(file: Safetensors, name: string): void {
   const held = replicasOf(file);
   if (held === 1) return;
+  if (file.tensors.size === 0) throw new DataError(`${name} says that it holds ${held} replicas, but has no tensors`);
   for (const [tensor, { shape }] of file.tensors) {
     if (shape[0] === held) continue;
     throw new DataError(
@@ -142,8 +168,14 @@ function checkReplicaAxes(file: Safetensors, name: string): void {
   }
 }
 
-interface Pair {
-  weight: Weight;
+interface NamedShape {
+  name: string;
+  shape: Shape;
+}
+
+/** A weight of a model, and its values in a file: of all replicas, where there are several. */
+interface Pair<T> {
+  wanted: T;
   array: NdArray;
 }
 
@@ -165,26 +197,45 @@ function chosenReplicas(model: Model, file: Safetensors, replica: number | undef
   );
 }
 
-function assign(
-  model: Model,
+function assign(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
+  const chosen = chosenReplicas(model, file, options.replica, name);
+  const weights = model.weights.map((weight) => ({ name: weight.name, shape: weight.tensor.shape, weight }));
+  const pairs = pairUp(model.title, weights, file, options, name);
+  for (const {
+    wanted: { weight },
+    array,
+  } of pairs) {
+    const data = Float32Array.from(array.data as Float32Array);
+    const { size } = weight.tensor;
+    for (const [r, from] of chosen.entries()) {
+      model.device.upload(weight.tensor.array.storage, data.subarray(from * size, (from + 1) * size), 4 * r * size);
+    }
+  }
+  model.parameters.fresh = false;
+  return pairs.map(({ wanted }) => wanted.name);
+}
+
+/** The weights of a model with their values in a file. @throws DataError, ArgumentError where the two do not fit together */
+function pairUp<T extends NamedShape>(
+  title: string,
+  weights: readonly T[],
   file: Safetensors,
-  { byName = false, prefix = '', replica }: LoadWeightsOptions,
+  { byName = false, prefix = '' }: LoadWeightsOptions,
   name: string,
-): string[] {
+): Pair<T>[] {
   const { tensors } = file;
   const held = replicasOf(file);
-  const chosen = chosenReplicas(model, file, replica, name);
-  const wanted = model.weights.filter((weight) => weight.name.startsWith(prefix));
+  const wanted = weights.filter((weight) => weight.name.startsWith(prefix));
   if (wanted.length === 0) {
     throw new ArgumentError(
-      `loadWeights: ${model.title}: no weight's name begins with ${show(prefix)}; the first is ${first(model)}`,
+      `loadWeights: ${title}: no weight's name begins with ${show(prefix)}; the first is ${weights[0]?.name ?? 'none'}`,
     );
   }
   const names = new Set(wanted.map((weight) => weight.name.slice(prefix.length)));
-  const pairs = wanted.flatMap((weight): Pair | [] => {
+  const pairs = wanted.flatMap((weight): Pair<T> | [] => {
     const array = tensors.get(weight.name.slice(prefix.length));
     if (!array) return [];
-    return { weight, array: held > 1 ? { ...array, shape: array.shape.slice(1) } : array };
+    return { wanted: weight, array: held > 1 ? { ...array, shape: array.shape.slice(1) } : array };
   });
   const differences = [
     ...(byName
@@ -203,7 +254,7 @@ function assign(
     ...listed('no floats', pairs.flatMap(noFloats)),
   ];
   if (differences.length > 0) {
-    throw new DataError(`${name} does not fit the model ${model.title}: ${differences.join('; ')}`);
+    throw new DataError(`${name} does not fit the model ${title}: ${differences.join('; ')}`);
   }
   if (pairs.length === 0) {
     throw new ArgumentError(
@@ -211,18 +262,8 @@ function assign(
         `the model's with ${wanted[0]!.name}`,
     );
   }
-  for (const { weight, array } of pairs) {
-    const data = Float32Array.from(array.data as Float32Array);
-    const { size } = weight.tensor;
-    for (const [r, from] of chosen.entries()) {
-      model.device.upload(weight.tensor.array.storage, data.subarray(from * size, (from + 1) * size), 4 * r * size);
-    }
-  }
-  model.parameters.fresh = false;
-  return pairs.map(({ weight }) => weight.name);
+  return pairs;
 }
-
-const first = (model: Model) => model.weights[0]?.name ?? 'none';
 
 /** At most a few of them: a wrong file may differ in hundreds. */
 const listed = (what: string, names: readonly string[]): string[] => {
@@ -230,12 +271,11 @@ const listed = (what: string, names: readonly string[]): string[] => {
   return names.length === 0 ? [] : [`${what} ${names.slice(0, 5).join(', ')}${more}`];
 };
 
-const otherShape = ({ weight, array }: Pair) => {
-  const shape: Shape = weight.tensor.shape;
+const otherShape = ({ wanted: { name, shape }, array }: Pair<NamedShape>) => {
   if (sameShape(shape, array.shape)) return [];
-  return [`${weight.name} (${showShape(array.shape)} in the file, ${showShape(shape)} in the model)`];
+  return [`${name} (${showShape(array.shape)} in the file, ${showShape(shape)} in the model)`];
 };
 
-const noFloats = ({ weight, array }: Pair) => {
-  return array.dtype === 'f32' || array.dtype === 'f64' ? [] : [`${weight.name} (${array.dtype})`];
+const noFloats = ({ wanted, array }: Pair<NamedShape>) => {
+  return array.dtype === 'f32' || array.dtype === 'f64' ? [] : [`${wanted.name} (${array.dtype})`];
 };

@@ -15,6 +15,8 @@ import {
 } from './nd-array.ts';
 
 const MAGIC = '\x93NUMPY';
+/** Longer headers are refused, as by NumPy itself: no array of numbers has one. */
+const MAX_HEADER = 10_000;
 
 /** NumPy's names of the types, without the byte order. */
 const TYPES: Record<string, StoredType> = {
@@ -85,6 +87,11 @@ function headerOf(bytes: Uint8Array, name: string): { header: string; start: num
   const start = bytes.length < from ? from : from + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
   if (bytes.length < start) {
     throw new DataError(`${name} is cut short: it has ${bytes.length} bytes, of which ${start} would be its header`);
+  }
+  if (start - from > MAX_HEADER) {
+    throw new DataError(
+      `${name}: its .npy header has ${start - from} bytes; at most ${MAX_HEADER} are read, as by NumPy`,
+    );
   }
   return { header: new TextDecoder().decode(bytes.subarray(from, start)), start };
 }

@@ -1,7 +1,7 @@
 import { checkObject, checkText, readable, show } from '../check.ts';
 import { checksumOf, NO_SUM, writeChecksum } from '../checksum.ts';
 import { ArgumentError, DataError } from '../errors.ts';
-import { parseJson } from '../json.ts';
+import { measureJson, parseJson } from '../json.ts';
 import { sizeOf } from '../kernels/array.ts';
 import {
   bytesOf,
@@ -39,6 +39,8 @@ const nameOf = (type: StoredType) => Object.keys(TYPES).find((name) => TYPES[nam
 
 /** Longer headers are refused, as by the format's own reader: they could only be meant to hurt. */
 const MAX_HEADER = 100_000_000;
+/** More take seconds to look at before the first can be refused; models of 100,000 layers have as many. */
+const MAX_TENSORS = 200_000;
 const METADATA = '__metadata__';
 /**
  * The last entry of the metadata is the checksum of the whole file, header included. The first says that there is one, so that a
@@ -77,6 +79,9 @@ export function encodeUnchecked(
     if (typeof value !== 'string') {
       throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${show(value)}`);
     }
+  }
+  if (arrays.length > MAX_TENSORS) {
+    throw new ArgumentError(`encodeSafetensors: a file holds ${MAX_TENSORS} tensors at most, not ${arrays.length}`);
   }
   let end = 0;
   for (const { name, array } of arrays) {
@@ -201,22 +206,28 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
     throw new DataError(`${name} is cut short: its header has ${length} bytes, but the file only ${bytes.length}`);
   }
   let text: string;
-  let entries: unknown;
+  let header: unknown;
   try {
     text = headerTextOf(bytes);
-    entries = parseJson(text);
+    const { entries } = measureJson(text);
+    if (entries > MAX_TENSORS + 1)
+      throw new SyntaxError(`it has ${entries} entries; at most ${MAX_TENSORS} tensors are read`);
+    header = parseJson(text);
   } catch (cause) {
-    throw new DataError(`${name}: its header is no JSON (${(cause as Error).message}); is it a safetensors file?`, {
-      cause,
-    });
+    throw new DataError(
+      `${name}: its header is no JSON that is read (${(cause as Error).message}); is it a safetensors file?`,
+      {
+        cause,
+      },
+    );
   }
-  if (!isRecord(entries)) throw new DataError(`${name}: its header must be a JSON object, but is ${show(entries)}`);
+  if (!isRecord(header)) throw new DataError(`${name}: its header must be a JSON object, but is ${show(header)}`);
   const seen = new Set<string>();
   for (const key of keysOf(text)) {
     if (seen.has(key)) throw new DataError(`${name}: ${key} is there twice`);
     seen.add(key);
   }
-  return { entries, start: 8 + length };
+  return { entries: header, start: 8 + length };
 }
 
 /** The keys of the outermost object of a legal JSON text, in which `JSON.parse` would let a later one replace an earlier. */

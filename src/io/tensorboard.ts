@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { checkOptions, show } from '../check.ts';
+import { checkFlag, checkOptions, show } from '../check.ts';
 import { createFolders } from '../create-folders.ts';
 import { ArgumentError } from '../errors.ts';
 import { type Callback, type EpochLogs, Model } from '../nn/index.ts';
@@ -36,6 +36,7 @@ export interface TensorBoardOptions {
  * and, where asked for, histograms of its weights. Each epoch is on the disk when the next begins.
  */
 export class TensorBoard implements Callback {
+  readonly adds = [];
   private readonly options: Required<Omit<TensorBoardOptions, 'modelImage'>>;
   private readonly picture: Summary | null;
   private readonly files = new Map<'train' | 'validation', string>();
@@ -44,8 +45,13 @@ export class TensorBoard implements Callback {
   private model: Model | null = null;
 
   /** @throws ArgumentError */
-  constructor(options: TensorBoardOptions = {}) {
-    checkOptions('TensorBoard', options, { logDir: true, histogramFreq: true, writeGraph: true, modelImage: true });
+  constructor(options: TensorBoardOptions = {}, ...surplus: never[]) {
+    checkOptions(
+      'TensorBoard',
+      options,
+      { logDir: true, histogramFreq: true, writeGraph: true, modelImage: true },
+      surplus,
+    );
     const { logDir = 'logs', histogramFreq = 0, writeGraph = true, modelImage } = options;
     if (typeof logDir !== 'string' || logDir === '') {
       throw new ArgumentError(`TensorBoard: logDir must be the path of a folder, but is ${show(logDir)}`);
@@ -53,6 +59,7 @@ export class TensorBoard implements Callback {
     if (!Number.isInteger(histogramFreq) || histogramFreq < 0) {
       throw new ArgumentError(`TensorBoard: histogramFreq must be an integer from 0 up, but is ${show(histogramFreq)}`);
     }
+    checkFlag('TensorBoard', 'writeGraph', writeGraph);
     this.options = { logDir, histogramFreq, writeGraph };
     this.picture = modelImage ? image('model', { ...sizeOfPng(modelImage), png: modelImage }) : null;
   }
@@ -78,10 +85,9 @@ export class TensorBoard implements Callback {
     const curves = { train: [] as Summary[], validation: [] as Summary[] };
     for (const [name, value] of Object.entries(figures)) {
       if (typeof value !== 'number') continue;
-      const [of, figure] = /^val[A-Z]/.test(name)
-        ? (['validation', name.slice(3)] as const)
-        : (['train', name] as const);
-      curves[of].push(scalar(`epoch_${snake(figure)}`, value));
+      // A callback may call what it adds as Keras would: val_auc.
+      const [, figure] = /^val_?((?<=_).+|[A-Z].*)$/.exec(name) ?? [];
+      curves[figure ? 'validation' : 'train'].push(scalar(`epoch_${snake(figure ?? name)}`, value));
     }
     const { histogramFreq } = this.options;
     if (histogramFreq > 0 && step % histogramFreq === 0) curves.train.push(...(await this.histograms()));
@@ -120,10 +126,21 @@ export class TensorBoard implements Callback {
 
 const now = () => Date.now() / 1000;
 
-let files = 0;
-/** As TensorFlow names them: TensorBoard looks for `tfevents` and reads files of a folder by their names' order. */
-const fileName = () =>
-  `events.out.tfevents.${String(Math.floor(now())).padStart(10, '0')}.${hostname()}.${process.pid}.${files++}.v2`;
+let last = 0;
+/** Microseconds since 1970, later with each call, even where the clock is turned back. */
+const nextMoment = () => {
+  last = Math.max(last + 1, 1000 * Date.now());
+  return last;
+};
+
+/**
+ * As TensorFlow names them: TensorBoard looks for `tfevents` and reads the files of a folder by their names' order, which is
+ * here that of their beginnings: all numbers have their full length, and none comes twice.
+ */
+const fileName = () => {
+  const moment = String(nextMoment()).padStart(16, '0');
+  return `events.out.tfevents.${moment.slice(0, 10)}.${moment.slice(10)}.${hostname()}.${process.pid}.v2`;
+};
 
 /** `learningRate` -> `learning_rate`, `Loss` -> `loss`. */
 const snake = (name: string) => name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();

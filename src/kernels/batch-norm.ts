@@ -9,12 +9,14 @@ import { ShapeError } from '../errors.ts';
 import type { Device, Workgroups } from '../gpu/device.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
 import { chooseVariant } from './choice.ts';
+import { longSumCode, withLongSums } from './long-sum.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from './run.ts';
-import { teamCodes, teamed, teamGroups, teamsForColumns, workgroupCut } from './team.ts';
+import { teamCodes, teamed, teamGroups, teamMembers, teamsForColumns, workgroupCut } from './team.ts';
 
 /** Per channel, of a batch or running. */
 export interface Statistics {
+  /** [C], or [2, C]: the mean and what rounding took of it, because far from 0 no f32 is near enough to it. */
   mean: DeviceArray;
   variance: DeviceArray;
 }
@@ -33,7 +35,7 @@ export type BatchNormVariant = (typeof batchNormVariants)[number];
 
 export const batchNormShaders: readonly string[] = [
   ...[momentsCode, combineCode, gradSumsCode, momentsTeamCode, gradSumsTeamCode],
-  ...teamCodes,
+  ...[longSumCode, ...teamCodes],
 ];
 
 /** Up to this many rows are one slice; above, slices of about the square root keep both passes short. */
@@ -47,6 +49,13 @@ function columns(x: DeviceArray) {
   const rows = channels === 0 ? 0 : x.size / channels;
   return { rows, channels, lanes: lanesOf(channels) };
 }
+
+/** The parts of a mean: see `Statistics`. */
+const partsOf = ({ mean }: Statistics, channels: number) => mean.size / channels;
+
+/** A kernel by a workgroup for `width` channels and a slice of rows. */
+const byWorkgroup = (name: string, code: string, slice: number, width: number) =>
+  withLongSums(teamed('workgroup', name, laned(name, code, 1).code), (slice * width) / teamMembers('workgroup'));
 
 /** The variant of a reduction of [rows, channels], and its slices of rows, which depend on the shape of one model alone. */
 function choose(
@@ -112,16 +121,16 @@ export function batchStatistics(
     const params = [rows, channels / lanes, slice, slices];
     runKernel(x.device, moments, params, bindings, elementwise(partMean.size / lanes, x.models));
   } else {
-    const moments = teamed(variant, 'batch_norm_moments_team', momentsTeamCode);
+    const moments = byWorkgroup('batch_norm_moments_team', momentsTeamCode, slice, width);
     const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
     runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
   }
   const variance = output(x.device, [channels], x.models, options.variance);
-  const batch = { mean: array([channels]), variance };
+  const batch = { mean: array([2, channels]), variance };
   const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
   runKernel(
     x.device,
-    laned('batch_norm_combine', combineCode, lanes),
+    withLongSums(laned('batch_norm_combine', combineCode, lanes), slices),
     [rows, channels / lanes, slice, slices, f32(1 - kept.momentum)],
     [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
     elementwise(channels / lanes, x.models),
@@ -144,13 +153,13 @@ export function batchNorm(
   x: DeviceArray,
   scale: DeviceArray,
   offset: DeviceArray,
-  { mean, variance }: Statistics,
+  statistics: Statistics,
   epsilon: number,
 ): DeviceArray {
   const y = output(x.device, x.shape, x.models);
   const { channels, lanes } = columns(x);
-  const params = [x.size / lanes, channels / lanes, f32(epsilon)];
-  const bindings = [x, scale, offset, mean, variance, y];
+  const params = [x.size / lanes, channels / lanes, f32(epsilon), partsOf(statistics, channels)];
+  const bindings = [x, scale, offset, statistics.mean, statistics.variance, y];
   runKernel(
     x.device,
     laned('batch_norm', normCode, lanes),
@@ -165,7 +174,7 @@ export function batchNorm(
 export function batchNormParameterGrads(
   x: DeviceArray,
   dy: DeviceArray,
-  { mean, variance }: Statistics,
+  statistics: Statistics,
   epsilon: number,
   options: { dscale?: DeviceArray; doffset?: DeviceArray; variant?: BatchNormVariant } = {},
 ): { dscale: DeviceArray; doffset: DeviceArray } {
@@ -178,15 +187,16 @@ export function batchNormParameterGrads(
   const part = (total: DeviceArray) =>
     whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
   const [partDy, partDot] = [part(doffset!), part(dscale!)];
-  const bindings = [x, dy, mean, variance, partDy, partDot];
+  const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot];
+  const parts = partsOf(statistics, channels);
   if (variant === 'naive') {
     const source = laned('batch_norm_grad_sums', gradSumsCode, lanes);
-    const params = [rows, channels / lanes, slice, slices, f32(epsilon)];
+    const params = [rows, channels / lanes, slice, slices, f32(epsilon), parts];
     runKernel(x.device, source, params, bindings, elementwise((slices * channels) / lanes, x.models));
   } else {
-    const source = teamed(variant, 'batch_norm_grad_sums_team', gradSumsTeamCode);
+    const source = byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width);
     const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
-    runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), width], bindings, groups);
+    runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), parts, width], bindings, groups);
   }
   if (!whole) {
     sumRows(partDy, channels, { into: doffset });
@@ -205,7 +215,7 @@ export function batchNormInputGrad(
   x: DeviceArray,
   dy: DeviceArray,
   scale: DeviceArray,
-  { mean, variance }: Statistics,
+  statistics: Statistics,
   epsilon: number,
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
   { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
@@ -213,7 +223,9 @@ export function batchNormInputGrad(
   const { rows, channels, lanes } = columns(x);
   const dx = output(x.device, x.shape, x.models, into);
   const source = laned('batch_norm_grad', gradCode, lanes);
-  const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0, rectified ? 1 : 0];
+  const { mean, variance } = statistics;
+  const flags = [sums ? 1 : 0, rectified ? 1 : 0, partsOf(statistics, channels)];
+  const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), ...flags];
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
   const bindings = [x, dy, scale, mean, variance, doffset, dscale, dx];
   runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.models));

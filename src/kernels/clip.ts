@@ -5,7 +5,8 @@ import scaleBlocksCode from '../../shaders/scale_blocks.wgsl';
 import squareBlocksCode from '../../shaders/square_blocks.wgsl';
 import { DeviceArray } from './array.ts';
 import { BLOCK } from './blocks.ts';
-import { elementwise, f32, runKernel, strided } from './run.ts';
+import { withLongSums } from './long-sum.ts';
+import { elementwise, f32, laned, runKernel, strided } from './run.ts';
 
 /** Clips each element to -limit .. limit, in place. Memory-bound. */
 export function clipByValue(gradient: DeviceArray, limit: number): void {
@@ -48,7 +49,7 @@ export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: num
   );
   runKernel(
     device,
-    { name: 'clip_scale', code: clipScaleCode },
+    withLongSums(laned('clip_scale', clipScaleCode, 1), blocks / 64),
     [blocks, count, f32(limit), f32(global ? Number.NaN : 0)],
     [square, tables.segments, scale],
     [count, 1, models],

@@ -1,13 +1,13 @@
 import activationCode from '../../shaders/epilogue_activation.wgsl';
 import reluCode from '../../shaders/epilogue_relu.wgsl';
-import functionsCode from '../../shaders/pointwise_functions.wgsl';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import type { DeviceArray } from './array.ts';
 import { reluGrad } from './pointwise.ts';
-import { unaryGrad } from './pointwise-rows.ts';
+import { pointwiseFunctions } from './pointwise-functions.ts';
+import { unary, unaryGrad } from './pointwise-rows.ts';
 import { unaryTable } from './pointwise-table.ts';
 
-/** Activations that kernels compute as they store, and whose derivative their output tells. */
+/** Activations that kernels compute as they store. */
 export const fusedActivations = ['relu', 'relu6', 'leakyRelu', 'sigmoid', 'tanh'] as const;
 
 /** One of them, with its option as in the table of pointwise operators. */
@@ -48,7 +48,7 @@ export function withEpilogue(source: KernelSource, activation?: Fused | null): K
   return {
     ...source,
     name: `${source.name}_${name}`,
-    code: `${source.code}\n${functionsCode}${text}${activationCode}`,
+    code: `${source.code}\n${pointwiseFunctions}${text}${activationCode}`,
   };
 }
 
@@ -57,10 +57,40 @@ export const epilogueTexts: readonly string[] = fusedActivations.map(
   (name) => withEpilogue({ name: '', code: '' }, { name, p: 0 }).code,
 );
 
-/** The gradient before an activation, from its output y; may be dy itself. Memory-bound. */
-export function activationGrad(activation: Fused | null, y: DeviceArray, dy: DeviceArray): DeviceArray {
+/**
+ * Whether the derivative needs the activation's input. The output of a sigmoid rounds to 1 from 17 on, and that of tanh from 9 on, while
+ * the derivative there is not 0 but 4e-8: it cannot be computed from the output.
+ */
+const needsInput = ({ name }: Fused) => name === 'sigmoid' || name === 'tanh';
+
+/** The output of an activation, and what its gradient needs. */
+export interface Activated {
+  y: DeviceArray;
+  /** What the derivative is computed from: y itself where that is enough, else the activation's input. */
+  slopeInput: DeviceArray;
+}
+
+/**
+ * The output of a product or convolution with an activation: fused into the store of `run`, or in a kernel of its own (8 bytes an
+ * element) if there will be a gradient and it needs the activation's input.
+ */
+export function activated(
+  activation: Fused | null,
+  withGradient: boolean,
+  run: (activation: Fused | null) => DeviceArray,
+): Activated {
+  if (!activation || !withGradient || !needsInput(activation)) {
+    const y = run(activation);
+    return { y, slopeInput: y };
+  }
+  const slopeInput = run(null);
+  return { y: unary(activation.name, slopeInput, [activation.p, 0]), slopeInput };
+}
+
+/** The gradient before an activation; may be dy itself. Memory-bound. */
+export function activationGrad(activation: Fused | null, { y, slopeInput }: Activated, dy: DeviceArray): DeviceArray {
   if (!activation) return dy;
   if (activation.name === 'relu') return reluGrad(y, dy);
-  // The output has the input's sign and stays on its side of every kink, so it stands in for it.
-  return unaryGrad(activation.name, y, y, dy, [activation.p, 0]);
+  // Where the output stands in for the input, it has its sign and stays on its side of every kink.
+  return unaryGrad(activation.name, slopeInput, y, dy, [activation.p, 0]);
 }

@@ -4,7 +4,8 @@ import oneHotCode from '../../shaders/one_hot.wgsl';
 import { ArgumentError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
-import { commonModels, elementwise, f32, output, runKernel } from './run.ts';
+import { withLongSums } from './long-sum.ts';
+import { commonModels, elementwise, f32, laned, output, runKernel } from './run.ts';
 
 function checkIndices(operator: string, what: string, array: DeviceArray): void {
   if (array.dtype === 'f32') {
@@ -45,7 +46,7 @@ export function gatherRowsGrad(
   const d = checkAxis('gather', axis, shape);
   const dx = output(dy.device, shape, dy.models, into);
   const params = [dx.size, dy.size, shape[d]!, indices.size, sizeOf(shape.slice(d + 1))];
-  const source = { name: 'gather_rows_grad', code: gatherRowsGradCode };
+  const source = withLongSums(laned('gather_rows_grad', gatherRowsGradCode, 1), indices.size);
   runKernel(dy.device, source, params, [dy, indices, dx], elementwise(dx.size, dy.models));
   return dx;
 }

@@ -1,6 +1,5 @@
 import binaryCode from '../../shaders/pointwise_binary.wgsl';
 import binaryGradCode from '../../shaders/pointwise_binary_grad.wgsl';
-import functionsCode from '../../shaders/pointwise_functions.wgsl';
 import operandsCode from '../../shaders/pointwise_operands.wgsl';
 import unaryCode from '../../shaders/pointwise_unary.wgsl';
 import unaryGradCode from '../../shaders/pointwise_unary_grad.wgsl';
@@ -8,6 +7,7 @@ import whereCode from '../../shaders/where.wgsl';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { type DeviceArray, type DType, type Shape, sameShape, showShape } from './array.ts';
+import { pointwiseFunctions } from './pointwise-functions.ts';
 import {
   type BinaryName,
   type BinaryRow,
@@ -39,7 +39,7 @@ const operandTypes = (dtype: DType) => `alias Operand = ${dtype};\nalias Operand
 /** The template's shader with a row's expression in it, for inputs of that type. */
 function source(name: string, template: string, expression: string, dtype: DType = 'f32'): KernelSource {
   const label = dtype === 'f32' ? name : `${name}_${dtype}`;
-  return { name: label, code: operandTypes(dtype) + functionsCode + template.replace('FORWARD', expression) };
+  return { name: label, code: operandTypes(dtype) + pointwiseFunctions + template.replace('FORWARD', expression) };
 }
 
 /** The same for a gradient. */
@@ -47,7 +47,7 @@ function gradSource(name: string, template: string, slope: string, { masks }: Un
   const product = masks ? 'select(dy * slope, 0.0, slope == 0.0)' : 'dy * slope';
   return {
     name: `${name}_grad`,
-    code: operandTypes('f32') + functionsCode + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
+    code: operandTypes('f32') + pointwiseFunctions + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
   };
 }
 

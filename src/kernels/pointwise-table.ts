@@ -1,7 +1,7 @@
 // The pointwise operators, one row each: what it computes and its derivative, once in WGSL for the kernels and once in
 // float64 for the tests, with the text of the documentation. A row without a derivative does not compile.
 
-import { density, erf } from './normal.ts';
+import { cdf, density } from './normal.ts';
 
 /** An operator of one input. In WGSL, `x` is the input, `y` the output, `p` and `q` the options. */
 export interface UnaryRow {
@@ -44,6 +44,9 @@ const away = (x: number) => (x < 0 ? x - 0.1 : x + 0.1);
 /** Operands that are never equal, nor nearly. */
 const apart = [(a: number) => Math.round(4 * a) / 4, (b: number) => Math.round(4 * b) / 4 + 0.125] as const;
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
+/** Of both signs alike, and not as y (1 - y), which is 0 where y rounds to 1. */
+const logisticSlope = (x: number) => Math.exp(-Math.abs(x)) / (1 + Math.exp(-Math.abs(x))) ** 2;
+const geluInner = (x: number) => Math.sqrt(8 / Math.PI) * (x + 0.044715 * x ** 3);
 
 export const unaryTable = {
   neg: {
@@ -60,7 +63,7 @@ export const unaryTable = {
   },
   log: {
     formula: 'the natural logarithm; -inf at 0, NaN below',
-    forward: 'log(x)',
+    forward: 'exact_log(x)',
     derivative: '1.0 / x',
     reference: { forward: Math.log, derivative: (x) => 1 / x },
     domain: positive,
@@ -138,8 +141,7 @@ export const unaryTable = {
   },
   elu: {
     formula: 'x above 0, alpha (e^x - 1) from 0 down',
-    // e^x - 1 loses everything near 0, where three terms of its series are exact enough.
-    forward: 'select(x, p * select(exp(x) - 1.0, x + x * x * (0.5 + x / 6.0), x > -0.01), x <= 0.0)',
+    forward: 'select(x, p * expm1(x), x <= 0.0)',
     // At 0 it is alpha, as in PyTorch; at NaN 1 (PyTorch: 1 or NaN, by its device).
     derivative: 'select(1.0, p * exp(x), x <= 0.0)',
     options: { alpha: 1 },
@@ -152,14 +154,14 @@ export const unaryTable = {
   sigmoid: {
     formula: '1 / (1 + e^-x)',
     forward: '1.0 / (1.0 + exp(-x))',
-    derivative: 'y * (1.0 - y)',
-    reference: { forward: logistic, derivative: (_, y) => y * (1 - y) },
+    derivative: 'sigmoid_derivative(x)',
+    reference: { forward: logistic, derivative: logisticSlope },
   },
   tanh: {
     formula: 'the hyperbolic tangent',
     forward: 'exact_tanh(x)',
-    derivative: '1.0 - y * y',
-    reference: { forward: Math.tanh, derivative: (_, y) => 1 - y * y },
+    derivative: 'tanh_derivative(x)',
+    reference: { forward: Math.tanh, derivative: (x) => Math.cosh(x) ** -2 },
   },
   softplus: {
     formula: 'log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|), which does not overflow',
@@ -173,22 +175,23 @@ export const unaryTable = {
   gelu: {
     // At -infinity it is 0 times infinity, NaN, and so is the gradient at both infinities: as in PyTorch.
     formula: 'x times the normal distribution function at x (the exact form, with erf), as Keras has by default',
-    forward: 'x * normal_cdf(x)',
-    derivative: 'normal_cdf(x) + x * exp(-0.5 * x * x) * 0.3989422804',
+    forward: 'exact_gelu(x)',
+    derivative: 'gelu_derivative(x)',
     reference: {
-      forward: (x) => (x * (1 + erf(x / Math.SQRT2))) / 2,
-      derivative: (x) => (1 + erf(x / Math.SQRT2)) / 2 + x * density(x),
+      forward: (x) => x * cdf(x),
+      derivative: (x) => cdf(x) + x * density(x),
     },
   },
   geluTanh: {
     formula: 'x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, the approximation of gelu (Hendrycks and Gimpel 2016)',
-    forward: '0.5 * x * (1.0 + tanh(clamp(0.7978845608 * (x + 0.044715 * x * x * x), -10.0, 10.0)))',
+    forward: 'gelu_tanh(x)',
     derivative: 'gelu_tanh_derivative(x)',
+    // (1 + tanh(u / 2)) / 2 is the logistic function of u, which does not cancel.
     reference: {
-      forward: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+      forward: (x) => x * logistic(geluInner(x)),
       derivative: (x) => {
-        const t = Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
-        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * Math.sqrt(2 / Math.PI) * (1 + 0.134145 * x * x);
+        const slope = Math.sqrt(8 / Math.PI) * (1 + 0.134145 * x * x);
+        return logistic(geluInner(x)) + x * slope * logisticSlope(geluInner(x));
       },
     },
   },

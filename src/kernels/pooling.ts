@@ -5,6 +5,7 @@ import maxPoolGradCode from '../../shaders/max_pool2d_grad.wgsl';
 import maxPoolGradDisjointCode from '../../shaders/max_pool2d_grad_disjoint.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, type Shape, showShape } from './array.ts';
+import { withLongSums } from './long-sum.ts';
 import { reduceMiddle } from './reduce-variants.ts';
 import { checkDType, checkRank, elementwise, type Lanes, laned, lanesOf, output, runKernel } from './run.ts';
 import { type Padding, type Pair, pair, slide } from './window.ts';
@@ -33,6 +34,8 @@ export interface MaxPool {
   /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
   disjoint: boolean;
   pool: [number, number];
+  /** Windows that may hold one pixel. */
+  overlap: number;
   /** Floating-point operations, of the gradient too. */
   flops: number;
 }
@@ -51,7 +54,9 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
   const columns = (batch * x.models * size[1] * channels) / lanes;
   // A comparison or an addition an element of each window; the gradient does about as many.
   const flops = columns * lanes * size[0] * pool[0] * pool[1];
-  return { shape: [batch, ...size, channels], params, columns, lanes, pool, strides, pad, flops };
+  // Windows that may hold one pixel.
+  const overlap = Math.ceil(pool[0] / strides[0]) * Math.ceil(pool[1] / strides[1]);
+  return { shape: [batch, ...size, channels], params, columns, lanes, pool, strides, pad, overlap, flops };
 }
 
 /**
@@ -61,7 +66,7 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
  * @throws ShapeError, ArgumentError
  */
 export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
-  const { shape, params, columns, lanes, pool, strides, pad, flops } = plan('maxPool2d', x, options);
+  const { shape, params, columns, lanes, pool, strides, pad, overlap, flops } = plan('maxPool2d', x, options);
   const y = output(x.device, shape, x.models);
   const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
   const inside = (d: 0 | 1) => pad[d] === 0 && (shape[d + 1]! - 1) * strides[d] + pool[d] <= x.shape[d + 1]!;
@@ -69,7 +74,7 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
   const source = { ...laned('max_pool2d', maxPoolCode, lanes), constants: { TWO_BY_TWO: twoByTwo ? 1 : 0 } };
   runKernel(x.device, source, params, [x, y, argmax], elementwise(columns), { flops });
   const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
-  return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, flops };
+  return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, overlap, flops };
 }
 
 /**
@@ -78,7 +83,7 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
  */
 export function maxPool2dGrad(
   dy: DeviceArray,
-  { y, argmax, params, lanes, inputShape, disjoint, pool, flops }: MaxPool,
+  { y, argmax, params, lanes, inputShape, disjoint, pool, overlap, flops }: MaxPool,
   { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape, dy.models, into);
@@ -100,7 +105,7 @@ export function maxPool2dGrad(
     );
   } else {
     const columns = (batch * dy.models * w * channels) / lanes;
-    const source = laned('max_pool2d_grad', maxPoolGradCode, lanes);
+    const source = withLongSums(laned('max_pool2d_grad', maxPoolGradCode, lanes), overlap);
     runKernel(dy.device, source, [...params, ...flags], bindings, elementwise(columns), work);
   }
   return dx;
@@ -112,6 +117,8 @@ export interface AvgPool {
   params: number[];
   lanes: Lanes;
   inputShape: Shape;
+  /** Windows that may hold one pixel. */
+  overlap: number;
   /** Floating-point operations, of the gradient too. */
   flops: number;
 }
@@ -123,18 +130,19 @@ export interface AvgPool {
  * @throws ShapeError, ArgumentError
  */
 export function avgPool2d(x: DeviceArray, options: PoolOptions): AvgPool {
-  const { shape, params, columns, lanes, flops } = plan('avgPool2d', x, options);
+  const { shape, params, columns, lanes, pool, overlap, flops } = plan('avgPool2d', x, options);
   const y = output(x.device, shape, x.models);
-  runKernel(x.device, laned('avg_pool2d', avgPoolCode, lanes), params, [x, y], elementwise(columns), { flops });
-  return { y, params, lanes, inputShape: x.shape, flops };
+  const source = withLongSums(laned('avg_pool2d', avgPoolCode, lanes), pool[0] * pool[1]);
+  runKernel(x.device, source, params, [x, y], elementwise(columns), { flops });
+  return { y, params, lanes, inputShape: x.shape, overlap, flops };
 }
 
 /** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], a share to every pixel of the window. Memory-bound. */
 export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray): DeviceArray {
-  const { params, lanes, inputShape, flops } = pool;
+  const { params, lanes, inputShape, overlap, flops } = pool;
   const dx = output(dy.device, inputShape, dy.models, into);
   const [batch, , w, channels] = inputShape as [number, number, number, number];
-  const source = laned('avg_pool2d_grad', avgPoolGradCode, lanes);
+  const source = withLongSums(laned('avg_pool2d_grad', avgPoolGradCode, lanes), overlap);
   const workgroups = elementwise((batch * dy.models * w * channels) / lanes);
   runKernel(dy.device, source, params, [dy, dx], workgroups, { flops });
   return dx;
@@ -153,9 +161,9 @@ export function globalAveragePool2d(x: DeviceArray): AvgPool {
   if (h === 0 || w === 0) {
     throw new ShapeError(`${operator}: an image without pixels has no mean (input ${showShape(x.shape)})`);
   }
-  const { params, lanes, flops } = plan(operator, x, { poolSize: [h, w] });
+  const { params, lanes, overlap, flops } = plan(operator, x, { poolSize: [h, w] });
   const y = output(x.device, [batch, channels], x.models);
   const layout = { outer: x.models * batch, rows: h * w, channels };
   reduceMiddle('reduceSum', x, layout, y, { factor: 1 / (h * w) });
-  return { y, params, lanes, inputShape: x.shape, flops };
+  return { y, params, lanes, inputShape: x.shape, overlap, flops };
 }

@@ -4,8 +4,18 @@ import teamCode from '../../shaders/reduce_team.wgsl';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from './array.ts';
 import { chooseVariant } from './choice.ts';
+import { longSumCode, withLongSums } from './long-sum.ts';
 import { elementwise, f32, laned, lanesOf, runKernel } from './run.ts';
-import { teamCodes, teamed, teamGroups, teamServes, teamsFor, teamsForColumns, workgroupCut } from './team.ts';
+import {
+  teamCodes,
+  teamed,
+  teamGroups,
+  teamMembers,
+  teamServes,
+  teamsFor,
+  teamsForColumns,
+  workgroupCut,
+} from './team.ts';
 
 // Sums and extremes along the middle axis of [outer, rows, channels]: an invocation a column, several columns as a vector, or a
 // team of invocations for few and long columns.
@@ -24,7 +34,7 @@ export interface Rows {
   channels: number;
 }
 
-export const reduceShaders: readonly string[] = [rowsCode, extremeCode, teamCode, ...teamCodes];
+export const reduceShaders: readonly string[] = [rowsCode, extremeCode, teamCode, longSumCode, ...teamCodes];
 
 /** The reduction's array where it is one long row: its quarters are the columns of vectors. */
 const quartered = ({ rows, channels }: Pick<Rows, 'rows' | 'channels'>) => channels === 1 && rows % 4 === 0;
@@ -124,15 +134,21 @@ function passOf(reduction: Reduction, variant: ReduceVariant, device: Device) {
     factor: number,
   ) => {
     const work = { flops: outer * rows * channels };
+    const sums = reduction === 'reduceSum';
     if (variant === 'subgroup' || variant === 'workgroup') {
       const { width } = variant === 'subgroup' ? { width: 1 } : workgroupCut({ outer, rows, channels });
-      const source = teamed(variant, `${name}_team`, teamCode, { EXTREME: reduction === 'reduceSum' ? 0 : 1 });
+      const { code } = laned(name, teamCode, 1);
+      const source = withLongSums(
+        teamed(variant, `${name}_team`, code, { EXTREME: sums ? 0 : 1 }),
+        sums ? (slice * width) / teamMembers(variant) : 0,
+      );
       const groups = teamGroups(variant, outer * slices * Math.ceil(channels / width));
       runKernel(device, source, [outer, rows, channels, slice, slices, f32(factor), width], [x, y], groups, work);
       return;
     }
     const lanes = variant === 'vector' ? lanesOf(channels) : 1;
-    const source = laned(name, reduction === 'reduceSum' ? rowsCode : extremeCode, lanes);
+    // Eight rows are one term, up to seven are left over.
+    const source = sums ? withLongSums(laned(name, rowsCode, lanes), slice / 8 + 7) : laned(name, extremeCode, lanes);
     const params = [outer, rows, channels / lanes, slice, slices, f32(factor)];
     runKernel(device, source, params, [x, y], elementwise((outer * slices * channels) / lanes), work);
   };

@@ -1,8 +1,8 @@
 import argmaxCode from '../../shaders/argmax.wgsl';
+import deviationCode from '../../shaders/deviation.wgsl';
 import extremeGradCode from '../../shaders/extreme_grad.wgsl';
 import extremeMaskCode from '../../shaders/extreme_mask.wgsl';
 import spreadRowsCode from '../../shaders/spread_rows.wgsl';
-import deviationCode from '../../shaders/squared_deviation.wgsl';
 import varianceGradCode from '../../shaders/variance_grad.wgsl';
 import { type DeviceArray, type Shape, sizeOf } from './array.ts';
 import { type Rows, reduceMiddle } from './reduce-variants.ts';
@@ -191,8 +191,17 @@ export function placeOfExtreme(
   });
 }
 
+/** A mean as the sum of two: far from 0 no f32 is near enough to it. */
+export interface SplitMean {
+  /** The mean as far as f32 and its own rounding go. */
+  center: DeviceArray;
+  /** The mean of what is left when `center` is subtracted. */
+  rest: DeviceArray;
+}
+
 /**
- * Variance over `axes`, in two passes over x (mean, then squared deviations) because one pass cancels. Memory-bound.
+ * Variance over `axes`, in passes over x for the mean, for the mean of the deviations from it, and for their squares: one pass
+ * cancels, and so would two where the mean is far from 0, as it is rounded itself (1e7 by 1). Memory-bound.
  * @returns the variance and the mean, which the gradient needs
  * @throws ArgumentError
  */
@@ -201,26 +210,35 @@ export function variance(
   axes: readonly number[],
   shape: Shape,
   ddof: number,
-): { y: DeviceArray; mean: DeviceArray } {
+): { y: DeviceArray; mean: SplitMean } {
   checkDType('variance', 'the input', x, 'f32');
   return arranged('variance', x, axes, (from, layout) => {
-    const mean = output(x.device, shape, x.models);
-    reduceMiddle('reduceSum', from, layout, mean, { factor: 1 / layout.rows });
-    const squares = output(x.device, from.shape, x.models);
-    const [params, workgroups] = over(x, layout);
-    const source = { name: 'squared_deviation', code: deviationCode };
-    runKernel(x.device, source, params, [from, mean, squares], workgroups);
-    const y = output(x.device, shape, x.models);
-    reduceMiddle('reduceSum', squares, layout, y, { factor: 1 / (layout.rows - ddof) });
+    const reduced = (values: DeviceArray, divisor: number) => {
+      const result = output(x.device, shape, x.models);
+      reduceMiddle('reduceSum', values, layout, result, { factor: 1 / divisor });
+      return result;
+    };
+    const deviation = (values: DeviceArray, mean: DeviceArray, squared: boolean) => {
+      const result = output(x.device, from.shape, x.models);
+      const [params, workgroups] = over(x, layout, squared ? 1 : 0);
+      runKernel(x.device, { name: 'deviation', code: deviationCode }, params, [values, mean, result], workgroups);
+      return result;
+    };
+    const center = reduced(from, layout.rows);
+    const deviations = deviation(from, center, false);
+    const rest = reduced(deviations, layout.rows);
+    const squares = deviation(deviations, rest, true);
+    const y = reduced(squares, layout.rows - ddof);
+    deviations.dispose();
     squares.dispose();
-    return { y, mean };
+    return { y, mean: { center, rest } };
   });
 }
 
 /** Gradient of `variance`. Memory-bound. */
 export function varianceGrad(
   x: DeviceArray,
-  mean: DeviceArray,
+  { center, rest }: SplitMean,
   dy: DeviceArray,
   axes: readonly number[],
   ddof: number,
@@ -230,7 +248,7 @@ export function varianceGrad(
     arrangedGrad('variance', x, into, order, (dx) => {
       const [params, workgroups] = over(x, layout, f32(2 / (layout.rows - ddof)));
       const source = { name: 'variance_grad', code: varianceGradCode };
-      runKernel(x.device, source, params, [from, mean, dy, dx], workgroups);
+      runKernel(x.device, source, params, [from, center, rest, dy, dx], workgroups);
     }),
   );
 }

@@ -4,7 +4,8 @@ import resizeGradCode from '../../shaders/resize_grad.wgsl';
 import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
-import { checkDType, checkRank, elementwise, output, runKernel } from './run.ts';
+import { withLongSums } from './long-sum.ts';
+import { checkDType, checkRank, elementwise, laned, output, runKernel } from './run.ts';
 
 const METHODS = ['bilinear', 'nearest'] as const;
 export type ResizeMethod = (typeof METHODS)[number];
@@ -47,8 +48,17 @@ export function resize(
 /** Gradient of `resize`: each pixel gathers from the places that took from it. Memory-bound. */
 export function resizeGrad(dy: DeviceArray, params: readonly number[], shape: Shape, into?: DeviceArray): DeviceArray {
   const dx = output(dy.device, shape, dy.models, into);
-  const [batch, , width, channels] = params as [number, number, number, number];
-  const source = { name: 'resize_grad', code: resizeAxisCode + resizeGradCode };
+  const [batch, height, width, channels, toHeight, toWidth] = params as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  // Places that may have taken from one pixel, in either direction.
+  const places = Math.max((2 * toHeight) / height, (2 * toWidth) / width);
+  const source = withLongSums(laned('resize_grad', resizeAxisCode + resizeGradCode, 1), places);
   runKernel(dy.device, source, params, [dy, dx], elementwise(batch * width * channels));
   return dx;
 }

@@ -1,5 +1,7 @@
+import logOfSumCode from '../../shaders/log_of_sum.wgsl';
 import logSoftmaxCode from '../../shaders/log_softmax.wgsl';
 import logSoftmaxGradCode from '../../shaders/log_softmax_grad.wgsl';
+import logsCode from '../../shaders/log1p_expm1.wgsl';
 import softmaxCode from '../../shaders/softmax.wgsl';
 import crossEntropyCode from '../../shaders/softmax_cross_entropy.wgsl';
 import crossEntropyTeamCode from '../../shaders/softmax_cross_entropy_team.wgsl';
@@ -8,12 +10,14 @@ import gradTeamCode from '../../shaders/softmax_grad_team.wgsl';
 import teamCode from '../../shaders/softmax_team.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
+import type { KernelSource } from '../gpu/pipelines.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
 import { chooseVariant } from './choice.ts';
+import { longSumCode, withLongSums } from './long-sum.ts';
 import { sumAll } from './reduce.ts';
-import { checkDType, checkRank, commonModels, elementwise, output, runKernel } from './run.ts';
-import { teamCodes, teamed, teamGroups, teamServes, teamsFor } from './team.ts';
+import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from './run.ts';
+import { teamCodes, teamed, teamGroups, teamMembers, teamServes, teamsFor } from './team.ts';
 
 /** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
 function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, classes: number, step: number] {
@@ -42,6 +46,7 @@ export interface SoftmaxRun {
 export const softmaxShaders: readonly string[] = [
   ...[softmaxCode, logSoftmaxCode, softmaxGradCode, logSoftmaxGradCode, crossEntropyCode],
   ...[teamCode, gradTeamCode, crossEntropyTeamCode, ...teamCodes],
+  ...[logsCode, logOfSumCode, longSumCode],
 ];
 
 /** Whether a variant has a kernel for this adapter. The reference always has. */
@@ -72,6 +77,19 @@ const SOURCES = {
   logSoftmaxGrad: { name: 'log_softmax_grad', code: logSoftmaxGradCode, team: gradTeamCode },
 } as const;
 
+/** A kernel for an invocation or a team a row, with the functions it calls. */
+function sourceOf(
+  variant: SoftmaxVariant,
+  { name, code, team }: { name: string; code: string; team: string },
+  classes: number,
+  constants?: Record<string, number>,
+): KernelSource {
+  const text = `${variant === 'naive' ? code : team}\n${logsCode}\n${logOfSumCode}`;
+  const source = laned(name, text, 1);
+  if (variant === 'naive') return withLongSums(source, classes);
+  return withLongSums(teamed(variant, `${name}_team`, source.code, constants), classes / teamMembers(variant));
+}
+
 /** Runs an operator on `inputs`, whose rows lie along `axis`. */
 function run(
   operator: keyof typeof SOURCES,
@@ -83,12 +101,9 @@ function run(
   checkDType(operator, 'the input', x, 'f32');
   const [rows, classes, inner] = rowsOf(operator, x, axis);
   const y = output(x.device, x.shape, x.models, into);
-  const { name, code, team } = SOURCES[operator];
   const variant = choose(x.device, operator, { rows: rows / x.models, classes, inner }, asked);
-  const naive = variant === 'naive';
-  const constants = { LOG: operator.startsWith('log') ? 1 : 0 };
-  const source = naive ? { name, code } : teamed(variant, `${name}_team`, team, constants);
-  const groups = naive ? elementwise(rows) : teamGroups(variant, rows);
+  const source = sourceOf(variant, SOURCES[operator], classes, { LOG: operator.startsWith('log') ? 1 : 0 });
+  const groups = variant === 'naive' ? elementwise(rows) : teamGroups(variant, rows);
   runKernel(x.device, source, [rows, classes, inner], [...inputs, y], groups);
   return y;
 }
@@ -148,11 +163,11 @@ export function softmaxCrossEntropy(
   const rowHit = output(device, labels.shape, models);
   const dlogits = output(device, logits.shape, models, into);
   const bindings = [logits, labels, part, rowHit, dlogits];
+  const kernel = { name: 'softmax_cross_entropy', code: crossEntropyCode, team: crossEntropyTeamCode };
+  const source = sourceOf(variant, kernel, classes);
   if (variant === 'naive') {
-    const source = { name: 'softmax_cross_entropy', code: crossEntropyCode };
     runKernel(device, source, [rows, classes, each], bindings, [groups, 1, models]);
   } else {
-    const source = teamed(variant, 'softmax_cross_entropy_team', crossEntropyTeamCode);
     runKernel(device, source, [rows, classes], bindings, teamGroups(variant, rows, models));
   }
   if (groups === 1) return { loss: part, rowHit, dlogits };

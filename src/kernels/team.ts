@@ -12,6 +12,9 @@ const TEAMS = {
   workgroup: { code: workgroupCode, members: 256, each: 1 },
 } as const;
 
+/** Invocations in a team. */
+export const teamMembers = (team: Team): number => TEAMS[team].members;
+
 /** Texts that go before the kernels of teams. */
 export const teamCodes: readonly string[] = [subgroupCode, workgroupCode];
 

@@ -26,6 +26,20 @@ export interface ArrayLoaderOptions {
   targetShape?: Shape;
 }
 
+/** The class of each one-hot row of a shape [classes]; null for numbers of another shape, or that are no such rows. */
+function classesOfRows(numbers: Float32Array, shape: Shape): Uint32Array | null {
+  const [classes = 1] = shape;
+  if (shape.length !== 1 || classes === 1) return null;
+  const found = new Uint32Array(numbers.length / classes);
+  for (let i = 0; i < found.length; i++) {
+    const row = numbers.subarray(i * classes, (i + 1) * classes);
+    const one = row.indexOf(1);
+    if (one < 0 || !row.every((value, c) => value === Number(c === one))) return null;
+    found[i] = one;
+  }
+  return found;
+}
+
 /** Samples given as numbers, held on the GPU as floats. */
 export class ArrayLoader implements BatchSource {
   readonly size: number;
@@ -34,6 +48,7 @@ export class ArrayLoader implements BatchSource {
   readonly targetShape: Shape | null;
   readonly labels: Uint32Array | null;
   readonly targetExtremes: readonly PlacedTarget[] | null;
+  readonly oneHotClasses: Uint32Array | null;
   private readonly samples: StoredSamples;
   private readonly targets: StoredSamples | null;
 
@@ -41,9 +56,11 @@ export class ArrayLoader implements BatchSource {
   constructor(
     readonly device: Device,
     options: ArrayLoaderOptions,
+    ...surplus: never[]
   ) {
     checkDevice('ArrayLoader', device, 'new ArrayLoader(device, { x, shape })');
-    checkOptions('ArrayLoader', options, { x: true, y: true, shape: true, classes: true, targetShape: true });
+    const names = { x: true, y: true, shape: true, classes: true, targetShape: true };
+    checkOptions('ArrayLoader', options, names, surplus);
     const { x, y = null, shape, classes = null, targetShape } = options;
     checkShape('ArrayLoader: shape', shape);
     if (classes !== null && !(Number.isInteger(classes) && classes > 0)) {
@@ -59,6 +76,7 @@ export class ArrayLoader implements BatchSource {
     const numbers = targets && classes === null ? readTargets('y', targets, size, targetShape) : null;
     this.targetShape = numbers?.shape ?? null;
     this.targetExtremes = numbers && extremesOf(numbers.values);
+    this.oneHotClasses = numbers && classesOfRows(numbers.values, numbers.shape);
     const bytes = (array: Float32Array | Uint32Array) =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     this.samples = storeRows(device, bytes(samples.values), size, 4 * sizeOf(shape));

@@ -17,6 +17,8 @@ export interface BatchSource {
   readonly targetShape?: Shape | null;
   /** The labels as the host knows them, if it does: what makes a class that a split leaves out an error. */
   readonly labels?: ArrayLike<number> | null;
+  /** Where targets are one-hot rows: the class of each, for the same. */
+  readonly oneHotClasses?: ArrayLike<number> | null;
   /**
    * The smallest and the largest target as the host knows them, if it does: with them, targets that a loss cannot have are an error before
    * anything is trained; without, the adapter looks at each batch and the epoch ends with that error.

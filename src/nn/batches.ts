@@ -11,22 +11,34 @@ import { readLabels, readSamples } from './host-batch.ts';
 import type { Model } from './model.ts';
 import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
 
-/** Keras's default; with fewer samples, all of them. */
+/** Keras's default. */
 const DEFAULT_BATCH = 32;
 
-/** The batch size to use for so many samples. @throws ArgumentError */
-export function checkBatchSize(
-  what: string,
-  samples: number,
-  batchSize: number = Math.min(DEFAULT_BATCH, samples),
-): number {
+/** The batch size to use for so many samples: the one that was asked for, at most all samples, as in Keras. @throws ArgumentError */
+export function checkBatchSize(what: string, samples: number, batchSize: number = DEFAULT_BATCH): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new ArgumentError(`${what}: batchSize must be a positive integer, but is ${show(batchSize)}`);
   }
-  if (batchSize > samples) {
-    throw new ArgumentError(`${what}: a batch of ${batchSize} is larger than the data, which has ${samples} samples`);
-  }
-  return batchSize;
+  return Math.min(batchSize, samples);
+}
+
+/** How many batches a pass over a stream takes. */
+export interface Bound {
+  /** The option that says so. */
+  name: string;
+  /** Undefined for all that come. */
+  count: number | undefined;
+  /** Whether there is one pass only, after which a stream is closed. Default false. */
+  once?: boolean;
+}
+
+/** @throws ArgumentError unless `steps`, if there are any, is a positive integer, and for data other than a stream */
+export function checkSteps(what: string, name: string, steps: number | undefined, isStream: boolean): void {
+  if (steps === undefined) return;
+  if (!isStream)
+    throw new ArgumentError(`${what}: ${name} is for streams; a pass over other data is every sample once`);
+  if (Number.isInteger(steps) && steps > 0) return;
+  throw new ArgumentError(`${what}: ${name} must be a positive integer, but is ${show(steps)}`);
 }
 
 /** @throws ArgumentError unless it is a model, which is easily left out or put second */
@@ -72,6 +84,8 @@ export interface Feed {
   pass(signal?: AbortSignal): Iterable<Submit> | AsyncIterable<Submit>;
   /** Before the first pass: so many passes, and so many batches of the next one, were made before. */
   skip(passes: number, batches: number): void;
+  /** Closes what the passes read from, where that is a stream, and waits for it. @throws what its `finally` throws */
+  close?(signal?: AbortSignal): Promise<void>;
   dispose(): void;
 }
 

@@ -65,7 +65,10 @@ export interface History {
   epochs: EpochLogs[];
   /** The epochs of each replica: of a model alone, the same list once. */
   replicas: EpochLogs[][];
-  /** True when an AbortSignal ended training early; the epochs finished until then are all here. */
+  /**
+   * True when an AbortSignal ended training early, and for `onTrainEnd` of a training that failed; the epochs finished until
+   * then are all here.
+   */
   interrupted: boolean;
   /**
    * Replicas, from 0, whose last epoch has a loss (or `valLoss`) that is NaN or infinite: what they predict is meaningless. `TerminateOnNaN`
@@ -96,6 +99,11 @@ export interface TrainInfo {
   /** Names of the figures that each epoch's logs will have: `loss`, `valLoss`, ... */
   monitored: readonly string[];
   /**
+   * Names of those that callbacks before this one add, perhaps not in every epoch: what their `adds` says. Null if one of them
+   * has `onEpochEnd` and does not say.
+   */
+  added: readonly string[] | null;
+  /**
    * Lets training go on from a state that a `SafePoint` captured, once every callback has begun.
    * @param name of what holds it, for messages. @throws ArgumentError for a state of another training, saying what differs
    */
@@ -103,7 +111,8 @@ export interface TrainInfo {
 }
 
 /**
- * Hooks into `fit`, as in Keras. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. A
+ * Hooks into `fit`, as in Keras. They may read the model (`evaluate`, `predict`, `saveModel`) but not change it: `trainable`,
+ * `compile`, `loadWeights` and other trainings have to wait until `fit` has ended. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. A
  * callback ends training with `model.stopTraining = true`. Replicas are trained together: what stops or slows them goes by the
  * means over them.
  */
@@ -116,9 +125,23 @@ export interface Callback {
   readonly everySteps?: number;
   /** Of several replicas `logs` has the means over them. The model may be evaluated and its weights read. */
   onSteps?(logs: StepLogs): void | Promise<void>;
-  /** Of several replicas `logs` has the means over them, and `replicas` what each did. */
+  /**
+   * Of several replicas `logs` has the means over them, and `replicas` what each did. A figure that is added to `logs` reaches the
+   * history and the callbacks after this one, which may log and monitor it.
+   */
   onEpochEnd?(logs: EpochLogs, replicas: readonly EpochLogs[]): void | Promise<void>;
-  onTrainEnd?(history: History): void | Promise<void>;
+  /**
+   * Names of the figures that `onEpochEnd` adds to the logs, in all epochs or in some: [] for none. Where it is left out, a
+   * figure that a callback after this one monitors is looked for when the first epoch ends, and not before training.
+   */
+  readonly adds?: readonly string[];
+  /**
+   * Called for every callback whose `onTrainBegin` was, however training ended. The last call that may not change the model,
+   * except by a `WeightCopy`.
+   * @param failure what `fit` is about to throw; null where it returns, after an interruption too. An error thrown here does not
+   *   replace it
+   */
+  onTrainEnd?(history: History, failure: { error: unknown } | null): void | Promise<void>;
   /** Called, and waited for, wherever training can be taken up again: for callbacks that keep its state. */
   onSafePoint?(point: SafePoint): void | Promise<void>;
   /** What this callback remembers from epoch to epoch, as a part of the state of training. */
@@ -129,6 +152,16 @@ export interface Callback {
 
 export type CallbackState = Readonly<Record<string, Saved>>;
 
+/**
+ * What messages and backups call a callback: tilegrad's own by the name written in their class, since bundlers rename classes, and any
+ * other by its constructor.
+ */
+export const callbackName = (callback: Callback): string => {
+  const tag = Object.prototype.toString.call(callback).slice('[object '.length, -1);
+  if (tag !== 'Object') return tag;
+  const kind = callback.constructor as unknown;
+  return typeof kind === 'function' && kind !== Object ? kind.name : 'callback';
+};
 const HOOKS = [
   'onTrainBegin',
   'onEpochBegin',
@@ -154,5 +187,8 @@ export function checkCallbacks(callbacks: readonly Callback[]): void {
       if (hook === undefined || hook === null || typeof hook === 'function') continue;
       throw new ArgumentError(`fit: a callback's ${name} must be a function, but is ${show(hook)}`);
     }
+    const adds = readable('fit: callbacks', () => callback.adds);
+    if (adds === undefined || listOf('fit: adds', adds)?.every((name) => typeof name === 'string')) continue;
+    throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${show(adds)}`);
   }
 }

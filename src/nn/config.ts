@@ -67,17 +67,21 @@ const BY_ARGUMENT: Record<string, { key: string; Class: new (argument: never, op
   Reshape: { key: 'targetShape', Class: Reshape },
 };
 
+/** Layers of a model that a file may hold, and calls of them in one pass, those within models included. */
+const MOST_LAYERS = 100_000;
+
 const own = <T>(table: Record<string, T>, key: string): T | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
 
 /**
  * A model as JSON can hold it, without weights: what `modelFromConfig` makes it again from.
- * @throws ArgumentError for what it cannot hold: a function among the options, or a class of the user's under the name of one
- *   of tilegrad's, which would come back as that one
+ * @throws ArgumentError for what it cannot hold: a function among the options, a class of the user's under the name of one
+ *   of tilegrad's, which would come back as that one, or too many layers
  */
 export function modelConfig(model: Model): LayerDescription {
   checkModel('modelConfig', model, 'modelConfig(model)');
   checkClasses(model);
+  checkCalls(model, ArgumentError);
   return { className: model instanceof Sequential ? 'Sequential' : 'Functional', config: model.getConfig() };
 }
 
@@ -99,13 +103,37 @@ function checkClasses(model: Model): void {
   }
 }
 
+/** @throws Kind for a model that calls more layers in a pass than a file may hold: few layers can, with models in models used twice */
+function checkCalls(model: Model, Kind: typeof ArgumentError | typeof DataError): void {
+  const known = new Map<Model, number>();
+  const callsOf = (layer: Layer): number => {
+    if (!(layer instanceof Model)) return 1;
+    const { layers, uses } = layer;
+    const calls = known.get(layer) ?? uses.reduce((sum, use) => sum + callsOf(layers[use.layer]!), 0);
+    known.set(layer, calls);
+    return calls;
+  };
+  const calls = callsOf(model);
+  if (calls <= MOST_LAYERS) return;
+  throw new Kind(`${model.title} calls its layers ${counted(calls)} times; ${BOUND}`);
+}
+
+const counted = (n: number) => n.toLocaleString('en-US');
+const BOUND = `a file may hold models of ${counted(MOST_LAYERS)} at most`;
+
 /**
  * The model of a `modelConfig`, without weights.
  * @param customLayers classes of layers that are none of tilegrad's, by their `kind`
- * @throws DataError for what is no such description; ArgumentError for a layer whose class is not known
+ * @throws DataError for what is no such description, or too large; ArgumentError for a layer whose class is not known
  */
 export function modelFromConfig(description: unknown, customLayers: Record<string, LayerClass> = {}): Model {
   checkObject('modelFromConfig: customLayers', customLayers);
+  const model = readModel(description, customLayers);
+  checkCalls(model, DataError);
+  return model;
+}
+
+function readModel(description: unknown, customLayers: Record<string, LayerClass>): Model {
   const { className, config } = checked(description);
   if (className !== 'Sequential' && className !== 'Functional') {
     throw new DataError(`a model is a Sequential or a Functional, but this is a ${className}`);
@@ -114,11 +142,19 @@ export function modelFromConfig(description: unknown, customLayers: Record<strin
   if (!Array.isArray(layers) || !Array.isArray(uses) || !Array.isArray(inputShape)) {
     throw new DataError(`a model needs layers, uses and inputShape, but is ${show(config)}`);
   }
+  const most = Math.max(layers.length, uses.length);
+  if (most > MOST_LAYERS) throw new DataError(`${show(name ?? className)} has ${counted(most)} layers; ${BOUND}`);
   const made = layers.map((layer) => layerFromConfig(layer, customLayers));
   const steps = uses.map((use: Partial<Use>, i) => {
-    const layer = made[use?.layer as number];
+    const layer = Number.isInteger(use?.layer) ? made[use.layer!] : undefined;
     const known = Array.isArray(use?.inputs) && use.inputs.every((n) => Number.isInteger(n) && n >= 0 && n <= i);
     if (!layer || !known) throw new DataError(`use ${i} of a layer refers to what is not there: ${show(use)}`);
+    const isChained = use.inputs!.length === 1 && use.inputs![0] === i;
+    if (className === 'Sequential' && !isChained) {
+      throw new DataError(
+        `use ${i} of a layer has the inputs ${show(use.inputs)}, but in a Sequential each layer is fed by the one before`,
+      );
+    }
     return { layer, inputs: use.inputs! };
   });
   return told(name ?? className, () => {
@@ -140,8 +176,16 @@ function checked(description: unknown): LayerDescription {
   const { className, config } = readable('modelFromConfig', () => ({
     ...(description ?? {}),
   })) as Partial<LayerDescription>;
-  if (typeof className !== 'string' || typeof config !== 'object' || config === null) {
+  if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new DataError(`a layer needs className and config, but is ${show(description)}`);
+  }
+  const { name, inputShape } = config;
+  if (name !== undefined && typeof name !== 'string') {
+    throw new DataError(`the name of a layer must be text, but is ${show(name)}`);
+  }
+  const isShape = Array.isArray(inputShape) && inputShape.every((n) => Number.isSafeInteger(n) && n > 0);
+  if (inputShape !== undefined && !isShape) {
+    throw new DataError(`${className} ${show(name)}: inputShape must be positive integers, but is ${show(inputShape)}`);
   }
   return { className, config };
 }
@@ -150,7 +194,7 @@ function layerFromConfig(description: unknown, customLayers: Record<string, Laye
   const { className, config } = checked(description);
   const Custom = own(customLayers, className);
   if (!Custom && (className === 'Sequential' || className === 'Functional')) {
-    return modelFromConfig(description, customLayers);
+    return readModel(description, customLayers);
   }
   const Class = Custom ?? own(BY_OPTIONS, className);
   const byArgument = own(BY_ARGUMENT, className);

@@ -1,4 +1,4 @@
-import { checkNumbers, listOf, show } from '../check.ts';
+import { checkNumbers, checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** Precision, recall and their harmonic mean F1. Where nothing was counted that could be right they are 0, as in scikit-learn. */
@@ -13,7 +13,11 @@ const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
 /** How often samples of each class were taken for each class. */
 export class ConfusionMatrix {
   /** @param counts rows: the true class; columns: the predicted one. @throws ArgumentError unless it is a square of counts */
-  constructor(readonly counts: readonly (readonly number[])[]) {
+  constructor(
+    readonly counts: readonly (readonly number[])[],
+    ...surplus: never[]
+  ) {
+    checkSurplus('ConfusionMatrix', surplus);
     const rows = listOf('ConfusionMatrix', counts)?.map((row) => listOf('ConfusionMatrix', row));
     const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
     if (!rows?.every((row) => row?.length === rows.length && row.every(isCount))) {

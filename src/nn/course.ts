@@ -1,7 +1,7 @@
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import type { Feed } from './batches.ts';
-import type { Callback, History } from './callbacks.ts';
+import { type Callback, callbackName, type History } from './callbacks.ts';
 import type { Model } from './model.ts';
 import { differences } from './run-description.ts';
 import type { RunningTotals } from './totals.ts';
@@ -14,6 +14,8 @@ const NAMED = 4;
 interface Parts {
   model: Model;
   feed: Feed;
+  /** Measures the validation data; null without any. */
+  evaluator: { skip(passes: number): void } | null;
   totals: RunningTotals;
   callbacks: readonly Callback[];
   history: History;
@@ -66,7 +68,7 @@ export class Course {
   async takeUp(): Promise<void> {
     const state = this.resumed;
     if (!state) return;
-    const { model, feed, totals, history, initialEpoch } = this.parts;
+    const { model, feed, evaluator, totals, history, initialEpoch } = this.parts;
     const { optimizer } = model.training;
     for (const [i, array] of model.parameters.buffers.entries()) upload(array, state.weights[i]!);
     for (const [i, array] of optimizer.slots.entries()) upload(array, state.optimizer.slots[i]!);
@@ -79,7 +81,9 @@ export class Course {
     Object.assign(this.at, state.position);
     this.begun -= 1000 * state.seconds.whole;
     this.epochBegun = performance.now() - 1000 * state.seconds.epoch;
-    feed.skip(this.at.epoch - initialEpoch - 1, this.at.step);
+    const passes = this.at.epoch - initialEpoch - 1;
+    feed.skip(passes, this.at.step);
+    evaluator?.skip(passes);
     for (const [i, callback] of this.remembering.entries()) await callback.restore?.(state.callbacks[i]!);
   }
 
@@ -140,17 +144,11 @@ export class Course {
   private async describe(): Promise<Record<string, Saved>> {
     this.description ??= {
       ...(await this.parts.describe()),
-      callbacks: this.remembering.map(className),
+      callbacks: this.remembering.map(callbackName),
     };
     return this.description;
   }
 }
-
-/** A callback's class: tilegrad's own as written in it, since bundlers rename classes, and any other by its constructor. */
-const className = (callback: Callback): string => {
-  const tag = Object.prototype.toString.call(callback).slice('[object '.length, -1);
-  return tag === 'Object' ? callback.constructor.name : tag;
-};
 
 const download = async ({ device, storage }: DeviceArray) => new Float32Array(await device.read(storage));
 const upload = ({ device, storage }: DeviceArray, values: Float32Array<ArrayBuffer>) => device.upload(storage, values);

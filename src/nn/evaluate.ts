@@ -2,7 +2,7 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, checkSignal, type OptionNames } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
-import { checkModel, checkReplica, type Feed } from './batches.ts';
+import { type Bound, checkModel, checkReplica, checkSteps, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import type { Model } from './model.ts';
 import { type Metrics, meanOf, Objective } from './objective.ts';
@@ -15,9 +15,11 @@ export type { Metrics } from './objective.ts';
 export interface EvaluateOptions {
   /** Default 32. */
   batchSize?: number;
+  /** Batches to take from a stream. Default: all, so that a stream without an end needs it. */
+  steps?: number;
   signal?: AbortSignal;
 }
-const names: OptionNames<EvaluateOptions> = { batchSize: true, signal: true };
+const names: OptionNames<EvaluateOptions> = { batchSize: true, steps: true, signal: true };
 
 /** Measures a model on one data set, as often as asked, without recording its program anew. */
 export class Evaluator {
@@ -29,7 +31,7 @@ export class Evaluator {
     private readonly what: string,
     model: Model,
     data: PreparedData,
-    options: { batchSize: number | null; confusion?: boolean },
+    options: { batchSize: number | null; bound: Bound; confusion?: boolean },
   ) {
     const { form, unchecked } = data;
     this.objective = new Objective(what, model, { form, unchecked, confusion: options.confusion ?? false });
@@ -73,6 +75,16 @@ export class Evaluator {
     await this.throttle.afterPass();
   }
 
+  /** Before the first pass: so many were made before. */
+  skip(passes: number): void {
+    this.feed.skip(passes, 0);
+  }
+
+  /** Closes a stream that passes left open. @throws what its `finally` throws */
+  async close(signal?: AbortSignal): Promise<void> {
+    await this.feed.close?.(signal);
+  }
+
   dispose(): void {
     this.feed.dispose();
     this.objective.dispose();
@@ -91,10 +103,12 @@ async function measure<T>(
   let evaluator: Evaluator | null = null;
   try {
     const batchSize = prepared.batchSize(options.batchSize);
-    const { confusion = false } = options;
+    const { confusion = false, steps } = options;
+    checkSteps(what, 'steps', steps, !prepared.source);
     // Frozen weights have no penalty; arrays and streams are new data each time.
     const key = [what, prepared.source, batchSize, confusion, parameters, training, parameters.frozen];
-    evaluator = kept.take(key, () => new Evaluator(what, model, prepared, { batchSize, confusion }));
+    const bound: Bound = { name: 'steps', count: steps, once: true };
+    evaluator = kept.take(key, () => new Evaluator(what, model, prepared, { batchSize, confusion, bound }));
     const result = await run(evaluator);
     if (isSource(data) && !parameters.values.disposed && training === model.training) {
       kept.giveBack(key, evaluator);

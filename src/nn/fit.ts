@@ -1,9 +1,11 @@
 import { checkOptions, checkSignal, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
+import { checkSteps } from './batches.ts';
+import { CallbackList } from './callback-list.ts';
 import {
-  type BatchLogs,
   type Callback,
+  callbackName,
   checkCallbacks,
   divergedReplicas,
   type EpochLogs,
@@ -11,12 +13,15 @@ import {
 } from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
+import { FirstError } from './first-error.ts';
 import type { Model } from './model.ts';
-import { type ClassWeight, type Metrics, meanOf, Objective } from './objective.ts';
+import { type ClassWeight, meanOf, Objective } from './objective.ts';
 import { checkReplicas } from './parameters.ts';
+import { ProgressReports, StepReports } from './progress-reports.ts';
 import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
 import { checkTogether, PreparedData, type TrainingData } from './training-data.ts';
+import { checkNotTraining, checkUnused, lockTraining } from './training-lock.ts';
 import { nextStep, trainingStep } from './training-step.ts';
 
 export interface FitOptions {
@@ -32,8 +37,13 @@ export interface FitOptions {
   validationSplit?: number;
   /** Factors by class for the training loss, such as { 0: 1, 1: 5 }; classes that are not named have 1. */
   classWeight?: ClassWeight;
-  /** Batches an epoch takes from a stream. Default: all. */
+  /** Batches an epoch takes from a stream. Default: all, so that a stream without an end needs it. */
   stepsPerEpoch?: number;
+  /**
+   * Batches a validation takes from `validationData`, if that is a stream. Default: all. Nobody can see whether a stream has an
+   * end: one without needs this, or a `signal` to end it; after 10,000 batches `console.warn` says so.
+   */
+  validationSteps?: number;
   /** A new order of the samples each epoch, by `seed`. Default true; a stream keeps its own order. */
   shuffle?: boolean;
   /**
@@ -51,9 +61,6 @@ export interface FitOptions {
   signal?: AbortSignal;
 }
 
-/** Milliseconds between calls of `onBatchEnd`. */
-const PROGRESS_INTERVAL = 250;
-
 /** See `Model.fit`. */
 export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
   checkTogether('fit', data);
@@ -63,7 +70,9 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   const { optimizer } = model.training; // throws before `compile`
   const { replicas = model.replicas } = options;
   checkReplicas('fit', seed, replicas);
-  const owned: { dispose(): void }[] = [];
+  checkNotTraining('fit', model);
+  checkUnused('fit', 'optimizer', optimizer);
+  const owned: { close?(signal?: AbortSignal): Promise<void>; dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(resource: T): T => {
     owned.push(resource);
     return resource;
@@ -76,27 +85,39 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     seconds: 0,
   };
   const begun = performance.now();
+  const list = new CallbackList(callbacks);
+  const failed = new FirstError();
+  let unlock = () => {};
   let course: Course | null = null;
+  let progress: ProgressReports | null = null;
   let ending = false;
   try {
     const { training, validation } = prepare(model, data, options, own);
     const batchSize = training.batchSize(options.batchSize);
-    const few = validation?.samples ?? null;
     const validationBatch =
-      validation?.batchSize(batchSize === null || few === null ? undefined : Math.min(batchSize, few)) ?? null;
+      validation?.batchSize(validation.samples === null ? undefined : (batchSize ?? undefined)) ?? null;
     const { form, unchecked } = training;
     optimizer.checkReplicas?.(replicas); // before the model has them for good
     model.replicate(replicas);
     const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight, unchecked }));
     optimizer.build(model.parameters);
     const step = trainingStep(model, objective, seed, () => feed.state);
-    const feed = own(training.feed(objective, step, { batchSize, steps: options.stepsPerEpoch ?? null }));
-    const evaluator = validation
-      ? own(new Evaluator('fit: validationData', model, validation, { batchSize: validationBatch }))
-      : null;
+    const bound = { name: 'stepsPerEpoch', count: options.stepsPerEpoch };
+    const feed = own(training.feed(objective, step, { batchSize, bound }));
+    const validating = {
+      batchSize: validationBatch,
+      bound: { name: 'validationSteps', count: options.validationSteps },
+    };
+    const evaluator = validation ? own(new Evaluator('fit: validationData', model, validation, validating)) : null;
     const throttle = new Throttle(device);
-    const progress = new ProgressReports(objective, callbacks);
+    progress = new ProgressReports(objective, callbacks);
     const stepReports = StepReports.of(objective, callbacks);
+    const remembering = callbacks.filter((callback) => callback.state);
+    unlock = lockTraining('fit', model, [
+      ['optimizer', optimizer],
+      ...remembering.map((callback) => [callbackName(callback), callback] as const),
+    ]);
+    const { frozen } = model.parameters;
     model.stopTraining = false;
 
     const monitored = [...objective.names, ...(evaluator?.objective.names ?? []).map(valName), 'learningRate'];
@@ -108,19 +129,19 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       shuffle: options.shuffle ?? true,
       classWeight: options.classWeight ?? null,
       stepsPerEpoch: options.stepsPerEpoch ?? null,
+      ...(options.validationSteps === undefined ? {} : { validationSteps: options.validationSteps }),
     });
     const { totals } = objective;
-    course = new Course({ model, feed, totals, callbacks, history, initialEpoch, begun, describe });
+    course = new Course({ model, feed, evaluator, totals, callbacks, history, initialEpoch, begun, describe });
     const { resume, at } = course;
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
-    // Those that keep the state of training come first: where theirs is refused, no log has been begun anew.
-    const [keeping, others] = [true, false].map((is) => callbacks.filter((one) => is === Boolean(one.onSafePoint)));
-    for (const callback of [...keeping!, ...others!]) await callback.onTrainBegin?.(info);
+    await list.begin(info);
     await course.takeUp();
     while (at.epoch <= epochs && (at.begun || !model.stopTraining)) {
       if (signal?.aborted) throw interruption();
       const { epoch } = at;
       if (course.beginEpoch()) for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
+      checkFrozen(model, frozen);
       if (feed.samples !== null && (options.shuffle ?? true)) {
         const { samples } = feed;
         const order = (_: unknown, r: number) => new RandomStream(seed + r, 'shuffle', epoch).permutation(samples);
@@ -140,6 +161,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       }
       await throttle.afterPass();
       await progress.settled();
+      checkFrozen(model, frozen);
       const { samples, replicas: figures } = await objective.read();
       if (cut) throw interruption();
       const seconds = course.seconds.epoch;
@@ -153,7 +175,8 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
         return logs;
       });
       const { learningRate } = optimizer;
-      const logs: EpochLogs = { ...meanOf(each), epoch, learningRate, ...about };
+      // A model alone has one list of epochs: what callbacks add is in both.
+      const logs: EpochLogs = replicas === 1 ? each[0]! : { ...meanOf(each), epoch, learningRate, ...about };
       ending = true;
       history.epochs.push(logs);
       for (const [r, own] of each.entries()) history.replicas[r]!.push(own);
@@ -162,18 +185,39 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       await course.endEpoch();
     }
   } catch (error) {
-    // An epoch that was cut short, in training or in validation, is not one that was finished.
-    if (!(error instanceof AbortedError && signal?.aborted)) throw error;
-    history.interrupted = history.epochs.length < epochs - initialEpoch;
-    // Nor can training be taken up where some callbacks have ended an epoch and others have not.
-    if (!ending) await course?.safePoint('interruption');
-  } finally {
-    for (const resource of owned.reverse()) resource.dispose();
+    await failed.try(async () => {
+      // An epoch that was cut short, in training or in validation, is not one that was finished.
+      if (!(error instanceof AbortedError && signal?.aborted)) throw error;
+      history.interrupted = history.epochs.length < epochs - initialEpoch;
+      // Nor can training be taken up where some callbacks have ended an epoch and others have not.
+      if (!ending) await course?.safePoint('interruption');
+    });
+  }
+  await failed.try(() => progress?.settled()); // no callback hears of progress after its end
+  for (const resource of owned.reverse()) {
+    await failed.try(() => resource.close?.(signal));
+    await failed.try(() => resource.dispose());
   }
   history.seconds = course?.seconds.whole ?? 0;
+  history.interrupted ||= failed.failed;
   history.diverged = divergedReplicas(history.replicas);
-  for (const callback of callbacks) await callback.onTrainEnd?.(history);
+  await list.end(history, failed);
+  unlock();
+  failed.throw();
   return history;
+}
+
+/** @throws ArgumentError where `trainable` of a layer is another than as training began, which a recorded step does not see */
+function checkFrozen({ parameters }: Model, frozen: string): void {
+  if (parameters.frozen === frozen) return;
+  const now = parameters.frozen;
+  const layers = parameters.weights
+    .filter((_, i) => now[i] !== frozen[i])
+    .map(({ name }) => name.replace(/\/[^/]*$/, ''));
+  throw new ArgumentError(
+    `fit: trainable of ${[...new Set(layers)].join(', ')} was changed while fit trains the model, but counts from the next fit on; ` +
+      'end this one first (model.stopTraining = true), and go on with another, with initialEpoch',
+  );
 }
 
 /** @throws ArgumentError */
@@ -186,13 +230,14 @@ function checkFitOptions(options: FitOptions): void {
     validationSplit: true,
     classWeight: true,
     stepsPerEpoch: true,
+    validationSteps: true,
     shuffle: true,
     seed: true,
     replicas: true,
     callbacks: true,
     signal: true,
   });
-  const { epochs = 1, initialEpoch = 0, seed = 0, stepsPerEpoch = 1, callbacks = [] } = options;
+  const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [] } = options;
   const atLeast = (what: string, value: number, least: number) => {
     if (Number.isInteger(value) && value >= least) return;
     throw new ArgumentError(
@@ -201,7 +246,6 @@ function checkFitOptions(options: FitOptions): void {
   };
   atLeast('epochs', epochs, 1);
   atLeast('initialEpoch', initialEpoch, 0);
-  atLeast('stepsPerEpoch', stepsPerEpoch, 1);
   checkCallbacks(callbacks);
   checkSignal('fit', options.signal);
   checkSeed(seed, 'fit');
@@ -215,12 +259,15 @@ function prepare(
   own: <T extends { dispose(): void }>(resource: T) => T,
 ): { training: PreparedData; validation: PreparedData | null } {
   const whole = own(PreparedData.of('fit', model, data));
-  const { validationData, validationSplit, stepsPerEpoch } = options;
-  if (stepsPerEpoch !== undefined && whole.source) {
-    throw new ArgumentError('fit: stepsPerEpoch is for streams; an epoch of other data is every sample once');
-  }
+  const { validationData, validationSplit, stepsPerEpoch, validationSteps } = options;
+  checkSteps('fit', 'stepsPerEpoch', stepsPerEpoch, !whole.source);
   if (validationData !== undefined) {
-    return { training: whole, validation: own(PreparedData.of('fit: validationData', model, validationData)) };
+    const validation = own(PreparedData.of('fit: validationData', model, validationData));
+    checkSteps('fit', 'validationSteps', validationSteps, !validation.source);
+    return { training: whole, validation };
+  }
+  if (validationSteps !== undefined) {
+    throw new ArgumentError('fit: validationSteps needs validationData, a stream to take so many batches from');
   }
   if (validationSplit === undefined) return { training: whole, validation: null };
   const [training, validation] = whole.split(validationSplit);
@@ -231,92 +278,3 @@ function prepare(
 const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`;
 
 const interruption = () => new AbortedError('fit: stopped on request');
-
-interface Moment {
-  epoch: number;
-  epochs: number;
-  /** Null where a stream decides. */
-  samplesTotal: number | null;
-  /** Since the epoch began. */
-  seconds: number;
-}
-
-/** Calls `onSteps` of the callbacks that want it. */
-class StepReports {
-  /** Null where none does. @throws ArgumentError for one that does not say when */
-  static of(objective: Objective, callbacks: readonly Callback[]): StepReports | null {
-    const watchers = callbacks.filter((callback) => callback.onSteps);
-    for (const { everySteps } of watchers) {
-      if (Number.isInteger(everySteps) && everySteps! > 0) continue;
-      throw new ArgumentError(
-        `fit: a callback with onSteps needs everySteps, a positive integer, but it is ${show(everySteps)}`,
-      );
-    }
-    return watchers.length > 0 ? new StepReports(objective, watchers) : null;
-  }
-
-  private constructor(
-    private readonly objective: Objective,
-    private readonly watchers: readonly Callback[],
-  ) {}
-
-  async afterStep({ epoch, step }: { epoch: number; step: number }): Promise<void> {
-    const due = this.watchers.filter(({ everySteps }) => step % everySteps! === 0);
-    if (due.length === 0) return;
-    const { samples, figures, replicas } = await this.objective.read();
-    for (const callback of due) await callback.onSteps!({ epoch, step, samples, logs: figures, replicas });
-  }
-}
-
-/** Reads the totals now and then without anything waiting for it; what failed surfaces at the next step or the epoch's end. */
-class ProgressReports {
-  private reading: Promise<void> | null = null;
-  private failed: { error: unknown } | null = null;
-  private lastRead = performance.now();
-
-  constructor(
-    private readonly objective: Objective,
-    private readonly callbacks: readonly Callback[],
-  ) {}
-
-  /** @throws what a callback threw */
-  afterStep(moment: Moment): void {
-    this.check();
-    const now = performance.now();
-    if (this.reading || now - this.lastRead < PROGRESS_INTERVAL || !this.callbacks.some((c) => c.onBatchEnd)) return;
-    this.lastRead = now;
-    this.reading = this.objective
-      .read()
-      .then(async (read) => {
-        const logs = batchLogs(moment, read);
-        for (const callback of this.callbacks) await callback.onBatchEnd?.(logs);
-      })
-      .catch((error: unknown) => {
-        this.failed = { error };
-      })
-      .finally(() => {
-        this.reading = null;
-      });
-  }
-
-  /** @throws what a callback threw */
-  async settled(): Promise<void> {
-    await this.reading;
-    this.check();
-  }
-
-  private check(): void {
-    if (this.failed) throw this.failed.error;
-  }
-}
-
-function batchLogs(
-  { epoch, epochs, seconds, ...moment }: Moment,
-  { samples, figures, replicas }: { samples: number; figures: Metrics; replicas: readonly Metrics[] },
-): BatchLogs {
-  const samplesTotal = moment.samplesTotal ?? samples;
-  const samplesLeft = (epochs - epoch + 1) * samplesTotal - samples;
-  const secondsLeft = samples > 0 ? (samplesLeft * seconds) / samples : 0;
-  const samplesPerSecond = (replicas.length * samples) / seconds;
-  return { epoch, epochs, samples, samplesTotal, ...figures, samplesPerSecond, secondsLeft };
-}

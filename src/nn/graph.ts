@@ -1,4 +1,4 @@
-import { listOf, show } from '../check.ts';
+import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { Layer } from './layers/layer.ts';
@@ -29,7 +29,8 @@ export class SymbolicTensor {
  * Where a model begins: a stand-in for samples of this shape, to be handed to layers with `apply`.
  * @throws ArgumentError unless the shape is a list of positive integers
  */
-export function input(shape: Shape): SymbolicTensor {
+export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
+  checkSurplus('input', surplus);
   if (!listOf('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
   }
@@ -92,12 +93,15 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
   }
   const layers: { layer: Layer; at: SymbolicTensor }[] = [];
+  // Looked up rather than searched for: a model may have tens of thousands of layers.
+  const indexOf = new Map<Layer, number>();
+  const numberOf = new Map(made.map((value, i) => [value, i]));
   const uses = made.slice(1).map((value): Use => {
     const { layer, inputs, weights } = value.source!;
-    let index = layers.findIndex((known) => known.layer === layer);
-    if (index < 0) index = layers.push({ layer, at: value }) - 1;
+    const index = indexOf.get(layer) ?? layers.push({ layer, at: value }) - 1;
+    indexOf.set(layer, index);
     checkSameWeights(kind, layer, layers[index]!.at.source!.weights, weights);
-    return { layer: index, inputs: inputs.map((input) => made.indexOf(input)) };
+    return { layer: index, inputs: inputs.map((input) => numberOf.get(input)!) };
   });
   const names = uniqueNames(
     kind,
@@ -107,7 +111,7 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     layers: layers.map(({ layer, at }, i) => ({
       layer,
       name: names[i]!,
-      inbound: at.source!.inputs.map((one) => (one === from ? 'input' : names[indexOf(layers, one.source!.layer)]!)),
+      inbound: at.source!.inputs.map((one) => (one === from ? 'input' : names[indexOf.get(one.source!.layer)!]!)),
       outputShape: at.shape,
       weights: at.source!.weights,
     })),
@@ -117,8 +121,6 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     outputShape: to.shape,
   };
 }
-
-const indexOf = (layers: readonly { layer: Layer }[], layer: Layer) => layers.findIndex((one) => one.layer === layer);
 
 /** `from`, and all that `to` is made of from there on, in the order in which it was made. */
 function ancestors(kind: string, from: SymbolicTensor, to: SymbolicTensor): SymbolicTensor[] {

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkShape, readable, show } from '../check.ts';
+import { checkF32, checkOptions, checkShape, checkSurplus, listOf, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
@@ -24,11 +24,22 @@ const described = (initializer: Initializer, name: InitializerConfig['name'], nu
 /** `f` for each element in row-major order. */
 const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
 
-/** An initialiser that checks what it is given. */
+/** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
+function checkWeightShape(name: string, shape: Shape): void {
+  if (!listOf(name, shape)) {
+    throw new ArgumentError(
+      `${name}: takes the shape of a weight, but was given ${show(shape)}; initializers without numbers, such as glorotUniform, are ` +
+        'handed over without calling them',
+    );
+  }
+  checkShape(name, shape);
+}
+
+/** An initializer that checks what it is given. */
 const checking =
   (name: string, initializer: Initializer): Initializer =>
   (shape, random) => {
-    checkShape(name, shape);
+    checkWeightShape(name, shape);
     if (typeof readable(name, () => random?.uniform) !== 'function') {
       throw new ArgumentError(`${name}: takes a shape and a stream of random numbers, but was given ${show(random)}`);
     }
@@ -80,7 +91,7 @@ const scaledNormal = (name: string, scale: number, fan: Fan): Initializer =>
 const filled =
   (name: string, value: number): Initializer =>
   (shape) => {
-    checkShape(name, shape);
+    checkWeightShape(name, shape);
     return new Float32Array(sizeOf(shape)).fill(value);
   };
 
@@ -110,14 +121,15 @@ function finite(what: string, numbers: Record<string, number>): void {
 }
 
 /** The same value everywhere. @throws ArgumentError unless it is a finite number */
-export function constant(value: number): Initializer {
+export function constant(value: number, ...surplus: never[]): Initializer {
+  checkSurplus('constant', surplus);
   finite('constant', { value });
   return described(filled('constant', value), 'constant', { value });
 }
 
 /** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
-export function randomNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
-  checkOptions('randomNormal', options, { mean: true, stddev: true });
+export function randomNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('randomNormal', { mean, stddev });
   const draw = checking('randomNormal', (shape, random) => each(shape, () => mean + stddev * normal(random)));
@@ -129,8 +141,8 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}): 
  * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
  * @throws ArgumentError unless both are finite
  */
-export function truncatedNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
-  checkOptions('truncatedNormal', options, { mean: true, stddev: true });
+export function truncatedNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('truncatedNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
   finite('truncatedNormal', { mean, stddev });
   const draw = checking('truncatedNormal', (shape, random) => each(shape, () => mean + stddev * truncated(random)));
@@ -138,8 +150,8 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
 }
 
 /** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite, in this order */
-export function randomUniform(options: { min?: number; max?: number } = {}): Initializer {
-  checkOptions('randomUniform', options, { min: true, max: true });
+export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomUniform', options, { min: true, max: true }, surplus);
   const { min = -0.05, max = 0.05 } = options;
   finite('randomUniform', { min, max });
   if (min > max)
@@ -153,8 +165,8 @@ export function randomUniform(options: { min?: number; max?: number } = {}): Ini
  * orthonormal columns, or rows where there are fewer of them.
  * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
  */
-export function orthogonal(options: { gain?: number } = {}): Initializer {
-  checkOptions('orthogonal', options, { gain: true });
+export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('orthogonal', options, { gain: true }, surplus);
   const { gain = 1 } = options;
   finite('orthogonal', { gain });
   const draw = checking('orthogonal', (shape, random) => {
@@ -209,7 +221,8 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
  */
 export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
-  if (typeof value === 'object' && value !== null && readable(what, () => Object.hasOwn(withNumbers, value.name))) {
+  const isNamed = typeof value === 'object' && value !== null && readable(what, () => typeof value.name === 'string');
+  if (isNamed && Object.hasOwn(withNumbers, value.name)) {
     const { name, ...numbers } = readable(what, () => ({ ...value }));
     return withNumbers[name](numbers as never);
   }

@@ -2,7 +2,7 @@ import * as losses from '../autograd/losses.ts';
 import { reshape } from '../autograd/reshape.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, checkSurplus, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
@@ -56,8 +56,8 @@ export class SparseCategoricalCrossentropy implements Loss {
   readonly fromLogits: boolean;
 
   /** @throws ArgumentError */
-  constructor(options: { fromLogits?: boolean } = {}) {
-    checkOptions(this.name, options, { fromLogits: true });
+  constructor(options: { fromLogits?: boolean } = {}, ...surplus: never[]) {
+    checkOptions(this.name, options, { fromLogits: true }, surplus);
     this.fromLogits = losses.crossentropyOptions(this.name, options).fromLogits;
   }
 
@@ -118,9 +118,9 @@ abstract class Crossentropy extends ValuesLoss {
   readonly labelSmoothing: number;
 
   /** @throws ArgumentError */
-  constructor(name: LossName, options: Omit<losses.CrossentropyOptions, 'sampleWeight'>) {
+  constructor(name: LossName, options: Omit<losses.CrossentropyOptions, 'sampleWeight'>, surplus: readonly unknown[]) {
     super();
-    checkOptions(name, options, { fromLogits: true, labelSmoothing: true });
+    checkOptions(name, options, { fromLogits: true, labelSmoothing: true }, surplus);
     ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
   }
 
@@ -150,8 +150,8 @@ export class CategoricalCrossentropy extends Crossentropy {
   protected readonly activation = 'softmax';
 
   /** @throws ArgumentError */
-  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}) {
-    super('categoricalCrossentropy', options);
+  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
+    super('categoricalCrossentropy', options, surplus);
   }
 
   protected value(y: Tensor, target: Tensor, context: LossContext): Tensor {
@@ -169,8 +169,8 @@ export class BinaryCrossentropy extends Crossentropy {
   protected readonly activation = 'sigmoid';
 
   /** @throws ArgumentError */
-  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}) {
-    super('binaryCrossentropy', options);
+  constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
+    super('binaryCrossentropy', options, surplus);
   }
 
   protected value(y: Tensor, target: Tensor, context: LossContext): Tensor {
@@ -182,6 +182,12 @@ export class BinaryCrossentropy extends Crossentropy {
 export class MeanSquaredError extends ValuesLoss {
   readonly name = 'meanSquaredError';
 
+  /** @throws ArgumentError for options: there are none */
+  constructor(...surplus: never[]) {
+    super();
+    checkSurplus(this.name, surplus);
+  }
+
   protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {
     return losses.meanSquaredError(y, target, { sampleWeight: weight });
   }
@@ -190,6 +196,12 @@ export class MeanSquaredError extends ValuesLoss {
 /** The mean of |target - output|. */
 export class MeanAbsoluteError extends ValuesLoss {
   readonly name = 'meanAbsoluteError';
+
+  /** @throws ArgumentError for options: there are none */
+  constructor(...surplus: never[]) {
+    super();
+    checkSurplus(this.name, surplus);
+  }
 
   protected value(y: Tensor, target: Tensor, { weight }: LossContext): Tensor {
     return losses.meanAbsoluteError(y, target, { sampleWeight: weight });
@@ -202,9 +214,9 @@ export class Huber extends ValuesLoss {
   readonly delta: number;
 
   /** @throws ArgumentError */
-  constructor(options: { delta?: number } = {}) {
+  constructor(options: { delta?: number } = {}, ...surplus: never[]) {
     super();
-    checkOptions(this.name, options, { delta: true });
+    checkOptions(this.name, options, { delta: true }, surplus);
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 
@@ -224,11 +236,21 @@ export class Huber extends ValuesLoss {
 export class CustomLoss implements Loss {
   readonly targets: 'labels' | 'values';
 
+  /** @throws ArgumentError unless `f` is a function, `name` a string and `targets` one of the two */
   constructor(
     private readonly f: (output: Tensor, target: Tensor) => Tensor,
     readonly name = 'custom',
     targets: 'oneHot' | 'labels' = 'oneHot',
+    ...surplus: never[]
   ) {
+    checkSurplus('CustomLoss', surplus);
+    if (typeof f !== 'function') {
+      throw new ArgumentError(`CustomLoss: takes a function (output, target) => loss, but was given ${show(f)}`);
+    }
+    if (typeof name !== 'string') throw new ArgumentError(`CustomLoss: name must be a string, but is ${show(name)}`);
+    if (targets !== 'oneHot' && targets !== 'labels') {
+      throw new ArgumentError(`CustomLoss: targets must be 'oneHot' or 'labels', but are ${show(targets)}`);
+    }
     this.targets = targets === 'labels' ? 'labels' : 'values';
   }
 

@@ -40,14 +40,19 @@ const STAGES = [
  * `applications.MobileNetV2`, so that weights published for it carry over. Its weights are drawn at random by `build`.
  * @throws ArgumentError for an alpha that is not positive; ShapeError for samples that are no images
  */
-export function mobileNetV2(options: MobileNetV2Options = {}): Model {
-  checkOptions('mobileNetV2', options, {
-    inputShape: true,
-    alpha: true,
-    includeTop: true,
-    classes: true,
-    name: true,
-  });
+export function mobileNetV2(options: MobileNetV2Options = {}, ...surplus: never[]): Model {
+  checkOptions(
+    'mobileNetV2',
+    options,
+    {
+      inputShape: true,
+      alpha: true,
+      includeTop: true,
+      classes: true,
+      name: true,
+    },
+    surplus,
+  );
   const { inputShape = [224, 224, 3], alpha = 1, includeTop = true, classes = 1000, name = 'mobilenetv2' } = options;
   if (!Number.isFinite(alpha) || alpha <= 0) {
     throw new ArgumentError(`mobileNetV2: alpha must be a positive number, but is ${show(alpha)}`);

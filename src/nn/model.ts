@@ -15,7 +15,14 @@ import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
-import { type CallContext, type CallOptions, callNames, type FinalActivation, Layer } from './layers/layer.ts';
+import {
+  type CallContext,
+  type CallOptions,
+  callNames,
+  checkCommon,
+  type FinalActivation,
+  Layer,
+} from './layers/layer.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
@@ -23,6 +30,7 @@ import { predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
+import { checkNotTraining, checkUnused } from './training-lock.ts';
 
 export interface ModelOptions {
   /** Where samples come in: what `input(shape)` returned. */
@@ -61,13 +69,14 @@ export class Model extends Layer {
   declare readonly inputShape: Shape;
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
-  constructor(options: ModelOptions) {
+  constructor(options: ModelOptions, ...surplus: never[]) {
     const what = new.target.className;
     if (options instanceof SymbolicTensor) {
       throw new ArgumentError(`${what}: give input and output by name: new Model({ inputs, outputs })`);
     }
-    checkOptions(what, options, { inputs: true, outputs: true, name: true });
-    super({ name: options.name, inputShape: readable(new.target.name, () => options.inputs?.shape) });
+    checkOptions(what, options, { inputs: true, outputs: true, name: true }, surplus);
+    checkCommon(what, { name: options.name });
+    super({ name: options.name, inputShape: readable(what, () => options.inputs?.shape) });
     this.graph = traceGraph(what, options.inputs, options.outputs);
   }
 
@@ -212,6 +221,7 @@ export class Model extends Layer {
   replicate(replicas: number): this {
     const { parameters } = this;
     if (replicas === parameters.replicas) return this;
+    checkNotTraining('replicate', this);
     checkReplicas('replicate', parameters.seed, replicas);
     if (parameters.replicas > 1) {
       throw new ArgumentError(
@@ -235,10 +245,13 @@ export class Model extends Layer {
 
   /**
    * Chooses optimiser and loss. Called again, it starts with a new optimiser and keeps the weights.
-   * @throws ArgumentError for an unknown loss, optimiser or metric, or one that needs logits or a softmax this model does not end in
+   * @throws ArgumentError for an unknown loss, optimiser or metric, or one that needs logits or a softmax this model does not end
+   *   in; within a training of this model, or with the optimiser of one under way
    */
   compile(options: CompileOptions): this {
+    checkNotTraining('compile', this);
     const compiled = compile(options, this);
+    checkUnused('compile', 'optimizer', compiled.optimizer);
     if (this.store && this.compiled?.optimizer !== compiled.optimizer) this.compiled?.optimizer.dispose(this.store);
     this.forgetPrograms();
     this.compiled = compiled;
@@ -300,7 +313,8 @@ export class Model extends Layer {
    * Trains, on `{ x, y }`, a loader that holds its samples on the GPU, or a stream of batches. Loss and metrics gather on the
    * GPU; nothing waits for a read-back at a step.
    * @returns one entry an epoch; with `signal` aborted, those finished until then
-   * @throws ArgumentError, ShapeError, DataError for data or options that do not fit, before anything is trained
+   * @throws ArgumentError, ShapeError, DataError for data or options that do not fit, before anything is trained; ArgumentError
+   *   while another `fit` trains this model. Until `fit` has ended, nothing else may change the model; reading it is allowed
    */
   fit(data: TrainingData, options: FitOptions = {}): Promise<History> {
     return fit(this, data, options);
@@ -324,6 +338,7 @@ export class Model extends Layer {
    * @returns the batch's loss and metrics, before the step. @throws ArgumentError, ShapeError, DataError
    */
   async trainOnBatch(x: Numbers, y: Numbers, options: TrainOnBatchOptions = {}): Promise<Metrics> {
+    checkNotTraining('trainOnBatch', this);
     return this.batches.train({ x, y }, options);
   }
 

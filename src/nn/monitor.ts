@@ -1,11 +1,68 @@
 import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { EpochLogs } from './callbacks.ts';
+import type { EpochLogs, TrainInfo } from './callbacks.ts';
 
 /** Whether less or more is better; `auto` goes by the name: more for accuracies and their like, less for losses. */
 export type MonitorMode = 'auto' | 'min' | 'max';
 
 const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top/i;
+
+/** What is known of figures as training begins. */
+export type Figures = Pick<TrainInfo, 'monitored'> & Partial<Pick<TrainInfo, 'added'>>;
+
+/** `val_top_k5` -> `valTopK5`: Keras's names are understood everywhere. */
+const camelCase = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** The name among `names` that is meant, in any spelling. */
+function findName(names: readonly string[], figure: string): string | undefined {
+  return names.includes(figure) ? figure : names.find((name) => camelCase(name) === camelCase(figure));
+}
+
+/** A figure of the epochs by its name, as tilegrad or as Keras spells it. Callbacks may add it in some epochs only. */
+export class Figure {
+  /** Whether an epoch may lack it: a callback adds it, as it says or as an epoch has shown. */
+  mayLack = false;
+
+  /** @param who begins the messages */
+  constructor(
+    private readonly who: string,
+    readonly name: string,
+  ) {}
+
+  /**
+   * @returns whether it is sure that there will be such a figure; where callbacks do not say what they add, the end of the first
+   *   epoch shows. @throws ArgumentError if nobody will add it
+   */
+  begin({ monitored, added = [] }: Figures): boolean {
+    this.mayLack = false;
+    if (findName(monitored, this.name)) return true;
+    this.mayLack = findName(added ?? [], this.name) !== undefined;
+    if (!this.mayLack && added !== null) throw this.missing([...monitored, ...added]);
+    return false;
+  }
+
+  /** Its value; null in an epoch without it. @throws ArgumentError if there was never such a figure */
+  read(logs: EpochLogs): number | null {
+    const name = findName(Object.keys(logs), this.name);
+    const value = name === undefined ? undefined : logs[name];
+    if (typeof value === 'number') {
+      this.mayLack = true;
+      return value;
+    }
+    if (this.mayLack) return null;
+    throw this.missing(Object.keys(logs), `, and to have adds: [${show(this.name)}] where some epochs are without it`);
+  }
+
+  private missing(figures: readonly string[], more = ''): ArgumentError {
+    const hint = camelCase(this.name).startsWith('val')
+      ? '; those that begin with val need validationData or validationSplit in fit'
+      : '';
+    return new ArgumentError(
+      `${this.who}: the epoch has no figure ${show(this.name)}; there are ${figures.join(', ')}${hint}. ` +
+        `A callback that adds it has to come before${more}`,
+    );
+  }
+}
 
 /** Watches one figure of the epochs and knows the best so far. NaN is never better. */
 export class Monitor {
@@ -14,14 +71,10 @@ export class Monitor {
   /** Whether more is better. */
   readonly rises: boolean;
 
-  private readonly figure: string;
+  private readonly figure: Figure;
 
   /** @param callback begins the messages. @param figure its name; Keras's spelling, `val_loss`, is understood. @throws ArgumentError for another mode, or a figure that is no name */
-  constructor(
-    private readonly callback: string,
-    figure: string,
-    mode: MonitorMode = 'auto',
-  ) {
+  constructor(callback: string, figure: string, mode: MonitorMode = 'auto') {
     if (typeof figure !== 'string' || figure === '') {
       throw new ArgumentError(
         `${callback}: monitor must be the name of a figure such as 'valLoss', not ${show(figure)}`,
@@ -30,42 +83,31 @@ export class Monitor {
     if (!['auto', 'min', 'max'].includes(mode)) {
       throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${show(mode)}`);
     }
-    this.figure = figure.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    this.figure = new Figure(callback, figure);
     this.rises = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure));
   }
 
-  /** @throws ArgumentError unless it is among the figures that epochs will have */
-  begin({ monitored }: { monitored: readonly string[] }): void {
-    if (!monitored.includes(this.figure)) missing(this.callback, this.figure, monitored);
+  /** @throws ArgumentError unless it is among the figures that epochs will have, or a callback may add it */
+  begin(figures: Figures): void {
+    this.figure.begin(figures);
   }
 
-  /** The figure of an epoch. @throws ArgumentError where it has none */
-  read(logs: EpochLogs): number {
-    return figureOf(this.callback, logs, this.figure);
+  /** Where training is taken up again: that there is such a figure was seen before. */
+  resume(): void {
+    this.figure.mayLack = true;
+  }
+
+  /** The figure of an epoch; null in one to which no callback added it. @throws ArgumentError where there was never one */
+  read(logs: EpochLogs): number | null {
+    return this.figure.read(logs);
   }
 
   /** Whether this epoch is better than every one before; if so it is the best from now on. @throws ArgumentError */
   improves(logs: EpochLogs): boolean {
-    const value = figureOf(this.callback, logs, this.figure);
+    const value = this.read(logs);
+    if (value === null || Number.isNaN(value)) return false;
     const better = this.best === null || (this.rises ? value > this.best : value < this.best);
-    if (Number.isNaN(value) || !better) return false;
-    this.best = value;
-    return true;
+    if (better) this.best = value;
+    return better;
   }
-}
-
-/** A figure of an epoch by its name. @throws ArgumentError, naming those there are */
-export function figureOf(callback: string, logs: EpochLogs, figure: string): number {
-  const value = Object.hasOwn(logs, figure) ? logs[figure] : undefined;
-  if (typeof value === 'number') return value;
-  return missing(callback, figure, Object.keys(logs));
-}
-
-function missing(callback: string, figure: string, figures: readonly string[]): never {
-  const hint = figure.startsWith('val')
-    ? '; those that begin with val need validationData or validationSplit in fit'
-    : '';
-  throw new ArgumentError(
-    `${callback}: the epoch has no figure ${show(figure)}; there are ${figures.join(', ')}${hint}`,
-  );
 }

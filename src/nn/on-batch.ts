@@ -75,6 +75,7 @@ export class OnBatch {
         () => [],
         (asked, form) => objective.settle(asked, form),
         make(objective, () => runner),
+        { name: 'steps', count: 0 },
       );
       held = { key, objective, runner };
       this.held.set(kind, held);

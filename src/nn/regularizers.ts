@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, listOf, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -15,7 +15,8 @@ export const penaltyRate = (rate: PenaltyRate, replica: number): number =>
   typeof rate === 'number' ? rate : (rate[replica] ?? 0);
 
 /** rate * sum |w|; its gradient is rate * sign(w), 0 at 0. Keras's default is 0.01. @throws ArgumentError for a rate below zero */
-export function l1(rate: PenaltyRate = 0.01): Regularizer {
+export function l1(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
+  checkSurplus('l1', surplus);
   return l1l2({ l1: rate });
 }
 
@@ -24,12 +25,14 @@ export function l1(rate: PenaltyRate = 0.01): Regularizer {
  * weight_decay * w: it is twice the rate here.) Keras's default is 0.01.
  * @throws ArgumentError for a rate below zero
  */
-export function l2(rate: PenaltyRate = 0.01): Regularizer {
+export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
+  checkSurplus('l2', surplus);
   return l1l2({ l2: rate });
 }
 
 /** Both. @throws ArgumentError for rates below zero */
-export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
+export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }, ...surplus: never[]): Regularizer {
+  checkSurplus('l1l2', surplus);
   return penalty('l1l2', rates);
 }
 

@@ -17,7 +17,7 @@ export function runGraph(
   const firstWeights = firstOf(layers, ({ weights }) => weights.length);
   const firstPlaces = firstOf(uses, ({ layer }) => layers[layer]!.layer.places);
   const values = [x];
-  const needed = new UseCount(uses);
+  const needed = new UseCount(uses, x);
   for (const [i, { layer: index, inputs }] of uses.entries()) {
     const { layer, weights: specs } = layers[index]!;
     const first = firstWeights[index]!;
@@ -92,28 +92,33 @@ function firstOf<T>(items: readonly T[], share: (item: T) => number): number[] {
  * needs memory for the widest place of a model and not for its whole length.
  */
 class UseCount {
+  /** By value: how many uses of it are to come. */
   private readonly left: number[];
-  /** Values that a tape may still read. */
-  private readonly taped = new Set<number>();
+  /** By tensor, which several values may share: how many uses are to come, and whether a tape may still read it. */
+  private readonly held = new Map<Tensor, { left: number; isTaped: boolean }>();
 
-  constructor(uses: Graph['uses']) {
+  constructor(uses: Graph['uses'], x: Tensor) {
     this.left = Array<number>(uses.length + 1).fill(0);
     for (const { inputs } of uses) for (const value of inputs) this.left[value]!++;
     this.left[uses.length]!++; // the output is wanted
+    this.hold(x, 0);
+  }
+
+  private hold(tensor: Tensor, value: number): void {
+    const held = this.held.get(tensor) ?? { left: 0, isTaped: false };
+    this.held.set(tensor, { ...held, left: held.left + this.left[value]! });
   }
 
   /** After the newest of `values` was made from `inputs`. */
   release(values: readonly Tensor[], inputs: readonly number[]): void {
     const newest = values.at(-1)!;
+    this.hold(newest, values.length - 1);
     for (const value of inputs) {
-      this.left[value]!--;
-      if (newest.requiresGrad) this.taped.add(value);
-      const old = values[value]!;
-      const handedOn = values.some(
-        (other, i) => i !== value && other === old && (this.left[i]! > 0 || this.taped.has(i)),
-      );
-      if (value > 0 && this.left[value] === 0 && !this.taped.has(value) && !handedOn && old !== values[0])
-        old.dispose();
+      const tensor = values[value]!;
+      const held = this.held.get(tensor)!;
+      held.left--;
+      if (newest.requiresGrad) held.isTaped = true;
+      if (held.left === 0 && !held.isTaped && tensor !== values[0]) tensor.dispose();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, listOf, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
 /** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
@@ -26,7 +26,8 @@ const checkRates = (what: string, rates: Record<string, number>) => {
 const positive = (what: string, numbers: Record<string, number>) => check(what, numbers, (x) => x > 0, 'positive');
 
 /** The same rate for ever. @throws ArgumentError for a rate below zero */
-export function constant(rate: number): Schedule {
+export function constant(rate: number, ...surplus: never[]): Schedule {
+  checkSurplus('constant', surplus);
   checkRates('constant', { rate });
   return () => rate;
 }
@@ -36,12 +37,15 @@ export function constant(rate: number): Schedule {
  * PiecewiseConstantDecay.
  * @throws ArgumentError unless the boundaries rise and there is one value more than boundaries
  */
-export function piecewiseConstantDecay(options: {
-  boundaries: readonly number[];
-  values: readonly number[];
-}): Schedule {
-  checkOptions('piecewiseConstantDecay', options, { boundaries: true, values: true });
+export function piecewiseConstantDecay(
+  options: {
+    boundaries: readonly number[];
+    values: readonly number[];
+  },
+  ...surplus: never[]
+): Schedule {
   const who = 'piecewiseConstantDecay';
+  checkOptions(who, options, { boundaries: true, values: true }, surplus);
   const [boundaries, values] = [options.boundaries, options.values].map((list) => listOf(who, list) as number[] | null);
   if (!boundaries || !values || values.length !== boundaries.length + 1) {
     throw new ArgumentError(
@@ -63,19 +67,27 @@ export function piecewiseConstantDecay(options: {
  * down, so that the rate drops once every `decaySteps` (PyTorch's StepLR).
  * @throws ArgumentError for numbers below zero, or decaySteps of zero
  */
-export function exponentialDecay(options: {
-  initialLearningRate: number;
-  decaySteps: number;
-  decayRate: number;
-  /** Default false. */
-  staircase?: boolean;
-}): Schedule {
-  checkOptions('exponentialDecay', options, {
-    initialLearningRate: true,
-    decaySteps: true,
-    decayRate: true,
-    staircase: true,
-  });
+export function exponentialDecay(
+  options: {
+    initialLearningRate: number;
+    decaySteps: number;
+    decayRate: number;
+    /** Default false. */
+    staircase?: boolean;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions(
+    'exponentialDecay',
+    options,
+    {
+      initialLearningRate: true,
+      decaySteps: true,
+      decayRate: true,
+      staircase: true,
+    },
+    surplus,
+  );
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
   checkRates('exponentialDecay', { initialLearningRate });
   notNegative('exponentialDecay', { decayRate });
@@ -92,22 +104,30 @@ export function exponentialDecay(options: {
  * straight line over `warmupSteps` and falls from there.
  * @throws ArgumentError for numbers below zero, or decaySteps of zero
  */
-export function cosineDecay(options: {
-  initialLearningRate: number;
-  decaySteps: number;
-  /** Default 0. */
-  alpha?: number;
-  warmupTarget?: number;
-  /** Default 0. */
-  warmupSteps?: number;
-}): Schedule {
-  checkOptions('cosineDecay', options, {
-    initialLearningRate: true,
-    decaySteps: true,
-    alpha: true,
-    warmupTarget: true,
-    warmupSteps: true,
-  });
+export function cosineDecay(
+  options: {
+    initialLearningRate: number;
+    decaySteps: number;
+    /** Default 0. */
+    alpha?: number;
+    warmupTarget?: number;
+    /** Default 0. */
+    warmupSteps?: number;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions(
+    'cosineDecay',
+    options,
+    {
+      initialLearningRate: true,
+      decaySteps: true,
+      alpha: true,
+      warmupTarget: true,
+      warmupSteps: true,
+    },
+    surplus,
+  );
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
   checkRates('cosineDecay', { initialLearningRate });
   notNegative('cosineDecay', { alpha, warmupSteps });
@@ -131,13 +151,16 @@ const rise =
  * number or a schedule, which starts from its own step 0) follows.
  * @throws ArgumentError for steps or a rate below zero
  */
-export function warmUp(options: {
-  steps: number;
-  target: Rate;
-  /** Default 0. */
-  initialLearningRate?: number;
-}): Schedule {
-  checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true });
+export function warmUp(
+  options: {
+    steps: number;
+    target: Rate;
+    /** Default 0. */
+    initialLearningRate?: number;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true }, surplus);
   const { steps, initialLearningRate = 0, target } = options;
   notNegative('warmUp', { steps });
   checkRates('warmUp', { initialLearningRate });

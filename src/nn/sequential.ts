@@ -1,4 +1,4 @@
-import { listOf, show } from '../check.ts';
+import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { input, type SymbolicTensor } from './graph.ts';
@@ -11,7 +11,8 @@ export class Sequential extends Model {
   override readonly kind = 'Sequential';
 
   /** @throws ArgumentError without layers, inputShape or with a name used twice; ShapeError when layers do not fit together */
-  constructor(layers: readonly Layer[], name?: string) {
+  constructor(layers: readonly Layer[], name?: string, ...surplus: never[]) {
+    checkSurplus('Sequential', surplus);
     super({ ...chain(layers), name });
   }
 }

@@ -4,7 +4,7 @@ import { ArgumentError, DataError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
-import { type Feed, readBatch, type Step, type StepValues, type Submit } from './batches.ts';
+import { type Bound, type Feed, readBatch, type Step, type StepValues, type Submit } from './batches.ts';
 import type { Model } from './model.ts';
 import type { TargetForm } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
@@ -19,12 +19,25 @@ interface Slot {
   targets: DeviceArray;
 }
 
+type Batches = AsyncIterator<Arrays> | Iterator<Arrays>;
+
+/** Batches of a pass without a bound after which a note says how to bound it: an end cannot be foreseen. */
+const LONG_PASS = 10_000;
+/** Milliseconds that an aborted stream has to close in, as it may have stalled for good. */
+const CLOSING_MS = 500;
+/** How the streams that the user handed over, rather than a function that begins them, were left. */
+const left = new WeakMap<object, 'closed this stream' | 'took all batches of this stream'>();
+
 /** Batches that come from the host, sent to the GPU one by one, to every replica; each size that occurs has a recorded program. */
 export class StreamRunner implements Feed {
   readonly state: StepState;
   readonly samples = null;
   private readonly slots = new Map<number, Slot>();
-  private open: AsyncIterator<Arrays> | Iterator<Arrays> | null = null;
+  /** The stream of the pass under way, or of all passes; null where there is none to close. */
+  private open: Batches | null = null;
+  /** Whether a pass has begun, and whether one was noted to be long. */
+  private begun = false;
+  private noted = false;
   /** Batches of the next pass that were made before, and how many there are to take and drop. */
   private made = 0;
   private dropped = 0;
@@ -36,8 +49,7 @@ export class StreamRunner implements Feed {
     /** Told of the sort of targets before a batch is used. */
     private readonly settle: (what: string, form: TargetForm) => void,
     private readonly step: Step,
-    /** Batches of a pass; null for as many as come. */
-    private readonly steps: number | null = null,
+    private readonly bound: Bound,
     /** Whether a pass goes on where the one before stopped. */
     private readonly goesOn = false,
   ) {
@@ -46,49 +58,88 @@ export class StreamRunner implements Feed {
 
   skip(passes: number, batches: number): void {
     this.made = batches;
-    this.dropped = batches + (this.goesOn ? passes * this.steps! : 0);
+    this.dropped = batches + (this.goesOn ? passes * this.bound.count! : 0);
   }
 
   async *pass(signal?: AbortSignal): AsyncGenerator<Submit> {
     this.open ??= iteratorOf(this.what, this.begin());
-    const { open, steps } = this;
+    const { open, begun, bound } = this;
+    const { count: steps, name } = bound;
+    const before = begun ? undefined : left.get(open);
+    this.begun = true;
     let count = this.made;
     this.made = 0;
     try {
       await this.drop(open, signal);
       for (; count !== steps; count++) {
-        const next = await nextUnless(open, signal);
+        if (steps === undefined && count === LONG_PASS) this.noteLength();
+        const next = await this.next(open, signal);
         if (next?.done) break;
         yield next ? (values) => this.run(next.value, values) : NOTHING;
       }
     } finally {
-      if (!this.goesOn) this.close();
+      if (!this.goesOn) await this.close(signal);
     }
-    if (count < (steps ?? 1)) {
-      throw new DataError(
-        `${this.what}: the stream ended after ${count} batches of this epoch${steps ? `, but there are to be ${steps}` : ''}. ` +
-          'For several epochs give a function that begins the stream anew',
-      );
-    }
+    if (count >= (steps ?? 1)) return;
+    const few = `the stream ended after ${count} batches of this pass`;
+    const why = steps === undefined ? few : `${few}, but there are to be ${steps} (${name})`;
+    throw new DataError(
+      `${this.what}: ${count === 0 && before ? `an earlier call ${before}, which has none left` : why}. ` +
+        'For several passes give a function that begins the stream anew',
+    );
   }
 
   /** Takes the batches that were trained on before. @throws DataError for a stream that has fewer */
-  private async drop(open: AsyncIterator<Arrays> | Iterator<Arrays>, signal?: AbortSignal): Promise<void> {
+  private async drop(open: Batches, signal?: AbortSignal): Promise<void> {
     const { dropped } = this;
     this.dropped = 0;
     for (let i = 0; i < dropped; i++) {
-      if (!(await nextUnless(open, signal))?.done) continue;
+      if (!(await this.next(open, signal))?.done) continue;
       throw new DataError(
         `${this.what}: the stream ended after ${i} batches, but ${dropped} of it were trained on before`,
       );
     }
   }
 
-  /** Tells a stream that is left before its end, as `for await` does. */
-  private close(): void {
+  /**
+   * The next batch; null where `signal` asks for the end before it comes, which a stream that has stalled may never do. A stream
+   * that has ended or failed is not open any more.
+   */
+  private async next(open: Batches, signal?: AbortSignal): Promise<IteratorResult<Arrays> | null> {
+    let ended = true;
+    try {
+      const next = signal?.aborted ? null : await unlessAborted(open.next(), signal, 0);
+      ended = next?.done ?? false;
+      return next;
+    } finally {
+      if (ended) {
+        this.open = null;
+        if (!left.has(open)) left.set(open, 'took all batches of this stream');
+      }
+    }
+  }
+
+  /**
+   * Closes a stream that is left before its end, as `for await` does, and waits until it is closed; after `signal` asked for the
+   * end, half a second at most. @throws what its `finally` throws
+   */
+  async close(signal?: AbortSignal): Promise<void> {
     const { open } = this;
     this.open = null;
-    void Promise.resolve(open?.return?.()).catch(() => {}); // what it cannot close is its own affair
+    if (!open?.return) return;
+    left.set(open, 'closed this stream');
+    await unlessAborted(open.return(), signal, CLOSING_MS);
+  }
+
+  /** Says it once. */
+  private noteLength(): void {
+    if (this.noted) return;
+    this.noted = true;
+    // biome-ignore lint/suspicious/noConsole: nobody else would say why nothing comes
+    console.warn(
+      `${this.what}: ${LONG_PASS} batches of one pass were taken from the stream, and more follow. ` +
+        `Where it has no end, give ${this.bound.name}, the number of batches of a pass`,
+    );
   }
 
   /**
@@ -142,7 +193,6 @@ export class StreamRunner implements Feed {
   }
 
   dispose(): void {
-    this.close();
     for (const slot of this.slots.values()) release(slot);
     this.state.dispose();
   }
@@ -157,16 +207,24 @@ function release({ program, x, targets }: Slot): void {
 /** What is submitted where the end was asked for: nothing, as whoever runs a pass looks at the signal before. */
 const NOTHING: Submit = () => 0;
 
-/** The next batch; null where `signal` asks for the end before it comes, which a stream that has stalled may never do. */
-async function nextUnless(open: AsyncIterator<Arrays> | Iterator<Arrays>, signal?: AbortSignal) {
-  if (!signal) return open.next();
-  if (signal.aborted) return null;
+/** What `coming` comes to; null if `signal` asked for the end, and that did not come within `grace` milliseconds of it. */
+async function unlessAborted<T>(
+  coming: T | PromiseLike<T>,
+  signal: AbortSignal | undefined,
+  grace: number,
+): Promise<T | null> {
+  if (!signal || typeof (coming as PromiseLike<T>)?.then !== 'function') return coming;
   const waiting = new AbortController();
   const aborted = new Promise<null>((resolve) => {
-    signal.addEventListener('abort', () => resolve(null), { signal: waiting.signal });
+    const end = () => {
+      const timer = setTimeout(() => resolve(null), grace);
+      waiting.signal.addEventListener('abort', () => clearTimeout(timer));
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { signal: waiting.signal });
   });
   try {
-    return await Promise.race([open.next(), aborted]);
+    return await Promise.race([coming, aborted]);
   } finally {
     waiting.abort(); // listens no longer
   }

@@ -3,7 +3,7 @@ import { ArgumentError, DataError } from '../errors.ts';
 import { sameShape } from '../kernels/array.ts';
 import { ArrayLoader, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import { BatchRunner, checkBatchSize, checkSource, type Feed, readBatch, type Step } from './batches.ts';
+import { BatchRunner, type Bound, checkBatchSize, checkSource, type Feed, readBatch, type Step } from './batches.ts';
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
@@ -24,7 +24,8 @@ export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
 
 /**
  * What `fit` and `evaluate` take. A stream for several epochs is given as a function that begins it anew; one that has no end
- * may be given itself, with `stepsPerEpoch`, and each epoch goes on where the one before stopped.
+ * may be given itself, with `stepsPerEpoch` (`validationSteps`, or `steps` of `evaluate`), and each epoch goes on where the one
+ * before stopped. A call closes the streams it took from, and waits until they are closed.
  */
 export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
 
@@ -128,8 +129,10 @@ export class PreparedData {
         `${what}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
       );
     }
-    checkSplit(what, this.labels ?? source.labels ?? null, at);
     const { labels } = this;
+    const rowsAreClasses = (model.training.loss.classifies ?? false) || model.endsIn === 'softmax';
+    const rows = rowsAreClasses ? source.oneHotClasses : null;
+    checkSplit(what, labels ?? source.labels ?? rows ?? null, at);
     const part = (first: number, end: number, owned: ArrayLoader | null) =>
       new PreparedData(what, model, source, null, form, { first, end }, owned, labels);
     return [part(0, at, this.owned), part(at, source.size, null)];
@@ -153,14 +156,15 @@ export class PreparedData {
   feed(
     objective: { settle(what: string, form: TargetForm): void },
     step: Step,
-    { batchSize, steps }: { batchSize: number | null; steps?: number | null },
+    { batchSize, bound }: { batchSize: number | null; bound: Bound },
   ): Feed & { setOrders?(orders: readonly Uint32Array[]): void } {
     const { what, model, source, stream, range } = this;
     if (source) return new BatchRunner(source, batchSize!, step, model.replicas, range);
     const again = typeof stream === 'function';
     const begin = again ? stream : () => stream!;
     const settle = (asked: string, form: TargetForm) => objective.settle(asked, form);
-    return new StreamRunner(what, model, begin, settle, step, steps ?? null, !again && steps != null);
+    const goesOn = !again && !bound.once && bound.count !== undefined;
+    return new StreamRunner(what, model, begin, settle, step, bound, goesOn);
   }
 
   dispose(): void {

@@ -6,6 +6,7 @@ import { BatchRunner, type Step, type StepValues } from './batches.ts';
 import type { Model } from './model.ts';
 import { Objective } from './objective.ts';
 import { PreparedData } from './training-data.ts';
+import { checkNotTraining } from './training-lock.ts';
 
 /** What dispatches one training step: loss, gradients and the update of the weights; the batch joins the objective's totals. */
 export function trainingStep(model: Model, objective: Objective, seed: number, state: () => StepState): Step {
@@ -55,6 +56,7 @@ export function recordTrainingStep(
   data: BatchSource,
   options: { batchSize?: number } = {},
 ): RecordedStep {
+  checkNotTraining(what, model);
   const prepared = PreparedData.of(what, model, data);
   const batchSize = prepared.batchSize(options.batchSize)!;
   const { optimizer } = model.training;

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { checkSurplus, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
@@ -14,10 +14,14 @@ export class WeightCopy {
   private readonly saving: Program;
   private readonly restoring: Program;
 
-  /** @throws ArgumentError unless it is given the `parameters` of a model */
-  constructor(private readonly store: ParameterStore) {
+  /** @throws ArgumentError unless it is given what `model.parameters` is */
+  constructor(
+    private readonly store: ParameterStore,
+    ...surplus: never[]
+  ) {
+    checkSurplus('WeightCopy', surplus);
     if (!(store instanceof ParameterStore)) {
-      throw new ArgumentError(`WeightCopy: takes model.parameters, but was given ${show(store)}`);
+      throw new ArgumentError(`WeightCopy: takes model.parameters, the weights of a built model, not ${show(store)}`);
     }
     const { device, buffers } = store;
     this.held = buffers.map(({ shape }) => DeviceArray.empty(device, shape).keep());

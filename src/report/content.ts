@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { figure } from './figures/schema.ts';
+import { figure, MOST_ITEMS } from './figures/schema.ts';
 
 /** A figure measured; NaN and Infinity are written as `null`. */
 const measured = z.number().nullable();
@@ -30,12 +30,16 @@ export const block = z.discriminatedUnion('type', [
   /** Text whose line breaks and columns matter, such as a model's summary. */
   z.object({ type: z.literal('preformatted'), text: z.string() }),
   z.object({ type: z.literal('figure'), figure, caption: z.string().optional() }),
-  z.object({ type: z.literal('comparison'), caption: z.string().default(''), rows: z.array(comparisonRow).min(1) }),
+  z.object({
+    type: z.literal('comparison'),
+    caption: z.string().default(''),
+    rows: z.array(comparisonRow).min(1).max(1000),
+  }),
   z.object({
     type: z.literal('table'),
     caption: z.string().default(''),
-    head: z.array(z.string()).min(1),
-    rows: z.array(z.array(cell)),
+    head: z.array(z.string()).min(1).max(100),
+    rows: z.array(z.array(cell)).max(MOST_ITEMS),
   }),
 ]);
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { withShortLock } from '../../scripts/setup/lock.mjs';
+import { takeShortLock } from '../../scripts/setup/lock.mjs';
 import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { FileError } from '../errors.ts';
@@ -112,11 +112,14 @@ export class TuningCache {
   save(tuned: readonly Tuned[], now = new Date()): void {
     try {
       createFolders(dirname(this.path));
-      withShortLock(`${this.path}.lock`, () => {
+      const lock = takeShortLock(`${this.path}.lock`);
+      try {
         this.file = this.read(() => {});
         this.add(tuned, now);
         writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
-      });
+      } finally {
+        lock.release();
+      }
     } catch (cause) {
       throw new FileError(
         `the tuner's cache ${this.path} cannot be written: ${(cause as Error).message}; set TILEGRAD_CACHE to a folder that can be`,

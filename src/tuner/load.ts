@@ -41,7 +41,6 @@ export interface Tuning {
 }
 
 async function open(device: Device, folder: string, { warn = () => {} }: TuningOptions): Promise<TuningCache> {
-  if (folder === '') throw new ArgumentError('tuning: folder is an empty string; name one or leave it out');
   const { TuningCache, identityOf } = await import('./cache.ts');
   return new TuningCache(folder, identityOf(device.info, version), warn);
 }

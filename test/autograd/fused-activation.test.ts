@@ -4,6 +4,7 @@ import {
   type ActivationName,
   ArgumentError,
   Conv2D,
+  type Counters,
   conv2d,
   Dense,
   Flatten,
@@ -55,6 +56,36 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
       };
       expect(await dispatches(activation)).toBe(await dispatches('linear'));
       expect(await dispatches('gelu')).toBe((await dispatches('linear')) + 2);
+    },
+  );
+
+  test.each<ActivationName>(['sigmoid', 'tanh'])(
+    'layers: %s is a kernel of its own where there is a gradient, and a step still creates nothing',
+    async (activation) => {
+      using data = new ImageLoader(device, drawImages(24, { classes: 3, shape: [6, 6, 1] }));
+      const stepsOf = async (name: ActivationName) => {
+        using model = new Sequential([
+          new Conv2D({ filters: 8, kernelSize: 3, activation: name, inputShape: [6, 6, 1] }),
+          new Flatten(),
+          new Dense({ units: 5, activation: name }),
+          new Dense({ units: 3, activation: 'softmax' }),
+        ]).build(device);
+        model.compile({ optimizer: new SGD(), loss: 'sparseCategoricalCrossentropy' });
+        const moments: Counters[] = [];
+        const onEpochEnd = () => void moments.push({ ...device.counters });
+        await model.fit(data, { epochs: 3, batchSize: 8, callbacks: [{ onEpochEnd }] });
+        const [, before, after] = moments as [Counters, Counters, Counters];
+        const change = (key: keyof Counters) => after[key] - before[key];
+        return {
+          dispatches: change('dispatches') / 3,
+          created: change('pipelinesCreated') + change('bindGroupsCreated') + change('buffersCreated'),
+          bytes: change('bytesAllocated'),
+        };
+      };
+      const [relu, own] = [await stepsOf('relu'), await stepsOf(activation)];
+      expect(own).toMatchObject({ created: 0, bytes: 0 });
+      // Forward two kernels more. Backward the ReLU of the convolution goes along with the dense layer's product.
+      expect(own.dispatches - relu.dispatches).toBe(3);
     },
   );
 

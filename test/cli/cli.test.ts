@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DataError } from '../../src/errors.ts';
 import { FakeIo, tilegrad } from './fakes.ts';
@@ -144,6 +145,42 @@ describe('wrong usage ends with 2 and says what there is', () => {
     const { code, err } = await tilegrad(['run', 'A1', '--seed', '4294967295', '--runs', '2']);
     expect(code).toBe(2);
     expect(err).toContain('4294967295');
+  });
+
+  test.each([
+    ['--epochs', 100_000],
+    ['--batch', 65_536],
+  ])('%s has a bound', async (option, most) => {
+    const { code, err, log } = await tilegrad(['run', 'A1', option, `${most + 1}`]);
+    expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
+    expect(err).toContain(`${option} takes a whole number from 1 to ${most}, but was given "${most + 1}"`);
+  });
+
+  test('tune --batch has the same bound', async () => {
+    const { code, err, log } = await tilegrad(['tune', 'A1', '--batch', '99999999']);
+    expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
+    expect(err).toContain('--batch takes a whole number from 1 to 65536');
+  });
+
+  test.each([
+    [['run', 'A1', '--out'], '--out'],
+    [['run', 'A1', '--data'], '--data'],
+    [['run', 'A1', '--resume'], '--resume'],
+    [['report'], 'report'],
+    [['compare', 'runs/a', 'runs/b'], 'compare'],
+    [['compare', 'runs/a', 'runs/b', '--out'], '--out'],
+    [['results'], 'results'],
+    [['results', '--docs'], '--docs'],
+    [['data', 'list', '--data'], '--data'],
+    [['data', 'fetch', 'mnist', '--data'], '--data'],
+  ])('%j with an empty path is refused, and nothing is written', async (words, what) => {
+    const before = readdirSync('.');
+    for (const empty of ['', ' ']) {
+      const { code, err, log } = await tilegrad([...words, empty]);
+      expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
+      expect(err).toContain(`${what} takes a path, but was given "${empty}"`);
+    }
+    expect(readdirSync('.')).toEqual(before);
   });
 });
 

@@ -60,6 +60,8 @@ export interface FakeOptions {
   tuningWarning?: string;
   /** The rows, instead of one A1. */
   experiments?(network: Network): Catalogue['experiments'];
+  /** Limits of the adapter. */
+  limits?: Record<string, number>;
   /** Called after each measurement of `tune`. */
   duringTuning?(): void;
 }
@@ -214,7 +216,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     };
   };
   const device = () => ({
-    info: adapter,
+    info: { ...adapter, limits: options.limits ?? adapter.limits },
     counters: {
       dispatches: 7,
       submits: 1,

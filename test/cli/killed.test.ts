@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { compare, measuredRow, section } from '../../src/report/blocks.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
+import { rowRecord, runRecordOf } from '../report/samples.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 
@@ -13,7 +15,9 @@ const cli = bundled('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-const tilegrad = (words: string) => runToEnd([cli, ...words.split(' ')], { cwd: out });
+// Neither the data nor the tuner's cache of whoever runs the tests may have a say.
+const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'cache') };
+const tilegrad = (words: string) => runToEnd([cli, ...words.split(' ')], { cwd: out, env });
 const recordIn = (folder: string): RunRecord =>
   runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
 
@@ -22,6 +26,7 @@ function killedRun(words: string, runs: string, isWanted: (record: RunRecord) =>
   const child = spawn(process.execPath, [cli, 'run', ...words.split(' '), '--out', runs], {
     cwd: out,
     stdio: 'ignore',
+    env: { ...process.env, ...env },
   });
   return new Promise((resolve, reject) => {
     let folder = '';
@@ -31,7 +36,7 @@ function killedRun(words: string, runs: string, isWanted: (record: RunRecord) =>
       if (!existsSync(join(folder, 'run.json')) || !isWanted(recordIn(folder))) return;
       clearInterval(timer);
       child.kill('SIGKILL');
-    }, 2);
+    }, 5);
     child.on('close', (_, signal) => {
       clearInterval(timer);
       if (signal === 'SIGKILL') resolve(folder);
@@ -39,6 +44,20 @@ function killedRun(words: string, runs: string, isWanted: (record: RunRecord) =>
     });
   });
 }
+
+test('four results at once: the document has the rows of all', async () => {
+  const ids = ['A1', 'A2', 'A3', 'A4'];
+  for (const id of ids) {
+    const sections = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.5])]))];
+    mkdirSync(join(out, id));
+    writeFileSync(join(out, id, 'run.json'), JSON.stringify(runRecordOf([rowRecord({ id, sections })])));
+  }
+  const all = await Promise.all(ids.map((id) => tilegrad(`results ${id} --docs docs`)));
+  expect(all.map(({ code, err }) => [code, err])).toEqual(ids.map(() => [0, '']));
+  expect(readdirSync(join(out, 'docs')).sort()).toEqual(['RESULTS.md', 'results']);
+  const document = readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
+  expect(ids.filter((id) => !document.includes(`| **${id}** |`))).toEqual([]);
+});
 
 describeOnDevice('on an adapter', () => {
   test('killed between the last step and the report: it does not say it is finished, and --resume completes it', async () => {

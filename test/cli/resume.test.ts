@@ -212,6 +212,17 @@ describe('a coursework', () => {
     }
   });
 
+  test('a backup that a killed session left of a training it had kept goes', async () => {
+    const folder = await interrupted();
+    const name = partsIn(folder)
+      .find((one) => one.startsWith('baseline'))!
+      .replace('.json', '.safetensors');
+    mkdirSync(join(folder, 'backups'), { recursive: true });
+    writeFileSync(join(folder, 'backups', name), 'a backup');
+    expect((await run('A --resume')).code).toBe(0);
+    expect(readdirSync(folder)).not.toContain('backups');
+  });
+
   test('counts the kernels that every session has chosen', async () => {
     await run('A', { kind: 'folder' });
     const whole = recordIn(folderAt(0));
@@ -309,9 +320,13 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(await refused(`A --resume ${folder}`, {}, ...says)).toBe(2);
     expect(await refused('A --resume', {}, 'no unfinished run of A', ...says)).toBe(2);
     lockedBy(folder, { host: 'elsewhere' });
-    expect(await refused(`A --resume ${folder}`, {}, `process ${process.pid} on elsewhere is at that run still`)).toBe(
-      2,
-    );
+    expect(
+      await refused(
+        `A --resume ${folder}`,
+        {},
+        `process ${process.pid} on elsewhere (seen 0 s ago) is at that run still`,
+      ),
+    ).toBe(2);
     lockedBy(folder, { pid: 2147483646 }); // no process has that number
     expect((await run('A --resume --json', { duringEpoch: fail })).err).toContain('as far as here');
     expect((await run('A --resume')).code).toBe(0);

@@ -188,14 +188,24 @@ describe('--profile', () => {
   });
 });
 
+test('a batch larger than the data is all of the data, and the report says so', async () => {
+  const { code, log } = await tilegrad(['run', 'A1', '--limit', '200', '--out', out]);
+  expect(code).toBe(0);
+  expect(log.fits.map(({ batchSize, samples }) => [batchSize, samples])).toEqual([[200, 200]]);
+  const [row] = result().record.rows;
+  expect(row).toMatchObject({ settings: { batchSize: 200 } });
+  expect(JSON.stringify(row)).toContain('batch size 200 instead of 256');
+});
+
 describe('a request that cannot work leaves nothing', () => {
-  test('a batch larger than the data', async () => {
-    const { code, err, log } = await tilegrad(['run', 'A1', '--limit', '200', '--out', join(out, 'new')]);
-    expect(code).toBe(2);
-    expect(err).toContain('a batch of 256 is larger than the data');
-    expect(err).toContain('200 training images');
-    expect(log.opened).toBe(0);
+  test('a --limit beyond the data, which names what there is', async () => {
+    for (const limit of ['1001', '99999999']) {
+      const { code, err, log } = await tilegrad(['run', 'A1', '--limit', limit, '--out', join(out, 'new')]);
+      expect({ code, opened: log.opened }).toEqual({ code: 2, opened: 0 });
+      expect(err).toContain(`--limit ${limit}: there are fewer training images: 1,000 of cifar10 (1000 images)`);
+    }
     expect(readdirSync(out)).toEqual([]);
+    expect((await tilegrad(['run', 'A1', '--limit', '1000', '--out', out])).code).toBe(0);
   });
 
   test('an --out that cannot be a folder', async () => {
@@ -314,6 +324,7 @@ describe('a run that is stopped', () => {
     expect(code).toBe(1);
     expect(err).toContain('cannot write to');
     const { folder, record } = result();
+    expect(err).toContain(`\`npx tilegrad run A1 --resume ${folder}\` writes the report`);
     expect(record.rows[0]!.status).toBe('finished');
     expect(record.status).not.toBe('finished');
     rmSync(join(folder, 'report.html'), { recursive: true });

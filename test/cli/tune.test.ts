@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Network } from '../../src/cli/experiment.ts';
-import { FakeIo, fakeTuned, lenetOf, tilegrad } from './fakes.ts';
+import { FakeIo, fakeParts, fakeTuned, lenetOf, tilegrad } from './fakes.ts';
 
 describe('tune', () => {
   test('measures what the experiments need, shows it as it goes and in a table, and says where it is kept', async () => {
@@ -43,6 +43,17 @@ describe('tune', () => {
     const { file, results } = JSON.parse(out);
     expect(file).toBe('/cache/tuning.json');
     expect(results[1]).toEqual({ ...fakeTuned, operator: 'conv2d', sizes: {} });
+  });
+
+  test.each([
+    [[], 'There was nothing to choose: each operator has one kernel here.'],
+    [['--budget', '1e-9'], 'Nothing was measured in 1e-9 s: give a larger --budget'],
+  ])('with %j and nothing measured it says why', async (words, says) => {
+    const engine = async () => ({ ...(await fakeParts().parts.engine()), tune: async () => [] });
+    const { code, out } = await tilegrad(['tune', 'A1', ...words], { parts: { engine } });
+    expect(code).toBe(0);
+    expect(out).toContain(says);
+    expect(out).not.toContain('Kept in');
   });
 
   test('Ctrl-C keeps what was measured and ends with 1', async () => {

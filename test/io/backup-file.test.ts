@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { decodeBackup, encodeBackup } from '../../src/io/backup-file.ts';
+import { encodeUnchecked } from '../../src/io/safetensors.ts';
 import {
   ArgumentError,
   DataError,
@@ -68,6 +70,25 @@ test('other files are refused', () => {
   const { sha256: _, ...unsigned } = metadata;
   refused(encodeSafetensors(tensors, unsigned), /damaged/);
   refused(new TextEncoder().encode('a text that is no such file'), /header/);
+});
+
+test('a state that is no state is refused, whatever its checksum', () => {
+  const forged = (json: string) => {
+    const unsigned = encodeUnchecked([], {
+      format: 'tilegrad backup',
+      version: '1',
+      sha256: '0'.repeat(64),
+      state: json,
+    });
+    const sum = createHash('sha256').update(unsigned).digest('hex');
+    return Uint8Array.from(
+      Buffer.from(Buffer.from(unsigned).toString('latin1').replace('0'.repeat(64), sum), 'latin1'),
+    );
+  };
+  expect(decodeBackup(forged('{}'))).toEqual({});
+  refused(forged('{"a":{"$tensor":"weights/0"}}'), /refers to the tensor weights\/0, which it does not have/);
+  refused(forged('['.repeat(5000) + ']'.repeat(5000)), /nested more than 200 levels deep/);
+  refused(forged('{'), /its state is no JSON/);
 });
 
 test.each<[what: string, remembered: unknown, says: RegExp]>([

@@ -104,6 +104,18 @@ describeOnDevice('BackupAndRestore', (device) => {
     ['a stream', { data: () => () => batches(0, STEPS), fit: streamed }],
     ['a stream that goes on from epoch to epoch', { data: endless, fit: { ...streamed, stepsPerEpoch: STEPS - 1 } }],
     [
+      'validation by a stream that goes on from epoch to epoch',
+      {
+        fit: {
+          ...{ batchSize: 8, validationSplit: undefined }, // as many steps as with the split
+          get validationData() {
+            return endless(); // for each call of fit
+          },
+          validationSteps: 3,
+        },
+      },
+    ],
+    [
       'a loader in order',
       { data: () => new ArrayLoader(device, { x, y, shape: [2], classes: 2 }), fit: { shuffle: false } },
     ],

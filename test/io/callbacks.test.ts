@@ -83,13 +83,16 @@ test('CSVLogger writes a header and a line an epoch', () => {
 
 test('CSVLogger begins anew, or goes on after the last whole line with the columns there are', () => {
   const path = at('log.csv');
+  writeFileSync(path, 'age;valLoss\n1;0.5\n');
+  const foreign = new CSVLogger(path, { append: true, separator: ';' });
+  foreign.onTrainBegin();
+  expect(() => foreign.onEpochEnd(logs(2, 0.4))).toThrow(DataError);
+  expect(() => foreign.onEpochEnd(logs(2, 0.4))).toThrow(
+    /has the columns age, valLoss, but a log has one called epoch/,
+  );
   writeFileSync(path, 'epoch;valLoss\n1;0.5\n2;0.');
   const resumed = new CSVLogger(path, { append: true, separator: ';' });
   resumed.onTrainBegin();
-  expect(() => resumed.onEpochEnd(logs(2, 0.4))).toThrow(DataError);
-  expect(() => resumed.onEpochEnd(logs(2, 0.4))).toThrow(
-    /has the columns epoch, valLoss, but this epoch has epoch, loss/,
-  );
   resumed.onEpochEnd({ valLoss: 0.25, epoch: 2 } as EpochLogs);
   expect(read('log.csv')).toBe('epoch;valLoss\n1;0.5\n2;0.25\n');
   const anew = new CSVLogger(path);

@@ -32,7 +32,7 @@ describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
       model.fit(loader, {
         ...options,
         callbacks: [
-          { onEpochEnd: (logs) => void seen.push(logs) },
+          { onEpochEnd: (logs) => void seen.push(logs), adds: [] },
           new ModelCheckpoint({ path: join(folder, name), saveWeightsOnly: true }),
         ],
       });

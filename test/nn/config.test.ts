@@ -266,7 +266,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   ['an input of the future', changed(['config', 'uses', 0, 'inputs'], [1]), /use 0 of a layer refers/],
   ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": Dropout: rate must be/],
   ['an unknown option', changed(['config', 'layers', 0], misspelt), /Dropout "d": Dropout: .* mean trainable\?/],
-  ['no uses', changed(['config', 'uses'], []), /at least one layer/],
+  ['no uses', changed(['config', 'uses'], []), /at least one/],
 ])('a description with %s is refused', (_, description, says) => {
   expect(() => modelFromConfig(description)).toThrow(DataError);
   expect(() => modelFromConfig(description)).toThrow(says);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   Adam,
+  ArgumentError,
   Dense,
   DisposedError,
   Flatten,
@@ -61,8 +62,8 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
 
     using more = new ImageLoader(device, images);
     model.compile({ optimizer: 'adam', loss });
-    const onEpochEnd = () => void model.compile({ optimizer: 'sgd', loss }); // Adam's moments go
-    await expect(model.fit(more, { epochs: 2, callbacks: [{ onEpochEnd }] })).rejects.toThrow(DisposedError);
+    const onEpochEnd = () => void model.compile({ optimizer: 'sgd', loss }); // Adam's moments would go
+    await expect(model.fit(more, { epochs: 2, callbacks: [{ onEpochEnd }] })).rejects.toThrow(ArgumentError);
     await expect(model.fit(more, { callbacks: [{ onEpochBegin: () => model.dispose() }] })).rejects.toThrow(
       DisposedError,
     );

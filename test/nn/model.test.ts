@@ -176,14 +176,6 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     ['epochs', () => build(device).fit(data, { epochs: 0 }), ArgumentError, ['epochs', '0']],
     ['batchSize', () => build(device).fit(data, { batchSize: 1.5 }), ArgumentError, ['batchSize', '1.5']],
     ['seed', () => build(device).fit(data, { seed: 0.5 }), ArgumentError, ['seed', '0.5']],
-    ...(['fit', 'evaluate', 'predict'] as const).map(
-      (method): Refused => [
-        `${method}: a batch larger than the data`,
-        () => build(device)[method](data, { batchSize: 7 }),
-        ArgumentError,
-        [method, 'batch of 7', '6 samples'],
-      ],
-    ),
     [
       'images of another shape',
       () => build(device).fit(new ImageLoader(device, images(6, { shape: [5, 4, 1] }))),

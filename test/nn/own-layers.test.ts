@@ -176,8 +176,14 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
         [0, 0],
         [0, 0],
       ];
-      const calls = [model.predict(x), model.evaluate({ x, y }), model.fit({ x, y }), model.trainOnBatch(x, y)];
-      for (const refusal of calls) {
+      const calls = [
+        () => model.predict(x),
+        () => model.evaluate({ x, y }),
+        () => model.fit({ x, y }),
+        () => model.trainOnBatch(x, y),
+      ];
+      for (const call of calls) {
+        const refusal = call();
         await expect(refusal).rejects.toThrow(error);
         await expect(refusal).rejects.toThrow(says);
       }

@@ -171,8 +171,8 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     ['negative', [0, 1, -1, 2], /label -1 of sample 2 /],
     ['too large', [0, 1, 2, 3], /label 3 of sample 3 /],
     ['a fraction', [0, 1.5, 2, 0], /label 1.5 of sample 1 /],
-    ['NaN', [Number.NaN, 1, 2, 0], /number 0 is NaN/],
-    ['infinite', [0, 1, 2, Number.POSITIVE_INFINITY], /number 3 is Infinity/],
+    ['NaN', [Number.NaN, 1, 2, 0], /label NaN of sample 0/],
+    ['infinite', [0, 1, 2, Number.POSITIVE_INFINITY], /label Infinity of sample 3|number 3 is Infinity/],
   ];
   const losses = ['sparseCategoricalCrossentropy', 'categoricalCrossentropy', 'binaryCrossentropy'] as const;
   describe.each(losses)('labels that are no classes, %s', (loss) => {

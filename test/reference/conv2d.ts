@@ -63,27 +63,32 @@ function eachTap(g: ReturnType<typeof geometry>, visit: (xAt: number, filterAt: 
   }
 }
 
+/** y without the activation. */
+function beforeActivation([x, filter, bias]: Inputs, attrs: Conv2dAttrs): NdArray {
+  const g = geometry(x, filter, attrs);
+  const z = ndarray([g.n, g.y.output, g.x.output, g.units]);
+  eachTap(g, (xAt, filterAt, outAt) => {
+    for (let c = 0; c < g.channels; c++) {
+      const value = x.data[xAt + c]!;
+      for (let u = 0; u < g.units; u++) z.data[outAt + u]! += value * filter.data[filterAt + c * g.units + u]!;
+    }
+  });
+  return bias ? biasAdd.forward([z, bias], {}) : z;
+}
+
 /** y[n,oy,ox,u] = activation(bias[u] + sum_{ky,kx,c} x[n, oy*s + ky*d - pad, ox*s + kx*d - pad, c] filter[ky,kx,c,u]) */
 export const conv2d: Reference<Inputs, Conv2dAttrs> = {
-  forward([x, filter, bias], attrs) {
-    const g = geometry(x, filter, attrs);
-    const z = ndarray([g.n, g.y.output, g.x.output, g.units]);
-    eachTap(g, (xAt, filterAt, outAt) => {
-      for (let c = 0; c < g.channels; c++) {
-        const value = x.data[xAt + c]!;
-        for (let u = 0; u < g.units; u++) z.data[outAt + u]! += value * filter.data[filterAt + c * g.units + u]!;
-      }
-    });
-    return activate(bias ? biasAdd.forward([z, bias], {}) : z, attrs.activation, attrs.negativeSlope);
-  },
+  forward: (inputs, attrs) => activate(beforeActivation(inputs, attrs), attrs.activation, attrs.negativeSlope),
 
   /**
-   * dz = activation'(y) dy. Every product x * filter that was added to z gives filter * dz to its dx and x * dz to its
+   * dz = activation'(z) dy. Every product x * filter that was added to z gives filter * dz to its dx and x * dz to its
    * dfilter; dbias = sum of dz over images and pixels.
    */
-  backward([x, filter, bias], output, dout, attrs) {
+  backward(inputs, output, dout, attrs) {
+    const [x, filter, bias] = inputs;
     const g = geometry(x, filter, attrs);
-    const dz = activationGrad(output, dout, attrs.activation, attrs.negativeSlope);
+    const z = attrs.activation ? beforeActivation(inputs, attrs) : output;
+    const dz = activationGrad(z, output, dout, attrs.activation, attrs.negativeSlope);
     const dx = zerosLike(x);
     const dfilter = zerosLike(filter);
     eachTap(g, (xAt, filterAt, outAt) => {

@@ -106,17 +106,25 @@ function flat(x: NdArray): NdArray {
   return { shape: [sizeOf(x.shape.slice(0, -1)), columns], data: x.data };
 }
 
+/** z = x W + b, its rows those of x's axes but the last. */
+function beforeActivation([x, weight, bias]: [x: NdArray, weight: NdArray, bias?: NdArray]): NdArray {
+  const z = product(flat(x), weight);
+  return bias ? biasAdd.forward([z, bias], {}) : z;
+}
+
 /** y = activation(x W + b), over the last axis of x */
 export const linear: Reference<[x: NdArray, weight: NdArray, bias?: NdArray], LinearAttrs> = {
-  forward([x, weight, bias], { activation, negativeSlope }) {
-    const z = product(flat(x), weight);
-    const y = activate(bias ? biasAdd.forward([z, bias], {}) : z, activation, negativeSlope);
+  forward(inputs, { activation, negativeSlope }) {
+    const [x, weight] = inputs;
+    const y = activate(beforeActivation(inputs), activation, negativeSlope);
     return { shape: [...x.shape.slice(0, -1), weight.shape[1]!], data: y.data };
   },
 
-  /** dz = activation'(y) dy; dx = dz W^T, dW = x^T dz, db = sum of dz over the rows. */
-  backward([x, weight, bias], output, dout, { activation, negativeSlope }) {
-    const dz = flat(activationGrad(output, dout, activation, negativeSlope));
+  /** dz = activation'(z) dy; dx = dz W^T, dW = x^T dz, db = sum of dz over the rows. */
+  backward(inputs, output, dout, { activation, negativeSlope }) {
+    const [x, weight, bias] = inputs;
+    const z = activation ? beforeActivation(inputs) : output;
+    const dz = flat(activationGrad(z, output, dout, activation, negativeSlope));
     const dx = product(dz, transpose(weight));
     const grads = [{ shape: x.shape, data: dx.data }, product(transpose(flat(x)), dz)];
     return bias ? [...grads, biasGrad(dz, bias)] : grads;

@@ -12,7 +12,7 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lockHolder, tryLock, withLock, withShortLock } from '../../scripts/setup/lock.mjs';
+import { lockHolder, tryLock, withLock } from '../../scripts/setup/lock.mjs';
 
 let folder: string;
 let lock: string;
@@ -154,12 +154,6 @@ test('the lock is given back when the work fails', async () => {
   );
   await expect(failing).rejects.toThrow('no');
   expect(existsSync(lock)).toBe(false);
-  expect(() =>
-    withShortLock(lock, () => {
-      throw new Error('no');
-    }),
-  ).toThrow('no');
-  expect(existsSync(lock)).toBe(false);
 });
 
 test('of many processes that find one stale lock, none works while another does', async () => {
@@ -168,11 +162,13 @@ test('of many processes that find one stale lock, none works while another does'
   const log = join(folder, 'log');
   // Begins and ends of work in one file: were two at it at once, they would interleave.
   const script = `import { appendFileSync } from 'node:fs';
-    import { withShortLock } from '${module}';
-    for (let i = 0; i < 20; i++) withShortLock(${JSON.stringify(lock)}, () => {
+    import { takeShortLock } from '${module}';
+    for (let i = 0; i < 20; i++) {
+      const { release } = takeShortLock(${JSON.stringify(lock)});
       appendFileSync(${JSON.stringify(log)}, 'begins ' + process.pid + '\\n');
       appendFileSync(${JSON.stringify(log)}, 'ends ' + process.pid + '\\n');
-    });`;
+      release();
+    }`;
   const children = Array.from({ length: 4 }, () =>
     spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'ignore', 'inherit'] }),
   );

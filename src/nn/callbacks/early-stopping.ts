@@ -1,7 +1,7 @@
-import { checkOptions } from '../../check.ts';
+import { checkFlag, checkOptions } from '../../check.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import type { Model } from '../model.ts';
-import { Monitor } from '../monitor.ts';
+import { type Figures, Monitor } from '../monitor.ts';
 import { WeightCopy } from '../weight-copy.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
@@ -24,6 +24,7 @@ export interface EarlyStoppingOptions extends MonitorOptions {
 export class EarlyStopping implements Callback {
   /** Its name in backups, whatever a bundler makes of the class's. */
   readonly [Symbol.toStringTag] = 'EarlyStopping';
+  readonly adds = [];
   /** Best value so far; null before there is one. */
   best: number | null = null;
   /** Epoch of the best value, from 1; 0 before there is one. */
@@ -41,26 +42,31 @@ export class EarlyStopping implements Callback {
   private wait = 0;
 
   /** @throws ArgumentError */
-  constructor(options: EarlyStoppingOptions = {}) {
+  constructor(options: EarlyStoppingOptions = {}, ...surplus: never[]) {
     const who = 'EarlyStopping';
-    checkOptions(who, options, {
-      ...monitorNames,
-      minDelta: true,
-      patience: true,
-      baseline: true,
-      restoreBestWeights: true,
-      startFromEpoch: true,
-    });
+    checkOptions(
+      who,
+      options,
+      {
+        ...monitorNames,
+        minDelta: true,
+        patience: true,
+        baseline: true,
+        restoreBestWeights: true,
+        startFromEpoch: true,
+      },
+      surplus,
+    );
     this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
     this.minDelta = Math.abs(checkNumber(who, 'minDelta', options.minDelta ?? 0, 'finite'));
     this.patience = checkNumber(who, 'patience', options.patience ?? 0, 'whole');
     this.baseline = options.baseline == null ? null : checkNumber(who, 'baseline', options.baseline, 'finite');
-    this.restoreBestWeights = options.restoreBestWeights ?? false;
+    this.restoreBestWeights = checkFlag(who, 'restoreBestWeights', options.restoreBestWeights ?? false);
     this.startFromEpoch = checkNumber(who, 'startFromEpoch', options.startFromEpoch ?? 0, 'whole');
   }
 
   /** @throws ArgumentError when the figure will not be among the logs */
-  onTrainBegin(info: Pick<TrainInfo, 'model' | 'monitored'>): void {
+  onTrainBegin(info: Pick<TrainInfo, 'model'> & Figures): void {
     this.monitor.begin(info);
     this.model = info.model;
     this.drop();
@@ -71,7 +77,7 @@ export class EarlyStopping implements Callback {
   onEpochEnd(logs: EpochLogs): void {
     const { epoch } = logs;
     const current = this.monitor.read(logs);
-    if (epoch <= this.startFromEpoch) return;
+    if (current === null || epoch <= this.startFromEpoch) return;
     // Without any best weights yet, these are the best, even if their figure is NaN.
     if (this.restoreBestWeights && this.bestEpoch === 0) this.keep(epoch);
     this.wait++;
@@ -94,14 +100,19 @@ export class EarlyStopping implements Callback {
 
   restore({ weights, ...state }: CallbackState): void {
     Object.assign(this, state);
+    this.monitor.resume();
     if (!this.restoreBestWeights || !weights) return;
     this.copy ??= new WeightCopy(this.model!.parameters);
     this.copy.write(weights as Float32Array<ArrayBuffer>[]);
   }
 
+  /** Also after a failure: what was best is put back as far as the device still can. @throws DeviceLostError, DisposedError */
   onTrainEnd(): void {
-    this.copy?.restore();
-    this.drop();
+    try {
+      this.copy?.restore();
+    } finally {
+      this.drop();
+    }
   }
 
   private keep(epoch: number): void {

@@ -4,7 +4,7 @@ import type { Callback } from '../callbacks.ts';
 
 type Hooks = Pick<
   Callback,
-  'onTrainBegin' | 'onEpochBegin' | 'onBatchEnd' | 'everySteps' | 'onSteps' | 'onEpochEnd' | 'onTrainEnd'
+  'onTrainBegin' | 'onEpochBegin' | 'onBatchEnd' | 'everySteps' | 'onSteps' | 'onEpochEnd' | 'adds' | 'onTrainEnd'
 >;
 
 /** A callback from functions: `new LambdaCallback({ onEpochEnd: (logs) => ... })`. A misspelt hook is an error, not silence. */
@@ -15,21 +15,28 @@ export class LambdaCallback implements Callback {
   declare everySteps?: number;
   declare onSteps?: Callback['onSteps'];
   declare onEpochEnd?: Callback['onEpochEnd'];
+  declare adds?: Callback['adds'];
   declare onTrainEnd?: Callback['onTrainEnd'];
 
   /** @throws ArgumentError for a hook that there is not, or that is no function */
-  constructor(hooks: Hooks) {
-    checkOptions('LambdaCallback', hooks, {
-      onTrainBegin: true,
-      onEpochBegin: true,
-      onBatchEnd: true,
-      everySteps: true,
-      onSteps: true,
-      onEpochEnd: true,
-      onTrainEnd: true,
-    });
+  constructor(hooks: Hooks, ...surplus: never[]) {
+    checkOptions(
+      'LambdaCallback',
+      hooks,
+      {
+        onTrainBegin: true,
+        onEpochBegin: true,
+        onBatchEnd: true,
+        everySteps: true,
+        onSteps: true,
+        onEpochEnd: true,
+        adds: true,
+        onTrainEnd: true,
+      },
+      surplus,
+    );
     for (const [name, hook] of Object.entries(hooks)) {
-      if (name === 'everySteps') continue; // `fit` checks it
+      if (name === 'everySteps' || name === 'adds') continue; // `fit` checks them
       if (typeof hook !== 'function') {
         throw new ArgumentError(`LambdaCallback: a hook is a function, but ${name} is ${show(hook)}`);
       }

@@ -1,4 +1,4 @@
-import { show } from '../../check.ts';
+import { checkSurplus, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback } from '../callbacks.ts';
 import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
@@ -10,7 +10,11 @@ import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
  */
 export class LearningRateScheduler implements Callback {
   /** @throws ArgumentError unless `schedule` is a function */
-  constructor(private readonly schedule: (epoch: number, learningRate: number) => number) {
+  constructor(
+    private readonly schedule: (epoch: number, learningRate: number) => number,
+    ...surplus: never[]
+  ) {
+    checkSurplus('LearningRateScheduler', surplus);
     if (typeof schedule !== 'function') {
       throw new ArgumentError(
         `LearningRateScheduler: takes a function (epoch, learningRate) => rate, not ${show(schedule)}`,

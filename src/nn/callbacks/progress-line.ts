@@ -1,3 +1,5 @@
+import { checkSurplus, show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
 import type { BatchLogs, Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
 
 /** Figures of the logs that are no measurements of the model. */
@@ -18,25 +20,34 @@ const figure = (value: number) => (Math.abs(value) > 1e-3 || value === 0 ? value
 const figures = (logs: BatchLogs | EpochLogs) =>
   Object.entries(logs)
     .filter(([name, value]) => value !== undefined && !ASIDE.includes(name))
-    .map(([name, value]) => ` - ${name}: ${figure(value!)}`)
+    .map(([name, value]) => ` - ${name}: ${typeof value === 'number' ? figure(value) : show(value)}`)
     .join('');
 
 /**
  * Prints a line for each epoch, and a hint when the loss is not a finite number for the first time, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`.
  */
 export class ProgressLine implements Callback {
+  readonly adds = [];
   private epochs = 0;
   private hasDiverged = false;
 
   /**
    * @param write gets each epoch's line. Default: `console.log`
    * @param update gets the line as it stands, a few times a second, for who can show it in place. Default: nobody
+   * @throws ArgumentError unless they are functions
    */
   constructor(
     // biome-ignore lint/suspicious/noConsole: where a progress line goes unless told otherwise
     private readonly write: (line: string) => void = (line) => console.log(line),
     private readonly update: ((line: string) => void) | null = null,
-  ) {}
+    ...surplus: never[]
+  ) {
+    checkSurplus('ProgressLine', surplus);
+    for (const [name, value] of Object.entries({ write, update })) {
+      if (typeof value === 'function' || (name === 'update' && value === null)) continue;
+      throw new ArgumentError(`ProgressLine: ${name} must be a function of a line, but is ${show(value)}`);
+    }
+  }
 
   onTrainBegin({ epochs }: Pick<TrainInfo, 'epochs'>): void {
     this.epochs = epochs;

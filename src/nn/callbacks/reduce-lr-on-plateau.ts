@@ -1,7 +1,7 @@
 import { checkF32, checkOptions, SMALLEST_F32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
-import { Monitor } from '../monitor.ts';
+import { type Figures, Monitor } from '../monitor.ts';
 import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
@@ -24,6 +24,7 @@ const WHO = 'ReduceLROnPlateau';
 export class ReduceLROnPlateau implements Callback {
   /** Its name in backups, whatever a bundler makes of the class's. */
   readonly [Symbol.toStringTag] = 'ReduceLROnPlateau';
+  readonly adds = [];
   private readonly monitor: Monitor;
   private readonly factor: number;
   private readonly patience: number;
@@ -36,15 +37,20 @@ export class ReduceLROnPlateau implements Callback {
   private cooldownLeft = 0;
 
   /** @throws ArgumentError */
-  constructor(options: ReduceLROnPlateauOptions = {}) {
-    checkOptions(WHO, options, {
-      ...monitorNames,
-      factor: true,
-      patience: true,
-      minDelta: true,
-      cooldown: true,
-      minLearningRate: true,
-    });
+  constructor(options: ReduceLROnPlateauOptions = {}, ...surplus: never[]) {
+    checkOptions(
+      WHO,
+      options,
+      {
+        ...monitorNames,
+        factor: true,
+        patience: true,
+        minDelta: true,
+        cooldown: true,
+        minLearningRate: true,
+      },
+      surplus,
+    );
     this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
     this.factor = options.factor ?? 0.1;
     if (typeof this.factor !== 'number' || !(this.factor > 0 && this.factor < 1)) {
@@ -58,7 +64,7 @@ export class ReduceLROnPlateau implements Callback {
   }
 
   /** @throws ArgumentError when the figure will not be among the logs, or the optimiser has a schedule */
-  onTrainBegin(info: Pick<TrainInfo, 'optimizer' | 'monitored'>): void {
+  onTrainBegin(info: Pick<TrainInfo, 'optimizer'> & Figures): void {
     this.monitor.begin(info);
     settableRates(WHO, info.optimizer);
     this.optimizer = info.optimizer;
@@ -73,10 +79,12 @@ export class ReduceLROnPlateau implements Callback {
 
   restore(state: CallbackState): void {
     Object.assign(this, state);
+    this.monitor.resume();
   }
 
   onEpochEnd(logs: EpochLogs): void {
     const current = this.monitor.read(logs);
+    if (current === null) return;
     if (this.cooldownLeft > 0) {
       this.cooldownLeft--;
       this.wait = 0;

@@ -1,3 +1,4 @@
+import { checkSurplus } from '../../check.ts';
 import type { BatchLogs, Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
 import type { Model } from '../model.ts';
 
@@ -8,9 +9,15 @@ import type { Model } from '../model.ts';
 export class TerminateOnNaN implements Callback {
   /** Its name in backups, whatever a bundler makes of the class's. */
   readonly [Symbol.toStringTag] = 'TerminateOnNaN';
+  readonly adds = [];
   /** Epoch in which it happened, from 1; null if it did not. */
   epoch: number | null = null;
   private model: Model | null = null;
+
+  /** @throws ArgumentError for options: there are none */
+  constructor(...surplus: never[]) {
+    checkSurplus('TerminateOnNaN', surplus);
+  }
 
   onTrainBegin({ model }: Pick<TrainInfo, 'model'>): void {
     this.model = model;

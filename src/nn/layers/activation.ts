@@ -2,11 +2,11 @@ import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { clip, elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
 import { softmax } from '../../autograd/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkOptions, show } from '../../check.ts';
+import { checkF32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
-import { type FinalActivation, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, type FinalActivation, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 const LEAKY_RELU_SLOPE = 0.2;
 
@@ -59,8 +59,8 @@ export class Activation extends Layer {
   readonly activation: ActivationName;
 
   /** @throws ArgumentError for an unknown name */
-  constructor(activation: ActivationName, options: LayerOptions = {}) {
-    super(checkOptions('Activation', options, layerNames));
+  constructor(activation: ActivationName, options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkLayerOptions('Activation', options, layerNames, surplus));
     this.activation = activationName(this.kind, activation);
   }
 
@@ -92,8 +92,8 @@ export class ReLU extends Layer {
   private readonly negativeSlope: number;
 
   /** @throws ArgumentError unless both are numbers from 0 up */
-  constructor(options: LayerOptions & { maxValue?: number | null; negativeSlope?: number } = {}) {
-    super(checkOptions('ReLU', options, { ...layerNames, maxValue: true, negativeSlope: true }));
+  constructor(options: LayerOptions & { maxValue?: number | null; negativeSlope?: number } = {}, ...surplus: never[]) {
+    super(checkLayerOptions('ReLU', options, { ...layerNames, maxValue: true, negativeSlope: true }, surplus));
     this.maxValue = options.maxValue ?? null;
     this.negativeSlope = options.negativeSlope ?? 0;
     for (const [what, value] of [
@@ -125,8 +125,8 @@ export class LeakyReLU extends Layer {
   readonly negativeSlope: number;
 
   /** @throws ArgumentError unless the slope is a number from 0 up */
-  constructor(options: LayerOptions & { negativeSlope?: number } = {}) {
-    super(checkOptions('LeakyReLU', options, { ...layerNames, negativeSlope: true }));
+  constructor(options: LayerOptions & { negativeSlope?: number } = {}, ...surplus: never[]) {
+    super(checkLayerOptions('LeakyReLU', options, { ...layerNames, negativeSlope: true }, surplus));
     this.negativeSlope = options.negativeSlope ?? 0.3;
     if (!Number.isFinite(this.negativeSlope) || this.negativeSlope < 0) {
       throw new ArgumentError(

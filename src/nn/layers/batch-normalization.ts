@@ -1,14 +1,14 @@
 import { batchNorm, batchNormInference } from '../../autograd/batch-norm.ts';
 import { transpose } from '../../autograd/shape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkOptions, show } from '../../check.ts';
+import { checkF32, checkFlag, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
-import { type CallContext, flag, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface BatchNormalizationOptions extends LayerOptions {
   /** Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. */
@@ -48,22 +48,27 @@ export class BatchNormalization extends Layer {
   private readonly specs: readonly (Omit<WeightSpec, 'shape'> & { there: boolean })[];
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: BatchNormalizationOptions = {}) {
+  constructor(options: BatchNormalizationOptions = {}, ...surplus: never[]) {
     super(
-      checkOptions('BatchNormalization', options, {
-        ...layerNames,
-        momentum: true,
-        epsilon: true,
-        axis: true,
-        center: true,
-        scale: true,
-        betaInitializer: true,
-        gammaInitializer: true,
-        movingMeanInitializer: true,
-        movingVarianceInitializer: true,
-        betaRegularizer: true,
-        gammaRegularizer: true,
-      }),
+      checkLayerOptions(
+        'BatchNormalization',
+        options,
+        {
+          ...layerNames,
+          momentum: true,
+          epsilon: true,
+          axis: true,
+          center: true,
+          scale: true,
+          betaInitializer: true,
+          gammaInitializer: true,
+          movingMeanInitializer: true,
+          movingVarianceInitializer: true,
+          betaRegularizer: true,
+          gammaRegularizer: true,
+        },
+        surplus,
+      ),
     );
     this.momentum = options.momentum ?? 0.99;
     this.epsilon = options.epsilon ?? 1e-3;
@@ -89,12 +94,12 @@ export class BatchNormalization extends Layer {
       {
         ...spec('gamma', 'gammaInitializer', 'ones'),
         regularizer: regularizerOf(`${this.kind}: gammaRegularizer`, options.gammaRegularizer),
-        there: flag(this.kind, 'scale', options.scale ?? true),
+        there: checkFlag(this.kind, 'scale', options.scale ?? true),
       },
       {
         ...spec('beta', 'betaInitializer', 'zeros'),
         regularizer: regularizerOf(`${this.kind}: betaRegularizer`, options.betaRegularizer),
-        there: flag(this.kind, 'center', options.center ?? true),
+        there: checkFlag(this.kind, 'center', options.center ?? true),
       },
       { ...spec('moving_mean', 'movingMeanInitializer', 'zeros'), trainable: false, there: true },
       { ...spec('moving_variance', 'movingVarianceInitializer', 'ones'), trainable: false, there: true },

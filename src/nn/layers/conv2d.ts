@@ -1,13 +1,13 @@
 import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { conv2d } from '../../autograd/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import { imageShape } from './images.ts';
 import {
   type CallContext,
+  checkLayerOptions,
   type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
@@ -39,17 +39,22 @@ export class Conv2D extends Layer {
   private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Conv2DOptions) {
+  constructor(options: Conv2DOptions, ...surplus: never[]) {
     super(
-      checkOptions('Conv2D', options, {
-        ...kernelNames,
-        filters: true,
-        kernelSize: true,
-        strides: true,
-        padding: true,
-        dilationRate: true,
-        activation: true,
-      }),
+      checkLayerOptions(
+        'Conv2D',
+        options,
+        {
+          ...kernelNames,
+          filters: true,
+          kernelSize: true,
+          strides: true,
+          padding: true,
+          dilationRate: true,
+          activation: true,
+        },
+        surplus,
+      ),
     );
     this.filters = positive(this.kind, 'filters', options.filters);
     this.kernelSize = pair(this.kind, 'kernelSize', options.kernelSize);

@@ -1,11 +1,11 @@
 import { linear } from '../../autograd/linear.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { ShapeError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import {
   type CallContext,
+  checkLayerOptions,
   type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
@@ -32,8 +32,8 @@ export class Dense extends Layer {
   private readonly specs: KernelSpecs;
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: DenseOptions) {
-    super(checkOptions('Dense', options, { ...kernelNames, units: true, activation: true }));
+  constructor(options: DenseOptions, ...surplus: never[]) {
+    super(checkLayerOptions('Dense', options, { ...kernelNames, units: true, activation: true }, surplus));
     this.units = positive(this.kind, 'units', options.units);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationName(this.kind, options.activation);

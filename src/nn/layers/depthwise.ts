@@ -1,6 +1,6 @@
 import { depthwiseConv2d } from '../../autograd/depthwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
+import { checkFlag } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
@@ -9,8 +9,8 @@ import { type ActivationName, activate, activationName, finalActivation } from '
 import { imageShape } from './images.ts';
 import {
   type CallContext,
+  checkLayerOptions,
   type FinalActivation,
-  flag,
   Layer,
   type LayerOptions,
   layerNames,
@@ -48,21 +48,26 @@ export class DepthwiseConv2D extends Layer {
   private readonly biasInitializer: Initializer;
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: DepthwiseConv2DOptions) {
+  constructor(options: DepthwiseConv2DOptions, ...surplus: never[]) {
     super(
-      checkOptions('DepthwiseConv2D', options, {
-        ...layerNames,
-        kernelSize: true,
-        strides: true,
-        padding: true,
-        depthMultiplier: true,
-        dilationRate: true,
-        activation: true,
-        useBias: true,
-        depthwiseInitializer: true,
-        biasInitializer: true,
-        depthwiseRegularizer: true,
-      }),
+      checkLayerOptions(
+        'DepthwiseConv2D',
+        options,
+        {
+          ...layerNames,
+          kernelSize: true,
+          strides: true,
+          padding: true,
+          depthMultiplier: true,
+          dilationRate: true,
+          activation: true,
+          useBias: true,
+          depthwiseInitializer: true,
+          biasInitializer: true,
+          depthwiseRegularizer: true,
+        },
+        surplus,
+      ),
     );
     const { kind } = this;
     this.kernelSize = pair(kind, 'kernelSize', options.kernelSize);
@@ -73,7 +78,7 @@ export class DepthwiseConv2D extends Layer {
     };
     this.multiplier = positive(kind, 'depthMultiplier', options.depthMultiplier ?? 1);
     this.activation = activationName(kind, options.activation);
-    this.useBias = flag(kind, 'useBias', options.useBias ?? true);
+    this.useBias = checkFlag(kind, 'useBias', options.useBias ?? true);
     this.kernel = {
       initializer: initializerOf(`${kind}: depthwiseInitializer`, options.depthwiseInitializer ?? 'glorotUniform'),
       regularizer: regularizerOf(`${kind}: depthwiseRegularizer`, options.depthwiseRegularizer),

@@ -1,9 +1,9 @@
 import { dropout } from '../../autograd/dropout.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkOptions, show } from '../../check.ts';
+import { checkF32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
-import { type CallContext, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 /**
  * Drops each value with probability `rate` in training and scales the others by 1 / (1 - rate); does nothing otherwise.
@@ -14,8 +14,8 @@ export class Dropout extends Layer {
   readonly rate: number;
 
   /** @throws ArgumentError unless rate is a number from 0 up and below 1 */
-  constructor(rate: number, options: LayerOptions = {}) {
-    super(checkOptions('Dropout', options, layerNames));
+  constructor(rate: number, options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkLayerOptions('Dropout', options, layerNames, surplus));
     if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
       throw new ArgumentError(`Dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);
     }

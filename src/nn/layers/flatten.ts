@@ -1,16 +1,15 @@
 import { reshape } from '../../autograd/reshape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { type Shape, sizeOf } from '../../kernels/array.ts';
-import { Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 /** Samples of any shape as one row each: [...] -> [product]. No copy. */
 export class Flatten extends Layer {
   readonly kind = 'Flatten';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions('Flatten', options, layerNames));
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkLayerOptions('Flatten', options, layerNames, surplus));
   }
 
   plan(inputShape: Shape) {

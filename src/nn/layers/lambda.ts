@@ -1,9 +1,9 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
-import { Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface LambdaOptions extends LayerOptions {
   /** Shape of one sample of the result, or a function of the input's; default: the input's own. */
@@ -19,8 +19,9 @@ export class Lambda extends Layer {
   constructor(
     private readonly f: (x: Tensor, context: { training: boolean }) => Tensor,
     options: LambdaOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Lambda', options, { ...layerNames, outputShape: true }));
+    super(checkLayerOptions('Lambda', options, { ...layerNames, outputShape: true }, surplus));
     this.outputShape = options.outputShape;
     if (typeof f !== 'function')
       throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${show(f)}`);

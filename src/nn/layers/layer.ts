@@ -1,5 +1,15 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkObject, checkShape, checkText, listOf, type OptionNames, readable, show } from '../../check.ts';
+import {
+  checkFlag,
+  checkObject,
+  checkOptions,
+  checkShape,
+  checkText,
+  listOf,
+  type OptionNames,
+  readable,
+  show,
+} from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -77,8 +87,36 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
       regularizer: regularizerOf(`${layer}: kernelRegularizer`, options.kernelRegularizer),
     },
     bias: { initializer: initializerOf(`${layer}: biasInitializer`, options.biasInitializer ?? 'zeros') },
-    useBias: flag(layer, 'useBias', options.useBias ?? true),
+    useBias: checkFlag(layer, 'useBias', options.useBias ?? true),
   };
+}
+
+/** The options that every layer has. @throws ArgumentError for one of the wrong kind, or that cannot be read */
+export function checkCommon(kind: string, options: LayerOptions): LayerOptions {
+  const { name, inputShape, trainable } = readable(kind, () => ({
+    name: options.name,
+    inputShape: options.inputShape,
+    trainable: options.trainable,
+  }));
+  if (name !== undefined) checkText(`${kind}: name`, name);
+  if (inputShape !== undefined) checkShape(`${kind}: inputShape`, inputShape);
+  if (trainable !== undefined) checkFlag(kind, 'trainable', trainable);
+  return { name, inputShape, trainable };
+}
+
+/**
+ * Options of one of tilegrad's own layers, as they were given.
+ * @throws ArgumentError for one that there is not (see `checkOptions`), and for a name, shape or flag of the wrong kind
+ */
+export function checkLayerOptions<T extends LayerOptions>(
+  kind: string,
+  options: T,
+  names: OptionNames<NoInfer<T>>,
+  surplus: readonly unknown[],
+): T {
+  checkOptions(kind, options, names, surplus);
+  checkCommon(kind, options);
+  return options;
 }
 
 /** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */
@@ -101,19 +139,12 @@ export abstract class Layer {
    */
   constructor(options: LayerOptions = {}) {
     checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
-    this.#options = readable(new.target.name, () => ({ ...options }));
-    const { name, inputShape, trainable } = readable(new.target.name, () => ({
-      name: options.name,
-      inputShape: options.inputShape,
-      trainable: options.trainable,
-    }));
-    if (name !== undefined) checkText(`${new.target.name}: name`, name);
-    if (inputShape !== undefined) checkShape(`${new.target.name}: inputShape`, inputShape);
-    if (trainable !== undefined) flag(new.target.name, 'trainable', trainable);
+    this.#options = readable('Layer', () => ({ ...options }));
+    const { name, inputShape, trainable = true } = checkCommon('Layer', options);
     this.name = name;
     this.named = name !== undefined;
     this.inputShape = inputShape;
-    this.frozen = trainable === false;
+    this.frozen = !trainable;
   }
 
   /** What messages call it, whatever a bundler makes of the class's name. */
@@ -241,14 +272,6 @@ function checkPositive(what: string, shape: Shape): void {
 export function positive(layer: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
     throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${show(value)}`);
-  }
-  return value;
-}
-
-/** @throws ArgumentError unless `value` is true or false. */
-export function flag(layer: string, what: string, value: boolean): boolean {
-  if (typeof value !== 'boolean') {
-    throw new ArgumentError(`${layer}: ${what} must be true or false, but is ${show(value)}`);
   }
   return value;
 }

@@ -1,10 +1,10 @@
 import { concat } from '../../autograd/concat.ts';
 import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../check.ts';
+import { show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 /** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
 abstract class Merge extends Layer {
@@ -36,8 +36,8 @@ abstract class Merge extends Layer {
 /** A merge of elements in the same place, which has no options of its own. */
 abstract class Elementwise extends Merge {
   /** @throws ArgumentError for an option that there is not */
-  constructor(kind: string, options: LayerOptions) {
-    super(checkOptions(kind, options, layerNames));
+  constructor(kind: string, options: LayerOptions, surplus: readonly unknown[]) {
+    super(checkLayerOptions(kind, options, layerNames, surplus));
   }
 }
 
@@ -46,8 +46,8 @@ export class Add extends Elementwise {
   readonly kind = 'Add';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super('Add', options);
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Add', options, surplus);
   }
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -60,8 +60,8 @@ export class Subtract extends Elementwise {
   readonly kind = 'Subtract';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super('Subtract', options);
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Subtract', options, surplus);
   }
 
   protected override mergeShapes(shapes: readonly Shape[]): Shape {
@@ -79,8 +79,8 @@ export class Multiply extends Elementwise {
   readonly kind = 'Multiply';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super('Multiply', options);
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Multiply', options, surplus);
   }
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -93,8 +93,8 @@ export class Average extends Elementwise {
   readonly kind = 'Average';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super('Average', options);
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Average', options, surplus);
   }
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -110,8 +110,8 @@ export class Maximum extends Elementwise {
   readonly kind = 'Maximum';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super('Maximum', options);
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Maximum', options, surplus);
   }
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -124,8 +124,8 @@ export class Minimum extends Elementwise {
   readonly kind = 'Minimum';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super('Minimum', options);
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super('Minimum', options, surplus);
   }
 
   callMany(inputs: readonly Tensor[]): Tensor {
@@ -139,8 +139,8 @@ export class Concatenate extends Merge {
   private readonly axis: number;
 
   /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
-  constructor(options: LayerOptions & { axis?: number } = {}) {
-    super(checkOptions('Concatenate', options, { ...layerNames, axis: true }));
+  constructor(options: LayerOptions & { axis?: number } = {}, ...surplus: never[]) {
+    super(checkLayerOptions('Concatenate', options, { ...layerNames, axis: true }, surplus));
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis) || this.axis === 0) {
       throw new ArgumentError(

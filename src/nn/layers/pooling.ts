@@ -1,10 +1,9 @@
 import { avgPool2d, globalAveragePool2d, maxPool2d } from '../../autograd/pooling.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions } from '../../check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
-import { Layer, type LayerOptions, layerNames } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface Pooling2DOptions extends LayerOptions {
   /** Default 2. */
@@ -23,8 +22,8 @@ abstract class Pooling2D extends Layer {
   protected readonly window: { poolSize: [number, number]; strides: [number, number]; padding: Padding };
 
   /** @throws ArgumentError for impossible options */
-  constructor(kind: string, options: Pooling2DOptions) {
-    super(checkOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }));
+  constructor(kind: string, options: Pooling2DOptions, surplus: readonly unknown[]) {
+    super(checkLayerOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }, surplus));
     const poolSize = pair(kind, 'poolSize', options.poolSize ?? 2);
     const strides = pair(kind, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
@@ -43,8 +42,8 @@ export class MaxPooling2D extends Pooling2D {
   readonly kind = 'MaxPooling2D';
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Pooling2DOptions = {}) {
-    super('MaxPooling2D', options);
+  constructor(options: Pooling2DOptions = {}, ...surplus: never[]) {
+    super('MaxPooling2D', options, surplus);
   }
 
   call(x: Tensor): Tensor {
@@ -57,8 +56,8 @@ export class AveragePooling2D extends Pooling2D {
   readonly kind = 'AveragePooling2D';
 
   /** @throws ArgumentError for impossible options */
-  constructor(options: Pooling2DOptions = {}) {
-    super('AveragePooling2D', options);
+  constructor(options: Pooling2DOptions = {}, ...surplus: never[]) {
+    super('AveragePooling2D', options, surplus);
   }
 
   call(x: Tensor): Tensor {
@@ -71,8 +70,8 @@ export class GlobalAveragePooling2D extends Layer {
   readonly kind = 'GlobalAveragePooling2D';
 
   /** @throws ArgumentError for an option that there is not */
-  constructor(options: LayerOptions = {}) {
-    super(checkOptions('GlobalAveragePooling2D', options, layerNames));
+  constructor(options: LayerOptions = {}, ...surplus: never[]) {
+    super(checkLayerOptions('GlobalAveragePooling2D', options, layerNames, surplus));
   }
 
   plan(inputShape: Shape) {

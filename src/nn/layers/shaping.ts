@@ -3,11 +3,11 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkOptions, listOf, show } from '../../check.ts';
+import { checkF32, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { imageShape } from './images.ts';
-import { Layer, type LayerOptions, layerNames, positive } from './layer.ts';
+import { checkLayerOptions, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
 
 /** Zeros before and after rows and columns: n, [rows, columns] or [[top, bottom], [left, right]]. */
 export type Padding2D =
@@ -21,8 +21,8 @@ export class ZeroPadding2D extends Layer {
   private readonly paddings: readonly [readonly [number, number], readonly [number, number]];
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
-  constructor(options: LayerOptions & { padding?: Padding2D } = {}) {
-    super(checkOptions('ZeroPadding2D', options, { ...layerNames, padding: true }));
+  constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
+    super(checkLayerOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
     const { padding = 1 } = options;
     const both = (n: number | readonly [number, number]) => (listOf('ZeroPadding2D', n) ?? [n, n]) as number[];
     const paddings = both(padding as number).map((n) => both(n as number));
@@ -60,8 +60,16 @@ export class Resizing extends Layer {
       /** Default bilinear. */
       interpolation?: 'bilinear' | 'nearest';
     },
+    ...surplus: never[]
   ) {
-    super(checkOptions('Resizing', options, { ...layerNames, height: true, width: true, interpolation: true }));
+    super(
+      checkLayerOptions(
+        'Resizing',
+        options,
+        { ...layerNames, height: true, width: true, interpolation: true },
+        surplus,
+      ),
+    );
     this.size = [positive(this.kind, 'height', options.height), positive(this.kind, 'width', options.width)];
     this.interpolation = options.interpolation ?? 'bilinear';
     if (this.interpolation !== 'bilinear' && this.interpolation !== 'nearest') {
@@ -87,8 +95,8 @@ export class Rescaling extends Layer {
   private readonly offset: number;
 
   /** @throws ArgumentError unless both are numbers */
-  constructor(options: LayerOptions & { scale: number; offset?: number }) {
-    super(checkOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }));
+  constructor(options: LayerOptions & { scale: number; offset?: number }, ...surplus: never[]) {
+    super(checkLayerOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }, surplus));
     this.scale = options.scale;
     this.offset = options.offset ?? 0;
     for (const what of ['scale', 'offset'] as const) {
@@ -117,8 +125,9 @@ export class Reshape extends Layer {
   constructor(
     private readonly targetShape: Shape,
     options: LayerOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Reshape', options, layerNames));
+    super(checkLayerOptions('Reshape', options, layerNames, surplus));
     const sizes = listOf('Reshape', targetShape) as number[] | null;
     const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
@@ -157,8 +166,9 @@ export class Permute extends Layer {
   constructor(
     private readonly dims: readonly number[],
     options: LayerOptions = {},
+    ...surplus: never[]
   ) {
-    super(checkOptions('Permute', options, layerNames));
+    super(checkLayerOptions('Permute', options, layerNames, surplus));
     const axes = listOf('Permute', dims) ?? [];
     if (axes.length === 0 || !axes.every((_, i) => axes.includes(i + 1))) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);

@@ -15,28 +15,23 @@ export interface AdamOptions extends OptimizerOptions {
 }
 const names: OptionNames<AdamOptions> = { ...optimizerNames, beta1: true, beta2: true, epsilon: true };
 
-/**
- * Adam (Kingma and Ba 2015) in Keras's form (keras/src/optimizers/adam.py):
- *
- *     m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
- *     w = w - rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)
- *
- * PyTorch adds eps (1e-8) to sqrt(v / (1 - b2^t)) instead, which matters in the first steps and for tiny gradients.
- */
-export class Adam extends FlatOptimizer {
-  readonly name: string = 'adam';
+/** What Adam and AdamW have in common. */
+abstract class AdamFamily extends FlatOptimizer {
   private readonly beta1: number;
   private readonly beta2: number;
   private readonly epsilon: number;
-  /** Share of a weight, times the rate, that it loses at each step. */
-  protected decay = 0;
 
-  /** @throws ArgumentError for a rate or epsilon that is not positive, or a beta outside [0, 1) */
-  constructor(options: AdamOptions = {}, kind = 'Adam') {
-    super(kind, checkOptions(kind, options, names), 0.001, 2);
+  constructor(
+    kind: string,
+    options: AdamOptions,
+    /** Share of a weight, times the rate, that it loses at each step. */
+    private readonly decay: number,
+  ) {
+    super(kind, options, 0.001, 2);
     this.beta1 = this.inRange('beta1', options.beta1 ?? 0.9, SHARE);
     this.beta2 = this.inRange('beta2', options.beta2 ?? 0.999, SHARE);
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
+    this.inRange('weightDecay', decay, NOT_NEGATIVE);
   }
 
   protected override stepSize(rate: number, t: number): number {
@@ -55,6 +50,23 @@ export class Adam extends FlatOptimizer {
   }
 }
 
+/**
+ * Adam (Kingma and Ba 2015) in Keras's form (keras/src/optimizers/adam.py):
+ *
+ *     m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
+ *     w = w - rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)
+ *
+ * PyTorch adds eps (1e-8) to sqrt(v / (1 - b2^t)) instead, which matters in the first steps and for tiny gradients.
+ */
+export class Adam extends AdamFamily {
+  readonly name = 'adam';
+
+  /** @throws ArgumentError for a rate or epsilon that is not positive, or a beta outside [0, 1) */
+  constructor(options: AdamOptions = {}, ...surplus: never[]) {
+    super('Adam', checkOptions('Adam', options, names, surplus), 0);
+  }
+}
+
 export interface AdamWOptions extends AdamOptions {
   /** Default 0.004, Keras's; PyTorch's is 0.01. */
   weightDecay?: number;
@@ -64,13 +76,12 @@ export interface AdamWOptions extends AdamOptions {
  * Adam with decoupled weight decay (Loshchilov and Hutter 2019) in Keras's form: before Adam's step, w = w - rate decay w, for
  * every trainable weight, biases included. PyTorch does the same, but for its defaults and its place of eps.
  */
-export class AdamW extends Adam {
-  override readonly name = 'adamw';
+export class AdamW extends AdamFamily {
+  readonly name = 'adamw';
 
   /** @throws ArgumentError as Adam's, and for a decay below zero */
-  constructor(options: AdamWOptions = {}) {
-    const { weightDecay = 0.004, ...adam } = checkOptions('AdamW', options, { ...names, weightDecay: true });
-    super(adam, 'AdamW');
-    this.decay = this.inRange('weightDecay', weightDecay, NOT_NEGATIVE);
+  constructor(options: AdamWOptions = {}, ...surplus: never[]) {
+    checkOptions('AdamW', options, { ...names, weightDecay: true }, surplus);
+    super('AdamW', options, options.weightDecay ?? 0.004);
   }
 }

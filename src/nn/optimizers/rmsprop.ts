@@ -1,4 +1,4 @@
-import { checkOptions } from '../../check.ts';
+import { checkFlag, checkOptions } from '../../check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { rmsprop, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -33,13 +33,18 @@ export class RMSprop extends FlatOptimizer {
   private readonly centered: boolean;
 
   /** @throws ArgumentError for a rate or epsilon that is not positive, or a rho or momentum outside [0, 1) */
-  constructor(options: RMSpropOptions = {}) {
-    checkOptions('RMSprop', options, { ...optimizerNames, rho: true, momentum: true, epsilon: true, centered: true });
+  constructor(options: RMSpropOptions = {}, ...surplus: never[]) {
+    checkOptions(
+      'RMSprop',
+      options,
+      { ...optimizerNames, rho: true, momentum: true, epsilon: true, centered: true },
+      surplus,
+    );
     super('RMSprop', options, 0.001, options.momentum || options.centered ? 3 : 1);
     this.rho = this.inRange('rho', options.rho ?? 0.9, SHARE);
     this.momentum = this.inRange('momentum', options.momentum ?? 0, SHARE);
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
-    this.centered = options.centered ?? false;
+    this.centered = checkFlag('RMSprop', 'centered', options.centered ?? false);
   }
 
   override get settings() {

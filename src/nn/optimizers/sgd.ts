@@ -1,4 +1,4 @@
-import { checkOptions } from '../../check.ts';
+import { checkFlag, checkOptions } from '../../check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { sgd, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
@@ -30,11 +30,11 @@ export class SGD extends FlatOptimizer {
   private readonly nesterov: boolean;
 
   /** @throws ArgumentError for a rate that is not positive, or a momentum outside [0, 1] */
-  constructor(options: SGDOptions = {}) {
-    checkOptions('SGD', options, { ...optimizerNames, momentum: true, nesterov: true });
+  constructor(options: SGDOptions = {}, ...surplus: never[]) {
+    checkOptions('SGD', options, { ...optimizerNames, momentum: true, nesterov: true }, surplus);
     super('SGD', options, 0.01, options.momentum ? 1 : 0);
     this.momentum = this.inRange('momentum', options.momentum ?? 0, ZERO_TO_ONE);
-    this.nesterov = options.nesterov ?? false;
+    this.nesterov = checkFlag('SGD', 'nesterov', options.nesterov ?? false);
   }
 
   override get settings() {

@@ -2,6 +2,9 @@ import { z } from 'zod';
 
 // What a figure shows, as plain data. Drawing it needs nothing else, so a report can be drawn again from its JSON alone.
 
+/** Curves, bars or rows of one block: more than anyone looks at, and less than what draws them can take. */
+export const MOST_ITEMS = 5000;
+
 /** A value of a plot. JSON has no NaN or Infinity: they are written as `null`, and left out of the drawing. */
 const value = z.number().nullable();
 /** d3's, but without padding; of `.4f` an accuracy reads 0.6022. */
@@ -42,9 +45,13 @@ export const curvesFigure = z.object({
         sd: z.array(value).optional(),
       }),
     )
-    .min(1),
+    .min(1)
+    .max(MOST_ITEMS),
   /** Dashed rules at published figures, in the colour of their series. */
-  published: z.array(z.object({ series: z.string(), value: z.number() })).optional(),
+  published: z
+    .array(z.object({ series: z.string(), value: z.number() }))
+    .max(MOST_ITEMS)
+    .optional(),
 });
 
 /** How often samples of one class were taken for another, as a heat map. */
@@ -69,7 +76,10 @@ export const barsFigure = z.object({
   ...heading,
   x: z.object({ label: z.string().min(1) }),
   y: z.object({ label: z.string().min(1), format }),
-  bars: z.array(z.object({ category: z.string(), group: z.string(), value, sd: value.optional() })).min(1),
+  bars: z
+    .array(z.object({ category: z.string(), group: z.string(), value, sd: value.optional() }))
+    .min(1)
+    .max(MOST_ITEMS),
 });
 
 /** How many values lie in each interval. */
@@ -78,7 +88,10 @@ export const histogramFigure = z.object({
   ...heading,
   x: z.object({ label: z.string().min(1) }),
   y: z.object({ label: z.string().min(1) }),
-  bins: z.array(z.object({ from: z.number(), to: z.number(), count: z.number().nonnegative() })).min(1),
+  bins: z
+    .array(z.object({ from: z.number(), to: z.number(), count: z.number().nonnegative() }))
+    .min(1)
+    .max(MOST_ITEMS),
 });
 
 /** Small images side by side, each with its caption; `imageFrom...` in images.ts makes them. */
@@ -106,7 +119,8 @@ export const imagesFigure = z.object({
           path: ['pixels'],
         }),
     )
-    .min(1),
+    .min(1)
+    .max(MOST_ITEMS),
 });
 
 const shape = z.array(z.number().int().nonnegative());
@@ -127,7 +141,8 @@ export const modelFigure = z.object({
         parameters: z.number().int().nonnegative(),
       }),
     )
-    .min(1),
+    .min(1)
+    .max(MOST_ITEMS),
 });
 
 export const figure = z.discriminatedUnion('type', [

@@ -1,6 +1,6 @@
-// y[o, row, c] = (x[o, row, c] - mean[o, c])^2: what a variance adds up. Memory-bound.
+// y[o, row, c] = x[o, row, c] - mean[o, c], or with `squared` the square of it: what a variance adds up. Memory-bound.
 //   models folded into outer: x and y [outer, rows, C], mean [outer, C]; block is rows * C, size that times outer
-struct Params { size: u32, block: u32, channels: u32 }
+struct Params { size: u32, block: u32, channels: u32, squared: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;
@@ -14,5 +14,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = i / p.block;
   let j = o * p.channels + (i - o * p.block) % p.channels;
   let d = x[i] - mean[j];
-  y[i] = d * d;
+  y[i] = select(d, d * d, p.squared != 0u);
 }

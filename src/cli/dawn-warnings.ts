@@ -1,0 +1,46 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheDir, findCacheDir } from '../cache-dir.ts';
+import { createFolders } from '../create-folders.ts';
+import type { AdapterInfo } from '../gpu/info.ts';
+import { type Io, line } from './io.ts';
+
+/** What Dawn reduces the limits of dynamic buffers to if the adapter has larger ones: its `kMaxDynamic...BuffersPerPipelineLayout`. */
+const DAWN_LIMIT = 16;
+
+/**
+ * What the two warnings mean that Dawn prints at each start on some adapters ("maxDynamicUniformBuffersPerPipelineLayout
+ * artificially reduced ..."); null on other adapters. Dawn writes them to stderr itself, and no toggle or requested limit keeps it
+ * from doing so.
+ */
+export function warningsExplained({ limits }: Pick<AdapterInfo, 'limits'>): string | null {
+  const { maxDynamicUniformBuffersPerPipelineLayout: uniform, maxDynamicStorageBuffersPerPipelineLayout: storage } =
+    limits;
+  if (uniform !== DAWN_LIMIT && storage !== DAWN_LIMIT) return null;
+  return (
+    'Dawn, which runs the kernels, warns at each start that it has reduced limits of dynamic buffers (maxDynamic...). ' +
+    'tilegrad uses no dynamic buffers, so the warnings have no effect'
+  );
+}
+
+/** Explains them on stderr, once for each cache folder. */
+export function explainWarnings(info: Pick<AdapterInfo, 'limits'>, io: Io): void {
+  const text = warningsExplained(info);
+  if (text === null) return;
+  const cache = findCacheDir(
+    () => {},
+    () => cacheDir(io.env),
+  );
+  if (cache !== null && !isFirst(cache)) return;
+  line(io.stderr, `Note: ${text}. This note comes once.`);
+}
+
+function isFirst(cache: string): boolean {
+  try {
+    createFolders(cache);
+    writeFileSync(join(cache, 'dawn-warnings-explained'), '', { flag: 'wx' });
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EEXIST'; // where nothing can be kept, it is explained again
+  }
+}

@@ -1,0 +1,5 @@
+import logsCode from '../../shaders/log1p_expm1.wgsl';
+import functionsCode from '../../shaders/pointwise_functions.wgsl';
+
+/** The WGSL functions that the expressions in the table of pointwise operators call. */
+export const pointwiseFunctions = `${logsCode}\n${functionsCode}`;

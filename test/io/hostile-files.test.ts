@@ -1,0 +1,240 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { z } from 'zod';
+import { PartStore } from '../../src/cli/part-store.ts';
+import {
+  DataError,
+  decodeNpy,
+  decodeSafetensors,
+  encodeNpy,
+  loadDataset,
+  TilegradError,
+  UsageError,
+} from '../../src/node.ts';
+import { compareReports } from '../../src/report/compare.ts';
+import { readReport, readRunRecord } from '../../src/report/report-files.ts';
+import { resultOf, resultsDocument } from '../../src/report/results.ts';
+import { reportText, resultsText } from '../../src/report/text.ts';
+import { TuningCache } from '../../src/tuner/cache.ts';
+import { tilegrad } from '../cli/fakes.ts';
+import { content, figures, rowRecord, runRecordOf, trainingOf } from '../report/samples.ts';
+import { changed, nastyValues, placesIn } from '../support/nasty.ts';
+import { random } from '../support/random.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'tilegrad-hostile-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** What comes of a hostile file where it is no error of ours. */
+function surprise(work: () => unknown): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return error instanceof TilegradError ? null : String(error);
+  }
+}
+const refusal = (work: () => unknown): Error => {
+  let refused: unknown;
+  try {
+    work();
+  } catch (error) {
+    refused = error;
+  }
+  expect(refused).toBeInstanceOf(DataError);
+  return refused as Error;
+};
+
+const deep = '['.repeat(5000) + ']'.repeat(5000);
+
+/** A safetensors file with that header and so many bytes behind it. */
+function safetensors(header: string, length = 0, size = BigInt(new TextEncoder().encode(header).length)): Uint8Array {
+  const text = new TextEncoder().encode(header);
+  const bytes = new Uint8Array(8 + text.length + length);
+  new DataView(bytes.buffer).setBigUint64(0, size, true);
+  bytes.set(text, 8);
+  return bytes;
+}
+
+test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
+  ['a header of 2^64 - 1 bytes', () => safetensors('{}', 0, 2n ** 64n - 1n), /more than the 100000000 allowed/],
+  ['a header of 2^63 bytes', () => safetensors('{}', 0, 2n ** 63n), /more than the 100000000 allowed/],
+  ['a header of 99 MB, of which there is nothing', () => safetensors('{}', 0, 99_000_000n), /is cut short/],
+  ['5,000 lists within each other', () => safetensors(`{"x":${deep}}`), /nested more than 200 levels deep/],
+  ['the same within metadata', () => safetensors(`{"__metadata__":{"a":${deep}}}`), /nested more than 200 levels deep/],
+  [
+    'a million tensors',
+    () => safetensors(`{${'"x":0,'.repeat(1e6)}"y":0}`),
+    /has 1000001 entries; at most 200000 tensors are read/,
+  ],
+  [
+    'a shape whose size is no number',
+    () => safetensors(`{"x":{"dtype":"F32","shape":[${`${2 ** 52},`.repeat(30)}0],"data_offsets":[0,0]}}`),
+    /takes NaN bytes/,
+  ],
+  [
+    'a shape of 2^53 elements',
+    () => safetensors(`{"x":{"dtype":"U8","shape":[${2 ** 52},2],"data_offsets":[0,${2 ** 53}]}}`),
+    /must be integers from 0 up|cut short/,
+  ],
+  [
+    'a type from a prototype',
+    () => safetensors('{"x":{"dtype":"constructor","shape":[],"data_offsets":[0,0]}}'),
+    /type constructor/,
+  ],
+])('safetensors: %s', (_, bytes, says) => {
+  expect(refusal(() => decodeSafetensors(bytes(), 's')).message).toMatch(says);
+});
+
+test('safetensors: whatever stands in any place of a header, it is read or refused', () => {
+  const tensor = { dtype: 'F32', shape: [2, 1], data_offsets: [0, 8] };
+  const whole = {
+    __metadata__: { format: 'tilegrad', version: '1' },
+    ['__proto__']: tensor,
+    constructor: { ...tensor, data_offsets: [8, 16] },
+  };
+  const read = (header: unknown) => decodeSafetensors(safetensors(JSON.stringify(header), 16));
+  expect([...read(whole).tensors.keys()]).toEqual(['__proto__', 'constructor']);
+  const wrong = [...placesIn(whole)].flatMap((path) =>
+    nastyValues.flatMap((value) => surprise(() => read(changed(whole, path, value))) ?? []),
+  );
+  expect(wrong).toEqual([]);
+});
+
+/** A `.npy` file, version 2, with that header. */
+function npy(header: string, length = 0): Uint8Array {
+  const bytes = new Uint8Array(12 + header.length + length);
+  bytes.set([0x93, ...Buffer.from('NUMPY'), 2, 0]);
+  new DataView(bytes.buffer).setUint32(8, header.length, true);
+  bytes.set(new TextEncoder().encode(header), 12);
+  return bytes;
+}
+const header = (shape: string, descr = "'<f4'") => `{'descr': ${descr}, 'fortran_order': False, 'shape': ${shape}, }`;
+
+test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
+  // The patterns that read it had not come to an end after 40 s.
+  [
+    'a header of a megabyte',
+    npy(`{${"'descr':[".repeat(120_000)}`),
+    /header has 1080001 bytes; at most 10000 are read, as by NumPy/,
+  ],
+  ['a header of 4 GB', npy('').with(8, 255).with(9, 255).with(10, 255).with(11, 255), /is cut short/],
+  ['a shape beyond all numbers', npy(header(`(${'9'.repeat(400)},)`)), /no array has the shape/],
+  ['a shape whose size is no number', npy(header(`(0, ${'9'.repeat(400)})`)), /no array has the shape/],
+  ['more than there is', npy(header('(1000000000000,)'), 8), /promises 4000000000000 bytes/],
+  ['a type from a prototype', npy(header('(1,)', "'constructor'"), 4), /type constructor/],
+])('npy: %s', (_, bytes, says) => {
+  expect(refusal(() => decodeNpy(bytes, 'n')).message).toMatch(says);
+});
+
+test('npy: whatever bytes stand in a header, it is read or refused', () => {
+  const whole = encodeNpy({ shape: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) });
+  const draw = random(19);
+  const wrong = Array.from({ length: 3000 }, () => {
+    const bytes = whole.slice();
+    for (let i = draw.integer(1, 3); i > 0; i--) bytes[draw.integer(0, 79)] = draw.integer(0, 255);
+    return surprise(() => decodeNpy(bytes));
+  });
+  expect(wrong.filter((one) => one !== null)).toEqual([]);
+});
+
+const record = runRecordOf([rowRecord({ sections: content().sections })], {
+  error: { code: 'DATA', message: 'wrong' },
+  trainings: [{ ...trainingOf(), row: 'A1', status: 'finished', kept: false }],
+  counters: { submits: 1 },
+});
+
+test('run.json: whatever stands in any place, it is shown or refused', () => {
+  writeFileSync(join(root, 'run.json'), JSON.stringify(record));
+  expect(readReport(root).report.title).toBe('LeNet-5');
+  const draw = random(20);
+  const wrong: string[] = [];
+  for (const path of placesIn(record)) {
+    for (let tries = 0; tries < 3; tries++) {
+      const value = nastyValues[draw.integer(0, nastyValues.length - 1)];
+      writeFileSync(join(root, 'run.json'), JSON.stringify(changed(record, path, value)));
+      const found = surprise(() => {
+        reportText(readReport(root).report);
+        const run = readRunRecord(root);
+        resultsDocument(run.rows.flatMap((row) => resultOf(run, row) ?? []));
+      });
+      if (found !== null) wrong.push(`${path.join('.')} = ${JSON.stringify(value)?.slice(0, 50)}: ${found}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('run.json and a report that are nested too deep', () => {
+  for (const name of ['run.json', 'report.json']) {
+    const path = join(root, name);
+    writeFileSync(path, JSON.stringify(record).replace('"epochs":2', `"epochs":${deep}`));
+    expect(refusal(() => readReport(path)).message).toMatch(/nested more than 200 levels deep/);
+  }
+});
+
+test('a report of as many curves and rows as there may be is shown, and of more is refused', () => {
+  const reportOf = (count: number, compared: number) => {
+    const numbers = Array.from({ length: count }, (_, i) => i);
+    const lines = numbers.map((i) => ({ run: `seed ${i}`, series: 'training', x: [1, 2], y: [0, i] }));
+    const rows = numbers.slice(0, compared).map((i) => ({ label: `row ${i}`, published: 1, ours: i }));
+    return {
+      ...content(),
+      sections: [
+        {
+          title: 'Results',
+          blocks: [
+            { type: 'figure', figure: { ...figures.curves, lines, published: [] } },
+            { type: 'table', head: ['n'], rows: numbers.map((i) => [i + 0.5]) },
+            { type: 'comparison', rows },
+          ],
+        },
+      ],
+    };
+  };
+  const path = join(root, 'report.json');
+  writeFileSync(path, JSON.stringify(reportOf(5000, 1000)));
+  const text = resultsText(readReport(path).report);
+  for (const said of ['mean of 5000 runs', '4999.5', 'row 999']) expect(text).toContain(said);
+  const { blocks } = reportOf(200_000, 200_000).sections[0]!;
+  for (const block of blocks) {
+    writeFileSync(path, JSON.stringify({ ...content(), sections: [{ title: 'Results', blocks: [block] }] }));
+    expect(refusal(() => readReport(path)).message).toMatch(/not a report of tilegrad: .*(5000|1000)/);
+  }
+});
+
+test('names of prototypes are no data sets, experiments or runs', async () => {
+  for (const name of ['__proto__', 'constructor', 'toString']) {
+    await expect(loadDataset(name as 'mnist')).rejects.toThrow(UsageError);
+    for (const words of [
+      ['run', name],
+      ['tune', name],
+      ['data', 'fetch', name],
+      ['run', 'A1', '--scale', name],
+    ]) {
+      const { code, err } = await tilegrad([...words]);
+      expect([words.join(' '), code, err.startsWith('error: ')]).toEqual([words.join(' '), 2, true]);
+    }
+    const sets = { ...record, rows: record.rows.map((row) => ({ ...row, datasets: [name] })) };
+    writeFileSync(join(root, 'run.json'), JSON.stringify(sets));
+    expect(refusal(() => readRunRecord(root)).message).toMatch(/has no entry for a data set that a row names/);
+    writeFileSync(join(root, 'run.json'), JSON.stringify(sets).replace('"cifar10":', `${JSON.stringify(name)}:`));
+    expect(surprise(() => compareReports([{ name, report: readReport(root).report }]))).toBe(null);
+  }
+});
+
+test('parts of a run, and the cache of the tuner, that are nested too deep', () => {
+  mkdirSync(join(root, 'parts'));
+  const part = { kind: 'tilegrad-part', schemaVersion: 1, name: 'a', hash: 'f00d', seconds: 1, value: 0 };
+  writeFileSync(join(root, 'parts', 'a-f00d.json'), JSON.stringify(part).replace('"value":0', `"value":${deep}`));
+  expect(refusal(() => new PartStore(root).read('a', 'f00d', z.unknown())).message).toMatch(/nested more than 200/);
+  const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad: '' };
+  const { path } = new TuningCache(root, identity, () => {}, {});
+  writeFileSync(path, deep);
+  const said: string[] = [];
+  new TuningCache(root, identity, (message) => said.push(message), {});
+  expect(said).toEqual([expect.stringMatching(/is ignored: it is nested more than 200 levels deep/)]);
+});

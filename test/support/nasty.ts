@@ -1,0 +1,28 @@
+/** Every place in a value, as the keys that lead there. */
+export function* placesIn(value: unknown, path: (string | number)[] = []): Generator<(string | number)[]> {
+  if (path.length > 0) yield path;
+  if (typeof value !== 'object' || value === null) return;
+  const keys = Array.isArray(value) ? value.keys() : Object.keys(value);
+  for (const key of keys) yield* placesIn((value as Record<string | number, unknown>)[key], [...path, key]);
+}
+
+/** The value with another one at a place, or without it for `undefined`, as it comes out of a file. */
+export function changed<T>(value: T, path: readonly (string | number)[], to: unknown): T {
+  const copy = structuredClone(value);
+  let at = copy as Record<string | number, unknown>;
+  for (const key of path.slice(0, -1)) at = at[key] as typeof at;
+  if (to === undefined) delete at[path.at(-1)!];
+  else at[path.at(-1)!] = to;
+  return JSON.parse(JSON.stringify(copy));
+}
+
+const named = (name: string, value: unknown) => JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`);
+const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
+
+/** What may stand in any place of a JSON file that somebody made to hurt. */
+export const nastyValues: readonly unknown[] = [
+  ...[undefined, null, true, -1, 0, 1.5, 1e9, 2 ** 53, 1e300],
+  ...['', 'map', '__proto__', 'constructor', 'x'.repeat(10_000)],
+  ...[[], {}, [[]], [-1], [1e9, 1e9, 3], [1e300], [6, 6, 2], ['map'], nested(150), new Array(5000).fill(1)],
+  ...[named('__proto__', { units: 3 }), named('constructor', 1), named('toString', 1), named('length', 1)],
+];
