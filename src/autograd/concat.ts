@@ -57,7 +57,8 @@ export function split(x: Tensor, sections: number | readonly number[], axis = 0)
   const { shape } = arrayOf('split', 'the input', x);
   const d = checkAxis('split', axis, shape);
   const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
-  const legal = Array.isArray(sections) ? Array.from(sections).every(isCount) : isCount(sections) && sections !== 0;
+  const listed = listOf('split', sections);
+  const legal = listed ? listed.every(isCount) : isCount(sections) && sections !== 0;
   if (!legal) throw new ArgumentError(`split: sections must be a count or a list of sizes, but is ${show(sections)}`);
   const fits =
     typeof sections === 'number' ? shape[d]! % sections === 0 : sections.reduce((sum, n) => sum + n, 0) === shape[d];

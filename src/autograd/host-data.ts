@@ -45,7 +45,10 @@ function readLists(what: string, given: Numbers): HostNumbers {
 }
 
 /** A copy of what may have holes, getters or no end, so that errors come here; typed arrays have none of these. */
-const readAll = (list: ArrayLike<unknown>): ArrayLike<unknown> => (ArrayBuffer.isView(list) ? list : Array.from(list));
+const readAll = (list: ArrayLike<unknown>): ArrayLike<unknown> => {
+  if (!ArrayBuffer.isView(list)) return Array.from(list);
+  return list.length === 0 ? [] : list; // one whose memory was given away has no elements either
+};
 
 const isList = (given: unknown): given is ArrayLike<unknown> =>
   typeof given === 'object' && given !== null && typeof (given as ArrayLike<unknown>).length === 'number';

@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, show } from '../check.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType, sizeOf } from '../kernels/array.ts';
@@ -86,7 +86,7 @@ function checkImageLoaderOptions(options: ImageLoaderOptions): void {
   const names: OptionNames<ImageLoaderOptions> = { scale: true, offset: true };
   // What `standardization` returns may be handed over as it is. Alone, its mean and deviation would do nothing.
   const standardized = { ...names, mean: true, deviation: true };
-  const whole = options?.scale !== undefined && options.offset !== undefined;
+  const whole = readable('ImageLoader', () => options?.scale !== undefined && options.offset !== undefined);
   checkOptions('ImageLoader', options, whole ? standardized : names);
 }
 

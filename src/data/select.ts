@@ -1,4 +1,4 @@
-import { checkOptions, readable, show } from '../check.ts';
+import { checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { checkSeed, RandomStream } from '../random.ts';
@@ -18,7 +18,7 @@ function pickRows(rows: Uint8Array, indices: ArrayLike<number>, width: number): 
 /** The images that `indices` name, in that order, with their labels. @throws ArgumentError for an image there is not; DataError */
 export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet {
   checkImageSet('pickImages', set);
-  if (typeof indices !== 'object' || typeof indices?.length !== 'number') {
+  if (typeof indices !== 'object' || typeof readable('pickImages', () => indices?.length) !== 'number') {
     throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${show(indices)}`);
   }
   // One by one, as what only looks like a list may have any length.
@@ -58,10 +58,11 @@ export function firstImages(set: ImageSet, count: number): ImageSet {
  */
 export function chooseClasses(set: ImageSet, classes: readonly (string | number)[]): ImageSet {
   checkImageSet('chooseClasses', set);
-  if (!Array.isArray(classes) || classes.length === 0) {
+  const wantedClasses = listOf('chooseClasses', classes) as (string | number)[] | null;
+  if (!wantedClasses || wantedClasses.length === 0) {
     throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${show(classes)}`);
   }
-  const old = classes.map((wanted) => {
+  const old = wantedClasses.map((wanted) => {
     const label = typeof wanted === 'number' ? wanted : set.classes.indexOf(wanted);
     if (Number.isInteger(label) && label >= 0 && label < set.classes.length) return label;
     throw new ArgumentError(`chooseClasses: there is no class ${show(wanted)}; there are ${set.classes.join(', ')}`);

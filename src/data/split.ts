@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import { checkImageSet } from './check-images.ts';
@@ -62,14 +62,16 @@ export function splitIndices(
 
 /** @throws ArgumentError unless there is one label, a number or a name, for each sample */
 function checkLabels(labels: ArrayLike<unknown>): void {
-  if (typeof labels !== 'object' || typeof labels?.length !== 'number') {
+  const read = () => (typeof labels === 'object' && typeof labels?.length === 'number' ? Array.from(labels) : null);
+  const all = readable('trainTestSplit: labels', read);
+  if (!all) {
     throw new ArgumentError(`trainTestSplit: takes the labels, one for each sample, but was given ${show(labels)}`);
   }
   const isLabel = (label: unknown) => typeof label === 'string' || Number.isInteger(label);
-  const bad = Array.from(labels).findIndex((label) => !isLabel(label));
+  const bad = all.findIndex((label) => !isLabel(label));
   if (bad >= 0) {
     throw new ArgumentError(
-      `trainTestSplit: the label of sample ${bad} must be an integer or a name, but is ${show(labels[bad])}`,
+      `trainTestSplit: the label of sample ${bad} must be an integer or a name, but is ${show(all[bad])}`,
     );
   }
 }

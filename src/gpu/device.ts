@@ -324,7 +324,7 @@ export class Device {
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
-  async read(from: Storage, bytes = from.bytes): Promise<ArrayBuffer> {
+  async read(from: Storage, bytes = from?.bytes): Promise<ArrayBuffer> {
     this.check();
     if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
       throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);

@@ -1,4 +1,4 @@
-import { readable, show } from '../check.ts';
+import { checkObject, readable, show } from '../check.ts';
 import { ArgumentError, DataError, TilegradError } from '../errors.ts';
 import { checkModel } from './batches.ts';
 import { input, type Use } from './graph.ts';
@@ -127,6 +127,7 @@ const BOUND = `a file may hold models of ${counted(MOST_LAYERS)} at most`;
  * @throws DataError for what is no such description, or too large; ArgumentError for a layer whose class is not known
  */
 export function modelFromConfig(description: unknown, customLayers: Record<string, LayerClass> = {}): Model {
+  checkObject('modelFromConfig: customLayers', customLayers);
   const model = readModel(description, customLayers);
   checkCalls(model, DataError);
   return model;

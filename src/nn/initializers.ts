@@ -210,7 +210,9 @@ const withNumbers = {
 /** What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's. */
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
   Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
-  (typeof initializer === 'function' ? (initializer as Initializer).config : undefined);
+  (typeof initializer === 'function'
+    ? readable('initializerConfig', () => (initializer as Initializer).config)
+    : undefined);
 
 /**
  * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.

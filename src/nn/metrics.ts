@@ -1,5 +1,5 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray, Shape } from '../kernels/array.ts';
 import { showShape } from '../kernels/array.ts';
@@ -35,12 +35,13 @@ export class MetricCounts {
 
   /** @throws ArgumentError for a name that is none, or a model that the metric does not suit */
   constructor(
-    names: readonly MetricName[],
+    given: readonly MetricName[],
     private readonly outputShape: Shape,
     /** `byLabel`: whether outputs may be independent labels, which need not be in one row. */
     options: { confusion?: boolean; byLabel?: boolean } = {},
   ) {
-    if (!Array.isArray(names)) throw new ArgumentError(`compile: metrics must be a list, but is ${show(names)}`);
+    const names = listOf('compile', given) as MetricName[] | null;
+    if (!names) throw new ArgumentError(`compile: metrics must be a list, but is ${show(given)}`);
     this.accuracy = names.includes('accuracy');
     this.scores = SCORES.filter((score) => names.includes(score));
     this.matrix = (options.confusion ?? false) || this.scores.length > 0;

@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
@@ -233,8 +233,8 @@ async function unlessAborted<T>(
 /** @throws ArgumentError for what is no stream */
 function iteratorOf(what: string, stream: BatchStream): AsyncIterator<Arrays> | Iterator<Arrays> {
   if (typeof stream === 'object' && stream !== null) {
-    if (Symbol.asyncIterator in stream) return stream[Symbol.asyncIterator]();
-    if (Symbol.iterator in stream) return stream[Symbol.iterator]();
+    if (Symbol.asyncIterator in stream) return readable(what, () => stream[Symbol.asyncIterator]());
+    if (Symbol.iterator in stream) return readable(what, () => stream[Symbol.iterator]());
   }
   throw new ArgumentError(`${what}: the function must return a stream of { x, y }, but returned ${show(stream)}`);
 }

@@ -169,8 +169,8 @@ export class Permute extends Layer {
     ...surplus: never[]
   ) {
     super(checkLayerOptions('Permute', options, layerNames, surplus));
-    const sorted = Array.isArray(dims) && dims.every(Number.isInteger) ? [...dims].sort((a, b) => a - b) : [];
-    if (sorted.length === 0 || sorted.some((axis, i) => axis !== i + 1)) {
+    const axes = listOf('Permute', dims) ?? [];
+    if (axes.length === 0 || !axes.every((_, i) => axes.includes(i + 1))) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);
     }
   }
