@@ -54,9 +54,9 @@ export async function downloadFile(
   throwIfAborted(signal, file);
   if (await isRight(path, file, signal)) return 'reused';
   const part = `${path}.part`;
-  for (const one of [path, part]) await asFileError(one, async () => checkRegular('write', one));
   let most = (await sizeOf(part)) ?? 0;
   await prepareFolder(dirname(path), file.size - most, file);
+  for (const one of [path, part]) await asFileError(one, async () => checkRegular('write', one));
 
   const addresses = [...urls];
   const problems = new Map<string, string>();

@@ -17,7 +17,7 @@ export const penaltyRate = (rate: PenaltyRate, replica: number): number =>
 /** rate * sum |w|; its gradient is rate * sign(w), 0 at 0. Keras's default is 0.01. @throws ArgumentError for a rate below zero */
 export function l1(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
   checkSurplus('l1', surplus);
-  return l1l2({ l1: rate });
+  return penalty('l1', { l1: rate });
 }
 
 /**
@@ -27,7 +27,7 @@ export function l1(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
  */
 export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
   checkSurplus('l2', surplus);
-  return l1l2({ l2: rate });
+  return penalty('l2', { l2: rate });
 }
 
 /** Both. @throws ArgumentError for rates below zero */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { takeShortLock } from '../../scripts/setup/lock.mjs';
 import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
-import { FileError } from '../errors.ts';
+import { FileError, TilegradError } from '../errors.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import { parseJson } from '../json.ts';
 import { tunables } from '../kernels/tunable.ts';
@@ -85,7 +85,7 @@ export class TuningCache {
       if (hashOf(file.identity) !== hashOf(identity)) throw new Error('it is of another adapter');
       return file;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = error instanceof TilegradError ? undefined : (error as NodeJS.ErrnoException).code;
       if (code === 'ENOENT' || code === 'ENOTDIR') return empty;
       if (code !== undefined) {
         warn(`the tuner's cache ${this.path} cannot be read (${code}); set TILEGRAD_CACHE to a folder that can be`);
