@@ -44,7 +44,7 @@ export function checkF32(name: string, value: number): number {
   const isTiny = Math.abs(value) < 1;
   throw new ArgumentError(
     `${name} is ${show(value)}, which counts as ${isTiny ? '0' : 'infinite'} in the 32-bit floats that kernels calculate with; ` +
-      'give 0, or a number from 1.2e-38 to 3.4e38 in size',
+      'give a number from 1.2e-38 to 3.4e38 in size, or 0 where that is allowed',
   );
 }
 

@@ -157,7 +157,7 @@ function readModel(description: unknown, customLayers: Record<string, LayerClass
     }
     return { layer, inputs: use.inputs! };
   });
-  return told(name ?? className, () => {
+  return told(className, name, () => {
     if (className === 'Sequential')
       return new Sequential(
         steps.map(({ layer }) => layer),
@@ -185,7 +185,9 @@ function checked(description: unknown): LayerDescription {
   }
   const isShape = Array.isArray(inputShape) && inputShape.every((n) => Number.isSafeInteger(n) && n > 0);
   if (inputShape !== undefined && !isShape) {
-    throw new DataError(`${className} ${show(name)}: inputShape must be positive integers, but is ${show(inputShape)}`);
+    throw new DataError(
+      `${titleOf(className, name)}: inputShape must be positive integers, but is ${show(inputShape)}`,
+    );
   }
   return { className, config };
 }
@@ -204,19 +206,24 @@ function layerFromConfig(description: unknown, customLayers: Record<string, Laye
         `customLayers: { ${className} }`,
     );
   }
-  return told(`${className} ${show(config.name)}`, () => {
+  return told(className, config.name, () => {
     if (Class) return new Class(config);
     const { [byArgument!.key]: argument, ...options } = config;
     return new byArgument!.Class(argument as never, options);
   });
 }
 
-/** Runs `make`; what it refuses is the description's fault. */
-function told<T>(what: string, make: () => T): T {
+/** Runs `make`; what it refuses is the description's fault. Most of its messages begin with the class, which is said once. */
+function told<T>(className: string, name: unknown, make: () => T): T {
   try {
     return make();
   } catch (cause) {
     if (!(cause instanceof TilegradError)) throw cause;
-    throw new DataError(`${what}: ${cause.message}`, { cause });
+    const { message } = cause;
+    const rest = message.startsWith(`${className}: `) ? message.slice(className.length + 2) : message;
+    throw new DataError(`${titleOf(className, name)}: ${rest}`, { cause });
   }
 }
+
+const titleOf = (className: string, name: unknown): string =>
+  name === undefined ? className : `${className} ${show(name)}`;

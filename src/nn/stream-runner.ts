@@ -233,8 +233,27 @@ async function unlessAborted<T>(
 /** @throws ArgumentError for what is no stream */
 function iteratorOf(what: string, stream: BatchStream): AsyncIterator<Arrays> | Iterator<Arrays> {
   if (typeof stream === 'object' && stream !== null) {
-    if (Symbol.asyncIterator in stream) return readable(what, () => stream[Symbol.asyncIterator]());
-    if (Symbol.iterator in stream) return readable(what, () => stream[Symbol.iterator]());
+    if (Symbol.asyncIterator in stream)
+      return checkIterator(
+        what,
+        readable(what, () => stream[Symbol.asyncIterator]()),
+      );
+    if (Symbol.iterator in stream)
+      return checkIterator(
+        what,
+        readable(what, () => stream[Symbol.iterator]()),
+      );
   }
   throw new ArgumentError(`${what}: the function must return a stream of { x, y }, but returned ${show(stream)}`);
+}
+
+/** @throws ArgumentError unless batches can be taken from it, and it can be closed if it has a `return` */
+function checkIterator<T extends AsyncIterator<Arrays> | Iterator<Arrays>>(what: string, iterator: T): T {
+  const { next, return: close } = readable(what, () => ({ next: iterator.next, return: iterator.return }));
+  if (typeof next === 'function' && (close === undefined || close === null || typeof close === 'function'))
+    return iterator;
+  throw new ArgumentError(
+    `${what}: the stream's iterator needs a function next, and as return a function or nothing, but has ` +
+      `${typeof next === 'function' ? `return ${show(close)}` : `next ${show(next)}`}`,
+  );
 }

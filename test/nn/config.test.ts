@@ -264,10 +264,24 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   ['a layer without config', changed(['config', 'layers', 0, 'config'], null), /className and config/],
   ['an unknown number', changed(['config', 'uses', 0, 'layer'], 3), /use 0 of a layer refers to what is not/],
   ['an input of the future', changed(['config', 'uses', 0, 'inputs'], [1]), /use 0 of a layer refers/],
-  ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": Dropout: rate must be/],
-  ['an unknown option', changed(['config', 'layers', 0], misspelt), /Dropout "d": Dropout: .* mean trainable\?/],
+  ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": rate must be/],
+  ['an unknown option', changed(['config', 'layers', 0], misspelt), /Dropout "d": .* mean trainable\?/],
   ['no uses', changed(['config', 'uses'], []), /at least one/],
 ])('a description with %s is refused', (_, description, says) => {
   expect(() => modelFromConfig(description)).toThrow(DataError);
   expect(() => modelFromConfig(description)).toThrow(says);
+});
+
+test('what a description is refused for names the class once, and no name where it has none', () => {
+  const dense = { className: 'Dense', config: { units: 1, inputShape: [2] } };
+  const model = (layers: object[]) => () =>
+    modelFromConfig({
+      className: 'Sequential',
+      config: { inputShape: [2], layers, uses: layers.map((_, i) => ({ layer: i, inputs: [i] })) },
+    });
+  const same = { ...dense, config: { ...dense.config, name: 'same' } };
+  expect(model([same, { ...dense, config: { units: 1, name: 'same' } }])).toThrow(/^Sequential: two layers are called same$/);
+  expect(model([{ ...dense, config: { units: -1, name: 'one' } }])).toThrow(/^Dense "one": units must be/);
+  expect(model([{ ...dense, config: { units: -1 } }])).toThrow(/^Dense: units must be/);
+  expect(model([{ ...dense, config: { units: 1, inputShape: 'x' } }])).toThrow(/^Dense: inputShape must be/);
 });

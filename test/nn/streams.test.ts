@@ -295,4 +295,15 @@ describeOnDevice('streams', (device) => {
     expect([epochs.length, interrupted]).toEqual([0, true]);
     expect(await weightsOf(model)).not.toEqual(before);
   });
+
+  test.each([
+    [{ next: () => ({ done: false, value: chunk(0) }), return: 3 }, 'needs a function next, .*but has return 3$'],
+    [{ next: 'one' }, '.*but has next "one"$'],
+  ])('an iterator that is none is refused (%#)', async (iterator, message) => {
+    using model = build(device, sigmoid());
+    const stream = { [Symbol.iterator]: () => iterator } as unknown as Iterable<Arrays>;
+    const refused = model.fit(stream, { stepsPerEpoch: 1 });
+    await expect(refused).rejects.toThrow(ArgumentError);
+    await expect(refused).rejects.toThrow(new RegExp(`^fit: the stream's iterator ${message}`));
+  });
 });
