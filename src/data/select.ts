@@ -30,7 +30,7 @@ export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet 
     }
   });
   return {
-    ...set,
+    ...readable('pickImages', () => ({ ...set })),
     images: pickRows(set.images, indices, sizeOf(set.shape)),
     labels: pickRows(set.labels, indices, 1),
     size: indices.length,
