@@ -99,7 +99,7 @@ function names(name: string): string[] {
     'result of a loss': ['fit', 'loss'],
   };
   if (name.endsWith(' in a model')) return [...names(first!.replace(' in a model', '')), 'build'];
-  return [name, second ?? first!, ...(others[name] ?? []), 'device'];
+  return [name, first!, second ?? first!, ...(others[name] ?? []), 'device'];
 }
 
 const isNamed = (name: string, message: string) =>
