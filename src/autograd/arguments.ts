@@ -19,9 +19,9 @@ export function arrayOf(operator: string, what: string, value: Tensor): DeviceAr
 
 const RANGES = { u32: [0, 0xffffffff], i32: [-0x80000000, 0x7fffffff] } as const;
 
-/** @throws ArgumentError for a number beside a tensor of integers that is no integer of that type */
+/** @throws ArgumentError for a number beside a tensor that its type does not hold */
 export function checkFits(operator: string, value: number, dtype: DType): void {
-  if (dtype === 'f32') return;
+  if (dtype === 'f32') return void checkF32(`${operator}: the number`, value);
   const [low, high] = RANGES[dtype];
   if (Number.isInteger(value) && value >= low && value <= high) return;
   throw new ArgumentError(

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import * as kernels from '../kernels/batch-norm.ts';
@@ -54,7 +54,10 @@ function inputGrad(
 export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: BatchNormOptions = {}): Tensor {
   const operator = 'batchNorm';
   checkOptions(operator, options, { epsilon: true, momentum: true, running: true });
-  const { running } = options;
+  const running = readable(operator, () => {
+    const { mean, variance } = options.running ?? {};
+    return options.running && { mean, variance };
+  }) as BatchNormOptions['running'];
   const epsilon = inRange(operator, 'epsilon', options.epsilon ?? 1e-3, 0, 1e30);
   const momentum = inRange(operator, 'momentum', options.momentum ?? 0.99, 0, 1);
   const input = arrayOf(operator, 'the input', x);

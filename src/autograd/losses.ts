@@ -2,7 +2,7 @@ import { checkF32, checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
-import { checkSameShape } from '../kernels/run.ts';
+import { checkDType, checkSameShape, commonModels } from '../kernels/run.ts';
 import { arrayOf } from './arguments.ts';
 import { oneHot } from './gather.ts';
 import { abs, add, clip, div, log, mul, neg, softplus, square, sub } from './pointwise.ts';
@@ -19,7 +19,11 @@ import { Tensor } from './tensor.ts';
 const EPSILON = 1e-7;
 
 function checkPair(name: string, output: Tensor, target: Tensor): void {
-  checkSameShape(name, arrayOf(name, 'the output', output), arrayOf(name, 'the target', target));
+  const [y, t] = [arrayOf(name, 'the output', output), arrayOf(name, 'the target', target)];
+  checkDType(name, 'the output', y, 'f32');
+  checkDType(name, 'the target', t, 'f32');
+  checkSameShape(name, y, t);
+  commonModels(name, [y, t]);
 }
 
 export interface LossOptions {
@@ -66,9 +70,12 @@ const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [],
 
 /** The mean of values [N, ...], each multiplied by its sample's weight where there are weights. */
 function average(name: string, values: Tensor, weight: Tensor | null | undefined): Tensor {
-  if (!weight) return mean(values);
+  if (weight == null) return mean(values);
   const samples = values.shape.slice(0, 1);
-  if (!sameShape(arrayOf(name, 'sampleWeight', weight).shape, samples)) {
+  const weights = arrayOf(name, 'sampleWeight', weight);
+  checkDType(name, 'sampleWeight', weights, 'f32');
+  commonModels(name, [values.array, weights]);
+  if (!sameShape(weights.shape, samples)) {
     throw new ShapeError(
       `${name}: sampleWeight must have one weight a sample, shape ${showShape(samples)}, but has ${showShape(weight.shape)}`,
     );
@@ -157,10 +164,14 @@ export function sparseCategoricalCrossentropy(
 ): Tensor {
   const name = 'sparseCategoricalCrossentropy';
   checkOptions(name, options, { ...lossNames, fromLogits: true });
-  arrayOf(name, 'the output', output);
+  const [probabilities, classes] = [arrayOf(name, 'the output', output), arrayOf(name, 'labels', labels)];
+  checkDType(name, 'the output', probabilities, 'f32');
+  if (classes.dtype === 'f32') checkDType(name, 'labels', classes, 'u32');
+  commonModels(name, [probabilities, classes]);
   const { fromLogits, sampleWeight } = options;
   const logits = fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON }));
-  if (!sampleWeight) return softmaxCrossEntropy(logits, labels);
+  if (sampleWeight == null) return softmaxCrossEntropy(logits, labels);
   const target = oneHot(labels, logits.shape.at(-1) ?? 0);
-  return categoricalCrossentropy(logits, target, { fromLogits: true, sampleWeight });
+  checkSameShape(name, logits.array, target.array);
+  return neg(average(name, sum(mul(target, logSoftmax(logits)), { axis: -1 }), sampleWeight));
 }

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../check.ts';
+import { checkF32, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { fill } from '../kernels/pointwise.ts';
 import * as kernels from '../kernels/pointwise-rows.ts';
@@ -26,7 +26,7 @@ function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}
     if (typeof value !== 'number' || Number.isNaN(value)) {
       throw new ArgumentError(`${name}: ${option} must be a number, but is ${show(value)}`);
     }
-    return value;
+    return checkF32(`${name}: ${option}`, value);
   });
   const y = kernels.unary(name, array, [p, q]);
   return taped(y, [x], (dy, { into }) => [kernels.unaryGrad(name, array, y, dy, [p, q], into(0))]);

@@ -3,7 +3,7 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape } from '../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../kernels/axes.ts';
 import * as kernels from '../kernels/view.ts';
-import { arrayOf } from './arguments.ts';
+import { arrayOf, checkFits } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -90,9 +90,10 @@ export function pad(
   checkEach('pad', 'paddings must hold [before, after] for each axis, none negative', paddings, input, (one) => {
     return Array.isArray(one) && one.length === 2 && Array.from(one).every(isCount);
   });
-  if (typeof value !== 'number' || (input.dtype !== 'f32' && !Number.isInteger(value))) {
+  if (typeof value !== 'number') {
     throw new ArgumentError(`pad: value must be a number of type ${input.dtype}, but is ${show(value)}`);
   }
+  checkFits('pad', value, input.dtype);
   const shape = input.shape.map((n, d) => n + paddings[d]![0] + paddings[d]![1]);
   const before = paddings.map(([n]) => n);
   return taped(kernels.moveWindow('pad', input, before, shape, { fill: value }), [x], (dy, { into }) => [

@@ -198,6 +198,9 @@ function toHostArray(data: ArrayLike<unknown>, dtype: DType): HostArray {
       throw new ArgumentError(`tensor: ${value} at position ${i} does not fit ${dtype} (${low} to ${high})`);
     }
     array[i] = value;
+    if (dtype === 'f32' && Math.abs(array[i]!) === Number.POSITIVE_INFINITY && Number.isFinite(value)) {
+      throw new ArgumentError(`tensor: ${value} at position ${i} does not fit f32 (at most 3.4e38 in size)`);
+    }
   }
   return array;
 }

@@ -1,4 +1,4 @@
-import { show } from '../check.ts';
+import { listOf, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import type { ImageSet } from './types.ts';
@@ -10,7 +10,7 @@ import type { ImageSet } from './types.ts';
  *   labels that are no classes, and classes of one name
  */
 export function checkImageSet(what: string, set: ImageSet): void {
-  checkFields(what, set);
+  readable(what, () => checkFields(what, set));
   const { images, labels, size, shape, classes } = set;
   const bytes = sizeOf(shape);
   if (images.length !== size * bytes || labels.length !== size) {
@@ -47,11 +47,13 @@ function checkFields(what: string, set: ImageSet): void {
     const how = named ? 'labels.map((label) => classes.indexOf(label))' : 'list';
     refuse('labels', `a Uint8Array, as Uint8Array.from(${how}) makes it`, labels);
   }
-  if (!Array.isArray(shape) || shape.length !== 3 || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
+  const sizes = listOf(what, shape);
+  if (sizes?.length !== 3 || !sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) {
     refuse('shape', '[height, width, channels] of one image', shape);
   }
   if (!Number.isSafeInteger(size) || size < 0) refuse('size', 'the number of images', size);
-  if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === 'string')) {
+  const names = listOf(what, classes);
+  if (!names?.length || !names.every((name) => typeof name === 'string')) {
     refuse('classes', 'the names of the classes, a list of strings', classes);
   }
 }

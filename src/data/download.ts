@@ -28,6 +28,9 @@ export interface DownloadOptions {
   stallTimeout?: number;
 }
 
+/** Milliseconds: timers that are to wait longer fire at once. */
+const LONGEST_WAIT = 2 ** 31 - 1;
+
 /** What went wrong with one address; `permanent` means that asking it again is pointless. */
 class AddressError extends Error {
   readonly permanent: boolean;
@@ -84,7 +87,8 @@ export async function downloadFile(
     failures = size > most ? 1 : failures + 1;
     most = Math.max(most, size);
     if (failures < maxFailures) {
-      await sleep(retryDelay * 2 ** (failures - 1), undefined, { signal }).catch(() => throwIfAborted(signal, file));
+      const wait = Math.min(retryDelay * 2 ** (failures - 1), LONGEST_WAIT);
+      await sleep(wait, undefined, { signal }).catch(() => throwIfAborted(signal, file));
     }
   }
   const kept = (await sizeOf(part)) ?? 0;
@@ -111,7 +115,7 @@ async function complete(url: string, part: string, file: DatasetFile, options: D
   if (start === file.size) return true;
   const { stallTimeout = 30_000, signal } = options;
   const stall = new AbortController();
-  const timer = setTimeout(() => stall.abort(), stallTimeout);
+  const timer = setTimeout(() => stall.abort(), Math.min(stallTimeout, LONGEST_WAIT));
   try {
     const response = await fetch(url, {
       // Without `identity` a server may compress the transfer, and sizes and ranges would not be those of the file.

@@ -18,7 +18,8 @@ function pickRows(rows: Uint8Array, indices: ArrayLike<number>, width: number): 
 /** The images that `indices` name, in that order, with their labels. @throws ArgumentError for an image there is not; DataError */
 export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet {
   checkImageSet('pickImages', set);
-  if (typeof indices !== 'object' || typeof readable('pickImages', () => indices?.length) !== 'number') {
+  const length = typeof indices === 'object' ? readable('pickImages', () => indices?.length) : undefined;
+  if (!Number.isInteger(length) || length! < 0) {
     throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${show(indices)}`);
   }
   // One by one, as what only looks like a list may have any length.
@@ -30,7 +31,7 @@ export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet 
     }
   });
   return {
-    ...set,
+    ...readable('pickImages', () => ({ ...set })),
     images: pickRows(set.images, indices, sizeOf(set.shape)),
     labels: pickRows(set.labels, indices, 1),
     size: indices.length,

@@ -324,17 +324,17 @@ export class Device {
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
-  async read(from: Storage, bytes = from?.bytes): Promise<ArrayBuffer> {
+  async read(from: Storage, bytes = from instanceof Storage ? from.bytes : 0): Promise<ArrayBuffer> {
     this.check();
+    if (!(from instanceof Storage)) {
+      throw new ArgumentError(
+        `read: takes the storage of an array, as tensor.array has it, but was given ${show(from)}`,
+      );
+    }
     if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
       throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
     }
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
-    if (!(from instanceof Storage) || !Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
-      throw new ArgumentError(
-        `read: takes the storage of an array, and up to as many bytes, but was given ${show(bytes)}`,
-      );
-    }
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.stagingPool.acquire(size);

@@ -57,6 +57,7 @@ export function encodeNpy(array: NdArrayLike): Uint8Array<ArrayBuffer> {
  * @throws DataError for what is no such file, is cut short or holds elements that have no place here
  */
 export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
+  checkBytes('decodeNpy', bytes);
   checkText('decodeNpy: name', name);
   const { header, start } = headerOf(bytes, name);
   const { stored, littleEndian, fortranOrder, shape } = parseHeader(header, name);
@@ -73,7 +74,6 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
 }
 
 function headerOf(bytes: Uint8Array, name: string): { header: string; start: number } {
-  checkBytes(name, bytes);
   if (String.fromCharCode(...bytes.subarray(0, 6)) !== MAGIC) {
     throw new DataError(`${name} is no .npy file: it does not begin with \\x93NUMPY`);
   }

@@ -132,6 +132,7 @@ function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
  *   for element types without a place here; for a file whose checksum is not that of its bytes. One without a checksum is read
  */
 export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safetensors {
+  checkBytes('decodeSafetensors', bytes);
   checkText('decodeSafetensors: name', name);
   const { entries, start } = headerOf(bytes, name);
   const { [METADATA]: metadata = {}, ...described } = entries;
@@ -193,7 +194,6 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, unknown>; start: number } {
-  checkBytes(name, bytes);
   if (bytes.length < 8)
     throw new DataError(`${name} is cut short: ${bytes.length} bytes are less than its first field`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));

@@ -1,7 +1,7 @@
 import resizeCode from '../../shaders/resize.wgsl';
 import resizeAxisCode from '../../shaders/resize_axis.wgsl';
 import resizeGradCode from '../../shaders/resize_grad.wgsl';
-import { show } from '../check.ts';
+import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
 import { withLongSums } from './long-sums.ts';
@@ -28,20 +28,22 @@ export function resize(
   checkDType(operator, 'the input', x, 'f32');
   checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
   const isSize = (n: unknown) => Number.isInteger(n) && (n as number) > 0;
-  if (!Array.isArray(size) || size.length !== 2 || !Array.from(size).every(isSize)) {
+  const sizes = listOf(operator, size);
+  if (sizes?.length !== 2 || !sizes.every(isSize)) {
     throw new ArgumentError(`${operator}: size must be [height, width], both positive integers, but is ${show(size)}`);
   }
   if (!METHODS.includes(method)) {
     throw new ArgumentError(`${operator}: method must be one of ${METHODS.join(', ')}, but is ${show(method)}`);
   }
   const [batch, h, w, channels] = x.shape as [number, number, number, number];
-  if (h === 0 || w === 0 || h * size[0] > MAX_PLACES || w * size[1] > MAX_PLACES) {
-    throw new ShapeError(`${operator}: cannot resize images of ${showShape(x.shape)} to ${showShape(size)}`);
+  const [toH, toW] = sizes as [number, number];
+  if (h === 0 || w === 0 || h * toH > MAX_PLACES || w * toW > MAX_PLACES) {
+    throw new ShapeError(`${operator}: cannot resize images of ${showShape(x.shape)} to ${showShape([toH, toW])}`);
   }
-  const y = output(x.device, [batch, ...size, channels], x.models);
-  const params = [batch * x.models, h, w, channels, ...size, method === 'nearest' ? 1 : 0];
+  const y = output(x.device, [batch, toH, toW, channels], x.models);
+  const params = [batch * x.models, h, w, channels, toH, toW, method === 'nearest' ? 1 : 0];
   const source = { name: 'resize', code: resizeAxisCode + resizeCode };
-  runKernel(x.device, source, params, [x, y], elementwise(batch * x.models * size[1] * channels));
+  runKernel(x.device, source, params, [x, y], elementwise(batch * x.models * toW * channels));
   return { y, params };
 }
 

@@ -76,10 +76,11 @@ const joinAdvice = {
  */
 export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
   for (const [what, end] of Object.entries({ inputs: from, outputs: to })) {
-    if (Array.isArray(end) && end.every((one) => one instanceof SymbolicTensor)) {
-      const alone = end.length === 1 ? 'give it without the list' : joinAdvice[what as keyof typeof joinAdvice];
+    const list = listOf(kind, end);
+    if (list?.every((one) => one instanceof SymbolicTensor)) {
+      const alone = list.length === 1 ? 'give it without the list' : joinAdvice[what as keyof typeof joinAdvice];
       throw new ArgumentError(
-        `${kind}: a model has one input and one output, but ${what} is a list of ${end.length}; ${alone}`,
+        `${kind}: a model has one input and one output, but ${what} is a list of ${list.length}; ${alone}`,
       );
     }
     if (!(end instanceof SymbolicTensor)) {

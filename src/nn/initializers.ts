@@ -24,6 +24,9 @@ const described = (initializer: Initializer, name: InitializerConfig['name'], nu
 /** `f` for each element in row-major order. */
 const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
 
+/** Elements of a weight at most: 4 GiB of them, and no adapter binds a larger buffer. */
+const MOST_ELEMENTS = 2 ** 30;
+
 /** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
 function checkWeightShape(name: string, shape: Shape): void {
   if (!listOf(name, shape)) {
@@ -33,6 +36,11 @@ function checkWeightShape(name: string, shape: Shape): void {
     );
   }
   checkShape(name, shape);
+  if (sizeOf(shape) > MOST_ELEMENTS) {
+    throw new ArgumentError(
+      `${name}: a weight has at most 2^30 elements, but one of shape ${showShape(shape)} was asked for`,
+    );
+  }
 }
 
 /** An initializer that checks what it is given. */

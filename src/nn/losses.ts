@@ -2,7 +2,7 @@ import * as losses from '../autograd/losses.ts';
 import { reshape } from '../autograd/reshape.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, checkSurplus, show } from '../check.ts';
+import { checkOptions, checkSurplus, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
@@ -289,7 +289,8 @@ const named = {
  */
 export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor)): Loss {
   if (typeof loss === 'function') return new CustomLoss(loss);
-  if (typeof loss === 'object' && typeof loss?.call === 'function' && typeof loss.wants === 'function') return loss;
+  const isLoss = () => typeof (loss as Loss | null)?.call === 'function' && typeof (loss as Loss).wants === 'function';
+  if (typeof loss === 'object' && readable('compile', isLoss)) return loss;
   if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {
     throw new ArgumentError(
       `compile: loss must be a function, an object or one of ${Object.keys(named).join(', ')}, but is ${show(loss)}`,

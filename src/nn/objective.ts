@@ -1,6 +1,6 @@
 import { gather } from '../autograd/gather.ts';
 import { Tensor, tensor } from '../autograd/tensor.ts';
-import { checkF32, show } from '../check.ts';
+import { checkF32, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { binaryHits, classesOf, countHits } from '../kernels/metrics.ts';
@@ -232,7 +232,7 @@ function classWeights(what: string, weights: ClassWeight, { outputShape }: Model
   }
   const classes = Math.max(2, outputShape[0]!);
   const table = new Float32Array(classes).fill(1);
-  for (const [key, weight] of Object.entries(weights)) {
+  for (const [key, weight] of readable(what, () => Object.entries(weights))) {
     const label = Number(key);
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
       throw new ArgumentError(`${what}: classWeight names class ${key}, but classes are 0 to ${classes - 1}`);

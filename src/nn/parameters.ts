@@ -79,10 +79,18 @@ export interface Run {
 
 const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
 
+/** Replicas at most: kernels count them along an axis of the dispatch, which holds no more. */
+const MOST_REPLICAS = 65_535;
+
 /** @throws ArgumentError unless there can be so many replicas, with seeds from `seed` on */
 export function checkReplicas(what: string, seed: number, replicas: number): void {
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
+  }
+  if (replicas > MOST_REPLICAS) {
+    throw new ArgumentError(
+      `${what}: there can be ${MOST_REPLICAS} replicas at most, but ${show(replicas)} were asked for`,
+    );
   }
   checkSeed(seed + replicas - 1, what);
 }

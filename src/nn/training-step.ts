@@ -1,4 +1,5 @@
 import { scope } from '../autograd/tensor.ts';
+import { ArgumentError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
@@ -58,12 +59,18 @@ export function recordTrainingStep(
 ): RecordedStep {
   checkNotTraining(what, model);
   const prepared = PreparedData.of(what, model, data);
+  const { source } = prepared;
+  if (!source) {
+    throw new ArgumentError(
+      `${what}: takes samples that are all there, as a loader or { x, y }, but was given a stream`,
+    );
+  }
   const batchSize = prepared.batchSize(options.batchSize)!;
   const { optimizer } = model.training;
   optimizer.build(model.parameters);
   const objective = new Objective(what, model, { form: prepared.form });
   const step = trainingStep(model, objective, 0, () => runner.state);
-  const runner: BatchRunner = new BatchRunner(data, batchSize, step, model.replicas);
+  const runner: BatchRunner = new BatchRunner(source, batchSize, step, model.replicas);
   const values = valuesOf(model, optimizer.iterations + 1);
   return {
     program: runner.program(batchSize),
@@ -76,6 +83,7 @@ export function recordTrainingStep(
     dispose() {
       runner.dispose();
       objective.dispose();
+      prepared.dispose();
     },
   };
 }

@@ -58,18 +58,32 @@ export interface TraceEvent {
  */
 export function chromeTrace(profile: ProfileFigures): { displayTimeUnit: 'ms'; traceEvents: TraceEvent[] } {
   checkObject('chromeTrace', profile);
-  const whole = readable(
-    'chromeTrace',
-    () =>
-      profile.adapter &&
-      Array.isArray(profile.dispatches) &&
-      profile.dispatches.every((one) => Array.isArray(one?.workgroups)),
-  );
-  if (!whole) {
+  return readable('chromeTrace', () => {
+    if (isWhole(profile)) return traceOf(profile);
     throw new ArgumentError(
       `chromeTrace: takes what profileStep or profileProgram returned, but was given ${show(profile)}`,
     );
-  }
+  });
+}
+
+/** Whether all that a trace shows is there. */
+function isWhole({ adapter, clock, dispatches }: ProfileFigures): boolean {
+  const areTexts = (...values: unknown[]) => values.every((value) => typeof value === 'string');
+  const areNumbers = (...values: unknown[]) => values.every((value) => typeof value === 'number');
+  return (
+    areTexts(adapter?.name, adapter?.driver, clock) &&
+    Array.isArray(dispatches) &&
+    Array.from(dispatches).every(
+      (one) =>
+        areTexts(one?.kernel, one?.shapes) &&
+        areNumbers(one.ms, one.flops, one.bytes) &&
+        Array.isArray(one.workgroups) &&
+        areNumbers(...one.workgroups),
+    )
+  );
+}
+
+function traceOf(profile: ProfileFigures): ReturnType<typeof chromeTrace> {
   const [pid, tid] = [1, 1];
   const { name, driver, isSoftware } = profile.adapter;
   const gpu = `GPU: ${name}${isSoftware ? ' (CPU)' : ''}, ${driver}`;

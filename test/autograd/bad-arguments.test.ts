@@ -11,6 +11,12 @@ import { operatorOptions } from '../support/operator-options.ts';
 type Wrong = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
 type Make = (shape: number[], options?: { dtype?: 'f32' | 'u32' | 'i32'; models?: number }) => Tensor;
 
+const throwing = {
+  get(): never {
+    throw new Error('a getter that throws');
+  },
+};
+
 const wrong: Wrong[] = [
   [
     'conv2d: channels',
@@ -117,6 +123,22 @@ const wrong: Wrong[] = [
   ['reshape: empty', (t) => tg.reshape(t([0, 3]), [-1, 0]), ShapeError, ['reshape', '[0,3]', '[-1,0]']],
   ['reshape: sparse', (t) => tg.reshape(t([2, 3]), new Array(2)), ArgumentError, ['reshape']],
   ['clip: min above max', (t) => tg.clip(t([2]), { min: 2, max: -1 }), ArgumentError, ['clip', 'min is 2', 'max -1']],
+  ...[new Array(2), new Proxy([2, 2], throwing), Object.defineProperty([2, 2], 0, throwing), [2, 2, 2], '22'].map(
+    (size): Wrong => [
+      `resize: a size that is none, ${typeof size}`,
+      (t) => tg.resize(t([1, 4, 4, 2]), size as [number, number]),
+      ArgumentError,
+      ['resize: '],
+    ],
+  ),
+  ...[-1, 2 ** 32, 0.5, Number.NaN].map(
+    (value): Wrong => [
+      `pad: ${value} in a tensor of u32`,
+      (t) => tg.pad(t([2], { dtype: 'u32' }), [[1, 1]], { value }),
+      ArgumentError,
+      [`pad: the number ${value} is no u32`],
+    ],
+  ),
   ['mean: empty', (t) => tg.mean(t([0, 3])), ShapeError, ['mean', '[0,3]']],
   ['sum: dtype', (t) => tg.sum(t([2], { dtype: 'u32' })), ArgumentError, ['sum', 'u32']],
   [

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as tg from '../../src/autograd/index.ts';
+import { ArgumentError } from '../../src/errors.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawnCases, FAST_CHECK_SEED, one, seed } from '../support/operator-cases.ts';
@@ -261,6 +262,25 @@ describeOnDevice('losses follow their definitions', (device) => {
     expectClose(await loss.data(), [mean(alone.map((value, r) => value * weights[r]!))], { rtol: 3e-6 });
     const wrong = tg.tensor(device, [1, 2], [2]);
     expect(() => call(y, target, labels, wrong)).toThrow(/sampleWeight must have .* \[6\], but has \[2\]/);
+    // Nothing else that is no tensor counts as no weights, and messages name the loss, not an operator inside it.
+    const lossName = name.split(' ')[0];
+    const given = (value: unknown) => () => call(y, target, labels, value as tg.Tensor);
+    for (const value of [0, false, '', Number.NaN]) {
+      expect(given(value)).toThrow(new RegExp(`^${lossName}: sampleWeight must be a tensor`));
+    }
+    expect(given(labels)).toThrow(new RegExp(`^${lossName}: sampleWeight must be f32`));
+    const noTensor = [undefined, { length: -1 }] as unknown as tg.Tensor[];
+    for (const value of noTensor) {
+      const thrown = () => call(y, value, value, sampleWeight);
+      expect(thrown).toThrow(ArgumentError);
+      expect(thrown).toThrow(new RegExp(`^${lossName}: .* must be a tensor`));
+      expect(() => call(value, target, labels, sampleWeight)).toThrow(
+        new RegExp(`^${lossName}: the output must be a tensor`),
+      );
+    }
+    expect(() => call(labels, target, labels, sampleWeight)).toThrow(
+      new RegExp(`^${lossName}: the output must be f32`),
+    );
     for (const t of [y, target, labels, sampleWeight, loss, wrong]) t.dispose();
   });
 

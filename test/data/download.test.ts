@@ -284,6 +284,15 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual(['f.bin']);
   });
 
+  test.each([Number.POSITIVE_INFINITY, 2 ** 31])(
+    'a connection may be silent for %s ms, longer than timers wait',
+    async (stallTimeout) => {
+      const slow = await serve((request, response) => void setTimeout(() => good(request, response), 100));
+      await fetchOne(tempDir(), [slow.url], { stallTimeout });
+      expect(slow.requests.length).toBe(1);
+    },
+  );
+
   test('a folder that cannot be written, or has no room, is found out before anything is asked', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();

@@ -29,6 +29,14 @@ const set = (changes: object = {}): ImageSet => ({
   classes: ['a', 'b'],
   ...changes,
 });
+/** A set with a field whose getter throws. */
+const withThrowing = (field: keyof ImageSet) =>
+  Object.defineProperty(set(), field, {
+    enumerable: true,
+    get() {
+      throw new Error('a getter that throws');
+    },
+  });
 type ErrorClass = new (...of: never[]) => Error;
 
 /** Sets that are none: what they break is found by whatever is handed one. */
@@ -89,6 +97,14 @@ const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = 
   ['another shape', set({ shape: [3, 3, 1] }), DataError, /4 images of 3x3x1 need 36 bytes/],
   ['RGBA under one channel', set({ images: new Uint8Array(4 * 24) }), DataError, /need 24 bytes.*there are 96/],
   ['a number of classes', set({ classes: 2 }), ArgumentError, /classes must be the names/],
+  ['classes with holes', set({ classes: new Array(2) }), ArgumentError, /classes must be the names/],
+  ['a shape with a hole', set({ shape: Object.assign(new Array(3), { 0: 2, 1: 3 }) }), ArgumentError, /shape must be/],
+  [
+    'a field that cannot be read',
+    withThrowing('labels'),
+    ArgumentError,
+    /: a value cannot be read \(a getter that throws\)/,
+  ],
   ['no classes', set({ classes: [] }), ArgumentError, /classes must be the names/],
   ['numbered classes', set({ classes: [0, 1] }), ArgumentError, /classes must be the names.*\[0,1\]/],
   ['two classes of one name', set({ classes: ['a', 'a'] }), DataError, /two classes are called "a"/],

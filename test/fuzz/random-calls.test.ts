@@ -59,7 +59,7 @@ function names(name: string): string[] {
     splitIndices: ['trainTestSplit'],
     softmaxCrossEntropyWithHits: ['softmaxCrossEntropy'],
     sparseCategoricalCrossentropy: ['softmaxCrossEntropy', 'categoricalCrossentropy'],
-    decodeModel: ['loadModel', 'model', 'decodeSafetensors'],
+    decodeModel: ['loadModel', 'model', 'decodeSafetensors', 'safetensors file'],
     encodeModel: ['saveModel'],
     decodeWeights: ['loadWeights', 'weights', 'decodeSafetensors'],
     encodeWeights: ['saveWeights'],
@@ -69,14 +69,14 @@ function names(name: string): string[] {
     saveSafetensors: ['encodeSafetensors', 'write'],
     saveModel: ['write', 'encodeModel', 'modelConfig'],
     saveWeights: ['write', 'encodeWeights'],
-    loadModel: ['read', 'loadWeights'],
-    loadWeights: ['read'],
-    loadNpy: ['read'],
-    loadSafetensors: ['read'],
+    loadModel: ['read', 'loadWeights', 'safetensors file'],
+    loadWeights: ['read', 'safetensors file', 'does not fit the model'],
+    loadNpy: ['read', '.npy'],
+    loadSafetensors: ['read', 'safetensors file'],
     modelFromConfig: ['a model', 'a layer'],
-    loadDataset: ['data set', 'was not found'],
-    datasetStatus: ['data set', 'loadDataset', 'look at'],
-    fetchDataset: ['data set', 'download'],
+    loadDataset: ['data set', 'was not found', 'cannot look at'],
+    datasetStatus: ['data set', 'loadDataset', 'cannot look at'],
+    fetchDataset: ['data set', 'download', 'cannot read or write'],
     ImageLoader: ['images'],
     ArrayLoader: ['x', 'y'],
     'regularizers.l1': ['l1l2', 'regularizer'],
@@ -98,7 +98,8 @@ function names(name: string): string[] {
     'result of a layer': ['Own'],
     'result of a loss': ['fit', 'loss'],
   };
-  return [name, second ?? first!, first!.replace(/ in a model$/, ''), ...(others[name] ?? []), 'device'];
+  if (name.endsWith(' in a model')) return [...names(first!.replace(' in a model', '')), 'build'];
+  return [name, first!, second ?? first!, ...(others[name] ?? []), 'device'];
 }
 
 const isNamed = (name: string, message: string) =>

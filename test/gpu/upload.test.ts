@@ -65,6 +65,15 @@ describeOnDevice('a failed upload', (device) => {
     await expect(device.read(made.array.storage, -4)).rejects.toThrow(ArgumentError);
   });
 
+  test.each([[undefined], [undefined, 8], [{ bytes: 16 }, 8], [new Float32Array(4)]])(
+    'nor is read what is no storage: %j',
+    async (...args) => {
+      const read = device.read(...(args as unknown as [never]));
+      await expect(read).rejects.toThrow(ArgumentError);
+      await expect(read).rejects.toThrow(/^read: takes the storage of an array/);
+    },
+  );
+
   test('weights of another model do not go into a copy of weights', async () => {
     using small = new Sequential([new Dense({ units: 1, inputShape: [2] })]).build(device);
     const copy = new WeightCopy(small.parameters);

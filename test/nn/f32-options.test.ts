@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import * as tg from '../../src/node.ts';
 import {
   Adam,
   AdamW,
@@ -24,6 +25,7 @@ import {
   Sequential,
   SGD,
   schedules,
+  type Tensor,
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
@@ -163,6 +165,55 @@ describeOnDevice('numbers that no 32-bit float holds', (device) => {
       expect(make).toThrow(ArgumentError);
       expect(make).toThrow(new RegExp(`^images: ${what} .*32-bit float`));
     }
+  });
+
+  const binary = { ...tg };
+  const operators: Record<string, (x: Tensor, value: number) => Tensor> = {
+    ...Object.fromEntries(
+      (['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'equal', 'less', 'greaterEqual', 'logicalAnd'] as const).map(
+        (name) => [`${name}: the number`, (x: Tensor, value: number) => binary[name](x, value)],
+      ),
+    ),
+    'sub: the number': (x, value) => tg.sub(value, x),
+    'power: exponent': (x, value) => tg.pow(x, value),
+    'pow: the number': (x, value) => tg.pow(value as unknown as Tensor, x as unknown as number),
+    'clip: min': (x, min) => tg.clip(x, { min }),
+    'clip: max': (x, max) => tg.clip(x, { max }),
+    'elu: alpha': (x, alpha) => tg.elu(x, { alpha }),
+    'leakyRelu: negativeSlope': (x, negativeSlope) => tg.leakyRelu(x, { negativeSlope }),
+    'pad: the number': (x, value) => tg.pad(x, [[1, 1]], { value }),
+  };
+  test.each(Object.entries(operators))('beside a tensor, %s', (name, of) => {
+    using x = tensor(device, [1], [1]);
+    for (const wrong of [LARGE, -LARGE, TINY, SUBNORMAL]) {
+      expect(() => of(x, wrong)).toThrow(ArgumentError);
+      expect(() => of(x, wrong)).toThrow(new RegExp(`^${name} is .*32-bit float`));
+    }
+    for (const right of [0, 2e-38, 3.4e38, Number.POSITIVE_INFINITY]) of(x, right).dispose();
+  });
+
+  test('data of a tensor: refused where it would become infinite, rounded where it would become 0', async () => {
+    const most = (2 - 2 ** -23) * 2 ** 127; // the largest f32, and half a step beyond, which rounds up
+    for (const [data, said] of [
+      [[1, LARGE], '1e+39 at position 1'],
+      [[[-LARGE], [1]], '-1e+39 at position 0'],
+      [Float64Array.of(1, most + 2 ** 103), `${most + 2 ** 103} at position 1`],
+    ] as const) {
+      const make = () => tensor(device, data as unknown as number[], Array.isArray(data[0]) ? [2, 1] : [2]);
+      expect(make).toThrow(ArgumentError);
+      expect(make).toThrow(`tensor: ${said} does not fit f32`);
+    }
+    using x = tensor(
+      device,
+      [most, -most, most + 2 ** 102, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-50],
+      [6],
+    );
+    expect([...(await x.data())]).toEqual([most, -most, most, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]);
+    using nan = tensor(device, [Number.NaN], [1]);
+    expect(await nan.item()).toBeNaN();
+    const given = Float32Array.of(LARGE); // what was infinite before is the caller's own
+    using y = tensor(device, given, [1]);
+    expect(await y.item()).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('the function dropout', () => {

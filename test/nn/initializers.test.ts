@@ -165,6 +165,8 @@ test.each([
   [() => initializers.randomNormal({ stddev: Infinity }), ArgumentError, 'stddev'],
   [() => initializers.randomUniform({ min: 1, max: -1 }), ArgumentError, 'min is 1 and max -1'],
   [() => initializers.orthogonal()([5], stream()), ShapeError, 'orthogonal'],
+  [() => initializers.zeros([2 ** 16, 2 ** 16], stream()), ArgumentError, 'zeros: a weight has at most 2^30 elements'],
+  [() => initializers.heNormal([2 ** 31], stream()), ArgumentError, 'heNormal: a weight has at most 2^30 elements'],
 ] as const)('refused: %s', (create, error, says) => {
   expect(create).toThrow(error);
   expect(create).toThrow(says);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ArgumentError } from '../../src/errors.ts';
 import { profileTable } from '../../src/report/profile.ts';
 import { chromeTrace, type ProfileFigures } from '../../src/report/trace.ts';
 import { byKernel } from '../../src/tuner/profile.ts';
@@ -69,4 +70,26 @@ test('the trace has every dispatch on one track, one after another, in microseco
     gbs: 0.5,
   });
   expect(new Set(traceEvents.map(({ pid, tid }) => `${pid} ${tid}`)).size).toBe(1);
+});
+
+test.each<[what: string, profile: unknown]>([
+  ['nothing', undefined],
+  ['a driver that is no text', { ...profile, adapter: { ...profile.adapter, driver: Object.create(null) } }],
+  ['no clock', { ...profile, clock: undefined }],
+  ['dispatches with holes', { ...profile, dispatches: new Array(2) }],
+  ['a time that is no number', { ...profile, dispatches: [{ ...dispatches[0]!, ms: 1n }] }],
+  ['workgroups that are no numbers', { ...profile, dispatches: [{ ...dispatches[0]!, workgroups: [{}] }] }],
+  ['a kernel without a name', { ...profile, dispatches: [{ ...dispatches[0]!, kernel: Symbol('a') }] }],
+  [
+    'a field that cannot be read',
+    Object.defineProperty({ ...profile }, 'clock', {
+      get() {
+        throw new Error('a getter that throws');
+      },
+    }),
+  ],
+])('no trace of what is no profile: %s', (_what, given) => {
+  const trace = () => chromeTrace(given as ProfileFigures);
+  expect(trace).toThrow(ArgumentError);
+  expect(trace).toThrow(/^chromeTrace: /);
 });

@@ -240,16 +240,17 @@ export abstract class Layer {
  * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
  */
 function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
-  const plan = readable(layer, () => (typeof given === 'object' && given !== null ? { ...given } : given));
+  const plan = readable(layer, () => (typeof given === 'object' && given !== null ? { ...given } : null));
   const specs = listOf(layer, plan?.weights) as WeightSpec[] | null;
   if (!plan || !Array.isArray(plan.outputShape) || !specs) {
     throw new ArgumentError(
-      `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(plan)}`,
+      `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(given)}`,
     );
   }
   checkPositive(`${layer}: the outputShape of its plan`, plan.outputShape);
   const seen = new Set<string>();
-  const weights = specs.map((spec) => {
+  const weights = specs.map((one) => {
+    const spec = readable(layer, () => (typeof one === 'object' && one !== null ? { ...one } : one));
     if (typeof spec?.name !== 'string' || spec.name === '') {
       throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${show(spec)}`);
     }

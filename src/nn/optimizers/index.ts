@@ -1,4 +1,4 @@
-import { show } from '../../check.ts';
+import { readable, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { Adam, AdamW } from './adam.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -16,7 +16,8 @@ export type OptimizerName = keyof typeof named;
 
 /** An optimiser by Keras's name, with its defaults, or as an object. @throws ArgumentError for anything else */
 export function optimizerOf(optimizer: OptimizerName | Optimizer): Optimizer {
-  if (typeof optimizer === 'object' && typeof optimizer?.apply === 'function') return optimizer;
+  if (typeof optimizer === 'object' && readable('compile', () => typeof optimizer?.apply === 'function'))
+    return optimizer;
   if (typeof optimizer !== 'string' || !Object.hasOwn(named, optimizer)) {
     throw new ArgumentError(
       `compile: optimizer must be one such as new Adam() or one of ${Object.keys(named).join(', ')}, but is ${show(optimizer)}`,
