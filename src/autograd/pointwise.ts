@@ -131,7 +131,9 @@ export function clip(x: Tensor, options: { min?: number; max?: number }): Tensor
 }
 /** a^b, NaN where a < 0 and b is not whole. The gradient of a tensor b is a^b log(a), NaN where a < 0, as in PyTorch. */
 export function pow(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === 'number' ? unary('power', a, { exponent: b }) : binary('pow', a, b);
+  if (typeof b !== 'number') return binary('pow', a, b);
+  if (Number.isNaN(b)) throw new ArgumentError('pow: the exponent must be a number or a tensor, but is NaN');
+  return unary('power', a, { exponent: b });
 }
 
 /** a + b */

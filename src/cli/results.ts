@@ -8,6 +8,7 @@ import { printableLine } from '../printable.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
 import { type RowResult, resultOf, resultsDocument, rowResult } from '../report/results.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
+import { divergenceText } from '../report/training.ts';
 import { scales } from './experiment.ts';
 import { type Io, json, line } from './io.ts';
 
@@ -58,6 +59,11 @@ export function results(runs: readonly string[], options: { docs: string; json?:
   const found = new Map<string, RowResult>();
   for (const path of runs) {
     const record = readRunRecord(path);
+    const diverged = record.trainings.flatMap((entry) => divergenceText(entry) ?? []);
+    if (diverged.length > 0) {
+      line(io.stderr, `Note: ${printableLine(path)} is left out: ${diverged.map(printableLine).join('; ')}`);
+      continue;
+    }
     for (const row of record.rows) {
       const result = resultOf(record, row);
       if (!result) line(io.stderr, `Note: ${row.id} of ${printableLine(path)} is ${row.status}; left out`);

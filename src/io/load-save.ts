@@ -1,3 +1,4 @@
+import { checkSurplus } from '../check.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Model } from '../nn/index.ts';
 import { readBytes, writeFile } from './files.ts';
@@ -31,7 +32,8 @@ export const saveSafetensors = (path: string, ...content: Parameters<typeof enco
  * writing fails.
  * @throws FileError; ArgumentError before `build`
  */
-export async function saveWeights(model: Model, path: string): Promise<void> {
+export async function saveWeights(model: Model, path: string, ...surplus: never[]): Promise<void> {
+  checkSurplus('saveWeights', surplus);
   writeFile(path, await encodeWeights(model));
 }
 
@@ -48,7 +50,8 @@ export const loadWeights = (model: Model, path: string, options: LoadWeightsOpti
  * where writing fails.
  * @throws FileError; ArgumentError before `build`, and for options that a file cannot hold
  */
-export async function saveModel(model: Model, path: string): Promise<void> {
+export async function saveModel(model: Model, path: string, ...surplus: never[]): Promise<void> {
+  checkSurplus('saveModel', surplus);
   writeFile(path, await encodeModel(model));
 }
 

@@ -1,4 +1,4 @@
-import { checkOptions, checkText, show } from '../check.ts';
+import { checkOptions, checkSurplus, checkText, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { parseJson } from '../json.ts';
@@ -59,13 +59,17 @@ async function bytesOfModel(model: Model, metadata: Record<string, string>): Pro
 }
 
 /** All weights of a model as a safetensors file, by their names. Waits for the GPU. @throws ArgumentError before `build` */
-export const encodeWeights = (model: Model): Promise<Uint8Array<ArrayBuffer>> => bytesOfModel(model, {});
+export async function encodeWeights(model: Model, ...surplus: never[]): Promise<Uint8Array<ArrayBuffer>> {
+  checkSurplus('encodeWeights', surplus);
+  return bytesOfModel(model, {});
+}
 
 /**
  * A whole model as a safetensors file: layers, their options and weights, but no optimiser. Waits for the GPU.
  * @throws ArgumentError before `build`, and for options that a file cannot hold, such as a function
  */
-export async function encodeModel(model: Model): Promise<Uint8Array<ArrayBuffer>> {
+export async function encodeModel(model: Model, ...surplus: never[]): Promise<Uint8Array<ArrayBuffer>> {
+  checkSurplus('encodeModel', surplus);
   checkModel('encodeModel', model, 'encodeModel(model)');
   const json = JSON.stringify(modelConfig(model));
   try {

@@ -71,19 +71,23 @@ export interface History {
    */
   interrupted: boolean;
   /**
-   * Replicas, from 0, whose last epoch has a loss (or `valLoss`) that is NaN or infinite: what they predict is meaningless. `TerminateOnNaN`
-   * ends such a training early.
+   * Replicas, from 0, whose last epoch has a loss (or `valLoss`) that is NaN or infinite, or whose weights are after the last step: what
+   * they predict is meaningless. Empty where `EarlyStopping` put back weights with a finite figure. `TerminateOnNaN` ends such a
+   * training early.
    */
   diverged: number[];
   /** Wall time of the whole call, validation included. */
   seconds: number;
 }
 
-/** See `History.diverged`. */
-export const divergedReplicas = (replicas: readonly (readonly EpochLogs[])[]): number[] =>
+/** See `History.diverged`. @param broken replicas with weights that are no finite numbers */
+export const divergedReplicas = (
+  replicas: readonly (readonly EpochLogs[])[],
+  broken: ReadonlySet<number> = new Set(),
+): number[] =>
   replicas.flatMap((epochs, r) => {
     const { loss = 0, valLoss = 0 } = epochs.at(-1) ?? {};
-    return Number.isFinite(loss) && Number.isFinite(valLoss) ? [] : [r];
+    return Number.isFinite(loss) && Number.isFinite(valLoss) && !broken.has(r) ? [] : [r];
   });
 
 /** What is about to be trained. */
@@ -177,8 +181,11 @@ const HOOKS = [
 /** @throws ArgumentError unless all are objects whose hooks are functions */
 export function checkCallbacks(callbacks: readonly Callback[]): void {
   const all = listOf('fit: callbacks', callbacks);
-  if (!all?.every((callback) => typeof callback === 'object' && callback !== null)) {
-    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
+  if (!all) throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
+  const at = all.findIndex((callback) => typeof callback !== 'object' || callback === null);
+  if (at >= 0) {
+    const given = typeof all[at] === 'function' ? 'a function or class; make one with new' : show(all[at]);
+    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but callback ${at} is ${given}`);
   }
   for (const callback of all as Callback[]) {
     readable('fit: callbacks', () => callback.everySteps);

@@ -201,6 +201,12 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   history.seconds = course?.seconds.whole ?? 0;
   history.interrupted ||= failed.failed;
   history.diverged = divergedReplicas(history.replicas);
+  // The loss of an epoch is taken before its last step.
+  if (!failed.failed) {
+    await failed.try(async () => {
+      history.diverged = divergedReplicas(history.replicas, await model.parameters.brokenReplicas());
+    });
+  }
   await list.end(history, failed);
   unlock();
   failed.throw();

@@ -287,6 +287,26 @@ export class ParameterStore {
     return [this.values, this.untrained];
   }
 
+  /** Replicas with a weight that is NaN or infinite. Waits for the GPU. */
+  async brokenReplicas(): Promise<Set<number>> {
+    const broken = new Set<number>();
+    for (const flat of this.buffers) {
+      const { storage } = flat;
+      const held = this.weights.filter(({ tensor }) => tensor.array.storage.buffer === storage.buffer);
+      if (held.length === 0) continue;
+      const all = new Float32Array(await this.device.read(storage));
+      for (const { tensor } of held) {
+        const { size, array } = tensor;
+        const first = (array.storage.offset - storage.offset) / 4;
+        for (let r = 0; r < this.replicas; r++) {
+          const values = all.subarray(first + r * size, first + (r + 1) * size);
+          if (!values.every(Number.isFinite)) broken.add(r);
+        }
+      }
+    }
+    return broken;
+  }
+
   /** Makes the flat gradients those of the last `backward` alone, after `zeroGrad()` before it. */
   settleGradients(): void {
     for (const weight of this.weights) weight.clearUnreached();

@@ -25,6 +25,8 @@ type Batches = AsyncIterator<Arrays> | Iterator<Arrays>;
 const LONG_PASS = 10_000;
 /** Milliseconds that an aborted stream has to close in, as it may have stalled for good. */
 const CLOSING_MS = 500;
+/** Milliseconds after which it is said that a stream is closing still. */
+const SLOW_CLOSING_MS = 10_000;
 /** How the streams that the user handed over, rather than a function that begins them, were left. */
 const left = new WeakMap<object, 'closed this stream' | 'took all batches of this stream'>();
 
@@ -128,7 +130,18 @@ export class StreamRunner implements Feed {
     this.open = null;
     if (!open?.return) return;
     left.set(open, 'closed this stream');
-    await unlessAborted(open.return(), signal, CLOSING_MS);
+    const { what } = this;
+    const slow = setTimeout(() => {
+      // biome-ignore lint/suspicious/noConsole: nobody else would say why the call does not end
+      console.warn(
+        `${what}: the stream has been closing for ${SLOW_CLOSING_MS / 1000} s; its return() has to settle first`,
+      );
+    }, SLOW_CLOSING_MS);
+    try {
+      await unlessAborted(open.return(), signal, CLOSING_MS);
+    } finally {
+      clearTimeout(slow);
+    }
   }
 
   /** Says it once. */

@@ -7,7 +7,7 @@ import { BatchRunner, type Bound, checkBatchSize, checkSource, type Feed, readBa
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
-import { checkTargetRange, type TargetForm, targetForm } from './targets.ts';
+import { checkTargetRange, hasIndependentLabels, type TargetForm, targetForm } from './targets.ts';
 import type { Saved } from './training-state.ts';
 
 /**
@@ -130,7 +130,9 @@ export class PreparedData {
       );
     }
     const { labels } = this;
-    const rowsAreClasses = (model.training.loss.classifies ?? false) || model.endsIn === 'softmax';
+    const { endsIn, outputShape, training } = model;
+    const byLabel = hasIndependentLabels(form ?? 'values', { endsIn, outputShape, loss: training.loss });
+    const rowsAreClasses = ((training.loss.classifies ?? false) || endsIn === 'softmax') && !byLabel;
     const rows = rowsAreClasses ? source.oneHotClasses : null;
     checkSplit(what, labels ?? source.labels ?? rows ?? null, at);
     const part = (first: number, end: number, owned: ArrayLoader | null) =>

@@ -8,7 +8,7 @@ import { readResults } from '../../src/cli/results.ts';
 import { compare, measuredRow, section } from '../../src/report/blocks.ts';
 import { resultsDocument } from '../../src/report/results.ts';
 import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
-import { rowRecord, runRecordOf } from '../report/samples.ts';
+import { rowRecord, runRecordOf, trainingOf } from '../report/samples.ts';
 import { tilegrad } from './fakes.ts';
 
 const docs = fileURLToPath(new URL('../../docs', import.meta.url));
@@ -131,6 +131,15 @@ describe('tilegrad results', () => {
     const { code, out: text } = await results(...runs);
     expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining('with 1 rows, 1 of them new: A1') });
     expect(written()).toContain('| test accuracy | 0.6000 | 0.6200 |');
+  });
+
+  test('a run with a model whose loss is not a finite number is left out, and named', async () => {
+    const entry = { ...trainingOf({ seeds: [2] }), row: 'A1', status: 'finished', kept: false } as const;
+    const bad = runOf('bad', [row('A1', [0.5])], { trainings: [{ ...entry, diverged: [2] }] });
+    const { code, err } = await results(bad, runOf('good', [row('A2', [0.6])]));
+    expect(code).toBe(0);
+    expect(err).toMatch(/bad is left out: training .* not a finite number at the end/);
+    expect(readdirSync(join(out, 'docs', 'results'))).toEqual(['A2.json']);
   });
 
   test('a file where the results should be', async () => {

@@ -35,7 +35,7 @@ function feed(options: EarlyStoppingOptions, values: number[]) {
     callback.onEpochEnd(epochLogs(i + 1, { [options.monitor ?? 'valLoss']: value }));
     return model.stopTraining;
   });
-  callback.onTrainEnd();
+  callback.onTrainEnd({ diverged: [] });
   const { best, bestEpoch, stoppedEpoch } = callback;
   return { ran: ran + 1, best, bestEpoch, stoppedEpoch };
 }

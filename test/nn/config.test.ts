@@ -280,7 +280,9 @@ test('what a description is refused for names the class once, and no name where 
       config: { inputShape: [2], layers, uses: layers.map((_, i) => ({ layer: i, inputs: [i] })) },
     });
   const same = { ...dense, config: { ...dense.config, name: 'same' } };
-  expect(model([same, { ...dense, config: { units: 1, name: 'same' } }])).toThrow(/^Sequential: two layers are called same$/);
+  expect(model([same, { ...dense, config: { units: 1, name: 'same' } }])).toThrow(
+    /^Sequential: two layers are called same$/,
+  );
   expect(model([{ ...dense, config: { units: -1, name: 'one' } }])).toThrow(/^Dense "one": units must be/);
   expect(model([{ ...dense, config: { units: -1 } }])).toThrow(/^Dense: units must be/);
   expect(model([{ ...dense, config: { units: 1, inputShape: 'x' } }])).toThrow(/^Dense: inputShape must be/);

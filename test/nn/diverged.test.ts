@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Dense, ProgressLine, Sequential, SGD } from '../../src/node.ts';
+import { Dense, EarlyStopping, ProgressLine, Sequential, SGD } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 describeOnDevice('a training whose loss is not a finite number at the end', (device) => {
@@ -18,6 +18,23 @@ describeOnDevice('a training whose loss is not a finite number at the end', (dev
     expect(lines.filter((line) => line.includes('TerminateOnNaN'))).toHaveLength(1);
     using fine = build(0.01);
     expect((await fine.fit(data, { epochs: 2 })).diverged).toEqual([]);
+  });
+
+  test('one whose last step spoiled the weights is found by its weights, of several replicas it alone', async () => {
+    using model = build([3e38, 0.01], 2);
+    const { diverged, replicas } = await model.fit(data);
+    expect(replicas[0]![0]!.loss).toBeLessThan(1e9);
+    expect(diverged).toEqual([0]);
+    expect(Array.from(await model.predict([1]), Number.isFinite)).toEqual([false, true]);
+  });
+
+  test('none has diverged where EarlyStopping puts the best weights back', async () => {
+    using model = build(1e5);
+    const stop = new EarlyStopping({ monitor: 'loss', restoreBestWeights: true, patience: 3 });
+    const { diverged, epochs } = await model.fit(data, { epochs: 12, callbacks: [stop] });
+    expect(epochs.at(-1)!.loss).not.toSatisfy(Number.isFinite);
+    expect(diverged).toEqual([]);
+    expect((await model.predict([1])).every(Number.isFinite)).toBe(true);
   });
 
   test('one whose last step spoiled the weights is found by its validation loss', async () => {

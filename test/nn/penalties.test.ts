@@ -280,7 +280,8 @@ describeOnDevice('penalties in training', (device) => {
       const { model } = build(conv, dense);
       const before = { ...device.counters };
       await model.fit(loader, { batchSize: 9 });
-      expect(device.counters.submits - before.submits).toBeLessThanOrEqual(3);
+      // The steps, the figures, and the weights, which are looked at once at the end.
+      expect(device.counters.submits - before.submits).toBeLessThanOrEqual(4);
       counts.push(device.counters.dispatches - before.dispatches);
       model.dispose();
     }

@@ -1,5 +1,5 @@
 import { checkFlag, checkOptions } from '../../check.ts';
-import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { Callback, CallbackState, EpochLogs, History, TrainInfo } from '../callbacks.ts';
 import type { Model } from '../model.ts';
 import { type Figures, Monitor } from '../monitor.ts';
 import { WeightCopy } from '../weight-copy.ts';
@@ -107,9 +107,10 @@ export class EarlyStopping implements Callback {
   }
 
   /** Also after a failure: what was best is put back as far as the device still can. @throws DeviceLostError, DisposedError */
-  onTrainEnd(): void {
+  onTrainEnd(history: Pick<History, 'diverged'>): void {
     try {
       this.copy?.restore();
+      if (this.copy && Number.isFinite(this.best ?? Number.NaN)) history.diverged = [];
     } finally {
       this.drop();
     }
