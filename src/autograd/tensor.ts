@@ -31,7 +31,11 @@ export class Tensor {
     readonly requiresGrad = false,
     /** How it was computed; null for leaves and where no input needs a gradient. */
     readonly node: Node | null = null,
-  ) {}
+  ) {
+    if (!(array instanceof DeviceArray)) {
+      throw new ArgumentError(`Tensor: is made by tensor(device, data, shape), but was given ${show(array)}`);
+    }
+  }
 
   /**
    * Gradient of the last `backward()`, for leaves that asked for one; null before. It belongs to its tensor: it is disposed with it,

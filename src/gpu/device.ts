@@ -71,6 +71,8 @@ export class Device {
     hostMemory: HostMemory | null,
     keepBytes: number | undefined,
   ) {
+    if (!gpu?.limits)
+      throw new ArgumentError('Device: is opened by openDevice() or Device.open(gpu), not made with new');
     this.limits = gpu.limits;
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
     const pools = () => [this.mainPool, this.stagingPool];

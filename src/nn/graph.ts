@@ -17,12 +17,17 @@ export class SymbolicTensor {
   /** What messages call it, whatever a bundler makes of the class's name. */
   readonly [Symbol.toStringTag] = 'SymbolicTensor';
 
+  /** Made by `input` and by `apply` of layers. @throws ArgumentError unless the shape is a list */
   constructor(
     /** Shape of one sample, without the batch. */
     readonly shape: Shape,
     /** The layer that makes it and what that layer is fed; null for an input. */
     readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
-  ) {}
+  ) {
+    if (!listOf('SymbolicTensor', shape)) {
+      throw new ArgumentError(`SymbolicTensor: is made by input(shape), but was given ${show(shape)}`);
+    }
+  }
 }
 
 /**
