@@ -176,7 +176,7 @@ export function checkOptions<T extends object>(
 }
 
 /** The name that was meant, if any is near: one of the same letters (`batch_size`), or with at most two of them wrong. */
-function nearName(given: string, names: readonly string[]): string | undefined {
+export function nearName(given: string, names: readonly string[]): string | undefined {
   const letters = (name: string) => name.replaceAll('_', '').toLowerCase();
   const meant = letters(given);
   const near = names

@@ -1,5 +1,6 @@
 import { checkSurplus } from '../check.ts';
 import type { Device } from '../gpu/device.ts';
+import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/index.ts';
 import { readBytes, writeFile } from './files.ts';
 import {
@@ -34,6 +35,7 @@ export const saveSafetensors = (path: string, ...content: Parameters<typeof enco
  */
 export async function saveWeights(model: Model, path: string, ...surplus: never[]): Promise<void> {
   checkSurplus('saveWeights', surplus);
+  checkModel('saveWeights', model, 'saveWeights(model, path)');
   writeFile(path, await encodeWeights(model));
 }
 
@@ -52,6 +54,7 @@ export const loadWeights = (model: Model, path: string, options: LoadWeightsOpti
  */
 export async function saveModel(model: Model, path: string, ...surplus: never[]): Promise<void> {
   checkSurplus('saveModel', surplus);
+  checkModel('saveModel', model, 'saveModel(model, path)');
   writeFile(path, await encodeModel(model));
 }
 

@@ -1,4 +1,4 @@
-import { listOf, readable, show } from '../check.ts';
+import { listOf, nearName, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Model } from './model.ts';
 import type { Metrics } from './objective.ts';
@@ -178,6 +178,22 @@ const HOOKS = [
   'restore',
 ] as const;
 
+/** @throws ArgumentError for a callback that has other things but no hook, or a method that is called nearly as one, which nobody would call */
+function checkHookNames(callback: Callback): void {
+  const known: readonly string[] = HOOKS;
+  const names = readable('fit: callbacks', () => {
+    const own = [callback, Object.getPrototypeOf(callback)].filter((one) => one && one !== Object.prototype);
+    return own.flatMap((one) => Object.getOwnPropertyNames(one));
+  });
+  for (const name of names.filter((one) => /^on[_A-Z]/.test(one) && !known.includes(one))) {
+    const meant = nearName(name, known);
+    if (meant) throw new ArgumentError(`fit: callbacks: there is no hook ${name}; did you mean ${meant}?`);
+  }
+  const others = names.filter((name) => !['constructor', 'adds', 'everySteps'].includes(name));
+  if (others.length === 0 || known.some((name) => callback[name as (typeof HOOKS)[number]])) return;
+  throw new ArgumentError(`fit: callbacks: one with ${others.join(', ')} has no hook; there are ${known.join(', ')}`);
+}
+
 /** @throws ArgumentError unless all are objects whose hooks are functions */
 export function checkCallbacks(callbacks: readonly Callback[]): void {
   const all = listOf('fit: callbacks', callbacks);
@@ -194,6 +210,7 @@ export function checkCallbacks(callbacks: readonly Callback[]): void {
       if (hook === undefined || hook === null || typeof hook === 'function') continue;
       throw new ArgumentError(`fit: a callback's ${name} must be a function, but is ${show(hook)}`);
     }
+    checkHookNames(callback);
     const adds = readable('fit: callbacks', () => callback.adds);
     if (adds === undefined || listOf('fit: adds', adds)?.every((name) => typeof name === 'string')) continue;
     throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${show(adds)}`);

@@ -288,7 +288,14 @@ const named = {
  * and one-hot target. @throws ArgumentError for anything else
  */
 export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor)): Loss {
-  if (typeof loss === 'function') return new CustomLoss(loss);
+  if (typeof loss === 'function') {
+    if (/^class\b/.test(Function.prototype.toString.call(loss))) {
+      throw new ArgumentError(
+        'compile: loss must be a function, an object or a name, but is a class; make one with new',
+      );
+    }
+    return new CustomLoss(loss);
+  }
   const isLoss = () => typeof (loss as Loss | null)?.call === 'function' && typeof (loss as Loss).wants === 'function';
   if (typeof loss === 'object' && readable('compile', isLoss)) return loss;
   if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {

@@ -118,7 +118,9 @@ export class PreparedData {
   split(fraction: number): [PreparedData, PreparedData] {
     const { what, model, source, form } = this;
     if (!(typeof fraction === 'number' && fraction > 0 && fraction < 1)) {
-      throw new ArgumentError(`${what}: validationSplit must lie between 0 and 1, but is ${show(fraction)}`);
+      throw new ArgumentError(
+        `${what}: validationSplit must be above 0 and below 1, such as 0.2, but is ${show(fraction)}`,
+      );
     }
     if (!source) {
       throw new ArgumentError(`${what}: a stream cannot be split: give validationData instead of validationSplit`);

@@ -5,10 +5,12 @@ import {
   type CompileOptions,
   DataError,
   Dense,
+  EarlyStopping,
   type FitOptions,
   Flatten,
   ImageLoader,
   type Layer,
+  MeanAbsoluteError,
   mean,
   Sequential,
   ShapeError,
@@ -76,11 +78,39 @@ describeOnDevice('data that does not fit', (device) => {
     ['no y', { x }, {}, ArgumentError, /takes \{ x, y \}/],
     ['a string', 'x', {}, ArgumentError, /takes \{ x, y \}/],
     ['x that is no list', { x: 3, y }, {}, ArgumentError, /fit: x must be an array of numbers, but is 3/],
-    ['a split of 0', { x, y }, { validationSplit: 0 }, ArgumentError, /between 0 and 1, but is 0/],
-    ['a split of 1', { x, y }, { validationSplit: 1 }, ArgumentError, /between 0 and 1, but is 1/],
+    [
+      "Keras's hook",
+      { x, y },
+      { callbacks: [{ on_epoch_end() {} } as never] },
+      ArgumentError,
+      /no hook on_epoch_end; did you mean onEpochEnd/,
+    ],
+    [
+      'a hook misspelt',
+      { x, y },
+      { callbacks: [{ onEpochEnds() {} } as never] },
+      ArgumentError,
+      /no hook onEpochEnds; did you mean onEpochEnd/,
+    ],
+    [
+      'a callback without a hook',
+      { x, y },
+      { callbacks: [{ epochEnd() {} } as never] },
+      ArgumentError,
+      /one with epochEnd has no hook; there are onTrainBegin/,
+    ],
+    [
+      'a class for a callback',
+      { x, y },
+      { callbacks: [EarlyStopping as never] },
+      ArgumentError,
+      /callback 0 is a function or class; make one with new/,
+    ],
+    ['a split of 0', { x, y }, { validationSplit: 0 }, ArgumentError, /above 0 and below 1.*but is 0/],
+    ['a split of 1', { x, y }, { validationSplit: 1 }, ArgumentError, /above 0 and below 1.*but is 1/],
     ...[-0.25, 1.5, Number.NaN, '0.2'].map((validationSplit): Refused => {
       const options = { validationSplit } as FitOptions;
-      return [`a split of ${validationSplit}`, { x, y }, options, ArgumentError, /must lie between 0 and 1, but is/];
+      return [`a split of ${validationSplit}`, { x, y }, options, ArgumentError, /must be above 0 and below 1.*but is/];
     }),
     [
       'a split that leaves nothing',
@@ -204,6 +234,11 @@ describeOnDevice('data that does not fit', (device) => {
   ])('refused: %s', async (_what, compile, last, targets, says) => {
     using model = build(device, last(), compile);
     await expect(model.fit({ x, y: targets })).rejects.toThrow(says);
+  });
+
+  test('a loss given as a class is refused by compile, which says to make one', () => {
+    const loss = MeanAbsoluteError as never;
+    expect(() => build(device, sigmoid(), { loss })).toThrow(/^compile: loss must be .* is a class; make one with new/);
   });
 
   test('a loss given as a function takes no class weights', async () => {
