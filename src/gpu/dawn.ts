@@ -1,8 +1,9 @@
 import { checkOptions, listOf, show } from '../check.ts';
 import { AdapterError, ArgumentError } from '../errors.ts';
-import { checkKeepBytes, Device } from './device.ts';
+import { Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
 import { patiently } from './patience.ts';
+import { checkKeepBytes } from './storage.ts';
 
 /** Dawn's instance is shared by all open devices and dropped with the last, because it keeps the process alive. */
 let dawn: { gpu: GPU; users: number } | null = null;

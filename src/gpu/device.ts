@@ -5,7 +5,8 @@ import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
-import { BufferPool, Storage } from './storage.ts';
+import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
+import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -414,45 +415,6 @@ export function checkDevice(what: string, device: Device, call = `${what}(device
   throw new ArgumentError(
     `${what}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${show(device)}`,
   );
-}
-
-function checkUpload(to: Storage, data: ArrayBufferView, byteOffset: number): void {
-  if (to.released) throw new DisposedError('upload: the buffer was given back, and may belong to another array');
-  if (!ArrayBuffer.isView(data)) throw new ArgumentError(`upload: takes a typed array, but was given ${show(data)}`);
-  const room = Math.ceil(to.bytes / 4) * 4; // buffers are made of whole words
-  const fits = Number.isInteger(byteOffset) && byteOffset >= 0 && byteOffset % 4 === 0;
-  if (!fits || byteOffset + Math.ceil(data.byteLength / 4) * 4 > room) {
-    throw new ArgumentError(
-      `upload: ${data.byteLength} bytes from byte ${show(byteOffset)} on do not fit into a buffer of ${to.bytes} bytes ` +
-        '(the place must be a multiple of 4)',
-    );
-  }
-}
-
-/** Memory that other threads share or that can grow is copied before it is sent: Dawn ends the process over it. */
-const isOrdinary = (buffer: ArrayBufferLike): boolean =>
-  Object.prototype.toString.call(buffer) === '[object ArrayBuffer]' && !(buffer as { resizable?: boolean }).resizable;
-
-/** A copy of whole words. */
-function padToWord(data: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
-  padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return padded;
-}
-
-/** @throws ArgumentError unless it is left out or a number of bytes */
-export function checkKeepBytes(what: string, keepBytes: number | undefined): void {
-  if (keepBytes === undefined || (Number.isInteger(keepBytes) && keepBytes >= 0)) return;
-  throw new ArgumentError(`${what}: keepBytes must be a number of bytes from 0 up, but is ${show(keepBytes)}`);
-}
-
-/** @throws OutOfMemoryError where the host has no memory for the copy */
-function copied(mapped: ArrayBuffer, bytes: number): ArrayBuffer {
-  try {
-    return mapped.slice(0, bytes);
-  } catch (cause) {
-    throw new OutOfMemoryError(`device: the host has no memory for the ${bytes} bytes that were read back`, { cause });
-  }
 }
 
 const isOutOfMemory = (error: GPUError): boolean =>

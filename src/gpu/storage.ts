@@ -1,4 +1,5 @@
-import { DisposedError } from '../errors.ts';
+import { show } from '../check.ts';
+import { ArgumentError, DisposedError } from '../errors.ts';
 import type { Counters } from './info.ts';
 import { hasNoMemory, type Memory } from './memory.ts';
 
@@ -230,4 +231,10 @@ export class BufferPool {
     this.free.clear();
     this.unused = 0;
   }
+}
+
+/** @throws ArgumentError unless it is left out or a number of bytes */
+export function checkKeepBytes(what: string, keepBytes: number | undefined): void {
+  if (keepBytes === undefined || (Number.isInteger(keepBytes) && keepBytes >= 0)) return;
+  throw new ArgumentError(`${what}: keepBytes must be a number of bytes from 0 up, but is ${show(keepBytes)}`);
 }

@@ -7,7 +7,7 @@ import { DeviceArray, type Shape, sizeOf } from '../kernels/array.ts';
 import { gatherLabels, gatherSamples, type StoredSamples } from '../kernels/gather.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
-import { checkShape, readLabels, readSamples, readTargets } from './host-batch.ts';
+import { checkSampleShape, readLabels, readSamples, readTargets } from './host-batch.ts';
 import { disposeRows, storeRows } from './stored-rows.ts';
 import { extremesOf, type PlacedTarget } from './targets.ts';
 
@@ -62,7 +62,7 @@ export class ArrayLoader implements BatchSource {
     const names = { x: true, y: true, shape: true, classes: true, targetShape: true };
     checkOptions('ArrayLoader', options, names, surplus);
     const { x, y = null, shape, classes = null, targetShape } = options;
-    checkShape('ArrayLoader: shape', shape);
+    checkSampleShape('ArrayLoader: shape', shape);
     if (classes !== null && !(Number.isInteger(classes) && classes > 0)) {
       throw new ArgumentError(`ArrayLoader: classes must be a positive integer, but is ${show(classes)}`);
     }

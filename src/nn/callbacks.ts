@@ -81,10 +81,7 @@ export interface History {
 }
 
 /** See `History.diverged`. @param broken replicas with weights that are no finite numbers */
-export const divergedReplicas = (
-  replicas: readonly (readonly EpochLogs[])[],
-  broken: ReadonlySet<number> = new Set(),
-): number[] =>
+export const divergedReplicas = (replicas: readonly (readonly EpochLogs[])[], broken: ReadonlySet<number>): number[] =>
   replicas.flatMap((epochs, r) => {
     const { loss = 0, valLoss = 0 } = epochs.at(-1) ?? {};
     return Number.isFinite(loss) && Number.isFinite(valLoss) && !broken.has(r) ? [] : [r];

@@ -200,13 +200,14 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   }
   history.seconds = course?.seconds.whole ?? 0;
   history.interrupted ||= failed.failed;
-  history.diverged = divergedReplicas(history.replicas);
-  // The loss of an epoch is taken before its last step.
+  let broken: ReadonlySet<number> = new Set();
+  // The loss of an epoch is taken before its last step, which may have spoiled the weights.
   if (!failed.failed) {
     await failed.try(async () => {
-      history.diverged = divergedReplicas(history.replicas, await model.parameters.brokenReplicas());
+      broken = await model.parameters.brokenReplicas();
     });
   }
+  history.diverged = divergedReplicas(history.replicas, broken);
   await list.end(history, failed);
   unlock();
   failed.throw();

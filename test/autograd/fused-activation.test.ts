@@ -37,17 +37,20 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
     }
   });
 
+  const network = (name: ActivationName) =>
+    new Sequential([
+      new Conv2D({ filters: 8, kernelSize: 3, activation: name, inputShape: [6, 6, 1] }),
+      new Flatten(),
+      new Dense({ units: 5, activation: name }),
+      new Dense({ units: 3, activation: 'softmax' }),
+    ]);
+
   test.each<ActivationName>(['relu', 'relu6', 'leakyRelu', 'sigmoid', 'tanh'])(
     'layers: %s is no dispatch of its own, forward',
     async (activation) => {
       using data = new ImageLoader(device, drawImages(8, { classes: 3, shape: [6, 6, 1] }));
       const dispatches = async (name: ActivationName) => {
-        using model = new Sequential([
-          new Conv2D({ filters: 8, kernelSize: 3, activation: name, inputShape: [6, 6, 1] }),
-          new Flatten(),
-          new Dense({ units: 5, activation: name }),
-          new Dense({ units: 3, activation: 'softmax' }),
-        ]).build(device);
+        using model = network(name).build(device);
         model.compile({ optimizer: new SGD(), loss: 'sparseCategoricalCrossentropy' });
         await model.predict(data);
         const before = device.counters.dispatches;
@@ -64,12 +67,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
     async (activation) => {
       using data = new ImageLoader(device, drawImages(24, { classes: 3, shape: [6, 6, 1] }));
       const stepsOf = async (name: ActivationName) => {
-        using model = new Sequential([
-          new Conv2D({ filters: 8, kernelSize: 3, activation: name, inputShape: [6, 6, 1] }),
-          new Flatten(),
-          new Dense({ units: 5, activation: name }),
-          new Dense({ units: 3, activation: 'softmax' }),
-        ]).build(device);
+        using model = network(name).build(device);
         model.compile({ optimizer: new SGD(), loss: 'sparseCategoricalCrossentropy' });
         const moments: Counters[] = [];
         const onEpochEnd = () => void moments.push({ ...device.counters });
