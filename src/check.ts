@@ -84,6 +84,12 @@ export function checkShape(what: string, shape: readonly number[]): void {
   }
 }
 
+/** @throws ArgumentError unless it is a list of positive integers */
+export function checkPositiveShape(what: string, shape: readonly number[]): void {
+  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
+  throw new ArgumentError(`${what} must be a list of positive integers, but is ${show(shape)}`);
+}
+
 /**
  * Numbers as they are where a typed array holds them, else a copy.
  * @throws ArgumentError unless it is a list, or looks like one, of numbers alone
@@ -128,10 +134,12 @@ export function checkText(what: string, value: unknown): void {
 /** The options that a type has, by name. TypeScript refuses a list that misses one or invents one; values say nothing. */
 export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
 
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+
 /** @throws ArgumentError unless `options` is an object, as plain JavaScript might forget; with `names`, it says what goes into it */
 export function checkObject(what: string, options: object, names: readonly string[] = []): void {
-  if (typeof options === 'object' && options !== null && !Array.isArray(options) && !ArrayBuffer.isView(options))
-    return;
+  if (isObject(options)) return;
   const known = names.length > 0 ? `; give them by name: { ${names.join(', ')} }` : '';
   throw new ArgumentError(`${what}: options must be an object, but are ${show(options)}${known}`);
 }
@@ -160,7 +168,7 @@ export function checkOptions<T extends object>(
   names: OptionNames<NoInfer<T>>,
   surplus: readonly unknown[] = [],
 ): T {
-  checkObject(what, options, Object.keys(names).sort());
+  if (!isObject(options)) checkObject(what, options, Object.keys(names).sort()); // sorted for a message alone: operators come by here
   checkSurplus(what, surplus);
   const unknown = readable(what, () => {
     for (const name in names) void options[name as keyof T];

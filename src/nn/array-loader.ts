@@ -1,13 +1,13 @@
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, show } from '../check.ts';
+import { checkOptions, checkPositiveShape, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sizeOf } from '../kernels/array.ts';
 import { gatherLabels, gatherSamples, type StoredSamples } from '../kernels/gather.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
-import { checkSampleShape, readLabels, readSamples, readTargets } from './host-batch.ts';
+import { readLabels, readSamples, readTargets } from './host-batch.ts';
 import { disposeRows, storeRows } from './stored-rows.ts';
 import { extremesOf, type PlacedTarget } from './targets.ts';
 
@@ -62,7 +62,7 @@ export class ArrayLoader implements BatchSource {
     const names = { x: true, y: true, shape: true, classes: true, targetShape: true };
     checkOptions('ArrayLoader', options, names, surplus);
     const { x, y = null, shape, classes = null, targetShape } = options;
-    checkSampleShape('ArrayLoader: shape', shape);
+    checkPositiveShape('ArrayLoader: shape', shape);
     if (classes !== null && !(Number.isInteger(classes) && classes > 0)) {
       throw new ArgumentError(`ArrayLoader: classes must be a positive integer, but is ${show(classes)}`);
     }

@@ -7,15 +7,9 @@ import {
   toFloats,
   toNumber,
 } from '../autograd/host-data.ts';
-import { listOf, show } from '../check.ts';
+import { checkPositiveShape, show } from '../check.ts';
 import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
-
-/** @throws ArgumentError unless it is a list of positive integers */
-export function checkSampleShape(what: string, shape: Shape): void {
-  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
-  throw new ArgumentError(`${what} must be a list of positive integers such as [28, 28, 1], but is ${show(shape)}`);
-}
 
 /** Whether two shapes differ at most in a last axis of 1, which Keras adds and takes away too: [28, 28] and [28, 28, 1]. */
 export function sameButForLastOne(a: Shape, b: Shape): boolean {
@@ -88,7 +82,7 @@ export function readTargets(
   targetShape?: Shape,
 ): { values: Float32Array<ArrayBuffer>; shape: Shape } {
   const { flat, shape: given } = numbers;
-  if (targetShape) checkSampleShape(`${what}: targetShape`, targetShape);
+  if (targetShape) checkPositiveShape(`${what}: targetShape`, targetShape);
   const shape = targetShape ?? (given && given.length > 1 ? given.slice(1) : [flat.length / size]);
   const whole = shape.every((n) => Number.isInteger(n) && n > 0) && flat.length === size * sizeOf(shape);
   if (!whole || (given && !(given[0] === size && sameButForLastOne(given.slice(1), shape)))) {

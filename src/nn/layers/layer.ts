@@ -3,6 +3,7 @@ import {
   checkFlag,
   checkObject,
   checkOptions,
+  checkPositiveShape,
   checkShape,
   checkText,
   listOf,
@@ -247,7 +248,7 @@ function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSp
       `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(given)}`,
     );
   }
-  checkPositive(`${layer}: the outputShape of its plan`, plan.outputShape);
+  checkPositiveShape(`${layer}: the outputShape of its plan`, plan.outputShape);
   const seen = new Set<string>();
   const weights = specs.map((one) => {
     const spec = readable(layer, () => (typeof one === 'object' && one !== null ? { ...one } : one));
@@ -256,17 +257,12 @@ function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSp
     }
     if (seen.has(spec.name)) throw new ArgumentError(`${layer}: two weights of its plan are called ${show(spec.name)}`);
     seen.add(spec.name);
-    checkPositive(`${layer}: the shape of its weight ${show(spec.name)}`, spec.shape);
+    checkPositiveShape(`${layer}: the shape of its weight ${show(spec.name)}`, spec.shape);
     const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
     const regularizer = regularizerOf(`${layer}: the regularizer of its weight ${show(spec.name)}`, spec.regularizer);
     return { ...spec, initializer, ...(regularizer ? { regularizer } : {}) };
   });
   return { ...plan, weights };
-}
-
-function checkPositive(what: string, shape: Shape): void {
-  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
-  throw new ArgumentError(`${what} must be a list of positive integers, but is ${show(shape)}`);
 }
 
 /** @throws ArgumentError unless `value` is a positive integer. */
