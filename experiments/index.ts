@@ -5,6 +5,14 @@ import { A3 } from './A3.ts';
 import { A4 } from './A4.ts';
 import { A5 } from './A5.ts';
 import { A6 } from './A6.ts';
+import { B1 } from './B1.ts';
+import { B2 } from './B2.ts';
+import { B3 } from './B3.ts';
+import { B4 } from './B4.ts';
+import { B5 } from './B5.ts';
+import { B6 } from './B6.ts';
+import { B7 } from './B7.ts';
+import { B8 } from './B8.ts';
 import { D0 } from './D0.ts';
 import { D1 } from './D1.ts';
 import { D2 } from './D2.ts';
@@ -25,6 +33,7 @@ import { E5 } from './E5.ts';
 /** Every experiment `tilegrad run` knows, in the order `tilegrad list` shows them. */
 export const experiments: readonly Experiment[] = [
   ...[A1, A2, A3, A4, A5, A6],
+  ...[B1, B2, B3, B4, B5, B6, B7, B8],
   ...[D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10],
   ...[E1, E2, E3, E4, E5],
 ];
@@ -36,6 +45,13 @@ export const courseworks: readonly Coursework[] = [
     title: 'LeNet-5 and its penalties',
     question: [
       'LeNet-5 on CIFAR-10, alone, with L2 and L1 penalties on its kernels, and with its dense layers replaced by a global average: what does each cost in accuracy, and what does it do to the weights?',
+    ],
+  },
+  {
+    id: 'B',
+    title: 'A small VGG and its variations',
+    question: [
+      'A network of three blocks of convolutions on CIFAR-10: what do depth, kernel size, number of kernels, padding, dropout and penalties do to its accuracy, and how does it compare with a network that was trained on ImageNet?',
     ],
   },
   {

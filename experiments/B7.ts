@@ -1,0 +1,10 @@
+import { vggRow } from './b-rows.ts';
+
+/** Dropout at three rates. */
+export const B7 = vggRow({
+  id: 'B7',
+  title: 'Dropout',
+  question: ['What does dropout after each block and each dense layer do, at rates of 0.2, 0.1 and 0.3?'],
+  published: '0.79, 31 epochs (rate 0.2)',
+  names: ['dropout-0.2', 'dropout-0.1', 'dropout-0.3'],
+});

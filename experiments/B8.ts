@@ -1,0 +1,12 @@
+import { vggRow } from './b-rows.ts';
+
+/** Penalties on the kernels. */
+export const B8 = vggRow({
+  id: 'B8',
+  title: 'L1 and L2 penalties',
+  question: [
+    'What do penalties of both kinds on every kernel do: 1e-5 and 1e-4, and 0.3 and 0.3? As in the code of the coursework, the last layer has none.',
+  ],
+  published: '0.75, 24 epochs; no training at all',
+  names: ['l1l2-small', 'l1l2-large'],
+});

@@ -1,0 +1,91 @@
+import type { Settings } from '../src/cli/experiment.ts';
+import { measuredRow } from '../src/report/blocks.ts';
+import type { ComparisonInput } from '../src/report/content.ts';
+import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+
+// What the rows of coursework B share: what was published of each variation, and how it is shown.
+
+/** What the coursework states of a variation; words where it gives no number. */
+export interface Published {
+  test: number | string;
+  training?: number;
+  validation?: number;
+  epochs?: number;
+  /** On a graphics card of Colab, validation included. */
+  epochSeconds?: number;
+  stepSeconds?: number;
+}
+
+export const variations = {
+  base: { row: 'B1', label: 'base', published: { test: 0.74, epochs: 15 } },
+  'two-blocks': { row: 'B2', label: 'two blocks', published: { test: 0.69, epochs: 16 } },
+  'four-blocks': {
+    row: 'B3',
+    label: 'four blocks',
+    published: {
+      ...{ training: 0.9121, validation: 0.7339, test: 0.7247, epochs: 15 },
+      ...{ epochSeconds: 9, stepSeconds: 0.007 },
+    },
+  },
+  'kernels-5x5': { row: 'B4', label: 'kernels 5x5', published: { test: 0.7, epochs: 16 } },
+  doubled: { row: 'B5', label: 'kernels doubled', published: { test: 'about as base' } },
+  halved: { row: 'B5', label: 'kernels halved', published: { test: 'lower than base' } },
+  quartered: {
+    row: 'B5',
+    label: 'kernels quartered',
+    published: {
+      ...{ training: 0.8209, validation: 0.6657, test: 0.6548, epochs: 22 },
+      ...{ epochSeconds: 6, stepSeconds: 0.005 },
+    },
+  },
+  'padding-valid': { row: 'B6', label: 'padding valid', published: { test: 'slightly below base' } },
+  'dropout-0.1': { row: 'B7', label: 'dropout 0.1', published: { test: 'not better than 0.2' } },
+  'dropout-0.2': { row: 'B7', label: 'dropout 0.2', published: { test: 0.79, epochs: 31 } },
+  'dropout-0.3': { row: 'B7', label: 'dropout 0.3', published: { test: 'about as 0.2, after more epochs' } },
+  'l1l2-small': { row: 'B8', label: 'L1 1e-5, L2 1e-4', published: { test: 0.75, epochs: 24 } },
+  'l1l2-large': { row: 'B8', label: 'L1 0.3, L2 0.3', published: { test: 'no training at all' } },
+} satisfies Record<string, { row: string; label: string; published: Published }>;
+
+export type Variation = keyof typeof variations;
+
+/** Up to 100 epochs, which early stopping ends; the coursework trained one model of each. */
+const full: Settings = { epochs: 100, batchSize: 32, replicas: 1 };
+export const settings = {
+  full,
+  short: { epochs: 4, limit: 9000, testLimit: 2000 },
+  smoke: { epochs: 1, limit: 72, testLimit: 16 },
+};
+
+/** Counts of epochs of the models of a training. */
+const epochsOf = ({ histories }: Training) => histories.map((epochs) => epochs.length);
+
+/** The median of what the epochs of a training took, so that one that shared the machine counts little; in seconds. */
+export function epochSeconds({ histories }: Pick<Training, 'histories'>): number {
+  const sorted = histories
+    .flat()
+    .map(({ seconds }) => seconds ?? Number.NaN)
+    .sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Seconds of a step in that epoch, by the samples it was trained on. */
+export function stepSeconds({ histories, batchSize }: Pick<Training, 'histories' | 'batchSize'>): number {
+  const own = epochSeconds({ histories });
+  const logs = histories.flat().find(({ seconds }) => seconds === own);
+  if (!logs) return Number.NaN;
+  return own / Math.ceil(Math.round(own * (logs.samplesPerSecond ?? Number.NaN)) / batchSize);
+}
+
+/** What was published of a variation, beside ours. */
+export function comparisonOf(name: Variation, training: Training, why?: string): ComparisonInput[] {
+  const { label, published }: { label: string; published: Published } = variations[name];
+  const reason = why === undefined ? {} : { why };
+  const row = (what: string, theirs: number | string | undefined, ours: number[], options: object = reason) =>
+    theirs === undefined ? [] : [measuredRow(`${what}, ${label}`, theirs, ours, options)];
+  return [
+    ...row('training accuracy', published.training, lastFigures(training)),
+    ...row('validation accuracy', published.validation, lastFigures(training, 'valAccuracy')),
+    ...row('test accuracy', published.test, testFigures(training)),
+    ...row('epochs', published.epochs, epochsOf(training), { unit: 'count' }),
+  ];
+}

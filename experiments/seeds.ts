@@ -1,0 +1,39 @@
+import type { Lab, TrainSpec } from '../src/cli/experiment.ts';
+import type { Training } from '../src/report/training.ts';
+
+/**
+ * A training once for each of the row's seeds, one after the other: models that are stopped early, each by its own figures, cannot share
+ * their steps. A training each is kept, `NAME-seed-SEED`.
+ * @returns all of them as one, each model with as many epochs as it took
+ */
+export async function trainSeeds<M>(lab: Lab, name: string, spec: TrainSpec<M>): Promise<Training<M>> {
+  const trained: Training<M>[] = [];
+  for (let i = 0; i < lab.settings.replicas; i++) {
+    const seed = lab.seed + i;
+    trained.push(await lab.train(`${name}-seed-${seed}`, { ...spec, seed, replicas: 1 }));
+  }
+  return merged(name, trained);
+}
+
+/** Trainings of one network, a seed each, as one. */
+export function merged<M, T extends Omit<Training<M>, 'measured'> & { measured?: M[] }>(
+  name: string,
+  trainings: readonly T[],
+): Training<M> {
+  const diverged = trainings.flatMap((one) => one.diverged ?? []);
+  const seconds = (what: keyof Training['timings']) => trainings.reduce((sum, { timings }) => sum + timings[what], 0);
+  return {
+    ...trainings[0]!,
+    name,
+    seeds: trainings.flatMap(({ seeds }) => seeds),
+    histories: trainings.flatMap(({ histories }) => histories),
+    evaluations: trainings.flatMap(({ evaluations }) => evaluations),
+    measured: trainings.flatMap(({ measured = [] }) => measured),
+    ...(diverged.length > 0 ? { diverged } : {}),
+    timings: {
+      buildSeconds: seconds('buildSeconds'),
+      fitSeconds: seconds('fitSeconds'),
+      evaluateSeconds: seconds('evaluateSeconds'),
+    },
+  };
+}

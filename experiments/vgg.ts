@@ -1,0 +1,118 @@
+import type { Lab, Network } from '../src/cli/experiment.ts';
+import {
+  Conv2D,
+  Dense,
+  Dropout,
+  EarlyStopping,
+  Flatten,
+  type Layer,
+  MaxPooling2D,
+  type Regularizer,
+  regularizers,
+  Sequential,
+} from '../src/index.ts';
+import type { Training } from '../src/report/training.ts';
+import { trainSeeds } from './seeds.ts';
+
+// The small VGG of coursework B, its variations B1 to B8, and how each is trained.
+
+/** What the variations differ in. */
+interface VggOptions {
+  /** Filters of the convolutions of each block. */
+  blocks?: number[][];
+  /** Units of the dense layers before the last. */
+  dense?: number[];
+  kernelSize?: number;
+  /** Dropped after each block and each dense layer but the last. */
+  dropout?: number;
+  /** On every kernel but the last layer's, as in the coursework's code. */
+  kernelRegularizer?: Regularizer;
+  /** `valid`, but for the last convolution, whose input is 3 x 3; one pooling at the end instead of two. */
+  valid?: boolean;
+  /** Poolings after the last block. */
+  lastPoolings?: number;
+}
+
+const baseBlocks = [
+  [32, 32],
+  [64, 64],
+  [128, 128],
+];
+const times = (factor: number) => baseBlocks.map((block) => block.map((filters) => filters * factor));
+
+function vgg(options: VggOptions = {}): Network {
+  const { blocks = baseBlocks, dense = [256, 64], kernelSize = 3, dropout, kernelRegularizer } = options;
+  const { valid = false, lastPoolings = 2 } = options;
+  const createModel = () => {
+    const dropped = (): Layer[] => (dropout === undefined ? [] : [new Dropout(dropout)]);
+    const last = blocks.flat().length - 1;
+    let n = 0;
+    const conv = (filters: number): Layer => {
+      const padding = valid && n < last ? ('valid' as const) : ('same' as const);
+      const first = n++ === 0 ? { inputShape: [32, 32, 3] } : {};
+      return new Conv2D({ filters, kernelSize, activation: 'relu', padding, kernelRegularizer, ...first });
+    };
+    return new Sequential([
+      ...blocks.flatMap((filters, i) => [
+        ...filters.map(conv),
+        ...Array.from({ length: i < blocks.length - 1 ? 1 : lastPoolings }, () => new MaxPooling2D()),
+        ...dropped(),
+      ]),
+      new Flatten(),
+      ...dense.flatMap((units) => [new Dense({ units, activation: 'relu', kernelRegularizer }), ...dropped()]),
+      new Dense({ units: 10, activation: 'softmax' }),
+    ]);
+  };
+  return { createModel, compile: () => ({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' }) };
+}
+
+const l1l2 = (l1: number, l2: number) => vgg({ kernelRegularizer: regularizers.l1l2({ l1, l2 }) });
+
+/** The networks of B1 to B8, under the names their trainings are kept by. */
+export const networks = {
+  base: vgg(),
+  'two-blocks': vgg({
+    blocks: [
+      [32, 32],
+      [16, 16],
+    ],
+    dense: [64],
+    lastPoolings: 1,
+  }),
+  'four-blocks': vgg({ blocks: [...baseBlocks, [256, 256]], dense: [512, 128, 32], lastPoolings: 1 }),
+  'kernels-5x5': vgg({ kernelSize: 5 }),
+  doubled: vgg({ blocks: times(2) }),
+  halved: vgg({ blocks: times(1 / 2) }),
+  quartered: vgg({ blocks: times(1 / 4) }),
+  'padding-valid': vgg({ valid: true, lastPoolings: 1 }),
+  'dropout-0.1': vgg({ dropout: 0.1 }),
+  'dropout-0.2': vgg({ dropout: 0.2 }),
+  'dropout-0.3': vgg({ dropout: 0.3 }),
+  'l1l2-small': l1l2(1e-5, 1e-4),
+  'l1l2-large': l1l2(0.3, 0.3),
+} satisfies Record<string, Network>;
+
+export type VggName = keyof typeof networks;
+
+/** `counts[true class][predicted class]` of the test images. */
+export type Confusion = number[][];
+
+/** The coursework's callback: weights are those of the last epoch, as Keras leaves them by default. */
+export const earlyStopping = () => [new EarlyStopping({ monitor: 'valAccuracy', patience: 5 })];
+
+/** The last 2/9 of the training images are for validation, as they lie. */
+export const VALIDATION_SPLIT = 2 / 9;
+
+/** A variation, trained once for each seed. */
+export function trainVgg(lab: Lab, name: VggName): Promise<Training<Confusion>> {
+  const { train, test } = lab.loaders('cifar10');
+  return trainSeeds(lab, name, {
+    ...networks[name],
+    data: train,
+    validationSplit: VALIDATION_SPLIT,
+    testData: test,
+    callbacks: earlyStopping,
+    tensorBoard: true,
+    measure: ({ confusion }) => confusion(test),
+  });
+}
