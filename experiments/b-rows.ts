@@ -2,7 +2,7 @@ import type { Experiment, Lab } from '../src/cli/experiment.ts';
 import { compare, confusionBlock, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import type { Section } from '../src/report/content.ts';
 import type { Training } from '../src/report/training.ts';
-import { comparisonOf, type Published, settings, variations } from './b.ts';
+import { comparisonOf, labelOf, type Published, publishedOf, settings } from './b.ts';
 import { type Confusion, networks, trainVgg, type VggName } from './vgg.ts';
 
 /** A row of coursework B that trains variations of the small VGG. */
@@ -23,6 +23,7 @@ export function vggRow({ names, replicas = 1, why = {}, ...about }: VggRow): Exp
     ...about,
     datasets: ['cifar10'],
     scales: { ...settings, full: { ...settings.full, replicas } },
+    variations: names,
     networks: names.map((name) => networks[name]),
     run: (lab) => runVggRow(lab, about.id, names, why),
   };
@@ -32,16 +33,16 @@ async function runVggRow(lab: Lab, id: string, names: readonly VggName[], why: P
   const { test } = lab.images('cifar10');
   const trained: { name: VggName; training: Training<Confusion> }[] = [];
   for (const name of names) trained.push({ name, training: await trainVgg(lab, name) });
-  const of = (name: VggName) => `${id} ${variations[name].label}`;
+  const of = (training: Training) => `${id} ${labelOf(training)}`;
   const prefix = (name: VggName) => (names.length > 1 ? name : undefined);
   const sections: Section[] = [
     section(
       'Results',
-      compare(trained.flatMap(({ name, training }) => comparisonOf(name, training, why[name]))),
+      compare(trained.flatMap(({ name, training }) => comparisonOf(training, why[name]))),
       ...trained.map(({ name, training }) =>
         confusionBlock({
           name: prefix(name) === undefined ? 'confusion' : `${name}-confusion`.replaceAll('.', '-'),
-          title: `${of(name)}: test images after training`,
+          title: `${of(training)}: test images after training`,
           subtitle: [`seed ${training.seeds[0]}`],
           classes: test.classes,
           counts: training.measured[0]!,
@@ -51,18 +52,17 @@ async function runVggRow(lab: Lab, id: string, names: readonly VggName[], why: P
     section(
       'Curves',
       ...trained.map(({ name, training }) => {
-        const { published }: { published: Published } = variations[name];
         return trainingCurves(training, {
-          title: of(name),
+          title: of(training),
           prefix: prefix(name),
           validation: 'validation',
-          published: { accuracy: accuracyRules(published) },
+          published: { accuracy: accuracyRules(publishedOf(training)) },
         });
       }),
     ),
     section(
       'Models',
-      ...trained.map(({ name, training }) => modelBlocks(training, { title: of(name), prefix: prefix(name) })),
+      ...trained.map(({ name, training }) => modelBlocks(training, { title: of(training), prefix: prefix(name) })),
     ),
   ];
   return sections;

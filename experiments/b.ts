@@ -46,7 +46,7 @@ export const variations = {
   'l1l2-large': { row: 'B8', label: 'L1 0.3, L2 0.3', published: { test: 'no training at all' } },
 } satisfies Record<string, { row: string; label: string; published: Published }>;
 
-export type Variation = keyof typeof variations;
+type Variation = keyof typeof variations;
 
 /** Up to 100 epochs, which early stopping ends; the coursework trained one model of each. */
 const full: Settings = { epochs: 100, batchSize: 32, replicas: 1 };
@@ -76,10 +76,26 @@ export function stepSeconds({ histories, batchSize }: Pick<Training, 'histories'
   return own / Math.ceil(Math.round(own * (logs.samplesPerSecond ?? Number.NaN)) / batchSize);
 }
 
-/** What was published of a variation, beside ours. */
-export function comparisonOf(name: Variation, training: Training, why?: string): ComparisonInput[] {
-  const { label, published }: { label: string; published: Published } = variations[name];
-  const reason = why === undefined ? {} : { why };
+/** The variation that a training is of, by its name: `doubled-short-seed-1` is of `doubled`, cut to the short scale. */
+export function variationOf({ name }: Pick<Training, 'name'>): { name: Variation; isShort: boolean } | null {
+  const [, found, short] = /^(.*?)(-short)?(?:-seed-\d+)?$/.exec(name)!;
+  return found! in variations ? { name: found as Variation, isShort: short !== undefined } : null;
+}
+
+/** What a training is called in tables. */
+export function labelOf(training: Pick<Training, 'name'>): string {
+  const { name, isShort } = variationOf(training)!;
+  return `${variations[name].label}${isShort ? ' (short)' : ''}`;
+}
+
+export const publishedOf = (training: Pick<Training, 'name'>): Published =>
+  variations[variationOf(training)!.name].published;
+
+/** What was published of the variation that a training is of, beside ours. */
+export function comparisonOf(training: Training, why?: string): ComparisonInput[] {
+  const label = labelOf(training);
+  const published = publishedOf(training);
+  const reason = why === undefined || variationOf(training)!.isShort ? {} : { why };
   const row = (what: string, theirs: number | string | undefined, ours: number[], options: object = reason) =>
     theirs === undefined ? [] : [measuredRow(`${what}, ${label}`, theirs, ours, options)];
   return [

@@ -13,6 +13,7 @@ import { B5 } from './B5.ts';
 import { B6 } from './B6.ts';
 import { B7 } from './B7.ts';
 import { B8 } from './B8.ts';
+import { variationsSummary } from './b-table.ts';
 import { D0 } from './D0.ts';
 import { D1 } from './D1.ts';
 import { D2 } from './D2.ts';
@@ -53,6 +54,7 @@ export const courseworks: readonly Coursework[] = [
     question: [
       'A network of three blocks of convolutions on CIFAR-10: what do depth, kernel size, number of kernels, padding, dropout and penalties do to its accuracy, and how does it compare with a network that was trained on ImageNet?',
     ],
+    summary: variationsSummary,
   },
   {
     id: 'D',

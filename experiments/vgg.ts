@@ -103,10 +103,14 @@ export const earlyStopping = () => [new EarlyStopping({ monitor: 'valAccuracy', 
 /** The last 2/9 of the training images are for validation, as they lie. */
 export const VALIDATION_SPLIT = 2 / 9;
 
+/** One that `--short` cuts is another training. */
+export const trainingName = (lab: Lab, name: string): string => (lab.scale === 'short' ? `${name}-short` : name);
+
 /** A variation, trained once for each seed. */
 export function trainVgg(lab: Lab, name: VggName): Promise<Training<Confusion>> {
-  const { train, test } = lab.loaders('cifar10');
-  return trainSeeds(lab, name, {
+  const own = lab.variation(name);
+  const { train, test } = own.loaders('cifar10');
+  return trainSeeds(own, trainingName(own, name), {
     ...networks[name],
     data: train,
     validationSplit: VALIDATION_SPLIT,

@@ -7,6 +7,8 @@ export interface Choice {
   title: string;
   question: readonly string[];
   rows: readonly Experiment[];
+  /** Of a coursework that has one. */
+  summary?: Coursework['summary'];
 }
 
 /** Rows are a coursework's by the letters their id begins with. */

@@ -125,6 +125,10 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     )
     .option('--replicas <n>', 'the same as --runs', wholeNumber('--replicas', 1, mostRuns))
     .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
+    .option(
+      '--short <names>',
+      'at the full scale, cut these variations of a row to the short one: names with commas between them',
+    )
     .option('--out <dir>', 'where to make the folder of results', path('--out'), 'runs')
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')

@@ -48,7 +48,7 @@ import type { Callback } from '../nn/callbacks.ts';
 import type { CompileOptions } from '../nn/compile.ts';
 import type { Model } from '../nn/model.ts';
 import type { TrainingData } from '../nn/training-data.ts';
-import type { Section } from '../report/content.ts';
+import type { BlockInput, Section } from '../report/content.ts';
 import type { Training } from '../report/training.ts';
 
 /** `full`: as published. `short`: a whole coursework in about half an hour on two cores. `smoke`: seconds, for tests. */
@@ -92,6 +92,8 @@ export interface Experiment<S extends Settings = Settings> {
   published: string;
   datasets: readonly DatasetName[];
   scales: { full: S; short?: Reduced<S>; smoke: Reduced<S> };
+  /** Names of what it trains one after the other, any of which `--short` may cut; see `Lab.variation`. */
+  variations?: readonly string[];
   /** Whose kernels `tilegrad tune` measures. */
   networks?: readonly Network[];
   /** @returns the sections of its report */
@@ -104,6 +106,8 @@ export interface Coursework {
   title: string;
   /** What it is about, a paragraph each. */
   question: string[];
+  /** What its report and its output end with, instead of the list of all comparisons: made of the trainings that are finished. */
+  summary?(trainings: readonly Training[]): BlockInput[];
 }
 
 /** All there is to run. */
@@ -174,6 +178,8 @@ export interface Lab<S extends Settings = Settings> {
   train<M = null>(name: string, spec: TrainSpec<M>): Promise<Training<M>>;
   /** Any other computation, done once; `compute` returns plain JSON. */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
+  /** What trains one of the row's `variations`: this lab, or where `--short` names it one of the short scale. */
+  variation(name: string): Lab<S>;
   /** Adds a line to what was reduced or changed. */
   note(text: string): void;
 }

@@ -38,6 +38,8 @@ export interface RowPlace {
   settings: Settings;
   seed: number;
   datasets: readonly DatasetName[];
+  /** What `--short` cuts, to which settings, and in words what that changes. */
+  short?: { names: readonly string[]; settings: Settings; notes: readonly string[] };
 }
 
 const since = (start: number) => (performance.now() - start) / 1000;
@@ -66,6 +68,9 @@ export class Labs {
   lab(place: RowPlace): Lab {
     const { bench } = this;
     const images = (name: DatasetName) => this.images(place, name);
+    const note = (text: string) => {
+      if (!place.row.reduced.includes(text)) place.row.reduced.push(text);
+    };
     const loader: Lab['loader'] = (set, options = {}) => this.loader(set, options) as unknown as ImageLoader;
     return {
       scale: place.scale,
@@ -82,9 +87,13 @@ export class Labs {
       loader,
       train: (name, spec) => this.train(place, name, spec),
       part: (name, compute, options = {}) => this.part(place, name, compute, options.depends),
-      note: (text) => {
-        if (!place.row.reduced.includes(text)) place.row.reduced.push(text);
+      variation: (name) => {
+        const { short } = place;
+        if (!short?.names.includes(name)) return this.lab(place);
+        note(`${name} at the short scale: ${short.notes.join(', ')}`);
+        return this.lab({ ...place, scale: 'short', settings: short.settings });
       },
+      note,
     };
   }
 

@@ -12,6 +12,8 @@ export interface RunOptions {
   replicas?: number;
   data?: string;
   limit?: number;
+  /** Variations to cut to the short scale in a run at the full one, with commas between them. */
+  short?: string;
   out: string;
   /** Go on with a run: its folder, or `true` for the newest that is not finished. */
   resume?: string | true;

@@ -82,6 +82,7 @@ const names: [keyof RunRequest & keyof RunOptions, string][] = [
   ['learningRate', '--lr'],
   ['replicas', '--runs'],
   ['limit', '--limit'],
+  ['short', '--short'],
 ];
 
 /** @throws UsageError for an option that says something else than the run was begun with */

@@ -7,9 +7,10 @@ import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
 import { checkReport, readRunRecord, writeReport, writeRunRecord } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
-import type { RowRecord, RunRecord } from '../report/run-record.ts';
+import type { RowRecord, RunRecord, RunRequest } from '../report/run-record.ts';
 import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
+import type { Training } from '../report/training.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Choice } from './choice.ts';
 import { explainWarnings } from './dawn-warnings.ts';
@@ -17,7 +18,7 @@ import type { Engine } from './engine.ts';
 import type { Experiment, Settings } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
-import { Labs } from './lab.ts';
+import { Labs, type RowPlace } from './lab.ts';
 import type { RunOptions } from './options.ts';
 import { profileNetwork } from './profile.ts';
 import { Progress } from './progress.ts';
@@ -25,7 +26,17 @@ import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
 import { lockRun } from './run-lock.ts';
-import { checkLimit, defaultScale, fitBatch, reducedNotes, requestOf, resumeCommand, settingsFor } from './settings.ts';
+import {
+  checkLimit,
+  checkShort,
+  defaultScale,
+  fitBatch,
+  reducedNotes,
+  requestOf,
+  resumeCommand,
+  settingsFor,
+  shortNames,
+} from './settings.ts';
 import { versions } from './versions.ts';
 
 /** A row with the settings it is run with. */
@@ -36,6 +47,8 @@ interface Planned {
   fresh: RowRecord;
   /** As it stands in the record. */
   row: RowRecord;
+  /** Of the variations that `--short` cuts. */
+  short: RowPlace['short'];
 }
 
 /** A run under way. */
@@ -44,6 +57,7 @@ interface Session {
   record: RunRecord;
   folder: string;
   labs: Labs;
+  summary: Choice['summary'];
   /** Text for people: stdout, or stderr when stdout is for JSON. */
   text: OutputStream;
   progress: Progress;
@@ -89,14 +103,20 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     { ...asked, data: options.data ?? asked.data },
     asked.scale ?? defaultScale(datasets.values()),
   );
-  const planned = rows.map((experiment) => {
+  checkShort(request, rows);
+  const planned = rows.map((experiment): Planned => {
     const own = experiment.datasets.map((name) => datasets.get(name)!);
-    const asked = settingsFor(experiment, request);
-    const sizes = own.map(({ train }) => Math.min(train.size, asked.limit ?? train.size));
-    const settings = sizes.length > 0 ? fitBatch(asked, Math.max(...sizes)) : asked;
-    const fresh = newRow(experiment, settings, reducedNotes(experiment, request, settings, own), request.seed);
+    const at = (request: RunRequest) => {
+      const asked = settingsFor(experiment, request);
+      const sizes = own.map(({ train }) => Math.min(train.size, asked.limit ?? train.size));
+      const settings = sizes.length > 0 ? fitBatch(asked, Math.max(...sizes)) : asked;
+      return { settings, notes: reducedNotes(experiment, request, settings, own) };
+    };
+    const { settings, notes } = at(request);
+    const fresh = newRow(experiment, settings, notes, request.seed);
+    const short = { names: shortNames(request), ...at({ ...request, scale: 'short' }) };
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
-    return { experiment, settings, fresh, row: { ...(finished ?? fresh) } };
+    return { experiment, settings, short, fresh, row: { ...(finished ?? fresh) } };
   });
 
   const progress = new Progress(text, io.stderr);
@@ -155,7 +175,8 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     const { signal } = interrupt;
     const say = (words: string) => line(text, words);
     const labs = own(new Labs({ engine, device, folder, datasets, record, signal, progress, say, save }));
-    const session: Session = { planned, record, folder, labs, text, progress, signal, update, write, save };
+    const { summary } = choice;
+    const session: Session = { planned, record, summary, folder, labs, text, progress, signal, update, write, save };
     const failure = await runRows(session).catch((error: unknown) => error);
     progress.stop();
     if (failure !== undefined) {
@@ -214,13 +235,13 @@ function newRow(experiment: Experiment, settings: Settings, reduced: string[], s
   };
 }
 
-const placeOf = ({ experiment, settings, row }: Planned, { request }: RunRecord) => ({
-  ...{ row, settings, seed: request.seed, scale: request.scale, datasets: experiment.datasets },
+const placeOf = ({ experiment, settings, short, row }: Planned, { request }: RunRecord): RowPlace => ({
+  ...{ row, settings, short, seed: request.seed, scale: request.scale, datasets: experiment.datasets },
 });
 
 /** Runs one row after the other; ends early, without an error, when the signal says so. */
 async function runRows(session: Session): Promise<void> {
-  const { planned, record, labs, text, signal, save } = session;
+  const { planned, record, labs, summary, text, signal, save } = session;
   save();
   for (const one of planned) {
     if (signal.aborted) break;
@@ -234,6 +255,7 @@ async function runRows(session: Session): Promise<void> {
       const sections = isReduced ? written.map(withoutReasons) : written;
       row.sections = checkReport(reportOf({ ...record, rows: [{ ...row, sections, status: 'finished' }] })).sections;
       row.status = 'finished';
+      if (summary) record.summary = summary(finishedTrainings(record));
     } catch (error) {
       if (error instanceof AbortedError && signal.aborted) {
         // One that was finished before and only gone through again is so still.
@@ -249,6 +271,9 @@ async function runRows(session: Session): Promise<void> {
   }
   record.status = record.rows.every(({ status }) => status === 'finished') ? 'finished' : 'interrupted';
 }
+
+const finishedTrainings = ({ trainings }: RunRecord): Training[] =>
+  trainings.filter(({ status }) => status === 'finished').map((one) => ({ ...one, measured: [] }));
 
 /** With less data or fewer epochs than published, that is reason enough for another figure. */
 const withoutReasons = ({ title, blocks }: Section): Section => ({

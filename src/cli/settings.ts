@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { show } from '../check.ts';
 import type { Dataset } from '../data/types.ts';
 import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
@@ -9,9 +10,28 @@ import { largestSeed, type RunOptions } from './options.ts';
 
 /** What asks for the same again, scale included, from whichever folder: a path is stored whole. */
 export function requestOf(id: string, options: RunOptions, scale: Scale): RunRequest {
-  const { seed = 1, epochs, batchSize, learningRate, replicas, limit } = options;
+  const { seed = 1, epochs, batchSize, learningRate, replicas, limit, short } = options;
   const data = options.data === undefined ? undefined : resolve(options.data);
-  return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, data });
+  return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, short, data });
+}
+
+/** The variations that a request cuts to the short scale. */
+export const shortNames = ({ short }: Pick<RunRequest, 'short'>): string[] => short?.split(',') ?? [];
+
+/** @throws UsageError for a name that is no variation of any of the rows, or at another scale than the full one */
+export function checkShort(request: RunRequest, rows: readonly Experiment[]): void {
+  const names = shortNames(request);
+  if (names.length === 0) return;
+  if (request.scale !== 'full') {
+    throw new UsageError(
+      `--short ${request.short}: it is for runs at the full scale, but this one is of scale ${request.scale}; leave the option out`,
+    );
+  }
+  const known = rows.flatMap(({ variations = [] }) => variations);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const among = known.length > 0 ? `its variations are ${known.join(', ')}` : 'it has no variations';
+  throw new UsageError(`--short ${request.short}: ${request.id} has no ${unknown.map(show).join(', ')}; ${among}`);
 }
 
 /** With the whole data a run is as published; the sample that comes with the repository is for a quick look. */
@@ -83,6 +103,7 @@ export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): s
     learningRate: '--lr',
     replicas: '--runs',
     limit: '--limit',
+    short: '--short',
   };
   const words = [
     ...['npx', 'tilegrad', 'run', id],
@@ -90,7 +111,7 @@ export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): s
     ...['--scale', scale, '--seed', seed],
     ...Object.entries(names).flatMap(([key, name]) => {
       const value = rest[key as keyof typeof rest];
-      return value === undefined ? [] : [name, value];
+      return value === undefined ? [] : [name, typeof value === 'string' ? quoted(value) : value];
     }),
   ];
   return words.join(' ');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { provenance, section } from './content.ts';
+import { block, provenance, section } from './content.ts';
 import { training } from './training.ts';
 
 const status = z.enum(['running', 'finished', 'interrupted', 'failed']);
@@ -20,6 +20,8 @@ const request = z.object({
   learningRate: z.number().optional(),
   replicas: natural.optional(),
   limit: natural.optional(),
+  /** Variations that were cut to the short scale, with commas between them. */
+  short: z.string().optional(),
   /** The folder given as `--data`. */
   data: z.string().optional(),
 });
@@ -96,6 +98,8 @@ const fields = z.object({
   }),
   versions: z.object({ tilegrad: z.string(), node: z.string(), webgpu: z.string(), platform: z.string() }),
   rows: z.array(row).min(1),
+  /** What a coursework says of all its rows together. */
+  summary: z.array(block).optional(),
   trainings: z.array(trainingEntry),
   /** All sessions together, if it was interrupted and went on. */
   timings: z.object({ startedAt: z.string(), finishedAt: z.string().nullable(), totalSeconds: z.number() }),

@@ -11,7 +11,7 @@ export function reportOf(record: RunRecord): ReportContent {
   const sections =
     rows.length === 1
       ? sectionsOf(record, only!)
-      : [section('Overview', overview(rows)), ...rows.map((row) => rowSection(record, row))];
+      : [section('Overview', overview(rows, record.summary)), ...rows.map((row) => rowSection(record, row))];
   return {
     kind: 'tilegrad-report',
     schemaVersion: 1,
@@ -81,18 +81,25 @@ export function prefixed(block: BlockInput, row: string): BlockInput {
 const shared = (rows: readonly RowRecord[]): string[] =>
   rows[0]!.reduced.filter((note) => rows.every(({ reduced }) => reduced.includes(note)));
 
-/** The rows, and the accuracies, or whatever else, that were published for them. */
-function overview(rows: readonly RowRecord[]): BlockInput[] {
+/**
+ * The rows, and the accuracies, or whatever else, that were published for them. A coursework with a summary of its own has that instead,
+ * and beside it the rows only until all are finished.
+ */
+function overview(rows: readonly RowRecord[], summary: readonly BlockInput[] = []): BlockInput[] {
   const compared = rows.flatMap((row) =>
     comparedFigures(row).map(({ why: _, ...one }) => ({ ...one, label: `${row.id} ${one.label}` })),
   );
   const time = (row: RowRecord) => (row.status === 'finished' ? duration(row.seconds) : row.status);
+  const all: BlockInput = {
+    type: 'table',
+    head: ['row', 'what', 'time'],
+    rows: rows.map((row) => [row.id, row.title, time(row)]),
+  };
+  if (summary.length > 0) {
+    return rows.every(({ status }) => status === 'finished') ? [...summary] : [all, ...summary];
+  }
   return [
-    {
-      type: 'table',
-      head: ['row', 'what', 'time'],
-      rows: rows.map((row) => [row.id, row.title, time(row)]),
-    },
+    all,
     ...(compared.length > 0
       ? [{ type: 'comparison' as const, caption: 'Published figures and ours', rows: compared }]
       : []),

@@ -25,7 +25,7 @@ export const series: readonly Tone[] = [
   { light: '#3f3d9e', dark: '#a3a1ff' },
 ];
 
-/** The colour of item `index`; they repeat after the last one. */
+/** The colour of item `index`; they repeat after the last one, `series.length`. */
 export const seriesColour = (index: number): string => series[index % series.length]!.light;
 
 export const font = 'Open Sans';

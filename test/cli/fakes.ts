@@ -3,7 +3,7 @@ import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
 import type { DoctorEngine } from '../../src/cli/doctor.ts';
 import type { Engine, EngineLoader, EngineModel } from '../../src/cli/engine.ts';
-import type { Catalogue, Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
+import type { Catalogue, Coursework, Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import type { EpochLogs, TrainInfo } from '../../src/nn/callbacks.ts';
@@ -60,6 +60,8 @@ export interface FakeOptions {
   tuningWarning?: string;
   /** The rows, instead of one A1. */
   experiments?(network: Network): Catalogue['experiments'];
+  /** What coursework A says of all its rows. */
+  summary?: Coursework['summary'];
   /** Limits of the adapter. */
   limits?: Record<string, number>;
   /** Called after each measurement of `tune`. */
@@ -288,7 +290,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
   const parts: Parts = {
     catalogue: async () => ({
       experiments,
-      courseworks: [{ id: 'A', title: 'LeNet-5', question: ['And all of them?'] }],
+      courseworks: [{ id: 'A', title: 'LeNet-5', question: ['And all of them?'], summary: options.summary }],
     }),
     async engine() {
       log.engineLoads++;

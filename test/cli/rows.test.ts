@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Network, TrainSpec } from '../../src/cli/experiment.ts';
-import { section } from '../../src/report/blocks.ts';
+import { compare, measuredRow, section, table } from '../../src/report/blocks.ts';
 import { runRecord } from '../../src/report/run-record.ts';
 import { lenetOf, rowOf, tilegrad } from './fakes.ts';
 
@@ -109,5 +109,113 @@ describe('scales', () => {
     const { code, err } = await run('A1 --lr 0.1', { experiments: fixed });
     expect(code).toBe(2);
     expect(err).toContain('--lr: the learning rates of A1');
+  });
+});
+
+describe('--short cuts some variations of a row to the short scale', () => {
+  const varied = (network: Network) => [
+    lenetOf(network, {
+      scales: {
+        full: { epochs: 3, batchSize: 256, replicas: 1 },
+        short: { epochs: 1, limit: 300 },
+        smoke: {},
+      },
+      variations: ['wide', 'deep'],
+      async run(lab) {
+        const names: string[] = [];
+        for (const name of ['wide', 'deep']) {
+          const own = lab.variation(name);
+          await own.train(`${name}-${own.scale}`, { ...network, data: own.loaders('cifar10').train });
+          names.push(`${name} ${own.scale}`);
+        }
+        return [section('Results', compare([measuredRow(names.join(', '), 0.5, [0.5])]))];
+      },
+    }),
+  ];
+  const options = { experiments: varied, kind: 'folder' } as const;
+
+  test('those named train on what is short, the others in full, and the record says which', async () => {
+    const { code, log } = await run('A1 --short deep', options);
+    expect(code).toBe(0);
+    expect(log.fits).toMatchObject([
+      { epochs: 3, samples: 1000 },
+      { epochs: 1, samples: 300 },
+    ]);
+    const { request, rows, command } = record();
+    expect(request.short).toBe('deep');
+    expect(command).toContain('--short deep');
+    expect(rows[0]!.reduced).toEqual([
+      'deep at the short scale: the first 300 training images only, epochs 1 instead of 3',
+    ]);
+  });
+
+  test('without it, and all of them', async () => {
+    expect((await run('A1', options)).log.fits).toMatchObject([{ epochs: 3 }, { epochs: 3 }]);
+    expect((await run('A1 --short wide,deep', options)).log.fits).toMatchObject([{ epochs: 1 }, { epochs: 1 }]);
+  });
+
+  test.each([
+    ['A1 --short deeper', 'A1 has no "deeper"; its variations are wide, deep'],
+    ['A1 --short deep,,wide', 'A1 has no ""; its variations are wide, deep'],
+    ['A1 --short deep --scale smoke', '--short deep: it is for runs at the full scale, but this one is of scale smoke'],
+  ])('%s is refused', async (words, message) => {
+    const { code, err } = await run(words, options);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  test('a row without variations has none to cut, and a run that goes on cuts what it did', async () => {
+    const none = await run('A1 --short deep', { kind: 'folder' });
+    expect(none.err).toContain('--short deep: A1 has no "deep"; it has no variations');
+    await run('A1 --short deep', options);
+    const again = await run(`A1 --resume ${join(out, readdirSync(out)[0]!)} --short wide`, options);
+    expect(again.err).toContain('that run was begun with --short deep, but --short wide was given');
+    const { log } = await run(`A1 --resume ${join(out, readdirSync(out)[0]!)}`, options);
+    expect(log.fits).toEqual([]);
+  });
+});
+
+describe('a coursework with a summary of its own', () => {
+  const rows = (network: Network) => [
+    rowOf(network, 'A1', { one: {} }),
+    rowOf(network, 'A2', { one: {}, two: { seed: 5 } }),
+  ];
+  const summary = (trainings: readonly { name: string }[]) => [
+    table(['training'], [[trainings.map(({ name }) => name).join(' and ')]], 'All trainings'),
+  ];
+
+  test('ends with it, and its report begins with it, instead of the list of comparisons', async () => {
+    const { code, out: text } = await run('A', { experiments: rows, summary });
+    expect(code).toBe(0);
+    const end = text.slice(text.indexOf('All trainings'));
+    expect(end).toContain('│ one and two │');
+    expect(text).not.toContain('Published figures and ours');
+    const { summary: kept } = record();
+    expect(kept).toMatchObject([{ type: 'table', caption: 'All trainings' }]);
+  });
+
+  test('until all rows are finished, the rows stand before it', async () => {
+    const failing = (network: Network) => [
+      rowOf(network, 'A1', { one: {} }),
+      lenetOf(network, { id: 'A2', run: () => Promise.reject(new Error('no luck')) }),
+    ];
+    expect((await run('A', { experiments: failing, summary })).code).toBe(1);
+    const { sections } = JSON.parse(readFileSync(join(out, readdirSync(out)[0]!, 'report.json'), 'utf8'));
+    expect(sections[0].blocks).toMatchObject([
+      {
+        type: 'table',
+        rows: [
+          ['A1', expect.anything(), expect.anything()],
+          ['A2', expect.anything(), 'failed'],
+        ],
+      },
+      { type: 'table', rows: [['one']] },
+    ]);
+  });
+
+  test('one of its rows alone has none', async () => {
+    await run('A1', { experiments: rows, summary });
+    expect(record().summary).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { unique } from '../arrays.ts';
 import { meanAndSd } from '../statistics.ts';
-import { seriesColour } from '../theme.ts';
+import { series as colours, seriesColour } from '../theme.ts';
 import { type Canvas, canvasWidth, plotSpec } from './canvas.ts';
 import type { FigureOf } from './schema.ts';
 
@@ -69,6 +69,14 @@ export function meanCurve(figure: Curves, series: string, run?: string): Point[]
     });
 }
 
+/** Patterns of lines, in this order: dashes and gaps in pixels. */
+const DASHES = [
+  [1, 0],
+  [5, 3],
+  [2, 2],
+  [8, 3, 2, 3],
+];
+
 /** The Vega-Lite description of curves. */
 export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
   const runs = unique(figure.lines.map(({ run }) => run));
@@ -101,16 +109,19 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
           type: 'nominal',
           scale: {
             domain: series,
-            range: [
-              [1, 0],
-              [5, 3],
-              [2, 2],
-              [8, 3, 2, 3],
-            ],
+            range: DASHES,
           },
           legend: { columns: legendColumns(series, canvas), symbolType: 'stroke', symbolStrokeColor: '#5b6570' },
         }
-      : undefined;
+      : each && runs.length > colours.length
+        ? {
+            // Colours repeat after the last one: the same colour again is another run by its dashes.
+            field: 'run',
+            type: 'nominal',
+            scale: { domain: runs, range: runs.map((_, i) => DASHES[Math.floor(i / colours.length) % DASHES.length]) },
+            legend: color.legend,
+          }
+        : undefined;
   // Thin lines of many points would cover the mean.
   const few = points.every((line) => line.length <= 40);
   const bold = { type: 'line', strokeWidth: 2.4, ...(few ? { point: { size: 28, filled: true } } : {}) };

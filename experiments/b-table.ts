@@ -1,0 +1,62 @@
+import { comparedCurves, rounded, table } from '../src/report/blocks.ts';
+import { accuracyText, comparisonText } from '../src/report/comparison.ts';
+import type { BlockInput, Cell } from '../src/report/content.ts';
+import { count, duration } from '../src/report/format.ts';
+import { meanAndSd } from '../src/report/statistics.ts';
+import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+import { epochSeconds, labelOf, publishedOf, stepSeconds, variationOf } from './b.ts';
+import { merged } from './seeds.ts';
+
+// What `tilegrad run B` ends with: all variations in one table and in one plot.
+
+/** Made of the trainings that are finished, a seed each. */
+export function variationsSummary(trainings: readonly Training[]): BlockInput[] {
+  const variations = bySeeds(trainings);
+  if (variations.length === 0) return [];
+  return [
+    table(
+      [
+        ...['variation', 'parameters', 'epochs', 'training', 'validation', 'test'],
+        ...['epoch', 'step', 'published', 'difference'],
+      ],
+      variations.map(variationRow),
+      'Variations of coursework B: accuracies after the last epoch, means over the seeds; times of an epoch and a step of training, without validation; published test accuracy',
+    ),
+    comparedCurves(
+      variations.map((training) => ({ label: labelOf(training), training })),
+      {
+        ...{ title: 'B validation accuracy of all variations', name: 'validation-accuracy' },
+        ...{ measure: 'valAccuracy', validation: 'validation' },
+      },
+    ),
+  ];
+}
+
+/** The trainings of each variation as one, in the order in which they came. */
+function bySeeds(trainings: readonly Training[]): Training[] {
+  const groups = new Map<string, Training[]>();
+  for (const training of trainings) {
+    if (variationOf(training) === null) continue;
+    const name = training.name.replace(/-seed-\d+$/, '');
+    groups.set(name, [...(groups.get(name) ?? []), training]);
+  }
+  return [...groups].map(([name, own]) => merged<unknown, Training>(name, own));
+}
+
+function variationRow(training: Training): Cell[] {
+  const { test, epochs } = publishedOf(training);
+  const ours = meanAndSd(testFigures(training)).mean;
+  const { difference, isOff } = comparisonText({ label: '', published: test, ours });
+  return [
+    labelOf(training),
+    count(training.model.parameters),
+    training.histories.map((done) => done.length).join(', '),
+    rounded(meanAndSd(lastFigures(training)).mean),
+    rounded(meanAndSd(lastFigures(training, 'valAccuracy')).mean),
+    rounded(ours),
+    duration(epochSeconds(training)),
+    duration(stepSeconds(training)),
+    `${typeof test === 'number' ? accuracyText(test) : test}${epochs === undefined ? '' : `, ${epochs} epochs`}`,
+    `${difference}${isOff ? ' !' : ''}`,
+  ];
+}

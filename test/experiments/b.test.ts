@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest';
+import { comparisonOf, epochSeconds, labelOf, stepSeconds, variationOf, variations } from '../../experiments/b.ts';
+import { variationsSummary } from '../../experiments/b-table.ts';
+import { merged } from '../../experiments/seeds.ts';
+import { networks } from '../../experiments/vgg.ts';
+import { trainingOf } from '../report/samples.ts';
+
+/** A training of some epochs of 100 samples, of which each took so many seconds. */
+const trained = (name: string, accuracies: number[], options: { seconds?: number[]; seed?: number } = {}) => {
+  const { seconds = accuracies.map(() => 1), seed = 1 } = options;
+  return trainingOf({
+    name,
+    seeds: [seed],
+    batchSize: 32,
+    histories: [
+      accuracies.map((accuracy, i) => ({
+        ...{ epoch: i + 1, loss: 1, accuracy, valAccuracy: accuracy - 0.1 },
+        ...{ seconds: seconds[i]!, samplesPerSecond: 100 / seconds[i]! },
+      })),
+    ],
+    evaluations: [{ loss: 1, accuracy: accuracies.at(-1)! - 0.2 }],
+    measured: [null],
+  });
+};
+
+test('parameters of the variations: those that the coursework draws, or that follow from its code', () => {
+  const parameters = Object.fromEntries(
+    Object.entries(networks).map(([name, network]) => [name, network.createModel().countParams()]),
+  );
+  expect(parameters).toMatchObject({ base: 435_434, 'dropout-0.2': 435_434, 'l1l2-small': 435_434 });
+  // Each convolution has k * k * in * out + out, each dense layer in * out + out.
+  const conv = (k: number, sizes: number[]) => sizes.slice(1).reduce((sum, n, i) => sum + k * k * sizes[i]! * n + n, 0);
+  const dense = (sizes: number[]) => conv(1, sizes);
+  expect(parameters['two-blocks']).toBe(conv(3, [3, 32, 32, 16, 16]) + dense([8 * 8 * 16, 64, 10]));
+  expect(parameters['four-blocks']).toBe(
+    conv(3, [3, 32, 32, 64, 64, 128, 128, 256, 256]) + dense([2 * 2 * 256, 512, 128, 32, 10]),
+  );
+  expect(parameters['kernels-5x5']).toBe(conv(5, [3, 32, 32, 64, 64, 128, 128]) + dense([512, 256, 64, 10]));
+  expect(parameters.doubled).toBe(conv(3, [3, 64, 64, 128, 128, 256, 256]) + dense([1024, 256, 64, 10]));
+  expect(parameters.quartered).toBe(conv(3, [3, 8, 8, 16, 16, 32, 32]) + dense([128, 256, 64, 10]));
+  expect(parameters['padding-valid']).toBe(conv(3, [3, 32, 32, 64, 64, 128, 128]) + dense([128, 256, 64, 10]));
+});
+
+test('a training is known by its name: variation, scale and seed', () => {
+  expect(variationOf({ name: 'dropout-0.2-seed-1' })).toEqual({ name: 'dropout-0.2', isShort: false });
+  expect(variationOf({ name: 'doubled-short-seed-12' })).toEqual({ name: 'doubled', isShort: true });
+  expect(variationOf({ name: 'unknown-seed-1' })).toBeNull();
+  expect(labelOf({ name: 'doubled-short' })).toBe('kernels doubled (short)');
+  for (const name of Object.keys(networks)) expect(variations).toHaveProperty([name]);
+});
+
+test('time of an epoch is the median, and of a step that of its samples in batches', () => {
+  const training = trained('base', [0.5, 0.6, 0.7], { seconds: [9, 2, 1] });
+  expect(epochSeconds(training)).toBe(2);
+  expect(stepSeconds(training)).toBe(0.5); // 100 samples are four batches of 32
+  expect(stepSeconds({ ...training, histories: [[]] })).toBeNaN();
+});
+
+test('trainings of several seeds are one, each with the epochs it took', () => {
+  const both = merged('base', [
+    { ...trained('base-seed-1', [0.5, 0.6]), diverged: [1] },
+    trained('base-seed-2', [0.7], { seed: 2 }),
+  ]);
+  expect(both).toMatchObject({ name: 'base', seeds: [1, 2], diverged: [1] });
+  expect(both.histories.map((epochs) => epochs.length)).toEqual([2, 1]);
+  expect(both.evaluations.map(({ accuracy }) => accuracy)).toEqual([expect.closeTo(0.4), expect.closeTo(0.5)]);
+});
+
+test('only what was published is compared, and a variation that was cut has no reason but that', () => {
+  const labels = (name: string) =>
+    comparisonOf(trained(name, [0.5]), 'because').map(({ label, published, why }) => [label, published, why]);
+  expect(labels('base-seed-1')).toEqual([
+    ['test accuracy, base', 0.74, 'because'],
+    ['epochs, base', 15, undefined],
+  ]);
+  expect(labels('quartered')).toHaveLength(4);
+  expect(labels('doubled-short')).toEqual([['test accuracy, kernels doubled (short)', 'about as base', undefined]]);
+});
+
+test('the table has a line a variation, with means over its seeds, and the plot a curve', () => {
+  const [table, plot] = variationsSummary([
+    trained('base-seed-1', [0.5, 0.9]),
+    trained('two-blocks-seed-1', [0.6]),
+    trained('two-blocks-seed-2', [0.8, 0.9], { seed: 2 }),
+    trained('doubled-short-seed-1', [0.3]),
+    trained('another', [0.3]),
+  ]);
+  expect(table).toMatchObject({
+    rows: [
+      ['base', '456', '2', 0.9, 0.8, 0.7, '1.0 s', '250.0 ms', '0.7400, 15 epochs', '-4.00 points !'],
+      ['two blocks', '456', '1, 2', 0.75, 0.65, 0.55, '1.0 s', '250.0 ms', '0.6900, 16 epochs', '-14.00 points !'],
+      ['kernels doubled (short)', '456', '1', 0.3, 0.2, 0.1, '1.0 s', '250.0 ms', 'about as base', ''],
+    ],
+  });
+  const { figure } = plot as { figure: { lines: { run: string; y: number[] }[] } };
+  expect(figure.lines.map(({ run, y }) => [run, y])).toEqual([
+    ['base', [0.4, 0.8]],
+    ['two blocks', [expect.closeTo(0.6), 0.8]],
+    ['kernels doubled (short)', [expect.closeTo(0.2)]],
+  ]);
+  expect(variationsSummary([trained('another', [0.3])])).toEqual([]);
+});
