@@ -1,5 +1,5 @@
-import { comparedCurves, rounded, table } from '../src/report/blocks.ts';
-import { accuracyText, comparisonText } from '../src/report/comparison.ts';
+import { comparedCurves, table } from '../src/report/blocks.ts';
+import { accuracyText, comparisonText, OFF_MARK } from '../src/report/comparison.ts';
 import type { BlockInput, Cell } from '../src/report/content.ts';
 import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
@@ -17,10 +17,10 @@ export function variationsSummary(trainings: readonly Training[]): BlockInput[] 
     table(
       [
         ...['variation', 'parameters', 'epochs', 'training', 'validation', 'test'],
-        ...['epoch', 'step', 'published', 'difference'],
+        ...['epoch', 'step', 'published', 'points'],
       ],
       variations.map(variationRow),
-      'Variations of coursework B: accuracies after the last epoch, means over the seeds; times of an epoch and a step of training, without validation; published test accuracy',
+      'Variations of coursework B: accuracies after the last epoch, means over the seeds; times of an epoch and a step of training, without validation; published test accuracy, and points by which ours differs',
     ),
     comparedCurves(
       variations.map((training) => ({ label: labelOf(training), training })),
@@ -51,12 +51,12 @@ function variationRow(training: Training): Cell[] {
     labelOf(training),
     count(training.model.parameters),
     training.histories.map((done) => done.length).join(', '),
-    rounded(meanAndSd(lastFigures(training)).mean),
-    rounded(meanAndSd(lastFigures(training, 'valAccuracy')).mean),
-    rounded(ours),
+    ...[lastFigures(training), lastFigures(training, 'valAccuracy'), testFigures(training)].map((figures) =>
+      accuracyText(meanAndSd(figures).mean),
+    ),
     duration(epochSeconds(training)),
     duration(stepSeconds(training)),
     `${typeof test === 'number' ? accuracyText(test) : test}${epochs === undefined ? '' : `, ${epochs} epochs`}`,
-    `${difference}${isOff ? ' !' : ''}`,
+    `${difference.replace(' points', '')}${isOff ? ` ${OFF_MARK}` : ''}`,
   ];
 }

@@ -94,8 +94,8 @@ function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>): string
 }
 
 /** What is too wide scrolls in a box of its own, also by keyboard; the page never does. */
-const box = (label: string, content: string) =>
-  `<div class="box"><div class="scroll" tabindex="0" role="region" aria-label="${escapeText(label)}">${content}</div></div>`;
+const box = (label: string, content: string, isBroad = false) =>
+  `<div class="${isBroad ? 'box broad' : 'box'}"><div class="scroll" tabindex="0" role="region" aria-label="${escapeText(label)}">${content}</div></div>`;
 
 function figureHtml(name: string, drawing: Drawing, caption?: string): string {
   const inline = (svg: string, variant: string) => svgInPage(svg, `${name}-${variant}`);
@@ -149,6 +149,9 @@ function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }
   return [drawn, ...notes.map((note) => `<p class="note">${note}</p>`)].join('\n');
 }
 
+/** More columns than this need more room than text does; where there is none, the first column stays in sight. */
+const MOST_COLUMNS = 7;
+
 function tableHtml({ caption, head, rows }: Extract<Block, { type: 'table' }>): string {
   const figures = figureColumns(head, rows);
   const number = (column: number) => (figures.includes(column) ? ' class="number"' : '');
@@ -161,13 +164,16 @@ function tableHtml({ caption, head, rows }: Extract<Block, { type: 'table' }>): 
     });
     return `<tr>${cells.join('')}</tr>`;
   });
+  const isBroad = head.length > MOST_COLUMNS;
   return box(
     caption || 'Table',
-    `<table>${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+    `<table${isBroad ? ' class="many"' : ''}>${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+    isBroad,
   );
 }
 
-const captionHtml = (caption: string) => (caption === '' ? '' : `<caption>${escapeText(caption)}</caption>`);
+const captionHtml = (caption: string) =>
+  caption === '' ? '' : `<caption><span>${escapeText(caption)}</span></caption>`;
 
 function provenanceHtml({ seeds, adapter, versions, startedAt, seconds, command, settings }: Provenance): string {
   const entries: [string, string][] = [

@@ -40,6 +40,9 @@ figure svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Open Sans
 .narrow{display:none}
 table{border-collapse:collapse;width:100%;font-size:.94rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--faint);padding:8px 12px 4px}
+caption span{display:inline-block;position:sticky;left:12px;max-width:calc(min(100vw,820px) - 64px)}
+.many tr>:first-child{position:sticky;left:0;background:var(--paper);box-shadow:inset 0 -1px var(--grid)}
+.many thead tr>:first-child{background:var(--panel)}
 th,td{padding:7px 12px;text-align:left;border-bottom:1px solid var(--grid);vertical-align:top}
 tbody tr:last-child>*{border-bottom:0}
 thead th{background:var(--panel);font-weight:600}
@@ -52,6 +55,7 @@ thead .number{white-space:normal}
 .figure span{white-space:nowrap}
 .off{color:var(--warn);font-weight:600}
 .box{margin:14px 0;background:var(--paper);border:1px solid var(--grid);border-radius:8px}
+@media (min-width:860px){.broad{width:min(1180px,100vw - 48px);margin-left:calc((788px - min(1180px,100vw - 48px))/2)}}
 .note{font-size:.9rem;color:var(--faint)}
 pre{margin:0;padding:12px 16px;font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:6px 20px;margin:12px 0}

@@ -87,9 +87,9 @@ test('the table has a line a variation, with means over its seeds, and the plot 
   ]);
   expect(table).toMatchObject({
     rows: [
-      ['base', '456', '2', 0.9, 0.8, 0.7, '1.0 s', '250.0 ms', '0.7400, 15 epochs', '-4.00 points !'],
-      ['two blocks', '456', '1, 2', 0.75, 0.65, 0.55, '1.0 s', '250.0 ms', '0.6900, 16 epochs', '-14.00 points !'],
-      ['kernels doubled (short)', '456', '1', 0.3, 0.2, 0.1, '1.0 s', '250.0 ms', 'about as base', ''],
+      ['base', '456', '2', '0.9000', '0.8000', '0.7000', '1.0 s', '250.0 ms', '0.7400, 15 epochs', '-4.00 !'],
+      ['two blocks', '456', '1, 2', '0.7500', '0.6500', '0.5500', '1.0 s', '250.0 ms', '0.6900, 16 epochs', '-14.00 !'],
+      ['kernels doubled (short)', '456', '1', '0.3000', '0.2000', '0.1000', '1.0 s', '250.0 ms', 'about as base', ''],
     ],
   });
   const { figure } = plot as { figure: { lines: { run: string; y: number[] }[] } };
