@@ -117,7 +117,9 @@ export interface Catalogue {
 }
 
 /** A training: what is left out takes the row's settings. */
-export interface TrainSpec<M = null> extends Network {
+export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
+  /** A new one at each call; a promise where its weights come from a file. */
+  createModel(): Model | Promise<Model>;
   data: TrainingData;
   /** Measured after each epoch. */
   validationData?: TrainingData;
@@ -131,6 +133,8 @@ export interface TrainSpec<M = null> extends Network {
   /** Of the first model; the next has the next one. */
   seed?: number;
   shuffle?: boolean;
+  /** Whether what the frozen layers at the model's beginning give is computed once: see `fit`. */
+  cacheFeatures?: boolean;
   /** Made anew for each call of `fit`. */
   callbacks?(): Callback[];
   /** Whether TensorBoard's files go to `logs/NAME` in the run's folder, with the weights' histograms of each epoch. */

@@ -145,7 +145,7 @@ export class Labs {
     const seed = spec.seed ?? place.seed;
     const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
     place.row.seeds = [...new Set([...place.row.seeds, ...seeds])].sort((a, b) => a - b);
-    const model = spec.createModel();
+    const model = await spec.createModel();
     const compiled = spec.compile();
     const { optimizer, loss } = compiled;
     const hash = hashOf({

@@ -37,7 +37,7 @@ export async function trainModels<M>(
   const { seeds, timings } = entry;
   const { signal } = place;
   const begun = performance.now();
-  const model = spec.createModel();
+  const model = await spec.createModel();
   try {
     model.build(place.device, { seed: seeds[0]!, replicas: seeds.length });
     model.compile(spec.compile());
