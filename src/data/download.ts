@@ -1,13 +1,24 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, constants, type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, constants, type FileHandle, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { AbortedError, DataError, FileError } from '../errors.ts';
 import { checkRegular } from '../regular-file.ts';
-import type { DatasetFile } from './datasets.ts';
+
+/** A file as its publisher describes it. */
+export interface DownloadSource {
+  name: string;
+  /** Bytes. Default: what the server states. */
+  size?: number;
+  /** `md5:...` or `sha256:...`, in hex. Default: that of the first download, kept beside the file in `NAME.sha256`. */
+  checksum?: string;
+  /** Looks at a file of which no checksum is known yet. @throws {DataError} unless it is what was asked for */
+  check?(path: string): Promise<void>;
+}
 
 export interface DownloadProgress {
   file: string;
@@ -42,7 +53,8 @@ class AddressError extends Error {
 
 /**
  * Downloads one file to `path`, from whichever of `urls` has it. Bytes collect in `path + '.part'`, which survives an
- * abort or a lost connection and is resumed; only once size and checksum are right is it renamed to `path`.
+ * abort or a lost connection and is resumed; only once size and checksum are right is it renamed to `path`. Where no checksum is
+ * published, `file.check` decides the first time, and the checksum of that file from then on.
  * @returns 'reused' when `path` held the right bytes already, or got them from somebody else meanwhile, else 'downloaded'
  * @throws {DataError} when no address delivers the file, or delivers other bytes (these are removed); {FileError} when
  *   the folder cannot be written or the disk is too small; {AbortedError} on `signal`.
@@ -50,15 +62,19 @@ class AddressError extends Error {
 export async function downloadFile(
   urls: readonly string[],
   path: string,
-  file: DatasetFile,
+  source: DownloadSource,
   options: DownloadOptions = {},
 ): Promise<'downloaded' | 'reused'> {
   const { signal, maxFailures = 5, retryDelay = 1000 } = options;
-  throwIfAborted(signal, file);
-  if (await isRight(path, file, signal)) return 'reused';
+  throwIfAborted(signal, source);
+  const file = { ...source, checksum: source.checksum ?? (await keptSum(path)) };
+  if (await isRight(path, file, signal)) {
+    if (file.checksum === undefined) await keepSum(path, signal);
+    return 'reused';
+  }
   const part = `${path}.part`;
   let most = (await sizeOf(part)) ?? 0;
-  await prepareFolder(dirname(path), file.size - most, file);
+  await prepareFolder(dirname(path), (file.size ?? most) - most, file);
   for (const one of [path, part]) await asFileError(one, async () => checkRegular('write', one));
 
   const addresses = [...urls];
@@ -69,6 +85,7 @@ export async function downloadFile(
     try {
       const resumed = await complete(url, part, file, options);
       await keepIfRight(part, path, file, resumed, signal);
+      if (source.checksum === undefined) await keepSum(path, signal);
       return 'downloaded';
     } catch (error) {
       // Another download into this folder has renamed the part that both were at.
@@ -95,7 +112,7 @@ export async function downloadFile(
   if (kept === 0) await rm(part, { force: true });
   throw new DataError(
     [
-      `could not download ${file.name} (${file.size} bytes):`,
+      `could not download ${file.name}${file.size === undefined ? '' : ` (${file.size} bytes)`}:`,
       ...[...problems].map(([url, problem]) => `  ${url}: ${problem}`),
       kept > 0 ? `The ${kept} bytes received are kept; the same command resumes from there.` : '',
       `Or download it another way and put it at ${path}.`,
@@ -106,9 +123,9 @@ export async function downloadFile(
 }
 
 /** Brings `part` to its full size from one address. Returns whether it started from bytes of an earlier attempt. */
-async function complete(url: string, part: string, file: DatasetFile, options: DownloadOptions): Promise<boolean> {
+async function complete(url: string, part: string, file: DownloadSource, options: DownloadOptions): Promise<boolean> {
   let start = (await sizeOf(part)) ?? 0;
-  if (start > file.size) {
+  if (file.size !== undefined && start > file.size) {
     await rm(part, { force: true });
     start = 0;
   }
@@ -122,10 +139,11 @@ async function complete(url: string, part: string, file: DatasetFile, options: D
       headers: { 'accept-encoding': 'identity', ...(start > 0 && { range: `bytes=${start}-` }) },
       signal: signal ? AbortSignal.any([signal, stall.signal]) : stall.signal,
     });
-    start = await startOf(response, start, part, file);
+    const range = await rangeOf(response, start, part, file);
+    start = range.start;
     const output = await asFileError(part, () => open(part, start > 0 ? 'r+' : 'w'));
     try {
-      await receive(response, output, start, file, () => timer.refresh(), options);
+      await receive(response, output, range, file, () => timer.refresh(), options);
       await asFileError(part, () => output.sync());
     } finally {
       await output.close();
@@ -142,8 +160,14 @@ async function complete(url: string, part: string, file: DatasetFile, options: D
   }
 }
 
-/** Where in the file the body of `response` starts, after checks of its status and size. */
-async function startOf(response: Response, asked: number, part: string, file: DatasetFile): Promise<number> {
+/** From which byte on a server sends a file of `size` bytes. */
+interface ByteRange {
+  start: number;
+  size: number;
+}
+
+/** Where in the file the body of `response` starts, and the size of the whole, after checks of its status and size. */
+async function rangeOf(response: Response, asked: number, part: string, file: DownloadSource): Promise<ByteRange> {
   if (response.status === 416) {
     await rm(part, { force: true });
     throw new AddressError('the server refused to resume (416); starting over', false);
@@ -164,53 +188,88 @@ async function startOf(response: Response, asked: number, part: string, file: Da
     }
   }
   // What was received before may be right all the same (a log-in page answers 200 too): it stays for the next address.
-  if (!Number.isNaN(total) && total !== file.size) {
+  if (!Number.isNaN(total) && file.size !== undefined && total !== file.size) {
     throw new AddressError(`the file there has ${total} bytes, expected ${file.size}`, true);
   }
-  return start;
+  const size = file.size ?? total;
+  if (Number.isNaN(size)) throw new AddressError('the server does not state the size of the file', true);
+  return { start, size };
 }
 
 async function receive(
   response: Response,
   output: FileHandle,
-  start: number,
-  file: DatasetFile,
+  { start, size }: ByteRange,
+  file: DownloadSource,
   onChunk: () => void,
   { onProgress }: DownloadOptions,
 ): Promise<void> {
   let received = start;
-  onProgress?.({ file: file.name, received, total: file.size });
+  onProgress?.({ file: file.name, received, total: size });
   for await (const chunk of response.body ?? []) {
     onChunk();
-    if (received + chunk.length > file.size) {
+    if (received + chunk.length > size) {
       await output.truncate(0);
-      throw new AddressError(`the server sent more than the expected ${file.size} bytes`, true);
+      throw new AddressError(`the server sent more than the expected ${size} bytes`, true);
     }
     await asFileError('the download', () => output.write(chunk, 0, chunk.length, received));
     received += chunk.length;
-    onProgress?.({ file: file.name, received, total: file.size });
+    onProgress?.({ file: file.name, received, total: size });
   }
-  if (received < file.size) throw new AddressError(`the connection ended at ${received} of ${file.size} bytes`, false);
+  if (received < size) throw new AddressError(`the connection ended at ${received} of ${size} bytes`, false);
 }
 
-/** Renames a full-sized `part` to `path` when its checksum is right; removes it when not. */
-async function keepIfRight(part: string, path: string, file: DatasetFile, resumed: boolean, signal?: AbortSignal) {
-  const found = await checksumOf(part, file.checksum, signal);
-  if (found === file.checksum) {
+/** Renames a full-sized `part` to `path` when its checksum is right, or the file's own check passes; removes it when not. */
+async function keepIfRight(part: string, path: string, file: DownloadSource, resumed: boolean, signal?: AbortSignal) {
+  const problem = await problemOf(part, path, file, signal);
+  if (problem === null) {
     await asFileError(path, () => rename(part, path));
     return;
   }
   await rm(part, { force: true });
   // Bytes of an earlier attempt may be the wrong ones, so the address gets one try at the whole file.
-  throw new AddressError(
-    `wrong checksum ${found}, expected ${file.checksum}${resumed ? '; starting over' : ''}`,
-    !resumed,
-  );
+  throw new AddressError(`${problem}${resumed ? '; starting over' : ''}`, !resumed);
+}
+
+/** What is wrong with the bytes of a file of the right size; null where nothing is. */
+async function problemOf(part: string, path: string, file: DownloadSource, signal?: AbortSignal) {
+  if (file.checksum !== undefined) {
+    const found = await checksumOf(part, file.checksum, signal);
+    if (found === file.checksum) return null;
+    const kept = await keptSum(path);
+    const whence = kept === file.checksum ? `, which ${sumPath(path)} keeps from the first download` : '';
+    return `wrong checksum ${found}, expected ${file.checksum}${whence}`;
+  }
+  try {
+    await file.check?.(part);
+    return null;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return error.message;
+  }
 }
 
 /** Whether a file is there whole. */
-async function isRight(path: string, file: DatasetFile, signal?: AbortSignal): Promise<boolean> {
-  return (await sizeOf(path)) === file.size && (await checksumOf(path, file.checksum, signal)) === file.checksum;
+async function isRight(path: string, file: DownloadSource, signal?: AbortSignal): Promise<boolean> {
+  const size = await sizeOf(path);
+  if (size === null || (file.size !== undefined && size !== file.size)) return false;
+  return (await problemOf(path, path, file, signal)) === null;
+}
+
+/** Beside a file of which no checksum is published: the one that it had when it came, as `sha256sum -c` reads it. */
+const sumPath = (path: string) => `${path}.sha256`;
+
+async function keptSum(path: string): Promise<string | undefined> {
+  const text = await readFile(sumPath(path), 'utf8').catch(() => '');
+  const sum = /^[0-9a-f]{64}(?= )/.exec(text)?.[0];
+  return sum && `sha256:${sum}`;
+}
+
+async function keepSum(path: string, signal?: AbortSignal): Promise<void> {
+  const sum = await checksumOf(path, 'sha256:', signal);
+  await asFileError(sumPath(path), async () =>
+    writeWhole(sumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`),
+  );
 }
 
 /** Whether a file that was there before was not any more. */
@@ -226,7 +285,7 @@ async function checksumOf(path: string, like: string, signal?: AbortSignal): Pro
 }
 
 /** Makes the folder and finds out before the download, not after it, that it cannot be written or has no room. */
-async function prepareFolder(folder: string, needed: number, file: DatasetFile): Promise<void> {
+async function prepareFolder(folder: string, needed: number, file: DownloadSource): Promise<void> {
   await asFileError(folder, async () => {
     createFolders(folder);
     await access(folder, constants.W_OK);
@@ -260,7 +319,7 @@ async function sizeOf(path: string): Promise<number | null> {
   return stats?.size ?? null;
 }
 
-function throwIfAborted(signal: AbortSignal | undefined, file: DatasetFile): void {
+function throwIfAborted(signal: AbortSignal | undefined, file: DownloadSource): void {
   if (!signal?.aborted) return;
   throw new AbortedError(`the download of ${file.name} was stopped; the same command resumes it`);
 }

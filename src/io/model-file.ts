@@ -2,7 +2,7 @@ import { checkOptions, checkSurplus, checkText, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { parseJson } from '../json.ts';
-import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { checkModel } from '../nn/batches.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig } from '../nn/index.ts';
 import { checkNotTraining } from '../nn/training-lock.ts';
@@ -84,11 +84,12 @@ export async function encodeModel(model: Model, ...surplus: never[]): Promise<Ui
 }
 
 /**
- * Gives a model the weights of a file. All are checked before the first is changed. The optimiser's state is left alone.
+ * Gives a model the weights of a file; one that is not built yet begins with them, see `Model.setInitialWeights`. All are checked
+ * before the first is changed. The optimiser's state is left alone.
  * @param name the file's, for messages
  * @returns the names of the weights that were loaded
- * @throws DataError for a file that is none, is cut short or fits another model, saying in what they differ; ArgumentError
- *   before `build`, or where nothing would be loaded
+ * @throws DataError for a file that is none, is cut short or fits another model, saying in what they differ; ArgumentError where
+ *   nothing would be loaded
  */
 export function decodeWeights(
   model: Model,
@@ -194,14 +195,16 @@ function chosenReplicas(model: Model, file: Safetensors, replica: number | undef
       `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
     );
   }
-  if (replica !== undefined || held === 1) return Array(model.replicas).fill(replica ?? 0);
-  if (held === model.replicas) return Array.from({ length: held }, (_, r) => r);
+  const replicas = model.built ? model.replicas : 1;
+  if (replica !== undefined || held === 1) return Array(replicas).fill(replica ?? 0);
+  if (held === replicas) return Array.from({ length: held }, (_, r) => r);
   throw new DataError(
-    `${name} holds ${held} replicas, but the model ${model.title} has ${model.replicas}: say which with { replica }`,
+    `${name} holds ${held} replicas, but the model ${model.title} ${model.built ? `has ${replicas}` : 'is not built yet'}: say which with { replica }`,
   );
 }
 
 function assign(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
+  if (!model.built) return assignInitial(model, file, options, name);
   const chosen = chosenReplicas(model, file, options.replica, name);
   const weights = model.weights.map((weight) => ({ name: weight.name, shape: weight.tensor.shape, weight }));
   const pairs = pairUp(model.title, weights, file, options, name);
@@ -216,6 +219,23 @@ function assign(model: Model, file: Safetensors, options: LoadWeightsOptions, na
     }
   }
   model.parameters.fresh = false;
+  return pairs.map(({ wanted }) => wanted.name);
+}
+
+/** The same for a model that is not built yet: `build` begins with the values. */
+function assignInitial(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
+  const [replica] = chosenReplicas(model, file, options.replica, name);
+  const pairs = pairUp(model.title, model.plan(model.inputShape).weights, file, options, name);
+  const values = pairs.map(({ wanted, array: { shape, data } }) => {
+    const size = sizeOf(shape);
+    return [wanted.name, { shape, data: data.subarray(replica! * size, (replica! + 1) * size) }] as const;
+  });
+  try {
+    model.setInitialWeights(new Map(values), { partial: true });
+  } catch (cause) {
+    if (!(cause instanceof DataError)) throw cause;
+    throw new DataError(`${name}: ${cause.message}`, { cause });
+  }
   return pairs.map(({ wanted }) => wanted.name);
 }
 

@@ -14,6 +14,7 @@ export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
 export type { FitOptions } from './fit.ts';
 export { input, type PlannedLayer, SymbolicTensor, type Use } from './graph.ts';
+export type { InitialWeightsOptions } from './initial-weights.ts';
 export * as initializers from './initializers.ts';
 export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
 export { Activation, type ActivationName, LeakyReLU, ReLU } from './layers/activation.ts';

@@ -1,4 +1,5 @@
 import { arrayOf } from '../autograd/arguments.ts';
+import type { ShapedNumbers } from '../autograd/host-data.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { checkObject, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
@@ -13,6 +14,7 @@ import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
+import { type InitialWeightsOptions, readInitialWeights } from './initial-weights.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import {
@@ -55,6 +57,8 @@ export class Model extends Layer {
   readonly kind: string = 'Functional';
   private readonly graph: Graph;
   private store: ParameterStore | null = null;
+  /** Values for weights, by name, which `build` takes instead of drawn ones. */
+  private initialWeights: ReadonlyMap<string, Float32Array> = new Map();
   private compiled: Compiled | null = null;
   private onBatch: OnBatch | null = null;
   /** Recorded programs of `evaluate` and `predict`. */
@@ -110,6 +114,11 @@ export class Model extends Layer {
 
   get outputShape(): Shape {
     return this.graph.outputShape;
+  }
+
+  /** Whether `build` was called. */
+  get built(): boolean {
+    return this.store !== null;
   }
 
   /** The device the weights live on. @throws ArgumentError before `build` */
@@ -175,13 +184,35 @@ export class Model extends Layer {
     return this.graph.layers.flatMap(({ layer, name, weights }) => {
       const specs = layer instanceof Model ? layer.weightSpecs() : weights; // it may have been built since it was applied
       const built = layer instanceof Model && layer.store ? layer.weights : null;
-      return specs.map((spec, i) => ({
-        ...spec,
-        name: `${name}/${spec.name}`,
-        owner: spec.owner ?? layer,
-        copyOf: built?.[i] ?? spec.copyOf,
-      }));
+      return specs.map((spec, i) => {
+        const own = this.initialWeights.get(`${name}/${spec.name}`);
+        return {
+          ...spec,
+          name: `${name}/${spec.name}`,
+          owner: spec.owner ?? layer,
+          copyOf: own ? undefined : (built?.[i] ?? spec.copyOf),
+          initialValues: own ?? spec.initialValues,
+        };
+      });
     });
+  }
+
+  /**
+   * Values that the weights begin with when `build` makes them, in every replica, instead of drawn ones; weights without one are
+   * drawn as ever. Models that contain this one begin with them too, however many there are, unless they were given others. They stay
+   * with the model, for the next one that contains it, and are no part of `modelConfig`.
+   * @param values `{ shape, data }` by the names of weights, such as `conv2d/kernel`. A `Float32Array` is not copied: leave it as it is
+   * @param options.partial some weights alone; values given before stay for the others. Default: all, and earlier ones are forgotten
+   * @throws ArgumentError after `build`, for a name that no weight has, and for a weight without values unless `partial`; ShapeError
+   *   for values of another shape; DataError for one that is not finite. All are checked before any is taken
+   */
+  setInitialWeights(values: ReadonlyMap<string, ShapedNumbers>, options: InitialWeightsOptions = {}): this {
+    if (this.store) {
+      throw new ArgumentError(`${this.title}: already built; give initial weights before build, or use loadWeights`);
+    }
+    const read = readInitialWeights(this.title, this.weightSpecs(), values, options);
+    this.initialWeights = options.partial ? new Map([...this.initialWeights, ...read]) : read;
+    return this;
   }
 
   /** The layers with their options, and what feeds what: see `modelConfig`. @throws ArgumentError for what a file cannot hold */
@@ -196,7 +227,8 @@ export class Model extends Layer {
   }
 
   /**
-   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`.
+   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`, except
+   * where `setInitialWeights` or `loadWeights` gave values.
    * @throws ArgumentError for an impossible seed or number of replicas, or when called twice
    */
   build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
@@ -233,8 +265,9 @@ export class Model extends Layer {
         `${this.title}: its training has begun with one replica; compile it again, and ${replicas} begin with its weights`,
       );
     }
-    const { device, seed, fresh } = parameters;
-    const store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
+    const { device, seed, fresh, weights } = parameters;
+    const specs = weights.map(({ spec }) => spec);
+    const store = new ParameterStore(device, specs, seed, replicas);
     if (!fresh) store.copyFrom(parameters);
     this.forgetPrograms();
     this.compiled?.optimizer.dispose(parameters); // made ready for the old weights, though not a step was taken

@@ -23,6 +23,8 @@ export interface WeightSpec {
   owner?: { readonly trainable: boolean };
   /** The weight of another model on the same device that it begins as a copy of. */
   copyOf?: Weight | undefined;
+  /** What it begins with in every replica instead of what the initializer draws: see `Model.setInitialWeights`. */
+  initialValues?: Float32Array | undefined;
 }
 
 /** A weight of a built model. */
@@ -103,12 +105,18 @@ function checkFits(device: Device, size: number): void {
   );
 }
 
-/** @throws ShapeError when the initialiser does not give a value for each element; ArgumentError for one that is not finite */
-function initialValues(
-  { name, shape, initializer, copyOf }: WeightSpec,
+/** @throws ShapeError when there is not a value for each element; ArgumentError if the initialiser gave one that is not finite */
+function firstValues(
+  { name, shape, initializer, copyOf, initialValues }: WeightSpec,
   random: RandomStream,
-): Float32Array<ArrayBuffer> {
+): Float32Array {
   if (copyOf) return new Float32Array(sizeOf(shape));
+  if (initialValues) {
+    if (initialValues instanceof Float32Array && initialValues.length === sizeOf(shape)) return initialValues;
+    throw new ShapeError(
+      `${name}: initialValues must be a Float32Array of ${sizeOf(shape)} for a weight of shape ${showShape(shape)}, but is ${show(initialValues)}`,
+    );
+  }
   const values = initializer(shape, random);
   if (values?.length !== sizeOf(shape)) {
     throw new ShapeError(
@@ -189,7 +197,7 @@ export class ParameterStore {
       else untrainedAt += padded(spec);
       const size = sizeOf(spec.shape);
       for (let r = 0; r < replicas; r++) {
-        const initial = initialValues(spec, new RandomStream(seed + r, 'initializer', i));
+        const initial = firstValues(spec, new RandomStream(seed + r, 'initializer', i));
         (trainable ? hostValues : hostUntrained).set(initial, offset + r * size);
       }
       const view = (flat: DeviceArray) => {

@@ -1,79 +1,14 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { datasets } from '../../src/data/datasets.ts';
 import type { DownloadProgress } from '../../src/data/download.ts';
 import { type FetchOptions, fetchDataset, fetchFiles } from '../../src/data/fetch.ts';
 import { AbortedError, ArgumentError, DataError, FileError } from '../../src/errors.ts';
 import { emptyCache, tempDir } from './helpers.ts';
+import { CONTENT, checksum, cutAtHalf, good, HALF, type Handler, rejection, sends, serve } from './server.ts';
 
-/** More than one network chunk, and no two parts alike. */
-const CONTENT = Uint8Array.from({ length: 300_001 }, (_, i) => (i * 2654435761) >>> 13);
-const HALF = 150_000;
 const FILE = { name: 'f.bin', size: CONTENT.length, checksum: checksum('sha256', CONTENT) };
-
-function checksum(algorithm: string, bytes: Uint8Array): string {
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
-}
-
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** Serves each request with the next handler, and all further ones with the last; keeps what was asked. */
-async function serve(...handlers: Handler[]) {
-  const requests: { url: string; range?: string; encoding?: string }[] = [];
-  const server = createServer((request, response) => {
-    const { range, 'accept-encoding': encoding } = request.headers;
-    const handler = handlers[Math.min(requests.length, handlers.length - 1)]!;
-    requests.push({ url: request.url!, range, encoding: String(encoding) });
-    handler(request, response);
-  });
-  await new Promise<void>((done) => {
-    server.listen(0, '127.0.0.1', done);
-  });
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
-}
-
-/** A server as most are: whole files, ranges on request. */
-const good: Handler = (request, response) => {
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  if (start >= CONTENT.length) {
-    response.writeHead(416).end();
-    return;
-  }
-  const range = `bytes ${start}-${CONTENT.length - 1}/${CONTENT.length}`;
-  const ranged = start > 0 ? { 'content-range': range } : {};
-  response.writeHead(start > 0 ? 206 : 200, { ...ranged, 'content-length': CONTENT.length - start });
-  response.end(CONTENT.subarray(start));
-};
-
-/**
- * A server that promises everything and sends half; `onProgress` cuts the connection once the client has that half
- * (cut any earlier, bytes under way would be lost, and how many is a matter of timing).
- */
-function cutAtHalf() {
-  let held: ServerResponse | undefined;
-  const handler: Handler = (_, response) => {
-    held = response;
-    response.writeHead(200, { 'content-length': CONTENT.length }).write(CONTENT.subarray(0, HALF));
-  };
-  const onProgress = (p: DownloadProgress) => {
-    if (p.received === HALF) held?.destroy();
-  };
-  return { handler, onProgress };
-}
-
-const sends =
-  (bytes: Uint8Array, status = 200): Handler =>
-  (_, response) => {
-    response.writeHead(status, { 'content-length': bytes.length }).end(bytes);
-  };
 
 /** Fetches the one-file set `FILE` into `dir/mnist` without waiting between attempts. */
 function fetchOne(dir: string, urls: string[], options: FetchOptions = {}, file = FILE) {
@@ -82,15 +17,6 @@ function fetchOne(dir: string, urls: string[], options: FetchOptions = {}, file 
 
 function contents(dir: string): string[] {
   return existsSync(join(dir, 'mnist')) ? readdirSync(join(dir, 'mnist')) : [];
-}
-
-async function rejection(promise: Promise<unknown>): Promise<Error> {
-  return promise.then(
-    () => {
-      throw new Error('expected a rejection');
-    },
-    (error) => error,
-  );
 }
 
 describe('fetchDataset', () => {

@@ -84,6 +84,7 @@ function onDevice(device: Device): Entries {
     'Model.evaluateReplicas': [(o) => model().evaluateReplicas(data, o), 'evaluate'],
     'Model.fit': [(o) => model().fit(data, o), 'fit'],
     'Model.predict': [(o) => model().predict(x, o), 'predict'],
+    'Model.setInitialWeights': [(o) => fresh().setInitialWeights(new Map(), o), 'setInitialWeights'],
     'Model.trainOnBatch': [(o) => model().trainOnBatch(x, [1], o), 'trainOnBatch'],
     ArrayLoader: (o) => new tg.ArrayLoader(device, o),
     ImageLoader: (o) => new tg.ImageLoader(device, images, o),

@@ -503,6 +503,11 @@ const HOOKS = [
 ];
 const methods: Record<string, Call> = {
   'Model.build': at('build', ({ device }) => [fresh(), device, {}], ['seed', 'replicas']),
+  'Model.setInitialWeights': at(
+    'setInitialWeights',
+    () => [fresh(), new Map([['dense/bias', { shape: [1], data: [1] }]]), {}],
+    ['partial'],
+  ),
   'Model.replicate': at('replicate', (world) => [built(world), 2]),
   'Model.compile': at('compile', (world) => [built(world), { optimizer: 'sgd', loss: 'binaryCrossentropy' }], [
     'optimizer',

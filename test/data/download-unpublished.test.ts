@@ -1,0 +1,124 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type DownloadOptions, type DownloadProgress, downloadFile } from '../../src/data/download.ts';
+import { AbortedError, DataError } from '../../src/errors.ts';
+import { tempDir } from './helpers.ts';
+import { CONTENT, checksum, cutAtHalf, good, HALF, rejection, sends, serve } from './server.ts';
+
+const SUM = checksum('sha256', CONTENT).slice('sha256:'.length);
+const OTHER = CONTENT.map((byte) => byte ^ 1);
+
+/** Of a file of which neither size nor checksum is published, only that it begins and ends as `CONTENT` does. */
+const check = async (path: string) => {
+  const bytes = readFileSync(path);
+  if (bytes[0] !== CONTENT[0] || bytes.at(-1) !== CONTENT.at(-1)) throw new DataError(`${path} is no such file`);
+};
+const FILE = { name: 'f.bin', check };
+
+const fetchInto = (dir: string, url: string, options: DownloadOptions = {}) =>
+  downloadFile([`${url}f.bin`], join(dir, 'f.bin'), FILE, { retryDelay: 0, ...options });
+const held = (dir: string) => readFileSync(join(dir, 'f.bin'));
+
+describe('downloadFile, for a file without published size and checksum', () => {
+  test('takes the size that the server states, and keeps the checksum beside the file', async () => {
+    const { url, requests } = await serve(good);
+    const dir = tempDir();
+    const progress: DownloadProgress[] = [];
+    expect(await fetchInto(dir, url, { onProgress: (p) => progress.push(p) })).toBe('downloaded');
+    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
+    expect(readFileSync(join(dir, 'f.bin.sha256'), 'utf8')).toBe(`${SUM}  f.bin\n`); // as sha256sum -c reads it
+    expect(progress[0]).toEqual({ file: 'f.bin', received: 0, total: CONTENT.length });
+    expect(progress.at(-1)).toEqual({ file: 'f.bin', received: CONTENT.length, total: CONTENT.length });
+    expect(await fetchInto(dir, url)).toBe('reused');
+    expect(requests).toHaveLength(1);
+  });
+
+  test('resumes after an abort, and after a server that ends early', async () => {
+    const first = cutAtHalf();
+    const dir = tempDir();
+    const stop = new AbortController();
+    const { url, requests } = await serve(first.handler, good);
+    const onProgress = (p: DownloadProgress) => p.received === HALF && stop.abort();
+    expect(await rejection(fetchInto(dir, url, { signal: stop.signal, onProgress }))).toBeInstanceOf(AbortedError);
+    expect(readdirSync(dir)).toEqual(['f.bin.part']);
+    await fetchInto(dir, url);
+    expect(requests.map(({ range }) => range)).toEqual([undefined, `bytes=${HALF}-`]);
+    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+
+    const cut = cutAtHalf();
+    const again = await serve(cut.handler, good);
+    const other = tempDir();
+    await fetchInto(other, again.url, { onProgress: cut.onProgress });
+    expect(again.requests.map(({ range }) => range)).toEqual([undefined, `bytes=${HALF}-`]);
+    expect(Buffer.compare(held(other), CONTENT)).toBe(0);
+  });
+
+  test('a part that is whole, or longer than the file, is fetched again', async () => {
+    for (const length of [CONTENT.length, CONTENT.length + 5]) {
+      const { url } = await serve(good);
+      const dir = tempDir();
+      writeFileSync(join(dir, 'f.bin.part'), new Uint8Array(length));
+      await fetchInto(dir, url);
+      expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    }
+  });
+
+  test('what does not pass the check is refused, and an old file stays', async () => {
+    const { url, requests } = await serve(sends(Buffer.from('please log in')));
+    const dir = tempDir();
+    writeFileSync(join(dir, 'f.bin'), 'old');
+    const error = await rejection(fetchInto(dir, url));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toMatch(/could not download f\.bin:\n.*f\.bin: .*is no such file/);
+    expect(held(dir).toString()).toBe('old');
+    expect(readdirSync(dir)).toEqual(['f.bin']);
+    expect(requests).toHaveLength(1);
+  });
+
+  test('a part of something else is thrown away once the whole does not pass the check', async () => {
+    const { url, requests } = await serve(good);
+    const dir = tempDir();
+    writeFileSync(join(dir, 'f.bin.part'), 'what a log-in page said');
+    await fetchInto(dir, url);
+    expect(requests.map(({ range }) => range)).toEqual(['bytes=23-', undefined]);
+    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+  });
+
+  test('a server that does not state the size is refused', async () => {
+    const { url } = await serve((_, response) => {
+      response.write(CONTENT);
+      response.end();
+    });
+    const dir = tempDir();
+    const error = await rejection(fetchInto(dir, url));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toMatch(/does not state the size of the file/);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test('a file that somebody put there is taken if it passes the check, and its checksum kept', async () => {
+    const { url, requests } = await serve(good);
+    const dir = tempDir();
+    writeFileSync(join(dir, 'f.bin'), CONTENT);
+    expect(await fetchInto(dir, url)).toBe('reused');
+    expect(requests).toHaveLength(0);
+    expect(readFileSync(join(dir, 'f.bin.sha256'), 'utf8')).toContain(SUM);
+  });
+
+  test('a file that changed since is fetched again; the server may not bring another than the first time', async () => {
+    const { url, requests } = await serve(good, sends(OTHER), good);
+    const dir = tempDir();
+    await fetchInto(dir, url);
+    writeFileSync(join(dir, 'f.bin'), OTHER); // of the same length, and damaged
+    const error = await rejection(fetchInto(dir, url));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toContain(`wrong checksum ${checksum('sha256', OTHER)}, expected sha256:${SUM}`);
+    expect(error.message).toContain(`which ${join(dir, 'f.bin.sha256')} keeps from the first download`);
+    expect(Buffer.compare(held(dir), OTHER)).toBe(0); // the old one stays
+    expect(await fetchInto(dir, url)).toBe('downloaded');
+    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(requests).toHaveLength(3);
+  });
+});

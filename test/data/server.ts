@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+import type { DownloadProgress } from '../../src/data/download.ts';
+
+/** More than one network chunk, and no two parts alike. */
+export const CONTENT = Uint8Array.from({ length: 300_001 }, (_, i) => (i * 2654435761) >>> 13);
+export const HALF = 150_000;
+
+export function checksum(algorithm: string, bytes: Uint8Array): string {
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+}
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Serves each request with the next handler, and all further ones with the last; keeps what was asked. */
+export async function serve(...handlers: Handler[]) {
+  const requests: { url: string; range?: string; encoding?: string }[] = [];
+  const server = createServer((request, response) => {
+    const { range, 'accept-encoding': encoding } = request.headers;
+    const handler = handlers[Math.min(requests.length, handlers.length - 1)]!;
+    requests.push({ url: request.url!, range, encoding: String(encoding) });
+    handler(request, response);
+  });
+  await new Promise<void>((done) => {
+    server.listen(0, '127.0.0.1', done);
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
+}
+
+/** A server as most are: whole files, ranges on request. */
+export const good: Handler = (request, response) => {
+  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  if (start >= CONTENT.length) {
+    response.writeHead(416).end();
+    return;
+  }
+  const range = `bytes ${start}-${CONTENT.length - 1}/${CONTENT.length}`;
+  const ranged = start > 0 ? { 'content-range': range } : {};
+  response.writeHead(start > 0 ? 206 : 200, { ...ranged, 'content-length': CONTENT.length - start });
+  response.end(CONTENT.subarray(start));
+};
+
+/**
+ * A server that promises everything and sends half; `onProgress` cuts the connection once the client has that half
+ * (cut any earlier, bytes under way would be lost, and how many is a matter of timing).
+ */
+export function cutAtHalf() {
+  let held: ServerResponse | undefined;
+  const handler: Handler = (_, response) => {
+    held = response;
+    response.writeHead(200, { 'content-length': CONTENT.length }).write(CONTENT.subarray(0, HALF));
+  };
+  const onProgress = (p: DownloadProgress) => {
+    if (p.received === HALF) held?.destroy();
+  };
+  return { handler, onProgress };
+}
+
+export const sends =
+  (bytes: Uint8Array, status = 200): Handler =>
+  (_, response) => {
+    response.writeHead(status, { 'content-length': bytes.length }).end(bytes);
+  };
+
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => {
+      throw new Error('expected a rejection');
+    },
+    (error) => error,
+  );
+}

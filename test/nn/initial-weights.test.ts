@@ -1,0 +1,245 @@
+import { expect, test } from 'vitest';
+import {
+  Adam,
+  ArgumentError,
+  BatchNormalization,
+  DataError,
+  Dense,
+  type Device,
+  decodeModel,
+  decodeWeights,
+  encodeModel,
+  encodeSafetensors,
+  encodeWeights,
+  input,
+  Layer,
+  Model,
+  modelConfig,
+  modelFromConfig,
+  Sequential,
+  type Shape,
+  ShapeError,
+  type Tensor,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+const inner = () =>
+  new Sequential(
+    [new Dense({ units: 3, inputShape: [2], name: 'first' }), new BatchNormalization({ name: 'norm' })],
+    'inner',
+  );
+const SIZES = { 'first/kernel': [2, 3], 'first/bias': [3] };
+const NORM = { 'norm/gamma': [3], 'norm/beta': [3], 'norm/moving_mean': [3], 'norm/moving_variance': [3] };
+
+/** Values that tell every element from every other. */
+function valuesFor(sizes: Record<string, readonly number[]>, from = 1) {
+  let next = from;
+  const array = (shape: readonly number[]) => ({
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => next++),
+  });
+  return new Map(Object.entries(sizes).map(([name, shape]) => [name, array(shape)]));
+}
+const all = (from = 1) => valuesFor({ ...SIZES, ...NORM }, from);
+const read = async (model: Model) =>
+  new Map(
+    await Promise.all(model.weights.map(async ({ name, tensor }) => [name, Array.from(await tensor.data())] as const)),
+  );
+const lists = (values: ReturnType<typeof all>, prefix = '') =>
+  new Map([...values].map(([name, { data }]) => [prefix + name, Array.from(data)]));
+
+test('setInitialWeights: refuses what is no weight of the model, naming it, and changes nothing', () => {
+  const model = inner();
+  const refused = (
+    change: (values: ReturnType<typeof all>) => unknown,
+    Kind: new (message: string) => Error,
+    message: RegExp,
+  ) => {
+    const values = all();
+    const given = change(values) ?? values;
+    expect(() => model.setInitialWeights(given as never)).toThrow(Kind);
+    expect(() => model.setInitialWeights(given as never)).toThrow(message);
+  };
+  refused(
+    (values) => values.set('frist/bias', values.get('first/bias')!),
+    ArgumentError,
+    /no weight frist\/bias.*first\/bias\?/,
+  );
+  refused((values) => void values.delete('norm/beta'), ArgumentError, /no values for norm\/beta.*partial: true/);
+  refused(
+    (values) => values.set('first/kernel', { shape: [3, 2], data: new Float32Array(6) }),
+    ShapeError,
+    /inner: first\/kernel has shape \[2,3\], but its values have \[3,2\]/,
+  );
+  refused(
+    (values) => values.set('first/bias', { shape: [3], data: new Float32Array(2) }),
+    ShapeError,
+    /first\/bias: shape \[3\] needs 3 numbers, but data has 2/,
+  );
+  refused(
+    (values) => values.set('first/bias', { shape: [3], data: Float32Array.of(0, Number.NaN, 1) }),
+    DataError,
+    /first\/bias: value 1 is NaN, but weights must be finite/,
+  );
+  refused(
+    (values) => values.set('first/bias', { shape: [3], data: Float64Array.of(0, 1, 1e39) as never }),
+    DataError,
+    /first\/bias: value 2 is 1e\+39/,
+  );
+  refused(() => [1, 2], ArgumentError, /takes a Map/);
+  refused(() => new Map([[1, 2]]), ArgumentError, /takes a Map/);
+  expect(() => model.setInitialWeights(all(), { partail: true } as never)).toThrow(/did you mean partial/);
+});
+
+describeOnDevice('weights given before build', (device: Device) => {
+  /** A model whose weights are drawn, and the same with values for some of them. */
+  test('build: begins with the given values, and draws the others as it would have', async () => {
+    const drawn = await read(inner().build(device, { seed: 4 }));
+    const model = inner();
+    const some = valuesFor({ 'norm/moving_mean': [3], 'first/bias': [3] });
+    model.setInitialWeights(some, { partial: true }).build(device, { seed: 4 });
+    expect(await read(model)).toEqual(new Map([...drawn, ...lists(some)]));
+    expect(drawn.get('first/kernel')).toEqual((await read(model)).get('first/kernel'));
+    expect(() => model.setInitialWeights(all())).toThrow(/inner: already built.*loadWeights/);
+    model.dispose();
+  });
+
+  test('setInitialWeights: a partial call adds to the values given before, a whole one replaces them', async () => {
+    const model = inner().setInitialWeights(all());
+    const bias = valuesFor({ 'first/bias': [3] }, 50);
+    model.setInitialWeights(bias, { partial: true });
+    expect(() => model.setInitialWeights(new Map([['x', { shape: [1], data: [1] }]]), { partial: true })).toThrow(
+      ArgumentError,
+    );
+    expect(await read(model.build(device))).toEqual(new Map([...lists(all()), ...lists(bias)]));
+    const other = inner().setInitialWeights(bias, { partial: true }).setInitialWeights(all(7));
+    expect(await read(other.build(device))).toEqual(lists(all(7)));
+    for (const one of [model, other]) one.dispose();
+  });
+
+  test('a model with given values brings them into models that contain it, at any depth, and into several', async () => {
+    const base = inner();
+    const middle = new Sequential([base, new Dense({ units: 2, name: 'second' })], 'middle');
+    const outer = new Sequential([middle, new Dense({ units: 1, name: 'third' })]);
+    const plain = () =>
+      new Sequential([
+        new Sequential([inner(), new Dense({ units: 2, name: 'second' })], 'middle'),
+        new Dense({ units: 1, name: 'third' }),
+      ]);
+    base.setInitialWeights(all()); // after it was put into the others
+    const drawn = await read(plain().build(device, { seed: 2 }));
+    const expected = new Map([...drawn, ...lists(all(), 'middle/inner/')]);
+    expect(await read(outer.build(device, { seed: 2 }))).toEqual(expected);
+    const second = new Sequential([base, new Dense({ units: 5 })]).build(device);
+    expect([...(await read(second))].slice(0, 6)).toEqual([...lists(all(), 'inner/')]);
+    for (const model of [outer, second]) model.dispose();
+  });
+
+  test('values given to the outer model come first, then the weights of a built inner one, then values given to that', async () => {
+    const base = inner().setInitialWeights(all(100)).build(device);
+    device.upload(base.weights[1]!.tensor.array.storage, Float32Array.of(7, 8, 9)); // as training would
+    const outer = new Sequential([base]);
+    outer.setInitialWeights(valuesFor({ 'inner/norm/gamma': [3] }), { partial: true });
+    const values = await read(outer.build(device));
+    expect(values.get('inner/first/kernel')).toEqual([100, 101, 102, 103, 104, 105]);
+    expect(values.get('inner/first/bias')).toEqual([7, 8, 9]);
+    expect(values.get('inner/norm/gamma')).toEqual([1, 2, 3]);
+    for (const model of [base, outer]) model.dispose();
+  });
+
+  test('every replica begins with the given values, and with drawn ones of its own seed', async () => {
+    const kernel = valuesFor({ 'first/kernel': [2, 3] });
+    const make = () =>
+      new Sequential([inner().setInitialWeights(kernel, { partial: true }), new Dense({ units: 2, name: 'head' })]);
+    const alone = await Promise.all(
+      [0, 1, 2].map(async (r) => (await read(make().build(device, { seed: 3 + r }))).get('head/kernel')!),
+    );
+    expect(alone[0]).not.toEqual(alone[1]);
+    const built = make().build(device, { seed: 3, replicas: 3 });
+    const replicated = make().build(device, { seed: 3 });
+    (replicated.layers[0] as Model).setInitialWeights(valuesFor({ 'first/kernel': [2, 3] }, 60), { partial: true });
+    replicated.replicate(3); // which begin as that one began, not with what was given since
+    for (const model of [built, replicated]) {
+      const values = await read(model);
+      const one = [1, 2, 3, 4, 5, 6];
+      expect(values.get('inner/first/kernel')).toEqual([...one, ...one, ...one]);
+      expect(values.get('head/kernel')).toEqual(alone.flat());
+      model.dispose();
+    }
+  });
+
+  test('given values are frozen and trained as any others, and are no part of the configuration', async () => {
+    const base = inner().setInitialWeights(all());
+    base.trainable = false;
+    const model = new Sequential([base, new Dense({ units: 1, name: 'head' })]);
+    expect(modelConfig(model)).toEqual(modelConfig(new Sequential(model.layers)));
+    expect(JSON.stringify(modelConfig(model)).length).toBeLessThan(1200);
+    const again = modelFromConfig(modelConfig(model)).build(device, { seed: 1 });
+    model.build(device, { seed: 1 });
+    expect((await read(again)).get('inner/first/kernel')).not.toEqual([1, 2, 3, 4, 5, 6]);
+    model.compile({ optimizer: new Adam({ learningRate: 0.1 }), loss: 'meanSquaredError' });
+    const head = (await read(model)).get('head/kernel');
+    await model.fit({ x: [[1, 2], [3, 4]], y: [1, 0] }, { epochs: 2 }); // biome-ignore format: as rows
+    const trained = await read(model);
+    expect(trained.get('inner/first/kernel')).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(trained.get('head/kernel')).not.toEqual(head);
+    const back = decodeModel(await encodeModel(model), device);
+    expect(await read(back)).toEqual(trained);
+    for (const one of [model, again, back]) one.dispose();
+  });
+
+  test('loadWeights: a model that is not built yet begins with the weights of the file', async () => {
+    const from = inner().setInitialWeights(all()).build(device);
+    const bytes = await encodeWeights(from);
+    const model = inner();
+    expect(decodeWeights(model, bytes)).toEqual([...all().keys()]);
+    expect(await read(model.build(device))).toEqual(lists(all()));
+    const outer = new Sequential([inner(), new Dense({ units: 1, name: 'head' })]);
+    expect(() => decodeWeights(outer, bytes)).toThrow(/does not fit the model/);
+    expect(decodeWeights(outer, bytes, { prefix: 'inner/' })).toHaveLength(6);
+    const values = await read(outer.build(device, { seed: 1 }));
+    expect([...values].slice(0, 6)).toEqual([...lists(all(), 'inner/')]);
+    const some = inner();
+    const part = encodeSafetensors([['norm/beta', { shape: [3], data: Float64Array.of(4, 5, 6) }]]);
+    expect(() => decodeWeights(some, part)).toThrow(/the file lacks first\/kernel/);
+    expect(decodeWeights(some, part, { byName: true })).toEqual(['norm/beta']);
+    expect((await read(some.build(device))).get('norm/beta')).toEqual([4, 5, 6]);
+    const broken = encodeSafetensors([['norm/beta', { shape: [3], data: Float32Array.of(4, Number.NaN, 6) }]]);
+    expect(() => decodeWeights(inner(), broken, { byName: true }, 'w')).toThrow(/w: inner: norm\/beta: value 1 is NaN/);
+    for (const one of [from, model, outer, some]) one.dispose();
+  });
+
+  test('loadWeights: of a file of several replicas, a model that is not built yet takes the one that is named', async () => {
+    const from = inner().build(device, { seed: 1, replicas: 2 });
+    const bytes = await encodeWeights(from);
+    const model = inner();
+    expect(() => decodeWeights(model, bytes, {}, 'w')).toThrow(DataError);
+    expect(() => decodeWeights(model, bytes, {}, 'w')).toThrow(/w holds 2 replicas.*\{ replica \}/);
+    decodeWeights(model, bytes, { replica: 1 });
+    const second = [...(await read(from))].map(([name, values]) => [name, values.slice(values.length / 2)] as const);
+    expect(await read(model.build(device))).toEqual(new Map(second));
+    for (const one of [from, model]) one.dispose();
+  });
+
+  test('build: refuses values that a layer of the user names as its own and that do not fit', () => {
+    const model = new Model(endsOf([1, 2]));
+    expect(() => model.build(device)).toThrow(ShapeError);
+    expect(() => model.build(device)).toThrow(/own\/w: /);
+  });
+});
+
+/** Ends of a model with one layer whose plan gives a weight of three elements these values. */
+function endsOf(initialValues: number[]) {
+  class Own extends Layer {
+    readonly kind = 'Own';
+    plan = (outputShape: Shape) => ({
+      outputShape,
+      weights: [
+        { name: 'w', shape: [3], initializer: 'ones' as never, initialValues: Float32Array.from(initialValues) },
+      ],
+    });
+    call = (x: Tensor) => x;
+  }
+  const inputs = input([3]);
+  return { inputs, outputs: new Own({}).apply(inputs) };
+}
