@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ImageSet } from '../data/types.ts';
 import type { Model } from '../nn/model.ts';
+import type { WeightSpec } from '../nn/parameters.ts';
 import type { TrainSpec } from './experiment.ts';
 
 // What decides a result, as text that can be hashed: two computations of one hash give the same bits on one adapter.
@@ -49,6 +50,7 @@ export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile
   return {
     // A function in a layer is told by its text.
     layers: model.plannedLayers.map(({ layer, name }) => ({ name, kind: layer.kind, config: configOf(layer) })),
+    ...givenWeights(model.plan(model.inputShape)),
     uses: model.uses,
     inputShape: model.inputShape,
     optimizer:
@@ -58,6 +60,15 @@ export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile
     loss: typeof loss === 'object' ? { kind: loss.constructor.name, ...loss, call: loss.call } : loss,
     metrics,
   };
+}
+
+/** What tells weights that do not come from a seed. */
+function givenWeights({ weights }: { weights: readonly WeightSpec[] }): { weights?: string } {
+  const given = weights.flatMap(({ initialValues }) => initialValues ?? []);
+  if (given.length === 0) return {};
+  const hash = createHash('sha256');
+  for (const { buffer, byteOffset, byteLength } of given) hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return { weights: hash.digest('hex') };
 }
 
 function configOf(layer: { getConfig?(): unknown }): unknown {

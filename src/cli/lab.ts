@@ -157,6 +157,7 @@ export class Labs {
       callbacks: spec.callbacks,
       measure: spec.measure,
       depends: spec.depends,
+      ...(spec.cacheFeatures ? { cacheFeatures: true } : {}),
     });
     const entry: TrainingEntry = {
       ...{ name, row: place.row.id, status: 'running', kept: false },

@@ -173,7 +173,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     ...{ opened: 0, disposed: [], fits: [], asked: [], engineLoads: 0 },
     ...{ fineTimestamps: false, profiled: [], tunings: [] },
   };
-  const model = (): EngineModel & { title: string } => {
+  const model = (): EngineModel & { title: string; plan(): object } => {
     let seeds = [-1];
     const dense = {
       layer: { kind: 'Dense' },
@@ -186,6 +186,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       outputShape: [10],
       inputShape: [32, 32, 3],
       plannedLayers: [dense],
+      plan: () => ({ weights: [] }),
       uses: [{ layer: 0, inputs: [0] }],
       build(_device, { seed, replicas = 1 }) {
         seeds = Array.from({ length: replicas }, (_, r) => seed + r);

@@ -112,3 +112,15 @@ test("images are told by every pixel, label and class's name", () => {
   const others = [pixel, label, named, drawImages(19)].map(fingerprintOf);
   expect(new Set([...others, fingerprint]).size).toBe(5);
 });
+
+test('weights that a model was given tell it from one that draws them, and from one with others', () => {
+  const of = (values?: number[]) => {
+    const inner = new Sequential([new Dense({ units: 1, inputShape: [3] })], 'inner');
+    const kernel = { shape: [3, 1], data: Float32Array.from(values ?? []) };
+    if (values) inner.setInitialWeights(new Map([['dense/kernel', kernel]]), { partial: true });
+    const model = new Sequential([inner, new Dense({ units: 2 })]);
+    return hashOf(networkKey(model, { optimizer: 'adam', loss: 'meanSquaredError' }));
+  };
+  expect(of([1, 2, 3])).toBe(of([1, 2, 3]));
+  expect(new Set([of(), of([1, 2, 3]), of([1, 2, 4])]).size).toBe(3);
+});
