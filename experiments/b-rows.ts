@@ -1,8 +1,8 @@
 import type { Experiment, Lab } from '../src/cli/experiment.ts';
 import { compare, confusionBlock, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
-import type { Section } from '../src/report/content.ts';
+import type { BlockInput, Section } from '../src/report/content.ts';
 import type { Training } from '../src/report/training.ts';
-import { comparisonOf, labelOf, type Published, publishedOf, settings } from './b.ts';
+import { comparisonOf, labelOf, type Published, publishedOf, settings, variationOf } from './b.ts';
 import { type Confusion, networks, trainVgg, type VggName } from './vgg.ts';
 
 /** A row of coursework B that trains variations of the small VGG. */
@@ -15,57 +15,65 @@ export interface VggRow {
   /** Models of each variation in full; default 1. */
   replicas?: number;
   /** Why a variation may be more than 2 points off. */
-  why?: Partial<Record<VggName, string>>;
+  why?: Partial<Record<string, string>>;
 }
 
-export function vggRow({ names, replicas = 1, why = {}, ...about }: VggRow): Experiment {
+export function vggRow({ names, replicas = 1, why, ...about }: VggRow): Experiment {
   return {
     ...about,
     datasets: ['cifar10'],
     scales: { ...settings, full: { ...settings.full, replicas } },
     variations: names,
     networks: names.map((name) => networks[name]),
-    run: (lab) => runVggRow(lab, about.id, names, why),
+    async run(lab) {
+      const trained: Training<Confusion>[] = [];
+      for (const name of names) trained.push(await trainVgg(lab, name));
+      return variationSections(lab, about.id, trained, { why });
+    },
   };
 }
 
-async function runVggRow(lab: Lab, id: string, names: readonly VggName[], why: Partial<Record<VggName, string>>) {
-  const { test } = lab.images('cifar10');
-  const trained: { name: VggName; training: Training<Confusion> }[] = [];
-  for (const name of names) trained.push({ name, training: await trainVgg(lab, name) });
+/** What a row of coursework B shows of its trainings. */
+export function variationSections(
+  lab: Lab,
+  id: string,
+  trained: readonly Training<Confusion>[],
+  { why = {}, remarks = [] }: { why?: Partial<Record<string, string>>; remarks?: BlockInput[] } = {},
+): Section[] {
+  const { classes } = lab.images('cifar10').test;
   const of = (training: Training) => `${id} ${labelOf(training)}`;
-  const prefix = (name: VggName) => (names.length > 1 ? name : undefined);
-  const sections: Section[] = [
+  const prefix = ({ name }: Training) => (trained.length > 1 ? name.replaceAll('.', '-') : undefined);
+  return [
     section(
       'Results',
-      compare(trained.flatMap(({ name, training }) => comparisonOf(training, why[name]))),
-      ...trained.map(({ name, training }) =>
+      compare(trained.flatMap((training) => comparisonOf(training, why[variationOf(training)!.name]))),
+      remarks,
+      ...trained.map((training) =>
         confusionBlock({
-          name: prefix(name) === undefined ? 'confusion' : `${name}-confusion`.replaceAll('.', '-'),
+          name: [prefix(training) ?? [], 'confusion'].flat().join('-'),
           title: `${of(training)}: test images after training`,
           subtitle: [`seed ${training.seeds[0]}`],
-          classes: test.classes,
+          classes,
           counts: training.measured[0]!,
         }),
       ),
     ),
     section(
       'Curves',
-      ...trained.map(({ name, training }) => {
-        return trainingCurves(training, {
+      ...trained.map((training) =>
+        trainingCurves(training, {
           title: of(training),
-          prefix: prefix(name),
+          prefix: prefix(training),
           validation: 'validation',
           published: { accuracy: accuracyRules(publishedOf(training)) },
-        });
-      }),
+        }),
+      ),
     ),
     section(
       'Models',
-      ...trained.map(({ name, training }) => modelBlocks(training, { title: of(training), prefix: prefix(name) })),
+      ...trained.map((training) => modelBlocks(training, { title: of(training), prefix: prefix(training) })),
     ),
   ];
-  return sections;
 }
 
 /** The published accuracies that belong to the curves. */

@@ -44,7 +44,7 @@ function bySeeds(trainings: readonly Training[]): Training[] {
 }
 
 function variationRow(training: Training): Cell[] {
-  const { test, epochs } = publishedOf(training);
+  const { test = null, epochs } = publishedOf(training);
   const ours = meanAndSd(testFigures(training)).mean;
   const { difference, isOff } = comparisonText({ label: '', published: test, ours });
   return [
@@ -56,7 +56,9 @@ function variationRow(training: Training): Cell[] {
     ),
     duration(epochSeconds(training)),
     duration(stepSeconds(training)),
-    `${typeof test === 'number' ? accuracyText(test) : test}${epochs === undefined ? '' : `, ${epochs} epochs`}`,
+    [typeof test === 'number' ? accuracyText(test) : (test ?? []), epochs === undefined ? [] : `${epochs} epochs`]
+      .flat()
+      .join(', '),
     `${difference.replace(' points', '')}${isOff ? ` ${OFF_MARK}` : ''}`,
   ];
 }

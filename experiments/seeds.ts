@@ -6,11 +6,20 @@ import type { Training } from '../src/report/training.ts';
  * their steps. A training each is kept, `NAME-seed-SEED`.
  * @returns all of them as one, each model with as many epochs as it took
  */
-export async function trainSeeds<M>(lab: Lab, name: string, spec: TrainSpec<M>): Promise<Training<M>> {
+export async function trainSeeds<M>(
+  lab: Lab,
+  name: string,
+  spec: TrainSpec<M> | ((seed: number) => TrainSpec<M>),
+): Promise<Training<M>> {
   const trained: Training<M>[] = [];
   for (let i = 0; i < lab.settings.replicas; i++) {
     const seed = lab.seed + i;
-    trained.push(await lab.train(`${name}-seed-${seed}`, { ...spec, seed, replicas: 1 }));
+    trained.push(
+      await lab.train(`${name}-seed-${seed}`, {
+        ...(typeof spec === 'function' ? spec(seed) : spec),
+        ...{ seed, replicas: 1 },
+      }),
+    );
   }
   return merged(name, trained);
 }

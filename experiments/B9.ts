@@ -1,0 +1,50 @@
+import type { Experiment } from '../src/cli/experiment.ts';
+import { paragraph } from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import { meanAndSd } from '../src/report/statistics.ts';
+import { type Training, testFigures } from '../src/report/training.ts';
+import { variationSections } from './b-rows.ts';
+import {
+  aboutWeights,
+  preparePretrained,
+  SIDE,
+  trainTransfer,
+  trainTransferDark,
+  transferSettings,
+} from './transfer.ts';
+
+/** Transfer learning: a frozen extractor that was trained on ImageNet. */
+export const B9: Experiment = {
+  id: 'B9',
+  title: 'Transfer learning',
+  question: [
+    'How well do dense layers do on the features of MobileNetV2, pretrained on ImageNet and frozen, after 8 epochs?',
+    `The images are scaled up inside the model. The coursework does not say to which size: ${SIDE} x ${SIDE} is taken.`,
+  ],
+  published: '0.51',
+  datasets: ['cifar10'],
+  prepare: preparePretrained,
+  scales: transferSettings,
+  variations: ['transfer', 'transfer-dark'],
+
+  async run(lab) {
+    const { epochs } = lab.settings;
+    const trained = await trainTransfer(lab.variation('transfer'), epochs);
+    const dark = await trainTransferDark(lab.variation('transfer-dark'), epochs);
+    return variationSections(lab, 'B9', [trained, dark], {
+      why: { transfer: whyBetter(trained, dark) },
+      remarks: [
+        paragraph(
+          'The second training tries what the coursework may have done: its pixels were divided by 255 for the other networks, and the preprocessing of MobileNetV2 (x / 127.5 - 1) takes them for 0..255, so that every image is all but black.',
+        ),
+        paragraph(aboutWeights),
+      ],
+    });
+  },
+};
+
+/** The published accuracy is far lower than that of features like these. */
+const whyBetter = (trained: Training, dark: Training) =>
+  `images of ${SIDE} x ${SIDE}, scaled to -1..1, are what the weights were made for; the coursework may have scaled its pixels twice, ` +
+  `with which ours is at ${accuracyText(meanAndSd(testFigures(dark)).mean)} instead of ${accuracyText(meanAndSd(testFigures(trained)).mean)}, ` +
+  'or have scaled its images up to another size';
