@@ -24,7 +24,17 @@ const GROUND = [
   'atomic-file',
 ].map((name) => `src/${name}.ts`);
 const ENGINE = [...GROUND, 'src/gpu', 'src/kernels', 'src/autograd'];
-const LIBRARY = [...ENGINE, 'src/nn', 'src/data', 'src/tuner', 'src/io', 'src/report', 'src/index.ts', 'src/node.ts'];
+const LIBRARY = [
+  ...ENGINE,
+  'src/nn',
+  'src/data',
+  'src/tuner',
+  'src/io',
+  'src/applications',
+  'src/report',
+  'src/index.ts',
+  'src/node.ts',
+];
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/printable.ts': [],
   'src/errors.ts': ['src/printable.ts'],
@@ -44,6 +54,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/data': [...ENGINE, 'src/nn'],
   'src/tuner': [...ENGINE, 'src/nn'],
   'src/io': [...ENGINE, 'src/nn'],
+  'src/applications': [...ENGINE, 'src/nn', 'src/data', 'src/io'],
   // Works on figures alone.
   'src/report': GROUND,
   'src/index.ts': LIBRARY,

@@ -101,7 +101,7 @@ export function decodeWeights(
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
   checkNotTraining('loadWeights', model);
   if (options.prefix !== undefined && options.prefix !== '') checkText('loadWeights: prefix', options.prefix);
-  return assign(model, read(bytes, name), options, name);
+  return assignTensors(model, read(bytes, name), options, name);
 }
 
 /**
@@ -127,7 +127,7 @@ export function decodeModel(bytes: Uint8Array, device: Device, options: LoadMode
   if (weights.length + tensors.size > 0) pairUp(model.title, weights, file, {}, name);
   model.build(device, { replicas });
   try {
-    if (weights.length > 0) assign(model, file, replica === undefined ? {} : { replica }, name);
+    if (weights.length > 0) assignTensors(model, file, replica === undefined ? {} : { replica }, name);
     return model;
   } catch (error) {
     model.dispose();
@@ -203,7 +203,7 @@ function chosenReplicas(model: Model, file: Safetensors, replica: number | undef
   );
 }
 
-function assign(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
+export function assignTensors(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
   if (!model.built) return assignInitial(model, file, options, name);
   const chosen = chosenReplicas(model, file, options.replica, name);
   const weights = model.weights.map((weight) => ({ name: weight.name, shape: weight.tensor.shape, weight }));

@@ -84,7 +84,7 @@ function names(name: string): string[] {
     'regularizers.l1l2': ['regularizer'],
     'regularizers.regularizerOf': ['l1l2', 'x'],
     'initializers.initializerOf': ['x'],
-    mobileNetV2: ['input', 'Dense'],
+    mobileNetV2: ['input', 'Dense', 'weights'],
     'Layer.apply': ['Dense'],
     Layer: ['Own'],
     'Model.call': ['sequential'],

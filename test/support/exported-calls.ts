@@ -345,7 +345,7 @@ const functions: Record<string, Call> = {
   confusionMatrix: { args: (world) => [model(world), data(), {}], options: ['batchSize', 'signal', 'replica'] },
   mobileNetV2: {
     args: () => [{ inputShape: [32, 32, 3], classes: 2, alpha: 0.35 }],
-    options: ['inputShape', 'classes', 'alpha'],
+    options: ['inputShape', 'classes', 'alpha', 'weights', 'rows', 'download'],
     share: 0.2,
   },
   modelConfig: { args: () => [fresh()] },
