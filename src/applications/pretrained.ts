@@ -1,6 +1,7 @@
 import { readable } from '../check.ts';
 import { DataError } from '../errors.ts';
-import { decodeSafetensors, type NdArray } from '../io/index.ts';
+import { decodeKerasWeights, decodeSafetensors, type NdArray } from '../io/index.ts';
+import { isHdf5, isZip } from '../io/keras/signature.ts';
 import { assignTensors } from '../io/model-file.ts';
 import type { Model } from '../nn/model.ts';
 
@@ -27,12 +28,11 @@ export interface WeightFile {
  * @throws DataError for a file that is none, is cut short, or does not fit the network
  */
 export async function assignPretrained(model: Model, files: readonly WeightFile[]): Promise<void> {
-  const [first] = files;
-  if (files.length === 1 && isKeras(first!)) {
-    // TODO(keras-files): decodeKerasWeights(model, bytes, {}, name)
-    throw new DataError(`${first!.name}: not yet`);
-  }
   const keras = files.find(isKeras);
+  if (keras && files.length === 1) {
+    await decodeKerasWeights(model, keras.bytes, {}, keras.name);
+    return;
+  }
   if (keras) {
     throw new DataError(`${keras.name} is a file of Keras's, which holds all weights of a network; give it alone`);
   }
@@ -49,11 +49,9 @@ export async function assignPretrained(model: Model, files: readonly WeightFile[
   assignTensors(model, { tensors, metadata: {} }, {}, files.map(({ name }) => name).join(' and '));
 }
 
-/** HDF5 and ZIP (.keras) by how they begin, for bytes have no name; else by the name, so that the message is about that format. */
-function isKeras({ name, bytes }: WeightFile): boolean {
-  const start = String.fromCharCode(...bytes.subarray(0, 4));
-  return start === '\x89HDF' || start === 'PK\x03\x04' || /\.(h5|hdf5|keras)$/i.test(name);
-}
+/** By how the file begins, for bytes have no name; also by a name, so that the message is about the format that was meant. */
+const isKeras = ({ name, bytes }: WeightFile): boolean =>
+  isHdf5(bytes) || isZip(bytes) || /\.(h5|hdf5|keras)$/i.test(name);
 
 /** Keras 2 calls the kernels of depthwise layers `depthwise_kernel`, this library and Keras 3 `kernel`. */
 function ownName(stored: string, names: ReadonlySet<string>): string {

@@ -357,6 +357,12 @@ const functions: Record<string, Call> = {
     args: (world) => [built(world), new Uint8Array(40), {}],
     options: ['replica', 'prefix', 'partial', 'strict'],
   },
+  readKerasWeights: { args: () => [new Uint8Array(40)] },
+  decodeKerasWeights: { args: (world) => [built(world), new Uint8Array(40), {}], options: ['prefix', 'byName'] },
+  loadKerasWeights: {
+    args: (world) => [built(world), join(world.folder, 'w.h5'), {}],
+    options: ['prefix', 'byName'],
+  },
   decodeNpy: { args: () => [tg.encodeNpy({ shape: [2], data: new Float32Array(2) })] },
   encodeNpy: { args: () => [{ shape: [2], data: new Float32Array(2) }] },
   decodeSafetensors: { args: () => [tg.encodeSafetensors(named())] },
