@@ -1,4 +1,5 @@
 /** tilegrad: what runs everywhere. In Node import `tilegrad/node`, which adds the device, files and downloads. */
+export * from './applications/index.ts';
 export * from './autograd/index.ts';
 export { ImageLoader, type ImageLoaderOptions } from './data/loader.ts';
 export { rescale, type Scaling, scaleTo, standardization, toCategorical } from './data/scale.ts';

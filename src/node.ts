@@ -1,4 +1,5 @@
 /** tilegrad in Node: everything of `tilegrad`, and what only Node has. */
+export { mobileNetV2, type PretrainedMobileNetV2Options } from './applications/node.ts';
 export { datasets } from './data/datasets.ts';
 export { type FetchOptions, type FetchResult, fetchDataset } from './data/fetch.ts';
 export { loadDataset } from './data/files.ts';

@@ -24,7 +24,17 @@ const GROUND = [
   'atomic-file',
 ].map((name) => `src/${name}.ts`);
 const ENGINE = [...GROUND, 'src/gpu', 'src/kernels', 'src/autograd'];
-const LIBRARY = [...ENGINE, 'src/nn', 'src/data', 'src/tuner', 'src/io', 'src/report', 'src/index.ts', 'src/node.ts'];
+const LIBRARY = [
+  ...ENGINE,
+  'src/nn',
+  'src/data',
+  'src/tuner',
+  'src/io',
+  'src/applications',
+  'src/report',
+  'src/index.ts',
+  'src/node.ts',
+];
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/printable.ts': [],
   'src/errors.ts': ['src/printable.ts'],
@@ -44,6 +54,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/data': [...ENGINE, 'src/nn'],
   'src/tuner': [...ENGINE, 'src/nn'],
   'src/io': [...ENGINE, 'src/nn'],
+  'src/applications': [...ENGINE, 'src/nn', 'src/data', 'src/io'],
   // Works on figures alone.
   'src/report': GROUND,
   'src/index.ts': LIBRARY,
@@ -106,7 +117,10 @@ test('every shader is used, and begins by saying what it computes', () => {
   expect(shaders.filter((shader) => !/^\/\/ \S.{15,}\n/.test(text(shader)))).toEqual([]);
 });
 
-test('what a browser imports needs no Node, no native module and no package', async () => {
+/** Packages that are loaded when a file of Keras's is read, and not before. */
+const FOR_KERAS = ['src/io/keras/hdf5.ts imports h5wasm', 'src/io/keras/zip.ts imports fflate/browser'];
+
+test("what a browser imports needs no Node, no native module and no package, but for those that read Keras's files as they are needed", async () => {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/index.ts'],
@@ -120,9 +134,15 @@ test('what a browser imports needs no Node, no native module and no package', as
     loader: { '.wgsl': 'text' },
   });
   const outside = Object.entries(metafile.inputs).flatMap(([path, { imports }]) =>
-    imports.filter(({ external }) => external).map((one) => `${path} imports ${one.path}`),
+    imports
+      .filter(({ external, kind }) => external && kind !== 'dynamic-import')
+      .map((one) => `${path} imports ${one.path}`),
   );
   expect(outside).toEqual([]);
+  const later = Object.entries(metafile.inputs).flatMap(([path, { imports }]) =>
+    imports.filter(({ kind }) => kind === 'dynamic-import').map((one) => `${path} imports ${one.path}`),
+  );
+  expect(later.sort()).toEqual(FOR_KERAS);
   const inputs = Object.keys(metafile.inputs);
   expect(inputs).toContain('src/nn/sequential.ts');
   expect(inputs.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);

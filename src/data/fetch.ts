@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path';
 import { cacheDir } from '../cache-dir.ts';
 import { checkFunction, checkOptions, checkText, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import { type DatasetInfo, datasetInfo } from './datasets.ts';
-import { type DownloadOptions, downloadFile } from './download.ts';
+import { datasetInfo } from './datasets.ts';
+import { type DownloadOptions, type DownloadSource, downloadFile } from './download.ts';
 import type { DatasetName } from './types.ts';
 
 export interface FetchOptions extends DownloadOptions {
@@ -32,12 +32,24 @@ export async function fetchDataset(name: DatasetName, options: FetchOptions = {}
   return fetchFiles(datasetInfo(name), options);
 }
 
-/** `fetchDataset` for any table entry. */
+/** Files that belong together, and the addresses that are tried in turn (file names are appended). */
+export interface FileSet {
+  /** The subfolder they go to. */
+  name: string;
+  files: readonly DownloadSource[];
+  urls: readonly string[];
+}
+
+/**
+ * `fetchDataset` for any files.
+ * @param what whose options they are, for messages
+ */
 export async function fetchFiles(
-  info: Pick<DatasetInfo, 'name' | 'files' | 'urls'>,
+  info: FileSet,
   options: FetchOptions = {},
+  what = 'fetchDataset',
 ): Promise<FetchResult> {
-  checkOptions('fetchDataset', options, {
+  checkOptions(what, options, {
     dir: true,
     baseUrl: true,
     signal: true,
@@ -47,16 +59,16 @@ export async function fetchFiles(
     stallTimeout: true,
   });
   const { dir, baseUrl, ...download } = options;
-  if (dir !== undefined) checkText('fetchDataset: dir', dir);
+  if (dir !== undefined) checkText(`${what}: dir`, dir);
   if (
     baseUrl !== undefined &&
     !(typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))
   ) {
     throw new ArgumentError(
-      `fetchDataset: baseUrl is ${show(baseUrl)}; expected an address that starts with http:// or https://`,
+      `${what}: baseUrl is ${show(baseUrl)}; expected an address that starts with http:// or https://`,
     );
   }
-  checkDownload(download);
+  checkDownload(what, download);
   const path = join(resolve(dir ?? cacheDir()), info.name);
   const bases = baseUrl === undefined ? info.urls : [baseUrl];
   const result: FetchResult = { path, files: [], downloaded: [], reused: [] };
@@ -71,13 +83,13 @@ export async function fetchFiles(
 }
 
 /** @throws ArgumentError for options of the wrong kind */
-function checkDownload({ signal, onProgress, ...numbers }: DownloadOptions): void {
+function checkDownload(what: string, { signal, onProgress, ...numbers }: DownloadOptions): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new ArgumentError(`fetchDataset: signal must be an AbortSignal, but is ${show(signal)}`);
+    throw new ArgumentError(`${what}: signal must be an AbortSignal, but is ${show(signal)}`);
   }
-  if (onProgress !== undefined) checkFunction('fetchDataset: onProgress', onProgress);
+  if (onProgress !== undefined) checkFunction(`${what}: onProgress`, onProgress);
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value >= 0)) continue;
-    throw new ArgumentError(`fetchDataset: ${name} must be a number from 0 up, but is ${show(value)}`);
+    throw new ArgumentError(`${what}: ${name} must be a number from 0 up, but is ${show(value)}`);
   }
 }

@@ -1,4 +1,5 @@
 /** File formats on bytes: what runs in a browser too. `node.ts` beside it adds files. */
+export { decodeKerasWeights, type KerasLayerWeights, type KerasWeight, readKerasWeights } from './keras/weights.ts';
 export {
   decodeModel,
   decodeWeights,

@@ -3,6 +3,7 @@ import type { Device } from '../gpu/device.ts';
 import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/index.ts';
 import { readBytes, writeFile } from './files.ts';
+import { decodeKerasWeights, type KerasWeightsOptions } from './keras/weights.ts';
 import {
   decodeModel,
   decodeWeights,
@@ -61,3 +62,19 @@ export async function saveModel(model: Model, path: string, ...surplus: never[])
 /** The model that `saveModel` wrote, on a device: see `decodeModel`. @throws FileError, DataError, ArgumentError */
 export const loadModel = (path: string, device: Device, options: LoadModelOptions = {}): Model =>
   decodeModel(readBytes(path), device, options, path);
+
+/**
+ * Gives a model the weights of a .h5, .weights.h5 or .keras file: see `decodeKerasWeights`.
+ * @returns the names of the weights that were loaded
+ * @throws FileError, DataError, ArgumentError
+ */
+export async function loadKerasWeights(
+  model: Model,
+  path: string,
+  options: KerasWeightsOptions = {},
+  ...surplus: never[]
+): Promise<string[]> {
+  checkSurplus('loadKerasWeights', surplus);
+  checkModel('loadKerasWeights', model, 'loadKerasWeights(model, path)');
+  return decodeKerasWeights(model, readBytes(path), options, path);
+}

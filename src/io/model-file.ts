@@ -6,6 +6,7 @@ import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { checkModel } from '../nn/batches.ts';
 import { type LayerClass, type Model, modelConfig, modelFromConfig } from '../nn/index.ts';
 import { checkNotTraining } from '../nn/training-lock.ts';
+import { isHdf5, isZip } from './keras/signature.ts';
 import type { NdArray, NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
@@ -101,7 +102,7 @@ export function decodeWeights(
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
   checkNotTraining('loadWeights', model);
   if (options.prefix !== undefined && options.prefix !== '') checkText('loadWeights: prefix', options.prefix);
-  return assign(model, read(bytes, name), options, name);
+  return assignTensors(model, read(bytes, name, 'decodeKerasWeights (loadKerasWeights for a path)'), options, name);
 }
 
 /**
@@ -112,7 +113,7 @@ export function decodeWeights(
  */
 export function decodeModel(bytes: Uint8Array, device: Device, options: LoadModelOptions = {}, name = 'model'): Model {
   checkOptions('loadModel', options, { customLayers: true, replica: true });
-  const file = read(bytes, name);
+  const file = read(bytes, name, 'decodeKeras (loadKeras for a path)');
   const { tensors, metadata } = file;
   if (metadata.format !== FORMAT || metadata.model === undefined) {
     throw new DataError(
@@ -127,7 +128,7 @@ export function decodeModel(bytes: Uint8Array, device: Device, options: LoadMode
   if (weights.length + tensors.size > 0) pairUp(model.title, weights, file, {}, name);
   model.build(device, { replicas });
   try {
-    if (weights.length > 0) assign(model, file, replica === undefined ? {} : { replica }, name);
+    if (weights.length > 0) assignTensors(model, file, replica === undefined ? {} : { replica }, name);
     return model;
   } catch (error) {
     model.dispose();
@@ -145,7 +146,13 @@ function modelOf(json: string, { customLayers }: LoadModelOptions, name: string)
   }
 }
 
-function read(bytes: Uint8Array, name: string) {
+/** @param forKeras the function that reads the same of Keras's files */
+function read(bytes: Uint8Array, name: string, forKeras: string) {
+  if (bytes instanceof Uint8Array && (isHdf5(bytes) || isZip(bytes))) {
+    throw new DataError(
+      `${name} is ${isZip(bytes) ? 'a zip file, as .keras files are' : 'an HDF5 file, as .h5 files of Keras are'}, and no safetensors file; await ${forKeras} reads Keras's files`,
+    );
+  }
   const file = decodeSafetensors(bytes, name);
   const { format, version } = file.metadata;
   if (format === FORMAT && version !== VERSION) {
@@ -203,7 +210,11 @@ function chosenReplicas(model: Model, file: Safetensors, replica: number | undef
   );
 }
 
-function assign(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
+/**
+ * Gives a model the tensors of a file. All are checked before the first is changed.
+ * @returns the names of the weights that were assigned. @throws DataError, ArgumentError where the two do not fit together
+ */
+export function assignTensors(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
   if (!model.built) return assignInitial(model, file, options, name);
   const chosen = chosenReplicas(model, file, options.replica, name);
   const weights = model.weights.map((weight) => ({ name: weight.name, shape: weight.tensor.shape, weight }));

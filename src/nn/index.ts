@@ -50,7 +50,6 @@ export {
   SparseCategoricalCrossentropy,
 } from './losses.ts';
 export type { MetricName } from './metrics.ts';
-export { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2.ts';
 export { Model, type ModelOptions } from './model.ts';
 export type { MonitorMode } from './monitor.ts';
 export type { ClassWeight } from './objective.ts';

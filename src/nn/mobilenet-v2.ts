@@ -37,7 +37,8 @@ const STAGES = [
 
 /**
  * MobileNetV2 (Sandler et al., 2018, arXiv:1801.04381) with the layers, names and parameter counts of Keras's
- * `applications.MobileNetV2`, so that weights published for it carry over. Its weights are drawn at random by `build`.
+ * `applications.MobileNetV2`, so that weights published for it carry over. Its weights are drawn at random by `build`; what
+ * tilegrad exports under this name also gives it published ones.
  * @throws ArgumentError for an alpha that is not positive; ShapeError for samples that are no images
  */
 export function mobileNetV2(options: MobileNetV2Options = {}, ...surplus: never[]): Model {

@@ -345,7 +345,7 @@ const functions: Record<string, Call> = {
   confusionMatrix: { args: (world) => [model(world), data(), {}], options: ['batchSize', 'signal', 'replica'] },
   mobileNetV2: {
     args: () => [{ inputShape: [32, 32, 3], classes: 2, alpha: 0.35 }],
-    options: ['inputShape', 'classes', 'alpha'],
+    options: ['inputShape', 'classes', 'alpha', 'weights', 'rows', 'download'],
     share: 0.2,
   },
   modelConfig: { args: () => [fresh()] },
@@ -356,6 +356,12 @@ const functions: Record<string, Call> = {
   decodeWeights: {
     args: (world) => [built(world), new Uint8Array(40), {}],
     options: ['replica', 'prefix', 'partial', 'strict'],
+  },
+  readKerasWeights: { args: () => [new Uint8Array(40)] },
+  decodeKerasWeights: { args: (world) => [built(world), new Uint8Array(40), {}], options: ['prefix', 'byName'] },
+  loadKerasWeights: {
+    args: (world) => [built(world), join(world.folder, 'w.h5'), {}],
+    options: ['prefix', 'byName'],
   },
   decodeNpy: { args: () => [tg.encodeNpy({ shape: [2], data: new Float32Array(2) })] },
   encodeNpy: { args: () => [{ shape: [2], data: new Float32Array(2) }] },

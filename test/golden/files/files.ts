@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 
 const read = (name: string) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
 
@@ -27,3 +28,15 @@ export const told = (data: ArrayLike<number | bigint>) =>
 /** The same of Python's text, where `of` says whether the elements are floats. */
 export const toldByPython = (values: string[], integers: boolean) =>
   integers ? values : told(values.map((text) => Number(text.replace('inf', 'Infinity'))));
+
+/** An .h5 file that h5py wrote, packed. */
+interface Packed {
+  file: string;
+}
+
+/** Files of weights as Keras lays them out. See make_keras_weights.py. */
+export const kerasWeights: { mobilenet: Packed & { weights: [string, number[]][] }; types: Packed; inner: Packed } =
+  read('keras-weights.json');
+
+/** The bytes of a packed file. */
+export const unpacked = (base64: string) => new Uint8Array(gunzipSync(Buffer.from(base64, 'base64')));

@@ -1,0 +1,97 @@
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Shape } from '../kernels/array.ts';
+
+/** Factors on the numbers of filters for which Keras publishes weights of MobileNetV2. */
+const ALPHAS = [0.35, 0.5, 0.75, 1, 1.3, 1.4] as const;
+
+/** Rows and columns of the images that those weights were trained on; each size is a checkpoint of its own. */
+const ROWS = [96, 128, 160, 192, 224] as const;
+export type CheckpointRows = (typeof ROWS)[number];
+
+/** Classes of ImageNet, which the published heads tell apart. */
+const IMAGENET_CLASSES = 1000;
+
+/** Published weights of MobileNetV2. */
+export interface Checkpoint {
+  alpha: number;
+  rows: CheckpointRows;
+  /** Whether the head is among them. */
+  includeTop: boolean;
+}
+
+/** Where Keras's weights are published (keras/src/applications/mobilenet_v2.py, `BASE_WEIGHT_PATH`); file names are appended. */
+export const OFFICIAL_ADDRESS = 'https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/';
+
+/** As Python prints a float: `1.0`, `0.35`. */
+const pythonFloat = (value: number) => (Number.isInteger(value) ? `${value}.0` : String(value));
+
+/** The name of Keras's file. */
+export const officialName = ({ alpha, rows, includeTop }: Checkpoint): string =>
+  `mobilenet_v2_weights_tf_dim_ordering_tf_kernels_${pythonFloat(alpha)}_${rows}${includeTop ? '' : '_no_top'}.h5`;
+
+const TRUNK = '-no-top.safetensors';
+
+/** The names of safetensors files that hold the same together: the network without its head, and the head. */
+export function safetensorsNames({ alpha, rows, includeTop }: Checkpoint): string[] {
+  const trunk = `mobilenet-v2-${pythonFloat(alpha)}-${rows}${TRUNK}`;
+  return includeTop ? [trunk, headBeside(trunk)!] : [trunk];
+}
+
+/** The file with the head that belongs to a file of a network without one, by its name; null for any other file. */
+export const headBeside = (path: string): string | null =>
+  path.endsWith(TRUNK) ? `${path.slice(0, -TRUNK.length)}-top.safetensors` : null;
+
+/**
+ * Sizes and checksums by name, as far as others have recorded them: Keras publishes none. Three public repositories agree on the
+ * sha256 of 1.0_224_no_top; that of 0.35_224_no_top is from one.
+ */
+export const RECORDED: Readonly<Record<string, { size: number; checksum?: string }>> = {
+  [officialName({ alpha: 1, rows: 224, includeTop: false })]: {
+    size: 9_406_464,
+    checksum: 'sha256:f8aff69536bd77a692c594f559c798c19bf7f3f36668fc9fa00b21c6aab4797c',
+  },
+  [officialName({ alpha: 1, rows: 224, includeTop: true })]: { size: 14_536_120 },
+  [officialName({ alpha: 0.35, rows: 224, includeTop: false })]: {
+    size: 2_019_640,
+    checksum: 'sha256:df1c3db1d0d9193719c4c70f707c56f7021f999f825bdc57454c275cf6def19f',
+  },
+};
+
+/**
+ * The published weights for a network.
+ * @param rows which checkpoint. Default, as in Keras: that of `inputShape` where it is square and there is one, else 224
+ * @throws ArgumentError if Keras publishes none for it
+ */
+export function checkpointOf(
+  network: { alpha: number; inputShape: Shape; includeTop: boolean; classes: number },
+  rows?: number,
+): Checkpoint {
+  const { alpha, inputShape, includeTop, classes } = network;
+  const none = "mobileNetV2: there are no 'imagenet' weights for";
+  if (!(ALPHAS as readonly number[]).includes(alpha)) {
+    throw new ArgumentError(
+      `${none} alpha ${show(alpha)}; alpha must be one of ${ALPHAS.join(', ')}, or leave out weights`,
+    );
+  }
+  if (inputShape[2] !== 3) {
+    throw new ArgumentError(
+      `${none} images of ${show(inputShape[2])} channels; inputShape must end in 3 (red, green, blue)`,
+    );
+  }
+  if (includeTop && classes !== IMAGENET_CLASSES) {
+    throw new ArgumentError(
+      `${none} a head of ${show(classes)} classes; classes must be ${IMAGENET_CLASSES}, or take includeTop: false and a head of your own`,
+    );
+  }
+  return { alpha, rows: rowsOf(inputShape, rows), includeTop };
+}
+
+const isRows = (n: unknown): n is CheckpointRows => (ROWS as readonly unknown[]).includes(n);
+
+/** @throws ArgumentError for rows of which there is no checkpoint */
+function rowsOf([height, width]: Shape, rows: number | undefined): CheckpointRows {
+  if (rows === undefined) return height === width && isRows(height) ? height : 224;
+  if (isRows(rows)) return rows;
+  throw new ArgumentError(`mobileNetV2: rows must be one of ${ROWS.join(', ')}, but is ${show(rows)}`);
+}

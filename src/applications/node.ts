@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { checkOptions, checkText, listOf, nearName, show } from '../check.ts';
+import type { FetchOptions } from '../data/fetch.ts';
+import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { readBytes } from '../io/files.ts';
+import { type MobileNetV2Options, mobileNetV2 as untrained } from '../nn/mobilenet-v2.ts';
+import type { Model } from '../nn/model.ts';
+import { type CheckpointRows, checkpointOf, headBeside } from './checkpoints.ts';
+import { findCheckpoint } from './imagenet.ts';
+import { networkNames } from './mobilenet-v2.ts';
+import { assignPretrained, bytesOf, isBytes, type WeightBytes, type WeightFile } from './pretrained.ts';
+
+type Weights = string | WeightBytes | readonly (string | WeightBytes)[];
+
+/** Options of `mobileNetV2` with weights. */
+export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
+  /**
+   * `'imagenet'`, or a .h5 file of Keras's, or a safetensors file: its path or its bytes; or several that hold the weights together, such as
+   * the network without its head, and the head. Beside `...-no-top.safetensors`, the head is found by itself in `...-top.safetensors`.
+   */
+  weights: Weights;
+  /**
+   * With `'imagenet'`: which of Keras's checkpoints, by the rows of the images it was trained on. Default, as in Keras: those of
+   * `inputShape` where it is square and there is one, else 224.
+   */
+  rows?: CheckpointRows;
+  /** With `'imagenet'`: how it is downloaded, such as `onProgress`, `signal`, and `dir`, another folder than the cache. */
+  download?: FetchOptions;
+}
+
+type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & { weights?: Weights | null | undefined };
+
+/**
+ * MobileNetV2 (Sandler et al., 2018, arXiv:1801.04381) with the layers, names and parameter counts of Keras's
+ * `applications.MobileNetV2`. It takes pixels in -1..1: `new Rescaling({ scale: 2, offset: -1 })` before it makes them of 0..1.
+ *
+ * Without `weights`, `build` draws them at random. With them, a promise of the model is returned; it is not built yet, carries its
+ * weights and brings them into models that contain it (see `Model.setInitialWeights`):
+ *
+ *     const extractor = await mobileNetV2({ inputShape: [96, 96, 3], includeTop: false, weights: 'imagenet' });
+ *     extractor.trainable = false;
+ *
+ * `'imagenet'` takes a file in the folder that the environment variable `TILEGRAD_WEIGHTS` names (Keras's own, or
+ * `mobilenet-v2-1.0-224-no-top.safetensors`), else one in the cache folder, where Keras's file is downloaded to if it is not there.
+ * @throws ArgumentError for options that do not fit; ShapeError for samples that are no images; FileError for a file that cannot be
+ *   read; DataError for one that is none, or of another network, and for weights that cannot be had; AbortedError
+ */
+export function mobileNetV2(options?: MobileNetV2Options & { weights?: null | undefined }, ...surplus: never[]): Model;
+export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
+export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
+  checkOptions('mobileNetV2', options, { ...networkNames, weights: true, rows: true, download: true }, surplus);
+  const { weights, rows, download, ...network } = options;
+  if (weights !== 'imagenet') checkImagenetOnly({ rows, download }, weights);
+  if (weights === undefined || weights === null) return untrained(network);
+  return pretrained(network, weights, { rows, download });
+}
+
+/** @throws ArgumentError for options that say nothing of other weights */
+function checkImagenetOnly(options: Pick<Options, 'rows' | 'download'>, weights: unknown): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    throw new ArgumentError(
+      `mobileNetV2: ${name} goes with weights: 'imagenet', but weights is ${show(weights)}; leave ${name} out`,
+    );
+  }
+}
+
+async function pretrained(
+  network: MobileNetV2Options,
+  weights: Weights,
+  { rows, download }: Pick<Options, 'rows' | 'download'>,
+): Promise<Model> {
+  const model = untrained(network);
+  const { alpha = 1, includeTop = true, classes = 1000 } = network;
+  if (weights === 'imagenet') {
+    const checkpoint = checkpointOf({ alpha, includeTop, classes, inputShape: model.inputShape }, rows);
+    const paths = await findCheckpoint(checkpoint, download);
+    await assignPretrained(model, paths.map(readFile));
+    return model;
+  }
+  const files = filesOf(weights, includeTop);
+  try {
+    await assignPretrained(model, files);
+  } catch (cause) {
+    if (!(cause instanceof DataError)) throw cause;
+    const head = includeTop ? `with a head of ${classes} classes` : 'without a head (includeTop: false)';
+    throw new DataError(`${cause.message}. The model is mobileNetV2 of alpha ${alpha}, ${head}`, { cause });
+  }
+  return model;
+}
+
+/** The files that `weights` names or is. @throws ArgumentError, FileError */
+function filesOf(weights: Weights, includeTop: boolean): WeightFile[] {
+  const list = listOf('mobileNetV2: weights', weights) ?? [weights];
+  if (list.length === 0 || !list.every((one) => typeof one === 'string' || isBytes(one))) {
+    throw new ArgumentError(
+      `mobileNetV2: weights must be 'imagenet', the path or the bytes of a file, a list of those, or null, but is ${show(weights)}`,
+    );
+  }
+  const files = (list as (string | WeightBytes)[]).map((one, i): WeightFile => {
+    if (typeof one === 'string') return readFile(one);
+    return { name: list.length > 1 ? `weights[${i}]` : 'weights', bytes: bytesOf(one) };
+  });
+  const head = includeTop && list.length === 1 && typeof list[0] === 'string' ? headBeside(list[0]) : null;
+  return head && existsSync(head) ? [...files, readFile(head)] : files;
+}
+
+/** @throws FileError, which says what else could have been meant */
+function readFile(path: string): WeightFile {
+  checkText('mobileNetV2: weights', path);
+  try {
+    return { name: path, bytes: readBytes(path) };
+  } catch (cause) {
+    if (!(cause instanceof FileError)) throw cause;
+    throw new FileError(`mobileNetV2: weights: ${cause.message}${adviceFor(path, cause)}`, { cause });
+  }
+}
+
+function adviceFor(path: string, { cause }: FileError): string {
+  if (nearName(path, ['imagenet'])) return "; did you mean 'imagenet'?";
+  if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'EISDIR') return '';
+  return "; give the path of a file in it, or set TILEGRAD_WEIGHTS to the folder and take weights: 'imagenet'";
+}

@@ -1,0 +1,214 @@
+import { DataError, TilegradError } from '../../errors.ts';
+import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
+import { dataOf, type StoredType } from '../nd-array.ts';
+import { isHdf5 } from './signature.ts';
+
+/** What is used of h5wasm, the HDF5 library compiled to WebAssembly. Object ids are BigInts, and negative where there is no object. */
+interface Library {
+  FS: {
+    writeFile(path: string, bytes: Uint8Array): void;
+    unlink(path: string): void;
+    getStream(number: number): { tty?: { ops: { put_char(tty: unknown, code: number): void } } } | null;
+  };
+  readonly HEAPU8: Uint8Array;
+  readonly H5F_ACC_RDONLY: number;
+  readonly H5G_GROUP: number;
+  readonly H5G_DATASET: number;
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+  UTF8ToString(address: number): string;
+  open(path: string, mode: number, trackOrder: boolean, low: number, high: number): bigint;
+  close_file(id: bigint): number;
+  get_type(id: bigint, path: string): number;
+  get_names(id: bigint, path: string, recursive: boolean): string[];
+  get_attribute_names(id: bigint, path: string): string[];
+  get_attribute_metadata(id: bigint, path: string, name: string): Metadata;
+  get_attribute_data(id: bigint, path: string, name: string, address: bigint): number;
+  get_dataset_metadata(id: bigint, path: string): Metadata;
+  get_dataset_data(id: bigint, path: string, count: null, offset: null, strides: null, address: bigint): number;
+  reclaim_vlen_memory(id: bigint, path: string, name: string, address: bigint): number;
+}
+
+/** Type and shape of an attribute or a data set; `shape` is null for an empty one. */
+interface Metadata {
+  /** HDF5's class of types, as in `TYPES`. */
+  type: number;
+  /** Bytes of an element; of a text of any length, those of its address. */
+  size: number;
+  /** Elements. */
+  total_size: number;
+  shape: number[] | null;
+  /** Whether an element is the address of a text. */
+  vlen: boolean;
+}
+
+const FLOAT = 1;
+const TEXT = 3;
+const OPAQUE = 5;
+
+/** Bytes of a text attribute that are read at most: a model's configuration has some hundred thousand. */
+const MOST_TEXT = 2 ** 26;
+/** Bytes of weights that are read from a file at most: the library has a heap of 2 GiB, which also holds the file. */
+const MOST_DATA = 2 ** 30;
+
+/** What the library has written to its standard error since it was last asked: why something failed. */
+let complaints = '';
+let library: Promise<Library> | null = null;
+
+async function loadLibrary(): Promise<Library> {
+  const loaded = (await (await import('h5wasm')).ready) as unknown as Library;
+  const ops = loaded.FS.getStream(2)?.tty?.ops;
+  // Else each failure would fill the terminal with the library's stack of errors.
+  if (ops) {
+    ops.put_char = (_, code) => {
+      if (complaints.length < 100_000) complaints += String.fromCharCode(code);
+    };
+  }
+  return loaded;
+}
+
+/** The innermost reason that the library gave, such as `file signature not found`. */
+function lastComplaint(): string {
+  const reasons = [...complaints.matchAll(/in H5\w+\(\): (.*)/g)].map(([, reason]) => reason!);
+  return reasons.at(-1) ?? 'what it refers to is not there';
+}
+
+/** An open HDF5 file. Paths begin with a slash. What fails throws an error that `readHdf5` makes a DataError of. */
+export class Hdf5File {
+  private read = 0;
+
+  constructor(
+    private readonly library: Library,
+    private readonly id: bigint,
+    /** The file's name, for messages. */
+    readonly name: string,
+  ) {}
+
+  isGroup(path: string): boolean {
+    return this.library.get_type(this.id, path) === this.library.H5G_GROUP;
+  }
+
+  isDataset(path: string): boolean {
+    return this.library.get_type(this.id, path) === this.library.H5G_DATASET;
+  }
+
+  /** Names of what is in a group. */
+  names(path: string): string[] {
+    return this.library.get_names(this.id, path, false);
+  }
+
+  /** The texts of an attribute, null where there is no such attribute. */
+  texts(path: string, attribute: string): string[] | null {
+    const { library, id } = this;
+    if (!library.get_attribute_names(id, path).includes(attribute)) return null;
+    const metadata = library.get_attribute_metadata(id, path, attribute);
+    const { type, size, vlen } = metadata;
+    if (metadata.shape === null || metadata.total_size === 0) return [];
+    if (type !== TEXT) {
+      throw new DataError(`${this.name}: attribute ${attribute} of ${path} is no text`);
+    }
+    const length = size * metadata.total_size;
+    if (length > MOST_TEXT) {
+      throw new DataError(
+        `${this.name}: attribute ${attribute} of ${path} has ${length} bytes, more than any of Keras's`,
+      );
+    }
+    return this.withMemory(length, (address) => {
+      this.check(library.get_attribute_data(id, path, attribute, BigInt(address)));
+      const bytes = library.HEAPU8.slice(address, address + length);
+      if (!vlen)
+        return Array.from({ length: metadata.total_size }, (_, i) => textOf(bytes.subarray(i * size, (i + 1) * size)));
+      const texts = Array.from(new Uint32Array(bytes.buffer), (text) => library.UTF8ToString(text));
+      library.reclaim_vlen_memory(id, path, attribute, BigInt(address));
+      return texts;
+    });
+  }
+
+  /** @throws DataError unless it has a shape */
+  shape(path: string): Shape {
+    const { shape } = this.library.get_dataset_metadata(this.id, path);
+    if (shape === null) throw new DataError(`${this.name}: ${path} is empty`);
+    return shape;
+  }
+
+  /** The elements of a data set of 16, 32 or 64-bit floats. @throws DataError for others, and for more than is read of a file */
+  floats(path: string): Float32Array<ArrayBuffer> {
+    const { library, id } = this;
+    const shape = this.shape(path);
+    const { type, size } = library.get_dataset_metadata(id, path);
+    const isBrain = type === OPAQUE && size === 2 && this.texts(path, 'dtype')?.[0] === 'bfloat16'; // so Keras 3 writes it
+    const stored = isBrain ? 'bf16' : type === FLOAT ? FLOATS[size] : undefined;
+    if (!stored) throw new DataError(`${this.name}: ${path} holds no floats of 16, 32 or 64 bits`);
+    const length = size * sizeOf(shape);
+    this.read += length;
+    if (this.read > MOST_DATA) {
+      throw new DataError(
+        `${this.name}: with ${path} ${showShape(shape)} it holds more than ${MOST_DATA.toLocaleString('en-US')} bytes of weights, which are read at most`,
+      );
+    }
+    if (length === 0) return new Float32Array(0);
+    const bytes = this.withMemory(length, (address) => {
+      this.check(library.get_dataset_data(id, path, null, null, null, BigInt(address)));
+      return library.HEAPU8.slice(address, address + length);
+    });
+    const { data } = dataOf(bytes, stored);
+    return data instanceof Float32Array ? (data as Float32Array<ArrayBuffer>) : Float32Array.from(data as Float64Array);
+  }
+
+  /** Memory of the library for `use`, zeros. */
+  private withMemory<T>(length: number, use: (address: number) => T): T {
+    const { library } = this;
+    const address = library._malloc(length);
+    if (address === 0) throw new DataError(`${this.name}: ${length} bytes of it do not fit into the memory`);
+    try {
+      library.HEAPU8.fill(0, address, address + length);
+      return use(address);
+    } finally {
+      library._free(address);
+    }
+  }
+
+  private check(status: number): void {
+    if (status < 0) throw new Error(lastComplaint());
+  }
+}
+
+const FLOATS: Record<number, StoredType> = { 2: 'f16', 4: 'f32', 8: 'f64' };
+
+/** A text of fixed length, which ends at the first zero. */
+function textOf(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/**
+ * What `read` makes of an HDF5 file.
+ * @param name the file's, for messages
+ * @throws DataError for bytes that are no HDF5 file, are cut short or damaged
+ */
+export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: Hdf5File) => T): Promise<T> {
+  if (!isHdf5(bytes)) throw new DataError(`${name} is no HDF5 file: it does not begin as one does`);
+  library ??= loadLibrary();
+  const loaded = await library;
+  const path = '/tilegrad.h5';
+  complaints = '';
+  let id = -1n;
+  try {
+    loaded.FS.writeFile(path, bytes);
+    id = loaded.open(path, loaded.H5F_ACC_RDONLY, false, -1, -1);
+    if (id < 0n) throw new Error(lastComplaint());
+    return read(new Hdf5File(loaded, id, name));
+  } catch (cause) {
+    if (cause instanceof TilegradError) throw cause;
+    throw new DataError(`${name} ${damageOf(String((cause as Error)?.message ?? cause), bytes)}`, { cause });
+  } finally {
+    if (id >= 0n) loaded.close_file(id);
+    loaded.FS.unlink(path);
+  }
+}
+
+function damageOf(reason: string, bytes: Uint8Array): string {
+  const [, end] = /truncated file: .*stored_eof = (\d+)/.exec(complaints) ?? [];
+  if (end) return `is cut short: it has ${bytes.length} of ${end} bytes; fetch it again`;
+  return `is damaged, or no HDF5 file that Keras has written (${reason}); fetch it again`;
+}

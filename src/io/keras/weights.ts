@@ -1,0 +1,83 @@
+import { checkOptions, checkSurplus, checkText } from '../../check.ts';
+import { checkModel } from '../../nn/batches.ts';
+import type { Model } from '../../nn/index.ts';
+import { checkNotTraining } from '../../nn/training-lock.ts';
+import { assignTensors } from '../model-file.ts';
+import { checkBytes, type NdArray } from '../nd-array.ts';
+import type { Hdf5File } from './hdf5.ts';
+import { pairWeights } from './pair-weights.ts';
+import { type StoredWeights, withStoredWeights } from './stored.ts';
+
+/** A weight that was read from a file of Keras's: f32, whatever the file has. */
+export interface KerasWeight extends NdArray {
+  /** Keras's name of it, such as `Conv1/kernel`; in files of Keras 3 its number in the layer, such as `0`. */
+  name: string;
+}
+
+/** A layer of a file of Keras's that has weights. A model within the model counts as one layer in .h5 files of Keras 2. */
+export interface KerasLayerWeights {
+  name: string;
+  weights: KerasWeight[];
+}
+
+const floats = (file: Hdf5File, { path, shape }: StoredWeights['layers'][number]['weights'][number]): NdArray => ({
+  shape,
+  data: file.floats(path),
+  dtype: 'f32',
+});
+
+/**
+ * The weights of a .h5, .weights.h5 or .keras file of Keras 2 or 3, layer by layer in the order of the file; layers without weights are
+ * left out.
+ * @param bytes the file's
+ * @param name the file's, for messages
+ * @throws DataError for a file that is none, is cut short or damaged, or holds no weights
+ */
+export async function readKerasWeights(
+  bytes: Uint8Array,
+  name = 'weights',
+  ...surplus: never[]
+): Promise<KerasLayerWeights[]> {
+  checkSurplus('readKerasWeights', surplus);
+  checkBytes('readKerasWeights', bytes);
+  checkText('readKerasWeights: name', name);
+  return withStoredWeights(bytes, name, ({ layers }, file) =>
+    layers.map((layer) => ({
+      name: layer.name,
+      weights: layer.weights.map((weight) => ({ name: weight.name, ...floats(file, weight) })),
+    })),
+  );
+}
+
+/** `decodeKerasWeights` has no options yet. */
+export type KerasWeightsOptions = Record<never, never>;
+
+/**
+ * Gives a model the weights of a .h5, .weights.h5 or .keras file of Keras 2 or 3; one that is not built yet begins with them, see
+ * `Model.setInitialWeights`. Of .h5 files layers are matched by name if file and model have the same names, else by order, as in Keras, of
+ * the others by their class and number. All are checked before the first is changed. The optimizer's state is left alone.
+ * @param name the file's, for messages
+ * @returns the names of the weights that were loaded
+ * @throws DataError for a file that is none, is cut short or damaged, or fits another model, saying in what they differ
+ */
+export async function decodeKerasWeights(
+  model: Model,
+  bytes: Uint8Array,
+  options: KerasWeightsOptions = {},
+  name = 'weights',
+): Promise<string[]> {
+  checkModel('decodeKerasWeights', model, 'decodeKerasWeights(model, bytes)');
+  checkBytes('decodeKerasWeights', bytes);
+  checkText('decodeKerasWeights: name', name);
+  checkOptions('decodeKerasWeights', options, {});
+  checkNotTraining('decodeKerasWeights', model);
+  const tensors = await withStoredWeights(bytes, name, (stored, file) => tensorsFor(model, stored, file));
+  checkNotTraining('decodeKerasWeights', model);
+  return assignTensors(model, { tensors, metadata: {} }, {}, name);
+}
+
+/** The values for the weights of a model, by their names. @throws DataError where file and model differ */
+export function tensorsFor(model: Model, stored: StoredWeights, file: Hdf5File): Map<string, NdArray> {
+  const pairs = pairWeights(model, stored, file.name); // first of all: reading takes memory
+  return new Map([...pairs].map(([weight, from]) => [weight, floats(file, from)]));
+}

@@ -1,0 +1,33 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { encodeSafetensors, type Model } from '../../src/node.ts';
+import { RandomStream } from '../../src/random.ts';
+
+export interface Values {
+  shape: readonly number[];
+  data: Float32Array<ArrayBuffer>;
+}
+
+/** Drawn values for all weights of a model, by their names. */
+export function drawnWeights(model: Model, seed = 1): Map<string, Values> {
+  const { weights } = model.plan(model.inputShape);
+  return new Map(
+    weights.map(({ name, shape }, i) => {
+      const random = new RandomStream(seed, 'initializer', i);
+      const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.uniform());
+      return [name, { shape, data }];
+    }),
+  );
+}
+
+/** A safetensors file as those of /mobilenet-v2-1.0-224-no-top/, which call kernels of depthwise layers as Keras 2 does. */
+export function publishedFile(values: ReadonlyMap<string, Values>, which: (name: string) => boolean = () => true) {
+  const renamed = (name: string) => name.replace(/depthwise\/kernel$/, 'depthwise/depthwise_kernel');
+  return encodeSafetensors([...values].filter(([name]) => which(name)).map(([name, array]) => [renamed(name), array]));
+}
+
+export function write(path: string, bytes: string | Uint8Array): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, bytes);
+  return path;
+}
