@@ -3,9 +3,9 @@ import { paragraph } from '../src/report/blocks.ts';
 import { variationSections } from './b-rows.ts';
 import {
   aboutWeights,
+  checkpoint,
   type FineTuneSettings,
   fineTuneSettings,
-  preparePretrained,
   SIDE,
   trainFineTuned,
   trainTransfer,
@@ -21,7 +21,7 @@ export const B10: Experiment<FineTuneSettings> = {
   ],
   published: '0.73 (validation 0.7455), stopped at 23',
   datasets: ['cifar10'],
-  prepare: preparePretrained,
+  checkpoint,
   scales: fineTuneSettings,
   variations: ['transfer', 'fine-tuned'],
 

@@ -4,14 +4,7 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
 import { variationSections } from './b-rows.ts';
-import {
-  aboutWeights,
-  preparePretrained,
-  SIDE,
-  trainTransfer,
-  trainTransferDark,
-  transferSettings,
-} from './transfer.ts';
+import { aboutWeights, checkpoint, SIDE, trainTransfer, trainTransferDark, transferSettings } from './transfer.ts';
 
 /** Transfer learning: a frozen extractor that was trained on ImageNet. */
 export const B9: Experiment = {
@@ -23,7 +16,7 @@ export const B9: Experiment = {
   ],
   published: '0.51',
   datasets: ['cifar10'],
-  prepare: preparePretrained,
+  checkpoint,
   scales: transferSettings,
   variations: ['transfer', 'transfer-dark'],
 

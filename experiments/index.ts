@@ -13,6 +13,8 @@ import { B5 } from './B5.ts';
 import { B6 } from './B6.ts';
 import { B7 } from './B7.ts';
 import { B8 } from './B8.ts';
+import { B9 } from './B9.ts';
+import { B10 } from './B10.ts';
 import { variationsSummary } from './b-table.ts';
 import { D0 } from './D0.ts';
 import { D1 } from './D1.ts';
@@ -34,7 +36,7 @@ import { E5 } from './E5.ts';
 /** Every experiment `tilegrad run` knows, in the order `tilegrad list` shows them. */
 export const experiments: readonly Experiment[] = [
   ...[A1, A2, A3, A4, A5, A6],
-  ...[B1, B2, B3, B4, B5, B6, B7, B8],
+  ...[B1, B2, B3, B4, B5, B6, B7, B8, B9, B10],
   ...[D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10],
   ...[E1, E2, E3, E4, E5],
 ];

@@ -11,6 +11,9 @@ import { type Confusion, earlyStopping, trainingName, VALIDATION_SPLIT } from '.
 /** Rows and columns that the images are scaled up to inside the model. The coursework does not state them. */
 export const SIDE = 96;
 
+/** The checkpoint for 224 x 224, which Keras takes for images of sizes that have none of their own. */
+export const checkpoint = { alpha: 1, rows: 224, includeTop: false } as const;
+
 const compile = () => ({ optimizer: 'adam' as const, loss: 'sparseCategoricalCrossentropy' as const });
 
 /** Keras's 156 layers, input and head counted, without the first 36: what B10 trains of the extractor begins with this one. */
@@ -22,15 +25,15 @@ const lightPixels = { scale: 2, offset: -1 };
 const darkPixels = { scale: 1 / 127.5, offset: -1 };
 
 /** The extractor with what goes before and behind it; the images are scaled up inside the model. */
-async function network(pixels: typeof lightPixels, head: Layer[], trained: 'none' | 'last'): Promise<Sequential> {
+async function network(
+  weights: readonly string[],
+  pixels: typeof lightPixels,
+  head: Layer[],
+  trained: 'none' | 'last',
+): Promise<Sequential> {
   // Loaded when a row needs it: `tilegrad list` needs no Dawn.
   const { mobileNetV2 } = await import('../src/node.ts');
-  const extractor = await mobileNetV2({
-    inputShape: [SIDE, SIDE, 3],
-    includeTop: false,
-    weights: 'imagenet',
-    rows: 224,
-  });
+  const extractor = await mobileNetV2({ inputShape: [SIDE, SIDE, 3], includeTop: false, weights });
   const first = extractor.layers.indexOf(extractor.getLayer(FIRST_TRAINED));
   for (const [i, layer] of extractor.layers.entries()) layer.trainable = trained === 'last' && i >= first;
   return new Sequential([
@@ -45,12 +48,13 @@ const dense = (units: number) => new Dense({ units, activation: 'relu' });
 const last = () => new Dense({ units: 10, activation: 'softmax' });
 
 /** B9: the extractor is frozen. */
-const frozenNetwork = (pixels: typeof lightPixels) =>
-  network(pixels, [new Flatten(), dense(256), dense(64), last()], 'none');
+const frozenNetwork = ({ weightFiles }: Lab, pixels: typeof lightPixels) =>
+  network(weightFiles, pixels, [new Flatten(), dense(256), dense(64), last()], 'none');
 
 /** B10: dropout in the head, whose weights have the same names. */
-const fineTunedNetwork = () =>
+const fineTunedNetwork = ({ weightFiles }: Lab) =>
   network(
+    weightFiles,
     lightPixels,
     [new Flatten(), new Dropout(0.2), dense(256), new Dropout(0.3), dense(64), new Dropout(0.3), last()],
     'last',
@@ -89,7 +93,7 @@ export function trainTransfer(lab: Lab, epochs: number): Promise<Training<Confus
   return trainSeeds(lab, trainingName(lab, 'transfer'), {
     ...specOf(lab),
     epochs,
-    createModel: () => frozenNetwork(lightPixels),
+    createModel: () => frozenNetwork(lab, lightPixels),
     cacheFeatures: true,
     async measure({ model, seed, confusion }) {
       const { saveWeights } = await import('../src/node.ts');
@@ -106,7 +110,7 @@ export function trainTransferDark(lab: Lab, epochs: number): Promise<Training<Co
   return lab.train(name, {
     ...specOf(lab),
     ...{ epochs, replicas: 1 },
-    createModel: () => frozenNetwork(darkPixels),
+    createModel: () => frozenNetwork(lab, darkPixels),
     cacheFeatures: true,
     measure: ({ confusion }) => confusion(test),
   });
@@ -125,7 +129,7 @@ export function trainFineTuned(lab: Lab, head: Lab): Promise<Training<Confusion>
           `B10 begins with the weights of B9, but ${path} is gone; delete ${join(head.folder, 'parts')}/transfer-*, and B9 is trained again`,
         );
       }
-      const model = await fineTunedNetwork();
+      const model = await fineTunedNetwork(lab);
       loadWeights(model, path);
       return model;
     },
@@ -136,9 +140,4 @@ export function trainFineTuned(lab: Lab, head: Lab): Promise<Training<Confusion>
 
 /** Which weights those are, for reports. */
 export const aboutWeights =
-  'The extractor has the weights that Keras publishes for MobileNetV2 at 224 x 224, alpha 1.0, without the head; which file was taken, and its checksum, stands under "What was run".';
-
-/** Brings the weights before anything else happens. */
-export async function preparePretrained(): Promise<void> {
-  await loadExtractor();
-}
+  'The extractor has the weights that Keras publishes for MobileNetV2, alpha 1.0, trained on images of 224 x 224: the file is named under "What was run".';

@@ -106,7 +106,7 @@ export async function dataFetch(
 }
 
 /** One bar at a time on a terminal; elsewhere one line a file. */
-class FileBars {
+export class FileBars {
   #io: Io;
   #file = '';
   #bar: cliProgress.SingleBar | undefined;

@@ -1,3 +1,5 @@
+import type { Checkpoint } from '../applications/checkpoints.ts';
+import type { DownloadProgress } from '../data/download.ts';
 import type { ImageLoaderOptions } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
@@ -65,4 +67,9 @@ export interface Engine extends EngineTuner {
   /** Where the time of a training step goes; leaves the model as it is. */
   profileStep(model: EngineModel, data: EngineLoader, options: { batchSize: number }): Promise<Profile>;
   loadDataset(name: DatasetName, options: { dir?: string; limit?: number }): Promise<Dataset>;
+  /** Paths of the files of published weights, downloaded where they are not there. */
+  findCheckpoint(
+    checkpoint: Checkpoint,
+    options: { signal: AbortSignal; onProgress(progress: DownloadProgress): void },
+  ): Promise<string[]>;
 }

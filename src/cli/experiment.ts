@@ -40,6 +40,7 @@ experiments/index.ts. It reads like the coursework: data, model, training, then 
 - Blocks for the report are in src/report/blocks.ts: `compare`, `measuredRow`, `trainingCurves`, `curves`, `bars`, `table`,
   `confusionBlock`, `imageGrid`, `weightImages`, `modelBlocks`, `paragraph`. `why` of a comparison is shown where it is off.
 */
+import type { Checkpoint } from '../applications/checkpoints.ts';
 import type { ImageLoader, ImageLoaderOptions } from '../data/loader.ts';
 import type { DatasetName, ImageSet } from '../data/types.ts';
 import type { Device } from '../gpu/device.ts';
@@ -91,6 +92,8 @@ export interface Experiment<S extends Settings = Settings> {
   /** The published figures in short, for `tilegrad list`. */
   published: string;
   datasets: readonly DatasetName[];
+  /** The published weights it begins with, brought before anything else happens. Rows that share them share the object. */
+  checkpoint?: Checkpoint;
   scales: { full: S; short?: Reduced<S>; smoke: Reduced<S> };
   /** Names of what it trains one after the other, any of which `--short` may cut; see `Lab.variation`. */
   variations?: readonly string[];
@@ -178,6 +181,8 @@ export interface Lab<S extends Settings = Settings> {
   loaders(name: DatasetName): { train: ImageLoader; test: ImageLoader };
   /** Images on the device. The lab disposes of it at the end; asked again for the same, it gives the same. */
   loader(set: ImageSet, options?: ImageLoaderOptions): ImageLoader;
+  /** Paths of the files of the row's `checkpoint`. */
+  readonly weightFiles: readonly string[];
   /** A training, done once. @throws AbortedError after Ctrl-C */
   train<M = null>(name: string, spec: TrainSpec<M>): Promise<Training<M>>;
   /** Any other computation, done once; `compute` returns plain JSON. */

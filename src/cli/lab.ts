@@ -38,6 +38,7 @@ export interface RowPlace {
   settings: Settings;
   seed: number;
   datasets: readonly DatasetName[];
+  weightFiles: readonly string[];
   /** What `--short` cuts, to which settings, and in words what that changes. */
   short?: { names: readonly string[]; settings: Settings; notes: readonly string[] };
 }
@@ -78,6 +79,7 @@ export class Labs {
       seed: place.seed,
       device: bench.device as unknown as Device,
       folder: bench.folder,
+      weightFiles: place.weightFiles,
       signal: bench.signal,
       images,
       loaders: (name) => {

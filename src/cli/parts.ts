@@ -11,12 +11,14 @@ export const parts: Parts = {
   },
   async engine() {
     const { ImageLoader, loadTuning, openDevice, problemsOf, profileStep, tune } = await import('../node.ts');
+    const { findCheckpoint } = await import('../applications/imagenet.ts');
     const { loadDataset } = await import('../data/files.ts');
     const { trainSmallNetwork } = await import('./small-network.ts');
     return {
       openDevice,
       createLoader: (device, set, options) => new ImageLoader(device as Device, set, options),
       loadDataset,
+      findCheckpoint,
       profileStep: (model, data, options) => profileStep(model as Model, data as ImageLoader, options),
       loadTuning: (device, warn) => loadTuning(device as Device, { warn }),
       problemsOf: (model, batchSize) => problemsOf(model as Model, batchSize),

@@ -6,6 +6,7 @@ import type { EngineDevice } from './engine.ts';
 import { fingerprintOf, hashOf } from './fingerprint.ts';
 import { repeatCommand } from './settings.ts';
 import { versions } from './versions.ts';
+import type { WeightFile } from './weights.ts';
 
 /** Where the images come from, in a line; the sample is never passed off as the whole set. */
 export function sourceText(dataset: Dataset): string {
@@ -46,6 +47,7 @@ export function newRecord(run: {
   /** Those of earlier sessions. */
   trainings: readonly TrainingEntry[];
   datasets: Iterable<Dataset>;
+  weights: readonly WeightFile[];
   device: EngineDevice;
   tuning: Tuning;
   startedAt: Date;
@@ -62,6 +64,7 @@ export function newRecord(run: {
     request,
     command: repeatCommand(request),
     data: dataRecord(run.datasets),
+    ...(run.weights.length > 0 ? { weights: [...run.weights] } : {}),
     adapter: device.info,
     tuning: tuningRecord(run.tuning),
     versions: versions(),

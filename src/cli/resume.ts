@@ -102,7 +102,7 @@ export function checkOptions({ folder, record }: Resumed, options: RunOptions): 
  */
 export function checkSame(
   { folder, record }: Resumed,
-  now: Pick<RunRecord, 'data' | 'adapter' | 'tuning' | 'versions'>,
+  now: Pick<RunRecord, 'data' | 'weights' | 'adapter' | 'tuning' | 'versions'>,
 ): void {
   const refuse = (what: string) => {
     throw new DataError(`--resume ${folder}: ${what}. Go on with what it was begun with, or start a new run.`);
@@ -112,6 +112,11 @@ export function checkSame(
     if (then && then.fingerprint !== fingerprint) {
       refuse(`that run was begun with other images of ${name} (${then.description}) than these (${description})`);
     }
+  }
+  for (const { name, sha256 } of now.weights ?? []) {
+    const then = record.weights ?? [];
+    if (then.length === 0 || then.some((one) => one.sha256 === sha256)) continue;
+    refuse(`that run was begun with the weights of ${then.map((one) => one.name).join(', ')}, and ${name} has others`);
   }
   if (adapterText(record.adapter) !== adapterText(now.adapter)) {
     refuse(`that run was begun on ${adapterText(record.adapter)}, and this is ${adapterText(now.adapter)}`);

@@ -38,6 +38,7 @@ import {
   shortNames,
 } from './settings.ts';
 import { versions } from './versions.ts';
+import { findWeights } from './weights.ts';
 
 /** A row with the settings it is run with. */
 interface Planned {
@@ -47,6 +48,8 @@ interface Planned {
   fresh: RowRecord;
   /** As it stands in the record. */
   row: RowRecord;
+  /** Paths of its published weights. */
+  weightFiles: readonly string[];
   /** Of the variations that `--short` cuts. */
   short: RowPlace['short'];
 }
@@ -97,6 +100,8 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   }
   const datasets = await loadDatasets(rows, options.data ?? resumed?.record.request.data, engine);
   if (!resumed) checkLimit(options.limit, datasets.values());
+  const weights = await findWeights(rows, engine, io);
+  const weightFiles = [...weights.values()].flat();
   const asked = resumed ? { ...options, ...resumed.record.request } : options;
   const request = requestOf(
     choice.id,
@@ -116,7 +121,8 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     const fresh = newRow(experiment, settings, notes, request.seed);
     const short = { names: shortNames(request), ...at({ ...request, scale: 'short' }) };
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
-    return { experiment, settings, short, fresh, row: { ...(finished ?? fresh) } };
+    const paths = experiment.checkpoint ? weights.get(experiment.checkpoint)!.map(({ path }) => path) : [];
+    return { experiment, settings, short, weightFiles: paths, fresh, row: { ...(finished ?? fresh) } };
   });
 
   const progress = new Progress(text, io.stderr);
@@ -136,7 +142,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     if (resumed) {
       const tuned = tuningRecord(tuning);
       const data = dataRecord(datasets.values());
-      checkSame(resumed, { data, adapter: device.info, tuning: tuned, versions: versions() });
+      checkSame(resumed, { data, weights: weightFiles, adapter: device.info, tuning: tuned, versions: versions() });
     }
     const { title, question } = choice;
     const startedAt = resumed ? new Date(resumed.record.timings.startedAt) : new Date();
@@ -148,6 +154,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       // They stand there until they are gone through again, so that nothing is lost where this session ends early.
       trainings: (resumed?.record.trainings ?? []).filter(({ status }) => status === 'finished'),
       datasets: datasets.values(),
+      weights: weightFiles,
       device,
       tuning,
       startedAt,
@@ -157,6 +164,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     line(text, `Adapter: ${adapterText(device.info)}`);
     line(text, `Kernels: ${tuningText(tuning)}`);
     for (const dataset of datasets.values()) line(text, `Data:    ${sourceText(dataset)}`);
+    for (const { path } of weightFiles) line(text, `Weights: ${printableLine(path)}`);
 
     const folder = resumed?.folder ?? createRunFolder(options.out, choice.id, startedAt);
     using _newLock = resumed ? null : lockRun(folder);
@@ -235,8 +243,8 @@ function newRow(experiment: Experiment, settings: Settings, reduced: string[], s
   };
 }
 
-const placeOf = ({ experiment, settings, short, row }: Planned, { request }: RunRecord): RowPlace => ({
-  ...{ row, settings, short, seed: request.seed, scale: request.scale, datasets: experiment.datasets },
+const placeOf = ({ experiment, settings, short, weightFiles, row }: Planned, { request }: RunRecord): RowPlace => ({
+  ...{ row, settings, short, weightFiles, seed: request.seed, scale: request.scale, datasets: experiment.datasets },
 });
 
 /** Runs one row after the other; ends early, without an error, when the signal says so. */

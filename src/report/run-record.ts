@@ -78,6 +78,8 @@ const fields = z.object({
       fingerprint: z.string(),
     }),
   ),
+  /** Files of published weights that rows begin with. */
+  weights: z.array(z.object({ name: z.string(), path: z.string(), sha256: z.string() })).optional(),
   adapter: provenance.shape.adapter.extend({
     architecture: z.string(),
     features: z.array(z.string()),

@@ -123,6 +123,7 @@ function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
   const { adapter, data, rows, request, tuning, timings, versions, command } = record;
   const { name, vendor, driver, isSoftware } = adapter;
   const sources = Object.values(data);
+  const { weights = [] } = record;
   const trained = record.trainings.filter(({ status }) => status === 'finished');
   const models = trained.reduce((sum, { seeds }) => sum + seeds.length, 0);
   return {
@@ -136,6 +137,9 @@ function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
       Scale: request.scale,
       Data: sources.map(({ description }) => description).join('; '),
       'Data from': sources.map(({ path }) => path).join('; '),
+      ...(weights.length > 0
+        ? { Weights: weights.map(({ name, path, sha256 }) => `${name} (sha256 ${sha256}, ${path})`).join('; ') }
+        : {}),
       Kernels: kernelsText(tuning),
       Images: sources
         .map(({ trainImages, testImages }) => `${count(trainImages)} for training, ${count(testImages)} for testing`)

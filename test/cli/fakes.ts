@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../../src/applications/checkpoints.ts';
 import type { Parts } from '../../src/cli/cli.ts';
 import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
@@ -6,6 +7,7 @@ import type { Engine, EngineLoader, EngineModel } from '../../src/cli/engine.ts'
 import type { Catalogue, Coursework, Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
+import { DataError } from '../../src/errors.ts';
 import type { EpochLogs, TrainInfo } from '../../src/nn/callbacks.ts';
 import type { Model } from '../../src/nn/model.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../../src/report/blocks.ts';
@@ -60,6 +62,8 @@ export interface FakeOptions {
   tuningWarning?: string;
   /** The rows, instead of one A1. */
   experiments?(network: Network): Catalogue['experiments'];
+  /** Paths of published weights. */
+  weights?: string[];
   /** What coursework A says of all its rows. */
   summary?: Coursework['summary'];
   /** Limits of the adapter. */
@@ -78,6 +82,7 @@ export interface Log {
   fineTimestamps: boolean;
   profiled: { samples: number; batchSize: number; labels: number[]; classes: number }[];
   tunings: { problems: number; seconds?: number }[];
+  checkpoints: Checkpoint[];
 }
 
 export function epochLogs(epoch: number, loss: number): EpochLogs {
@@ -171,7 +176,7 @@ export function rowOf(network: Network, id: string, specs: Record<string, Partia
 export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log } {
   const log: Log = {
     ...{ opened: 0, disposed: [], fits: [], asked: [], engineLoads: 0 },
-    ...{ fineTimestamps: false, profiled: [], tunings: [] },
+    ...{ fineTimestamps: false, profiled: [], tunings: [], checkpoints: [] },
   };
   const model = (): EngineModel & { title: string; plan(): object } => {
     let seeds = [-1];
@@ -280,6 +285,12 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       const description = `${size} images`;
       const source = { kind: options.kind ?? 'sample', path: '/data', description } as const;
       return { name, train: images(), test: images(), source };
+    },
+    async findCheckpoint(checkpoint, { onProgress }) {
+      log.checkpoints.push(checkpoint);
+      if (!options.weights) throw new DataError('mobileNetV2: no weights on this machine');
+      onProgress({ file: 'weights.h5', received: 1, total: 2 });
+      return options.weights;
     },
     trainSmallNetwork: async () => (options.doctorLosses ?? [2, 1.5, 1]).map((loss, i) => epochLogs(i + 1, loss)),
   };
