@@ -13,7 +13,7 @@ import {
   type PretrainedMobileNetV2Options,
 } from '../../src/node.ts';
 import { emptyCache, tempDir } from '../data/helpers.ts';
-import { cutAtHalf, HALF, type Handler, rejection, sends, serve, serves } from '../data/server.ts';
+import { closedAddress, cutAtHalf, HALF, type Handler, rejection, sends, serve, serves } from '../data/server.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { officialFile } from './official-file.ts';
 import { drawnWeights, publishedFile, type Values, write } from './weights.ts';
@@ -47,8 +47,7 @@ const imagenet = (baseUrl: string, options: Partial<PretrainedMobileNetV2Options
     download: { baseUrl, retryDelay: 0, ...options.download },
   });
 
-/** An address at which nobody answers. */
-const NOBODY = 'http://127.0.0.1:9/';
+const NOBODY = await closedAddress();
 
 test("mobileNetV2: 'imagenet' names Keras's files as Keras does", () => {
   const names = ([1, 0.35, 1.4] as const).map((alpha) => officialName({ alpha, rows: 224, includeTop: alpha === 1.4 }));
@@ -174,6 +173,7 @@ test('mobileNetV2: without network and file, the error says what to fetch, from 
       'the environment variable TILEGRAD_WEIGHTS to that folder, or give its path as `weights`.',
   );
   expect(error.message).toContain(`put it at ${join(downloads, name)}.`);
+  expect(error.message).toContain('ECONNREFUSED');
   vi.stubEnv('TILEGRAD_WEIGHTS', join(tempDir(), 'nowhere'));
   const missing = await rejection(imagenet(NOBODY));
   expect(missing).toBeInstanceOf(FileError);

@@ -33,6 +33,15 @@ export async function serve(...handlers: Handler[]) {
   return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
 }
 
+/** An address at which nobody answers. */
+export async function closedAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return `http://127.0.0.1:${port}/`;
+}
+
 /** A server as most are: whole files, ranges on request. */
 export const serves =
   (content: Uint8Array): Handler =>
