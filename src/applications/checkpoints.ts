@@ -3,10 +3,10 @@ import { ArgumentError } from '../errors.ts';
 import type { Shape } from '../kernels/array.ts';
 
 /** Factors on the numbers of filters for which Keras publishes weights of MobileNetV2. */
-const ALPHAS = [0.35, 0.5, 0.75, 1, 1.3, 1.4] as const;
+export const ALPHAS = [0.35, 0.5, 0.75, 1, 1.3, 1.4] as const;
 
 /** Rows and columns of the images that those weights were trained on; each size is a checkpoint of its own. */
-const ROWS = [96, 128, 160, 192, 224] as const;
+export const ROWS = [96, 128, 160, 192, 224] as const;
 export type CheckpointRows = (typeof ROWS)[number];
 
 /** Classes of ImageNet, which the published heads tell apart. */

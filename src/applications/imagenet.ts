@@ -4,7 +4,15 @@ import { type FetchOptions, type FetchResult, fetchFiles } from '../data/fetch.t
 import { DataError, FileError } from '../errors.ts';
 import { onFile, readBytes } from '../io/files.ts';
 import { mobileNetV2 } from '../nn/mobilenet-v2.ts';
-import { type Checkpoint, OFFICIAL_ADDRESS, officialName, RECORDED, safetensorsNames } from './checkpoints.ts';
+import {
+  type Checkpoint,
+  checkpointOf,
+  OFFICIAL_ADDRESS,
+  officialName,
+  RECORDED,
+  ROWS,
+  safetensorsNames,
+} from './checkpoints.ts';
 import { assignPretrained } from './pretrained.ts';
 
 /** Of the cache folder, and of a folder that `download.dir` names. */
@@ -25,6 +33,15 @@ export function fetchCheckpoint(checkpoint: Checkpoint, options: FetchOptions, w
   };
   const set = { name: SUBFOLDER, files: [{ name, ...RECORDED[name], check }], urls: [OFFICIAL_ADDRESS] };
   return fetchFiles(set, { maxFailures: MAX_FAILURES, ...options }, what);
+}
+
+/** The same for `tilegrad data fetch`. `top`: whether with the head. */
+export function fetchWeights(
+  { alpha = 1, rows = 224, top = false }: { alpha?: number; rows?: number; top?: boolean },
+  download: FetchOptions = {},
+): Promise<FetchResult> {
+  const network = { alpha, inputShape: [rows, rows, 3], includeTop: top, classes: 1000 };
+  return fetchCheckpoint(checkpointOf(network, rows), download, 'fetchWeights');
 }
 
 /**
@@ -72,9 +89,7 @@ function lookIn(folder: string, checkpoint: Checkpoint): string[] | null {
 
 /** Advice where a folder has the same network from images of another size. */
 function otherRows(folder: string, checkpoint: Checkpoint): string[] {
-  const others = ([96, 128, 160, 192, 224] as const).filter(
-    (rows) => rows !== checkpoint.rows && lookIn(folder, { ...checkpoint, rows }),
-  );
+  const others = ROWS.filter((rows) => rows !== checkpoint.rows && lookIn(folder, { ...checkpoint, rows }));
   if (others.length === 0) return [];
   return [
     `It has the weights of images of ${others.join(', ')} rows, which are another checkpoint: with { rows: ${others.at(-1)} } they are taken.`,

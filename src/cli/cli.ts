@@ -1,6 +1,7 @@
 import { Command, CommanderError, Help } from 'commander';
+import { ALPHAS, ROWS } from '../applications/checkpoints.ts';
 import { type TilegradError, UsageError } from '../errors.ts';
-import type { DataTools } from './data.ts';
+import type { DataTools, WeightsOptions } from './data.ts';
 import type { DoctorEngine } from './doctor.ts';
 import type { Engine } from './engine.ts';
 import { type Catalogue, scales } from './experiment.ts';
@@ -10,6 +11,7 @@ import {
   mostEpochs,
   mostRuns,
   oneOf,
+  oneOfNumbers,
   parseLearningRate,
   parseSeed,
   path,
@@ -207,10 +209,13 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   data
     .command('fetch')
     .description('download a data set from its official address; a second call goes on where the first was stopped')
-    .argument('<name>', 'name of the data set; `tilegrad data list` shows all')
+    .argument('<name>', 'name of the data set; `tilegrad data list` shows all; or mobilenet-v2, its ImageNet weights')
     .option('--data <dir>', 'folder to put it in (default: the cache)', path('--data'))
+    .option('--alpha <alpha>', 'of mobilenet-v2: factor on its filters (default: 1)', oneOfNumbers('--alpha', ALPHAS))
+    .option('--rows <n>', 'of mobilenet-v2: rows of its images (default: 224)', oneOfNumbers('--rows', ROWS))
+    .option('--top', 'of mobilenet-v2: with its head of 1,000 classes')
     .option('--json', 'print the result as JSON, and progress on stderr')
-    .action(async (name: string, options: { data?: string; json?: boolean }) => {
+    .action(async (name: string, options: { data?: string; json?: boolean } & WeightsOptions) => {
       const { dataFetch } = await import('./data.ts');
       await dataFetch(await parts.data(), name, options, io);
     });

@@ -1,19 +1,42 @@
 import cliProgress from 'cli-progress';
 import type { DatasetName } from '../data/types.ts';
+import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line } from './io.ts';
 import { chooseName } from './options.ts';
 
+/** What is fetched beside data sets. */
+export const NETWORK = 'mobilenet-v2';
+
+/** Which of a network's published weights. */
+export interface WeightsOptions {
+  alpha?: number;
+  rows?: number;
+  top?: boolean;
+}
+
 /** What the `data` commands need of src/data. */
 export interface DataTools {
   datasets: Readonly<Record<DatasetName, DatasetSummary>>;
   datasetStatus(name: DatasetName, options: { dir?: string }): Promise<Whereabouts | null>;
-  fetchDataset(
-    name: DatasetName,
-    options: { dir?: string; signal?: AbortSignal; onProgress?(progress: FileProgress): void },
-  ): Promise<{ path: string; files: string[]; downloaded: string[]; reused: string[] }>;
+  fetchDataset(name: DatasetName, options: FetchOptions): Promise<Fetched>;
+  /** Weights of MobileNetV2 as Keras publishes them. */
+  fetchWeights(options: WeightsOptions, download: FetchOptions): Promise<Fetched>;
+}
+
+interface FetchOptions {
+  dir?: string;
+  signal?: AbortSignal;
+  onProgress?(progress: FileProgress): void;
+}
+
+interface Fetched {
+  path: string;
+  files: string[];
+  downloaded: string[];
+  reused: string[];
 }
 
 interface DatasetSummary {
@@ -66,6 +89,10 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
   line(io.stdout, table(['name', 'data set', 'training + test images', 'download', 'on this machine'], rows, [2, 3]));
   for (const entry of entries) line(io.stdout, `${entry.name}: ${entry.homepage}; licence: ${entry.licence}`);
   line(io.stdout, 'Get one with `npx tilegrad data fetch NAME`.');
+  line(
+    io.stdout,
+    `The ImageNet weights of MobileNetV2: \`npx tilegrad data fetch ${NETWORK}\`; its --help shows which there are.`,
+  );
 }
 
 function whereaboutsText(found: Whereabouts | null): string {
@@ -79,26 +106,34 @@ function whereaboutsText(found: Whereabouts | null): string {
 export async function dataFetch(
   tools: DataTools,
   given: string,
-  options: { data?: string; json?: boolean },
+  { data, json: asJson, ...which }: { data?: string; json?: boolean } & WeightsOptions,
   io: Io,
 ): Promise<void> {
-  const known = Object.keys(tools.datasets) as DatasetName[];
+  const known = [...(Object.keys(tools.datasets) as DatasetName[]), NETWORK] as const;
   const name = chooseName('data set', given, known, 'See `npx tilegrad data list`.');
+  const [option] = Object.keys(which);
+  if (name !== NETWORK && option !== undefined) {
+    throw new UsageError(
+      `--${option} says which weights of ${NETWORK} to fetch, but ${name} is a data set; leave it out`,
+    );
+  }
   const bars = new FileBars(io);
   const interrupt = listenForInterrupt(io, () => bars.stop());
   try {
-    const result = await tools.fetchDataset(name, {
-      dir: options.data,
+    const download: FetchOptions = {
+      dir: data,
       signal: interrupt.signal,
       onProgress: (progress) => bars.show(progress),
-    });
+    };
+    const result = await (name === NETWORK ? tools.fetchWeights(which, download) : tools.fetchDataset(name, download));
     bars.stop();
-    if (options.json) {
+    if (asJson) {
       json(io.stdout, { name, ...result });
       return;
     }
     const did = `${result.downloaded.length} downloaded, ${result.reused.length} already there`;
-    line(io.stdout, `${tools.datasets[name].title} is in ${result.path} (files: ${did})`);
+    const what = name === NETWORK ? 'The ImageNet weights of MobileNetV2 are' : `${tools.datasets[name].title} is`;
+    line(io.stdout, `${what} in ${result.path} (files: ${did})`);
   } finally {
     bars.stop();
     interrupt.dispose();

@@ -72,6 +72,15 @@ export function oneOf<T extends string>(option: string, words: readonly T[]): (t
   };
 }
 
+/** A parser for commander that takes one of some numbers, `1.0` for 1 too. */
+export function oneOfNumbers(option: string, numbers: readonly number[]): (text: string) => number {
+  return (text) => {
+    const found = numbers.find((number) => /^[\d.]+$/.test(text) && number === Number(text));
+    if (found !== undefined) return found;
+    throw new UsageError(`${option} takes ${numbers.join(', ')}, but was given "${text}"`);
+  };
+}
+
 export const parseSeed = wholeNumber('--seed', 0, largestSeed);
 
 /** The known name that `given` means (capitals do not matter), or a UsageError that lists what there is. */

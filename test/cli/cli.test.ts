@@ -278,4 +278,41 @@ describe('data', () => {
     expect(err).toBe('a.gz, 5.0 MB\n');
     expect(io.handlers.size).toBe(0);
   });
+
+  test('fetch mobilenet-v2 brings the weights that --alpha, --rows and --top say', async () => {
+    const plain = await tilegrad(['data', 'fetch', 'mobilenet-v2']);
+    expect(plain).toMatchObject({ code: 0, err: 'a.h5, 9.0 MB\n' });
+    expect(plain.out).toBe(
+      'The ImageNet weights of MobileNetV2 are in /cache/mobilenet-v2 (files: 1 downloaded, 0 already there)\n',
+    );
+    const words = [
+      'data',
+      'fetch',
+      'mobilenet-v2',
+      '--alpha',
+      '1.0',
+      '--rows',
+      '96',
+      '--top',
+      '--data',
+      '/d',
+      '--json',
+    ];
+    expect(JSON.parse((await tilegrad(words)).out)).toEqual({
+      name: 'mobilenet-v2',
+      path: '/d/mobilenet-v2',
+      files: ['{"alpha":1,"rows":96,"top":true}'],
+      downloaded: ['a.h5'],
+      reused: [],
+    });
+    for (const [wrong, message] of [
+      [['mobilenet-v2', '--alpha', '0.6'], '--alpha takes 0.35, 0.5, 0.75, 1, 1.3, 1.4, but was given "0.6"'],
+      [['mobilenet-v2', '--rows', '1e2'], '--rows takes 96, 128, 160, 192, 224, but was given "1e2"'],
+      [['mnist', '--top'], '--top says which weights of mobilenet-v2 to fetch, but mnist is a data set'],
+    ] as const) {
+      const { code, err } = await tilegrad(['data', 'fetch', ...wrong]);
+      expect(code).toBe(2);
+      expect(err).toContain(message);
+    }
+  });
 });

@@ -332,6 +332,15 @@ export const fakeData: DataTools = {
     onProgress?.({ file: 'a.gz', received: 5e6, total: 5e6 });
     return { path: `${dir ?? '/cache'}/${name}`, files: ['a.gz'], downloaded: ['a.gz'], reused: [] };
   },
+  async fetchWeights(options, { dir, onProgress }) {
+    onProgress?.({ file: 'a.h5', received: 9e6, total: 9e6 });
+    return {
+      path: `${dir ?? '/cache'}/mobilenet-v2`,
+      files: [JSON.stringify(options)],
+      downloaded: ['a.h5'],
+      reused: [],
+    };
+  },
 };
 
 /** Runs `tilegrad` with these words. */

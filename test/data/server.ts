@@ -33,28 +33,40 @@ export async function serve(...handlers: Handler[]) {
   return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
 }
 
+/** An address at which nobody answers. */
+export async function closedAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return `http://127.0.0.1:${port}/`;
+}
+
 /** A server as most are: whole files, ranges on request. */
-export const good: Handler = (request, response) => {
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  if (start >= CONTENT.length) {
-    response.writeHead(416).end();
-    return;
-  }
-  const range = `bytes ${start}-${CONTENT.length - 1}/${CONTENT.length}`;
-  const ranged = start > 0 ? { 'content-range': range } : {};
-  response.writeHead(start > 0 ? 206 : 200, { ...ranged, 'content-length': CONTENT.length - start });
-  response.end(CONTENT.subarray(start));
-};
+export const serves =
+  (content: Uint8Array): Handler =>
+  (request, response) => {
+    const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    if (start >= content.length) {
+      response.writeHead(416).end();
+      return;
+    }
+    const range = `bytes ${start}-${content.length - 1}/${content.length}`;
+    const ranged = start > 0 ? { 'content-range': range } : {};
+    response.writeHead(start > 0 ? 206 : 200, { ...ranged, 'content-length': content.length - start });
+    response.end(content.subarray(start));
+  };
+export const good = serves(CONTENT);
 
 /**
  * A server that promises everything and sends half; `onProgress` cuts the connection once the client has that half
  * (cut any earlier, bytes under way would be lost, and how many is a matter of timing).
  */
-export function cutAtHalf() {
+export function cutAtHalf(content = CONTENT) {
   let held: ServerResponse | undefined;
   const handler: Handler = (_, response) => {
     held = response;
-    response.writeHead(200, { 'content-length': CONTENT.length }).write(CONTENT.subarray(0, HALF));
+    response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, HALF));
   };
   const onProgress = (p: DownloadProgress) => {
     if (p.received === HALF) held?.destroy();

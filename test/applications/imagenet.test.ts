@@ -1,0 +1,237 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { officialName } from '../../src/applications/checkpoints.ts';
+import type { DownloadProgress } from '../../src/data/download.ts';
+import {
+  AbortedError,
+  ArgumentError,
+  DataError,
+  FileError,
+  type Model,
+  mobileNetV2,
+  type PretrainedMobileNetV2Options,
+} from '../../src/node.ts';
+import { emptyCache, tempDir } from '../data/helpers.ts';
+import { closedAddress, cutAtHalf, HALF, type Handler, rejection, sends, serve, serves } from '../data/server.ts';
+import { expectSameBits } from '../support/compare.ts';
+import { officialFile } from './official-file.ts';
+import { drawnWeights, publishedFile, type Values, write } from './weights.ts';
+
+const network = { alpha: 0.35, inputShape: [96, 96, 3], includeTop: false };
+const NAME = 'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5';
+const values = drawnWeights(mobileNetV2(network));
+const file = await officialFile(values);
+/** Of another alpha: which of its values are what does not matter. */
+const wider = await officialFile(drawnWeights(mobileNetV2({ ...network, alpha: 0.5 })));
+
+function expectInitial(model: Model, expected: ReadonlyMap<string, Values>) {
+  const { weights } = model.plan(model.inputShape);
+  expect(weights.map(({ name }) => name)).toEqual([...expected.keys()]);
+  for (const { name, initialValues } of weights) expectSameBits(initialValues!, expected.get(name)!.data, name);
+}
+
+/** An empty cache and no folder of weights; the folder that downloads go to. */
+function nothingHere(weights = ''): string {
+  const cache = emptyCache(); // unstubs all after the test
+  vi.stubEnv('TILEGRAD_CACHE', '');
+  vi.stubEnv('TILEGRAD_WEIGHTS', weights);
+  return join(cache, 'mobilenet-v2');
+}
+
+const imagenet = (baseUrl: string, options: Partial<PretrainedMobileNetV2Options> = {}) =>
+  mobileNetV2({
+    ...network,
+    weights: 'imagenet',
+    ...options,
+    download: { baseUrl, retryDelay: 0, ...options.download },
+  });
+
+const NOBODY = await closedAddress();
+
+test("mobileNetV2: 'imagenet' names Keras's files as Keras does", () => {
+  const names = ([1, 0.35, 1.4] as const).map((alpha) => officialName({ alpha, rows: 224, includeTop: alpha === 1.4 }));
+  expect(names).toEqual([
+    'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5',
+    'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5',
+    'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.4_224.h5',
+  ]);
+});
+
+test("mobileNetV2: 'imagenet' takes a file of the folder TILEGRAD_WEIGHTS, Keras's or safetensors, and asks no server", async () => {
+  const folder = tempDir();
+  const downloads = nothingHere(folder);
+  write(join(folder, NAME), file);
+  expectInitial(await imagenet(NOBODY), values);
+  const top = { ...network, includeTop: true, inputShape: [160, 160, 3] };
+  const whole = drawnWeights(mobileNetV2(top), 2);
+  const isHead = (name: string) => name.startsWith('predictions/');
+  write(
+    join(folder, 'mobilenet-v2-0.35-160-no-top.safetensors'),
+    publishedFile(whole, (name) => !isHead(name)),
+  );
+  expect((await rejection(imagenet(NOBODY, top))).message).toMatch(/cannot be downloaded/); // its head is not there
+  write(join(folder, 'mobilenet-v2-0.35-160-top.safetensors'), publishedFile(whole, isHead));
+  expectInitial(await imagenet(NOBODY, top), whole);
+  expect(() => readdirSync(downloads)).not.toThrow(); // of the one that failed
+  expect(readdirSync(downloads)).toEqual([]);
+});
+
+test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else that of 224, or the one that `rows` names", async () => {
+  const folder = tempDir();
+  nothingHere(folder);
+  const of = (rows: number) => drawnWeights(mobileNetV2(network), rows);
+  for (const rows of [128, 224]) {
+    write(join(folder, `mobilenet-v2-0.35-${rows}-no-top.safetensors`), publishedFile(of(rows)));
+  }
+  expectInitial(await imagenet(NOBODY, { inputShape: [128, 128, 3] }), of(128));
+  expectInitial(await imagenet(NOBODY, { inputShape: [128, 96, 3] }), of(224));
+  expectInitial(await imagenet(NOBODY, { inputShape: [32, 32, 3] }), of(224));
+  expectInitial(await imagenet(NOBODY, { rows: 224 }), of(224));
+  const error = await rejection(imagenet(NOBODY)); // 96 x 96, whose file is not there: none of the others is taken for it
+  expect(error).toBeInstanceOf(DataError);
+  expect(error.message).toContain(
+    `TILEGRAD_WEIGHTS is ${folder}, which has no ${NAME}, and no mobilenet-v2-0.35-96-no-top.safetensors`,
+  );
+  expect(error.message).toContain(
+    'images of 128, 224 rows, which are another checkpoint: with { rows: 224 } they are taken',
+  );
+  const otherAlpha = await rejection(imagenet(NOBODY, { alpha: 0.5, rows: 224 }));
+  expect(otherAlpha.message).not.toContain('another checkpoint');
+});
+
+test("mobileNetV2: 'imagenet' downloads Keras's file into the cache, once, with progress", async () => {
+  const downloads = nothingHere();
+  const { url, requests } = await serve(serves(file));
+  const progress: DownloadProgress[] = [];
+  const onProgress = (p: DownloadProgress) => progress.push(p);
+  expectInitial(await imagenet(url, { download: { onProgress } }), values);
+  expect(requests.map((request) => request.url)).toEqual([`/d/${NAME}`]);
+  expect(readdirSync(downloads)).toEqual([NAME, `${NAME}.sha256`]);
+  expect(progress[0]).toEqual({ file: NAME, received: 0, total: file.length });
+  expect(progress.at(-1)).toEqual({ file: NAME, received: file.length, total: file.length });
+  expectInitial(await imagenet(NOBODY), values);
+  const top = { includeTop: true, download: { dir: tempDir() } };
+  expect((await rejection(imagenet(url, top))).message).toMatch(/has 104 layers with weights, the model 105/);
+  expect(requests.at(-1)!.url).toBe(`/d/${NAME.replace('_no_top', '')}`);
+});
+
+test("mobileNetV2: 'imagenet' resumes a download that was stopped, and one that the server ended early", async () => {
+  const downloads = nothingHere();
+  const stop = new AbortController();
+  const cut = cutAtHalf(file);
+  const { url, requests } = await serve(cut.handler, cut.handler, serves(file));
+  const onProgress = (p: DownloadProgress) => p.received === HALF && stop.abort();
+  const error = await rejection(imagenet(url, { download: { signal: stop.signal, onProgress } }));
+  expect(error).toBeInstanceOf(AbortedError);
+  expect(readdirSync(downloads)).toEqual([`${NAME}.part`]);
+  expectInitial(await imagenet(url, { download: { onProgress: cut.onProgress } }), values);
+  expect(requests.map(({ range }) => range)).toEqual([undefined, `bytes=${HALF}-`, `bytes=${HALF}-`]);
+  expect(readdirSync(downloads)).toEqual([NAME, `${NAME}.sha256`]);
+});
+
+test.each<[string, Handler, RegExp]>([
+  ['a page that asks to log in', sends(Buffer.from('<html>')), /no HDF5 file/],
+  ['a file that is cut short', sends(file.subarray(0, 200_000)), /is cut short|is damaged/],
+  ['the file of another alpha', serves(wider), /does not fit the model/],
+  ['an error', sends(Buffer.from('no such file'), 404), /the server answered 404/],
+  ['nothing', (request) => void request.socket.destroy(), /fetch failed/],
+])("mobileNetV2: 'imagenet' refuses %s from the server, and what was there stays", async (_what, handler, message) => {
+  const downloads = nothingHere();
+  mkdirSync(downloads, { recursive: true });
+  write(join(downloads, NAME), 'damaged');
+  const { url } = await serve(handler);
+  const error = await rejection(imagenet(url));
+  expect(error).toBeInstanceOf(DataError);
+  expect(error.message).toMatch(message);
+  expect(readFileSync(join(downloads, NAME), 'utf8')).toBe('damaged');
+  expect(readdirSync(downloads)).toEqual([NAME]);
+});
+
+test("mobileNetV2: 'imagenet' holds a download to the size and the checksum that are on record", async () => {
+  const downloads = nothingHere();
+  const recorded = { rows: 224 as const };
+  const name = NAME.replace('_96_', '_224_');
+  const size = await serve(serves(file));
+  const wrongSize = await rejection(imagenet(size.url, recorded));
+  expect(wrongSize).toBeInstanceOf(DataError);
+  expect(wrongSize.message).toContain(`the file there has ${file.length} bytes, expected 2019640`);
+  const sum = await serve(sends(new Uint8Array(2_019_640)));
+  const wrongSum = await rejection(imagenet(sum.url, recorded));
+  expect(wrongSum.message).toMatch(/wrong checksum sha256:[0-9a-f]{64}, expected sha256:df1c3db1/);
+  expect(wrongSum.message).toContain(join(downloads, name));
+  expect(readdirSync(downloads)).toEqual([]);
+});
+
+test('mobileNetV2: without network and file, the error says what to fetch, from where, and where to put it', async () => {
+  const downloads = nothingHere();
+  const error = await rejection(imagenet(NOBODY, { alpha: 1, rows: 224 }));
+  expect(error).toBeInstanceOf(DataError);
+  const name = 'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5';
+  expect(error.message).toContain(
+    `Fetch https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/${name} (9.4 MB), put it into a folder, and set ` +
+      'the environment variable TILEGRAD_WEIGHTS to that folder, or give its path as `weights`.',
+  );
+  expect(error.message).toContain(`put it at ${join(downloads, name)}.`);
+  expect(error.message).toContain('ECONNREFUSED');
+  vi.stubEnv('TILEGRAD_WEIGHTS', join(tempDir(), 'nowhere'));
+  const missing = await rejection(imagenet(NOBODY));
+  expect(missing).toBeInstanceOf(FileError);
+  expect(missing.message).toMatch(
+    /cannot read the folder of TILEGRAD_WEIGHTS, .*nowhere: there is no such file or folder/,
+  );
+});
+
+test.each<[string, Partial<PretrainedMobileNetV2Options>, RegExp]>([
+  [
+    'an alpha',
+    { alpha: 0.6 },
+    /no 'imagenet' weights for alpha 0\.6; alpha must be one of 0\.35, 0\.5, 0\.75, 1, 1\.3, 1\.4/,
+  ],
+  [
+    'a head of other classes',
+    { includeTop: true, classes: 10 },
+    /no 'imagenet' weights for a head of 10 classes; classes must be 1000/,
+  ],
+  [
+    'gray images',
+    { inputShape: [96, 96, 1] },
+    /no 'imagenet' weights for images of 1 channels; inputShape must end in 3/,
+  ],
+  ['rows', { rows: 100 as 96 }, /rows must be one of 96, 128, 160, 192, 224, but is 100/],
+  [
+    'a download option',
+    { download: { onProgres: () => {} } as never },
+    /mobileNetV2: download: there is no option onProgres/,
+  ],
+])("mobileNetV2: 'imagenet' is refused for %s that there is not", async (_what, options, message) => {
+  nothingHere();
+  const error = await rejection(imagenet(NOBODY, options));
+  expect(error).toBeInstanceOf(ArgumentError);
+  expect(error.message).toMatch(message);
+});
+
+test("mobileNetV2: takes Keras's .h5 by path, as bytes and under any name", async () => {
+  const path = write(join(tempDir(), 'weights.h5'), file);
+  expectInitial(await mobileNetV2({ ...network, weights: path }), values);
+  expectInitial(await mobileNetV2({ ...network, weights: file }), values);
+  expectInitial(await mobileNetV2({ ...network, weights: write(`${path}.bak`, file) }), values);
+});
+
+test('mobileNetV2: refuses a .h5 that is cut short, of another network, or none', async () => {
+  const folder = tempDir();
+  const refused = async (weights: PretrainedMobileNetV2Options['weights'], message: RegExp, options = {}) => {
+    const error = await rejection(mobileNetV2({ ...network, ...options, weights }));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toMatch(message);
+  };
+  await refused(write(join(folder, 'cut.h5'), file.subarray(0, 300_000)), /cut\.h5 is cut short: it has 300000 of/);
+  await refused(
+    write(join(folder, 'wider.h5'), wider),
+    /wider\.h5 does not fit.*The model is mobileNetV2 of alpha 0\.35, without a head/,
+  );
+  await refused(file, /weights does not fit the model.*with a head of 1000 classes/, { includeTop: true });
+  await refused(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
+  await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
+  await refused([file, file], /weights\[0\] is a file of Keras's, which holds all weights of a network; give it alone/);
+});
