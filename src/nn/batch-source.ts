@@ -24,6 +24,8 @@ export interface BatchSource {
    * anything is trained; without, the adapter looks at each batch and the epoch ends with that error.
    */
   readonly targetExtremes?: readonly PlacedTarget[] | null;
+  /** Whether a sample may differ from pass to pass, as augmented images do: then no features of it are kept. Default false. */
+  readonly augmented?: boolean;
   /**
    * Dispatches what fills a batch: samples `order[state.batchStart ..]`, `batch` of them, and their targets, u32 [batch] for
    * labels, f32 [batch, ...targetShape] for numbers, null where there are none. Called once for each recorded step; nothing in

@@ -7,6 +7,7 @@ import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { type StepRates, StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
+import { FeatureSource } from './feature-source.ts';
 import { readLabels, readSamples } from './host-batch.ts';
 import type { Model } from './model.ts';
 import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
@@ -102,6 +103,8 @@ export class BatchRunner implements Feed {
   private readonly order: DeviceArray;
   private readonly programs = new Map<number, Program>();
   private first = 0;
+  /** The samples of a pass, of one replica after another; null before the first pass. */
+  private rows: Uint32Array | null = null;
 
   constructor(
     private readonly data: BatchSource,
@@ -115,7 +118,6 @@ export class BatchRunner implements Feed {
     this.samples = range.end - range.first;
     this.state = new StepState(data.device, replicas);
     this.order = DeviceArray.empty(data.device, [this.samples], { dtype: 'u32', models: replicas }).keep();
-    this.setOrders([Uint32Array.from({ length: this.samples }, (_, i) => i)]);
   }
 
   get device(): Device {
@@ -128,10 +130,16 @@ export class BatchRunner implements Feed {
 
   /** The order of the following passes, for all replicas or one for each; steps already submitted keep theirs. */
   setOrders(orders: readonly Uint32Array[]): void {
-    const all = new Uint32Array(this.replicas * this.samples);
-    for (let r = 0; r < this.replicas; r++) all.set(orders[r % orders.length]!, r * this.samples);
-    if (this.range.first > 0) for (let i = 0; i < all.length; i++) all[i]! += this.range.first;
+    const { data, samples, replicas } = this;
+    const all = new Uint32Array(replicas * samples);
+    const stride = data instanceof FeatureSource ? data.replicaStride : 0;
+    for (let r = 0; r < replicas; r++) {
+      all.set(orders[r % orders.length]!, r * samples);
+      const first = this.range.first + r * stride;
+      if (first > 0) for (let i = r * samples; i < (r + 1) * samples; i++) all[i]! += first;
+    }
     this.device.upload(this.order.storage, all);
+    this.rows = all;
   }
 
   skip(_passes: number, batches: number): void {
@@ -149,13 +157,27 @@ export class BatchRunner implements Feed {
     const batchStart = i * this.batchSize;
     const count = Math.min(this.batchSize, this.samples - batchStart);
     const program = this.program(count);
+    if (this.data instanceof FeatureSource && this.data.isOnHost) this.data.send(this.rowsOf(batchStart, count), count);
     this.state.write({ batchStart, ...values });
     program.encode();
     return count;
   }
 
+  /** Which samples a batch has, of one replica after another. */
+  private rowsOf(batchStart: number, count: number): Uint32Array {
+    const { rows, samples, replicas } = this;
+    const found = new Uint32Array(replicas * count);
+    for (let r = 0; r < replicas; r++) {
+      const first = r * samples + batchStart;
+      found.set(rows!.subarray(first, first + count), r * count);
+    }
+    return found;
+  }
+
   /** The program for batches of `count` samples, recorded at its first use. */
   program(count: number): Program {
+    // Not before: features of a frozen part are told apart by replica only once they are there.
+    if (!this.rows) this.setOrders([Uint32Array.from({ length: this.samples }, (_, i) => i)]);
     let program = this.programs.get(count);
     if (!program) {
       program = this.device.record(() => {

@@ -33,8 +33,8 @@ export class Evaluator {
     data: PreparedData,
     options: { batchSize: number | null; bound: Bound; confusion?: boolean },
   ) {
-    const { form, unchecked } = data;
-    this.objective = new Objective(what, model, { form, unchecked, confusion: options.confusion ?? false });
+    const { form, unchecked, from } = data;
+    this.objective = new Objective(what, model, { form, unchecked, from, confusion: options.confusion ?? false });
     this.throttle = new Throttle(model.device);
     const { objective } = this;
     this.feed = data.feed(

@@ -13,6 +13,7 @@ import {
 } from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
+import { adapterBytesOf, type CacheFeaturesOptions, FeatureCache } from './feature-cache.ts';
 import { FirstError } from './first-error.ts';
 import type { Model } from './model.ts';
 import { type ClassWeight, meanOf, Objective } from './objective.ts';
@@ -22,7 +23,7 @@ import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
 import { checkTogether, PreparedData, type TrainingData } from './training-data.ts';
 import { checkNotTraining, checkUnused, lockTraining } from './training-lock.ts';
-import { nextStep, trainingStep } from './training-step.ts';
+import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
 export interface FitOptions {
   /** Number of the last epoch. Default 1. */
@@ -56,6 +57,11 @@ export interface FitOptions {
    * state, and each bit for bit as if it were trained alone: see `Model.replicate`. Default: as many as the model has.
    */
   replicas?: number;
+  /**
+   * Computes what the frozen layers at the beginning of the model give only once for each sample of training and validation, and trains
+   * the layers after them on that. Losses and metrics are those without it, to rounding. Not for streams. Default false.
+   */
+  cacheFeatures?: boolean | CacheFeaturesOptions;
   callbacks?: readonly Callback[];
   /** Ends training after the step under way; `fit` returns what was done. */
   signal?: AbortSignal;
@@ -66,6 +72,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   checkTogether('fit', data);
   checkFitOptions(options);
   const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [], signal } = options;
+  const adapterBytes = adapterBytesOf('fit', options.cacheFeatures);
   const { device } = model; // throws before `build`
   const { optimizer } = model.training; // throws before `compile`
   const { replicas = model.replicas } = options;
@@ -92,14 +99,21 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
   let progress: ProgressReports | null = null;
   let ending = false;
   try {
-    const { training, validation } = prepare(model, data, options, own);
+    const given = prepare(model, data, options, own);
+    let { training, validation } = given;
     const batchSize = training.batchSize(options.batchSize);
     const validationBatch =
       validation?.batchSize(validation.samples === null ? undefined : (batchSize ?? undefined)) ?? null;
-    const { form, unchecked } = training;
+    checkTrainable('fit', model);
+    const cache = adapterBytes === null ? null : own(new FeatureCache('fit', model, adapterBytes));
+    if (cache) {
+      training = cache.add('fit', training, batchSize);
+      validation &&= cache.add('fit: validationData', validation, validationBatch);
+    }
+    const { form, unchecked, from } = training;
     optimizer.checkReplicas?.(replicas); // before the model has them for good
     model.replicate(replicas);
-    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight, unchecked }));
+    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight, unchecked, from }));
     optimizer.build(model.parameters);
     const step = trainingStep(model, objective, seed, () => feed.state);
     const bound = { name: 'stepsPerEpoch', count: options.stepsPerEpoch };
@@ -130,6 +144,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       classWeight: options.classWeight ?? null,
       stepsPerEpoch: options.stepsPerEpoch ?? null,
       ...(options.validationSteps === undefined ? {} : { validationSteps: options.validationSteps }),
+      ...(cache ? { cacheFeatures: true } : {}),
     });
     const { totals } = objective;
     course = new Course({ model, feed, evaluator, totals, callbacks, history, initialEpoch, begun, describe });
@@ -137,6 +152,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     await list.begin(info);
     await course.takeUp();
+    await cache?.compute(signal); // with the weights that training goes on with
     while (at.epoch <= epochs && (at.begun || !model.stopTraining)) {
       if (signal?.aborted) throw interruption();
       const { epoch } = at;
@@ -241,6 +257,7 @@ function checkFitOptions(options: FitOptions): void {
     shuffle: true,
     seed: true,
     replicas: true,
+    cacheFeatures: true,
     callbacks: true,
     signal: true,
   });

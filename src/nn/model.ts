@@ -55,7 +55,8 @@ export interface ModelOptions {
  */
 export class Model extends Layer {
   readonly kind: string = 'Functional';
-  private readonly graph: Graph;
+  /** Its layers and what feeds what, as traced when it was made. */
+  readonly graph: Graph;
   private store: ParameterStore | null = null;
   /** Values for weights, by name, which `build` takes instead of drawn ones. */
   private initialWeights: ReadonlyMap<string, Float32Array> = new Map();
@@ -336,6 +337,12 @@ export class Model extends Layer {
   private ownContext(options: CallOptions): CallContext {
     const { training = false, seed = 0, step = 0 } = checkOptions('call', options, callNames);
     return { weights: this.weights.map(({ tensor }) => tensor), training, random: { seed, layer: 0, step } };
+  }
+
+  /** Null where a class of its own calls its layers in another way. */
+  override get nested(): Graph | null {
+    const { call, callLogits, callMany } = Model.prototype;
+    return this.call === call && this.callLogits === callLogits && this.callMany === callMany ? this.graph : null;
   }
 
   override get places(): number {

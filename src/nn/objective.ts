@@ -4,8 +4,10 @@ import { checkF32, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { binaryHits, classesOf, countHits } from '../kernels/metrics.ts';
+import { callPart } from './call-part.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import { LabelCounts } from './label-counts.ts';
+import { activate } from './layers/activation.ts';
 import type { CallOptions } from './layers/layer.ts';
 import { MetricCounts } from './metrics.ts';
 import type { Model } from './model.ts';
@@ -43,6 +45,8 @@ export class Objective {
       confusion?: boolean;
       /** Whether targets are numbers that nobody has looked at. */
       unchecked?: boolean;
+      /** The value of the model that x is, where it is not the input: see `FeatureCache`. */
+      from?: number;
     },
   ) {
     const { endsIn, outputShape, training } = model;
@@ -130,11 +134,24 @@ export class Objective {
     const { model } = this;
     const { loss, input } = model.training;
     const form = this.form!;
-    const output = input === 'logits' ? model.callLogits(x, options) : model.call(x, options);
+    const { from = 0 } = this.options;
+    const output =
+      from > 0
+        ? this.rest(x, from, options)
+        : input === 'logits'
+          ? model.callLogits(x, options)
+          : model.call(x, options);
     const target = lossTargets(form, targets, { outputShape: model.outputShape, loss });
     const weight = this.classWeight && gather(this.classWeight, classTargets(form, targets));
     const result = loss.call(output, target, { input, weight });
     return { loss: result.loss, hits: result.hits ?? null, output, target, targets };
+  }
+
+  /** The model's output for x that is its value number `from`. */
+  private rest(x: Tensor, from: number, options: CallOptions): Tensor {
+    const { endsIn, training } = this.model;
+    const logits = callPart(this.model, x, { from }, options);
+    return endsIn && training.input !== 'logits' ? activate(endsIn, logits) : logits;
   }
 
   /** Dispatches what adds a batch to the totals; `total` is its loss with penalties. */

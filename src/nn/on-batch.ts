@@ -7,7 +7,7 @@ import type { Model } from './model.ts';
 import { type ClassWeight, type Metrics, Objective } from './objective.ts';
 import { StreamRunner } from './stream-runner.ts';
 import type { Arrays } from './training-data.ts';
-import { nextStep, trainingStep } from './training-step.ts';
+import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
 export interface TrainOnBatchOptions {
   /** Factors by class for the loss; classes that are not named have 1. */
@@ -28,6 +28,7 @@ export class OnBatch {
     const { model } = this;
     const { seed = 0, classWeight } = options;
     checkSeed(seed, 'trainOnBatch');
+    checkTrainable('trainOnBatch', model);
     model.training.optimizer.build(model.parameters);
     const make = (objective: Objective, runner: () => StreamRunner) =>
       trainingStep(model, objective, seed, () => runner().state);

@@ -1,62 +1,88 @@
+import { isTaped } from '../autograd/tape.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
-import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import { type DeviceArray, type Shape, sameShape, showShape, withScope } from '../kernels/array.ts';
 import type { Graph } from './graph.ts';
-import type { CallContext, Layer } from './layers/layer.ts';
+import { type LayerCall, layerCalls } from './layer-calls.ts';
+import { activate } from './layers/activation.ts';
+import type { CallContext } from './layers/layer.ts';
+
+/** The part of a model between two of its values, by their numbers (see `LayerCall`); left out, its input and its output. */
+export interface GraphPart {
+  from?: number;
+  to?: number;
+}
 
 /**
  * A model's output for x [N, ...inputShape], layer by layer; before its last softmax or sigmoid, where it ends in one.
  * @param context the weights of all layers, one after another; its layer number is that of the first
+ * @param part with `from`, x is that value; with `to`, the result is
  */
 export function runGraph(
-  { uses, layers, shapes }: Graph,
+  graph: Graph,
   x: Tensor,
   { weights, training, random }: CallContext,
+  part: GraphPart = {},
 ): Tensor {
-  const firstWeights = firstOf(layers, ({ weights }) => weights.length);
-  const firstPlaces = firstOf(uses, ({ layer }) => layers[layer]!.layer.places);
-  const values = [x];
-  const needed = new UseCount(uses, x);
-  for (const [i, { layer: index, inputs }] of uses.entries()) {
-    const { layer, weights: specs } = layers[index]!;
-    const first = firstWeights[index]!;
+  const calls = layerCalls(graph);
+  const { from = 0, to = calls.length } = part;
+  const values = new Map([[from, x]]);
+  const needed = new UseCount(calls.slice(from, to), from, x);
+  for (let i = from; i < to; i++) {
+    const call = calls[i]!;
     const context = {
-      weights: weights.slice(first, first + specs.length),
+      weights: weights.slice(call.firstWeight, call.firstWeight + call.weightCount),
       training,
-      random: { ...random, layer: random.layer + firstPlaces[i]! },
+      random: { ...random, layer: random.layer + call.place },
     };
-    const given = inputs.map((value) => values[value]!);
-    const last = i === uses.length - 1 && layer.endsIn !== null;
-    const value = namingErrors(layer, () =>
-      last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context),
-    );
-    checkResult(layer, value, [given[0]!, ...context.weights], shapes[i + 1]!);
-    values.push(value);
-    needed.release(values, inputs);
+    const given = call.inputs.map((value) => values.get(value)!);
+    const value = withoutLeftovers([...given, ...context.weights], () => runCall(call, given, context));
+    values.set(i + 1, value);
+    needed.release(values, i + 1, call.inputs);
   }
-  return values.at(-1)!;
+  return values.get(to)!;
 }
 
-/** A layer's name in messages, with its class where the name does not say it: `dense_1`, or `scale (Scale)`. */
-const title = ({ name, kind, named }: Layer) => (named ? `${name} (${kind})` : (name ?? kind));
+function runCall(
+  { layer, title, isLogits, activation, shape }: LayerCall,
+  given: Tensor[],
+  context: CallContext,
+): Tensor {
+  const value = namingErrors(title, () =>
+    isLogits ? layer.callLogits(given[0]!, context) : layer.callMany(given, context),
+  );
+  checkResult(title, value, [given[0]!, ...context.weights], shape);
+  return activation ? activate(activation, value) : value;
+}
+
+/**
+ * A layer's result; where no backward pass is to come, what the layer made on the way is released at once, so that a frozen part needs
+ * no more memory for being longer. Outside of scopes everything stays, as a user may look at it.
+ */
+function withoutLeftovers(inputs: readonly Tensor[], run: () => Tensor): Tensor {
+  const { device } = inputs[0]!;
+  if (device.scopes.length === 0 || isTaped(inputs)) return run();
+  // A layer may have brought a tensor of its own that wants a gradient: then all stays until the backward pass.
+  return withScope(device, run, (y) => (y.requiresGrad ? (device.scopes.at(-1) as Set<DeviceArray>) : [y.array]));
+}
 
 /** Runs a layer's call; what an operator in it refuses is told with the layer's name, or one would look for it elsewhere. */
-function namingErrors<T>(layer: Layer, call: () => T): T {
+function namingErrors<T>(title: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if (error instanceof ShapeError) throw new ShapeError(`${title(layer)}: ${error.message}`, { cause: error });
+    if (error instanceof ShapeError) throw new ShapeError(`${title}: ${error.message}`, { cause: error });
     // Not its subclasses, which have exit codes of their own.
     if (!(error instanceof ArgumentError) || error.code !== 'ARGUMENT') throw error;
-    throw new ArgumentError(`${title(layer)}: ${error.message}`, { cause: error });
+    throw new ArgumentError(`${title}: ${error.message}`, { cause: error });
   }
 }
 
 /** @throws ArgumentError, ShapeError unless a layer returned what it planned: otherwise the next one would be blamed */
-function checkResult(layer: Layer, value: Tensor, from: readonly Tensor[], shape: Shape): void {
+function checkResult(title: string, value: Tensor, from: readonly Tensor[], shape: Shape): void {
   const x = from[0]!;
-  const what = `${title(layer)}: call must return`;
+  const what = `${title}: call must return`;
   if (!(value instanceof Tensor)) throw new ArgumentError(`${what} a tensor, but returned ${show(value)}`);
   if (value.array.disposed) {
     throw new ArgumentError(
@@ -77,48 +103,43 @@ function checkResult(layer: Layer, value: Tensor, from: readonly Tensor[], shape
   }
 }
 
-/** Where each item's share begins when the shares lie one after another. */
-function firstOf<T>(items: readonly T[], share: (item: T) => number): number[] {
-  let sum = 0;
-  return items.map((item) => {
-    const first = sum;
-    sum += share(item);
-    return first;
-  });
-}
-
 /**
  * Releases values that no later layer reads and no backward pass needs, so that inference, and training above a frozen part,
  * needs memory for the widest place of a model and not for its whole length.
  */
 class UseCount {
   /** By value: how many uses of it are to come. */
-  private readonly left: number[];
+  private readonly left = new Map<number, number>();
   /** By tensor, which several values may share: how many uses are to come, and whether a tape may still read it. */
   private readonly held = new Map<Tensor, { left: number; isTaped: boolean }>();
 
-  constructor(uses: Graph['uses'], x: Tensor) {
-    this.left = Array<number>(uses.length + 1).fill(0);
-    for (const { inputs } of uses) for (const value of inputs) this.left[value]!++;
-    this.left[uses.length]!++; // the output is wanted
-    this.hold(x, 0);
+  /** @param x value number `from`, which the first of `calls` is given */
+  constructor(
+    calls: readonly LayerCall[],
+    from: number,
+    private readonly x: Tensor,
+  ) {
+    const count = (value: number) => this.left.set(value, (this.left.get(value) ?? 0) + 1);
+    for (const { inputs } of calls) for (const value of inputs) count(value);
+    count(from + calls.length); // the output is wanted
+    this.hold(x, from);
   }
 
   private hold(tensor: Tensor, value: number): void {
     const held = this.held.get(tensor) ?? { left: 0, isTaped: false };
-    this.held.set(tensor, { ...held, left: held.left + this.left[value]! });
+    this.held.set(tensor, { ...held, left: held.left + (this.left.get(value) ?? 0) });
   }
 
-  /** After the newest of `values` was made from `inputs`. */
-  release(values: readonly Tensor[], inputs: readonly number[]): void {
-    const newest = values.at(-1)!;
-    this.hold(newest, values.length - 1);
+  /** After `newest` was made from `inputs`. */
+  release(values: ReadonlyMap<number, Tensor>, newest: number, inputs: readonly number[]): void {
+    const made = values.get(newest)!;
+    this.hold(made, newest);
     for (const value of inputs) {
-      const tensor = values[value]!;
+      const tensor = values.get(value)!;
       const held = this.held.get(tensor)!;
       held.left--;
-      if (newest.requiresGrad) held.isTaped = true;
-      if (held.left === 0 && !held.isTaped && tensor !== values[0]) tensor.dispose();
+      if (made.requiresGrad) held.isTaped = true;
+      if (held.left === 0 && !held.isTaped && tensor !== this.x) tensor.dispose();
     }
   }
 }

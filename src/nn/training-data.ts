@@ -4,6 +4,7 @@ import { sameShape } from '../kernels/array.ts';
 import { ArrayLoader, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, type Bound, checkBatchSize, checkSource, type Feed, readBatch, type Step } from './batches.ts';
+import type { FeatureSource } from './feature-source.ts';
 import type { Model } from './model.ts';
 import { describeSource } from './run-description.ts';
 import { StreamRunner } from './stream-runner.ts';
@@ -66,12 +67,26 @@ export class PreparedData {
     private readonly stream: BatchStream | (() => BatchStream) | null,
     /** Null for a stream until its first batch came. */
     readonly form: TargetForm | null,
-    private readonly range: { first: number; end: number } | undefined,
+    /** The samples that take part, where not all do. */
+    readonly range: { first: number; end: number } | undefined,
     /** What goes to the GPU for this call alone. */
     private readonly owned: ArrayLoader | null,
     /** Labels that the source does not know as such: what one unit that tells two classes is to give. */
     private readonly labels: ArrayLike<number> | null = null,
+    /** What goes through the model instead of the samples, and from which of its values on. */
+    private readonly features: { source: FeatureSource; from: number } | null = null,
   ) {}
+
+  /** The same data, of which the model gets the features: see `FeatureCache`. They belong to the caller. */
+  withFeatures(source: FeatureSource, from: number): PreparedData {
+    const { what, model, stream, form, range, labels } = this;
+    return new PreparedData(what, model, this.source, stream, form, range, null, labels, { source, from });
+  }
+
+  /** The value of the model that batches are: 0, its input, unless they are features. */
+  get from(): number {
+    return this.features?.from ?? 0;
+  }
 
   /** Arrays go to the GPU here. @throws ArgumentError, ShapeError, DataError for what does not suit the model */
   static of(what: string, model: Model, data: TrainingData): PreparedData {
@@ -163,6 +178,8 @@ export class PreparedData {
     { batchSize, bound }: { batchSize: number | null; bound: Bound },
   ): Feed & { setOrders?(orders: readonly Uint32Array[]): void } {
     const { what, model, source, stream, range } = this;
+    const { features } = this;
+    if (features) return new BatchRunner(features.source, batchSize!, step, model.replicas);
     if (source) return new BatchRunner(source, batchSize!, step, model.replicas, range);
     const again = typeof stream === 'function';
     const begin = again ? stream : () => stream!;

@@ -9,6 +9,21 @@ import { Objective } from './objective.ts';
 import { PreparedData } from './training-data.ts';
 import { checkNotTraining } from './training-lock.ts';
 
+/**
+ * @throws ArgumentError where no layer is left that training would change. Weights that no gradient changes count: a batch
+ *   normalisation without scale and offset trains its averages
+ */
+export function checkTrainable(what: string, model: Model): void {
+  const { weights } = model;
+  if (weights.some(({ spec }) => spec.owner?.trainable ?? true)) return;
+  throw new ArgumentError(
+    weights.length === 0
+      ? `${what}: ${model.title} has no weights, so there is nothing to train; evaluate and predict need no training`
+      : `${what}: all layers of ${model.title} that have weights are frozen, so there is nothing to train; set trainable = true on ` +
+          'those that training is to change, such as the head (a slice of layers may hold none with weights)',
+  );
+}
+
 /** What dispatches one training step: loss, gradients and the update of the weights; the batch joins the objective's totals. */
 export function trainingStep(model: Model, objective: Objective, seed: number, state: () => StepState): Step {
   const { parameters } = model;
@@ -19,7 +34,7 @@ export function trainingStep(model: Model, objective: Objective, seed: number, s
       const result = objective.apply(x, targets!, { training: true, seed, step: state() });
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       objective.count(result, total); // before the backward pass, which releases the output
-      if (parameters.trainableRuns.length === 0) return;
+      if (parameters.trainableRuns.length === 0) return; // averages alone move, see `checkTrainable`
       result.loss.backward(undefined, { release: true });
       parameters.settleGradients();
       optimizer.apply(parameters, state());

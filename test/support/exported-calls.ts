@@ -217,7 +217,7 @@ const layers: Record<string, Call> = {
   Dense: { args: () => [{ units: 2 }], options: [...KERNEL, 'units'] },
   Dropout: { args: () => [0.5, {}], options: LAYER },
   Flatten: { args: () => [{}], options: LAYER },
-  Lambda: { args: () => [(x: Tensor) => x, {}], options: [...LAYER, 'outputShape'] },
+  Lambda: { args: () => [(x: Tensor) => x, {}], options: [...LAYER, 'outputShape', 'deterministic'] },
   LeakyReLU: { args: () => [{}], options: [...LAYER, 'negativeSlope', 'alpha'] },
   ReLU: { args: () => [{}], options: [...LAYER, 'maxValue', 'negativeSlope', 'threshold'] },
   Permute: { args: () => [[2, 1, 3], {}], options: LAYER },
@@ -481,6 +481,7 @@ const FIT = [
   'initialEpoch',
   'signal',
   'replicas',
+  'cacheFeatures',
   'stepsPerEpoch',
   'validationSteps',
 ];

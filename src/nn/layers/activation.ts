@@ -56,6 +56,7 @@ export const afterFused = (name: ActivationName, y: Tensor): Tensor => (fused(na
 /** An activation as a layer of its own: `new Activation('tanh')`. */
 export class Activation extends Layer {
   readonly kind = 'Activation';
+  override readonly deterministic = true;
   readonly activation: ActivationName;
 
   /** @throws ArgumentError for an unknown name */
@@ -88,6 +89,7 @@ export class Activation extends Layer {
 /** max(x, 0), cut off at `maxValue` where one is given; below 0 negativeSlope x, default 0. */
 export class ReLU extends Layer {
   readonly kind = 'ReLU';
+  override readonly deterministic = true;
   private readonly maxValue: number | null;
   private readonly negativeSlope: number;
 
@@ -122,6 +124,7 @@ export class ReLU extends Layer {
 /** x above 0, negativeSlope x from 0 down; the default slope 0.3 is Keras's. */
 export class LeakyReLU extends Layer {
   readonly kind = 'LeakyReLU';
+  override readonly deterministic = true;
   readonly negativeSlope: number;
 
   /** @throws ArgumentError unless the slope is a number from 0 up */

@@ -42,6 +42,7 @@ export interface BatchNormalizationOptions extends LayerOptions {
  */
 export class BatchNormalization extends Layer {
   readonly kind = 'BatchNormalization';
+  override readonly deterministic = true;
   private readonly momentum: number;
   private readonly epsilon: number;
   private readonly axis: number;

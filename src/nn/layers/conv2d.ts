@@ -30,6 +30,7 @@ export interface Conv2DOptions extends KernelOptions {
 /** 2-D convolution over [H,W,C] samples, with bias: by default a Glorot-uniform kernel and zero bias, as Keras has them. */
 export class Conv2D extends Layer {
   readonly kind = 'Conv2D';
+  override readonly deterministic = true;
   private readonly filters: number;
   private readonly kernelSize: [number, number];
   private readonly strides: [number, number];

@@ -27,6 +27,7 @@ export interface DenseOptions extends KernelOptions {
  */
 export class Dense extends Layer {
   readonly kind = 'Dense';
+  override readonly deterministic = true;
   readonly activation: ActivationName;
   private readonly units: number;
   private readonly specs: KernelSpecs;

@@ -39,6 +39,7 @@ export interface DepthwiseConv2DOptions extends LayerOptions {
 /** Convolution of each channel by filters of its own: samples [H,W,C] -> [OH,OW,C * depthMultiplier]. */
 export class DepthwiseConv2D extends Layer {
   readonly kind = 'DepthwiseConv2D';
+  override readonly deterministic = true;
   private readonly kernelSize: [number, number];
   private readonly window: { strides: [number, number]; padding: Padding; dilation: [number, number] };
   private readonly multiplier: number;

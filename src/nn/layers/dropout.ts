@@ -12,6 +12,7 @@ import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNam
 export class Dropout extends Layer {
   readonly kind = 'Dropout';
   readonly rate: number;
+  override readonly deterministic: boolean;
 
   /** @throws ArgumentError unless rate is a number from 0 up and below 1 */
   constructor(rate: number, options: LayerOptions = {}, ...surplus: never[]) {
@@ -20,6 +21,7 @@ export class Dropout extends Layer {
       throw new ArgumentError(`Dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);
     }
     this.rate = checkF32('Dropout: rate', rate);
+    this.deterministic = rate === 0;
   }
 
   plan(inputShape: Shape) {

@@ -6,6 +6,7 @@ import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer
 /** Samples of any shape as one row each: [...] -> [product]. No copy. */
 export class Flatten extends Layer {
   readonly kind = 'Flatten';
+  override readonly deterministic = true;
 
   /** @throws ArgumentError for an option that there is not */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {

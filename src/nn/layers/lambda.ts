@@ -1,5 +1,5 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../check.ts';
+import { checkFlag, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
@@ -8,12 +8,15 @@ import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer
 export interface LambdaOptions extends LayerOptions {
   /** Shape of one sample of the result, or a function of the input's; default: the input's own. */
   outputShape?: Shape | ((inputShape: Shape) => Shape);
+  /** Whether the function gives the same for the same x at every call, in training too: see `Layer.deterministic`. Default false. */
+  deterministic?: boolean;
 }
 
 /** Any composition of operators as a layer without weights: `new Lambda((x) => resize(x, [64, 64]), { outputShape: [64, 64, 3] })`. */
 export class Lambda extends Layer {
   readonly kind: string = 'Lambda';
   private readonly outputShape: LambdaOptions['outputShape'];
+  override readonly deterministic: boolean;
 
   /** @param f from a batch [N, ...inputShape] to [N, ...outputShape]. @throws ArgumentError unless it is a function */
   constructor(
@@ -21,8 +24,9 @@ export class Lambda extends Layer {
     options: LambdaOptions = {},
     ...surplus: never[]
   ) {
-    super(checkLayerOptions('Lambda', options, { ...layerNames, outputShape: true }, surplus));
+    super(checkLayerOptions('Lambda', options, { ...layerNames, outputShape: true, deterministic: true }, surplus));
     this.outputShape = options.outputShape;
+    this.deterministic = checkFlag('Lambda', 'deterministic', options.deterministic ?? false);
     if (typeof f !== 'function')
       throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${show(f)}`);
   }

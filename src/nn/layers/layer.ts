@@ -14,7 +14,7 @@ import {
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
-import { SymbolicTensor } from '../graph.ts';
+import { type Graph, SymbolicTensor } from '../graph.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
@@ -158,8 +158,20 @@ export abstract class Layer {
     return !this.frozen;
   }
 
+  /** @throws ArgumentError unless it is true or false */
   set trainable(trainable: boolean) {
-    this.frozen = !trainable;
+    this.frozen = !checkFlag(this.name ?? this.kind, 'trainable', trainable);
+  }
+
+  /**
+   * Whether the output depends on the input and the weights alone, in training too, so that `cacheFeatures` of `fit` may compute it
+   * once. A layer of your own says so with `override readonly deterministic = true`; default false.
+   */
+  readonly deterministic: boolean = false;
+
+  /** What a model is made of, which is then called layer by layer; null for any other layer. */
+  get nested(): Graph | null {
+    return null;
   }
 
   /** The activation that makes probabilities of logits, if the output is one: `callLogits` gives what a cross-entropy wants. */

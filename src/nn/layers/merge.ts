@@ -8,6 +8,8 @@ import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer
 
 /** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
 abstract class Merge extends Layer {
+  override readonly deterministic = true;
+
   plan(inputShape: Shape) {
     return this.planMany([inputShape]);
   }

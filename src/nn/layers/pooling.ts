@@ -19,6 +19,7 @@ export type AveragePooling2DOptions = Pooling2DOptions;
 
 /** What the layers with a sliding window and no weights have in common. */
 abstract class Pooling2D extends Layer {
+  override readonly deterministic = true;
   protected readonly window: { poolSize: [number, number]; strides: [number, number]; padding: Padding };
 
   /** @throws ArgumentError for impossible options */
@@ -68,6 +69,7 @@ export class AveragePooling2D extends Pooling2D {
 /** Mean of each channel over all pixels: samples [H,W,C] -> [C]. */
 export class GlobalAveragePooling2D extends Layer {
   readonly kind = 'GlobalAveragePooling2D';
+  override readonly deterministic = true;
 
   /** @throws ArgumentError for an option that there is not */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {

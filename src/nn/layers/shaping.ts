@@ -18,6 +18,7 @@ export type Padding2D =
 /** Zeros around each image: samples [H,W,C] -> [top+H+bottom, left+W+right, C]. */
 export class ZeroPadding2D extends Layer {
   readonly kind = 'ZeroPadding2D';
+  override readonly deterministic = true;
   private readonly paddings: readonly [readonly [number, number], readonly [number, number]];
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
@@ -49,6 +50,7 @@ export class ZeroPadding2D extends Layer {
 /** Each image in another size: samples [H,W,C] -> [height,width,C]. Sampled at pixel centres without smoothing, as in Keras. */
 export class Resizing extends Layer {
   readonly kind = 'Resizing';
+  override readonly deterministic = true;
   private readonly size: [number, number];
   private readonly interpolation: 'bilinear' | 'nearest';
 
@@ -91,6 +93,7 @@ export class Resizing extends Layer {
 /** x scale + offset: `new Rescaling({ scale: 2, offset: -1 })` takes pixels of 0..1 to -1..1. */
 export class Rescaling extends Layer {
   readonly kind = 'Rescaling';
+  override readonly deterministic = true;
   private readonly scale: number;
   private readonly offset: number;
 
@@ -120,6 +123,7 @@ export class Rescaling extends Layer {
 /** The same elements in another shape; one size may be -1, which takes what is left. */
 export class Reshape extends Layer {
   readonly kind = 'Reshape';
+  override readonly deterministic = true;
 
   /** @param targetShape shape of one sample. @throws ArgumentError unless it is one */
   constructor(
@@ -161,6 +165,7 @@ export class Reshape extends Layer {
 /** The axes of each sample in another order, counted from 1 (0 is the batch), as in Keras: [2, 1] swaps two. */
 export class Permute extends Layer {
   readonly kind = 'Permute';
+  override readonly deterministic = true;
 
   /** @throws ArgumentError unless `dims` names each axis of a sample once */
   constructor(

@@ -1,0 +1,22 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import type { CallOptions } from './layers/layer.ts';
+import type { Model } from './model.ts';
+import { type GraphPart, runGraph } from './run-graph.ts';
+
+/**
+ * The part of a built model between two of its values, as `Model.callLogits` runs the whole.
+ * @param weights default: the model's own
+ */
+export function callPart(
+  { graph, weights: own }: Model,
+  x: Tensor,
+  part: GraphPart,
+  {
+    training = false,
+    seed = 0,
+    step = 0,
+    weights = own.map(({ tensor }) => tensor),
+  }: CallOptions & { weights?: readonly Tensor[] },
+): Tensor {
+  return runGraph(graph, x, { weights, training, random: { seed, layer: 0, step } }, part);
+}

@@ -1,0 +1,463 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { findCut } from '../../src/nn/feature-cut.ts';
+import { FeatureSource } from '../../src/nn/feature-source.ts';
+import { layerCalls } from '../../src/nn/layer-calls.ts';
+import {
+  Activation,
+  Adam,
+  Add,
+  ArgumentError,
+  BatchNormalization,
+  type Callback,
+  Conv2D,
+  Dense,
+  type Device,
+  Dropout,
+  EarlyStopping,
+  type EpochLogs,
+  type FitOptions,
+  Flatten,
+  GlobalAveragePooling2D,
+  ImageLoader,
+  input,
+  Lambda,
+  Layer,
+  Model,
+  mobileNetV2,
+  mul,
+  OutOfMemoryError,
+  openDevice,
+  ReLU,
+  Rescaling,
+  Resizing,
+  type Sequential,
+  Sequential as SequentialModel,
+  type Shape,
+  type Tensor,
+  type TrainingData,
+} from '../../src/node.ts';
+import { backedUp } from '../support/backed-up.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+import { tellLimits } from '../support/limits.ts';
+import { random } from '../support/random.ts';
+
+const SIZE = 22;
+const SHAPE: [number, number, number] = [6, 6, 2];
+const images = drawImages(SIZE, { classes: 3, shape: SHAPE });
+
+/** An extractor with a residual sum, its convolutions and batch norms in a model of its own. */
+function extractor(): Model {
+  const x = input(SHAPE);
+  const conv = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', kernelRegularizer: 'l2' }).apply(x);
+  const first = new ReLU().apply(new BatchNormalization({ name: 'norm' }).apply(conv));
+  const second = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', name: 'second' }).apply(first);
+  return new Model({ inputs: x, outputs: new Add({ name: 'sum' }).apply([first, second]), name: 'extractor' });
+}
+
+/** What trains on the features: it draws numbers of its own, as another dropout does before that is never asked. */
+const head = (units = 3) => [
+  new GlobalAveragePooling2D({ name: 'pooled' }),
+  new Dropout(0.4),
+  new Dense({ units: 5, activation: 'relu', kernelRegularizer: 'l2', name: 'hidden' }),
+  new BatchNormalization(),
+  new Dropout(0.2),
+  units === 3 ? new Dense({ units, activation: 'softmax' }) : new Dense({ units }),
+];
+
+/** Pixels to -1..1, the frozen extractor and the head. */
+const layers = (): Layer[] => {
+  const features = extractor();
+  features.trainable = false;
+  return [new Rescaling({ scale: 2, offset: -1, inputShape: SHAPE }), features, ...head()];
+};
+
+function compiled(
+  device: Device,
+  all: Layer[],
+  options: { loss?: 'meanSquaredError'; seed?: number } = {},
+): Sequential {
+  const { loss = 'sparseCategoricalCrossentropy', seed = 3 } = options;
+  const model = new SequentialModel(all).build(device, { seed });
+  return model.compile({ optimizer: new Adam({ learningRate: 0.02 }), loss });
+}
+
+const figures = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
+
+async function bitsOf(model: Model): Promise<number[][]> {
+  const { device, parameters } = model;
+  return Promise.all(parameters.buffers.map(async ({ storage }) => [...new Uint32Array(await device.read(storage))]));
+}
+
+describeOnDevice('cacheFeatures', (device) => {
+  afterEach(() => vi.restoreAllMocks());
+
+  interface Case {
+    layers?: () => Layer[];
+    loss?: 'meanSquaredError';
+    fit?: FitOptions;
+    data?: () => TrainingData & { dispose?(): void };
+    prepare?: (model: Model) => void;
+  }
+
+  /** Losses, metrics and final weights of a training with the option as given. */
+  async function train(
+    { layers: all = layers, loss, fit, data, prepare }: Case,
+    cacheFeatures: FitOptions['cacheFeatures'],
+  ) {
+    using model = compiled(device, all(), loss ? { loss } : {});
+    prepare?.(model);
+    const samples = data?.() ?? new ImageLoader(device, images);
+    const history = await model.fit(samples, { epochs: 3, batchSize: 8, seed: 5, ...fit, cacheFeatures });
+    samples.dispose?.();
+    return { logs: [history.epochs, ...history.replicas].map((logs) => logs.map(figures)), bits: await bitsOf(model) };
+  }
+
+  const numbers = random(8);
+  const x = Array.from({ length: 13 }, () => Array.from({ length: 72 }, () => numbers.uniform()));
+  const y = Array.from({ length: 13 }, () => [numbers.uniform(), numbers.uniform()]);
+
+  const cases: Record<string, Case> = {
+    'images, shuffled, with a short last batch': {},
+    'images in their order': { fit: { shuffle: false } },
+    'the last samples for validation': { fit: { validationSplit: 0.3, batchSize: 5 } },
+    'validation data': { fit: { validationData: { x: x.flat(), y: x.map((_, i) => i % 3) } } },
+    'numbers to be approached': {
+      data: () => ({ x: x.flat(), y }),
+      layers: () => [...layers().slice(0, 2), ...head(2)],
+      loss: 'meanSquaredError',
+    },
+    'weights of classes': { fit: { classWeight: { 1: 3 } } },
+    'three replicas of one model': {
+      fit: { replicas: 3 },
+      prepare: ({ parameters }) => {
+        // as after weights were loaded: all replicas begin with them
+        parameters.fresh = false;
+      },
+    },
+    'three replicas with weights of their own': { fit: { replicas: 3, validationSplit: 0.3 } },
+    'features that a sum reads twice': {
+      layers: () => {
+        const x = input(SHAPE);
+        const features = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', trainable: false }).apply(x);
+        const conv = new Conv2D({ filters: 2, kernelSize: 1, activation: 'relu' }).apply(features);
+        const outputs = new Add().apply([features, conv]);
+        return [new Model({ inputs: x, outputs }), ...head()];
+      },
+    },
+    'a beginning that ends inside a model, which ends in a softmax': {
+      layers: () => {
+        const dense = new Dense({ units: 4, activation: 'softmax', name: 'inner' });
+        const inner = new SequentialModel([extractor(), new Flatten(), new Dropout(0.3), dense]);
+        inner.layers[0]!.trainable = false;
+        return [new Activation('tanh', { inputShape: SHAPE }), inner, new Dense({ units: 3, activation: 'softmax' })];
+      },
+    },
+  };
+
+  test.each(Object.entries(cases))('comes to the same bits as without it: %s', async (_, one) => {
+    const without = await train(one, false);
+    expect(await train(one, true)).toEqual(without);
+    expect(await train(one, { adapterBytes: 0 })).toEqual(without);
+  });
+
+  test('the cut is the last value of frozen layers, or a smaller one of the layers without weights after them', () => {
+    const cutOf = (model: Sequential) => {
+      model.build(device);
+      const calls = layerCalls(model.graph);
+      const { title, shape } = calls[findCut('test', calls, model.weights) - 1]!;
+      model.dispose();
+      return `${title} ${shape}`;
+    };
+    const net = (first: number) => {
+      const whole = mobileNetV2({ includeTop: false, inputShape: [32, 32, 3], alpha: 0.35 });
+      whole.trainable = false;
+      for (const layer of whole.layers.slice(first)) layer.trainable = true;
+      return whole;
+    };
+    const model = (features: Model, ...more: Layer[]) =>
+      new SequentialModel([
+        new Rescaling({ scale: 2, inputShape: [32, 32, 3] }),
+        features,
+        ...more,
+        new Dense({ units: 2 }),
+      ]);
+    expect(cutOf(model(net(153), new GlobalAveragePooling2D({ name: 'mean' })))).toBe(
+      'mean (GlobalAveragePooling2D) 1280',
+    );
+    expect(cutOf(model(net(153), new Flatten({ name: 'flat' })))).toBe('flat (Flatten) 1280');
+    const larger = new Resizing({ height: 4, width: 4 });
+    expect(cutOf(model(net(153), larger, new Flatten()))).toBe('mobilenetv2 (Functional): out_relu (ReLU) 1,1,1280');
+    // From block_4_expand on, as in experiment B10; within a block, the sum around it still asks for what it began with.
+    expect(cutOf(model(net(35), new Flatten()))).toBe(
+      'mobilenetv2 (Functional): block_3_project_BN (BatchNormalization) 4,4,16',
+    );
+    expect(cutOf(model(net(40), new Flatten()))).toBe(
+      'mobilenetv2 (Functional): block_3_project_BN (BatchNormalization) 4,4,16',
+    );
+  });
+
+  test('three epochs go once through the frozen layers, validation data too', async () => {
+    const dispatches = async (cacheFeatures: boolean) => {
+      using model = compiled(device, layers());
+      using loader = new ImageLoader(device, images);
+      const epochs: number[] = [];
+      let before = device.counters.dispatches;
+      const note = () => {
+        epochs.push(device.counters.dispatches - before);
+        before = device.counters.dispatches;
+      };
+      const callbacks = [{ onEpochBegin: () => note(), onEpochEnd: () => note() }];
+      await model.fit(loader, { epochs: 3, batchSize: 11, cacheFeatures, validationData: loader, callbacks });
+      return { begin: epochs[0]!, each: [epochs[1], epochs[3], epochs[5]] };
+    };
+    const [without, cached] = [await dispatches(false), await dispatches(true)];
+    // A prefix: rescaling twice, two convolutions with what they arrange of their filters, a batch norm, a ReLU, a sum, a mean.
+    const saved = without.each[0]! - cached.each[0]!;
+    expect(cached.each).toEqual([cached.each[0], cached.each[0], cached.each[0]]);
+    // Two batches of training and two of validation, each with at least seven kernels, less the gather that remains.
+    expect(saved).toBeGreaterThanOrEqual(4 * 7);
+    // All of it is done once, before the first epoch.
+    expect(cached.begin - without.begin).toBeGreaterThanOrEqual(saved);
+    expect(cached.begin - without.begin).toBeLessThanOrEqual(saved + 4 * 3);
+  });
+
+  test.each([{ where: 'adapter' }, { where: 'host', adapterBytes: 0 }])(
+    'later epochs make nothing, and are a submit a step: features on the $where',
+    async ({ adapterBytes }) => {
+      using model = compiled(device, layers());
+      using loader = new ImageLoader(device, images);
+      const moments: (typeof device.counters)[] = [];
+      const note = () => void moments.push({ ...device.counters });
+      const cacheFeatures = adapterBytes === undefined ? true : { adapterBytes };
+      await model.fit(loader, { epochs: 4, batchSize: 8, cacheFeatures, callbacks: [{ onEpochEnd: note }] });
+      for (let i = 2; i < 4; i++) {
+        const spent = (name: keyof typeof device.counters) => moments[i]![name] - moments[i - 1]![name];
+        for (const name of ['pipelinesCreated', 'bindGroupsCreated', 'buffersCreated', 'bytesAllocated'] as const) {
+          expect(spent(name), name).toBe(0);
+        }
+        expect(spent('submits')).toBeLessThanOrEqual(3 + 1 + (adapterBytes === 0 ? 1 : 0));
+        expect([spent('readBacks'), spent('bytesReadBack')]).toEqual([1, 40]);
+        const features = adapterBytes === 0 ? 4 * 4 * SIZE : 0; // four numbers of each sample
+        expect(spent('bytesUploaded')).toBe(3 * 16 + 40 + 4 * SIZE + features);
+      }
+    },
+  );
+
+  /** Lets `meanwhile` happen around the making of room for features. */
+  function aroundBegin(
+    meanwhile: (source: FeatureSource, copies: number, where: 'adapter' | 'host') => Disposable | null,
+  ) {
+    const { begin } = FeatureSource.prototype;
+    vi.spyOn(FeatureSource.prototype, 'begin').mockImplementation(function (this: FeatureSource, copies, where) {
+      using _ = meanwhile(this, copies, where);
+      begin.call(this, copies, where);
+    });
+  }
+
+  test('features of more samples than a buffer binds lie in several', async () => {
+    const without = await train({}, false);
+    const made: FeatureSource[] = [];
+    aroundBegin((source) => {
+      made.push(source);
+      return tellLimits(device, { maxStorageBufferBindingSize: 4 * 4 * 5 }); // of four numbers each, five
+    });
+    const chunks: number[] = [];
+    const { store } = FeatureSource.prototype;
+    vi.spyOn(FeatureSource.prototype, 'store').mockImplementation(function (this: FeatureSource, batch, first) {
+      chunks.push((this as unknown as { stored: { chunks: unknown[] } }).stored.chunks.length);
+      return store.call(this, batch, first);
+    });
+    expect(await train({}, true)).toEqual(without);
+    expect([made.length, chunks]).toEqual([1, [5, 5, 5]]);
+  });
+
+  test('replicas share the features of equal weights, and have their own of others', async () => {
+    const copies: number[] = [];
+    aroundBegin((_, count) => {
+      copies.push(count);
+      return null;
+    });
+    await train(cases['three replicas of one model']!, true);
+    await train(cases['three replicas with weights of their own']!, true);
+    expect(copies).toEqual([1, 3, 3]);
+  });
+
+  test('where the adapter has no memory for the features, they stay on the host', async () => {
+    const without = await train({}, false);
+    const asked: string[] = [];
+    aroundBegin((_source, _copies, where) => {
+      asked.push(where);
+      if (where === 'adapter') throw new OutOfMemoryError('none left');
+      return null;
+    });
+    expect(await train({}, true)).toEqual(without);
+    expect(asked).toEqual(['adapter', 'host']);
+  });
+
+  test('early stopping, best weights and later use of the model are as without it', async () => {
+    const run = async (cacheFeatures: boolean) => {
+      using model = compiled(device, layers());
+      using loader = new ImageLoader(device, images);
+      const stop = new EarlyStopping({ monitor: 'valLoss', patience: 2, restoreBestWeights: true });
+      const options = { epochs: 30, batchSize: 8, validationSplit: 0.3, callbacks: [stop], cacheFeatures };
+      const { epochs } = await model.fit(loader, options);
+      const after = await model.evaluate(loader);
+      return { epochs: epochs.map(figures), best: stop.bestEpoch, after, bits: await bitsOf(model) };
+    };
+    const without = await run(false);
+    expect(without.epochs.length).toBeLessThan(30);
+    expect(await run(true)).toEqual(without);
+  });
+
+  test('memory is given back with the call, also of one that is stopped while features are computed', async () => {
+    using own = await openDevice();
+    using model = compiled(own, layers());
+    using loader = new ImageLoader(own, images);
+    const round = async () => {
+      await model.fit(loader, { batchSize: 8, cacheFeatures: true, validationSplit: 0.3 });
+      return own.counters.bytesAllocated;
+    };
+    await round();
+    const before = await round();
+    expect(await round()).toBe(before);
+    const controller = new AbortController();
+    const callbacks: Callback[] = [{ onTrainBegin: () => controller.abort() }];
+    const history = await model.fit(loader, {
+      batchSize: 8,
+      validationSplit: 0.3,
+      cacheFeatures: true,
+      signal: controller.signal,
+      callbacks,
+    });
+    expect([history.interrupted, history.epochs.length]).toEqual([true, 0]);
+    expect(own.counters.bytesAllocated).toBe(before);
+  });
+
+  const { trainTwice, train: trainOnce } = backedUp(device);
+
+  test('a training is taken up from a backup with the same bits, and with the frozen weights of the backup', async () => {
+    const training = {
+      layers: () => [
+        new Dense({ units: 6, activation: 'relu' as const, inputShape: [2], trainable: false }),
+        new BatchNormalization({ trainable: false }),
+        new Dense({ units: 5, activation: 'relu' as const }),
+        new Dropout(0.3),
+        new Dense({ units: 2, activation: 'softmax' as const }),
+      ],
+      fit: { cacheFeatures: true },
+    };
+    const whole = await trainOnce(training);
+    for (const steps of [3, 9]) {
+      const again = await trainTwice(training, steps);
+      expect(again.left).toEqual(whole.left);
+    }
+  });
+
+  describeRefusals(device);
+});
+
+function describeRefusals(device: Device): void {
+  const dense = () => new Dense({ units: 3, activation: 'softmax', name: 'out' });
+  const refused = async (all: Layer[], data?: TrainingData, fit: FitOptions = {}) => {
+    using model = compiled(device, all);
+    using loader = new ImageLoader(device, images);
+    let begun = false;
+    const onTrainBegin = () => {
+      begun = true;
+    };
+    const callbacks: Callback[] = [{ onTrainBegin }];
+    const error = await model.fit(data ?? loader, { cacheFeatures: true, callbacks, ...fit }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(ArgumentError);
+    expect(begun).toBe(false);
+    return (error as Error).message;
+  };
+  const conv = (options: object = {}) =>
+    new Conv2D({ filters: 2, kernelSize: 3, name: 'first', inputShape: SHAPE, ...options });
+
+  test('a model that does not begin with frozen layers is refused, and why', async () => {
+    expect(await refused([conv(), new Flatten(), dense()])).toBe(
+      'fit: cacheFeatures keeps what the frozen layers at the beginning of a model give, but before any of them first (Conv2D) is trainable; ' +
+        'freeze layers from the first on (layer.trainable = false), or leave cacheFeatures out',
+    );
+    // A beginning without weights alone is no extractor: to keep it would only take memory.
+    const resized = new Resizing({ height: 8, width: 8, inputShape: SHAPE });
+    const net = new SequentialModel([resized, new Conv2D({ filters: 2, kernelSize: 3, name: 'inner' })], 'net');
+    expect(await refused([net, new Flatten(), dense()])).toMatch(
+      /before any of them net \(Sequential\): inner \(Conv2D\) is trainable;/,
+    );
+  });
+
+  test('so is one that draws before its frozen layers, or whose layer does not say that it is deterministic', async () => {
+    const drop = new Dropout(0.5, { inputShape: SHAPE, name: 'drop' });
+    const rest = () => [conv({ trainable: false }), new Flatten(), dense()];
+    expect(await refused([drop, ...rest()])).toMatch(
+      /but before any of them drop \(Dropout\) drops other values at each step; move it behind/,
+    );
+    const lambda = (deterministic?: boolean) =>
+      new Lambda((x) => mul(x, 2), { inputShape: SHAPE, name: 'twice', ...(deterministic ? { deterministic } : {}) });
+    expect(await refused([lambda(), ...rest()])).toMatch(
+      /before any of them twice \(Lambda\) does not say that it gives the same at each step;/,
+    );
+    class Noise extends Layer {
+      readonly kind = 'Noise';
+      plan(inputShape: Shape) {
+        return { outputShape: inputShape, weights: [] };
+      }
+      call(x: Tensor) {
+        return x;
+      }
+    }
+    expect(await refused([new Noise({ inputShape: SHAPE }), ...rest()])).toMatch(
+      /before any of them noise does not say/,
+    );
+    using model = compiled(device, [lambda(true), ...rest()]);
+    using loader = new ImageLoader(device, images);
+    expect((await model.fit(loader, { cacheFeatures: true })).epochs).toHaveLength(1);
+  });
+
+  test('so is one in which a branch leads past the frozen layers', async () => {
+    const x = input(SHAPE);
+    const features = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', trainable: false }).apply(x);
+    const beside = new Conv2D({ filters: 2, kernelSize: 1, name: 'beside' }).apply(x);
+    const outputs = new Add().apply([features, beside]);
+    expect(await refused([new Model({ inputs: x, outputs, name: 'net' }), new Flatten(), dense()])).toMatch(
+      /but a branch leads past them to net \(Functional\): beside \(Conv2D\), which is not; freeze/,
+    );
+  });
+
+  test('streams and augmented samples are refused, in training and validation', async () => {
+    const all = () => [conv({ trainable: false }), new Flatten(), dense()];
+    const batch = { x: Array.from({ length: 72 }, () => 0.5), y: [1] };
+    const stream = () => [batch];
+    expect(await refused(all(), stream)).toMatch(
+      /^fit: cacheFeatures .* a stream's samples may be others in each epoch; give them as/,
+    );
+    expect(await refused(all(), undefined, { validationData: stream })).toMatch(
+      /^fit: validationData: cacheFeatures .*stream/,
+    );
+    using loader = new ImageLoader(device, images);
+    Object.assign(loader, { augmented: true });
+    expect(await refused(all(), loader)).toMatch(
+      /but augmented samples are others in each epoch; give samples as they are/,
+    );
+    expect(await refused(all(), undefined, { validationData: loader })).toMatch(/^fit: validationData: .*augmented/);
+  });
+
+  test('options of the wrong kind are refused', async () => {
+    const all = () => [conv({ trainable: false }), new Flatten(), dense()];
+    for (const cacheFeatures of [1, 'yes', null]) {
+      expect(await refused(all(), undefined, { cacheFeatures: cacheFeatures as never })).toMatch(
+        /^fit: cacheFeatures must be true, false or \{ adapterBytes \}, but is/,
+      );
+    }
+    for (const adapterBytes of [-1, 0.5, '1 GB', Number.NaN]) {
+      expect(await refused(all(), undefined, { cacheFeatures: { adapterBytes: adapterBytes as never } })).toMatch(
+        /^fit: adapterBytes of cacheFeatures must be a number of bytes from 0 up, but is/,
+      );
+    }
+    expect(await refused(all(), undefined, { cacheFeatures: { bytes: 3 } as never })).toMatch(
+      /there is no option bytes/,
+    );
+  });
+}

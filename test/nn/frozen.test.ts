@@ -1,0 +1,298 @@
+import { expect, test } from 'vitest';
+import { recordTrainingStep } from '../../src/nn/training-step.ts';
+import {
+  Activation,
+  Adam,
+  Add,
+  ArgumentError,
+  BatchNormalization,
+  type Callback,
+  Conv2D,
+  Dense,
+  type Device,
+  Dropout,
+  Flatten,
+  GlobalAveragePooling2D,
+  ImageLoader,
+  input,
+  type Layer,
+  Model,
+  mobileNetV2,
+  ReLU,
+  Sequential,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+
+const SIZE = 12;
+const images = drawImages(SIZE, { classes: 3, shape: [6, 6, 1] });
+
+/** A convolution and a batch norm, in so many models inside each other. */
+function extractor(depth: number): { whole: Layer; conv: Conv2D; norm: BatchNormalization } {
+  const conv = new Conv2D({ filters: 2, kernelSize: 3, name: 'conv', inputShape: [6, 6, 1] });
+  const norm = new BatchNormalization({ name: 'norm', momentum: 0.5 });
+  let whole: Model = new Sequential([conv, norm]);
+  for (let i = 1; i < depth; i++) {
+    const x = input([6, 6, 1]);
+    whole = new Model({ inputs: x, outputs: whole.apply(x), name: `around_${i}` });
+  }
+  return { whole, conv, norm };
+}
+
+const head = () => [new Flatten(), new Dense({ units: 3, activation: 'softmax', name: 'head' })];
+
+/** Ready to be trained. */
+function compiled(device: Device, layers: Layer[], seed = 2): Sequential {
+  const optimizer = new Adam({ learningRate: 0.05 });
+  return new Sequential(layers).build(device, { seed }).compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
+}
+
+const weightsOf = async (model: Model) =>
+  new Map(
+    await Promise.all(model.weights.map(async ({ name, tensor }) => [name, [...(await tensor.data())]] as const)),
+  );
+
+/** Names of the weights that a training of one epoch changes, without the models around. */
+async function changed(device: Device, model: Model, callbacks: Callback[] = []): Promise<string[]> {
+  using loader = new ImageLoader(device, images);
+  const before = await weightsOf(model);
+  await model.fit(loader, { batchSize: SIZE, callbacks });
+  const names = [...(await weightsOf(model))].filter(([name, values]) => `${values}` !== `${before.get(name)}`);
+  return names.map(([name]) => name.split('/').slice(-2).join('/'));
+}
+
+const CONV = ['conv/kernel', 'conv/bias'];
+const NORM = ['norm/gamma', 'norm/beta', 'norm/moving_mean', 'norm/moving_variance'];
+const HEAD = ['head/kernel', 'head/bias'];
+
+test('layers are counted without an input layer: of MobileNetV2 the last 118, with the head 120, begin at block_4_expand', () => {
+  const { layers } = mobileNetV2({ includeTop: false, inputShape: [96, 96, 3], alpha: 0.35 });
+  expect(layers).toHaveLength(153); // Keras counts 154, with its input layer
+  expect(layers.slice(-118)[0]!.name).toBe('block_4_expand');
+  const whole = mobileNetV2({ inputShape: [96, 96, 3], alpha: 0.35 });
+  expect(whole.layers).toHaveLength(155);
+  expect(whole.layers.slice(-120)[0]!.name).toBe('block_4_expand');
+  // By name, whatever comes before and after.
+  expect(whole.layers.slice(whole.layers.indexOf(whole.getLayer('block_4_expand')))).toHaveLength(120);
+});
+
+test('a model frozen whole has every layer frozen at every depth, and a slice of its layers thaws', () => {
+  const { whole, conv, norm } = extractor(3);
+  const model = new Sequential([whole, ...head()]);
+  whole.trainable = false;
+  expect([conv.trainable, norm.trainable, whole.trainable, model.trainable]).toEqual([false, false, false, true]);
+  norm.trainable = true;
+  // Unlike in Keras, where a frozen model keeps its layers frozen whatever they say.
+  expect([conv.trainable, whole.trainable]).toEqual([false, true]);
+  const net = mobileNetV2({ includeTop: false, inputShape: [32, 32, 3], alpha: 0.35 });
+  net.trainable = false;
+  for (const layer of net.layers.slice(-118)) layer.trainable = true;
+  const thawed = net.layers.filter(({ trainable }) => trainable);
+  expect([thawed.length, thawed[0]!.name]).toEqual([118, 'block_4_expand']);
+  net.trainable = true;
+  net.layers.slice(0, 35).forEach((layer) => {
+    layer.trainable = false;
+  });
+  expect(net.layers.filter(({ trainable }) => trainable)).toEqual(thawed);
+});
+
+test('trainable takes true and false alone: any word would count as true', () => {
+  const dense = new Dense({ units: 1, name: 'out' });
+  for (const value of ['false', 0, undefined, null]) {
+    expect(() => {
+      dense.trainable = value as unknown as boolean;
+    }).toThrow(/^out: trainable must be true or false, but is/);
+    expect(() => {
+      new Sequential([new Dense({ units: 1, inputShape: [2] })]).trainable = value as unknown as boolean;
+    }).toThrow(ArgumentError);
+  }
+  expect(dense.trainable).toBe(true);
+});
+
+describeOnDevice('frozen', (device) => {
+  test.each([1, 2, 3])('weights and averages of a model stay as they are, at depth %s', async (depth) => {
+    const { whole, conv, norm } = extractor(depth);
+    using model = compiled(device, [whole, ...head()]);
+    expect(await changed(device, model)).toEqual([...CONV, ...NORM, ...HEAD]);
+    whole.trainable = false;
+    expect(await changed(device, model)).toEqual(HEAD);
+    conv.trainable = true;
+    expect(await changed(device, model)).toEqual([...CONV, ...HEAD]);
+    conv.trainable = false;
+    norm.trainable = true;
+    expect(await changed(device, model)).toEqual([...NORM, ...HEAD]);
+  });
+
+  test('a batch norm goes by its moving statistics in training, and passes their gradient on', async () => {
+    // With y = gamma (x - mean) / sqrt(variance + epsilon) + beta as constants of a layer below that trains.
+    const dense = (name: string) => new Dense({ units: 3, name, inputShape: [4] });
+    const norm = new BatchNormalization({ name: 'norm', epsilon: 0.25 });
+    const out = new Dense({ units: 1, name: 'out', trainable: false });
+    using model = new Sequential([dense('below'), norm, out]).build(device, { seed: 4 });
+    norm.trainable = false;
+    const [mean, variance, gamma, beta] = [[0.5, -1, 2], [0.75, 3.75, 0], [2, 1, -1], [1, 0, 3]]; // biome-ignore format: as rows
+    for (const [name, values] of Object.entries({ gamma, beta, moving_mean: mean, moving_variance: variance })) {
+      const { tensor } = model.weights.find((weight) => weight.name === `norm/${name}`)!;
+      device.upload(tensor.array.storage, Float32Array.from(values));
+    }
+    const before = await weightsOf(model);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' }); // learning rate 0.01
+    const x = [[1, 2, 3, 4], [-1, 0, 1, 0]]; // biome-ignore format: as rows
+    const y = [1, -2];
+    const { epochs } = await model.fit({ x, y }, { batchSize: 2 });
+    const [w, b] = [before.get('below/kernel')!, before.get('below/bias')!];
+    const v = before.get('out/kernel')!;
+    const scale = gamma!.map((g, j) => g / Math.sqrt(variance![j]! + 0.25));
+    const below = x.map((row) => b.map((bias, j) => row.reduce((sum, one, i) => sum + one * w[3 * i + j]!, bias)));
+    const outputs = below.map((row) =>
+      row.reduce((sum, z, j) => sum + v[j]! * (scale[j]! * (z - mean![j]!) + beta![j]!), before.get('out/bias')![0]!),
+    );
+    const loss = outputs.reduce((sum, one, n) => sum + (one - y[n]!) ** 2 / 2, 0);
+    expect(epochs[0]!.loss).toBeCloseTo(loss, 4);
+    const after = await weightsOf(model);
+    for (let i = 0; i < 4; i++) {
+      for (let j = 0; j < 3; j++) {
+        // Two samples, mean of squares: d loss / d output = (output - y).
+        const gradient = outputs.reduce((sum, one, n) => sum + (one - y[n]!) * v[j]! * scale[j]! * x[n]![i]!, 0);
+        expect(after.get('below/kernel')![3 * i + j]).toBeCloseTo(w[3 * i + j]! - 0.01 * gradient, 5);
+      }
+    }
+  });
+
+  test('a dropout before the head still drops in training, as in Keras', async () => {
+    const losses = await Promise.all(
+      [1, 2].map(async (seed) => {
+        const conv = new Conv2D({ filters: 4, kernelSize: 3, inputShape: [6, 6, 1], trainable: false });
+        using model = compiled(device, [conv, new Dropout(0.5), ...head()]);
+        using loader = new ImageLoader(device, images);
+        return (await model.fit(loader, { seed, shuffle: false, batchSize: SIZE })).epochs[0]!.loss;
+      }),
+    );
+    expect(losses[0]).not.toBe(losses[1]);
+  });
+
+  test('the optimiser keeps what it holds of frozen weights, and goes on with it', async () => {
+    const { whole, conv } = extractor(2);
+    using model = compiled(device, [whole, ...head()]);
+    await changed(device, model);
+    const { optimizer } = model.training;
+    const kernel = model.weights.find(({ name }) => name.endsWith('conv/kernel'))!;
+    const moments = async () => {
+      const slots = await Promise.all(optimizer.slots.map(({ storage }) => device.read(storage)));
+      return slots.map((bytes) => [...new Float32Array(bytes).subarray(kernel.offset!, kernel.offset! + 18)]);
+    };
+    const held = await moments();
+    expect(held.flat().some((value) => value !== 0)).toBe(true);
+    whole.trainable = false;
+    await changed(device, model);
+    expect(await moments()).toEqual(held);
+    conv.trainable = true;
+    expect(await changed(device, model)).toContain('conv/kernel');
+    expect(await moments()).not.toEqual(held);
+    expect(optimizer.iterations).toBe(3);
+  });
+
+  test('fit refuses a change of trainable meanwhile, at any depth', async () => {
+    const { whole, norm } = extractor(3);
+    using model = compiled(device, [whole, ...head()]);
+    const freezes = {
+      onEpochEnd: () => {
+        norm.trainable = false;
+      },
+    };
+    using loader = new ImageLoader(device, images);
+    await expect(model.fit(loader, { epochs: 2, callbacks: [freezes] })).rejects.toThrow(/norm was changed while fit/);
+  });
+
+  test('nothing left to train is told before anything begins, by fit and trainOnBatch', async () => {
+    const { whole } = extractor(2);
+    const layers = [whole, ...head()];
+    using model = compiled(device, layers);
+    using loader = new ImageLoader(device, images);
+    model.trainable = false;
+    // Slices that hold no weights: the pooling and the activations after the last convolution, say.
+    for (const layer of model.layers.slice(1, 2)) layer.trainable = true;
+    let begun = false;
+    const callbacks = [
+      {
+        onTrainBegin: () => {
+          begun = true;
+        },
+      },
+    ];
+    const { submits, dispatches } = device.counters;
+    const told =
+      /: all layers of sequential_?\d* that have weights are frozen, so there is nothing to train; set trainable = true/;
+    await expect(model.fit(loader, { callbacks })).rejects.toThrow(told);
+    await expect(model.fit(loader, { callbacks })).rejects.toThrow(ArgumentError);
+    expect([begun, device.counters.submits, device.counters.dispatches]).toEqual([false, submits, dispatches]);
+    const batch = [Array.from({ length: 36 }, () => 0.5), [1]] as const;
+    await expect(model.trainOnBatch(...(batch as unknown as [number[], number[]]))).rejects.toThrow(
+      /^trainOnBatch: all layers/,
+    );
+    expect(model.training.optimizer.iterations).toBe(0);
+    using weightless = new Sequential([new Flatten({ inputShape: [3, 1] }), new Activation('softmax')])
+      .build(device)
+      .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    await expect(weightless.fit({ x: [[1, 2, 3]], y: [0] })).rejects.toThrow(
+      /has no weights, so there is nothing to train/,
+    );
+    expect((await weightless.evaluate({ x: [[1, 2, 3]], y: [0] })).samples).toBeUndefined();
+  });
+
+  test('a batch norm that has averages alone is something to train', async () => {
+    const { whole, conv } = extractor(1);
+    using model = compiled(device, [
+      whole,
+      new BatchNormalization({ name: 'alone', center: false, scale: false }),
+      ...head(),
+    ]);
+    model.trainable = false;
+    model.getLayer('alone').trainable = true;
+    expect(conv.trainable).toBe(false);
+    expect(await changed(device, model)).toEqual(['alone/moving_mean', 'alone/moving_variance']);
+  });
+});
+
+describeOnDevice('a frozen beginning', (device) => {
+  /** Blocks of what a network has, residual sums and activations of several kernels among them; as a model, and of these. */
+  function blocks(count: number): Model {
+    const x = input([8, 8, 4]);
+    let y = x;
+    for (let i = 0; i < count; i++) {
+      const conv = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', activation: 'gelu' }).apply(y);
+      const normed = new ReLU({ maxValue: 5 }).apply(new BatchNormalization().apply(conv));
+      y = new Add().apply([y, new BatchNormalization({ axis: 1 }).apply(normed)]);
+    }
+    return new Model({ inputs: x, outputs: y });
+  }
+
+  /** A recorded training step over so many frozen blocks: its dispatches, its bytes, and the dispatches of an inference. */
+  function step(count: number, frozen: boolean) {
+    const x = input([8, 8, 4]);
+    const features = blocks(count);
+    features.trainable = !frozen;
+    const pooled = new GlobalAveragePooling2D().apply(features.apply(x));
+    const outputs = new Dense({ units: 3, activation: 'softmax' }).apply(pooled);
+    using model = new Model({ inputs: x, outputs })
+      .build(device)
+      .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    using loader = new ImageLoader(device, drawImages(4, { classes: 3, shape: [8, 8, 4] }));
+    const recorded = recordTrainingStep('test', model, loader, { batchSize: 4 });
+    const { dispatches, bytes } = recorded.program;
+    recorded.dispose();
+    return { dispatches, bytes };
+  }
+
+  test('takes no more memory for being longer, and no dispatch but those of its forward pass', () => {
+    const [two, four, eight] = [step(2, true), step(4, true), step(8, true)];
+    expect([two.bytes, eight.bytes]).toEqual([four.bytes, four.bytes]);
+    const perBlock = (four.dispatches - two.dispatches) / 2;
+    expect(eight.dispatches - four.dispatches).toBe(4 * perBlock);
+    // Convolution, gelu, batch norm, two parts of a cut-off ReLU, two transpositions around a batch norm, sum; and its forms of weights.
+    expect(perBlock).toBeLessThanOrEqual(11);
+    const [trained, longer] = [step(2, false), step(4, false)];
+    expect(longer.bytes).toBeGreaterThan(trained.bytes);
+    expect((longer.dispatches - trained.dispatches) / 2).toBeGreaterThan(2 * perBlock);
+  });
+});
