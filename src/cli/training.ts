@@ -79,6 +79,7 @@ async function fit<M>(
     ...{ epochs, batchSize, seed: seeds[0]!, shuffle, signal },
     ...(validationData === undefined ? {} : { validationData }),
     ...(validationSplit === undefined ? {} : { validationSplit }),
+    ...(spec.cacheFeatures ? { cacheFeatures: true } : {}),
     callbacks: [
       progress,
       note,

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Network, TrainSpec } from '../../src/cli/experiment.ts';
 import { compare, measuredRow, section, table } from '../../src/report/blocks.ts';
@@ -11,7 +12,10 @@ let out: string;
 beforeEach(() => {
   out = mkdtempSync(join(tmpdir(), 'tilegrad-rows-'));
 });
-afterEach(() => rmSync(out, { recursive: true, force: true }));
+afterEach(() => {
+  rmSync(out, { recursive: true, force: true });
+  rmSync(`${out}-weights.h5`, { force: true });
+});
 
 const run = (words: string, options: Parameters<typeof tilegrad>[1] = {}) =>
   tilegrad(['run', ...words.split(' '), '--out', out], options);
@@ -217,5 +221,57 @@ describe('a coursework with a summary of its own', () => {
   test('one of its rows alone has none', async () => {
     await run('A1', { experiments: rows, summary });
     expect(record().summary).toBeUndefined();
+  });
+});
+
+describe('a row that begins with published weights', () => {
+  const checkpoint = { alpha: 1, rows: 224, includeTop: false } as const;
+  let seen: readonly string[];
+  const rows = (network: Network) => [
+    lenetOf(network, {
+      checkpoint,
+      async run(lab) {
+        seen = lab.weightFiles;
+        await lab.train('one', { ...network, data: lab.loaders('cifar10').train });
+        return [section('Results', compare([measuredRow('accuracy', 0.5, [0.5])]))];
+      },
+    }),
+  ];
+  const file = (text: string) => {
+    const path = `${out}-weights.h5`;
+    writeFileSync(path, text);
+    return path;
+  };
+
+  test('has their paths, and the record and the report name them with their checksum', async () => {
+    const path = file('one');
+    const { code, out: text, err, log } = await run('A1', { experiments: rows, weights: [path] });
+    expect(code).toBe(0);
+    expect(log.checkpoints).toEqual([checkpoint]);
+    expect(seen).toEqual([path]);
+    expect(text).toContain(`Weights: ${path}\n`);
+    expect(err).toContain('weights.h5');
+    const sha256 = createHash('sha256').update('one').digest('hex');
+    expect(record().weights).toEqual([{ name: basename(path), path, sha256 }]);
+    const report = readFileSync(join(out, readdirSync(out)[0]!, 'report.html'), 'utf8');
+    expect(report).toContain(sha256);
+  });
+
+  test('without them, nothing begins', async () => {
+    const { code, err } = await run('A1', { experiments: rows });
+    expect(code).toBe(1);
+    expect(err).toContain('mobileNetV2: no weights on this machine');
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  test('a run goes on with the same ones only', async () => {
+    const path = file('one');
+    await run('A1', { experiments: rows, weights: [path] });
+    const folder = join(out, readdirSync(out)[0]!);
+    expect((await run(`A1 --resume ${folder}`, { experiments: rows, weights: [path] })).code).toBe(0);
+    file('other');
+    const { code, err } = await run(`A1 --resume ${folder}`, { experiments: rows, weights: [path] });
+    expect(code).toBe(1);
+    expect(err).toContain(`that run was begun with the weights of ${basename(path)}, and ${basename(path)} has others`);
   });
 });

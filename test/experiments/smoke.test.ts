@@ -13,15 +13,18 @@ import { FakeIo } from '../cli/fakes.ts';
 import { readEvents } from '../io/event-reader.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { fashionFiles } from './fashion.ts';
+import { pretrainedFile } from './pretrained.ts';
 
 // Every row there is, on the real engine with the images that come with the repository, cut as far as they go.
 
 const root = mkdtempSync(join(tmpdir(), 'tilegrad-rows-'));
 beforeAll(() => {
-  // Neither full data nor measured kernels of whoever runs the tests; Fashion-MNIST, of which there is no sample, is drawn.
+  // Neither full data nor measured kernels of whoever runs the tests; Fashion-MNIST, of which there is no sample, and weights are drawn.
   vi.stubEnv('TILEGRAD_CACHE', join(root, 'cache'));
   vi.stubEnv('TILEGRAD_DATA', '');
   fashionFiles(join(root, 'cache', 'fashion-mnist'));
+  vi.stubEnv('TILEGRAD_WEIGHTS', root);
+  pretrainedFile(root);
 });
 afterAll(() => {
   vi.unstubAllEnvs();
