@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import type { BatchLogs, Callback, EpochLogs } from '../nn/callbacks.ts';
+import type { BatchLogs, Callback, EpochLogs, FeatureLogs } from '../nn/callbacks.ts';
 import { clock, count, duration } from '../report/format.ts';
 import { line, type OutputStream } from './io.ts';
 
@@ -34,6 +34,15 @@ export class Progress implements Callback {
     this.#epochs = epochs;
   }
 
+  onFeatures({ samples, samplesTotal, seconds }: FeatureLogs): void {
+    if (samples === samplesTotal) {
+      this.stop();
+      line(this.#lines, `Features of ${count(samplesTotal)} samples  ${duration(seconds)}`);
+    } else if (this.#terminal.isTTY) {
+      this.#show('Features {bar} {percentage}%  {value} of {total} samples', { samples, samplesTotal }, {});
+    }
+  }
+
   onBatchEnd(logs: BatchLogs): void {
     if (!this.#terminal.isTTY) return;
     const payload = {
@@ -43,19 +52,25 @@ export class Progress implements Callback {
       speed: count(logs.samplesPerSecond),
       left: clock(logs.secondsLeft),
     };
+    const format =
+      'Epoch {epoch} {bar} {percentage}%  loss {loss}  accuracy {accuracy}  {speed} samples/s  {left} left';
+    this.#show(format, logs, payload);
+  }
+
+  #show(format: string, { samples, samplesTotal }: { samples: number; samplesTotal: number }, payload: object): void {
     if (this.#bar === undefined) {
       this.#bar = new cliProgress.SingleBar(
         {
-          format: 'Epoch {epoch} {bar} {percentage}%  loss {loss}  accuracy {accuracy}  {speed} samples/s  {left} left',
+          format,
           stream: this.#terminal as NodeJS.WritableStream,
           barsize: 20,
           clearOnComplete: true,
         },
         cliProgress.Presets.shades_classic,
       );
-      this.#bar.start(logs.samplesTotal, logs.samples, payload);
+      this.#bar.start(samplesTotal, samples, payload);
     } else {
-      this.#bar.update(logs.samples, payload);
+      this.#bar.update(samples, payload);
     }
   }
 

@@ -25,6 +25,15 @@ export interface BatchLogs {
   [metric: string]: number | undefined;
 }
 
+/** How far `fit` with `cacheFeatures` is, before its first epoch. */
+export interface FeatureLogs {
+  /** Samples that went through the frozen layers, and how many there are, those of validation with them. */
+  samples: number;
+  samplesTotal: number;
+  /** Since the first began. */
+  seconds: number;
+}
+
 /** Figures in the midst of an epoch, exact: `onSteps` waits for the GPU. */
 export interface StepLogs {
   /** Epoch under way, from 1. */
@@ -119,6 +128,8 @@ export interface TrainInfo {
  */
 export interface Callback {
   onTrainBegin?(info: TrainInfo): void | Promise<void>;
+  /** Called a few times a second, and waited for, while `cacheFeatures` computes features, and once they are complete. */
+  onFeatures?(logs: FeatureLogs): void | Promise<void>;
   /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
   onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;
@@ -165,6 +176,7 @@ export const callbackName = (callback: Callback): string => {
 };
 const HOOKS = [
   'onTrainBegin',
+  'onFeatures',
   'onEpochBegin',
   'onBatchEnd',
   'onSteps',

@@ -5,6 +5,7 @@ import { AbortedError, ArgumentError, OutOfMemoryError } from '../errors.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { BatchRunner } from './batches.ts';
 import { callPart } from './call-part.ts';
+import type { FeatureLogs } from './callbacks.ts';
 import { findCut } from './feature-cut.ts';
 import { type FeatureBatch, FeatureSource } from './feature-source.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
@@ -19,6 +20,8 @@ export interface CacheFeaturesOptions {
 }
 
 const ADAPTER_BYTES = 2 ** 30;
+/** Milliseconds between reports. */
+const PROGRESS_INTERVAL = 250;
 
 /** The most bytes on the adapter; null where features are not to be kept. @throws ArgumentError */
 export function adapterBytesOf(what: string, cacheFeatures: boolean | CacheFeaturesOptions | undefined): number | null {
@@ -84,16 +87,29 @@ export class FeatureCache {
     return data.withFeatures(features, this.cut);
   }
 
-  /** Passes all samples through the frozen layers. @throws AbortedError, OutOfMemoryError */
-  async compute(signal: AbortSignal | undefined): Promise<void> {
+  /** Passes all samples through the frozen layers; `report` is called a few times a second, and at the end. @throws AbortedError, OutOfMemoryError */
+  async compute(signal: AbortSignal | undefined, report: (logs: FeatureLogs) => Promise<void>): Promise<void> {
+    const begun = performance.now();
+    const samplesTotal = this.parts.reduce((sum, { source }) => sum + source.size, 0);
+    let [before, reported] = [0, begun];
+    const afterBatch = async (samples: number) => {
+      const now = performance.now();
+      const done = before + samples;
+      if (done === samplesTotal || now - reported < PROGRESS_INTERVAL) return; // the end is reported below, once
+      reported = now;
+      await report({ samples: done, samplesTotal, seconds: (now - begun) / 1000 });
+    };
     const weights = this.model.weights.slice(0, this.weightCount);
     const copies = (await areShared(weights)) ? 1 : this.model.replicas;
     let left = this.adapterBytes;
     for (const part of this.parts) {
       const bytes = part.source.bytes(copies);
-      if (bytes <= left && (await this.fillAdapter(part, copies, signal))) left -= bytes;
-      else await this.fill(part, copies, 'host', signal);
+      const fill = (where: 'adapter' | 'host') => this.fill(part, { copies, where, signal, afterBatch });
+      if (bytes <= left && (await succeeds(() => fill('adapter')))) left -= bytes;
+      else await fill('host');
+      before += part.source.size;
     }
+    await report({ samples: samplesTotal, samplesTotal, seconds: (performance.now() - begun) / 1000 });
   }
 
   /** Weights before the cut, which are the first: layers are counted as they are called. */
@@ -102,22 +118,19 @@ export class FeatureCache {
     return Math.max(...before.map(({ firstWeight, weightCount }) => firstWeight + weightCount));
   }
 
-  /** @returns false where the adapter has no memory for the features */
-  private async fillAdapter(part: Part, copies: number, signal: AbortSignal | undefined): Promise<boolean> {
-    try {
-      await this.fill(part, copies, 'adapter', signal);
-      return true;
-    } catch (error) {
-      if (!(error instanceof OutOfMemoryError)) throw error;
-      return false;
-    }
-  }
-
   private async fill(
     { data, source, batchSize }: Part,
-    copies: number,
-    where: 'adapter' | 'host',
-    signal: AbortSignal | undefined,
+    {
+      copies,
+      where,
+      signal,
+      afterBatch,
+    }: {
+      copies: number;
+      where: 'adapter' | 'host';
+      signal: AbortSignal | undefined;
+      afterBatch: (samples: number) => Promise<void>;
+    },
   ): Promise<void> {
     const { model, cut } = this;
     const { device } = model;
@@ -141,7 +154,8 @@ export class FeatureCache {
         if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);
         const count = runner.run(i);
         await source.store(batches.get(count)!, i * batchSize);
-        await throttle.afterStep();
+        const idle = await throttle.afterStep();
+        if (idle) await afterBatch(i * batchSize + count);
       }
       await device.sync();
     } finally {
@@ -151,6 +165,17 @@ export class FeatureCache {
 
   dispose(): void {
     for (const { source } of this.parts) source.dispose();
+  }
+}
+
+/** @returns false where the adapter has no memory for it */
+async function succeeds(fill: () => Promise<void>): Promise<boolean> {
+  try {
+    await fill();
+    return true;
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    return false;
   }
 }
 

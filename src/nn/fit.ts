@@ -152,7 +152,10 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     await list.begin(info);
     await course.takeUp();
-    await cache?.compute(signal); // with the weights that training goes on with
+    // With the weights that training goes on with.
+    await cache?.compute(signal, async (logs) => {
+      for (const callback of callbacks) await callback.onFeatures?.(logs);
+    });
     while (at.epoch <= epochs && (at.begun || !model.stopTraining)) {
       if (signal?.aborted) throw interruption();
       const { epoch } = at;

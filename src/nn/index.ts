@@ -7,11 +7,21 @@ export type { MonitorOptions } from './callbacks/options.ts';
 export { ProgressLine } from './callbacks/progress-line.ts';
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './callbacks/reduce-lr-on-plateau.ts';
 export { TerminateOnNaN } from './callbacks/terminate-on-nan.ts';
-export type { BatchLogs, Callback, CallbackState, EpochLogs, History, StepLogs, TrainInfo } from './callbacks.ts';
+export type {
+  BatchLogs,
+  Callback,
+  CallbackState,
+  EpochLogs,
+  FeatureLogs,
+  History,
+  StepLogs,
+  TrainInfo,
+} from './callbacks.ts';
 export type { CompileOptions } from './compile.ts';
 export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
 export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
+export type { CacheFeaturesOptions } from './feature-cache.ts';
 export type { FitOptions } from './fit.ts';
 export { input, type PlannedLayer, SymbolicTensor, type Use } from './graph.ts';
 export type { InitialWeightsOptions } from './initial-weights.ts';

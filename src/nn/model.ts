@@ -90,7 +90,10 @@ export class Model extends Layer {
     return this.name ?? snakeCase(this.kind);
   }
 
-  /** The layers in the order in which they were applied, each once. */
+  /**
+   * The layers in the order in which they were applied, each once. There is no layer for the input, which Keras has at index 0: its
+   * `layers[i]` is `layers[i - 1]` here, while counts from the end (`slice(-120)`) are the same.
+   */
   get layers(): readonly Layer[] {
     return this.graph.layers.map(({ layer }) => layer);
   }
@@ -163,7 +166,10 @@ export class Model extends Layer {
     return trainable + nonTrainable;
   }
 
-  /** Whether any layer is to be trained. Assigning it does so to every layer's `trainable`, as in Keras. */
+  /**
+   * Whether any layer is to be trained. Assigning it does so to every layer's `trainable`, at every depth, as in Keras. Unlike there, a model
+   * remembers nothing of it: after `extractor.trainable = false`, `layer.trainable = true` is enough to train one of its layers.
+   */
   override get trainable(): boolean {
     return this.layers.some((layer) => layer.trainable);
   }

@@ -70,6 +70,20 @@ test('on a terminal a bar shows loss, accuracy, speed and remaining time until t
   expect(lines.text()).toBe(`${lineOfLogs}\n`);
 });
 
+test('features that are computed once have a bar and a line, before the first epoch', () => {
+  const lines = stream(false);
+  const terminal = stream(true);
+  const progress = new Progress(lines.stream, terminal.stream);
+  progress.onTrainBegin({ epochs: 10 });
+  progress.onFeatures({ samples: 3200, samplesTotal: 12_800, seconds: 4 });
+  expect(terminal.text()).toContain('25%  3200 of 12800 samples');
+  progress.onFeatures({ samples: 12_800, samplesTotal: 12_800, seconds: 12.34 });
+  expect(lines.text()).toBe('Features of 12,800 samples  12.3 s\n');
+  progress.onBatchEnd(batch);
+  expect(terminal.text()).toContain('Epoch  3/10');
+  progress.stop();
+});
+
 test('spans of time', () => {
   expect([0.0042, 0.9994, 12.34, 59.94, 59.96, 185, 3599.6, 3720].map(duration)).toEqual([
     '4.2 ms',

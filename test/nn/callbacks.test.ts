@@ -182,6 +182,10 @@ test('ProgressLine prints the figures there are, small ones in powers of ten', (
     ...rest,
   });
   callback.onEpochEnd(epochLogs(3, { ...rest, valLoss, seconds: 1.26 }));
+  callback.onFeatures({ samples: 32, samplesTotal: 100, seconds: 1 });
+  expect(updates.pop()).toBe('Features - 32/100');
+  callback.onFeatures({ samples: 100, samplesTotal: 100, seconds: 3.16 });
+  expect(lines.pop()).toBe('Features - 3.2s - 100 samples');
   expect(updates).toEqual(['Epoch 3/12 - 64/100 - loss: 0.5124 - accuracy: 0.0000']);
   expect(lines).toEqual(['Epoch 3/12 - 1.3s - loss: 0.5124 - accuracy: 0.0000 - valLoss: 2.0000e-5']);
 });

@@ -295,6 +295,33 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(asked).toEqual(['adapter', 'host']);
   });
 
+  test('callbacks hear how far the features are, and an error of theirs ends training', async () => {
+    vi.spyOn(performance, 'now').mockImplementation(
+      (
+        (clock) => () =>
+          (clock += 1000)
+      )(0),
+    );
+    const heard: string[] = [];
+    const callbacks: Callback[] = [
+      {
+        onTrainBegin: () => void heard.push('begin'),
+        onFeatures: ({ samples, samplesTotal }) => void heard.push(`${samples}/${samplesTotal}`),
+        onEpochBegin: () => void heard.push('epoch'),
+      },
+    ];
+    await train({ fit: { epochs: 1, validationSplit: 0.25, callbacks } }, true);
+    // Of 22 samples 16 train in two batches, and 6 are measured in one.
+    expect(heard).toEqual(['begin', '8/22', '16/22', '22/22', 'epoch']);
+    const fails = () => {
+      throw new RangeError('of the callback');
+    };
+    await expect(train({ fit: { callbacks: [{ onFeatures: fails }] } }, true)).rejects.toThrow(RangeError);
+    heard.length = 0;
+    await train({ fit: { epochs: 1, callbacks } }, false);
+    expect(heard).toEqual(['begin', 'epoch']);
+  });
+
   test('early stopping, best weights and later use of the model are as without it', async () => {
     const run = async (cacheFeatures: boolean) => {
       using model = compiled(device, layers());

@@ -282,7 +282,16 @@ const classes: Record<string, Call> = {
   LearningRateScheduler: { args: () => [() => 0.1] },
   LambdaCallback: {
     args: () => [{ onEpochEnd: () => {} }],
-    options: ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'everySteps', 'onSteps', 'onEpochEnd', 'onTrainEnd'],
+    options: [
+      'onTrainBegin',
+      'onFeatures',
+      'onEpochBegin',
+      'onBatchEnd',
+      'everySteps',
+      'onSteps',
+      'onEpochEnd',
+      'onTrainEnd',
+    ],
   },
   ProgressLine: { args: () => [() => {}, () => {}] },
   TerminateOnNaN: { args: () => [{}] },
@@ -498,6 +507,7 @@ const at = (method: string, args: (world: World) => unknown[], options?: readonl
 });
 const HOOKS = [
   'onTrainBegin',
+  'onFeatures',
   'onEpochBegin',
   'onBatchEnd',
   'everySteps',

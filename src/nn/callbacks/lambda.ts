@@ -4,12 +4,21 @@ import type { Callback } from '../callbacks.ts';
 
 type Hooks = Pick<
   Callback,
-  'onTrainBegin' | 'onEpochBegin' | 'onBatchEnd' | 'everySteps' | 'onSteps' | 'onEpochEnd' | 'adds' | 'onTrainEnd'
+  | 'onTrainBegin'
+  | 'onFeatures'
+  | 'onEpochBegin'
+  | 'onBatchEnd'
+  | 'everySteps'
+  | 'onSteps'
+  | 'onEpochEnd'
+  | 'adds'
+  | 'onTrainEnd'
 >;
 
 /** A callback from functions: `new LambdaCallback({ onEpochEnd: (logs) => ... })`. A misspelt hook is an error, not silence. */
 export class LambdaCallback implements Callback {
   declare onTrainBegin?: Callback['onTrainBegin'];
+  declare onFeatures?: Callback['onFeatures'];
   declare onEpochBegin?: Callback['onEpochBegin'];
   declare onBatchEnd?: Callback['onBatchEnd'];
   declare everySteps?: number;
@@ -25,6 +34,7 @@ export class LambdaCallback implements Callback {
       hooks,
       {
         onTrainBegin: true,
+        onFeatures: true,
         onEpochBegin: true,
         onBatchEnd: true,
         everySteps: true,

@@ -1,6 +1,6 @@
 import { checkSurplus, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
-import type { BatchLogs, Callback, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { BatchLogs, Callback, EpochLogs, FeatureLogs, TrainInfo } from '../callbacks.ts';
 
 /** Figures of the logs that are no measurements of the model. */
 const ASIDE = [
@@ -52,6 +52,11 @@ export class ProgressLine implements Callback {
   onTrainBegin({ epochs }: Pick<TrainInfo, 'epochs'>): void {
     this.epochs = epochs;
     this.hasDiverged = false;
+  }
+
+  onFeatures({ samples, samplesTotal, seconds }: FeatureLogs): void {
+    if (samples < samplesTotal) this.update?.(`Features - ${samples}/${samplesTotal}`);
+    else this.write(`Features - ${seconds.toFixed(1)}s - ${samplesTotal} samples`);
   }
 
   onBatchEnd(logs: BatchLogs): void {

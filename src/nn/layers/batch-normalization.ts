@@ -11,7 +11,11 @@ import { type Regularizer, type RegularizerName, regularizerOf } from '../regula
 import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface BatchNormalizationOptions extends LayerOptions {
-  /** Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. */
+  /**
+   * Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. After n steps, `momentum ** n` of
+   * what they began with is left: with MobileNetV2's 0.999, 37 percent after 1,000 steps. A short training, whose own batches are normalized by
+   * themselves, is then measured by statistics that lag behind; train longer, take less momentum, or freeze the layer.
+   */
   momentum?: number;
   /** Added to the variance. Default 0.001; PyTorch has 0.00001. */
   epsilon?: number;

@@ -153,7 +153,11 @@ export abstract class Layer {
     return this.kind;
   }
 
-  /** False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on. */
+  /**
+   * False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on (or
+   * `trainOnBatch`; there is nothing to compile again). A frozen `BatchNormalization` goes by its moving statistics in training, too. What an
+   * optimizer holds of frozen weights stays for the day they are trained again.
+   */
   get trainable(): boolean {
     return !this.frozen;
   }
