@@ -79,12 +79,13 @@ export async function findCheckpoint(checkpoint: Checkpoint, options: FetchOptio
 /** What a checkpoint may be called, as messages say it. */
 const namesOf = (checkpoint: Checkpoint) => [officialName(checkpoint), safetensorsNames(checkpoint).join(' with ')];
 
-/** The files of a checkpoint in a folder, null where it is not there whole. */
+/** The files of a checkpoint in a folder, or where downloads into it go; null where it is not there whole. */
 function lookIn(folder: string, checkpoint: Checkpoint): string[] | null {
   onFile('read the folder of TILEGRAD_WEIGHTS,', folder, () => readdirSync(folder));
-  const candidates = [[officialName(checkpoint)], safetensorsNames(checkpoint)];
-  const names = candidates.find((names) => names.every((name) => existsSync(join(folder, name))));
-  return names ? names.map((name) => join(folder, name)) : null;
+  const candidates = [folder, join(folder, SUBFOLDER)].flatMap((place) =>
+    [[officialName(checkpoint)], safetensorsNames(checkpoint)].map((names) => names.map((name) => join(place, name))),
+  );
+  return candidates.find((paths) => paths.every((path) => existsSync(path))) ?? null;
 }
 
 /** Advice where a folder has the same network from images of another size. */

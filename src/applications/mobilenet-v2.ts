@@ -14,6 +14,8 @@ export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   weights: WeightBytes | readonly WeightBytes[];
 }
 
+type Options = MobileNetV2Options & { weights?: PretrainedMobileNetV2Options['weights'] | null | undefined };
+
 export const networkNames: OptionNames<MobileNetV2Options> = {
   inputShape: true,
   alpha: true,
@@ -40,10 +42,8 @@ export const networkNames: OptionNames<MobileNetV2Options> = {
  */
 export function mobileNetV2(options?: MobileNetV2Options & { weights?: null | undefined }, ...surplus: never[]): Model;
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
-export function mobileNetV2(
-  options: MobileNetV2Options & { weights?: PretrainedMobileNetV2Options['weights'] | null | undefined } = {},
-  ...surplus: never[]
-): Model | Promise<Model> {
+export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
+export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
   checkOptions('mobileNetV2', options, { ...networkNames, weights: true }, surplus);
   const { weights, ...network } = options;
   if (weights === undefined || weights === null) return untrained(network);

@@ -40,6 +40,7 @@ type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & { weights?: Weigh
  *     const extractor = await mobileNetV2({ inputShape: [96, 96, 3], includeTop: false, weights: 'imagenet' });
  *     extractor.trainable = false;
  *
+ * Paths and bytes are those of a .h5 file of Keras's or of a safetensors file, such as `saveWeights` writes.
  * `'imagenet'` takes a file in the folder that the environment variable `TILEGRAD_WEIGHTS` names (Keras's own, or
  * `mobilenet-v2-1.0-224-no-top.safetensors`), else one in the cache folder, where Keras's file is downloaded to if it is not there.
  * @throws ArgumentError for options that do not fit; ShapeError for samples that are no images; FileError for a file that cannot be
@@ -47,6 +48,7 @@ type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & { weights?: Weigh
  */
 export function mobileNetV2(options?: MobileNetV2Options & { weights?: null | undefined }, ...surplus: never[]): Model;
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
+export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
   checkOptions('mobileNetV2', options, { ...networkNames, weights: true, rows: true, download: true }, surplus);
   const { weights, rows, download, ...network } = options;

@@ -211,9 +211,17 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .description('download a data set from its official address; a second call goes on where the first was stopped')
     .argument('<name>', 'name of the data set; `tilegrad data list` shows all; or mobilenet-v2, its ImageNet weights')
     .option('--data <dir>', 'folder to put it in (default: the cache)', path('--data'))
-    .option('--alpha <alpha>', 'of mobilenet-v2: factor on its filters (default: 1)', oneOfNumbers('--alpha', ALPHAS))
-    .option('--rows <n>', 'of mobilenet-v2: rows of its images (default: 224)', oneOfNumbers('--rows', ROWS))
-    .option('--top', 'of mobilenet-v2: with its head of 1,000 classes')
+    .option(
+      '--alpha <alpha>',
+      `of mobilenet-v2, factor on its filters: ${ALPHAS.join(', ')} (default: 1)`,
+      oneOfNumbers('--alpha', ALPHAS),
+    )
+    .option(
+      '--rows <n>',
+      `of mobilenet-v2, rows of its images: ${ROWS.join(', ')} (default: 224)`,
+      oneOfNumbers('--rows', ROWS),
+    )
+    .option('--top', 'of mobilenet-v2, with its head of 1,000 classes')
     .option('--json', 'print the result as JSON, and progress on stderr')
     .action(async (name: string, options: { data?: string; json?: boolean } & WeightsOptions) => {
       const { dataFetch } = await import('./data.ts');

@@ -267,9 +267,11 @@ async function keptSum(path: string): Promise<string | undefined> {
 
 async function keepSum(path: string, signal?: AbortSignal): Promise<void> {
   const sum = await checksumOf(path, 'sha256:', signal);
-  await asFileError(sumPath(path), async () =>
-    writeWhole(sumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`),
-  );
+  try {
+    writeWhole(sumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`);
+  } catch {
+    // A folder in which nothing can be written, such as one for all users: the file's own check decides again the next time.
+  }
 }
 
 /** Whether a file that was there before was not any more. */

@@ -51,7 +51,7 @@ export interface ModelOptions {
  *
  * Shapes are checked as layers are applied, before there is a device; `build` makes the weights, `compile` chooses how to
  * train, `fit` trains. A layer applied twice shares its weights. A model is a layer too: inside another one its weights are
- * part of that one's, which begin with a copy of its own values if it was built.
+ * part of that one's, which begin with a copy of its own values if it was built, or given some by `setInitialWeights`.
  */
 export class Model extends Layer {
   readonly kind: string = 'Functional';

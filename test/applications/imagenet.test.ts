@@ -7,10 +7,12 @@ import {
   AbortedError,
   ArgumentError,
   DataError,
+  Dense,
   FileError,
   type Model,
   mobileNetV2,
   type PretrainedMobileNetV2Options,
+  Sequential,
 } from '../../src/node.ts';
 import { emptyCache, tempDir } from '../data/helpers.ts';
 import { closedAddress, cutAtHalf, HALF, type Handler, rejection, sends, serve, serves } from '../data/server.ts';
@@ -63,6 +65,10 @@ test("mobileNetV2: 'imagenet' takes a file of the folder TILEGRAD_WEIGHTS, Keras
   const downloads = nothingHere(folder);
   write(join(folder, NAME), file);
   expectInitial(await imagenet(NOBODY), values);
+  vi.stubEnv('TILEGRAD_WEIGHTS', join(folder, 'other'));
+  write(join(folder, 'other/mobilenet-v2', NAME), file); // where `tilegrad data fetch --data` puts it
+  expectInitial(await imagenet(NOBODY), values);
+  vi.stubEnv('TILEGRAD_WEIGHTS', folder);
   const top = { ...network, includeTop: true, inputShape: [160, 160, 3] };
   const whole = drawnWeights(mobileNetV2(top), 2);
   const isHead = (name: string) => name.startsWith('predictions/');
@@ -232,6 +238,8 @@ test('mobileNetV2: refuses a .h5 that is cut short, of another network, or none'
   );
   await refused(file, /weights does not fit the model.*with a head of 1000 classes/, { includeTop: true });
   await refused(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
+  const dense = await officialFile(drawnWeights(new Sequential([new Dense({ units: 2, inputShape: [3], name: 'a' })])));
+  await refused(dense, /does not fit.*the file has 1 layers with weights, the model 104/);
   await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
   await refused([file, file], /weights\[0\] is a file of Keras's, which holds all weights of a network; give it alone/);
 });

@@ -41,6 +41,9 @@ test('mobileNetV2: returns a model without weights, and a promise of one with we
   const promise: Promise<Model> = mobileNetV2({ ...trunk, weights: bytes });
   expect(promise).toBeInstanceOf(Promise);
   expect((await promise).built).toBe(false);
+  const perhaps = bytes.length > 0 ? bytes : null; // whose type does not say whether there are weights
+  expect(((await mobileNetV2({ ...trunk, weights: perhaps })) satisfies Model).title).toBe('mobilenetv2');
+  expect(((await core.mobileNetV2({ ...trunk, weights: perhaps })) satisfies Model).title).toBe('mobilenetv2');
 });
 
 describeOnDevice('mobileNetV2 with weights that are given', (device) => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type DownloadOptions, type DownloadProgress, downloadFile } from '../../src/data/download.ts';
@@ -105,6 +105,16 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(await fetchInto(dir, url)).toBe('reused');
     expect(requests).toHaveLength(0);
     expect(readFileSync(join(dir, 'f.bin.sha256'), 'utf8')).toContain(SUM);
+  });
+
+  test('a checksum that cannot be kept is no hindrance', async () => {
+    const { url, requests } = await serve(good);
+    const dir = tempDir();
+    mkdirSync(join(dir, 'f.bin.sha256'));
+    expect(await fetchInto(dir, url)).toBe('downloaded');
+    expect(await fetchInto(dir, url)).toBe('reused');
+    expect(requests).toHaveLength(1);
+    expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
   });
 
   test('a file that changed since is fetched again; the server may not bring another than the first time', async () => {
