@@ -2,6 +2,7 @@ import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import { callFused, LONGEST_FUSION } from './fusion.ts';
 import type { Graph } from './graph.ts';
 import type { CallContext, Layer } from './layers/layer.ts';
 
@@ -16,26 +17,53 @@ export function runGraph(
 ): Tensor {
   const firstWeights = firstOf(layers, ({ weights }) => weights.length);
   const firstPlaces = firstOf(uses, ({ layer }) => layers[layer]!.layer.places);
-  const values = [x];
+  const values: (Tensor | null)[] = [x];
   const needed = new UseCount(uses, x);
-  for (const [i, { layer: index, inputs }] of uses.entries()) {
-    const { layer, weights: specs } = layers[index]!;
+  const contextOf = (i: number): CallContext => {
+    const { layer: index } = uses[i]!;
     const first = firstWeights[index]!;
-    const context = {
-      weights: weights.slice(first, first + specs.length),
+    return {
+      weights: weights.slice(first, first + layers[index]!.weights.length),
       training,
       random: { ...random, layer: random.layer + firstPlaces[i]! },
     };
+  };
+  const chains = chainsOf({ uses, layers });
+  for (let i = 0; i < uses.length; i++) {
+    const begun = i;
+    const { inputs } = uses[i]!;
     const given = inputs.map((value) => values[value]!);
+    const chain = chains[i]!;
+    const fused =
+      chain.length > 1 ? namingErrors(chain[0]!, () => callFused(chain, given[0]!, (k) => contextOf(begun + k))) : null;
+    for (let k = 1; k < (fused?.layers ?? 1); k++, i++) values.push(null); // nobody else reads what lies between
+    const { layer } = layers[uses[i]!.layer]!;
+    const context = contextOf(i);
     const last = i === uses.length - 1 && layer.endsIn !== null;
-    const value = namingErrors(layer, () =>
-      last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context),
-    );
+    const value =
+      fused?.value ??
+      namingErrors(layer, () => (last ? layer.callLogits(given[0]!, context) : layer.callMany(given, context)));
     checkResult(layer, value, [given[0]!, ...context.weights], shapes[i + 1]!);
     values.push(value);
     needed.release(values, inputs);
   }
   return values.at(-1)!;
+}
+
+/** For each use the layers from there on of which each is the only one that reads what the one before gives. */
+function chainsOf({ uses, layers }: Pick<Graph, 'uses' | 'layers'>): Layer[][] {
+  const readers = Array<number>(uses.length + 1).fill(0);
+  for (const { inputs } of uses) for (const value of inputs) readers[value]!++;
+  const chains: Layer[][] = [];
+  for (let i = uses.length - 1; i >= 0; i--) {
+    const next = uses[i + 1];
+    const goesOn = next?.inputs.length === 1 && next.inputs[0] === i + 1 && readers[i + 1] === 1;
+    const { layer } = layers[uses[i]!.layer]!;
+    // A softmax or sigmoid at the end is left to the loss.
+    if (i === uses.length - 1 && layer.endsIn !== null) chains[i] = [];
+    else chains[i] = [layer, ...(goesOn ? chains[i + 1]!.slice(0, LONGEST_FUSION - 1) : [])];
+  }
+  return chains;
 }
 
 /** A layer's name in messages, with its class where the name does not say it: `dense_1`, or `scale (Scale)`. */
@@ -110,7 +138,7 @@ class UseCount {
   }
 
   /** After the newest of `values` was made from `inputs`. */
-  release(values: readonly Tensor[], inputs: readonly number[]): void {
+  release(values: readonly (Tensor | null)[], inputs: readonly number[]): void {
     const newest = values.at(-1)!;
     this.hold(newest, values.length - 1);
     for (const value of inputs) {

@@ -18,7 +18,8 @@ export type Padding2D =
 /** Zeros around each image: samples [H,W,C] -> [top+H+bottom, left+W+right, C]. */
 export class ZeroPadding2D extends Layer {
   readonly kind = 'ZeroPadding2D';
-  private readonly paddings: readonly [readonly [number, number], readonly [number, number]];
+  /** [[top, bottom], [left, right]]. */
+  readonly paddings: readonly [readonly [number, number], readonly [number, number]];
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
