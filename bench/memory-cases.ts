@@ -71,12 +71,12 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
       flops: 12 * sizeOf(x),
       bytes: 4 * (3 * sizeOf(x) + 5 * channels),
       setUp(draw) {
-        const [input, dy, scale] = [draw(x), draw(x), draw([channels])];
+        const [input, dy, scale, offset] = [draw(x), draw(x), draw([channels]), draw([channels])];
         const statistics = norm.batchStatistics('batchNorm', input, null);
         return (asked) => {
           const variant = asked as norm.BatchNormVariant;
           const sums = norm.batchNormParameterGrads(input, dy, statistics, EPSILON, { variant });
-          norm.batchNormInputGrad(input, dy, scale, statistics, EPSILON, sums);
+          norm.batchNormInputGrad(input, dy, { scale, offset }, statistics, EPSILON, sums);
         };
       },
     },

@@ -29,6 +29,9 @@ export const stepCases: readonly StepCase[] = [
   { name: `mlp-b32-x${REPLICAS}`, model: 'mlp', batch: 32, what: 'fit', replicas: REPLICAS },
   { name: `lenet-b256-x${REPLICAS}`, model: 'lenet', batch: 256, what: 'fit', replicas: REPLICAS },
   { name: `cnnbn-b32-x${REPLICAS}`, model: 'cnnbn', batch: 32, what: 'fit', replicas: REPLICAS },
+  { name: 'mobilenet-b32', model: 'mobilenet', batch: 32, what: 'fit' },
+  { name: 'mobilenet-finetune-b32', model: 'mobilenetFinetune', batch: 32, what: 'fit' },
+  { name: 'mobilenet-infer', model: 'mobilenet', batch: 32, what: 'predict', size: 96 },
   { name: 'infer-lenet-10000', model: 'lenet', batch: 1000, what: 'predict', size: 10_000 },
   { name: 'evaluate-lenet-10000', model: 'lenet', batch: 1000, what: 'evaluate', size: 10_000 },
 ];

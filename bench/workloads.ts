@@ -10,12 +10,14 @@ import {
   type Layer,
   LeakyReLU,
   MaxPooling2D,
+  type Model,
   regularizers,
   Sequential,
   SparseCategoricalCrossentropy,
 } from '../src/node.ts';
+import { mobilenet, mobilenetFinetune, setKernels } from './mobilenet.ts';
 
-export type ModelName = 'lenet' | 'vgg' | 'mlp' | 'mlpbn' | 'cnnbn';
+export type ModelName = 'lenet' | 'vgg' | 'mlp' | 'mlpbn' | 'cnnbn' | 'mobilenet' | 'mobilenetFinetune';
 
 /** How a network begins and how much it drops; a comparison with other engines sets both. */
 export interface ModelOptions {
@@ -30,6 +32,8 @@ export const SAMPLE: Record<ModelName, [number, number, number]> = {
   mlp: [28, 28, 1],
   mlpbn: [28, 28, 1],
   cnnbn: [32, 32, 3],
+  mobilenet: [96, 96, 3],
+  mobilenetFinetune: [32, 32, 3],
 };
 
 /** Experiment A1. */
@@ -115,9 +119,16 @@ export function modelOn(
   device: Device,
   name: ModelName,
   { replicas = 1, ...options }: ModelOptions & { replicas?: number } = {},
-): Sequential {
+): Model {
+  const { kernelInitializer, dropout } = options;
   const loss = new SparseCategoricalCrossentropy({ fromLogits: name === 'mlpbn' });
-  return new Sequential(layersOf[name](options), name).build(device, { replicas }).compile({ optimizer: 'adam', loss });
+  const compiled = (model: Model) => model.build(device, { replicas }).compile({ optimizer: 'adam', loss });
+  if (name !== 'mobilenet' && name !== 'mobilenetFinetune') {
+    return compiled(new Sequential(layersOf[name](options), name));
+  }
+  const model = compiled(name === 'mobilenet' ? mobilenet() : mobilenetFinetune(dropout !== 0));
+  if (kernelInitializer) setKernels(device, model, kernelInitializer);
+  return model;
 }
 
 /** Images of noise in ten classes, the same for the same size: what is in them does not change how long a step takes. */

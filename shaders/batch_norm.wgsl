@@ -1,4 +1,5 @@
-// Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c]
+// Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c], and an activation
+// of it where one follows (see src/kernels/batch-norm.ts).
 // A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
 // several of its channel. Statistics of this batch, or running ones. The mean has one or two parts that add up
 // to it; the second goes into the offset, as beside the first it would be rounded away. Memory-bound.
@@ -28,6 +29,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (p.parts > 1u) { shift -= factor * mean[at_mean + p.channels]; }
   for (var i = select(p.size, invocation, invocation < stride); i < p.size; i += stride) {
     let at = model * p.size + i;
-    y[at] = (x[at] - middle) * factor + shift;
+    y[at] = activated((x[at] - middle) * factor + shift);
   }
 }

@@ -1,5 +1,6 @@
 // The two sums of batch normalisation's gradient, over the rows of slice s:
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
+// Where an activation follows (see src/kernels/batch-norm.ts) dy is that of its output, and what is normalised is computed again.
 // Added up (by reduce_rows.wgsl, where there is more than one slice) they are the gradients of offset and scale. The slices
 // depend on the shape of one model alone: the same bits every time. One Value an invocation: a number, or a vector of
 // neighbouring channels; a sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a term. The mean has one or two parts that
@@ -26,6 +27,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let c = i - s * p.channels;
   let at_mean = model * p.parts * p.channels + c;
   let center = mean[at_mean];
+  var rest = Value();
+  if (p.parts > 1u) { rest = mean[at_mean + p.channels]; }
+  let deviation = sqrt(variance[model * p.channels + c] + p.epsilon);
+  let line = line_of(model * p.channels + c, deviation, rest);
   let last = min((s + 1u) * p.slice, p.rows);
   let base = model * p.rows * p.channels + c;
   var sum = Value();
@@ -36,15 +41,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var part = Value();
     for (var row = start; row < end; row++) {
       let at = base + row * p.channels;
-      let g = dy[at];
+      let distance = x[at] - center;
+      let g = passed(distance * line.factor + line.shift, dy[at]);
       part_sum += g;
-      part += g * (x[at] - center);
+      part += g * distance;
     }
     sum += part_sum;
     dot += part;
   }
-  if (p.parts > 1u) { dot -= sum * mean[at_mean + p.channels]; }
+  if (p.parts > 1u) { dot -= sum * rest; }
   let out = model * p.slices * p.channels + i;
   part_dy[out] = sum;
-  part_dot[out] = dot / sqrt(variance[model * p.channels + c] + p.epsilon);
+  part_dot[out] = dot / deviation;
 }

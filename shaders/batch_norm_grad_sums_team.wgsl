@@ -1,6 +1,6 @@
 // The two sums of batch normalisation's gradient, over the rows of slice s, as in batch_norm_grad_sums.wgsl:
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
-// by a team (see team_workgroup.wgsl) of which TEAM / width members share each of `width` neighbouring channels (a power of two):
+// With an activation as there, by a team (see team_workgroup.wgsl) of which TEAM / width members share each of `width` neighbouring channels (a power of two):
 // for few channels and many rows on a GPU. Sums meet in a fixed tree. The mean has one or two parts that add up to it. Memory-bound.
 //   models R, x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
 struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, parts: u32, width: u32 }
@@ -27,13 +27,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let base = group.z * p.rows * p.channels + select(0u, c, live);
   let at_mean = group.z * p.parts * p.channels + select(0u, c, live);
   let center = mean[at_mean];
+  var rest = 0.0;
+  if (p.parts > 1u) { rest = mean[at_mean + p.channels]; }
+  let deviation = sqrt(variance[channel] + p.epsilon);
+  let line = line_of(channel, deviation, rest);
   var gradients = Sum();
   var products = Sum();
   for (var row = s * p.slice + member / p.width; row < last; row += TEAM / p.width) {
     let at = base + row * p.channels;
-    let g = dy[at];
+    let distance = x[at] - center;
+    let g = passed(distance * line.factor + line.shift, dy[at]);
     add_term(&gradients, g);
-    add_term(&products, g * (x[at] - center));
+    add_term(&products, g * distance);
   }
   var sum = total_of(gradients);
   var dot = total_of(products);
@@ -42,8 +47,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     dot += partner(local, dot, distance);
   }
   if (!live || member >= p.width) { return; }
-  if (p.parts > 1u) { dot -= sum * mean[at_mean + p.channels]; }
+  if (p.parts > 1u) { dot -= sum * rest; }
   let out = (group.z * p.slices + s) * p.channels + c;
   part_dy[out] = sum;
-  part_dot[out] = dot / sqrt(variance[channel] + p.epsilon);
+  part_dot[out] = dot / deviation;
 }

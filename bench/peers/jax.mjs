@@ -11,70 +11,112 @@ if (!(await init('webgpu')).includes('webgpu')) throw new Error('jax-js found no
 defaultDevice('webgpu');
 
 const RATE = 0.001;
-const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-7];
+const [BETA1, BETA2] = [0.9, 0.999];
 
-/** Kernels as this layout has them, zero biases; batch normalisation's gamma and beta. */
+/** Kernels as this layout has them, zero biases; batch normalisation's gamma and beta. Those of each layer of the list by themselves. */
 function parametersOf(workload, kernels, shapes) {
-  const parameters = [];
   let used = 0;
   let width = 0;
-  for (const layer of workload.layers) {
+  const of = (layer) => {
+    const kernel = () => np.array(kernels[used]).reshape(shapes[used++]);
     if (layer.kind === 'conv') {
-      const kernel = np.array(kernels[used]).reshape(shapes[used++]);
-      parameters.push(np.transpose(kernel, [3, 2, 0, 1]), np.zeros([layer.filters]));
-    } else if (layer.kind === 'dense') {
+      width = layer.filters;
+      const filter = np.transpose(kernel(), [3, 2, 0, 1]);
+      return layer.plain ? [filter] : [filter, np.zeros([width])];
+    }
+    if (layer.kind === 'depthwise') return [np.transpose(kernel(), [2, 3, 0, 1])];
+    if (layer.kind === 'dense') {
       width = layer.units;
-      parameters.push(np.array(kernels[used]).reshape(shapes[used++]), np.zeros([width]));
-    } else if (layer.kind === 'batchNorm') parameters.push(np.ones([width]), np.zeros([width]));
-  }
-  return parameters;
+      return [kernel(), np.zeros([width])];
+    }
+    if (layer.kind === 'batchNorm') return [np.ones([width]), np.zeros([width])];
+    return layer.kind === 'residual' ? layer.layers.flatMap(of) : [];
+  };
+  return workload.layers.map(of);
 }
 
-/** Consumes x, leaves the parameters. In training also the sum of squares of the kernels, for the penalty. */
-function forward(workload, parameters, x, { dropout = 0, key = null } = {}) {
+/** Batch normalisation over all axes but the channels', the second; by a mean of 0 and a variance of 1 unless in training. */
+function batchNorm(y, gamma, beta, training) {
+  const axes = y.shape.map((_, d) => d).filter((d) => d !== 1);
+  const perChannel = (x) => x.reshape(axes.reduce((shape, d) => shape.with(d, 1), [...y.shape]));
+  const [scale, offset] = [perChannel(gamma), perChannel(beta)];
+  if (!training)
+    return y
+      .mul(1 / Math.sqrt(1 + 1e-3))
+      .mul(scale)
+      .add(offset);
+  const centred = y.ref.sub(np.mean(y, axes, { keepdims: true }));
+  const variance = np.mean(np.square(centred.ref), axes, { keepdims: true });
+  return centred
+    .div(np.sqrt(variance.add(1e-3)))
+    .mul(scale)
+    .add(offset);
+}
+
+/** [to, from]: a row for each place of the result, in bilinear interpolation with pixel centres at halves. */
+function resizeMatrix(from, to) {
+  const matrix = new Float32Array(to * from);
+  for (let i = 0; i < to; i++) {
+    const place = Math.max(0, ((i + 0.5) * from) / to - 0.5);
+    const low = Math.floor(place);
+    matrix[i * from + low] += 1 - (place - low);
+    matrix[i * from + Math.min(low + 1, from - 1)] += place - low;
+  }
+  return np.array(matrix).reshape([to, from]);
+}
+
+/** Consumes x, leaves the parameters. In training also the dense kernels, for the penalty. */
+function forward(list, parameters, x, { dropout = 0, key = null, training = false } = {}) {
   let used = 0;
   const next = () => parameters[used++].ref;
   const kernels = [];
-  let y = x;
   let drawn = 0;
-  for (const layer of workload.layers) {
+  const through = (layers, input) => layers.reduce((y, layer) => apply(layer, y), input);
+  const apply = (layer, y) => {
     if (layer.kind === 'conv') {
-      const [kernel, bias] = [next(), next()];
-      y = lax.conv(y, kernel, [1, 1], layer.padding.toUpperCase());
-      y = nn.relu(y.add(bias.reshape([1, layer.filters, 1, 1])));
-    } else if (layer.kind === 'pool') {
-      y = lax.reduceWindow(y, np.max, [2, 2], [2, 2]);
-    } else if (layer.kind === 'flatten') {
+      const z = lax.convGeneralDilated(y, next(), [layer.strides, layer.strides], layer.padding.toUpperCase());
+      return layer.plain ? z : nn.relu(z.add(next().reshape([1, layer.filters, 1, 1])));
+    }
+    if (layer.kind === 'depthwise') {
+      const strides = [layer.strides, layer.strides];
+      return lax.convGeneralDilated(y, next(), strides, 'SAME', { featureGroupCount: y.shape[1] });
+    }
+    if (layer.kind === 'residual') return through(layer.layers, y.ref).add(y);
+    if (layer.kind === 'pool') return lax.reduceWindow(y, np.max, [2, 2], [2, 2]);
+    if (layer.kind === 'globalPool') return np.mean(y, [2, 3]);
+    if (layer.kind === 'flatten') {
       const [n, ...rest] = y.shape;
-      y = np.transpose(y, [0, 2, 3, 1]).reshape([n, rest.reduce((product, size) => product * size, 1)]);
-    } else if (layer.kind === 'dense') {
+      return np.transpose(y, [0, 2, 3, 1]).reshape([n, rest.reduce((product, size) => product * size, 1)]);
+    }
+    if (layer.kind === 'dense') {
       const [kernel, bias] = [next(), next()];
       kernels.push(kernel.ref);
-      y = np.matmul(y, kernel).add(bias);
-      if (layer.relu) y = nn.relu(y);
-    } else if (layer.kind === 'batchNorm') {
-      const [gamma, beta] = [next(), next()];
-      const centred = y.ref.sub(np.mean(y, 0, { keepdims: true }));
-      const variance = np.mean(np.square(centred.ref), 0, { keepdims: true });
-      y = centred
-        .div(np.sqrt(variance.add(1e-3)))
-        .mul(gamma)
-        .add(beta);
-    } else if (layer.kind === 'leakyRelu') {
-      y = nn.leakyRelu(y, 0.3);
-    } else if (dropout > 0) {
-      const mask = random.bernoulli(key.ref.slice(drawn++), 1 - dropout, y.shape);
-      y = np.where(mask, y.mul(1 / (1 - dropout)), 0);
+      const z = np.matmul(y, kernel).add(bias);
+      return layer.relu ? nn.relu(z) : z;
     }
-  }
+    if (layer.kind === 'batchNorm') return batchNorm(y, next(), next(), training);
+    if (layer.kind === 'leakyRelu') return nn.leakyRelu(y, 0.3);
+    if (layer.kind === 'relu6') return np.minimum(nn.relu(y), 6);
+    if (layer.kind === 'rescale') return y.mul(layer.scale).add(layer.offset);
+    if (layer.kind === 'resize') {
+      const matrix = resizeMatrix(y.shape[2], layer.side);
+      return np.matmul(np.matmul(matrix.ref, y), np.transpose(matrix));
+    }
+    if (layer.kind !== 'dropout' || dropout === 0) return y;
+    const rate = layer.rate ?? dropout;
+    const mask = random.bernoulli(key.ref.slice(drawn++), 1 - rate, y.shape);
+    return np.where(mask, y.mul(1 / (1 - rate)), 0);
+  };
+  const logits = through(list, x);
   key?.dispose();
-  return { logits: y, kernels };
+  return { logits, kernels };
 }
 
 /** A step: [parameters, first moments, second moments, step number, loss]. */
-function stepOf(workload, dropout) {
+function stepOf(workload, list, dropout, epsilon) {
   const lossOf = (parameters, x, y, key) => {
-    const { logits, kernels } = forward(workload, parameters, x, { dropout, key: dropout > 0 ? key : null });
+    const options = { dropout, key: dropout > 0 ? key : null, training: true };
+    const { logits, kernels } = forward(list, parameters, x, options);
     let loss = np.sum(nn.logSoftmax(logits).mul(y)).mul(-1 / workload.batch);
     for (const kernel of kernels) {
       if (workload.l2 > 0) loss = loss.add(np.sum(np.square(kernel)).mul(workload.l2));
@@ -97,7 +139,7 @@ function stepOf(workload, dropout) {
           a
             .div(scale1.ref)
             .mul(RATE)
-            .div(np.sqrt(b.div(scale2.ref)).add(EPSILON)),
+            .div(np.sqrt(b.div(scale2.ref)).add(epsilon)),
         ),
       parameters,
       tree.ref(m2),
@@ -109,14 +151,33 @@ function stepOf(workload, dropout) {
   });
 }
 
-function trainer(workload, parameters, x, y, dropout) {
-  const step = stepOf(workload, dropout);
+/** The output of a list of layers as in inference; leaves the parameters and x. */
+function inference(list, after = (y) => y) {
+  const network = jit((p, x) => {
+    const { logits, kernels } = forward(list, p, x);
+    tree.dispose([p, kernels]);
+    return after(logits);
+  });
+  return (p, x) => network(tree.ref(p), x.ref);
+}
+
+/** A step by the workload's optimizer. What comes before `trainFrom` is computed by itself. */
+function trainer(workload, byLayer, x, y, dropout, epsilon = 1e-7) {
+  const { layers } = workload;
+  const first = Math.max(
+    0,
+    layers.findIndex(({ kind }) => kind === 'trainFrom'),
+  );
+  const features = first > 0 ? inference(layers.slice(0, first)) : (_, pixels) => pixels.ref;
+  const fixed = byLayer.slice(0, first).flat();
+  const parameters = byLayer.slice(first).flat();
+  const step = stepOf(workload, layers.slice(first), dropout, epsilon);
   const zeros = (p) => np.zeros(p.shape);
   let state = [parameters, parameters.map(zeros), parameters.map(zeros), np.array(0)];
   let seed = 0;
   return async () => {
-    const keys = dropout > 0 ? [random.split(random.key(seed++), workload.layers.length)] : [];
-    const [p, m, v, t, loss] = step(...state, x.ref, y.ref, ...keys);
+    const keys = dropout > 0 ? [random.split(random.key(seed++), layers.length)] : [];
+    const [p, m, v, t, loss] = step(...state, features(fixed, x), y.ref, ...keys);
     state = [p, m, v, t];
     return (await loss.data())[0];
   };
@@ -151,17 +212,13 @@ await serve(version, async (workload, { images, labels, kernels }, shapes) => {
     };
   }
   if (what === 'predict') {
-    const parameters = parametersOf(workload, kernels, shapes);
-    const network = jit((p, x) => {
-      const { logits, kernels: used } = forward(workload, p, x);
-      tree.dispose([p, used]);
-      return nn.softmax(logits);
-    });
+    const parameters = parametersOf(workload, kernels, shapes).flat();
+    const network = inference(workload.layers, nn.softmax);
     const stride = sample.reduce((product, n) => product * n, 1);
     const batches = Array.from({ length: size / batch }, (_, i) =>
       imagesOf(images.subarray(i * batch * stride, (i + 1) * batch * stride), sample),
     );
-    const predict = (x) => network(tree.ref(parameters), x.ref).data();
+    const predict = (x) => network(parameters, x).data();
     return {
       check: Array.from((await predict(batches[0])).slice(0, 160)),
       async run(runs) {
@@ -175,7 +232,7 @@ await serve(version, async (workload, { images, labels, kernels }, shapes) => {
     hot[10 * i + label] = 1;
   });
   const y = np.array(hot).reshape([batch, 10]);
-  const checked = trainer(workload, parametersOf(workload, kernels, shapes), x, y, 0);
+  const checked = trainer(workload, parametersOf(workload, kernels, shapes), x, y, 0, workload.epsilonChecked);
   const check = [];
   for (let i = 0; i < workload.stepsChecked; i++) check.push(await checked());
   const step = trainer(workload, parametersOf(workload, kernels, shapes), x, y, dropout);

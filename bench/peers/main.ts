@@ -17,7 +17,7 @@ import { runsFor } from '../timing.ts';
 import { noise } from '../workloads.ts';
 import { disagreement, type PeerResult, peersTable } from './compare.ts';
 import { EngineProcess } from './process.ts';
-import { kernelShapes, type Workload, workloads } from './workloads.ts';
+import { initialLimit, kernelShapes, type Workload, workloads } from './workloads.ts';
 
 const USAGE = `Usage: npm run bench:peers -- [options]      (with --json: npm run --silent bench:peers -- --json)
 
@@ -65,7 +65,7 @@ function options() {
   }
 }
 
-/** Writes what all engines read: the same pixels, labels and initial weights (Glorot's limits) for everyone. */
+/** Writes what all engines read: the same pixels, labels and initial weights for everyone. */
 function writeInputs(folder: string, workload: Workload): number[][] {
   const shapes = kernelShapes(workload);
   const { images, labels } = noise(workload.size, (workload.sample.length ? workload.sample : [1, 1, 1]) as [1, 1, 1]);
@@ -75,10 +75,8 @@ function writeInputs(folder: string, workload: Workload): number[][] {
     return (2 * state) / 2147483647 - 1;
   };
   const kernels = shapes.flatMap((shape) => {
-    const [fanIn, fanOut] = shape.slice(-2) as [number, number];
-    const window = shape.slice(0, -2).reduce((product, n) => product * n, 1);
-    const limit = Math.sqrt(6 / (window * (fanIn + fanOut)));
-    return Array.from({ length: window * fanIn * fanOut }, () => limit * draw());
+    const limit = initialLimit(workload.initial, shape);
+    return Array.from({ length: shape.reduce((product, n) => product * n, 1) }, () => limit * draw());
   });
   writeFileSync(join(folder, 'images'), images);
   writeFileSync(join(folder, 'labels'), labels);

@@ -2,7 +2,7 @@
 import { version } from '../../package.json';
 import { DeviceArray, withScope } from '../../src/kernels/array.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
-import { ImageLoader, type ImageSet, openDevice, type Sequential } from '../../src/node.ts';
+import { ImageLoader, type ImageSet, type Model, openDevice } from '../../src/node.ts';
 import { modelOn } from '../workloads.ts';
 import { serve } from './engine.mjs';
 import type { Inputs, Workload } from './workloads.ts';
@@ -36,7 +36,7 @@ function loader({ batch, sample }: Workload, { images, labels }: Inputs, times: 
   return new ImageLoader(device, set);
 }
 
-async function fit(workload: Workload, inputs: Inputs, model: (dropout: number) => Sequential) {
+async function fit(workload: Workload, inputs: Inputs, model: (dropout: number) => Model) {
   const { batch, dropout, stepsChecked } = workload;
   const once = loader(workload, inputs, 1);
   const checked = model(0);
@@ -73,7 +73,7 @@ async function fit(workload: Workload, inputs: Inputs, model: (dropout: number) 
   };
 }
 
-async function predict(workload: Workload, inputs: Inputs, model: Sequential) {
+async function predict(workload: Workload, inputs: Inputs, model: Model) {
   const { batch, size } = workload;
   const all = loader({ ...workload, batch: size }, inputs, 1);
   const outputs = await model.predict(all, { batchSize: batch });

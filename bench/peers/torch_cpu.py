@@ -18,42 +18,106 @@ class Network(nn.Module):
 
     def __init__(self, workload, kernels, shapes, dropout):
         super().__init__()
-        self.flat = None
-        parts, used, width = [], 0, 0
         self.penalised = []
-        for layer in workload["layers"]:
+        self.weights = iter(zip(kernels, shapes))
+        self.width = workload["sample"][-1]
+        layers = workload["layers"]
+        first = next((i for i, layer in enumerate(layers) if layer["kind"] == "trainFrom"), 0)
+        self.fixed = self.parts_of(layers[:first], dropout).requires_grad_(False)
+        self.parts = self.parts_of(layers[first:], dropout)
+
+    def parts_of(self, layers, dropout):
+        parts = []
+        for layer in layers:
             kind = layer["kind"]
-            if kind in ("conv", "dense"):
-                values = torch.from_numpy(kernels[used].reshape(shapes[used]).copy())
-                shape = shapes[used]
-                used += 1
-                if kind == "conv":
-                    part = nn.Conv2d(shape[2], shape[3], shape[0], padding=layer["padding"])
-                    values = values.permute(3, 2, 0, 1)
-                else:
-                    part = nn.Linear(*shape)
-                    values, width = values.t(), shape[1]
-                with torch.no_grad():
-                    part.weight.copy_(values)
-                    part.bias.zero_()
-                self.penalised.append(part.weight)
-                parts.append(part)
-                if kind == "conv" or layer["relu"]:
-                    parts.append(nn.ReLU())
+            if kind in ("conv", "depthwise", "dense"):
+                parts += self.weighted(layer)
+            elif kind == "residual":
+                parts.append(Residual(self.parts_of(layer["layers"], dropout)))
             elif kind == "pool":
                 parts.append(nn.MaxPool2d(2))
+            elif kind == "globalPool":
+                parts += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
             elif kind == "flatten":
                 parts.append(Flatten())
             elif kind == "batchNorm":
-                parts.append(nn.BatchNorm1d(width, eps=1e-3, momentum=0.01))
+                norm = nn.BatchNorm1d if isinstance(parts[-1], nn.Linear) else nn.BatchNorm2d
+                parts.append(norm(self.width, eps=1e-3, momentum=0.01))
             elif kind == "leakyRelu":
                 parts.append(nn.LeakyReLU(0.3))
-            elif dropout > 0:
-                parts.append(nn.Dropout(dropout))
-        self.parts = nn.Sequential(*parts)
+            elif kind == "relu6":
+                parts.append(nn.ReLU6())
+            elif kind == "rescale":
+                parts.append(Apply(lambda x, by=layer["scale"], to=layer["offset"]: x * by + to))
+            elif kind == "resize":
+                parts.append(nn.Upsample(size=layer["side"], mode="bilinear", align_corners=False))
+            elif kind == "dropout" and dropout > 0:
+                parts.append(nn.Dropout(layer.get("rate", dropout)))
+        return nn.Sequential(*parts)
+
+    def weighted(self, layer):
+        kind = layer["kind"]
+        values, shape = next(self.weights)
+        values = torch.from_numpy(values.reshape(shape).copy())
+        before = []
+        if kind == "dense":
+            part, values, self.width = nn.Linear(*shape), values.t(), shape[1]
+        else:
+            depthwise = kind == "depthwise"
+            size, self.width = shape[0], shape[2] if depthwise else shape[3]
+            strides, bias = layer["strides"], not depthwise and not layer["plain"]
+            padding = 0 if depthwise else layer["padding"]
+            if strides > 1 or depthwise:
+                padding = 0
+                before = [Apply(lambda x: pad_same(x, size, strides))] if depthwise or layer["padding"] == "same" else []
+                if strides == 1:
+                    before, padding = [], size // 2
+            part = nn.Conv2d(shape[2], self.width, size, strides, padding, groups=shape[2] if depthwise else 1, bias=bias)
+            values = values.permute(2, 3, 0, 1) if depthwise else values.permute(3, 2, 0, 1)
+        with torch.no_grad():
+            part.weight.copy_(values)
+            if part.bias is not None:
+                part.bias.zero_()
+        self.penalised.append(part.weight)
+        activated = layer["relu"] if kind == "dense" else part.bias is not None
+        return before + [part] + ([nn.ReLU()] if activated else [])
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.fixed.eval()
+        return self
 
     def forward(self, x):
+        with torch.no_grad():
+            x = self.fixed(x)
         return self.parts(x)
+
+
+class Residual(nn.Module):
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = parts
+
+    def forward(self, x):
+        return x + self.parts(x)
+
+
+class Apply(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def pad_same(x, size, strides):
+    """Zeros around each image as TensorFlow's "same" has them: an odd one at the end."""
+    pads = []
+    for side in (x.shape[3], x.shape[2]):
+        total = max(0, (-(-side // strides) - 1) * strides + size - side)
+        pads += [total // 2, total - total // 2]
+    return nn.functional.pad(x, pads)
 
 
 class Flatten(nn.Module):
@@ -94,9 +158,9 @@ def prepare(workload, inputs, shapes):
     y = torch.from_numpy(inputs["labels"].astype(np.int64))
     criterion = nn.CrossEntropyLoss()
 
-    def trainer(dropout):
+    def trainer(dropout, epsilon=1e-7):
         model = Network(workload, inputs["kernels"], shapes, dropout).train()
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7)
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.001, eps=epsilon)
 
         def step():
             optimizer.zero_grad(set_to_none=True)
@@ -109,7 +173,7 @@ def prepare(workload, inputs, shapes):
 
         return step
 
-    checked = trainer(0)
+    checked = trainer(0, workload["epsilonChecked"])
     check = [checked() for _ in range(workload["stepsChecked"])]
     step = trainer(workload["dropout"])
 

@@ -1,10 +1,24 @@
+import { HEAD_DROPOUT } from '../mobilenet.ts';
 import { MLPBN, type ModelName, SAMPLE } from '../workloads.ts';
 
 /** A layer as every engine's program here understands it. Dense and conv begin with the weights they are given and zero bias. */
 export type Layer =
-  | { kind: 'conv'; filters: number; size: number; padding: 'valid' | 'same' }
-  | { kind: 'pool' | 'flatten' | 'batchNorm' | 'leakyRelu' | 'dropout' }
-  | { kind: 'dense'; units: number; relu: boolean };
+  /** A bias and a ReLU follow, unless it is plain. */
+  | { kind: 'conv'; filters: number; size: number; padding: 'valid' | 'same'; strides: number; plain: boolean }
+  /** A filter of 3x3 for each channel, padding 'same', nothing behind it. */
+  | { kind: 'depthwise'; strides: number }
+  | { kind: 'pool' | 'globalPool' | 'flatten' | 'batchNorm' | 'leakyRelu' | 'relu6' }
+  /** With the workload's rate, unless it has one itself. */
+  | { kind: 'dropout'; rate?: number }
+  | { kind: 'dense'; units: number; relu: boolean }
+  /** The input added to what the layers make of it. */
+  | { kind: 'residual'; layers: Layer[] }
+  /** x scale + offset. */
+  | { kind: 'rescale'; scale: number; offset: number }
+  /** Bilinear, pixel centres at halves. */
+  | { kind: 'resize'; side: number }
+  /** What comes before is not trained; its batch normalisations use their moving statistics, a mean of 0 and a variance of 1. */
+  | { kind: 'trainFrom' };
 
 /** What each engine is asked to do. */
 export interface Workload {
@@ -21,9 +35,15 @@ export interface Workload {
   dropout: number;
   /** Steps, all on the first batch, whose losses the engines must agree on. */
   stepsChecked: number;
+  /** Adam's epsilon in what is checked, for the engines that have it outside the bias correction; tilegrad and Keras have it inside. */
+  epsilonChecked: number;
+  /** How kernels begin: within Glorot's limits, or He's, without which nothing is left of an image behind 50 layers. */
+  initial: 'glorot' | 'he';
 }
 
 const STEPS_CHECKED = 4;
+/** Adam's epsilon. */
+const EPSILON = 1e-7;
 
 /** What an engine's program reads of a workload. */
 export interface Inputs {
@@ -37,10 +57,51 @@ const conv = (filters: number, size: number, padding: 'valid' | 'same'): Layer =
   filters,
   size,
   padding,
+  strides: 1,
+  plain: false,
 });
 const dense = (units: number, relu: boolean): Layer => ({ kind: 'dense', units, relu });
 const pool: Layer = { kind: 'pool' };
 const flatten: Layer = { kind: 'flatten' };
+
+const batchNorm: Layer = { kind: 'batchNorm' };
+const relu6: Layer = { kind: 'relu6' };
+const plainConv = (filters: number, size: number, strides: number): Layer[] => [
+  { kind: 'conv', filters, size, padding: 'same', strides, plain: true },
+  batchNorm,
+];
+
+/** MobileNetV2 (Sandler et al., 2018) without its top, alpha 1, written down anew: filters, stride and number of its blocks. */
+function mobilenetFeatures(): Layer[] {
+  const blocks: Layer[] = [];
+  let channels = 32;
+  let id = 0;
+  for (const [filters, stride, count] of [
+    [16, 1, 1],
+    [24, 2, 2],
+    [32, 2, 3],
+    [64, 2, 4],
+    [96, 1, 3],
+    [160, 2, 3],
+    [320, 1, 1],
+  ] as const) {
+    for (let i = 0; i < count; i++) {
+      const strides = i === 0 ? stride : 1;
+      const layers: Layer[] = [
+        ...(id++ === 0 ? [] : [...plainConv(6 * channels, 1, 1), relu6]),
+        ...([{ kind: 'depthwise', strides }, batchNorm, relu6] as const),
+        ...plainConv(filters, 1, 1),
+      ];
+      blocks.push(...(strides === 1 && channels === filters ? [{ kind: 'residual' as const, layers }] : layers));
+      channels = filters;
+      if (id === FIRST_BLOCK_TRAINED) blocks.push({ kind: 'trainFrom' });
+    }
+  }
+  return [...plainConv(32, 3, 2), relu6, ...blocks, ...plainConv(1280, 1, 1), relu6];
+}
+
+/** Experiment B10 trains from `block_4_expand` on. */
+const FIRST_BLOCK_TRAINED = 4;
 
 /** Those of ../workloads.ts that the peers run too. */
 type SharedName = Exclude<ModelName, 'cnnbn'>;
@@ -67,12 +128,36 @@ const networks: Record<SharedName, Layer[]> = {
     ]).flat(),
     dense(10, false),
   ],
+  mobilenet: [
+    ...mobilenetFeatures().filter(({ kind }) => kind !== 'trainFrom'),
+    ...[{ kind: 'globalPool' } as const, dense(10, false)],
+  ],
+  mobilenetFinetune: [
+    { kind: 'rescale', scale: 2, offset: -1 },
+    { kind: 'resize', side: SAMPLE.mobilenet[0] },
+    ...mobilenetFeatures(),
+    ...[flatten, { kind: 'dropout', rate: HEAD_DROPOUT[0]! } as const, dense(256, true)],
+    ...[{ kind: 'dropout', rate: HEAD_DROPOUT[1]! } as const, dense(64, true), dense(10, false)],
+  ],
 };
 
 const training = (name: string, model: SharedName, batch: number): Workload => ({
   ...{ name, what: 'fit', model, batch, size: batch, layers: networks[model], sample: SAMPLE[model] },
+  initial: 'glorot',
   stepsChecked: STEPS_CHECKED,
+  epsilonChecked: EPSILON,
   ...(model === 'mlpbn' ? { l2: MLPBN.l2, dropout: MLPBN.dropout } : { l2: 0, dropout: 0 }),
+});
+
+/**
+ * The loss before and after one step: weights whose gradient is about 0 differ between engines after it, and 50 layers make more of
+ * that at each step. Of one step, an epsilon inside the bias correction is this one outside.
+ */
+const mobilenet = (name: string, model: SharedName): Workload => ({
+  ...training(name, model, 32),
+  initial: 'he',
+  stepsChecked: 2,
+  epsilonChecked: EPSILON / Math.sqrt(1 - 0.999),
 });
 
 export const workloads: readonly Workload[] = [
@@ -80,10 +165,13 @@ export const workloads: readonly Workload[] = [
   training('vgg-b32', 'vgg', 32),
   training('mlp-b32', 'mlp', 32),
   training('mlpbn-b32', 'mlpbn', 32),
+  mobilenet('mobilenet-b32', 'mobilenet'),
+  { ...mobilenet('mobilenet-finetune-b32', 'mobilenetFinetune'), dropout: HEAD_DROPOUT[0]! },
+  { ...mobilenet('mobilenet-infer', 'mobilenet'), what: 'predict', size: 96 },
   { ...training('infer-lenet-10000', 'lenet', 1000), what: 'predict', size: 10_000 },
   {
     ...{ name: 'gemm-1024', what: 'gemm', model: null, layers: [], sample: [] },
-    ...{ batch: 1, size: 1024, l2: 0, dropout: 0, stepsChecked: 0 },
+    ...{ batch: 1, size: 1024, l2: 0, dropout: 0, stepsChecked: 0, epsilonChecked: EPSILON, initial: 'glorot' },
   },
 ];
 
@@ -93,19 +181,38 @@ export function kernelShapes({ what, layers, sample, size }: Workload): number[]
   const shapes: number[][] = [];
   let [side = 0, , channels = 0] = sample;
   let features = 0;
-  for (const layer of layers) {
+  const walk = (layer: Layer): void => {
     if (layer.kind === 'conv') {
       shapes.push([layer.size, layer.size, channels, layer.filters]);
-      if (layer.padding === 'valid') side -= layer.size - 1;
+      side = Math.ceil((side - (layer.padding === 'valid' ? layer.size - 1 : 0)) / layer.strides);
       channels = layer.filters;
+    } else if (layer.kind === 'depthwise') {
+      shapes.push([3, 3, channels, 1]);
+      side = Math.ceil(side / layer.strides);
+    } else if (layer.kind === 'residual') {
+      layer.layers.forEach(walk);
+    } else if (layer.kind === 'resize') {
+      side = layer.side;
     } else if (layer.kind === 'pool') {
       side = Math.floor(side / 2);
     } else if (layer.kind === 'flatten') {
       features = side * side * channels;
+    } else if (layer.kind === 'globalPool') {
+      features = channels;
     } else if (layer.kind === 'dense') {
       shapes.push([features, layer.units]);
       features = layer.units;
     }
-  }
+  };
+  layers.forEach(walk);
   return shapes;
+}
+
+/** Kernels begin evenly drawn between minus and plus this. */
+export function initialLimit(initial: Workload['initial'], shape: readonly number[]): number {
+  const [fanIn, fanOut] = shape.slice(-2) as [number, number];
+  const window = shape.slice(0, -2).reduce((product, n) => product * n, 1);
+  if (initial === 'glorot') return Math.sqrt(6 / (window * (fanIn + fanOut)));
+  const isDepthwise = shape.length === 4 && fanOut === 1;
+  return Math.sqrt(6 / (window * (isDepthwise ? 1 : fanIn)));
 }

@@ -3,7 +3,7 @@ import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import * as kernels from '../kernels/batch-norm.ts';
 import { arrayOf } from './arguments.ts';
-import { type Backward, taped } from './tape.ts';
+import { type Backward, type GradRequest, taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 export interface BatchNormOptions {
@@ -13,6 +13,8 @@ export interface BatchNormOptions {
   momentum?: number;
   /** Running statistics [C] to be updated in place, without gradient. */
   running?: { mean: Tensor; variance: Tensor };
+  /** What is done to the result in the same store. Default nothing. */
+  activation?: kernels.NormActivation;
 }
 
 /** @throws ArgumentError unless `value` lies in low .. high */
@@ -23,18 +25,51 @@ function inRange(operator: string, what: string, value: number, low: number, hig
   return checkF32(`${operator}: ${what}`, value);
 }
 
+/** @throws ArgumentError for an activation that these operators do not have */
+function activationOf(operator: string, activation: kernels.NormActivation | undefined): kernels.NormActivation | null {
+  if (activation === undefined) return null;
+  if (kernels.normActivations.includes(activation)) return activation;
+  const all = kernels.normActivations.join(', ');
+  throw new ArgumentError(`${operator}: activation must be left out or one of ${all}, but is ${show(activation)}`);
+}
+
+/** What both operators take, and their backward passes share. */
+interface Normalised {
+  x: Tensor;
+  scale: DeviceArray;
+  offset: DeviceArray;
+  statistics: kernels.Statistics;
+  epsilon: number;
+  activation: kernels.NormActivation | null;
+}
+
+function forward({ x, scale, offset, statistics, epsilon, activation }: Normalised): DeviceArray {
+  return kernels.batchNorm(x.array, scale, offset, statistics, epsilon, activation);
+}
+
+function parameterGrads(
+  { x, scale, offset, statistics, epsilon, activation }: Normalised,
+  dy: DeviceArray,
+  { into }: GradRequest,
+): { dscale: DeviceArray; doffset: DeviceArray } {
+  const following = activation && { activation, scale, offset };
+  return kernels.batchNormParameterGrads(x.array, dy, statistics, epsilon, {
+    dscale: into(1),
+    doffset: into(2),
+    following,
+  });
+}
+
 /** The gradient for x, and for what is below the ReLU that x came out of. */
 function inputGrad(
-  x: Tensor,
+  { x, statistics, epsilon, activation, ...line }: Normalised,
   dy: DeviceArray,
-  scale: DeviceArray,
-  statistics: kernels.Statistics,
-  epsilon: number,
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
-  into: DeviceArray | undefined,
+  { into }: GradRequest,
 ): DeviceArray {
   const { rectified } = x;
-  const dx = kernels.batchNormInputGrad(x.array, dy, scale, statistics, epsilon, sums, { into, rectified });
+  const options = { into: into(0), rectified, activation };
+  const dx = kernels.batchNormInputGrad(x.array, dy, line, statistics, epsilon, sums, options);
   if (rectified) dx.throughRelu = x.array;
   return dx;
 }
@@ -43,8 +78,8 @@ function inputGrad(
  * Batch normalisation as in training: each channel by its mean and variance over this batch, all axes but the last.
  * x [...,C], scale [C], offset [C] -> [...,C].
  *
- *     z = (x - mean) / sqrt(variance + epsilon)      y = scale z + offset
- *     doffset = sum of dy      dscale = sum of dy z      (over the n rows)
+ *     z = (x - mean) / sqrt(variance + epsilon)      y = scale z + offset, or act(scale z + offset)
+ *     doffset = sum of dy      dscale = sum of dy z      (over the n rows; with an activation dy stands for dy act')
  *     dx = scale / sqrt(variance + epsilon) (dy - doffset / n - z dscale / n)
  *
  * With `running`, `running = momentum running + (1 - momentum) batch` is computed on the GPU. As in Keras the variance that
@@ -53,13 +88,14 @@ function inputGrad(
  */
 export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: BatchNormOptions = {}): Tensor {
   const operator = 'batchNorm';
-  checkOptions(operator, options, { epsilon: true, momentum: true, running: true });
+  checkOptions(operator, options, { epsilon: true, momentum: true, running: true, activation: true });
   const running = readable(operator, () => {
     const { mean, variance } = options.running ?? {};
     return options.running && { mean, variance };
   }) as BatchNormOptions['running'];
   const epsilon = inRange(operator, 'epsilon', options.epsilon ?? 1e-3, 0, 1e30);
   const momentum = inRange(operator, 'momentum', options.momentum ?? 0.99, 0, 1);
+  const activation = activationOf(operator, options.activation);
   const input = arrayOf(operator, 'the input', x);
   const factor = arrayOf(operator, 'the scale', scale);
   const shift = arrayOf(operator, 'the offset', offset);
@@ -73,13 +109,14 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
     ...(kept && { 'the running mean': kept.mean, 'the running variance': kept.variance }),
   });
   const batch = kernels.batchStatistics(operator, input, kept ? { ...kept, momentum } : null);
-  const y = kernels.batchNorm(input, factor, shift, batch, epsilon);
-  const backward: Backward = (dy, { wants, into }) => {
-    const sums = kernels.batchNormParameterGrads(input, dy, batch, epsilon, { dscale: into(1), doffset: into(2) });
-    const dx = wants(0) ? inputGrad(x, dy, factor, batch, epsilon, sums, into(0)) : null;
-    return [dx, sums.dscale, sums.doffset];
+  const made = { x, scale: factor, offset: shift, statistics: batch, epsilon, activation };
+  const backward: Backward = (dy, request) => {
+    const sums = parameterGrads(made, dy, request);
+    return [request.wants(0) ? inputGrad(made, dy, sums, request) : null, sums.dscale, sums.doffset];
   };
-  return taped(y, [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
+  const y = taped(forward(made), [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
+  y.rectified = activation === 'relu';
+  return y;
 }
 
 /**
@@ -96,11 +133,12 @@ export function batchNormInference(
   offset: Tensor,
   mean: Tensor,
   variance: Tensor,
-  options: Pick<BatchNormOptions, 'epsilon'> = {},
+  options: Pick<BatchNormOptions, 'epsilon' | 'activation'> = {},
 ): Tensor {
   const operator = 'batchNormInference';
-  checkOptions(operator, options, { epsilon: true });
+  checkOptions(operator, options, { epsilon: true, activation: true });
   const epsilon = inRange(operator, 'epsilon', options.epsilon ?? 1e-3, 0, 1e30);
+  const activation = activationOf(operator, options.activation);
   const input = arrayOf(operator, 'the input', x);
   const factor = arrayOf(operator, 'the scale', scale);
   const shift = arrayOf(operator, 'the offset', offset);
@@ -110,12 +148,14 @@ export function batchNormInference(
   };
   const perChannel = { 'the scale': factor, 'the offset': shift, 'the mean': fixed.mean };
   kernels.checkBatchNorm(operator, input, { ...perChannel, 'the variance': fixed.variance });
-  const y = kernels.batchNorm(input, factor, shift, fixed, epsilon);
-  return taped(y, [x, scale, offset], (dy, { wants, into }) => {
-    const dx = wants(0) ? inputGrad(x, dy, factor, fixed, epsilon, null, into(0)) : null;
-    if (!wants(1) && !wants(2)) return [dx, null, null];
-    const home = { dscale: into(1), doffset: into(2) };
-    const { dscale, doffset } = kernels.batchNormParameterGrads(input, dy, fixed, epsilon, home);
+  const made = { x, scale: factor, offset: shift, statistics: fixed, epsilon, activation };
+  const backward: Backward = (dy, request) => {
+    const dx = request.wants(0) ? inputGrad(made, dy, null, request) : null;
+    if (!request.wants(1) && !request.wants(2)) return [dx, null, null];
+    const { dscale, doffset } = parameterGrads(made, dy, request);
     return [dx, dscale, doffset];
-  });
+  };
+  const y = taped(forward(made), [x, scale, offset], backward);
+  y.rectified = activation === 'relu';
+  return y;
 }

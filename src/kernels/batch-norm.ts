@@ -1,4 +1,5 @@
 import normCode from '../../shaders/batch_norm.wgsl';
+import coefficientsCode from '../../shaders/batch_norm_coefficients.wgsl';
 import combineCode from '../../shaders/batch_norm_combine.wgsl';
 import gradCode from '../../shaders/batch_norm_grad.wgsl';
 import gradSumsCode from '../../shaders/batch_norm_grad_sums.wgsl';
@@ -7,6 +8,7 @@ import momentsCode from '../../shaders/batch_norm_moments.wgsl';
 import momentsTeamCode from '../../shaders/batch_norm_moments_team.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device, Workgroups } from '../gpu/device.ts';
+import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
 import { chooseVariant } from './choice.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
@@ -37,6 +39,45 @@ export const batchNormShaders: readonly string[] = [
   ...[momentsCode, combineCode, gradSumsCode, momentsTeamCode, gradSumsTeamCode],
   ...[longSumCode, ...teamCodes],
 ];
+
+/** Activations that may follow in the same store. Their gradient needs no output: what is normalised is computed again from x. */
+export const normActivations = ['relu', 'relu6'] as const;
+export type NormActivation = (typeof normActivations)[number];
+
+/** Where the output does not follow what is normalised, as in the table of pointwise operators: NaN stays, and passes a gradient. */
+const ABOVE = { relu: 'Truth()', relu6: 'v >= Value(6.0)' };
+
+/**
+ * What kernels of batch normalisation call: `activated`, `passed`, the gradient below the activation, and `line_of`, by which what is
+ * normalised is computed again. Unlike the other two it binds scale and offset, at 7 and 8, and only where there is an activation.
+ */
+function withActivation(source: KernelSource, activation: NormActivation | null, line = false): KernelSource {
+  const lineType = 'struct Line { factor: Value, shift: Value }\n';
+  if (!activation) {
+    const code = `const ACTIVATED = false;
+fn activated(v: Value) -> Value { return v; }
+fn passed(v: Value, gradient: Value) -> Value { return gradient; }
+`;
+    const none = 'fn line_of(c: u32, deviation: Value, rest: Value) -> Line { return Line(); }\n';
+    return { ...source, code: source.code + code + (line ? lineType + none : '') };
+  }
+  const code = `const ACTIVATED = true;
+fn activated(v: Value) -> Value { return select(select(v, Value(6.0), ${ABOVE[activation]}), Value(), v <= Value()); }
+fn passed(v: Value, gradient: Value) -> Value { return select(gradient, Value(), (v <= Value()) | (${ABOVE[activation]})); }
+`;
+  const lineCode = `@group(0) @binding(7) var<storage, read> scale: array<Value>;
+@group(0) @binding(8) var<storage, read> offset: array<Value>;
+fn line_of(c: u32, deviation: Value, rest: Value) -> Line {
+  let factor = scale[c] / deviation;
+  return Line(factor, offset[c] - factor * rest);
+}
+`;
+  return {
+    ...source,
+    name: `${source.name}_${activation}`,
+    code: source.code + code + (line ? lineType + lineCode : ''),
+  };
+}
 
 /** Up to this many rows are one slice; above, slices of about the square root keep both passes short. */
 const ONE_SLICE = 64;
@@ -148,35 +189,43 @@ function byRows(size: number, channels: number, models: number): Workgroups {
   return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, models];
 }
 
-/** Normalises, scales and shifts each channel of x [...,C] in one kernel. Memory-bound. */
+/** Normalises, scales and shifts each channel of x [...,C], with an activation where one follows, in one kernel. Memory-bound. */
 export function batchNorm(
   x: DeviceArray,
   scale: DeviceArray,
   offset: DeviceArray,
   statistics: Statistics,
   epsilon: number,
+  activation: NormActivation | null = null,
 ): DeviceArray {
   const y = output(x.device, x.shape, x.models);
   const { channels, lanes } = columns(x);
+  const source = withActivation(laned('batch_norm', normCode, lanes), activation);
   const params = [x.size / lanes, channels / lanes, f32(epsilon), partsOf(statistics, channels)];
   const bindings = [x, scale, offset, statistics.mean, statistics.variance, y];
-  runKernel(
-    x.device,
-    laned('batch_norm', normCode, lanes),
-    params,
-    bindings,
-    byRows(x.size / lanes, channels / lanes, x.models),
-  );
+  runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.models));
   return y;
 }
 
-/** Gradients for scale and offset, each [C]. Memory-bound. */
+/** An activation behind a batch normalisation, and what computes its input again. */
+export interface FollowingActivation {
+  activation: NormActivation;
+  scale: DeviceArray;
+  offset: DeviceArray;
+}
+
+/** Gradients for scale and offset, each [C]; `following` if dy is that of an activation's output. Memory-bound. */
 export function batchNormParameterGrads(
   x: DeviceArray,
   dy: DeviceArray,
   statistics: Statistics,
   epsilon: number,
-  options: { dscale?: DeviceArray; doffset?: DeviceArray; variant?: BatchNormVariant } = {},
+  options: {
+    dscale?: DeviceArray;
+    doffset?: DeviceArray;
+    variant?: BatchNormVariant;
+    following?: FollowingActivation | null;
+  } = {},
 ): { dscale: DeviceArray; doffset: DeviceArray } {
   const { rows, channels, lanes } = columns(x);
   const { variant, width, slice, slices } = choose(x.device, 'batchNormGradSums', { rows, channels }, options.variant);
@@ -187,14 +236,17 @@ export function batchNormParameterGrads(
   const part = (total: DeviceArray) =>
     whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
   const [partDy, partDot] = [part(doffset!), part(dscale!)];
-  const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot];
+  const { following } = options;
+  const activating = (source: KernelSource) => withActivation(source, following?.activation ?? null, true);
+  const line = following ? [following.scale, following.offset] : [];
+  const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot, ...line];
   const parts = partsOf(statistics, channels);
   if (variant === 'naive') {
-    const source = laned('batch_norm_grad_sums', gradSumsCode, lanes);
+    const source = activating(laned('batch_norm_grad_sums', gradSumsCode, lanes));
     const params = [rows, channels / lanes, slice, slices, f32(epsilon), parts];
     runKernel(x.device, source, params, bindings, elementwise((slices * channels) / lanes, x.models));
   } else {
-    const source = byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width);
+    const source = activating(byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width));
     const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
     runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), parts, width], bindings, groups);
   }
@@ -208,26 +260,34 @@ export function batchNormParameterGrads(
 }
 
 /**
- * Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. With `rectified`
- * x was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
+ * Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. With an activation
+ * dy is that of its output. With `rectified` x was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
  */
 export function batchNormInputGrad(
   x: DeviceArray,
   dy: DeviceArray,
-  scale: DeviceArray,
+  { scale, offset }: { scale: DeviceArray; offset: DeviceArray },
   statistics: Statistics,
   epsilon: number,
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
-  { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
+  options: { into?: DeviceArray; rectified?: boolean; activation?: NormActivation | null } = {},
 ): DeviceArray {
+  const { into, rectified = false, activation = null } = options;
   const { rows, channels, lanes } = columns(x);
   const dx = output(x.device, x.shape, x.models, into);
-  const source = laned('batch_norm_grad', gradCode, lanes);
   const { mean, variance } = statistics;
-  const flags = [sums ? 1 : 0, rectified ? 1 : 0, partsOf(statistics, channels)];
-  const params = [x.size / lanes, channels / lanes, f32(epsilon), f32(1 / rows), ...flags];
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
-  const bindings = [x, dy, scale, mean, variance, doffset, dscale, dx];
-  runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.models));
+  const coefficients = DeviceArray.empty(x.device, [5, channels], { models: x.models });
+  runKernel(
+    x.device,
+    laned('batch_norm_coefficients', coefficientsCode, lanes),
+    [channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0, partsOf(statistics, channels)],
+    [scale, offset, mean, variance, doffset, dscale, coefficients],
+    elementwise(channels / lanes, x.models),
+  );
+  const source = withActivation(laned('batch_norm_grad', gradCode, lanes), activation);
+  const params = [x.size / lanes, channels / lanes, sums ? 1 : 0, rectified ? 1 : 0];
+  runKernel(x.device, source, params, [x, dy, coefficients, dx], byRows(x.size / lanes, channels / lanes, x.models));
+  coefficients.dispose();
   return dx;
 }

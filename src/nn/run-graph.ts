@@ -3,10 +3,11 @@ import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, sameShape, showShape, withScope } from '../kernels/array.ts';
+import { callFused, LONGEST_FUSION } from './fusion.ts';
 import type { Graph } from './graph.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
 import { activate } from './layers/activation.ts';
-import type { CallContext } from './layers/layer.ts';
+import type { CallContext, Layer } from './layers/layer.ts';
 
 /** The part of a model between two of its values, by their numbers (see `LayerCall`); left out, its input and its output. */
 export interface GraphPart {
@@ -29,31 +30,39 @@ export function runGraph(
   const { from = 0, to = calls.length } = part;
   const values = new Map([[from, x]]);
   const needed = new UseCount(calls.slice(from, to), from, x);
-  for (let i = from; i < to; i++) {
-    const call = calls[i]!;
-    const context = {
-      weights: weights.slice(call.firstWeight, call.firstWeight + call.weightCount),
+  const contextOf = (i: number): CallContext => {
+    const { firstWeight, weightCount, place } = calls[i]!;
+    return {
+      weights: weights.slice(firstWeight, firstWeight + weightCount),
       training,
-      random: { ...random, layer: random.layer + call.place },
+      random: { ...random, layer: random.layer + place },
     };
+  };
+  const chains = chainsOf(calls, to);
+  for (let i = from; i < to; i++) {
+    const begun = i;
+    const call = calls[i]!;
     const given = call.inputs.map((value) => values.get(value)!);
-    const value = withoutLeftovers([...given, ...context.weights], () => runCall(call, given, context));
+    const context = contextOf(i);
+    const value = withoutLeftovers([...given, ...context.weights], () => {
+      const fused = namingErrors(call.title, () => callFused(chains[begun]!, given[0]!, (k) => contextOf(begun + k)));
+      if (!fused) return runCall(call, given, context);
+      i += fused.layers - 1; // nobody else reads what lies between
+      return fused.value;
+    });
+    const last = calls[i]!;
+    checkResult(last.title, value, [given[0]!, ...context.weights, ...contextOf(i).weights], last.shape);
     values.set(i + 1, value);
     needed.release(values, i + 1, call.inputs);
   }
   return values.get(to)!;
 }
 
-function runCall(
-  { layer, title, isLogits, activation, shape }: LayerCall,
-  given: Tensor[],
-  context: CallContext,
-): Tensor {
+function runCall({ layer, title, isLogits, activation }: LayerCall, given: Tensor[], context: CallContext): Tensor {
   const value = namingErrors(title, () =>
     isLogits ? layer.callLogits(given[0]!, context) : layer.callMany(given, context),
   );
-  checkResult(title, value, [given[0]!, ...context.weights], shape);
-  return activation ? activate(activation, value) : value;
+  return activation && value instanceof Tensor ? activate(activation, value) : value;
 }
 
 /**
@@ -65,6 +74,22 @@ function withoutLeftovers(inputs: readonly Tensor[], run: () => Tensor): Tensor 
   if (device.scopes.length === 0 || isTaped(inputs)) return run();
   // A layer may have brought a tensor of its own that wants a gradient: then all stays until the backward pass.
   return withScope(device, run, (y) => (y.requiresGrad ? (device.scopes.at(-1) as Set<DeviceArray>) : [y.array]));
+}
+
+/** For each call up to value `to` the layers from there on of which each is the only one that reads what the one before gives. */
+function chainsOf(calls: readonly LayerCall[], to: number): Layer[][] {
+  const readers = Array<number>(calls.length + 1).fill(0);
+  for (const { inputs } of calls) for (const value of inputs) readers[value]!++;
+  const chains: Layer[][] = [];
+  for (let i = to - 1; i >= 0; i--) {
+    const { layer, isLogits, activation } = calls[i]!;
+    const next = calls[i + 1];
+    const goesOn = i + 1 < to && next?.inputs.length === 1 && next.inputs[0] === i + 1 && readers[i + 1] === 1;
+    // A softmax or sigmoid at the end of a model is left to whoever calls it.
+    if (isLogits || activation !== null) chains[i] = [];
+    else chains[i] = [layer, ...(goesOn ? chains[i + 1]!.slice(0, LONGEST_FUSION - 1) : [])];
+  }
+  return chains;
 }
 
 /** Runs a layer's call; what an operator in it refuses is told with the layer's name, or one would look for it elsewhere. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import * as tg from '../../src/node.ts';
 import { batchNorm, statistics } from '../reference/batch-norm.ts';
 import { ndarray } from '../reference/ndarray.ts';
-import { compareWithReference, hostInputs, runOperator } from '../support/adapter.ts';
+import { compareWithReference, hostInputs, runForward, runOperator } from '../support/adapter.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
@@ -111,11 +111,52 @@ describeOnDevice('batch normalisation', (device) => {
     const inputs = hostInputs({ inputs: shapes.map((shape) => ({ shape })), attrs: {}, seed: 5 });
     const three = (values: ArrayLike<number>) => Array.from({ length: 3 }, () => Array.from(values)).flat();
     const dout = (shape: readonly number[]) => drawLike(shape, 6).data;
-    const alone = await runOperator(device, 'batchNorm', inputs, {}, dout);
-    const stacked = inputs.map((input) => ({ ...input, data: three(input.data) }));
-    const together = await runOperator(device, 'batchNorm', stacked, {}, (s) => three(dout(s)), 3);
-    expectSameBits(together.output, three(alone.output));
-    for (const k of [0, 1, 2]) expectSameBits(together.grads[k]!, three(alone.grads[k]!), `gradient ${k}`);
+    for (const attrs of [{}, { activation: 'relu6' }]) {
+      const alone = await runOperator(device, 'batchNorm', inputs, attrs, dout);
+      const stacked = inputs.map((input) => ({ ...input, data: three(input.data) }));
+      const together = await runOperator(device, 'batchNorm', stacked, attrs, (s) => three(dout(s)), 3);
+      expectSameBits(together.output, three(alone.output));
+      for (const k of [0, 1, 2]) expectSameBits(together.grads[k]!, three(alone.grads[k]!), `gradient ${k}`);
+    }
+  });
+
+  test.each(['relu', 'relu6'] as const)(
+    'an activation is that of an operator of its own, and so are its gradients: %s',
+    async (activation) => {
+      // Values and gradients are exact: deviations of 1 around a mean of 0, scaled onto, between and beyond both kinks.
+      const x = { shape: [2, 7], data: [1, -1, 1, 1, -1, 1, Number.NaN, -1, 1, -1, -1, 1, -1, 1] };
+      const scale = { shape: [7], data: [0, 0, 3, 8, 1, 2, 1] };
+      const offset = { shape: [7], data: [0, 6, 2, 1, -5, 4, 0] };
+      const statistics = [zeros(7), ones(7)];
+      const dy = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+      for (const [name, more] of [
+        ['batchNorm', []],
+        ['batchNormInference', statistics],
+      ] as const) {
+        const inputs = [x, scale, offset, ...more];
+        const plain = await runForward(device, name, inputs, { epsilon: 0 });
+        const after = await runOperator(device, activation, [{ shape: [2, 7], data: plain }], {}, dy);
+        const apart = await runOperator(device, name, inputs, { epsilon: 0 }, after.grads[0]!);
+        const fused = await runOperator(device, name, inputs, { epsilon: 0, activation }, dy);
+        expectClose(fused.output, after.output);
+        for (const k of [0, 1, 2]) expectClose(fused.grads[k]!, apart.grads[k]!);
+        expect(Array.from(fused.output).filter((value) => value === 0).length).toBeGreaterThan(0);
+        if (activation === 'relu6') expect(Math.max(...Array.from(fused.output).slice(0, 6))).toBe(6);
+      }
+    },
+  );
+
+  test.each([
+    [[4, 16, 16, 24], 'relu6'],
+    [[2, 7, 7, 131], 'relu'],
+    [[3001, 1], 'relu6'],
+    [[64, 6], 'relu'],
+  ] as const)('of %j with %s', async (shape, activation) => {
+    const c = { shape: [shape.at(-1)!] };
+    const inputs = [{ shape: [...shape] }, c, c];
+    await compareWithReference(device, 'batchNorm', { inputs, attrs: { epsilon: 1e-3, activation }, seed: 3 });
+    const fixed = { inputs: [...inputs, c, c], attrs: { epsilon: 9, activation }, seed: 4 };
+    await compareWithReference(device, 'batchNormInference', fixed);
   });
 
   type Call = (t: (shape: number[], dtype?: 'f32' | 'u32') => tg.Tensor) => unknown;
@@ -127,6 +168,12 @@ describeOnDevice('batch normalisation', (device) => {
     ['dtype', (t) => tg.batchNorm(t([4, 3], 'u32'), t([3]), t([3])), tg.ArgumentError, ['u32', '[4,3]']],
     ['epsilon', (t) => tg.batchNorm(t([4, 3]), t([3]), t([3]), { epsilon: -1 }), tg.ArgumentError, ['epsilon', '-1']],
     ['momentum', (t) => tg.batchNorm(t([4, 3]), t([3]), t([3]), { momentum: 2 }), tg.ArgumentError, ['momentum', '2']],
+    [
+      'activation',
+      (t) => tg.batchNorm(t([4, 3]), t([3]), t([3]), { activation: 'tanh' as 'relu' }),
+      tg.ArgumentError,
+      ['activation', 'relu, relu6', 'tanh'],
+    ],
     [
       'running',
       (t) => tg.batchNorm(t([4, 3]), t([3]), t([3]), { running: { mean: t([2]), variance: t([3]) } }),

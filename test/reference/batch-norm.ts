@@ -1,8 +1,10 @@
+import { type Activation, activate, activationGrad } from './activation.ts';
 import { map, type NdArray, ndarray } from './ndarray.ts';
 import type { Reference } from './reference.ts';
 
 export interface BatchNormAttrs {
   epsilon: number;
+  activation?: Extract<Activation, 'relu' | 'relu6'>;
 }
 
 type Train = [x: NdArray, scale: NdArray, offset: NdArray];
@@ -39,18 +41,19 @@ const affine = (z: NdArray, scale: NdArray, offset: NdArray) =>
 
 /** By the statistics of this batch. */
 export const batchNorm: Reference<Train, BatchNormAttrs> = {
-  forward([x, scale, offset], { epsilon }) {
+  forward([x, scale, offset], { epsilon, activation }) {
     const { mean, variance } = statistics(x);
-    return affine(standardise(x, mean, variance, epsilon), scale, offset);
+    return activate(affine(standardise(x, mean, variance, epsilon), scale, offset), activation);
   },
 
   /**
    * doffset = sum dy, dscale = sum dy z; and, as mean and variance move with every x,
    * dx = scale / sqrt(variance + epsilon) (dy - doffset / n - z dscale / n).
    */
-  backward([x, scale], _output, dout, { epsilon }) {
+  backward([x, scale, offset], output, dy, { epsilon, activation }) {
     const { mean, variance, rows } = statistics(x);
     const z = standardise(x, mean, variance, epsilon);
+    const dout = activationGrad(affine(z, scale, offset), output, dy, activation);
     const doffset = columnSums(dout);
     const dscale = columnSums(map(dout, (dy, i) => dy * z.data[i]!));
     const dx = map(dout, (dy, i) => {
@@ -64,12 +67,13 @@ export const batchNorm: Reference<Train, BatchNormAttrs> = {
 
 /** By given statistics, which are constants. */
 export const batchNormInference: Reference<Infer, BatchNormAttrs> = {
-  forward([x, scale, offset, mean, variance], { epsilon }) {
-    return affine(standardise(x, mean, variance, epsilon), scale, offset);
+  forward([x, scale, offset, mean, variance], { epsilon, activation }) {
+    return activate(affine(standardise(x, mean, variance, epsilon), scale, offset), activation);
   },
 
-  backward([x, scale, , mean, variance], _output, dout, { epsilon }) {
+  backward([x, scale, offset, mean, variance], output, dy, { epsilon, activation }) {
     const z = standardise(x, mean, variance, epsilon);
+    const dout = activationGrad(affine(z, scale, offset), output, dy, activation);
     const dx = map(dout, (dy, i) => {
       const c = i % scale.data.length;
       return (dy * scale.data[c]!) / Math.sqrt(variance.data[c]! + epsilon);

@@ -11,23 +11,24 @@ function record(size: CaseSize) {
       .array(fc.constantFrom(...SIZES[size]), { minLength: 1, maxLength: 4 })
       .filter((shape) => sizeOf(shape) <= (size === 'small' ? 60 : 20_000)),
     epsilon: fc.constantFrom(1e-3, 0.1, 1),
+    activation: fc.constantFrom(undefined, 'relu' as const, 'relu6' as const),
     seed: fc.integer({ min: 0, max: 2 ** 31 }),
   });
 }
 
 export function batchNormCase(size: CaseSize): fc.Arbitrary<OperatorCase> {
-  return record(size).map(({ shape, epsilon, seed }) => ({
+  return record(size).map(({ shape, epsilon, activation, seed }) => ({
     inputs: [{ shape }, { shape: shape.slice(-1) }, { shape: shape.slice(-1) }],
-    attrs: { epsilon },
+    attrs: { epsilon, activation },
     seed,
   }));
 }
 
 export function batchNormInferenceCase(size: CaseSize): fc.Arbitrary<OperatorCase> {
-  return record(size).map(({ shape, epsilon, seed }) => ({
+  return record(size).map(({ shape, epsilon, activation, seed }) => ({
     inputs: [{ shape }, ...Array.from({ length: 4 }, () => ({ shape: shape.slice(-1) }))],
     // The variance is drawn like every input and may be negative: this keeps the root real.
-    attrs: { epsilon: 8 + epsilon },
+    attrs: { epsilon: 8 + epsilon, activation },
     seed,
   }));
 }

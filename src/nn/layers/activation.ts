@@ -113,6 +113,12 @@ export class ReLU extends Layer {
     return { outputShape: inputShape, weights: [] };
   }
 
+  /** The same activation by its name, for kernels that do it in their store; null where it has none. */
+  get fusedName(): 'relu' | 'relu6' | null {
+    if (this.negativeSlope !== 0) return null;
+    return this.maxValue === null ? 'relu' : this.maxValue === 6 ? 'relu6' : null;
+  }
+
   call(x: Tensor): Tensor {
     const { maxValue, negativeSlope } = this;
     if (maxValue === 6 && negativeSlope === 0) return relu6(x);

@@ -4,10 +4,13 @@ import { Tensor } from '../../autograd/tensor.ts';
 import { checkF32, checkFlag, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
+import type { NormActivation } from '../../kernels/batch-norm.ts';
+import type { FixedNormalization } from '../../kernels/fold-batch-norm.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
+import { activate } from './activation.ts';
 import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface BatchNormalizationOptions extends LayerOptions {
@@ -130,28 +133,57 @@ export class BatchNormalization extends Layer {
 
   call(x: Tensor, context: CallContext): Tensor {
     const axis = this.channelAxis(x.shape.slice(1));
-    if (axis === x.shape.length - 1) return this.normalise(x, context);
+    if (axis === x.shape.length - 1) return this.normalizeLast(x, context);
     const others = x.shape.map((_, d) => d).filter((d) => d !== axis);
     const order = [...others, axis];
     return transpose(
-      this.normalise(transpose(x, order), context),
+      this.normalizeLast(transpose(x, order), context),
       order.map((_, d) => order.indexOf(d)),
     );
   }
 
-  /** x [..., channels]. */
-  private normalise(x: Tensor, { weights, training }: CallContext): Tensor {
+  /** The same with an activation of the result, in one store if the channels are along the last axis. */
+  normalize(x: Tensor, context: CallContext, activation?: NormActivation): Tensor {
+    if (this.hasChannelsLast(x.shape)) return this.normalizeLast(x, context, activation);
+    const y = this.call(x, context);
+    return activation ? activate(activation, y) : y;
+  }
+
+  /** By what it normalizes if these are the moving statistics, and the channels are along the last axis of so many as x has; else null. */
+  fixed({ shape }: Tensor, context: CallContext): FixedNormalization | null {
+    if (this.usesBatch(context) || !this.hasChannelsLast(shape)) return null;
+    const [scale, offset, mean, variance] = this.parameters(context).map(({ array }) => array);
+    return { scale: scale!, offset: offset!, mean: mean!, variance: variance!, epsilon: this.epsilon };
+  }
+
+  /** Of a batch of that shape. */
+  private hasChannelsLast(shape: Shape): boolean {
+    return this.channelAxis(shape.slice(1)) === shape.length - 1;
+  }
+
+  /** Whether it uses the mean and variance of the batch. */
+  private usesBatch({ training }: CallContext): boolean {
+    return training && this.trainable;
+  }
+
+  /** Gamma, beta, moving mean and moving variance. */
+  private parameters({ weights }: CallContext): [Tensor, Tensor, Tensor, Tensor] {
     const given = [...weights];
-    const [gamma, beta, mean, variance] = this.specs.map(({ name, there }) =>
-      there ? given.shift() : constantOf(x, name === 'gamma' ? 1 : 0),
+    return this.specs.map(({ name, there }) =>
+      there ? given.shift() : constantOf(weights.at(-1)!, name === 'gamma' ? 1 : 0),
     ) as [Tensor, Tensor, Tensor, Tensor];
+  }
+
+  /** x [..., channels]. */
+  private normalizeLast(x: Tensor, context: CallContext, activation?: NormActivation): Tensor {
+    const [gamma, beta, mean, variance] = this.parameters(context);
     const { epsilon, momentum } = this;
-    return training && this.trainable
-      ? batchNorm(x, gamma, beta, { epsilon, momentum, running: { mean, variance } })
-      : batchNormInference(x, gamma, beta, mean, variance, { epsilon });
+    return this.usesBatch(context)
+      ? batchNorm(x, gamma, beta, { epsilon, momentum, running: { mean, variance }, activation })
+      : batchNormInference(x, gamma, beta, mean, variance, { epsilon, activation });
   }
 }
 
-/** For each channel of x the same value, which nothing trains. */
-const constantOf = (x: Tensor, value: number) =>
-  new Tensor(fill(x.device, x.shape.slice(-1), value, { models: x.models }));
+/** For each channel the same value, which nothing trains; the first argument is a weight [C]. */
+const constantOf = ({ device, shape, models }: Tensor, value: number) =>
+  new Tensor(fill(device, shape, value, { models }));

@@ -4,7 +4,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
-import { imageShape } from './images.ts';
+import { imageShape, type Paddings, padsAlike } from './images.ts';
 import {
   type CallContext,
   checkLayerOptions,
@@ -84,17 +84,38 @@ export class Conv2D extends Layer {
     return finalActivation(this.activation);
   }
 
+  /** Whether it ends in no activation. */
+  get isLinear(): boolean {
+    return this.activation === 'linear';
+  }
+
+  /** Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are. */
+  padsAlike(shape: Shape, paddings: Paddings): boolean {
+    const { strides, dilation } = this;
+    return this.padding === 'valid' && padsAlike(shape, paddings, this.kernelSize, strides, dilation);
+  }
+
   call(x: Tensor, context: CallContext): Tensor {
-    return afterFused(this.activation, this.convolve(x, context, fused(this.activation)));
+    return this.callPadded(x, context, this.padding);
+  }
+
+  /** The same with another padding. */
+  callPadded(x: Tensor, { weights }: CallContext, padding: Padding): Tensor {
+    return afterFused(this.activation, this.convolve(x, weights, { ...fused(this.activation), padding }));
   }
 
   /** The output before a softmax or sigmoid. */
   override callLogits(x: Tensor, context: CallContext): Tensor {
-    return this.endsIn ? this.convolve(x, context, {}) : this.call(x, context);
+    return this.endsIn ? this.convolve(x, context.weights, {}) : this.call(x, context);
   }
 
-  private convolve(x: Tensor, { weights: [kernel, bias] }: CallContext, activation: ActivationOptions): Tensor {
-    const { strides, padding, dilation } = this;
+  /** The convolution alone, by a kernel and perhaps a bias, and an activation in its store. */
+  convolve(
+    x: Tensor,
+    [kernel, bias]: readonly Tensor[],
+    { padding = this.padding, ...activation }: ActivationOptions & { padding?: Padding | undefined },
+  ): Tensor {
+    const { strides, dilation } = this;
     return conv2d(x, kernel!, bias ?? null, { strides, padding, dilation, ...activation });
   }
 }

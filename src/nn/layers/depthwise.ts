@@ -6,7 +6,7 @@ import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
-import { imageShape } from './images.ts';
+import { imageShape, type Paddings, padsAlike } from './images.ts';
 import {
   type CallContext,
   checkLayerOptions,
@@ -105,16 +105,41 @@ export class DepthwiseConv2D extends Layer {
     return finalActivation(this.activation);
   }
 
+  /** Whether it ends in no activation. */
+  get isLinear(): boolean {
+    return this.activation === 'linear';
+  }
+
+  /** Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are. */
+  padsAlike(shape: Shape, paddings: Paddings): boolean {
+    const { padding, strides, dilation } = this.window;
+    return padding === 'valid' && padsAlike(shape, paddings, this.kernelSize, strides, dilation);
+  }
+
   call(x: Tensor, context: CallContext): Tensor {
-    return activate(this.activation, this.convolve(x, context));
+    return this.callPadded(x, context, this.window.padding);
+  }
+
+  /** The same with another padding. */
+  callPadded(x: Tensor, { weights }: CallContext, padding: Padding): Tensor {
+    return activate(this.activation, this.convolve(x, weights, { padding }));
   }
 
   /** The output before a softmax or sigmoid. */
   override callLogits(x: Tensor, context: CallContext): Tensor {
-    return this.endsIn ? this.convolve(x, context) : this.call(x, context);
+    return this.endsIn ? this.convolve(x, context.weights, {}) : this.call(x, context);
   }
 
-  private convolve(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    return depthwiseConv2d(x, kernel!, bias ?? null, this.window);
+  /** The convolution alone, by a kernel and perhaps a bias, and an activation of what it gives. */
+  convolve(
+    x: Tensor,
+    [kernel, bias]: readonly Tensor[],
+    {
+      padding = this.window.padding,
+      activation,
+    }: { padding?: Padding | undefined; activation?: ActivationName | undefined },
+  ): Tensor {
+    const y = depthwiseConv2d(x, kernel!, bias ?? null, { ...this.window, padding });
+    return activation ? activate(activation, y) : y;
   }
 }

@@ -1,5 +1,6 @@
 import { ShapeError } from '../../errors.ts';
-import { type Shape, showShape } from '../../kernels/array.ts';
+import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
+import { slide } from '../../kernels/window.ts';
 
 /** Height, width and channels of a sample. @throws ShapeError for samples that are no images */
 export function imageShape(layer: string, inputShape: Shape): [height: number, width: number, channels: number] {
@@ -9,4 +10,21 @@ export function imageShape(layer: string, inputShape: Shape): [height: number, w
     );
   }
   return inputShape as [number, number, number];
+}
+
+/** Zeros around images: [[top, bottom], [left, right]]. */
+export type Paddings = readonly [readonly [number, number], readonly [number, number]];
+
+/** Whether a window sees the same of images [N,H,W,C] with padding 'same' as with those zeros around them and padding 'valid'. */
+export function padsAlike(
+  [, h, w]: Shape,
+  [[top, bottom], [left, right]]: Paddings,
+  kernel: readonly [number, number],
+  strides: readonly [number, number],
+  dilation: readonly [number, number],
+): boolean {
+  const padded: [number, number] = [top + h! + bottom, left + w! + right];
+  const valid = slide('padding', padded, kernel, strides, dilation, 'valid', showShape(padded));
+  const same = slide('padding', [h!, w!], kernel, strides, dilation, 'same', showShape([h!, w!]));
+  return sameShape(valid.size, same.size) && sameShape(same.pad, [top, left]);
 }

@@ -19,7 +19,8 @@ export type Padding2D =
 export class ZeroPadding2D extends Layer {
   readonly kind = 'ZeroPadding2D';
   override readonly deterministic = true;
-  private readonly paddings: readonly [readonly [number, number], readonly [number, number]];
+  /** [[top, bottom], [left, right]]. */
+  readonly paddings: readonly [readonly [number, number], readonly [number, number]];
 
   /** @throws ArgumentError unless `padding` (default 1) counts zeros */
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
