@@ -1,19 +1,23 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { loadSafetensors } from '../src/node.ts';
+import { pretrainedFile } from './experiments/pretrained.ts';
 import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape, numbers, , replicas, branch, layer] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(
+const [network, tape, numbers, transfer, , replicas, branch, layer] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(
   (match) => match[1]!,
 );
 
 /** Runs code as a user would: against the built package, in a process of its own that has to end by itself. */
-async function run(code: string): Promise<string> {
-  const env = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(root, 'dist', 'no-cache') };
+async function run(code: string, variables: Record<string, string> = {}): Promise<string> {
+  const env = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(root, 'dist', 'no-cache'), ...variables };
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
     cwd: root,
     env,
@@ -39,6 +43,37 @@ describeOnDevice('the README', () => {
     const head = `import { ${names} } from 'tilegrad/node';\nconst device = await openDevice();\n`;
     const stdout = await run(`${head}${numbers}\ndevice.dispose();`);
     expect(stdout.replace(/\s+/g, ' ')).toContain('[ [ 2, 0 ], [ 0, 2 ] ]');
+  });
+
+  test('its extractor stays as it is, and the layers behind it learn', async () => {
+    // Weights that are drawn stand in for the published ones, which stay out of the repository.
+    const weights = mkdtempSync(join(tmpdir(), 'tilegrad-weights-'));
+    const drawn = [
+      ...loadSafetensors(pretrainedFile(weights, { alpha: 0.35, rows: 96 })).tensors.get('Conv1/kernel')!.data,
+    ];
+    const names =
+      'Dense, firstImages, GlobalAveragePooling2D, ImageLoader, loadDataset, mobileNetV2, openDevice, Rescaling, Resizing, Sequential';
+    const head = `import { ${names} } from 'tilegrad/node';
+      const device = await openDevice();
+      const { train } = await loadDataset('cifar10');
+      const images = new ImageLoader(device, firstImages(train, 100));
+      const losses = [];\n`;
+    const watched = transfer!.replace(
+      'epochs: 8',
+      'epochs: 8, callbacks: [{ onEpochEnd: ({ loss }) => losses.push(loss) }]',
+    );
+    const tail = `const conv = model.weights.find(({ name }) => name.endsWith('Conv1/kernel'));
+      const values = (await conv.tensor.data()).slice(0, 3);
+      console.log(JSON.stringify({ losses, values: [...values], changing: model.trainableWeights.length }));
+      device.dispose();`;
+    const { losses, values, changing } = JSON.parse(
+      await run(`${head}${watched}\n${tail}`, { TILEGRAD_WEIGHTS: weights }),
+    );
+    rmSync(weights, { recursive: true });
+    expect(losses).toHaveLength(8);
+    expect(losses[7]).toBeLessThan(losses[0]);
+    expect(changing).toBe(2);
+    expect(values).toEqual(drawn.slice(0, 3));
   });
 
   test('its network with a branch and its own layer are built', async () => {
