@@ -3,6 +3,7 @@ import type { Device } from '../gpu/device.ts';
 import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/index.ts';
 import { readBytes, writeFile } from './files.ts';
+import { decodeKeras, type LoadKerasOptions } from './keras/model.ts';
 import { decodeKerasWeights, type KerasWeightsOptions } from './keras/weights.ts';
 import {
   decodeModel,
@@ -77,4 +78,10 @@ export async function loadKerasWeights(
   checkSurplus('loadKerasWeights', surplus);
   checkModel('loadKerasWeights', model, 'loadKerasWeights(model, path)');
   return decodeKerasWeights(model, readBytes(path), options, path);
+}
+
+/** The model of a .keras file, or of a .h5 file with a whole model, not built yet: see `decodeKeras`. @throws FileError, DataError, ArgumentError */
+export async function loadKeras(path: string, options: LoadKerasOptions = {}, ...surplus: never[]): Promise<Model> {
+  checkSurplus('loadKeras', surplus);
+  return decodeKeras(readBytes(path), options, path);
 }

@@ -1,6 +1,7 @@
 /** What reads and writes files, which only Node can. */
 export { BackupAndRestore, type BackupAndRestoreOptions } from './backup.ts';
 export {
+  loadKeras,
   loadKerasWeights,
   loadModel,
   loadNpy,

@@ -104,7 +104,7 @@ function checkClasses(model: Model): void {
 }
 
 /** @throws Kind for a model that calls more layers in a pass than a file may hold: few layers can, with models in models used twice */
-function checkCalls(model: Model, Kind: typeof ArgumentError | typeof DataError): void {
+export function checkCalls(model: Model, Kind: typeof ArgumentError | typeof DataError): void {
   const known = new Map<Model, number>();
   const callsOf = (layer: Layer): number => {
     if (!(layer instanceof Model)) return 1;

@@ -65,6 +65,8 @@ function names(name: string): string[] {
     encodeWeights: ['saveWeights'],
     decodeNpy: ['npy', 'bytes of a file'],
     decodeSafetensors: ['safetensors', 'bytes of a file'],
+    decodeKeras: ['no HDF5 file'],
+    loadKeras: ['read', 'decodeKeras'],
     readKerasWeights: ['no HDF5 file'],
     decodeKerasWeights: ['no HDF5 file'],
     loadKerasWeights: ['read', 'no HDF5 file', 'decodeKerasWeights'],

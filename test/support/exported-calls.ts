@@ -357,6 +357,8 @@ const functions: Record<string, Call> = {
     args: (world) => [built(world), new Uint8Array(40), {}],
     options: ['replica', 'prefix', 'partial', 'strict'],
   },
+  decodeKeras: { args: () => [new Uint8Array(40), {}], options: ['customLayers', 'inputShape'] },
+  loadKeras: { args: ({ folder }) => [join(folder, 'm.keras'), {}], options: ['customLayers', 'inputShape'] },
   readKerasWeights: { args: () => [new Uint8Array(40)] },
   decodeKerasWeights: { args: (world) => [built(world), new Uint8Array(40), {}], options: ['prefix', 'byName'] },
   loadKerasWeights: {

@@ -44,7 +44,8 @@ export async function withStoredWeights<T>(
   );
 }
 
-const WEIGHTS_FILE = 'model.weights.h5';
+/** Where a .keras file has its weights. */
+export const WEIGHTS_FILE = 'model.weights.h5';
 
 async function weightsOfZip(bytes: Uint8Array, name: string): Promise<Uint8Array> {
   const { [WEIGHTS_FILE]: weights } = await unzip(bytes, name, [WEIGHTS_FILE]);

@@ -38,5 +38,24 @@ interface Packed {
 export const kerasWeights: { mobilenet: Packed & { weights: [string, number[]][] }; types: Packed; inner: Packed } =
   read('keras-weights.json');
 
+/** A model in Keras's file formats, and its outputs for three samples of `kerasSamples`, in float64. */
+interface KerasModelFiles {
+  inputShape: number[];
+  layers: string[];
+  outputs: number[];
+  files: Record<'model-2.h5' | 'model-3.h5' | 'model.keras', string>;
+}
+
+/** Whole models as Keras 2 and 3 write them, and logits of the real file. See make_keras_models.py. */
+export const kerasModels: Record<'sequential' | 'branches' | 'nested', KerasModelFiles> & {
+  teachableMachine: { samples: number[]; photos: number[] };
+} = read('keras-models.json');
+
+/** The inputs that those outputs belong to. */
+export const kerasSamples = (count: number, shape: readonly number[]): Float32Array => {
+  const length = count * shape.reduce((a, b) => a * b, 1);
+  return Float32Array.from({ length }, (_, j) => ((7919 * j) % 1009) / 504.5 - 1);
+};
+
 /** The bytes of a packed file. */
 export const unpacked = (base64: string) => new Uint8Array(gunzipSync(Buffer.from(base64, 'base64')));

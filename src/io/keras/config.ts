@@ -1,0 +1,281 @@
+import { show } from '../../check.ts';
+import { DataError } from '../../errors.ts';
+
+/** A JSON object. */
+export type Json = Record<string, unknown>;
+
+/** Sizes of one sample, null where the file leaves one open. */
+export type OpenShape = readonly (number | null)[];
+
+/** A layer of a model, as Keras's files describe it. */
+export interface KerasLayer {
+  className: string;
+  /** Unique in its model. */
+  name: string;
+  /** Keras's options by Keras's names, all of them. */
+  config: Json;
+}
+
+/** A model, whatever version of Keras described it. It has one input and one output. */
+export interface KerasModel extends KerasLayer {
+  className: 'Sequential' | 'Functional';
+  /** Without the batch; null where nothing says it. */
+  inputShape: OpenShape | null;
+  layers: readonly (KerasLayer | KerasModel)[];
+  /** Calls of the layers. Values are numbered: 0 is the model's input, i + 1 what call number i gives. The last is the model's output. */
+  calls: readonly KerasCall[];
+}
+
+export interface KerasCall {
+  /** Its number among the layers. */
+  layer: number;
+  inputs: readonly number[];
+  /** Arguments other than the inputs, such as `training`. */
+  arguments: Json;
+}
+
+export const isModel = (layer: KerasLayer | KerasModel): layer is KerasModel => 'calls' in layer;
+
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Layers of a model at most, those within models included: what files of tilegrad's own may hold. */
+const MOST_LAYERS = 100_000;
+
+/**
+ * The model of a `config.json` or `model_config`.
+ * @param file its name, for messages
+ * @throws DataError for what describes no model, or one with several inputs or outputs
+ */
+export function readModelConfig(description: unknown, file: string): KerasModel {
+  const layer = new Reader(file).layer(description, 'the model');
+  if (isModel(layer)) return layer;
+  throw new DataError(
+    `${file}: a Sequential or a Functional model can be read, but this is a ${show(layer.className)}; make it of such models in Keras, and save that`,
+  );
+}
+
+/** `["dense", 0, 0]`: a layer, which of its calls, and which of that call's outputs. */
+type Reference = [layer: string, call: number, output: number];
+
+class Reader {
+  private layers = 0;
+
+  constructor(private readonly file: string) {}
+
+  private refuse(what: string): never {
+    throw new DataError(`${this.file}: ${what}; save the model again with Keras`);
+  }
+
+  layer(description: unknown, what: string): KerasLayer | KerasModel {
+    if (++this.layers > MOST_LAYERS) this.refuse(`the model has more than ${MOST_LAYERS} layers`);
+    if (!isObject(description) || typeof description.class_name !== 'string') {
+      this.refuse(`${what} needs class_name and config, but is ${show(description)}`);
+    }
+    const { class_name: className, config } = description;
+    // Keras 2.2.2 and older: a Sequential is no more than its layers.
+    if (className === 'Sequential' && Array.isArray(config)) return this.sequential('sequential', { layers: config });
+    if (!isObject(config)) this.refuse(`${what}, a ${show(className)}, needs a config, but has ${show(config)}`);
+    const name = config.name ?? description.name ?? (className === 'Sequential' ? 'sequential' : 'model');
+    if (typeof name !== 'string' || name === '') this.refuse(`the name of ${what} must be text, but is ${show(name)}`);
+    if (className === 'Sequential') return this.sequential(name, config);
+    // `Model` until TensorFlow 2.3.
+    if ((className === 'Functional' || className === 'Model') && Array.isArray(config.layers))
+      return this.functional(name, config);
+    return { className, name, config };
+  }
+
+  private list(name: string, config: Json): unknown[] {
+    if (Array.isArray(config.layers)) return config.layers;
+    this.refuse(`model ${show(name)} needs a list of layers, but has ${show(config.layers)}`);
+  }
+
+  private sequential(name: string, config: Json): KerasModel {
+    const layers = this.list(name, config).map((layer, i) => this.layer(layer, `layer ${i} of ${show(name)}`));
+    const first = layers[0];
+    const inputShape =
+      openShape(first && !isModel(first) ? batchShape(first.config) : undefined) ?? openShape(config.build_input_shape);
+    const others = layers.filter(({ className }) => className !== 'InputLayer');
+    const calls = others.map((_, i) => ({ layer: i, inputs: [i], arguments: {} }));
+    return {
+      className: 'Sequential',
+      name,
+      config,
+      inputShape: inputShape ?? (first && isModel(first) ? first.inputShape : null),
+      layers: others,
+      calls,
+    };
+  }
+
+  private functional(name: string, config: Json): KerasModel {
+    const what = `model ${show(name)}`;
+    const descriptions = this.list(name, config);
+    const read = descriptions.map((layer, i) => this.layer(layer, `layer ${i} of ${show(name)}`));
+    const [input] = this.ends(what, 'input', config.input_layers);
+    const output = this.ends(what, 'output', config.output_layers);
+    const source = read.find((layer) => layer.name === input);
+    if (source?.className !== 'InputLayer')
+      this.refuse(`the input of ${what} must be an InputLayer, but ${show(input)} is none`);
+    const nodes = new Map<string, { layer: KerasLayer; nodes: unknown[] }>();
+    for (const [i, layer] of read.entries()) {
+      const inbound = (descriptions[i] as Json).inbound_nodes;
+      if (nodes.has(layer.name)) this.refuse(`${what} has two layers called ${show(layer.name)}`);
+      nodes.set(layer.name, { layer, nodes: Array.isArray(inbound) ? inbound : [] });
+    }
+    const graph = new Graph(what, input, nodes, output, (why) => this.refuse(why));
+    graph.reachOutput();
+    return {
+      className: 'Functional',
+      name,
+      config,
+      inputShape: openShape(batchShape(source.config)),
+      layers: graph.layers,
+      calls: graph.calls,
+    };
+  }
+
+  /** The only input or output. @throws DataError where there are several */
+  private ends(what: string, end: 'input' | 'output', value: unknown): Reference {
+    const references = referencesOf(value);
+    if (references.length === 1 && references[0]![2] === 0) return references[0]!;
+    if (references.length < 2) this.refuse(`${what} needs an ${end}, but has ${show(value)}`);
+    throw new DataError(
+      `${this.file}: ${what} has ${references.length} ${end}s (${references.map(([layer]) => layer).join(', ')}), but a model here has one input and one output; ` +
+        'make a model with one of each in Keras, and save that',
+    );
+  }
+}
+
+/** Goes from a model's output to its input, and lists calls and layers so that everything is there when it is needed. */
+class Graph {
+  readonly layers: KerasLayer[] = [];
+  readonly calls: KerasCall[] = [];
+  /** Values by layer and call. */
+  private readonly values = new Map<string, number>();
+  private readonly numbers = new Map<KerasLayer, number>();
+  private readonly firstCalls: Map<string, number>;
+
+  constructor(
+    private readonly what: string,
+    private readonly input: string,
+    private readonly nodes: ReadonlyMap<string, { layer: KerasLayer; nodes: unknown[] }>,
+    private readonly output: Reference,
+    private readonly refuse: (why: string) => never,
+  ) {
+    this.firstCalls = this.countFrom();
+  }
+
+  /**
+   * The number of each layer's first call: of a model within the model often 1, as number 0 is what it was made with. Every call that
+   * is listed is used, so the numbers end with the highest one that is used.
+   */
+  private countFrom(): Map<string, number> {
+    const highest = new Map<string, number>([[this.output[0], this.output[1]]]);
+    for (const { nodes } of this.nodes.values()) {
+      for (const node of nodes) {
+        for (const [name, call] of callOf(node).inputs) highest.set(name, Math.max(highest.get(name) ?? 0, call));
+      }
+    }
+    return new Map(
+      [...highest].map(([name, call]) => [name, Math.max(0, call - (this.nodes.get(name)?.nodes.length ?? 1) + 1)]),
+    );
+  }
+
+  private find([name, call, output]: Reference): { key: string; layer: KerasLayer; node: unknown } {
+    const { what } = this;
+    const found = this.nodes.get(name);
+    if (!found) this.refuse(`${what}: there is no layer ${show(name)}, which another is fed by`);
+    if (output !== 0)
+      this.refuse(`${what}: output ${show(output)} of ${show(name)} is used, but layers here have one output`);
+    const first = isModel(found.layer) ? (this.firstCalls.get(name) ?? 0) : 0;
+    const at = call - first;
+    const node = found.nodes[at];
+    if (node === undefined && name !== this.input)
+      this.refuse(`${what}: there is no call ${show(call)} of ${show(name)}`);
+    return { key: `${at} ${name}`, layer: found.layer, node };
+  }
+
+  /** Lists what the output is made of, its call last. Without recursion, as models may be deep. */
+  reachOutput(): void {
+    const open: { reference: Reference; begun: boolean }[] = [{ reference: this.output, begun: false }];
+    const begun = new Set<string>();
+    while (open.length > 0) {
+      const top = open.at(-1)!;
+      const { key, layer, node } = this.find(top.reference);
+      if (layer.name === this.input || this.values.has(key)) {
+        open.pop();
+        continue;
+      }
+      const { inputs, surplus, arguments: others } = callOf(node);
+      if (inputs.length === 0) this.refuse(`${this.what}: ${show(layer.name)} (${layer.className}) is fed by nothing`);
+      if (surplus !== undefined)
+        this.refuse(`${this.what}: ${show(layer.name)} is called with ${show(surplus)}, which is no output of a layer`);
+      if (top.begun) {
+        const values = inputs.map((input) => (input[0] === this.input ? 0 : this.values.get(this.find(input).key)!));
+        this.calls.push({ layer: this.numberOf(layer), inputs: values, arguments: others });
+        this.values.set(key, this.calls.length);
+        open.pop();
+        continue;
+      }
+      if (begun.has(key)) this.refuse(`${this.what}: ${show(layer.name)} is fed by itself`);
+      begun.add(key);
+      top.begun = true;
+      for (const input of inputs.toReversed()) open.push({ reference: input, begun: false });
+    }
+  }
+
+  private numberOf(layer: KerasLayer): number {
+    const number = this.numbers.get(layer) ?? this.layers.push(layer) - 1;
+    this.numbers.set(layer, number);
+    return number;
+  }
+}
+
+const isReference = (value: unknown): value is Reference =>
+  Array.isArray(value) && typeof value[0] === 'string' && Number.isInteger(value[1]) && Number.isInteger(value[2]);
+
+/** References in a list, a list of lists, or a dictionary of them. */
+function referencesOf(value: unknown): Reference[] {
+  if (isReference(value)) return [value];
+  if (Array.isArray(value)) return value.flatMap(referencesOf);
+  return isObject(value) ? Object.values(value).flatMap(referencesOf) : [];
+}
+
+/**
+ * A call of a layer. Keras 2: `[["a", 0, 0, {}], ["b", 0, 0, {}]]`; Keras 3: `{ args: [...], kwargs: {} }`, in which tensors are objects
+ * of the class `__keras_tensor__`. `surplus` is an argument before the named ones that is no tensor.
+ */
+function callOf(node: unknown): { inputs: Reference[]; surplus?: unknown; arguments: Json } {
+  if (isObject(node)) {
+    const tensors = tensorsOf(node.args);
+    const other = tensors.find((tensor) => !isReference(tensor));
+    const inputs = tensors.filter(isReference);
+    return {
+      inputs,
+      arguments: isObject(node.kwargs) ? node.kwargs : {},
+      ...(other === undefined ? {} : { surplus: other }),
+    };
+  }
+  const inputs = referencesOf(node);
+  return { inputs, arguments: Object.assign({}, ...inputs.map((input) => (input as unknown[])[3]).filter(isObject)) };
+}
+
+function tensorsOf(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value.flatMap(tensorsOf);
+  if (value === null || value === undefined) return [];
+  const history =
+    isObject(value) && value.class_name === '__keras_tensor__' && isObject(value.config)
+      ? value.config.keras_history
+      : undefined;
+  return [history ?? value];
+}
+
+/** Keras 2 and 3 call it differently. */
+const batchShape = (config: Json): unknown => config.batch_shape ?? config.batch_input_shape;
+
+/** Without the batch; null for what is no shape. */
+function openShape(shape: unknown): OpenShape | null {
+  if (!Array.isArray(shape) || shape.length === 0) return null;
+  const sizes = shape.slice(1);
+  return sizes.every((size) => size === null || (Number.isSafeInteger(size) && size > 0)) ? sizes : null;
+}
