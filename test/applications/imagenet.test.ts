@@ -36,7 +36,6 @@ function expectInitial(model: Model, expected: ReadonlyMap<string, Values>) {
 /** An empty cache and no folder of weights; the folder that downloads go to. */
 function nothingHere(weights = ''): string {
   const cache = emptyCache(); // unstubs all after the test
-  vi.stubEnv('TILEGRAD_CACHE', '');
   vi.stubEnv('TILEGRAD_WEIGHTS', weights);
   return join(cache, 'mobilenet-v2');
 }

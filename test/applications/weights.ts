@@ -20,7 +20,7 @@ export function drawnWeights(model: Model, seed = 1): Map<string, Values> {
   );
 }
 
-/** A safetensors file as those of /mobilenet-v2-1.0-224-no-top/, which call kernels of depthwise layers as Keras 2 does. */
+/** A safetensors file like the published ones, in which kernels of depthwise layers are called as in Keras 2. */
 export function publishedFile(values: ReadonlyMap<string, Values>, which: (name: string) => boolean = () => true) {
   const renamed = (name: string) => name.replace(/depthwise\/kernel$/, 'depthwise/depthwise_kernel');
   return encodeSafetensors([...values].filter(([name]) => which(name)).map(([name, array]) => [renamed(name), array]));

@@ -14,6 +14,7 @@ export function tempDir(): string {
 export function emptyCache(): string {
   const cache = tempDir();
   vi.stubEnv('XDG_CACHE_HOME', cache);
+  vi.stubEnv('TILEGRAD_CACHE', '');
   vi.stubEnv('TILEGRAD_DATA', '');
   onTestFinished(() => {
     vi.unstubAllEnvs();
