@@ -36,7 +36,7 @@ import {
   type Tensor,
   type TrainingData,
 } from '../../src/node.ts';
-import { backedUp } from '../support/backed-up.ts';
+import { backedUp, Crash, crash } from '../support/backed-up.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { tellLimits } from '../support/limits.ts';
@@ -379,6 +379,9 @@ describeOnDevice('cacheFeatures', (device) => {
       const again = await trainTwice(training, steps);
       expect(again.left).toEqual(whole.left);
     }
+    const crashed = trainOnce(training, { after: [3, crash] });
+    await expect(crashed).rejects.toThrow(Crash);
+    await expect(trainOnce({ ...training, fit: {} })).rejects.toThrow(/cacheFeatures was true and is none/);
   });
 
   describeRefusals(device);

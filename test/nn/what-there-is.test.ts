@@ -143,7 +143,7 @@ describeOnDevice('trainable set while fit trains', (device) => {
 
   test.each(set.flatMap(([what, change, layers]) => hooks.map((hook) => [what, hook, change, layers] as const)))(
     'of %s in %s ends fit, saying when it counts',
-    async (_, hook, change, layers) => {
+    async (what, hook, change, layers) => {
       const { model } = make();
       const callback: Callback = { everySteps: 1, [hook]: () => void change(model) };
       const training = model.fit(data, { epochs: 3, batchSize: 10, callbacks: [callback] });
@@ -151,7 +151,8 @@ describeOnDevice('trainable set while fit trains', (device) => {
       await expect(training).rejects.toThrow(`fit: trainable of ${layers} was changed while fit trains the model`);
       // Now it counts.
       const before = await weightsOf(model);
-      await model.fit(data, { batchSize: 10 });
+      const next = model.fit(data, { batchSize: 10 });
+      await (what === 'a layer' ? next : expect(next).rejects.toThrow(/so there is nothing to train/));
       expect(await weightsOf(model)).toEqual(before);
       model.dispose();
     },
