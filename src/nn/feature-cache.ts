@@ -63,6 +63,12 @@ export class FeatureCache {
     private readonly model: Model,
     private readonly adapterBytes: number,
   ) {
+    if (!model.nested) {
+      throw new ArgumentError(
+        `${what}: cacheFeatures runs a part of the model's layers, but ${model.title} is of a class that calls them in a way of its own; ` +
+          'put what it does into layers, or leave cacheFeatures out',
+      );
+    }
     this.calls = layerCalls(model.graph);
     this.cut = findCut(what, this.calls, model.weights);
   }

@@ -456,6 +456,27 @@ function describeRefusals(device: Device): void {
     );
   });
 
+  test('so is a model whose class calls its layers in a way of its own', async () => {
+    class Doubled extends SequentialModel {
+      override callLogits(...args: Parameters<Sequential['callLogits']>): Tensor {
+        return mul(super.callLogits(...args), 2);
+      }
+    }
+    using model = new Doubled([conv({ trainable: false }), new Flatten(), dense()], 'doubled')
+      .build(device)
+      .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    using loader = new ImageLoader(device, images);
+    await expect(model.fit(loader, { cacheFeatures: true })).rejects.toThrow(
+      /but doubled is of a class that calls them/,
+    );
+    // Inside another model it is a layer like any other, which does not say that it is deterministic.
+    const inner = new Doubled([conv({ name: 'inner' })], 'doubled');
+    inner.trainable = false;
+    expect(await refused([inner, new Flatten(), dense()])).toMatch(
+      /before any of them doubled \(Sequential\) does not say/,
+    );
+  });
+
   test('streams and augmented samples are refused, in training and validation', async () => {
     const all = () => [conv({ trainable: false }), new Flatten(), dense()];
     const batch = { x: Array.from({ length: 72 }, () => 0.5), y: [1] };
