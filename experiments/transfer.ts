@@ -133,6 +133,7 @@ export function trainFineTuned(lab: Lab, head: Lab): Promise<Training<Confusion>
       loadWeights(model, path);
       return model;
     },
+    cacheFeatures: true,
     callbacks: earlyStopping,
     measure: ({ confusion }) => confusion(test),
   }));

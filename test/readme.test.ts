@@ -11,9 +11,9 @@ import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape, numbers, transfer, , replicas, branch, layer] = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(
-  (match) => match[1]!,
-);
+const [network, tape, numbers, transfer, fineTuning, , replicas, branch, layer] = [
+  ...readme.matchAll(/```js\n([\s\S]*?)```/g),
+].map((match) => match[1]!);
 
 /** Runs code as a user would: against the built package, in a process of its own that has to end by itself. */
 async function run(code: string, variables: Record<string, string> = {}): Promise<string> {
@@ -62,17 +62,22 @@ describeOnDevice('the README', () => {
       'epochs: 8',
       'epochs: 8, callbacks: [{ onEpochEnd: ({ loss }) => losses.push(loss) }]',
     );
+    const tuned = fineTuning!.replace('epochs: 5', 'epochs: 1');
     const tail = `const conv = model.weights.find(({ name }) => name.endsWith('Conv1/kernel'));
       const values = (await conv.tensor.data()).slice(0, 3);
       console.log(JSON.stringify({ losses, values: [...values], changing: model.trainableWeights.length }));
+      ${tuned}
+      console.log(JSON.stringify({ thawed: extractor.layers.length - from, after: model.trainableWeights.length }));
       device.dispose();`;
-    const { losses, values, changing } = JSON.parse(
-      await run(`${head}${watched}\n${tail}`, { TILEGRAD_WEIGHTS: weights }),
-    );
+    const [first, second] = (await run(`${head}${watched}\n${tail}`, { TILEGRAD_WEIGHTS: weights })).trim().split('\n');
+    const { losses, values, changing } = JSON.parse(first!);
+    const { thawed, after } = JSON.parse(second!);
     rmSync(weights, { recursive: true });
     expect(losses).toHaveLength(8);
     expect(losses[7]).toBeLessThan(losses[0]);
     expect(changing).toBe(2);
+    expect(thawed).toBe(118);
+    expect(after).toBeGreaterThan(100);
     expect(values).toEqual(drawn.slice(0, 3));
   });
 
