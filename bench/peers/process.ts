@@ -18,6 +18,8 @@ export class EngineProcess {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
   private said = '';
+  /** Whether it was ended because it took too long. */
+  private isLate = false;
   version = '';
 
   constructor(
@@ -48,6 +50,7 @@ export class EngineProcess {
 
   private async answer(): Promise<Answer> {
     const line = await this.nextLine();
+    if (this.isLate) throw new Error(`${this.name}: no answer within ${PATIENCE_MS / 1000} s`);
     if (line === null) throw new Error(`${this.name} ended without an answer:\n${this.said}`);
     const answer = answerSchema.parse(JSON.parse(line));
     if (answer.error !== undefined) throw new Error(`${this.name}: ${answer.error}`);
@@ -56,7 +59,10 @@ export class EngineProcess {
 
   /** The next line that is an answer: libraries greet on stdout too. */
   private async nextLine(): Promise<string | null> {
-    const timer = setTimeout(() => this.child.kill(), PATIENCE_MS);
+    const timer = setTimeout(() => {
+      this.isLate = true;
+      this.child.kill();
+    }, PATIENCE_MS);
     try {
       for (;;) {
         const { value, done } = await this.lines.next();

@@ -2,6 +2,7 @@ import addSlicesCode from '../../shaders/add_slices.wgsl';
 import convCode from '../../shaders/conv2d.wgsl';
 import convGemmCode from '../../shaders/conv2d_gemm.wgsl';
 import convInputGradCode from '../../shaders/conv2d_input_grad.wgsl';
+import convPatchesCode from '../../shaders/conv2d_patches.wgsl';
 import convSubgroupCode from '../../shaders/conv2d_subgroup.wgsl';
 import convWeightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
 import convWeightGradGemmCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
@@ -50,6 +51,7 @@ const CONV_SHADERS = [
     addSlicesCode,
     convCode,
     convInputGradCode,
+    convPatchesCode,
     convSubgroupCode,
     convWeightGradCode,
     convWeightGradSubgroupCode,

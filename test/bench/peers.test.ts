@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { mobilenetFinetune } from '../../bench/mobilenet.ts';
 import { disagreement, peersTable } from '../../bench/peers/compare.ts';
-import { kernelShapes, workloads } from '../../bench/peers/workloads.ts';
+import { initialLimit, kernelShapes, workloads } from '../../bench/peers/workloads.ts';
+import type { Model } from '../../src/node.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 
 const main = bundled('bench/peers/main.ts');
@@ -39,11 +41,40 @@ describe('the comparison with other engines', () => {
     ['vgg-b32', 435_434 - (2 * 32 + 2 * 64 + 2 * 128 + 256 + 64 + 10)],
     ['mlp-b32', 25_450 - 42],
     ['mlpbn-b32', 784 * 128 + 4 * 128 * 128 + 1280],
+    // Of mobileNetV2's 2,257,984 weights without its top, those that are no gamma, beta, mean or variance.
+    ['mobilenet-b32', 2_257_984 - 4 * 17_056 + 1280 * 10],
+    ['mobilenet-finetune-b32', 2_257_984 - 4 * 17_056 + 3 * 3 * 1280 * 256 + 256 * 64 + 640],
     ['gemm-1024', 2 * 1024 ** 2],
   ])('the kernels of %s have %i elements', (name, elements) => {
     const shapes = kernelShapes(workloads.find((one) => one.name === name)!);
     const sizes = shapes.map((shape) => shape.reduce((product, n) => product * n, 1));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(elements);
+  });
+
+  test('the peers freeze what comes before block_4_expand, as many layers of each kind as tilegrad', () => {
+    const { layers } = workloads.find(({ name }) => name === 'mobilenet-finetune-b32')!;
+    const fixed = layers.slice(
+      0,
+      layers.findIndex(({ kind }) => kind === 'trainFrom'),
+    );
+    const flat = fixed.flatMap((layer) => (layer.kind === 'residual' ? layer.layers : [layer]));
+    const frozen = mobilenetFinetune(true).layers[2] as Model;
+    for (const [kind, name] of [
+      ['conv', 'Conv2D'],
+      ['depthwise', 'DepthwiseConv2D'],
+      ['batchNorm', 'BatchNormalization'],
+      ['relu6', 'ReLU'],
+    ] as const) {
+      const ours = frozen.layers.filter((layer) => layer.kind === name && !layer.trainable);
+      expect(flat.filter((layer) => layer.kind === kind)).toHaveLength(ours.length);
+      expect(ours.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('weights begin with as much spread behind many layers as before them', () => {
+    expect(initialLimit('glorot', [3, 3, 16, 32])).toBeCloseTo(Math.sqrt(6 / (9 * 48)), 12);
+    expect(initialLimit('he', [3, 3, 16, 32])).toBeCloseTo(Math.sqrt(6 / (9 * 16)), 12);
+    expect(initialLimit('he', [3, 3, 16, 1])).toBeCloseTo(Math.sqrt(6 / 9), 12); // a filter of a channel by itself
   });
 
   test.each([

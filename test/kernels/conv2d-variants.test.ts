@@ -133,7 +133,7 @@ describeOnDevice('kernel variants', (device) => {
 
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) =>
-    test.skipIf(lanes === null && !['naive', 'workgroup', 'matmul', 'winogradTiles'].includes(variant));
+    test.skipIf(lanes === null && !['naive', 'workgroup', 'matmul', 'winogradTiles', 'patches'].includes(variant));
 
   // Of all kinds, since some variants serve few of them.
   const convCases = fc.oneof(

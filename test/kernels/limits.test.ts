@@ -265,6 +265,34 @@ describeOnDevice('sizes beyond the limits', (device) => {
     for (const array of arrays) array.dispose();
   });
 
+  // Of a model, 6 x 4 x 4 windows see 3 x 3 x 3 pixels each.
+  const PATCHES_BYTES = 4 * 6 * 4 * 4 * 3 * 3 * 3;
+  test('models whose patches one array cannot hold: patches', async () => {
+    const attrs = { strides: 2 } as const;
+    const { x, w, dy, dw } = drawConvolution(3, [6, 9, 9, 3], [3, 3, 3, 64], attrs);
+    const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
+    const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
+    const geometry = convGeometry(input, filter, attrs);
+    const run = () => conv2dWeightGrad(input, gradient, geometry, { variant: 'patches' });
+    {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * PATCHES_BYTES });
+      const program = device.record(() => run().dispose());
+      const grids = program.commands.filter(({ pipeline }) => pipeline.name === 'conv2d_patches');
+      expect(grids.map(({ workgroups }) => workgroups[2])).toEqual([2, 1]);
+      program.dispose();
+      using result = scope(device, () => new Tensor(run()));
+      expect(plain(await result.data())).toEqual(dw);
+    }
+    // With 16 filters a gradient is 27 x 16 numbers: only that of every fourth model begins where a binding may.
+    const few = { ...geometry, outChannels: 16 };
+    const serves = (models: number, g = geometry) => {
+      using _ = tellLimits(device, { maxStorageBufferBindingSize: models * PATCHES_BYTES });
+      return conv2dServes('patches', device, g).weightGrad;
+    };
+    expect([serves(0.9), serves(1), serves(3, few), serves(4, few)]).toEqual([false, true, false, true]);
+    for (const array of arrays) array.dispose();
+  });
+
   // A model's filter at its 3 x 4 points, of 8 channels each way: more numbers than y has.
   const FILTER_BYTES = 4 * 3 * 4 * 8 * 8;
   test.skipIf(lanes === null)('models whose filters at the points one array cannot hold: winograd', async () => {

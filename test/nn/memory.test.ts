@@ -1,6 +1,21 @@
-import { expect, test } from 'vitest';
-import { Dense, type Device, openDevice, Sequential } from '../../src/node.ts';
+import { describe, expect, test } from 'vitest';
+import { recordTrainingStep } from '../../src/nn/training-step.ts';
+import {
+  BatchNormalization,
+  Conv2D,
+  Dense,
+  DepthwiseConv2D,
+  type Device,
+  GlobalAveragePooling2D,
+  ImageLoader,
+  type Layer,
+  openDevice,
+  ReLU,
+  Sequential,
+  ZeroPadding2D,
+} from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
 
 function build(device: Device, units: number, inputs = 2): Sequential {
   const kernelInitializer = 'zeros'; // drawing millions of weights takes seconds
@@ -9,7 +24,7 @@ function build(device: Device, units: number, inputs = 2): Sequential {
   return new Sequential(layers).build(device).compile({ optimizer: 'adam', loss: 'meanSquaredError' });
 }
 
-describeOnDevice('memory of models', () => {
+describeOnDevice('memory of models', (device) => {
   test('trainOnBatch and testOnBatch with ever other batch sizes keep a few programs', async () => {
     using device = await openDevice();
     using model = build(device, 512);
@@ -47,5 +62,51 @@ describeOnDevice('memory of models', () => {
     await device.sync();
     expect(largest.reduce((sum, bytes) => sum + bytes)).toBeGreaterThan(600 * 2 ** 20);
     expect(device.counters.bytesAllocated).toBeLessThanOrEqual(256 * 2 ** 20);
+  });
+
+  describe('what a recorded training step holds', () => {
+    const [BATCH, CHANNELS] = [16, 16];
+
+    /** Bytes of a step of a convolutional network with these layers between its first and its last. */
+    function bytesOfStep(layers: Layer[]): number {
+      using data = new ImageLoader(device, drawImages(BATCH, { classes: 2 }));
+      const [height, width, channels] = data.sampleShape;
+      const first = new Conv2D({ filters: CHANNELS, kernelSize: 1, inputShape: [height, width, channels] });
+      using model = new Sequential([first, ...layers, new GlobalAveragePooling2D(), new Dense({ units: 2 })]).build(
+        device,
+      );
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+      const step = recordTrainingStep('test', model, data, { batchSize: BATCH });
+      const { bytes } = step.program;
+      step.dispose();
+      return bytes;
+    }
+    const { shape } = drawImages(1, { classes: 2 });
+    /** Of what a layer of the network puts out. */
+    const OUTPUT = 4 * BATCH * shape[0] * shape[1] * CHANNELS;
+    const normalized = (n: number, activation: () => Layer[]) =>
+      Array.from({ length: n }, () => [
+        new Conv2D({ filters: CHANNELS, kernelSize: 1, useBias: false }),
+        new BatchNormalization(),
+        ...activation(),
+      ]).flat();
+
+    test('for the backward pass, two outputs of a convolution, its batch normalization and ReLU6', () => {
+      const relu6 = () => [new ReLU({ maxValue: 6 })];
+      const perBlock = (bytesOfStep(normalized(6, relu6)) - bytesOfStep(normalized(2, relu6))) / 4 / OUTPUT;
+      expect(perBlock).toBeGreaterThan(1.9);
+      expect(perBlock).toBeLessThan(2.1); // besides, sums and statistics of each channel
+    });
+
+    test('no copy of images with zeros around them below a strided convolution', () => {
+      const behind = () => [new BatchNormalization(), new ReLU({ maxValue: 6 })];
+      const strided = { kernelSize: 3, strides: 2, useBias: false } as const;
+      const padding = [
+        [0, 1],
+        [0, 1],
+      ] as const;
+      const copied = bytesOfStep([new ZeroPadding2D({ padding }), new DepthwiseConv2D(strided), ...behind()]);
+      expect(copied).toBe(bytesOfStep([new DepthwiseConv2D({ ...strided, padding: 'same' }), ...behind()]));
+    });
   });
 });
