@@ -1,6 +1,7 @@
 import { DataError, TilegradError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { dataOf, type StoredType } from '../nd-array.ts';
+import { hasSoundHeaps, hasWideSizes } from './global-heap.ts';
 import { isHdf5 } from './signature.ts';
 
 /** What is used of h5wasm, the HDF5 library compiled to WebAssembly. Object ids are BigInts, and negative where there is no object. */
@@ -46,8 +47,8 @@ const FLOAT = 1;
 const TEXT = 3;
 const OPAQUE = 5;
 
-/** Bytes of a text attribute that are read at most: a model's configuration has some hundred thousand. */
-const MOST_TEXT = 2 ** 26;
+/** Bytes of a text that are read at most: a model's configuration has some hundred thousand. */
+export const MOST_TEXT = 2 ** 26;
 /** Bytes of weights that are read from a file at most: the library has a heap of 2 GiB, which also holds the file. */
 const MOST_DATA = 2 ** 30;
 
@@ -67,10 +68,9 @@ async function loadLibrary(): Promise<Library> {
   return loaded;
 }
 
-/** The innermost reason that the library gave, such as `file signature not found`. */
-function lastComplaint(): string {
-  const reasons = [...complaints.matchAll(/in H5\w+\(\): (.*)/g)].map(([, reason]) => reason!);
-  return reasons.at(-1) ?? 'what it refers to is not there';
+/** The innermost reason that the library gave, such as `bad object header version number`. */
+function lastComplaint(): string | undefined {
+  return [...complaints.matchAll(/in H5\w+\(\): (.*)/g)].at(-1)?.[1];
 }
 
 /** An open HDF5 file. Paths begin with a slash. What fails throws an error that `readHdf5` makes a DataError of. */
@@ -169,7 +169,7 @@ export class Hdf5File {
   }
 
   private check(status: number): void {
-    if (status < 0) throw new Error(lastComplaint());
+    if (status < 0) throw new Error('it cannot be read');
   }
 }
 
@@ -188,6 +188,9 @@ function textOf(bytes: Uint8Array): string {
  */
 export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: Hdf5File) => T): Promise<T> {
   if (!isHdf5(bytes)) throw new DataError(`${name} is no HDF5 file: it does not begin as one does`);
+  if (!hasWideSizes(bytes) || !hasSoundHeaps(bytes)) {
+    throw new DataError(`${name} ${damageOf('its sizes or texts make no sense', bytes)}`);
+  }
   library ??= loadLibrary();
   const loaded = await library;
   const path = '/tilegrad.h5';
@@ -196,11 +199,13 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
   try {
     loaded.FS.writeFile(path, bytes);
     id = loaded.open(path, loaded.H5F_ACC_RDONLY, false, -1, -1);
-    if (id < 0n) throw new Error(lastComplaint());
+    if (id < 0n) throw new Error('it cannot be opened');
     return read(new Hdf5File(loaded, id, name));
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
-    throw new DataError(`${name} ${damageOf(String((cause as Error)?.message ?? cause), bytes)}`, { cause });
+    throw new DataError(`${name} ${damageOf(lastComplaint() ?? String((cause as Error)?.message ?? cause), bytes)}`, {
+      cause,
+    });
   } finally {
     if (id >= 0n) loaded.close_file(id);
     loaded.FS.unlink(path);
