@@ -18,9 +18,9 @@ export function hasSoundHeaps(bytes: Uint8Array): boolean {
 
 /** Sizes are of 8 bytes, as in all files of Keras's. */
 function isSound(view: DataView, start: number): boolean {
-  if (start + HEAD > view.byteLength) return false;
+  if (start + HEAD > view.byteLength) return true; // cut short: the library refuses it
   const end = start + sizeAt(view, start + 8);
-  if (end > view.byteLength) return false;
+  if (end > view.byteLength) return true;
   let at = start + HEAD;
   while (at + HEAD <= end) {
     const size = sizeAt(view, at + 8);

@@ -10,6 +10,8 @@ interface Library {
     writeFile(path: string, bytes: Uint8Array): void;
     unlink(path: string): void;
     getStream(number: number): { tty?: { ops: { put_char(tty: unknown, code: number): void } } } | null;
+    streams: readonly ({ path?: string } | null | undefined)[];
+    close(stream: object): void;
   };
   readonly HEAPU8: Uint8Array;
   readonly H5F_ACC_RDONLY: number;
@@ -54,9 +56,10 @@ const MOST_DATA = 2 ** 30;
 
 /** What the library has written to its standard error since it was last asked: why something failed. */
 let complaints = '';
-let library: Promise<Library> | null = null;
+let library: Promise<{ loaded: Library; memory: Uint8Array }> | null = null;
 
-async function loadLibrary(): Promise<Library> {
+/** The library, and its memory before it read anything. */
+async function loadLibrary(): Promise<{ loaded: Library; memory: Uint8Array }> {
   const loaded = (await (await import('h5wasm')).ready) as unknown as Library;
   const ops = loaded.FS.getStream(2)?.tty?.ops;
   // Else each failure would fill the terminal with the library's stack of errors.
@@ -65,7 +68,7 @@ async function loadLibrary(): Promise<Library> {
       if (complaints.length < 100_000) complaints += String.fromCharCode(code);
     };
   }
-  return loaded;
+  return { loaded, memory: loaded.HEAPU8.slice() };
 }
 
 /** The innermost reason that the library gave, such as `bad object header version number`. */
@@ -192,13 +195,11 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
     throw new DataError(`${name} ${damageOf('its sizes or texts make no sense', bytes)}`);
   }
   library ??= loadLibrary();
-  const loaded = await library;
-  const path = '/tilegrad.h5';
+  const { loaded, memory } = await library;
   complaints = '';
-  let id = -1n;
   try {
-    loaded.FS.writeFile(path, bytes);
-    id = loaded.open(path, loaded.H5F_ACC_RDONLY, false, -1, -1);
+    loaded.FS.writeFile(PATH, bytes);
+    const id = loaded.open(PATH, loaded.H5F_ACC_RDONLY, false, -1, -1);
     if (id < 0n) throw new Error('it cannot be opened');
     return read(new Hdf5File(loaded, id, name));
   } catch (cause) {
@@ -207,9 +208,22 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
       cause,
     });
   } finally {
-    if (id >= 0n) loaded.close_file(id);
-    loaded.FS.unlink(path);
+    forget(loaded, memory);
   }
+}
+
+/** Where the file is in the library's own file system. */
+const PATH = '/tilegrad.h5';
+
+/**
+ * Puts the library back to where it had read nothing. A damaged file may have had it write anywhere in its memory, or stopped it
+ * where it is, which it would not get over; so nothing is closed but what is outside its memory.
+ */
+function forget({ FS, HEAPU8 }: Library, memory: Uint8Array): void {
+  for (const stream of FS.streams) if (stream?.path === PATH) FS.close(stream);
+  FS.unlink(PATH);
+  HEAPU8.set(memory);
+  HEAPU8.fill(0, memory.length); // what it has asked for since then comes anew, as zeros
 }
 
 function damageOf(reason: string, bytes: Uint8Array): string {

@@ -274,6 +274,18 @@ test('readKerasWeights: refuses a file that the HDF5 library would read for ever
   );
 });
 
+test('readKerasWeights: a file that has the HDF5 library write outside its memory is refused, and the next one is read', async () => {
+  const bytes = unpacked(kerasWeights.types.file);
+  const whole = bytes.slice();
+  bytes[11_101] = 255; // found by drawing
+  for (let times = 0; times < 3; times++) {
+    expect(await refusal(readKerasWeights(bytes, 'f.h5'))).toBe(
+      'f.h5 is damaged, or no HDF5 file that Keras has written (memory access out of bounds); fetch it again',
+    );
+    expect(await readKerasWeights(whole)).toHaveLength(2);
+  }
+});
+
 /** A file with some of its bytes changed, or another beginning of it. */
 const damaged = (file: Uint8Array) =>
   fc
