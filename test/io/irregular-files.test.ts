@@ -14,6 +14,7 @@ import {
   FileError,
   JSONLLogger,
   loadDataset,
+  loadKeras,
   loadNpy,
   loadSafetensors,
   saveNpy,
@@ -48,6 +49,7 @@ const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad:
 const reads: [what: string, read: () => unknown][] = [
   ['loadNpy', () => loadNpy(fifo('x'))],
   ['loadSafetensors, and so models and weights', () => loadSafetensors(fifo('x'))],
+  ["a model of Keras's, and so its weights", () => loadKeras(fifo('x'))],
   ['a report', () => readReport(fifo('x'))],
   ['the folder of a run', () => readReport(join(fifo('run.json'), '..'))],
   ['the record of a run', () => readRunRecord(join(fifo('run.json'), '..'))],

@@ -1,6 +1,7 @@
 import { DataError, TilegradError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { dataOf, type StoredType } from '../nd-array.ts';
+import { hasSoundHeaps, hasWideSizes } from './global-heap.ts';
 import { isHdf5 } from './signature.ts';
 
 /** What is used of h5wasm, the HDF5 library compiled to WebAssembly. Object ids are BigInts, and negative where there is no object. */
@@ -9,6 +10,8 @@ interface Library {
     writeFile(path: string, bytes: Uint8Array): void;
     unlink(path: string): void;
     getStream(number: number): { tty?: { ops: { put_char(tty: unknown, code: number): void } } } | null;
+    streams: readonly ({ path?: string } | null | undefined)[];
+    close(stream: object): void;
   };
   readonly HEAPU8: Uint8Array;
   readonly H5F_ACC_RDONLY: number;
@@ -46,16 +49,17 @@ const FLOAT = 1;
 const TEXT = 3;
 const OPAQUE = 5;
 
-/** Bytes of a text attribute that are read at most: a model's configuration has some hundred thousand. */
-const MOST_TEXT = 2 ** 26;
+/** Bytes of a text that are read at most: a model's configuration has some hundred thousand. */
+export const MOST_TEXT = 2 ** 26;
 /** Bytes of weights that are read from a file at most: the library has a heap of 2 GiB, which also holds the file. */
 const MOST_DATA = 2 ** 30;
 
 /** What the library has written to its standard error since it was last asked: why something failed. */
 let complaints = '';
-let library: Promise<Library> | null = null;
+let library: Promise<{ loaded: Library; memory: Uint8Array }> | null = null;
 
-async function loadLibrary(): Promise<Library> {
+/** The library, and its memory before it read anything. */
+async function loadLibrary(): Promise<{ loaded: Library; memory: Uint8Array }> {
   const loaded = (await (await import('h5wasm')).ready) as unknown as Library;
   const ops = loaded.FS.getStream(2)?.tty?.ops;
   // Else each failure would fill the terminal with the library's stack of errors.
@@ -64,13 +68,12 @@ async function loadLibrary(): Promise<Library> {
       if (complaints.length < 100_000) complaints += String.fromCharCode(code);
     };
   }
-  return loaded;
+  return { loaded, memory: loaded.HEAPU8.slice() };
 }
 
-/** The innermost reason that the library gave, such as `file signature not found`. */
-function lastComplaint(): string {
-  const reasons = [...complaints.matchAll(/in H5\w+\(\): (.*)/g)].map(([, reason]) => reason!);
-  return reasons.at(-1) ?? 'what it refers to is not there';
+/** The innermost reason that the library gave, such as `bad object header version number`. */
+function lastComplaint(): string | undefined {
+  return [...complaints.matchAll(/in H5\w+\(\): (.*)/g)].at(-1)?.[1];
 }
 
 /** An open HDF5 file. Paths begin with a slash. What fails throws an error that `readHdf5` makes a DataError of. */
@@ -169,7 +172,7 @@ export class Hdf5File {
   }
 
   private check(status: number): void {
-    if (status < 0) throw new Error(lastComplaint());
+    if (status < 0) throw new Error('it cannot be read');
   }
 }
 
@@ -188,23 +191,39 @@ function textOf(bytes: Uint8Array): string {
  */
 export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: Hdf5File) => T): Promise<T> {
   if (!isHdf5(bytes)) throw new DataError(`${name} is no HDF5 file: it does not begin as one does`);
+  if (!hasWideSizes(bytes) || !hasSoundHeaps(bytes)) {
+    throw new DataError(`${name} ${damageOf('its sizes or texts make no sense', bytes)}`);
+  }
   library ??= loadLibrary();
-  const loaded = await library;
-  const path = '/tilegrad.h5';
+  const { loaded, memory } = await library;
   complaints = '';
-  let id = -1n;
   try {
-    loaded.FS.writeFile(path, bytes);
-    id = loaded.open(path, loaded.H5F_ACC_RDONLY, false, -1, -1);
-    if (id < 0n) throw new Error(lastComplaint());
+    loaded.FS.writeFile(PATH, bytes);
+    const id = loaded.open(PATH, loaded.H5F_ACC_RDONLY, false, -1, -1);
+    if (id < 0n) throw new Error('it cannot be opened');
     return read(new Hdf5File(loaded, id, name));
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
-    throw new DataError(`${name} ${damageOf(String((cause as Error)?.message ?? cause), bytes)}`, { cause });
+    throw new DataError(`${name} ${damageOf(lastComplaint() ?? String((cause as Error)?.message ?? cause), bytes)}`, {
+      cause,
+    });
   } finally {
-    if (id >= 0n) loaded.close_file(id);
-    loaded.FS.unlink(path);
+    forget(loaded, memory);
   }
+}
+
+/** Where the file is in the library's own file system. */
+const PATH = '/tilegrad.h5';
+
+/**
+ * Puts the library back to where it had read nothing. A damaged file may have had it write anywhere in its memory, or stopped it
+ * where it is, which it would not get over; so nothing is closed but what is outside its memory.
+ */
+function forget({ FS, HEAPU8 }: Library, memory: Uint8Array): void {
+  for (const stream of FS.streams) if (stream?.path === PATH) FS.close(stream);
+  FS.unlink(PATH);
+  HEAPU8.set(memory);
+  HEAPU8.fill(0, memory.length); // what it has asked for since then comes anew, as zeros
 }
 
 function damageOf(reason: string, bytes: Uint8Array): string {

@@ -6,9 +6,9 @@ import type { LayerClass, Model } from '../../nn/index.ts';
 import { checkBytes } from '../nd-array.ts';
 import { buildKerasModel } from './build-model.ts';
 import { readModelConfig } from './config.ts';
-import { type Hdf5File, readHdf5 } from './hdf5.ts';
+import { type Hdf5File, MOST_TEXT, readHdf5 } from './hdf5.ts';
 import { isZip } from './signature.ts';
-import { storedWeights, WEIGHTS_FILE } from './stored.ts';
+import { MOST_WEIGHTS, storedWeights, WEIGHTS_FILE } from './stored.ts';
 import { tensorsFor } from './weights.ts';
 import { unzip } from './zip.ts';
 
@@ -40,7 +40,7 @@ export async function decodeKeras(bytes: Uint8Array, options: LoadKerasOptions =
   if (customLayers !== undefined) checkObject('decodeKeras: customLayers', customLayers);
   if (inputShape !== undefined) checkPositiveShape('decodeKeras: inputShape', inputShape);
   if (!isZip(bytes)) return readHdf5(bytes, name, (file) => modelOf(configOf(file), options, file));
-  const files = await unzip(bytes, name, [CONFIG_FILE, WEIGHTS_FILE]);
+  const files = await unzip(bytes, name, { [CONFIG_FILE]: MOST_TEXT, [WEIGHTS_FILE]: MOST_WEIGHTS });
   const { [CONFIG_FILE]: config, [WEIGHTS_FILE]: weights } = files;
   const missing = config ? WEIGHTS_FILE : CONFIG_FILE;
   if (!config || !weights) {

@@ -46,9 +46,11 @@ export async function withStoredWeights<T>(
 
 /** Where a .keras file has its weights. */
 export const WEIGHTS_FILE = 'model.weights.h5';
+/** Bytes that it may have: the HDF5 library holds them in its heap of 2 GiB. */
+export const MOST_WEIGHTS = 2 ** 30;
 
 async function weightsOfZip(bytes: Uint8Array, name: string): Promise<Uint8Array> {
-  const { [WEIGHTS_FILE]: weights } = await unzip(bytes, name, [WEIGHTS_FILE]);
+  const { [WEIGHTS_FILE]: weights } = await unzip(bytes, name, { [WEIGHTS_FILE]: MOST_WEIGHTS });
   if (weights) return weights;
   throw new DataError(
     `${name} is a zip file without ${WEIGHTS_FILE}, so it is no .keras file with weights; save the model again with Keras`,

@@ -1,28 +1,32 @@
 import { DataError, TilegradError } from '../../errors.ts';
 
-/** Bytes of a file in a zip that are unpacked at most. */
-const MOST_BYTES = 2 ** 30;
+/** Bytes that one packed byte can stand for. */
+const MOST_A_BYTE = 1032;
+
+const counted = (n: number): string => n.toLocaleString('en-US');
 
 /**
- * Files of a zip by their names, those of `names` that are there.
+ * Files of a zip by their names, of those that are wanted and there.
  * @param name the zip's, for messages
- * @throws DataError for a damaged zip, and for files of more than a gibibyte
+ * @param wanted how many bytes each may have
+ * @throws DataError for a damaged zip, and for files that are larger
  */
 export async function unzip(
   bytes: Uint8Array,
   name: string,
-  names: readonly string[],
+  wanted: Readonly<Record<string, number>>,
 ): Promise<Record<string, Uint8Array | undefined>> {
   const { unzipSync } = await import('fflate/browser');
   try {
     return unzipSync(bytes, {
       filter({ name: file, originalSize, size }) {
-        if (!names.includes(file)) return false;
-        // A byte packs 1032 at most: other sizes would only take memory.
-        if (originalSize > MOST_BYTES || originalSize > 1032 * size + 64) {
-          throw new DataError(
-            `${name}: ${file} would unpack to ${originalSize} bytes, more than its ${size} hold or than are read`,
-          );
+        if (!Object.hasOwn(wanted, file)) return false;
+        const unpacks = `${name}: ${file} would unpack to ${counted(originalSize)} bytes`;
+        if (originalSize > wanted[file]!) {
+          throw new DataError(`${unpacks}, but at most ${counted(wanted[file]!)} are read`);
+        }
+        if (originalSize > MOST_A_BYTE * size + 64) {
+          throw new DataError(`${unpacks}, which its ${counted(size)} packed bytes cannot hold`);
         }
         return true;
       },

@@ -22,7 +22,7 @@ import {
 } from '../../../src/node.ts';
 import { kerasModels, kerasSamples, unpacked } from '../../golden/files/files.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { kerasZip, layer3, model3 } from './zips.ts';
+import { kerasZip, layer3, model3 } from './made-files.ts';
 
 let folder: string;
 beforeEach(() => {
