@@ -130,14 +130,18 @@ export function depthwiseConvolution(name: string, x: Shape, strides: number): K
     const [input, weights, dy] = [draw(x), draw(filter), draw(y)];
     return { input, weights, dy, g: depthwise.depthwiseGeometry(input, weights, { padding: 'same', strides }) };
   };
-  const shared = { flops: 2 * 9 * sizeOf(y), bytes: f32(x, filter, y), bound: 'memory' as const, variants: [] };
+  const shared = {
+    ...{ flops: 2 * 9 * sizeOf(y), bytes: f32(x, filter, y), bound: 'memory' as const },
+    variants: depthwise.depthwiseVariants,
+  };
+  const as = (variant?: string) => ({ variant: variant as depthwise.DepthwiseVariant });
   return [
     {
       ...shared,
       name: `${name}-forward`,
       setUp(draw) {
         const { input, weights, g } = make(draw);
-        return () => void depthwise.depthwiseConv2d(input, weights, null, g);
+        return (variant) => void depthwise.depthwiseConv2d(input, weights, null, g, as(variant));
       },
     },
     {
@@ -145,7 +149,7 @@ export function depthwiseConvolution(name: string, x: Shape, strides: number): K
       name: `${name}-input-grad`,
       setUp(draw) {
         const { dy, weights, g } = make(draw);
-        return () => void depthwise.depthwiseInputGrad(dy, weights, g);
+        return (variant) => void depthwise.depthwiseInputGrad(dy, weights, g, as(variant));
       },
     },
     {
@@ -153,7 +157,7 @@ export function depthwiseConvolution(name: string, x: Shape, strides: number): K
       name: `${name}-weight-grad`,
       setUp(draw) {
         const { input, dy, g } = make(draw);
-        return () => void depthwise.depthwiseWeightGrad(input, dy, g);
+        return (variant) => void depthwise.depthwiseWeightGrad(input, dy, g, as(variant));
       },
     },
   ];

@@ -74,6 +74,9 @@ export const kernelCases: readonly KernelCase[] = [
   ...depthwiseConvolution('mobilenet-depthwise1', [MOBILENET, 112, 112, 32], 1),
   ...depthwiseConvolution('mobilenet-depthwise2', [MOBILENET, 112, 112, 96], 2),
   ...depthwiseConvolution('mobilenet-depthwise3', [MOBILENET, 14, 14, 576], 1),
+  // At 96x96, batch 32: an early and a late block.
+  ...depthwiseConvolution('mobilenet-depthwise4', [32, 48, 48, 96], 2),
+  ...depthwiseConvolution('mobilenet-depthwise5', [32, 6, 6, 576], 1),
   ...pointwise('mobilenet-pointwise1', 56, 24, 144),
   ...pointwise('mobilenet-pointwise2', 14, 96, 576),
   ...pointwise('mobilenet-pointwise3', 14, 576, 96),

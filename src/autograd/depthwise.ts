@@ -28,9 +28,9 @@ export function depthwiseConv2d(
   const geometry = kernels.depthwiseGeometry(input, weights, options);
   const y = kernels.depthwiseConv2d(input, weights, offset, geometry);
   return taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
-    const dfilter = wants(1) ? kernels.depthwiseWeightGrad(input, dy, geometry, into(1)) : null;
+    const dfilter = wants(1) ? kernels.depthwiseWeightGrad(input, dy, geometry, { into: into(1) }) : null;
     const db = bias && wants(2) ? sumRows(dy, bias.size, { into: into(2) }) : null;
-    const dx = wants(0) ? kernels.depthwiseInputGrad(dy, weights, geometry, into(0)) : null;
+    const dx = wants(0) ? kernels.depthwiseInputGrad(dy, weights, geometry, { into: into(0) }) : null;
     return [dx, dfilter, db];
   });
 }

@@ -1,6 +1,7 @@
 import type { ProblemSizes } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
 import type { DeviceArray, Shape } from './array.ts';
+import { depthwiseTunables } from './tunable-depthwise.ts';
 import { productTunables } from './tunable-products.ts';
 import { rowTunables } from './tunable-rows.ts';
 
@@ -24,4 +25,4 @@ export interface Tunable {
 }
 
 /** Every operator with several kernels, by the name under which its kernels are chosen. */
-export const tunables: Readonly<Record<string, Tunable>> = { ...productTunables, ...rowTunables };
+export const tunables: Readonly<Record<string, Tunable>> = { ...productTunables, ...depthwiseTunables, ...rowTunables };

@@ -9,6 +9,7 @@ import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts'
 import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d.ts';
 import * as streamCode from '../../src/kernels/conv2d-stream-code.ts';
 import * as winogradCode from '../../src/kernels/conv2d-winograd-code.ts';
+import * as stripsCode from '../../src/kernels/depthwise-strips-code.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
 import { teamsFor } from '../../src/kernels/team.ts';
 import { tunables } from '../../src/kernels/tunable.ts';
@@ -173,7 +174,7 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
   const root = join(import.meta.dirname, '..', '..');
   const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
   const files = readdirSync(join(root, 'src', 'kernels')).filter((file) =>
-    /^(matmul|conv2d|epilogue|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
+    /^(matmul|conv2d|depthwise|epilogue|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
   );
   const imported = files.flatMap((file) =>
     [...read('src', 'kernels', file).matchAll(/'\.\.\/\.\.\/shaders\/(\w+\.wgsl)'/g)].map(([, name]) => name!),
@@ -184,4 +185,5 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
   expect(imported.filter((name) => !known.some((text) => text.includes(read('shaders', name))))).toEqual([]);
   const written = [...streamCode.sampleTexts(), ...winogradCode.sampleTexts()];
   expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));
+  expect(tunables.depthwiseConv2d!.shaders).toEqual(expect.arrayContaining(stripsCode.sampleTexts()));
 });

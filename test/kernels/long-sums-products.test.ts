@@ -12,6 +12,8 @@ import {
   depthwiseConv2d,
   depthwiseGeometry,
   depthwiseInputGrad,
+  depthwiseServes,
+  depthwiseVariants,
   depthwiseWeightGrad,
 } from '../../src/kernels/depthwise.ts';
 import { matmul, matmulServes, matmulVariants } from '../../src/kernels/matmul.ts';
@@ -328,64 +330,87 @@ describeOnDevice('long sums of products', (device) => {
     expect(checked).toBeGreaterThan(1);
   });
 
-  test('depthwiseConv2d and its gradients: long sums of equal terms', async () => {
-    // Of one channel, and of four, which the kernels take at once.
+  test.each(depthwiseVariants)('depthwiseConv2d and its gradients, long sums of equal terms: %s', async (variant) => {
+    let checked = 0;
+    // Of one channel, and of four, which kernels take at once.
     for (const channels of [1, 4]) {
       for (const { input, filter } of [
         { input: [1, 1000, 1000, channels], filter: [1000, 1000, channels, 1] },
         { input: [1, 1, 1e6, channels], filter: [1, 1e6, channels, 1] },
       ]) {
-        await expectSums(() => {
+        checked += await expectSums(() => {
           const [x, w] = [full(input, TERM), full(filter, 1)];
-          const result = depthwiseConv2d(x, w, null, depthwiseGeometry(x, w));
-          return [{ result, terms: 1e6, what: `forward [${input}]` }];
+          const g = depthwiseGeometry(x, w);
+          if (!depthwiseServes('forward', variant, device, g)) return [];
+          return [{ result: depthwiseConv2d(x, w, null, g, { variant }), terms: 1e6, what: `forward [${input}]` }];
         });
       }
-      for (const input of [
-        [1, 1000, 1000, channels],
-        [1, 1, 1e6, channels],
-        [1, 1e6, 1, channels],
-        [10_000, 10, 10, channels],
-        ...(channels === 1 ? [[1, 2500, 4000, 1]] : []),
+      for (const { input, filter = [1, 1] } of [
+        { input: [1, 1000, 1000, channels] },
+        { input: [1, 1, 1e6, channels] },
+        { input: [1, 1e6, 1, channels] },
+        { input: [10_000, 10, 10, channels] },
+        { input: [10_000, 12, 12, channels], filter: [3, 3] },
+        { input: [1, 1002, 1002, channels], filter: [3, 3] },
+        ...(channels === 1 ? [{ input: [1, 2500, 4000, 1] }] : []),
       ]) {
-        await expectSums(() => {
-          const [x, w, dy] = [full(input, 1), full([1, 1, channels, 1], 1), full(input, TERM)];
-          const result = depthwiseWeightGrad(x, dy, depthwiseGeometry(x, w));
-          return [{ result, terms: sizeOf(input) / channels, what: `weight gradient [${input}]` }];
+        checked += await expectSums(() => {
+          const [x, w] = [full(input, 1), full([...filter, channels, 1], 1)];
+          const g = depthwiseGeometry(x, w);
+          if (!depthwiseServes('weightGrad', variant, device, g)) return [];
+          const dy = full([g.batch, ...g.output, channels], TERM);
+          const result = depthwiseWeightGrad(x, dy, g, { variant });
+          return [{ result, terms: g.batch * g.output[0] * g.output[1], what: `weight gradient [${input}]` }];
         });
       }
     }
-    await expectSums(() => {
+    checked += await expectSums(() => {
       const [x, w, dy] = [full([1, 1, 1, 1], 1), full([1, 1, 1, 1e6], 1), full([1, 1, 1, 1e6], TERM)];
-      return [{ result: depthwiseInputGrad(dy, w, depthwiseGeometry(x, w)), terms: 1e6, what: 'input gradient' }];
+      const g = depthwiseGeometry(x, w);
+      if (!depthwiseServes('inputGrad', variant, device, g)) return [];
+      return [{ result: depthwiseInputGrad(dy, w, g, { variant }), terms: 1e6, what: 'input gradient' }];
     });
+    expect(checked).toBeGreaterThan(5);
   });
 
-  test('depthwiseConv2d and its gradients: no term lost where a part of a sum begins', async () => {
-    for (const [i, { input, filter, attrs = {} }] of (
-      [
-        { input: [1, 20, 30, 3], filter: [17, 29, 3, 1] },
-        { input: [1, 3, 600, 4], filter: [2, 521, 4, 1] },
-        { input: [2, 5, 5, 2], filter: [3, 3, 2, 259], attrs: { padding: 'same' } },
-        { input: [9, 33, 34, 4], filter: [3, 3, 4, 1], attrs: { padding: 'same', strides: 2 } },
-        { input: [3, 5, 1031, 2], filter: [1, 2, 2, 1] },
-      ] as { input: number[]; filter: number[]; attrs?: Attrs }[]
-    ).entries()) {
-      const [x, w] = [drawLike(input, i, 'integer'), drawLike(filter, 50 + i, 'integer')];
-      const y = depthwiseReference.forward([x, w], attrs);
-      const dy = drawLike(y.shape, 100 + i, 'integer');
-      const [dx, dw] = depthwiseReference.backward([x, w], y, dy, attrs);
-      await expectExact(() => {
-        const [a, b, d] = [upload(x), upload(w), upload(dy)];
-        const g = depthwiseGeometry(a, b, attrs);
-        return [
-          { result: depthwiseConv2d(a, b, null, g), expected: y, what: `forward [${input}]` },
-          { result: depthwiseInputGrad(d, b, g), expected: dx!, what: `input gradient [${input}]` },
-          { result: depthwiseWeightGrad(a, d, g), expected: dw!, what: `weight gradient [${input}]` },
-        ];
-      });
-    }
-  });
+  test.each(depthwiseVariants)(
+    'depthwiseConv2d and its gradients, no term lost where a part of a sum begins: %s',
+    async (variant) => {
+      let checked = 0;
+      for (const [i, { input, filter, attrs = {} }] of (
+        [
+          { input: [1, 20, 30, 3], filter: [17, 29, 3, 1] },
+          { input: [1, 3, 600, 4], filter: [2, 521, 4, 1] },
+          { input: [2, 5, 5, 2], filter: [3, 3, 2, 259], attrs: { padding: 'same' } },
+          { input: [9, 33, 34, 4], filter: [3, 3, 4, 1], attrs: { padding: 'same', strides: 2 } },
+          { input: [3, 5, 1031, 2], filter: [1, 2, 2, 1] },
+          // Around 256 rows of a block, and images of a slice.
+          { input: [1, 513, 5, 4], filter: [3, 3, 4, 1], attrs: { padding: 'same' } },
+          { input: [300, 3, 4, 20], filter: [3, 3, 20, 1], attrs: { padding: 'same' } },
+        ] as { input: number[]; filter: number[]; attrs?: Attrs }[]
+      ).entries()) {
+        const [x, w] = [drawLike(input, i, 'integer'), drawLike(filter, 50 + i, 'integer')];
+        const y = depthwiseReference.forward([x, w], attrs);
+        const dy = drawLike(y.shape, 100 + i, 'integer');
+        const [dx, dw] = depthwiseReference.backward([x, w], y, dy, attrs);
+        checked += await expectExact(() => {
+          const [a, b, d] = [upload(x), upload(w), upload(dy)];
+          const g = depthwiseGeometry(a, b, attrs);
+          const all = {
+            forward: { run: () => depthwiseConv2d(a, b, null, g, { variant }), expected: y },
+            inputGrad: { run: () => depthwiseInputGrad(d, b, g, { variant }), expected: dx! },
+            weightGrad: { run: () => depthwiseWeightGrad(a, d, g, { variant }), expected: dw! },
+          };
+          return kernels.flatMap((kernel) => {
+            if (!depthwiseServes(kernel, variant, device, g)) return [];
+            const { run, expected } = all[kernel];
+            return [{ result: run(), expected, what: `${variant} ${kernel} [${input}]` }];
+          });
+        });
+      }
+      expect(checked).toBeGreaterThan(5);
+    },
+  );
 });
 
 function transposed({ shape, data }: NdArray): NdArray {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { batchNormVariants } from '../../src/kernels/batch-norm.ts';
 import { conv2dVariants } from '../../src/kernels/conv2d.ts';
+import { depthwiseVariants } from '../../src/kernels/depthwise.ts';
 import { matmulVariants } from '../../src/kernels/matmul.ts';
 import { reduceVariants } from '../../src/kernels/reduce-variants.ts';
 import { softmaxVariants } from '../../src/kernels/softmax.ts';
@@ -40,7 +41,8 @@ const code = (names: Iterable<string>): string => [...names].map((name) => `\`${
 
 /** Implementations to choose from, the reference first: test/kernels checks each. */
 const VARIANTS: Partial<Record<string, readonly string[]>> = {
-  ...{ conv2d: conv2dVariants, linear: matmulVariants, matmul: matmulVariants, batchNorm: batchNormVariants },
+  ...{ conv2d: conv2dVariants, depthwiseConv2d: depthwiseVariants, linear: matmulVariants, matmul: matmulVariants },
+  batchNorm: batchNormVariants,
   ...{ softmax: softmaxVariants, logSoftmax: softmaxVariants, softmaxCrossEntropy: softmaxVariants },
   ...{ sum: reduceVariants, mean: reduceVariants, variance: reduceVariants, max: reduceVariants, min: reduceVariants },
 };
@@ -87,7 +89,7 @@ export function writeOperatorsTable(measured: Record<OperatorName, Measured>, ad
     '',
     '- Kernels: the files in `shaders/` that ran, forward and backward, on that adapter; names without `.wgsl` are texts that',
     '  `src/kernels` makes: rows of `pointwise-table.ts` put into `shaders/pointwise_*.wgsl`, kernels widened to vectors (`_vec4`),',
-    '  and convolutions written for their sizes (`_stream`, `conv2d_winograd`).',
+    '  and convolutions written for their sizes (`_stream`, `_strips`, `conv2d_winograd`).',
     '- Gradcheck: the reference against central differences in float64 (`test/reference/gradcheck.test.ts`).',
     '- Golden: calls compared with what PyTorch computed (`test/golden`, where Keras differs it is encoded).',
     '- Largest error: of forward and all gradients over the drawn cases, f32 on the adapter against the float64 reference,',

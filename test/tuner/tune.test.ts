@@ -229,6 +229,10 @@ describeOnDevice('on an adapter', () => {
   const problems = [
     ...small,
     ...['conv2d', 'conv2dInputGrad', 'conv2dWeightGrad'].map((operator) => ({ operator, sizes: convolution })),
+    ...['depthwiseConv2d', 'depthwiseInputGrad', 'depthwiseWeightGrad'].map((operator) => ({
+      operator,
+      sizes: { ...convolution, channels: 8, outChannels: 8, multiplier: 1 },
+    })),
     ...['reduceSum', 'reduceExtreme'].map((operator) => ({ operator, sizes: { outer: 3, rows: 68, channels: 1 } })),
     ...['softmax', 'softmaxGrad', 'logSoftmax', 'logSoftmaxGrad', 'softmaxCrossEntropy'].map((operator) => ({
       operator,

@@ -1,0 +1,65 @@
+import depthwiseCode from '../../shaders/depthwise_conv2d.wgsl';
+import inputGradCode from '../../shaders/depthwise_conv2d_input_grad.wgsl';
+import weightGradCode from '../../shaders/depthwise_conv2d_weight_grad.wgsl';
+import longSumCode from '../../shaders/long_sum.wgsl';
+import type { DeviceArray, Shape } from './array.ts';
+import { inputShape, outputShape } from './conv-geometry.ts';
+import {
+  type DepthwiseGeometry,
+  type DepthwiseKernel,
+  type DepthwiseRun,
+  type DepthwiseVariant,
+  depthwiseConv2d,
+  depthwiseInputGrad,
+  depthwiseServes,
+  depthwiseVariants,
+  depthwiseWeightGrad,
+} from './depthwise.ts';
+import { depthwiseFlops, depthwiseGeometryOf } from './depthwise-geometry.ts';
+import { sampleTexts } from './depthwise-strips-code.ts';
+import type { Tunable } from './tunable.ts';
+
+const filterShape = (g: DepthwiseGeometry): Shape => [...g.kernel, g.inChannels, g.multiplier];
+
+/** What differs between the three kernels of a depthwise convolution. */
+interface Part {
+  inputs(g: DepthwiseGeometry): readonly Shape[];
+  output(g: DepthwiseGeometry): Shape;
+  sumLength(g: DepthwiseGeometry): number;
+  run(g: DepthwiseGeometry, inputs: readonly DeviceArray[], options: DepthwiseRun): void;
+}
+
+const depthwise = (kernel: DepthwiseKernel, part: Part): Tunable => ({
+  variants: depthwiseVariants,
+  // Some of these texts are written by others: samples of them.
+  shaders: [depthwiseCode, inputGradCode, weightGradCode, longSumCode, ...sampleTexts()],
+  serves: (variant, device, sizes) =>
+    depthwiseServes(kernel, variant as DepthwiseVariant, device, depthwiseGeometryOf(sizes)),
+  inputs: (sizes) => part.inputs(depthwiseGeometryOf(sizes)),
+  output: (sizes) => part.output(depthwiseGeometryOf(sizes)),
+  sumLength: (sizes) => part.sumLength(depthwiseGeometryOf(sizes)),
+  flops: (sizes) => depthwiseFlops(depthwiseGeometryOf(sizes), 1),
+  run: (variant, sizes, inputs, into) =>
+    part.run(depthwiseGeometryOf(sizes), inputs, { variant: variant as DepthwiseVariant, into }),
+});
+
+export const depthwiseTunables = {
+  depthwiseConv2d: depthwise('forward', {
+    inputs: (g) => [inputShape(g), filterShape(g)],
+    output: outputShape,
+    sumLength: ({ kernel }) => kernel[0] * kernel[1],
+    run: (g, [x, filter], options) => void depthwiseConv2d(x!, filter!, null, g, options),
+  }),
+  depthwiseInputGrad: depthwise('inputGrad', {
+    inputs: (g) => [outputShape(g), filterShape(g)],
+    output: inputShape,
+    sumLength: ({ kernel, multiplier }) => kernel[0] * kernel[1] * multiplier,
+    run: (g, [dy, filter], options) => void depthwiseInputGrad(dy!, filter!, g, options),
+  }),
+  depthwiseWeightGrad: depthwise('weightGrad', {
+    inputs: (g) => [inputShape(g), outputShape(g)],
+    output: filterShape,
+    sumLength: ({ batch, output }) => batch * output[0] * output[1],
+    run: (g, [x, dy], options) => void depthwiseWeightGrad(x!, dy!, g, options),
+  }),
+} satisfies Record<string, Tunable>;
