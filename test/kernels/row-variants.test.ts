@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DeviceArray } from '../../src/kernels/array.ts';
-import { batchNormParameterGrads, batchNormVariants, batchStatistics } from '../../src/kernels/batch-norm.ts';
+import {
+  batchNorm,
+  batchNormParameterGrads,
+  batchNormVariants,
+  batchStatistics,
+} from '../../src/kernels/batch-norm.ts';
+import { unary, unaryGrad } from '../../src/kernels/pointwise-rows.ts';
 import { reduceMiddle, reduceServes, reduceVariants } from '../../src/kernels/reduce-variants.ts';
 import * as kernels from '../../src/kernels/softmax.ts';
 import { scope, Tensor, tensor } from '../../src/node.ts';
@@ -295,6 +301,35 @@ describeOnDevice('variants of reductions', (device) => {
         }),
         drawn,
       );
+    });
+
+    withVariant(variant)(`sums of a gradient below an activation: ${variant}`, async () => {
+      for (const [rows, channels] of [
+        [300, 3],
+        [150, 8],
+        [70, 33],
+      ] as const) {
+        const shape = [MODELS, rows, channels];
+        const arrays = [
+          drawLike(shape, 1),
+          drawLike(shape, 2),
+          drawLike([MODELS, channels], 3),
+          drawLike([MODELS, channels], 4),
+        ];
+        const results = await withModels(arrays, ([x, dy, scale, offset]) => {
+          const found = batchStatistics('batchNorm', x!, null, { variant });
+          return (['relu', 'relu6'] as const).flatMap((activation) => {
+            const following = { activation, scale: scale!, offset: offset! };
+            const fused = batchNormParameterGrads(x!, dy!, found, 0.1, { variant, following });
+            const normal = batchNorm(x!, scale!, offset!, found, 0.1);
+            const below = unaryGrad(activation, normal, unary(activation, normal, [0, 0]), dy!, [0, 0]);
+            const apart = batchNormParameterGrads(x!, below, found, 0.1, { variant });
+            return [fused.doffset, apart.doffset, fused.dscale, apart.dscale];
+          });
+        });
+        for (let i = 0; i < results.length; i += 2)
+          expectClose(results[i]!, Array.from(results[i + 1]!), { atol: 1e-4, rtol: 1e-6 });
+      }
     });
   }
 });
