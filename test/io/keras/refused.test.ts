@@ -189,6 +189,16 @@ test('decodeKeras: refuses files that hold no model', async () => {
   expect(await refusal(decodeKeras(strToU8('PK'), {}, 'm.keras'))).toMatch(/^m\.keras is no HDF5 file/);
 });
 
+test('decodeKeras: refuses a .keras file in which a bit of a weight is another one', async () => {
+  const bytes = unpacked(kerasModels.nested.files['model.keras']);
+  expect((await decodeKeras(bytes)).name).toBe('nested');
+  const weight = Buffer.from(bytes.buffer).indexOf('TREE') - 8; // anywhere in model.weights.h5, which is not packed
+  bytes[weight]! ^= 1;
+  expect(await refusal(decodeKeras(bytes, {}, 'm.keras'))).toBe(
+    'm.keras is a zip file that is cut short or damaged (model.weights.h5 is not as it was when it was packed); fetch it again',
+  );
+});
+
 test('readKerasWeights: refuses a file whose layers and weights are not there, or are no floats', async () => {
   const file = (name: string, weight: string, data: Float32Array | Int32Array) =>
     h5File(({ root }) => {
