@@ -51,8 +51,10 @@ const OPAQUE = 5;
 
 /** Bytes of a text that are read at most: a model's configuration has some hundred thousand. */
 export const MOST_TEXT = 2 ** 26;
-/** Bytes of weights that are read from a file at most: the library has a heap of 2 GiB, which also holds the file. */
+/** Bytes of weights that are read from a file at most: the library has a heap of 2 GiB. */
 const MOST_DATA = 2 ** 30;
+/** Bytes that a byte of a file can stand for at most: data may be packed by deflate. */
+const MOST_A_BYTE = 1032;
 
 /** What the library has written to its standard error since it was last asked: why something failed. */
 let complaints = '';
@@ -79,13 +81,18 @@ function lastComplaint(): string | undefined {
 /** An open HDF5 file. Paths begin with a slash. What fails throws an error that `readHdf5` makes a DataError of. */
 export class Hdf5File {
   private read = 0;
+  /** Bytes of weights that may be read. */
+  private readonly most: number;
 
   constructor(
     private readonly library: Library,
     private readonly id: bigint,
     /** The file's name, for messages. */
     readonly name: string,
-  ) {}
+    fileLength: number,
+  ) {
+    this.most = Math.min(MOST_DATA, MOST_A_BYTE * fileLength);
+  }
 
   isGroup(path: string): boolean {
     return this.library.get_type(this.id, path) === this.library.H5G_GROUP;
@@ -144,9 +151,10 @@ export class Hdf5File {
     if (!stored) throw new DataError(`${this.name}: ${path} holds no floats of 16, 32 or 64 bits`);
     const length = size * sizeOf(shape);
     this.read += length;
-    if (this.read > MOST_DATA) {
+    if (this.read > this.most) {
       throw new DataError(
-        `${this.name}: with ${path} ${showShape(shape)} it holds more than ${MOST_DATA.toLocaleString('en-US')} bytes of weights, which are read at most`,
+        `${this.name}: with ${path} ${showShape(shape)} it states more weights than the ${this.most.toLocaleString('en-US')} bytes that ` +
+          'are read of a file of its size',
       );
     }
     if (length === 0) return new Float32Array(0);
@@ -201,7 +209,7 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
     loaded.FS.writeFile(PATH, bytes);
     const id = loaded.open(PATH, loaded.H5F_ACC_RDONLY, false, -1, -1);
     if (id < 0n) throw new Error('it cannot be opened');
-    return read(new Hdf5File(loaded, id, name));
+    return read(new Hdf5File(loaded, id, name, bytes.length));
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
     throw new DataError(`${name} ${damageOf(lastComplaint() ?? String((cause as Error)?.message ?? cause), bytes)}`, {
@@ -222,8 +230,7 @@ const PATH = '/tilegrad.h5';
 function forget({ FS, HEAPU8 }: Library, memory: Uint8Array): void {
   for (const stream of FS.streams) if (stream?.path === PATH) FS.close(stream);
   FS.unlink(PATH);
-  HEAPU8.set(memory);
-  HEAPU8.fill(0, memory.length); // what it has asked for since then comes anew, as zeros
+  HEAPU8.set(memory); // what it has got since then is free again, whatever stands there
 }
 
 function damageOf(reason: string, bytes: Uint8Array): string {

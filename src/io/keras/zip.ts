@@ -1,3 +1,4 @@
+import { crc32 } from '../../crc32c.ts';
 import { DataError, TilegradError } from '../../errors.ts';
 
 /** Bytes that one packed byte can stand for. */
@@ -18,7 +19,7 @@ export async function unzip(
 ): Promise<Record<string, Uint8Array | undefined>> {
   const { unzipSync } = await import('fflate/browser');
   try {
-    return unzipSync(bytes, {
+    const files = unzipSync(bytes, {
       filter({ name: file, originalSize, size }) {
         if (!Object.hasOwn(wanted, file)) return false;
         const unpacks = `${name}: ${file} would unpack to ${counted(originalSize)} bytes`;
@@ -31,11 +32,30 @@ export async function unzip(
         return true;
       },
     });
+    for (const [file, crc] of checksumsOf(bytes)) {
+      const unpacked = Object.hasOwn(files, file) ? files[file] : undefined;
+      if (unpacked && crc32(unpacked) !== crc) throw new Error(`${file} is not as it was when it was packed`);
+    }
+    return files;
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
     throw new DataError(
       `${name} is a zip file that is cut short or damaged (${(cause as Error).message}); fetch it again`,
       { cause },
     );
+  }
+}
+
+/** Checksums by file, as the list at the end of a zip ("central directory") states them; fflate does not look at them. */
+function* checksumsOf(bytes: Uint8Array): Generator<[file: string, crc: number]> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = bytes.length - 22;
+  while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
+  if (end < 0) return;
+  let at = view.getUint32(end + 16, true);
+  for (let left = view.getUint16(end + 10, true); left > 0 && at + 46 <= end; left--) {
+    const name = view.getUint16(at + 28, true);
+    yield [new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + name)), view.getUint32(at + 16, true)];
+    at += 46 + name + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }
 }

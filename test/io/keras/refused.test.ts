@@ -189,6 +189,16 @@ test('decodeKeras: refuses files that hold no model', async () => {
   expect(await refusal(decodeKeras(strToU8('PK'), {}, 'm.keras'))).toMatch(/^m\.keras is no HDF5 file/);
 });
 
+test('decodeKeras: refuses a .keras file in which a bit of a weight is another one', async () => {
+  const bytes = unpacked(kerasModels.nested.files['model.keras']);
+  expect((await decodeKeras(bytes)).name).toBe('nested');
+  const weight = Buffer.from(bytes.buffer).indexOf('TREE') - 8; // anywhere in model.weights.h5, which is not packed
+  bytes[weight]! ^= 1;
+  expect(await refusal(decodeKeras(bytes, {}, 'm.keras'))).toBe(
+    'm.keras is a zip file that is cut short or damaged (model.weights.h5 is not as it was when it was packed); fetch it again',
+  );
+});
+
 test('readKerasWeights: refuses a file whose layers and weights are not there, or are no floats', async () => {
   const file = (name: string, weight: string, data: Float32Array | Int32Array) =>
     h5File(({ root }) => {
@@ -237,7 +247,7 @@ test('readKerasWeights: refuses groups that contain themselves, and more than it
   });
   expect(large.length).toBeLessThan(20_000);
   expect(await refusal(readKerasWeights(large, 'f.h5'))).toBe(
-    'f.h5: with /layers/a/vars/0 [536870912] it holds more than 1,073,741,824 bytes of weights, which are read at most',
+    `f.h5: with /layers/a/vars/0 [536870912] it states more weights than the ${(1032 * large.length).toLocaleString('en-US')} bytes that are read of a file of its size`,
   );
 });
 
