@@ -53,16 +53,16 @@ function batchNorm(y, gamma, beta, training) {
     .add(offset);
 }
 
-/** [to, from]: a row for each place of the result, in bilinear interpolation with pixel centres at halves. */
+/** [from, to]: a column for each place of the result, in bilinear interpolation with pixel centres at halves. */
 function resizeMatrix(from, to) {
-  const matrix = new Float32Array(to * from);
+  const matrix = new Float32Array(from * to);
   for (let i = 0; i < to; i++) {
     const place = Math.max(0, ((i + 0.5) * from) / to - 0.5);
     const low = Math.floor(place);
-    matrix[i * from + low] += 1 - (place - low);
-    matrix[i * from + Math.min(low + 1, from - 1)] += place - low;
+    matrix[low * to + i] += 1 - (place - low);
+    matrix[Math.min(low + 1, from - 1) * to + i] += place - low;
   }
-  return np.array(matrix).reshape([to, from]);
+  return np.array(matrix).reshape([from, to]);
 }
 
 /** Consumes x, leaves the parameters. In training also the dense kernels, for the penalty. */
@@ -99,8 +99,10 @@ function forward(list, parameters, x, { dropout = 0, key = null, training = fals
     if (layer.kind === 'relu6') return np.minimum(nn.relu(y), 6);
     if (layer.kind === 'rescale') return y.mul(layer.scale).add(layer.offset);
     if (layer.kind === 'resize') {
-      const matrix = resizeMatrix(y.shape[2], layer.side);
-      return np.matmul(np.matmul(matrix.ref, y), np.transpose(matrix));
+      // A product on the right resizes columns, and after a transposition rows; images are squares.
+      const columns = (z) => np.transpose(np.matmul(z, resizeMatrix(side, layer.side)), [0, 1, 3, 2]);
+      const side = y.shape[3];
+      return columns(columns(y));
     }
     if (layer.kind !== 'dropout' || dropout === 0) return y;
     const rate = layer.rate ?? dropout;
