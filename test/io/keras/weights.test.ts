@@ -65,7 +65,8 @@ test('readKerasWeights: returns the layers of the old MobileNetV2 layout in orde
 });
 
 test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and packed ones, and names that are cut into parts', async () => {
-  expect(await readKerasWeights(unpacked(kerasWeights.types.file))).toEqual([
+  const bytes = unpacked(kerasWeights.types.file);
+  expect(await readKerasWeights(bytes)).toEqual([
     {
       name: 'first',
       weights: [
@@ -81,6 +82,7 @@ test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and packed on
       ],
     },
   ]);
+  expect(bytes).toEqual(unpacked(kerasWeights.types.file)); // the library is given them, not a copy
 });
 
 test("readKerasWeights: reads Keras 3's .weights.h5 without optimizer and seeds", async () => {
