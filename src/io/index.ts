@@ -1,6 +1,12 @@
 /** File formats on bytes: what runs in a browser too. `node.ts` beside it adds files. */
 export { decodeKeras, type LoadKerasOptions } from './keras/model.ts';
-export { decodeKerasWeights, type KerasLayerWeights, type KerasWeight, readKerasWeights } from './keras/weights.ts';
+export {
+  decodeKerasWeights,
+  type KerasLayerWeights,
+  type KerasWeight,
+  type KerasWeightsOptions,
+  readKerasWeights,
+} from './keras/weights.ts';
 export {
   decodeModel,
   decodeWeights,

@@ -7,7 +7,7 @@ import { isHdf5 } from './signature.ts';
 /** What is used of h5wasm, the HDF5 library compiled to WebAssembly. Object ids are BigInts, and negative where there is no object. */
 interface Library {
   FS: {
-    writeFile(path: string, bytes: Uint8Array): void;
+    writeFile(path: string, bytes: Uint8Array, options: { canOwn: boolean }): void;
     unlink(path: string): void;
     getStream(number: number): { tty?: { ops: { put_char(tty: unknown, code: number): void } } } | null;
     streams: readonly ({ path?: string } | null | undefined)[];
@@ -206,7 +206,7 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
   const { loaded, memory } = await library;
   complaints = '';
   try {
-    loaded.FS.writeFile(PATH, bytes);
+    loaded.FS.writeFile(PATH, bytes, { canOwn: true }); // not copied: it is only read
     const id = loaded.open(PATH, loaded.H5F_ACC_RDONLY, false, -1, -1);
     if (id < 0n) throw new Error('it cannot be opened');
     return read(new Hdf5File(loaded, id, name, bytes.length));

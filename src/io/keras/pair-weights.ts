@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { Model, type PlannedLayer } from '../../nn/index.ts';
+import { type Layer, Model, type PlannedLayer } from '../../nn/index.ts';
 import { kerasOrder } from './layer-order.ts';
 import type { StoredLayer, StoredWeight, StoredWeights } from './stored.ts';
 
@@ -119,18 +119,19 @@ function ownLayers(model: Model, path: string): OwnLayer[] {
   return kerasOrder(model).flatMap(({ layer, name, weights }): OwnLayer[] => {
     const at = `${path}${name}/`;
     if (!(layer instanceof Model))
-      return weights.length > 0 ? [{ name, weights: weights.map(ownWeight(at)), parts: null }] : [];
+      return weights.length > 0 ? [{ name, weights: weights.map(ownWeight(at, layer)), parts: null }] : [];
     const parts = ownLayers(layer, at).flatMap((part) => part.parts ?? [part]);
     return parts.length > 0 ? [{ name, weights: parts.flatMap((part) => part.weights), parts }] : [];
   });
 }
 
+/** As Keras tells them apart: those of a frozen layer are not trained. */
 const ownWeight =
-  (path: string) =>
+  (path: string, layer: Layer) =>
   ({ name, shape, trainable = true }: PlannedLayer['weights'][number]): OwnWeight => ({
     name: `${path}${name}`,
     shape,
-    trainable,
+    trainable: trainable && layer.trainable,
   });
 
 /** Files of Keras 3, in which a layer is called by its class, and counted within the model it is in. */
@@ -169,7 +170,7 @@ function layersByPath(model: Model, list: string, prefix: string): (OwnLayer & {
     const at = `${prefix}${name}/`;
     if (layer instanceof Model) return layersByPath(layer, `${path}/layers`, at);
     return weights.length > 0
-      ? [{ name: `${prefix}${name}`, path, weights: weights.map(ownWeight(at)), parts: null }]
+      ? [{ name: `${prefix}${name}`, path, weights: weights.map(ownWeight(at, layer)), parts: null }]
       : [];
   });
 }

@@ -1,6 +1,7 @@
-import { checkOptions, checkSurplus, checkText } from '../../check.ts';
+import { checkOptions, checkSurplus, checkText, show } from '../../check.ts';
+import { ArgumentError } from '../../errors.ts';
 import { checkModel } from '../../nn/batches.ts';
-import type { Model } from '../../nn/index.ts';
+import { Model } from '../../nn/index.ts';
 import { checkNotTraining } from '../../nn/training-lock.ts';
 import { assignTensors } from '../model-file.ts';
 import { checkBytes, type NdArray } from '../nd-array.ts';
@@ -49,8 +50,13 @@ export async function readKerasWeights(
   );
 }
 
-/** `decodeKerasWeights` has no options yet. */
-export type KerasWeightsOptions = Record<never, never>;
+export interface KerasWeightsOptions {
+  /**
+   * The model within the model that the file is of, by its name: with `mobilenetv2/`, a network saved on its own is loaded into one that
+   * contains it. Default: the whole model.
+   */
+  prefix?: string;
+}
 
 /**
  * Gives a model the weights of a .h5, .weights.h5 or .keras file of Keras 2 or 3; one that is not built yet begins with them, see
@@ -58,7 +64,8 @@ export type KerasWeightsOptions = Record<never, never>;
  * the others by their class and number. All are checked before the first is changed. The optimizer's state is left alone.
  * @param name the file's, for messages
  * @returns the names of the weights that were loaded
- * @throws DataError for a file that is none, is cut short or damaged, or fits another model, saying in what they differ
+ * @throws DataError for a file that is none, is cut short or damaged, or fits another model, saying in what they differ; ArgumentError
+ *   for a `prefix` that no model within the model has
  */
 export async function decodeKerasWeights(
   model: Model,
@@ -69,11 +76,26 @@ export async function decodeKerasWeights(
   checkModel('decodeKerasWeights', model, 'decodeKerasWeights(model, bytes)');
   checkBytes('decodeKerasWeights', bytes);
   checkText('decodeKerasWeights: name', name);
-  checkOptions('decodeKerasWeights', options, {});
+  const { prefix } = checkOptions('decodeKerasWeights', options, { prefix: true });
+  if (prefix !== undefined) checkText('decodeKerasWeights: prefix', prefix);
+  checkText('decodeKerasWeights: name', name);
   checkNotTraining('decodeKerasWeights', model);
-  const tensors = await withStoredWeights(bytes, name, (stored, file) => tensorsFor(model, stored, file));
+  const path = prefix?.split('/').filter((part) => part !== '') ?? [];
+  const part = path.reduce(modelWithin, model);
+  const tensors = await withStoredWeights(bytes, name, (stored, file) => tensorsFor(part, stored, file));
   checkNotTraining('decodeKerasWeights', model);
-  return assignTensors(model, { tensors, metadata: {} }, {}, name);
+  return assignTensors(model, { tensors, metadata: {} }, { prefix: path.map((part) => `${part}/`).join('') }, name);
+}
+
+/** @throws ArgumentError unless a layer of that name is a model */
+function modelWithin(model: Model, name: string): Model {
+  const models = model.plannedLayers.filter(({ layer }) => layer instanceof Model);
+  const found = models.find((planned) => planned.name === name);
+  if (found) return found.layer as Model;
+  const known = models.length > 0 ? models.map((planned) => planned.name).join(', ') : 'none';
+  throw new ArgumentError(
+    `decodeKerasWeights: prefix: there is no model ${show(name)} in ${model.title}; the models in it are ${known}`,
+  );
 }
 
 /** The values for the weights of a model, by their names. @throws DataError where file and model differ */

@@ -23,6 +23,7 @@ import {
 } from '../../../src/node.ts';
 import { kerasWeights, unpacked } from '../../golden/files/files.ts';
 import { describeOnDevice } from '../../support/device.ts';
+import { h5File } from './made-files.ts';
 
 /** Element j of tensor k of the fixtures: see make_keras_weights.py. */
 const pattern = (k: number, size: number) => Float32Array.from({ length: size }, (_, j) => k + (j % 251) / 256);
@@ -64,7 +65,8 @@ test('readKerasWeights: returns the layers of the old MobileNetV2 layout in orde
 });
 
 test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and packed ones, and names that are cut into parts', async () => {
-  expect(await readKerasWeights(unpacked(kerasWeights.types.file))).toEqual([
+  const bytes = unpacked(kerasWeights.types.file);
+  expect(await readKerasWeights(bytes)).toEqual([
     {
       name: 'first',
       weights: [
@@ -80,6 +82,7 @@ test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and packed on
       ],
     },
   ]);
+  expect(bytes).toEqual(unpacked(kerasWeights.types.file)); // the library is given them, not a copy
 });
 
 test("readKerasWeights: reads Keras 3's .weights.h5 without optimizer and seeds", async () => {
@@ -130,6 +133,38 @@ test('decodeKerasWeights: names what differs, before it changes anything', async
     'the model lacks layers/sequential/layers/batch_normalization, layers/sequential/layers/dense; dense_2/kernel is [3,3] in the model, ' +
       '/layers/dense_2/vars/0 [4,1] in the file',
   );
+});
+
+test("decodeKerasWeights: takes the weights of a model within the model in Keras's order if their names say nothing", async () => {
+  // The trained ones first, then those of the frozen batch norm and all moving statistics.
+  const order = ['d/kernel', 'd/bias', 'b2/gamma', 'b2/beta'];
+  order.push('b1/gamma', 'b1/beta', 'b1/moving_mean', 'b1/moving_variance', 'b2/moving_mean', 'b2/moving_variance');
+  const bytes = await h5File(({ root }) => {
+    root.create_attribute('layer_names', ['inner']);
+    const inner = root.create_group('inner');
+    inner.create_attribute(
+      'weight_names',
+      order.map((_, k) => `w${k}`),
+    );
+    for (const [k, name] of order.entries()) {
+      const shape = name === 'd/kernel' ? [2, 2] : [2];
+      inner.create_dataset({ name: `w${k}`, data: pattern(k, size(shape)), shape });
+    }
+  });
+  const inner = new Sequential(
+    [
+      new BatchNormalization({ name: 'b1', trainable: false, inputShape: [2] }),
+      new Dense({ units: 2, name: 'd' }),
+      new BatchNormalization({ name: 'b2' }),
+    ],
+    'inner',
+  );
+  const model = new Sequential([inner]);
+  await decodeKerasWeights(model, bytes);
+  const read = new Map(model.plan([2]).weights.map(({ name, initialValues }) => [name, initialValues]));
+  for (const [k, name] of order.entries()) {
+    expect(read.get(`inner/${name}`), name).toEqual(pattern(k, name === 'd/kernel' ? 4 : 2));
+  }
 });
 
 test.each([
@@ -204,6 +239,44 @@ describeOnDevice('on a device', (device) => {
     ]);
     for (const [k, { tensor }] of model.weights.entries())
       expect(await tensor.data()).toEqual(pattern(k, size(tensor.shape)));
+    model.dispose();
+  });
+
+  test('decodeKerasWeights: with a prefix, a file goes into the model within the model', async () => {
+    const bytes = unpacked(kerasWeights.mobilenet.file);
+    for (const when of ['before', 'after']) {
+      const extractor = tiny();
+      const layers = [extractor, new GlobalAveragePooling2D(), new Dense({ units: 2, name: 'head' })];
+      const model = new Sequential(layers);
+      if (when === 'after') model.build(device, { seed: 2 });
+      await expect(decodeKerasWeights(model, bytes, { prefix: 'head/' })).rejects.toThrow(
+        'decodeKerasWeights: prefix: there is no model "head" in sequential; the models in it are mobilenetv2',
+      );
+      const names = await decodeKerasWeights(model, bytes, { prefix: 'mobilenetv2/' });
+      if (when === 'before') model.build(device, { seed: 2 });
+      expect(names).toHaveLength(260);
+      expect(names[259]).toBe('mobilenetv2/Conv_1_bn/moving_variance');
+      for (const [k, { tensor }] of model.weights.slice(0, 260).entries()) {
+        expect(await tensor.data()).toEqual(pattern(k, size(tensor.shape)));
+      }
+      expect(Math.max(...(await model.weights[260]!.tensor.data()))).toBeLessThan(1); // as it was drawn
+      model.dispose();
+    }
+  });
+
+  test('decodeKerasWeights: is refused while fit trains the model, also if fit begins meanwhile', async () => {
+    const model = new Sequential([new Dense({ units: 3, inputShape: [2] }), new Dense({ units: 2 })]).build(device);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    const bytes = unpacked(kerasWeights.types.file);
+    const train = () => model.fit({ x: [[1, 2]], y: [[1, 2]] }, { epochs: 20 });
+    const begunBefore = train();
+    await expect(decodeKerasWeights(model, bytes)).rejects.toThrow(/is being trained by fit/);
+    await begunBefore;
+    const work = decodeKerasWeights(model, bytes);
+    const begunAfter = train();
+    await expect(work).rejects.toThrow(/is being trained by fit/);
+    await begunAfter;
+    expect(await decodeKerasWeights(model, bytes)).toHaveLength(4);
     model.dispose();
   });
 });
