@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,11 +7,12 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { loadSafetensors } from '../src/node.ts';
 import { pretrainedFile } from './experiments/pretrained.ts';
+import { kerasModels, kerasSamples, unpacked } from './golden/files/files.ts';
 import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape, numbers, transfer, fineTuning, , replicas, branch, layer] = [
+const [network, tape, numbers, transfer, fineTuning, keras, , replicas, branch, layer] = [
   ...readme.matchAll(/```js\n([\s\S]*?)```/g),
 ].map((match) => match[1]!);
 
@@ -79,6 +80,21 @@ describeOnDevice('the README', () => {
     expect(thawed).toBe(118);
     expect(after).toBeGreaterThan(100);
     expect(values).toEqual(drawn.slice(0, 3));
+  });
+
+  test("its reading of Keras's files gives the outputs that NumPy has for them", async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tilegrad-keras-'));
+    const { files, outputs, inputShape } = kerasModels.sequential;
+    for (const name of ['model.h5', 'weights.h5']) writeFileSync(join(folder, name), unpacked(files['model-2.h5']));
+    const code = keras!.replaceAll(/'((?:model|weights)\.h5)'/g, (_, name) => JSON.stringify(join(folder, name)));
+    const inputs = [...kerasSamples(3, inputShape)];
+    const stdout = await run(`import { loadKeras, loadKerasWeights, openDevice } from 'tilegrad/node';
+      const device = await openDevice();
+      ${code}
+      console.log(JSON.stringify([...(await model.predict({ shape: ${JSON.stringify([3, ...inputShape])}, data: Float32Array.from(${JSON.stringify(inputs)}) }))]));
+      device.dispose();`);
+    rmSync(folder, { recursive: true });
+    expect(JSON.parse(stdout)).toEqual(outputs.map((value) => expect.closeTo(value, 5)));
   });
 
   test('its network with a branch and its own layer are built', async () => {
