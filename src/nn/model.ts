@@ -9,6 +9,7 @@ import { checkSeed } from '../random.ts';
 import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
+import { type Beginning, beginningOf, carriedBy, carry } from './carried-weights.ts';
 import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
@@ -190,18 +191,31 @@ export class Model extends Layer {
   private weightSpecs(): WeightSpec[] {
     return this.graph.layers.flatMap(({ layer, name, weights }) => {
       const specs = layer instanceof Model ? layer.weightSpecs() : weights; // it may have been built since it was applied
-      const built = layer instanceof Model && layer.store ? layer.weights : null;
+      const earlier =
+        layer instanceof Model ? layer.store?.weights.map(beginningOf) : this.store ? [] : carriedBy(layer);
       return specs.map((spec, i) => {
         const own = this.initialWeights.get(`${name}/${spec.name}`);
+        const { copyOf = spec.copyOf, initialValues = spec.initialValues } = earlier?.[i] ?? {};
         return {
           ...spec,
           name: `${name}/${spec.name}`,
           owner: spec.owner ?? layer,
-          copyOf: own ? undefined : (built?.[i] ?? spec.copyOf),
-          initialValues: own ?? spec.initialValues,
+          copyOf: own ? undefined : copyOf,
+          initialValues: own ?? initialValues,
         };
       });
     });
+  }
+
+  /** Lets the layers, through the models in it, begin with these weights in the next model that they are part of. */
+  private carry(beginnings: readonly Beginning[]): void {
+    let first = 0;
+    for (const { layer, weights } of this.graph.layers) {
+      const own = beginnings.slice(first, first + weights.length);
+      first += weights.length;
+      if (layer instanceof Model) layer.carry(own);
+      else carry(layer, own);
+    }
   }
 
   /**
@@ -219,6 +233,7 @@ export class Model extends Layer {
     }
     const read = readInitialWeights(this.title, this.weightSpecs(), values, options);
     this.initialWeights = options.partial ? new Map([...this.initialWeights, ...read]) : read;
+    this.carry(this.weightSpecs());
     return this;
   }
 
@@ -249,6 +264,7 @@ export class Model extends Layer {
     checkSeed(seed, 'build');
     checkReplicas('build', seed, replicas);
     this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
+    this.carry(this.weights.map(beginningOf));
     return this;
   }
 
@@ -280,6 +296,7 @@ export class Model extends Layer {
     this.compiled?.optimizer.dispose(parameters); // made ready for the old weights, though not a step was taken
     parameters.dispose();
     this.store = store;
+    this.carry(this.weights.map(beginningOf));
     return this;
   }
 

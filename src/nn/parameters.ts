@@ -1,8 +1,8 @@
 import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
-import { ArgumentError, OutOfMemoryError, ShapeError } from '../errors.ts';
+import { ArgumentError, DisposedError, OutOfMemoryError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
+import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
 import { checkSeed, RandomStream } from '../random.ts';
@@ -105,12 +105,29 @@ function checkFits(device: Device, size: number): void {
   );
 }
 
+/** @throws DisposedError, ShapeError for the weights of another model that cannot be copied */
+function checkCopied(name: string, shape: Shape, from: Tensor): void {
+  if (from.array.disposed) {
+    throw new DisposedError(
+      `${name}: its layer is part of a model that was disposed; make the layer anew, or dispose of that model later`,
+    );
+  }
+  if (!sameShape(from.shape, shape)) {
+    throw new ShapeError(
+      `${name}: has shape ${showShape(from.shape)} in another model that its layer is part of, but would have ${showShape(shape)} here; make a new layer`,
+    );
+  }
+}
+
 /** @throws ShapeError when there is not a value for each element; ArgumentError if the initialiser gave one that is not finite */
 function firstValues(
   { name, shape, initializer, copyOf, initialValues }: WeightSpec,
   random: RandomStream,
 ): Float32Array {
-  if (copyOf) return new Float32Array(sizeOf(shape));
+  if (copyOf) {
+    checkCopied(name, shape, copyOf.tensor);
+    return new Float32Array(sizeOf(shape));
+  }
   if (initialValues) {
     if (initialValues instanceof Float32Array && initialValues.length === sizeOf(shape)) return initialValues;
     throw new ShapeError(

@@ -6,6 +6,7 @@ import {
   DataError,
   Dense,
   type Device,
+  DisposedError,
   decodeModel,
   decodeWeights,
   encodeModel,
@@ -186,6 +187,67 @@ describeOnDevice('weights given before build', (device: Device) => {
     const back = decodeModel(await encodeModel(model), device);
     expect(await read(back)).toEqual(trained);
     for (const one of [model, again, back]) one.dispose();
+  });
+
+  test('layers of a built model carry its weights into the next model, alone and in part, as in Keras', async () => {
+    const trained = new Sequential([
+      inner(),
+      new Dense({ units: 3, name: 'middle' }),
+      new Dense({ units: 2, name: 'head' }),
+    ]);
+    trained.build(device, { seed: 5 });
+    const values = await read(trained);
+    const part = new Sequential([...trained.layers.slice(0, -1), new Dense({ units: 4, name: 'other' })]);
+    part.build(device, { seed: 9 });
+    const carried = await read(part);
+    for (const name of ['inner/first/kernel', 'inner/first/bias', 'middle/kernel']) {
+      expect(carried.get(name)).toEqual(values.get(name));
+    }
+    const drawn = new Sequential([inner(), new Dense({ units: 3 }), new Dense({ units: 4 })]).build(device, {
+      seed: 9,
+    });
+    expect([...(await read(drawn)).values()].at(-2)).toEqual(carried.get('other/kernel'));
+    // They are copies: training one model leaves the other as it is.
+    part.compile({ optimizer: new Adam({ learningRate: 0.1 }), loss: 'meanSquaredError' });
+    await part.fit({ x: [[1, 2], [3, 4]], y: [[1, 0, 0, 0], [0, 1, 0, 0]] }, { epochs: 2 }); // biome-ignore format: as rows
+    expect(await read(trained)).toEqual(values);
+    // The model that was built last counts.
+    const x = input([3]);
+    const third = new Model({ inputs: x, outputs: part.layers[1]!.apply(x) });
+    expect((await read(third.build(device))).get('middle/kernel')).toEqual((await read(part)).get('middle/kernel'));
+    for (const one of [trained, part, drawn, third]) one.dispose();
+  });
+
+  test('layers of a model that was given values carry them, built or not, through models inside it', async () => {
+    const outer = new Sequential([inner(), new Dense({ units: 2, name: 'head' })]);
+    const given = valuesFor({ 'inner/first/kernel': [2, 3] });
+    outer.setInitialWeights(given, { partial: true });
+    const [nested] = outer.layers as [Model];
+    const one = new Sequential([...nested.layers]).build(device, { seed: 4 });
+    expect((await read(one)).get('first/kernel')).toEqual([1, 2, 3, 4, 5, 6]);
+    const other = new Sequential([nested]).build(device, { seed: 4 });
+    expect((await read(other)).get('inner/first/kernel')).toEqual([1, 2, 3, 4, 5, 6]);
+    for (const model of [one, other]) model.dispose();
+  });
+
+  test('weights that are gone, or of another shape, are told, where they would be drawn without a word', () => {
+    const first = new Sequential([new Dense({ units: 3, inputShape: [2], name: 'a' })]).build(device);
+    const [layer] = first.layers as [Layer];
+    const x = input([5]);
+    expect(() => new Model({ inputs: x, outputs: layer.apply(x) }).build(device)).toThrow(
+      'a/kernel: has shape [2,3] in another model that its layer is part of, but would have [5,3] here; make a new layer',
+    );
+    first.dispose();
+    const again = new Sequential([layer]);
+    expect(() => again.build(device)).toThrow(DisposedError);
+    expect(() => again.build(device)).toThrow(
+      'a/kernel: its layer is part of a model that was disposed; make the layer anew',
+    );
+    // Given values are there still.
+    again
+      .setInitialWeights(valuesFor({ 'a/kernel': [2, 3], 'a/bias': [3] }))
+      .build(device)
+      .dispose();
   });
 
   test('loadWeights: a model that is not built yet begins with the weights of the file', async () => {
