@@ -142,7 +142,8 @@ async function complete(url: string, part: string, file: DownloadSource, options
     });
     const range = await rangeOf(response, start, part, file);
     start = range.start;
-    if (start === 0) await asFileError(part, () => noteVersion(part, response));
+    // Where the checksum is known, another server may complete the part, which has names of its own.
+    if (start === 0 && file.checksum === undefined) await asFileError(part, () => noteVersion(part, response));
     const output = await asFileError(part, () => open(part, start > 0 ? 'r+' : 'w'));
     try {
       await receive(response, output, range, file, () => timer.refresh(), options);
