@@ -9,7 +9,8 @@ import type { CallContext, Layer } from './layers/layer.ts';
 import { ZeroPadding2D } from './layers/shaping.ts';
 
 // Layers that are computed in one go, because each pass over images costs as much as the next:
-//   ZeroPadding2D and a convolution that can pad as much itself: no padded copy, nor one of its gradient
+//   ZeroPadding2D and a convolution that can pad as much itself: no padded copy, nor one of its gradient. A weight that is not finite
+//     does nothing where it meets such zeros alone, as with padding 'same', where zeros that are there would make it NaN
 //   BatchNormalization and a ReLU: in one store, and one output to keep for the backward pass instead of two
 //   a convolution and a BatchNormalization by moving statistics where nothing is differentiated, with a ReLU or without: one
 //   convolution by weights that have the normalisation in them
