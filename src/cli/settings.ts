@@ -27,7 +27,7 @@ export function checkShort(request: RunRequest, rows: readonly Experiment[]): vo
       `--short ${request.short}: it is for runs at the full scale, but this one is of scale ${request.scale}; leave the option out`,
     );
   }
-  const known = rows.flatMap(({ variations = [] }) => variations);
+  const known = [...new Set(rows.flatMap(({ variations = [] }) => variations))];
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
   const among = known.length > 0 ? `its variations are ${known.join(', ')}` : 'it has no variations';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, constants, type FileHandle, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, constants, type FileHandle, open, readFile, rename, stat, statfs } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { writeWhole } from '../atomic-file.ts';
 import { createFolders } from '../create-folders.ts';
 import { AbortedError, DataError, FileError } from '../errors.ts';
 import { checkRegular } from '../regular-file.ts';
+import { forgetVersion, isOtherVersion, noteVersion, removePart, resumeHeaders } from './part-version.ts';
 
 /** A file as its publisher describes it. */
 export interface DownloadSource {
@@ -109,7 +110,7 @@ export async function downloadFile(
     }
   }
   const kept = (await sizeOf(part)) ?? 0;
-  if (kept === 0) await rm(part, { force: true });
+  if (kept === 0) await removePart(part);
   throw new DataError(
     [
       `could not download ${file.name}${file.size === undefined ? '' : ` (${file.size} bytes)`}:`,
@@ -126,7 +127,7 @@ export async function downloadFile(
 async function complete(url: string, part: string, file: DownloadSource, options: DownloadOptions): Promise<boolean> {
   let start = (await sizeOf(part)) ?? 0;
   if (file.size !== undefined && start > file.size) {
-    await rm(part, { force: true });
+    await removePart(part);
     start = 0;
   }
   if (start === file.size) return true;
@@ -136,11 +137,13 @@ async function complete(url: string, part: string, file: DownloadSource, options
   try {
     const response = await fetch(url, {
       // Without `identity` a server may compress the transfer, and sizes and ranges would not be those of the file.
-      headers: { 'accept-encoding': 'identity', ...(start > 0 && { range: `bytes=${start}-` }) },
+      headers: { 'accept-encoding': 'identity', ...(await resumeHeaders(part, start)) },
       signal: signal ? AbortSignal.any([signal, stall.signal]) : stall.signal,
     });
     const range = await rangeOf(response, start, part, file);
     start = range.start;
+    // Where the checksum is known, another server may complete the part, which has names of its own.
+    if (start === 0 && file.checksum === undefined) await asFileError(part, () => noteVersion(part, response));
     const output = await asFileError(part, () => open(part, start > 0 ? 'r+' : 'w'));
     try {
       await receive(response, output, range, file, () => timer.refresh(), options);
@@ -169,7 +172,7 @@ interface ByteRange {
 /** Where in the file the body of `response` starts, and the size of the whole, after checks of its status and size. */
 async function rangeOf(response: Response, asked: number, part: string, file: DownloadSource): Promise<ByteRange> {
   if (response.status === 416) {
-    await rm(part, { force: true });
+    await removePart(part);
     throw new AddressError('the server refused to resume (416); starting over', false);
   }
   if (!response.ok) {
@@ -183,8 +186,12 @@ async function rangeOf(response: Response, asked: number, part: string, file: Do
     start = Number(range?.[1]);
     total = Number(range?.[2]);
     if (start !== asked) {
-      await rm(part, { force: true });
+      await removePart(part);
       throw new AddressError('the server resumed at another place than asked; starting over', false);
+    }
+    if (await isOtherVersion(part, response)) {
+      await removePart(part);
+      throw new AddressError('the file there was replaced by another; starting over', false);
     }
   }
   // What was received before may be right all the same (a log-in page answers 200 too): it stays for the next address.
@@ -224,9 +231,10 @@ async function keepIfRight(part: string, path: string, file: DownloadSource, res
   const problem = await problemOf(part, path, file, signal);
   if (problem === null) {
     await asFileError(path, () => rename(part, path));
+    await forgetVersion(part);
     return;
   }
-  await rm(part, { force: true });
+  await removePart(part);
   // Bytes of an earlier attempt may be the wrong ones, so the address gets one try at the whole file.
   throw new AddressError(`${problem}${resumed ? '; starting over' : ''}`, !resumed);
 }

@@ -9,7 +9,8 @@ import type { CallContext, Layer } from './layers/layer.ts';
 import { ZeroPadding2D } from './layers/shaping.ts';
 
 // Layers that are computed in one go, because each pass over images costs as much as the next:
-//   ZeroPadding2D and a convolution that can pad as much itself: no padded copy, nor one of its gradient
+//   ZeroPadding2D and a convolution that can pad as much itself: no padded copy, nor one of its gradient. A weight that is not finite
+//     does nothing where it meets such zeros alone, as with padding 'same', where zeros that are there would make it NaN
 //   BatchNormalization and a ReLU: in one store, and one output to keep for the backward pass instead of two
 //   a convolution and a BatchNormalization by moving statistics where nothing is differentiated, with a ReLU or without: one
 //   convolution by weights that have the normalisation in them
@@ -19,9 +20,11 @@ type Convolution = Conv2D | DepthwiseConv2D;
 /** Layers that a fusion has at most. */
 export const LONGEST_FUSION = 4;
 
-/** The layer as one of tilegrad's own classes, unless somebody gave it another `call`. */
+/** The layer as one of tilegrad's own classes, unless somebody gave it another `call` or `callMany`. */
 function own<T extends Layer>(layer: Layer | undefined, kind: { prototype: T }): T | null {
-  return layer instanceof (kind as unknown as new () => T) && layer.call === kind.prototype.call ? layer : null;
+  if (!(layer instanceof (kind as unknown as new () => T))) return null;
+  const { call, callMany } = kind.prototype;
+  return layer.call === call && layer.callMany === callMany ? layer : null;
 }
 
 const convolutionOf = (layer: Layer | undefined): Convolution | null =>
@@ -65,7 +68,16 @@ export function callFused(chain: readonly Layer[], x: Tensor, contextOf: (i: num
   return padded ? { value: convolution.callPadded(x, contextOf(padded), 'same'), layers: 2 } : null;
 }
 
-/** Kernel and bias with the normalisation in them; null where gradients go through, or something lies between. */
+/**
+ * From this epsilon on, a variance of 0 makes finite weights. Below, they would be infinite, and their products add up to NaN where
+ * normalizing a finite sum gives an infinity.
+ */
+const LEAST_EPSILON = 1e-30;
+
+/**
+ * Kernel and bias with the normalisation in them; null where gradients go through, or something lies between. What is not finite in a
+ * kernel, or a gamma, may come out as NaN where the layers one by one give an infinity.
+ */
 function fold(
   convolution: Convolution,
   normalization: BatchNormalization,
@@ -75,7 +87,7 @@ function fold(
 ): [kernel: Tensor, bias: Tensor] | null {
   if (!convolution.isLinear || isTaped([x, ...weights, ...context.weights])) return null;
   const fixed = normalization.fixed(x, context);
-  if (!fixed) return null;
+  if (!fixed || fixed.epsilon < LEAST_EPSILON) return null;
   const [kernel, bias] = weights as [Tensor, Tensor?];
   const folded = foldBatchNorm(kernel.array, bias?.array ?? null, fixed);
   return [new Tensor(folded.filter), new Tensor(folded.bias)];

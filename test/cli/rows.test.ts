@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Network, TrainSpec } from '../../src/cli/experiment.ts';
+import type { Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
+import { checkShort } from '../../src/cli/settings.ts';
 import { compare, measuredRow, section, table } from '../../src/report/blocks.ts';
 import { runRecord } from '../../src/report/run-record.ts';
 import { lenetOf, rowOf, tilegrad } from './fakes.ts';
@@ -167,6 +168,12 @@ describe('--short cuts some variations of a row to the short scale', () => {
     expect(code).toBe(2);
     expect(err).toContain(message);
     expect(readdirSync(out)).toEqual([]);
+  });
+
+  test('a variation that two rows train is named once', () => {
+    const rows = [{ variations: ['transfer', 'dark'] }, { variations: ['transfer', 'fine-tuned'] }] as unknown as Experiment[];
+    const request = { id: 'B', scale: 'full' as const, seed: 1, short: 'tuned' };
+    expect(() => checkShort(request, rows)).toThrow(/B has no "tuned"; its variations are transfer, dark, fine-tuned$/);
   });
 
   test('a row without variations has none to cut, and a run that goes on cuts what it did', async () => {

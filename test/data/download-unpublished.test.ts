@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type DownloadOptions, type DownloadProgress, downloadFile } from '../../src/data/download.ts';
 import { AbortedError, DataError } from '../../src/errors.ts';
 import { tempDir } from './helpers.ts';
-import { CONTENT, checksum, cutAtHalf, good, HALF, rejection, sends, serve } from './server.ts';
+import { CONTENT, checksum, cutAtHalf, good, HALF, type Handler, rejection, sends, serve, serves } from './server.ts';
 
 const SUM = checksum('sha256', CONTENT).slice('sha256:'.length);
 const OTHER = CONTENT.map((byte) => byte ^ 1);
@@ -84,6 +84,54 @@ describe('downloadFile, for a file without published size and checksum', () => {
     await fetchInto(dir, url);
     expect(requests.map(({ range }) => range)).toEqual(['bytes=23-', undefined]);
     expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+  });
+
+  /** With a name for its version, by which it resumes or not, as RFC 9110 has it; `careless` always resumes. */
+  const version =
+    (content: Uint8Array, etag: string, { careless = false } = {}): Handler =>
+    (request, response) => {
+      response.setHeader('etag', etag);
+      const asked = request.headers['if-range'];
+      if (!careless && asked !== undefined && asked !== etag) delete request.headers.range;
+      serves(content)(request, response);
+    };
+
+  test.each([{ careless: false }, { careless: true }])(
+    'a file that its publisher replaced meanwhile is not completed to half of each: %j',
+    async (server) => {
+      const cut = cutAtHalf();
+      const first: Handler = (request, response) => {
+        response.setHeader('etag', '"a"');
+        cut.handler(request, response);
+      };
+      const { url, requests } = await serve(first, version(OTHER, '"b"', server));
+      const dir = tempDir();
+      const name = { ...FILE, check: async () => {} };
+      const { onProgress } = cut;
+      await downloadFile([`${url}f.bin`], join(dir, 'f.bin'), name, { retryDelay: 0, onProgress });
+      expect(Buffer.compare(held(dir), OTHER)).toBe(0);
+      expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
+      expect(requests[1]).toMatchObject({ range: `bytes=${HALF}-`, version: '"a"' });
+    },
+  );
+
+  test('a file that is the same one is resumed, also by a later call', async () => {
+    const first = cutAtHalf();
+    const dir = tempDir();
+    const stop = new AbortController();
+    const named: Handler = (request, response) => {
+      response.setHeader('etag', '"a"');
+      first.handler(request, response);
+    };
+    const { url, requests } = await serve(named, version(CONTENT, '"a"'));
+    const onProgress = (p: DownloadProgress) => p.received === HALF && stop.abort();
+    expect(await rejection(fetchInto(dir, url, { signal: stop.signal, onProgress }))).toBeInstanceOf(AbortedError);
+    const begun: number[] = [];
+    await fetchInto(dir, url, { onProgress: ({ received }) => begun.push(received) });
+    expect(begun[0]).toBe(HALF);
+    expect(requests).toHaveLength(2);
+    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
   });
 
   test('a server that does not state the size is refused', async () => {

@@ -49,6 +49,25 @@ describe('fetchDataset', () => {
     expect(requests.map((r) => r.range)).toEqual([undefined, `bytes=${HALF}-`]);
   });
 
+  test('a part of a file whose checksum is known is completed by another server, whatever that calls its version', async () => {
+    const cut = cutAtHalf();
+    const first = await serve((request, response) => {
+      response.setHeader('etag', '"a"');
+      cut.handler(request, response);
+    });
+    const second = await serve((request, response) => {
+      response.setHeader('etag', '"b"');
+      if (request.headers['if-range'] !== undefined) delete request.headers.range;
+      good(request, response);
+    });
+    const dir = tempDir();
+    await fetchOne(dir, [first.url, second.url], { onProgress: cut.onProgress });
+    expect(second.requests.map(({ range }) => range)).toEqual([`bytes=${HALF}-`]);
+    expect(second.requests[0]!.version).toBeUndefined();
+    expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
+    expect(contents(dir)).toEqual(['f.bin']);
+  });
+
   test('an abort keeps the part, and the next call resumes it', async () => {
     const { url, requests } = await serve(cutAtHalf().handler, good);
     const dir = tempDir();

@@ -16,11 +16,12 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 /** Serves each request with the next handler, and all further ones with the last; keeps what was asked. */
 export async function serve(...handlers: Handler[]) {
-  const requests: { url: string; range?: string; encoding?: string }[] = [];
+  const requests: { url: string; range?: string; encoding?: string; version?: string }[] = [];
   const server = createServer((request, response) => {
-    const { range, 'accept-encoding': encoding } = request.headers;
+    const { range, 'accept-encoding': encoding, 'if-range': asked } = request.headers;
+    const version = asked === undefined ? {} : { version: String(asked) };
     const handler = handlers[Math.min(requests.length, handlers.length - 1)]!;
-    requests.push({ url: request.url!, range, encoding: String(encoding) });
+    requests.push({ url: request.url!, range, encoding: String(encoding), ...version });
     handler(request, response);
   });
   await new Promise<void>((done) => {

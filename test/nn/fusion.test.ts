@@ -117,6 +117,21 @@ const APART: Record<string, { layers: () => Layer[]; has: string[] }> = {
     },
     has: ['batch_norm_vec4', 'relu6'],
   },
+  'a layer with a call of its own for its list of inputs': {
+    layers: () => {
+      class Listed extends BatchNormalization {
+        override callMany(...args: Parameters<BatchNormalization['callMany']>): Tensor {
+          return super.callMany(...args);
+        }
+      }
+      return [conv(), new Listed(), new ReLU({ maxValue: 6 })];
+    },
+    has: ['batch_norm_vec4', 'relu6'],
+  },
+  'a variance that nothing keeps from 0': {
+    layers: () => [conv(), new BatchNormalization({ epsilon: 0 }), new ReLU({ maxValue: 6 })],
+    has: ['batch_norm_vec4_relu6'],
+  },
 };
 
 /** Weights drawn anew, moving statistics too, so that nothing is 0 or 1 by chance. */
@@ -210,6 +225,15 @@ describeOnDevice('layers computed in one go', (device) => {
     expectSameBits(whole.output, apart.output);
     for (const kernel of has) expect(whole.kernels).toContain(kernel);
     expect(whole.kernels).not.toContain('fold_batch_norm_vec4');
+    model.dispose();
+  });
+
+  test('a variance of 0 that epsilon does not lift gives infinities, not NaN, as layer by layer', async () => {
+    const model = built([conv(), new BatchNormalization({ epsilon: 0 }), new ReLU({ maxValue: 6 })]);
+    const variance = model.weights.find(({ name }) => name.endsWith('moving_variance'))!;
+    device.upload(variance.tensor.array.storage, new Float32Array(8));
+    const { output } = await run(model, (x) => model.call(x), { isTaped: false });
+    expect(new Set(output)).toEqual(new Set([0, 6]));
     model.dispose();
   });
 
