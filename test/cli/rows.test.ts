@@ -171,7 +171,10 @@ describe('--short cuts some variations of a row to the short scale', () => {
   });
 
   test('a variation that two rows train is named once', () => {
-    const rows = [{ variations: ['transfer', 'dark'] }, { variations: ['transfer', 'fine-tuned'] }] as unknown as Experiment[];
+    const rows = [
+      { variations: ['transfer', 'dark'] },
+      { variations: ['transfer', 'fine-tuned'] },
+    ] as unknown as Experiment[];
     const request = { id: 'B', scale: 'full' as const, seed: 1, short: 'tuned' };
     expect(() => checkShort(request, rows)).toThrow(/B has no "tuned"; its variations are transfer, dark, fine-tuned$/);
   });
