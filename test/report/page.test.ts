@@ -126,6 +126,9 @@ test('fits a phone: narrow drawings, and boxes that scroll for what is wide', ()
   // Tables, preformatted text, confusion matrix and model.
   expect(page.match(/<div class="scroll" tabindex="0" role="region" aria-label="/g)).toHaveLength(5);
   expect(page.match(/<table[ >]/g)).toHaveLength(2);
+  // A broad table's first column, which stays in sight, has room for its labels, and lines at the height of the others.
+  expect(page).toMatch(/\.label\{min-width:5\.5em\}\.many \.label\{min-width:9\.5em\}/);
+  expect(page).toContain('.many{border-collapse:separate;border-spacing:0}');
 });
 
 test('every drawing has words that stand for it', () => {
