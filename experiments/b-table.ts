@@ -1,5 +1,5 @@
-import { comparedCurves, table } from '../src/report/blocks.ts';
-import { accuracyText, comparisonText, OFF_MARK } from '../src/report/comparison.ts';
+import { comparedCurves, paragraph, table } from '../src/report/blocks.ts';
+import { accuracyText, comparisonText, OFF_MARK, OFF_NOTE } from '../src/report/comparison.ts';
 import type { BlockInput, Cell } from '../src/report/content.ts';
 import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
@@ -22,6 +22,7 @@ export function variationsSummary(trainings: readonly Training[]): BlockInput[] 
       variations.map(variationRow),
       'Variations of coursework B: accuracies after the last epoch, means over the seeds; times of an epoch and a step of training, without validation; published test accuracy, and points by which ours differs',
     ),
+    ...(variations.some((training) => pointsOf(training).isOff) ? [paragraph(OFF_NOTE)] : []),
     comparedCurves(
       variations.map((training) => ({ label: labelOf(training), training })),
       {
@@ -43,10 +44,15 @@ function bySeeds(trainings: readonly Training[]): Training[] {
   return [...groups].map(([name, own]) => merged<unknown, Training>(name, own));
 }
 
+/** Our test accuracy against the published one. */
+function pointsOf(training: Training) {
+  const { test = null } = publishedOf(training);
+  return comparisonText({ label: '', published: test, ours: meanAndSd(testFigures(training)).mean });
+}
+
 function variationRow(training: Training): Cell[] {
   const { test = null, epochs } = publishedOf(training);
-  const ours = meanAndSd(testFigures(training)).mean;
-  const { difference, isOff } = comparisonText({ label: '', published: test, ours });
+  const { difference, isOff } = pointsOf(training);
   return [
     labelOf(training),
     count(training.model.parameters),

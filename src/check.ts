@@ -160,6 +160,7 @@ export function checkSurplus(what: string, surplus: readonly unknown[]): void {
 /**
  * Options as they were given, none of which is misspelt: one that nobody reads would be ignored in silence.
  * @param surplus arguments after the options, of which there may be none
+ * @param hints what does the same here, by options that other libraries have
  * @throws ArgumentError unless `options` is an object; for a name of its own, whatever its value, that is none of `names`
  */
 export function checkOptions<T extends object>(
@@ -167,6 +168,7 @@ export function checkOptions<T extends object>(
   options: T,
   names: OptionNames<NoInfer<T>>,
   surplus: readonly unknown[] = [],
+  hints: Readonly<Record<string, string>> = {},
 ): T {
   if (!isObject(options)) checkObject(what, options, Object.keys(names).sort()); // sorted for a message alone: operators come by here
   checkSurplus(what, surplus);
@@ -177,10 +179,16 @@ export function checkOptions<T extends object>(
   if (unknown === undefined) return options;
   const known = Object.keys(names).sort();
   const near = nearName(unknown, known);
+  const hint = Object.hasOwn(hints, unknown) ? `; ${hints[unknown]}.` : near ? `; did you mean ${near}?` : '.';
   throw new ArgumentError(
-    `${what}: there is no option ${unknown}${near === undefined ? '.' : `; did you mean ${near}?`} ` +
-      `There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`,
+    `${what}: there is no option ${unknown}${hint} ` + `There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`,
   );
+}
+
+/** The first of some names, and how many more there are: a message lists no hundreds. */
+export function listNames(names: readonly string[], most = 5): string {
+  const more = names.length - most;
+  return names.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** The name that was meant, if any is near: one of the same letters (`batch_size`), or with at most two of them wrong. */

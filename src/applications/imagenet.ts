@@ -1,10 +1,12 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { cacheDir, findCacheDir } from '../cache-dir.ts';
 import { type FetchOptions, type FetchResult, fetchFiles } from '../data/fetch.ts';
 import { DataError, FileError } from '../errors.ts';
 import { onFile, readBytes } from '../io/files.ts';
 import { mobileNetV2 } from '../nn/mobilenet-v2.ts';
 import {
+  ALPHAS,
   type Checkpoint,
   checkpointOf,
   OFFICIAL_ADDRESS,
@@ -13,7 +15,7 @@ import {
   ROWS,
   safetensorsNames,
 } from './checkpoints.ts';
-import { assignPretrained } from './pretrained.ts';
+import { assignPretrained, causeOf } from './pretrained.ts';
 
 /** Of the cache folder, and of a folder that `download.dir` names. */
 const SUBFOLDER = 'mobilenet-v2';
@@ -23,15 +25,21 @@ const MAX_FAILURES = 3;
 /**
  * Downloads Keras's file of a checkpoint into the cache folder, or completes an interrupted download. It must open and fit its network.
  * @param what whose options they are, for messages
+ * @param advice what to do where it cannot be downloaded; default: to put it where it would be
  * @throws DataError, FileError and AbortedError as `downloadFile`; ArgumentError for options that do not fit
  */
-export function fetchCheckpoint(checkpoint: Checkpoint, options: FetchOptions, what: string): Promise<FetchResult> {
+export function fetchCheckpoint(
+  checkpoint: Checkpoint,
+  options: FetchOptions,
+  what: string,
+  advice?: string,
+): Promise<FetchResult> {
   const name = officialName(checkpoint);
   const check = async (path: string) => {
     const { alpha, includeTop } = checkpoint;
     await assignPretrained(mobileNetV2({ alpha, includeTop }), [{ name, bytes: readBytes(path) }]);
   };
-  const set = { name: SUBFOLDER, files: [{ name, ...RECORDED[name], check }], urls: [OFFICIAL_ADDRESS] };
+  const set = { name: SUBFOLDER, files: [{ name, ...RECORDED[name], check, advice }], urls: [OFFICIAL_ADDRESS] };
   return fetchFiles(set, { maxFailures: MAX_FAILURES, ...options }, what);
 }
 
@@ -54,39 +62,95 @@ export async function findCheckpoint(checkpoint: Checkpoint, options: FetchOptio
   const notes: string[] = [];
   const folder = options.dir === undefined ? process.env.TILEGRAD_WEIGHTS : undefined;
   if (folder) {
+    checkFolder(resolve(folder));
     const found = lookIn(resolve(folder), checkpoint);
     if (found) return found;
     notes.push(`TILEGRAD_WEIGHTS is ${folder}, which has no ${namesOf(checkpoint).join(', and no ')}.`);
     notes.push(...otherRows(resolve(folder), checkpoint));
   }
+  const place = folder ? resolve(folder) : join(resolve(options.dir ?? cacheDir()), SUBFOLDER);
   try {
-    return (await fetchCheckpoint(checkpoint, options, 'mobileNetV2: download')).files;
-  } catch (cause) {
-    if (!(cause instanceof DataError || cause instanceof FileError)) throw cause;
-    const name = officialName(checkpoint);
-    const bytes = RECORDED[name] ? ` (${(RECORDED[name].size / 1e6).toFixed(1)} MB)` : '';
+    const advice = otherWay(checkpoint, `put it at ${join(place, officialName(checkpoint))}`);
+    return (await fetchCheckpoint(checkpoint, options, 'mobileNetV2: download', advice)).files;
+  } catch (error) {
+    if (!(error instanceof DataError || error instanceof FileError)) throw error;
     const message = [
       "mobileNetV2: the 'imagenet' weights are not on this machine and cannot be downloaded.",
-      `Fetch ${OFFICIAL_ADDRESS}${name}${bytes}, put it into a folder, and set the environment variable TILEGRAD_WEIGHTS to ` +
-        'that folder, or give its path as `weights`.',
       ...notes,
-      cause.message,
-    ].join('\n');
-    throw cause instanceof DataError ? new DataError(message, { cause }) : new FileError(message, { cause });
+      error.message,
+    ];
+    if (error instanceof DataError) throw new DataError(message.join('\n'), causeOf(error));
+    const elsewhere = 'put it into a folder, and set the environment variable TILEGRAD_WEIGHTS to that folder';
+    throw new FileError([...message, otherWay(checkpoint, elsewhere)].join('\n'), causeOf(error));
   }
+}
+
+/** How else to get a checkpoint's file. */
+function otherWay({ alpha, rows, includeTop }: Checkpoint, place: string): string {
+  const name = officialName({ alpha, rows, includeTop });
+  const bytes = RECORDED[name] ? ` (${(RECORDED[name].size / 1e6).toFixed(1)} MB)` : '';
+  const which = [
+    alpha === 1 ? [] : `--alpha ${alpha}`,
+    rows === 224 ? [] : `--rows ${rows}`,
+    includeTop ? '--top' : [],
+  ].flat();
+  const command = ['npx tilegrad data fetch mobilenet-v2', ...which].join(' ');
+  return `Fetch ${OFFICIAL_ADDRESS}${name}${bytes} in another way, such as a browser or \`${command}\` on another machine, and ${place}.`;
 }
 
 /** What a checkpoint may be called, as messages say it. */
 const namesOf = (checkpoint: Checkpoint) => [officialName(checkpoint), safetensorsNames(checkpoint).join(' with ')];
 
+/** @throws FileError unless it is a folder that can be read */
+function checkFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isFile()) {
+    throw new FileError(`TILEGRAD_WEIGHTS is ${folder}: it is a file; name its folder`);
+  }
+  onFile('read the folder of TILEGRAD_WEIGHTS,', folder, () => readdirSync(folder));
+}
+
 /** The files of a checkpoint in a folder, or where downloads into it go; null where it is not there whole. */
 function lookIn(folder: string, checkpoint: Checkpoint): string[] | null {
-  onFile('read the folder of TILEGRAD_WEIGHTS,', folder, () => readdirSync(folder));
   const candidates = [folder, join(folder, SUBFOLDER)].flatMap((place) =>
     [[officialName(checkpoint)], safetensorsNames(checkpoint)].map((names) => names.map((name) => join(place, name))),
   );
   return candidates.find((paths) => paths.every((path) => existsSync(path))) ?? null;
 }
+
+/** Where weights are looked for, and which are there. */
+export interface WeightsPlace {
+  kind: 'cache' | 'TILEGRAD_WEIGHTS';
+  path: string;
+  weights: Checkpoint[];
+  /** Why the folder cannot be read; null where it can. */
+  problem: string | null;
+}
+
+/** Which checkpoints are on this machine, by the names of their files alone: in the cache, or in `dir`, and where `TILEGRAD_WEIGHTS` says. */
+export async function weightsStatus({ dir }: { dir?: string }): Promise<WeightsPlace[]> {
+  const isThere = (checkpoint: Checkpoint, folder: string) => existsSync(join(folder, officialName(checkpoint)));
+  const cache = dir === undefined ? findCacheDir(() => {}) : resolve(dir);
+  const places: WeightsPlace[] = [];
+  if (cache !== null) {
+    const path = join(cache, SUBFOLDER);
+    places.push({ kind: 'cache', path, weights: CHECKPOINTS.filter((one) => isThere(one, path)), problem: null });
+  }
+  const { TILEGRAD_WEIGHTS } = process.env;
+  if (!TILEGRAD_WEIGHTS) return places;
+  const path = resolve(TILEGRAD_WEIGHTS);
+  const place = { kind: 'TILEGRAD_WEIGHTS', path } as const;
+  try {
+    checkFolder(path);
+    return [...places, { ...place, weights: CHECKPOINTS.filter((one) => lookIn(path, one)), problem: null }];
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    return [...places, { ...place, weights: [], problem: error.message.slice(error.message.lastIndexOf(': ') + 2) }];
+  }
+}
+
+const CHECKPOINTS: readonly Checkpoint[] = ALPHAS.flatMap((alpha) =>
+  ROWS.flatMap((rows) => [false, true].map((includeTop) => ({ alpha, rows, includeTop }))),
+);
 
 /** Advice where a folder has the same network from images of another size. */
 function otherRows(folder: string, checkpoint: Checkpoint): string[] {

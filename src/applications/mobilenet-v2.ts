@@ -3,7 +3,7 @@ import { ArgumentError } from '../errors.ts';
 import { type MobileNetV2Options, mobileNetV2 as untrained } from '../nn/mobilenet-v2.ts';
 import type { Model } from '../nn/model.ts';
 import { OFFICIAL_ADDRESS } from './checkpoints.ts';
-import { assignPretrained, bytesOf, isBytes, type WeightBytes } from './pretrained.ts';
+import { bytesOf, isBytes, pretrainedNetwork, type WeightBytes } from './pretrained.ts';
 
 /** Options of `mobileNetV2` with weights that are given. */
 export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
@@ -22,6 +22,11 @@ export const networkNames: OptionNames<MobileNetV2Options> = {
   includeTop: true,
   classes: true,
   name: true,
+};
+
+/** What does the same here as options of Keras's function. */
+export const networkHints = {
+  pooling: 'put new GlobalAveragePooling2D() behind the network, in a Sequential, which is pooling: "avg" of Keras',
 };
 
 /**
@@ -44,7 +49,7 @@ export function mobileNetV2(options?: MobileNetV2Options & { weights?: null | un
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
 export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
-  checkOptions('mobileNetV2', options, { ...networkNames, weights: true }, surplus);
+  checkOptions('mobileNetV2', options, { ...networkNames, weights: true }, surplus, networkHints);
   const { weights, ...network } = options;
   if (weights === undefined || weights === null) return untrained(network);
   return withBytes(network, weights);
@@ -62,11 +67,9 @@ async function withBytes(
         "'imagenet' and paths",
     );
   }
-  const model = untrained(network);
   const name = (i: number) => (list.length > 1 ? `weights[${i}]` : 'weights');
-  await assignPretrained(
-    model,
+  return pretrainedNetwork(
+    network,
     list.map((bytes, i) => ({ name: name(i), bytes: bytesOf(bytes) })),
   );
-  return model;
 }

@@ -1,14 +1,22 @@
 import { existsSync } from 'node:fs';
 import { checkOptions, checkText, listOf, nearName, show } from '../check.ts';
 import type { FetchOptions } from '../data/fetch.ts';
-import { ArgumentError, DataError, FileError } from '../errors.ts';
+import { ArgumentError, FileError } from '../errors.ts';
 import { readBytes } from '../io/files.ts';
 import { type MobileNetV2Options, mobileNetV2 as untrained } from '../nn/mobilenet-v2.ts';
 import type { Model } from '../nn/model.ts';
 import { type CheckpointRows, checkpointOf, headBeside } from './checkpoints.ts';
 import { findCheckpoint } from './imagenet.ts';
-import { networkNames } from './mobilenet-v2.ts';
-import { assignPretrained, bytesOf, isBytes, type WeightBytes, type WeightFile } from './pretrained.ts';
+import { networkHints, networkNames } from './mobilenet-v2.ts';
+import {
+  assignPretrained,
+  bytesOf,
+  causeOf,
+  isBytes,
+  pretrainedNetwork,
+  type WeightBytes,
+  type WeightFile,
+} from './pretrained.ts';
 
 type Weights = string | WeightBytes | readonly (string | WeightBytes)[];
 
@@ -50,7 +58,8 @@ export function mobileNetV2(options?: MobileNetV2Options & { weights?: null | un
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
 export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
-  checkOptions('mobileNetV2', options, { ...networkNames, weights: true, rows: true, download: true }, surplus);
+  const names = { ...networkNames, weights: true, rows: true, download: true };
+  checkOptions('mobileNetV2', options, names, surplus, networkHints);
   const { weights, rows, download, ...network } = options;
   if (weights !== 'imagenet') checkImagenetOnly({ rows, download }, weights);
   if (weights === undefined || weights === null) return untrained(network);
@@ -61,8 +70,9 @@ export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model |
 function checkImagenetOnly(options: Pick<Options, 'rows' | 'download'>, weights: unknown): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
+    const advice = isNearlyImagenet(weights) ? "did you mean 'imagenet'?" : `leave ${name} out`;
     throw new ArgumentError(
-      `mobileNetV2: ${name} goes with weights: 'imagenet', but weights is ${show(weights)}; leave ${name} out`,
+      `mobileNetV2: ${name} goes with weights: 'imagenet', but weights is ${show(weights)}; ${advice}`,
     );
   }
 }
@@ -72,22 +82,12 @@ async function pretrained(
   weights: Weights,
   { rows, download }: Pick<Options, 'rows' | 'download'>,
 ): Promise<Model> {
-  const model = untrained(network);
   const { alpha = 1, includeTop = true, classes = 1000 } = network;
-  if (weights === 'imagenet') {
-    const checkpoint = checkpointOf({ alpha, includeTop, classes, inputShape: model.inputShape }, rows);
-    const paths = await findCheckpoint(checkpoint, download);
-    await assignPretrained(model, paths.map(readFile));
-    return model;
-  }
-  const files = filesOf(weights, includeTop);
-  try {
-    await assignPretrained(model, files);
-  } catch (cause) {
-    if (!(cause instanceof DataError)) throw cause;
-    const head = includeTop ? `with a head of ${classes} classes` : 'without a head (includeTop: false)';
-    throw new DataError(`${cause.message}. The model is mobileNetV2 of alpha ${alpha}, ${head}`, { cause });
-  }
+  if (weights !== 'imagenet') return pretrainedNetwork(network, filesOf(weights, includeTop));
+  const model = untrained(network);
+  const checkpoint = checkpointOf({ alpha, includeTop, classes, inputShape: model.inputShape }, rows);
+  const paths = await findCheckpoint(checkpoint, download);
+  await assignPretrained(model, paths.map(readFile));
   return model;
 }
 
@@ -114,12 +114,14 @@ function readFile(path: string): WeightFile {
     return { name: path, bytes: readBytes(path) };
   } catch (cause) {
     if (!(cause instanceof FileError)) throw cause;
-    throw new FileError(`mobileNetV2: weights: ${cause.message}${adviceFor(path, cause)}`, { cause });
+    throw new FileError(`mobileNetV2: weights: ${cause.message}${adviceFor(path, cause)}`, causeOf(cause));
   }
 }
 
+const isNearlyImagenet = (given: unknown) => typeof given === 'string' && nearName(given, ['imagenet']) !== undefined;
+
 function adviceFor(path: string, { cause }: FileError): string {
-  if (nearName(path, ['imagenet'])) return "; did you mean 'imagenet'?";
+  if (isNearlyImagenet(path)) return "; did you mean 'imagenet'?";
   if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'EISDIR') return '';
   return "; give the path of a file in it, or set TILEGRAD_WEIGHTS to the folder and take weights: 'imagenet'";
 }

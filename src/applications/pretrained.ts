@@ -3,6 +3,7 @@ import { DataError } from '../errors.ts';
 import { decodeKerasWeights, decodeSafetensors, type NdArray } from '../io/index.ts';
 import { isHdf5, isZip } from '../io/keras/signature.ts';
 import { assignTensors } from '../io/model-file.ts';
+import { type MobileNetV2Options, mobileNetV2 } from '../nn/mobilenet-v2.ts';
 import type { Model } from '../nn/model.ts';
 
 /** The bytes of a file. */
@@ -48,6 +49,37 @@ export async function assignPretrained(model: Model, files: readonly WeightFile[
   }
   assignTensors(model, { tensors, metadata: {} }, {}, files.map(({ name }) => name).join(' and '));
 }
+
+/**
+ * A network with the weights of files.
+ * @throws DataError as `assignPretrained`, with what the network is, and what may have been meant; ArgumentError, ShapeError
+ */
+export async function pretrainedNetwork(network: MobileNetV2Options, files: readonly WeightFile[]): Promise<Model> {
+  const model = mobileNetV2(network);
+  try {
+    await assignPretrained(model, files);
+    return model;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    const { alpha = 1, includeTop = true, classes = 1000 } = network;
+    const head = includeTop ? `with a head of ${classes} classes` : 'without a head (includeTop: false)';
+    const hint = includeTop && (await fits(mobileNetV2({ ...network, includeTop: false }), files)) ? HEAD_HINT : '';
+    throw new DataError(`${error.message}. The model is mobileNetV2 of alpha ${alpha}, ${head}${hint}`, causeOf(error));
+  }
+}
+
+const HEAD_HINT =
+  '. The file has no head: take includeTop: false, or give the file with the head (of Keras the one without _no_top in its name; of ' +
+  'safetensors, which hold it alone, both files in a list)';
+
+const fits = (model: Model, files: readonly WeightFile[]): Promise<boolean> =>
+  assignPretrained(model, files).then(
+    () => true,
+    () => false,
+  );
+
+/** What an error has as its cause gets the one whose message begins with its: Node prints causes, and would print the message twice. */
+export const causeOf = ({ cause }: Error): ErrorOptions => (cause === undefined ? {} : { cause });
 
 /** By how the file begins, for bytes have no name; also by a name, so that the message is about the format that was meant. */
 const isKeras = ({ name, bytes }: WeightFile): boolean =>

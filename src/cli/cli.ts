@@ -129,7 +129,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
     .option(
       '--short <names>',
-      'at the full scale, cut these variations of a row to the short one: names with commas between them',
+      'at the full scale, cut these variations of a row to the short one: names with commas between them; `tilegrad list` shows them',
     )
     .option('--out <dir>', 'where to make the folder of results', path('--out'), 'runs')
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
@@ -208,7 +208,10 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     });
   data
     .command('fetch')
-    .description('download a data set from its official address; a second call goes on where the first was stopped')
+    .description(
+      'download a data set, or the ImageNet weights of MobileNetV2, from the official address; a second call goes on where the first ' +
+        'was stopped. Weights in the folder that the environment variable TILEGRAD_WEIGHTS names are found without a download',
+    )
     .argument('<name>', 'name of the data set; `tilegrad data list` shows all; or mobilenet-v2, its ImageNet weights')
     .option('--data <dir>', 'folder to put it in (default: the cache)', path('--data'))
     .option(
@@ -250,7 +253,7 @@ function usageError(error: CommanderError, command: Command): TilegradError {
   if (error.code === 'commander.help') {
     return new UsageError(`${full} needs a command. There are: ${subcommands.join(', ')}. ${help}`);
   }
-  const message = error.message.replace(/^error: /, '');
+  const message = error.message.replace(/^error: /, '').replace(/\.$/, '');
   const options = new Help().visibleOptions(command).map((option) => option.long);
   if (error.code === 'commander.unknownCommand') {
     return new UsageError(`${message}. There are: ${subcommands.join(', ')}. ${help}`);

@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import type { WeightsPlace } from '../applications/imagenet.ts';
 import type { DatasetName } from '../data/types.ts';
 import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
@@ -9,6 +10,8 @@ import { chooseName } from './options.ts';
 
 /** What is fetched beside data sets. */
 export const NETWORK = 'mobilenet-v2';
+
+const WEIGHTS = 'The ImageNet weights of MobileNetV2';
 
 /** Which of a network's published weights. */
 export interface WeightsOptions {
@@ -24,6 +27,8 @@ export interface DataTools {
   fetchDataset(name: DatasetName, options: FetchOptions): Promise<Fetched>;
   /** Weights of MobileNetV2 as Keras publishes them. */
   fetchWeights(options: WeightsOptions, download: FetchOptions): Promise<Fetched>;
+  /** Which of them are in the cache, or in `dir`, and in the folder of `TILEGRAD_WEIGHTS`. */
+  weightsStatus(options: { dir?: string }): Promise<WeightsPlace[]>;
 }
 
 interface FetchOptions {
@@ -75,8 +80,9 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
       return { name, title, train, test, downloadBytes, homepage, licence, found: place };
     }),
   );
+  const places = await tools.weightsStatus({ dir: options.data });
   if (options.json) {
-    json(io.stdout, entries);
+    json(io.stdout, [...entries, { name: NETWORK, title: WEIGHTS, found: places }]);
     return;
   }
   const rows = entries.map((entry) => [
@@ -89,10 +95,19 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
   line(io.stdout, table(['name', 'data set', 'training + test images', 'download', 'on this machine'], rows, [2, 3]));
   for (const entry of entries) line(io.stdout, `${entry.name}: ${entry.homepage}; licence: ${entry.licence}`);
   line(io.stdout, 'Get one with `npx tilegrad data fetch NAME`.');
+  for (const place of places) line(io.stdout, `${WEIGHTS} in ${placeText(place)}`);
   line(
     io.stdout,
-    `The ImageNet weights of MobileNetV2: \`npx tilegrad data fetch ${NETWORK}\`; its --help shows which there are.`,
+    `Get the ${WEIGHTS.replace(/^The /, '')}: \`npx tilegrad data fetch ${NETWORK}\`; its --help shows which there are.`,
   );
+}
+
+function placeText({ kind, path, weights, problem }: WeightsPlace): string {
+  const which = weights.map(
+    ({ alpha, rows, includeTop }) => `alpha ${alpha}, ${rows} rows, ${includeTop ? 'with' : 'without'} head`,
+  );
+  const place = kind === 'cache' ? path : `the folder of ${kind}, ${path}`;
+  return `${place}: ${problem ?? (which.join('; ') || 'none')}`;
 }
 
 function whereaboutsText(found: Whereabouts | null): string {
@@ -132,7 +147,7 @@ export async function dataFetch(
       return;
     }
     const did = `${result.downloaded.length} downloaded, ${result.reused.length} already there`;
-    const what = name === NETWORK ? 'The ImageNet weights of MobileNetV2 are' : `${tools.datasets[name].title} is`;
+    const what = name === NETWORK ? `${WEIGHTS} are` : `${tools.datasets[name].title} is`;
     line(io.stdout, `${what} in ${result.path} (files: ${did})`);
   } finally {
     bars.stop();

@@ -8,8 +8,8 @@ export function list({ experiments, courseworks }: Catalogue, options: { json?: 
   if (options.json) {
     json(io.stdout, {
       courseworks: courseworks.map((one) => ({ ...one, rows: rowsOfCoursework(one, experiments).map(({ id }) => id) })),
-      experiments: experiments.map(({ id, title, question, published, datasets, scales }) => ({
-        ...{ id, title, question, published, datasets, scales },
+      experiments: experiments.map(({ id, title, question, published, datasets, scales, variations }) => ({
+        ...{ id, title, question, published, datasets, scales, variations },
       })),
     });
     return;
@@ -29,6 +29,10 @@ export function list({ experiments, courseworks }: Catalogue, options: { json?: 
         .map(({ id }) => id)
         .join(', ')}: ${one.title}`,
     );
+  }
+  for (const { id, variations = [] } of experiments) {
+    if (variations.length < 2) continue;
+    line(io.stdout, `Variations of ${id}, which \`run ${id} --short NAMES\` may cut: ${variations.join(', ')}`);
   }
   line(io.stdout, 'Run one with `npx tilegrad run ID`, a coursework with its letter.');
 }

@@ -1,4 +1,4 @@
-import { isF32 } from '../check.ts';
+import { isF32, nearName } from '../check.ts';
 import { UsageError } from '../errors.ts';
 import type { Scale } from './experiment.ts';
 
@@ -87,8 +87,9 @@ export const parseSeed = wholeNumber('--seed', 0, largestSeed);
 export function chooseName<T extends string>(kind: string, given: string, known: readonly T[], hint: string): T {
   const found = known.find((name) => name.toLowerCase() === given.toLowerCase());
   if (found !== undefined) return found;
+  const near = nearName(given, known);
   throw new UsageError(
-    `unknown ${kind} "${given}". There ${known.length === 1 ? 'is' : 'are'}: ${known.join(', ')}. ${hint}`,
+    `unknown ${kind} "${given}"${near === undefined ? '.' : `; did you mean ${near}?`} There ${known.length === 1 ? 'is' : 'are'}: ${known.join(', ')}. ${hint}`,
   );
 }
 

@@ -30,7 +30,7 @@ export const parts: Parts = {
     const { datasets } = await import('../data/datasets.ts');
     const { fetchDataset } = await import('../data/fetch.ts');
     const { datasetStatus } = await import('../data/locate.ts');
-    const { fetchWeights } = await import('../applications/imagenet.ts');
-    return { datasets, datasetStatus, fetchDataset, fetchWeights };
+    const { fetchWeights, weightsStatus } = await import('../applications/imagenet.ts');
+    return { datasets, datasetStatus, fetchDataset, fetchWeights, weightsStatus };
   },
 };

@@ -19,6 +19,8 @@ export interface DownloadSource {
   checksum?: string;
   /** Looks at a file of which no checksum is known yet. @throws {DataError} unless it is what was asked for */
   check?(path: string): Promise<void>;
+  /** What to do where no address delivers it: a sentence or more. Default: to put it at the path. */
+  advice?: string;
 }
 
 export interface DownloadProgress {
@@ -116,7 +118,7 @@ export async function downloadFile(
       `could not download ${file.name}${file.size === undefined ? '' : ` (${file.size} bytes)`}:`,
       ...[...problems].map(([url, problem]) => `  ${url}: ${problem}`),
       kept > 0 ? `The ${kept} bytes received are kept; the same command resumes from there.` : '',
-      `Or download it another way and put it at ${path}.`,
+      source.advice ?? `Or download it another way and put it at ${path}.`,
     ]
       .filter(Boolean)
       .join('\n'),

@@ -1,9 +1,9 @@
-import { checkSurplus } from '../check.ts';
+import { checkOptions, checkSurplus, checkText } from '../check.ts';
 import type { Device } from '../gpu/device.ts';
 import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/index.ts';
 import { readBytes, writeFile } from './files.ts';
-import { decodeKeras, type LoadKerasOptions } from './keras/model.ts';
+import { checkKerasOptions, decodeKeras, type LoadKerasOptions } from './keras/model.ts';
 import { decodeKerasWeights, type KerasWeightsOptions } from './keras/weights.ts';
 import {
   decodeModel,
@@ -77,11 +77,15 @@ export async function loadKerasWeights(
 ): Promise<string[]> {
   checkSurplus('loadKerasWeights', surplus);
   checkModel('loadKerasWeights', model, 'loadKerasWeights(model, path)');
+  checkText('loadKerasWeights: the path of a .h5 or .keras file', path);
+  checkOptions('loadKerasWeights', options, { prefix: true });
   return decodeKerasWeights(model, readBytes(path), options, path);
 }
 
 /** The model of a .keras file, or of a .h5 file with a whole model, not built yet: see `decodeKeras`. @throws FileError, DataError, ArgumentError */
 export async function loadKeras(path: string, options: LoadKerasOptions = {}, ...surplus: never[]): Promise<Model> {
+  checkText('loadKeras: the path of a .keras or .h5 file', path);
+  checkKerasOptions('loadKeras', options);
   checkSurplus('loadKeras', surplus);
   return decodeKeras(readBytes(path), options, path);
 }

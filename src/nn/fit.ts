@@ -1,4 +1,4 @@
-import { checkOptions, checkSignal, show } from '../check.ts';
+import { checkOptions, checkSignal, listNames, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
 import { checkSteps } from './batches.ts';
@@ -241,7 +241,7 @@ function checkFrozen({ parameters }: Model, frozen: string): void {
     .filter((_, i) => now[i] !== frozen[i])
     .map(({ name }) => name.replace(/\/[^/]*$/, ''));
   throw new ArgumentError(
-    `fit: trainable of ${[...new Set(layers)].join(', ')} was changed while fit trains the model, but counts from the next fit on; ` +
+    `fit: trainable of ${listNames([...new Set(layers)])} was changed while fit trains the model, but counts from the next fit on; ` +
       'end this one first (model.stopTraining = true), and go on with another, with initialEpoch',
   );
 }

@@ -28,6 +28,7 @@ import {
 } from './layers/layer.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
+import { otherLayers } from './other-layers.ts';
 import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
@@ -113,8 +114,7 @@ export class Model extends Layer {
   getLayer(name: string): Layer {
     const found = this.graph.layers.find((planned) => planned.name === name);
     if (found) return found.layer;
-    const names = this.graph.layers.map((planned) => planned.name).join(', ');
-    throw new ArgumentError(`getLayer: ${this.title} has no layer ${show(name)}; its layers are ${names}`);
+    throw new ArgumentError(`getLayer: ${this.title} has no layer ${show(name)}; ${otherLayers(this, name)}`);
   }
 
   get outputShape(): Shape {

@@ -61,7 +61,10 @@ const stateText: Record<Exclude<Report['status'], 'finished'>, string> = {
 const section = (index: number, title: string, content: string) =>
   `<section aria-labelledby="s${index}">\n<h2 id="s${index}">${escapeText(title)}</h2>\n${content}\n</section>`;
 
-const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${escapeText(text)}</p>`).join('\n');
+/** What stands between backticks is code, as in the texts for a terminal. */
+const prose = (text: string) => escapeText(text).replace(/`([^`\n]+)`/g, (_, code) => `<code>${code}</code>`);
+
+const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${prose(text)}</p>`).join('\n');
 
 const date = (iso: string) => iso.slice(0, 16).replace('T', ' ').concat(' UTC');
 
@@ -72,7 +75,7 @@ function headLine({ startedAt, seconds, adapter }: Provenance): string {
 
 function notice(title: string, texts: readonly string[]): string {
   if (texts.length === 0) return '';
-  const items = texts.map((text) => `<li>${escapeText(text)}</li>`).join('');
+  const items = texts.map((text) => `<li>${prose(text)}</li>`).join('');
   return `<div class="notice" role="note"><strong>${title}</strong><ul>${items}</ul></div>`;
 }
 
@@ -103,7 +106,7 @@ function figureHtml(name: string, drawing: Drawing, caption?: string): string {
     drawing.narrow === undefined
       ? `<div class="scroll" tabindex="0" role="region" aria-label="${escapeText(name)}">${inline(drawing.svg, 'w')}</div>`
       : `<div class="fits wide">${inline(drawing.svg, 'w')}</div><div class="fits narrow">${inline(drawing.narrow, 'n')}</div>`;
-  return `<figure id="${name}">${drawn}${caption ? `<figcaption>${escapeText(caption)}</figcaption>` : ''}</figure>`;
+  return `<figure id="${name}">${drawn}${caption ? `<figcaption>${prose(caption)}</figcaption>` : ''}</figure>`;
 }
 
 /** An SVG among others in a page: what its parts are called must be its own, and it needs no namespace. */
@@ -144,7 +147,7 @@ function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }
   );
   const notes = [
     ...(texts.some(({ isOff }) => isOff) ? [escapeText(OFF_NOTE)] : []),
-    ...reasonsOf(texts).map(({ labels, why }) => `<b>${escapeText(labels)}:</b> ${escapeText(why)}`),
+    ...reasonsOf(texts).map(({ labels, why }) => `<b>${escapeText(labels)}:</b> ${prose(why)}`),
   ];
   return [drawn, ...notes.map((note) => `<p class="note">${note}</p>`)].join('\n');
 }

@@ -1,3 +1,4 @@
+import { unique } from './arrays.ts';
 import { figureName, heading, modelBlocks, paragraph, section, trainingCurves } from './blocks.ts';
 import type { Block, BlockInput, ComparisonInput, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
@@ -19,7 +20,7 @@ export function reportOf(record: RunRecord): ReportContent {
     title: record.title,
     status: record.status,
     question: record.question,
-    reduced: rows.length === 1 ? only!.reduced : shared(rows),
+    reduced: reducedOf(rows),
     warnings: record.trainings.flatMap((one) => divergenceText(one) ?? []),
     sections,
     provenance: [provenanceOf(record)],
@@ -75,6 +76,25 @@ export function prefixed(block: BlockInput, row: string): BlockInput;
 export function prefixed(block: BlockInput, row: string): BlockInput {
   if (block.type !== 'figure') return block;
   return { ...block, figure: { ...block.figure, name: figureName(row, block.figure.name) } };
+}
+
+/** Every note of what was reduced once, with the ids of its rows where it is not of all. */
+function reducedOf(rows: readonly RowRecord[]): string[] {
+  const ofAll = shared(rows);
+  return unique(rows.flatMap(({ reduced }) => reduced)).map((note) =>
+    ofAll.includes(note) ? note : `${idsText(rows, ({ reduced }) => reduced.includes(note))}: ${note}`,
+  );
+}
+
+/** The ids of the rows that `isMeant` chooses: three and more that follow each other as `B1 to B3`. */
+function idsText(rows: readonly RowRecord[], isMeant: (row: RowRecord) => boolean): string {
+  const stretches: string[][] = [];
+  for (const [i, row] of rows.entries()) {
+    if (!isMeant(row)) continue;
+    if (i > 0 && isMeant(rows[i - 1]!)) stretches.at(-1)!.push(row.id);
+    else stretches.push([row.id]);
+  }
+  return stretches.map((ids) => (ids.length > 2 ? `${ids[0]} to ${ids.at(-1)}` : ids.join(', '))).join(', ');
 }
 
 /** What was reduced in every row. */

@@ -41,7 +41,9 @@ figure svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Open Sans
 table{border-collapse:collapse;width:100%;font-size:.94rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--faint);padding:8px 12px 4px}
 caption span{display:inline-block;position:sticky;left:12px;max-width:calc(min(100vw,820px) - 64px)}
-.many tr>:first-child{position:sticky;left:0;background:var(--paper);box-shadow:inset 0 -1px var(--grid)}
+.many{border-collapse:separate;border-spacing:0}
+.many tr>:first-child{position:sticky;left:0;background:var(--paper)}
+.many td:not([class]){min-width:11em}
 .many thead tr>:first-child{background:var(--panel)}
 th,td{padding:7px 12px;text-align:left;border-bottom:1px solid var(--grid);vertical-align:top}
 tbody tr:last-child>*{border-bottom:0}
@@ -63,7 +65,7 @@ dt{color:var(--faint)}
 dd{margin:0;min-width:0}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 footer{margin-top:48px;color:var(--faint);font-size:.88rem}
-@media (max-width:640px){.wide{display:none}.narrow{display:block}main{padding-top:18px}figure{margin:14px -8px}h1{font-size:1.4rem}table{font-size:.86rem}th,td{padding:6px 7px}.label{min-width:5.5em}}
+@media (max-width:640px){.wide{display:none}.narrow{display:block}main{padding-top:18px}figure{margin:14px -8px}h1{font-size:1.4rem}table{font-size:.86rem}th,td{padding:6px 7px}.label{min-width:5.5em}.many .label{min-width:9.5em}}
 @media (max-width:480px){.comparison{font-size:.8rem}.comparison thead th{font-size:.94em}.comparison th,.comparison td{padding:6px 5px}.comparison,.comparison>*{display:block}.comparison tr{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1.7fr) minmax(0,1.4fr);border-bottom:1px solid var(--grid)}.comparison tr>*{border:0}.comparison th:first-child{grid-column:1/-1;min-width:0;padding-bottom:0}.comparison thead th:first-child{display:none}.figure span{display:block}.figure span,td.number{white-space:normal}}
 @media (max-width:480px){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}}
 @media print{.scroll{max-height:none}}

@@ -25,14 +25,16 @@ export function sparkline(values: readonly (number | null)[]): string {
 
 const short = (value: number) => String(Number(value.toPrecision(4)));
 
-/** More runs than this are told by their mean. */
-const MOST_RUNS = 4;
+/** More runs than this are told by their mean: of one thing with other seeds, and of several things. */
+const MOST_SEEDS = 4;
+const MOST_RUNS = 20;
 
 /** A line a series: its mean over the runs as a sparkline, and where it begins and ends. A few unlike runs get a line each. */
 function curvesText(figure: FigureOf<'curves'>): string {
   const names = unique(figure.lines.map(({ series }) => series));
   const runs = unique(figure.lines.map(({ run }) => run));
-  const each = figure.show === 'each' && runs.length > 1 && runs.length <= MOST_RUNS;
+  const most = runs.every((run) => /^seed \d+$/.test(run)) ? MOST_SEEDS : MOST_RUNS;
+  const each = figure.show === 'each' && runs.length > 1 && runs.length <= most;
   const curves = each
     ? runs.flatMap((run) => names.map((name) => ({ name: `${run}, ${name}`, points: meanCurve(figure, name, run) })))
     : names.map((name) => ({ name, points: meanCurve(figure, name) }));

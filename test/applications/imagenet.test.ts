@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { officialName } from '../../src/applications/checkpoints.ts';
+import { weightsStatus } from '../../src/applications/imagenet.ts';
 import type { DownloadProgress } from '../../src/data/download.ts';
 import {
   AbortedError,
@@ -174,11 +175,29 @@ test('mobileNetV2: without network and file, the error says what to fetch, from 
   expect(error).toBeInstanceOf(DataError);
   const name = 'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5';
   expect(error.message).toContain(
-    `Fetch https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/${name} (9.4 MB), put it into a folder, and set ` +
-      'the environment variable TILEGRAD_WEIGHTS to that folder, or give its path as `weights`.',
+    `Fetch https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/${name} (9.4 MB) in another way, such as a ` +
+      `browser or \`npx tilegrad data fetch mobilenet-v2\` on another machine, and put it at ${join(downloads, name)}.`,
   );
-  expect(error.message).toContain(`put it at ${join(downloads, name)}.`);
   expect(error.message).toContain('ECONNREFUSED');
+  expect(error.message.match(/put it|TILEGRAD_WEIGHTS|as `weights`/g)).toEqual(['put it']);
+  expect(error.cause).toBeUndefined(); // Node prints a cause, and would print the same again
+  const other = await rejection(imagenet(NOBODY, { alpha: 0.5, includeTop: true }));
+  expect(other.message).toContain('`npx tilegrad data fetch mobilenet-v2 --alpha 0.5 --rows 96 --top` on another');
+  const folder = tempDir();
+  vi.stubEnv('TILEGRAD_WEIGHTS', folder);
+  const here = await rejection(imagenet(NOBODY, { alpha: 1, rows: 224 }));
+  expect(here.message.match(/put it .*/g)).toEqual([`put it at ${join(folder, name)}.`]);
+  vi.stubEnv('TILEGRAD_WEIGHTS', write(join(folder, 'a.h5'), file));
+  const notFolder = await rejection(imagenet(NOBODY));
+  expect(notFolder).toBeInstanceOf(FileError);
+  expect(notFolder.message).toBe(`TILEGRAD_WEIGHTS is ${join(folder, 'a.h5')}: it is a file; name its folder`);
+  vi.stubEnv('TILEGRAD_WEIGHTS', '');
+  vi.stubEnv('TILEGRAD_CACHE', join(folder, 'a.h5')); // no folder to download into
+  const unwritable = await rejection(imagenet(NOBODY));
+  expect(unwritable).toBeInstanceOf(FileError);
+  expect(unwritable.message).toMatch(
+    /put it into a folder, and set the environment variable TILEGRAD_WEIGHTS to that folder\./,
+  );
   vi.stubEnv('TILEGRAD_WEIGHTS', join(tempDir(), 'nowhere'));
   const missing = await rejection(imagenet(NOBODY));
   expect(missing).toBeInstanceOf(FileError);
@@ -216,6 +235,30 @@ test.each<[string, Partial<PretrainedMobileNetV2Options>, RegExp]>([
   expect(error.message).toMatch(message);
 });
 
+test('weightsStatus: which checkpoints are in the cache, in the folder of --data, and in that of TILEGRAD_WEIGHTS', async () => {
+  const folder = tempDir();
+  const downloads = nothingHere();
+  expect(await weightsStatus({})).toEqual([{ kind: 'cache', path: downloads, weights: [], problem: null }]);
+  write(join(downloads, NAME), file);
+  write(join(folder, 'mobilenet-v2-0.35-224-no-top.safetensors'), 'x');
+  write(join(folder, 'mobilenet-v2-0.35-224-top.safetensors'), 'x');
+  vi.stubEnv('TILEGRAD_WEIGHTS', folder);
+  const [cache, named] = await weightsStatus({});
+  expect(cache!.weights).toEqual([{ alpha: 0.35, rows: 96, includeTop: false }]);
+  const both = [false, true].map((includeTop) => ({ alpha: 0.35, rows: 224, includeTop }));
+  expect(named).toEqual({ kind: 'TILEGRAD_WEIGHTS', path: folder, weights: both, problem: null });
+  write(join(folder, 'mobilenet-v2', NAME), file);
+  const [data] = await weightsStatus({ dir: folder });
+  expect(data).toMatchObject({ kind: 'cache', path: join(folder, 'mobilenet-v2'), weights: cache!.weights });
+  for (const [path, problem] of [
+    [join(folder, 'none'), /no such file or folder/],
+    [join(downloads, NAME), /^it is a file; name its folder$/],
+  ] as const) {
+    vi.stubEnv('TILEGRAD_WEIGHTS', path);
+    expect((await weightsStatus({}))[1]).toMatchObject({ weights: [], problem: expect.stringMatching(problem) });
+  }
+});
+
 test("mobileNetV2: takes Keras's .h5 by path, as bytes and under any name", async () => {
   const path = write(join(tempDir(), 'weights.h5'), file);
   expectInitial(await mobileNetV2({ ...network, weights: path }), values);
@@ -235,10 +278,21 @@ test('mobileNetV2: refuses a .h5 that is cut short, of another network, or none'
     write(join(folder, 'wider.h5'), wider),
     /wider\.h5 does not fit.*The model is mobileNetV2 of alpha 0\.35, without a head/,
   );
-  await refused(file, /weights does not fit the model.*with a head of 1000 classes/, { includeTop: true });
+  await refused(
+    file,
+    /weights does not fit.*with a head of 1000 classes\. The file has no head: take includeTop: false, or/,
+    {
+      includeTop: true,
+    },
+  );
   await refused(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
   const dense = await officialFile(drawnWeights(new Sequential([new Dense({ units: 2, inputShape: [3], name: 'a' })])));
   await refused(dense, /does not fit.*the file has 1 layers with weights, the model 104/);
+  const nested = await officialFile(new Map([...values.values()].map((value, i) => [`mobilenetv2/${i}`, value])));
+  await refused(
+    nested,
+    /Conv1 \(\[3,3,3,16\]\) and the file's mobilenetv2 \((\[[\d,]*\], ){4}\[[\d,]*\] and 255 more\)\./,
+  );
   await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
   await refused([file, file], /weights\[0\] is a file of Keras's, which holds all weights of a network; give it alone/);
 });

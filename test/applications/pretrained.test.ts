@@ -103,7 +103,11 @@ test('mobileNetV2: refuses weights of another network, saying in what they diffe
     /of another shape Conv1\/kernel \(\[3,3,3,16\] in the file, \[3,3,1,16\] in the model\)/,
   );
   const top = await rejection(mobileNetV2({ ...small, weights: bytes }));
-  expect(top.message).toMatch(/the file lacks predictions\/kernel.*with a head of 10 classes/);
+  expect(top.message).toMatch(/the file lacks predictions\/kernel.*with a head of 10 classes\. The file has no head/);
+  expect(top.message).toMatch(/take includeTop: false, or give the file with the head/);
+  const browser = await rejection(core.mobileNetV2({ ...small, weights: bytes }));
+  expect(browser.message).toBe(top.message);
+  expect(other.message).not.toContain('has no head');
   const surplus = publishedFile(drawnWeights(mobileNetV2(small)));
   expect((await rejection(mobileNetV2({ ...trunk, weights: surplus }))).message).toMatch(/the model lacks predictions/);
   const twice = await rejection(mobileNetV2({ ...trunk, weights: [bytes, bytes] }));
@@ -140,6 +144,17 @@ test('mobileNetV2: refuses what is no file, and suggests what was meant', async 
     const bytes = new Uint8Array(8);
     expect(() => mobileNetV2({ ...trunk, weights: bytes, ...options })).toThrow(
       new RegExp(`${name} goes with weights: 'imagenet', but weights is a Uint8Array of 8`),
+    );
+  }
+});
+
+test("mobileNetV2: suggests 'imagenet' and what does Keras's pooling", () => {
+  expect(() => mobileNetV2({ ...trunk, weights: 'ImageNet', rows: 224 })).toThrow(
+    /^mobileNetV2: rows goes with weights: 'imagenet', but weights is "ImageNet"; did you mean 'imagenet'\?$/,
+  );
+  for (const make of [mobileNetV2, core.mobileNetV2]) {
+    expect(() => make({ ...trunk, pooling: 'avg' } as never)).toThrow(
+      /^mobileNetV2: there is no option pooling; put new GlobalAveragePooling2D\(\) behind the network.* There are alpha, /,
     );
   }
 });

@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { Network } from '../../src/cli/experiment.ts';
 import { DataError } from '../../src/errors.ts';
-import { FakeIo, tilegrad } from './fakes.ts';
+import { FakeIo, lenetOf, tilegrad } from './fakes.ts';
 
 describe('help and version', () => {
   test.each([
@@ -248,6 +249,19 @@ describe('list', () => {
     expect(experiments).toMatchObject([{ id: 'A1', datasets: ['cifar10'], published: '0.6191 / 0.6022' }]);
     expect(courseworks).toMatchObject([{ id: 'A', rows: ['A1'] }]);
   });
+
+  test('shows the variations of the rows that have any, which --short may cut', async () => {
+    const experiments = (network: Network) => [
+      lenetOf(network, { variations: ['doubled', 'halved'] }),
+      lenetOf(network, { id: 'A2' }),
+    ];
+    const { out } = await tilegrad(['list'], { experiments });
+    expect(out).toContain('\nVariations of A1, which `run A1 --short NAMES` may cut: doubled, halved\n');
+    expect(out).not.toContain('Variations of A2');
+    const listed = JSON.parse((await tilegrad(['list', '--json'], { experiments })).out);
+    expect(listed.experiments[0].variations).toEqual(['doubled', 'halved']);
+    expect((await tilegrad(['run', '--help'])).out).toMatch(/cut these variations of a row[\s\S]*`tilegrad list`/);
+  });
 });
 
 describe('data', () => {
@@ -262,7 +276,29 @@ describe('data', () => {
       { kind: 'sample' },
       { missing: ['t10k-labels-idx1-ubyte'] },
       null,
+      [
+        { kind: 'cache', weights: [{ alpha: 1, rows: 224, includeTop: false }] },
+        { kind: 'TILEGRAD_WEIGHTS', weights: [], problem: 'it is a file; name its folder' },
+      ],
     ]);
+    expect(out).toContain(
+      'The ImageNet weights of MobileNetV2 in /cache/mobilenet-v2: alpha 1, 224 rows, without head\n' +
+        'The ImageNet weights of MobileNetV2 in the folder of TILEGRAD_WEIGHTS, /w: it is a file; name its folder\n',
+    );
+  });
+
+  test('fetch suggests the name that was meant, complains in one sentence, and --help tells of the weights', async () => {
+    for (const name of ['mobilenetv2', 'mobilenet_v2']) {
+      const { code, err } = await tilegrad(['data', 'fetch', name]);
+      expect(code).toBe(2);
+      expect(err).toContain(`unknown data set "${name}"; did you mean mobilenet-v2? There are: `);
+    }
+    const { err } = await tilegrad(['data', 'fetch', 'mobilenet-v2', 'extra']);
+    expect(err).toMatch(/got 2\. See `npx/);
+    const { out } = await tilegrad(['data', 'fetch', '--help']);
+    expect(out.replace(/\s+/g, ' ')).toMatch(
+      /ImageNet weights of MobileNetV2.* the environment variable TILEGRAD_WEIGHTS names/,
+    );
   });
 
   test('fetch reports progress on stderr and the place on stdout', async () => {

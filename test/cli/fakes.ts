@@ -332,6 +332,13 @@ export const fakeData: DataTools = {
     onProgress?.({ file: 'a.gz', received: 5e6, total: 5e6 });
     return { path: `${dir ?? '/cache'}/${name}`, files: ['a.gz'], downloaded: ['a.gz'], reused: [] };
   },
+  weightsStatus: async () => [
+    {
+      ...{ kind: 'cache', path: '/cache/mobilenet-v2', problem: null },
+      weights: [{ alpha: 1, rows: 224, includeTop: false }],
+    },
+    { kind: 'TILEGRAD_WEIGHTS', path: '/w', weights: [], problem: 'it is a file; name its folder' },
+  ],
   async fetchWeights(options, { dir, onProgress }) {
     onProgress?.({ file: 'a.h5', received: 9e6, total: 9e6 });
     return {

@@ -78,7 +78,7 @@ test('only what was published is compared, and a variation that was cut has no r
 });
 
 test('the table has a line a variation, with means over its seeds, and the plot a curve', () => {
-  const [table, plot] = variationsSummary([
+  const [table, note, plot] = variationsSummary([
     trained('base-seed-1', [0.5, 0.9]),
     trained('two-blocks-seed-1', [0.6]),
     trained('two-blocks-seed-2', [0.8, 0.9], { seed: 2 }),
@@ -92,6 +92,9 @@ test('the table has a line a variation, with means over its seeds, and the plot 
       ['kernels doubled (short)', '456', '1', '0.3000', '0.2000', '0.1000', '1.0 s', '250.0 ms', 'about as base', ''],
     ],
   });
+  expect(note).toEqual({ type: 'text', text: '! not within 2 points of the published figure' });
+  const within = variationsSummary([trained('base-seed-1', [0.94])]);
+  expect(within.map(({ type }) => type)).toEqual(['table', 'figure']);
   const { figure } = plot as { figure: { lines: { run: string; y: number[] }[] } };
   expect(figure.lines.map(({ run, y }) => [run, y])).toEqual([
     ['base', [0.4, 0.8]],

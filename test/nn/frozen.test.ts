@@ -204,6 +204,20 @@ describeOnDevice('frozen', (device) => {
     await expect(model.fit(loader, { epochs: 2, callbacks: [freezes] })).rejects.toThrow(/norm was changed while fit/);
   });
 
+  test('fit: names a few of many layers that were changed meanwhile', async () => {
+    const layers = Array.from({ length: 8 }, (_, i) => new Dense({ units: 3, name: `d${i}` }));
+    using model = compiled(device, [new Flatten({ inputShape: [6, 6, 1] }), ...layers]);
+    using loader = new ImageLoader(device, images);
+    const freezes = {
+      onEpochEnd: () => {
+        for (const layer of layers) layer.trainable = false;
+      },
+    };
+    await expect(model.fit(loader, { epochs: 2, callbacks: [freezes] })).rejects.toThrow(
+      /^fit: trainable of d0, d1, d2, d3, d4 and 3 more was changed/,
+    );
+  });
+
   test('nothing left to train is told before anything begins, by fit and trainOnBatch', async () => {
     const { whole } = extractor(2);
     const layers = [whole, ...head()];

@@ -63,6 +63,23 @@ test('layers are found by name and by number', () => {
   expect(() => model.getLayer('outer')).toThrow(/outer.*inner, add, flatten, dense/);
 });
 
+test('getLayer: says which layer was meant, in which model it is, and lists a few names', () => {
+  const layers = Array.from({ length: 7 }, (_, i) => new Dense({ units: 2, name: `block_${i}_expand` }));
+  const inner = new Sequential([new Flatten({ inputShape: [2, 1] }), ...layers], 'extractor');
+  const model = new Sequential([inner, new Dense({ units: 2, name: 'head' })], 'whole');
+  expect(() => inner.getLayer('block_4_expandd')).toThrow(
+    /^getLayer: extractor has no layer "block_4_expandd"; did you mean block_4_expand\? Its layers are flatten, block_0_expand, block_1_expand, block_2_expand, block_3_expand and 3 more$/,
+  );
+  const path = "did you mean getLayer('extractor').getLayer('block_4_expand')? Its layers are extractor, head";
+  for (const name of ['block_4_expand', 'block_4_expandd']) {
+    expect(() => model.getLayer(name)).toThrow(`getLayer: whole has no layer "${name}"; ${path}`);
+  }
+  expect(() => new Sequential([model]).getLayer('block_4_expand')).toThrow(
+    "did you mean getLayer('whole').getLayer('extractor').getLayer('block_4_expand')?",
+  );
+  expect(() => model.getLayer(3 as never)).toThrow(/^getLayer: whole has no layer 3; its layers are extractor, head$/);
+});
+
 const two = () => [input([4]), input([4])] as const;
 const unknown = (value: unknown) => value as SymbolicTensor;
 const dense = (units = 2, name?: string) => new Dense({ units, ...(name ? { name } : {}) });

@@ -126,6 +126,21 @@ describe('curves', () => {
     }
   });
 
+  test('with show: each are points where a line has one value', async () => {
+    const one = (y: number[]) => y.map((value, i) => ({ run: `variation ${i}`, series: 'val', x: [1], y: [value] }));
+    const { svg, narrow } = await drawFigure(curves({ lines: one([0.2, 0.3, 0.4]), show: 'each', published: [] }));
+    for (const drawn of [svg, narrow!]) {
+      const points = drawn.match(/class="mark-symbol role-mark[^"]*"[\s\S]*?<\/g>/)?.[0] ?? '';
+      const drawnPoints = [...points.matchAll(/<path [^>]*transform="translate\(([^)]*)\)"[^>]*fill="([^"]*)"/g)];
+      expect(new Set(drawnPoints.map(([, at]) => at)).size).toBe(3);
+      expect(new Set(drawnPoints.map(([, , fill]) => fill)).size).toBe(3);
+    }
+    const mixed = [...one([0.2, 0.3]), { run: 'long', series: 'val', x: [1, 2], y: [0.1, 0.2] }];
+    const { svg: both } = await drawFigure(curves({ lines: mixed, show: 'each', published: [] }));
+    const symbols = both.match(/class="mark-symbol role-mark[^"]*"[\s\S]*?<\/g>/)?.[0] ?? '';
+    expect(symbols.match(/<path /g)).toHaveLength(2); // a line that can be seen has none
+  });
+
   test('leave out what is not finite and, on a logarithmic axis, what is not above 0', async () => {
     const y = [2.3, Number.NaN, null, Number.POSITIVE_INFINITY, 0, -1, 2];
     const figure = {

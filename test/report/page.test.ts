@@ -41,6 +41,31 @@ test('holds the question, what was reduced, every table, every figure and what w
   for (const { name } of Object.values(figures)) expect(page).toContain(`<figure id="${name}">`);
 });
 
+test('text between backticks is code, outside of which nothing is', async () => {
+  const text = 'run `npx tilegrad <data>` and `b`, or ` alone';
+  const html = '<code>npx tilegrad &lt;data&gt;</code> and <code>b</code>, or ` alone';
+  const report = content();
+  const why = { label: 'test accuracy', published: 0.9, ours: 0.5, why: text };
+  const drawn = await pageOf({
+    ...report,
+    question: [text],
+    reduced: [text],
+    sections: [
+      {
+        title: 'a',
+        blocks: [
+          { type: 'text', text },
+          { type: 'comparison', rows: [why] },
+        ],
+      },
+    ],
+  });
+  expect(drawn).toContain(`<section aria-label="Question">\n<p>run ${html}</p>`);
+  expect(drawn).toContain(`<li>run ${html}</li>`);
+  expect(drawn).toContain(`<h2 id="s0">a</h2>\n<p>run ${html}</p>`);
+  expect(drawn).toContain(`</b> run ${html}</p>`);
+});
+
 test('loads nothing: no script, no address, and a policy that forbids both', () => {
   expect(page).not.toMatch(/https?:|\bfile:|\/\/[a-z]+\./i);
   expect(page).not.toMatch(/@import|@font-face/);
@@ -101,6 +126,9 @@ test('fits a phone: narrow drawings, and boxes that scroll for what is wide', ()
   // Tables, preformatted text, confusion matrix and model.
   expect(page.match(/<div class="scroll" tabindex="0" role="region" aria-label="/g)).toHaveLength(5);
   expect(page.match(/<table[ >]/g)).toHaveLength(2);
+  // A broad table's first column, which stays in sight, has room for its labels, and lines at the height of the others.
+  expect(page).toMatch(/\.label\{min-width:5\.5em\}\.many \.label\{min-width:9\.5em\}/);
+  expect(page).toContain('.many{border-collapse:separate;border-spacing:0}');
 });
 
 test('every drawing has words that stand for it', () => {

@@ -100,7 +100,11 @@ test('a coursework is one report: an overview, a section a row, and figures name
   rows.push(rowRecord({ id: 'A3', status: 'waiting', reduced: ['the first 100 training images only'] }));
   const report = checkReport(reportOf(runRecordOf(rows, { status: 'interrupted' })));
   expect(report.sections.map(({ title }) => title)).toEqual(['Overview', 'A1: LeNet-5', 'A2: LeNet-5', 'A3: LeNet-5']);
-  expect(report.reduced).toEqual(['the first 100 training images only']);
+  expect(report.reduced).toEqual([
+    'the first 100 training images only',
+    'A1: A1 has one epoch',
+    'A2: A2 has one epoch',
+  ]);
   const blocks = report.sections.flatMap((one) => one.blocks);
   expect(blocks.flatMap((one) => (one.type === 'figure' ? [one.figure.name] : []))).toEqual([
     'a1-accuracy',
@@ -114,6 +118,21 @@ test('a coursework is one report: an overview, a section a row, and figures name
   expect(text).toMatch(/A3 +│ LeNet-5 │ waiting/);
   expect(text).toMatch(/A2 training accuracy +│ +0\.6191 │ +0\.6300 │ \+1\.09 points/);
   expect(text).not.toContain('A1 parameters');
+});
+
+test('what was reduced in some rows of a coursework is told once, with the rows it is of', () => {
+  const of = (id: string, ...reduced: string[]) => rowRecord({ id, reduced });
+  const rows = [
+    of('B1', 'sample', 'few images'),
+    of('B2', 'sample', 'few images'),
+    of('B3', 'sample', 'few images'),
+    of('B4', 'sample', 'one model'),
+    of('B5', 'few images', 'sample'),
+    of('B6', 'few images', 'sample'),
+  ];
+  const { reduced } = reportOf(runRecordOf(rows));
+  expect(reduced).toEqual(['sample', 'B1 to B3, B5, B6: few images', 'B4: one model']);
+  expect(reportOf(runRecordOf([rows[0]!])).reduced).toEqual(['sample', 'few images']);
 });
 
 const row = (changes: Partial<ComparisonRow>): ComparisonRow => ({

@@ -57,9 +57,9 @@ test('a report in short: title, question, tables, curves, what was cut, where an
 });
 
 test('few runs on one plot have a line each, many are told by their mean', () => {
-  const report = (runs: number) => {
+  const report = (runs: number, name = 'seed') => {
     const lines = Array.from({ length: runs }, (_, i) => ({
-      run: `seed ${i}`,
+      run: `${name} ${i}`,
       series: 'loss',
       x: [1, 2],
       y: [i, i + 1],
@@ -69,4 +69,10 @@ test('few runs on one plot have a line each, many are told by their mean', () =>
   };
   expect(report(3)).toContain('seed 2, loss  ▁█  2 → 3');
   expect(report(10)).toContain('mean of 10 runs\n  loss  ▁█  4.5 → 5.5');
+  // Variations have no mean that says anything.
+  for (const runs of [10, 20]) {
+    expect(report(runs, 'width')).toContain(`width ${runs - 1}, loss  ▁█  ${runs - 1} → ${runs}`);
+    expect(report(runs, 'width')).not.toContain('mean of');
+  }
+  expect(report(21, 'width')).toContain('mean of 21 runs');
 });

@@ -2,7 +2,7 @@ import { DataError, TilegradError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { dataOf, type StoredType } from '../nd-array.ts';
 import { hasSoundHeaps, hasWideSizes } from './global-heap.ts';
-import { isHdf5 } from './signature.ts';
+import { isHdf5, isSafetensors } from './signature.ts';
 
 /** What is used of h5wasm, the HDF5 library compiled to WebAssembly. Object ids are BigInts, and negative where there is no object. */
 interface Library {
@@ -198,7 +198,7 @@ function textOf(bytes: Uint8Array): string {
  * @throws DataError for bytes that are no HDF5 file, are cut short or damaged
  */
 export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: Hdf5File) => T): Promise<T> {
-  if (!isHdf5(bytes)) throw new DataError(`${name} is no HDF5 file: it does not begin as one does`);
+  if (!isHdf5(bytes)) throw new DataError(`${name} is no HDF5 file${otherFormat(bytes)}`);
   if (!hasWideSizes(bytes) || !hasSoundHeaps(bytes)) {
     throw new DataError(`${name} ${damageOf('its sizes or texts make no sense', bytes)}`);
   }
@@ -218,6 +218,18 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
   } finally {
     forget(loaded, memory);
   }
+}
+
+/** What is wrong with bytes that are no HDF5 file, and what reads them. */
+function otherFormat(bytes: Uint8Array): string {
+  if (isSafetensors(bytes)) {
+    return (
+      ', but begins as a safetensors file does: loadModel (decodeModel for bytes) reads a model that saveModel wrote, and ' +
+      'loadWeights (decodeWeights for bytes) the weights alone'
+    );
+  }
+  const problem = bytes.length === 0 ? 'it is empty' : 'it does not begin as one does';
+  return `: ${problem}; what can be read are .keras files of Keras 3, and .h5 files`;
 }
 
 /** Where the file is in the library's own file system. */

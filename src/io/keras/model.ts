@@ -1,5 +1,6 @@
 import { checkObject, checkOptions, checkPositiveShape, checkText } from '../../check.ts';
-import { DataError } from '../../errors.ts';
+import { ArgumentError, DataError } from '../../errors.ts';
+import { Device } from '../../gpu/device.ts';
 import { parseJson } from '../../json.ts';
 import type { Shape } from '../../kernels/array.ts';
 import type { LayerClass, Model } from '../../nn/index.ts';
@@ -35,10 +36,8 @@ const CONFIG_FILE = 'config.json';
  */
 export async function decodeKeras(bytes: Uint8Array, options: LoadKerasOptions = {}, name = 'model'): Promise<Model> {
   checkBytes('decodeKeras', bytes);
-  const { customLayers, inputShape } = checkOptions('decodeKeras', options, { customLayers: true, inputShape: true });
+  checkKerasOptions('decodeKeras', options);
   checkText('decodeKeras: name', name);
-  if (customLayers !== undefined) checkObject('decodeKeras: customLayers', customLayers);
-  if (inputShape !== undefined) checkPositiveShape('decodeKeras: inputShape', inputShape);
   if (!isZip(bytes)) return readHdf5(bytes, name, (file) => modelOf(configOf(file), options, file));
   const files = await unzip(bytes, name, { [CONFIG_FILE]: MOST_TEXT, [WEIGHTS_FILE]: MOST_WEIGHTS });
   const { [CONFIG_FILE]: config, [WEIGHTS_FILE]: weights } = files;
@@ -49,6 +48,16 @@ export async function decodeKeras(bytes: Uint8Array, options: LoadKerasOptions =
     );
   }
   return readHdf5(weights, name, (file) => modelOf(new TextDecoder().decode(config), options, file));
+}
+
+/** @throws ArgumentError for options that are none, under the name of the function that was called */
+export function checkKerasOptions(what: string, options: LoadKerasOptions): void {
+  if (options instanceof Device) {
+    throw new ArgumentError(`${what}: takes no device; build the model behind it: (await ${what}(...)).build(device)`);
+  }
+  const { customLayers, inputShape } = checkOptions(what, options, { customLayers: true, inputShape: true });
+  if (customLayers !== undefined) checkObject(`${what}: customLayers`, customLayers);
+  if (inputShape !== undefined) checkPositiveShape(`${what}: inputShape`, inputShape);
 }
 
 /** The configuration of a model in a .h5 file. */

@@ -1,3 +1,4 @@
+import { listNames } from '../../check.ts';
 import { DataError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { type Layer, Model, type PlannedLayer } from '../../nn/index.ts';
@@ -71,11 +72,14 @@ function pairByOrder(model: Model, stored: readonly StoredLayer[], differences: 
 /** Of other numbers of layers, the first that differ. */
 function firstOther(own: readonly OwnLayer[], stored: readonly StoredLayer[]): string[] {
   const shapes = (layer: OwnLayer | StoredLayer | undefined) =>
-    layer?.weights.map(({ shape }) => showShape(shape)).join(', ') ?? '';
+    layer?.weights.map(({ shape }) => showShape(shape)) ?? [];
   const at = Math.max(own.length, stored.length);
-  const first = Array.from({ length: at }, (_, i) => i).find((i) => shapes(own[i]) !== shapes(stored[i]));
+  const first = Array.from({ length: at }, (_, i) => i).find(
+    (i) => String(shapes(own[i])) !== String(shapes(stored[i])),
+  );
   if (first === undefined) return [];
-  const said = (layer: OwnLayer | StoredLayer | undefined) => (layer ? `${layer.name} (${shapes(layer)})` : 'none');
+  const said = (layer: OwnLayer | StoredLayer | undefined) =>
+    layer ? `${layer.name} (${listNames(shapes(layer), MOST_LISTED)})` : 'none';
   return [`the first that differ are the model's ${said(own[first])} and the file's ${said(stored[first])}`];
 }
 
@@ -142,8 +146,19 @@ function pairByPath(model: Model, stored: readonly StoredLayer[], differences: s
   const known = new Set(own.map(({ path }) => path));
   const surplus = stored.filter(({ name }) => !known.has(name));
   if (lacking.length > 0)
-    differences.push(`the file lacks ${listed(lacking.map(({ name, path }) => `${name} (${path})`))}`);
-  if (surplus.length > 0) differences.push(`the model lacks ${listed(surplus.map(({ name }) => name))}`);
+    differences.push(
+      `the file lacks ${listNames(
+        lacking.map(({ name, path }) => `${name} (${path})`),
+        MOST_LISTED,
+      )}`,
+    );
+  if (surplus.length > 0)
+    differences.push(
+      `the model lacks ${listNames(
+        surplus.map(({ name }) => name),
+        MOST_LISTED,
+      )}`,
+    );
   return own.flatMap((layer): Pairs => {
     const other = held.get(layer.path);
     if (!other) return [];
@@ -155,10 +170,6 @@ function pairByPath(model: Model, stored: readonly StoredLayer[], differences: s
     return [];
   });
 }
-
-const listed = (names: readonly string[]): string =>
-  names.slice(0, MOST_LISTED).join(', ') +
-  (names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : '');
 
 function layersByPath(model: Model, list: string, prefix: string): (OwnLayer & { path: string })[] {
   const counts = new Map<string, number>();

@@ -132,6 +132,8 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
         ? { ...bold, strokeWidth: few ? 1.6 : 1.1, point: false }
         : bold;
   const values = means.length > 0 && !few ? [] : points.flatMap(thin);
+  // A line of one point cannot be seen.
+  const single = each ? points.filter((line) => line.length === 1).flat() : [];
   const bars = values.filter((point) => point.low !== undefined);
   return plotSpec(
     means.length > 0
@@ -170,6 +172,15 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
           mark: lineMark,
           encoding: { x, y, color, detail: [{ field: 'run' }, { field: 'series' }], strokeDash },
         },
+        ...(single.length > 0
+          ? [
+              {
+                data: { values: single },
+                mark: { type: 'point', size: 40, filled: true, opacity: 1 },
+                encoding: { x, y, color },
+              },
+            ]
+          : []),
         ...(means.length > 0 ? [{ data: { values: means.flatMap(thin) }, mark: bold, encoding: { x, y, color } }] : []),
       ],
     },

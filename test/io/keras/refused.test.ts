@@ -5,8 +5,12 @@ import {
   ArgumentError,
   DataError,
   Dense,
+  Device,
   decodeKeras,
   decodeKerasWeights,
+  encodeSafetensors,
+  loadKeras,
+  loadKerasWeights,
   readKerasWeights,
   Sequential,
   TilegradError,
@@ -187,6 +191,48 @@ test('decodeKeras: refuses files that hold no model', async () => {
     );
   }
   expect(await refusal(decodeKeras(strToU8('PK'), {}, 'm.keras'))).toMatch(/^m\.keras is no HDF5 file/);
+});
+
+test("decodeKeras: says what it reads, and names what reads tilegrad's own files", async () => {
+  const safetensors = encodeSafetensors([['a', { shape: [1], data: Float32Array.of(1) }]]);
+  for (const read of [decodeKeras, (bytes: Uint8Array, _: object, name: string) => readKerasWeights(bytes, name)]) {
+    const says = (bytes: Uint8Array) => refusal(read(bytes, {}, 'a.keras'));
+    expect(await says(strToU8(''))).toBe(
+      'a.keras is no HDF5 file: it is empty; what can be read are .keras files of Keras 3, and .h5 files',
+    );
+    expect(await says(strToU8('a text'))).toMatch(/it does not begin as one does; what can be read are \.keras/);
+    expect(await says(safetensors)).toMatch(
+      /^a\.keras is no HDF5 file, but begins as a safetensors file does: loadModel .* and loadWeights /,
+    );
+  }
+});
+
+test('loadKeras and loadKerasWeights: check path and options under their own names, before the file is read', async () => {
+  const refused = (work: Promise<unknown>, message: RegExp) =>
+    work.then(
+      () => expect.unreachable(),
+      (error) => {
+        expect(error).toBeInstanceOf(ArgumentError);
+        expect(error.message).toMatch(message);
+      },
+    );
+  await refused(loadKeras(undefined as never), /^loadKeras: the path of a \.keras or \.h5 file must be text/);
+  await refused(loadKeras('none.h5', { device: 1 } as never), /^loadKeras: there is no option device/);
+  await refused(loadKeras('none.h5', { inputShape: [0] }), /^loadKeras: inputShape must be/);
+  const device = Object.create(Device.prototype);
+  await refused(
+    loadKeras('none.h5', device),
+    /^loadKeras: takes no device; .*\(await loadKeras\(...\)\)\.build\(device\)$/,
+  );
+  const model = new Sequential([new Dense({ units: 1, inputShape: [2] })]);
+  await refused(
+    loadKerasWeights(model, '' as never),
+    /^loadKerasWeights: the path of a \.h5 or \.keras file must be text/,
+  );
+  await refused(
+    loadKerasWeights(model, 'none.h5', { prefx: 'a' } as never),
+    /^loadKerasWeights: .* did you mean prefix/,
+  );
 });
 
 test('decodeKeras: refuses a .keras file in which a bit of a weight is another one', async () => {
