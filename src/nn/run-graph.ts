@@ -50,19 +50,22 @@ export function runGraph(
       i += fused.layers - 1; // nobody else reads what lies between
       return fused.value;
     });
-    const last = calls[i]!;
-    checkResult(last.title, value, [given[0]!, ...context.weights, ...contextOf(i).weights], last.shape);
     values.set(i + 1, value);
     needed.release(values, i + 1, call.inputs);
   }
   return values.get(to)!;
 }
 
-function runCall({ layer, title, isLogits, activation }: LayerCall, given: Tensor[], context: CallContext): Tensor {
+function runCall(
+  { layer, title, isLogits, activation, shape }: LayerCall,
+  given: Tensor[],
+  context: CallContext,
+): Tensor {
   const value = namingErrors(title, () =>
     isLogits ? layer.callLogits(given[0]!, context) : layer.callMany(given, context),
   );
-  return activation && value instanceof Tensor ? activate(activation, value) : value;
+  checkResult(title, value, [given[0]!, ...context.weights], shape);
+  return activation ? activate(activation, value) : value;
 }
 
 /**

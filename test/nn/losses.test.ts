@@ -97,15 +97,15 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     expect(byFunction.loss).toBeCloseTo(byName.loss, 5);
   });
 
-  test.each<[LossName, () => Loss, Parameters<typeof learn>[1]]>([
-    ['meanSquaredError', () => new MeanSquaredError(), new Dense({ units: 3 })],
-    ['meanAbsoluteError', () => new MeanAbsoluteError(), new Dense({ units: 3 })],
-    ['huber', () => new Huber(), new Dense({ units: 3 })],
-    ['binaryCrossentropy', () => new BinaryCrossentropy(), new Dense({ units: 3, activation: 'sigmoid' })],
-    ['categoricalCrossentropy', () => new CategoricalCrossentropy(), softmax()],
+  test.each<[LossName, () => Loss, () => Parameters<typeof learn>[1]]>([
+    ['meanSquaredError', () => new MeanSquaredError(), () => new Dense({ units: 3 })],
+    ['meanAbsoluteError', () => new MeanAbsoluteError(), () => new Dense({ units: 3 })],
+    ['huber', () => new Huber(), () => new Dense({ units: 3 })],
+    ['binaryCrossentropy', () => new BinaryCrossentropy(), () => new Dense({ units: 3, activation: 'sigmoid' })],
+    ['categoricalCrossentropy', () => new CategoricalCrossentropy(), () => softmax()],
   ])('%s by name and as a class with defaults give the same bits', async (name, make, last) => {
     expect(make().name).toBe(name);
-    expect(await learn(make(), last)).toEqual(await learn(name, last));
+    expect(await learn(make(), last())).toEqual(await learn(name, last()));
   });
 
   test('the softmax is left out of the cross-entropies over classes, the sigmoid out of that over each output', () => {
