@@ -289,7 +289,8 @@ export class Model extends Layer {
       );
     }
     const { device, seed, fresh, weights } = parameters;
-    const specs = weights.map(({ spec }) => spec);
+    // What began as a copy is one of what it began as, whatever became of the model that it was copied from.
+    const specs = weights.map((weight) => (weight.spec.copyOf ? { ...weight.spec, copyOf: weight } : weight.spec));
     const store = new ParameterStore(device, specs, seed, replicas);
     if (!fresh) store.copyFrom(parameters);
     this.forgetPrograms();

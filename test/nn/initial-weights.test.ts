@@ -230,6 +230,23 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const model of [one, other]) model.dispose();
   });
 
+  test('a model that began with copies has them when it is replicated, whatever became of the model they are from', async () => {
+    const first = new Sequential([new Dense({ units: 3, inputShape: [2], name: 'a' })]).build(device, { seed: 3 });
+    const kernel = (await read(first)).get('a/kernel')!;
+    const make = () =>
+      new Sequential([...first.layers, new Dense({ units: 2, name: 'head' })]).build(device, { seed: 4 });
+    const [trained, gone] = [make(), make()];
+    first.compile({ optimizer: new Adam({ learningRate: 0.5 }), loss: 'meanSquaredError' });
+    await first.fit({ x: [[1, 2]], y: [[1, 0, 0]] }, { epochs: 1 });
+    expect((await read(trained.replicate(2))).get('a/kernel')).toEqual([...kernel, ...kernel]);
+    first.dispose();
+    const values = await read(gone.replicate(2));
+    expect(values.get('a/kernel')).toEqual([...kernel, ...kernel]);
+    const heads = values.get('head/kernel')!;
+    expect(heads.slice(0, 6)).not.toEqual(heads.slice(6));
+    for (const one of [trained, gone]) one.dispose();
+  });
+
   test('weights that are gone, or of another shape, are told, where they would be drawn without a word', () => {
     const first = new Sequential([new Dense({ units: 3, inputShape: [2], name: 'a' })]).build(device);
     const [layer] = first.layers as [Layer];
