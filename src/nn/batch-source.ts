@@ -24,6 +24,13 @@ export interface BatchSource {
    * anything is trained; without, the adapter looks at each batch and the epoch ends with that error.
    */
   readonly targetExtremes?: readonly PlacedTarget[] | null;
+  /** Samples from the first of one replica to the first of the next, where each replica has samples of its own. Default 0: all share them. */
+  readonly replicaStride?: number;
+  /**
+   * Called before each run of a recorded batch, by a source that sends the batch's samples from the host.
+   * @param rows which samples these are, of one replica after another
+   */
+  send?(rows: () => Uint32Array, batch: number): void;
   /** Whether a sample may differ from pass to pass, as augmented images do: then no features of it are kept. Default false. */
   readonly augmented?: boolean;
   /**

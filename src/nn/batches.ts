@@ -7,7 +7,6 @@ import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { type StepRates, StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
-import { FeatureSource } from './feature-source.ts';
 import { readLabels, readSamples } from './host-batch.ts';
 import type { Model } from './model.ts';
 import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
@@ -130,12 +129,12 @@ export class BatchRunner implements Feed {
 
   /** The order of the following passes, for all replicas or one for each; steps already submitted keep theirs. */
   setOrders(orders: readonly Uint32Array[]): void {
-    const { data, samples, replicas } = this;
+    const { samples, replicas } = this;
+    const { replicaStride = 0 } = this.data;
     const all = new Uint32Array(replicas * samples);
-    const stride = data instanceof FeatureSource ? data.replicaStride : 0;
     for (let r = 0; r < replicas; r++) {
       all.set(orders[r % orders.length]!, r * samples);
-      const first = this.range.first + r * stride;
+      const first = this.range.first + r * replicaStride;
       if (first > 0) for (let i = r * samples; i < (r + 1) * samples; i++) all[i]! += first;
     }
     this.device.upload(this.order.storage, all);
@@ -157,7 +156,7 @@ export class BatchRunner implements Feed {
     const batchStart = i * this.batchSize;
     const count = Math.min(this.batchSize, this.samples - batchStart);
     const program = this.program(count);
-    if (this.data instanceof FeatureSource && this.data.isOnHost) this.data.send(this.rowsOf(batchStart, count), count);
+    this.data.send?.(() => this.rowsOf(batchStart, count), count);
     this.state.write({ batchStart, ...values });
     program.encode();
     return count;

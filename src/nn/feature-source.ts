@@ -94,21 +94,16 @@ export class FeatureSource implements BatchSource {
     return { x: new Tensor(x), targets: new Tensor(targets) };
   }
 
-  /** Where features are on the host: sends those of a batch, before its recorded step runs. `rows`: of one replica after another. */
-  send(rows: Uint32Array, batch: number): void {
+  /** Where features are on the host: sends those of a batch, before its recorded step runs. */
+  send(rows: () => Uint32Array, batch: number): void {
     const { host, device } = this;
     if (!host) return;
     const { x, values } = this.sent.get(batch)!;
     const columns = sizeOf(this.sampleShape);
-    for (const [i, row] of rows.entries()) {
+    for (const [i, row] of rows().entries()) {
       values.set(host.subarray(row * columns, (row + 1) * columns), i * columns);
     }
     device.upload(x.storage, values);
-  }
-
-  /** Whether features are on the host, from where `send` takes them. */
-  get isOnHost(): boolean {
-    return this.host !== null;
   }
 
   dispose(): void {

@@ -78,7 +78,6 @@ export async function decodeKerasWeights(
   checkText('decodeKerasWeights: name', name);
   const { prefix } = checkOptions('decodeKerasWeights', options, { prefix: true });
   if (prefix !== undefined) checkText('decodeKerasWeights: prefix', prefix);
-  checkText('decodeKerasWeights: name', name);
   checkNotTraining('decodeKerasWeights', model);
   const path = prefix?.split('/').filter((part) => part !== '') ?? [];
   const part = path.reduce(modelWithin, model);
