@@ -20,14 +20,14 @@ const compile = () => ({ optimizer: 'adam' as const, loss: 'sparseCategoricalCro
 const FIRST_TRAINED = 'block_4_expand';
 
 /** Pixels of 0..1 to -1..1, as the extractor's weights expect them: Keras's `x / 127.5 - 1` of 0..255. */
-const lightPixels = { scale: 2, offset: -1 };
+const scaledPixels = { scale: 2, offset: -1 };
 /** Keras's function on pixels of 0..1, which it takes for 0..255. */
-const darkPixels = { scale: 1 / 127.5, offset: -1 };
+const pixelsScaledTwice = { scale: 1 / 127.5, offset: -1 };
 
 /** The extractor with what goes before and behind it; the images are scaled up inside the model. */
 async function network(
   weights: readonly string[],
-  pixels: typeof lightPixels,
+  pixels: typeof scaledPixels,
   head: Layer[],
   trained: 'none' | 'last',
 ): Promise<Sequential> {
@@ -48,14 +48,14 @@ const dense = (units: number) => new Dense({ units, activation: 'relu' });
 const last = () => new Dense({ units: 10, activation: 'softmax' });
 
 /** B9: the extractor is frozen. */
-const frozenNetwork = ({ weightFiles }: Lab, pixels: typeof lightPixels) =>
+const frozenNetwork = ({ weightFiles }: Lab, pixels: typeof scaledPixels) =>
   network(weightFiles, pixels, [new Flatten(), dense(256), dense(64), last()], 'none');
 
 /** B10: dropout in the head, whose weights have the same names. */
 const fineTunedNetwork = ({ weightFiles }: Lab) =>
   network(
     weightFiles,
-    lightPixels,
+    scaledPixels,
     [new Flatten(), new Dropout(0.2), dense(256), new Dropout(0.3), dense(64), new Dropout(0.3), last()],
     'last',
   );
@@ -93,7 +93,7 @@ export function trainTransfer(lab: Lab, epochs: number): Promise<Training<Confus
   return trainSeeds(lab, trainingName(lab, 'transfer'), {
     ...specOf(lab),
     epochs,
-    createModel: () => frozenNetwork(lab, lightPixels),
+    createModel: () => frozenNetwork(lab, scaledPixels),
     cacheFeatures: true,
     async measure({ model, seed, confusion }) {
       const { saveWeights } = await import('../src/node.ts');
@@ -104,13 +104,13 @@ export function trainTransfer(lab: Lab, epochs: number): Promise<Training<Confus
 }
 
 /** The same with pixels that were divided by 255 before the network's own preprocessing, which takes them for 0..255: all but black. */
-export function trainTransferDark(lab: Lab, epochs: number): Promise<Training<Confusion>> {
+export function trainTransferScaledTwice(lab: Lab, epochs: number): Promise<Training<Confusion>> {
   const { test } = lab.loaders('cifar10');
-  const name = `${trainingName(lab, 'transfer-dark')}-seed-${lab.seed}`;
+  const name = `${trainingName(lab, 'transfer-scaled-twice')}-seed-${lab.seed}`;
   return lab.train(name, {
     ...specOf(lab),
     ...{ epochs, replicas: 1 },
-    createModel: () => frozenNetwork(lab, darkPixels),
+    createModel: () => frozenNetwork(lab, pixelsScaledTwice),
     cacheFeatures: true,
     measure: ({ confusion }) => confusion(test),
   });

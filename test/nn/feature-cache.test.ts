@@ -4,90 +4,34 @@ import { FeatureSource } from '../../src/nn/feature-source.ts';
 import { layerCalls } from '../../src/nn/layer-calls.ts';
 import {
   Activation,
-  Adam,
   Add,
-  ArgumentError,
   BatchNormalization,
   type Callback,
   Conv2D,
   Dense,
-  type Device,
   Dropout,
   EarlyStopping,
-  type EpochLogs,
   type FitOptions,
   Flatten,
   GlobalAveragePooling2D,
   ImageLoader,
   input,
-  Lambda,
-  Layer,
+  type Layer,
   Model,
   mobileNetV2,
-  mul,
   OutOfMemoryError,
   openDevice,
-  ReLU,
   Rescaling,
   Resizing,
   type Sequential,
   Sequential as SequentialModel,
-  type Shape,
-  type Tensor,
   type TrainingData,
 } from '../../src/node.ts';
 import { backedUp, Crash, crash } from '../support/backed-up.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { drawImages } from '../support/images.ts';
+import { bitsOf, compiled, extractor, figures, head, images, layers, SHAPE, SIZE } from '../support/frozen-network.ts';
 import { tellLimits } from '../support/limits.ts';
 import { random } from '../support/random.ts';
-
-const SIZE = 22;
-const SHAPE: [number, number, number] = [6, 6, 2];
-const images = drawImages(SIZE, { classes: 3, shape: SHAPE });
-
-/** An extractor with a residual sum, its convolutions and batch norms in a model of its own. */
-function extractor(): Model {
-  const x = input(SHAPE);
-  const conv = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', kernelRegularizer: 'l2' }).apply(x);
-  const first = new ReLU().apply(new BatchNormalization({ name: 'norm' }).apply(conv));
-  const second = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', name: 'second' }).apply(first);
-  return new Model({ inputs: x, outputs: new Add({ name: 'sum' }).apply([first, second]), name: 'extractor' });
-}
-
-/** What trains on the features: it draws numbers of its own, as another dropout does before that is never asked. */
-const head = (units = 3) => [
-  new GlobalAveragePooling2D({ name: 'pooled' }),
-  new Dropout(0.4),
-  new Dense({ units: 5, activation: 'relu', kernelRegularizer: 'l2', name: 'hidden' }),
-  new BatchNormalization(),
-  new Dropout(0.2),
-  units === 3 ? new Dense({ units, activation: 'softmax' }) : new Dense({ units }),
-];
-
-/** Pixels to -1..1, the frozen extractor and the head. */
-const layers = (): Layer[] => {
-  const features = extractor();
-  features.trainable = false;
-  return [new Rescaling({ scale: 2, offset: -1, inputShape: SHAPE }), features, ...head()];
-};
-
-function compiled(
-  device: Device,
-  all: Layer[],
-  options: { loss?: 'meanSquaredError'; seed?: number } = {},
-): Sequential {
-  const { loss = 'sparseCategoricalCrossentropy', seed = 3 } = options;
-  const model = new SequentialModel(all).build(device, { seed });
-  return model.compile({ optimizer: new Adam({ learningRate: 0.02 }), loss });
-}
-
-const figures = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
-
-async function bitsOf(model: Model): Promise<number[][]> {
-  const { device, parameters } = model;
-  return Promise.all(parameters.buffers.map(async ({ storage }) => [...new Uint32Array(await device.read(storage))]));
-}
 
 describeOnDevice('cacheFeatures', (device) => {
   afterEach(() => vi.restoreAllMocks());
@@ -383,132 +327,4 @@ describeOnDevice('cacheFeatures', (device) => {
     await expect(crashed).rejects.toThrow(Crash);
     await expect(trainOnce({ ...training, fit: {} })).rejects.toThrow(/cacheFeatures was true and is none/);
   });
-
-  describeRefusals(device);
 });
-
-function describeRefusals(device: Device): void {
-  const dense = () => new Dense({ units: 3, activation: 'softmax', name: 'out' });
-  const refused = async (all: Layer[], data?: TrainingData, fit: FitOptions = {}) => {
-    using model = compiled(device, all);
-    using loader = new ImageLoader(device, images);
-    let begun = false;
-    const onTrainBegin = () => {
-      begun = true;
-    };
-    const callbacks: Callback[] = [{ onTrainBegin }];
-    const error = await model.fit(data ?? loader, { cacheFeatures: true, callbacks, ...fit }).catch((e: unknown) => e);
-    expect(error).toBeInstanceOf(ArgumentError);
-    expect(begun).toBe(false);
-    return (error as Error).message;
-  };
-  const conv = (options: object = {}) =>
-    new Conv2D({ filters: 2, kernelSize: 3, name: 'first', inputShape: SHAPE, ...options });
-
-  test('a model that does not begin with frozen layers is refused, and why', async () => {
-    expect(await refused([conv(), new Flatten(), dense()])).toBe(
-      'fit: cacheFeatures keeps what the frozen layers at the beginning of a model give, but before any of them first (Conv2D) is trainable; ' +
-        'freeze layers from the first on (layer.trainable = false), or leave cacheFeatures out',
-    );
-    // A beginning without weights alone is no extractor: to keep it would only take memory.
-    const resized = new Resizing({ height: 8, width: 8, inputShape: SHAPE });
-    const net = new SequentialModel([resized, new Conv2D({ filters: 2, kernelSize: 3, name: 'inner' })], 'net');
-    expect(await refused([net, new Flatten(), dense()])).toMatch(
-      /before any of them net \(Sequential\): inner \(Conv2D\) is trainable;/,
-    );
-  });
-
-  test('so is one that draws before its frozen layers, or whose layer does not say that it is deterministic', async () => {
-    const drop = new Dropout(0.5, { inputShape: SHAPE, name: 'drop' });
-    const rest = () => [conv({ trainable: false }), new Flatten(), dense()];
-    expect(await refused([drop, ...rest()])).toMatch(
-      /but before any of them drop \(Dropout\) drops other values at each step; move it behind/,
-    );
-    const lambda = (deterministic?: boolean) =>
-      new Lambda((x) => mul(x, 2), { inputShape: SHAPE, name: 'twice', ...(deterministic ? { deterministic } : {}) });
-    expect(await refused([lambda(), ...rest()])).toMatch(
-      /before any of them twice \(Lambda\) does not say that it gives the same at each step;/,
-    );
-    class Noise extends Layer {
-      readonly kind = 'Noise';
-      plan(inputShape: Shape) {
-        return { outputShape: inputShape, weights: [] };
-      }
-      call(x: Tensor) {
-        return x;
-      }
-    }
-    expect(await refused([new Noise({ inputShape: SHAPE }), ...rest()])).toMatch(
-      /before any of them noise does not say/,
-    );
-    using model = compiled(device, [lambda(true), ...rest()]);
-    using loader = new ImageLoader(device, images);
-    expect((await model.fit(loader, { cacheFeatures: true })).epochs).toHaveLength(1);
-  });
-
-  test('so is one in which a branch leads past the frozen layers', async () => {
-    const x = input(SHAPE);
-    const features = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', trainable: false }).apply(x);
-    const beside = new Conv2D({ filters: 2, kernelSize: 1, name: 'beside' }).apply(x);
-    const outputs = new Add().apply([features, beside]);
-    expect(await refused([new Model({ inputs: x, outputs, name: 'net' }), new Flatten(), dense()])).toMatch(
-      /but a branch leads past them to net \(Functional\): beside \(Conv2D\), which is not; freeze/,
-    );
-  });
-
-  test('so is a model whose class calls its layers in a way of its own', async () => {
-    class Doubled extends SequentialModel {
-      override callLogits(...args: Parameters<Sequential['callLogits']>): Tensor {
-        return mul(super.callLogits(...args), 2);
-      }
-    }
-    using model = new Doubled([conv({ trainable: false }), new Flatten(), dense()], 'doubled')
-      .build(device)
-      .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
-    using loader = new ImageLoader(device, images);
-    await expect(model.fit(loader, { cacheFeatures: true })).rejects.toThrow(
-      /but doubled is of a class that calls them/,
-    );
-    // Inside another model it is a layer like any other, which does not say that it is deterministic.
-    const inner = new Doubled([conv({ name: 'inner' })], 'doubled');
-    inner.trainable = false;
-    expect(await refused([inner, new Flatten(), dense()])).toMatch(
-      /before any of them doubled \(Sequential\) does not say/,
-    );
-  });
-
-  test('streams and augmented samples are refused, in training and validation', async () => {
-    const all = () => [conv({ trainable: false }), new Flatten(), dense()];
-    const batch = { x: Array.from({ length: 72 }, () => 0.5), y: [1] };
-    const stream = () => [batch];
-    expect(await refused(all(), stream)).toMatch(
-      /^fit: cacheFeatures .* a stream's samples may be others in each epoch; give them as/,
-    );
-    expect(await refused(all(), undefined, { validationData: stream })).toMatch(
-      /^fit: validationData: cacheFeatures .*stream/,
-    );
-    using loader = new ImageLoader(device, images);
-    Object.assign(loader, { augmented: true });
-    expect(await refused(all(), loader)).toMatch(
-      /but augmented samples are others in each epoch; give samples as they are/,
-    );
-    expect(await refused(all(), undefined, { validationData: loader })).toMatch(/^fit: validationData: .*augmented/);
-  });
-
-  test('options of the wrong kind are refused', async () => {
-    const all = () => [conv({ trainable: false }), new Flatten(), dense()];
-    for (const cacheFeatures of [1, 'yes', null]) {
-      expect(await refused(all(), undefined, { cacheFeatures: cacheFeatures as never })).toMatch(
-        /^fit: cacheFeatures must be true, false or \{ adapterBytes \}, but is/,
-      );
-    }
-    for (const adapterBytes of [-1, 0.5, '1 GB', Number.NaN]) {
-      expect(await refused(all(), undefined, { cacheFeatures: { adapterBytes: adapterBytes as never } })).toMatch(
-        /^fit: adapterBytes of cacheFeatures must be a number of bytes from 0 up, but is/,
-      );
-    }
-    expect(await refused(all(), undefined, { cacheFeatures: { bytes: 3 } as never })).toMatch(
-      /there is no option bytes/,
-    );
-  });
-}

@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest';
+import {
+  Add,
+  ArgumentError,
+  type Callback,
+  Conv2D,
+  Dense,
+  Dropout,
+  type FitOptions,
+  Flatten,
+  ImageLoader,
+  input,
+  Lambda,
+  Layer,
+  Model,
+  mul,
+  Resizing,
+  type Sequential,
+  Sequential as SequentialModel,
+  type Shape,
+  type Tensor,
+  type TrainingData,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { compiled, images, SHAPE } from '../support/frozen-network.ts';
+
+describeOnDevice('cacheFeatures refuses', (device) => {
+  const dense = () => new Dense({ units: 3, activation: 'softmax', name: 'out' });
+  const refused = async (all: Layer[], data?: TrainingData, fit: FitOptions = {}) => {
+    using model = compiled(device, all);
+    using loader = new ImageLoader(device, images);
+    let begun = false;
+    const onTrainBegin = () => {
+      begun = true;
+    };
+    const callbacks: Callback[] = [{ onTrainBegin }];
+    const error = await model.fit(data ?? loader, { cacheFeatures: true, callbacks, ...fit }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(ArgumentError);
+    expect(begun).toBe(false);
+    return (error as Error).message;
+  };
+  const conv = (options: object = {}) =>
+    new Conv2D({ filters: 2, kernelSize: 3, name: 'first', inputShape: SHAPE, ...options });
+
+  test('a model that does not begin with frozen layers is refused, and why', async () => {
+    expect(await refused([conv(), new Flatten(), dense()])).toBe(
+      'fit: cacheFeatures keeps what the frozen layers at the beginning of a model give, but before any of them first (Conv2D) is trainable; ' +
+        'freeze layers from the first on (layer.trainable = false), or leave cacheFeatures out',
+    );
+    // A beginning without weights alone is no extractor: to keep it would only take memory.
+    const resized = new Resizing({ height: 8, width: 8, inputShape: SHAPE });
+    const net = new SequentialModel([resized, new Conv2D({ filters: 2, kernelSize: 3, name: 'inner' })], 'net');
+    expect(await refused([net, new Flatten(), dense()])).toMatch(
+      /before any of them net \(Sequential\): inner \(Conv2D\) is trainable;/,
+    );
+  });
+
+  test('so is one that draws before its frozen layers, or whose layer does not say that it is deterministic', async () => {
+    const drop = new Dropout(0.5, { inputShape: SHAPE, name: 'drop' });
+    const rest = () => [conv({ trainable: false }), new Flatten(), dense()];
+    expect(await refused([drop, ...rest()])).toMatch(
+      /but before any of them drop \(Dropout\) drops other values at each step; move it behind/,
+    );
+    const lambda = (deterministic?: boolean) =>
+      new Lambda((x) => mul(x, 2), { inputShape: SHAPE, name: 'twice', ...(deterministic ? { deterministic } : {}) });
+    expect(await refused([lambda(), ...rest()])).toMatch(
+      /before any of them twice \(Lambda\) does not say that it gives the same at each step;/,
+    );
+    class Noise extends Layer {
+      readonly kind = 'Noise';
+      plan(inputShape: Shape) {
+        return { outputShape: inputShape, weights: [] };
+      }
+      call(x: Tensor) {
+        return x;
+      }
+    }
+    expect(await refused([new Noise({ inputShape: SHAPE }), ...rest()])).toMatch(
+      /before any of them noise does not say/,
+    );
+    using model = compiled(device, [lambda(true), ...rest()]);
+    using loader = new ImageLoader(device, images);
+    expect((await model.fit(loader, { cacheFeatures: true })).epochs).toHaveLength(1);
+  });
+
+  test('so is one in which a branch leads past the frozen layers', async () => {
+    const x = input(SHAPE);
+    const features = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', trainable: false }).apply(x);
+    const beside = new Conv2D({ filters: 2, kernelSize: 1, name: 'beside' }).apply(x);
+    const outputs = new Add().apply([features, beside]);
+    expect(await refused([new Model({ inputs: x, outputs, name: 'net' }), new Flatten(), dense()])).toMatch(
+      /but a branch leads past them to net \(Functional\): beside \(Conv2D\), which is not; freeze/,
+    );
+  });
+
+  test('so is a model whose class calls its layers in a way of its own', async () => {
+    class Doubled extends SequentialModel {
+      override callLogits(...args: Parameters<Sequential['callLogits']>): Tensor {
+        return mul(super.callLogits(...args), 2);
+      }
+    }
+    using model = new Doubled([conv({ trainable: false }), new Flatten(), dense()], 'doubled')
+      .build(device)
+      .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    using loader = new ImageLoader(device, images);
+    await expect(model.fit(loader, { cacheFeatures: true })).rejects.toThrow(
+      /but doubled is of a class that calls them/,
+    );
+    // Inside another model it is a layer like any other, which does not say that it is deterministic.
+    const inner = new Doubled([conv({ name: 'inner' })], 'doubled');
+    inner.trainable = false;
+    expect(await refused([inner, new Flatten(), dense()])).toMatch(
+      /before any of them doubled \(Sequential\) does not say/,
+    );
+  });
+
+  test('streams and augmented samples are refused, in training and validation', async () => {
+    const all = () => [conv({ trainable: false }), new Flatten(), dense()];
+    const batch = { x: Array.from({ length: 72 }, () => 0.5), y: [1] };
+    const stream = () => [batch];
+    expect(await refused(all(), stream)).toMatch(
+      /^fit: cacheFeatures .* a stream's samples may be others in each epoch; give them as/,
+    );
+    expect(await refused(all(), undefined, { validationData: stream })).toMatch(
+      /^fit: validationData: cacheFeatures .*stream/,
+    );
+    using loader = new ImageLoader(device, images);
+    Object.assign(loader, { augmented: true });
+    expect(await refused(all(), loader)).toMatch(
+      /but augmented samples are others in each epoch; give samples as they are/,
+    );
+    expect(await refused(all(), undefined, { validationData: loader })).toMatch(/^fit: validationData: .*augmented/);
+  });
+
+  test('options of the wrong kind are refused', async () => {
+    const all = () => [conv({ trainable: false }), new Flatten(), dense()];
+    for (const cacheFeatures of [1, 'yes', null]) {
+      expect(await refused(all(), undefined, { cacheFeatures: cacheFeatures as never })).toMatch(
+        /^fit: cacheFeatures must be true, false or \{ adapterBytes \}, but is/,
+      );
+    }
+    for (const adapterBytes of [-1, 0.5, '1 GB', Number.NaN]) {
+      expect(await refused(all(), undefined, { cacheFeatures: { adapterBytes: adapterBytes as never } })).toMatch(
+        /^fit: adapterBytes of cacheFeatures must be a number of bytes from 0 up, but is/,
+      );
+    }
+    expect(await refused(all(), undefined, { cacheFeatures: { bytes: 3 } as never })).toMatch(
+      /there is no option bytes/,
+    );
+  });
+});
