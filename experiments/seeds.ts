@@ -3,7 +3,7 @@ import type { Training } from '../src/report/training.ts';
 
 /**
  * A training once for each of the row's seeds, one after the other: models that are stopped early, each by its own figures, cannot share
- * their steps. A training each is kept, `NAME-seed-SEED`.
+ * their steps. A training each is kept, `NAME-seed-SEED`. As many as the row's setting says, or `replicas` of the training.
  * @returns all of them as one, each model with as many epochs as it took
  */
 export async function trainSeeds<M>(
@@ -12,14 +12,11 @@ export async function trainSeeds<M>(
   spec: TrainSpec<M> | ((seed: number) => TrainSpec<M>),
 ): Promise<Training<M>> {
   const trained: Training<M>[] = [];
-  for (let i = 0; i < lab.settings.replicas; i++) {
+  const specOf = (seed: number) => (typeof spec === 'function' ? spec(seed) : spec);
+  const { replicas = lab.settings.replicas } = specOf(lab.seed);
+  for (let i = 0; i < replicas; i++) {
     const seed = lab.seed + i;
-    trained.push(
-      await lab.train(`${name}-seed-${seed}`, {
-        ...(typeof spec === 'function' ? spec(seed) : spec),
-        ...{ seed, replicas: 1 },
-      }),
-    );
+    trained.push(await lab.train(`${name}-seed-${seed}`, { ...specOf(seed), ...{ seed, replicas: 1 } }));
   }
   return merged(name, trained);
 }
