@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { EarlyStopping, GridSearch, type HyperParameters, RandomSearch } from '../../src/node.ts';
+import { EarlyStopping, GridSearch, HyperParameters, RandomSearch } from '../../src/node.ts';
 import { searchRecord } from '../../src/search/record.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { buildModel, data, fit, folder, trialsOf } from './searches.ts';
+import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
 
 describeOnDevice('a search', (device) => {
   const common = { buildModel, objective: 'valAccuracy', seed: 3, device };
@@ -76,10 +76,7 @@ describeOnDevice('a search', (device) => {
     const best = trial!.histories.map((epochs) => Math.max(...epochs.map(({ valAccuracy }) => valAccuracy!)));
     expect(trial!.score).toBe(best.reduce((sum, one) => sum + one, 0) / 3);
     // Alone, with the seed that execution 2 of trial 1 has: 3 + 1 * 3 + 2.
-    const model = buildModel({
-      int: () => trial!.values.units,
-      float: () => trial!.values.learningRate,
-    } as unknown as HyperParameters).build(device, { seed: 8 });
+    const model = buildModel(new HyperParameters({ values: trial!.values })).build(device, { seed: 8 });
     const { epochs } = await model.fit(data, { ...fit, seed: 8 });
     model.dispose();
     expect(trial!.histories[2]!.map(({ loss, valLoss }) => [loss, valLoss])).toEqual(
@@ -107,7 +104,7 @@ describeOnDevice('a search', (device) => {
     const directory = folder();
     const search = new RandomSearch({ ...common, directory, maxTrials: 2 });
     expect(search.searchSpaceSummary().split('\n')).toEqual([
-      ...['[Search space summary]', '|-Default search space size: 2'],
+      ...['[Search space summary]', '|-Default search space size: 3'],
       ...['> units (Int)', '|-default: 2', '|-max_value: 6', '|-min_value: 2', '|-sampling: None', '|-step: 1'],
       ...[
         '> learningRate (Float)',
@@ -129,7 +126,7 @@ describeOnDevice('a search', (device) => {
         `|-Best epoch: ${bestEpoch}`,
         '> Hyperparameters:',
       ],
-      ...[`|-learningRate: ${values.learningRate}`, `|-units: ${values.units}`],
+      ...[`|-dropout: ${values.dropout}`, `|-learningRate: ${values.learningRate}`, `|-units: ${values.units}`],
     ]);
     expect(search.resultsSummary(1)).toBe(
       [
@@ -142,7 +139,7 @@ describeOnDevice('a search', (device) => {
   test('a second trial of the same shapes creates no pipeline', async () => {
     const rates = (hp: HyperParameters) => {
       hp.float('rate', { min: 0.1, max: 1 });
-      return buildModel({ int: () => 5, float: () => hp.get('rate') } as unknown as HyperParameters);
+      return network(5, hp.get('rate') as number);
     };
     const created: number[] = [];
     const onTrialEnd = () => created.push(device.counters.pipelinesCreated);
@@ -156,7 +153,7 @@ describeOnDevice('a search', (device) => {
     const build = (hp: HyperParameters) => {
       const units = hp.choice('units', [2, 4]);
       const learningRate = hp.boolean('slow') ? hp.choice('rate', [0.1, 0.2, 0.3]) : 1;
-      return buildModel({ int: () => units, float: () => learningRate } as unknown as HyperParameters);
+      return network(units, learningRate);
     };
     const search = new GridSearch({ ...common, buildModel: build, directory: folder() });
     const { trials } = await search.search(data, { ...fit, epochs: 1 });
@@ -165,8 +162,7 @@ describeOnDevice('a search', (device) => {
   });
 
   test('ends where a small space has no other trial', async () => {
-    const build = (hp: HyperParameters) =>
-      buildModel({ int: () => hp.choice('units', [2, 4, 6]), float: () => 0.1 } as unknown as HyperParameters);
+    const build = (hp: HyperParameters) => network(hp.choice('units', [2, 4, 6]));
     const search = new RandomSearch({ ...common, buildModel: build, directory: folder(), maxTrials: 50 });
     const { trials } = await search.search(data, { ...fit, epochs: 1 });
     expect(trials.map(({ values }) => values.units).sort()).toEqual([2, 4, 6]);
