@@ -56,10 +56,12 @@ test('the horizon: trials of a group go by those before the group', () => {
 /** Losses that follow from the values; stops a trial by the medians that it was given, as its watcher would. */
 class PretendingRunner implements TrialRunner {
   most = 0;
+  readonly limits: unknown[] = [];
   private running = 0;
   constructor(readonly concurrency: number) {}
 
   async run({ number, values, epochs, medians: limits, objective }: TrialDescription): Promise<TrialResult> {
+    this.limits[number] = limits ?? null;
     this.most = Math.max(this.most, ++this.running);
     await new Promise((resolve) => setTimeout(resolve, (number * 7) % 10));
     this.running--;
@@ -82,13 +84,14 @@ test('the same trials are pruned however many run at once', async () => {
     const runner = new PretendingRunner(concurrency);
     const options = { buildModel, objective: 'valLoss', directory: folder(), maxTrials: 16, runner, parallelTrials };
     const record = await new RandomSearch({ ...options, pruning: { startupTrials: 3 } }).search(null, fit);
-    return { most: runner.most, trials: trialsOf(record) };
+    return { most: runner.most, limits: runner.limits, trials: trialsOf(record) };
   };
   const [one, alone, three, many] = [await run(1, 1), await run(4, 1), await run(1, 4), await run(4, 4)];
   expect([one.most, alone.most, three.most, many.most]).toEqual([1, 3, 1, 4]); // the first three go by nothing
   expect(alone.trials).toEqual(one.trials);
   expect(many.trials).toEqual(three.trials);
-  expect(one.trials).not.toEqual(three.trials);
+  expect([alone.limits, many.limits]).toEqual([one.limits, three.limits]);
+  expect(one.limits).not.toEqual(three.limits);
   const pruned = one.trials.filter(({ status }) => status === 'pruned').length;
   expect(pruned).toBeGreaterThan(3);
   expect(pruned).toBeLessThan(13);
@@ -136,6 +139,6 @@ describeOnDevice('pruning', (device) => {
     );
     expect(() => random({ startupTrials: 0 })).toThrow(/startupTrials must be an integer from 1 up, but is 0/);
     expect(() => random({ warmup: 1 })).toThrow(/pruning: there is no option warmup/);
-    expect(() => random(true, { parallelTrials: 0 })).toThrow(/parallelTrials must be a positive integer/);
+    expect(() => random(true, { parallelTrials: 0 })).toThrow(/parallelTrials must be an integer from 1 up/);
   });
 });

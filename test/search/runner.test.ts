@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
   Adam,
+  BayesianOptimization,
   Hyperband,
   loadModel,
   RandomSearch,
@@ -66,6 +67,19 @@ test('a runner gets plain JSON, and a search with several trials at once is the 
   expect(
     one.runner.begun.every(({ epochs, from, initialEpoch }) => epochs === 3 && from === null && initialEpoch === 0),
   ).toBe(true);
+});
+
+test('BayesianOptimization goes by the results of groups of trials, whichever ends first', async () => {
+  const run = async (concurrency: number, parallelTrials: number) => {
+    const runner = new PretendingRunner(concurrency);
+    const options = { ...common, directory: folder(), maxTrials: 12, numInitialPoints: 4, parallelTrials, runner };
+    return { runner, trials: trialsOf(await new BayesianOptimization(options).search(null, fit)) };
+  };
+  const [one, three, alone] = [await run(1, 3), await run(3, 3), await run(3, 1)];
+  expect(three.runner.most).toBe(3);
+  expect(three.trials).toEqual(one.trials);
+  expect(alone.trials.slice(0, 5)).toEqual(one.trials.slice(0, 5));
+  expect(alone.trials).not.toEqual(one.trials);
 });
 
 test('Hyperband hands out weights of the round before, and other brackets while one waits', async () => {
