@@ -188,7 +188,11 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
 }
 
 /** Whole numbers get whole ticks; a logarithmic axis the very values, where they are few. */
-function xScale({ x }: Curves, points: Point[], canvas: Canvas) {
+export function xScale(
+  { x }: { x: { label: string; log?: boolean } },
+  points: readonly { x: number }[],
+  canvas: Canvas,
+) {
   const xs = unique(points.map((point) => point.x)).sort((a, b) => a - b);
   const low = xs[0] ?? 1;
   const high = xs.at(-1) ?? 2;
