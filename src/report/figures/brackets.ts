@@ -46,7 +46,7 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
     title: 'epochs',
     // Room for the score at the end of the longest.
     scale: { domain: [0, most * (canvas === 'wide' ? 1.1 : 1.22)], nice: false },
-    axis: { ...epochTicks(all), grid: true, format: '~g' },
+    axis: { ...epochTicks(all), grid: true, format: ',d' },
   };
   const y = {
     field: 'row',

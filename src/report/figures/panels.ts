@@ -65,7 +65,7 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
       scale: { domain: [range.low, range.high], nice: false },
       axis: {
         title: null,
-        format: '~g',
+        format: '.4~g',
         tickCount: 4,
         labelFontSize: 9.5,
         labels: i % columns === 0,

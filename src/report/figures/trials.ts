@@ -28,7 +28,7 @@ export function trialsSpec(figure: Trials, canvas: Canvas): TopLevelSpec {
     type: 'quantitative',
     title: figure.y.label,
     scale: { domain: [range.low, range.high], nice: false },
-    axis: { format: '~g', tickCount: 6 },
+    axis: { format: '.4~g', tickCount: 6 },
   };
   const color = colourOf(groups, canvas, 'stroke');
   const subtitle = [
