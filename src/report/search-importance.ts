@@ -1,6 +1,6 @@
 import { RandomStream } from '../random.ts';
 import type { Hyperparameter, HyperparameterValue, SearchRecord, Trial } from '../search/record.ts';
-import { chainsOf } from './search-trials.ts';
+import { chainsOf, roundOf } from './search-trials.ts';
 
 /** How much of the score goes with a hyperparameter. */
 export interface Importance {
@@ -89,7 +89,10 @@ interface Observation {
 }
 
 function observationsOf(record: SearchRecord): Observation[] {
-  const first = chainsOf(record).map(([trial]) => trial!);
+  const first = chainsOf(record)
+    .map(([trial]) => trial!)
+    // A configuration that failed may be begun again in a later round.
+    .filter((trial) => (roundOf(trial)?.round ?? 0) === 0);
   const worst = record.objective.direction === 'max' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   const sign = record.objective.direction === 'max' ? 1 : -1;
   const strata = new Map<unknown, Trial[]>();

@@ -47,7 +47,14 @@ export const trialOf = (changes: Partial<Trial> & { number: number }): Trial => 
 });
 
 export const recordOf = (changes: Partial<SearchRecord> = {}): SearchRecord => ({
-  ...{ kind: 'tilegrad-search', schemaVersion: 1, name: 'mlp', searcher: 'RandomSearch', options: { maxTrials: 3 } },
+  ...{
+    kind: 'tilegrad-search',
+    schemaVersion: 1,
+    name: 'mlp',
+    searcher: 'RandomSearch',
+    options: { maxTrials: 3 },
+    fit: {},
+  },
   ...{ objective: { name: 'valAccuracy', direction: 'max' }, seed: 1, executionsPerTrial: 1 },
   ...{ space: [rate], trials: [] },
   ...changes,
