@@ -6,5 +6,12 @@ export { HyperParameters, type HyperParametersOptions } from './hyperparameters.
 export type { PruningOptions } from './pruning.ts';
 export type { Hyperparameter, HyperparameterValue, HyperparameterValues, SearchRecord, Trial } from './record.ts';
 export type { PrunableSearchOptions, SearchOptions } from './search.ts';
-export { GridSearch, type GridSearchOptions, RandomSearch, type RandomSearchOptions } from './searchers.ts';
+export {
+  GridSearch,
+  type GridSearchOptions,
+  Hyperband,
+  type HyperbandOptions,
+  RandomSearch,
+  type RandomSearchOptions,
+} from './searchers.ts';
 export type { TrialDescription, TrialResult, TrialRunner, TrialRunOptions } from './trial.ts';

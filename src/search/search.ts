@@ -168,6 +168,7 @@ export class Search {
     this.overwriting = false;
     this.proposer = this.createProposer();
     const stored = this.load();
+    this.store.deleteBackups(this.proposer.finished); // of one whose process was killed as its result had just been kept
     if (stored && Object.keys(stored.fit).length > 0) {
       this.checkSame(differences(stored.fit, described, 'fit'));
     }

@@ -1,7 +1,8 @@
 import { checkOptions } from '../check.ts';
 import { gridOracle } from './oracles/grid.ts';
+import { hyperbandOracle } from './oracles/hyperband.ts';
 import { randomOracle } from './oracles/random.ts';
-import { type PrunableSearchOptions, prunableNames, Search } from './search.ts';
+import { type PrunableSearchOptions, prunableNames, Search, type SearchOptions, searchNames } from './search.ts';
 
 export interface RandomSearchOptions extends PrunableSearchOptions {
   /** Trials of the whole search. Default 10. */
@@ -34,6 +35,35 @@ export class GridSearch extends Search {
     const { maxTrials, ...rest } = checkOptions(name, options, { ...prunableNames, maxTrials: true }, surplus);
     const own: { maxTrials?: number } = maxTrials === undefined ? {} : { maxTrials };
     super(rest, { name, oracle: gridOracle(own), options: { maxTrials: maxTrials ?? null }, ...pruningOf(rest) });
+  }
+}
+
+export interface HyperbandOptions extends SearchOptions {
+  /** Epochs of the trials that are trained longest. Default 100. */
+  maxEpochs?: number;
+  /** The best 1 in `factor` of a round go on to the next, with `factor` times the epochs. Default 3. */
+  factor?: number;
+  /** How often all brackets are gone through, each time with new trials. Default 1. */
+  hyperbandIterations?: number;
+}
+
+/**
+ * Trains many trials for few epochs and goes on with the best of them, from their best epoch's weights, as KerasTuner's class of this name:
+ * brackets of rounds, which say how many epochs each trial trains.
+ */
+export class Hyperband extends Search {
+  /** @throws ArgumentError, for the folder of another search too; what the builder throws; DataError, FileError */
+  constructor(options: HyperbandOptions, ...surplus: never[]) {
+    const name = 'Hyperband';
+    const names = { ...searchNames, maxEpochs: true, factor: true, hyperbandIterations: true };
+    const hints = {
+      pruning: 'its rounds end what does badly',
+      maxTrials: 'maxEpochs, factor and hyperbandIterations decide it',
+    };
+    checkOptions(name, options, names, surplus, hints);
+    const { maxEpochs = 100, factor = 3, hyperbandIterations = 1, ...rest } = options;
+    const own = { maxEpochs, factor, hyperbandIterations };
+    super(rest, { name, oracle: hyperbandOracle(own), options: own, decidesEpochs: true });
   }
 }
 

@@ -84,6 +84,11 @@ export class SearchStore {
     onFile('delete', path, () => rmSync(path, { force: true }));
   }
 
+  /** The same for all trials of a search that have. @throws FileError */
+  deleteBackups(ended: { has(number: number): boolean }): void {
+    for (const number of this.numbers('backups', 'safetensors')) if (ended.has(number)) this.deleteBackup(number);
+  }
+
   /** Deletes a search, and nothing else that may be in its folder. @throws FileError */
   clear(): void {
     for (const [folder, ending] of [

@@ -5,6 +5,9 @@ import { failedTrial } from './run-trial.ts';
 import type { SearchStore } from './store.ts';
 import type { TrialDescription, TrialRunner } from './trial.ts';
 
+/** Trials that are asked for beyond one that waits. */
+const LOOK_AHEAD = 2000;
+
 export interface TrialLoopOptions {
   /** Begins the messages. */
   who: string;
@@ -30,37 +33,28 @@ export class TrialLoop {
   private readonly ending = new AbortController();
   /** What ends the loop. */
   private error: { thrown: unknown } | null = null;
+  /** The lowest number of a trial that was not begun. */
   private next = 0;
+  private isOver = false;
 
   constructor(private readonly options: TrialLoopOptions) {}
 
   /** Ends when no trial is left. @throws SearchError for too many failed trials; AbortedError after `signal`; what the runner throws */
   async run(): Promise<void> {
     const { signal } = this.options;
-    while (await this.begin()) await Promise.race(this.running.values());
+    while (this.begin()) await Promise.race(this.running.values());
     await Promise.all(this.running.values());
     if (this.error) throw this.error.thrown;
     if (signal?.aborted && !this.isOver) throw this.stopped();
   }
 
-  private isOver = false;
-
   /** Begins trials as far as there are any and the runner has room. @returns whether any runs */
-  private async begin(): Promise<boolean> {
-    const { runner, proposer, signal, horizon } = this.options;
+  private begin(): boolean {
+    const { runner, signal } = this.options;
     while (this.running.size < runner.concurrency && !this.error && !signal?.aborted) {
-      const number = this.nextNumber();
-      const first = horizon(number);
-      const isEarly = [...this.running.keys()].some((other) => other < first);
-      const proposed = isEarly ? 'wait' : proposer.propose(number);
-      if (proposed === null) this.isOver = true;
-      if (proposed === null) break;
-      if (proposed === 'wait') {
-        if (this.running.size > 0) break;
-        throw new SearchError(
-          `${this.options.who}: trial ${number} waits for results, but no trial runs; this is a bug of its oracle`,
-        );
-      }
+      const found = this.nextTrial();
+      if (found === null) break;
+      const { number, proposed } = found;
       if (proposed.error)
         this.end(number, failedTrial({ number, values: proposed.values }, proposed.error.thrown), null);
       else this.running.set(number, this.runTrial(number, proposed));
@@ -68,10 +62,39 @@ export class TrialLoop {
     return this.running.size > 0;
   }
 
-  private nextNumber(): number {
-    const { finished } = this.options.proposer;
-    while (finished.has(this.next) || this.running.has(this.next)) this.next++;
-    return this.next;
+  /**
+   * The trial with the lowest number that can begin: those of another bracket of Hyperband need not wait for the results that one of a
+   * later round goes by. Null where there is none now.
+   */
+  private nextTrial(): { number: number; proposed: Proposed } | null {
+    const { who, proposer, runner } = this.options;
+    while (this.isTaken(this.next)) this.next++;
+    const end = this.next + (runner.concurrency > 1 ? LOOK_AHEAD : 1);
+    for (let number = this.next; number < end; number++) {
+      if (this.isTaken(number)) continue;
+      const proposed = this.isEarly(number) ? 'wait' : proposer.propose(number);
+      if (proposed === null) {
+        this.isOver ||= number === this.next;
+        break;
+      }
+      if (proposed !== 'wait') return { number, proposed };
+    }
+    if (this.isOver || this.running.size > 0) return null;
+    throw new SearchError(
+      `${who}: trial ${this.next} waits for results, but no trial runs; this is a bug of its oracle`,
+    );
+  }
+
+  private isTaken(number: number): boolean {
+    return this.running.has(number) || this.options.proposer.finished.has(number);
+  }
+
+  /** Whether a trial below the horizon of this one has not ended. */
+  private isEarly(number: number): boolean {
+    const { proposer, horizon } = this.options;
+    const end = horizon(number);
+    for (let other = this.next; other < end; other++) if (!proposer.finished.has(other)) return true;
+    return false;
   }
 
   private async runTrial(number: number, proposed: Proposed): Promise<void> {

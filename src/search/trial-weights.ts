@@ -84,7 +84,7 @@ export function loadTrialModel(
   if (hp.unasked.length > 0) throw changed(`it no longer asks for ${hp.unasked.join(', ')}`);
   const config = configText(model);
   if (metadata.model !== undefined && config !== null) {
-    const found = [...differences(parseJson(metadata.model) as Saved, parseJson(config) as Saved)];
+    const found = [...differences(layersByName(parseJson(metadata.model)), layersByName(parseJson(config)))];
     const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
     if (found.length > 0) throw changed(found.slice(0, NAMED).join('; ') + more);
   }
@@ -96,4 +96,20 @@ export function loadTrialModel(
     model.dispose();
     throw error instanceof DataError ? changed(error.message, error) : error;
   }
+}
+
+/** A model's config, with layers by their names, so that a message names them: `layers.dense.units`. */
+function layersByName(config: unknown): Saved {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return config as Saved;
+  return Object.fromEntries(
+    Object.entries(config).map(([key, value]) => {
+      if (key === 'config') return [key, layersByName(value)];
+      if (key !== 'layers' || !Array.isArray(value)) return [key, value as Saved];
+      const layers = (value as { className: string; config: { name: string } }[]).map((layer) => {
+        const { name, ...options } = layersByName(layer.config) as { name: string };
+        return [name, { kind: layer.className, ...options }] as const;
+      });
+      return [key, Object.fromEntries(layers)];
+    }),
+  );
 }

@@ -16,8 +16,8 @@ const callbacks = ({ number }: { number: number }): Callback[] => {
   let current = 0;
   let steps = 0;
   return [
-    // Stops some trials early: with the best epoch's weights, which it puts back as training ends.
-    new EarlyStopping({ monitor: 'valLoss', patience: 1, restoreBestWeights: true }),
+    // Stops some trials early.
+    new EarlyStopping({ monitor: 'valLoss', minDelta: 0.01, restoreBestWeights: true }),
     {
       onEpochBegin: (info) => {
         [current, steps] = [info.epoch, 0];
@@ -42,7 +42,11 @@ const search =
   kind === 'hyperband'
     ? new Hyperband({ ...common, maxEpochs: 4, factor: 2 })
     : new RandomSearch({ ...common, maxTrials: 4, saveFreq: 2 });
-const record = await search.search(data, { ...fit, ...(kind === 'hyperband' ? { epochs: undefined } : { epochs: 6 }), callbacks });
+const record = await search.search(data, {
+  ...fit,
+  ...(kind === 'hyperband' ? { epochs: undefined } : { epochs: 6 }),
+  callbacks,
+});
 const weights = readdirSync(join(directory, 'weights')).map((name) => {
   return [name, createHash('sha256').update(readFileSync(join(directory, 'weights', name))).digest('hex')]; // biome-ignore format: as a pair
 });
