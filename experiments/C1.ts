@@ -17,7 +17,6 @@ import {
   heading,
   measuredRow,
   modelBlocks,
-  paragraph,
   preformatted,
   section,
   table,
@@ -110,7 +109,7 @@ export const C1: Experiment<SearchSettings> = {
       const training = await trainBest(lab, record, { train: train!, validation: validation!, test: test!, seed });
       found.push({ seed, record, training });
     }
-    const best = merged(
+    const best: Training<Measured> = merged<Measured, Training<Measured>>(
       'c1-best',
       found.map(({ training }) => training),
     );
@@ -233,7 +232,7 @@ const summaries = (record: SearchRecord): BlockInput[] => [
   heading('The summaries, as KerasTuner prints them'),
   preformatted(searchSpaceText(record.space)),
   preformatted(resultsText(record, `searches/${record.name}`, 10)),
-  paragraph('Of all trials, in their order:'),
+  heading('All trials in their order'),
   preformatted(record.trials.map(trialText).join('\n')),
 ];
 

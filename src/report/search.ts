@@ -27,7 +27,7 @@ export function searchSections(record: SearchRecord, options: SearchSectionsOpti
       'What was found',
       paragraph(summaryText(record)),
       hyperparametersTable(record, importances),
-      ...(best && again !== undefined ? [paragraph('How to train the best again:'), preformatted(again)] : []),
+      ...(best && again !== undefined ? [heading('How to train the best again'), preformatted(again)] : []),
     ),
     section('Trials', trialsTable(record), parallelBlock(record, importances, naming)),
     section('Hyperparameters', importanceBlocks(importances, naming), panelsBlock(record, importances, naming)),
