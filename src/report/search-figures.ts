@@ -81,6 +81,10 @@ export function parallelBlock(record: SearchRecord, importances: readonly Import
   const { trials, note } = drawn(record);
   const { axes, note: left } = axesOf(record, importances);
   if (trials.length === 0 || axes.length === 0) return [];
+  // What only some trials have comes first, so that the lines of the others are whole down to the score.
+  const having = (axis: Axis) => trials.filter((trial) => placeOf(trial, axis) !== null).length;
+  const isOfAll = new Map(axes.map((axis) => [axis, having(axis) === trials.length]));
+  axes.sort((a, b) => Number(isOfAll.get(a)) - Number(isOfAll.get(b)));
   const figure: Figure = {
     ...{ type: 'parallel', name: figureName(naming.prefix, 'parallel'), title: `${naming.title}: trials` },
     subtitle: [...note, ...left],

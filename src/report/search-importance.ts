@@ -42,6 +42,12 @@ export const importanceText =
  */
 export function importancesOf(record: SearchRecord): Importance[] {
   const observed = observationsOf(record);
+  const orders = new Map<number, Uint32Array[]>();
+  const ordersOf = (count: number) => {
+    const known = orders.get(count) ?? shuffles(count);
+    orders.set(count, known);
+    return known;
+  };
   return record.space
     .filter(({ kind }) => kind !== 'fixed')
     .map((hyperparameter) => {
@@ -56,8 +62,7 @@ export function importancesOf(record: SearchRecord): Importance[] {
       const ranks = having.map(({ rank }) => rank);
       const importance = having.length < FEWEST_TRIALS ? null : explained(ranks, groups);
       if (importance === null) return { ...about, importance, chance: null };
-      const shuffled = Array.from({ length: SHUFFLES }, (_, i) => {
-        const order = new RandomStream(i, 'shuffle', 0).permutation(ranks.length);
+      const shuffled = ordersOf(ranks.length).map((order) => {
         return explained(
           Array.from(order, (at) => ranks[at]!),
           groups,
@@ -68,18 +73,25 @@ export function importancesOf(record: SearchRecord): Importance[] {
     });
 }
 
+/** The same shuffles each time. */
+const shuffles = (count: number): Uint32Array[] =>
+  Array.from({ length: SHUFFLES }, (_, i) => new RandomStream(i, 'shuffle', 0).permutation(count));
+
 /** The share of the variance that groups explain, corrected for their number; null where there is nothing to explain or to compare. */
 function explained(ranks: readonly number[], groups: readonly number[]): number | null {
   const n = ranks.length;
-  const k = new Set(groups).size;
-  const squares = (values: readonly number[]) => {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  };
-  const total = squares(ranks);
-  if (k < 2 || n - k < 1 || total === 0) return null;
-  const within = Array.from(new Set(groups), (group) => squares(ranks.filter((_, i) => groups[i] === group)));
-  return 1 - within.reduce((sum, one) => sum + one, 0) / (n - k) / (total / (n - 1));
+  const mean = ranks.reduce((sum, rank) => sum + rank, 0) / n;
+  const total = ranks.reduce((sum, rank) => sum + (rank - mean) ** 2, 0);
+  const sums: number[] = [];
+  const sizes: number[] = [];
+  for (const [i, group] of groups.entries()) {
+    sums[group] = (sums[group] ?? 0) + ranks[i]! - mean;
+    sizes[group] = (sizes[group] ?? 0) + 1;
+  }
+  const k = Object.keys(sizes).length;
+  if (k < 2 || n - k < 1 || total < 1e-12) return null;
+  const between = sums.reduce((sum, own, group) => sum + own ** 2 / sizes[group]!, 0);
+  return 1 - (total - between) / (n - k) / (total / (n - 1));
 }
 
 /** A configuration with its rank among those that had as many epochs: from 0, the worst, to 1. */
@@ -108,11 +120,14 @@ function observationsOf(record: SearchRecord): Observation[] {
 
 /** Ranks from 0, the smallest; equal values have the mean of theirs. */
 function ranksOf(values: readonly number[]): number[] {
-  return values.map((value) => {
-    const below = values.filter((other) => other < value).length;
-    const equal = values.filter((other) => other === value).length;
-    return below + (equal - 1) / 2;
-  });
+  const sorted = [...values].sort((a, b) => (a === b ? 0 : a - b));
+  const first = new Map<number, number>();
+  const count = new Map<number, number>();
+  for (const [i, value] of sorted.entries()) {
+    if (!first.has(value)) first.set(value, i);
+    count.set(value, (count.get(value) ?? 0) + 1);
+  }
+  return values.map((value) => first.get(value)! + (count.get(value)! - 1) / 2);
 }
 
 /** The group of each value: itself of a choice or of few numbers, else one of up to four of about equal counts. */

@@ -58,6 +58,7 @@ export function sortRules({ sections }: Report): string {
 .sortable thead tr{order:-200000}
 .sortable caption{order:-200001}
 .sortable:has(.falling:checked){--sign:-1}
+.sortable tbody tr:last-child>*{border-bottom:1px solid var(--grid)}
 ${chosen.join('\n')}
 }`;
 }

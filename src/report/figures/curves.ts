@@ -92,7 +92,7 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
     scale: figure.y.log ? { type: 'log', nice: false } : { zero: false, nice: true },
     axis: figure.y.log
       ? { format: '~g', values: logTicks(points.flat()) }
-      : { format: figure.y.format ?? '~g', tickCount: 6 },
+      : { format: figure.y.format ?? '.4~g', tickCount: 6 }, // without a precision, d3 writes 80 as 8e+1
   };
   const names = each ? runs : series;
   const color = {
