@@ -3,13 +3,13 @@ import { series, tones } from '../theme.ts';
 import { type Canvas, plotSpec } from './canvas.ts';
 import type { FigureOf } from './schema.ts';
 import { bestOf, clamped, colourOf, edgeText, fifths, rangeOf, show, worstFirst } from './scored.ts';
-import { position, ticks } from './search-axes.ts';
+import { cut, position, ticks } from './search-axes.ts';
 
 type Panels = FigureOf<'panels'>;
 
 const SIZES = {
-  wide: { columns: 3, width: 180, height: 120, label: 30 },
-  narrow: { columns: 2, width: 118, height: 96, label: 19 },
+  wide: { columns: 3, width: 194, height: 120 },
+  narrow: { columns: 2, width: 122, height: 96 },
 } satisfies Record<Canvas, object>;
 
 /** Names one beside the other get their points spread out, by the golden ratio: the same trial always at the same place. */
@@ -18,7 +18,7 @@ const spread = (trial: number) => ((trial * 0.618_033_988_75) % 1) - 0.5;
 /** The Vega-Lite description of the score against each hyperparameter. */
 export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
   const { objective, panels } = figure;
-  const { columns, width, height, label: longest } = SIZES[canvas];
+  const { columns, width, height } = SIZES[canvas];
   const all = panels.flatMap(({ points }) => points);
   const trials = [...new Map(all.map((point) => [point.trial, point])).values()];
   const groups = fifths(
@@ -47,7 +47,10 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
         { trial, at: at + room * spread(trial), y, shape: isBeyond ? beyond : 'circle', group: groups.of(trial) },
       ];
     });
-    const marks = ticks(axis, canvas === 'wide' ? 5 : 4);
+    const marks = ticks(axis, canvas === 'wide' ? 5 : 4).map(({ at, label: text }, _, all) => ({
+      at,
+      label: cut(text, width / 5.6 / Math.max(2, all.length)),
+    }));
     const x = {
       field: 'at',
       type: 'quantitative',
@@ -56,7 +59,12 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
         title: null,
         values: marks.map(({ at }) => at),
         labelExpr: labelExpr(marks),
-        ...{ grid: false, labelFontSize: 9.5, labelFlush: false, labelOverlap: true },
+        ...{
+          grid: false,
+          labelFontSize: 9.5,
+          labelFlush: false,
+          labelOverlap: true,
+        },
       },
     };
     const y = {
@@ -74,8 +82,8 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
     };
     return {
       title: {
-        text: cut(axis.label, longest),
-        ...(note === '' ? {} : { subtitle: note }),
+        text: cut(axis.label, width / 6.6),
+        ...(note === '' ? {} : { subtitle: cut(note, width / 5.6) }),
         ...{ fontSize: 11, subtitleFontSize: 10, anchor: 'start', frame: 'group', offset: 4, subtitlePadding: 1 },
       },
       ...{ width, height },
@@ -109,7 +117,9 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
   } = plotSpec({ ...figure, subtitle }, canvas, {
     concat: drawn,
     columns,
-    spacing: { row: 16, column: 14 },
+    // By the plots alone, so that columns lie close; rows need room for ticks and titles.
+    bounds: 'flush',
+    spacing: { row: 62, column: 16 },
   }) as unknown as Record<string, unknown>;
   return {
     ...rest,
@@ -124,8 +134,6 @@ const labelExpr = (marks: readonly { at: number; label: string }[]): string =>
     (rest, { at, label }) => `abs(datum.value - ${at}) < 1e-6 ? ${JSON.stringify(label)} : ${rest}`,
     "''",
   );
-
-const cut = (text: string, length: number) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 export function panelsAlt({ title, panels, objective }: Panels): string {
   const all = panels.flatMap(({ points }) => points);

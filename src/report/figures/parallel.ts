@@ -3,7 +3,7 @@ import { series, tones } from '../theme.ts';
 import { type Canvas, plotSpec, titleAtEdge } from './canvas.ts';
 import type { FigureOf } from './schema.ts';
 import { bestOf, clamped, colourOf, edgeText, fifths, rangeOf, show, worstFirst } from './scored.ts';
-import { position, ticks } from './search-axes.ts';
+import { cut, position, ticks } from './search-axes.ts';
 import type { SearchAxis } from './search-schema.ts';
 
 type Parallel = FigureOf<'parallel'>;
@@ -35,7 +35,13 @@ export function parallelSpec(figure: Parallel, canvas: Canvas): TopLevelSpec {
   const alone = placed.filter(
     ({ trial, row }) => !isPlaced.has(`${trial} ${row - 1}`) && !isPlaced.has(`${trial} ${row + 1}`),
   );
-  const labels = axes.flatMap((axis, row) => ticks(axis, canvas === 'wide' ? 7 : 5).map((tick) => ({ row, ...tick })));
+  const labels = axes.flatMap((axis, row) =>
+    ticks(axis, canvas === 'wide' ? 7 : 5).map(({ at, label }) => ({
+      row,
+      at,
+      label: cut(label, canvas === 'wide' ? 16 : 8),
+    })),
+  );
   const rows = axes.map((_, row) => row);
   const x = { field: 'at', type: 'quantitative', scale: { domain: [0, 1], nice: false }, axis: null };
   const y = {

@@ -38,3 +38,7 @@ function powers({ min, max }: { min: number; max: number }, most: number): numbe
 
 const steps = ({ min, max }: { min: number; max: number }): number[] =>
   min === max ? [min] : [min, (min + max) / 2, max];
+
+/** A text that is too long for its place, cut: it would widen the drawing. */
+export const cut = (text: string, length: number): string =>
+  text.length > length ? `${text.slice(0, Math.max(1, Math.floor(length) - 1))}…` : text;
