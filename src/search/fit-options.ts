@@ -1,7 +1,8 @@
-import { checkFunction, checkOptions, listOf, show } from '../check.ts';
+import { checkFunction, checkOptions, listOf } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type Callback, checkCallbacks } from '../nn/callbacks.ts';
 import type { FitOptions } from '../nn/index.ts';
+import { checkCount } from './oracles/options.ts';
 import type { HyperparameterValues } from './record.ts';
 
 /** The trial that callbacks are made for. */
@@ -37,9 +38,7 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
   };
   checkOptions(`${who}: search`, options, names, [], DECIDED);
   const { callbacks, epochs = 1 } = options;
-  if (!Number.isSafeInteger(epochs) || epochs < 1) {
-    throw new ArgumentError(`${who}: search: epochs must be a positive integer, but is ${show(epochs)}`);
-  }
+  checkCount(`${who}: search`, 'epochs', epochs);
   if (callbacks === undefined) return;
   if (listOf(`${who}: search: callbacks`, callbacks)) {
     throw new ArgumentError(

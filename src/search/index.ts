@@ -7,6 +7,8 @@ export type { PruningOptions } from './pruning.ts';
 export type { Hyperparameter, HyperparameterValue, HyperparameterValues, SearchRecord, Trial } from './record.ts';
 export type { PrunableSearchOptions, SearchOptions } from './search.ts';
 export {
+  BayesianOptimization,
+  type BayesianOptimizationOptions,
   GridSearch,
   type GridSearchOptions,
   Hyperband,

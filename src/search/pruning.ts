@@ -1,6 +1,6 @@
-import { checkOptions, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkOptions } from '../check.ts';
 import { figureOf, isBetter } from './objective.ts';
+import { checkCount } from './oracles/options.ts';
 import type { Objective, Trial } from './record.ts';
 
 export interface PruningOptions {
@@ -19,13 +19,8 @@ export function readPruning(who: string, options: PruningOptions | boolean | und
     warmUpEpochs: true,
     startupTrials: true,
   });
-  for (const [name, value, least] of [
-    ['warmUpEpochs', warmUpEpochs, 0],
-    ['startupTrials', startupTrials, 1],
-  ] as const) {
-    if (Number.isSafeInteger(value) && value >= least) continue;
-    throw new ArgumentError(`${who}: pruning: ${name} must be an integer from ${least} up, but is ${show(value)}`);
-  }
+  checkCount(`${who}: pruning`, 'warmUpEpochs', warmUpEpochs, 0);
+  checkCount(`${who}: pruning`, 'startupTrials', startupTrials);
   return { warmUpEpochs, startupTrials };
 }
 

@@ -11,6 +11,7 @@ import { HyperParameters } from './hyperparameters.ts';
 import { LocalRunner } from './local-runner.ts';
 import { type ObjectiveOption, readObjective } from './objective.ts';
 import type { Oracle } from './oracle.ts';
+import { checkCount } from './oracles/options.ts';
 import { type Proposed, Proposer } from './proposer.ts';
 import { horizonOf, medians, type Pruning, type PruningOptions, readPruning } from './pruning.ts';
 import type { Objective, SearchRecord, Trial } from './record.ts';
@@ -358,10 +359,4 @@ async function describeFit(data: TrainingData | null, fit: SearchFitOptions): Pr
     ...(data === null ? {} : { data: await describeData(data) }),
     ...(fit.validationData === undefined ? {} : { validationData: await describeData(fit.validationData) }),
   };
-}
-
-/** @throws ArgumentError unless it is a positive integer */
-export function checkCount(who: string, what: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new ArgumentError(`${who}: ${what} must be a positive integer, but is ${show(value)}`);
 }

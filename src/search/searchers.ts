@@ -1,7 +1,9 @@
 import { checkOptions } from '../check.ts';
 import { gridOracle } from './oracles/grid.ts';
 import { hyperbandOracle } from './oracles/hyperband.ts';
+import { checkCount } from './oracles/options.ts';
 import { randomOracle } from './oracles/random.ts';
+import { tpeOracle } from './oracles/tpe.ts';
 import { type PrunableSearchOptions, prunableNames, Search, type SearchOptions, searchNames } from './search.ts';
 
 export interface RandomSearchOptions extends PrunableSearchOptions {
@@ -64,6 +66,38 @@ export class Hyperband extends Search {
     const { maxEpochs = 100, factor = 3, hyperbandIterations = 1, ...rest } = options;
     const own = { maxEpochs, factor, hyperbandIterations };
     super(rest, { name, oracle: hyperbandOracle(own), options: own, decidesEpochs: true });
+  }
+}
+
+export interface BayesianOptimizationOptions extends PrunableSearchOptions {
+  /** Trials of the whole search. Default 10. */
+  maxTrials?: number;
+  /** Trials at the beginning that are drawn at random. Default 10. */
+  numInitialPoints?: number;
+  /**
+   * Trials that may run at once: each goes by the results of those before this group alone, so that the search is the same however many
+   * machines there are. Default 1.
+   */
+  parallelTrials?: number;
+}
+
+/**
+ * Draws each trial where those before it did well, by the tree-structured Parzen estimator, as Optuna does. KerasTuner's class of this
+ * name goes by Gaussian processes instead.
+ */
+export class BayesianOptimization extends Search {
+  /** @throws ArgumentError, for the folder of another search too; what the builder throws; DataError, FileError */
+  constructor(options: BayesianOptimizationOptions, ...surplus: never[]) {
+    const name = 'BayesianOptimization';
+    const names = { ...prunableNames, maxTrials: true, numInitialPoints: true };
+    const { maxTrials = 10, numInitialPoints = 10, ...rest } = checkOptions(name, options, names, surplus);
+    const { parallelTrials = 1 } = rest;
+    const oracle = tpeOracle({
+      maxTrials,
+      startup: checkCount(name, 'numInitialPoints', numInitialPoints),
+      parallelTrials,
+    });
+    super(rest, { name, oracle, options: { maxTrials, numInitialPoints, parallelTrials }, ...pruningOf(rest) });
   }
 }
 

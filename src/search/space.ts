@@ -180,13 +180,19 @@ function keyOf(h: Hyperparameter): string {
   return JSON.stringify([name, kind, min, max, step, sampling, values, ordered, value]);
 }
 
+/** Whether a hyperparameter can have a value. */
+export function isValueOf(h: Hyperparameter, value: unknown): boolean {
+  if (!isContinuous(h)) return indexOf(h, value as HyperparameterValue) >= 0;
+  const { min, max } = h as Numeric;
+  return typeof value === 'number' && value >= min && value <= max;
+}
+
 /**
  * @param what who asks, for the message
  * @throws ArgumentError for a value that the hyperparameter cannot have: of another kind, out of range or between two steps
  */
 export function checkValue(what: string, h: Hyperparameter, value: unknown): HyperparameterValue {
-  const isInside = typeof value === 'number' && isContinuous(h) && 'min' in h && value >= h.min && value <= h.max;
-  if (isInside || (!isContinuous(h) && indexOf(h, value as HyperparameterValue) >= 0)) return value as never;
+  if (isValueOf(h, value)) return value as HyperparameterValue;
   throw new ArgumentError(
     `${what}: ${show(value)} is no value of ${h.name}, a ${describe(h)}; give one of its values, or leave it out`,
   );

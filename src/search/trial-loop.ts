@@ -93,6 +93,7 @@ export class TrialLoop {
   private isEarly(number: number): boolean {
     const { proposer, horizon } = this.options;
     const end = horizon(number);
+    for (const other of this.running.keys()) if (other < end) return true;
     for (let other = this.next; other < end; other++) if (!proposer.finished.has(other)) return true;
     return false;
   }

@@ -285,7 +285,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     );
     await expect(random({}).search(null, fit)).rejects.toThrow(/takes data as model.fit does, but was given null/);
     await expect(random({}).search(data, { ...fit, epochs: 0 })).rejects.toThrow(
-      /epochs must be a positive integer, but is 0/,
+      /epochs must be an integer from 1 up, but is 0/,
     );
   });
 });

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { drive } from '../../../bench/search/drive.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { exploreSpace } from '../../../src/search/explore.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { gridOracle } from '../../../src/search/oracles/grid.ts';
 import type { HyperparameterValues } from '../../../src/search/record.ts';
 import { spaceSize } from '../../../src/search/space.ts';
-import { drive } from '../drive.ts';
 
 const combinations = (build: (hp: HyperParameters) => unknown, options = {}) => {
   const { state, isOver } = drive(gridOracle(options), build, () => null);

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { drive, trialOf } from '../../../bench/search/drive.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { hyperbandOracle, hyperbandRounds } from '../../../src/search/oracles/hyperband.ts';
 import type { Trial } from '../../../src/search/record.ts';
-import { drive, trialOf } from '../drive.ts';
 
 /** Of each bracket, the first one first, [trials, epochs] of its rounds. */
 function tableOf(maxEpochs: number, factor: number): [trials: number, epochs: number][][] {

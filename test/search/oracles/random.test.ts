@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { drive, populate } from '../../../bench/search/drive.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { randomOracle } from '../../../src/search/oracles/random.ts';
-import { drive, populate } from '../drive.ts';
 
 const rate = (hp: HyperParameters) => hp.float('rate', { min: 1e-4, max: 1, sampling: 'log' });
 const units = (hp: HyperParameters) => hp.int('units', { min: 1, max: 1000 });
