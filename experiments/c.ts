@@ -81,12 +81,10 @@ export const pooledFilters = logitsClassifier('pooled_filters', () => [
   new Dense({ units: 10, kernelRegularizer: regularizers.l2(1e-4) }),
 ]);
 
-const full: Settings = { epochs: 10, batchSize: 32, replicas: 3 };
-export const settings = {
-  full,
-  short: { epochs: 3 },
-  smoke: { epochs: 1, replicas: 2, limit: 384, testLimit: 96 } satisfies Partial<Settings>,
-};
+/** How little a test needs. */
+export const smoke = { epochs: 1, replicas: 2, limit: 384, testLimit: 96 } satisfies Partial<Settings>;
+
+const settings = { full: { epochs: 10, batchSize: 32, replicas: 3 }, short: { epochs: 3 }, smoke };
 
 /** What is kept of each model. */
 export interface Measured {

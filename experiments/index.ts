@@ -16,6 +16,7 @@ import { B8 } from './B8.ts';
 import { B9 } from './B9.ts';
 import { B10 } from './B10.ts';
 import { variationsSummary } from './b-table.ts';
+import { C1 } from './C1.ts';
 import { C2 } from './C2.ts';
 import { C3 } from './C3.ts';
 import { C4 } from './C4.ts';
@@ -40,7 +41,7 @@ import { E5 } from './E5.ts';
 export const experiments: readonly Experiment[] = [
   ...[A1, A2, A3, A4, A5, A6],
   ...[B1, B2, B3, B4, B5, B6, B7, B8, B9, B10],
-  ...[C2, C3, C4],
+  ...[C1, C2, C3, C4],
   ...[D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10],
   ...[E1, E2, E3, E4, E5],
 ];
