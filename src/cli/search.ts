@@ -57,7 +57,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
         progress.stop();
         line(
           text,
-          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} before the first step\n`,
+          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} until the first step was done\n`,
         );
       },
     });

@@ -1,6 +1,6 @@
-import { checkFlag, checkFunction, checkSurplus, checkText, type OptionNames, show } from '../check.ts';
+import { checkFlag, checkFunction, checkSurplus, checkText, type OptionNames, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
 import type { Model, TrainingData } from '../nn/index.ts';
 import { differences } from '../nn/run-description.ts';
 import { checkSeed } from '../random.ts';
@@ -140,6 +140,8 @@ export class Search {
     for (const hook of ['onTrialBegin', 'onTrialEnd'] as const) {
       if (options[hook] !== undefined) checkFunction(`${who}: ${hook}`, options[hook]);
     }
+    if (options.device !== undefined) checkDevice(who, options.device, `new ${who}({ device, ... })`);
+    checkRunner(who, options.runner);
     this.store = new SearchStore(options.directory);
     this.proposer = this.createProposer();
     if (!this.overwriting) this.load();
@@ -338,6 +340,17 @@ export class Search {
         'Go on with what it was made with, choose another directory, or begin anew with overwrite: true',
     );
   }
+}
+
+/** @throws ArgumentError unless it is left out or runs trials */
+function checkRunner(who: string, runner: TrialRunner | undefined): void {
+  if (runner === undefined) return;
+  const run = readable(`${who}: runner`, () => runner?.run);
+  if (typeof run === 'function') checkCount(who, 'concurrency of runner', runner.concurrency);
+  else
+    throw new ArgumentError(
+      `${who}: runner must be one that runs trials, with run and concurrency, but is ${show(runner)}`,
+    );
 }
 
 /** What two searches of one folder must have in common. */

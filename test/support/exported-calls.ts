@@ -251,6 +251,36 @@ function layerUses(): Record<string, Call> {
   );
 }
 
+const SEARCH = [
+  'buildModel',
+  'objective',
+  'directory',
+  'name',
+  'seed',
+  'executionsPerTrial',
+  'overwrite',
+  'maxConsecutiveFailures',
+  'saveFreq',
+  'device',
+  'runner',
+  'onTrialBegin',
+  'onTrialEnd',
+];
+const PRUNED = ['pruning', 'parallelTrials'];
+let searches = 0;
+/** Options of a search of its own. */
+const searched = ({ device, folder }: World, more: object) => ({
+  buildModel(hp: tg.HyperParameters) {
+    hp.int('units', { min: 1, max: 3 });
+    return fresh().compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
+  },
+  objective: 'loss',
+  directory: join(folder, `search-${searches++}`),
+  device,
+  ...more,
+});
+const search = (world: World) => new tg.RandomSearch(searched(world, { maxTrials: 1 }));
+
 const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue'];
 const classes: Record<string, Call> = {
   ...layers,
@@ -306,6 +336,17 @@ const classes: Record<string, Call> = {
     options: ['path', 'saveFreq', 'deleteCheckpoint'],
   },
   TensorBoard: { args: ({ folder }) => [{ logDir: folder }], options: ['logDir', 'histogramFreq', 'writeGraph'] },
+  HyperParameters: { args: () => [{ values: { units: 2 } }], options: ['values', 'draw'] },
+  RandomSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
+  GridSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
+  BayesianOptimization: {
+    args: (world) => [searched(world, { maxTrials: 1 })],
+    options: [...SEARCH, ...PRUNED, 'maxTrials', 'numInitialPoints'],
+  },
+  Hyperband: {
+    args: (world) => [searched(world, { maxEpochs: 2 })],
+    options: [...SEARCH, 'maxEpochs', 'factor', 'hyperbandIterations'],
+  },
   ArrayLoader: {
     args: ({ device }) => [device, { ...data(), shape: [2], classes: 2 }],
     options: ['x', 'y', 'shape', 'classes', 'targetShape'],
@@ -481,6 +522,7 @@ const spaces: Record<string, Call> = {
   'schedules.warmUp': { args: () => [{ steps: 4, target: 0.01 }], options: ['steps', 'target', 'initial', 'after'] },
 };
 
+const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const FIT = [
   'batchSize',
   'seed',
@@ -555,6 +597,27 @@ const methods: Record<string, Call> = {
   'Model.countParams': at('countParams', () => [fresh()]),
   'Model.getConfig': at('getConfig', () => [fresh()]),
   'Model.dispose': at('dispose', (world) => [model(world)]),
+  'HyperParameters.int': at('int', () => [new tg.HyperParameters(), 'units', { min: 1, max: 3 }], RANGE),
+  'HyperParameters.float': at('float', () => [new tg.HyperParameters(), 'rate', { min: 1, max: 3 }], RANGE),
+  'HyperParameters.choice': at('choice', () => [new tg.HyperParameters(), 'units', [1, 2], {}], ['ordered', 'default']),
+  'HyperParameters.boolean': at('boolean', () => [new tg.HyperParameters(), 'bias', {}], ['default']),
+  'HyperParameters.fixed': at('fixed', () => [new tg.HyperParameters(), 'units', 3]),
+  'HyperParameters.get': at('get', () => [new tg.HyperParameters({ values: { units: 3 } }), 'units']),
+  'HyperParameters.conditionalScope': at('conditionalScope', () => {
+    const hp = new tg.HyperParameters();
+    hp.boolean('bias');
+    return [hp, 'bias', [true], () => 1];
+  }),
+  'RandomSearch.search': at(
+    'search',
+    (world) => [search(world), data(), { epochs: 1 }],
+    [...FIT.filter((name) => !['seed', 'replicas', 'initialEpoch'].includes(name)), 'epochs'],
+    0.5,
+  ),
+  'RandomSearch.resultsSummary': at('resultsSummary', (world) => [search(world), 3]),
+  'RandomSearch.trialSummary': at('trialSummary', (world) => [search(world), 0]),
+  'RandomSearch.bestHyperparameters': at('bestHyperparameters', (world) => [search(world), 1]),
+  'RandomSearch.bestModels': at('bestModels', (world) => [search(world), 1]),
   'Layer.apply': at('apply', () => [dense(), tg.input([2])]),
   'Tensor.backward': at(
     'backward',
