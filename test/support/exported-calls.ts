@@ -611,7 +611,7 @@ const methods: Record<string, Call> = {
   'RandomSearch.search': at(
     'search',
     (world) => [search(world), data(), { epochs: 1 }],
-    [...FIT.filter((name) => !['seed', 'replicas', 'initialEpoch'].includes(name)), 'epochs'],
+    FIT.filter((name) => !['seed', 'replicas', 'initialEpoch'].includes(name)),
     0.5,
   ),
   'RandomSearch.resultsSummary': at('resultsSummary', (world) => [search(world), 3]),
