@@ -290,6 +290,7 @@ const classes: Record<string, Call> = {
     run: (...args: never[]) =>
       new (class Own extends (tg.Layer as unknown as new (...args: never[]) => object) {})(...args),
   },
+  HyperParameters: { args: () => [{ values: { units: 8 } }], options: ['values', 'draw'] },
   Adam: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon'] },
   AdamW: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon', 'weightDecay'] },
   RMSprop: { args: () => [{}], options: [...CLIP, 'rho', 'momentum', 'epsilon', 'centered'] },
@@ -562,7 +563,21 @@ const HOOKS = [
   'state',
   'restore',
 ];
+/** As a builder gets it, asked for one hyperparameter already. */
+function asked(): tg.HyperParameters {
+  const hp = new tg.HyperParameters({ values: { kind: 'cnn' } });
+  hp.choice('kind', ['mlp', 'cnn']);
+  return hp;
+}
+const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const methods: Record<string, Call> = {
+  'HyperParameters.int': at('int', () => [asked(), 'units', { min: 1, max: 8 }], RANGE),
+  'HyperParameters.float': at('float', () => [asked(), 'rate', { min: 0.1, max: 0.8 }], RANGE),
+  'HyperParameters.choice': at('choice', () => [asked(), 'size', [3, 5], {}], ['ordered', 'default']),
+  'HyperParameters.boolean': at('boolean', () => [asked(), 'pool', {}], ['default']),
+  'HyperParameters.fixed': at('fixed', () => [asked(), 'classes', 10]),
+  'HyperParameters.conditionalScope': at('conditionalScope', () => [asked(), 'kind', ['cnn'], () => 1]),
+  'HyperParameters.get': at('get', () => [asked(), 'kind']),
   'Model.build': at('build', ({ device }) => [fresh(), device, {}], ['seed', 'replicas']),
   'Model.setInitialWeights': at(
     'setInitialWeights',
