@@ -5,7 +5,7 @@ import { checkObject, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
-import { checkSeed } from '../random.ts';
+import { readSeeds, replicasOfSeeds, type Seeds } from '../random.ts';
 import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
@@ -249,21 +249,23 @@ export class Model extends Layer {
   }
 
   /**
-   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`, except
-   * where `setInitialWeights` or `loadWeights` gave values.
+   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`, or of
+   * seed number r in a list, except where `setInitialWeights` or `loadWeights` gave values.
+   * @param options.seed default 0. A list has a seed for each replica
+   * @param options.replicas default: as many as a list of seeds has, else 1
    * @throws ArgumentError for an impossible seed or number of replicas, or when called twice
    */
-  build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
-    const { seed = 0, replicas = 1 } = checkOptions('build', options, { seed: true, replicas: true });
+  build(device: Device, options: { seed?: Seeds; replicas?: number } = {}): this {
+    const { seed = 0, replicas } = checkOptions('build', options, { seed: true, replicas: true });
     if (typeof readable('build', () => device?.record) !== 'function') {
       throw new ArgumentError(
         `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
       );
     }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
-    checkSeed(seed, 'build');
-    checkReplicas('build', seed, replicas);
-    this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
+    const count = replicas ?? replicasOfSeeds('build', seed) ?? 1;
+    checkReplicas('build', count);
+    this.store = new ParameterStore(device, this.weightSpecs(), readSeeds('build', seed, count), count);
     this.carry(this.weights.map(beginningOf));
     return this;
   }
@@ -277,7 +279,7 @@ export class Model extends Layer {
     const { parameters } = this;
     if (replicas === parameters.replicas) return this;
     checkNotTraining('replicate', this);
-    checkReplicas('replicate', parameters.seed, replicas);
+    checkReplicas('replicate', replicas);
     if (parameters.replicas > 1) {
       throw new ArgumentError(
         `${this.title}: it has ${parameters.replicas} replicas already, so it cannot have ${replicas}`,
@@ -288,10 +290,11 @@ export class Model extends Layer {
         `${this.title}: its training has begun with one replica; compile it again, and ${replicas} begin with its weights`,
       );
     }
-    const { device, seed, fresh, weights } = parameters;
+    const { device, fresh, weights } = parameters;
+    const seeds = readSeeds('replicate', parameters.seeds, replicas);
     // What began as a copy is one of what it began as, whatever became of the model that it was copied from.
     const specs = weights.map((weight) => (weight.spec.copyOf ? { ...weight.spec, copyOf: weight } : weight.spec));
-    const store = new ParameterStore(device, specs, seed, replicas);
+    const store = new ParameterStore(device, specs, seeds, replicas);
     if (!fresh) store.copyFrom(parameters);
     this.forgetPrograms();
     this.compiled?.optimizer.dispose(parameters); // made ready for the old weights, though not a step was taken

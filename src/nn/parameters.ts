@@ -5,7 +5,7 @@ import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
-import { checkSeed, RandomStream } from '../random.ts';
+import { RandomStream, type Seeds, seedOf } from '../random.ts';
 import type { Initializer } from './initializers.ts';
 import { Penalties } from './penalties.ts';
 import type { Regularizer } from './regularizers.ts';
@@ -84,8 +84,8 @@ const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
 /** Replicas at most: kernels count them along an axis of the dispatch, which holds no more. */
 const MOST_REPLICAS = 65_535;
 
-/** @throws ArgumentError unless there can be so many replicas, with seeds from `seed` on */
-export function checkReplicas(what: string, seed: number, replicas: number): void {
+/** @throws ArgumentError unless there can be so many replicas */
+export function checkReplicas(what: string, replicas: number): void {
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
   }
@@ -94,7 +94,6 @@ export function checkReplicas(what: string, seed: number, replicas: number): voi
       `${what}: there can be ${MOST_REPLICAS} replicas at most, but ${show(replicas)} were asked for`,
     );
   }
-  checkSeed(seed + replicas - 1, what);
 }
 
 /** Before the host holds as much. @throws OutOfMemoryError unless the adapter has arrays of so many elements */
@@ -188,13 +187,12 @@ export class ParameterStore {
   private owner: DeviceArray | null = null;
 
   /**
-   * Weight number i draws from stream i of `seed`: adding a layer at the end leaves the others' values alone. Replica r draws from
-   * `seed + r`.
+   * Weight number i draws from stream i of the replica's seed: adding a layer at the end leaves the others' values alone.
    */
   constructor(
     readonly device: Device,
     specs: readonly WeightSpec[],
-    readonly seed: number,
+    readonly seeds: Seeds,
     readonly replicas = 1,
   ) {
     const padded = ({ shape }: WeightSpec) => Math.ceil((replicas * sizeOf(shape)) / BLOCK) * BLOCK;
@@ -214,7 +212,7 @@ export class ParameterStore {
       else untrainedAt += padded(spec);
       const size = sizeOf(spec.shape);
       for (let r = 0; r < replicas; r++) {
-        const initial = firstValues(spec, new RandomStream(seed + r, 'initializer', i));
+        const initial = firstValues(spec, new RandomStream(seedOf(seeds, r), 'initializer', i));
         (trainable ? hostValues : hostUntrained).set(initial, offset + r * size);
       }
       const view = (flat: DeviceArray) => {
