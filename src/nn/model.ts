@@ -1,7 +1,7 @@
 import { arrayOf } from '../autograd/arguments.ts';
 import type { ShapedNumbers } from '../autograd/host-data.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkObject, checkOptions, readable, show } from '../check.ts';
+import { checkObject, checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
@@ -15,7 +15,7 @@ import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
-import { type InitialWeightsOptions, readInitialWeights } from './initial-weights.ts';
+import { type InitialWeightsOptions, readInitialWeights, readInitialWeightsOfReplicas } from './initial-weights.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import {
@@ -29,7 +29,7 @@ import {
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { otherLayers } from './other-layers.ts';
-import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
+import { checkReplicas, type InitialValues, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
@@ -61,7 +61,7 @@ export class Model extends Layer {
   readonly graph: Graph;
   private store: ParameterStore | null = null;
   /** Values for weights, by name, which `build` takes instead of drawn ones. */
-  private initialWeights: ReadonlyMap<string, Float32Array> = new Map();
+  private initialWeights: ReadonlyMap<string, InitialValues> = new Map();
   private compiled: Compiled | null = null;
   private onBatch: OnBatch | null = null;
   /** Recorded programs of `evaluate` and `predict`. */
@@ -219,19 +219,26 @@ export class Model extends Layer {
   }
 
   /**
-   * Values that the weights begin with when `build` makes them, in every replica, instead of drawn ones; weights without one are
-   * drawn as ever. Models that contain this one begin with them too, however many there are, unless they were given others. They stay
+   * Values that the weights begin with when `build` makes them, instead of drawn ones; weights without one are drawn as ever. Models that contain this one begin with them too, however many there are, unless they were given others. They stay
    * with the model, for the next one that contains it, and are no part of `modelConfig`.
-   * @param values `{ shape, data }` by the names of weights, such as `conv2d/kernel`. A `Float32Array` is not copied: leave it as it is
+   * @param values `{ shape, data }` by the names of weights, such as `conv2d/kernel`, for every replica; or a list of such maps, one for
+   *   each replica. A `Float32Array` is not copied: leave it as it is
    * @param options.partial some weights alone; values given before stay for the others. Default: all, and earlier ones are forgotten
    * @throws ArgumentError after `build`, for a name that no weight has, and for a weight without values unless `partial`; ShapeError
    *   for values of another shape; DataError for one that is not finite. All are checked before any is taken
    */
-  setInitialWeights(values: ReadonlyMap<string, ShapedNumbers>, options: InitialWeightsOptions = {}): this {
+  setInitialWeights(
+    values: ReadonlyMap<string, ShapedNumbers> | readonly ReadonlyMap<string, ShapedNumbers>[],
+    options: InitialWeightsOptions = {},
+  ): this {
     if (this.store) {
       throw new ArgumentError(`${this.title}: already built; give initial weights before build, or use loadWeights`);
     }
-    const read = readInitialWeights(this.title, this.weightSpecs(), values, options);
+    const specs = this.weightSpecs();
+    const list = listOf('setInitialWeights', values) as ReadonlyMap<string, ShapedNumbers>[] | null;
+    const read = list
+      ? readInitialWeightsOfReplicas(this.title, specs, list, options)
+      : readInitialWeights(this.title, specs, values as ReadonlyMap<string, ShapedNumbers>, options);
     this.initialWeights = options.partial ? new Map([...this.initialWeights, ...read]) : read;
     this.carry(this.weightSpecs());
     return this;
