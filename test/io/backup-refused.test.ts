@@ -150,6 +150,20 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     );
   });
 
+  test('nor for one with another schedule of a replica', async () => {
+    const each = (rates: number[]): Training => ({
+      ...{ fit: { replicas: 2 }, callbacks: () => [] },
+      optimizer: () =>
+        new SGD({
+          learningRate: rates.map((decayRate) =>
+            schedules.exponentialDecay({ initialLearningRate: 1, decaySteps: 3, decayRate }),
+          ),
+        }),
+    });
+    await expect(train(each([0.5, 0.25]), { after: [4, crash] })).rejects.toThrow(Crash);
+    await expect(train(each([0.5, 0.75]))).rejects.toThrow(/learning rate\.1 was 0\.25 and is 0\.75/);
+  });
+
   test('a damaged file is told before anything is trained', async () => {
     await expect(train({}, { after: [4, crash] })).rejects.toThrow(Crash);
     const bytes = readFileSync(place.path);

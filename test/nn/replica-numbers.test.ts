@@ -18,6 +18,7 @@ import {
   Sequential,
   SGD,
   ShapeError,
+  schedules,
 } from '../../src/node.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
@@ -135,6 +136,30 @@ describeOnDevice('replicas with seeds, rates, penalties and dropout of their own
     await counted.fit(data, { seed: FIT_SEEDS });
     const weights = await weightsOf(counted);
     for (const [k, own] of (await weightsOf(model)).entries()) expectSameBits(own, weights[k]!);
+  });
+
+  test('schedules of their own, some of them constant', async () => {
+    using data = new ImageLoader(device, images);
+    const rates = [
+      schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 2, decayRate: 0.5 }),
+      0.05,
+      schedules.cosineDecay({ initialLearningRate: 0.3, decaySteps: 5 }),
+      0.05,
+    ];
+    const setup = (r: number | null) => ({
+      ...setups[0]!,
+      optimizer: () => new Adam({ learningRate: r === null ? rates : rates[r]! }),
+    });
+    using together = compiled(setup(null), null).build(device, { seed: SEEDS });
+    const history = await together.fit(data, { ...options, seed: FIT_SEEDS });
+    for (let r = 0; r < REPLICAS; r++) {
+      using alone = compiled(setup(r), r).build(device, { seed: SEEDS[r]! });
+      const { epochs } = await alone.fit(data, { ...options, seed: FIT_SEEDS[r]! });
+      expect(history.replicas[r]!.map(figuresOf)).toEqual(epochs.map(figuresOf));
+      for (const [k, own] of (await weightsOf(alone)).entries()) {
+        expectSameBits(slice(await together.weights[k]!.tensor.data(), r), own);
+      }
+    }
   });
 
   test('one seed in a list is that seed', async () => {
