@@ -1,5 +1,5 @@
 import dropoutCode from '../../shaders/dropout.wgsl';
-import ownCode from '../../shaders/dropout_own.wgsl';
+import perReplicaCode from '../../shaders/dropout_per_replica.wgsl';
 import sharedCode from '../../shaders/dropout_shared.wgsl';
 import philoxCode from '../../shaders/philox.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
@@ -43,8 +43,8 @@ export function dropout(
   runKernel(
     x.device,
     {
-      name: isShared ? 'dropout' : 'dropout_own',
-      code: stateCode + philoxCode + dropoutCode + (isShared ? sharedCode : ownCode),
+      name: isShared ? 'dropout' : 'dropout_per_replica',
+      code: stateCode + philoxCode + dropoutCode + (isShared ? sharedCode : perReplicaCode),
     },
     [x.size, layer, PURPOSES.dropout, ...shared],
     [state, x, y, ...(isShared ? [] : [x.device.uniform(Uint32Array.from(draws.flat()))])],

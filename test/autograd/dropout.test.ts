@@ -135,6 +135,19 @@ describeOnDevice('dropout', (device) => {
     }
   });
 
+  test('models that share a rate, with seeds that follow each other, keep the kernel of one', () => {
+    using x = tg.tensor(device, [1, 2, 3], [1], { models: 3 });
+    const kernelOf = (options: tg.DropoutOptions) => {
+      const program = device.record(() => void tg.dropout(x, options));
+      const { kernels } = program;
+      program.dispose();
+      return kernels;
+    };
+    expect(kernelOf({ rate: 0.5, seed: [4, 5, 6] })).toEqual(['dropout']);
+    expect(kernelOf({ rate: 0.5, seed: [4, 5, 7] })).toEqual(['dropout_per_replica']);
+    expect(kernelOf({ rate: [0.5, 0.1, 0.2], seed: 4 })).toEqual(['dropout_per_replica']);
+  });
+
   test('at a rate of 0 among others every bit stays', async () => {
     const data = [1e-40, -0, 0, -3, Number.POSITIVE_INFINITY].map(Math.fround);
     const x = { shape: [5], data: [...data, ...data] };
