@@ -166,7 +166,16 @@ export class Search {
     }
     const runner = this.options.runner ?? this.localRunner(data, fit);
     const described = await describeFit(data, fit);
-    using _ = this.store.lock();
+    const unlock = this.store.lock();
+    try {
+      return await this.run(described, () => this.loop(runner, fit));
+    } finally {
+      unlock();
+    }
+  }
+
+  /** Trains what is left of the search, in a folder that no other process is at. */
+  private async run(described: SearchRecord['fit'], createLoop: () => TrialLoop): Promise<SearchRecord> {
     if (this.overwriting) this.store.clear();
     this.overwriting = false;
     this.proposer = this.createProposer();
@@ -178,7 +187,7 @@ export class Search {
     this.fit = described;
     this.store.writeRecord(this.record);
     try {
-      await this.loop(runner, fit).run();
+      await createLoop().run();
     } finally {
       this.store.writeRecord(this.record);
     }

@@ -64,7 +64,6 @@ const classes: Record<string, Maker> = {
   MeanAbsoluteError: plain(),
   MeanSquaredError: plain(),
   SparseCategoricalCrossentropy: withOptions({}),
-  HyperParameters: withOptions({}),
   // Callbacks.
   BackupAndRestore: withOptions({ path: 'x' }),
   CSVLogger: withOptions('x', {}),

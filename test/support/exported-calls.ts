@@ -337,7 +337,6 @@ const classes: Record<string, Call> = {
     options: ['path', 'saveFreq', 'deleteCheckpoint'],
   },
   TensorBoard: { args: ({ folder }) => [{ logDir: folder }], options: ['logDir', 'histogramFreq', 'writeGraph'] },
-  HyperParameters: { args: () => [{ values: { units: 2 } }], options: ['values', 'draw'] },
   RandomSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
   GridSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
   BayesianOptimization: {
@@ -569,7 +568,6 @@ function asked(): tg.HyperParameters {
   hp.choice('kind', ['mlp', 'cnn']);
   return hp;
 }
-const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const methods: Record<string, Call> = {
   'HyperParameters.int': at('int', () => [asked(), 'units', { min: 1, max: 8 }], RANGE),
   'HyperParameters.float': at('float', () => [asked(), 'rate', { min: 0.1, max: 0.8 }], RANGE),
@@ -578,7 +576,7 @@ const methods: Record<string, Call> = {
   'HyperParameters.fixed': at('fixed', () => [asked(), 'classes', 10]),
   'HyperParameters.conditionalScope': at('conditionalScope', () => [asked(), 'kind', ['cnn'], () => 1]),
   'HyperParameters.get': at('get', () => [asked(), 'kind']),
-  'Model.build': at('build', ({ device }) => [fresh(), device, {}], ['seed', 'replicas']),
+  'Model.build': at('build', ({ device }) => [fresh(), device, { seed: [3, 9] }], ['seed', 'replicas']),
   'Model.setInitialWeights': at(
     'setInitialWeights',
     () => [fresh(), new Map([['dense/bias', { shape: [1], data: [1] }]]), {}],
@@ -612,17 +610,6 @@ const methods: Record<string, Call> = {
   'Model.countParams': at('countParams', () => [fresh()]),
   'Model.getConfig': at('getConfig', () => [fresh()]),
   'Model.dispose': at('dispose', (world) => [model(world)]),
-  'HyperParameters.int': at('int', () => [new tg.HyperParameters(), 'units', { min: 1, max: 3 }], RANGE),
-  'HyperParameters.float': at('float', () => [new tg.HyperParameters(), 'rate', { min: 1, max: 3 }], RANGE),
-  'HyperParameters.choice': at('choice', () => [new tg.HyperParameters(), 'units', [1, 2], {}], ['ordered', 'default']),
-  'HyperParameters.boolean': at('boolean', () => [new tg.HyperParameters(), 'bias', {}], ['default']),
-  'HyperParameters.fixed': at('fixed', () => [new tg.HyperParameters(), 'units', 3]),
-  'HyperParameters.get': at('get', () => [new tg.HyperParameters({ values: { units: 3 } }), 'units']),
-  'HyperParameters.conditionalScope': at('conditionalScope', () => {
-    const hp = new tg.HyperParameters();
-    hp.boolean('bias');
-    return [hp, 'bias', [true], () => 1];
-  }),
   'RandomSearch.search': at(
     'search',
     (world) => [search(world), data(), { epochs: 1 }],
