@@ -359,15 +359,25 @@ function identityOf({ searcher, name, options, objective, seed, executionsPerTri
   return { searcher, name, options: Object.fromEntries(own), objective, seed, executionsPerTrial };
 }
 
+/** A value as a record holds it: as it is, or in words where JSON could not tell it. `fit` says whether it is right. */
+function plainOf(value: unknown): number | string | boolean {
+  if (typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value)) return value as number;
+  try {
+    return JSON.stringify(value) ?? show(value);
+  } catch {
+    return show(value);
+  }
+}
+
 /** The options of `fit` that decide what comes of a trial, as far as they can be told. Waits for the GPU. */
 async function describeFit(data: TrainingData | null, fit: SearchFitOptions): Promise<SearchRecord['fit']> {
   const { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight, cacheFeatures } =
     fit;
-  const plain = { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle };
-  const given = Object.entries(plain).filter(([, value]) => value !== undefined) as [string, number | boolean][];
+  const given = { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight };
   return {
-    ...Object.fromEntries(given),
-    ...(classWeight === undefined ? {} : { classWeight: JSON.stringify(classWeight) }),
+    ...Object.fromEntries(
+      Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, plainOf(value)] as const])),
+    ),
     ...(cacheFeatures ? { cacheFeatures: true } : {}),
     ...(data === null ? {} : { data: await describeData(data) }),
     ...(fit.validationData === undefined ? {} : { validationData: await describeData(fit.validationData) }),

@@ -290,6 +290,7 @@ const classes: Record<string, Call> = {
     run: (...args: never[]) =>
       new (class Own extends (tg.Layer as unknown as new (...args: never[]) => object) {})(...args),
   },
+  HyperParameters: { args: () => [{ values: { units: 8 } }], options: ['values', 'draw'] },
   Adam: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon'] },
   AdamW: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon', 'weightDecay'] },
   RMSprop: { args: () => [{}], options: [...CLIP, 'rho', 'momentum', 'epsilon', 'centered'] },
@@ -336,7 +337,6 @@ const classes: Record<string, Call> = {
     options: ['path', 'saveFreq', 'deleteCheckpoint'],
   },
   TensorBoard: { args: ({ folder }) => [{ logDir: folder }], options: ['logDir', 'histogramFreq', 'writeGraph'] },
-  HyperParameters: { args: () => [{ values: { units: 2 } }], options: ['values', 'draw'] },
   RandomSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
   GridSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
   BayesianOptimization: {
@@ -522,7 +522,6 @@ const spaces: Record<string, Call> = {
   'schedules.warmUp': { args: () => [{ steps: 4, target: 0.01 }], options: ['steps', 'target', 'initial', 'after'] },
 };
 
-const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const FIT = [
   'batchSize',
   'seed',
@@ -562,7 +561,21 @@ const HOOKS = [
   'state',
   'restore',
 ];
+/** As a builder gets it, asked for one hyperparameter already. */
+function asked(): tg.HyperParameters {
+  const hp = new tg.HyperParameters({ values: { kind: 'cnn' } });
+  hp.choice('kind', ['mlp', 'cnn']);
+  return hp;
+}
+const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const methods: Record<string, Call> = {
+  'HyperParameters.int': at('int', () => [asked(), 'units', { min: 1, max: 8 }], RANGE),
+  'HyperParameters.float': at('float', () => [asked(), 'rate', { min: 0.1, max: 0.8 }], RANGE),
+  'HyperParameters.choice': at('choice', () => [asked(), 'size', [3, 5], {}], ['ordered', 'default']),
+  'HyperParameters.boolean': at('boolean', () => [asked(), 'pool', {}], ['default']),
+  'HyperParameters.fixed': at('fixed', () => [asked(), 'classes', 10]),
+  'HyperParameters.conditionalScope': at('conditionalScope', () => [asked(), 'kind', ['cnn'], () => 1]),
+  'HyperParameters.get': at('get', () => [asked(), 'kind']),
   'Model.build': at('build', ({ device }) => [fresh(), device, {}], ['seed', 'replicas']),
   'Model.setInitialWeights': at(
     'setInitialWeights',
@@ -597,21 +610,10 @@ const methods: Record<string, Call> = {
   'Model.countParams': at('countParams', () => [fresh()]),
   'Model.getConfig': at('getConfig', () => [fresh()]),
   'Model.dispose': at('dispose', (world) => [model(world)]),
-  'HyperParameters.int': at('int', () => [new tg.HyperParameters(), 'units', { min: 1, max: 3 }], RANGE),
-  'HyperParameters.float': at('float', () => [new tg.HyperParameters(), 'rate', { min: 1, max: 3 }], RANGE),
-  'HyperParameters.choice': at('choice', () => [new tg.HyperParameters(), 'units', [1, 2], {}], ['ordered', 'default']),
-  'HyperParameters.boolean': at('boolean', () => [new tg.HyperParameters(), 'bias', {}], ['default']),
-  'HyperParameters.fixed': at('fixed', () => [new tg.HyperParameters(), 'units', 3]),
-  'HyperParameters.get': at('get', () => [new tg.HyperParameters({ values: { units: 3 } }), 'units']),
-  'HyperParameters.conditionalScope': at('conditionalScope', () => {
-    const hp = new tg.HyperParameters();
-    hp.boolean('bias');
-    return [hp, 'bias', [true], () => 1];
-  }),
   'RandomSearch.search': at(
     'search',
     (world) => [search(world), data(), { epochs: 1 }],
-    [...FIT.filter((name) => !['seed', 'replicas', 'initialEpoch'].includes(name)), 'epochs'],
+    FIT.filter((name) => !['seed', 'replicas', 'initialEpoch'].includes(name)),
     0.5,
   ),
   'RandomSearch.resultsSummary': at('resultsSummary', (world) => [search(world), 3]),
