@@ -48,7 +48,8 @@ export async function runSearch(
   const { record: begun } = search;
   const { trials } = begun;
   onChange('running', begun);
-  if (trials.length > 0) say(`${trials.length} trials are done already, going on in ${folder}`);
+  if (trials.length > 0)
+    say(`${trials.length} ${trials.length === 1 ? 'trial is' : 'trials are'} done already, going on in ${folder}`);
   say(`\n${search.searchSpaceSummary()}`);
   try {
     const record = await search.search(data, {

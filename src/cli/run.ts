@@ -309,7 +309,7 @@ function finish({ record, folder, text }: Session, options: RunOptions, io: Io, 
     const when = under
       ? `${epoch === undefined ? 'before the end of the first epoch' : `after epoch ${epoch}`} of ${under.name}`
       : search
-        ? `after ${search.trials.length} trials of ${search.name}`
+        ? `in search ${search.name}, trials done: ${search.trials.length}`
         : 'between two trainings';
     throw new AbortedError(
       `interrupted ${when} (\`${resumeCommand(record.id, folder)}\` goes on); results kept in ${folder}`,
