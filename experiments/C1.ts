@@ -1,4 +1,5 @@
 import type { Experiment, Lab, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
+import { SearchError } from '../src/errors.ts';
 import {
   Adam,
   BatchNormalization,
@@ -154,7 +155,7 @@ export const C1: Experiment<SearchSettings> = {
           `Search of seed ${seed}`,
           searchBlocks(record, {
             ...{ title: `C1 search, seed ${seed}`, prefix: `search-${seed}` },
-            again: againText(bestTrial(record)!, { seed, epochs }),
+            again: againText(bestOf(record), { seed, epochs }),
           }),
           summaries(record),
           heading('The best network'),
@@ -165,7 +166,17 @@ export const C1: Experiment<SearchSettings> = {
   },
 };
 
-/** The best values of a search, trained from scratch, as the coursework does. @throws Error where no trial has a score */
+/** The trial with the best score. @throws SearchError where none has any */
+function bestOf(record: SearchRecord): Trial {
+  const best = bestTrial(record);
+  if (best) return best;
+  const [failed] = record.trials;
+  throw new SearchError(
+    `${record.name}: no trial has a score, so there is no best one; the first failed with: ${failed?.reason}`,
+  );
+}
+
+/** The best values of a search, trained from scratch, as the coursework does. */
 function trainBest(
   lab: Lab<SearchSettings>,
   record: SearchRecord,
@@ -176,7 +187,7 @@ function trainBest(
     seed,
   }: Record<'train' | 'validation' | 'test', ReturnType<Lab['loader']>> & { seed: number },
 ): Promise<Training<Measured>> {
-  const { values } = bestTrial(record)!;
+  const { values } = bestOf(record);
   return lab.train<Measured>(`c1-best-seed-${seed}`, {
     ...networkOf(values),
     ...{ data: train, validationData: validation, testData: test, seed, replicas: 1 },
@@ -212,7 +223,7 @@ function bestTable(found: readonly { seed: number; record: SearchRecord; trainin
       'test accuracy when trained again',
     ],
     found.map(({ seed, record, training }) => {
-      const best = bestTrial(record)!;
+      const best = bestOf(record);
       const { values } = best;
       const widths = Array.from({ length: Number(values.layers) }, (_, i) => values[`units${i}`]);
       const epochs = record.trials.reduce((sum, { histories }) => sum + (histories[0]?.length ?? 0), 0);

@@ -7,7 +7,7 @@ import { AbortedError, ArgumentError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Callback } from '../nn/callbacks.ts';
 import { seedsText } from '../report/format.ts';
-import type { RowRecord, RunRecord, TrainingEntry } from '../report/run-record.ts';
+import type { RowRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';
 import { divergenceText, type Training, training } from '../report/training.ts';
 import { type SearchRecord, searchRecord } from '../search/record.ts';
 import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
@@ -243,6 +243,7 @@ export class Labs {
     });
     let secondsBefore = 0;
     return this.once(place, name, hash, searchRecord, {
+      kept: (record) => this.enterSearch({ row: place.row.id, status: 'finished', kept: true, record }),
       before: () => secondsBefore,
       compute: async () => {
         bench.say(`\n${place.row.id}: search ${name}, seed ${seed}`);
@@ -250,11 +251,22 @@ export class Labs {
           ...{ name, seed, batchSize, folder: searchFolder(bench.folder, name, hash) },
           ...{ device: bench.device as unknown as Device, signal: bench.signal, progress: bench.progress },
           say: (text) => bench.say(text),
+          onChange: (status, record) => {
+            this.enterSearch({ row: place.row.id, status, kept: false, record });
+            bench.save();
+          },
         });
         secondsBefore = done.secondsBefore;
         return done.record;
       },
     });
+  }
+
+  /** Puts a search into the record, in place of what an earlier session or trial left of it. */
+  private enterSearch(entry: SearchEntry): void {
+    const { record } = this.bench;
+    const others = (record.searches ?? []).filter((one) => one.record.name !== entry.record.name);
+    record.searches = [...others, entry];
   }
 
   /** Puts a training into the record, in place of what an earlier session left of it. */

@@ -149,9 +149,11 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
       x: { label: 'hyperparameter' },
       y: { label: 'importance', format: '.2f' },
       horizontal: true,
-      bars: sorted
-        .slice(0, MOST_AXES)
-        .map(({ name, importance }) => ({ category: name, group: 'importance', value: importance })),
+      bars: sorted.slice(0, MOST_AXES).map(({ name, importance, chance }) => ({
+        category: name,
+        group: chance! <= 0.05 ? 'hardly by chance' : 'may be chance (above 0.05)',
+        value: importance,
+      })),
     }),
     { type: 'text', text: importanceText },
   ];

@@ -95,6 +95,10 @@ describeOnDevice('on an adapter', () => {
       return own.flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
     };
     const folder = await killedRun(words, join(out, 'killed-search'), (_, at) => trials(at).length >= 2);
+    // What there is of it can be drawn, though it is not finished.
+    expect(recordIn(folder).searches![0]!.status).toBe('running');
+    const { code: drawn, out: text } = await tilegrad(`report ${folder}`);
+    expect([drawn, text]).toEqual([0, expect.stringMatching(/\d trials? of Hyperband/)]);
     const { code, err } = await tilegrad(`run C1 --resume ${folder} --json`);
     expect(code, err).toBe(0);
     expect(err).toMatch(/\d trials are done already, going on in/);
@@ -109,6 +113,9 @@ describeOnDevice('on an adapter', () => {
     const unbroken = found(join(out, (JSON.parse(whole.out) as { folder: string }).folder));
     expect(unbroken).toHaveLength(6);
     expect(found(folder).map(bits)).toEqual(unbroken.map(bits));
+    expect(recordIn(folder).searches!.map(({ row, status, record }) => [row, status, record.trials.length])).toEqual([
+      ['C1', 'finished', 6],
+    ]);
   });
 
   test('of two --resume of one run at once, one trains and one is refused', async () => {

@@ -7,12 +7,13 @@ import type { Block } from '../../src/report/content.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
 import { reportPage } from '../../src/report/html.ts';
 import { checkReport, readReport, writeReport } from '../../src/report/report-files.ts';
+import { reportOf as reportOfRun } from '../../src/report/run-report.ts';
 import { rangeText, type SearchSectionsOptions, searchReport, searchSections } from '../../src/report/search.ts';
 import { FEWEST_TRIALS, importancesOf } from '../../src/report/search-importance.ts';
 import { bestTrial, chainsOf, ranked } from '../../src/report/search-trials.ts';
 import { resultsText } from '../../src/report/text.ts';
 import type { Hyperparameter, SearchRecord } from '../../src/search/record.ts';
-import { content } from './samples.ts';
+import { content, rowRecord, runRecordOf } from './samples.ts';
 import { hyperbandRecord, recordOf, trialOf } from './search-samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-search-report-'));
@@ -292,9 +293,26 @@ test('a report is drawn again from its JSON, to the byte, and two stand side by 
   expect(names).toEqual(expect.arrayContaining(['run-1-parallel', 'run-2-parallel', 'run-2-brackets']));
 });
 
+test('a run that was stopped in a search shows what was found until then', () => {
+  const found = hyperbandRecord();
+  const { sections, provenance } = checkReport(
+    reportOfRun(
+      runRecordOf([rowRecord({ id: 'C1', status: 'interrupted' })], {
+        status: 'interrupted',
+        searches: [{ row: 'C1', status: 'interrupted', kept: false, record: found }],
+      }),
+    ),
+  );
+  expect(sections.map(({ title }) => title)).toEqual(['Results', 'Search c1-seed-1']);
+  const names = sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? block.figure.name : []));
+  expect(names).toContain('c1-seed-1-parallel');
+  expect(provenance[0]!.settings.Trained).toBe('0 models in 0 trainings; 30 trials in 1 search');
+});
+
 test('a terminal gets the best and the hyperparameters, not what only a page can show', () => {
   const text = resultsText(reportOf(hyperbandRecord()));
   expect(text).toContain('Best: trial');
   expect(text).toMatch(/│ learning_rate +│ .* 0\.0001 to 0\.1, log/);
   expect(text).not.toContain('Trials, the best first');
+  expect(text).not.toContain('How to train the best again'); // a heading over code, which is on the page
 });

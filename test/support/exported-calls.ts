@@ -522,7 +522,6 @@ const spaces: Record<string, Call> = {
   'schedules.warmUp': { args: () => [{ steps: 4, target: 0.01 }], options: ['steps', 'target', 'initial', 'after'] },
 };
 
-const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const FIT = [
   'batchSize',
   'seed',

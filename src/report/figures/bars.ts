@@ -86,7 +86,9 @@ function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
     sort: unique(figure.bars.map(({ category }) => category)),
     axis: { labelLimit: canvas === 'wide' ? 200 : 110, domain: false, ticks: false },
   };
-  const yOffset = groups.length > 1 ? { field: 'group', type: 'nominal', sort: groups } : undefined;
+  // Where a category has one bar alone, its group is told by the colour.
+  const isSplit = unique(bars.map(({ category }) => category)).length < bars.length;
+  const yOffset = isSplit ? { field: 'group', type: 'nominal', sort: groups } : undefined;
   const format = figure.y.format ?? '.3~g';
   const x = {
     field: 'value',
@@ -112,7 +114,7 @@ function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
         },
       ],
     }),
-    height: { step: groups.length > 1 ? 14 : 22 },
+    height: { step: isSplit ? 14 : 22 },
   } as TopLevelSpec;
 }
 

@@ -8,8 +8,8 @@ import { cut, position, ticks } from './search-axes.ts';
 type Panels = FigureOf<'panels'>;
 
 const SIZES = {
-  wide: { columns: 3, width: 194, height: 120 },
-  narrow: { columns: 2, width: 122, height: 96 },
+  wide: { columns: 3, width: 190, height: 120 },
+  narrow: { columns: 2, width: 118, height: 96 },
 } satisfies Record<Canvas, object>;
 
 /** Names one beside the other get their points spread out, by the golden ratio: the same trial always at the same place. */
@@ -119,7 +119,7 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
     columns,
     // By the plots alone, so that columns lie close; rows need room for ticks and titles.
     bounds: 'flush',
-    spacing: { row: 62, column: 16 },
+    spacing: { row: 62, column: 24 },
   }) as unknown as Record<string, unknown>;
   return {
     ...rest,
