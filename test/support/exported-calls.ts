@@ -567,6 +567,7 @@ function asked(): tg.HyperParameters {
   hp.choice('kind', ['mlp', 'cnn']);
   return hp;
 }
+const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const methods: Record<string, Call> = {
   'HyperParameters.int': at('int', () => [asked(), 'units', { min: 1, max: 8 }], RANGE),
   'HyperParameters.float': at('float', () => [asked(), 'rate', { min: 0.1, max: 0.8 }], RANGE),
