@@ -166,7 +166,16 @@ export class Search {
     }
     const runner = this.options.runner ?? this.localRunner(data, fit);
     const described = await describeFit(data, fit);
-    using _ = this.store.lock();
+    const unlock = this.store.lock();
+    try {
+      return await this.run(runner, fit, described);
+    } finally {
+      unlock();
+    }
+  }
+
+  /** The search, while no other process is at its folder. */
+  private async run(runner: TrialRunner, fit: SearchFitOptions, described: SearchRecord['fit']): Promise<SearchRecord> {
     if (this.overwriting) this.store.clear();
     this.overwriting = false;
     this.proposer = this.createProposer();
