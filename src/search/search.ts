@@ -168,14 +168,14 @@ export class Search {
     const described = await describeFit(data, fit);
     const unlock = this.store.lock();
     try {
-      return await this.run(described, () => this.loop(runner, fit));
+      return await this.run(runner, fit, described);
     } finally {
       unlock();
     }
   }
 
-  /** Trains what is left of the search, in a folder that no other process is at. */
-  private async run(described: SearchRecord['fit'], createLoop: () => TrialLoop): Promise<SearchRecord> {
+  /** The search, while no other process is at its folder. */
+  private async run(runner: TrialRunner, fit: SearchFitOptions, described: SearchRecord['fit']): Promise<SearchRecord> {
     if (this.overwriting) this.store.clear();
     this.overwriting = false;
     this.proposer = this.createProposer();
@@ -187,7 +187,7 @@ export class Search {
     this.fit = described;
     this.store.writeRecord(this.record);
     try {
-      await createLoop().run();
+      await this.loop(runner, fit).run();
     } finally {
       this.store.writeRecord(this.record);
     }

@@ -104,7 +104,7 @@ export class SearchStore {
     onFile('delete', this.recordPath, () => rmSync(this.recordPath, { force: true }));
   }
 
-  /** Keeps other processes from the folder until the function it returns is called. @throws ArgumentError while another is at it; FileError */
+  /** Keeps other processes from the folder until the returned function is called. @throws ArgumentError while another is at it; FileError */
   lock(): () => void {
     const path = join(this.folder, 'search.lock');
     const lock = onFile('write', path, () => {
