@@ -21,6 +21,7 @@ import {
   wholeNumber,
 } from './options.ts';
 import { reportError } from './report-error.ts';
+import type { SearchCommandOptions } from './search.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
 
@@ -30,6 +31,22 @@ export interface Parts {
   engine(): Promise<Engine & DoctorEngine>;
   data(): Promise<DataTools>;
 }
+
+const SEARCH_HELP = `
+The module, for example:
+  import { Adam, Dense, Flatten, ImageLoader, loadDataset, Sequential } from 'tilegrad/node';
+  export const searcher = 'RandomSearch';  // or GridSearch, Hyperband, BayesianOptimization
+  export const options = { objective: 'valAccuracy', maxTrials: 20 };
+  export const data = async (device) => new ImageLoader(device, (await loadDataset('mnist')).train);
+  export const fit = { epochs: 5, validationSplit: 0.2 };
+  export function buildModel(hp) {
+    const units = hp.int('units', { min: 16, max: 128, step: 16 });
+    const learningRate = hp.float('learningRate', { min: 1e-4, max: 1e-1, sampling: 'log' });
+    return new Sequential([new Flatten({ inputShape: [28, 28, 1] }), new Dense({ units, activation: 'relu' }),
+      new Dense({ units: 10, activation: 'softmax' })]).compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
+  }
+The folder of the search has search.json, each trial, and the weights of its best epoch; --resume goes on with it, also where
+options make it longer.`;
 
 /** The options of `run` under the names they have on the command line. */
 type CommandOptions = Omit<RunOptions, 'batchSize' | 'learningRate' | 'replicas'> & {
@@ -144,6 +161,26 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       const { run } = await import('./run.ts');
       const asked = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
       outcome.exitCode = await run(choice, asked, io, await parts.engine());
+    });
+
+  program
+    .command('search')
+    .description(
+      "search the hyperparameters of a model of one's own, described by a module; `tilegrad tune` chooses kernels, not hyperparameters",
+    )
+    .argument(
+      '<file>',
+      'module (.mjs) that exports buildModel(hp), data, and perhaps searcher, options and fit',
+      path('search'),
+    )
+    .option('--resume [search]', 'go on with a search: its folder, or the newest of that name', path('--resume'))
+    .option('--seed <n>', "seed of the search (default: that of the module's options, or 0)", parseSeed)
+    .option('--out <dir>', 'where to make the folder of the search', path('--out'), 'runs')
+    .option('--json', 'print the search as JSON, and progress on stderr')
+    .addHelpText('after', SEARCH_HELP)
+    .action(async (file: string, options: SearchCommandOptions) => {
+      const { search } = await import('./search.ts');
+      await search(file, options, io, await parts.engine());
     });
 
   program

@@ -49,7 +49,7 @@ export const trial = z.strictObject({
   parameters: z.number().int().nonnegative().nullable(),
   /** Why it failed or was pruned. */
   reason: z.string().optional(),
-  /** Building, warming up and training, in seconds of wall time; `setUp` is what came before the first step. */
+  /** Building and training, in seconds of wall time; `setUp` of it until the first step was done, with what it compiled. */
   seconds: z.strictObject({ setUp: z.number(), total: z.number() }),
   /** The adapter that trained it, and the worker where there was one. */
   adapter: z.string(),
@@ -69,6 +69,8 @@ export const searchRecord = z.strictObject({
   searcher: z.string(),
   /** The searcher's own options, such as `maxTrials` or `maxEpochs` and `factor`. */
   options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
+  /** What each trial's `fit` is given: its options as far as they are plain values, and what tells the data. */
+  fit: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
   objective,
   seed: z.number().int().nonnegative(),
   executionsPerTrial: z.number().int().positive(),
