@@ -81,9 +81,10 @@ const set = {
 };
 using data = new ImageLoader(device, set as ConstructorParameters<typeof ImageLoader>[1]);
 
-/** Seconds of a whole search, and the loss of each trial at its end. */
+/** Seconds of a whole search, by the clock and of processors, and the loss of each trial at its end. */
 async function search(hidden: readonly number[], size: number) {
   const begun = performance.now();
+  const used = process.cpuUsage();
   const models = Array.from({ length: trials }, (_, i) => trialModel(hidden, i));
   const losses: number[] = [];
   for (const group of groupTrials(models, size)) {
@@ -94,27 +95,33 @@ async function search(hidden: readonly number[], size: number) {
     for (const [r, i] of group.entries()) losses[i] = replicas[r]!.at(-1)!.loss;
     model.dispose();
   }
-  return { seconds: (performance.now() - begun) / 1000, losses };
+  const { user, system } = process.cpuUsage(used);
+  return { wall: (performance.now() - begun) / 1000, processor: (user + system) / 1e6, losses };
 }
 
 for (const [name, hidden] of Object.entries(MODELS)) {
-  const best = new Map<number, number>();
+  const best = new Map<number, { wall: number; processor: number }>();
   let expected: string | null = null;
   for (let round = -1; round < rounds; round++) {
     for (const size of SIZES) {
-      const { seconds, losses } = await search(hidden, size);
+      const { wall, processor, losses } = await search(hidden, size);
       expected ??= losses.join();
       if (losses.join() !== expected) fail(`${name}: ${size} at once came to other losses`);
       if (round < 0) continue; // pipelines are made
-      best.set(size, Math.min(seconds, best.get(size) ?? Infinity));
+      const before = best.get(size);
+      best.set(size, {
+        wall: Math.min(wall, before?.wall ?? Infinity),
+        processor: Math.min(processor, before?.processor ?? Infinity),
+      });
     }
   }
   const alone = best.get(1)!;
   process.stdout.write(`${name}\n`);
-  for (const [size, seconds] of best) {
-    const times = (alone / seconds).toFixed(2);
+  for (const [size, { wall, processor }] of best) {
+    const times = `${(alone.wall / wall).toFixed(2)} times as fast`;
+    const share = `${processor.toFixed(2)} s of processors (${(alone.processor / processor).toFixed(2)} times less)`;
     process.stdout.write(
-      `  ${String(size).padStart(2)} at once ${seconds.toFixed(2).padStart(8)} s   ${times} times as fast\n`,
+      `  ${String(size).padStart(2)} at once ${wall.toFixed(2).padStart(8)} s   ${times}   ${share}\n`,
     );
   }
 }

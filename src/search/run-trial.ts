@@ -36,29 +36,14 @@ export interface TrialWork {
  */
 export async function runTrial(work: TrialWork): Promise<TrialResult> {
   const { description, device, fit, signal } = work;
-  const { number, executions, seed, epochs, initialEpoch } = description;
-  const begun = performance.now();
-  const watcher = new TrialWatcher(description);
+  const { number, seed, executions, epochs, initialEpoch } = description;
+  const report = new TrialReport(description, device);
+  const { watcher } = report;
   const backup = work.backup === null ? null : new TrialBackup(work.backup, work.saveFreq ?? 'epoch');
   let model: Model | null = null;
-  const result = (status: Trial['status'], weights: Uint8Array | null, reason?: string): TrialResult => {
-    const total = (performance.now() - begun) / 1000;
-    const setUp = watcher.firstStep === null ? total : (watcher.firstStep - begun) / 1000;
-    const isScored = status !== 'failed';
-    const sum = watcher.best.reduce<number>((all, best) => all + best!, 0);
-    const trial: Trial = {
-      ...{ number, values: description.values, status, score: isScored ? sum / executions : null },
-      bestEpoch: isScored ? watcher.bestEpoch : null,
-      histories: watcher.history.replicas.map((logs) => logs.map(toJson)),
-      parameters: model ? model.countParams() : null,
-      ...(reason === undefined ? {} : { reason }),
-      seconds: { setUp, total },
-      adapter: adapterName(device),
-    };
-    return { trial, weights };
-  };
   try {
     model = callBuilder(work.buildModel, new HyperParameters({ values: description.values }));
+    report.parameters = model.countParams();
     model.build(device, { seed, replicas: executions });
     if (work.weights) decodeWeights(model, work.weights, {}, `the weights of trial ${description.from}`);
     const own = makeCallbacks(fit, { number, values: description.values });
@@ -68,20 +53,70 @@ export async function runTrial(work: TrialWork): Promise<TrialResult> {
       ...{ epochs, initialEpoch, seed, replicas: executions, callbacks, signal },
     });
     if (interrupted) throw new AbortedError(`trial ${number}: stopped on request`);
-    if (diverged.length > 0) return result('failed', null, divergedText(diverged, executions));
-    if (watcher.best.includes(null)) {
-      return result('failed', null, `${description.objective.name} was in no epoch a finite number`);
-    }
-    watcher.restoreBest();
-    const weights = await encodeFirstReplica(model);
-    return watcher.pruned ? result('pruned', weights, watcher.pruned) : result('completed', weights);
+    const trained = model;
+    return await report.end(diverged, () => trained);
   } catch (error) {
     if (error === watcher.wrong || (backup && error === backup.failure)) throw error;
     if (isAbort(error) && signal?.aborted) throw error;
     await throwIfLost(device, error);
-    return result('failed', null, reasonOf(error));
+    return report.fail(error);
   } finally {
     disposeModel(model);
+  }
+}
+
+/** What comes of a trial, alone or among others. */
+export class TrialReport {
+  readonly watcher: TrialWatcher;
+  /** Of its model, once there is one. */
+  parameters: number | null = null;
+  private readonly begun = performance.now();
+
+  constructor(
+    private readonly description: TrialDescription,
+    private readonly device: Device,
+  ) {
+    this.watcher = new TrialWatcher(description);
+  }
+
+  /**
+   * The result of a training that came to its end.
+   * @param diverged replicas of the trial that did
+   * @param modelOf the trial's model, asked for once its best weights are back
+   */
+  async end(diverged: readonly number[], modelOf: () => Model): Promise<TrialResult> {
+    const { watcher } = this;
+    const { executions, objective } = this.description;
+    if (diverged.length > 0) return this.result('failed', null, divergedText(diverged, executions));
+    if (watcher.best.includes(null)) {
+      return this.result('failed', null, `${objective.name} was in no epoch a finite number`);
+    }
+    watcher.restoreBest();
+    const weights = await encodeFirstReplica(modelOf());
+    return watcher.pruned ? this.result('pruned', weights, watcher.pruned) : this.result('completed', weights);
+  }
+
+  fail(error: unknown): TrialResult {
+    return this.result('failed', null, reasonOf(error));
+  }
+
+  private result(status: Trial['status'], weights: Uint8Array | null, reason?: string): TrialResult {
+    const { watcher, begun, parameters } = this;
+    const { number, values, executions } = this.description;
+    const total = (performance.now() - begun) / 1000;
+    const setUp = watcher.firstStep === null ? total : (watcher.firstStep - begun) / 1000;
+    const isScored = status !== 'failed';
+    const sum = watcher.best.reduce<number>((all, best) => all + best!, 0);
+    const trial: Trial = {
+      ...{ number, values, status, score: isScored ? sum / executions : null },
+      bestEpoch: isScored ? watcher.bestEpoch : null,
+      histories: watcher.history.replicas.map((logs) => logs.map(toJson)),
+      parameters,
+      ...(reason === undefined ? {} : { reason }),
+      seconds: { setUp, total },
+      adapter: adapterName(this.device),
+    };
+    return { trial, weights };
   }
 }
 
@@ -95,7 +130,7 @@ export function failedTrial(description: Pick<TrialDescription, 'number' | 'valu
 }
 
 /** A device that is gone fails no trial: it can be run again on another. Errors that are still on their way are taken here too. */
-async function throwIfLost(device: Device, error: unknown): Promise<void> {
+export async function throwIfLost(device: Device, error: unknown): Promise<void> {
   if (error instanceof DeviceLostError) throw error;
   try {
     await device.sync();
@@ -104,7 +139,7 @@ async function throwIfLost(device: Device, error: unknown): Promise<void> {
   }
 }
 
-function disposeModel(model: Model | null): void {
+export function disposeModel(model: Model | null): void {
   try {
     model?.dispose();
   } catch {
@@ -112,7 +147,7 @@ function disposeModel(model: Model | null): void {
   }
 }
 
-const isAbort = (error: unknown) =>
+export const isAbort = (error: unknown) =>
   error instanceof AbortedError || (error instanceof Error && error.name === 'AbortError');
 
 const reasonOf = (error: unknown): string =>

@@ -17,7 +17,7 @@ export class RandomSearch extends Search {
   constructor(options: RandomSearchOptions, ...surplus: never[]) {
     const name = 'RandomSearch';
     const { maxTrials = 10, ...rest } = checkOptions(name, options, { ...prunableNames, maxTrials: true }, surplus);
-    super(rest, { name, oracle: randomOracle({ maxTrials }), options: { maxTrials }, ...pruningOf(rest) });
+    super(rest, { name, oracle: randomOracle({ maxTrials }), options: { maxTrials }, ...pruningOf(name, rest) });
   }
 }
 
@@ -36,7 +36,7 @@ export class GridSearch extends Search {
     const name = 'GridSearch';
     const { maxTrials, ...rest } = checkOptions(name, options, { ...prunableNames, maxTrials: true }, surplus);
     const own: { maxTrials?: number } = maxTrials === undefined ? {} : { maxTrials };
-    super(rest, { name, oracle: gridOracle(own), options: { maxTrials: maxTrials ?? null }, ...pruningOf(rest) });
+    super(rest, { name, oracle: gridOracle(own), options: { maxTrials: maxTrials ?? null }, ...pruningOf(name, rest) });
   }
 }
 
@@ -76,7 +76,7 @@ export interface BayesianOptimizationOptions extends PrunableSearchOptions {
   numInitialPoints?: number;
   /**
    * Trials that may run at once: each goes by the results of those before this group alone, so that the search is the same however many
-   * machines there are. Default 1.
+   * machines there are. Default: `together`.
    */
   parallelTrials?: number;
 }
@@ -91,14 +91,21 @@ export class BayesianOptimization extends Search {
     const name = 'BayesianOptimization';
     const names = { ...prunableNames, maxTrials: true, numInitialPoints: true };
     const { maxTrials = 10, numInitialPoints = 10, ...rest } = checkOptions(name, options, names, surplus);
-    const { parallelTrials = 1 } = rest;
+    const parallelTrials = parallelOf(name, rest);
     const oracle = tpeOracle({
       maxTrials,
       startup: checkCount(name, 'numInitialPoints', numInitialPoints),
       parallelTrials,
     });
-    super(rest, { name, oracle, options: { maxTrials, numInitialPoints, parallelTrials }, ...pruningOf(rest) });
+    super(rest, { name, oracle, options: { maxTrials, numInitialPoints, parallelTrials }, ...pruningOf(name, rest) });
   }
 }
 
-const pruningOf = ({ pruning, parallelTrials }: PrunableSearchOptions) => ({ pruning, parallelTrials });
+/** @throws ArgumentError for a `together` that is no count */
+const parallelOf = (who: string, { together = 1, parallelTrials }: PrunableSearchOptions): number =>
+  parallelTrials ?? checkCount(who, 'together', together);
+
+const pruningOf = (who: string, options: PrunableSearchOptions) => ({
+  pruning: options.pruning,
+  parallelTrials: parallelOf(who, options),
+});

@@ -13,6 +13,7 @@ import type { TrialResult } from './trial.ts';
 const four = (number: number) => String(number).padStart(4, '0');
 /** Names of files in the folders of trials: nothing else is read or deleted there. */
 const TRIAL = /^(\d{4,})\.(json|safetensors)$/;
+const GROUP = /^together-([0-9a-z]+(?:-[0-9a-z]+)*)\.safetensors$/;
 
 /**
  * The folder of a search:
@@ -21,6 +22,7 @@ const TRIAL = /^(\d{4,})\.(json|safetensors)$/;
  *     trials/0007.json            a trial that has ended
  *     weights/0007.safetensors    its best epoch's weights
  *     backups/0007.safetensors    of a trial that runs: what it goes on from where its process is killed
+ *     backups/together-7-8-c.safetensors   of trials that are trained together, their numbers to the base 36
  *
  * Every file is written whole or not at all, with a checksum. A trial's weights are on the disk before the trial is.
  */
@@ -37,6 +39,25 @@ export class SearchStore {
 
   backupPath(number: number): string {
     return join(this.folder, 'backups', `${four(number)}.safetensors`);
+  }
+
+  /** Of trials that are trained together. */
+  groupBackupPath(numbers: readonly number[]): string {
+    return join(
+      this.folder,
+      'backups',
+      `together-${numbers.map((number) => number.toString(36)).join('-')}.safetensors`,
+    );
+  }
+
+  /** The numbers of the trials that a backup was kept of as they were trained together; null for none. @throws FileError */
+  groupOfBackup(): number[] | null {
+    const [name] = this.groupBackups();
+    return name
+      ? GROUP.exec(name)![1]!
+          .split('-')
+          .map((digits) => Number.parseInt(digits, 36))
+      : null;
   }
 
   /**
@@ -89,6 +110,14 @@ export class SearchStore {
     for (const number of this.numbers('backups', 'safetensors')) if (ended.has(number)) this.deleteBackup(number);
   }
 
+  /** Deletes the backups of trials that were trained together, but for one. @throws FileError */
+  deleteGroupBackups(kept: string | null = null): void {
+    for (const name of this.groupBackups()) {
+      const path = join(this.folder, 'backups', name);
+      if (path !== kept) onFile('delete', path, () => rmSync(path, { force: true }));
+    }
+  }
+
   /** Deletes a search, and nothing else that may be in its folder. @throws FileError */
   clear(): void {
     for (const [folder, ending] of [
@@ -101,6 +130,7 @@ export class SearchStore {
         onFile('delete', path, () => rmSync(path, { force: true }));
       }
     }
+    this.deleteGroupBackups();
     onFile('delete', this.recordPath, () => rmSync(this.recordPath, { force: true }));
   }
 
@@ -116,6 +146,12 @@ export class SearchStore {
       `${this.folder}: ${lock.holder} is at this search still; wait for it, or stop it first. If it has ended or is no tilegrad, ` +
         `delete ${path}`,
     );
+  }
+
+  private groupBackups(): string[] {
+    const path = join(this.folder, 'backups');
+    if (!existsSync(path)) return [];
+    return onFile('read', path, () => readdirSync(path)).filter((name) => GROUP.test(name));
   }
 
   private numbers(folder: string, ending: string): number[] {
