@@ -1,10 +1,11 @@
 import { checkOptions } from '../../check.ts';
+import type { RandomStream } from '../../random.ts';
 import { drawStream } from '../draw.ts';
 import type { Oracle, SearchState } from '../oracle.ts';
 import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from '../record.ts';
 import { hasSameValues, isValueOf } from '../space.ts';
 import { checkCount, MAX_ATTEMPTS } from './options.ts';
-import { kernelWeights, parzenKernels, pick } from './parzen.ts';
+import { type Kernels, kernelWeights, parzenKernels, pick } from './parzen.ts';
 import { drawAtRandom } from './random.ts';
 import { hasScore, rankTrials } from './ranking.ts';
 
@@ -17,7 +18,7 @@ export interface TpeOptions {
   parallelTrials?: number;
 }
 
-/** Values that are drawn where good trials are, of which the best is taken. */
+/** Candidates that are drawn where good trials are, of which the best is taken. */
 const CANDIDATES = 24;
 /** Attempts that go by results; where all gave values of earlier trials, the rest are drawn at random. */
 const GUIDED_ATTEMPTS = 10;
@@ -30,12 +31,11 @@ const goodOf = (n: number): number => Math.min(Math.ceil(0.1 * n), 25);
  * for hyper-parameter optimization", NeurIPS 2011, with the constants of Optuna.
  *
  * The best tenth of the trials count as good, the others as bad, a failed one too. Densities l of the good trials' values and g of
- * the bad ones' are mixtures of one kernel for each trial and a prior. Of 24 values drawn from l, the one with the highest l / g
+ * the bad ones' are mixtures of one kernel for each trial and a prior. Of 24 candidates drawn from l, the one with the highest l / g
  * is taken: it has the highest expected improvement.
  *
- * A builder asks for one hyperparameter after another, so each is drawn given those before it: a kernel's weight is
- * multiplied by its density at each value that the new trial has already. This is the chain rule for the joint densities that Watanabe (2023)
- * recommends ("multivariate"). Only trials that have a hyperparameter count for it, so conditional ones need no rule of their own.
+ * Hyperparameters that all trials so far had are drawn jointly, as Watanabe (2023) recommends ("multivariate"). Others, which exist
+ * only under conditions, are drawn one by one as the builder asks for them, from the trials that had them, given the values before.
  * @throws ArgumentError for impossible options
  */
 export function tpeOracle(options: TpeOptions = {}): Oracle {
@@ -46,6 +46,7 @@ export function tpeOracle(options: TpeOptions = {}): Oracle {
   const parallel = checkCount(what, 'parallelTrials', options.parallelTrials ?? 1);
   /** A trial goes by the results of those below it. */
   const horizonOf = (number: number): number => (number < startup ? 0 : number - ((number - startup) % parallel));
+  const jointly = remembered(drawJointly);
   return {
     propose(number, { finished }) {
       if (number >= maxTrials) return null;
@@ -56,17 +57,44 @@ export function tpeOracle(options: TpeOptions = {}): Oracle {
     draw(h, number, attempt, values, state) {
       const horizon = horizonOf(number);
       if (horizon === 0 || attempt >= GUIDED_ATTEMPTS) return drawAtRandom(h, number, attempt, values, state);
+      const random = (name: string) => drawStream(state.seed, number, attempt, name);
+      const joint = jointly(state, [horizon, number, attempt], () => random('')); // no hyperparameter is called so
       const { good, bad } = divide(horizon, state);
-      const [l, g] = [mixtureOf(h, good, values, state), mixtureOf(h, bad, values, state)];
-      const random = drawStream(state.seed, number, attempt, h.name);
-      const ratios = new Map<HyperparameterValue, number>();
-      for (let i = 0; i < CANDIDATES; i++) {
-        const value = l.kernels.sample(pick(l.weights, random), random);
-        if (!ratios.has(value)) ratios.set(value, densityOf(l, value) / densityOf(g, value));
-      }
-      return [...ratios].reduce((best, other) => (other[1] > best[1] ? other : best))[0];
+      return (
+        joint.find(([other]) => hasSameValues(other, h))?.[1] ??
+        bestCandidate([h], mixtureOf([h], good, values, state), mixtureOf([h], bad, values, state), random(h.name))[0]!
+      );
     },
     attempts: GUIDED_ATTEMPTS + MAX_ATTEMPTS,
+  };
+}
+
+type Joint = [Hyperparameter, HyperparameterValue][];
+
+/** Values of the hyperparameters that all trials below a number had. */
+function drawJointly(state: SearchState, horizon: number, random: RandomStream): Joint {
+  const { good, bad } = divide(horizon, state);
+  const others = [...good, ...bad].map((trial) => byName(state.asked.get(trial)!));
+  const isCommon = (h: Hyperparameter) =>
+    others.every((list) => list.has(h.name) && hasSameValues(list.get(h.name)!, h));
+  const common = state.asked.get(0)!.filter((h) => h.kind !== 'fixed' && isCommon(h));
+  const best = bestCandidate(common, mixtureOf(common, good, {}, state), mixtureOf(common, bad, {}, state), random);
+  return common.map((h, i) => [h, best[i]!]);
+}
+
+/** Remembers the last result: a builder asks for the values of one candidate one after another. */
+function remembered(draw: typeof drawJointly) {
+  let last: { key: string; state: SearchState; joint: Joint } | undefined;
+  return (
+    state: SearchState,
+    [horizon, number, attempt]: [number, number, number],
+    random: () => RandomStream,
+  ): Joint => {
+    const key = [state.seed, state.objective.direction, horizon, number, attempt].join();
+    const { finished, proposed, asked } = last?.state ?? {};
+    const isSame = finished === state.finished && proposed === state.proposed && asked === state.asked;
+    if (last?.key !== key || !isSame) last = { key, state: { ...state }, joint: draw(state, horizon, random()) };
+    return last.joint;
   };
 }
 
@@ -78,38 +106,73 @@ function divide(horizon: number, state: SearchState): { good: number[]; bad: num
   return { good: numbers.filter(isGood), bad: numbers.filter((number) => !isGood(number)) };
 }
 
+/** A density over the values of some hyperparameters: a mixture of products of kernels. */
 interface Mixture {
+  /** Of each trial, and of the prior. */
   weights: number[];
-  kernels: ReturnType<typeof parzenKernels>;
+  /** Of each hyperparameter. */
+  kernels: Kernels[];
 }
 
-/** The density of a hyperparameter's values in some trials, given the values that the new trial has already. */
+/** The density of some hyperparameters' values in the trials that have them all, given values that a new trial has already. */
 function mixtureOf(
-  h: Hyperparameter,
+  hyperparameters: readonly Hyperparameter[],
   trials: readonly number[],
   given: HyperparameterValues,
   { asked, proposed }: SearchState,
 ): Mixture {
   const askedOf = (trial: number, name: string) => byName(asked.get(trial)!).get(name);
-  const withSame = (which: Hyperparameter, among: readonly number[]) =>
-    among.filter((trial) => {
-      const same = askedOf(trial, which.name);
-      return same !== undefined && hasSameValues(same, which);
-    });
-  const valuesOf = (numbers: readonly number[], name: string) => numbers.map((trial) => proposed.get(trial)![name]!);
-  const members = withSame(h, trials);
+  const hasSame = (trial: number, which: Hyperparameter) => {
+    const same = askedOf(trial, which.name);
+    return same !== undefined && hasSameValues(same, which);
+  };
+  const kernelsOf = (h: Hyperparameter, numbers: readonly number[]) =>
+    parzenKernels(h, numbers.map((trial) => proposed.get(trial)![h.name]!)); // biome-ignore format: one call
+  const members = trials.filter((trial) => hyperparameters.every((h) => hasSame(trial, h)));
   let weights = normalized(kernelWeights(members.length));
   for (const [name, value] of Object.entries(given)) {
     // As trials have it: one name may have other values under another condition.
     const before = members.map((trial) => askedOf(trial, name)).find((other) => other && isValueOf(other, value));
     if (before === undefined) continue;
-    const having = withSame(before, members);
-    const densities = parzenKernels(before, valuesOf(having, name)).densities(value);
+    const having = members.filter((trial) => hasSame(trial, before));
+    const densities = kernelsOf(before, having).densities(value);
     const densityOfTrial = new Map(having.map((trial, i) => [trial, densities[i]!]));
-    const factors = [...members.map((trial) => densityOfTrial.get(trial) ?? 1), densities[having.length]!];
-    weights = normalized(weights.map((weight, i) => weight * factors[i]!));
+    weights = conditioned(weights, [...members.map((trial) => densityOfTrial.get(trial) ?? 1), densities.at(-1)!]);
   }
-  return { weights, kernels: parzenKernels(h, valuesOf(members, h.name)) };
+  return { weights, kernels: hyperparameters.map((h) => kernelsOf(h, members)) };
+}
+
+/** Of candidates drawn from l, the values of the one with the highest l / g. */
+function bestCandidate(
+  hyperparameters: readonly Hyperparameter[],
+  l: Mixture,
+  g: Mixture,
+  random: RandomStream,
+): HyperparameterValue[] {
+  let [best, bestRatio] = [[] as HyperparameterValue[], Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < CANDIDATES; i++) {
+    // By the chain rule: each value is drawn, and its densities are taken, given those before it.
+    let [ofGood, ofBad, ratio] = [l.weights, g.weights, 0];
+    const values = hyperparameters.map((_, at) => {
+      const value = l.kernels[at]!.sample(pick(ofGood, random), random);
+      const [good, bad] = [l.kernels[at]!.densities(value), g.kernels[at]!.densities(value)];
+      ratio += Math.log(dot(ofGood, good) / dot(ofBad, bad));
+      [ofGood, ofBad] = [conditioned(ofGood, good), conditioned(ofBad, bad)];
+      return value;
+    });
+    if (i === 0 || ratio > bestRatio) [best, bestRatio] = [values, ratio];
+  }
+  return best;
+}
+
+const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+const conditioned = (weights: readonly number[], densities: readonly number[]) =>
+  normalized(weights.map((weight, i) => weight * densities[i]!));
+
+/** Weights with a sum of 1, so that the products of many densities stay within what a number can say. */
+function normalized(weights: readonly number[]): number[] {
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
 }
 
 const indexes = new WeakMap<readonly Hyperparameter[], ReadonlyMap<string, Hyperparameter>>();
@@ -119,12 +182,3 @@ function byName(list: readonly Hyperparameter[]): ReadonlyMap<string, Hyperparam
   indexes.set(list, index);
   return index;
 }
-
-/** Weights with a sum of 1, so that the products of many densities stay within what a number can say. */
-function normalized(weights: readonly number[]): number[] {
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return weights.map((weight) => weight / sum);
-}
-
-const densityOf = ({ weights, kernels }: Mixture, value: HyperparameterValue): number =>
-  kernels.densities(value).reduce((sum, density, i) => sum + weights[i]! * density, 0);

@@ -102,16 +102,46 @@ describe('what is drawn', () => {
     expect(new Set(drawn).size).toBe(30);
   });
 
-  test('goes by the values before it: a good pair, not the two best for themselves', () => {
-    // Good where both are equal. For itself, each value is as good as the other.
-    const pair = (hp: HyperParameters) => [hp.boolean('a'), hp.boolean('b')];
-    const all = [true, false].flatMap((a) => [true, false].map((b) => ({ a, b })));
-    const list = Array.from({ length: 40 }, (_, i) => all[i % 4]!).map((v) => [v, v.a === v.b ? 0 : 1]);
-    const state = stateOf(pair, list as never);
+  // Good are (p, q) and (q, p). For itself, p is as good as q in both places, and so are the pairs of equal ones.
+  const letters = ['p', 'q', 'r'] as const;
+  const bad = [
+    'pp',
+    'qq',
+    'pp',
+    'qq',
+    'pp',
+    'qq',
+    'pp',
+    'qq',
+    'pr',
+    'rp',
+    'qr',
+    'rq',
+    'pr',
+    'rp',
+    'qr',
+    'rq',
+    'rr',
+    'rr',
+  ];
+  const pairs = ['pq', 'qp', ...bad].map(([a, b], i) => [{ a, b }, i] as const);
+  const partner: Record<string, string> = { p: 'q', q: 'p' };
+
+  test('is a good pair, not two values that are good for themselves', () => {
+    const pair = (hp: HyperParameters) => [hp.choice('a', letters), hp.choice('b', letters)];
+    const state = stateOf(pair, pairs as never);
+    const drawn = seeds.map((seed) => next(pair, state, seed));
+    expect(drawn.filter(({ a, b }) => partner[a as string] !== b)).toEqual([]);
+  });
+
+  test('goes by the values before it where only some trials have the hyperparameter', () => {
+    const pair = (hp: HyperParameters) => [hp.choice('a', letters), hp.boolean('has') && hp.choice('b', letters)];
+    const list = pairs.map(([values, i]) => [{ ...values, has: true }, i]);
+    const state = stateOf(pair, [...list, [{ a: 'r', has: false }, 99]] as never);
     for (const seed of seeds.slice(0, 15)) {
-      for (const a of [true, false]) {
-        const trial = populate(tpeOracle({ maxTrials: 99 }), pair, 40, { a }, { ...state, seed });
-        expect(trial.values).toEqual({ a, b: a });
+      for (const a of ['p', 'q']) {
+        const { values } = populate(tpeOracle({ maxTrials: 99 }), pair, 21, { a, has: true }, { ...state, seed });
+        expect(values).toEqual({ a, has: true, b: partner[a] });
       }
     }
   });
@@ -143,12 +173,13 @@ describe('what is drawn', () => {
   test('goes by hundreds of values before it, whose densities multiply beyond what a number can say', () => {
     const names = Array.from({ length: 700 }, (_, i) => `x${i}`);
     const build = (hp: HyperParameters) => {
+      if (!hp.boolean('has')) return;
       for (const name of names) hp.float(name, { min: 0, max: 1 });
       hp.float('rate', { min: 0, max: 1 });
     };
-    const set = Object.fromEntries(names.map((name) => [name, 0.5]));
-    const list = Array.from({ length: 60 }, (_, i) => [{ ...set, rate: i < 6 ? 0.8 : 0.2 }, i]);
-    const state = stateOf(build, list as never);
+    const set = { has: true, ...Object.fromEntries(names.map((name) => [name, 0.5])) };
+    const list = Array.from({ length: 59 }, (_, i) => [{ ...set, rate: i < 6 ? 0.8 : 0.2 }, i]);
+    const state = stateOf(build, [...list, [{ has: false }, 99]] as never);
     for (const seed of seeds.slice(0, 5)) {
       const { rate } = populate(tpeOracle({ maxTrials: 99 }), build, 60, set, { ...state, seed }).values;
       expect(rate).toBeGreaterThan(0.6);
