@@ -57,7 +57,7 @@ export class TrialLoop {
       const { number, proposed } = found;
       if (proposed.error)
         this.end(number, failedTrial({ number, values: proposed.values }, proposed.error.thrown), null);
-      else this.running.set(number, this.runTrial(number, proposed));
+      else this.start(number, proposed);
     }
     return this.running.size > 0;
   }
@@ -98,6 +98,15 @@ export class TrialLoop {
     return false;
   }
 
+  /** Also where it fails at once, a trial counts as running until it is waited for. */
+  private start(number: number, proposed: Proposed): void {
+    const ended = Promise.resolve().then(() => this.runTrial(number, proposed));
+    this.running.set(
+      number,
+      ended.finally(() => this.running.delete(number)),
+    );
+  }
+
   private async runTrial(number: number, proposed: Proposed): Promise<void> {
     const { runner, store, signal, onBegin, describe } = this.options;
     try {
@@ -112,8 +121,6 @@ export class TrialLoop {
       // Where the signal ended it, or another trial's error, it says nothing.
       if (!(thrown instanceof AbortedError && (signal?.aborted || this.error))) this.error ??= { thrown };
       this.ending.abort();
-    } finally {
-      this.running.delete(number);
     }
   }
 
