@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions, checkSignal, listOf, show } from '../check.ts';
+import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type Callback, checkCallbacks } from '../nn/callbacks.ts';
 import type { FitOptions } from '../nn/index.ts';
@@ -37,9 +37,10 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
     },
   };
   checkOptions(`${who}: search`, options, names, [], DECIDED);
-  const { callbacks, classWeight, epochs = 1, signal } = options;
+  const { callbacks, classWeight, epochs = 1, shuffle = true, signal } = options;
   checkSignal(`${who}: search`, signal);
   checkCount(`${who}: search`, 'epochs', epochs);
+  checkFlag(`${who}: search`, 'shuffle', shuffle);
   checkJson(`${who}: search: classWeight`, classWeight);
   if (callbacks === undefined) return;
   if (listOf(`${who}: search: callbacks`, callbacks)) {
