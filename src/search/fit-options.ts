@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions, listOf } from '../check.ts';
+import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type Callback, checkCallbacks } from '../nn/callbacks.ts';
 import type { FitOptions } from '../nn/index.ts';
@@ -37,8 +37,11 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
     },
   };
   checkOptions(`${who}: search`, options, names, [], DECIDED);
-  const { callbacks, epochs = 1 } = options;
+  const { callbacks, classWeight, epochs = 1, shuffle = true, signal } = options;
+  checkSignal(`${who}: search`, signal);
   checkCount(`${who}: search`, 'epochs', epochs);
+  checkFlag(`${who}: search`, 'shuffle', shuffle);
+  checkJson(`${who}: search: classWeight`, classWeight);
   if (callbacks === undefined) return;
   if (listOf(`${who}: search: callbacks`, callbacks)) {
     throw new ArgumentError(
@@ -47,6 +50,17 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
     );
   }
   checkFunction(`${who}: search: callbacks`, callbacks);
+}
+
+/** Backups keep it. @throws ArgumentError for what JSON cannot tell */
+function checkJson(what: string, value: unknown): void {
+  try {
+    JSON.stringify(value);
+  } catch (cause) {
+    throw new ArgumentError(`${what} must be factors by class, such as { 0: 1, 1: 5 }, but is ${show(value)}`, {
+      cause,
+    });
+  }
 }
 
 /** Those of a trial. @throws ArgumentError unless the function of the user makes a list of callbacks */

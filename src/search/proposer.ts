@@ -16,8 +16,8 @@ const MOST_SCOPES = 1000;
 
 /** Asks an oracle for trials, and the builder, run without a device, for the values that they need. */
 export class Proposer {
-  /** Every hyperparameter that the builder asked for, in the order of first asking. */
-  readonly space: Hyperparameter[] = [];
+  /** What the builder asked for before any trial, with defaults. */
+  private readonly explored: Hyperparameter[] = [];
   /** Trials that ended, by number. */
   readonly finished = new Map<number, Trial>();
   private readonly proposed = new Map<number, HyperparameterValues>();
@@ -43,7 +43,7 @@ export class Proposer {
     for (let values = waiting.shift(); values !== undefined && seen.size < MOST_SCOPES; values = waiting.shift()) {
       const hp = new HyperParameters({ values });
       callBuilder(this.buildModel, hp);
-      this.learn(hp.asked);
+      addNew(this.explored, hp.asked);
       for (const scope of hp.skippedScopes) {
         const entered = { ...values, ...Object.fromEntries(scope.map((one) => [one.name, one.values[0]!])) };
         const key = keyOf(entered);
@@ -51,16 +51,23 @@ export class Proposer {
         seen.add(key);
       }
     }
-    if (this.space.some(({ kind }) => kind !== 'fixed')) return;
+    if (this.explored.some(({ kind }) => kind !== 'fixed')) return;
     throw new ArgumentError(
-      `${this.who}: buildModel asks hp for no hyperparameter${this.space.length > 0 ? ' that can change' : ''}, so there is nothing to ` +
+      `${this.who}: buildModel asks hp for no hyperparameter${this.explored.length > 0 ? ' that can change' : ''}, so there is nothing to ` +
         "search; ask for one, such as hp.int('units', { min: 8, max: 64 })",
     );
   }
 
+  /** Every hyperparameter that the builder asked for: first those of no trial, then trial by trial, whichever began first. */
+  get space(): Hyperparameter[] {
+    const space = [...this.explored];
+    for (const number of [...this.asked.keys()].sort((a, b) => a - b)) addNew(space, this.asked.get(number)!);
+    return space;
+  }
+
   /** In what the space of a search that is gone on with differs from that of the builder, in words. */
   *differences(stored: readonly Hyperparameter[]): Generator<string> {
-    for (const one of this.space) {
+    for (const one of this.explored) {
       const other = stored.find(({ name }) => name === one.name);
       if (!other) yield `${one.name}, ${describe(one)}, is new`;
       else if (!hasSameValues(other, one)) yield `${one.name} was ${describe(other)} and is ${describe(one)}`;
@@ -122,7 +129,6 @@ export class Proposer {
       if (wrong) throw (wrong as { thrown: unknown }).thrown;
       const { values, asked } = hp;
       if (isDrawn && (this.firstWith.get(keyOf(values)) ?? number) < number) continue;
-      this.learn(asked);
       this.note(number, values, asked);
       return { ...proposal, values, ...(error ? { error } : {}) };
     }
@@ -137,10 +143,6 @@ export class Proposer {
     this.firstWith.set(key, Math.min(number, this.firstWith.get(key) ?? number));
   }
 
-  private learn(asked: readonly Hyperparameter[]): void {
-    for (const one of asked) if (!this.space.some(({ name }) => name === one.name)) this.space.push(one);
-  }
-
   /** What was known as all trials below a number were proposed and none after it: others say nothing about it. */
   private stateBelow(number: number): SearchState {
     const isLast = this.highest < number;
@@ -149,6 +151,11 @@ export class Proposer {
     const { finished, proposed, asked, options } = this;
     return { ...options, finished: below(finished), proposed: below(proposed), asked: below(asked) };
   }
+}
+
+/** Adds those of a name that is not there yet. */
+function addNew(space: Hyperparameter[], asked: readonly Hyperparameter[]): void {
+  for (const one of asked) if (!space.some(({ name }) => name === one.name)) space.push(one);
 }
 
 /** Values in one text, without the searcher's own. */

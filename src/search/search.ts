@@ -166,7 +166,7 @@ export class Search {
 
   /**
    * Trains trial after trial, and keeps each. A search that its folder holds is gone on with.
-   * @param data as `model.fit` takes it
+   * @param data as `model.fit` takes it. A loader holds its samples on the GPU for all trials, `{ x, y }` is sent there for each
    * @param fit options of each trial's `fit`; `signal` ends the search after the step under way
    * @returns all trials, also those of earlier calls
    * @throws ArgumentError, also for an objective that nobody reports and for data or options other than those the search was begun
@@ -245,7 +245,7 @@ export class Search {
     return {
       ...{ kind: 'tilegrad-search', schemaVersion: 1, name: this.options.name ?? kind.name, searcher: kind.name },
       ...{ options: this.kindOptions, fit, objective, seed, executionsPerTrial: executions },
-      space: [...proposer.space],
+      space: proposer.space,
       trials: [...proposer.finished.values()].sort((a, b) => a.number - b.number),
     };
   }
@@ -350,9 +350,6 @@ export class Search {
     for (const trial of stored.trials) {
       const changed = this.proposer.replay(trial);
       if (changed !== null) this.checkSame([changed], 'the space has changed: ');
-    }
-    for (const one of stored.space) {
-      if (!this.proposer.space.some(({ name }) => name === one.name)) this.proposer.space.push(one);
     }
     this.fit = stored.fit;
     return stored;

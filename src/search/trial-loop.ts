@@ -43,7 +43,6 @@ export class TrialLoop {
   async run(): Promise<void> {
     const { signal } = this.options;
     while (this.begin()) await Promise.race(this.running.values());
-    await Promise.all(this.running.values());
     if (this.error) throw this.error.thrown;
     if (signal?.aborted && !this.isOver) throw this.stopped();
   }
@@ -51,15 +50,25 @@ export class TrialLoop {
   /** Begins trials as far as there are any and the runner has room. @returns whether any runs */
   private begin(): boolean {
     const { runner, signal } = this.options;
-    while (this.running.size < runner.concurrency && !this.error && !signal?.aborted) {
-      const found = this.nextTrial();
-      if (found === null) break;
-      const { number, proposed } = found;
-      if (proposed.error)
-        this.end(number, failedTrial({ number, values: proposed.values }, proposed.error.thrown), null);
-      else this.running.set(number, this.runTrial(number, proposed));
+    try {
+      while (this.running.size < runner.concurrency && !this.error && !signal?.aborted) {
+        const found = this.nextTrial();
+        if (found === null) break;
+        const { number, proposed } = found;
+        if (proposed.error)
+          this.end(number, failedTrial({ number, values: proposed.values }, proposed.error.thrown), null);
+        else this.start(number, proposed);
+      }
+    } catch (thrown) {
+      this.fail(thrown); // once those that run have ended
     }
     return this.running.size > 0;
+  }
+
+  /** Ends the loop with an error: trials that run are stopped, as by a signal. */
+  private fail(thrown: unknown): void {
+    this.error ??= { thrown };
+    this.ending.abort();
   }
 
   /**
@@ -98,6 +107,15 @@ export class TrialLoop {
     return false;
   }
 
+  /** Also where it fails at once, a trial counts as running until it is waited for. */
+  private start(number: number, proposed: Proposed): void {
+    const ended = Promise.resolve().then(() => this.runTrial(number, proposed));
+    this.running.set(
+      number,
+      ended.finally(() => this.running.delete(number)),
+    );
+  }
+
   private async runTrial(number: number, proposed: Proposed): Promise<void> {
     const { runner, store, signal, onBegin, describe } = this.options;
     try {
@@ -110,10 +128,7 @@ export class TrialLoop {
       runner.settled?.(number);
     } catch (thrown) {
       // Where the signal ended it, or another trial's error, it says nothing.
-      if (!(thrown instanceof AbortedError && (signal?.aborted || this.error))) this.error ??= { thrown };
-      this.ending.abort();
-    } finally {
-      this.running.delete(number);
+      if (!(thrown instanceof AbortedError && (signal?.aborted || this.error))) this.fail(thrown);
     }
   }
 
@@ -135,12 +150,11 @@ export class TrialLoop {
     const count = last - first + 1;
     if (count < most) return;
     const which = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
-    const thrown = new SearchError(
+    const error = new SearchError(
       `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. What was done is kept; mend the cause, or raise ` +
         'maxConsecutiveFailures, and search again',
     );
-    this.error ??= { thrown };
-    this.ending.abort();
+    this.fail(error);
   }
 
   private stopped(): AbortedError {

@@ -96,7 +96,7 @@ function names(name: string): string[] {
     'Model.evaluateReplicas': ['evaluate'],
     'Model.callLogits': ['call', 'sequential'],
     Sequential: ['model'],
-    'RandomSearch.search': ['fit'],
+    'RandomSearch.search': ['fit', 'backup: run/classWeight'],
     ...Object.fromEntries(
       ['BayesianOptimization', 'GridSearch', 'Hyperband', 'RandomSearch'].map((one) => [one, ['buildModel']]),
     ),

@@ -284,6 +284,9 @@ describeOnDevice('what is wrong with a search', (device) => {
       /needs a device to train on/,
     );
     await expect(random({}).search(null, fit)).rejects.toThrow(/takes data as model.fit does, but was given null/);
+    await expect(random({}).search(data, { ...fit, signal: {} as never })).rejects.toThrow(
+      /signal must be an AbortSignal/,
+    );
     await expect(random({}).search(data, { ...fit, epochs: 0 })).rejects.toThrow(
       /epochs must be an integer from 1 up, but is 0/,
     );

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
+  AbortedError,
   ArgumentError,
   DataError,
   type HyperParameters,
@@ -157,6 +158,25 @@ describeOnDevice('a search that is made again', (device) => {
       if (hp.int('units', { min: 2, max: 6 }) > 2) hp.boolean('bias');
       return buildModel(hp);
     }, /the space has changed: trial \d has no value of bias\./);
+  });
+
+  test('in the midst of a trial, whose model the builder no longer makes: says what differs, and keeps the backup', async () => {
+    const directory = folder();
+    const abort = new AbortController();
+    const callbacks = () => [{ onEpochEnd: () => abort.abort() }];
+    const run = random(directory).search(data, { ...fit, callbacks, signal: abort.signal });
+    await expect(run).rejects.toThrow(AbortedError);
+    const wider = (hp: HyperParameters) => {
+      buildModel(hp); // asks for the same
+      return network((hp.get('units') as number) + 1, 0.1, hp.get('dropout') as number);
+    };
+    const other = random(directory, { buildModel: wider }).search(data, fit);
+    await expect(other).rejects.toThrow(
+      /backups.0000\.safetensors is of another training: .*weights\.dense\/kernel was "\[2,\d\]" and is/,
+    );
+    expect(readdirSync(join(directory, 'backups'))).toEqual(['0000.safetensors']);
+    const gone = await random(directory).search(data, fit);
+    expect(trialsOf(gone)).toEqual(trialsOf(await random(folder()).search(data, fit)));
   });
 
   test('of damaged, strange or missing files', async () => {

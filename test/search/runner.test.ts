@@ -117,7 +117,12 @@ test('what a runner throws ends the search, once the other trials have ended', a
   });
   const search = new RandomSearch({ ...common, directory: folder(), maxTrials: 12, runner });
   await expect(search.search(null, fit)).rejects.toThrow(/^the queue is gone$/);
-  expect(search.record.trials.length).toBeLessThan(7);
+  expect(search.record.trials.length).toBeLessThan(12);
+  const onTrialBegin = () => {
+    throw new RangeError('no more trials');
+  };
+  const stopped = new RandomSearch({ ...common, directory: folder(), runner: new PretendingRunner(2), onTrialBegin });
+  await expect(stopped.search(null, fit)).rejects.toThrow(/^no more trials$/); // at once, before anything is waited for
   const failing = new PretendingRunner(3);
   failing.run = async ({ number, values }) => ({
     trial: {

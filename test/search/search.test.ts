@@ -107,6 +107,14 @@ describeOnDevice('a search', (device) => {
       ...['[Search space summary]', '|-Default search space size: 3'],
       ...['> units (Int)', '|-default: 2', '|-max_value: 6', '|-min_value: 2', '|-sampling: None', '|-step: 1'],
       ...[
+        '> dropout (Float)',
+        '|-default: 0',
+        '|-max_value: 0.5',
+        '|-min_value: 0',
+        '|-sampling: None',
+        '|-step: 0.25',
+      ],
+      ...[
         '> learningRate (Float)',
         '|-default: 0.001',
         '|-max_value: 1',
