@@ -62,7 +62,7 @@ function threadMain(
 ): void {
   const { text: _, ...options } = settings.address;
   const { Redis } = load(settings.ioredis);
-  const client = new Redis({ ...options, maxRetriesPerRequest: null, retryStrategy: () => 1000 });
+  const client = new Redis({ ...options, maxRetriesPerRequest: null, retryStrategy: () => 100 });
   client.on('error', () => {}); // the main thread tells of a lost connection
   const timers = new Map<string, NodeJS.Timeout>();
   const repeat = (name: string, ms: number, task: () => Promise<unknown>) => {

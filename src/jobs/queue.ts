@@ -237,11 +237,12 @@ export class JobQueue {
     if (!pending || pending.isSettling) return;
     pending.isSettling = true;
     try {
-      const job = await room.queue.getJob(id);
+      const state = await room.queue.getJobState(id);
       // The server may have lost its data, or another coordinator has taken it out.
-      if (!job) await this.add(room, id, pending);
-      else if (await job.isCompleted()) pending.settle(resultOf(job));
-      else if (await job.isFailed()) pending.settle(await failureOf(room.queue, job));
+      if (state === 'unknown') await this.add(room, id, pending);
+      if (state !== 'completed' && state !== 'failed') return;
+      const job = await room.queue.getJob(id); // read after its state: what was read before may have been of a job that ran
+      if (job) pending.settle(state === 'completed' ? resultOf(job) : await failureOf(room.queue, job));
     } catch (error) {
       if (error instanceof TilegradError) pending.settle(error);
       // else the connection was cut: looked at again

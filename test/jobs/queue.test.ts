@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { AbortedError, ArgumentError, DataError, JobError, QueueError } from '../../src/errors.ts';
 import { parseAddress } from '../../src/jobs/address.ts';
@@ -8,6 +8,7 @@ import { CannotDo, type Handler, handler } from '../../src/jobs/handler.ts';
 import { openQueue } from '../../src/jobs/queue.ts';
 import { keys } from '../../src/jobs/records.ts';
 import { type ServeOptions, serve } from '../../src/jobs/serve.ts';
+import { startChild } from '../support/job-child.ts';
 import { describeOnRedis, freePort, startRedis, type TestRedis } from '../support/redis.ts';
 
 const square = { name: 'square', result: z.number() };
@@ -86,8 +87,16 @@ describe('a server that cannot be worked with', () => {
 
 describeOnRedis('a queue', () => {
   let redis: TestRedis;
+  const running = new Set<() => Promise<unknown>>();
   beforeAll(async () => {
     redis = await startRedis();
+  });
+  afterEach(async () => {
+    for (const stop of running) await stop(); // what a test that failed has left
+    running.clear();
+    const client = new Redis(redis.url);
+    await client.flushall();
+    client.disconnect();
   });
 
   /** A worker in this process, until the function it returns is called. */
@@ -100,17 +109,17 @@ describeOnRedis('a queue', () => {
       ...options,
     });
     ended.catch(() => {});
-    return {
-      said,
-      async stop() {
-        abort.abort();
-        return ended;
-      },
+    const stop = () => {
+      abort.abort();
+      return ended;
     };
+    running.add(stop);
+    return { said, stop };
   }
   async function coordinator(url = redis.url) {
     const said: string[] = [];
     const queue = await openQueue({ url, say: (text) => said.push(text), stallSeconds: 2 });
+    running.add(() => queue.close());
     return { queue, said };
   }
 
@@ -137,4 +146,271 @@ describeOnRedis('a queue', () => {
     await third.queue.close();
     expect(await worker.stop()).toEqual({ done: 1, failed: 0 });
   });
+
+  test('only a worker that has what a job needs is given it; the others are refused, with the reason', async () => {
+    const { queue, said } = await coordinator();
+    const begun: Begun = new Map();
+    const version = (id: string) => async (name: string) =>
+      name === 'tilegrad' ? { id, text: `version ${id}` } : 'it is not on this machine';
+    const older = work({ name: 'older', handlers: [squares(begun)], capability: version('1') });
+    const needs = { tilegrad: { id: '2', text: 'version 2' } };
+    const answer = queue.run(square, 'needs', { x: 3 }, { needs });
+    await vi.waitFor(() => expect(said.join('\n')).toContain('None of the 1 workers'), 20_000);
+    expect(said).toContain('Worker older is refused: tilegrad is version 2 there, and here version 1');
+    expect(said.at(-1)).toMatch(/can do these jobs; waiting for one: npx tilegrad worker redis:\/\/127/);
+    expect(older.said.join()).toContain('tilegrad is version 2 there, and here version 1');
+
+    const withoutData = work({ name: 'bare', handlers: [squares(begun)], capability: version('2') });
+    const more = queue.run(
+      square,
+      'data',
+      { x: 4 },
+      { needs: { ...needs, 'data mnist': { id: 'ab', text: '60,000 images' } } },
+    );
+    await vi.waitFor(() => expect(said.join('\n')).toContain('bare is refused'), 20_000);
+    expect(said.join('\n')).toContain('Worker bare is refused: data mnist (60,000 images): it is not on this machine');
+    expect((await answer).worker.name).toBe('bare');
+
+    const full = work({
+      ...{ name: 'full', adapter: 'slide rule', handlers: [squares(begun)] },
+      capability: async (name) => (name === 'tilegrad' ? { id: '2', text: '' } : { id: 'ab', text: '' }),
+    });
+    expect((await more).worker).toMatchObject({ name: 'full', adapter: 'slide rule' });
+    expect([...begun.values()]).toEqual([1, 1]);
+    for (const worker of [older, withoutData, full]) await worker.stop();
+    await queue.close();
+  });
+
+  test('a queue without any worker says so', async () => {
+    const { queue, said } = await coordinator();
+    const abort = new AbortController();
+    const answer = queue.run(square, 'alone', { x: 3 }, { signal: abort.signal });
+    await vi.waitFor(() => expect(said.join()).toMatch(/No worker is there; waiting for one/), 20_000);
+    abort.abort();
+    await expect(answer).rejects.toThrow(AbortedError);
+    expect((await queue.counts()).waiting).toBe(0); // nobody waits for it: it is taken out
+    await queue.close();
+  });
+
+  test('a job that fails says why, where and what it printed, and is done again when it is asked for again', async () => {
+    const { queue } = await coordinator();
+    let isFixed = false;
+    const failing = handler({
+      ...{ kind: 'square', payload, result: z.number() },
+      async run({ x }, { print }) {
+        print('Epoch 1/3  loss 0.5');
+        if (!isFixed) throw new DataError('image 7 is torn');
+        return { value: x * x };
+      },
+    });
+    const worker = work({ handlers: [failing] });
+    const error = await queue.run(square, 'torn', { x: 5 }).catch((one) => one);
+    expect(error).toBeInstanceOf(JobError);
+    expect(error.message).toBe(
+      'square-torn failed on worker one (abacus): image 7 is torn\nThe last it printed:\nEpoch 1/3  loss 0.5',
+    );
+    isFixed = true;
+    const fixed = await queue.run(square, 'torn', { x: 5 });
+    expect([fixed.value, await fixed.printed()]).toEqual([25, ['Epoch 1/3  loss 0.5']]);
+    expect(await worker.stop()).toEqual({ done: 1, failed: 1 });
+    await queue.close();
+  });
+
+  test('attachments come and go whole, each stored once', async () => {
+    const { queue } = await coordinator();
+    const worker = work({
+      handlers: [
+        handler({
+          ...{ kind: 'reverse', payload: z.null(), result: z.number() },
+          async run(_, { file, fileNames }) {
+            const bytes = await file(fileNames[0]!);
+            return { value: bytes.length, files: { back: Uint8Array.from(bytes).reverse() } };
+          },
+        }),
+      ],
+    });
+    const weights = Uint8Array.from({ length: 20_000_000 }, (_, i) => (i * 7919) % 251);
+    const kind = { name: 'reverse', result: z.number() };
+    const answers = await Promise.all(['a', 'b'].map((key) => queue.run(kind, key, null, { files: { weights } })));
+    for (const answer of answers) {
+      expect([answer.value, answer.fileNames]).toEqual([weights.length, ['back']]);
+      const back = await answer.file('back');
+      expect(Buffer.compare(back, Buffer.from(weights).reverse())).toBe(0);
+      await expect(answer.file('other')).rejects.toThrow(/there is no attachment other; there are back/);
+    }
+    const client = new Redis(redis.url);
+    expect(await client.keys(keys.file('*'))).toHaveLength(2);
+    for (const key of await client.keys(keys.file('*'))) expect(await client.ttl(key)).toBeGreaterThan(3600);
+    await client.flushall();
+    await expect(answers[0]!.file('back')).rejects.toThrow(QueueError);
+    client.disconnect();
+    await worker.stop();
+    await queue.close();
+  });
+
+  test('a handler that keeps the event loop busy for longer than the stall time keeps its job', async () => {
+    const { queue } = await coordinator();
+    const begun: Begun = new Map();
+    const busy = handler({
+      ...{ kind: 'square', payload, result: z.number() },
+      async run({ x }, { key }) {
+        noted(begun, key);
+        const until = Date.now() + 5000; // two and a half stall times
+        while (Date.now() < until);
+        return { value: x * x };
+      },
+    });
+    // The other worker runs in a thread of Redis's clock alone: the checker of a second process.
+    const other = await startChild(['serve', redis.url, '2']);
+    const worker = work({ handlers: [busy] });
+    const answer = await queue.run(square, 'busy', { x: 9 });
+    expect([answer.value, answer.worker.name, [...begun]]).toEqual([81, 'one', [['busy', 1]]]);
+    expect(await queue.counts()).toMatchObject({ failed: 0, active: 0, waiting: 0 });
+    expect(await worker.stop()).toEqual({ done: 1, failed: 0 });
+    await other.end();
+    await queue.close();
+  });
+
+  test('garbage is dropped with a name, and the worker goes on', async () => {
+    const { queue } = await coordinator();
+    const worker = work({ handlers: [squares()] });
+    await queue.run(square, 'before', { x: 1 });
+    const client = new Redis(redis.url);
+    const [wait] = (await client.keys('tilegrad:v1-*:meta')).map((key) => key.replace(/meta$/, ''));
+    // No JSON at all, put there by hand.
+    await client.hset(`${wait}torn`, 'name', 'square', 'data', '{"x', 'opts', '{}', 'timestamp', '1');
+    await client.lpush(`${wait}wait`, 'torn');
+    await client.hset(keys.queues, 'nonsense', 'no JSON');
+    await client.hset(keys.refusals(wait!.split(':')[1]!), 'nobody', 'no JSON');
+    await expect(queue.run(square, 'text', { x: 'twelve' })).rejects.toThrow(
+      /square-text failed .* it is garbage: x: /,
+    );
+    await expect(queue.run({ name: 'square', result: z.string() }, 'kind', { x: 3 })).rejects.toThrow(
+      /the result of square-kind from worker one is none of its kind/,
+    );
+    expect((await queue.run(square, 'after', { x: 2 })).value).toBe(4);
+    await vi.waitFor(() => expect(worker.said.join('\n')).toContain('announced as garbage: nonsense'), 10_000);
+    expect(worker.said.join('\n')).toMatch(/Dropped the job torn: it is garbage \(.*JSON/);
+    expect(worker.said.join('\n')).toContain('Dropped the job square-text: it is garbage (x: ');
+    expect(await client.exists(`${wait}torn`)).toBe(0);
+    client.disconnect();
+    await worker.stop();
+    await queue.close();
+  });
+
+  test('a worker that finds out that it cannot do a job gives it back, and takes no more of its kind', async () => {
+    const { queue, said } = await coordinator();
+    const wrong = handler({
+      ...{ kind: 'square', payload, result: z.number() },
+      run: async () => {
+        throw new CannotDo('its key comes out as b here, not as a: its code is another');
+      },
+    });
+    const first = work({ name: 'first', handlers: [wrong] });
+    const answer = queue.run(square, 'code', { x: 6 });
+    await vi.waitFor(() => expect(said.join()).toContain('Worker first is refused: its key comes out as b'), 20_000);
+    const begun: Begun = new Map();
+    const second = work({ name: 'second', handlers: [squares(begun)] });
+    expect((await answer).worker.name).toBe('second');
+    expect([...begun]).toEqual([['code', 1]]);
+    expect(await first.stop()).toEqual({ done: 0, failed: 0 });
+    await second.stop();
+    await queue.close();
+  });
+
+  test('a worker that is told to end gives its job back, and another does it at once', async () => {
+    const { queue } = await coordinator();
+    const begun: Begun = new Map();
+    const first = work({ name: 'first', handlers: [squares(begun, 60_000)] });
+    const answer = queue.run(square, 'given-back', { x: 7 });
+    await vi.waitFor(() => expect(begun.size).toBe(1), 20_000);
+    expect(await first.stop()).toEqual({ done: 0, failed: 0 });
+    expect(first.said).toContain('square-given-back went back to the queue');
+    const second = work({ name: 'second', handlers: [squares()] });
+    expect((await answer).worker.name).toBe('second');
+    await second.stop();
+    await queue.close();
+  });
+
+  test('many workers and two coordinators: every job once, none lost', async () => {
+    const begun: Begun = new Map();
+    const workers = Array.from({ length: 8 }, (_, i) => work({ name: `w${i}`, handlers: [squares(begun)] }));
+    const [one, other] = [await coordinator(), await coordinator()];
+    const ask = ({ queue }: typeof one) =>
+      Promise.all(Array.from({ length: 200 }, (_, x) => queue.run(square, `many-${x}`, { x })));
+    const [answers, same] = await Promise.all([ask(one), ask(other)]);
+    expect(answers.map(({ value }) => value)).toEqual(Array.from({ length: 200 }, (_, x) => x * x));
+    expect(same.map(({ value }) => value)).toEqual(answers.map(({ value }) => value));
+    expect([begun.size, Math.max(...begun.values())]).toEqual([200, 1]);
+    const served = await Promise.all(workers.map((worker) => worker.stop()));
+    expect(served.reduce((sum, { done }) => sum + done, 0)).toBe(200);
+    await one.queue.close();
+    await other.queue.close();
+  });
+});
+
+describeOnRedis('a server with a password', () => {
+  test('is told from the environment; without it the error says what to set, and a wrong one is not shown', async () => {
+    const redis = await startRedis(['--requirepass', 'open sesame']);
+    await expect(openQueue({ url: redis.url, env: {} })).rejects.toThrow(
+      /refuses the connection without a password; set the environment variable TILEGRAD_REDIS_PASSWORD/,
+    );
+    const wrong = await openQueue({ url: redis.url, env: { TILEGRAD_REDIS_PASSWORD: 'sesame' } }).catch((one) => one);
+    expect(wrong).toBeInstanceOf(QueueError);
+    expect(wrong.message).toContain('refuses the user or password');
+    expect(wrong.message).not.toContain('sesame');
+    const env = { TILEGRAD_REDIS_PASSWORD: 'open sesame' };
+    const queue = await openQueue({ url: redis.url, env });
+    const abort = new AbortController();
+    const said: string[] = [];
+    const worker = serve({
+      ...{ url: redis.url, env, adapter: 'abacus', handlers: [squares()], signal: abort.signal },
+      say: (text) => said.push(text),
+    });
+    expect((await queue.run(square, 'secret', { x: 5 })).value).toBe(25);
+    expect([queue.address, ...said].join()).not.toContain('sesame');
+    abort.abort();
+    await worker;
+    await queue.close();
+  });
+});
+
+describeOnRedis('a connection that is lost', () => {
+  test.each<[string, string[], number]>([
+    ['for less than the stall time', ['--appendonly', 'yes'], 20],
+    ['for longer', ['--appendonly', 'yes'], 2],
+    ['for longer, and the server comes back empty', [], 2],
+  ])(
+    '%s: the job that runs and the one that waits come to their results, with a message',
+    async (_, words, stallSeconds) => {
+      const redis = await startRedis(words);
+      const said: string[] = [];
+      const begun: Begun = new Map();
+      const queue = await openQueue({ url: redis.url, say: (text) => said.push(text), stallSeconds: 2 });
+      const abort = new AbortController();
+      const options = { url: redis.url, adapter: 'abacus', signal: abort.signal, stallSeconds };
+      const worker = serve({
+        ...options,
+        say: (text) => said.push(`worker: ${text}`),
+        handlers: [squares(begun, 4000)],
+      });
+      const answers = ['runs', 'waits'].map((key) => queue.run(square, key, { x: 3 }));
+      await vi.waitFor(() => expect(begun.size).toBe(1), 20_000);
+      await redis.stop();
+      await vi.waitFor(() => expect(said.join()).toContain('is lost; waiting for it to come back'), 20_000);
+      await later(3000); // longer than the lock
+      await redis.start();
+      expect((await Promise.all(answers)).map(({ value }) => value)).toEqual([9, 9]);
+      expect(said.filter((text) => /is lost/.test(text))).toHaveLength(2);
+      expect(said.filter((text) => /is back/.test(text))).toHaveLength(2);
+      if (stallSeconds > 2)
+        expect([...begun]).toEqual([
+          ['runs', 1],
+          ['waits', 1],
+        ]); // the lock still held
+      abort.abort();
+      await worker;
+      await queue.close();
+    },
+  );
 });
