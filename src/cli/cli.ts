@@ -23,6 +23,7 @@ import {
 import { reportError } from './report-error.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
+import type { WorkerOptions } from './worker.ts';
 
 /** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
 export interface Parts {
@@ -132,6 +133,10 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       'at the full scale, cut these variations of a row to the short one: names with commas between them; `tilegrad list` shows them',
     )
     .option('--out <dir>', 'where to make the folder of results', path('--out'), 'runs')
+    .option(
+      '--workers <url>',
+      'have the trainings done by the workers of a queue, redis://HOST: see `tilegrad worker`; its password may be in TILEGRAD_REDIS_PASSWORD',
+    )
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(async (id: string, options: CommandOptions) => {
@@ -144,6 +149,23 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       const { run } = await import('./run.ts');
       const asked = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
       outcome.exitCode = await run(choice, asked, io, await parts.engine());
+    });
+
+  program
+    .command('worker')
+    .description(
+      'do trainings and trials that `--workers` of other machines puts into a queue, until Ctrl-C; the server must be Redis or Valkey, ' +
+        'and must not be open to strangers',
+    )
+    .argument(
+      '<url>',
+      'the queue: redis://HOST, or rediss://HOST for TLS; its password may be in TILEGRAD_REDIS_PASSWORD',
+    )
+    .option('--data <dir>', 'folder that holds the data sets (default: as for `tilegrad run`)', path('--data'))
+    .option('--name <name>', 'what results call this worker (default: host and process)')
+    .action(async (url: string, options: WorkerOptions) => {
+      const { worker } = await import('./worker.ts');
+      await worker(url, options, io, parts);
     });
 
   program

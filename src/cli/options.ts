@@ -17,6 +17,8 @@ export interface RunOptions {
   out: string;
   /** Go on with a run: its folder, or `true` for the newest that is not finished. */
   resume?: string | true;
+  /** The queue whose workers do the trainings: `redis://HOST`. */
+  workers?: string;
   /** Show where a training step spends its time. */
   profile?: boolean;
   json?: boolean;

@@ -43,6 +43,8 @@ export interface RunJobOptions {
   needs?: Needs;
   /** Binary data by name, of at most 512 MB each. */
   files?: Readonly<Record<string, Uint8Array>>;
+  /** Whether payloads under one key may differ, as they do in what does not change the result; default false: that is an error. */
+  keyDecides?: boolean;
   /** Stops waiting. A job that no worker has begun is taken out of the queue; one that runs goes on, and its result is kept. */
   signal?: AbortSignal;
 }
@@ -130,8 +132,8 @@ export class JobQueue {
    * @throws JobError if it failed on a worker; DataError for a result that is none of that kind; AbortedError
    */
   async run<R>(kind: JobKind<R>, key: string, payload: unknown, options: RunJobOptions = {}): Promise<Finished<R>> {
-    checkOptions('run', options, { needs: 0, files: 0, signal: 0 });
-    const { files = {}, signal } = options;
+    checkOptions('run', options, { needs: 0, files: 0, keyDecides: 0, signal: 0 });
+    const { files = {}, keyDecides = false, signal } = options;
     checkSignal('run', signal);
     const id = jobId(kind.name, key);
     const needs = needsSchema.safeParse({ ...options.needs, [`kind ${kind.name}`]: { id: '1', text: '' } });
@@ -140,8 +142,8 @@ export class JobQueue {
     if (signal?.aborted) throw new AbortedError(`${id}: stopped on request`);
     const room = await this.room(needs.data);
     const plain: unknown = JSON.parse(JSON.stringify(payload ?? null));
-    const pending = room.pending.get(id) ?? this.begin(room, id, kind.name, plain, files);
-    checkSame(id, pending.data.payload, plain);
+    const pending = room.pending.get(id) ?? this.begin(room, id, kind.name, plain, files, keyDecides);
+    if (!keyDecides) checkSame(id, pending.data.payload, plain);
     const result = await this.wait(room, id, pending, signal);
     const value = kind.result.safeParse(result.value);
     if (!value.success) {
@@ -200,6 +202,7 @@ export class JobQueue {
     kind: string,
     payload: unknown,
     files: Readonly<Record<string, Uint8Array>>,
+    keyDecides: boolean,
   ): Pending {
     const { promise, resolve, reject } = withResolvers<z.infer<typeof jobResult>>();
     promise.catch(() => {}); // whoever waits has it too
@@ -216,7 +219,7 @@ export class JobQueue {
       pending.data.files = await putFiles(this.client, files);
       const there = await room.queue.getJob(id);
       if (there && (await there.isFailed())) await there.remove();
-      else if (there) checkSame(id, jobData.safeParse(there.data).data?.payload, payload);
+      else if (there && !keyDecides) checkSame(id, jobData.safeParse(there.data).data?.payload, payload);
       await this.add(room, id, pending);
       pending.isSettling = false;
       await this.settle(room, id); // it may be done already
