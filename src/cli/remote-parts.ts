@@ -23,6 +23,7 @@ type Computed = { value: unknown; seconds: number };
 class RemoteParts implements Elsewhere {
   private readonly asked = new Map<string, Promise<Computed>>();
   private readonly fetched = new Set<string>();
+  private readonly workers = new Set<string>();
   /** What each row has been given, as attachments of what it asks for next. */
   private readonly given = new Map<string, Map<string, Uint8Array>>();
 
@@ -59,7 +60,9 @@ class RemoteParts implements Elsewhere {
     await writeFiles(folder, finished.fileNames, finished.file);
     this.fetched.add(name);
     const { worker, value } = finished;
-    say(`${row}: ${name} came from worker ${worker.name} (${worker.adapter}), ${duration(value.seconds)}`);
+    if (!this.workers.has(worker.id)) say(`Worker ${worker.name} has ${worker.adapter}`);
+    this.workers.add(worker.id);
+    say(`${row}: ${name} came from worker ${worker.name}, ${duration(value.seconds)}`);
     return { value: value.value, seconds: value.seconds };
   }
 }
