@@ -28,6 +28,8 @@ import { Watch } from './watch.ts';
 
 /** How often pending jobs are looked at, in case an event was missed or the server lost its data. */
 const LOOK_MS = 2000;
+/** Pending jobs that are looked at each time. */
+const MOST_LOOKED_AT = 200;
 /** Lines of a failed job's output that its error shows. */
 const SHOWN_LINES = 20;
 
@@ -83,6 +85,8 @@ interface Room {
   /** Looks for jobs whose workers are gone; takes none itself. */
   checker: Worker;
   pending: Map<string, Pending>;
+  /** How many of the pending jobs were looked at in this round. */
+  lookedAt: number;
 }
 
 interface Pending {
@@ -179,7 +183,7 @@ export class JobQueue {
     });
     // A lost connection is told of once, by `connect`.
     for (const one of [queue, events, eventsClient, checker] as EventEmitter[]) one.on('error', () => {});
-    const room: Room = { name, queue, events, eventsClient, checker, pending: new Map() };
+    const room: Room = { name, queue, events, eventsClient, checker, pending: new Map(), lookedAt: 0 };
     events.on('completed', ({ jobId: id }) => void this.settle(room, id));
     events.on('failed', ({ jobId: id }) => void this.settle(room, id));
     await events.waitUntilReady();
@@ -282,7 +286,10 @@ export class JobQueue {
         const room = await opened;
         if (room.pending.size === 0) continue;
         await this.announce(room.name, this.announced.get(room.name)!);
-        for (const id of [...room.pending.keys()]) await this.settle(room, id);
+        const ids = [...room.pending.keys()];
+        const from = room.lookedAt < ids.length ? room.lookedAt : 0;
+        room.lookedAt = from + MOST_LOOKED_AT;
+        for (const id of ids.slice(from, room.lookedAt)) await this.settle(room, id);
         if (room.pending.size > 0) await this.watch.look(room.name);
       }
     } catch {
