@@ -94,6 +94,12 @@ export class JobError extends TilegradError {
   override readonly name = 'JobError';
 }
 
+/** A search that cannot go on, because too many of its trials failed one after another; the message holds the last reason. */
+export class SearchError extends TilegradError {
+  override readonly code = 'SEARCH';
+  override readonly name = 'SearchError';
+}
+
 /** Work stopped on request (Ctrl-C or an AbortSignal); what was done so far is kept. */
 export class AbortedError extends TilegradError {
   override readonly code = 'ABORTED';

@@ -8,6 +8,7 @@ export { openDevice } from './gpu/dawn.ts';
 export * from './index.ts';
 export * from './io/node.ts';
 export { chromeTrace } from './report/trace.ts';
+export * from './search/index.ts';
 export type { Problem } from './tuner/bench.ts';
 export { loadTuning, type Tuning, type TuningOptions, tune } from './tuner/load.ts';
 export { problemsOf, type SessionOptions, type Tuned } from './tuner/session.ts';

@@ -31,7 +31,7 @@ export function philox(
 }
 
 /** What random numbers are for. Part of the counter, so that two uses of one seed never see the same numbers. */
-export const PURPOSES = { initializer: 1, shuffle: 2, dropout: 3, split: 4 } as const;
+export const PURPOSES = { initializer: 1, shuffle: 2, dropout: 3, split: 4, search: 5 } as const;
 
 /** @throws ArgumentError unless `seed` is an integer from 0 to 2^53 - 1 */
 export function checkSeed(seed: number, what?: string): void {
@@ -44,7 +44,10 @@ export function checkSeed(seed: number, what?: string): void {
 /** A seed as the generator's key. */
 export const keyOf = (seed: number): [number, number] => [seed >>> 0, Math.floor(seed / 2 ** 32)];
 
-/** A stream of random numbers, the same ones each time for the same seed, purpose and index (a weight's or an epoch's number). */
+/**
+ * A stream of random numbers, the same ones each time for the same seed, purpose, index (a weight's or an epoch's number) and
+ * `word`, 32 further bits that tell streams apart; default 0.
+ */
 export class RandomStream {
   private readonly key: [number, number];
   private readonly purpose: number;
@@ -56,6 +59,7 @@ export class RandomStream {
     seed: number,
     purpose: keyof typeof PURPOSES,
     private readonly index: number,
+    private readonly word = 0,
   ) {
     checkSeed(seed);
     this.key = keyOf(seed);
@@ -64,7 +68,8 @@ export class RandomStream {
 
   /** 32 random bits. */
   bits(): number {
-    if (this.ready.length === 0) this.ready = philox([this.block++, this.index, this.purpose, 0], this.key).reverse();
+    if (this.ready.length === 0)
+      this.ready = philox([this.block++, this.index, this.purpose, this.word], this.key).reverse();
     return this.ready.pop()!;
   }
 
@@ -73,11 +78,15 @@ export class RandomStream {
     return (this.bits() >>> 8) / 2 ** 24;
   }
 
+  /** Uniform in [0, 1), a multiple of 2^-53: as fine as float64 has it. */
+  uniform64(): number {
+    return ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) / 2 ** 53;
+  }
+
   /** A uniform integer in 0 .. n - 1, for n up to 2^32. */
   below(n: number): number {
     // 53 bits against n < 2^32: no integer is favoured by more than 2^-21.
-    const fraction = ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) / 2 ** 53;
-    return Math.floor(fraction * n);
+    return Math.floor(this.uniform64() * n);
   }
 
   /** 0 .. n - 1 in random order (Fisher and Yates). */

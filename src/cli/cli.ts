@@ -17,10 +17,12 @@ import {
   path,
   paths,
   positiveNumber,
+  queueAddress,
   type RunOptions,
   wholeNumber,
 } from './options.ts';
 import { reportError } from './report-error.ts';
+import type { SearchCommandOptions } from './search.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
 import type { WorkerOptions } from './worker.ts';
@@ -31,6 +33,22 @@ export interface Parts {
   engine(): Promise<Engine & DoctorEngine>;
   data(): Promise<DataTools>;
 }
+
+const SEARCH_HELP = `
+The module, for example:
+  import { Adam, Dense, Flatten, ImageLoader, loadDataset, Sequential } from 'tilegrad/node';
+  export const searcher = 'RandomSearch';  // or GridSearch, Hyperband, BayesianOptimization
+  export const options = { objective: 'valAccuracy', maxTrials: 20 };
+  export const data = async (device) => new ImageLoader(device, (await loadDataset('mnist')).train);
+  export const fit = { epochs: 5, validationSplit: 0.2 };
+  export function buildModel(hp) {
+    const units = hp.int('units', { min: 16, max: 128, step: 16 });
+    const learningRate = hp.float('learningRate', { min: 1e-4, max: 1e-1, sampling: 'log' });
+    return new Sequential([new Flatten({ inputShape: [28, 28, 1] }), new Dense({ units, activation: 'relu' }),
+      new Dense({ units: 10, activation: 'softmax' })]).compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
+  }
+The folder of the search has search.json, each trial, and the weights of its best epoch; --resume goes on with it, also where
+options make it longer.`;
 
 /** The options of `run` under the names they have on the command line. */
 type CommandOptions = Omit<RunOptions, 'batchSize' | 'learningRate' | 'replicas'> & {
@@ -136,6 +154,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option(
       '--workers <url>',
       'have the trainings done by the workers of a queue, redis://HOST: see `tilegrad worker`; its password may be in TILEGRAD_REDIS_PASSWORD',
+      queueAddress('--workers'),
     )
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
@@ -152,6 +171,31 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     });
 
   program
+    .command('search')
+    .description(
+      "search the hyperparameters of a model of one's own, described by a module; `tilegrad tune` chooses kernels, not hyperparameters",
+    )
+    .argument(
+      '<file>',
+      'module (.mjs) that exports buildModel(hp), data, and perhaps searcher, options and fit',
+      path('search'),
+    )
+    .option('--resume [search]', 'go on with a search: its folder, or the newest of that name', path('--resume'))
+    .option('--seed <n>', "seed of the search (default: that of the module's options, or 0)", parseSeed)
+    .option('--out <dir>', 'where to make the folder of the search', path('--out'), 'runs')
+    .option(
+      '--workers <url>',
+      'have the trials trained by the workers of a queue, redis://HOST: see `tilegrad worker`',
+      queueAddress('--workers'),
+    )
+    .option('--json', 'print the search as JSON, and progress on stderr')
+    .addHelpText('after', SEARCH_HELP)
+    .action(async (file: string, options: SearchCommandOptions) => {
+      const { search } = await import('./search.ts');
+      await search(file, options, io, await parts.engine());
+    });
+
+  program
     .command('worker')
     .description(
       'do trainings and trials that `--workers` of other machines puts into a queue, until Ctrl-C; the server must be Redis or Valkey, ' +
@@ -160,9 +204,20 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .argument(
       '<url>',
       'the queue: redis://HOST, or rediss://HOST for TLS; its password may be in TILEGRAD_REDIS_PASSWORD',
+      queueAddress('worker'),
+    )
+    .option(
+      '--search <file>',
+      'module of a search, as for `tilegrad search`, whose trials it trains too; may be given several times',
+      paths('--search'),
     )
     .option('--data <dir>', 'folder that holds the data sets (default: as for `tilegrad run`)', path('--data'))
     .option('--name <name>', 'what results call this worker (default: host and process)')
+    .option(
+      '--stall <seconds>',
+      'when its jobs are given to others, after so long without a sign of it (default: 30)',
+      positiveNumber('--stall'),
+    )
     .action(async (url: string, options: WorkerOptions) => {
       const { worker } = await import('./worker.ts');
       await worker(url, options, io, parts);

@@ -15,9 +15,9 @@ import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safete
  * `version` and, for a whole model, `model`, the JSON of `modelConfig`. Of a model of several replicas, which `replicas` counts, each
  * tensor has an axis more, the first. One file, so that it can be replaced in one go.
  */
-const FORMAT = 'tilegrad';
+export const FORMAT = 'tilegrad';
 /** Grows when a file of the old kind would be misread. */
-const VERSION = '1';
+export const VERSION = '1';
 
 export interface LoadWeightsOptions {
   /** Loads the weights that model and file both have, as Keras's `by_name`, rather than ask for the same ones. Default false. */

@@ -11,10 +11,10 @@ const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top/i;
 export type Figures = Pick<TrainInfo, 'monitored'> & Partial<Pick<TrainInfo, 'added'>>;
 
 /** `val_top_k5` -> `valTopK5`: Keras's names are understood everywhere. */
-const camelCase = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+export const camelCase = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The name among `names` that is meant, in any spelling. */
-function findName(names: readonly string[], figure: string): string | undefined {
+export function findName(names: readonly string[], figure: string): string | undefined {
   return names.includes(figure) ? figure : names.find((name) => camelCase(name) === camelCase(figure));
 }
 

@@ -69,6 +69,8 @@ export const searchRecord = z.strictObject({
   searcher: z.string(),
   /** The searcher's own options, such as `maxTrials` or `maxEpochs` and `factor`. */
   options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
+  /** What each trial's `fit` is given: its options as far as they are plain values, and what tells the data. */
+  fit: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
   objective,
   seed: z.number().int().nonnegative(),
   executionsPerTrial: z.number().int().positive(),

@@ -1,0 +1,106 @@
+import { existsSync } from 'node:fs';
+import { basename, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { nearName, show } from '../check.ts';
+import { UsageError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { TrainingData } from '../nn/index.ts';
+import type { BuildModel } from '../search/build-model.ts';
+import type { SearchFitOptions } from '../search/fit-options.ts';
+import type { SearchOptions } from '../search/search.ts';
+import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
+
+const SEARCHERS = { RandomSearch, GridSearch, Hyperband, BayesianOptimization };
+export type SearcherName = keyof typeof SEARCHERS;
+export type Searcher = InstanceType<(typeof SEARCHERS)[SearcherName]>;
+
+/**
+ * What the module of a search exports: all that a trial is made of, so that it can be trained in other processes too.
+ *
+ *     export function buildModel(hp) { ... return model.compile({ ... }); }
+ *     export const searcher = 'Hyperband';                            // or GridSearch, BayesianOptimization; default RandomSearch
+ *     export const options = { objective: 'valAccuracy', maxEpochs: 10 };
+ *     export const data = async (device) => new ImageLoader(device, (await loadDataset('mnist')).train);
+ *     export const fit = { batchSize: 64, validationSplit: 0.2, callbacks: () => [new EarlyStopping()] };
+ *
+ * `data` and `fit` are what `search` takes, or functions of the device that return or promise it.
+ */
+export interface SearchModule {
+  buildModel: BuildModel;
+  searcher: SearcherName;
+  /** The searcher's, without `buildModel`, `directory` and what the command line decides. */
+  options: Partial<SearchOptions>;
+  data: TrainingData | ((device: Device) => TrainingData | Promise<TrainingData>);
+  fit: SearchFitOptions | ((device: Device) => SearchFitOptions | Promise<SearchFitOptions>);
+  /** That of the file, unless `options` has one. */
+  name: string;
+}
+
+const EXPORTS = ['buildModel', 'searcher', 'options', 'data', 'fit'];
+
+/** Loads the module of a search. @throws UsageError for a file that is not there, or lacks an export; what the module itself throws */
+export async function loadSearchModule(file: string): Promise<SearchModule> {
+  const path = resolve(file);
+  if (!existsSync(path))
+    throw new UsageError(
+      `search: there is no file ${file}; name a module (.mjs), as in \`npx tilegrad search FILE.mjs\``,
+    );
+  return readSearchModule(file, (await import(pathToFileURL(path).href)) as Record<string, unknown>);
+}
+
+/** The exports of a module, checked. @throws UsageError */
+export function readSearchModule(file: string, exported: Record<string, unknown>): SearchModule {
+  const { buildModel, searcher = 'RandomSearch', options = {}, data, fit = {} } = exported;
+  const unknown = Object.keys(exported).find(
+    (name) => !EXPORTS.includes(name) && nearName(name, EXPORTS) !== undefined,
+  );
+  const meant = unknown === undefined ? '' : `; is ${unknown} meant to be ${nearName(unknown, EXPORTS)}?`;
+  if (typeof buildModel !== 'function') {
+    throw new UsageError(
+      `${file}: must export buildModel, a function of hp that returns a compiled model, but that is ${show(buildModel)}${meant}`,
+    );
+  }
+  if (data === undefined) {
+    throw new UsageError(
+      `${file}: must export data, what model.fit takes, or a function of the device that returns it${meant}`,
+    );
+  }
+  if (typeof searcher !== 'string' || !Object.hasOwn(SEARCHERS, searcher)) {
+    throw new UsageError(
+      `${file}: searcher must be one of ${Object.keys(SEARCHERS).join(', ')}, but is ${show(searcher)}`,
+    );
+  }
+  for (const [name, value] of Object.entries({ options, fit })) {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) continue;
+    if (name === 'fit' && typeof value === 'function') continue;
+    throw new UsageError(`${file}: ${name} must be an object of options, but is ${show(value)}`);
+  }
+  for (const name of ['buildModel', 'directory', 'device', 'overwrite', 'runner', 'onTrialBegin', 'onTrialEnd']) {
+    if (!Object.hasOwn(options as object, name)) continue;
+    throw new UsageError(`${file}: options must be without ${name}, which the command decides`);
+  }
+  const { name = basename(file, extname(file)) } = options as { name?: string };
+  return { buildModel, searcher, options, data, fit, name } as SearchModule;
+}
+
+/** The searcher of a module. @param own what the command decides. @throws ArgumentError, DataError, FileError */
+export function createSearcher(module: SearchModule, own: Partial<SearchOptions> & { directory: string }): Searcher {
+  const { buildModel, searcher, options, name } = module;
+  const all = { ...options, ...own, buildModel, name };
+  return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
+}
+
+/** What a module's trials are trained on, and how. */
+export async function prepareSearch(
+  { data, fit }: SearchModule,
+  device: Device,
+): Promise<{ data: TrainingData; fit: SearchFitOptions }> {
+  return {
+    // A function without arguments begins a stream, as for `fit`.
+    data:
+      typeof data === 'function' && data.length > 0
+        ? await (data as (device: Device) => TrainingData)(device)
+        : (data as TrainingData),
+    fit: typeof fit === 'function' ? await fit(device) : fit,
+  };
+}

@@ -1,0 +1,129 @@
+import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { AbortedError, DataError, FileError, UsageError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import { onFile } from '../io/files.ts';
+import { adapterText, duration } from '../report/format.ts';
+import { checkWritable, createRunFolder } from '../report/run-folder.ts';
+import type { SearchRecord } from '../search/record.ts';
+import { SearchStore } from '../search/store.ts';
+import { bestTrials } from '../search/summary.ts';
+import type { TrialDescription } from '../search/trial.ts';
+import { explainWarnings } from './dawn-warnings.ts';
+import type { Engine } from './engine.ts';
+import { listenForInterrupt } from './interrupt.ts';
+import { type Io, json, line } from './io.ts';
+import { Progress } from './progress.ts';
+import { createSearcher, loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
+
+export interface SearchCommandOptions {
+  out: string;
+  /** Go on with a search: its folder, or `true` for the newest below `out` of the same name. */
+  resume?: string | true;
+  seed?: number;
+  json?: boolean;
+}
+
+/**
+ * `tilegrad search`: runs the search of a module (see `SearchModule`), and leaves a folder with `search.json`, each trial, and its weights.
+ * The folder is made when the module and its options were found to be right.
+ *
+ * @throws UsageError; AbortedError after Ctrl-C, once the trial under way is backed up; SearchError for too many failed trials
+ */
+export async function search(file: string, options: SearchCommandOptions, io: Io, engine: Engine): Promise<void> {
+  const text = options.json ? io.stderr : io.stdout;
+  const module = await loadSearchModule(file);
+  const resumed = options.resume === undefined ? null : findSearch(module, options.resume, options.out);
+  checkWritable(resumed ?? options.out);
+  const progress = new Progress(text, io.stderr);
+  const interrupt = listenForInterrupt(io, (isFirst) => {
+    progress.stop();
+    if (isFirst) line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
+  });
+  let device: Device | undefined;
+  let directory = '';
+  try {
+    device = (await engine.openDevice()) as Device;
+    explainWarnings(device.info, io);
+    await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
+    line(text, `Adapter: ${adapterText(device.info)}`);
+    const prepared = await prepareSearch(module, device);
+    directory = resumed ?? createRunFolder(options.out, `search-${module.name}`, new Date());
+    const searcher = createSearcher(module, {
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...{ directory, device },
+      onTrialBegin: (trial) => line(text, beginText(trial)),
+      onTrialEnd: ({ number, seconds }) => {
+        progress.stop();
+        line(
+          text,
+          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} before the first step\n`,
+        );
+      },
+    });
+    line(text, `Search:  ${directory}\n\n${searcher.searchSpaceSummary()}\n`);
+    const fit = {
+      ...prepared.fit,
+      signal: interrupt.signal,
+      callbacks: (trial: Parameters<NonNullable<typeof prepared.fit.callbacks>>[0]) => [
+        ...(prepared.fit.callbacks?.(trial) ?? []),
+        progress,
+      ],
+    };
+    const record = await searcher.search(prepared.data, fit);
+    progress.stop();
+    line(text, searcher.resultsSummary());
+    if (options.json) json(io.stdout, { directory, ...record });
+    else line(text, bestText(record, directory));
+  } catch (error) {
+    if (resumed === null && directory !== '') removeEmpty(directory);
+    if (!(error instanceof AbortedError)) throw error;
+    throw new AbortedError(`${error.message}: \`npx tilegrad search ${file} --resume ${directory}\``, { cause: error });
+  } finally {
+    progress.stop();
+    interrupt.dispose();
+    device?.dispose();
+  }
+}
+
+/** Of a search that did not begin, as its options were wrong, nothing is left. */
+function removeEmpty(folder: string): void {
+  if (readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
+const beginText = ({ number, epochs, initialEpoch, from }: TrialDescription): string =>
+  `Trial ${number}, epochs ${initialEpoch + 1} to ${epochs}${from === null ? '' : `, from the weights of trial ${from}`}`;
+
+function bestText({ objective, trials }: SearchRecord, directory: string): string {
+  const [best] = bestTrials(objective, trials);
+  if (!best) return `\nKept in ${directory}; no trial has a score.`;
+  return `\nKept in ${directory}; the best model is ${new SearchStore(directory).weightsPath(best.number)}`;
+}
+
+/** The folder that `--resume` means. @throws UsageError */
+function findSearch({ name }: SearchModule, resume: string | true, out: string): string {
+  if (resume !== true) {
+    if (existsSync(join(resume, 'search.json'))) return resume;
+    throw new UsageError(`--resume ${resume}: there is no search in this folder, as it has no search.json`);
+  }
+  const names = onFile('read', out, () => (existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : []));
+  for (const folder of names
+    .sort()
+    .reverse()
+    .map((one) => join(out, one)))
+    if (nameOf(folder) === name) return folder;
+  throw new UsageError(
+    `--resume: there is no search ${name} in ${out}; name its folder, or start one without --resume`,
+  );
+}
+
+/** The name of the search in a folder; null where there is none that can be read. */
+function nameOf(folder: string): string | null {
+  if (!existsSync(join(folder, 'search.json'))) return null;
+  try {
+    return new SearchStore(folder).read()?.name ?? null;
+  } catch (error) {
+    if (error instanceof DataError || error instanceof FileError) return null; // one that is damaged must not be in the way of others
+    throw error;
+  }
+}

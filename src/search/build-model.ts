@@ -1,0 +1,37 @@
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { Model } from '../nn/index.ts';
+import type { HyperParameters } from './hyperparameters.ts';
+
+/** Makes and compiles a model, not built yet, from values that it asks `hp` for. */
+export type BuildModel = (hp: HyperParameters) => Model;
+
+/** Models that builders returned: each is to be trained once. */
+const returned = new WeakSet<Model>();
+
+/**
+ * The model that a builder makes.
+ * @throws ArgumentError for what is no model, is not compiled, or was built on a device or returned before; what the builder throws
+ */
+export function callBuilder(buildModel: BuildModel, hp: HyperParameters): Model {
+  const model = buildModel(hp) as unknown;
+  if (!(model instanceof Model)) {
+    const promise = model instanceof Promise ? '; what it waits for has to be there before the search' : '';
+    throw new ArgumentError(
+      `buildModel: must return a model of layers, compiled, but returned ${model === undefined ? 'nothing' : show(model)}${promise}`,
+    );
+  }
+  if (model.built) {
+    throw new ArgumentError(
+      'buildModel: the model it returned is built on a device already; leave out build(device): the search builds each, with a seed of its own',
+    );
+  }
+  if (returned.has(model)) {
+    throw new ArgumentError(
+      'buildModel: it returned the same model twice; make new layers and a new model at each call',
+    );
+  }
+  returned.add(model);
+  model.training; // throws where it is not compiled
+  return model;
+}

@@ -1,0 +1,167 @@
+import { checkFlag, checkOptions, checkText, listOf, type OptionNames, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Hyperparameter, HyperparameterValue } from './record.ts';
+import { checkValue } from './space.ts';
+
+/** What a number is drawn from: `log` gives every order of magnitude the same chance. */
+export type Sampling = 'linear' | 'log';
+
+export interface IntOptions {
+  min: number;
+  /** Included. */
+  max: number;
+  /** Distance between values, or the factor between them with `sampling: 'log'`; default 1, every integer. */
+  step?: number;
+  /** Default `linear`. */
+  sampling?: Sampling;
+  /** Default `min`. */
+  default?: number;
+}
+
+export interface FloatOptions {
+  min: number;
+  /** Included. */
+  max: number;
+  /** Distance between values, or the factor between them with `sampling: 'log'`; default: any number of the range. */
+  step?: number;
+  /** Default `linear`. */
+  sampling?: Sampling;
+  /** Default `min`. */
+  default?: number;
+}
+
+export interface ChoiceOptions<T> {
+  /** Whether neighbors in the list are alike, which searchers that learn can use. Default true for numbers, else false. */
+  ordered?: boolean;
+  /** Default the first value. */
+  default?: T;
+}
+
+export interface BooleanOptions {
+  /** Default false. */
+  default?: boolean;
+}
+
+type Conditions = Hyperparameter['conditions'];
+const RANGE = { min: true, max: true, step: true, sampling: true, default: true } as const;
+const SAMPLINGS: readonly unknown[] = ['linear', 'log'];
+
+/** What names of a searcher's own values begin with. */
+export const TUNER_PREFIX = 'tuner/';
+
+/** @throws ArgumentError for a name that is empty or that the searchers use themselves */
+export function checkName(what: string, name: unknown): asserts name is string {
+  checkText(`${what}: name`, name);
+  if ((name as string).startsWith(TUNER_PREFIX) || name === '__proto__') {
+    throw new ArgumentError(`${what}: ${show(name)} is a reserved name; choose one that does not begin with tuner/`);
+  }
+}
+
+/** @throws ArgumentError for an impossible range, step or default */
+export function defineInt(name: string, options: IntOptions, conditions: Conditions): Hyperparameter {
+  const what = `hp.int(${show(name)})`;
+  const { min, max, step, sampling } = checkRange(what, options);
+  for (const [option, value] of Object.entries({ min, max, step })) {
+    if (value === undefined || Number.isSafeInteger(value)) continue;
+    throw new ArgumentError(`${what}: ${option} must be an integer, but is ${show(value)}; hp.float takes fractions`);
+  }
+  const range = { min, max, sampling, step: step ?? 1, default: options.default ?? min };
+  return withDefault(what, { kind: 'int', name, conditions, ...range });
+}
+
+/** @throws ArgumentError for an impossible range, step or default */
+export function defineFloat(name: string, options: FloatOptions, conditions: Conditions): Hyperparameter {
+  const what = `hp.float(${show(name)})`;
+  const { min, max, step, sampling } = checkRange(what, options);
+  const range = { min, max, sampling, step: step ?? null, default: options.default ?? min };
+  return withDefault(what, { kind: 'float', name, conditions, ...range });
+}
+
+/** @throws ArgumentError for no values, values of several types or twice the same, and an impossible default */
+export function defineChoice<T extends HyperparameterValue>(
+  name: string,
+  values: readonly T[],
+  options: ChoiceOptions<T>,
+  conditions: Conditions,
+): Hyperparameter {
+  const what = `hp.choice(${show(name)})`;
+  checkOptions(what, options, { ordered: true, default: true } satisfies OptionNames<ChoiceOptions<T>>);
+  const list = listOf(what, values);
+  if (!list?.length) {
+    throw new ArgumentError(`${what}: values must be a list of at least one value, but are ${show(values)}`);
+  }
+  for (const value of list) checkPlain(what, value);
+  const [first] = list as HyperparameterValue[];
+  const other = list.find((value) => typeof value !== typeof first);
+  if (other !== undefined) {
+    throw new ArgumentError(`${what}: values must be of one type, but ${show(first)} and ${show(other)} are not`);
+  }
+  const again = list.find((value, index) => list.indexOf(value) !== index);
+  if (again !== undefined) throw new ArgumentError(`${what}: ${show(again)} is listed twice; list each value once`);
+  const ordered =
+    options.ordered === undefined ? typeof first === 'number' : checkFlag(what, 'ordered', options.ordered);
+  const plain = list as HyperparameterValue[];
+  return withDefault(what, {
+    kind: 'choice',
+    name,
+    conditions,
+    values: plain,
+    ordered,
+    default: options.default ?? first!,
+  });
+}
+
+/** @throws ArgumentError for a default that is neither true nor false */
+export function defineBoolean(name: string, options: BooleanOptions, conditions: Conditions): Hyperparameter {
+  const what = `hp.boolean(${show(name)})`;
+  checkOptions(what, options, { default: true });
+  return { kind: 'boolean', name, conditions, default: checkFlag(what, 'default', options.default ?? false) };
+}
+
+/** @throws ArgumentError for what is neither a finite number nor text, true or false */
+export function defineFixed(name: string, value: HyperparameterValue, conditions: Conditions): Hyperparameter {
+  return { kind: 'fixed', name, conditions, value: checkPlain(`hp.fixed(${show(name)})`, value) };
+}
+
+/** @throws ArgumentError for what is neither a finite number nor text, true or false: JSON would lose it */
+export function checkPlain(what: string, value: unknown): HyperparameterValue {
+  if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value as never;
+  throw new ArgumentError(`${what}: a value is a finite number, text, true or false, but ${show(value)} was given`);
+}
+
+function withDefault(what: string, h: Hyperparameter & { default: HyperparameterValue }): Hyperparameter {
+  checkValue(`${what}: default`, h, h.default);
+  return h;
+}
+
+function checkRange(what: string, options: IntOptions | FloatOptions) {
+  checkOptions(what, options, RANGE);
+  const { min, max, step, sampling = 'linear' } = options;
+  for (const [option, value] of Object.entries({ min, max })) {
+    if (Number.isFinite(value)) continue;
+    throw new ArgumentError(`${what}: ${option} must be a finite number, but is ${show(value)}`);
+  }
+  if (min > max) {
+    throw new ArgumentError(`${what}: min must be at most max, but ${min} is above ${max}; exchange the two`);
+  }
+  if (!SAMPLINGS.includes(sampling)) {
+    throw new ArgumentError(`${what}: sampling must be 'linear' or 'log', but is ${show(sampling)}`);
+  }
+  const isLog = sampling === 'log';
+  if (isLog && min <= 0) {
+    throw new ArgumentError(
+      `${what}: with sampling 'log', min must be above 0, but is ${min}; raise min or use 'linear'`,
+    );
+  }
+  if (!Number.isFinite(isLog ? max / min : max - min)) {
+    throw new ArgumentError(
+      `${what}: the range from ${min} to ${max} is wider than a number can say; give a narrower one`,
+    );
+  }
+  const smallest = isLog ? 1 : 0;
+  if (step !== undefined && !(Number.isFinite(step) && step > smallest)) {
+    const rule = isLog ? "a factor above 1, as sampling is 'log'" : 'above 0';
+    throw new ArgumentError(`${what}: step must be ${rule}, but is ${show(step)}`);
+  }
+  return { min, max, step, sampling };
+}

@@ -1,0 +1,195 @@
+import { checkFunction, checkObject, checkOptions, checkSurplus, listOf, nearName, readable, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import {
+  type BooleanOptions,
+  type ChoiceOptions,
+  checkName,
+  checkPlain,
+  defineBoolean,
+  defineChoice,
+  defineFixed,
+  defineFloat,
+  defineInt,
+  type FloatOptions,
+  type IntOptions,
+  TUNER_PREFIX,
+} from './define.ts';
+import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from './record.ts';
+import { checkValue, describe, hasSameValues } from './space.ts';
+
+/** Chooses a value for a hyperparameter, from those that the builder was given so far. */
+export type Draw = (hyperparameter: Hyperparameter, values: HyperparameterValues) => HyperparameterValue;
+
+export interface HyperParametersOptions {
+  /** Values that are set already, by name: of hyperparameters that will be asked for, or the searcher's own (`tuner/...`). */
+  values?: HyperparameterValues;
+  /** Chooses the others; default: each has its default. */
+  draw?: Draw;
+}
+
+type Condition = Hyperparameter['conditions'][number];
+
+/**
+ * What a builder asks for hyperparameters, after KerasTuner's class of this name.
+ *
+ *     const build = (hp) => {
+ *       const units = hp.int('units', { min: 16, max: 128, step: 16 });
+ *       const rate = hp.float('rate', { min: 1e-4, max: 1e-1, sampling: 'log' });
+ *
+ * Hyperparameters exist as soon as they are asked for, so a builder may ask for some only where others have certain values.
+ * Asked for a name again, it gives the same value.
+ */
+export class HyperParameters {
+  private readonly given: Map<string, HyperparameterValue>;
+  private readonly draw: Draw;
+  private readonly chosen = new Map<string, HyperparameterValue>();
+  private readonly definitions = new Map<string, Hyperparameter>();
+  private readonly conditions: Condition[] = [];
+  private readonly skipped: Condition[][] = [];
+
+  /** @throws ArgumentError for values that are no plain numbers, text, true or false */
+  constructor(options: HyperParametersOptions = {}, ...surplus: never[]) {
+    const what = 'HyperParameters';
+    const { values = {}, draw } = checkOptions(what, options, { values: true, draw: true }, surplus);
+    checkObject(`${what}: values`, values);
+    this.given = new Map(readable(`${what}: values`, () => Object.entries(values)));
+    for (const [name, value] of this.given) checkPlain(`${what}: ${show(name)}`, value);
+    if (draw !== undefined) checkFunction(`${what}: draw`, draw);
+    this.draw = draw ?? ((h) => (h.kind === 'fixed' ? h.value : h.default));
+  }
+
+  /**
+   * An integer from `min` to `max`, both included.
+   * @throws ArgumentError for an impossible name or range, or another range than before for the same name
+   */
+  int(name: string, options: IntOptions): number {
+    checkName('hp.int', name);
+    return this.ask(defineInt(name, options, [...this.conditions])) as number;
+  }
+
+  /**
+   * A number from `min` to `max`, both included.
+   * @throws ArgumentError for an impossible name or range, or another range than before for the same name
+   */
+  float(name: string, options: FloatOptions): number {
+    checkName('hp.float', name);
+    return this.ask(defineFloat(name, options, [...this.conditions])) as number;
+  }
+
+  /**
+   * One of some values, which are all numbers, all text, or all true and false.
+   * @throws ArgumentError for an impossible name or list, or another list than before for the same name
+   */
+  choice<const T extends HyperparameterValue>(
+    name: string,
+    values: readonly T[],
+    options: ChoiceOptions<NoInfer<T>> = {},
+  ): T {
+    checkName('hp.choice', name);
+    return this.ask(defineChoice(name, values, options, [...this.conditions])) as T;
+  }
+
+  /** True or false. @throws ArgumentError for an impossible name, or where the name has another kind */
+  boolean(name: string, options: BooleanOptions = {}): boolean {
+    checkName('hp.boolean', name);
+    return this.ask(defineBoolean(name, options, [...this.conditions])) as boolean;
+  }
+
+  /** A value that is kept with the others but not searched. @throws ArgumentError where the name has another kind or value */
+  fixed<const T extends HyperparameterValue>(name: string, value: T): T {
+    checkName('hp.fixed', name);
+    return this.ask(defineFixed(name, value, [...this.conditions])) as T;
+  }
+
+  /**
+   * Hyperparameters that exist only where another one has one of some values. In KerasTuner the code of a scope runs in any
+   * case and its hyperparameters are None where the condition does not hold; here `body` is not called then.
+   * @returns what `body` returns, or undefined where the condition does not hold
+   * @throws ArgumentError unless the parent was asked for before and can have these values
+   */
+  conditionalScope<T>(parentName: string, values: readonly HyperparameterValue[], body: () => T): T | undefined {
+    const what = `hp.conditionalScope(${show(parentName)})`;
+    const parent = this.definitions.get(parentName);
+    if (parent === undefined) throw this.unknown(what, parentName);
+    const list = listOf(what, values);
+    if (!list?.length) {
+      throw new ArgumentError(
+        `${what}: values must be a list of at least one value of the parent, but are ${show(values)}`,
+      );
+    }
+    checkFunction(what, body);
+    for (const value of list) checkValue(what, parent, value);
+    const condition = { name: parentName, values: list as HyperparameterValue[] };
+    if (!list.includes(this.chosen.get(parentName))) {
+      this.skipped.push([...this.conditions, condition]);
+      return undefined;
+    }
+    this.conditions.push(condition);
+    try {
+      const result = body();
+      if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return result;
+      (result as PromiseLike<unknown>).then(undefined, () => {}); // this error comes first
+      throw new ArgumentError(
+        `${what}: the function must not be async: what it asked for later would have no condition`,
+      );
+    } finally {
+      this.conditions.pop();
+    }
+  }
+
+  /** The value of a hyperparameter that was asked for, or that was set from the beginning. @throws ArgumentError for others */
+  get(name: string, ...surplus: never[]): HyperparameterValue {
+    checkSurplus('hp.get', surplus);
+    const value = this.chosen.get(name) ?? this.given.get(name);
+    if (value === undefined) throw this.unknown('hp.get', name);
+    return value;
+  }
+
+  /** All values by name: those asked for, in the order of asking, then those that were set and not asked for yet. A copy. */
+  get values(): HyperparameterValues {
+    const rest = [...this.given].filter(([name]) => !this.chosen.has(name));
+    return Object.fromEntries([...this.chosen, ...rest]);
+  }
+
+  /** What was asked for, in the order of asking. */
+  get asked(): readonly Hyperparameter[] {
+    return [...this.definitions.values()];
+  }
+
+  /** Names of values that were set and not asked for, those of the searcher left out. */
+  get unasked(): string[] {
+    return [...this.given.keys()].filter((name) => !this.chosen.has(name) && !name.startsWith(TUNER_PREFIX));
+  }
+
+  /** Of each conditional scope that was not entered, the conditions, from the outermost in. */
+  get skippedScopes(): readonly (readonly Condition[])[] {
+    return this.skipped;
+  }
+
+  private ask(h: Hyperparameter): HyperparameterValue {
+    const before = this.definitions.get(h.name);
+    if (before !== undefined) {
+      if (hasSameValues(before, h)) return this.chosen.get(h.name)!;
+      throw new ArgumentError(
+        `hp: ${h.name} is asked for as a ${describe(before)} and as a ${describe(h)}; give one of the two another name`,
+      );
+    }
+    const set = this.given.get(h.name);
+    const value =
+      set === undefined
+        ? checkValue('draw', h, h.kind === 'fixed' ? h.value : this.draw(h, this.values))
+        : checkValue('HyperParameters: values', h, set);
+    this.definitions.set(h.name, h);
+    this.chosen.set(h.name, value);
+    return value;
+  }
+
+  private unknown(what: string, name: unknown): ArgumentError {
+    const names = [...this.chosen.keys()];
+    const near = typeof name === 'string' ? nearName(name, names) : undefined;
+    const known = names.length > 0 ? `there are ${names.join(', ')}` : 'none was asked for yet';
+    return new ArgumentError(
+      `${what}: no hyperparameter ${show(name)} was asked for${near ? `; did you mean ${near}?` : ''} (${known})`,
+    );
+  }
+}

@@ -1,0 +1,46 @@
+import { checkOptions, checkText, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { camelCase, findName } from '../nn/monitor.ts';
+import type { Objective } from './record.ts';
+
+/** Figures of which more is better, and those of which less is, by their names, as KerasTuner goes by names. */
+const MAX = /accuracy|precision|recall|f1|auc|topk/i;
+const MIN = /loss|error|entropy/i;
+
+/** What `objective` may be: the name of a figure of the epochs, or that with its direction. */
+export type ObjectiveOption = string | Objective;
+
+/**
+ * The objective with its direction: that which was given, else by its name: more is better for accuracies and their like, less for
+ * losses and errors. Keras's spelling, `val_accuracy`, is understood.
+ * @param who begins the messages
+ * @throws ArgumentError for what is no name, and for a name that says no direction
+ */
+export function readObjective(who: string, objective: ObjectiveOption): Objective {
+  if (typeof objective !== 'string') checkOptions(`${who}: objective`, objective, { name: true, direction: true });
+  const { name: given, direction } = (
+    typeof objective === 'string' ? { name: objective } : objective
+  ) as Partial<Objective> & { name: string };
+  checkText(`${who}: objective`, given);
+  const name = given.startsWith('val_') ? camelCase(given) : given;
+  if (direction === 'min' || direction === 'max') return { name, direction };
+  const [isMax, isMin] = [MAX.test(name), MIN.test(name)];
+  if (direction === undefined && isMax !== isMin) return { name, direction: isMax ? 'max' : 'min' };
+  const found = direction === undefined ? 'its name does not say' : `it was given as ${show(direction)}`;
+  throw new ArgumentError(
+    `${who}: whether more or less of the objective ${show(name)} is better must be 'min' or 'max', but ${found}; ` +
+      `give { name: ${show(name)}, direction: 'max' } or 'min'`,
+  );
+}
+
+/** Whether `value` is a better score than `than`; anything is better than none. */
+export function isBetter({ direction }: Objective, value: number, than: number | null): boolean {
+  return than === null || (direction === 'max' ? value > than : value < than);
+}
+
+/** A figure of an epoch, in any spelling; null where the epoch lacks it or it is no finite number. */
+export function figureOf(logs: Readonly<Record<string, number | null | undefined>>, figure: string): number | null {
+  const name = findName(Object.keys(logs), figure);
+  const value = name === undefined ? null : logs[name];
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}

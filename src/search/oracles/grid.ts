@@ -1,0 +1,56 @@
+import { checkOptions } from '../../check.ts';
+import type { Oracle, SearchState } from '../oracle.ts';
+import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from '../record.ts';
+import { valuesOf } from '../space.ts';
+import { checkCount } from './options.ts';
+
+export interface GridOptions {
+  /** Default: all combinations. */
+  maxTrials?: number;
+}
+
+/**
+ * The oracle of GridSearch: every combination of values once.
+ *
+ * The first trial has the first value of each hyperparameter: its default where the grid has that, as in KerasTuner. The next
+ * one changes the last hyperparameter asked for that has a value left, and what the builder asks for after it begins with its first
+ * value again: an odometer, whose wheels may depend on the digits before them. `valuesOf` says which values a range without
+ * a step has.
+ * @throws ArgumentError for impossible options
+ */
+export function gridOracle(options: GridOptions = {}): Oracle {
+  const what = 'GridSearch';
+  checkOptions(what, options, { maxTrials: true });
+  const maxTrials =
+    options.maxTrials === undefined ? Number.POSITIVE_INFINITY : checkCount(what, 'maxTrials', options.maxTrials);
+  return {
+    propose(number, state) {
+      if (number >= maxTrials) return null;
+      const values = number === 0 ? {} : valuesAfter(number - 1, state);
+      return values && { values };
+    },
+    draw: (hyperparameter) => wheelOf(hyperparameter)[0]!,
+  };
+}
+
+/** Values in the order in which they are tried: the default first. */
+function wheelOf(h: Hyperparameter): HyperparameterValue[] {
+  const values = valuesOf(h);
+  if (h.kind === 'fixed' || !values.includes(h.default)) return values;
+  return [h.default, ...values.filter((value) => value !== h.default)];
+}
+
+/** What is set for the trial after one; null after the last. */
+function valuesAfter(number: number, state: SearchState): HyperparameterValues | null {
+  const [values, asked] = [state.proposed.get(number), state.asked.get(number)];
+  if (values === undefined || asked === undefined) return null; // there was no such trial, so this one is none either
+  for (let last = asked.length - 1; last >= 0; last--) {
+    const h = asked[last]!;
+    const wheel = wheelOf(h);
+    const next = wheel[wheel.indexOf(values[h.name]!) + 1];
+    if (next === undefined) continue;
+    const before = asked.slice(0, last).map(({ name }) => [name, values[name]!] as const);
+    return Object.fromEntries([...before, [h.name, next]]);
+  }
+  return null;
+}

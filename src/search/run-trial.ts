@@ -1,0 +1,134 @@
+import { AbortedError, DeviceLostError, DisposedError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import { decodeWeights } from '../io/model-file.ts';
+import type { EpochLogs, Model, TrainingData } from '../nn/index.ts';
+import { type BuildModel, callBuilder } from './build-model.ts';
+import { makeCallbacks, type SearchFitOptions } from './fit-options.ts';
+import { HyperParameters } from './hyperparameters.ts';
+import type { Trial } from './record.ts';
+import type { TrialDescription, TrialResult } from './trial.ts';
+import { TrialBackup } from './trial-backup.ts';
+import { TrialWatcher } from './trial-watcher.ts';
+import { encodeFirstReplica } from './trial-weights.ts';
+
+/** A trial and all that it needs to be run. */
+export interface TrialWork {
+  description: TrialDescription;
+  buildModel: BuildModel;
+  data: TrainingData;
+  fit: SearchFitOptions;
+  device: Device;
+  /** What it begins with where `description.from` is a trial: see `TrialRunOptions`. */
+  weights: Uint8Array | null;
+  /** The file of a backup to go on from, and to keep; null for none. Whoever keeps the result deletes it. */
+  backup: string | null;
+  /** When a backup is kept: see `BackupAndRestore`. Default `epoch`. */
+  saveFreq?: 'epoch' | number;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Builds and trains the model of a trial: the same bits wherever it runs, on the same adapter with the same choice of kernels. Its
+ * executions are replicas of one model, with seeds that follow each other, whose callbacks go by the means over them.
+ * @returns the result, also of a trial that failed: that diverged, ran out of memory, or whose builder, callbacks or data threw
+ * @throws AbortedError where `signal` ended it early; DeviceLostError, DisposedError of the device; ArgumentError for an objective that
+ *   is not reported; what the backup throws: DataError, FileError, ArgumentError for one of another training
+ */
+export async function runTrial(work: TrialWork): Promise<TrialResult> {
+  const { description, device, fit, signal } = work;
+  const { number, executions, seed, epochs, initialEpoch } = description;
+  const begun = performance.now();
+  const watcher = new TrialWatcher(description);
+  const backup = work.backup === null ? null : new TrialBackup(work.backup, work.saveFreq ?? 'epoch');
+  let model: Model | null = null;
+  const result = (status: Trial['status'], weights: Uint8Array | null, reason?: string): TrialResult => {
+    const total = (performance.now() - begun) / 1000;
+    const setUp = watcher.firstStep === null ? total : (watcher.firstStep - begun) / 1000;
+    const isScored = status !== 'failed';
+    const sum = watcher.best.reduce<number>((all, best) => all + best!, 0);
+    const trial: Trial = {
+      ...{ number, values: description.values, status, score: isScored ? sum / executions : null },
+      bestEpoch: isScored ? watcher.bestEpoch : null,
+      histories: watcher.history.replicas.map((logs) => logs.map(toJson)),
+      parameters: model ? model.countParams() : null,
+      ...(reason === undefined ? {} : { reason }),
+      seconds: { setUp, total },
+      adapter: adapterName(device),
+    };
+    return { trial, weights };
+  };
+  try {
+    model = callBuilder(work.buildModel, new HyperParameters({ values: description.values }));
+    model.build(device, { seed, replicas: executions });
+    if (work.weights) decodeWeights(model, work.weights, {}, `the weights of trial ${description.from}`);
+    const own = makeCallbacks(fit, { number, values: description.values });
+    const callbacks = [...own, watcher, ...(backup ? [backup] : [])];
+    const { interrupted, diverged } = await model.fit(work.data, {
+      ...fit,
+      ...{ epochs, initialEpoch, seed, replicas: executions, callbacks, signal },
+    });
+    if (interrupted) throw new AbortedError(`trial ${number}: stopped on request`);
+    if (diverged.length > 0) return result('failed', null, divergedText(diverged, executions));
+    if (watcher.best.includes(null)) {
+      return result('failed', null, `${description.objective.name} was in no epoch a finite number`);
+    }
+    watcher.restoreBest();
+    const weights = await encodeFirstReplica(model);
+    return watcher.pruned ? result('pruned', weights, watcher.pruned) : result('completed', weights);
+  } catch (error) {
+    if (error === watcher.wrong || (backup && error === backup.failure)) throw error;
+    if (isAbort(error) && signal?.aborted) throw error;
+    await throwIfLost(device, error);
+    return result('failed', null, reasonOf(error));
+  } finally {
+    disposeModel(model);
+  }
+}
+
+/** A failed trial that never came to training: its builder threw. */
+export function failedTrial(description: Pick<TrialDescription, 'number' | 'values'>, error: unknown): Trial {
+  const { number, values } = description;
+  return {
+    ...{ number, values, status: 'failed', score: null, bestEpoch: null, histories: [], parameters: null },
+    ...{ reason: reasonOf(error), seconds: { setUp: 0, total: 0 }, adapter: '' },
+  };
+}
+
+/** A device that is gone fails no trial: it can be run again on another. Errors that are still on their way are taken here too. */
+async function throwIfLost(device: Device, error: unknown): Promise<void> {
+  if (error instanceof DeviceLostError) throw error;
+  try {
+    await device.sync();
+  } catch (later) {
+    if (later instanceof DeviceLostError || later instanceof DisposedError) throw later;
+  }
+}
+
+function disposeModel(model: Model | null): void {
+  try {
+    model?.dispose();
+  } catch {
+    // its device is gone, and its memory with it
+  }
+}
+
+const isAbort = (error: unknown) =>
+  error instanceof AbortedError || (error instanceof Error && error.name === 'AbortError');
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`;
+
+function divergedText(replicas: readonly number[], executions: number): string {
+  const which = executions === 1 ? '' : ` of ${replicas.length} of ${executions} executions`;
+  return `the loss or weights${which} became NaN or infinite`;
+}
+
+/** JSON has no NaN or Infinity: they become null. */
+function toJson(logs: EpochLogs): Trial['histories'][number][number] {
+  const figures = Object.entries(logs).flatMap(([name, value]) =>
+    typeof value === 'number' ? [[name, Number.isFinite(value) ? value : null] as const] : [],
+  );
+  return { ...Object.fromEntries(figures), epoch: logs.epoch };
+}
+
+const adapterName = ({ info: { name, driver } }: Device): string => (driver === '' ? name : `${name}, ${driver}`);

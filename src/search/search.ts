@@ -1,0 +1,362 @@
+import { checkFlag, checkFunction, checkSurplus, checkText, type OptionNames, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { Model, TrainingData } from '../nn/index.ts';
+import { differences } from '../nn/run-description.ts';
+import { checkSeed } from '../random.ts';
+import type { BuildModel } from './build-model.ts';
+import { describeData } from './describe-data.ts';
+import { checkFitOptions, type SearchFitOptions } from './fit-options.ts';
+import { HyperParameters } from './hyperparameters.ts';
+import { LocalRunner } from './local-runner.ts';
+import { type ObjectiveOption, readObjective } from './objective.ts';
+import type { Oracle } from './oracle.ts';
+import { checkCount } from './oracles/options.ts';
+import { type Proposed, Proposer } from './proposer.ts';
+import { horizonOf, medians, type Pruning, type PruningOptions, readPruning } from './pruning.ts';
+import type { Objective, SearchRecord, Trial } from './record.ts';
+import { SearchStore } from './store.ts';
+import { bestTrials, resultsText, searchSpaceText, trialText } from './summary.ts';
+import { seedOf, type TrialDescription, type TrialRunner } from './trial.ts';
+import { TrialLoop } from './trial-loop.ts';
+import { loadTrialModel } from './trial-weights.ts';
+
+export interface SearchOptions {
+  /**
+   * Makes and compiles a model from what it asks `hp` for. It is called once more for each trial than it trains, without a device: `build`
+   * is the search's.
+   */
+  buildModel: BuildModel;
+  /** The figure of the epochs that decides, such as `valAccuracy`; with its direction where the name does not say it. */
+  objective: ObjectiveOption;
+  /**
+   * The folder in which the search is kept. One that holds the same search is gone on with: where it was killed, or from its end on where
+   * it was made longer.
+   */
+  directory: string;
+  /** For reports. Default: the searcher's name. */
+  name?: string;
+  /** Decides every value, weight, shuffle and dropout of the search. Default 0. */
+  seed?: number;
+  /** How often each trial is trained, with seeds that follow each other, as replicas of one model. Its score is the mean. Default 1. */
+  executionsPerTrial?: number;
+  /** Whether a search that the folder holds is deleted when `search` begins. Default false. */
+  overwrite?: boolean;
+  /** Failed trials one after another with which the search ends. Default 3. */
+  maxConsecutiveFailures?: number;
+  /** When a trial under way is backed up: after every epoch, or after every so many steps. Default `epoch`. */
+  saveFreq?: 'epoch' | number;
+  /** Where trials are trained, unless `runner` does that, and where `bestModels` builds. */
+  device?: Device;
+  /** What runs the trials. Default: this process, one after another. */
+  runner?: TrialRunner;
+  /** Called as a trial begins. */
+  onTrialBegin?: (trial: TrialDescription) => void;
+  /** Called when a trial's result is on the disk. */
+  onTrialEnd?: (trial: Trial, record: SearchRecord) => void;
+}
+
+/** Options of the searches whose trials may be pruned. */
+export interface PrunableSearchOptions extends SearchOptions {
+  /**
+   * Stops trials early whose best epoch so far is worse than the median of the trials before, in the same epoch, as Optuna's
+   * MedianPruner. Default: none is.
+   */
+  pruning?: PruningOptions | boolean;
+  /**
+   * With `pruning`, trials that may run at once: each goes by the results of those before this group alone, so that the search is the
+   * same however many machines there are. Default 1.
+   */
+  parallelTrials?: number;
+}
+
+export const searchNames: OptionNames<SearchOptions> = {
+  ...{ buildModel: true, objective: true, directory: true, name: true, seed: true, executionsPerTrial: true },
+  ...{ overwrite: true, maxConsecutiveFailures: true, saveFreq: true, device: true, runner: true },
+  ...{ onTrialBegin: true, onTrialEnd: true },
+};
+export const prunableNames: OptionNames<PrunableSearchOptions> = {
+  ...searchNames,
+  pruning: true,
+  parallelTrials: true,
+};
+
+/** What makes one searcher different from another. */
+export interface SearcherKind {
+  /** The class, in messages and records. */
+  name: string;
+  oracle: Oracle;
+  /** The searcher's own options, for the record. */
+  options: SearchRecord['options'];
+  /** Whether the searcher says how many epochs each trial trains. */
+  decidesEpochs?: boolean;
+  pruning?: PruningOptions | boolean | undefined;
+  parallelTrials?: number | undefined;
+}
+
+/** Options of which more makes a search longer, and no other one. */
+const LENGTHS = ['maxTrials', 'hyperbandIterations'];
+/** Differences between two searches that a message names. */
+const NAMED = 4;
+/** Milliseconds between two writings of the record, which holds all trials, while trials end. */
+const RECORD_MS = 2000;
+
+/** A search over the hyperparameters of a model: what RandomSearch, GridSearch, Hyperband and BayesianOptimization have in common. */
+export class Search {
+  /** What is searched for. */
+  readonly objective: Objective;
+  private readonly options: SearchOptions;
+  private readonly store: SearchStore;
+  private readonly executions: number;
+  private readonly seed: number;
+  private readonly pruning: Pruning | null;
+  private readonly parallelTrials: number;
+  private readonly mostFailures: number;
+  private proposer: Proposer;
+  /** Whether what the folder holds is still to be deleted. */
+  private overwriting: boolean;
+  private fit: SearchRecord['fit'] = {};
+
+  /** @throws ArgumentError, for the folder of another search too; what the builder throws, which is called with all defaults; DataError, FileError */
+  protected constructor(
+    options: SearchOptions,
+    private readonly kind: SearcherKind,
+  ) {
+    const who = kind.name;
+    this.options = { ...options };
+    checkFunction(`${who}: buildModel`, options.buildModel);
+    this.objective = readObjective(who, options.objective);
+    checkText(`${who}: directory, the folder in which the search is kept,`, options.directory);
+    if (options.name !== undefined) checkText(`${who}: name`, options.name);
+    this.seed = options.seed ?? 0;
+    checkSeed(this.seed, who);
+    this.executions = checkCount(who, 'executionsPerTrial', options.executionsPerTrial ?? 1);
+    this.mostFailures = checkCount(who, 'maxConsecutiveFailures', options.maxConsecutiveFailures ?? 3);
+    this.parallelTrials = checkCount(who, 'parallelTrials', kind.parallelTrials ?? 1);
+    this.pruning = readPruning(who, kind.pruning);
+    this.overwriting = checkFlag(who, 'overwrite', options.overwrite ?? false);
+    const { saveFreq = 'epoch' } = options;
+    if (saveFreq !== 'epoch') checkCount(who, "saveFreq, 'epoch' or a number of steps,", saveFreq);
+    for (const hook of ['onTrialBegin', 'onTrialEnd'] as const) {
+      if (options[hook] !== undefined) checkFunction(`${who}: ${hook}`, options[hook]);
+    }
+    this.store = new SearchStore(options.directory);
+    this.proposer = this.createProposer();
+    if (!this.overwriting) this.load();
+  }
+
+  /**
+   * Trains trial after trial, and keeps each. A search that its folder holds is gone on with.
+   * @param data as `model.fit` takes it
+   * @param fit options of each trial's `fit`; `signal` ends the search after the step under way
+   * @returns all trials, also those of earlier calls
+   * @throws ArgumentError, also for an objective that nobody reports and for data or options other than those the search was begun
+   *   with; SearchError for `maxConsecutiveFailures` failed trials; AbortedError after `signal`; DeviceLostError; FileError, DataError
+   */
+  async search(data: TrainingData | null, fit: SearchFitOptions = {}, ...surplus: never[]): Promise<SearchRecord> {
+    const who = this.kind.name;
+    checkSurplus(`${who}: search`, surplus);
+    checkFitOptions(who, fit);
+    if (this.kind.decidesEpochs && fit.epochs !== undefined) {
+      throw new ArgumentError(
+        `${who}: search: epochs must be left out, as the rounds decide them; maxEpochs is the most`,
+      );
+    }
+    const runner = this.options.runner ?? this.localRunner(data, fit);
+    const described = await describeFit(data, fit);
+    using _ = this.store.lock();
+    if (this.overwriting) this.store.clear();
+    this.overwriting = false;
+    this.proposer = this.createProposer();
+    const stored = this.load();
+    this.store.deleteBackups(this.proposer.finished); // of one whose process was killed as its result had just been kept
+    if (stored && Object.keys(stored.fit).length > 0) {
+      this.checkSame(differences(stored.fit, described, 'fit'));
+    }
+    this.fit = described;
+    this.store.writeRecord(this.record);
+    try {
+      await this.loop(runner, fit).run();
+    } finally {
+      this.store.writeRecord(this.record);
+    }
+    return this.record;
+  }
+
+  private loop(runner: TrialRunner, fit: SearchFitOptions): TrialLoop {
+    const { kind, proposer, store, pruning, parallelTrials, options } = this;
+    let written = performance.now();
+    return new TrialLoop({
+      ...{ who: kind.name, proposer, store, runner, maxConsecutiveFailures: this.mostFailures, signal: fit.signal },
+      horizon: (number) => (pruning ? horizonOf(number, pruning.startupTrials, parallelTrials) : 0),
+      describe: (number, proposed) => this.describe(number, proposed, fit),
+      onBegin: (trial) => options.onTrialBegin?.(trial),
+      onEnd: (trial) => {
+        if (performance.now() - written > RECORD_MS) {
+          this.store.writeRecord(this.record);
+          written = performance.now();
+        }
+        options.onTrialEnd?.(trial, this.record);
+      },
+    });
+  }
+
+  private describe(number: number, proposed: Proposed, fit: SearchFitOptions): TrialDescription {
+    const { values, initialEpoch = 0, from = null, epochs = fit.epochs ?? 1 } = proposed;
+    const { seed, executions, objective, pruning, parallelTrials, proposer } = this;
+    const description = { number, values, epochs, initialEpoch, from, executions, objective };
+    if (!pruning) return { ...description, seed: seedOf(seed, number, executions) };
+    const horizon = horizonOf(number, pruning.startupTrials, parallelTrials);
+    const limits = medians(pruning, { name: objective.name, epochs }, horizon, proposer.finished);
+    return { ...description, seed: seedOf(seed, number, executions), ...(limits ? { medians: limits } : {}) };
+  }
+
+  /** What is searched and what was found so far. */
+  get record(): SearchRecord {
+    const { kind, objective, seed, executions, fit, proposer } = this;
+    return {
+      ...{ kind: 'tilegrad-search', schemaVersion: 1, name: this.options.name ?? kind.name, searcher: kind.name },
+      ...{ options: this.kindOptions, fit, objective, seed, executionsPerTrial: executions },
+      space: [...proposer.space],
+      trials: [...proposer.finished.values()].sort((a, b) => a.number - b.number),
+    };
+  }
+
+  /** Every hyperparameter, in KerasTuner's layout. */
+  searchSpaceSummary(): string {
+    return searchSpaceText(this.proposer.space);
+  }
+
+  /** The best trials, in KerasTuner's layout. @throws ArgumentError */
+  resultsSummary(most = 10): string {
+    checkCount(`${this.kind.name}: resultsSummary`, 'the number of trials', most);
+    return resultsText(this.record, this.options.directory, most);
+  }
+
+  /** One trial, in KerasTuner's layout. @throws ArgumentError where there is none of that number that has ended */
+  trialSummary(number: number): string {
+    const trial = this.proposer.finished.get(number);
+    if (trial) return trialText(trial);
+    throw new ArgumentError(`${this.kind.name}: trialSummary: no trial ${show(number)} has ended; ${this.endedText()}`);
+  }
+
+  /**
+   * The values of the best trials, the best first: `buildModel` makes the model of such a trial again. Fewer where fewer have a score.
+   * @throws ArgumentError
+   */
+  bestHyperparameters(count = 1): HyperParameters[] {
+    checkCount(`${this.kind.name}: bestHyperparameters`, 'the number of trials', count);
+    return this.best(count).map(({ values }) => new HyperParameters({ values }));
+  }
+
+  /**
+   * The models of the best trials, the best first, built and with the weights of their best epoch. Fewer where fewer have a score.
+   * @throws ArgumentError without a device, and where the builder makes other models since, saying what differs; DataError, FileError
+   */
+  async bestModels(count = 1): Promise<Model[]> {
+    const who = this.kind.name;
+    checkCount(`${who}: bestModels`, 'the number of trials', count);
+    const { device, buildModel } = this.options;
+    if (!device) throw new ArgumentError(`${who}: bestModels: needs a device to build on; give ${who} one with device`);
+    const models: Model[] = [];
+    try {
+      for (const trial of this.best(count)) {
+        const weights = this.store.readWeights(trial.number);
+        const name = this.store.weightsPath(trial.number);
+        models.push(loadTrialModel(buildModel, trial, { device, weights, name }));
+      }
+      return models;
+    } catch (error) {
+      for (const model of models) model.dispose();
+      throw error;
+    }
+  }
+
+  private best(count: number): Trial[] {
+    return bestTrials(this.objective, [...this.proposer.finished.values()]).slice(0, count);
+  }
+
+  private endedText(): string {
+    const numbers = [...this.proposer.finished.keys()].sort((a, b) => a - b);
+    return numbers.length === 0 ? 'none has' : `those that have are ${numbers[0]} to ${numbers.at(-1)}`;
+  }
+
+  private localRunner(data: TrainingData | null, fit: SearchFitOptions): TrialRunner {
+    const { device, buildModel, saveFreq = 'epoch' } = this.options;
+    const who = this.kind.name;
+    if (!device) {
+      throw new ArgumentError(
+        `${who}: search: needs a device to train on, from await openDevice(); give ${who} one with device`,
+      );
+    }
+    if (data === null) throw new ArgumentError(`${who}: search: takes data as model.fit does, but was given null`);
+    return new LocalRunner(this.store, { buildModel, data, fit, device, saveFreq });
+  }
+
+  private createProposer(): Proposer {
+    const { seed, objective, kind, options } = this;
+    const proposer = new Proposer(kind.name, kind.oracle, options.buildModel, { seed, objective });
+    proposer.explore();
+    return proposer;
+  }
+
+  private get kindOptions(): SearchRecord['options'] {
+    const { pruning, parallelTrials, kind } = this;
+    if (!pruning) return kind.options;
+    const { warmUpEpochs, startupTrials } = pruning;
+    return {
+      ...kind.options,
+      parallelTrials,
+      'pruning/warmUpEpochs': warmUpEpochs,
+      'pruning/startupTrials': startupTrials,
+    };
+  }
+
+  /** Takes what the folder holds. @throws ArgumentError where it is another search */
+  private load(): SearchRecord | null {
+    const stored = this.store.read();
+    if (!stored) return null;
+    this.checkSame(differences(identityOf(stored), identityOf(this.record)));
+    this.checkSame(this.proposer.differences(stored.space), 'the space has changed: ');
+    for (const trial of stored.trials) {
+      const changed = this.proposer.replay(trial);
+      if (changed !== null) this.checkSame([changed], 'the space has changed: ');
+    }
+    for (const one of stored.space) {
+      if (!this.proposer.space.some(({ name }) => name === one.name)) this.proposer.space.push(one);
+    }
+    this.fit = stored.fit;
+    return stored;
+  }
+
+  private checkSame(differing: Iterable<string>, before = ''): void {
+    const found = [...differing];
+    if (found.length === 0) return;
+    const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
+    throw new ArgumentError(
+      `${this.kind.name}: ${this.options.directory} holds another search: ${before}${found.slice(0, NAMED).join('; ')}${more}. ` +
+        'Go on with what it was made with, choose another directory, or begin anew with overwrite: true',
+    );
+  }
+}
+
+/** What two searches of one folder must have in common. */
+function identityOf({ searcher, name, options, objective, seed, executionsPerTrial }: SearchRecord) {
+  const own = Object.entries(options).filter(([option]) => !LENGTHS.includes(option));
+  return { searcher, name, options: Object.fromEntries(own), objective, seed, executionsPerTrial };
+}
+
+/** The options of `fit` that decide what comes of a trial, as far as they can be told. Waits for the GPU. */
+async function describeFit(data: TrainingData | null, fit: SearchFitOptions): Promise<SearchRecord['fit']> {
+  const { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight, cacheFeatures } =
+    fit;
+  const plain = { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle };
+  const given = Object.entries(plain).filter(([, value]) => value !== undefined) as [string, number | boolean][];
+  return {
+    ...Object.fromEntries(given),
+    ...(classWeight === undefined ? {} : { classWeight: JSON.stringify(classWeight) }),
+    ...(cacheFeatures ? { cacheFeatures: true } : {}),
+    ...(data === null ? {} : { data: await describeData(data) }),
+    ...(fit.validationData === undefined ? {} : { validationData: await describeData(fit.validationData) }),
+  };
+}

@@ -1,0 +1,154 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { tryLock } from '../../scripts/setup/lock.mjs';
+import { checkedJson, isIntactJson } from '../checksum.ts';
+import { createFolders } from '../create-folders.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import { onFile, readBytes, writeFile } from '../io/files.ts';
+import { parseJson } from '../json.ts';
+import { type SearchRecord, searchRecord, trial } from './record.ts';
+import type { TrialResult } from './trial.ts';
+
+const four = (number: number) => String(number).padStart(4, '0');
+/** Names of files in the folders of trials: nothing else is read or deleted there. */
+const TRIAL = /^(\d{4,})\.(json|safetensors)$/;
+
+/**
+ * The folder of a search:
+ *
+ *     search.json                 the search with all its trials, for reports: a copy of what the other files say
+ *     trials/0007.json            a trial that has ended
+ *     weights/0007.safetensors    its best epoch's weights
+ *     backups/0007.safetensors    of a trial that runs: what it goes on from where its process is killed
+ *
+ * Every file is written whole or not at all, with a checksum. A trial's weights are on the disk before the trial is.
+ */
+export class SearchStore {
+  constructor(readonly folder: string) {}
+
+  private get recordPath(): string {
+    return join(this.folder, 'search.json');
+  }
+
+  weightsPath(number: number): string {
+    return join(this.folder, 'weights', `${four(number)}.safetensors`);
+  }
+
+  backupPath(number: number): string {
+    return join(this.folder, 'backups', `${four(number)}.safetensors`);
+  }
+
+  /**
+   * The search that is there, with its trials; null for none.
+   * @throws DataError for a file that is cut short, damaged or of another version, or trials without a search; FileError
+   */
+  read(): SearchRecord | null {
+    const numbers = this.numbers('trials', 'json');
+    if (!existsSync(this.recordPath)) {
+      if (numbers.length === 0) return null;
+      throw new DataError(
+        `${this.folder} has trials but no search.json, which says of what search; choose another directory, or begin anew ` +
+          'with overwrite: true',
+      );
+    }
+    const record = readJson(this.recordPath, searchRecord, 'a search');
+    const trials = numbers.map((number) => {
+      const path = join(this.folder, 'trials', `${four(number)}.json`);
+      const found = readJson(path, trial, 'a trial', 'Delete it, and the search does this trial again');
+      if (found.number === number) return found;
+      throw new DataError(`${path} holds trial ${found.number}. Delete it, and the search does trial ${number} again`);
+    });
+    return { ...record, trials };
+  }
+
+  /** @throws FileError */
+  writeRecord(record: SearchRecord): void {
+    writeFile(this.recordPath, checkedJson(record));
+  }
+
+  /** Keeps a trial that has ended. @throws FileError */
+  writeTrial({ trial, weights }: TrialResult): void {
+    if (weights) writeFile(this.weightsPath(trial.number), weights);
+    writeFile(join(this.folder, 'trials', `${four(trial.number)}.json`), checkedJson(trial));
+  }
+
+  /** The weights that were kept of a trial. @throws FileError */
+  readWeights(number: number): Uint8Array {
+    return readBytes(this.weightsPath(number));
+  }
+
+  /** Deletes what a trial that has ended would have gone on from. @throws FileError */
+  deleteBackup(number: number): void {
+    const path = this.backupPath(number);
+    onFile('delete', path, () => rmSync(path, { force: true }));
+  }
+
+  /** The same for all trials of a search that have. @throws FileError */
+  deleteBackups(ended: { has(number: number): boolean }): void {
+    for (const number of this.numbers('backups', 'safetensors')) if (ended.has(number)) this.deleteBackup(number);
+  }
+
+  /** Deletes a search, and nothing else that may be in its folder. @throws FileError */
+  clear(): void {
+    for (const [folder, ending] of [
+      ['backups', 'safetensors'],
+      ['weights', 'safetensors'],
+      ['trials', 'json'],
+    ] as const) {
+      for (const number of this.numbers(folder, ending)) {
+        const path = join(this.folder, folder, `${four(number)}.${ending}`);
+        onFile('delete', path, () => rmSync(path, { force: true }));
+      }
+    }
+    onFile('delete', this.recordPath, () => rmSync(this.recordPath, { force: true }));
+  }
+
+  /** Keeps other processes from the folder until it is disposed. @throws ArgumentError while another is at it; FileError */
+  lock(): Disposable {
+    const path = join(this.folder, 'search.lock');
+    const lock = onFile('write', path, () => {
+      createFolders(this.folder);
+      return tryLock(path);
+    });
+    if (lock.holder === null) return { [Symbol.dispose]: lock.release };
+    throw new ArgumentError(
+      `${this.folder}: ${lock.holder} is at this search still; wait for it, or stop it first. If it has ended or is no tilegrad, ` +
+        `delete ${path}`,
+    );
+  }
+
+  private numbers(folder: string, ending: string): number[] {
+    const path = join(this.folder, folder);
+    if (!existsSync(path)) return [];
+    return onFile('read', path, () => readdirSync(path))
+      .flatMap((name) => {
+        const [, digits, found] = TRIAL.exec(name) ?? [];
+        return found === ending ? [Number(digits)] : [];
+      })
+      .sort((a, b) => a - b);
+  }
+}
+
+/** A JSON file of a search. @throws DataError, FileError */
+function readJson<T>(path: string, schema: z.ZodType<T>, what: string, advice = 'Begin anew with overwrite: true'): T {
+  const text = Buffer.from(readBytes(path)).toString();
+  let json: unknown;
+  try {
+    json = parseJson(text);
+  } catch (cause) {
+    throw new DataError(`${path} is not JSON, or cut short: ${(cause as Error).message}. ${advice}`, { cause });
+  }
+  const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion;
+  if (version !== undefined && version !== 1) {
+    throw new DataError(`${path} is of version ${version}, but this tilegrad reads version 1. ${advice}`);
+  }
+  if (!isIntactJson(text, json)) {
+    throw new DataError(`${path} is damaged: its checksum is not that of its text. ${advice}`);
+  }
+  const { crc32c: _, ...rest } = json as Record<string, unknown>;
+  const read = schema.safeParse(rest);
+  if (read.success) return read.data;
+  const { path: where, message } = read.error.issues[0]!;
+  throw new DataError(`${path} does not hold ${what}: ${where.join('.')}: ${message}. ${advice}`);
+}

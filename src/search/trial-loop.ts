@@ -1,0 +1,152 @@
+import { AbortedError, SearchError } from '../errors.ts';
+import type { Proposed, Proposer } from './proposer.ts';
+import type { Trial } from './record.ts';
+import { failedTrial } from './run-trial.ts';
+import type { SearchStore } from './store.ts';
+import type { TrialDescription, TrialRunner } from './trial.ts';
+
+/** Trials that are asked for beyond one that waits. */
+const LOOK_AHEAD = 2000;
+
+export interface TrialLoopOptions {
+  /** Begins the messages. */
+  who: string;
+  proposer: Proposer;
+  store: SearchStore;
+  runner: TrialRunner;
+  /** The lowest number of a trial whose result the trial of a number does not go by. */
+  horizon(number: number): number;
+  /** A trial that was proposed, with all that its runner needs. */
+  describe(number: number, proposed: Proposed): TrialDescription;
+  maxConsecutiveFailures: number;
+  signal?: AbortSignal | undefined;
+  onBegin(trial: TrialDescription): void;
+  /** Called when a trial is on the disk. */
+  onEnd(trial: Trial): void;
+}
+
+/** Proposes trials in the order of their numbers, has as many of them run at once as the runner can, and keeps what comes of them. */
+export class TrialLoop {
+  private readonly running = new Map<number, Promise<void>>();
+  /** Those of this loop that failed: a search that is gone on with may fail as often again. */
+  private readonly failed = new Map<number, string | undefined>();
+  private readonly ending = new AbortController();
+  /** What ends the loop. */
+  private error: { thrown: unknown } | null = null;
+  /** The lowest number of a trial that was not begun. */
+  private next = 0;
+  private isOver = false;
+
+  constructor(private readonly options: TrialLoopOptions) {}
+
+  /** Ends when no trial is left. @throws SearchError for too many failed trials; AbortedError after `signal`; what the runner throws */
+  async run(): Promise<void> {
+    const { signal } = this.options;
+    while (this.begin()) await Promise.race(this.running.values());
+    await Promise.all(this.running.values());
+    if (this.error) throw this.error.thrown;
+    if (signal?.aborted && !this.isOver) throw this.stopped();
+  }
+
+  /** Begins trials as far as there are any and the runner has room. @returns whether any runs */
+  private begin(): boolean {
+    const { runner, signal } = this.options;
+    while (this.running.size < runner.concurrency && !this.error && !signal?.aborted) {
+      const found = this.nextTrial();
+      if (found === null) break;
+      const { number, proposed } = found;
+      if (proposed.error)
+        this.end(number, failedTrial({ number, values: proposed.values }, proposed.error.thrown), null);
+      else this.running.set(number, this.runTrial(number, proposed));
+    }
+    return this.running.size > 0;
+  }
+
+  /**
+   * The trial with the lowest number that can begin: those of another bracket of Hyperband need not wait for the results that one of a
+   * later round goes by. Null where there is none now.
+   */
+  private nextTrial(): { number: number; proposed: Proposed } | null {
+    const { who, proposer, runner } = this.options;
+    while (this.isTaken(this.next)) this.next++;
+    const end = this.next + (runner.concurrency > 1 ? LOOK_AHEAD : 1);
+    for (let number = this.next; number < end; number++) {
+      if (this.isTaken(number)) continue;
+      const proposed = this.isEarly(number) ? 'wait' : proposer.propose(number);
+      if (proposed === null) {
+        this.isOver ||= number === this.next;
+        break;
+      }
+      if (proposed !== 'wait') return { number, proposed };
+    }
+    if (this.isOver || this.running.size > 0) return null;
+    throw new SearchError(
+      `${who}: trial ${this.next} waits for results, but no trial runs; this is a bug of its oracle`,
+    );
+  }
+
+  private isTaken(number: number): boolean {
+    return this.running.has(number) || this.options.proposer.finished.has(number);
+  }
+
+  /** Whether a trial below the horizon of this one has not ended. */
+  private isEarly(number: number): boolean {
+    const { proposer, horizon } = this.options;
+    const end = horizon(number);
+    for (const other of this.running.keys()) if (other < end) return true;
+    for (let other = this.next; other < end; other++) if (!proposer.finished.has(other)) return true;
+    return false;
+  }
+
+  private async runTrial(number: number, proposed: Proposed): Promise<void> {
+    const { runner, store, signal, onBegin, describe } = this.options;
+    try {
+      const description = describe(number, proposed);
+      onBegin(description);
+      const weights = description.from === null ? null : store.readWeights(description.from);
+      const signals = [this.ending.signal, ...(signal ? [signal] : [])];
+      const result = await runner.run(description, { weights, signal: AbortSignal.any(signals) });
+      this.end(number, result.trial, result.weights);
+      runner.settled?.(number);
+    } catch (thrown) {
+      // Where the signal ended it, or another trial's error, it says nothing.
+      if (!(thrown instanceof AbortedError && (signal?.aborted || this.error))) this.error ??= { thrown };
+      this.ending.abort();
+    } finally {
+      this.running.delete(number);
+    }
+  }
+
+  private end(number: number, trial: Trial, weights: Uint8Array | null): void {
+    const { store, proposer, onEnd } = this.options;
+    store.writeTrial({ trial, weights });
+    proposer.finished.set(number, trial);
+    onEnd(trial);
+    if (trial.status === 'failed') this.countFailure(number, trial.reason);
+  }
+
+  /** Ends the loop where too many trials whose numbers follow each other failed. */
+  private countFailure(number: number, reason: string | undefined): void {
+    const { who, maxConsecutiveFailures: most } = this.options;
+    this.failed.set(number, reason);
+    let [first, last] = [number, number];
+    while (this.failed.has(first - 1)) first--;
+    while (this.failed.has(last + 1)) last++;
+    const count = last - first + 1;
+    if (count < most) return;
+    const which = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
+    const thrown = new SearchError(
+      `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. What was done is kept; mend the cause, or raise ` +
+        'maxConsecutiveFailures, and search again',
+    );
+    this.error ??= { thrown };
+    this.ending.abort();
+  }
+
+  private stopped(): AbortedError {
+    const { who, store, proposer } = this.options;
+    return new AbortedError(
+      `${who}: stopped on request; ${proposer.finished.size} trials are kept in ${store.folder}, and the same search goes on from there`,
+    );
+  }
+}

@@ -1,0 +1,104 @@
+import { show } from '../check.ts';
+import type { Callback, CallbackState, EpochLogs, History, Model, TrainInfo } from '../nn/index.ts';
+import { Figure } from '../nn/monitor.ts';
+import type { SafePoint } from '../nn/training-state.ts';
+import { WeightCopy } from '../nn/weight-copy.ts';
+import { figureOf, isBetter } from './objective.ts';
+import { isPruned } from './pruning.ts';
+import type { TrialDescription } from './trial.ts';
+
+/** What a search looks at while a trial trains: its best epoch, whose weights stay on the GPU, and whether to go on. */
+export class TrialWatcher implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'TrialWatcher';
+  readonly adds = [];
+  /** The best value of each execution; null before there is a finite one. */
+  best: (number | null)[];
+  /** The epoch, from 1, of the first execution's best value. */
+  bestEpoch: number | null = null;
+  /** Why the trial was pruned. */
+  pruned: string | null = null;
+  /** The epochs, also of a training that failed. */
+  history: Pick<History, 'replicas'> = { replicas: [] };
+  /** When the first step was submitted, by `performance.now()`. */
+  firstStep: number | null = null;
+  /** What is wrong with the search itself, and not with this trial. */
+  wrong: unknown = null;
+  private readonly figure: Figure;
+  /** The best mean over the executions of any epoch. */
+  private bestMean: number | null = null;
+  private model: Model | null = null;
+  private copy: WeightCopy | null = null;
+
+  constructor(private readonly description: Pick<TrialDescription, 'objective' | 'epochs' | 'executions' | 'medians'>) {
+    this.best = Array(description.executions).fill(null);
+    this.figure = new Figure('search: objective', description.objective.name);
+  }
+
+  /** @throws ArgumentError when nobody will report the objective */
+  onTrainBegin({ model, ...figures }: Pick<TrainInfo, 'model' | 'monitored' | 'added'>): void {
+    this.model = model;
+    this.remember(() => this.figure.begin(figures));
+  }
+
+  onSafePoint({ after }: Pick<SafePoint, 'after'>): void {
+    if (after === 'step') this.firstStep ??= performance.now();
+  }
+
+  /** @throws ArgumentError when the first epoch has shown that nobody reports the objective */
+  onEpochEnd(logs: EpochLogs, replicas: readonly EpochLogs[]): void {
+    const { objective, medians, epochs } = this.description;
+    this.remember(() => this.figure.read(logs));
+    // What a callback adds is in `logs` alone.
+    const mean = figureOf(logs, objective.name);
+    for (const [r, own] of replicas.entries()) {
+      const value = figureOf(own, objective.name) ?? mean;
+      if (value === null || !isBetter(objective, value, this.best[r]!)) continue;
+      this.best[r] = value;
+      if (r > 0) continue;
+      this.bestEpoch = logs.epoch;
+      this.copy ??= new WeightCopy(this.model!.parameters);
+      this.copy.save();
+    }
+    if (mean !== null && isBetter(objective, mean, this.bestMean)) this.bestMean = mean;
+    // Nothing good comes of it any more: the epochs that are left would be for nothing.
+    if (replicas.some(({ loss }) => !Number.isFinite(loss))) this.model!.stopTraining = true;
+    const against = logs.epoch < epochs ? (medians?.[logs.epoch - 1] ?? null) : null;
+    if (!isPruned(objective, this.bestMean, against)) return;
+    this.pruned ??=
+      `after epoch ${logs.epoch} its best ${objective.name} was ${show(this.bestMean)}, ` +
+      `but the median of the trials before it ${show(against)}`;
+    this.model!.stopTraining = true;
+  }
+
+  async state(): Promise<CallbackState> {
+    const { best, bestEpoch, bestMean, pruned, copy } = this;
+    return { best: [...best], bestEpoch, bestMean, pruned, weights: copy ? await copy.read() : null };
+  }
+
+  restore({ weights, ...state }: CallbackState): void {
+    Object.assign(this, state);
+    this.figure.mayLack = true;
+    if (!weights) return;
+    this.copy ??= new WeightCopy(this.model!.parameters);
+    this.copy.write(weights as Float32Array<ArrayBuffer>[]);
+  }
+
+  onTrainEnd(history: History): void {
+    this.history = history;
+  }
+
+  /** Gives the model the weights of its best epoch back. */
+  restoreBest(): void {
+    this.copy?.restore();
+  }
+
+  private remember(read: () => unknown): void {
+    try {
+      read();
+    } catch (error) {
+      this.wrong = error;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { bundle } from '../../scripts/build.mjs';
+import { readSearchModule } from '../../src/cli/search-module.ts';
+import { UsageError } from '../../src/errors.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { runToEnd } from '../support/process.ts';
+
+const MODULE = `
+import { Adam, Dense, Sequential } from 'tilegrad/node';
+export const searcher = 'RandomSearch';
+export const options = { objective: 'valLoss', maxTrials: 3, seed: 4 };
+const x = Float32Array.from({ length: 80 }, (_, i) => Math.sin(i * i));
+export const data = { x, y: Array.from({ length: 40 }, (_, i) => Number(x[2 * i] > x[2 * i + 1])) };
+export const fit = (device) => ({ epochs: device.info.name === '' ? 1 : 2, batchSize: 8, validationSplit: 0.25 });
+export function buildModel(hp) {
+  const learningRate = hp.float('learningRate', { min: 1e-3, max: 1, sampling: 'log' });
+  return new Sequential([new Dense({ units: 3, activation: 'tanh', inputShape: [2] }), new Dense({ units: 2, activation: 'softmax' })])
+    .compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
+}
+`;
+
+describe('the module of a search', () => {
+  const buildModel = () => {};
+  const refused = (exported: Record<string, unknown>, message: RegExp) => {
+    expect(() => readSearchModule('own.mjs', exported)).toThrow(UsageError);
+    expect(() => readSearchModule('own.mjs', exported)).toThrow(message);
+  };
+
+  test('is refused where an export is missing or none that is known', () => {
+    refused(
+      { data: {} },
+      /^own\.mjs: must export buildModel, a function of hp that returns a compiled model, but that is undefined$/,
+    );
+    refused({ data: {}, build_model: buildModel }, /is build_model meant to be buildModel\?/);
+    refused({ buildModel }, /must export data, what model\.fit takes/);
+    refused(
+      { buildModel, data: {}, searcher: 'Random' },
+      /searcher must be one of RandomSearch, GridSearch, Hyperband, BayesianOptimization, but is "Random"/,
+    );
+    refused({ buildModel, data: {}, options: 5 }, /options must be an object of options, but is 5/);
+    refused(
+      { buildModel, data: {}, options: { directory: 'x' } },
+      /options must be without directory, which the command decides/,
+    );
+  });
+
+  test('has the name of its file, and RandomSearch, unless it says otherwise', () => {
+    expect(readSearchModule('a/own.mjs', { buildModel, data: {} })).toMatchObject({
+      name: 'own',
+      searcher: 'RandomSearch',
+      fit: {},
+    });
+    const { name } = readSearchModule('a/own.mjs', { buildModel, data: {}, options: { name: 'other' } });
+    expect(name).toBe('other');
+  });
+});
+
+describeOnDevice('tilegrad search', () => {
+  const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
+  const built = join(cache, `tilegrad-search-test-${process.pid}`);
+  beforeAll(() => bundle({ cli: 'src/cli/main.ts', node: 'src/node.ts' }, built));
+  afterAll(() => rmSync(built, { recursive: true, force: true }));
+  let folder = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tilegrad-search-'));
+    write();
+  });
+  const write = (change: (text: string) => string = (text) => text) =>
+    writeFileSync(join(folder, 'own.mjs'), change(MODULE.replace('tilegrad/node', join(built, 'node.js'))));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const tilegrad = (words: string[], onError?: (err: string, interrupt: () => void) => void) =>
+    runToEnd([join(built, 'cli.js'), 'search', 'own.mjs', ...words], { cwd: folder, onError });
+  const folders = () => readdirSync(join(folder, 'runs'));
+
+  test('prints the three summaries, and keeps the search', async () => {
+    const { code, out, err } = await tilegrad([]);
+    expect(code, err).toBe(0);
+    const [directory] = folders();
+    expect(directory).toMatch(/^\d{8}-\d{6}-search-own$/);
+    expect(out).toContain(
+      '[Search space summary]\n|-Default search space size: 1\n> learningRate (Float)\n|-default: 0.001',
+    );
+    expect(out.match(/\[Trial summary\]/g)).toHaveLength(6); // each as it ends, and in the results
+    expect(out).toMatch(/\[Results summary\]\n\|-Results in runs\/\d{8}-\d{6}-search-own\n\|-Trials: 3 completed/);
+    expect(out.match(/Epoch [12]\/2 {2}loss/g)).toHaveLength(6);
+    const record = JSON.parse(readFileSync(join(folder, 'runs', directory!, 'search.json'), 'utf8'));
+    expect(record).toMatchObject({ name: 'own', searcher: 'RandomSearch', seed: 4, fit: { epochs: 2 } });
+    expect(record.trials).toHaveLength(3);
+    const best = record.trials.findIndex(
+      ({ score }: { score: number }) => score === Math.min(...record.trials.map((one: { score: number }) => one.score)),
+    );
+    expect(out).toMatch(new RegExp(`the best model is runs/[^/]*/weights/000${best}\\.safetensors\n$`));
+  });
+
+  test('goes on with --resume after Ctrl-C, to what it would have come to, and further where it was made longer', async () => {
+    const whole = JSON.parse((await tilegrad(['--json', '--out', 'whole'])).out);
+    let isCut = false;
+    const interrupted = await tilegrad(['--json', '--out', 'cut'], (err, interrupt) => {
+      if (isCut || !err.includes('Epoch 1/2')) return;
+      isCut = true;
+      interrupt();
+    });
+    expect(interrupted.code, interrupted.err).toBe(1);
+    expect(interrupted.err).toMatch(
+      /error: RandomSearch: stopped on request; \d trials are kept in cut\/.*: `npx tilegrad search own\.mjs --resume cut\//,
+    );
+    const gone = await tilegrad(['--json', '--out', 'cut', '--resume']);
+    expect(gone.code, gone.err).toBe(0);
+    const scores = ({ trials }: { trials: { score: number }[] }) => trials.map(({ score }) => score);
+    const record = JSON.parse(gone.out);
+    expect(scores(record)).toEqual(scores(whole));
+    write((text) => text.replace('maxTrials: 3', 'maxTrials: 4'));
+    const longer = JSON.parse((await tilegrad(['--json', '--resume', record.directory])).out);
+    expect(scores(longer).slice(0, 3)).toEqual(scores(whole));
+    expect(longer.trials).toHaveLength(4);
+  });
+
+  test('what is wrong ends it with a typed error and no folder', async () => {
+    const missing = await runToEnd([join(built, 'cli.js'), 'search', 'none.mjs'], { cwd: folder });
+    expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('search: there is no file none.mjs')]);
+    const none = await tilegrad(['--resume']);
+    expect([none.code, none.err]).toEqual([2, expect.stringContaining('--resume: there is no search own in runs')]);
+    write((text) => text.replace('valLoss', 'good'));
+    const wrong = await tilegrad(['--json']);
+    expect([wrong.code, JSON.parse(wrong.out).error.code]).toEqual([1, 'ARGUMENT']);
+    expect(folders()).toEqual([]);
+    mkdirSync(join(folder, 'empty'));
+    const empty = await tilegrad(['--resume', 'empty']);
+    expect([empty.code, empty.err]).toEqual([2, expect.stringContaining('there is no search in this folder')]);
+  });
+});

@@ -1,0 +1,227 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import {
+  ArgumentError,
+  DataError,
+  type HyperParameters,
+  loadModel,
+  RandomSearch,
+  type RandomSearchOptions,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { bundled, runToEnd } from '../support/process.ts';
+import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
+
+describeOnDevice('a search whose process is killed', () => {
+  const program = bundled('test/support/search-and-die.ts');
+
+  async function run(directory: string, kind: string, ...death: (string | number)[]) {
+    const ended = await runToEnd([program, directory, kind, ...death.map(String)]);
+    if (death.length > 0) {
+      expect([ended.code, ended.signal, ended.out], ended.err).toEqual([null, 'SIGKILL', '']);
+      return null as never;
+    }
+    expect(ended.code, ended.err).toBe(0);
+    return JSON.parse(ended.out) as {
+      left: { trials: { number: number; histories: object[][] }[] };
+      trained: string[];
+    };
+  }
+  let unbroken: Awaited<ReturnType<typeof run>>;
+  const runWhole = async () => {
+    unbroken ??= await run(folder(), 'random');
+    return unbroken;
+  };
+
+  test('in the midst of a trial, and again after one: the same trials, scores and weights, to the bit', async () => {
+    const { left, trained } = await runWhole();
+    const directory = folder();
+    await run(directory, 'random', 'step', 1, 2);
+    expect(readdirSync(join(directory, 'trials'))).toEqual(['0000.json']);
+    expect(readdirSync(join(directory, 'backups'))).toEqual(['0001.safetensors']);
+    await run(directory, 'random', 'trial', 2);
+    expect(readdirSync(join(directory, 'trials'))).toEqual(['0000.json', '0001.json', '0002.json']);
+    const gone = await run(directory, 'random');
+    expect(gone.left).toEqual(left);
+    expect(gone.trained).toEqual(trained.filter((one) => one.startsWith('3:')));
+    expect(left.trials).toHaveLength(4);
+    const lengths = left.trials.map(({ histories }) => histories[0]!.length);
+    expect(Math.min(...lengths)).toBeLessThan(6); // some of them stopped early
+  });
+
+  test('as a training that stopped early has ended: the trial is not trained again', async () => {
+    const { left } = await runWhole();
+    const stopped = left.trials.find(({ histories }) => histories[0]!.length < 6)!;
+    const directory = folder();
+    await run(directory, 'random', 'fit', stopped.number);
+    expect(existsSync(join(directory, 'trials', `000${stopped.number}.json`))).toBe(false);
+    const gone = await run(directory, 'random');
+    expect(gone.left).toEqual(left);
+    expect(gone.trained.filter((one) => one.startsWith(`${stopped.number}:`))).toEqual([]);
+  });
+
+  test('Hyperband in a later round, which begins with carried weights', async () => {
+    const { left, trained } = await run(folder(), 'hyperband');
+    const carried = left.trials.find((trial) => 'tuner/trial_number' in (trial as never as { values: object }).values)!;
+    const begin = (carried.histories[0]![0] as { epoch: number }).epoch;
+    expect(begin).toBeGreaterThan(1);
+    const directory = folder();
+    await run(directory, 'hyperband', 'step', carried.number, begin);
+    const gone = await run(directory, 'hyperband');
+    expect(gone.left).toEqual(left);
+    expect(gone.trained.length).toBeLessThan(trained.length);
+  });
+});
+
+describeOnDevice('a search that is made again', (device) => {
+  const random = (directory: string, more: Partial<RandomSearchOptions> = {}) =>
+    new RandomSearch({ buildModel, objective: 'valLoss', seed: 3, device, directory, maxTrials: 2, ...more });
+
+  test('has what was found, trains nothing, and can be made longer', async () => {
+    const directory = folder();
+    const first = random(directory);
+    const whole = await first.search(data, fit);
+    const trained: number[] = [];
+    const onTrialBegin = ({ number }: { number: number }) => trained.push(number);
+    const again = random(directory, { onTrialBegin });
+    expect(again.resultsSummary()).toBe(first.resultsSummary());
+    expect(again.record).toEqual(whole);
+    expect(await again.search(data, fit)).toEqual(whole);
+    expect(trained).toEqual([]);
+    const longer = await random(directory, { maxTrials: 4, onTrialBegin }).search(data, fit);
+    expect(trained).toEqual([2, 3]);
+    expect(trialsOf(longer)).toEqual(trialsOf(await random(folder(), { maxTrials: 4 }).search(data, fit)));
+  });
+
+  test('with overwrite: true begins anew, and deletes its own files alone', async () => {
+    const directory = folder();
+    await random(directory).search(data, fit);
+    mkdirSync(join(directory, 'other'));
+    writeFileSync(join(directory, 'trials', 'note.txt'), 'mine');
+    const other = random(directory, { seed: 4, maxTrials: 1, overwrite: true });
+    expect(other.record.trials).toEqual([]);
+    expect(readdirSync(join(directory, 'trials'))).toEqual(['0000.json', '0001.json', 'note.txt']); // until `search`
+    await other.search(data, fit);
+    expect(readdirSync(join(directory, 'trials'))).toEqual(['0000.json', 'note.txt']);
+    expect(readdirSync(join(directory, 'weights'))).toEqual(['0000.safetensors']);
+    expect(readdirSync(directory)).toContain('other');
+    await other.search(data, fit); // deletes nothing a second time
+    expect(other.record.trials).toHaveLength(1);
+  });
+
+  test('of a folder that holds another: says what differs', async () => {
+    const directory = folder();
+    await random(directory).search(data, fit);
+    const refused = (more: Partial<RandomSearchOptions>, message: RegExp) => {
+      expect(() => random(directory, more)).toThrow(ArgumentError);
+      expect(() => random(directory, more)).toThrow(message);
+    };
+    refused(
+      { seed: 4 },
+      /^RandomSearch: .* holds another search: seed was 3 and is 4\. Go on with .* overwrite: true$/,
+    );
+    refused(
+      { objective: 'valAccuracy' },
+      /objective\.name was "valLoss" and is "valAccuracy"; objective\.direction was "min"/,
+    );
+    refused({ executionsPerTrial: 2 }, /executionsPerTrial was 1 and is 2/);
+    refused({ pruning: true }, /options\.parallelTrials was none and is 1; /);
+    await expect(random(directory).search(data, { ...fit, epochs: 4 })).rejects.toThrow(/fit\.epochs was 3 and is 4/);
+    const others = { x: data.x.map((value) => -value), y: data.y };
+    await expect(random(directory).search(others, fit)).rejects.toThrow(
+      /fit\.data was "x \[80\], y \[40\], checksum .* and is/,
+    );
+  });
+
+  test('whose space has changed: says what changed', async () => {
+    const directory = folder();
+    await random(directory).search(data, fit);
+    const changed = (build: (hp: HyperParameters) => unknown, message: RegExp) =>
+      expect(() => random(directory, { buildModel: build as never })).toThrow(message);
+    const rate = (hp: HyperParameters, max = 1) => hp.float('learningRate', { min: 1e-3, max, sampling: 'log' });
+    const dropout = (hp: HyperParameters) => hp.float('dropout', { min: 0, max: 0.5, step: 0.25 });
+    changed((hp) => {
+      dropout(hp);
+      return network(hp.int('units', { min: 2, max: 8 }), rate(hp));
+    }, /the space has changed: units was int from 2 to 6 and is int from 2 to 8\./);
+    changed(
+      (hp) => network(hp.int('units', { min: 2, max: 6 }), rate(hp)),
+      /the space has changed: dropout of trial 0 is no longer asked for/,
+    );
+    changed((hp) => {
+      hp.boolean('bias');
+      return buildModel(hp);
+    }, /the space has changed: bias, boolean, is new\./);
+    changed((hp) => {
+      if (hp.int('units', { min: 2, max: 6 }) > 2) hp.boolean('bias');
+      return buildModel(hp);
+    }, /the space has changed: trial \d has no value of bias\./);
+  });
+
+  test('of damaged, strange or missing files', async () => {
+    const directory = folder();
+    await random(directory).search(data, fit);
+    const path = join(directory, 'trials', '0001.json');
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, text.replace(/"score":./, '"score":7'));
+    expect(() => random(directory)).toThrow(DataError);
+    expect(() => random(directory)).toThrow(
+      /0001\.json is damaged: .*Delete it, and the search does this trial again$/,
+    );
+    writeFileSync(path, text.slice(0, 100));
+    expect(() => random(directory)).toThrow(/0001\.json is not JSON, or cut short/);
+    rmSync(path);
+    const { trials } = await random(directory).search(data, fit);
+    expect(trials.map(({ number }) => number)).toEqual([0, 1]);
+    expect(JSON.parse(readFileSync(path, 'utf8')).score).toBe(JSON.parse(text).score);
+    writeFileSync(join(directory, 'search.json'), '{"kind":"other"}');
+    expect(() => random(directory)).toThrow(/search\.json does not hold a search: /);
+    rmSync(join(directory, 'search.json'));
+    expect(() => random(directory)).toThrow(/has trials but no search\.json/);
+  });
+
+  test('while another process is at it', async () => {
+    const directory = folder();
+    const search = random(directory);
+    const both = await Promise.allSettled([search.search(data, fit), random(directory).search(data, fit)]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const [refused] = both.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    expect(refused!.reason.message).toMatch(/process \d+ is at this search still; wait for it, or stop it first/);
+    expect(readdirSync(directory)).not.toContain('search.lock');
+  });
+
+  test("bestModels says in what the builder's model differs since; the file is a model of its own", async () => {
+    const directory = folder();
+    const search = random(directory);
+    await search.search(data, fit);
+    const [best] = await search.bestModels();
+    const number = search.record.trials.findIndex(
+      ({ score }) => score === Math.min(...search.record.trials.map((one) => one.score!)),
+    );
+    const path = join(directory, 'weights', `000${number}.safetensors`);
+    const alone = loadModel(path, device);
+    expect([...(await alone.predict(data.x))]).toEqual([...(await best!.predict(data.x))]);
+    alone.dispose();
+    best!.dispose();
+    const changed = (make: (hp: HyperParameters) => unknown) => {
+      const build = (hp: HyperParameters) => {
+        const [units, dropout] = [
+          hp.int('units', { min: 2, max: 6 }),
+          hp.float('dropout', { min: 0, max: 0.5, step: 0.25 }),
+        ];
+        hp.float('learningRate', { min: 1e-3, max: 1, sampling: 'log' });
+        return (make(hp) ?? network(units + 1, 0.1, dropout)) as never;
+      };
+      return random(directory, { buildModel: build }).bestModels();
+    };
+    await expect(changed(() => null)).rejects.toThrow(
+      /^buildModel makes another model than that of trial \d, whose weights are in .*safetensors: config\.layers\.dense\.units was \d and is \d\. Go on/,
+    );
+    const other = (hp: HyperParameters) => {
+      const model = network(hp.get('units') as number, 0.1, 0.4);
+      return model;
+    };
+    await expect(changed(other)).rejects.toThrow(/config\.layers\.dropout(\.rate)? was/);
+  });
+});
