@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { TilegradError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
 import type { Capability } from '../jobs/records.ts';
 import { adapterText } from '../report/format.ts';
 import type { Parts } from './cli.ts';
@@ -16,6 +17,10 @@ export interface WorkerOptions {
   /** The folder given as `--data`. */
   data?: string;
   name?: string;
+  /** Seconds without a sign of it after which its jobs are given to others. */
+  stall?: number;
+  /** Modules of searches. */
+  search?: string[];
 }
 
 /** Does jobs of a queue until Ctrl-C. @throws QueueError, ArgumentError, AdapterError */
@@ -25,6 +30,8 @@ export async function worker(url: string, options: WorkerOptions, io: Io, parts:
   const { parseAddress } = await import('../jobs/address.ts');
   const address = parseAddress(url, io.env);
   const { experiments } = await parts.catalogue();
+  const { registerSearches, searchCapability, trialHandler } = await import('./remote-trials.ts');
+  const searches = await registerSearches(options.search ?? []);
   const engine = await parts.engine();
   const interrupt = listenForInterrupt(io, (isFirst) => {
     if (isFirst) line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
@@ -40,11 +47,15 @@ export async function worker(url: string, options: WorkerOptions, io: Io, parts:
     const kernels = tuning.measured > 0 ? `, kernels measured: ${tuning.measuredHash}` : '';
     const adapter = adapterText(device.info) + kernels;
     const rows = rowHandler({ experiments, engine, device, tuning, io, name, adapter, data: options.data });
+    const trials = trialHandler({ searches, device: device as Device, io });
     say(`Worker ${name}, at the queue ${address.text}`);
     say(`Adapter: ${adapter}`);
     const { done, failed } = await serve({
-      ...{ url, env: io.env, name, adapter, signal: interrupt.signal, say, handlers: [rows] },
-      capability: memoized((what) => capabilityOf(what, experiments, options, io, parts)),
+      ...(options.stall === undefined ? {} : { stallSeconds: options.stall }),
+      ...{ url, env: io.env, name, adapter, signal: interrupt.signal, say, handlers: [rows, trials] },
+      capability: memoized(
+        async (what) => searchCapability(what, searches) ?? capabilityOf(what, experiments, options, io, parts),
+      ),
     });
     say(`${done} jobs done, ${failed} failed`);
   } finally {

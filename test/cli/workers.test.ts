@@ -26,7 +26,7 @@ describe('without a server', () => {
 
   test('an address that is none is wrong usage of the command', async () => {
     const { code, err } = await tilegrad(['worker', 'http://me:secret@host']);
-    expect([code, err]).toEqual([1, expect.stringContaining('"http://host" is not an address of a queue')]);
+    expect([code, err]).toEqual([2, expect.stringContaining('"http://host" is not an address of a queue')]);
   });
 });
 
