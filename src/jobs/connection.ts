@@ -2,13 +2,38 @@ import type { Redis } from 'ioredis';
 import { QueueError } from '../errors.ts';
 import { type Address, PASSWORD_VARIABLE } from './address.ts';
 
+/** The oldest server with all commands that are used: Redis 6.2, and every Valkey. */
+const OLDEST = [6, 2] as const;
 /** How long a first connection may take. */
 const CONNECT_MS = 5000;
 /** Between two attempts to connect again; the thread that keeps locks is quicker, so that it comes before those who look for stalled jobs. */
 const RETRY_MS = 1000;
 
+/** Connections that were made of another one, by BullMQ too. */
+const duplicates = new WeakMap<Redis, Set<Redis>>();
+
+/** Makes a connection remember those made of it. */
+function track(client: Redis): Redis {
+  const made = new Set<Redis>();
+  duplicates.set(client, made);
+  const duplicate = client.duplicate.bind(client);
+  client.duplicate = (...options) => {
+    const other = track(duplicate(...options));
+    other.on('error', () => {}); // `connect` tells of a lost connection
+    made.add(other);
+    return other;
+  };
+  return client;
+}
+
+/** Ends a connection and all that were made of it, without waiting for a server that is away. */
+export function disconnectAll(client: Redis): void {
+  for (const other of duplicates.get(client) ?? []) disconnectAll(other);
+  client.disconnect();
+}
+
 /** One connection: commands wait while it is lost, for as long as it takes. */
-export function createClient(RedisClient: typeof Redis, address: Address): Redis {
+function createClient(RedisClient: typeof Redis, address: Address): Redis {
   const { text: _, ...options } = address;
   return new RedisClient({
     ...options,
@@ -27,7 +52,7 @@ export function createClient(RedisClient: typeof Redis, address: Address): Redis
  */
 export async function connect(address: Address, say: (text: string) => void): Promise<Redis> {
   const { Redis: RedisClient } = await import('ioredis');
-  const client = createClient(RedisClient, address);
+  const client = track(createClient(RedisClient, address));
   let lastError: Error | undefined;
   client.on('error', (error: Error) => {
     lastError = error; // `close` says what people need; without a listener ioredis prints to the console
@@ -40,7 +65,10 @@ export async function connect(address: Address, say: (text: string) => void): Pr
     timer = setTimeout(() => reject(unreachable(address, `no answer in ${CONNECT_MS / 1000} s`)), CONNECT_MS);
   });
   try {
-    const ready = client.connect().then(() => client.ping());
+    const ready = client
+      .connect()
+      .then(() => client.info('server'))
+      .then((info) => checkVersion(address, info));
     await Promise.race([ready, failed, late]);
   } catch (error) {
     client.disconnect();
@@ -61,6 +89,15 @@ export async function connect(address: Address, say: (text: string) => void): Pr
     say(`The queue at ${address.text} is back`);
   });
   return client;
+}
+
+/** @throws QueueError for a server that is too old */
+function checkVersion({ text }: Address, info: string): void {
+  const [, version = '', major = 0, minor = 0] = /redis_version:((\d+)\.(\d+)\S*)/.exec(info) ?? [];
+  if (Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1])) return;
+  throw new QueueError(
+    `queue: ${text} is Redis ${version || 'of an unknown version'}; use Redis 6.2 or newer, or Valkey`,
+  );
 }
 
 /** The error for a server that cannot be worked with, with what to do about it. */

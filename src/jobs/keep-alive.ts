@@ -3,6 +3,8 @@ import { type MessagePort, Worker as Thread } from 'node:worker_threads';
 import type { Address } from './address.ts';
 import { keys, type WorkerInfo } from './records.ts';
 
+const TICK_MS = 500;
+
 /** A job that this process is at. */
 export interface HeldLock {
   /** The token is unique: it names the lock in messages. */
@@ -20,6 +22,8 @@ interface Settings {
   address: Address;
   aliveKey: string;
   workersKey: string;
+  /** How long the main thread may be busy without a break before this process counts as stuck. */
+  mostBusyMs: number;
 }
 
 type Request =
@@ -27,6 +31,8 @@ type Request =
   | { what: 'release'; token: string }
   | { what: 'alive'; info: WorkerInfo; lifeMs: number }
   | { what: 'gone'; id: string }
+  /** The main thread is not stuck. */
+  | { what: 'tick' }
   | { what: 'stop' };
 
 /**
@@ -65,11 +71,12 @@ function threadMain(
   const client = new Redis({ ...options, maxRetriesPerRequest: null, retryStrategy: () => 100 });
   client.on('error', () => {}); // the main thread tells of a lost connection
   const timers = new Map<string, NodeJS.Timeout>();
+  let tickedAt = Date.now();
   const repeat = (name: string, ms: number, task: () => Promise<unknown>) => {
     clearInterval(timers.get(name));
     let isBusy = false; // a lost connection must not pile up calls
     const once = async () => {
-      if (isBusy) return;
+      if (isBusy || Date.now() - tickedAt > settings.mostBusyMs) return;
       isBusy = true;
       await task().catch(() => {});
       isBusy = false;
@@ -91,6 +98,8 @@ function threadMain(
         stop(token);
         port.postMessage(token);
       });
+    } else if (request.what === 'tick') {
+      tickedAt = Date.now();
     } else if (request.what === 'release') {
       stop(request.token);
     } else if (request.what === 'alive') {
@@ -127,16 +136,19 @@ function threadMain(
 export class KeepAlive {
   private readonly thread: Thread;
   private readonly lost = new Map<string, () => void>();
+  private readonly ticks: NodeJS.Timeout;
 
-  constructor(address: Address) {
+  /** @param mostBusyMs how long the main thread may keep its event loop busy: a handler that never ends must not keep its job for ever */
+  constructor(address: Address, mostBusyMs: number) {
     const ioredis = createRequire(import.meta.url).resolve('ioredis');
-    const settings: Settings = { ioredis, address, aliveKey: keys.alive, workersKey: keys.workers };
+    const settings: Settings = { ioredis, address, aliveKey: keys.alive, workersKey: keys.workers, mostBusyMs };
     const source = `const { parentPort, workerData } = require('node:worker_threads');
       (${threadMain})(require, workerData, parentPort);`;
     this.thread = new Thread(source, {
       eval: true,
       workerData: { ...settings, extend: EXTEND, heartbeat: HEARTBEAT },
     });
+    this.ticks = setInterval(() => this.send({ what: 'tick' }), TICK_MS);
     this.thread.on('message', (token: string) => this.lost.get(token)?.());
   }
 
@@ -164,6 +176,7 @@ export class KeepAlive {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.ticks);
     const ended = new Promise((resolve) => this.thread.once('exit', resolve));
     this.send({ what: 'stop' });
     await ended;

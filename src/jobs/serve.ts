@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { checkFunction, checkOptions, checkSignal, checkText } from '../check.ts';
+import { checkFunction, checkOptions, checkSignal, checkText, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { parseAddress } from './address.ts';
-import { connect } from './connection.ts';
+import { connect, disconnectAll } from './connection.ts';
 import type { Handler } from './handler.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { announcement, type Capability, keys, type Needs, PREFIX, parseRecord, type WorkerInfo } from './records.ts';
@@ -16,6 +16,8 @@ import { MOST_STALLS, STALL_SECONDS, stallTimes } from './stall.ts';
 const LOOK_MS = 1000;
 /** An announced queue without jobs whose coordinator has not been heard of for so long is taken from the list. */
 const FORGET_MS = 3600_000;
+/** A handler that keeps the event loop busy for longer is taken for one that never ends. */
+const BUSY_SECONDS = 900;
 /** A worker that is not heard of for so long counts as gone. */
 const LIFE_MS = 15_000;
 
@@ -40,6 +42,11 @@ export interface ServeOptions {
   say?: (text: string) => void;
   /** After how many seconds without a sign of this worker its job is given to another; default 30. */
   stallSeconds?: number;
+  /**
+   * How many seconds a handler may keep the event loop busy without a break; default 900. After that this worker counts as stuck,
+   * and its job is given to another.
+   */
+  busySeconds?: number;
 }
 
 /** What a worker did. */
@@ -55,11 +62,21 @@ export interface Served {
  */
 export async function serve(options: ServeOptions): Promise<Served> {
   checkServeOptions(options);
-  const { url, env = process.env, say = () => {}, signal, stallSeconds = STALL_SECONDS } = options;
+  const {
+    url,
+    env = process.env,
+    say = () => {},
+    signal,
+    stallSeconds = STALL_SECONDS,
+    busySeconds = BUSY_SECONDS,
+  } = options;
   stallTimes(stallSeconds);
   const address = parseAddress(url, env);
   const client = await connect(address, say);
-  const keepAlive = takeKeepAlive(JSON.stringify(address), () => new KeepAlive(address));
+  const keepAlive = takeKeepAlive(
+    JSON.stringify([address, busySeconds]),
+    () => new KeepAlive(address, busySeconds * 1000),
+  );
   const info: WorkerInfo = {
     id: randomUUID(),
     name: options.name ?? `${hostname()}-${process.pid}`,
@@ -73,17 +90,32 @@ export async function serve(options: ServeOptions): Promise<Served> {
     keepAlive.keeper.leave(info.id);
     await loop.close();
     await keepAlive.giveBack();
-    client.disconnect();
+    disconnectAll(client);
   }
 }
 
 function checkServeOptions(options: ServeOptions): void {
   checkOptions('serve', options, {
-    ...{ url: 0, env: 0, handlers: 0, adapter: 0, name: 0, capability: 0, signal: 0, say: 0, stallSeconds: 0 },
+    ...{
+      url: 0,
+      env: 0,
+      handlers: 0,
+      adapter: 0,
+      name: 0,
+      capability: 0,
+      signal: 0,
+      say: 0,
+      stallSeconds: 0,
+      busySeconds: 0,
+    },
   });
   const { handlers, adapter, name = 'worker', signal, capability = async () => '', say = () => {} } = options;
   if (!Array.isArray(handlers) || handlers.length === 0) {
     throw new ArgumentError('serve: handlers must be a list of at least one handler');
+  }
+  const { busySeconds = BUSY_SECONDS } = options;
+  if (!(typeof busySeconds === 'number' && busySeconds > 0 && busySeconds < 1e6)) {
+    throw new ArgumentError(`serve: busySeconds must be a number above 0, but is ${show(busySeconds)}`);
   }
   checkText('serve: adapter', adapter);
   checkText('serve: name', name);
@@ -136,24 +168,34 @@ class Loop {
   ) {
     this.handlers = new Map(options.handlers.map((one) => [one.kind, one]));
     this.blocking = client.duplicate();
-    this.blocking.on('error', () => {}); // `connect` tells of a lost connection
   }
 
   async run(signal: AbortSignal): Promise<Served> {
-    const wake = () => this.blocking.disconnect();
+    let wake = () => {};
+    // Told to end while the server is away: what is under way would wait for it.
+    const away = new Promise<void>((resolve) => {
+      wake = () => {
+        this.blocking.disconnect();
+        if (this.client.status !== 'ready') resolve();
+      };
+    });
     signal.addEventListener('abort', wake);
-    let lookedAt = Number.NEGATIVE_INFINITY;
     try {
-      while (!signal.aborted) {
-        if (performance.now() - lookedAt > LOOK_MS) {
-          await this.lookForQueues();
-          lookedAt = performance.now();
-        }
-        if (!(await this.takeOne(signal))) await this.waitForJobs(signal);
-      }
+      await Promise.race([this.work(signal), away]);
       return this.served;
     } finally {
       signal.removeEventListener('abort', wake);
+    }
+  }
+
+  private async work(signal: AbortSignal): Promise<void> {
+    let lookedAt = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      if (performance.now() - lookedAt > LOOK_MS) {
+        await this.lookForQueues();
+        lookedAt = performance.now();
+      }
+      if (!(await this.takeOne(signal))) await this.waitForJobs(signal);
     }
   }
 
@@ -252,8 +294,8 @@ class Loop {
   }
 
   async close(): Promise<void> {
-    for (const { worker } of this.sources.values()) await worker.close(true).catch(() => {});
-    this.blocking.disconnect();
+    const closing = [...this.sources.values()].map(({ worker }) => worker.close(true).catch(() => {}));
+    if (this.client.status === 'ready') await Promise.all(closing); // else they would wait for the server
   }
 }
 

@@ -271,6 +271,26 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
+  test('a handler that never lets go loses its job to another worker', async () => {
+    const { queue } = await coordinator();
+    const stuck = handler({
+      ...{ kind: 'sleep', payload: z.strictObject({ n: z.number(), ms: z.number() }), result: z.number() },
+      async run() {
+        const until = Date.now() + 8000;
+        while (Date.now() < until);
+        return { value: -1 };
+      },
+    });
+    const worker = work({ handlers: [stuck], busySeconds: 1 });
+    const answer = queue.run({ name: 'sleep', result: z.number() }, 'stuck', { n: 5, ms: 1 });
+    const other = await startChild(['serve', redis.url, '2', 'other']);
+    expect(await answer).toMatchObject({ value: 25, worker: { name: 'other' } });
+    await vi.waitFor(() => expect(worker.said.join()).toContain('The result of sleep-stuck is dropped'), 20_000);
+    expect(await worker.stop()).toEqual({ done: 0, failed: 0 });
+    await other.end();
+    await queue.close();
+  });
+
   test('garbage is dropped with a name, and the worker goes on', async () => {
     const { queue } = await coordinator();
     const worker = work({ handlers: [squares()] });
@@ -376,6 +396,26 @@ describeOnRedis('a server with a password', () => {
 });
 
 describeOnRedis('a connection that is lost', () => {
+  test('a coordinator and a worker that are told to end while it is lost do so at once', async () => {
+    const redis = await startRedis();
+    const queue = await openQueue({ url: redis.url });
+    const abort = new AbortController();
+    const worker = serve({
+      url: redis.url,
+      adapter: 'abacus',
+      signal: abort.signal,
+      handlers: [squares(new Map(), 60_000)],
+    });
+    const answers = ['runs', 'waits'].map((key) => queue.run(square, key, { x: 3 }, { signal: abort.signal }));
+    await vi.waitFor(async () => expect((await queue.counts()).active).toBe(1), 20_000);
+    await redis.stop();
+    await later(500);
+    abort.abort();
+    expect(await Promise.allSettled(answers)).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
+    expect(await worker).toEqual({ done: 0, failed: 0 });
+    await queue.close();
+  });
+
   test.each<[string, string[], number]>([
     ['for less than the stall time', ['--appendonly', 'yes'], 20],
     ['for longer', ['--appendonly', 'yes'], 2],

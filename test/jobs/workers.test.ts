@@ -45,7 +45,6 @@ describeOnRedis('worker processes', () => {
     const answers = Promise.all(Array.from({ length: 12 }, (_, n) => queue.run(sleep, `three-${n}`, { n, ms: 300 })));
     await vi.waitFor(() => expect(log.of('begin').some((line) => line.endsWith(' one'))).toBe(true), 20_000);
     await one.kill();
-    const killedAt = Date.now();
     const lost = log
       .of('begin')
       .filter((line) => line.endsWith(' one') && !log.lines().includes(line.replace('begin', 'end')));
@@ -62,9 +61,6 @@ describeOnRedis('worker processes', () => {
     // What the killed worker had printed of it is there still.
     expect(await results[n]!.printed()).toEqual([`one begins ${n}`, `${results[n]!.worker.name} begins ${n}`]);
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, completed: 12, failed: 0 });
-    console.log(
-      `the lost job was done ${((Date.now() - killedAt) / 1000).toFixed(1)} s after its worker was killed at the latest`,
-    );
     for (const worker of [two, three]) expect(await worker.end()).toBe(0);
     await queue.close();
   });
