@@ -100,7 +100,7 @@ describeOnDevice('on an adapter', () => {
       const doomed = startWorker('doomed', 'own.mjs', slow);
       const remote = search('remote', ['--workers', redis.url]);
       remote.catch(() => {});
-      await vi.waitFor(() => expect(doomed.text()).toMatch(/Trial \d+ of own[^]*Epoch 1\//), 60_000);
+      await vi.waitFor(() => expect(doomed.text()).toMatch(/Trial \d+ of own[\s\S]*Epoch 1\//), 60_000);
       doomed.child.kill('SIGKILL');
       startWorker('changed', 'changed/own.mjs');
       await vi.waitFor(() => expect(errors).toMatch(/Worker changed is refused/), 60_000);

@@ -56,7 +56,7 @@ test('the part that is asked for is computed, with what it prints, and the row g
   hasEnded = false;
   const { value } = (await ask({ hash: good })) as { value: { value: { worker: string }; seconds: number } };
   expect(value.value).toMatchObject({ name: 'baseline', seeds: [1], worker: 'w (llvmpipe)' });
-  expect(printed.join('\n')).toMatch(/A1: training baseline, seed 1\n[^]*Epoch 1\/1 {2}loss/);
+  expect(printed.join('\n')).toMatch(/A1: training baseline, seed 1\n[\s\S]*Epoch 1\/1 {2}loss/);
   expect([log.fits.length, hasEnded]).toEqual([1, false]);
 });
 
