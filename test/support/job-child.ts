@@ -12,6 +12,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Ends what a test has left. */
+export function killChildren(): void {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+}
+
 export interface Child {
   /** What it printed so far. */
   out(): string;
@@ -28,11 +34,12 @@ export interface Child {
 }
 
 /** Starts test/support/job-process.ts with these words, in a process of its own. */
-export async function startChild(words: string[]): Promise<Child> {
+export async function startChild(words: string[], env: NodeJS.ProcessEnv = {}): Promise<Child> {
   built ??= bundle({ 'job-process': 'test/support/job-process.ts' }, folder);
   await built;
   const child = spawn(process.execPath, [join(folder, 'job-process.js'), ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   children.add(child);
   let text = '';

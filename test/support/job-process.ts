@@ -9,6 +9,7 @@ import { serve } from '../../src/jobs/serve.ts';
 //   ask URL STALL_SECONDS COUNT MS            asks for COUNT sleeps of MS each, prints their results as JSON
 
 const [what = '', url = '', stall = '', ...rest] = process.argv.slice(2);
+const print = (text: string) => process.stdout.write(`${text}\n`);
 const stallSeconds = Number(stall);
 const sleep = { payload: z.strictObject({ n: z.number(), ms: z.number() }), result: z.number() };
 
@@ -17,10 +18,10 @@ if (what === 'serve') {
   const note = (text: string) => log && appendFileSync(log, `${text}\n`);
   const abort = new AbortController();
   process.on('SIGTERM', () => abort.abort());
-  console.log('ready');
+  print('ready');
   await serve({
     ...{ url, name, adapter: `adapter of ${name}`, stallSeconds, signal: abort.signal },
-    say: (text) => console.log(text),
+    say: (text) => print(text),
     handlers: [
       handler({
         ...{ kind: 'sleep', ...sleep },
@@ -43,10 +44,10 @@ if (what === 'serve') {
 } else {
   const [count, ms] = rest.map(Number) as [number, number];
   const queue = await openQueue({ url, stallSeconds, say: (text) => console.error(text) });
-  console.log('ready');
+  print('ready');
   const answers = await Promise.all(
     Array.from({ length: count }, (_, n) => queue.run({ name: 'sleep', result: z.number() }, `n${n}`, { n, ms })),
   );
-  console.log(JSON.stringify(answers.map(({ value, worker }) => ({ value, worker: worker.name }))));
+  print(JSON.stringify(answers.map(({ value, worker }) => ({ value, worker: worker.name }))));
   await queue.close();
 }
