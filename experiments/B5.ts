@@ -7,4 +7,6 @@ export const B5 = vggRow({
   question: ['What does the number of kernels of every convolution do: twice, half and a quarter as many?'],
   published: 'about as base; lower; 0.6548, 22 epochs',
   names: ['doubled', 'halved', 'quartered'],
+  replicas: 3,
+  single: ['doubled'],
 });

@@ -9,4 +9,6 @@ export const B8 = vggRow({
   ],
   published: '0.75, 24 epochs; no training at all',
   names: ['l1l2-small', 'l1l2-large'],
+  replicas: 3,
+  single: ['l1l2-small'],
 });

@@ -59,8 +59,8 @@ type Variation = keyof typeof variations;
 const full: Settings = { epochs: 100, batchSize: 32, replicas: 1 };
 export const settings = {
   full,
-  short: { epochs: 4, limit: 9000, testLimit: 2000 },
-  smoke: { epochs: 1, limit: 72, testLimit: 16 },
+  short: { epochs: 4, replicas: 1, limit: 9000, testLimit: 2000 },
+  smoke: { epochs: 1, replicas: 1, limit: 72, testLimit: 16 },
 };
 
 /** Counts of epochs of the models of a training. */

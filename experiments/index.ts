@@ -16,6 +16,10 @@ import { B8 } from './B8.ts';
 import { B9 } from './B9.ts';
 import { B10 } from './B10.ts';
 import { variationsSummary } from './b-table.ts';
+import { C1 } from './C1.ts';
+import { C2 } from './C2.ts';
+import { C3 } from './C3.ts';
+import { C4 } from './C4.ts';
 import { D0 } from './D0.ts';
 import { D1 } from './D1.ts';
 import { D2 } from './D2.ts';
@@ -37,6 +41,7 @@ import { E5 } from './E5.ts';
 export const experiments: readonly Experiment[] = [
   ...[A1, A2, A3, A4, A5, A6],
   ...[B1, B2, B3, B4, B5, B6, B7, B8, B9, B10],
+  ...[C1, C2, C3, C4],
   ...[D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10],
   ...[E1, E2, E3, E4, E5],
 ];
@@ -57,6 +62,13 @@ export const courseworks: readonly Coursework[] = [
       'A network of three blocks of convolutions on CIFAR-10: what do depth, kernel size, number of kernels, padding, dropout and penalties do to its accuracy, and how does it compare with a network that was trained on ImageNet?',
     ],
     summary: variationsSummary,
+  },
+  {
+    id: 'C',
+    title: 'A tuned MLP, and few parameters',
+    question: [
+      'MNIST twice: how well does a network do whose depth, widths, penalties, dropout and rate a search has chosen, and how few parameters are enough for 80% of the test images?',
+    ],
   },
   {
     id: 'D',

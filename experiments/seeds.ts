@@ -11,7 +11,7 @@ export async function trainEach<T, R>(lab: Lab, items: readonly T[], train: (ite
 
 /**
  * A training once for each of the row's seeds: models that are stopped early, each by its own figures, cannot share their steps. A training
- * each is kept, `NAME-seed-SEED`.
+ * each is kept, `NAME-seed-SEED`. As many as the row's setting says, or `replicas` of the training.
  * @returns all of them as one, each model with as many epochs as it took
  */
 export async function trainSeeds<M>(
@@ -19,12 +19,11 @@ export async function trainSeeds<M>(
   name: string,
   spec: TrainSpec<M> | ((seed: number) => TrainSpec<M>),
 ): Promise<Training<M>> {
-  const seeds = Array.from({ length: lab.settings.replicas }, (_, i) => lab.seed + i);
+  const specOf = (seed: number) => (typeof spec === 'function' ? spec(seed) : spec);
+  const { replicas = lab.settings.replicas } = specOf(lab.seed);
+  const seeds = Array.from({ length: replicas }, (_, i) => lab.seed + i);
   const trained = await trainEach(lab, seeds, (seed) =>
-    lab.train(`${name}-seed-${seed}`, {
-      ...(typeof spec === 'function' ? spec(seed) : spec),
-      ...{ seed, replicas: 1 },
-    }),
+    lab.train(`${name}-seed-${seed}`, { ...specOf(seed), ...{ seed, replicas: 1 } }),
   );
   return merged(name, trained);
 }

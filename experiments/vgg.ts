@@ -106,12 +106,13 @@ export const VALIDATION_SPLIT = 2 / 9;
 /** One that `--short` cuts is another training. */
 export const trainingName = (lab: Lab, name: string): string => (lab.scale === 'short' ? `${name}-short` : name);
 
-/** A variation, trained once for each seed. */
-export function trainVgg(lab: Lab, name: VggName): Promise<Training<Confusion>> {
+/** A variation, trained once for each seed. @param replicas how many; left out, the row's setting */
+export function trainVgg(lab: Lab, name: VggName, replicas?: number): Promise<Training<Confusion>> {
   const own = lab.variation(name);
   const { train, test } = own.loaders('cifar10');
   return trainSeeds(own, trainingName(own, name), {
     ...networks[name],
+    ...(replicas === undefined ? {} : { replicas }),
     data: train,
     validationSplit: VALIDATION_SPLIT,
     testData: test,

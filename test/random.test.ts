@@ -27,6 +27,23 @@ test('streams differ by seed (all 53 bits of it), purpose and index, and repeat 
   expect(hex(philox([0, 2, 1, 0], [1, 1]))).toBe(starts[3 * 6 + 2]!.slice(0, 35));
 });
 
+test('a fourth word tells streams apart; 0, the default, is the stream without one', () => {
+  const four = (stream: RandomStream) => hex([stream.bits(), stream.bits(), stream.bits(), stream.bits()]);
+  expect(four(new RandomStream(7, 'search', 3, 0xdeadbeef))).toBe(hex(philox([0, 3, 5, 0xdeadbeef], [7, 0])));
+  expect(four(new RandomStream(7, 'search', 3))).toBe(hex(philox([0, 3, 5, 0], [7, 0])));
+});
+
+test('uniform64: in [0, 1), of 53 bits from two words, the first being the higher', () => {
+  const [high, low] = philox([0, 0, 5, 0], [1, 0]);
+  const expected = ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
+  expect(new RandomStream(1, 'search', 0).uniform64()).toBe(expected);
+  const stream = new RandomStream(2, 'search', 0);
+  const values = Array.from({ length: 20_000 }, () => stream.uniform64());
+  expect(values.every((value) => value >= 0 && value < 1)).toBe(true);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  expect(Math.abs(mean - 1 / 2)).toBeLessThan(4 * Math.sqrt(1 / 12 / values.length));
+});
+
 test.each([-1, 0.5, 2 ** 53, Number.NaN, '1'])('%s is no seed', (seed) => {
   expect(() => new RandomStream(seed as number, 'shuffle', 0)).toThrow(ArgumentError);
 });

@@ -12,7 +12,7 @@ import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape, numbers, transfer, fineTuning, keras, , replicas, branch, layer] = [
+const [network, tape, numbers, transfer, fineTuning, keras, , search, replicas, branch, layer] = [
   ...readme.matchAll(/```js\n([\s\S]*?)```/g),
 ].map((match) => match[1]!);
 
@@ -102,6 +102,28 @@ describeOnDevice('the README', () => {
     const head = `import { ${names} } from 'tilegrad/node';\nconst device = await openDevice();\n`;
     const stdout = await run(`${head}{${branch}\nconsole.log(model.countParams());}\n${layer}\ndevice.dispose();`);
     expect(stdout.replace(/\s+/g, ' ')).toBe('84 Float32Array(2) [ 10, 10 ] ');
+  });
+
+  test('its search finds the best of five trials, and the same program goes on with it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tilegrad-search-'));
+    const names =
+      'Adam, Dense, firstImages, Flatten, ImageLoader, loadDataset, openDevice, RandomSearch, Sequential, TerminateOnNaN';
+    const code = `import { ${names} } from 'tilegrad/node';
+      const device = await openDevice();
+      const { train, test } = await loadDataset('mnist');
+      const images = new ImageLoader(device, firstImages(train, 500));
+      const validationData = new ImageLoader(device, firstImages(test, 100));
+      ${search!.replace("directory: 'search'", `directory: ${JSON.stringify(folder)}`)}
+      console.log(JSON.stringify({ accuracy: (await model.evaluate(validationData, { batchSize: 32 })).accuracy, built: again.built }));
+      device.dispose();`;
+    const [first, second] = [await run(code), await run(code)];
+    rmSync(folder, { recursive: true });
+    expect(second).toBe(first);
+    expect(first).toContain('|-Trials: 5 completed');
+    const [best, ...others] = [...first.matchAll(/\|-Score: ([\d.]+)/g)].map(([, score]) => Number(score));
+    expect(others).toHaveLength(2);
+    expect(Math.max(...others)).toBeLessThanOrEqual(best!);
+    expect(JSON.parse(first.trim().split('\n').at(-1)!)).toEqual({ accuracy: best, built: true });
   });
 
   test('its ten models train at once', async () => {

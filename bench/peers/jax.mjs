@@ -115,7 +115,7 @@ function forward(list, parameters, x, { dropout = 0, key = null, training = fals
 }
 
 /** A step: [parameters, first moments, second moments, step number, loss]. */
-function stepOf(workload, list, dropout, epsilon) {
+function stepOf(workload, list, dropout, sgd) {
   const lossOf = (parameters, x, y, key) => {
     const options = { dropout, key: dropout > 0 ? key : null, training: true };
     const { logits, kernels } = forward(list, parameters, x, options);
@@ -131,6 +131,7 @@ function stepOf(workload, list, dropout, epsilon) {
     const arguments_ = dropout > 0 ? [x, y, key] : [x, y];
     const [loss, gradients] = valueAndGrad(lossOf)(tree.ref(parameters), ...arguments_);
     const step = t.add(1);
+    if (sgd !== null) return [tree.map((p, g) => p.sub(g.mul(sgd)), parameters, gradients), m, v, step, loss];
     const scale1 = np.subtract(1, np.exp(step.ref.mul(Math.log(BETA1))));
     const scale2 = np.subtract(1, np.exp(step.ref.mul(Math.log(BETA2))));
     const m2 = tree.map((a, g) => a.mul(BETA1).add(g.mul(1 - BETA1)), m, tree.ref(gradients));
@@ -141,7 +142,7 @@ function stepOf(workload, list, dropout, epsilon) {
           a
             .div(scale1.ref)
             .mul(RATE)
-            .div(np.sqrt(b.div(scale2.ref)).add(epsilon)),
+            .div(np.sqrt(b.div(scale2.ref)).add(1e-7)),
         ),
       parameters,
       tree.ref(m2),
@@ -164,7 +165,7 @@ function inference(list, after = (y) => y) {
 }
 
 /** A step by the workload's optimizer. What comes before `trainFrom` is computed by itself. */
-function trainer(workload, byLayer, x, y, dropout, epsilon = 1e-7) {
+function trainer(workload, byLayer, x, y, dropout, sgd = null) {
   const { layers } = workload;
   const first = Math.max(
     0,
@@ -173,7 +174,7 @@ function trainer(workload, byLayer, x, y, dropout, epsilon = 1e-7) {
   const features = first > 0 ? inference(layers.slice(0, first)) : (_, pixels) => pixels.ref;
   const fixed = byLayer.slice(0, first).flat();
   const parameters = byLayer.slice(first).flat();
-  const step = stepOf(workload, layers.slice(first), dropout, epsilon);
+  const step = stepOf(workload, layers.slice(first), dropout, sgd);
   const zeros = (p) => np.zeros(p.shape);
   let state = [parameters, parameters.map(zeros), parameters.map(zeros), np.array(0)];
   let seed = 0;
@@ -234,7 +235,7 @@ await serve(version, async (workload, { images, labels, kernels }, shapes) => {
     hot[10 * i + label] = 1;
   });
   const y = np.array(hot).reshape([batch, 10]);
-  const checked = trainer(workload, parametersOf(workload, kernels, shapes), x, y, 0, workload.epsilonChecked);
+  const checked = trainer(workload, parametersOf(workload, kernels, shapes), x, y, 0, workload.sgdChecked);
   const check = [];
   for (let i = 0; i < workload.stepsChecked; i++) check.push(await checked());
   const step = trainer(workload, parametersOf(workload, kernels, shapes), x, y, dropout);

@@ -87,14 +87,14 @@ function modelOf(list, inputShape, kernels, options) {
  * What is trained, and what comes before it, if anything: a frozen layer's batch normalisation uses the statistics of the batch here,
  * so layers that are not trained are a model of their own, which predicts.
  */
-function build(workload, kernels, dropout, epsilon = 1e-7) {
+function build(workload, kernels, dropout, sgd = null) {
   const { layers: list, sample, l2 } = workload;
   const left = kernels.values();
   const first = list.findIndex(({ kind }) => kind === 'trainFrom');
   const fixed = first < 0 ? null : modelOf(list.slice(0, first), sample, left, { l2, dropout });
   const model = modelOf(list.slice(first + 1), fixed?.outputShape.slice(1) ?? sample, left, { l2, dropout });
   model.compile({
-    optimizer: tf.train.adam(0.001, 0.9, 0.999, epsilon),
+    optimizer: sgd === null ? tf.train.adam(0.001, 0.9, 0.999, 1e-7) : tf.train.sgd(sgd),
     loss: (labels, logits) => tf.losses.softmaxCrossEntropy(labels, logits),
   });
   return {
@@ -157,7 +157,7 @@ await serve(tf.version_core, async (workload, { images, labels, kernels }) => {
   }
   const x = tf.tensor(pixels(images), [batch, ...sample]);
   const y = tf.oneHot(tf.tensor1d(labels, 'int32'), 10);
-  const checked = build(workload, kernels, 0, workload.epsilonChecked);
+  const checked = build(workload, kernels, 0, workload.sgdChecked);
   const check = [];
   for (let i = 0; i < workload.stepsChecked; i++) check.push(await checked.trainOnBatch(x, y));
   checked.dispose();

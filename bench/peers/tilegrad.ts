@@ -2,7 +2,7 @@
 import { version } from '../../package.json';
 import { DeviceArray, withScope } from '../../src/kernels/array.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
-import { ImageLoader, type ImageSet, type Model, openDevice } from '../../src/node.ts';
+import { ImageLoader, type ImageSet, type Model, openDevice, SGD } from '../../src/node.ts';
 import { modelOn } from '../workloads.ts';
 import { serve } from './engine.mjs';
 import type { Inputs, Workload } from './workloads.ts';
@@ -37,9 +37,12 @@ function loader({ batch, sample }: Workload, { images, labels }: Inputs, times: 
 }
 
 async function fit(workload: Workload, inputs: Inputs, model: (dropout: number) => Model) {
-  const { batch, dropout, stepsChecked } = workload;
+  const { batch, dropout, stepsChecked, sgdChecked } = workload;
   const once = loader(workload, inputs, 1);
   const checked = model(0);
+  if (sgdChecked !== null) {
+    checked.compile({ optimizer: new SGD({ learningRate: sgdChecked }), loss: 'sparseCategoricalCrossentropy' });
+  }
   const { epochs } = await checked.fit(once, { batchSize: batch, epochs: stepsChecked, shuffle: false });
   checked.dispose();
   const timed = model(dropout);

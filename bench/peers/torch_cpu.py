@@ -158,9 +158,10 @@ def prepare(workload, inputs, shapes):
     y = torch.from_numpy(inputs["labels"].astype(np.int64))
     criterion = nn.CrossEntropyLoss()
 
-    def trainer(dropout, epsilon=1e-7):
+    def trainer(dropout, sgd=None):
         model = Network(workload, inputs["kernels"], shapes, dropout).train()
-        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.001, eps=epsilon)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(trained, lr=sgd) if sgd else torch.optim.Adam(trained, lr=0.001, eps=1e-7)
 
         def step():
             optimizer.zero_grad(set_to_none=True)
@@ -173,7 +174,7 @@ def prepare(workload, inputs, shapes):
 
         return step
 
-    checked = trainer(0, workload["epsilonChecked"])
+    checked = trainer(0, workload["sgdChecked"])
     check = [checked() for _ in range(workload["stepsChecked"])]
     step = trainer(workload["dropout"])
 

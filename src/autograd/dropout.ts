@@ -1,50 +1,64 @@
-import { checkF32, checkOptions, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkF32, checkOptions, listOf, show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
 import * as kernels from '../kernels/dropout.ts';
 import { StepState } from '../kernels/step-state.ts';
-import { checkSeed } from '../random.ts';
+import { readSeeds, type Seeds } from '../random.ts';
 import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 export interface DropoutOptions {
-  /** Probability of each element to be dropped: from 0 up, below 1. */
-  rate: number;
-  /** Default 0. */
-  seed?: number;
+  /** Probability of each element to be dropped: from 0 up, below 1. Of several models, one for all or one for each. */
+  rate: number | readonly number[];
+  /** Default 0. Model r of several draws by seed + r, or by seed number r of a list. */
+  seed?: Seeds;
   /** Number of the dropout in its network, so that several draw different numbers. Default 0. */
   layer?: number;
   /** Number of the training step, or the step's uniform, which a recorded step reads anew at every run. Default 0. */
   step?: number | StepState;
 }
 
+/**
+ * A rate of dropout, or one for each model, as a caller gave it.
+ * @throws ArgumentError unless each is a number from 0 up and below 1 that 32-bit floats hold
+ */
+export function readDropoutRate(what: string, rate: number | readonly number[]): number | readonly number[] {
+  const list = listOf(what, rate);
+  const isRate = (one: unknown) => typeof one === 'number' && one >= 0 && one < 1;
+  if (list?.length === 0 || !(list ?? [rate]).every(isRate)) {
+    throw new ArgumentError(
+      `${what}: rate must be a number from 0 up and below 1, or a list of one for each model, but is ${show(rate)}`,
+    );
+  }
+  for (const one of (list ?? [rate]) as number[]) checkF32(`${what}: rate`, one);
+  return (list as number[] | null) ?? rate;
+}
+
 const isU32 = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
 
 /**
  * Inverted dropout, as in training: elements are dropped with probability `rate`, the others scaled so that the mean stays.
- * Which ones depends on seed, layer, step and position alone; model r of several draws by seed + r. A dropped NaN or infinity is 0, as in Keras (in
+ * Which ones depends on seed, layer, step and position alone. A dropped NaN or infinity is 0, as in Keras (in
  * PyTorch NaN). At inference, leave it out.
  *
  *     y = x / (1 - rate) where kept, 0 where dropped      dx = dy / (1 - rate) where kept, 0 where dropped
  *
  * The backward pass draws the same numbers again; no mask is stored.
- * @throws ArgumentError
+ * @throws ArgumentError; ShapeError for lists that have not an entry for each model
  */
 export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   checkOptions('dropout', options, { rate: true, seed: true, layer: true, step: true });
-  const { rate, seed = 0, layer = 0, step = 0 } = options;
-  if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
-    throw new ArgumentError(`dropout: rate must be a number from 0 up and below 1, but is ${show(rate)}`);
-  }
-  checkF32('dropout: rate', rate);
-  if (typeof seed !== 'number') throw new ArgumentError(`dropout: the seed must be a number, but is ${show(seed)}`);
-  checkSeed(seed, 'dropout');
+  const { layer = 0, step = 0 } = options;
+  const rate = readDropoutRate('dropout', options.rate);
+  const seed = readSeeds('dropout', options.seed ?? 0);
   if (!isU32(layer)) throw new ArgumentError(`dropout: layer must be an integer from 0 up, but is ${show(layer)}`);
   if (!isU32(step) && !(step instanceof StepState)) {
     throw new ArgumentError(`dropout: step must be an integer from 0 up or a StepState, but is ${show(step)}`);
   }
   const draw = { rate, seed, layer, step };
   const input = arrayOf('dropout', 'the input', x);
+  if (typeof rate !== 'number') checkCount('rates', rate.length, input.models);
+  if (typeof seed !== 'number') checkCount('seeds', seed.length, input.models);
   const y = kernels.dropout(input, draw);
   const result = taped(y, [x], (dy, { into }) => {
     // Where a ReLU's output is not above 0 after this, it was not before, or was dropped: what comes through that is 0 at both.
@@ -55,4 +69,10 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   });
   result.rectified = x.rectified;
   return result;
+}
+
+/** @throws ShapeError unless there is one for each model */
+function checkCount(what: string, count: number, models: number): void {
+  if (count === models) return;
+  throw new ShapeError(`dropout: ${count} ${what} are for as many models, but the input has ${models}`);
 }

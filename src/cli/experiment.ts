@@ -33,6 +33,8 @@ experiments/index.ts. It reads like the coursework: data, model, training, then 
 - `lab.train(name, spec)` is done once in a run folder: a second row that asks for the same training, and a run that is
   resumed, get what was kept. What decides its result is part of the key; the same name for something else is an error. The
   model itself is gone afterwards: what is wanted of it is taken by `measure`, for each replica, and kept with it.
+- `lab.search(name, { buildModel, objective, createSearch, data, validationData })` searches hyperparameters, and is done once too; it
+  prints the space, each trial and the best. `searchBlocks` of src/report/search.ts shows what it found.
 - `lab.part(name, compute)` keeps the plain JSON of any other computation: it must depend on nothing but the row's settings,
   seed, data sets and the text of `compute`, or name what else under `depends`. It ends early when `lab.signal` does.
 - Of functions (losses, `measure`, `compute`) the text is what tells whether a part can be taken over, not what they call:
@@ -51,6 +53,10 @@ import type { Model } from '../nn/model.ts';
 import type { TrainingData } from '../nn/training-data.ts';
 import type { BlockInput, Section } from '../report/content.ts';
 import type { Training } from '../report/training.ts';
+import type { BuildModel } from '../search/build-model.ts';
+import type { ObjectiveOption } from '../search/objective.ts';
+import type { SearchRecord } from '../search/record.ts';
+import type { Search, SearchOptions } from '../search/search.ts';
 
 /** `full`: as published. `short`: a whole coursework in about half an hour on two cores. `smoke`: seconds, for tests. */
 export type Scale = 'full' | 'short' | 'smoke';
@@ -150,6 +156,23 @@ export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
   depends?: unknown;
 }
 
+/** A search over the hyperparameters of a model: what is left out takes the row's settings. */
+export interface SearchSpec
+  extends Pick<
+    TrainSpec,
+    'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle' | 'callbacks'
+  > {
+  /** Makes and compiles a model from what it asks `hp` for. */
+  buildModel: BuildModel;
+  objective: ObjectiveOption;
+  /** Makes the searcher from what the lab fills in: `(options) => new Hyperband({ ...options, maxEpochs: 10 })`. */
+  createSearch(options: SearchOptions): Search;
+  /** As of a training. */
+  dataId?: string;
+  /** What else the functions go by than their own text, such as options of the searcher: plain JSON. */
+  depends?: unknown;
+}
+
 /** One of the models of a training, at its end. */
 export interface TrainedReplica {
   model: Model;
@@ -187,6 +210,11 @@ export interface Lab<S extends Settings = Settings> {
   readonly weightFiles: readonly string[];
   /** A training, done once. @throws AbortedError after Ctrl-C */
   train<M = null>(name: string, spec: TrainSpec<M>): Promise<Training<M>>;
+  /**
+   * A search, done once. It is kept trial by trial in `searches/` of the run's folder, and goes on there where it was stopped or killed.
+   * @throws AbortedError after Ctrl-C
+   */
+  search(name: string, spec: SearchSpec): Promise<SearchRecord>;
   /** Any other computation, done once; `compute` returns plain JSON. */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /** What trains one of the row's `variations`: this lab, or where `--short` names it one of the short scale. */

@@ -64,7 +64,7 @@ export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile
 
 /** What tells weights that do not come from a seed. */
 function givenWeights({ weights }: { weights: readonly WeightSpec[] }): { weights?: string } {
-  const given = weights.flatMap(({ initialValues }) => initialValues ?? []);
+  const given = weights.flatMap(({ initialValues }) => initialValues ?? []).filter((values) => values !== undefined);
   if (given.length === 0) return {};
   const hash = createHash('sha256');
   for (const { buffer, byteOffset, byteLength } of given) hash.update(new Uint8Array(buffer, byteOffset, byteLength));

@@ -7,11 +7,13 @@ import { AbortedError, ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Callback } from '../nn/callbacks.ts';
 import { seedsText } from '../report/format.ts';
-import type { RowRecord, RunRecord, TrainingEntry } from '../report/run-record.ts';
+import type { RowRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';
 import { divergenceText, type Training, training } from '../report/training.ts';
+import { type SearchRecord, searchRecord } from '../search/record.ts';
 import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
-import type { Lab, Scale, Settings, TrainSpec } from './experiment.ts';
+import type { Lab, Scale, SearchSpec, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
+import { runSearch, searchFolder } from './lab-search.ts';
 import { modelLayers } from './model-layers.ts';
 import { PartStore } from './part-store.ts';
 import { samplesOf, trainModels } from './training.ts';
@@ -110,6 +112,7 @@ export class Labs {
       },
       loader,
       train: (name, spec) => this.train(place, name, spec),
+      search: (name, spec) => this.search(place, name, spec),
       part: (name, compute, options = {}) => this.part(place, name, compute, options.depends),
       variation: (name) => {
         const { short } = place;
@@ -237,6 +240,56 @@ export class Labs {
         }
       },
     });
+  }
+
+  private async search(place: RowPlace, name: string, spec: SearchSpec): Promise<SearchRecord> {
+    const { bench } = this;
+    const seed = spec.seed ?? place.seed;
+    place.row.seeds = [...new Set([...place.row.seeds, seed])].sort((a, b) => a - b);
+    const batchSize = spec.batchSize ?? place.settings.batchSize;
+    const { objective, validationSplit, shuffle, buildModel, createSearch, callbacks, depends } = spec;
+    const hash = hashOf({
+      ...{
+        search: true,
+        seed,
+        batchSize,
+        objective,
+        validationSplit,
+        shuffle,
+        buildModel,
+        createSearch,
+        callbacks,
+        depends,
+      },
+      data: this.identity(name, spec.data, spec.dataId),
+      validation: this.identity(name, spec.validationData, spec.dataId),
+    });
+    let secondsBefore = 0;
+    return this.once(place, name, hash, searchRecord, {
+      kept: (record) => this.enterSearch({ row: place.row.id, status: 'finished', kept: true, record }),
+      before: () => secondsBefore,
+      compute: async () => {
+        bench.say(`\n${place.row.id}: search ${name}, seed ${seed}`);
+        const done = await runSearch(spec, {
+          ...{ name, seed, batchSize, folder: searchFolder(bench.folder, name, hash) },
+          ...{ device: bench.device as unknown as Device, signal: bench.signal, progress: bench.progress },
+          say: (text) => bench.say(text),
+          onChange: (status, record) => {
+            this.enterSearch({ row: place.row.id, status, kept: false, record });
+            bench.save();
+          },
+        });
+        secondsBefore = done.secondsBefore;
+        return done.record;
+      },
+    });
+  }
+
+  /** Puts a search into the record, in place of what an earlier session or trial left of it. */
+  private enterSearch(entry: SearchEntry): void {
+    const { record } = this.bench;
+    const others = (record.searches ?? []).filter((one) => one.record.name !== entry.record.name);
+    record.searches = [...others, entry];
   }
 
   /** Puts a training into the record, in place of what an earlier session left of it. */

@@ -266,9 +266,12 @@ function finish({ record, folder, text }: Session, options: RunOptions, io: Io, 
   if (record.status === 'interrupted') {
     const under = record.trainings.find(({ status }) => status === 'interrupted');
     const epoch = under?.histories.at(-1)?.at(-1)?.epoch;
+    const search = record.searches?.find(({ status }) => status === 'interrupted')?.record;
     const when = under
       ? `${epoch === undefined ? 'before the end of the first epoch' : `after epoch ${epoch}`} of ${under.name}`
-      : 'between two trainings';
+      : search
+        ? `in search ${search.name}, trials done: ${search.trials.length}`
+        : 'between two trainings';
     throw new AbortedError(
       `interrupted ${when} (\`${resumeCommand(record.id, folder)}\` goes on); results kept in ${folder}`,
     );

@@ -17,6 +17,7 @@ import { type Io, json, line } from './io.ts';
 import { Progress } from './progress.ts';
 import { RemoteTrials, registerSearch } from './remote-trials.ts';
 import { createSearcher, loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
+import { type SearchReportAbout, writeSearchReport } from './search-report.ts';
 
 export interface SearchCommandOptions {
   out: string;
@@ -47,6 +48,8 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
   let device: Device | undefined;
   let queue: JobQueue | undefined;
   let directory = '';
+  const startedAt = new Date();
+  let report: ((status: SearchReportAbout['status']) => Promise<unknown>) | undefined;
   try {
     if (options.workers !== undefined) {
       const { openQueue } = await import('../jobs/queue.ts');
@@ -69,7 +72,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
         progress.stop();
         line(
           text,
-          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} before the first step\n`,
+          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} until the first step was done\n`,
         );
       },
     });
@@ -82,13 +85,21 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
         progress,
       ],
     };
+    const about = { file, device, startedAt };
+    report = async (status) => {
+      if (searcher.record.trials.length > 0) await writeSearchReport(directory, searcher.record, { ...about, status });
+    };
     const record = await searcher.search(prepared.data, fit);
     progress.stop();
+    await report('finished');
+    report = undefined;
     line(text, searcher.resultsSummary());
     if (options.json) json(io.stdout, { directory, ...record });
     else line(text, bestText(record, directory));
   } catch (error) {
     if (resumed === null && directory !== '') removeEmpty(directory);
+    // What was found until then; an error of the report must not hide the one that ended the search.
+    await report?.(error instanceof AbortedError ? 'interrupted' : 'failed').catch(() => {});
     if (!(error instanceof AbortedError)) throw error;
     throw new AbortedError(`${error.message}: \`npx tilegrad search ${file} --resume ${directory}\``, { cause: error });
   } finally {
@@ -109,8 +120,9 @@ const beginText = ({ number, epochs, initialEpoch, from }: TrialDescription): st
 
 function bestText({ objective, trials }: SearchRecord, directory: string): string {
   const [best] = bestTrials(objective, trials);
-  if (!best) return `\nKept in ${directory}; no trial has a score.`;
-  return `\nKept in ${directory}; the best model is ${new SearchStore(directory).weightsPath(best.number)}`;
+  const report = `\nReport:  ${join(directory, 'report.html')}`;
+  if (!best) return `${report}\nKept in ${directory}; no trial has a score.`;
+  return `${report}\nKept in ${directory}; the best model is ${new SearchStore(directory).weightsPath(best.number)}`;
 }
 
 /** The folder that `--resume` means. @throws UsageError */

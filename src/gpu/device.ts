@@ -209,7 +209,7 @@ export class Device {
   }
 
   /**
-   * A small uniform buffer with these 32-bit words. Kernel parameters are mostly derived from shapes, so that the same few contents
+   * A small buffer with these 32-bit words, which a kernel binds as a uniform, or as an array to read. Kernel parameters are mostly derived from shapes, so that the same few contents
    * come again and again: each is made once and never rewritten. Numbers that change (a rate, a seed) come once: beyond
    * `MOST_UNIFORMS` the oldest is forgotten. It is not destroyed, since programs may hold it, but goes with the last that does.
    */
@@ -221,7 +221,7 @@ export class Device {
     let buffer = this.uniforms.get(key);
     if (!buffer) {
       const size = Math.ceil(words.byteLength / 16) * 16;
-      const usage = GPUBufferUsage.UNIFORM;
+      const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE;
       const forget = () => this.uniforms.delete(key);
       buffer = this.memory.create({ label: 'params', size, usage, mappedAtCreation: true }, forget);
       new Uint32Array(buffer.getMappedRange()).set(words);

@@ -4,7 +4,8 @@ import type { Device } from '../gpu/device.ts';
 import { parseJson } from '../json.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { checkModel } from '../nn/batches.ts';
-import { type LayerClass, type Model, modelConfig, modelFromConfig } from '../nn/index.ts';
+import { type LayerClass, type LayerDescription, type Model, modelConfig, modelFromConfig } from '../nn/index.ts';
+import { configOfReplica } from '../nn/replica-config.ts';
 import { checkNotTraining } from '../nn/training-lock.ts';
 import { isHdf5, isZip } from './keras/signature.ts';
 import type { NdArray, NdArrayLike } from './nd-array.ts';
@@ -122,6 +123,7 @@ export function decodeModel(bytes: Uint8Array, device: Device, options: LoadMode
   }
   const { replica } = options;
   const replicas = replica === undefined ? replicasOf(file) : 1;
+  checkHeld(replica, replicasOf(file), name);
   const model = modelOf(metadata.model, options, name);
   const weights = model.plan(model.inputShape).weights;
   // Before anything of these sizes is made: the file has no such values where they are absurd.
@@ -136,9 +138,12 @@ export function decodeModel(bytes: Uint8Array, device: Device, options: LoadMode
   }
 }
 
-function modelOf(json: string, { customLayers }: LoadModelOptions, name: string): Model {
+function modelOf(json: string, { customLayers, replica }: LoadModelOptions, name: string): Model {
   try {
-    return modelFromConfig(parseJson(json), customLayers);
+    const description = parseJson(json);
+    const model = modelFromConfig(description, customLayers);
+    if (replica === undefined) return model;
+    return modelFromConfig(configOfReplica(description as LayerDescription, replica), customLayers);
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof DataError || cause instanceof ArgumentError)) throw cause;
     const Kind = cause instanceof ArgumentError ? ArgumentError : DataError;
@@ -194,14 +199,18 @@ interface Pair<T> {
 const replicasOf = ({ metadata: { format, replicas } }: Safetensors): number =>
   format === FORMAT && /^[1-9]\d*$/.test(replicas ?? '') ? Number(replicas) : 1;
 
+/** @throws ArgumentError for a replica that a file of `held` does not have */
+function checkHeld(replica: number | undefined, held: number, name: string): void {
+  if (replica === undefined || (Number.isInteger(replica) && replica >= 0 && replica < held)) return;
+  throw new ArgumentError(
+    `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
+  );
+}
+
 /** Which replicas of a file go into a model: one that was asked for, or the only one, into all. @throws ArgumentError, DataError */
 function chosenReplicas(model: Model, file: Safetensors, replica: number | undefined, name: string): number[] {
   const held = replicasOf(file);
-  if (replica !== undefined && !(Number.isInteger(replica) && replica >= 0 && replica < held)) {
-    throw new ArgumentError(
-      `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
-    );
-  }
+  checkHeld(replica, held, name);
   const replicas = model.built ? model.replicas : 1;
   if (replica !== undefined || held === 1) return Array(replicas).fill(replica ?? 0);
   if (held === replicas) return Array.from({ length: held }, (_, r) => r);

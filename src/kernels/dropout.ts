@@ -1,15 +1,18 @@
 import dropoutCode from '../../shaders/dropout.wgsl';
+import perReplicaCode from '../../shaders/dropout_per_replica.wgsl';
+import sharedCode from '../../shaders/dropout_shared.wgsl';
 import philoxCode from '../../shaders/philox.wgsl';
 import stateCode from '../../shaders/step_state.wgsl';
-import { keyOf, PURPOSES } from '../random.ts';
+import { keyOf, PURPOSES, type Seeds, seedOf } from '../random.ts';
 import type { DeviceArray } from './array.ts';
 import { checkDType, f32, output, runKernel, strided } from './run.ts';
 import { StepState } from './step-state.ts';
 
-/** What decides which elements are dropped; model r of several draws by the seed that is larger by r. */
+/** What decides which elements are dropped. */
 export interface DropoutDraw {
-  rate: number;
-  seed: number;
+  /** Of all models, or of each. */
+  rate: number | readonly number[];
+  seed: Seeds;
   layer: number;
   /** A number, or the uniform that a recorded step reads its number from. */
   step: number | StepState;
@@ -30,11 +33,21 @@ export function dropout(
   checkDType('dropout', 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.models, into);
   const state = step instanceof StepState ? step.buffer : x.device.uniform(Uint32Array.of(0, step, 0, 0));
+  const rateWords = (r: number) => [dropped ? 0 : dropoutThreshold(r), f32(1 / (1 - r))];
+  const isShared = typeof rate === 'number' && typeof seed === 'number';
+  const shared = isShared ? [...keyOf(seed), ...rateWords(rate)] : [0, 0, 0, 0];
+  const draws = Array.from({ length: isShared ? 0 : x.models }, (_, model) => [
+    ...keyOf(seedOf(seed, model)),
+    ...rateWords(typeof rate === 'number' ? rate : rate[model]!),
+  ]);
   runKernel(
     x.device,
-    { name: 'dropout', code: stateCode + philoxCode + dropoutCode },
-    [x.size, ...keyOf(seed), layer, PURPOSES.dropout, dropped ? 0 : dropoutThreshold(rate), f32(1 / (1 - rate))],
-    [state, x, y],
+    {
+      name: isShared ? 'dropout' : 'dropout_per_replica',
+      code: stateCode + philoxCode + dropoutCode + (isShared ? sharedCode : perReplicaCode),
+    },
+    [x.size, layer, PURPOSES.dropout, ...shared],
+    [state, x, y, ...(isShared ? [] : [x.device.uniform(Uint32Array.from(draws.flat()))])],
     strided(Math.ceil(x.size / 4), x.models),
   );
   return y;

@@ -47,12 +47,13 @@ export class Course {
   /** See `TrainInfo.resume`. @throws ArgumentError for the state of another training */
   resume = async (state: TrainingState, name = 'resume'): Promise<void> => {
     const { model } = this.parts;
-    const { iterations, fixedRates, learningRate } = state.optimizer;
+    const { iterations, fixedRates, learningRate, scheduledRates } = state.optimizer;
     const { optimizer } = model.training;
-    const rate = optimizer.fixedRates ? null : optimizer.ratesAt(iterations + 1)[0]!.rate;
+    const rates = optimizer.fixedRates ? null : optimizer.ratesAt(iterations + 1).map(({ rate }) => rate);
+    const is = rates?.length === 1 ? rates[0]! : rates;
     const found = [
       ...differences(state.run, await this.describe()),
-      ...(fixedRates ? [] : differences(learningRate, rate, "the schedule's learning rate")),
+      ...(fixedRates ? [] : differences(scheduledRates ?? learningRate, is, "the schedule's learning rate")),
     ];
     if (found.length > 0) {
       const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
@@ -122,6 +123,7 @@ export class Course {
     const { model, totals, history } = this.parts;
     const { optimizer } = model.training;
     const { iterations, fixedRates, learningRate } = optimizer;
+    const rates = optimizer.ratesAt(iterations + 1).map(({ rate }) => rate);
     const { seconds, at } = this;
     const [weights, slots, words] = await Promise.all([
       Promise.all(model.parameters.buffers.map(download)),
@@ -133,7 +135,10 @@ export class Course {
       position: { ...at },
       stopTraining: model.stopTraining,
       weights,
-      optimizer: { iterations, fixedRates, learningRate, slots },
+      optimizer: {
+        ...{ iterations, fixedRates, learningRate, slots },
+        ...(fixedRates || rates.length === 1 ? {} : { scheduledRates: rates }),
+      },
       totals: words,
       history: { epochs: [...history.epochs], replicas: history.replicas.map((epochs) => [...epochs]) },
       seconds,

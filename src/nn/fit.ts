@@ -1,6 +1,6 @@
 import { checkOptions, checkSignal, listNames, show } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
-import { checkSeed, RandomStream } from '../random.ts';
+import { RandomStream, readSeeds, replicasOfSeeds, type Seeds, seedOf } from '../random.ts';
 import { checkSteps } from './batches.ts';
 import { CallbackList } from './callback-list.ts';
 import {
@@ -49,12 +49,13 @@ export interface FitOptions {
   shuffle?: boolean;
   /**
    * Default 0. The same seed on the same adapter gives the same bits, with the same choice of kernels (`device.choices`). Replica
-   * r shuffles and drops by `seed + r`.
+   * r shuffles and drops by `seed + r`, or by seed number r in a list, which has one for each replica.
    */
-  seed?: number;
+  seed?: Seeds;
   /**
    * Trains so many copies of the model in the same dispatches, each with its own initial weights, shuffles, dropout and optimiser
-   * state, and each bit for bit as if it were trained alone: see `Model.replicate`. Default: as many as the model has.
+   * state, and each bit for bit as if it were trained alone: see `Model.replicate`. Default: as many as a list of seeds
+   * has, else as the model has.
    */
   replicas?: number;
   /**
@@ -71,12 +72,13 @@ export interface FitOptions {
 export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
   checkTogether('fit', data);
   checkFitOptions(options);
-  const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [], signal } = options;
+  const { epochs = 1, initialEpoch = 0, callbacks = [], signal } = options;
   const adapterBytes = adapterBytesOf('fit', options.cacheFeatures);
   const { device } = model; // throws before `build`
   const { optimizer } = model.training; // throws before `compile`
-  const { replicas = model.replicas } = options;
-  checkReplicas('fit', seed, replicas);
+  const { replicas = replicasOfSeeds('fit', options.seed ?? 0) ?? model.replicas } = options;
+  checkReplicas('fit', replicas);
+  const seed = readSeeds('fit', options.seed ?? 0, replicas);
   checkNotTraining('fit', model);
   checkUnused('fit', 'optimizer', optimizer);
   const owned: { close?(signal?: AbortSignal): Promise<void>; dispose(): void }[] = [];
@@ -163,7 +165,8 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       checkFrozen(model, frozen);
       if (feed.samples !== null && (options.shuffle ?? true)) {
         const { samples } = feed;
-        const order = (_: unknown, r: number) => new RandomStream(seed + r, 'shuffle', epoch).permutation(samples);
+        const order = (_: unknown, r: number) =>
+          new RandomStream(seedOf(seed, r), 'shuffle', epoch).permutation(samples);
         feed.setOrders?.(Array.from({ length: replicas }, order));
       }
       let cut = false;
@@ -275,7 +278,7 @@ function checkFitOptions(options: FitOptions): void {
   atLeast('initialEpoch', initialEpoch, 0);
   checkCallbacks(callbacks);
   checkSignal('fit', options.signal);
-  checkSeed(seed, 'fit');
+  readSeeds('fit', seed);
 }
 
 /** Training and validation data made ready. As in Keras, `validationData` goes before `validationSplit`. */

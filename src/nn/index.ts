@@ -1,3 +1,4 @@
+export type { Seeds } from '../random.ts';
 export { ArrayLoader, type ArrayLoaderOptions } from './array-loader.ts';
 export type { BatchSource } from './batch-source.ts';
 export { EarlyStopping, type EarlyStoppingOptions } from './callbacks/early-stopping.ts';

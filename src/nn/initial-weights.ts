@@ -2,6 +2,7 @@ import { type Numbers, readNumbers, type ShapedNumbers, toNumber } from '../auto
 import { checkOptions, nearName, readable, show } from '../check.ts';
 import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import type { InitialValues } from './parameters.ts';
 
 export interface InitialWeightsOptions {
   /** Whether some weights may be left out, which keep values given before, else are drawn. Default false. */
@@ -46,6 +47,24 @@ export function readInitialWeights(
     );
   }
   return new Map(read);
+}
+
+/**
+ * The same for each replica of the model: by name a list of values, undefined for a replica that draws them.
+ * @throws as `readInitialWeights`; ArgumentError for an empty list
+ */
+export function readInitialWeightsOfReplicas(
+  title: string,
+  weights: readonly { name: string; shape: Shape }[],
+  list: readonly ReadonlyMap<string, ShapedNumbers>[],
+  options: InitialWeightsOptions,
+): Map<string, InitialValues> {
+  if (list.length === 0) {
+    throw new ArgumentError(`${title}: setInitialWeights: the list has a Map for each replica, but is empty`);
+  }
+  const read = list.map((values) => readInitialWeights(title, weights, values, options));
+  const names = new Set(read.flatMap((values) => [...values.keys()]));
+  return new Map([...names].map((name) => [name, read.map((values) => values.get(name))]));
 }
 
 function readValues(what: string, shape: Shape, numbers: Numbers): Float32Array {

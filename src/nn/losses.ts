@@ -238,7 +238,7 @@ export class CustomLoss implements Loss {
 
   /** @throws ArgumentError unless `f` is a function, `name` a string and `targets` one of the two */
   constructor(
-    private readonly f: (output: Tensor, target: Tensor) => Tensor,
+    readonly f: (output: Tensor, target: Tensor) => Tensor,
     readonly name = 'custom',
     targets: 'oneHot' | 'labels' = 'oneHot',
     ...surplus: never[]

@@ -1,11 +1,11 @@
 import { arrayOf } from '../autograd/arguments.ts';
 import type { ShapedNumbers } from '../autograd/host-data.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkObject, checkOptions, readable, show } from '../check.ts';
+import { checkObject, checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
-import { checkSeed } from '../random.ts';
+import { readSeeds, replicasOfSeeds, type Seeds } from '../random.ts';
 import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { History } from './callbacks.ts';
@@ -15,7 +15,7 @@ import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
-import { type InitialWeightsOptions, readInitialWeights } from './initial-weights.ts';
+import { type InitialWeightsOptions, readInitialWeights, readInitialWeightsOfReplicas } from './initial-weights.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import {
@@ -29,7 +29,7 @@ import {
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { otherLayers } from './other-layers.ts';
-import { checkReplicas, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
+import { checkReplicas, type InitialValues, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
 import { predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
@@ -61,7 +61,7 @@ export class Model extends Layer {
   readonly graph: Graph;
   private store: ParameterStore | null = null;
   /** Values for weights, by name, which `build` takes instead of drawn ones. */
-  private initialWeights: ReadonlyMap<string, Float32Array> = new Map();
+  private initialWeights: ReadonlyMap<string, InitialValues> = new Map();
   private compiled: Compiled | null = null;
   private onBatch: OnBatch | null = null;
   /** Recorded programs of `evaluate` and `predict`. */
@@ -219,19 +219,26 @@ export class Model extends Layer {
   }
 
   /**
-   * Values that the weights begin with when `build` makes them, in every replica, instead of drawn ones; weights without one are
-   * drawn as ever. Models that contain this one begin with them too, however many there are, unless they were given others. They stay
+   * Values that the weights begin with when `build` makes them, instead of drawn ones; weights without one are drawn as ever. Models that contain this one begin with them too, however many there are, unless they were given others. They stay
    * with the model, for the next one that contains it, and are no part of `modelConfig`.
-   * @param values `{ shape, data }` by the names of weights, such as `conv2d/kernel`. A `Float32Array` is not copied: leave it as it is
+   * @param values `{ shape, data }` by the names of weights, such as `conv2d/kernel`, for every replica; or a list of such maps, one for
+   *   each replica. A `Float32Array` is not copied: leave it as it is
    * @param options.partial some weights alone; values given before stay for the others. Default: all, and earlier ones are forgotten
    * @throws ArgumentError after `build`, for a name that no weight has, and for a weight without values unless `partial`; ShapeError
    *   for values of another shape; DataError for one that is not finite. All are checked before any is taken
    */
-  setInitialWeights(values: ReadonlyMap<string, ShapedNumbers>, options: InitialWeightsOptions = {}): this {
+  setInitialWeights(
+    values: ReadonlyMap<string, ShapedNumbers> | readonly ReadonlyMap<string, ShapedNumbers>[],
+    options: InitialWeightsOptions = {},
+  ): this {
     if (this.store) {
       throw new ArgumentError(`${this.title}: already built; give initial weights before build, or use loadWeights`);
     }
-    const read = readInitialWeights(this.title, this.weightSpecs(), values, options);
+    const specs = this.weightSpecs();
+    const list = listOf('setInitialWeights', values) as ReadonlyMap<string, ShapedNumbers>[] | null;
+    const read = list
+      ? readInitialWeightsOfReplicas(this.title, specs, list, options)
+      : readInitialWeights(this.title, specs, values as ReadonlyMap<string, ShapedNumbers>, options);
     this.initialWeights = options.partial ? new Map([...this.initialWeights, ...read]) : read;
     this.carry(this.weightSpecs());
     return this;
@@ -249,21 +256,23 @@ export class Model extends Layer {
   }
 
   /**
-   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`, except
-   * where `setInitialWeights` or `loadWeights` gave values.
+   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`, or of
+   * seed number r in a list, except where `setInitialWeights` or `loadWeights` gave values.
+   * @param options.seed default 0. A list has a seed for each replica
+   * @param options.replicas default: as many as a list of seeds has, else 1
    * @throws ArgumentError for an impossible seed or number of replicas, or when called twice
    */
-  build(device: Device, options: { seed?: number; replicas?: number } = {}): this {
-    const { seed = 0, replicas = 1 } = checkOptions('build', options, { seed: true, replicas: true });
+  build(device: Device, options: { seed?: Seeds; replicas?: number } = {}): this {
+    const { seed = 0, replicas } = checkOptions('build', options, { seed: true, replicas: true });
     if (typeof readable('build', () => device?.record) !== 'function') {
       throw new ArgumentError(
         `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
       );
     }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);
-    checkSeed(seed, 'build');
-    checkReplicas('build', seed, replicas);
-    this.store = new ParameterStore(device, this.weightSpecs(), seed, replicas);
+    const count = replicas ?? replicasOfSeeds('build', seed) ?? 1;
+    checkReplicas('build', count);
+    this.store = new ParameterStore(device, this.weightSpecs(), readSeeds('build', seed, count), count);
     this.carry(this.weights.map(beginningOf));
     return this;
   }
@@ -277,7 +286,7 @@ export class Model extends Layer {
     const { parameters } = this;
     if (replicas === parameters.replicas) return this;
     checkNotTraining('replicate', this);
-    checkReplicas('replicate', parameters.seed, replicas);
+    checkReplicas('replicate', replicas);
     if (parameters.replicas > 1) {
       throw new ArgumentError(
         `${this.title}: it has ${parameters.replicas} replicas already, so it cannot have ${replicas}`,
@@ -288,10 +297,11 @@ export class Model extends Layer {
         `${this.title}: its training has begun with one replica; compile it again, and ${replicas} begin with its weights`,
       );
     }
-    const { device, seed, fresh, weights } = parameters;
+    const { device, fresh, weights } = parameters;
+    const seeds = readSeeds('replicate', parameters.seeds, replicas);
     // What began as a copy is one of what it began as, whatever became of the model that it was copied from.
     const specs = weights.map((weight) => (weight.spec.copyOf ? { ...weight.spec, copyOf: weight } : weight.spec));
-    const store = new ParameterStore(device, specs, seed, replicas);
+    const store = new ParameterStore(device, specs, seeds, replicas);
     if (!fresh) store.copyFrom(parameters);
     this.forgetPrograms();
     this.compiled?.optimizer.dispose(parameters); // made ready for the old weights, though not a step was taken

@@ -1,7 +1,7 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, readable } from '../check.ts';
-import { checkSeed } from '../random.ts';
+import { readSeeds, type Seeds } from '../random.ts';
 import type { Step } from './batches.ts';
 import type { Model } from './model.ts';
 import { type ClassWeight, type Metrics, Objective } from './objective.ts';
@@ -12,8 +12,8 @@ import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 export interface TrainOnBatchOptions {
   /** Factors by class for the loss; classes that are not named have 1. */
   classWeight?: ClassWeight;
-  /** What dropout draws by, with the number of the step. Default 0. */
-  seed?: number;
+  /** What dropout draws by, with the number of the step; a list has one for each replica. Default 0. */
+  seed?: Seeds;
 }
 
 /** Single batches handed over by the user: recorded once for each batch size, until something of the recording changes. */
@@ -26,8 +26,8 @@ export class OnBatch {
   async train(batch: Arrays, options: TrainOnBatchOptions): Promise<Metrics> {
     checkOptions('trainOnBatch', options, { classWeight: true, seed: true });
     const { model } = this;
-    const { seed = 0, classWeight } = options;
-    checkSeed(seed, 'trainOnBatch');
+    const { classWeight } = options;
+    const seed = readSeeds('trainOnBatch', options.seed ?? 0, model.replicas);
     checkTrainable('trainOnBatch', model);
     model.training.optimizer.build(model.parameters);
     const make = (objective: Objective, runner: () => StreamRunner) =>
@@ -57,7 +57,7 @@ export class OnBatch {
   /** The recorded steps of that kind, with empty totals. */
   private of(
     kind: 'train' | 'test',
-    settings: { seed?: number; classWeight?: ClassWeight | undefined },
+    settings: { seed?: Seeds; classWeight?: ClassWeight | undefined },
     make: (objective: Objective, runner: () => StreamRunner) => Step,
   ) {
     const { model } = this;

@@ -5,7 +5,7 @@ import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
-import { checkSeed, RandomStream } from '../random.ts';
+import { RandomStream, type Seeds, seedOf } from '../random.ts';
 import type { Initializer } from './initializers.ts';
 import { Penalties } from './penalties.ts';
 import type { Regularizer } from './regularizers.ts';
@@ -23,9 +23,12 @@ export interface WeightSpec {
   owner?: { readonly trainable: boolean };
   /** The weight of another model on the same device that it begins as a copy of. */
   copyOf?: Weight | undefined;
-  /** What it begins with in every replica instead of what the initializer draws: see `Model.setInitialWeights`. */
-  initialValues?: Float32Array | undefined;
+  /** What it begins with instead of what the initializer draws: see `Model.setInitialWeights`. */
+  initialValues?: InitialValues | undefined;
 }
+
+/** Values of a weight in every replica, or of each; undefined for one that draws them. */
+export type InitialValues = Float32Array | readonly (Float32Array | undefined)[];
 
 /** A weight of a built model. */
 export class Weight {
@@ -84,8 +87,8 @@ const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
 /** Replicas at most: kernels count them along an axis of the dispatch, which holds no more. */
 const MOST_REPLICAS = 65_535;
 
-/** @throws ArgumentError unless there can be so many replicas, with seeds from `seed` on */
-export function checkReplicas(what: string, seed: number, replicas: number): void {
+/** @throws ArgumentError unless there can be so many replicas */
+export function checkReplicas(what: string, replicas: number): void {
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
   }
@@ -94,7 +97,6 @@ export function checkReplicas(what: string, seed: number, replicas: number): voi
       `${what}: there can be ${MOST_REPLICAS} replicas at most, but ${show(replicas)} were asked for`,
     );
   }
-  checkSeed(seed + replicas - 1, what);
 }
 
 /** Before the host holds as much. @throws OutOfMemoryError unless the adapter has arrays of so many elements */
@@ -120,14 +122,12 @@ function checkCopied(name: string, shape: Shape, from: Tensor): void {
 }
 
 /** @throws ShapeError when there is not a value for each element; ArgumentError if the initialiser gave one that is not finite */
-function firstValues(
-  { name, shape, initializer, copyOf, initialValues }: WeightSpec,
-  random: RandomStream,
-): Float32Array {
+function firstValues({ name, shape, initializer, copyOf, ...spec }: WeightSpec, random: RandomStream, replica: number) {
   if (copyOf) {
     checkCopied(name, shape, copyOf.tensor);
     return new Float32Array(sizeOf(shape));
   }
+  const initialValues = Array.isArray(spec.initialValues) ? spec.initialValues[replica] : spec.initialValues;
   if (initialValues) {
     if (initialValues instanceof Float32Array && initialValues.length === sizeOf(shape)) return initialValues;
     throw new ShapeError(
@@ -147,6 +147,14 @@ function firstValues(
     );
   }
   return values;
+}
+
+/** @throws ArgumentError for values of other replicas than there are */
+function checkInitialCount({ name, initialValues }: WeightSpec, replicas: number): void {
+  if (!Array.isArray(initialValues) || initialValues.length === replicas) return;
+  throw new ArgumentError(
+    `${name}: initial weights were given for ${initialValues.length} replicas, but there are ${replicas}`,
+  );
 }
 
 /** Each replica begins with the only one there is, or with its own. @throws ArgumentError when they are on different devices, or of other replicas */
@@ -188,15 +196,15 @@ export class ParameterStore {
   private owner: DeviceArray | null = null;
 
   /**
-   * Weight number i draws from stream i of `seed`: adding a layer at the end leaves the others' values alone. Replica r draws from
-   * `seed + r`.
+   * Weight number i draws from stream i of the replica's seed: adding a layer at the end leaves the others' values alone.
    */
   constructor(
     readonly device: Device,
     specs: readonly WeightSpec[],
-    readonly seed: number,
+    readonly seeds: Seeds,
     readonly replicas = 1,
   ) {
+    for (const spec of specs) checkInitialCount(spec, replicas);
     const padded = ({ shape }: WeightSpec) => Math.ceil((replicas * sizeOf(shape)) / BLOCK) * BLOCK;
     const total = (trainable: boolean) =>
       specs.filter((spec) => (spec.trainable ?? true) === trainable).reduce((sum, spec) => sum + padded(spec), 0) ||
@@ -214,7 +222,7 @@ export class ParameterStore {
       else untrainedAt += padded(spec);
       const size = sizeOf(spec.shape);
       for (let r = 0; r < replicas; r++) {
-        const initial = firstValues(spec, new RandomStream(seed + r, 'initializer', i));
+        const initial = firstValues(spec, new RandomStream(seedOf(seeds, r), 'initializer', i), r);
         (trainable ? hostValues : hostUntrained).set(initial, offset + r * size);
       }
       const view = (flat: DeviceArray) => {

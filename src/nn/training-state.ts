@@ -39,6 +39,8 @@ export interface TrainingState {
     fixedRates: readonly number[] | null;
     /** The (first) rate of the next step. */
     learningRate: number;
+    /** Of several schedules: what each gives for the next step. */
+    scheduledRates?: readonly number[];
     slots: readonly Float32Array<ArrayBuffer>[];
   };
   /** What the epoch's steps so far added up. */

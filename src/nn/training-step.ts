@@ -2,6 +2,7 @@ import { scope } from '../autograd/tensor.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
 import type { StepState } from '../kernels/step-state.ts';
+import type { Seeds } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, type Step, type StepValues } from './batches.ts';
 import type { Model } from './model.ts';
@@ -25,7 +26,7 @@ export function checkTrainable(what: string, model: Model): void {
 }
 
 /** What dispatches one training step: loss, gradients and the update of the weights; the batch joins the objective's totals. */
-export function trainingStep(model: Model, objective: Objective, seed: number, state: () => StepState): Step {
+export function trainingStep(model: Model, objective: Objective, seed: Seeds, state: () => StepState): Step {
   const { parameters } = model;
   const { optimizer } = model.training;
   return ({ x, targets }) =>

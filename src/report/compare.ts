@@ -187,6 +187,7 @@ function mergedBars(name: string, runs: { run: string; figure: FigureOf<'bars'> 
     title: first.title,
     x: first.x,
     y: first.y,
+    ...(first.horizontal ? { horizontal: true } : {}),
     bars: runs.flatMap(({ run, figure }) =>
       figure.bars.map((bar) => ({ ...bar, group: groups.length > 1 ? `${run}, ${bar.group}` : run })),
     ),

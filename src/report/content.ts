@@ -40,6 +40,8 @@ export const block = z.discriminatedUnion('type', [
     caption: z.string().default(''),
     head: z.array(z.string()).min(1).max(100),
     rows: z.array(z.array(cell)).max(MOST_ITEMS),
+    /** Whether a reader may order the rows of a page by any column; as they are given until then. */
+    sortable: z.boolean().optional(),
   }),
 ]);
 

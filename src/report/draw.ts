@@ -6,12 +6,16 @@ import { compile, type TopLevelSpec } from 'vega-lite';
 import { ArgumentError } from '../errors.ts';
 import { escapeText, withoutControls } from './escape.ts';
 import { barsAlt, barsSpec, histogramAlt, histogramSpec } from './figures/bars.ts';
+import { bracketsAlt, bracketsSpec } from './figures/brackets.ts';
 import type { Canvas } from './figures/canvas.ts';
 import { confusionAlt, confusionSpec } from './figures/confusion.ts';
 import { curvesAlt, curvesSpec } from './figures/curves.ts';
 import { imagesAlt, imagesSvg } from './figures/images.ts';
 import { modelAlt, modelSvg } from './figures/model.ts';
+import { panelsAlt, panelsSpec } from './figures/panels.ts';
+import { parallelAlt, parallelSpec } from './figures/parallel.ts';
 import { type Figure, type FigureOf, figure as figureSchema } from './figures/schema.ts';
+import { trialsAlt, trialsSpec } from './figures/trials.ts';
 import { firstIssue } from './issue.ts';
 import { font } from './theme.ts';
 
@@ -28,6 +32,10 @@ const drawers: { [T in Figure['type']]: Drawer<T> } = {
   bars: { svg: (figure, canvas) => renderSvg(barsSpec(figure, canvas)), alt: barsAlt, narrow: true },
   histogram: { svg: (figure, canvas) => renderSvg(histogramSpec(figure, canvas)), alt: histogramAlt, narrow: true },
   images: { svg: imagesSvg, alt: imagesAlt, narrow: true },
+  parallel: { svg: (figure, canvas) => renderSvg(parallelSpec(figure, canvas)), alt: parallelAlt, narrow: true },
+  panels: { svg: (figure, canvas) => renderSvg(panelsSpec(figure, canvas)), alt: panelsAlt, narrow: true },
+  trials: { svg: (figure, canvas) => renderSvg(trialsSpec(figure, canvas)), alt: trialsAlt, narrow: true },
+  brackets: { svg: (figure, canvas) => renderSvg(bracketsSpec(figure, canvas)), alt: bracketsAlt, narrow: true },
   model: { svg: modelSvg, alt: modelAlt, narrow: false },
 };
 

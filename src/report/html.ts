@@ -3,6 +3,7 @@ import type { Block, Provenance, Report } from './content.ts';
 import type { Drawing } from './draw.ts';
 import { escapeText } from './escape.ts';
 import { adapterText, duration, seedsText } from './format.ts';
+import { sortable, sortRules } from './sortable.ts';
 import { style } from './style.ts';
 import { cellTexts, figureColumns } from './tables.ts';
 
@@ -16,7 +17,7 @@ export function reportPage(report: Report, drawings: ReadonlyMap<string, Drawing
   const sections = [...report.sections.map(({ title }) => title), 'What was run'];
   const head = `${report.id}: ${report.title}`;
   const parts = report.sections.map(({ title, blocks }, i) =>
-    section(i, title, blocks.map((block) => blockHtml(block, drawings)).join('\n')),
+    section(i, title, blocks.map((block, at) => blockHtml(block, drawings, 1000 * i + at)).join('\n')),
   );
   return `<!doctype html>
 <html lang="en">
@@ -27,7 +28,7 @@ export function reportPage(report: Report, drawings: ReadonlyMap<string, Drawing
 <meta name="color-scheme" content="light dark">
 <title>${escapeText(head)}</title>
 <style>
-${style}
+${style}${sortRules(report)}
 </style>
 </head>
 <body>
@@ -79,7 +80,8 @@ function notice(title: string, texts: readonly string[]): string {
   return `<div class="notice" role="note"><strong>${title}</strong><ul>${items}</ul></div>`;
 }
 
-function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>): string {
+/** @param index tells the blocks of a page apart */
+function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>, index: number): string {
   switch (block.type) {
     case 'text':
       return paragraphs(block.text.split(/\n{2,}/));
@@ -92,7 +94,7 @@ function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>): string
     case 'comparison':
       return comparisonHtml(block);
     case 'table':
-      return tableHtml(block);
+      return tableHtml(block, index);
   }
 }
 
@@ -126,8 +128,8 @@ const wholes = (text: string) =>
 
 /** Names of rows: short ones stand on a line, and longer ones get room. */
 const SHORT = 12;
-const rowHead = (text: string) =>
-  `<th scope="row" class="${text.length > SHORT ? 'label' : 'short'}">${escapeText(text)}</th>`;
+const rowHead = (text: string, role = '') =>
+  `<th scope="row" class="${text.length > SHORT ? 'label' : 'short'}"${role}>${escapeText(text)}</th>`;
 
 function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }>): string {
   const texts = rows.map(comparisonText);
@@ -155,28 +157,41 @@ function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }
 /** More columns than this need more room than text does; where there is none, the first column stays in sight. */
 const MOST_COLUMNS = 7;
 
-function tableHtml({ caption, head, rows }: Extract<Block, { type: 'table' }>): string {
+type TableBlock = Extract<Block, { type: 'table' }>;
+
+function tableHtml(block: TableBlock, index: number): string {
+  const { caption, head, rows } = block;
   const figures = figureColumns(head, rows);
   const number = (column: number) => (figures.includes(column) ? ' class="number"' : '');
-  const heads = head.map((name, column) => `<th scope="col"${number(column)}>${escapeText(name)}</th>`);
-  const body = cellTexts(head, rows).map((row) => {
+  const sorting = block.sortable && rows.length > 1 ? sortable(block, index) : null;
+  const role = (name: string) => (sorting ? ` role="${name}"` : '');
+  const heads = head.map(
+    (name, column) =>
+      `<th scope="col"${number(column)}${role('columnheader')}>${sorting ? sorting.head(column) : escapeText(name)}</th>`,
+  );
+  const body = cellTexts(head, rows).map((row, at) => {
     const cells = row.map((text, column) => {
-      if (column === 0 && !figures.includes(0)) return rowHead(text);
+      if (column === 0 && !figures.includes(0)) return rowHead(text, role('rowheader'));
       const kind = number(column) || (text.length > SHORT ? '' : ' class="short"');
-      return column === 0 ? `<th scope="row"${kind}>${escapeText(text)}</th>` : `<td${kind}>${escapeText(text)}</td>`;
+      return column === 0
+        ? `<th scope="row"${kind}${role('rowheader')}>${escapeText(text)}</th>`
+        : `<td${kind}${role('cell')}>${escapeText(text)}</td>`;
     });
-    return `<tr>${cells.join('')}</tr>`;
+    return `<tr${role('row')}${sorting ? sorting.row(at) : ''}>${cells.join('')}</tr>`;
   });
   const isBroad = head.length > MOST_COLUMNS;
+  const classes = [...(isBroad ? ['many'] : []), ...(sorting ? ['sortable'] : [])].join(' ');
   return box(
     caption || 'Table',
-    `<table${isBroad ? ' class="many"' : ''}>${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+    `<table${classes === '' ? '' : ` class="${classes}"`}${sorting ? ` role="table" style="--columns:${head.length}"` : ''}>` +
+      `${captionHtml(caption, sorting?.caption)}<thead${role('rowgroup')}><tr${role('row')}>${heads.join('')}</tr></thead>` +
+      `<tbody${role('rowgroup')}>${body.join('')}</tbody></table>`,
     isBroad,
   );
 }
 
-const captionHtml = (caption: string) =>
-  caption === '' ? '' : `<caption><span>${escapeText(caption)}</span></caption>`;
+const captionHtml = (caption: string, more = '') =>
+  caption + more === '' ? '' : `<caption><span>${escapeText(caption)}${more}</span></caption>`;
 
 function provenanceHtml({ seeds, adapter, versions, startedAt, seconds, command, settings }: Provenance): string {
   const entries: [string, string][] = [

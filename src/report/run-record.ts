@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { searchRecord } from '../search/record.ts';
 import { block, provenance, section } from './content.ts';
 import { training } from './training.ts';
 
@@ -52,6 +53,15 @@ const trainingEntry = training.omit({ measured: true }).extend({
   kept: z.boolean(),
 });
 
+const searchEntry = z.object({
+  /** The row that needed it first. */
+  row: z.string(),
+  status,
+  /** As of a training. */
+  kept: z.boolean(),
+  record: searchRecord,
+});
+
 const fields = z.object({
   kind: z.literal('tilegrad-run'),
   schemaVersion: z.literal(2),
@@ -103,6 +113,8 @@ const fields = z.object({
   /** What a coursework says of all its rows together. */
   summary: z.array(block).optional(),
   trainings: z.array(trainingEntry),
+  /** Searches over hyperparameters, with all trials that have ended; left out where there is none. */
+  searches: z.array(searchEntry).optional(),
   /** All sessions together, if it was interrupted and went on. */
   timings: z.object({ startedAt: z.string(), finishedAt: z.string().nullable(), totalSeconds: z.number() }),
   /** What the device did since it was opened. */
@@ -119,4 +131,5 @@ export const runRecord = fields.refine(
 export type RunRecord = z.input<typeof runRecord>;
 export type RowRecord = RunRecord['rows'][number];
 export type RunRequest = RunRecord['request'];
+export type SearchEntry = NonNullable<RunRecord['searches']>[number];
 export type TrainingEntry = RunRecord['trainings'][number];

@@ -3,6 +3,7 @@ import { figureName, heading, modelBlocks, paragraph, section, trainingCurves } 
 import type { Block, BlockInput, ComparisonInput, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
 import type { RowRecord, RunRecord } from './run-record.ts';
+import { searchBlocks } from './search.ts';
 import { divergenceText } from './training.ts';
 
 /** What a report says about `tilegrad run`, one row or a whole coursework: made of `run.json` alone. */
@@ -27,7 +28,7 @@ export function reportOf(record: RunRecord): ReportContent {
   };
 }
 
-/** The report of a row that is finished; else what there is: its error, and the curves of its trainings. */
+/** The report of a row that is finished; else what there is: its error, the curves of its trainings, and what its searches found. */
 function sectionsOf(record: RunRecord, row: RowRecord): Section[] {
   if (row.status === 'finished') return row.sections;
   const own = record.trainings.filter((one) => one.row === row.id);
@@ -46,6 +47,11 @@ function sectionsOf(record: RunRecord, row: RowRecord): Section[] {
   return [
     section('Results', state),
     ...(curves.length > 0 ? [section('Curves', curves)] : []),
+    ...(record.searches ?? [])
+      .filter((one) => one.row === row.id)
+      .map(({ record: { name }, record: found }) =>
+        section(`Search ${name}`, searchBlocks(found, { title: `${row.id}: ${name}`, prefix: name })),
+      ),
     ...(own.length > 0
       ? [section('Model', ...own.map((one) => modelBlocks(one, { prefix: several ? one.name : undefined })))]
       : []),
@@ -166,10 +172,17 @@ function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
         .map(({ trainImages, testImages }) => `${count(trainImages)} for training, ${count(testImages)} for testing`)
         .join('; '),
       ...(rows.length === 1 ? { Settings: settingsText(rows[0]!.settings) } : {}),
-      Trained: `${count(models)} ${models === 1 ? 'model' : 'models'} in ${count(trained.length)} ${trained.length === 1 ? 'training' : 'trainings'}`,
+      Trained: `${count(models)} ${models === 1 ? 'model' : 'models'} in ${count(trained.length)} ${trained.length === 1 ? 'training' : 'trainings'}${searchedText(record)}`,
       ...(workers.length > 0 ? { Workers: workers.join('; ') } : {}),
     },
   };
+}
+
+/** `; 90 trials in 3 searches`. */
+function searchedText({ searches = [] }: RunRecord): string {
+  if (searches.length === 0) return '';
+  const trials = searches.reduce((sum, { record: { trials: own } }) => sum + own.length, 0);
+  return `; ${count(trials)} ${trials === 1 ? 'trial' : 'trials'} in ${count(searches.length)} ${searches.length === 1 ? 'search' : 'searches'}`;
 }
 
 /** `epochs 10, batch size 256`. */

@@ -71,7 +71,7 @@ function columnTexts(cells: readonly Cell[]): string[] {
   return cells.map((cell) => (typeof cell === 'number' ? text(cell) : (cell ?? '')));
 }
 
-const isFigure = (cell: Cell) => typeof cell !== 'string' || /^(-?\d[\d,]*(\.\d+)?|n\/a)$/.test(cell);
+const isFigure = (cell: Cell) => typeof cell !== 'string' || /^(-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?|n\/a)$/.test(cell);
 
 /** Columns, counted from 0, that hold nothing but numbers, written out or not. */
 export function figureColumns(head: readonly string[], rows: readonly Cell[][]): number[] {

@@ -59,6 +59,8 @@ function blockText(block: Block, id: string): string {
     case 'comparison':
       return comparisonTable(block.caption || id, block.rows);
     case 'table': {
+      // As wide as it is long; whoever wants to order it needs the page.
+      if (block.sortable) return '';
       const drawn = table(
         block.head,
         cellTexts(block.head, block.rows).map((texts) => texts.map((text) => wrap(text, WIDEST_CELL).join('\n'))),
@@ -80,10 +82,18 @@ export function reducedText(reduced: readonly string[]): string {
   return `Not like for like with the published figures:\n${reduced.map((note) => `  - ${printableLine(note)}`).join('\n')}`;
 }
 
+/** Whether there is any text before the next heading. */
+function hasText(blocks: readonly Block[], texts: readonly string[], from: number): boolean {
+  const next = blocks.findIndex(({ type }, i) => i >= from && type === 'heading');
+  return texts.slice(from, next < 0 ? undefined : next).some((text) => text !== '');
+}
+
 /** The figures of a report for a terminal: curves as sparklines, tables, what was cut. */
 export function resultsText(report: Report): string {
   const blocks = report.sections.flatMap(({ title, blocks }) => {
-    return blocks.map((block) => blockText(block, rowOf(title) ?? report.id));
+    const texts = blocks.map((block) => blockText(block, rowOf(title) ?? report.id));
+    // A heading over pictures alone says nothing here.
+    return texts.filter((_, i) => blocks[i]!.type !== 'heading' || hasText(blocks, texts, i + 1));
   });
   const warnings = report.warnings.map((warning) => `Warning: ${warning}`);
   return [...blocks, reducedText(report.reduced), ...warnings].filter((text) => text !== '').join('\n\n');

@@ -25,6 +25,15 @@ export const series: readonly Tone[] = [
   { light: '#3f3d9e', dark: '#a3a1ff' },
 ];
 
+/** Colours of what is ordered, from the best to the worst: from blue to ochre, which those who see few colours tell apart too. */
+export const ramp: readonly Tone[] = [
+  { light: '#0b3c7d', dark: '#8ccbff' },
+  { light: '#2c6fb2', dark: '#5a9de0' },
+  { light: '#6a8ea8', dark: '#7d94a5' },
+  { light: '#a18a4e', dark: '#a58f57' },
+  { light: '#cc9f2a', dark: '#8f7122' },
+];
+
 /** The colour of item `index`; they repeat after the last one, `series.length`. */
 export const seriesColour = (index: number): string => series[index % series.length]!.light;
 
@@ -33,7 +42,7 @@ export const fontFamily = `${font}, sans-serif`;
 
 /** Rules that give the drawings on a page their dark colours. They win over the attributes an SVG has them in. */
 export function darkRules(selector: string): string {
-  return [...Object.values(tones), ...series]
+  return [...Object.values(tones), ...series, ...ramp]
     .flatMap(({ light, dark }) =>
       ['fill', 'stroke'].map((property) => `${selector} [${property}="${light}"]{${property}:${dark}}`),
     )

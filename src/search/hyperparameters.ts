@@ -62,7 +62,8 @@ export class HyperParameters {
    * An integer from `min` to `max`, both included.
    * @throws ArgumentError for an impossible name or range, or another range than before for the same name
    */
-  int(name: string, options: IntOptions): number {
+  int(name: string, options: IntOptions, ...surplus: never[]): number {
+    checkSurplus('hp.int', surplus);
     checkName('hp.int', name);
     return this.ask(defineInt(name, options, [...this.conditions])) as number;
   }
@@ -71,7 +72,8 @@ export class HyperParameters {
    * A number from `min` to `max`, both included.
    * @throws ArgumentError for an impossible name or range, or another range than before for the same name
    */
-  float(name: string, options: FloatOptions): number {
+  float(name: string, options: FloatOptions, ...surplus: never[]): number {
+    checkSurplus('hp.float', surplus);
     checkName('hp.float', name);
     return this.ask(defineFloat(name, options, [...this.conditions])) as number;
   }
@@ -84,19 +86,23 @@ export class HyperParameters {
     name: string,
     values: readonly T[],
     options: ChoiceOptions<NoInfer<T>> = {},
+    ...surplus: never[]
   ): T {
+    checkSurplus('hp.choice', surplus);
     checkName('hp.choice', name);
     return this.ask(defineChoice(name, values, options, [...this.conditions])) as T;
   }
 
   /** True or false. @throws ArgumentError for an impossible name, or where the name has another kind */
-  boolean(name: string, options: BooleanOptions = {}): boolean {
+  boolean(name: string, options: BooleanOptions = {}, ...surplus: never[]): boolean {
+    checkSurplus('hp.boolean', surplus);
     checkName('hp.boolean', name);
     return this.ask(defineBoolean(name, options, [...this.conditions])) as boolean;
   }
 
   /** A value that is kept with the others but not searched. @throws ArgumentError where the name has another kind or value */
-  fixed<const T extends HyperparameterValue>(name: string, value: T): T {
+  fixed<const T extends HyperparameterValue>(name: string, value: T, ...surplus: never[]): T {
+    checkSurplus('hp.fixed', surplus);
     checkName('hp.fixed', name);
     return this.ask(defineFixed(name, value, [...this.conditions])) as T;
   }
@@ -107,7 +113,13 @@ export class HyperParameters {
    * @returns what `body` returns, or undefined where the condition does not hold
    * @throws ArgumentError unless the parent was asked for before and can have these values
    */
-  conditionalScope<T>(parentName: string, values: readonly HyperparameterValue[], body: () => T): T | undefined {
+  conditionalScope<T>(
+    parentName: string,
+    values: readonly HyperparameterValue[],
+    body: () => T,
+    ...surplus: never[]
+  ): T | undefined {
+    checkSurplus('hp.conditionalScope', surplus);
     const what = `hp.conditionalScope(${show(parentName)})`;
     const parent = this.definitions.get(parentName);
     if (parent === undefined) throw this.unknown(what, parentName);

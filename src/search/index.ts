@@ -1,8 +1,8 @@
 /** Hyperparameter search, in KerasTuner's words. */
 export type { BuildModel } from './build-model.ts';
-export type { BooleanOptions, ChoiceOptions, FloatOptions, IntOptions } from './define.ts';
+export type { BooleanOptions, ChoiceOptions, FloatOptions, IntOptions, Sampling } from './define.ts';
 export type { SearchFitOptions, TrialInfo } from './fit-options.ts';
-export { HyperParameters, type HyperParametersOptions } from './hyperparameters.ts';
+export { type Draw, HyperParameters, type HyperParametersOptions } from './hyperparameters.ts';
 export type { PruningOptions } from './pruning.ts';
 export type { Hyperparameter, HyperparameterValue, HyperparameterValues, SearchRecord, Trial } from './record.ts';
 export type { PrunableSearchOptions, SearchOptions } from './search.ts';

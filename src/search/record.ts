@@ -49,7 +49,7 @@ export const trial = z.strictObject({
   parameters: z.number().int().nonnegative().nullable(),
   /** Why it failed or was pruned. */
   reason: z.string().optional(),
-  /** Building, warming up and training, in seconds of wall time; `setUp` is what came before the first step. */
+  /** Building and training, in seconds of wall time; `setUp` of it until the first step was done, with what it compiled. */
   seconds: z.strictObject({ setUp: z.number(), total: z.number() }),
   /** The adapter that trained it, and the worker where there was one. */
   adapter: z.string(),

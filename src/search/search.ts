@@ -1,6 +1,6 @@
-import { checkFlag, checkFunction, checkSurplus, checkText, type OptionNames, show } from '../check.ts';
+import { checkFlag, checkFunction, checkSurplus, checkText, type OptionNames, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
+import { checkDevice, type Device } from '../gpu/device.ts';
 import type { Model, TrainingData } from '../nn/index.ts';
 import { differences } from '../nn/run-description.ts';
 import { checkSeed } from '../random.ts';
@@ -140,6 +140,8 @@ export class Search {
     for (const hook of ['onTrialBegin', 'onTrialEnd'] as const) {
       if (options[hook] !== undefined) checkFunction(`${who}: ${hook}`, options[hook]);
     }
+    if (options.device !== undefined) checkDevice(who, options.device, `new ${who}({ device, ... })`);
+    checkRunner(who, options.runner);
     this.store = new SearchStore(options.directory);
     this.proposer = this.createProposer();
     if (!this.overwriting) this.load();
@@ -164,7 +166,16 @@ export class Search {
     }
     const runner = this.options.runner ?? this.localRunner(data, fit);
     const described = await describeFit(data, fit);
-    using _ = this.store.lock();
+    const unlock = this.store.lock();
+    try {
+      return await this.run(runner, fit, described);
+    } finally {
+      unlock();
+    }
+  }
+
+  /** The search, while no other process is at its folder. */
+  private async run(runner: TrialRunner, fit: SearchFitOptions, described: SearchRecord['fit']): Promise<SearchRecord> {
     if (this.overwriting) this.store.clear();
     this.overwriting = false;
     this.proposer = this.createProposer();
@@ -340,21 +351,42 @@ export class Search {
   }
 }
 
+/** @throws ArgumentError unless it is left out or runs trials */
+function checkRunner(who: string, runner: TrialRunner | undefined): void {
+  if (runner === undefined) return;
+  const run = readable(`${who}: runner`, () => runner?.run);
+  if (typeof run === 'function') checkCount(who, 'concurrency of runner', runner.concurrency);
+  else
+    throw new ArgumentError(
+      `${who}: runner must be one that runs trials, with run and concurrency, but is ${show(runner)}`,
+    );
+}
+
 /** What two searches of one folder must have in common. */
 function identityOf({ searcher, name, options, objective, seed, executionsPerTrial }: SearchRecord) {
   const own = Object.entries(options).filter(([option]) => !LENGTHS.includes(option));
   return { searcher, name, options: Object.fromEntries(own), objective, seed, executionsPerTrial };
 }
 
+/** A value as a record holds it: as it is, or in words where JSON could not tell it. `fit` says whether it is right. */
+function plainOf(value: unknown): number | string | boolean {
+  if (typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value)) return value as number;
+  try {
+    return JSON.stringify(value) ?? show(value);
+  } catch {
+    return show(value);
+  }
+}
+
 /** The options of `fit` that decide what comes of a trial, as far as they can be told. Waits for the GPU. */
 async function describeFit(data: TrainingData | null, fit: SearchFitOptions): Promise<SearchRecord['fit']> {
   const { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight, cacheFeatures } =
     fit;
-  const plain = { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle };
-  const given = Object.entries(plain).filter(([, value]) => value !== undefined) as [string, number | boolean][];
+  const given = { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight };
   return {
-    ...Object.fromEntries(given),
-    ...(classWeight === undefined ? {} : { classWeight: JSON.stringify(classWeight) }),
+    ...Object.fromEntries(
+      Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, plainOf(value)] as const])),
+    ),
     ...(cacheFeatures ? { cacheFeatures: true } : {}),
     ...(data === null ? {} : { data: await describeData(data) }),
     ...(fit.validationData === undefined ? {} : { validationData: await describeData(fit.validationData) }),

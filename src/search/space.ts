@@ -173,11 +173,12 @@ export function describe(h: Hyperparameter): string {
 }
 
 /** Whether two hyperparameters have the same name, kind and values; under what conditions and with what default does not matter. */
-export const hasSameValues = (a: Hyperparameter, b: Hyperparameter): boolean => a === b || keyOf(a) === keyOf(b);
+export const hasSameValues = (a: Hyperparameter, b: Hyperparameter): boolean =>
+  a === b || (a.name === b.name && keyOf(a) === keyOf(b)); // the name first: searchers compare many
 
 function keyOf(h: Hyperparameter): string {
-  const { name, kind, min, max, step, sampling, values, ordered, value } = h as Partial<Record<string, unknown>>;
-  return JSON.stringify([name, kind, min, max, step, sampling, values, ordered, value]);
+  const { kind, min, max, step, sampling, values, ordered, value } = h as Partial<Record<string, unknown>>;
+  return JSON.stringify([kind, min, max, step, sampling, values, ordered, value]);
 }
 
 /** Whether a hyperparameter can have a value. */

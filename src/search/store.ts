@@ -104,14 +104,14 @@ export class SearchStore {
     onFile('delete', this.recordPath, () => rmSync(this.recordPath, { force: true }));
   }
 
-  /** Keeps other processes from the folder until it is disposed. @throws ArgumentError while another is at it; FileError */
-  lock(): Disposable {
+  /** Keeps other processes from the folder until the returned function is called. @throws ArgumentError while another is at it; FileError */
+  lock(): () => void {
     const path = join(this.folder, 'search.lock');
     const lock = onFile('write', path, () => {
       createFolders(this.folder);
       return tryLock(path);
     });
-    if (lock.holder === null) return { [Symbol.dispose]: lock.release };
+    if (lock.holder === null) return lock.release;
     throw new ArgumentError(
       `${this.folder}: ${lock.holder} is at this search still; wait for it, or stop it first. If it has ended or is no tilegrad, ` +
         `delete ${path}`,

@@ -20,7 +20,7 @@ export class TrialWatcher implements Callback {
   pruned: string | null = null;
   /** The epochs, also of a training that failed. */
   history: Pick<History, 'replicas'> = { replicas: [] };
-  /** When the first step was submitted, by `performance.now()`. */
+  /** When the first step was done, by `performance.now()`. */
   firstStep: number | null = null;
   /** What is wrong with the search itself, and not with this trial. */
   wrong: unknown = null;

@@ -31,7 +31,8 @@ const wider = await officialFile(drawnWeights(mobileNetV2({ ...network, alpha: 0
 function expectInitial(model: Model, expected: ReadonlyMap<string, Values>) {
   const { weights } = model.plan(model.inputShape);
   expect(weights.map(({ name }) => name)).toEqual([...expected.keys()]);
-  for (const { name, initialValues } of weights) expectSameBits(initialValues!, expected.get(name)!.data, name);
+  for (const { name, initialValues } of weights)
+    expectSameBits(initialValues as Float32Array, expected.get(name)!.data, name);
 }
 
 /** An empty cache and no folder of weights; the folder that downloads go to. */

@@ -6,9 +6,10 @@ import { elementwise, runKernel } from '../../src/kernels/run.ts';
 import { StepState } from '../../src/kernels/step-state.ts';
 import * as tg from '../../src/node.ts';
 import { philox } from '../../src/random.ts';
-import { kept } from '../reference/dropout.ts';
+import { dropout, kept } from '../reference/dropout.ts';
+import { ndarray } from '../reference/ndarray.ts';
 import { runOperator } from '../support/adapter.ts';
-import { expectSameBits } from '../support/compare.ts';
+import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 
@@ -97,6 +98,70 @@ describeOnDevice('dropout', (device) => {
     expect(first).not.toEqual(second);
   });
 
+  // The second seed's low word is all ones; a rate of 0 keeps everything.
+  test('model r draws by the seed and the rate of its own, given in lists', async () => {
+    const n = 103;
+    const seeds = [7, 2 ** 33 - 1, 7, 2 ** 52];
+    const rates = [0.5, 0.1, 0, 0.9];
+    const values = random(5);
+    const x = Array.from({ length: 4 * n }, () => Math.fround(values.normal()));
+    const dy = Array.from({ length: 4 * n }, () => Math.fround(values.normal()));
+    for (const [seed, rate] of [
+      [seeds, rates],
+      [seeds, 0.5],
+      [3, rates],
+    ] as const) {
+      const options = { ...draw, seed, rate };
+      const { output, grads } = await runOperator(device, 'dropout', [{ shape: [n], data: x }], options, dy, 4);
+      for (let r = 0; r < 4; r++) {
+        const own = {
+          ...draw,
+          seed: typeof seed === 'number' ? seed + r : seed[r]!,
+          rate: typeof rate === 'number' ? rate : rate[r]!,
+        };
+        const [from, to] = [r * n, (r + 1) * n];
+        const attrs = [{ shape: [n], data: x.slice(from, to) }] as const;
+        const alone = await runOperator(device, 'dropout', [...attrs], own, dy.slice(from, to));
+        const [y, dx] = [output, grads[0]!].map((all) => Array.from(all).slice(from, to));
+        expectSameBits(y!, alone.output, `model ${r}`);
+        expectSameBits(dx!, alone.grads[0]!, `gradient of model ${r}`);
+        const a = ndarray([n], Float64Array.from(x.slice(from, to)));
+        const reference = dropout.forward([a], own);
+        expectClose(y!, reference.data, { rtol: 1e-6, atol: 0 }, `model ${r}`);
+        const dout = ndarray([n], Float64Array.from(dy.slice(from, to)));
+        const [expected] = dropout.backward([a], reference, dout, own);
+        expectClose(dx!, expected!.data, { rtol: 1e-6, atol: 0 }, `gradient of model ${r}`);
+      }
+    }
+  });
+
+  test('models that share a rate, with seeds that follow each other, keep the kernel of one', () => {
+    using x = tg.tensor(device, [1, 2, 3], [1], { models: 3 });
+    const kernelOf = (options: tg.DropoutOptions) => {
+      const program = device.record(() => void tg.dropout(x, options));
+      const { kernels } = program;
+      program.dispose();
+      return kernels;
+    };
+    expect(kernelOf({ rate: 0.5, seed: [4, 5, 6] })).toEqual(['dropout']);
+    expect(kernelOf({ rate: 0.5, seed: [4, 5, 7] })).toEqual(['dropout_per_replica']);
+    expect(kernelOf({ rate: [0.5, 0.1, 0.2], seed: 4 })).toEqual(['dropout_per_replica']);
+  });
+
+  test('at a rate of 0 among others every bit stays', async () => {
+    const data = [1e-40, -0, 0, -3, Number.POSITIVE_INFINITY].map(Math.fround);
+    const x = { shape: [5], data: [...data, ...data] };
+    const { output } = await runOperator(device, 'dropout', [x], { ...draw, rate: [0, 0.5] }, x.data, 2);
+    expectSameBits(Array.from(output).slice(0, 5), data);
+  });
+
+  test('lists need an entry for each model', () => {
+    using x = tg.tensor(device, [1, 2], [1], { models: 2 });
+    expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(tg.ShapeError);
+    expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(/3 rates .* the input has 2/);
+    expect(() => tg.dropout(x, { rate: 0.5, seed: [1, 5, 9] })).toThrow(/3 seeds .* the input has 2/);
+  });
+
   test('a recorded step draws anew at every run, by the step in its uniform', async () => {
     const n = 100;
     const state = new StepState(device);
@@ -135,6 +200,9 @@ describeOnDevice('dropout', (device) => {
     ['a negative rate', { rate: -0.1 }, ['rate', '-0.1']],
     ['no rate', {}, ['rate', 'undefined']],
     ['NaN', { rate: Number.NaN }, ['rate', 'NaN']],
+    ['a list with rate 1', { rate: [0.5, 1] }, ['rate', '[0.5,1]']],
+    ['a list without rates', { rate: [] }, ['rate', '[]']],
+    ['a list with a fractional seed', { rate: 0.5, seed: [1, 0.5] }, ['seed', '0.5']],
     ['a fractional seed', { rate: 0.5, seed: 1.5 }, ['seed', '1.5']],
     ['a negative layer', { rate: 0.5, layer: -1 }, ['layer', '-1']],
     ['a step that is none', { rate: 0.5, step: 'first' }, ['step', 'first']],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { compare, measuredRow, section } from '../../src/report/blocks.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
+import type { SearchRecord } from '../../src/search/record.ts';
 import { rowRecord, runRecordOf } from '../report/samples.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bundled, runToEnd } from '../support/process.ts';
@@ -22,7 +23,11 @@ const recordIn = (folder: string): RunRecord =>
   runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
 
 /** Begins a run below `runs` and kills it as soon as its record is as wanted. @returns its folder */
-function killedRun(words: string, runs: string, isWanted: (record: RunRecord) => boolean): Promise<string> {
+function killedRun(
+  words: string,
+  runs: string,
+  isWanted: (record: RunRecord, folder: string) => boolean,
+): Promise<string> {
   const child = spawn(process.execPath, [cli, 'run', ...words.split(' '), '--out', runs], {
     cwd: out,
     stdio: 'ignore',
@@ -33,7 +38,7 @@ function killedRun(words: string, runs: string, isWanted: (record: RunRecord) =>
     const timer = setInterval(() => {
       const [name] = existsSync(runs) ? readdirSync(runs) : [];
       folder = name === undefined ? '' : join(runs, name);
-      if (!existsSync(join(folder, 'run.json')) || !isWanted(recordIn(folder))) return;
+      if (!existsSync(join(folder, 'run.json')) || !isWanted(recordIn(folder), folder)) return;
       clearInterval(timer);
       child.kill('SIGKILL');
     }, 5);
@@ -78,6 +83,39 @@ describeOnDevice('on an adapter', () => {
     });
     expect(figures(JSON.parse(text))).toEqual(figures(JSON.parse(whole.out)));
     expect(existsSync(join(folder, 'report.html'))).toBe(true);
+  });
+
+  test('killed in the midst of a search: --resume goes on, and comes to the same trials and scores, to the bit', async () => {
+    const words = 'C1 --scale smoke --runs 1';
+    const whole = await tilegrad(`run ${words} --json --out whole-search`);
+    expect(whole.code, whole.err).toBe(0);
+    const trials = (folder: string) => {
+      const all = join(folder, 'searches');
+      const own = existsSync(all) ? readdirSync(all).map((name) => join(all, name, 'trials')) : [];
+      return own.flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
+    };
+    const folder = await killedRun(words, join(out, 'killed-search'), (_, at) => trials(at).length >= 2);
+    // What there is of it can be drawn, though it is not finished.
+    expect(recordIn(folder).searches![0]!.status).toBe('running');
+    const { code: drawn, out: text } = await tilegrad(`report ${folder}`);
+    expect([drawn, text]).toEqual([0, expect.stringMatching(/\d trials? of Hyperband/)]);
+    const { code, err } = await tilegrad(`run C1 --resume ${folder} --json`);
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/\d trials are done already, going on in/);
+    const found = (run: string): SearchRecord['trials'] => {
+      const name = readdirSync(join(run, 'parts')).find((one) => one.startsWith('c1-search'))!;
+      return (JSON.parse(readFileSync(join(run, 'parts', name), 'utf8')) as { value: SearchRecord }).value.trials;
+    };
+    const bits = ({ number, values, score, bestEpoch, histories }: SearchRecord['trials'][number]) => ({
+      ...{ number, values, score, bestEpoch },
+      histories: histories.map((epochs) => epochs.map(({ seconds: _, samplesPerSecond: __, ...figures }) => figures)),
+    });
+    const unbroken = found(join(out, (JSON.parse(whole.out) as { folder: string }).folder));
+    expect(unbroken).toHaveLength(6);
+    expect(found(folder).map(bits)).toEqual(unbroken.map(bits));
+    expect(recordIn(folder).searches!.map(({ row, status, record }) => [row, status, record.trials.length])).toEqual([
+      ['C1', 'finished', 6],
+    ]);
   });
 
   test('of two --resume of one run at once, one trains and one is refused', async () => {

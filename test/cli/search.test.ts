@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundle } from '../../scripts/build.mjs';
 import { readSearchModule } from '../../src/cli/search-module.ts';
 import { UsageError } from '../../src/errors.ts';
+import { readReport } from '../../src/report/report-files.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { runToEnd } from '../support/process.ts';
 
@@ -90,6 +91,18 @@ describeOnDevice('tilegrad search', () => {
     const record = JSON.parse(readFileSync(join(folder, 'runs', directory!, 'search.json'), 'utf8'));
     expect(record).toMatchObject({ name: 'own', searcher: 'RandomSearch', seed: 4, fit: { epochs: 2 } });
     expect(record.trials).toHaveLength(3);
+    expect(out).toContain(`Report:  runs/${directory}/report.html`);
+    const { report } = readReport(join(folder, 'runs', directory!));
+    expect(report).toMatchObject({
+      id: 'own',
+      status: 'finished',
+      provenance: [{ command: 'npx tilegrad search own.mjs --seed 4' }],
+    });
+    const drawn = report.sections.flatMap(({ blocks }) =>
+      blocks.flatMap((block) => (block.type === 'figure' ? block.figure.type : [])),
+    );
+    expect(drawn).toEqual(['parallel', 'panels', 'trials']);
+    expect(JSON.stringify(report)).toContain('buildModel(new HyperParameters({ values }))');
     const best = record.trials.findIndex(
       ({ score }: { score: number }) => score === Math.min(...record.trials.map((one: { score: number }) => one.score)),
     );
@@ -108,6 +121,11 @@ describeOnDevice('tilegrad search', () => {
     expect(interrupted.err).toMatch(
       /error: RandomSearch: stopped on request; \d trials are kept in cut\/.*: `npx tilegrad search own\.mjs --resume cut\//,
     );
+    const [cut] = readdirSync(join(folder, 'cut'));
+    const path = join(folder, 'cut', cut!);
+    // Stopped in its first trial it has nothing to report.
+    if (existsSync(join(path, 'trials'))) expect(readReport(path).report.status).toBe('interrupted');
+    else expect(existsSync(join(path, 'report.html'))).toBe(false);
     const gone = await tilegrad(['--json', '--out', 'cut', '--resume']);
     expect(gone.code, gone.err).toBe(0);
     const scores = ({ trials }: { trials: { score: number }[] }) => trials.map(({ score }) => score);

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
+import { B5 } from '../../experiments/B5.ts';
+import { B8 } from '../../experiments/B8.ts';
 import { comparisonOf, epochSeconds, labelOf, stepSeconds, variationOf, variations } from '../../experiments/b.ts';
 import { variationsSummary } from '../../experiments/b-table.ts';
 import { merged } from '../../experiments/seeds.ts';
 import { networks } from '../../experiments/vgg.ts';
+import type { Lab, TrainSpec } from '../../src/cli/experiment.ts';
 import { trainingOf } from '../report/samples.ts';
 
 /** A training of some epochs of 100 samples, of which each took so many seconds. */
@@ -107,3 +110,31 @@ test('the table has a line a variation, with means over its seeds, and the plot 
   ]);
   expect(variationsSummary([trained('another', [0.3])])).toEqual([]);
 });
+
+test.each([
+  { row: B5, runs: 3, counts: { doubled: 1, halved: 3, quartered: 3 } },
+  { row: B8, runs: 3, counts: { 'l1l2-small': 1, 'l1l2-large': 3 } },
+  { row: B5, runs: 2, counts: { doubled: 2, halved: 2, quartered: 2 } },
+])(
+  '$row.id with $runs models trains a slow variation once, unless another number is asked for',
+  async ({ row, runs, counts }) => {
+    expect(row.scales.full.replicas).toBe(3);
+    const names: string[] = [];
+    const lab = {
+      ...{ scale: 'full', seed: 5, settings: { ...row.scales.full, replicas: runs } },
+      variation: () => lab,
+      loaders: () => ({}),
+      images: () => ({ test: { classes: ['cat'] } }),
+      async train(name: string, { seed, replicas }: TrainSpec) {
+        expect(replicas).toBe(1);
+        names.push(name);
+        return { ...trained(name, [0.5], { seed: seed! }), measured: [[[1]]] };
+      },
+    } as unknown as Lab;
+    await row.run(lab);
+    const seeds = (count: number) => Array.from({ length: count }, (_, i) => 5 + i);
+    expect(names).toEqual(
+      Object.entries(counts).flatMap(([name, count]) => seeds(count).map((seed) => `${name}-seed-${seed}`)),
+    );
+  },
+);

@@ -96,6 +96,13 @@ function names(name: string): string[] {
     'Model.evaluateReplicas': ['evaluate'],
     'Model.callLogits': ['call', 'sequential'],
     Sequential: ['model'],
+    'RandomSearch.search': ['fit'],
+    ...Object.fromEntries(
+      ['BayesianOptimization', 'GridSearch', 'Hyperband', 'RandomSearch'].map((one) => [one, ['buildModel']]),
+    ),
+    ...Object.fromEntries(
+      ['choice', 'fixed', 'conditionalScope', 'get'].map((one) => [`HyperParameters.${one}`, ['hp']]),
+    ),
     'a callback of fit': ['fit', 'callback'],
     'callbacks of fit': ['fit'],
     'a batch of a stream': ['fit'],

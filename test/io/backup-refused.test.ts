@@ -122,6 +122,21 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     expect(readFileSync(place.path).equals(before)).toBe(true);
   });
 
+  test('nor for one with another seed, rate of dropout or penalty of a replica', async () => {
+    const by = (numbers: { seed?: number[]; dropout?: number[]; l2?: number[] }): Training => ({
+      layers: () => [
+        new Dense({ units: 2, kernelRegularizer: { l1: 0, l2: numbers.l2 ?? [0, 0.1] }, inputShape: [2] }),
+        new Dropout(numbers.dropout ?? [0.1, 0.5]),
+        new Dense({ units: 2, activation: 'softmax' }),
+      ],
+      fit: { seed: numbers.seed ?? [3, 17] },
+    });
+    await expect(train(by({}), { after: [4, crash] })).rejects.toThrow(Crash);
+    await expect(train(by({ seed: [3, 18] }))).rejects.toThrow(/seed\.1 was 17 and is 18/);
+    await expect(train(by({ dropout: [0.1, 0] }))).rejects.toThrow(/config\.rate\.1 was 0\.5 and is 0\./);
+    await expect(train(by({ l2: [0, 0.2] }))).rejects.toThrow(/l2\.1 was 0\.1 and is 0\.2/);
+  });
+
   test('nor for one with another schedule', async () => {
     const by = (decayRate: number): Training => ({
       optimizer: () =>
@@ -133,6 +148,20 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(train({ ...by(0.5), optimizer: () => new SGD() })).rejects.toThrow(
       /learning rate was 0\.5 and is none/,
     );
+  });
+
+  test('nor for one with another schedule of a replica', async () => {
+    const each = (rates: number[]): Training => ({
+      ...{ fit: { replicas: 2 }, callbacks: () => [] },
+      optimizer: () =>
+        new SGD({
+          learningRate: rates.map((decayRate) =>
+            schedules.exponentialDecay({ initialLearningRate: 1, decaySteps: 3, decayRate }),
+          ),
+        }),
+    });
+    await expect(train(each([0.5, 0.25]), { after: [4, crash] })).rejects.toThrow(Crash);
+    await expect(train(each([0.5, 0.75]))).rejects.toThrow(/learning rate\.1 was 0\.25 and is 0\.75/);
   });
 
   test('a damaged file is told before anything is trained', async () => {

@@ -9,6 +9,8 @@ import {
   type BackupAndRestoreOptions,
   type Callback,
   CSVLogger,
+  Dense,
+  Dropout,
   EarlyStopping,
   JSONLLogger,
   LearningRateScheduler,
@@ -47,6 +49,23 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(resumed.resumedFrom).toEqual(from);
     expect(resumed.left).toEqual(whole.left);
     expect(existsSync(place.path)).toBe(false);
+  });
+
+  test('replicas with seeds, rates, penalties and dropout of their own go on with the same bits', async () => {
+    const training: Training = {
+      layers: () => [
+        new Dense({ units: 6, activation: 'relu', kernelRegularizer: { l1: 0, l2: [0, 0.1, 0.01] }, inputShape: [2] }),
+        new Dropout([0.5, 0, 0.2]),
+        new Dense({ units: 2, activation: 'softmax' }),
+      ],
+      optimizer: () => new Adam({ learningRate: [0.05, 0.1, 0.01] }),
+      fit: { seed: [3, 17, 9] },
+    };
+    const whole = await train(training);
+    expect(whole.left.logs).toHaveLength(4);
+    const resumed = await trainTwice(training, STEPS + 3);
+    expect(resumed.resumedFrom).toEqual({ epoch: 2, step: 1 });
+    expect(resumed.left).toEqual(whole.left);
   });
 
   test('what the tests compare is not the same anyway', async () => {

@@ -191,6 +191,45 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, back, second]) one.dispose();
   });
 
+  test('numbers of their own come back with all replicas, or with the one that is loaded', async () => {
+    const rates = [0.1, 0.5, 0];
+    const layersOf = (r: number | null) => {
+      const own = (list: number[]) => (r === null ? list : list[r]!);
+      return [
+        new Dense({ units: 3, kernelRegularizer: { l1: own([0, 0, 0.1]), l2: own([0.2, 0, 0]) }, inputShape: [4] }),
+        new Dropout(own(rates)),
+        new Dense({ units: 2, activation: 'softmax', kernelRegularizer: 'l2' }),
+      ];
+    };
+    const compiled = (model: Model) => model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    const train = async (model: Model, seed: number | number[]) => {
+      compiled(model);
+      const x = Array.from({ length: 24 }, (_, i) => Math.cos(i));
+      return model.fit({ x: new Float32Array(x), y: [0, 1, 1, 0, 1, 0] }, { batchSize: 3, epochs: 2, seed });
+    };
+    const from = new Sequential(layersOf(null)).build(device, { seed: [1, 8, 4] });
+    const path = at('own-numbers.safetensors');
+    await saveModel(from, path);
+    const back = loadModel(path, device);
+    const { replicas } = await train(back, [5, 3, 9]);
+    for (const [r, seed] of [5, 3, 9].entries()) {
+      const own = loadModel(path, device, { replica: r });
+      const alone = new Sequential(layersOf(r)).build(device, { seed: [1, 8, 4][r]! });
+      expect(await valuesOf(own)).toEqual(await valuesOf(alone));
+      const expected = await train(alone, seed);
+      expect((await train(own, seed)).epochs.map(({ loss }) => loss)).toEqual(expected.epochs.map(({ loss }) => loss));
+      expect(replicas[r]!.map(({ loss }) => loss)).toEqual(expected.epochs.map(({ loss }) => loss));
+      expect(await valuesOf(own)).toEqual(await valuesOf(alone));
+      for (const one of [own, alone]) one.dispose();
+    }
+    // A file that somebody shortened a list of.
+    const { tensors, metadata } = loadSafetensors(path);
+    const shorter = encodeSafetensors(tensors, { ...metadata, model: metadata.model!.replace('[0.1,0.5,0]', '[0.1]') });
+    expect(() => decodeModel(shorter, device, { replica: 2 }, 'm')).toThrow(DataError);
+    expect(() => decodeModel(shorter, device, { replica: 2 }, 'm')).toThrow(/m: .*\[0\.1\] .* none for replica 2/);
+    for (const one of [from, back]) one.dispose();
+  });
+
   test('a number of replicas that the tensors do not have is refused before anything is built', async () => {
     const model = small().build(device);
     const { tensors, metadata } = decodeSafetensors(await encodeModel(model));

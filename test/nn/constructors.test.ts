@@ -18,6 +18,15 @@ const y = dense().apply(x);
 const images = drawImages(4, { shape: [2, 2, 1], classes: 2 });
 const { initializers, regularizers, schedules, ...exported } = tg;
 
+const searched = {
+  buildModel(hp: tg.HyperParameters) {
+    hp.int('units', { min: 1, max: 3 });
+    return new tg.Sequential([dense()]).compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+  },
+  objective: 'loss',
+  directory: 'no-such-folder',
+};
+
 const classes: Record<string, Maker> = {
   // Layers.
   Activation: withOptions('relu', {}),
@@ -70,6 +79,11 @@ const classes: Record<string, Maker> = {
   ReduceLROnPlateau: withOptions({}),
   TensorBoard: withOptions({}),
   TerminateOnNaN: plain(),
+  // Searches.
+  HyperParameters: withOptions({}),
+  ...Object.fromEntries(
+    ['BayesianOptimization', 'GridSearch', 'Hyperband', 'RandomSearch'].map((name) => [name, withOptions(searched)]),
+  ),
   // Figures.
   ConfusionMatrix: plain([[1]]),
 };

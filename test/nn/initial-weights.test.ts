@@ -169,6 +169,34 @@ describeOnDevice('weights given before build', (device: Device) => {
     }
   });
 
+  test('a list has values for each replica, which draws those that it has none for', async () => {
+    const [first, second] = [all(1), valuesFor({ 'first/kernel': [2, 3] }, 60)];
+    const partial = { partial: true };
+    const model = inner().setInitialWeights([first, second, new Map()], partial);
+    model.build(device, { seed: [4, 9, 2] });
+    const values = await read(model);
+    for (const [name, shape] of Object.entries({ ...SIZES, ...NORM })) {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const drawn = await Promise.all(
+        [9, 2].map(async (seed) => (await read(inner().build(device, { seed }))).get(name)!),
+      );
+      const own = [first.get(name), second.get(name)].map((one) => one && Array.from(one.data));
+      expect(values.get(name)).toEqual([...own[0]!, ...(own[1] ?? drawn[0]!), ...drawn[1]!]);
+      expect(values.get(name)).toHaveLength(3 * size);
+    }
+    model.dispose();
+    // A model that contains it has as many replicas.
+    const outer = new Sequential([inner().setInitialWeights([first, first], partial), new Dense({ units: 1 })]);
+    expect(() => outer.build(device)).toThrow(
+      /inner\/first\/kernel: initial weights were given for 2 replicas, but there are 1/,
+    );
+    expect(() => outer.build(device, { replicas: 3 })).toThrow(ArgumentError);
+    outer.build(device, { replicas: 2 }).dispose();
+    expect(() => inner().setInitialWeights([])).toThrow(/a Map for each replica, but is empty/);
+    expect(() => inner().setInitialWeights([first, second])).toThrow(/no values for first\/bias/);
+    expect(() => inner().setInitialWeights([first, {} as typeof first])).toThrow(ArgumentError);
+  });
+
   test('given values are frozen and trained as any others, and are no part of the configuration', async () => {
     const base = inner().setInitialWeights(all());
     base.trainable = false;

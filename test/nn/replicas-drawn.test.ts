@@ -27,11 +27,15 @@ import {
   anyPenalty,
   type DrawnOptimizer,
   type DrawnPenalty,
+  drawnDropout,
   drawnOptimizer,
+  drawnSeed,
+  dropoutFor,
   laterRate,
   MOST_REPLICAS,
   optimizerOf,
   regularizerOf,
+  seedFor,
   sharedPenalty,
   shareOf,
 } from '../support/drawn-trainings.ts';
@@ -70,6 +74,7 @@ const layerWith = (penalty: fc.Arbitrary<DrawnPenalty>) =>
     units: fc.constantFrom(1, 3, 4, 9, 70), // of 70 a weight has several blocks
     activation: fc.constantFrom('relu' as const, 'tanh' as const, 'leakyRelu' as const),
     penalty,
+    dropout: drawnDropout,
     trainable: fc.boolean(),
   });
 type DrawnLayer = ReturnType<typeof layerWith> extends fc.Arbitrary<infer T> ? T : never;
@@ -82,7 +87,8 @@ const trainingWith = (penalty: fc.Arbitrary<DrawnPenalty>) =>
     last: penalty,
     optimizer: drawnOptimizer,
     batchSize: fc.integer({ min: 1, max: SAMPLES }),
-    seed: fc.nat(1000),
+    seed: drawnSeed,
+    buildSeed: drawnSeed,
     /** Draws the kernels that run; null for those of the rule. */
     variants: fc.option(fc.nat(1000)),
     classWeight: fc.option(fc.constant({ 0: 0.5, 2: 3 })),
@@ -91,14 +97,14 @@ const training = fc.oneof(trainingWith(sharedPenalty), trainingWith(anyPenalty))
 type DrawnTraining = typeof training extends fc.Arbitrary<infer T> ? T : never;
 
 function layerOf(
-  { kind, units, activation, penalty, trainable }: DrawnLayer,
+  { kind, units, activation, penalty, dropout, trainable }: DrawnLayer,
   replicas: number,
   r: number | null,
 ): Layer {
   const kernelRegularizer = regularizerOf(penalty, replicas, r);
   if (kind === 'dense') return new Dense({ units, activation, kernelRegularizer, trainable });
   if (kind === 'scale') return new Scale(kernelRegularizer, trainable);
-  return kind === 'norm' ? new BatchNormalization({ trainable }) : new Dropout(0.3);
+  return kind === 'norm' ? new BatchNormalization({ trainable }) : new Dropout(dropoutFor(dropout, replicas, r));
 }
 
 function modelOf({ convolution, layers, last, replicas, optimizer }: DrawnTraining, r: number | null): Sequential {
@@ -139,10 +145,11 @@ describeOnDevice('replicas, everything drawn together', (device) => {
   const y = Array.from({ length: SAMPLES }, (_, i) => i % 3);
 
   const train = async (drawn: DrawnTraining, r: number | null) => {
-    const { replicas, batchSize, seed, classWeight } = drawn;
-    using model = modelOf(drawn, r).build(device, { seed: SEED + (r ?? 0), replicas: r === null ? replicas : 1 });
+    const { replicas, batchSize, classWeight } = drawn;
+    const [buildSeed, seed] = [drawn.buildSeed, drawn.seed].map((one) => seedFor(one, replicas, r));
+    using model = modelOf(drawn, r).build(device, { seed: buildSeed!, replicas: r === null ? replicas : 1 });
     const callbacks = [assignLater(drawn.optimizer, replicas, r)];
-    const options = { epochs: 2, batchSize, seed: seed + (r ?? 0), callbacks };
+    const options = { epochs: 2, batchSize, seed: seed!, callbacks };
     const history = await model.fit({ x, y }, { ...options, ...(classWeight ? { classWeight } : {}) });
     const logs = history.replicas.map((epochs) => epochs.map(({ loss, accuracy, f1 }) => ({ loss, accuracy, f1 })));
     return { weights: await weightsOf(model), logs, names: model.weights.map(({ name }) => name) };

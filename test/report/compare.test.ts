@@ -39,7 +39,11 @@ test('two runs stand side by side with their difference; what they share is left
 test('their curves and bars are in one drawing; of what is the same there is one', async () => {
   const compared = checkReport(compareReports([run('first'), better]));
   const drawn = compared.sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? [block.figure] : []));
-  expect(drawn.map(({ name }) => name)).toEqual(['accuracy', 'confusion', 'gini', 'weights', 'filters', 'model']);
+  expect(drawn.map(({ name }) => name)).toEqual([
+    ...['accuracy', 'confusion', 'gini', 'weights', 'filters', 'model'],
+    ...['importance', 'parallel', 'panels', 'learning-curves', 'brackets'],
+  ]);
+  expect(drawn.find(({ name }) => name === 'importance')).toMatchObject({ horizontal: true });
   const [curves, , bars] = drawn;
   expect(curves).toMatchObject({ show: 'each', published: figures.curves.published });
   expect((curves as typeof figures.curves).lines.map((line) => line.run)).toEqual([

@@ -5,7 +5,7 @@ import { escapeText } from '../../src/report/escape.ts';
 import { seedsText } from '../../src/report/format.ts';
 import { reportPage } from '../../src/report/html.ts';
 import { checkReport } from '../../src/report/report-files.ts';
-import { series, tones } from '../../src/report/theme.ts';
+import { ramp, series, tones } from '../../src/report/theme.ts';
 import { content, figures, nasty } from './samples.ts';
 
 async function pageOf(report: ReportContent): Promise<string> {
@@ -107,11 +107,11 @@ test('ids are its own, and references find them', () => {
 
 test('is dark where the system is: every colour that drawings use on paper has a rule', () => {
   const dark = page.slice(page.indexOf('@media (prefers-color-scheme:dark)'), page.indexOf('*{box-sizing'));
-  for (const { light, dark: there } of [...Object.values(tones), ...series]) {
+  for (const { light, dark: there } of [...Object.values(tones), ...series, ...ramp]) {
     expect(dark).toContain(`[fill="${light}"]{fill:${there}}`);
     expect(dark).toContain(`[stroke="${light}"]{stroke:${there}}`);
   }
-  const known = new Set([...Object.values(tones), ...series].map(({ light }) => light));
+  const known = new Set([...Object.values(tones), ...series, ...ramp].map(({ light }) => light));
   // A confusion matrix fades its two colours to the paper; white stands on full ones. These hold in light and dark.
   for (const colour of ['#2268a6', '#c4501f', '#fdfdfe']) known.add(colour);
   const used = [...page.matchAll(/(?:fill|stroke)="(#[0-9a-f]+)"/g)].map((match) => match[1]!);
@@ -122,7 +122,7 @@ test('is dark where the system is: every colour that drawings use on paper has a
 test('fits a phone: narrow drawings, and boxes that scroll for what is wide', () => {
   expect(page).toContain('width=device-width');
   expect(page).toMatch(/@media \(max-width:640px\)\{\.wide\{display:none\}\.narrow\{display:block\}/);
-  expect(page.match(/<div class="fits narrow">/g)).toHaveLength(4);
+  expect(page.match(/<div class="fits narrow">/g)).toHaveLength(9);
   // Tables, preformatted text, confusion matrix and model.
   expect(page.match(/<div class="scroll" tabindex="0" role="region" aria-label="/g)).toHaveLength(5);
   expect(page.match(/<table[ >]/g)).toHaveLength(2);
@@ -133,12 +133,12 @@ test('fits a phone: narrow drawings, and boxes that scroll for what is wide', ()
 
 test('every drawing has words that stand for it', () => {
   const drawings = page.match(/<svg [^>]*>/g)!;
-  expect(drawings).toHaveLength(10);
+  expect(drawings).toHaveLength(20);
   for (const svg of drawings) expect(svg).toMatch(/role="img" aria-label="[^"]{30,}"/);
 });
 
 test('stays small', () => {
-  expect(page.length).toBeLessThan(200_000);
+  expect(page.length).toBeLessThan(300_000);
 });
 
 describe('states', () => {

@@ -73,6 +73,85 @@ export const figures = {
       { name: 'add', kind: 'Add', inbound: [nasty, nasty], outputShape: [28, 28, 6], parameters: 0 },
     ],
   },
+  lyingBars: {
+    type: 'bars',
+    name: 'importance',
+    title: `importance of ${nasty}`,
+    x: { label: 'hyperparameter' },
+    y: { label: 'importance', format: '.2f' },
+    horizontal: true,
+    bars: ['rate', nasty].map((category, i) => ({ category, group: 'importance', value: 0.5 - 0.2 * i })),
+  },
+  parallel: {
+    type: 'parallel',
+    name: 'parallel',
+    title: `trials of ${nasty}`,
+    objective: { label: 'accuracy', direction: 'max' },
+    axes: [
+      { kind: 'number', label: 'rate', log: true, min: 1e-4, max: 0.1 },
+      { kind: 'names', label: nasty, names: ['a', nasty] },
+      { kind: 'number', label: 'layers', min: 1, max: 3, ticks: [1, 2, 3] },
+    ],
+    lines: [
+      { trial: 0, score: 0.9, values: [0.01, nasty, 1] },
+      { trial: 1, score: 0.8, values: [0.001, null, 3] },
+      { trial: 2, score: null, values: [0.1, 'a', null] },
+    ],
+  },
+  panels: {
+    type: 'panels',
+    name: 'panels',
+    title: `accuracy against ${nasty}`,
+    objective: { label: 'accuracy', direction: 'max' },
+    panels: [
+      {
+        axis: { kind: 'number', label: 'rate', log: true, min: 1e-4, max: 0.1 },
+        note: nasty,
+        points: [
+          { trial: 0, score: 0.9, value: 0.01 },
+          { trial: 1, score: 0.8, value: 0.1 },
+          { trial: 2, score: null, value: 0.1 },
+        ],
+      },
+      { axis: { kind: 'names', label: nasty, names: ['a', nasty] }, points: [{ trial: 0, score: 0.9, value: nasty }] },
+      ...['layers', 'units'].map((label) => ({
+        axis: { kind: 'number' as const, label, min: 1, max: 3 },
+        points: [{ trial: 0, score: 0.9, value: 2 }],
+      })),
+    ],
+  },
+  trials: {
+    type: 'trials',
+    name: 'learning-curves',
+    title: `learning curves of ${nasty}`,
+    objective: { label: 'loss', direction: 'min' },
+    x: { label: 'epoch' },
+    y: { label: 'loss' },
+    lines: [
+      { trial: 0, score: 0.9, x: [1, 2], y: [1.2, 0.9] },
+      { trial: 1, score: 1.1, x: [1], y: [1.1] },
+      { trial: 2, score: null, x: [1, 2], y: [3, null] },
+    ],
+  },
+  brackets: {
+    type: 'brackets',
+    name: 'brackets',
+    title: `brackets of ${nasty}`,
+    objective: { label: 'accuracy', direction: 'max' },
+    brackets: [
+      {
+        label: `bracket 1 of ${nasty}`,
+        configurations: [
+          [
+            { trial: 0, score: 0.8, from: 0, to: 3 },
+            { trial: 3, score: 0.9, from: 3, to: 9 },
+          ],
+          [{ trial: 1, score: null, from: 0, to: 3 }],
+        ],
+      },
+      { label: 'bracket 0', configurations: [[{ trial: 2, score: 0.7, from: 0, to: 9 }]] },
+    ],
+  },
 } satisfies Record<string, Figure>;
 
 /** A report with a block and a figure of each kind. */

@@ -310,6 +310,22 @@ describe('bad input', () => {
     expect([given.asked.length, drawn.asked.length]).toEqual([0, 0]);
   });
 
+  test.each<[string, unknown[]]>([
+    ['int', ['x', { min: 1, max: 2 }]],
+    ['float', ['x', { min: 1, max: 2 }]],
+    ['choice', ['x', [1, 2], {}]],
+    ['boolean', ['x', {}]],
+    ['fixed', ['x', 1]],
+    ['conditionalScope', ['a', [false], () => 1]],
+    ['get', ['a']],
+  ])('an argument more than hp.%s takes', (method, args) => {
+    const hp = new HyperParameters();
+    hp.boolean('a');
+    const call = (...all: unknown[]) => (hp[method as 'get'] as (...all: unknown[]) => unknown).apply(hp, all);
+    expect(message(() => call(...args, 7))).toBe(`hp.${method}: 7 is an argument more than it takes; leave it out`);
+    expect(() => call(...args)).not.toThrow();
+  });
+
   test('options of HyperParameters', () => {
     const make = (options: unknown, ...more: unknown[]) =>
       message(() => new HyperParameters(options as never, ...(more as never[])));

@@ -30,6 +30,20 @@ export const sharedPenalty: fc.Arbitrary<DrawnPenalty> = penaltyWith(penaltyRate
 export const anyPenalty: fc.Arbitrary<DrawnPenalty> = penaltyWith(sharedOrEach(penaltyRate));
 export type DrawnPenalty = { l1: Drawn<number>; l2: Drawn<number> } | null;
 
+/** Rates of dropout, and seeds: a number, or one for each replica. */
+export const drawnDropout: fc.Arbitrary<Drawn<number>> = sharedOrEach(fc.constantFrom(0, 0.3, 0.8));
+export const drawnSeed: fc.Arbitrary<Drawn<number>> = sharedOrEach(fc.nat(1000));
+
+/** The seed of `replicas` together, or of replica `r` alone. */
+export const seedFor = (seed: Drawn<number>, replicas: number, r: number | null): number | readonly number[] => {
+  if (r === null) return ofReplicas(seed, replicas);
+  return typeof seed === 'number' ? seed + r : seed[r]!;
+};
+
+/** A rate of dropout, of `replicas` together or of replica `r` alone. */
+export const dropoutFor = (rate: Drawn<number>, replicas: number, r: number | null) =>
+  shareOf(ofReplicas(rate, replicas), r);
+
 const rate = fc.constantFrom(0.003, 0.02, 0.1);
 const share = fc.constantFrom(0, 0.5, 0.9);
 

@@ -251,6 +251,36 @@ function layerUses(): Record<string, Call> {
   );
 }
 
+const SEARCH = [
+  'buildModel',
+  'objective',
+  'directory',
+  'name',
+  'seed',
+  'executionsPerTrial',
+  'overwrite',
+  'maxConsecutiveFailures',
+  'saveFreq',
+  'device',
+  'runner',
+  'onTrialBegin',
+  'onTrialEnd',
+];
+const PRUNED = ['pruning', 'parallelTrials'];
+let searches = 0;
+/** Options of a search of its own. */
+const searched = ({ device, folder }: World, more: object) => ({
+  buildModel(hp: tg.HyperParameters) {
+    hp.int('units', { min: 1, max: 3 });
+    return fresh().compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
+  },
+  objective: 'loss',
+  directory: join(folder, `search-${searches++}`),
+  device,
+  ...more,
+});
+const search = (world: World) => new tg.RandomSearch(searched(world, { maxTrials: 1 }));
+
 const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue'];
 const classes: Record<string, Call> = {
   ...layers,
@@ -260,6 +290,7 @@ const classes: Record<string, Call> = {
     run: (...args: never[]) =>
       new (class Own extends (tg.Layer as unknown as new (...args: never[]) => object) {})(...args),
   },
+  HyperParameters: { args: () => [{ values: { units: 8 } }], options: ['values', 'draw'] },
   Adam: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon'] },
   AdamW: { args: () => [{}], options: [...CLIP, 'beta1', 'beta2', 'epsilon', 'weightDecay'] },
   RMSprop: { args: () => [{}], options: [...CLIP, 'rho', 'momentum', 'epsilon', 'centered'] },
@@ -306,6 +337,16 @@ const classes: Record<string, Call> = {
     options: ['path', 'saveFreq', 'deleteCheckpoint'],
   },
   TensorBoard: { args: ({ folder }) => [{ logDir: folder }], options: ['logDir', 'histogramFreq', 'writeGraph'] },
+  RandomSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
+  GridSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
+  BayesianOptimization: {
+    args: (world) => [searched(world, { maxTrials: 1 })],
+    options: [...SEARCH, ...PRUNED, 'maxTrials', 'numInitialPoints'],
+  },
+  Hyperband: {
+    args: (world) => [searched(world, { maxEpochs: 2 })],
+    options: [...SEARCH, 'maxEpochs', 'factor', 'hyperbandIterations'],
+  },
   ArrayLoader: {
     args: ({ device }) => [device, { ...data(), shape: [2], classes: 2 }],
     options: ['x', 'y', 'shape', 'classes', 'targetShape'],
@@ -520,8 +561,22 @@ const HOOKS = [
   'state',
   'restore',
 ];
+/** As a builder gets it, asked for one hyperparameter already. */
+function asked(): tg.HyperParameters {
+  const hp = new tg.HyperParameters({ values: { kind: 'cnn' } });
+  hp.choice('kind', ['mlp', 'cnn']);
+  return hp;
+}
+const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const methods: Record<string, Call> = {
-  'Model.build': at('build', ({ device }) => [fresh(), device, {}], ['seed', 'replicas']),
+  'HyperParameters.int': at('int', () => [asked(), 'units', { min: 1, max: 8 }], RANGE),
+  'HyperParameters.float': at('float', () => [asked(), 'rate', { min: 0.1, max: 0.8 }], RANGE),
+  'HyperParameters.choice': at('choice', () => [asked(), 'size', [3, 5], {}], ['ordered', 'default']),
+  'HyperParameters.boolean': at('boolean', () => [asked(), 'pool', {}], ['default']),
+  'HyperParameters.fixed': at('fixed', () => [asked(), 'classes', 10]),
+  'HyperParameters.conditionalScope': at('conditionalScope', () => [asked(), 'kind', ['cnn'], () => 1]),
+  'HyperParameters.get': at('get', () => [asked(), 'kind']),
+  'Model.build': at('build', ({ device }) => [fresh(), device, { seed: [3, 9] }], ['seed', 'replicas']),
   'Model.setInitialWeights': at(
     'setInitialWeights',
     () => [fresh(), new Map([['dense/bias', { shape: [1], data: [1] }]]), {}],
@@ -555,6 +610,16 @@ const methods: Record<string, Call> = {
   'Model.countParams': at('countParams', () => [fresh()]),
   'Model.getConfig': at('getConfig', () => [fresh()]),
   'Model.dispose': at('dispose', (world) => [model(world)]),
+  'RandomSearch.search': at(
+    'search',
+    (world) => [search(world), data(), { epochs: 1 }],
+    FIT.filter((name) => !['seed', 'replicas', 'initialEpoch'].includes(name)),
+    0.5,
+  ),
+  'RandomSearch.resultsSummary': at('resultsSummary', (world) => [search(world), 3]),
+  'RandomSearch.trialSummary': at('trialSummary', (world) => [search(world), 0]),
+  'RandomSearch.bestHyperparameters': at('bestHyperparameters', (world) => [search(world), 1]),
+  'RandomSearch.bestModels': at('bestModels', (world) => [search(world), 1]),
   'Layer.apply': at('apply', () => [dense(), tg.input([2])]),
   'Tensor.backward': at(
     'backward',

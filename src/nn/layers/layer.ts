@@ -14,6 +14,7 @@ import {
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
+import type { Seeds } from '../../random.ts';
 import { type Graph, SymbolicTensor } from '../graph.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
@@ -30,15 +31,15 @@ export interface CallContext {
   /** True in `fit`, false in `evaluate` and `predict`. */
   training: boolean;
   /** What random layers draw their numbers by; `layer` is the layer's place in the model. See `dropout`. */
-  random: { seed: number; layer: number; step: number | StepState };
+  random: { seed: Seeds; layer: number; step: number | StepState };
 }
 
 /** How a model is called. */
 export interface CallOptions {
   /** True as in `fit`, false (the default) as in `evaluate` and `predict`. */
   training?: boolean;
-  /** With `step` it decides what random layers draw in training. Default 0. */
-  seed?: number;
+  /** With `step` it decides what random layers draw in training; a list has one for each replica. Default 0. */
+  seed?: Seeds;
   /** Number of the training step, from 1; in a recorded step the uniform that carries it. Default 0. */
   step?: number | StepState;
 }

@@ -13,11 +13,11 @@ import { type ClipOptions, Clipping, clipNames } from './clipping.ts';
 export interface Optimizer {
   readonly name: string;
   /**
-   * The rate of the next step, of the first replica where they differ. A number, a schedule or a number for each replica may be
+   * The rate of the next step, of the first replica where they differ. A number, a schedule or a list of one for each replica may be
    * assigned at any time and counts from the next step on.
    */
   get learningRate(): number;
-  set learningRate(rate: Rate | readonly number[]);
+  set learningRate(rate: Rate | readonly Rate[]);
   /** Steps taken so far. */
   iterations: number;
   /** What the kernel multiplies its direction with at step `t` (from 1) and the plain rate, in float64; of each replica where they differ. */
@@ -51,8 +51,8 @@ export function settableRates(who: string, { fixedRates }: Optimizer): readonly 
 
 /** Options every optimiser takes. */
 export interface OptimizerOptions extends ClipOptions {
-  /** A number; a schedule, which is a function of the step (from 0); or a number for each replica. */
-  learningRate?: Rate | readonly number[];
+  /** A number; a schedule, which is a function of the step (from 0); or a list of one of them for each replica. */
+  learningRate?: Rate | readonly Rate[];
 }
 export const optimizerNames: OptionNames<OptimizerOptions> = { ...clipNames, learningRate: true };
 
@@ -68,6 +68,7 @@ export abstract class FlatOptimizer implements Optimizer {
   private readonly clipping: Clipping | null;
   slots: readonly DeviceArray[] = [];
   private store: ParameterStore | null = null;
+  readonly #options: OptimizerOptions;
 
   /** @throws ArgumentError for a rate or a limit of clipping that is not positive, or several limits */
   constructor(
@@ -79,6 +80,7 @@ export abstract class FlatOptimizer implements Optimizer {
     /** Number of state values a weight. */
     private readonly slotCount: number,
   ) {
+    this.#options = { ...options };
     this.clipping = Clipping.of(kind, options);
     const { learningRate = defaultRate } = options;
     this.rates = this.checkRates(learningRate, POSITIVE);
@@ -88,7 +90,7 @@ export abstract class FlatOptimizer implements Optimizer {
     return this.ratesAt(this.iterations + 1)[0]!.rate;
   }
 
-  set learningRate(rate: Rate | readonly number[]) {
+  set learningRate(rate: Rate | readonly Rate[]) {
     const rates = this.checkRates(rate, NOT_NEGATIVE);
     if (this.store) this.checkCount(rates, this.store.replicas);
     if (rates.length > 1 && this.rates.length > 1 && rates.length !== this.rates.length) {
@@ -107,6 +109,17 @@ export abstract class FlatOptimizer implements Optimizer {
 
   get fixedRates(): readonly number[] | null {
     return this.rates.every((rate) => typeof rate === 'number') ? this.rates : null;
+  }
+
+  /** Rates and schedules as they stand: one for all replicas, or one for each. */
+  get givenRates(): readonly Rate[] {
+    return this.rates;
+  }
+
+  /** An optimizer with the same options and these rates, one for each replica, which serves no model yet. */
+  withRates(learningRate: readonly Rate[]): FlatOptimizer {
+    const Class = this.constructor as new (options: OptimizerOptions) => FlatOptimizer;
+    return new Class({ ...this.#options, learningRate });
   }
 
   get settings(): Readonly<Record<string, number | boolean>> {
@@ -171,11 +184,10 @@ export abstract class FlatOptimizer implements Optimizer {
     }
   }
 
-  private checkRates(rate: Rate | readonly number[], range: Range): readonly Rate[] {
-    if (typeof rate === 'function') return [rate];
-    const rates = (listOf(this.kind, rate) ?? [rate]) as number[];
+  private checkRates(rate: Rate | readonly Rate[], range: Range): readonly Rate[] {
+    const rates = (listOf(this.kind, rate) ?? [rate]) as Rate[];
     if (rates.length === 0) throw new ArgumentError(`${this.kind}: learningRate is a list without a rate`);
-    return rates.map((one) => this.inRange('learningRate', one, range));
+    return rates.map((one) => (typeof one === 'function' ? one : this.inRange('learningRate', one, range)));
   }
 
   /** @throws ArgumentError where a list of rates has not one for each replica */

@@ -1,7 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { unique } from '../arrays.ts';
 import { seriesColour } from '../theme.ts';
-import { type Canvas, canvasWidth, plotSpec } from './canvas.ts';
+import { type Canvas, canvasWidth, plotSpec, titleAtEdge } from './canvas.ts';
 import { legendColumns } from './curves.ts';
 import type { FigureOf } from './schema.ts';
 
@@ -10,6 +10,7 @@ type Histogram = FigureOf<'histogram'>;
 
 /** The Vega-Lite description of grouped bars. */
 export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
+  if (figure.horizontal) return horizontalSpec(figure, canvas);
   const groups = unique(figure.bars.map(({ group }) => group));
   const categories = unique(figure.bars.map(({ category }) => category));
   const bars = figure.bars
@@ -72,6 +73,49 @@ export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
         : []),
     ],
   });
+}
+
+/** Bars of a line each, with their figures behind them. */
+function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
+  const groups = unique(figure.bars.map(({ group }) => group));
+  const bars = figure.bars.filter(({ value }) => value !== null);
+  const y = {
+    field: 'category',
+    type: 'nominal',
+    title: figure.x.label,
+    sort: unique(figure.bars.map(({ category }) => category)),
+    axis: { labelLimit: canvas === 'wide' ? 200 : 110, domain: false, ticks: false },
+  };
+  // Where a category has one bar alone, its group is told by the colour.
+  const isSplit = unique(bars.map(({ category }) => category)).length < bars.length;
+  const yOffset = isSplit ? { field: 'group', type: 'nominal', sort: groups } : undefined;
+  const format = figure.y.format ?? '.3~g';
+  const x = {
+    field: 'value',
+    type: 'quantitative',
+    title: figure.y.label,
+    axis: { format: figure.y.format ?? '~g', tickCount: canvas === 'wide' ? 8 : 4 },
+  };
+  const color = {
+    field: 'group',
+    type: 'nominal',
+    scale: { domain: groups, range: groups.map((_, i) => seriesColour(i)) },
+    legend: groups.length > 1 ? { columns: legendColumns(groups, canvas), symbolType: 'square' } : null,
+  };
+  return {
+    ...plotSpec(figure, canvas, {
+      title: titleAtEdge(figure, canvas),
+      data: { values: bars },
+      layer: [
+        { mark: { type: 'bar', cornerRadiusEnd: 2 }, encoding: { y, yOffset, x, color } },
+        {
+          mark: { type: 'text', align: 'left', dx: 4, fontSize: 10.5, color: '#2b333b' },
+          encoding: { y, yOffset, x, text: { field: 'value', type: 'quantitative', format } },
+        },
+      ],
+    }),
+    height: { step: isSplit ? 14 : 22 },
+  } as TopLevelSpec;
 }
 
 export function barsAlt(figure: Bars): string {

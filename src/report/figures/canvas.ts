@@ -21,6 +21,12 @@ export function titleLines(heading: { title: string; subtitle?: string[] }, canv
   };
 }
 
+/** A title from the left edge on, where long labels stand left of the axis and leave too little room above the plot. */
+export const titleAtEdge = (heading: { title: string; subtitle?: string[] }, canvas: Canvas) => ({
+  ...titleLines(heading, canvas),
+  frame: 'bounds',
+});
+
 /** A Vega-Lite description as wide as the canvas, with the heading and the looks all plots share. */
 export function plotSpec(heading: { title: string; subtitle?: string[] }, canvas: Canvas, rest: object): TopLevelSpec {
   return {

@@ -92,7 +92,7 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
     scale: figure.y.log ? { type: 'log', nice: false } : { zero: false, nice: true },
     axis: figure.y.log
       ? { format: '~g', values: logTicks(points.flat()) }
-      : { format: figure.y.format ?? '~g', tickCount: 6 },
+      : { format: figure.y.format ?? '.4~g', tickCount: 6 }, // without a precision, d3 writes 80 as 8e+1
   };
   const names = each ? runs : series;
   const color = {
@@ -188,7 +188,11 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
 }
 
 /** Whole numbers get whole ticks; a logarithmic axis the very values, where they are few. */
-function xScale({ x }: Curves, points: Point[], canvas: Canvas) {
+export function xScale(
+  { x }: { x: { label: string; log?: boolean } },
+  points: readonly { x: number }[],
+  canvas: Canvas,
+) {
   const xs = unique(points.map((point) => point.x)).sort((a, b) => a - b);
   const low = xs[0] ?? 1;
   const high = xs.at(-1) ?? 2;

@@ -1,25 +1,17 @@
 import { z } from 'zod';
+import { heading, value } from './heading.ts';
+import { bracketsFigure, panelsFigure, parallelFigure, trialsFigure } from './search-schema.ts';
 
 // What a figure shows, as plain data. Drawing it needs nothing else, so a report can be drawn again from its JSON alone.
 
 /** Curves, bars or rows of one block: more than anyone looks at, and less than what draws them can take. */
 export const MOST_ITEMS = 5000;
 
-/** A value of a plot. JSON has no NaN or Infinity: they are written as `null`, and left out of the drawing. */
-const value = z.number().nullable();
 /** d3's, but without padding; of `.4f` an accuracy reads 0.6022. */
 const format = z
   .string()
   .regex(/^[-+( ]?[$#]?,?(\.\d{1,2})?~?[a-z%]?$/i, 'a format of numbers as d3 has them, such as .2f')
   .optional();
-
-const heading = {
-  /** Name of its files, without ending. */
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,79}$/, 'a name of small letters, digits and hyphens'),
-  title: z.string().min(1),
-  /** A line each, below the title. */
-  subtitle: z.array(z.string()).optional(),
-};
 
 /** Curves of one or many runs over epochs, steps or widths. */
 export const curvesFigure = z.object({
@@ -76,6 +68,8 @@ export const barsFigure = z.object({
   ...heading,
   x: z.object({ label: z.string().min(1) }),
   y: z.object({ label: z.string().min(1), format }),
+  /** Whether the bars lie, a line each: for many categories with long names. */
+  horizontal: z.boolean().optional(),
   bars: z
     .array(z.object({ category: z.string(), group: z.string(), value, sd: value.optional() }))
     .min(1)
@@ -152,6 +146,10 @@ export const figure = z.discriminatedUnion('type', [
   histogramFigure,
   imagesFigure,
   modelFigure,
+  parallelFigure,
+  panelsFigure,
+  trialsFigure,
+  bracketsFigure,
 ]);
 
 /** A figure as a program writes it: what has a default may be left out. */

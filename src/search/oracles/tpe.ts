@@ -90,31 +90,40 @@ function mixtureOf(
   given: HyperparameterValues,
   { asked, proposed }: SearchState,
 ): Mixture {
-  const hasAsked = (trial: number, which: Hyperparameter) =>
-    asked.get(trial)!.some((other) => hasSameValues(other, which));
-  const valuesOf = (numbers: readonly number[], { name }: Hyperparameter) =>
-    numbers.map((trial) => proposed.get(trial)![name]!);
-  const members = trials.filter((trial) => hasAsked(trial, h));
-  let weights = normalized(kernelWeights(members.length))!;
+  const askedOf = (trial: number, name: string) => byName(asked.get(trial)!).get(name);
+  const withSame = (which: Hyperparameter, among: readonly number[]) =>
+    among.filter((trial) => {
+      const same = askedOf(trial, which.name);
+      return same !== undefined && hasSameValues(same, which);
+    });
+  const valuesOf = (numbers: readonly number[], name: string) => numbers.map((trial) => proposed.get(trial)![name]!);
+  const members = withSame(h, trials);
+  let weights = normalized(kernelWeights(members.length));
   for (const [name, value] of Object.entries(given)) {
     // As trials have it: one name may have other values under another condition.
-    const before = members
-      .flatMap((trial) => asked.get(trial)!)
-      .find((other) => other.name === name && isValueOf(other, value));
+    const before = members.map((trial) => askedOf(trial, name)).find((other) => other && isValueOf(other, value));
     if (before === undefined) continue;
-    const having = members.filter((trial) => hasAsked(trial, before));
-    const densities = parzenKernels(before, valuesOf(having, before)).densities(value);
+    const having = withSame(before, members);
+    const densities = parzenKernels(before, valuesOf(having, name)).densities(value);
     const densityOfTrial = new Map(having.map((trial, i) => [trial, densities[i]!]));
     const factors = [...members.map((trial) => densityOfTrial.get(trial) ?? 1), densities[having.length]!];
-    weights = normalized(weights.map((weight, i) => weight * factors[i]!)) ?? weights;
+    weights = normalized(weights.map((weight, i) => weight * factors[i]!));
   }
-  return { weights, kernels: parzenKernels(h, valuesOf(members, h)) };
+  return { weights, kernels: parzenKernels(h, valuesOf(members, h.name)) };
 }
 
-/** Weights with a sum of 1; null where all are 0, as the product of many small densities may be. */
-function normalized(weights: readonly number[]): number[] | null {
+const indexes = new WeakMap<readonly Hyperparameter[], ReadonlyMap<string, Hyperparameter>>();
+/** Hyperparameters by name; the index of a list is made once, as every draw looks into all trials. */
+function byName(list: readonly Hyperparameter[]): ReadonlyMap<string, Hyperparameter> {
+  const index = indexes.get(list) ?? new Map(list.map((h) => [h.name, h]));
+  indexes.set(list, index);
+  return index;
+}
+
+/** Weights with a sum of 1, so that the products of many densities stay within what a number can say. */
+function normalized(weights: readonly number[]): number[] {
   const sum = weights.reduce((total, weight) => total + weight, 0);
-  return sum > 0 ? weights.map((weight) => weight / sum) : null;
+  return weights.map((weight) => weight / sum);
 }
 
 const densityOf = ({ weights, kernels }: Mixture, value: HyperparameterValue): number =>

@@ -1,0 +1,260 @@
+import type { Experiment, Lab, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
+import { SearchError } from '../src/errors.ts';
+import {
+  Adam,
+  BatchNormalization,
+  Dense,
+  Dropout,
+  Flatten,
+  type Layer,
+  LeakyReLU,
+  regularizers,
+  Sequential,
+  SparseCategoricalCrossentropy,
+} from '../src/index.ts';
+import {
+  compare,
+  confusionBlock,
+  heading,
+  measuredRow,
+  modelBlocks,
+  preformatted,
+  section,
+  table,
+  trainingCurves,
+} from '../src/report/blocks.ts';
+import { accuracyText } from '../src/report/comparison.ts';
+import type { BlockInput } from '../src/report/content.ts';
+import { duration } from '../src/report/format.ts';
+import { searchBlocks } from '../src/report/search.ts';
+import { bestTrial } from '../src/report/search-trials.ts';
+import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+import { HyperParameters } from '../src/search/hyperparameters.ts';
+import type { SearchRecord, Trial } from '../src/search/record.ts';
+import type { SearchOptions } from '../src/search/search.ts';
+import { Hyperband } from '../src/search/searchers.ts';
+import { resultsText, searchSpaceText, trialText } from '../src/search/summary.ts';
+import { aboutSplit, type Measured, smoke, splitImages } from './c.ts';
+import { merged } from './seeds.ts';
+
+const l2 = (hp: HyperParameters, name: string) =>
+  regularizers.l2(hp.float(name, { min: 1e-8, max: 1e-4, sampling: 'log' }));
+
+/** The coursework's network: what a layer has is asked for layer by layer, so that deeper ones have more hyperparameters. */
+function createModel(hp: HyperParameters): Sequential {
+  const layers: Layer[] = [new Flatten({ inputShape: [28, 28, 1] })];
+  for (let i = 0; i < hp.int('layers', { min: 3, max: 5 }); i++) {
+    layers.push(
+      new Dense({ units: hp.choice(`units${i}`, [64, 128, 256]), kernelRegularizer: l2(hp, `l2_${i}`) }),
+      new BatchNormalization(),
+      new LeakyReLU(),
+      new Dropout(hp.float(`dropout_${i}`, { min: 0.1, max: 0.5, step: 0.2 })),
+    );
+  }
+  return new Sequential([...layers, new Dense({ units: 10, kernelRegularizer: l2(hp, 'l2_final') })], 'tuned_mlp');
+}
+
+const compile = (hp: HyperParameters): ReturnType<Network['compile']> => ({
+  optimizer: new Adam({ learningRate: hp.float('learning_rate', { min: 1e-4, max: 1e-1, sampling: 'log' }) }),
+  loss: new SparseCategoricalCrossentropy({ fromLogits: true }),
+  metrics: ['accuracy'],
+});
+
+/** As KerasTuner's `hypermodel`: makes and compiles a model. */
+export function buildModel(hp: HyperParameters): Sequential {
+  const model = createModel(hp);
+  model.compile(compile(hp));
+  return model;
+}
+
+/** The network of some values, as other rows have theirs. Both functions ask for the same names. */
+const networkOf = (values: Trial['values']): Network => ({
+  createModel: () => createModel(new HyperParameters({ values })),
+  compile: () => compile(new HyperParameters({ values })),
+});
+
+interface SearchSettings extends Settings {
+  /** The best 1 in so many go on to the next round. */
+  factor: number;
+}
+
+/** C1: the tuned network. */
+export const C1: Experiment<SearchSettings> = {
+  id: 'C1',
+  title: 'An MLP for MNIST tuned by Hyperband',
+  question: [
+    'How well does an MLP do whose depth, widths, penalties, dropout and learning rate a search has chosen? Hyperband trains many settings for few epochs, and goes on with the best third of them.',
+    'The best setting is then trained from scratch for 10 epochs.',
+  ],
+  published: 'test 0.9760 (validation 0.9705); 194 us a sample',
+  datasets: ['mnist'],
+  scales: {
+    full: { epochs: 10, batchSize: 32, replicas: 3, factor: 3 },
+    short: { replicas: 1, limit: 12_000 },
+    smoke: { ...smoke, epochs: 3 },
+  },
+  networks: [networkOf({ units0: 256, units1: 256, units2: 256 })],
+
+  async run(lab) {
+    const images = splitImages(lab);
+    const [train, validation, test] = [images.train, images.validation, images.test].map((set) => lab.loader(set));
+    const { epochs, factor } = lab.settings;
+    const found: { seed: number; record: SearchRecord; training: Training<Measured> }[] = [];
+    for (let i = 0; i < lab.settings.replicas; i++) {
+      const seed = lab.seed + i;
+      const record = await lab.search(`c1-search-seed-${seed}`, {
+        ...{ buildModel, objective: 'valAccuracy', data: train!, validationData: validation!, seed },
+        createSearch: (options: SearchOptions) => new Hyperband({ ...options, maxEpochs: epochs, factor }),
+        depends: { epochs, factor, createModel, compile },
+      });
+      const training = await trainBest(lab, record, { train: train!, validation: validation!, test: test!, seed });
+      found.push({ seed, record, training });
+    }
+    const best: Training<Measured> = merged<Measured, Training<Measured>>(
+      'c1-best',
+      found.map(({ training }) => training),
+    );
+    return [
+      section('Data', aboutSplit(images, lab.seed)),
+      section(
+        'Results',
+        compare([
+          measuredRow('training accuracy', 0.9578, lastFigures(best)),
+          measuredRow('validation accuracy', 0.9705, lastFigures(best, 'valAccuracy')),
+          measuredRow('test accuracy', 0.976, testFigures(best)),
+          measuredRow(
+            'microseconds a training image',
+            194,
+            found.map(({ training }) => microseconds(training)),
+            {
+              unit: 'number',
+              why: 'the published figure is of a graphics card or CPU that is not named',
+            },
+          ),
+          measuredRow('hyperparameters of the default network', 12, [namesAtDefaults()], { unit: 'count' }),
+        ]),
+        bestTable(found),
+        confusionBlock({
+          name: 'confusion',
+          title: 'C1: test images after training',
+          subtitle: [`seed ${best.seeds[0]}`],
+          classes: images.test.classes,
+          counts: best.measured[0]!.confusion,
+        }),
+      ),
+      section(
+        'Curves',
+        trainingCurves(best, {
+          title: 'C1 the best networks, trained from scratch',
+          validation: 'validation',
+          published: { accuracy: { training: 0.9578, test: 0.9705 } },
+        }),
+      ),
+      ...found.map(({ seed, record, training }) =>
+        section(
+          `Search of seed ${seed}`,
+          searchBlocks(record, {
+            ...{ title: `C1 search, seed ${seed}`, prefix: `search-${seed}` },
+            again: againText(bestOf(record), { seed, epochs }),
+          }),
+          summaries(record),
+          heading('The best network'),
+          modelBlocks(training, { title: `C1 the best of seed ${seed}`, prefix: `search-${seed}` }),
+        ),
+      ),
+    ];
+  },
+};
+
+/** The trial with the best score. @throws SearchError where none has any */
+function bestOf(record: SearchRecord): Trial {
+  const best = bestTrial(record);
+  if (best) return best;
+  const [failed] = record.trials;
+  throw new SearchError(
+    `${record.name}: no trial has a score, so there is no best one; the first failed with: ${failed?.reason}`,
+  );
+}
+
+/** The best values of a search, trained from scratch, as the coursework does. */
+function trainBest(
+  lab: Lab<SearchSettings>,
+  record: SearchRecord,
+  {
+    train,
+    validation,
+    test,
+    seed,
+  }: Record<'train' | 'validation' | 'test', ReturnType<Lab['loader']>> & { seed: number },
+): Promise<Training<Measured>> {
+  const { values } = bestOf(record);
+  return lab.train<Measured>(`c1-best-seed-${seed}`, {
+    ...networkOf(values),
+    ...{ data: train, validationData: validation, testData: test, seed, replicas: 1 },
+    measure: async ({ confusion }: TrainedReplica) => ({ confusion: await confusion(test) }),
+  });
+}
+
+/** Hyperparameters that the builder asks for with its defaults: what KerasTuner calls the default search space. */
+function namesAtDefaults(): number {
+  const hp = new HyperParameters();
+  buildModel(hp);
+  return hp.asked.length;
+}
+
+/** Microseconds of training an image, validation included, by the fastest epoch. */
+function microseconds({ histories }: Training): number {
+  const rates = histories.flat().flatMap(({ samplesPerSecond }) => samplesPerSecond ?? []);
+  return 1e6 / Math.max(...rates);
+}
+
+function bestTable(found: readonly { seed: number; record: SearchRecord; training: Training }[]): BlockInput {
+  return table(
+    [
+      'seed',
+      'trials',
+      'epochs',
+      'time',
+      'best validation accuracy',
+      'trial',
+      'layers',
+      'widths',
+      'learning rate',
+      'test accuracy when trained again',
+    ],
+    found.map(({ seed, record, training }) => {
+      const best = bestOf(record);
+      const { values } = best;
+      const widths = Array.from({ length: Number(values.layers) }, (_, i) => values[`units${i}`]);
+      const epochs = record.trials.reduce((sum, { histories }) => sum + (histories[0]?.length ?? 0), 0);
+      const seconds = record.trials.reduce((sum, trial) => sum + trial.seconds.total, 0);
+      return [
+        ...[seed, record.trials.length, epochs, duration(seconds), accuracyText(best.score), best.number],
+        ...[values.layers as number, widths.join(', '), Number(Number(values.learning_rate).toPrecision(3))],
+        accuracyText(testFigures(training)[0]),
+      ];
+    }),
+    'What each search found',
+  );
+}
+
+/** What the coursework prints. */
+const summaries = (record: SearchRecord): BlockInput[] => [
+  heading('The summaries, as KerasTuner prints them'),
+  preformatted(searchSpaceText(record.space)),
+  preformatted(resultsText(record, `searches/${record.name}`, 10)),
+  heading('All trials in their order'),
+  preformatted(record.trials.map(trialText).join('\n')),
+];
+
+/** How to train a trial's network again. */
+const againText = ({ values, number }: Trial, { seed, epochs }: { seed: number; epochs: number }): string => {
+  const own = Object.entries(values).filter(([name]) => !name.startsWith('tuner/'));
+  return [
+    `// Trial ${number}. buildModel is that of experiments/C1.ts`,
+    `const values = ${JSON.stringify(Object.fromEntries(own), null, 2)};`,
+    'const model = buildModel(new HyperParameters({ values }));',
+    `model.build(device, { seed: ${seed} });`,
+    `await model.fit(train, { epochs: ${epochs}, batchSize: 32, seed: ${seed}, validationData: validation });`,
+  ].join('\n');
+};

@@ -1,0 +1,160 @@
+import type { Experiment, Lab, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
+import {
+  Adam,
+  AveragePooling2D,
+  Conv2D,
+  Dense,
+  Flatten,
+  type ImageSet,
+  type Layer,
+  MaxPooling2D,
+  regularizers,
+  Sequential,
+  SparseCategoricalCrossentropy,
+  trainTestSplit,
+} from '../src/index.ts';
+import {
+  compare,
+  confusionBlock,
+  measuredRow,
+  modelBlocks,
+  paragraph,
+  section,
+  trainingCurves,
+} from '../src/report/blocks.ts';
+import type { BlockInput } from '../src/report/content.ts';
+import { count } from '../src/report/format.ts';
+import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+
+// What the rows of coursework C share: the split of MNIST, the networks of few parameters, and how they are trained and shown.
+
+/** Images of MNIST's training set that are kept back for validation: 10,000 of 60,000. */
+const VALIDATION_SHARE = 1 / 6;
+
+export interface SplitImages {
+  train: ImageSet;
+  validation: ImageSet;
+  test: ImageSet;
+}
+
+/** The coursework's random split, drawn by the run's seed: every training of the run has the same images. */
+export function splitImages(lab: Lab): SplitImages {
+  const { train: all, test } = lab.images('mnist');
+  const { train, test: validation } = trainTestSplit(all, { testSize: VALIDATION_SHARE, seed: lab.seed });
+  return { train, validation, test };
+}
+
+/** What a report says of the data. */
+export const aboutSplit = ({ train, validation, test }: SplitImages, seed: number): BlockInput =>
+  paragraph(
+    `${count(train.size)} images for training and ${count(validation.size)} for validation, drawn from MNIST's training set by seed ` +
+      `${seed}; ${count(test.size)} for testing. The coursework draws its own without a seed. Pixels become 0..1.`,
+  );
+
+const image = { inputShape: [28, 28, 1] as [number, number, number] };
+
+/** Adam at Keras's rate; the loss takes the last layer's outputs for logits. */
+const logitsClassifier = (name: string, layers: () => Layer[]): Network => ({
+  createModel: () => new Sequential(layers(), name),
+  compile: () => ({
+    optimizer: new Adam(),
+    loss: new SparseCategoricalCrossentropy({ fromLogits: true }),
+    metrics: ['accuracy'],
+  }),
+});
+
+/** One layer: 28 * 28 * 10 weights and 10 biases. */
+export const singleLayer = logitsClassifier('single_layer', () => [new Flatten(image), new Dense({ units: 10 })]);
+
+/** Averages of 5 x 5 pixels; the last three rows and columns are left out. */
+export const pooledAverages = logitsClassifier('pooled_averages', () => [
+  new AveragePooling2D({ poolSize: 5, ...image }),
+  new Flatten(),
+  new Dense({ units: 10 }),
+]);
+
+/** Two filters, and the largest response of each quarter of the image: 2 * 26 + 8 * 10 + 10 parameters. */
+export const pooledFilters = logitsClassifier('pooled_filters', () => [
+  new Conv2D({ filters: 2, kernelSize: 5, ...image }),
+  new MaxPooling2D({ poolSize: 9 }),
+  new Flatten(),
+  new Dense({ units: 10, kernelRegularizer: regularizers.l2(1e-4) }),
+]);
+
+/** How little a test needs. */
+export const smoke = { epochs: 1, replicas: 2, limit: 384, testLimit: 96 } satisfies Partial<Settings>;
+
+const settings = { full: { epochs: 10, batchSize: 32, replicas: 3 }, short: { epochs: 3 }, smoke };
+
+/** What is kept of each model. */
+export interface Measured {
+  /** `[true class][predicted class]` of the test images. */
+  confusion: number[][];
+  /** Weights of the first layer that has any, of the first model alone: pictures of all would say the same. */
+  firstLayer?: number[];
+}
+
+/** A row of coursework C that trains one network of few parameters. */
+export interface SmallRow {
+  id: string;
+  title: string;
+  question: string[];
+  network: Network;
+  published: { test: number; parameters: number };
+  /** Why the accuracy may be more than 2 points off. */
+  why?: string;
+  /** What is said below the figures. */
+  remarks?: string[];
+  /** Pictures of the first layer's weights. */
+  pictures?(weights: readonly number[]): BlockInput[];
+}
+
+export function smallRow({ network, published, why, remarks = [], pictures, ...about }: SmallRow): Experiment {
+  const { id, title } = about;
+  return {
+    ...about,
+    published: `${published.test} with ${count(published.parameters)} parameters`,
+    datasets: ['mnist'],
+    scales: settings,
+    networks: [network],
+
+    async run(lab) {
+      const images = splitImages(lab);
+      const test = lab.loader(images.test);
+      const trained: Training<Measured> = await lab.train<Measured>(id.toLowerCase(), {
+        ...network,
+        data: lab.loader(images.train),
+        validationData: lab.loader(images.validation),
+        testData: test,
+        measure: async ({ index, confusion, weights }: TrainedReplica) => ({
+          confusion: await confusion(test),
+          ...(index === 0 ? { firstLayer: Array.from(await weights(0), (w) => Number(w.toPrecision(5))) } : {}),
+        }),
+      });
+      const reason = why === undefined ? {} : { why };
+      return [
+        section('Data', aboutSplit(images, lab.seed)),
+        section(
+          'Results',
+          compare([
+            measuredRow('training accuracy', null, lastFigures(trained)),
+            measuredRow('validation accuracy', null, lastFigures(trained, 'valAccuracy')),
+            measuredRow('test accuracy', published.test, testFigures(trained), reason),
+            { label: 'parameters', published: published.parameters, ours: trained.model.parameters, unit: 'count' },
+          ]),
+          remarks.map(paragraph),
+          confusionBlock({
+            name: 'confusion',
+            title: `${id}: test images after training`,
+            subtitle: [`seed ${trained.seeds[0]}`],
+            classes: images.test.classes,
+            counts: trained.measured[0]!.confusion,
+          }),
+          pictures?.(trained.measured[0]!.firstLayer!) ?? [],
+        ),
+        section('Curves', trainingCurves(trained, { title: `${id} ${title}`, validation: 'validation' })),
+        section('Model', modelBlocks(trained, { title })),
+      ];
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { AbortedError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { Callback } from '../nn/callbacks.ts';
+import type { SearchEntry } from '../report/run-record.ts';
+import type { SearchRecord } from '../search/record.ts';
+import type { SearchSpec } from './experiment.ts';
+
+/** Where and with what a search of a row runs. */
+export interface SearchPlace {
+  name: string;
+  /** Its own, in which it is kept trial by trial. */
+  folder: string;
+  seed: number;
+  batchSize: number;
+  device: Device;
+  signal: AbortSignal;
+  progress: Callback;
+  say(text: string): void;
+  /** Called with what is there as it begins, after each trial, and as it ends. */
+  onChange(status: SearchEntry['status'], record: SearchRecord): void;
+}
+
+/** The folder of a search: like a part of the run, it is named after what decides its result too. */
+export const searchFolder = (runFolder: string, name: string, hash: string): string =>
+  join(runFolder, 'searches', `${name}-${hash}`);
+
+/**
+ * Runs a search, or goes on with the one that its folder holds, and prints the space, each trial and the best of them.
+ * @returns the record, and what the trials took that earlier sessions did
+ * @throws AbortedError after Ctrl-C, and what the search throws
+ */
+export async function runSearch(
+  spec: SearchSpec,
+  place: SearchPlace,
+): Promise<{ record: SearchRecord; secondsBefore: number }> {
+  const { name, folder, seed, batchSize, device, signal, progress, say, onChange } = place;
+  const { data, validationData, validationSplit, shuffle, callbacks } = spec;
+  const search = spec.createSearch({
+    ...{ buildModel: spec.buildModel, objective: spec.objective, directory: folder, name, seed, device },
+    onTrialBegin: ({ number, epochs, initialEpoch }) =>
+      say(`\nTrial ${number}, epochs ${initialEpoch + 1} to ${epochs}`),
+    onTrialEnd: ({ number }, record) => {
+      say(search.trialSummary(number));
+      onChange('running', record);
+    },
+  });
+  const { record: begun } = search;
+  const { trials } = begun;
+  onChange('running', begun);
+  if (trials.length > 0)
+    say(`${trials.length} ${trials.length === 1 ? 'trial is' : 'trials are'} done already, going on in ${folder}`);
+  say(`\n${search.searchSpaceSummary()}`);
+  try {
+    const record = await search.search(data, {
+      ...{ batchSize, signal },
+      ...(validationData === undefined ? {} : { validationData }),
+      ...(validationSplit === undefined ? {} : { validationSplit }),
+      ...(shuffle === undefined ? {} : { shuffle }),
+      callbacks: () => [progress, ...(callbacks?.() ?? [])],
+    });
+    onChange('finished', record);
+    say(`\n${search.resultsSummary()}`);
+    return { record, secondsBefore: trials.reduce((sum, { seconds }) => sum + seconds.total, 0) };
+  } catch (error) {
+    onChange(error instanceof AbortedError ? 'interrupted' : 'failed', search.record);
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+import type { TopLevelSpec } from 'vega-lite';
+import { tones } from '../theme.ts';
+import { type Canvas, plotSpec, titleAtEdge } from './canvas.ts';
+import type { FigureOf } from './schema.ts';
+import { bestOf, colourOf, fifths, show } from './scored.ts';
+
+type Brackets = FigureOf<'brackets'>;
+type Configuration = Brackets['brackets'][number]['configurations'][number];
+
+/** Height of a configuration's bar with the room around it. */
+const STEP = 17;
+/** Of a bracket with more configurations the best are drawn. */
+const MOST_ROWS = 40;
+
+/** The Vega-Lite description of Hyperband's brackets: a bar a configuration, as long as it was trained, a piece a round. */
+export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
+  const { objective, brackets } = figure;
+  const all = brackets.flatMap(({ configurations }) => configurations.flat());
+  const groups = fifths(all, objective);
+  const sign = objective.direction === 'max' ? 1 : -1;
+  const lastScore = (rounds: Configuration) => rounds.at(-1)!.score ?? sign * Number.NEGATIVE_INFINITY;
+  const names: string[] = [];
+  const heads: { row: number; text: string }[] = [];
+  const pieces: object[] = [];
+  const ends: object[] = [];
+  for (const { label, configurations } of brackets) {
+    const sorted = [...configurations].sort(
+      (a, b) => b.length - a.length || sign * (lastScore(b) - lastScore(a)) || a[0]!.trial - b[0]!.trial,
+    );
+    const left = sorted.length - MOST_ROWS;
+    heads.push({ row: names.length, text: left > 0 ? `${label}; ${left} more are not drawn` : label });
+    names.push('');
+    for (const rounds of sorted.slice(0, MOST_ROWS)) {
+      const row = names.length;
+      names.push(rounds.map(({ trial }) => trial).join(' → '));
+      for (const { trial, from, to } of rounds) pieces.push({ row, from, to, group: groups.of(trial) });
+      const { to, score } = rounds.at(-1)!;
+      ends.push({ row, to, text: score === null ? 'failed' : show(score) });
+    }
+  }
+  const most = Math.max(...all.map(({ to }) => to));
+  const rows = names.map((_, row) => row);
+  const x = {
+    field: 'from',
+    type: 'quantitative',
+    title: 'epochs',
+    // Room for the score at the end of the longest.
+    scale: { domain: [0, most * (canvas === 'wide' ? 1.1 : 1.22)], nice: false },
+    axis: { ...epochTicks(all), grid: true, format: ',d' },
+  };
+  const y = {
+    field: 'row',
+    type: 'ordinal',
+    scale: { type: 'point', domain: rows, padding: 0.5 },
+    axis: {
+      title: 'trials',
+      ...{ domain: false, ticks: false, grid: false, labelFontSize: 10, labelLimit: canvas === 'wide' ? 160 : 88 },
+      labelExpr: `${JSON.stringify(names)}[datum.value]`,
+    },
+  };
+  const best = bestOf(all, objective);
+  const subtitle = [
+    ...(figure.subtitle ?? []),
+    ...(best ? [`the best is trial ${best.trial}, ${show(best.score!)}`] : []),
+  ];
+  return {
+    ...plotSpec(figure, canvas, {
+      title: titleAtEdge({ ...figure, subtitle }, canvas),
+      layer: [
+        {
+          data: { values: pieces },
+          mark: { type: 'bar', height: 10, stroke: tones.paper.light, strokeWidth: 1 },
+          encoding: { x, x2: { field: 'to' }, y, color: colourOf(groups, canvas, 'circle') },
+        },
+        {
+          data: { values: ends },
+          mark: { type: 'text', align: 'left', dx: 5, fontSize: 10, color: tones.ink.light },
+          encoding: { x: { ...x, field: 'to' }, y, text: { field: 'text' } },
+        },
+        {
+          data: { values: heads },
+          mark: { type: 'text', align: 'left', dx: 2, fontSize: 11, fontWeight: 600, color: tones.ink.light },
+          encoding: { x: { value: 0 }, y, text: { field: 'text' } },
+        },
+      ],
+    }),
+    height: { step: STEP },
+  } as TopLevelSpec;
+}
+
+/** The ends of rounds are the ticks. */
+const epochTicks = (trials: readonly { from: number; to: number }[]) => ({
+  values: [...new Set([0, ...trials.map(({ to }) => to)])].sort((a, b) => a - b).slice(0, 12),
+});
+
+export function bracketsAlt({ title, brackets, objective }: Brackets): string {
+  const best = bestOf(
+    brackets.flatMap(({ configurations }) => configurations.flat()),
+    objective,
+  );
+  const found = best ? ` The best is trial ${best.trial} with ${objective.label} ${show(best.score!)}.` : '';
+  return `${title}. Bars of how many epochs each configuration was trained, by bracket: ${brackets.map(({ label }) => label).join('; ')}.${found}`;
+}

@@ -1,0 +1,116 @@
+import { ramp, tones } from '../theme.ts';
+import type { Canvas } from './canvas.ts';
+import { legendColumns } from './curves.ts';
+
+// The colour of a trial: which fifth of all its score is in. Scores of a search lie close together but for a few failures, so their rank says more.
+
+export type Objective = { label: string; direction: 'min' | 'max' };
+type Scored = { trial: number; score: number | null };
+
+const NAMES = ['best fifth', 'second', 'third', 'fourth', 'last fifth'];
+export const FAILED = 'failed: no score';
+
+/** A figure's number with four digits; small ones with an exponent, which is shorter. */
+export const show = (value: number): string => {
+  const rounded = Number(value.toPrecision(4));
+  const isSmall = rounded !== 0 && Math.abs(rounded) < 1e-3;
+  return isSmall ? rounded.toExponential() : String(rounded);
+};
+
+/** Trials from the worst to the best, those without a score first: what is drawn last lies on top. */
+export function worstFirst<T extends Scored>(trials: readonly T[], { direction }: Objective): T[] {
+  const sign = direction === 'max' ? 1 : -1;
+  const at = ({ score }: Scored) => (score === null ? Number.NEGATIVE_INFINITY : sign * score);
+  return [...trials].sort((a, b) => (at(a) === at(b) ? b.trial - a.trial : at(a) - at(b)));
+}
+
+/** The best of them; undefined where none has a score. */
+export const bestOf = <T extends Scored>(trials: readonly T[], objective: Objective): T | undefined =>
+  worstFirst(trials, objective).findLast(({ score }) => score !== null);
+
+/**
+ * The group of each trial by the rank of its score, in words that give the scores of the group, and the colours of all groups.
+ * @returns `of` by the trial's number
+ */
+export function fifths(trials: readonly Scored[], objective: Objective) {
+  const scored = worstFirst(trials, objective)
+    .filter(({ score }) => score !== null)
+    .reverse();
+  const fifth = new Map<number, number>();
+  for (const [i, one] of scored.entries()) {
+    const before = scored[i - 1];
+    const ties = before?.score === one.score;
+    fifth.set(one.trial, ties ? fifth.get(before!.trial)! : Math.floor((i / scored.length) * NAMES.length));
+  }
+  const groups = NAMES.flatMap((name, at) => {
+    const scores = scored.filter(({ trial }) => fifth.get(trial) === at).map(({ score }) => score!);
+    if (scores.length === 0) return [];
+    const [low, high] = [show(Math.min(...scores)), show(Math.max(...scores))];
+    return [{ at, name: `${name}: ${low === high ? low : `${low} to ${high}`}`, colour: ramp[at]!.light }];
+  });
+  const hasFailed = trials.some(({ score }) => score === null);
+  return {
+    names: [...groups.map(({ name }) => name), ...(hasFailed ? [FAILED] : [])],
+    colours: [...groups.map(({ colour }) => colour), ...(hasFailed ? [tones.axis.light] : [])],
+    of: (trial: number): string => groups.find(({ at }) => at === fifth.get(trial))?.name ?? FAILED,
+  };
+}
+
+/** Vega-Lite's colour by that group, with its legend. */
+export function colourOf(
+  { names, colours }: ReturnType<typeof fifths>,
+  canvas: Canvas,
+  symbolType: 'stroke' | 'circle',
+) {
+  return {
+    field: 'group',
+    type: 'nominal',
+    scale: { domain: names, range: colours },
+    legend: {
+      columns: Math.min(3, legendColumns(names, canvas)),
+      symbolOpacity: 1,
+      ...(symbolType === 'stroke' ? { symbolType } : { symbolType, symbolStrokeWidth: 0, symbolSize: 70 }),
+    },
+  };
+}
+
+/**
+ * The range of values to draw: beyond one and a half times the distance of the quartiles on the bad side (Tukey's fence) they are drawn
+ * at the edge, so that a trial that learned nothing does not press the others together.
+ */
+export function rangeOf(
+  values: readonly number[],
+  { direction }: Objective,
+): { low: number; high: number; cuts: boolean } {
+  const sorted = [...values].sort((a, b) => a - b);
+  if (sorted.length === 0) return { low: 0, high: 1, cuts: false };
+  const quantile = (share: number) => {
+    const at = share * (sorted.length - 1);
+    const [i, rest] = [Math.floor(at), at % 1];
+    return sorted[i]! + rest * ((sorted[i + 1] ?? sorted[i]!) - sorted[i]!);
+  };
+  const fence = 1.5 * (quantile(0.75) - quantile(0.25));
+  let [low, high] = [sorted[0]!, sorted.at(-1)!];
+  if (fence > 0 && direction === 'max') low = Math.max(low, quantile(0.25) - fence);
+  if (fence > 0 && direction === 'min') high = Math.min(high, quantile(0.75) + fence);
+  const cuts = low > sorted[0]! || high < sorted.at(-1)!;
+  const room = (high - low) * 0.04 || Math.abs(high) * 0.04 || 0.5;
+  return {
+    low: cuts && direction === 'max' ? low : low - room,
+    high: cuts && direction === 'min' ? high : high + room,
+    cuts,
+  };
+}
+
+/** What the edge means, where values beyond it are drawn there. */
+export const edgeText = ({ direction, label }: Objective, { low, high }: { low: number; high: number }): string =>
+  direction === 'max' ? `${label} below ${show(low)}` : `${label} above ${show(high)}`;
+
+/** Which side of the range a value is beyond, on the bad side; that is where it is drawn. */
+export function clamped(
+  value: number,
+  { low, high }: { low: number; high: number },
+): { value: number; isBeyond: boolean } {
+  const within = Math.min(high, Math.max(low, value));
+  return { value: within, isBeyond: within !== value };
+}

@@ -1,0 +1,141 @@
+import { RandomStream } from '../random.ts';
+import type { Hyperparameter, HyperparameterValue, SearchRecord, Trial } from '../search/record.ts';
+import { chainsOf, roundOf } from './search-trials.ts';
+
+/** How much of the score goes with a hyperparameter. */
+export interface Importance {
+  name: string;
+  /** Share of the variance of the ranks that its groups explain, 0 to 1; null where too few trials have it. */
+  importance: number | null;
+  /** Share of shuffles of the ranks that gave as much; null with the importance. */
+  chance: number | null;
+  /** Configurations that have it. */
+  trials: number;
+  /** Groups of values that were compared. */
+  groups: number;
+}
+
+/** With fewer configurations nothing is said. */
+export const FEWEST_TRIALS = 8;
+/** Groups of a hyperparameter with many values, of at least so many configurations each. */
+const MOST_GROUPS = 4;
+const FEWEST_IN_GROUP = 4;
+const SHUFFLES = 999;
+
+/** What the figures mean, for reports. */
+export const importanceText =
+  'Importance of a hyperparameter: the share of the variance of the ranks of the scores that goes with groups of its values (Kruskal and ' +
+  "Wallis 1952), less what as many groups explain by chance on average (Kelley's correction, 1935); 0 is nothing, 1 everything. Numbers " +
+  'with many values are cut into up to four groups of as many configurations each. A configuration counts once, by its first ' +
+  'round, and is ranked among those that were trained as long; one that failed counts as the worst. A hyperparameter that only some ' +
+  'configurations have is judged by these alone. "By chance" is the share of 999 shuffles of the ranks with at least this importance: above 0.05 ' +
+  'there is little to rely on. What several hyperparameters do only together is not seen, and a search that ' +
+  'proposes near its best trials looks closely there and hardly elsewhere.';
+
+/**
+ * Importance of each hyperparameter that is not fixed, in the order of the space.
+ *
+ *     importance = max(0, 1 - (within / (n - k)) / (total / (n - 1)))
+ *
+ * with the sums of squares of the ranks within k groups and of all n. Ranks with ties have their mean.
+ * Sources: Kruskal, Wallis: Use of ranks in one-criterion variance analysis, JASA 47 (1952); Kelley: An unbiased correlation ratio measure, PNAS 21 (1935).
+ */
+export function importancesOf(record: SearchRecord): Importance[] {
+  const observed = observationsOf(record);
+  const orders = new Map<number, Uint32Array[]>();
+  const ordersOf = (count: number) => {
+    const known = orders.get(count) ?? shuffles(count);
+    orders.set(count, known);
+    return known;
+  };
+  return record.space
+    .filter(({ kind }) => kind !== 'fixed')
+    .map((hyperparameter) => {
+      const { name } = hyperparameter;
+      const having = observed.filter(({ values }) => Object.hasOwn(values, name));
+      const groups = groupsOf(
+        hyperparameter,
+        having.map(({ values }) => values[name]!),
+      );
+      const count = new Set(groups).size;
+      const about = { name, trials: having.length, groups: count };
+      const ranks = having.map(({ rank }) => rank);
+      const importance = having.length < FEWEST_TRIALS ? null : explained(ranks, groups);
+      if (importance === null) return { ...about, importance, chance: null };
+      const shuffled = ordersOf(ranks.length).map((order) => {
+        return explained(
+          Array.from(order, (at) => ranks[at]!),
+          groups,
+        )!;
+      });
+      const asMuch = shuffled.filter((other) => other >= importance - 1e-12).length;
+      return { ...about, importance: Math.max(0, importance), chance: (asMuch + 1) / (SHUFFLES + 1) };
+    });
+}
+
+/** The same shuffles each time. */
+const shuffles = (count: number): Uint32Array[] =>
+  Array.from({ length: SHUFFLES }, (_, i) => new RandomStream(i, 'shuffle', 0).permutation(count));
+
+/** The share of the variance that groups explain, corrected for their number; null where there is nothing to explain or to compare. */
+function explained(ranks: readonly number[], groups: readonly number[]): number | null {
+  const n = ranks.length;
+  const mean = ranks.reduce((sum, rank) => sum + rank, 0) / n;
+  const total = ranks.reduce((sum, rank) => sum + (rank - mean) ** 2, 0);
+  const sums: number[] = [];
+  const sizes: number[] = [];
+  for (const [i, group] of groups.entries()) {
+    sums[group] = (sums[group] ?? 0) + ranks[i]! - mean;
+    sizes[group] = (sizes[group] ?? 0) + 1;
+  }
+  const k = Object.keys(sizes).length;
+  if (k < 2 || n - k < 1 || total < 1e-12) return null;
+  const between = sums.reduce((sum, own, group) => sum + own ** 2 / sizes[group]!, 0);
+  return 1 - (total - between) / (n - k) / (total / (n - 1));
+}
+
+/** A configuration with its rank among those that had as many epochs: from 0, the worst, to 1. */
+interface Observation {
+  values: Trial['values'];
+  rank: number;
+}
+
+function observationsOf(record: SearchRecord): Observation[] {
+  const first = chainsOf(record)
+    .map(([trial]) => trial!)
+    // A configuration that failed may be begun again in a later round.
+    .filter((trial) => (roundOf(trial)?.round ?? 0) === 0);
+  const worst = record.objective.direction === 'max' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const sign = record.objective.direction === 'max' ? 1 : -1;
+  const strata = new Map<unknown, Trial[]>();
+  for (const trial of first) {
+    const epochs = trial.values['tuner/epochs'];
+    strata.set(epochs, [...(strata.get(epochs) ?? []), trial]);
+  }
+  return [...strata.values()].flatMap((trials) => {
+    const ranks = ranksOf(trials.map(({ score }) => sign * (score ?? worst)));
+    return trials.map(({ values }, i) => ({ values, rank: (ranks[i]! + 0.5) / trials.length }));
+  });
+}
+
+/** Ranks from 0, the smallest; equal values have the mean of theirs. */
+function ranksOf(values: readonly number[]): number[] {
+  const sorted = [...values].sort((a, b) => (a === b ? 0 : a - b));
+  const first = new Map<number, number>();
+  const count = new Map<number, number>();
+  for (const [i, value] of sorted.entries()) {
+    if (!first.has(value)) first.set(value, i);
+    count.set(value, (count.get(value) ?? 0) + 1);
+  }
+  return values.map((value) => first.get(value)! + (count.get(value)! - 1) / 2);
+}
+
+/** The group of each value: itself of a choice or of few numbers, else one of up to four of about equal counts. */
+function groupsOf(hyperparameter: Hyperparameter, values: readonly HyperparameterValue[]): number[] {
+  const distinct = [...new Set(values)];
+  const isNumber = hyperparameter.kind === 'int' || hyperparameter.kind === 'float';
+  if (!isNumber || distinct.length <= MOST_GROUPS) return values.map((value) => distinct.indexOf(value));
+  const count = Math.max(2, Math.min(MOST_GROUPS, Math.floor(values.length / FEWEST_IN_GROUP)));
+  const ranks = ranksOf(values as number[]);
+  return ranks.map((rank) => Math.min(count - 1, Math.floor(((rank + 0.5) / values.length) * count)));
+}

@@ -1,0 +1,220 @@
+import { checkOptions, listOf, show } from '../check.ts';
+import { ArgumentError, TilegradError } from '../errors.ts';
+import { type LayerDescription, Model, modelConfig, modelFromConfig } from '../nn/index.ts';
+import {
+  BinaryCrossentropy,
+  CategoricalCrossentropy,
+  CustomLoss,
+  Huber,
+  MeanAbsoluteError,
+  MeanSquaredError,
+  SparseCategoricalCrossentropy,
+} from '../nn/losses.ts';
+import { Adam, AdamW, RMSprop, SGD } from '../nn/optimizers/index.ts';
+import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
+import { combineConfigs, type ReplicaNumber } from '../nn/replica-config.ts';
+import { differences } from '../nn/run-description.ts';
+import type { Saved } from '../nn/training-state.ts';
+
+/** Optimizers that can be made anew with other rates. */
+const OPTIMIZERS: readonly unknown[] = [SGD, Adam, AdamW, RMSprop];
+
+/** Losses that their settings describe whole. */
+const LOSSES: readonly unknown[] = [
+  ...[BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy],
+  ...[Huber, MeanAbsoluteError, MeanSquaredError],
+];
+
+/** Differences between two models that a message names. */
+const NAMED = 3;
+
+/**
+ * Which models can be trained in the same dispatches: those of the same layers, shapes, loss, metrics and optimizer, that differ only
+ * in learning rates, penalties and rates of dropout. A model joins the first group that has room for it and whose first model it fits,
+ * so that the groups depend on the models and their order alone. Which group a model is in changes none of its bits.
+ * @param models compiled and not built yet, as builders return them
+ * @param most models in a group, at most
+ * @returns the models of each group, by their place in `models`, in that order
+ * @throws ArgumentError for what is no compiled model without weights, and unless `most` is a positive integer
+ */
+export function groupTrials(models: readonly Model[], most: number): number[][] {
+  checkModels('groupTrials', models);
+  if (!Number.isSafeInteger(most) || most < 1) {
+    throw new ArgumentError(`groupTrials: a group has 1 model or more, but ${show(most)} were asked for`);
+  }
+  const parts = models.map(shareableOf);
+  const groups: { first: Shareable; members: number[] }[] = [];
+  const alone: number[][] = [];
+  for (const [i, part] of parts.entries()) {
+    if (typeof part === 'string') {
+      alone.push([i]);
+      continue;
+    }
+    const open = groups.find(({ first, members }) => members.length < most && differencesOf(first, part).length === 0);
+    if (open) open.members.push(i);
+    else groups.push({ first: part, members: [i] });
+  }
+  return [...groups.map(({ members }) => members), ...alone].sort((a, b) => a[0]! - b[0]!);
+}
+
+/** Why a model has to be trained alone; null for one that others can be trained with. */
+export function reasonAlone(model: Model): string | null {
+  const part = shareableOf(model);
+  return typeof part === 'string' ? part : null;
+}
+
+/**
+ * One model of several, compiled and not built yet, that trains them as its replicas: with a list of learning rates, and lists of those
+ * penalties and rates of dropout that differ. Weights that a model was given to begin with (`setInitialWeights`, `loadWeights`) are those
+ * of its replicas. The models themselves stay as they are.
+ *
+ *     const together = togetherModel(models).build(device, { seed: seeds });
+ *     await together.fit(data, { seed: seeds });   // each replica has the bits of its model, built and fitted alone with its seed
+ *
+ * @param options.executions replicas of each model, one after another, to have seeds of their own. Default 1
+ * @throws ArgumentError for models that `groupTrials` does not put together, saying what differs
+ */
+export function togetherModel(models: readonly Model[], options: { executions?: number } = {}): Model {
+  const { executions = 1 } = checkOptions('togetherModel', options, { executions: true });
+  checkModels('togetherModel', models);
+  if (models.length === 0) throw new ArgumentError('togetherModel: takes a list of models, at least one');
+  if (!Number.isSafeInteger(executions) || executions < 1) {
+    throw new ArgumentError(`togetherModel: executions must be a positive integer, but is ${show(executions)}`);
+  }
+  const parts = models.map((model, i) => {
+    const part = shareableOf(model);
+    if (typeof part !== 'string') return part;
+    throw new ArgumentError(`togetherModel: model ${i} has to be trained alone: ${part}`);
+  });
+  for (const [i, part] of parts.entries()) {
+    const found = differencesOf(parts[0]!, part);
+    if (found.length === 0) continue;
+    const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
+    throw new ArgumentError(
+      `togetherModel: model ${i} is another than model 0, so that they cannot share a dispatch: ${found.slice(0, NAMED).join('; ')}${more}; ` +
+        'train them apart, see groupTrials',
+    );
+  }
+  const repeated = <T>(values: readonly T[]) => values.flatMap((value) => Array<T>(executions).fill(value));
+  const config = combineConfigs(
+    parts.map(({ config }) => config),
+    (values): ReplicaNumber => (new Set(values).size === 1 ? values[0]! : repeated(values as number[])),
+  );
+  const { loss, metrics } = models[0]!.training;
+  const rates = parts.map(({ optimizer }) => optimizer.givenRates[0]!);
+  const model = modelFromConfig(config);
+  model.compile({ optimizer: parts[0]!.optimizer.withRates(repeated(rates)), loss, metrics });
+  const begun = parts.map(({ initialWeights }) => initialWeights);
+  if (begun.some((values) => values.size > 0)) model.setInitialWeights(repeated(begun), { partial: true });
+  return model;
+}
+
+/**
+ * Builds one of the models that were trained together, with the weights of its replicas as they stand: what `evaluate`, `predict` and
+ * `saveModel` of it go by. Nothing is read back.
+ * @param options.first the first of its replicas. @param options.replicas how many it has. Default 1
+ * @throws ArgumentError for a model that is built already, or of other weights, and for replicas that there are not
+ */
+export function takeReplicas(together: Model, model: Model, options: { first: number; replicas?: number }): Model {
+  const { first, replicas = 1 } = checkOptions('takeReplicas', options, { first: true, replicas: true });
+  const held = together.replicas;
+  if (!(Number.isSafeInteger(first) && first >= 0 && Number.isSafeInteger(replicas) && first + replicas <= held)) {
+    throw new ArgumentError(
+      `takeReplicas: there are ${held} replicas, but ${show(replicas)} were asked for from number ${show(first)} on`,
+    );
+  }
+  const shapesOf = ({ weights }: { weights: readonly { name: string; shape: readonly number[] }[] }) =>
+    Object.fromEntries(weights.map(({ name, shape }) => [name, [...shape]]));
+  const [found] = differences(
+    shapesOf({ weights: together.weights.map(({ name, tensor: { shape } }) => ({ name, shape })) }),
+    shapesOf(model.plan(model.inputShape)),
+  );
+  if (found)
+    throw new ArgumentError(`takeReplicas: the model has other weights than those that were trained: ${found}`);
+  const { device } = together;
+  model.build(device, { replicas });
+  for (const [i, { tensor }] of together.weights.entries()) {
+    const bytes = 4 * tensor.size;
+    const to = model.weights[i]!.tensor.array.storage;
+    device.copy(tensor.array.storage.view(first * bytes, replicas * bytes), to.view(0, replicas * bytes));
+  }
+  model.parameters.fresh = false;
+  return model;
+}
+
+/** What of a model decides which others it can be trained with. */
+interface Shareable {
+  /** With the numbers that replicas may differ in. */
+  config: LayerDescription;
+  /** Without them: what has to be the same. */
+  structure: Saved;
+  optimizer: FlatOptimizer;
+  loss: Model['training']['loss'];
+  initialWeights: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>;
+}
+
+/** The parts of a model, or why it has to be trained alone. */
+function shareableOf(model: Model): Shareable | string {
+  const { optimizer, loss, metrics } = model.training;
+  if (!OPTIMIZERS.includes(optimizer.constructor)) return `its optimizer ${optimizer.name} is none of tilegrad's`;
+  const flat = optimizer as FlatOptimizer;
+  if (flat.givenRates.length > 1) return 'its optimizer has learning rates of several replicas already';
+  const weights = model.plan(model.inputShape).weights;
+  const copied = weights.find(({ copyOf }) => copyOf);
+  if (copied) return `its weight ${copied.name} begins as a copy of one of another model`;
+  const listed = weights.find(({ initialValues }) => Array.isArray(initialValues));
+  if (listed) return `its weight ${listed.name} begins with values of several replicas`;
+  try {
+    const config = modelConfig(model);
+    modelFromConfig(config); // throws for layers that only their own code can make again
+    let isSingle = true;
+    const shape = combineConfigs([config], ([value]) => {
+      isSingle &&= typeof value === 'number';
+      return 0;
+    });
+    if (!isSingle) return 'a layer of it has numbers of several replicas already';
+    const structure = {
+      model: JSON.parse(JSON.stringify(shape)) as Saved,
+      optimizer: { name: flat.name, ...flat.settings },
+      loss: { name: loss.name, ...loss.settings },
+      metrics: [...metrics],
+    };
+    const given = weights.flatMap(({ name, shape, initialValues }) =>
+      initialValues ? [[name, { shape, data: initialValues as Float32Array }] as const] : [],
+    );
+    return { config, structure, optimizer: flat, loss, initialWeights: new Map(given) };
+  } catch (error) {
+    if (error instanceof TilegradError) return error.message;
+    throw error;
+  }
+}
+
+/** In what two models differ that cannot differ between replicas. */
+function differencesOf(a: Shareable, b: Shareable): string[] {
+  const found = [...differences(a.structure, b.structure)];
+  return found.length > 0 || isSameLoss(a.loss, b.loss) ? found : [`their losses ${a.loss.name} are two functions`];
+}
+
+/** Losses of one name and settings are the same where tilegrad has written them; of a function only the function itself tells. */
+function isSameLoss(a: Shareable['loss'], b: Shareable['loss']): boolean {
+  if (a === b) return true;
+  if (a instanceof CustomLoss || b instanceof CustomLoss) {
+    return a instanceof CustomLoss && b instanceof CustomLoss && a.f === b.f && a.targets === b.targets;
+  }
+  return LOSSES.includes(a.constructor) && a.constructor === b.constructor;
+}
+
+/** @throws ArgumentError */
+function checkModels(what: string, models: readonly Model[]): void {
+  const list = listOf(what, models);
+  if (!list) throw new ArgumentError(`${what}: takes a list of models, but was given ${show(models)}`);
+  for (const [i, model] of list.entries()) {
+    if (!(model instanceof Model)) throw new ArgumentError(`${what}: entry ${i} is no model, but ${show(model)}`);
+    if (model.built) {
+      throw new ArgumentError(
+        `${what}: model ${i} is built already; leave out build(device), which is done for all together`,
+      );
+    }
+    model.training; // throws before `compile`
+  }
+}

@@ -1,0 +1,78 @@
+import { ArgumentError } from '../errors.ts';
+import type { Model, Optimizer } from '../nn/index.ts';
+import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
+import type { Rate } from '../nn/schedules.ts';
+import type { ReplicaRange } from '../nn/weight-copy.ts';
+
+/** A callback asked for something that only a model trained alone has: its trial can be run again, alone. */
+export class AloneError extends ArgumentError {
+  override readonly name = 'AloneError';
+}
+
+/** What a callback may read of the model that trains its trial among others, as of its own. */
+const READABLE: readonly (string | symbol)[] = [
+  ...['title', 'name', 'kind', 'inputShape', 'outputShape', 'layers', 'plannedLayers', 'uses', 'graph', 'getLayer'],
+  ...['countParams', 'summary', 'built', 'device', 'trainable', 'constructor', Symbol.toStringTag],
+];
+
+/** The model as the callbacks of one trial see it. */
+export function viewOf(model: Model, range: ReplicaRange, stop: { asked: boolean }): Model {
+  const refuse = (what: string, name: string | symbol) =>
+    new AloneError(
+      `a callback ${what} model.${String(name)}, which is that of all trials that are trained together; leave out \`together\`, or the callback`,
+    );
+  return new Proxy(model, {
+    get(target, name) {
+      if (name === 'stopTraining') return stop.asked;
+      if (name === 'parameters') return range;
+      if (name === 'replicas') return range.count;
+      if (!READABLE.includes(name)) throw refuse('reads', name);
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === 'function' && name !== 'constructor' ? value.bind(target) : value;
+    },
+    set(_, name, value) {
+      if (name !== 'stopTraining') throw refuse('assigns', name);
+      stop.asked = Boolean(value);
+      return true;
+    },
+  });
+}
+
+/** The optimizer as the callbacks of one trial see it: its rates. */
+export function rateView(optimizer: FlatOptimizer, first: number, count: number): Optimizer {
+  const own = <T>(all: readonly T[]) => all.slice(first, first + count);
+  const refuse = () => {
+    throw new AloneError('a callback uses an optimizer that serves all trials that are trained together');
+  };
+  return {
+    name: optimizer.name,
+    settings: optimizer.settings,
+    get learningRate(): number {
+      return own(optimizer.ratesAt(optimizer.iterations + 1))[0]!.rate;
+    },
+    set learningRate(rate: Rate | readonly Rate[]) {
+      const list = Array.isArray(rate) ? (rate as readonly Rate[]) : [rate as Rate];
+      if (list.length !== 1 && list.length !== count) {
+        throw new ArgumentError(`optimizer: ${list.length} learning rates, but the trial has ${count} replicas`);
+      }
+      const all = [...optimizer.givenRates];
+      for (let r = 0; r < count; r++) all[first + r] = list[r % list.length]!;
+      optimizer.learningRate = all;
+    },
+    get iterations() {
+      return optimizer.iterations;
+    },
+    set iterations(_: number) {
+      refuse();
+    },
+    ratesAt: (t) => own(optimizer.ratesAt(t)),
+    get fixedRates() {
+      const rates = own(optimizer.givenRates);
+      return rates.every((rate) => typeof rate === 'number') ? rates : null;
+    },
+    slots: [],
+    build: refuse,
+    apply: refuse,
+    dispose: refuse,
+  };
+}

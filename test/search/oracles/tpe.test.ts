@@ -1,0 +1,242 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { drive, populate, trialOf } from '../../../bench/search/drive.ts';
+import { TEST_FUNCTIONS } from '../../../bench/search/functions.ts';
+import { ArgumentError } from '../../../src/errors.ts';
+import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
+import { randomOracle } from '../../../src/search/oracles/random.ts';
+import { type TpeOptions, tpeOracle } from '../../../src/search/oracles/tpe.ts';
+import type { Trial } from '../../../src/search/record.ts';
+
+const rate = (hp: HyperParameters) => hp.float('rate', { min: 0, max: 1 });
+const lower = (values: Record<string, unknown>) => values.rate as number;
+
+test('the first trials are those of a random search of the same seed', () => {
+  const [guided, random] = [
+    drive(tpeOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
+    drive(randomOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
+  ].map(({ state }) => [...state.proposed.values()].map(lower));
+  expect(guided!.slice(0, 10)).toEqual(random!.slice(0, 10));
+  expect(guided![10]).not.toBe(random![10]);
+  const two = drive(tpeOracle({ maxTrials: 3, startup: 2 }), rate, lower, { seed: 3 }).state.proposed;
+  expect([...two.values()].map(lower).slice(0, 2)).toEqual(random!.slice(0, 2));
+  expect(two.get(2)!.rate).not.toBe(random![2]);
+});
+
+test('proposes maxTrials trials, 10 by default', () => {
+  const search = drive(tpeOracle(), rate, lower);
+  expect([search.state.finished.size, search.isOver]).toEqual([10, true]);
+});
+
+/** A state in which the trials of a list have ended. */
+function stateOf(
+  build: (hp: HyperParameters) => unknown,
+  list: [values: Record<string, never>, score: number | null][],
+) {
+  const { state } = drive(randomOracle({ maxTrials: 1 }), build, () => 0);
+  const [finished, proposed, asked] = [new Map<number, Trial>(), new Map(), new Map()];
+  list.forEach(([values, score], number) => {
+    const trial = populate(randomOracle(), build, number, values, state);
+    proposed.set(number, trial.values);
+    asked.set(number, trial.asked);
+    finished.set(number, trialOf(number, trial.values, score));
+  });
+  return { ...state, finished, proposed, asked };
+}
+const next = (build: (hp: HyperParameters) => unknown, state: ReturnType<typeof stateOf>, seed = 0, attempt = 0) =>
+  populate(tpeOracle({ maxTrials: 99, startup: 10 }), build, state.finished.size, {}, { ...state, seed }, attempt)
+    .values;
+const seeds = Array.from({ length: 30 }, (_, seed) => seed);
+
+describe('what is drawn', () => {
+  const choice = (hp: HyperParameters) => hp.choice('activation', ['relu', 'tanh', 'elu']);
+  const ended = (best: string, rest: string[], score: (i: number) => number | null) =>
+    stateOf(choice, [
+      [{ activation: best as never }, 0],
+      ...rest.map((a, i) => [{ activation: a as never }, score(i)] as never),
+    ]);
+  const others = ['relu', 'elu', 'relu', 'elu', 'relu', 'relu', 'elu', 'elu', 'relu'];
+
+  test('is what the best tenth has, and not the rest', () => {
+    // l(tanh) = (0.6 + 1/3) / 2, g(tanh) = (9 * 0.0769 + 1/3) / 10: a ratio of 4.5, against 0.55 and 0.66 of the others.
+    const state = ended('tanh', others, (i) => 1 + i);
+    expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
+  });
+
+  test('is what the best have where the objective rises', () => {
+    const state = {
+      ...ended('tanh', others, (i) => -1 - i),
+      objective: { name: 'accuracy', direction: 'max' as const },
+    };
+    expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
+  });
+
+  test('is not what failed: failed trials count as bad', () => {
+    const state = ended('tanh', others.map(() => 'relu'), () => null); // biome-ignore format: one call
+    const drawn = seeds.map((seed) => next(choice, state, seed).activation);
+    expect(drawn.filter((activation) => activation === 'relu')).toEqual([]);
+  });
+
+  test('is not what failed either where fewer trials succeeded than would count as good', () => {
+    const list = ['relu', ...new Array(18).fill('elu'), 'tanh'].map((a) => [
+      { activation: a },
+      a === 'tanh' ? 0 : null,
+    ]);
+    const state = stateOf(choice, list as never);
+    expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
+  });
+
+  test('is what failed least where all failed', () => {
+    const state = stateOf(choice, others.concat('relu').map((a) => [{ activation: a as never }, null])); // biome-ignore format: one call
+    expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
+  });
+
+  test('lies near the good values of a range, and away from the bad', () => {
+    const list = [0.8, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.15, 0.25, 0.35].map((r) => [
+      { rate: r as never },
+      Math.abs(r - 0.8),
+    ]);
+    const state = stateOf(rate, list as never);
+    const drawn = seeds.map((seed) => lower(next(rate, state, seed)));
+    expect(Math.min(...drawn)).toBeGreaterThan(0.6);
+    expect(new Set(drawn).size).toBe(30);
+  });
+
+  test('goes by the values before it: a good pair, not the two best for themselves', () => {
+    // Good where both are equal. For itself, each value is as good as the other.
+    const pair = (hp: HyperParameters) => [hp.boolean('a'), hp.boolean('b')];
+    const all = [true, false].flatMap((a) => [true, false].map((b) => ({ a, b })));
+    const list = Array.from({ length: 40 }, (_, i) => all[i % 4]!).map((v) => [v, v.a === v.b ? 0 : 1]);
+    const state = stateOf(pair, list as never);
+    for (const seed of seeds.slice(0, 15)) {
+      for (const a of [true, false]) {
+        const trial = populate(tpeOracle({ maxTrials: 99 }), pair, 40, { a }, { ...state, seed });
+        expect(trial.values).toEqual({ a, b: a });
+      }
+    }
+  });
+
+  test('goes by no trial for which the hyperparameter had other values', () => {
+    const build = (hp: HyperParameters) =>
+      hp.int('units', Number(hp.values.units ?? 0) >= 100 ? { min: 100, max: 400 } : { min: 1, max: 4 });
+    const list = [1, 2, 3, 4, ...new Array(6).fill(400)].map((units) => [{ units }, units]);
+    const state = stateOf(build, list as never);
+    expect(seeds.map((seed) => next(build, state, seed).units)).toEqual(seeds.map(() => 1));
+  });
+
+  test('goes by the trials that have a hyperparameter, where others do not or have other values', () => {
+    const build = (hp: HyperParameters) => {
+      const kind = hp.choice('kind', ['a', 'b']);
+      if (kind === 'a') hp.int('units', { min: 1, max: 4 });
+      else hp.int('units', { min: 100, max: 400 });
+    };
+    const list = Array.from({ length: 20 }, (_, i) =>
+      i % 2 ? { kind: 'a', units: 1 + (i % 4) } : { kind: 'b', units: 100 + i },
+    );
+    const state = stateOf(build, list.map((values, i) => [values, i]) as never);
+    for (const seed of seeds) {
+      const { kind, units } = next(build, state, seed);
+      expect(kind === 'a' ? (units as number) <= 4 : (units as number) >= 100).toBe(true);
+    }
+  });
+
+  test('goes by hundreds of values before it, whose densities multiply beyond what a number can say', () => {
+    const names = Array.from({ length: 700 }, (_, i) => `x${i}`);
+    const build = (hp: HyperParameters) => {
+      for (const name of names) hp.float(name, { min: 0, max: 1 });
+      hp.float('rate', { min: 0, max: 1 });
+    };
+    const set = Object.fromEntries(names.map((name) => [name, 0.5]));
+    const list = Array.from({ length: 60 }, (_, i) => [{ ...set, rate: i < 6 ? 0.8 : 0.2 }, i]);
+    const state = stateOf(build, list as never);
+    for (const seed of seeds.slice(0, 5)) {
+      const { rate } = populate(tpeOracle({ maxTrials: 99 }), build, 60, set, { ...state, seed }).values;
+      expect(rate).toBeGreaterThan(0.6);
+    }
+  });
+
+  test('differs by attempt, and after ten attempts is drawn at random, so that no space is taken for exhausted', () => {
+    const list = Array.from({ length: 20 }, (_, i) => [{ activation: i % 10 ? 'relu' : 'tanh' }, i % 10]);
+    const state = stateOf(choice, list as never);
+    const attempts = tpeOracle().attempts!;
+    const drawn = Array.from({ length: attempts }, (_, attempt) => next(choice, state, 0, attempt).activation);
+    expect(attempts).toBe(31);
+    expect(new Set(drawn.slice(0, 10))).toEqual(new Set(['tanh']));
+    expect(new Set(drawn.slice(10))).toEqual(new Set(['relu', 'tanh', 'elu']));
+    const floats = [0, 1, 2].map((attempt) => next(rate, stateOf(rate, Array(10).fill([{}, 0])), 0, attempt).rate);
+    expect(new Set(floats).size).toBe(3);
+  });
+});
+
+describe('trials at once', () => {
+  const build = (hp: HyperParameters) => [rate(hp), hp.choice('activation', ['relu', 'tanh'])];
+  const score = (values: Record<string, unknown>, n: number) => (n % 7 === 3 ? null : lower(values));
+
+  test.each([1, 3, 4])('%i: a trial waits for those before its group, and for no others', (parallelTrials) => {
+    const oracle = tpeOracle({ maxTrials: 30, startup: 5, parallelTrials });
+    const { state } = drive(oracle, build, score);
+    for (let n = 0; n < 30; n++) {
+      const horizon = n < 5 ? 0 : n - ((n - 5) % parallelTrials);
+      const waits = [...state.finished.keys()].filter((missing) => {
+        const finished = new Map(state.finished);
+        finished.delete(missing);
+        return oracle.propose(n, { ...state, finished }) === 'wait';
+      });
+      expect(waits).toEqual(Array.from({ length: horizon }, (_, i) => i));
+    }
+  });
+
+  test('trials are the same whatever the order in which they end', () => {
+    const options: TpeOptions = { maxTrials: 30, startup: 5, parallelTrials: 3 };
+    const { state } = drive(tpeOracle(options), build, score);
+    const order = fc.array(fc.nat(), { minLength: 60, maxLength: 60 });
+    fc.assert(
+      fc.property(order, (choices) => {
+        const oracle = tpeOracle(options);
+        const own = { ...state, finished: new Map<number, Trial>(), proposed: new Map(), asked: new Map() };
+        const running: number[] = [];
+        let number = 0;
+        for (const choice of choices) {
+          // As many begin as may, then any one of those that run ends.
+          for (let proposal = oracle.propose(number, own); proposal !== 'wait' && proposal !== null; ) {
+            const trial = populate(oracle, build, number, proposal.values, own);
+            own.proposed.set(number, trial.values);
+            own.asked.set(number, trial.asked);
+            running.push(number++);
+            proposal = oracle.propose(number, own);
+          }
+          const [ended] = running.splice(choice % Math.max(1, running.length), 1);
+          if (ended === undefined) break;
+          const values = own.proposed.get(ended)!;
+          own.finished.set(ended, trialOf(ended, values, score(values, ended)));
+        }
+        expect([...own.proposed]).toEqual([...state.proposed]);
+        expect(own.finished.size).toBe(30);
+      }),
+      { seed: 5, numRuns: 15 },
+    );
+  });
+});
+
+test('finds lower values than a random search on known functions', () => {
+  const best = (oracle: typeof tpeOracle | typeof randomOracle, f: (typeof TEST_FUNCTIONS)[number], seed: number) => {
+    const { state } = drive(oracle({ maxTrials: 50 }), f.ask, f.value, { seed });
+    return Math.min(...[...state.finished.values()].map((trial) => trial.score!));
+  };
+  const wins = TEST_FUNCTIONS.map(
+    (f) => [0, 1, 2, 3, 4].filter((seed) => best(tpeOracle, f, seed) < best(randomOracle, f, seed)).length,
+  );
+  expect(wins.filter((n) => n >= 3).length).toBeGreaterThanOrEqual(4);
+  expect(wins.reduce((sum, n) => sum + n, 0)).toBeGreaterThanOrEqual(18); // by chance 12.5, with a deviation of 2.5
+});
+
+test.each<[unknown, RegExp]>([
+  [{ maxTrials: 0 }, /BayesianOptimization: maxTrials must be an integer from 1 up, but is 0/],
+  [{ startup: 0 }, /startup must be an integer from 1 up, but is 0/],
+  [{ parallelTrials: 1.5 }, /parallelTrials must be an integer from 1 up, but is 1.5/],
+  [{ paralellTrials: 2 }, /there is no option paralellTrials; did you mean parallelTrials\?/],
+  [null, /options must be an object/],
+])('options %j are refused', (given, message) => {
+  expect(() => tpeOracle(given as never)).toThrow(ArgumentError);
+  expect(() => tpeOracle(given as never)).toThrow(message);
+});
