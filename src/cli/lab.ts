@@ -10,10 +10,11 @@ import { seedsText } from '../report/format.ts';
 import type { RowRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';
 import { divergenceText, type Training, training } from '../report/training.ts';
 import { type SearchRecord, searchRecord } from '../search/record.ts';
+import type { TrialRunner } from '../search/trial.ts';
 import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
 import type { Lab, Scale, SearchSpec, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
-import { runSearch, searchFolder } from './lab-search.ts';
+import { type OneTrial, runOneTrial, runSearch, searchFolder } from './lab-search.ts';
 import { modelLayers } from './model-layers.ts';
 import { PartStore } from './part-store.ts';
 import { samplesOf, trainModels } from './training.ts';
@@ -32,6 +33,10 @@ export interface Elsewhere {
   known(row: string, name: string, hash: string, value: unknown): void;
   /** Whether a part was computed elsewhere in this session. */
   isFetched(name: string): boolean;
+  /** Of a coordinator: what runs the trials of a search, which itself runs here. */
+  trials?(asked: { row: string; name: string; hash: string }): TrialRunner;
+  /** Of a worker that is asked for one trial of a search. */
+  trial?: OneTrial | undefined;
 }
 
 /** What the rows of a run share. */
@@ -265,14 +270,18 @@ export class Labs {
       validation: this.identity(name, spec.validationData, spec.dataId),
     });
     let secondsBefore = 0;
+    const { device, signal, progress, elsewhere } = bench;
+    const fit = { batchSize, device: device as unknown as Device, signal, progress };
+    const runner = elsewhere?.trials?.({ row: place.row.id, name, hash });
     return this.once(place, name, hash, searchRecord, {
+      isHere: runner !== undefined,
       kept: (record) => this.enterSearch({ row: place.row.id, status: 'finished', kept: true, record }),
       before: () => secondsBefore,
       compute: async () => {
+        if (elsewhere?.trial) return (await runOneTrial(spec, fit, elsewhere.trial)) as unknown as SearchRecord;
         bench.say(`\n${place.row.id}: search ${name}, seed ${seed}`);
         const done = await runSearch(spec, {
-          ...{ name, seed, batchSize, folder: searchFolder(bench.folder, name, hash) },
-          ...{ device: bench.device as unknown as Device, signal: bench.signal, progress: bench.progress },
+          ...{ name, seed, ...fit, runner, folder: searchFolder(bench.folder, name, hash) },
           say: (text) => bench.say(text),
           onChange: (status, record) => {
             this.enterSearch({ row: place.row.id, status, kept: false, record });
@@ -323,6 +332,8 @@ export class Labs {
       /** Told of a value that was kept. */
       kept?(value: T): void;
       compute(): Promise<T>;
+      /** Whether it is computed here, whatever is elsewhere. */
+      isHere?: boolean;
       /** Seconds of earlier sessions. */
       before?(): number;
       /** Told when the value is on the disk. */
@@ -343,7 +354,7 @@ export class Labs {
     }
     if (bench.signal.aborted) throw new AbortedError(`${name}: stopped on request`);
     if (store.hasOther(name, hash)) bench.say(`${row.id}: what was kept as ${name} is of other settings or code`);
-    if (bench.elsewhere) {
+    if (bench.elsewhere && !how.isHere) {
       const compute = async () => plain(await how.compute());
       const { value, seconds } = await bench.elsewhere.part({ row: row.id, name, hash }, compute);
       const checked = schema.safeParse(value);
@@ -359,6 +370,7 @@ export class Labs {
     bench.save(); // what a later session does not do again is in the record first, such as the kernels chosen for it
     store.write(name, hash, { value, seconds });
     how.written?.();
+    bench.elsewhere?.known(row.id, name, hash, value);
     row.seconds += seconds;
     bench.save();
     return value;

@@ -1,11 +1,16 @@
-import { AbortedError } from '../errors.ts';
+import { createHash } from 'node:crypto';
+import { AbortedError, JobError } from '../errors.ts';
 import type { JobQueue } from '../jobs/queue.ts';
-import type { Needs } from '../jobs/records.ts';
+import type { Needs, WorkerInfo } from '../jobs/records.ts';
 import { duration } from '../report/format.ts';
 import type { RunRequest } from '../report/run-record.ts';
+import { trial } from '../search/record.ts';
+import { failedTrial } from '../search/run-trial.ts';
+import type { TrialDescription, TrialResult, TrialRunner, TrialRunOptions } from '../search/trial.ts';
+import { hashOf } from './fingerprint.ts';
 import { type Bench, type Elsewhere, Labs } from './lab.ts';
 import { type Planned, placeOf } from './plan.ts';
-import { partAttachment, ROW_KIND, type RowJob, readFiles, writeFiles } from './row-job.ts';
+import { MOST_JOBS, partAttachment, ROW_KIND, type RowJob, readFiles, WEIGHTS, writeFiles } from './row-job.ts';
 
 interface RemoteOptions {
   queue: JobQueue;
@@ -49,6 +54,45 @@ class RemoteParts implements Elsewhere {
     return computed;
   }
 
+  trials(asked: { row: string; name: string; hash: string }): TrialRunner {
+    return { concurrency: MOST_JOBS, run: (description, options) => this.askTrial(asked, description, options) };
+  }
+
+  private async askTrial(
+    { row, name, hash }: { row: string; name: string; hash: string },
+    description: TrialDescription,
+    { weights, signal }: TrialRunOptions,
+  ): Promise<TrialResult> {
+    const { queue, request, needs, say } = this.options;
+    const { data: _, ...rest } = request;
+    const start = weights ? createHash('sha256').update(weights).digest('hex') : null;
+    const key = `${name}-${hash}-${description.number}-${hashOf([description, start])}`;
+    const job: RowJob = { row, request: rest, name, hash, trial: description };
+    const files = { ...Object.fromEntries(this.given.get(row) ?? []), ...(weights ? { [WEIGHTS]: weights } : {}) };
+    try {
+      const finished = await queue.run(ROW_KIND, key, job, { needs: needs.get(row)!, files, signal, keyDecides: true });
+      const { worker } = finished;
+      this.greet(worker);
+      this.fetched.add(name);
+      say(`${row}: trial ${description.number} of ${name} came from worker ${worker.name}`);
+      return {
+        trial: { ...trial.parse(finished.value.value), worker: worker.name },
+        weights: finished.fileNames.includes(WEIGHTS) ? await finished.file(WEIGHTS) : null,
+      };
+    } catch (error) {
+      // Such as one that costs every worker its memory: the search goes on without it.
+      if (error instanceof JobError) return { trial: failedTrial(description, error), weights: null };
+      throw error;
+    }
+  }
+
+  /** Says once what a worker has. */
+  private greet({ id, name, adapter }: WorkerInfo): void {
+    if (this.workers.has(id)) return;
+    this.workers.add(id);
+    this.options.say(`Worker ${name} has ${adapter}`);
+  }
+
   private async ask(key: string, { row, name, hash }: { row: string; name: string; hash: string }): Promise<Computed> {
     const { queue, request, needs, folder, signal, say } = this.options;
     const { data: _, ...rest } = request; // a folder of this machine
@@ -60,8 +104,7 @@ class RemoteParts implements Elsewhere {
     await writeFiles(folder, finished.fileNames, finished.file);
     this.fetched.add(name);
     const { worker, value } = finished;
-    if (!this.workers.has(worker.id)) say(`Worker ${worker.name} has ${worker.adapter}`);
-    this.workers.add(worker.id);
+    this.greet(worker);
     say(`${row}: ${name} came from worker ${worker.name}, ${duration(value.seconds)}`);
     return { value: value.value, seconds: value.seconds };
   }

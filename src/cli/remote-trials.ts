@@ -22,14 +22,10 @@ import {
 import { hashOf } from './fingerprint.ts';
 import type { Io, OutputStream } from './io.ts';
 import { Progress } from './progress.ts';
-import { versionCapability } from './row-job.ts';
+import { MOST_JOBS, versionCapability, WEIGHTS } from './row-job.ts';
 import { loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
 
 // The trials of a search as jobs: a job names a search that a worker knows, by name and the hash of its file, and a trial's numbers.
-
-/** Jobs of a search that are in the queue at once: more than there are workers. */
-const MOST_JOBS = 1000;
-const WEIGHTS = 'weights';
 
 /** What a trial is trained on, as far as a line can tell it. */
 const dataText = z.strictObject({ data: z.string(), validationData: z.string().nullable() });

@@ -7,6 +7,7 @@ import type { Dataset } from '../data/types.ts';
 import { DataError } from '../errors.ts';
 import type { Capability, Needs } from '../jobs/records.ts';
 import { rowId, runRecord } from '../report/run-record.ts';
+import { trialDescription } from '../search/trial.ts';
 import type { Experiment } from './experiment.ts';
 import { fingerprintOf, hashOf } from './fingerprint.ts';
 import { versions } from './versions.ts';
@@ -23,6 +24,8 @@ export const rowJob = z.strictObject({
   request: runRecord.shape.request,
   name: partName,
   hash: partHash,
+  /** Where the part is a search: the one of its trials that is asked for. */
+  trial: trialDescription.optional(),
 });
 export type RowJob = z.infer<typeof rowJob>;
 
@@ -30,6 +33,11 @@ export const rowResult = z.strictObject({ value: z.unknown(), seconds: z.number(
 
 /** The kind of these jobs. */
 export const ROW_KIND = { name: 'row', result: rowResult };
+
+/** The attachment that holds the weights of a trial. */
+export const WEIGHTS = 'weights';
+/** Jobs of a search that are in the queue at once: more than there are workers. */
+export const MOST_JOBS = 1000;
 
 /** Attachments that hold the value of a part, and of files by their path in the run's folder. */
 export const partAttachment = (name: string, hash: string) => `part/${name}-${hash}`;

@@ -10,10 +10,11 @@ import type { Engine, EngineDevice } from './engine.ts';
 import type { Experiment } from './experiment.ts';
 import { type Io, line, type OutputStream } from './io.ts';
 import { type Elsewhere, Labs } from './lab.ts';
+import type { OneTrial } from './lab-search.ts';
 import { loadDatasets, placeOf, planRow } from './plan.ts';
 import { Progress } from './progress.ts';
 import { newRecord } from './record.ts';
-import { partAttachment, ROW_KIND, type RowJob, readFiles, rowJob, rowResult, writeFiles } from './row-job.ts';
+import { partAttachment, ROW_KIND, type RowJob, readFiles, rowJob, rowResult, WEIGHTS, writeFiles } from './row-job.ts';
 import { findWeights, type WeightFile } from './weights.ts';
 
 /** A row that has not come to the part asked for after so long, with nothing else to do, never will. */
@@ -106,7 +107,8 @@ async function doRow(
       throw new CannotDo(`${job.row} ends here without ${job.name}: its code is another`);
     });
     const value = await Promise.race([asked.computed, ended]);
-    return { value, files: readFiles(folder, undefined, given) };
+    const weights: Record<string, Uint8Array> = asked.weights ? { [WEIGHTS]: asked.weights } : {};
+    return { value, files: { ...readFiles(folder, undefined, given), ...weights } };
   } finally {
     asked.dispose();
     labs.dispose();
@@ -116,6 +118,10 @@ async function doRow(
 /** Gives a row what was computed before, computes the part that is asked for, and lets everything else wait for ever. */
 class AskedPart implements Elsewhere {
   readonly computed: Promise<{ value: unknown; seconds: number }>;
+  /** Of a trial. */
+  readonly trial: OneTrial | undefined;
+  /** Those that the trial ends with. */
+  weights: Uint8Array | null = null;
   private resolve!: (value: { value: unknown; seconds: number }) => void;
   private reject!: (error: unknown) => void;
   private timer: NodeJS.Timeout | undefined;
@@ -130,6 +136,14 @@ class AskedPart implements Elsewhere {
       this.reject = reject;
     });
     this.computed.catch(() => {}); // the row may have failed before
+    if (!job.trial) return;
+    this.trial = {
+      description: job.trial,
+      weights: async () => (context.fileNames.includes(WEIGHTS) ? context.file(WEIGHTS) : null),
+      keep: (weights) => {
+        this.weights = weights;
+      },
+    };
   }
 
   async part({ row, name, hash }: { row: string; name: string; hash: string }, compute: () => Promise<unknown>) {

@@ -66,9 +66,13 @@ describeOnDevice('on an adapter', () => {
       };
     }
 
-    async function run(folder: string, words: string[]): Promise<{ record: RunRecord; err: string; files: string[] }> {
+    async function run(
+      folder: string,
+      words: string[],
+      row = 'A5',
+    ): Promise<{ record: RunRecord; err: string; files: string[] }> {
       const { code, err } = await runToEnd(
-        [cli, 'run', 'A5', '--scale', 'smoke', '--out', join(out, folder), ...words],
+        [cli, 'run', row, '--scale', 'smoke', '--out', join(out, folder), ...words],
         {
           cwd: out,
           env,
@@ -124,6 +128,27 @@ describeOnDevice('on an adapter', () => {
       const done = ended.map(({ text }) => Number(/(\d+) jobs done, 0 failed/.exec(text)![1]));
       expect([done[0]! + done[1]!, done[2]]).toEqual([7, 0]);
       expect(ended.map(({ text }) => text).join() + remote.err).not.toContain('sesame');
+    });
+
+    test('a row of two searches and their best networks: its trials are jobs, the record is the same as without', async () => {
+      const started = [startWorker('--name', 'one'), startWorker('--name', 'two')];
+      const [remote, local] = [await run('c1', ['--workers', redis.url], 'C1'), await run('c1-local', [], 'C1')];
+      expect(figures(remote.record)).toEqual(figures(local.record));
+      const searches = ({ searches = [] }: RunRecord) =>
+        searches.map(({ row, status, record: { trials, ...record } }) => ({
+          ...{ row, status, record },
+          trials: trials.map(({ seconds: _, worker: __, histories, ...trial }) => ({
+            ...trial,
+            histories: histories.map((epochs) => epochs.map(({ loss, valLoss }) => [loss, valLoss])),
+          })),
+        }));
+      expect(searches(remote.record)).toEqual(searches(local.record));
+      expect(searches(remote.record).map(({ trials }) => trials.length)).toEqual([6, 6]);
+      const workers = remote.record.searches!.flatMap(({ record }) => record.trials.map(({ worker }) => worker));
+      expect(workers.every((worker) => worker === 'one' || worker === 'two')).toBe(true);
+      const ended = await Promise.all(started.map((worker) => worker.end()));
+      const done = ended.map(({ text }) => Number(/(\d+) jobs done, 0 failed/.exec(text)![1]));
+      expect(done[0]! + done[1]!).toBe(14);
     });
 
     test('asked again, with no worker there: what the queue holds is taken over', async () => {
