@@ -35,7 +35,7 @@ import type { SearchOptions } from '../src/search/search.ts';
 import { Hyperband } from '../src/search/searchers.ts';
 import { resultsText, searchSpaceText, trialText } from '../src/search/summary.ts';
 import { aboutSplit, type Measured, smoke, splitImages } from './c.ts';
-import { merged } from './seeds.ts';
+import { merged, trainEach } from './seeds.ts';
 
 const l2 = (hp: HyperParameters, name: string) =>
   regularizers.l2(hp.float(name, { min: 1e-8, max: 1e-4, sampling: 'log' }));
@@ -99,17 +99,16 @@ export const C1: Experiment<SearchSettings> = {
     const images = splitImages(lab);
     const [train, validation, test] = [images.train, images.validation, images.test].map((set) => lab.loader(set));
     const { epochs, factor } = lab.settings;
-    const found: { seed: number; record: SearchRecord; training: Training<Measured> }[] = [];
-    for (let i = 0; i < lab.settings.replicas; i++) {
-      const seed = lab.seed + i;
+    const seeds = Array.from({ length: lab.settings.replicas }, (_, i) => lab.seed + i);
+    const found = await trainEach(lab, seeds, async (seed) => {
       const record = await lab.search(`c1-search-seed-${seed}`, {
         ...{ buildModel, objective: 'valAccuracy', data: train!, validationData: validation!, seed },
         createSearch: (options: SearchOptions) => new Hyperband({ ...options, maxEpochs: epochs, factor }),
         depends: { epochs, factor, createModel, compile },
       });
       const training = await trainBest(lab, record, { train: train!, validation: validation!, test: test!, seed });
-      found.push({ seed, record, training });
-    }
+      return { seed, record, training };
+    });
     const best: Training<Measured> = merged<Measured, Training<Measured>>(
       'c1-best',
       found.map(({ training }) => training),

@@ -5,6 +5,7 @@ import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import { denseClassifier, smoke } from './d.ts';
+import { trainEach } from './seeds.ts';
 
 /** Ten models of one width. */
 interface OfWidth {
@@ -30,14 +31,13 @@ export const D6: Experiment<Settings & { widths: number[] }> = {
 
   async run(lab) {
     const { train, test } = lab.loaders('mnist');
-    const trained: OfWidth[] = [];
-    for (const width of lab.settings.widths) {
+    const trained = await trainEach(lab, lab.settings.widths, async (width): Promise<OfWidth> => {
       const training = await lab.train(`d6-${width}-units`, {
         ...denseClassifier([width]),
         ...{ data: train, validationData: test },
       });
-      trained.push({ width, training });
-    }
+      return { width, training };
+    });
     return [
       section(
         'Results',

@@ -5,6 +5,7 @@ import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import { accuracyPlots, denseClassifier, smoke } from './d.ts';
+import { trainEach } from './seeds.ts';
 
 const architectures = [
   { name: 'no-hidden-layer', label: 'no hidden layer', hidden: [] },
@@ -30,11 +31,10 @@ export const D7: Experiment = {
 
   async run(lab) {
     const { train, test } = lab.loaders('mnist');
-    const trained: { name: string; label: string; training: Training }[] = [];
-    for (const { name, label, network } of architectures) {
-      const training = await lab.train(`d7-${name}`, { ...network, data: train, validationData: test });
-      trained.push({ name, label, training });
-    }
+    const trained = await trainEach(lab, architectures, async ({ name, label, network }) => {
+      const training: Training = await lab.train(`d7-${name}`, { ...network, data: train, validationData: test });
+      return { name, label, training };
+    });
     const [none, two, three] = trained.map(({ training }) => training);
     return [
       section(

@@ -4,6 +4,7 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import { chanceLoss, endsAtChance } from './chance.ts';
 import { accuracyPlots, denseClassifier, firstTen, smoke } from './d.ts';
+import { trainEach } from './seeds.ts';
 
 const networks = [32, 256].map((units) => ({ units, network: denseClassifier([units], [32, 32, 3]) }));
 
@@ -25,11 +26,14 @@ export const D8: Experiment = {
 
   async run(lab) {
     const { train, test } = lab.loaders('cifar10');
-    const trained: { units: number; training: Training }[] = [];
-    for (const { units, network } of networks) {
-      const training = await lab.train(`d8-${units}-units`, { ...network, data: train, validationData: test });
-      trained.push({ units, training });
-    }
+    const trained = await trainEach(lab, networks, async ({ units, network }) => {
+      const training: Training = await lab.train(`d8-${units}-units`, {
+        ...network,
+        data: train,
+        validationData: test,
+      });
+      return { units, training };
+    });
     return [
       section('Data', firstTen(lab.images('cifar10').train)),
       section(

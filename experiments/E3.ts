@@ -9,6 +9,7 @@ import { chanceLoss, endsAtChance } from './chance.ts';
 import { type Architecture, classes, type Dataset, dataset, names, network, rate, smoke } from './e.ts';
 import { FirstLayerChanges, type Point, TrainingCurves } from './e-record.ts';
 import { type CnnSettings, settingsOf } from './e-trials.ts';
+import { trainEach } from './seeds.ts';
 
 const activations = ['relu', 'sigmoid'] as const;
 type Activation = (typeof activations)[number];
@@ -56,10 +57,8 @@ export const E3: Experiment<CnnSettings> = {
 
   async run(lab) {
     const data = dataset(lab);
-    const all: Case[] = [];
-    for (const name of names) {
-      for (const activation of activations) all.push(await trainCase(lab, data, name, activation));
-    }
+    const cases = names.flatMap((name) => activations.map((activation) => ({ name, activation })));
+    const all = await trainEach(lab, cases, ({ name, activation }) => trainCase(lab, data, name, activation));
     const caseOf = (name: Architecture, activation: Activation) =>
       all.find((one) => one.name === name && one.activation === activation)!;
     return [

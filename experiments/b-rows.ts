@@ -3,6 +3,7 @@ import { compare, confusionBlock, modelBlocks, section, trainingCurves } from '.
 import type { BlockInput, Section } from '../src/report/content.ts';
 import type { Training } from '../src/report/training.ts';
 import { comparisonOf, labelOf, type Published, publishedOf, settings, variationOf } from './b.ts';
+import { trainEach } from './seeds.ts';
 import { type Confusion, networks, trainVgg, type VggName } from './vgg.ts';
 
 /** A row of coursework B that trains variations of the small VGG. */
@@ -28,11 +29,10 @@ export function vggRow({ names, replicas = 1, single = [], why, ...about }: VggR
     variations: names,
     networks: names.map((name) => networks[name]),
     async run(lab) {
-      const trained: Training<Confusion>[] = [];
-      for (const name of names) {
+      const trained = await trainEach(lab, names, (name) => {
         const fewer = single.includes(name) && lab.settings.replicas === replicas;
-        trained.push(await trainVgg(lab, name, fewer ? 1 : undefined));
-      }
+        return trainVgg(lab, name, fewer ? 1 : undefined);
+      });
       return variationSections(lab, about.id, trained, { why });
     },
   };

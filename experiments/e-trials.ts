@@ -4,6 +4,7 @@ import type { BlockInput } from '../src/report/content.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
 import { type Architecture, type Dataset, names, network, smoke } from './e.ts';
 import { AccuracyCurve, meanOver, type Point, TrainingCurves } from './e-record.ts';
+import { trainEach } from './seeds.ts';
 
 // The trainings of E1, whose first layers E2 looks at.
 
@@ -70,14 +71,12 @@ function trials(
   });
 }
 
-/** The trainings of all five, one after the other. */
+/** The trainings of all five. */
 export async function allTrials(
   lab: Lab<CnnSettings>,
   data: Dataset,
 ): Promise<{ name: Architecture; training: Training<Trial> }[]> {
-  const all = [];
-  for (const name of names) all.push({ name, training: await trials(lab, data, name) });
-  return all;
+  return trainEach(lab, names, async (name) => ({ name, training: await trials(lab, data, name) }));
 }
 
 /** The trial with the highest test accuracy, as the coursework chooses it. */

@@ -13,6 +13,7 @@ import {
   Sequential,
 } from '../src/index.ts';
 import type { Training } from '../src/report/training.ts';
+import { trainEach } from './seeds.ts';
 
 // What the rows of coursework A share: its models, its settings and its one function that trains.
 
@@ -99,9 +100,6 @@ const sixteenClasses = (set: ImageSet): ImageSet => ({
   classes: [...set.classes, ...Array.from({ length: 6 }, (_, i) => `no class ${i + 11}`)],
 });
 
-/** Several of them, one after the other. */
-export async function trainModels<N extends ModelName>(lab: Lab, names: readonly N[]) {
-  const trained: { name: N; label: string; training: Training<GiniIndices> }[] = [];
-  for (const name of names) trained.push({ name, label: models[name].label, training: await trainModel(lab, name) });
-  return trained;
-}
+/** Several of them. */
+export const trainModels = <N extends ModelName>(lab: Lab, names: readonly N[]) =>
+  trainEach(lab, names, async (name) => ({ name, label: models[name].label, training: await trainModel(lab, name) }));

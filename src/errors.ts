@@ -82,6 +82,18 @@ export class DisposedError extends TilegradError {
   override readonly name = 'DisposedError';
 }
 
+/** The server that holds the queue of jobs cannot be reached, or refuses who asks. */
+export class QueueError extends TilegradError {
+  override readonly code = 'QUEUE';
+  override readonly name = 'QueueError';
+}
+
+/** A job that failed on a worker, for good; the message holds the worker's reason and the last lines the job printed. */
+export class JobError extends TilegradError {
+  override readonly code = 'JOB';
+  override readonly name = 'JobError';
+}
+
 /** A search that cannot go on, because too many of its trials failed one after another; the message holds the last reason. */
 export class SearchError extends TilegradError {
   override readonly code = 'SEARCH';

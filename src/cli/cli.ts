@@ -17,6 +17,7 @@ import {
   path,
   paths,
   positiveNumber,
+  queueAddress,
   type RunOptions,
   wholeNumber,
 } from './options.ts';
@@ -24,6 +25,7 @@ import { reportError } from './report-error.ts';
 import type { SearchCommandOptions } from './search.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
+import type { WorkerOptions } from './worker.ts';
 
 /** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
 export interface Parts {
@@ -149,6 +151,11 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       'at the full scale, cut these variations of a row to the short one: names with commas between them; `tilegrad list` shows them',
     )
     .option('--out <dir>', 'where to make the folder of results', path('--out'), 'runs')
+    .option(
+      '--workers <url>',
+      'have the trainings done by the workers of a queue, redis://HOST: see `tilegrad worker`; its password may be in TILEGRAD_REDIS_PASSWORD',
+      queueAddress('--workers'),
+    )
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(async (id: string, options: CommandOptions) => {
@@ -176,11 +183,44 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--resume [search]', 'go on with a search: its folder, or the newest of that name', path('--resume'))
     .option('--seed <n>', "seed of the search (default: that of the module's options, or 0)", parseSeed)
     .option('--out <dir>', 'where to make the folder of the search', path('--out'), 'runs')
+    .option(
+      '--workers <url>',
+      'have the trials trained by the workers of a queue, redis://HOST: see `tilegrad worker`',
+      queueAddress('--workers'),
+    )
     .option('--json', 'print the search as JSON, and progress on stderr')
     .addHelpText('after', SEARCH_HELP)
     .action(async (file: string, options: SearchCommandOptions) => {
       const { search } = await import('./search.ts');
       await search(file, options, io, await parts.engine());
+    });
+
+  program
+    .command('worker')
+    .description(
+      'do trainings and trials that `--workers` of other machines puts into a queue, until Ctrl-C; the server must be Redis or Valkey, ' +
+        'and must not be open to strangers',
+    )
+    .argument(
+      '<url>',
+      'the queue: redis://HOST, or rediss://HOST for TLS; its password may be in TILEGRAD_REDIS_PASSWORD',
+      queueAddress('worker'),
+    )
+    .option(
+      '--search <file>',
+      'module of a search, as for `tilegrad search`, whose trials it trains too; may be given several times',
+      paths('--search'),
+    )
+    .option('--data <dir>', 'folder that holds the data sets (default: as for `tilegrad run`)', path('--data'))
+    .option('--name <name>', 'what results call this worker (default: host and process)')
+    .option(
+      '--stall <seconds>',
+      'when its jobs are given to others, after so long without a sign of it (default: 30)',
+      positiveNumber('--stall'),
+    )
+    .action(async (url: string, options: WorkerOptions) => {
+      const { worker } = await import('./worker.ts');
+      await worker(url, options, io, parts);
     });
 
   program

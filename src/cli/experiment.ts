@@ -198,6 +198,8 @@ export interface Lab<S extends Settings = Settings> {
   readonly folder: string;
   /** Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Whether trainings that do not need each other's results are best asked for at once: workers do them. See `experiments/seeds.ts`. */
+  readonly atOnce: boolean;
   /** Images in host memory, as many as the scale takes. @throws ArgumentError for a set the row does not name */
   images(name: DatasetName): { train: ImageSet; test: ImageSet };
   /** The same on the device, scaled to 0..1. */

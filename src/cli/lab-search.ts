@@ -3,19 +3,28 @@ import { AbortedError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Callback } from '../nn/callbacks.ts';
 import type { SearchEntry } from '../report/run-record.ts';
-import type { SearchRecord } from '../search/record.ts';
+import type { SearchFitOptions } from '../search/fit-options.ts';
+import type { SearchRecord, Trial } from '../search/record.ts';
+import { runTrial } from '../search/run-trial.ts';
+import type { TrialDescription, TrialRunner } from '../search/trial.ts';
 import type { SearchSpec } from './experiment.ts';
 
-/** Where and with what a search of a row runs. */
-export interface SearchPlace {
-  name: string;
-  /** Its own, in which it is kept trial by trial. */
-  folder: string;
-  seed: number;
+/** With what the trials of a search are trained. */
+export interface TrialPlace {
   batchSize: number;
   device: Device;
   signal: AbortSignal;
   progress: Callback;
+}
+
+/** Where and with what a search of a row runs. */
+export interface SearchPlace extends TrialPlace {
+  name: string;
+  /** Its own, in which it is kept trial by trial. */
+  folder: string;
+  seed: number;
+  /** What runs the trials; default this process. */
+  runner?: TrialRunner | undefined;
   say(text: string): void;
   /** Called with what is there as it begins, after each trial, and as it ends. */
   onChange(status: SearchEntry['status'], record: SearchRecord): void;
@@ -34,10 +43,10 @@ export async function runSearch(
   spec: SearchSpec,
   place: SearchPlace,
 ): Promise<{ record: SearchRecord; secondsBefore: number }> {
-  const { name, folder, seed, batchSize, device, signal, progress, say, onChange } = place;
-  const { data, validationData, validationSplit, shuffle, callbacks } = spec;
+  const { name, folder, seed, device, runner, signal, say, onChange } = place;
   const search = spec.createSearch({
     ...{ buildModel: spec.buildModel, objective: spec.objective, directory: folder, name, seed, device },
+    ...(runner ? { runner } : {}),
     onTrialBegin: ({ number, epochs, initialEpoch }) =>
       say(`\nTrial ${number}, epochs ${initialEpoch + 1} to ${epochs}`),
     onTrialEnd: ({ number }, record) => {
@@ -52,13 +61,7 @@ export async function runSearch(
     say(`${trials.length} ${trials.length === 1 ? 'trial is' : 'trials are'} done already, going on in ${folder}`);
   say(`\n${search.searchSpaceSummary()}`);
   try {
-    const record = await search.search(data, {
-      ...{ batchSize, signal },
-      ...(validationData === undefined ? {} : { validationData }),
-      ...(validationSplit === undefined ? {} : { validationSplit }),
-      ...(shuffle === undefined ? {} : { shuffle }),
-      callbacks: () => [progress, ...(callbacks?.() ?? [])],
-    });
+    const record = await search.search(spec.data, { ...fitOptions(spec, place), signal });
     onChange('finished', record);
     say(`\n${search.resultsSummary()}`);
     return { record, secondsBefore: trials.reduce((sum, { seconds }) => sum + seconds.total, 0) };
@@ -66,4 +69,36 @@ export async function runSearch(
     onChange(error instanceof AbortedError ? 'interrupted' : 'failed', search.record);
     throw error;
   }
+}
+
+/** How each trial is trained. */
+function fitOptions(spec: SearchSpec, { batchSize, progress }: TrialPlace): SearchFitOptions {
+  const { validationData, validationSplit, shuffle, callbacks } = spec;
+  return {
+    batchSize,
+    ...(validationData === undefined ? {} : { validationData }),
+    ...(validationSplit === undefined ? {} : { validationSplit }),
+    ...(shuffle === undefined ? {} : { shuffle }),
+    callbacks: () => [progress, ...(callbacks?.() ?? [])],
+  };
+}
+
+/** A trial that a worker is asked for. */
+export interface OneTrial {
+  description: TrialDescription;
+  /** The weights that it begins with. */
+  weights(): Promise<Uint8Array | null>;
+  /** Takes those it ends with. */
+  keep(weights: Uint8Array | null): void;
+}
+
+/** Trains one trial of a row's search. @throws what `runTrial` throws */
+export async function runOneTrial(spec: SearchSpec, place: TrialPlace, one: OneTrial): Promise<Trial> {
+  const { device, signal } = place;
+  const { trial, weights } = await runTrial({
+    ...{ buildModel: spec.buildModel, data: spec.data, fit: fitOptions(spec, place), device, signal, backup: null },
+    ...{ description: one.description, weights: await one.weights() },
+  });
+  one.keep(weights);
+  return trial;
 }

@@ -3,20 +3,41 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ImageLoader } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
-import { AbortedError, ArgumentError } from '../errors.ts';
+import { AbortedError, ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Callback } from '../nn/callbacks.ts';
 import { seedsText } from '../report/format.ts';
 import type { RowRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';
 import { divergenceText, type Training, training } from '../report/training.ts';
 import { type SearchRecord, searchRecord } from '../search/record.ts';
+import type { TrialRunner } from '../search/trial.ts';
 import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
 import type { Lab, Scale, SearchSpec, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
-import { runSearch, searchFolder } from './lab-search.ts';
+import { type OneTrial, runOneTrial, runSearch, searchFolder } from './lab-search.ts';
 import { modelLayers } from './model-layers.ts';
 import { PartStore } from './part-store.ts';
 import { samplesOf, trainModels } from './training.ts';
+
+/** Where the parts of rows are computed, if not here. */
+export interface Elsewhere {
+  /**
+   * The value of a part.
+   * @param compute computes it here
+   */
+  part(
+    asked: { row: string; name: string; hash: string },
+    compute: () => Promise<unknown>,
+  ): Promise<{ value: unknown; seconds: number }>;
+  /** Is told of a part that was kept in the run's folder. */
+  known(row: string, name: string, hash: string, value: unknown): void;
+  /** Whether a part was computed elsewhere in this session. */
+  isFetched(name: string): boolean;
+  /** Of a coordinator: what runs the trials of a search, which itself runs here. */
+  trials?(asked: { row: string; name: string; hash: string }): TrialRunner;
+  /** Of a worker that is asked for one trial of a search. */
+  trial?: OneTrial | undefined;
+}
 
 /** What the rows of a run share. */
 export interface Bench {
@@ -31,6 +52,10 @@ export interface Bench {
   say(text: string): void;
   /** Brings `run.json` up to date. */
   save(): void;
+  /** With `--workers`, and on a worker. */
+  elsewhere?: Elsewhere;
+  /** On a worker: its name and adapter, for the record. */
+  worker?: string;
 }
 
 /** What a row has to itself. */
@@ -46,6 +71,7 @@ export interface RowPlace {
 }
 
 const since = (start: number) => (performance.now() - start) / 1000;
+const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value ?? null)) as T;
 
 /** The rooms of a run: its rows get a lab each, and share images on the device and finished parts. */
 export class Labs {
@@ -83,6 +109,7 @@ export class Labs {
       folder: bench.folder,
       weightFiles: place.weightFiles,
       signal: bench.signal,
+      atOnce: bench.elsewhere !== undefined,
       images,
       loaders: (name) => {
         const { train, test } = images(name);
@@ -177,6 +204,7 @@ export class Labs {
         parameters: model.countParams(),
       },
       timings: { buildSeconds: 0, fitSeconds: 0, evaluateSeconds: 0 },
+      ...(bench.worker === undefined ? {} : { worker: bench.worker }),
     };
     const backup = join(bench.folder, 'backups', `${name}-${hash}.safetensors`);
     let secondsBefore = 0;
@@ -185,7 +213,7 @@ export class Labs {
       kept: (value) => {
         if (this.entered.has(name)) return; // by a row that shares it
         const { measured: _, ...rest } = value as Training;
-        this.enter({ ...rest, row: place.row.id, status: 'finished', kept: true });
+        this.enter({ ...rest, row: place.row.id, status: 'finished', kept: !bench.elsewhere?.isFetched(name) });
       },
       before: () => secondsBefore,
       written: () => removeBackup(backup),
@@ -242,14 +270,18 @@ export class Labs {
       validation: this.identity(name, spec.validationData, spec.dataId),
     });
     let secondsBefore = 0;
+    const { device, signal, progress, elsewhere } = bench;
+    const fit = { batchSize, device: device as unknown as Device, signal, progress };
+    const runner = elsewhere?.trials?.({ row: place.row.id, name, hash });
     return this.once(place, name, hash, searchRecord, {
+      isHere: runner !== undefined,
       kept: (record) => this.enterSearch({ row: place.row.id, status: 'finished', kept: true, record }),
       before: () => secondsBefore,
       compute: async () => {
+        if (elsewhere?.trial) return (await runOneTrial(spec, fit, elsewhere.trial)) as unknown as SearchRecord;
         bench.say(`\n${place.row.id}: search ${name}, seed ${seed}`);
         const done = await runSearch(spec, {
-          ...{ name, seed, batchSize, folder: searchFolder(bench.folder, name, hash) },
-          ...{ device: bench.device as unknown as Device, signal: bench.signal, progress: bench.progress },
+          ...{ name, seed, ...fit, runner, folder: searchFolder(bench.folder, name, hash) },
           say: (text) => bench.say(text),
           onChange: (status, record) => {
             this.enterSearch({ row: place.row.id, status, kept: false, record });
@@ -300,6 +332,8 @@ export class Labs {
       /** Told of a value that was kept. */
       kept?(value: T): void;
       compute(): Promise<T>;
+      /** Whether it is computed here, whatever is elsewhere. */
+      isHere?: boolean;
       /** Seconds of earlier sessions. */
       before?(): number;
       /** Told when the value is on the disk. */
@@ -310,22 +344,33 @@ export class Labs {
     store.check(name, hash);
     const kept = store.read(name, hash, schema);
     if (kept) {
-      bench.say(`${row.id}: ${name} is done already`);
+      if (!bench.elsewhere?.isFetched(name)) bench.say(`${row.id}: ${name} is done already`);
       row.seconds += kept.seconds;
       how.kept?.(kept.value);
       how.written?.(); // a session that was killed may not have come to it
+      bench.elsewhere?.known(row.id, name, hash, kept.value);
       bench.save();
       return kept.value;
     }
     if (bench.signal.aborted) throw new AbortedError(`${name}: stopped on request`);
     if (store.hasOther(name, hash)) bench.say(`${row.id}: what was kept as ${name} is of other settings or code`);
+    if (bench.elsewhere && !how.isHere) {
+      const compute = async () => plain(await how.compute());
+      const { value, seconds } = await bench.elsewhere.part({ row: row.id, name, hash }, compute);
+      const checked = schema.safeParse(value);
+      if (!checked.success)
+        throw new DataError(`${name}: what came from a worker is no such part: ${checked.error.issues[0]!.message}`);
+      store.write(name, hash, { value, seconds });
+      return checked.data;
+    }
     const begun = performance.now();
     // As it will be read back, so that a run that goes on has the same.
-    const value = JSON.parse(JSON.stringify((await how.compute()) ?? null)) as T;
+    const value = plain(await how.compute());
     const seconds = since(begun) + (how.before?.() ?? 0);
     bench.save(); // what a later session does not do again is in the record first, such as the kernels chosen for it
     store.write(name, hash, { value, seconds });
     how.written?.();
+    bench.elsewhere?.known(row.id, name, hash, value);
     row.seconds += seconds;
     bench.save();
     return value;

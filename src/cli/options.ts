@@ -1,5 +1,6 @@
 import { isF32, nearName } from '../check.ts';
-import { UsageError } from '../errors.ts';
+import { ArgumentError, UsageError } from '../errors.ts';
+import { parseAddress } from '../jobs/address.ts';
 import type { Scale } from './experiment.ts';
 
 /** What `tilegrad run` was asked for; what is left out takes the rows' own settings. */
@@ -17,6 +18,8 @@ export interface RunOptions {
   out: string;
   /** Go on with a run: its folder, or `true` for the newest that is not finished. */
   resume?: string | true;
+  /** The queue whose workers do the trainings: `redis://HOST`. */
+  workers?: string;
   /** Show where a training step spends its time. */
   profile?: boolean;
   json?: boolean;
@@ -109,3 +112,16 @@ export function path(what: string): (text: string) => string {
 export const paths =
   (what: string) =>
   (text: string, before: readonly string[] = []): string[] => [...before, path(what)(text)];
+
+/** A parser for the address of a queue; what is wrong with one is said without its password. */
+export const queueAddress =
+  (what: string) =>
+  (text: string): string => {
+    try {
+      parseAddress(text, {});
+      return text;
+    } catch (error) {
+      if (error instanceof ArgumentError) throw new UsageError(`${what}: ${error.message}`);
+      throw error;
+    }
+  };

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import type { Dataset, DatasetName } from '../data/types.ts';
 import { AbortedError, UsageError } from '../errors.ts';
+import type { JobQueue } from '../jobs/queue.ts';
 import { printableLine } from '../printable.ts';
 import type { Section } from '../report/content.ts';
 import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
 import { checkReport, readRunRecord, writeReport, writeRunRecord } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
-import type { RowRecord, RunRecord, RunRequest } from '../report/run-record.ts';
+import type { RunRecord } from '../report/run-record.ts';
 import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
 import type { Training } from '../report/training.ts';
@@ -15,44 +15,22 @@ import type { Profile } from '../tuner/profile.ts';
 import type { Choice } from './choice.ts';
 import { explainWarnings } from './dawn-warnings.ts';
 import type { Engine } from './engine.ts';
-import type { Experiment, Settings } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line, type OutputStream } from './io.ts';
-import { Labs, type RowPlace } from './lab.ts';
+import { type Bench, Labs } from './lab.ts';
 import type { RunOptions } from './options.ts';
+import { loadDatasets, type Planned, placeOf, planRow } from './plan.ts';
 import { profileNetwork } from './profile.ts';
 import { Progress } from './progress.ts';
 import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
+import { fetchParts } from './remote-parts.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
+import { rowNeeds } from './row-job.ts';
 import { lockRun } from './run-lock.ts';
-import {
-  checkLimit,
-  checkShort,
-  defaultScale,
-  fitBatch,
-  reducedNotes,
-  requestOf,
-  resumeCommand,
-  settingsFor,
-  shortNames,
-} from './settings.ts';
+import { checkLimit, checkShort, defaultScale, requestOf, resumeCommand } from './settings.ts';
 import { versions } from './versions.ts';
 import { findWeights } from './weights.ts';
-
-/** A row with the settings it is run with. */
-interface Planned {
-  experiment: Experiment;
-  settings: Settings;
-  /** As it is before anything was done. */
-  fresh: RowRecord;
-  /** As it stands in the record. */
-  row: RowRecord;
-  /** Paths of its published weights. */
-  weightFiles: readonly string[];
-  /** Of the variations that `--short` cuts. */
-  short: RowPlace['short'];
-}
 
 /** A run under way. */
 interface Session {
@@ -110,19 +88,9 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   );
   checkShort(request, rows);
   const planned = rows.map((experiment): Planned => {
-    const own = experiment.datasets.map((name) => datasets.get(name)!);
-    const at = (request: RunRequest) => {
-      const asked = settingsFor(experiment, request);
-      const sizes = own.map(({ train }) => Math.min(train.size, asked.limit ?? train.size));
-      const settings = sizes.length > 0 ? fitBatch(asked, Math.max(...sizes)) : asked;
-      return { settings, notes: reducedNotes(experiment, request, settings, own) };
-    };
-    const { settings, notes } = at(request);
-    const fresh = newRow(experiment, settings, notes, request.seed);
-    const short = { names: shortNames(request), ...at({ ...request, scale: 'short' }) };
     const finished = resumed?.record.rows.find(({ id, status }) => id === experiment.id && status === 'finished');
     const paths = experiment.checkpoint ? weights.get(experiment.checkpoint)!.map(({ path }) => path) : [];
-    return { experiment, settings, short, weightFiles: paths, fresh, row: { ...(finished ?? fresh) } };
+    return planRow(experiment, request, datasets, paths, finished);
   });
 
   const progress = new Progress(text, io.stderr);
@@ -130,12 +98,17 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     progress.stop();
     if (isFirst) line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
   });
+  let queue: JobQueue | undefined;
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(resource: T): T => {
     owned.push(resource);
     return resource;
   };
   try {
+    if (options.workers !== undefined) {
+      const { openQueue } = await import('../jobs/queue.ts');
+      queue = await openQueue({ url: options.workers, env: io.env, say: (message) => line(io.stderr, message) });
+    }
     const device = own(await engine.openDevice({ fineTimestamps: options.profile }));
     explainWarnings(device.info, io);
     const tuning = await engine.loadTuning(device, note);
@@ -182,7 +155,14 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     };
     const { signal } = interrupt;
     const say = (words: string) => line(text, words);
-    const labs = own(new Labs({ engine, device, folder, datasets, record, signal, progress, say, save }));
+    const bench: Bench = { engine, device, folder, datasets, record, signal, progress, say, save };
+    if (queue) {
+      save();
+      line(text, `Workers: those of the queue at ${queue.address}`);
+      const needs = new Map(rows.map((row) => [row.id, rowNeeds(row, datasets, weights)]));
+      bench.elsewhere = await fetchParts(bench, planned, { queue, request, needs, folder, signal, say });
+    }
+    const labs = own(new Labs(bench));
     const { summary } = choice;
     const session: Session = { planned, record, summary, folder, labs, text, progress, signal, update, write, save };
     const failure = await runRows(session).catch((error: unknown) => error);
@@ -207,45 +187,26 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     } = rows[0]!;
     const profile =
       options.profile && record.status === 'finished'
-        ? await profileNetwork(networks[0]!, labs.lab(placeOf(planned[0]!, record)).images(name!).train, {
-            engine,
-            device,
-            folder,
-            settings: planned[0]!.settings,
-            text,
-          })
+        ? await profileNetwork(
+            networks[0]!,
+            labs.lab(placeOf(planned[0]!, planned[0]!.row, record.request)).images(name!).train,
+            {
+              engine,
+              device,
+              folder,
+              settings: planned[0]!.settings,
+              text,
+            },
+          )
         : undefined;
     finish(session, options, io, profile);
     return record.trainings.some(({ diverged = [] }) => diverged.length > 0) ? 1 : 0;
   } finally {
     interrupt.dispose();
+    await queue?.close();
     for (const resource of owned.reverse()) resource.dispose();
   }
 }
-
-async function loadDatasets(
-  rows: readonly Experiment[],
-  dir: string | undefined,
-  engine: Engine,
-): Promise<Map<DatasetName, Dataset>> {
-  const names = new Set(rows.flatMap(({ datasets }) => datasets));
-  const loaded = new Map<DatasetName, Dataset>();
-  for (const name of names) loaded.set(name, await engine.loadDataset(name, { dir }));
-  return loaded;
-}
-
-function newRow(experiment: Experiment, settings: Settings, reduced: string[], seed: number): RowRecord {
-  const { id, title, question, datasets } = experiment;
-  return {
-    ...{ id, title, question: [...question], status: 'waiting', reduced, settings: { ...settings } },
-    seeds: Array.from({ length: settings.replicas }, (_, i) => seed + i),
-    ...{ datasets: [...datasets], seconds: 0, sections: [] },
-  };
-}
-
-const placeOf = ({ experiment, settings, short, weightFiles, row }: Planned, { request }: RunRecord): RowPlace => ({
-  ...{ row, settings, short, weightFiles, seed: request.seed, scale: request.scale, datasets: experiment.datasets },
-});
 
 /** Runs one row after the other; ends early, without an error, when the signal says so. */
 async function runRows(session: Session): Promise<void> {
@@ -259,7 +220,7 @@ async function runRows(session: Session): Promise<void> {
     if (planned.length > 1) line(text, `\n${row.id}: ${row.title}`);
     try {
       const isReduced = row.reduced.length > 0;
-      const written = await experiment.run(labs.lab(placeOf(one, record)));
+      const written = await experiment.run(labs.lab(placeOf(one, row, record.request)));
       const sections = isReduced ? written.map(withoutReasons) : written;
       row.sections = checkReport(reportOf({ ...record, rows: [{ ...row, sections, status: 'finished' }] })).sections;
       row.status = 'finished';

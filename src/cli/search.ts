@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AbortedError, DataError, FileError, UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { onFile } from '../io/files.ts';
+import type { JobQueue } from '../jobs/queue.ts';
 import { adapterText, duration } from '../report/format.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
 import type { SearchRecord } from '../search/record.ts';
@@ -14,6 +15,7 @@ import type { Engine } from './engine.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { type Io, json, line } from './io.ts';
 import { Progress } from './progress.ts';
+import { RemoteTrials, registerSearch } from './remote-trials.ts';
 import { createSearcher, loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
 import { type SearchReportAbout, writeSearchReport } from './search-report.ts';
 
@@ -22,6 +24,8 @@ export interface SearchCommandOptions {
   /** Go on with a search: its folder, or `true` for the newest below `out` of the same name. */
   resume?: string | true;
   seed?: number;
+  /** The queue whose workers train the trials: `redis://HOST`. */
+  workers?: string;
   json?: boolean;
 }
 
@@ -42,19 +46,27 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     if (isFirst) line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
   });
   let device: Device | undefined;
+  let queue: JobQueue | undefined;
   let directory = '';
   const startedAt = new Date();
   let report: ((status: SearchReportAbout['status']) => Promise<unknown>) | undefined;
   try {
+    if (options.workers !== undefined) {
+      const { openQueue } = await import('../jobs/queue.ts');
+      queue = await openQueue({ url: options.workers, env: io.env, say: (message) => line(io.stderr, message) });
+    }
     device = (await engine.openDevice()) as Device;
     explainWarnings(device.info, io);
     await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
     line(text, `Adapter: ${adapterText(device.info)}`);
     const prepared = await prepareSearch(module, device);
+    const runner = queue && (await RemoteTrials.create(queue, await registerSearch(file), prepared));
+    if (queue) line(text, `Workers: those of the queue at ${queue.address}`);
     directory = resumed ?? createRunFolder(options.out, `search-${module.name}`, new Date());
     const searcher = createSearcher(module, {
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...{ directory, device },
+      ...(runner ? { runner } : {}),
       onTrialBegin: (trial) => line(text, beginText(trial)),
       onTrialEnd: ({ number, seconds }) => {
         progress.stop();
@@ -93,6 +105,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
   } finally {
     progress.stop();
     interrupt.dispose();
+    await queue?.close();
     device?.dispose();
   }
 }

@@ -151,6 +151,7 @@ function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
   const sources = Object.values(data);
   const { weights = [] } = record;
   const trained = record.trainings.filter(({ status }) => status === 'finished');
+  const workers = unique(trained.flatMap(({ worker }) => worker ?? []));
   const models = trained.reduce((sum, { seeds }) => sum + seeds.length, 0);
   return {
     seeds: [...new Set(rows.flatMap(({ seeds }) => seeds))].sort((a, b) => a - b),
@@ -172,6 +173,7 @@ function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
         .join('; '),
       ...(rows.length === 1 ? { Settings: settingsText(rows[0]!.settings) } : {}),
       Trained: `${count(models)} ${models === 1 ? 'model' : 'models'} in ${count(trained.length)} ${trained.length === 1 ? 'training' : 'trainings'}${searchedText(record)}`,
+      ...(workers.length > 0 ? { Workers: workers.join('; ') } : {}),
     },
   };
 }

@@ -28,6 +28,8 @@ export const training = z.object({
     .extend({ title: z.string(), summary: z.string(), parameters: z.number().int() }),
   /** Wall time of all models together. */
   timings: z.object({ buildSeconds: z.number(), fitSeconds: z.number(), evaluateSeconds: z.number() }),
+  /** The worker that trained them and its adapter; left out where the run's own process did. */
+  worker: z.string().optional(),
 });
 
 type Stored = z.infer<typeof training>;

@@ -57,9 +57,9 @@ describe('help and version', () => {
 
 describe('wrong usage ends with 2 and says what there is', () => {
   test.each([
-    [['train'], ['unknown command', 'doctor, list, run, search, tune, report, compare, results, data']],
+    [['train'], ['unknown command', 'doctor, list, run, search, worker, tune, report, compare, results, data']],
     [['lst'], ['Did you mean list?']],
-    [[], ['needs a command', 'doctor, list, run, search, tune, report, compare, results, data']],
+    [[], ['needs a command', 'doctor, list, run, search, worker, tune, report, compare, results, data']],
     [['data'], ['needs a command', 'list, fetch']],
     [
       ['data', 'get'],

@@ -1,0 +1,25 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { z } from 'zod';
+import { handler } from '../../src/jobs/handler.ts';
+import { serve } from '../../src/jobs/serve.ts';
+
+// Workers whose jobs only wait, some in one process: `node workers-serve.js URL LOOPS`. Ends at SIGTERM.
+
+const [url = '', loops = '1'] = process.argv.slice(2);
+const abort = new AbortController();
+process.on('SIGTERM', () => abort.abort());
+
+const waiting = handler({
+  kind: 'wait',
+  payload: z.strictObject({ ms: z.number() }),
+  result: z.null(),
+  async run({ ms }) {
+    if (ms > 0) await wait(ms);
+    return { value: null };
+  },
+});
+await Promise.all(
+  Array.from({ length: Number(loops) }, (_, i) =>
+    serve({ url, adapter: 'none', name: `${process.pid}-${i}`, signal: abort.signal, handlers: [waiting] }),
+  ),
+);

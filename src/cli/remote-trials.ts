@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { z } from 'zod';
+import { DeviceLostError, JobError, UsageError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import { CannotDo, type Handler, handler, WorkerBroken } from '../jobs/handler.ts';
+import type { JobQueue } from '../jobs/queue.ts';
+import type { Capability } from '../jobs/records.ts';
+import type { TrainingData } from '../nn/index.ts';
+import { describeData } from '../search/describe-data.ts';
+import type { SearchFitOptions } from '../search/fit-options.ts';
+import { trial } from '../search/record.ts';
+import { failedTrial, runTrial } from '../search/run-trial.ts';
+import {
+  type TrialDescription,
+  type TrialResult,
+  type TrialRunner,
+  type TrialRunOptions,
+  trialDescription,
+} from '../search/trial.ts';
+import { hashOf } from './fingerprint.ts';
+import type { Io, OutputStream } from './io.ts';
+import { Progress } from './progress.ts';
+import { MOST_JOBS, versionCapability, WEIGHTS } from './row-job.ts';
+import { loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
+
+// The trials of a search as jobs: a job names a search that a worker knows, by name and the hash of its file, and a trial's numbers.
+
+/** What a trial is trained on, as far as a line can tell it. */
+const dataText = z.strictObject({ data: z.string(), validationData: z.string().nullable() });
+type DataText = z.infer<typeof dataText>;
+
+const trialJob = z.strictObject({ search: z.string(), description: trialDescription, on: dataText });
+const TRIAL_KIND = { name: 'trial', result: trial };
+
+/** A search that this process has the module of. */
+export interface RegisteredSearch {
+  module: SearchModule;
+  capability: Capability;
+}
+
+/** The name of the need for a search. */
+const needOf = (name: string) => `search ${name.slice(0, 80)}`;
+
+/** Loads the module of a search; its file's content tells whether another machine has the same. @throws UsageError */
+export async function registerSearch(file: string): Promise<RegisteredSearch> {
+  const module = await loadSearchModule(file);
+  const id = createHash('sha256').update(readFileSync(file)).digest('hex');
+  return { module, capability: { id, text: `${basename(file)} with checksum ${id.slice(0, 12)}` } };
+}
+
+async function describe(data: TrainingData, { validationData }: SearchFitOptions): Promise<DataText> {
+  return {
+    data: await describeData(data),
+    validationData: validationData === undefined ? null : await describeData(validationData),
+  };
+}
+
+/** Hands trials to the workers of a queue. */
+export class RemoteTrials implements TrialRunner {
+  readonly concurrency = MOST_JOBS;
+
+  private constructor(
+    private readonly queue: JobQueue,
+    private readonly search: RegisteredSearch,
+    private readonly on: DataText,
+  ) {}
+
+  static async create(
+    queue: JobQueue,
+    search: RegisteredSearch,
+    { data, fit }: { data: TrainingData; fit: SearchFitOptions },
+  ): Promise<RemoteTrials> {
+    return new RemoteTrials(queue, search, await describe(data, fit));
+  }
+
+  async run(description: TrialDescription, { weights, signal }: TrialRunOptions): Promise<TrialResult> {
+    const { queue, on } = this;
+    const { module, capability } = this.search;
+    const files: Record<string, Uint8Array> = weights ? { [WEIGHTS]: weights } : {};
+    const start = weights ? createHash('sha256').update(weights).digest('hex') : null;
+    const key = `${description.number}-${hashOf([capability.id, description, on, start])}`;
+    const needs = {
+      tilegrad: versionCapability('tilegrad')!,
+      webgpu: versionCapability('webgpu')!,
+      [needOf(module.name)]: capability,
+    };
+    try {
+      const job = { search: module.name, description, on };
+      const finished = await queue.run(TRIAL_KIND, key, job, { needs, files, signal });
+      return {
+        trial: { ...finished.value, worker: finished.worker.name },
+        weights: finished.fileNames.includes(WEIGHTS) ? await finished.file(WEIGHTS) : null,
+      };
+    } catch (error) {
+      // Such as one that costs every worker its memory: the search goes on without it.
+      if (error instanceof JobError) return { trial: failedTrial(description, error), weights: null };
+      throw error;
+    }
+  }
+}
+
+/** What a worker has for trials. */
+export interface TrialTools {
+  /** By name. */
+  searches: ReadonlyMap<string, RegisteredSearch>;
+  device: Device;
+  io: Io;
+}
+
+/** Loads the modules given as `--search`. @throws UsageError for two of one name */
+export async function registerSearches(files: readonly string[]): Promise<Map<string, RegisteredSearch>> {
+  const searches = new Map<string, RegisteredSearch>();
+  for (const file of files) {
+    const search = await registerSearch(file);
+    const { name } = search.module;
+    if (searches.has(name)) {
+      throw new UsageError(
+        `--search ${file}: there is a search ${name} already; give one of the two another name in its options`,
+      );
+    }
+    searches.set(name, search);
+  }
+  return searches;
+}
+
+/** What a worker has under the name of a need. */
+export function searchCapability(
+  what: string,
+  searches: ReadonlyMap<string, RegisteredSearch>,
+): Capability | string | null {
+  if (!what.startsWith('search ')) return null;
+  const found = [...searches].find(([name]) => needOf(name) === what);
+  return found?.[1].capability ?? 'it was started without its module; add --search FILE.mjs';
+}
+
+/** Does trials of the searches that this worker knows. */
+export function trialHandler({ searches, device, io }: TrialTools): Handler {
+  const prepared = new Map<string, Promise<{ data: TrainingData; fit: SearchFitOptions; on: DataText }>>();
+  const prepare = async (module: SearchModule) => {
+    const { data, fit } = await prepareSearch(module, device);
+    return { data, fit, on: await describe(data, fit) };
+  };
+  return handler({
+    ...{ kind: TRIAL_KIND.name, payload: trialJob, result: trial },
+    async run({ search, description, on }, { fileNames, file, signal, print }) {
+      const found = searches.get(search);
+      if (!found) throw new CannotDo(`it has no search ${search}`);
+      const ready = prepared.get(search) ?? prepare(found.module);
+      prepared.set(search, ready);
+      const { data, fit, on: here } = await ready;
+      for (const what of ['data', 'validationData'] as const) {
+        if (here[what] !== on[what])
+          throw new CannotDo(`${what} of ${search} is ${on[what]} there, and here ${here[what]}`);
+      }
+      const lines: OutputStream = {
+        write: (text: string) => {
+          io.stdout.write(text);
+          for (const one of text.trim().split('\n')) print(one);
+        },
+      };
+      lines.write(`Trial ${description.number} of ${search}\n`);
+      const progress = new Progress(lines, lines);
+      try {
+        const result = await runTrial({
+          ...{ buildModel: found.module.buildModel, data, device, description, signal, backup: null },
+          fit: { ...fit, callbacks: (trial) => [...(fit.callbacks?.(trial) ?? []), progress] },
+          weights: fileNames.includes(WEIGHTS) ? await file(WEIGHTS) : null,
+        });
+        const files: Record<string, Uint8Array> = result.weights ? { [WEIGHTS]: result.weights } : {};
+        return { value: result.trial, files };
+      } catch (error) {
+        throw error instanceof DeviceLostError ? new WorkerBroken(error) : error;
+      }
+    },
+  });
+}

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import type { Checkpoint } from '../applications/checkpoints.ts';
+import type { Dataset } from '../data/types.ts';
+import { DataError } from '../errors.ts';
+import type { Capability, Needs } from '../jobs/records.ts';
+import { rowId, runRecord } from '../report/run-record.ts';
+import { trialDescription } from '../search/trial.ts';
+import type { Experiment } from './experiment.ts';
+import { fingerprintOf, hashOf } from './fingerprint.ts';
+import { versions } from './versions.ts';
+import type { WeightFile } from './weights.ts';
+
+// What the coordinator of a run and its workers say to each other: a job is one part of a row, a training or another computation.
+
+const partName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,60}$/);
+const partHash = z.string().regex(/^[0-9a-f]{16}$/);
+
+/** Which part is asked for. Attachments hold the row's parts before it, and files that trainings have left. */
+export const rowJob = z.strictObject({
+  row: rowId,
+  request: runRecord.shape.request,
+  name: partName,
+  hash: partHash,
+  /** Where the part is a search: the one of its trials that is asked for. */
+  trial: trialDescription.optional(),
+});
+export type RowJob = z.infer<typeof rowJob>;
+
+export const rowResult = z.strictObject({ value: z.unknown(), seconds: z.number() });
+
+/** The kind of these jobs. */
+export const ROW_KIND = { name: 'row', result: rowResult };
+
+/** The attachment that holds the weights of a trial. */
+export const WEIGHTS = 'weights';
+/** Jobs of a search that are in the queue at once: more than there are workers. */
+export const MOST_JOBS = 1000;
+
+/** Attachments that hold the value of a part, and of files by their path in the run's folder. */
+export const partAttachment = (name: string, hash: string) => `part/${name}-${hash}`;
+const FILE = 'file/';
+
+/** Folders of a run in which trainings leave files of their own. */
+const FOLDERS = ['logs', 'weights'];
+const SAFE_PATH = new RegExp(`^(${FOLDERS.join('|')})(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,5}$`);
+
+/** Files below some folders of a run, by attachment. @param but paths that are left out */
+export function readFiles(
+  folder: string,
+  folders: readonly string[] = FOLDERS,
+  but: ReadonlySet<string> = new Set(),
+): Record<string, Uint8Array> {
+  const files: Record<string, Uint8Array> = {};
+  for (const below of folders) {
+    if (!existsSync(join(folder, below))) continue;
+    for (const entry of readdirSync(join(folder, below), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll('\\', '/');
+      if (SAFE_PATH.test(path) && !but.has(path)) files[FILE + path] = readFileSync(join(folder, path));
+    }
+  }
+  return files;
+}
+
+/**
+ * Writes attached files into a run's folder.
+ * @returns their paths. @throws DataError for a path that would lie anywhere else
+ */
+export async function writeFiles(
+  folder: string,
+  names: readonly string[],
+  read: (name: string) => Promise<Uint8Array>,
+): Promise<Set<string>> {
+  const written = new Set<string>();
+  for (const name of names) {
+    if (!name.startsWith(FILE)) continue;
+    const path = name.slice(FILE.length);
+    if (!SAFE_PATH.test(path))
+      throw new DataError(`the queue holds a file for ${path}, which is no path of a run's files`);
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), await read(name));
+    written.add(path);
+  }
+  return written;
+}
+
+const checkpointName = ({ alpha, rows, includeTop }: Checkpoint) =>
+  `weights ${alpha} ${rows}${includeTop ? ' top' : ''}`;
+
+/** What tells whether a worker has the same images. */
+export function dataCapability({ train, test, source }: Dataset): Capability {
+  const text = `${train.size} and ${test.size} images (${source.kind === 'sample' ? 'the bundled sample' : 'data files'})`;
+  return { id: hashOf([fingerprintOf(train), fingerprintOf(test)]), text };
+}
+
+/** The same for published weights. */
+export function weightsCapability(files: readonly WeightFile[]): Capability {
+  const sums = files.map(({ sha256 }) => sha256).sort();
+  return { id: createHash('sha256').update(sums.join()).digest('hex').slice(0, 16), text: 'published weights' };
+}
+
+/** The versions that decide bits, by the name of the need. */
+export function versionCapability(what: string): Capability | undefined {
+  const { tilegrad, webgpu } = versions();
+  if (what === 'tilegrad') return { id: tilegrad, text: `version ${tilegrad}` };
+  if (what === 'webgpu') return { id: webgpu, text: `version ${webgpu}` };
+  return undefined;
+}
+
+/** What a worker must have for a row. */
+export function rowNeeds(
+  { datasets, checkpoint }: Experiment,
+  loaded: ReadonlyMap<string, Dataset>,
+  weights: ReadonlyMap<Checkpoint, readonly WeightFile[]>,
+): Needs {
+  return {
+    tilegrad: versionCapability('tilegrad')!,
+    webgpu: versionCapability('webgpu')!,
+    ...Object.fromEntries(datasets.map((name) => [`data ${name}`, dataCapability(loaded.get(name)!)])),
+    ...(checkpoint ? { [checkpointName(checkpoint)]: weightsCapability(weights.get(checkpoint)!) } : {}),
+  };
+}
+
+/** The checkpoint that a need names, among those of some rows. */
+export const checkpointOf = (what: string, rows: readonly Experiment[]): Checkpoint | undefined =>
+  rows.flatMap(({ checkpoint }) => checkpoint ?? []).find((one) => checkpointName(one) === what);

@@ -1,0 +1,60 @@
+import { show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
+
+/** Where a password is looked for that does not stand in the address. */
+export const PASSWORD_VARIABLE = 'TILEGRAD_REDIS_PASSWORD';
+
+/** The server of a queue: plain data, so that a worker thread can be given it. */
+export interface Address {
+  host: string;
+  port: number;
+  db: number;
+  username?: string;
+  password?: string;
+  /** TLS (`rediss://`); the certificate must be valid for the host. */
+  tls?: { servername?: string };
+  /** As messages show it: without user and password. */
+  text: string;
+}
+
+/**
+ * Parses `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
+ * @param env where TILEGRAD_REDIS_PASSWORD is looked for if the address has no password
+ * @throws ArgumentError for any other text; the message never holds a password
+ */
+export function parseAddress(url: string, env: Record<string, string | undefined> = process.env): Address {
+  const usage = 'give it as redis://HOST, redis://HOST:PORT/DATABASE, or rediss://... for TLS';
+  if (typeof url !== 'string') {
+    throw new ArgumentError(`queue: the address must be text, but is ${show(url)}; ${usage}`);
+  }
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  const database = /^\/?(\d{0,5})$/.exec(parsed?.pathname ?? 'x');
+  const isRedis = parsed?.protocol === 'redis:' || parsed?.protocol === 'rediss:';
+  if (!parsed || !isRedis || parsed.hostname === '' || !database || parsed.search !== '' || parsed.hash !== '') {
+    throw new ArgumentError(`queue: "${withoutPassword(url)}" is not an address of a queue; ${usage}`);
+  }
+  const hostname = parsed.hostname.replace(/^\[(.*)\]$/, '$1'); // IPv6
+  const port = parsed.port === '' ? 6379 : Number(parsed.port);
+  const db = Number(database[1] ?? '');
+  const password = decoded(parsed.password) || env[PASSWORD_VARIABLE] || undefined;
+  const username = decoded(parsed.username) || undefined;
+  return {
+    ...{ host: hostname, port, db },
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(parsed.protocol === 'rediss:' ? { tls: { servername: hostname } } : {}),
+    text: printableLine(`${parsed.protocol}//${parsed.hostname}:${port}${db === 0 ? '' : `/${db}`}`),
+  };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** An address that may be wrong in any way, without what stands before its last @. */
+const withoutPassword = (url: string) => printableLine(url.replace(/^([a-z]+:\/\/)?.*@/is, '$1')).slice(0, 100);

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { checkFunction, checkOptions } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Attachments } from './records.ts';
+
+/** What a handler is given besides the payload. */
+export interface JobContext {
+  /** What names the computation. */
+  key: string;
+  /** Aborts when the worker is to end, or another worker has the job: the handler then throws, soon. */
+  signal: AbortSignal;
+  /** Keeps a line with the job, for its coordinator. */
+  print(line: string): void;
+  /** Names of the attachments. */
+  fileNames: readonly string[];
+  /** Where an attachment is kept in the queue: the same content has the same hash. */
+  files: Attachments;
+  /** Reads an attachment. @throws QueueError if it is gone */
+  file(name: string): Promise<Uint8Array>;
+}
+
+/** What a handler returns: plain JSON, and binary data by name. */
+export interface JobOutput<R> {
+  value: R;
+  files?: Readonly<Record<string, Uint8Array>>;
+}
+
+/** How a worker does jobs of a kind. */
+export interface Handler<P = unknown, R = unknown> {
+  /** Small letters and digits. */
+  kind: string;
+  payload: z.ZodType<P>;
+  result: z.ZodType<R>;
+  run(payload: P, context: JobContext): Promise<JobOutput<R>>;
+}
+
+/** A handler whose types are checked here, and which a list of handlers of any kinds can hold. */
+export function handler<P, R>(one: Handler<P, R>): Handler {
+  checkOptions('handler', one, { kind: 0, payload: 0, result: 0, run: 0 });
+  if (typeof one.kind !== 'string' || !/^[a-z][a-z0-9]*$/.test(one.kind)) {
+    throw new ArgumentError(`handler: kind must be small letters and digits, but is ${String(one.kind)}`);
+  }
+  checkFunction(`handler ${one.kind}: run`, one.run);
+  for (const what of ['payload', 'result'] as const) {
+    if (!(one[what] instanceof z.ZodType)) throw new ArgumentError(`handler ${one.kind}: ${what} must be a zod schema`);
+  }
+  return one as unknown as Handler;
+}
+
+/** Thrown by a handler that finds out that this worker cannot do jobs with these needs: the job goes back to the queue. */
+export class CannotDo extends Error {}
+
+/** Thrown by a handler if the worker is of no more use, as after its GPU was lost: the job goes back, and `serve` throws the cause. */
+export class WorkerBroken extends Error {
+  constructor(override readonly cause: Error) {
+    super(cause.message);
+  }
+}

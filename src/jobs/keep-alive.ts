@@ -1,0 +1,184 @@
+import { createRequire } from 'node:module';
+import { type MessagePort, Worker as Thread } from 'node:worker_threads';
+import type { Address } from './address.ts';
+import { keys, type WorkerInfo } from './records.ts';
+
+const TICK_MS = 500;
+
+/** A job that this process is at. */
+export interface HeldLock {
+  /** The token is unique: it names the lock in messages. */
+  token: string;
+  lockKey: string;
+  activeKey: string;
+  stalledKey: string;
+  jobId: string;
+  lockMs: number;
+}
+
+interface Settings {
+  /** Path of the package: a thread made of text resolves names from the working folder. */
+  ioredis: string;
+  address: Address;
+  aliveKey: string;
+  workersKey: string;
+  /** How long the main thread may be busy without a break before this process counts as stuck. */
+  mostBusyMs: number;
+}
+
+type Request =
+  | { what: 'hold'; lock: HeldLock }
+  | { what: 'release'; token: string }
+  | { what: 'alive'; info: WorkerInfo; lifeMs: number }
+  | { what: 'gone'; id: string }
+  /** The main thread is not stuck. */
+  | { what: 'tick' }
+  | { what: 'stop' };
+
+/**
+ * Extends a lock. One that ran out while the connection was lost is taken again if the job is still active, which it is until somebody
+ * moves it back to the queue: then, and if another worker has it, the answer is 0.
+ */
+const EXTEND = `
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] or (not holder and redis.call('LPOS', KEYS[2], ARGV[3])) then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  redis.call('SREM', KEYS[3], ARGV[3])
+  return 1
+end
+return 0`;
+
+/** Enters a worker as alive for a while, by the server's clock, and removes those whose time is up. */
+const HEARTBEAT = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('HDEL', KEYS[2], id)
+end
+return 1`;
+
+/** Runs in the thread, as text: it must not refer to anything outside itself. */
+function threadMain(
+  load: (path: string) => { Redis: typeof import('ioredis').Redis },
+  settings: Settings & { extend: string; heartbeat: string },
+  port: MessagePort,
+): void {
+  const { text: _, ...options } = settings.address;
+  const { Redis } = load(settings.ioredis);
+  const client = new Redis({ ...options, maxRetriesPerRequest: null, retryStrategy: () => 100 });
+  client.on('error', () => {}); // the main thread tells of a lost connection
+  const timers = new Map<string, NodeJS.Timeout>();
+  let tickedAt = Date.now();
+  const repeat = (name: string, ms: number, task: () => Promise<unknown>) => {
+    clearInterval(timers.get(name));
+    let isBusy = false; // a lost connection must not pile up calls
+    const once = async () => {
+      if (isBusy || Date.now() - tickedAt > settings.mostBusyMs) return;
+      isBusy = true;
+      await task().catch(() => {});
+      isBusy = false;
+    };
+    timers.set(name, setInterval(once, ms));
+    void once();
+  };
+  const stop = (name: string) => {
+    clearInterval(timers.get(name));
+    timers.delete(name);
+  };
+  port.on('message', (request: Request) => {
+    if (request.what === 'hold') {
+      const { token, lockKey, activeKey, stalledKey, jobId, lockMs } = request.lock;
+      repeat(token, lockMs / 3, async () => {
+        const args = [lockKey, activeKey, stalledKey, token, lockMs, jobId];
+        const isHeld = await client.eval(settings.extend, 3, ...args);
+        if (isHeld || !timers.has(token)) return;
+        stop(token);
+        port.postMessage(token);
+      });
+    } else if (request.what === 'tick') {
+      tickedAt = Date.now();
+    } else if (request.what === 'release') {
+      stop(request.token);
+    } else if (request.what === 'alive') {
+      const { info, lifeMs } = request;
+      repeat(`alive ${info.id}`, lifeMs / 3, () =>
+        client.eval(
+          settings.heartbeat,
+          2,
+          settings.aliveKey,
+          settings.workersKey,
+          info.id,
+          JSON.stringify(info),
+          lifeMs,
+        ),
+      );
+    } else if (request.what === 'gone') {
+      stop(`alive ${request.id}`);
+      void client.zrem(settings.aliveKey, request.id).catch(() => {});
+      void client.hdel(settings.workersKey, request.id).catch(() => {});
+    } else {
+      for (const name of [...timers.keys()]) stop(name);
+      port.close();
+      // What was asked for just now still goes out, unless nobody is there.
+      void client.quit().catch(() => {});
+      setTimeout(() => client.disconnect(), 1000).unref();
+    }
+  });
+}
+
+/**
+ * Keeps locks, and the worker's entry among those alive, from a thread of its own with a connection of its own: a handler may keep
+ * the event loop busy for as long as it likes.
+ */
+export class KeepAlive {
+  private readonly thread: Thread;
+  private readonly lost = new Map<string, () => void>();
+  private readonly ticks: NodeJS.Timeout;
+
+  /** @param mostBusyMs how long the main thread may keep its event loop busy: a handler that never ends must not keep its job for ever */
+  constructor(address: Address, mostBusyMs: number) {
+    const ioredis = createRequire(import.meta.url).resolve('ioredis');
+    const settings: Settings = { ioredis, address, aliveKey: keys.alive, workersKey: keys.workers, mostBusyMs };
+    const source = `const { parentPort, workerData } = require('node:worker_threads');
+      (${threadMain})(require, workerData, parentPort);`;
+    this.thread = new Thread(source, {
+      eval: true,
+      workerData: { ...settings, extend: EXTEND, heartbeat: HEARTBEAT },
+    });
+    this.ticks = setInterval(() => this.send({ what: 'tick' }), TICK_MS);
+    this.thread.on('message', (token: string) => this.lost.get(token)?.());
+  }
+
+  private send(request: Request): void {
+    this.thread.postMessage(request);
+  }
+
+  /** @param onLost is called if somebody else has the job */
+  hold(lock: HeldLock, onLost: () => void): void {
+    this.lost.set(lock.token, onLost);
+    this.send({ what: 'hold', lock });
+  }
+
+  release(token: string): void {
+    this.lost.delete(token);
+    this.send({ what: 'release', token });
+  }
+
+  enter(info: WorkerInfo, lifeMs: number): void {
+    this.send({ what: 'alive', info, lifeMs });
+  }
+
+  leave(id: string): void {
+    this.send({ what: 'gone', id });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.ticks);
+    const ended = new Promise((resolve) => this.thread.once('exit', resolve));
+    this.send({ what: 'stop' });
+    await ended;
+  }
+}

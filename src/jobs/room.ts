@@ -1,0 +1,213 @@
+import type { EventEmitter } from 'node:events';
+import type { Queue, QueueEvents, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { z } from 'zod';
+import { AbortedError, ArgumentError, TilegradError } from '../errors.ts';
+import { KEEP_RESULTS_S, putFiles } from './files.ts';
+import { outcomeOf } from './outcome.ts';
+import { type announcement, jobData, type jobResult, keys, type Needs, PREFIX, queueName } from './records.ts';
+import { MOST_STALLS, stallTimes } from './stall.ts';
+
+/** Pending jobs that are looked at each time. */
+const MOST_LOOKED_AT = 200;
+
+export type JobResult = z.infer<typeof jobResult>;
+
+/** What is put into a queue. */
+export interface NewJob {
+  id: string;
+  kind: string;
+  payload: unknown;
+  files: Readonly<Record<string, Uint8Array>>;
+  /** See `RunJobOptions`. */
+  keyDecides: boolean;
+}
+
+interface Pending {
+  data: z.infer<typeof jobData>;
+  kind: string;
+  settle(finished: JobResult | Error): void;
+  promise: Promise<JobResult>;
+  /** Calls that wait for it. */
+  waiting: number;
+  /** Whether it is being put into the queue, or looked at. */
+  isBusy: boolean;
+  /** Nobody waits for it any more. */
+  isCancelled: boolean;
+}
+
+/** The coordinator's end of one queue of BullMQ: jobs with the same needs. */
+export class Room {
+  private readonly pending = new Map<string, Pending>();
+  /** How many of the pending jobs were looked at in this round. */
+  private lookedAt = 0;
+
+  private constructor(
+    readonly name: string,
+    private readonly needs: Needs,
+    private readonly client: Redis,
+    private readonly queue: Queue,
+    private readonly events: QueueEvents,
+    /** Looks for jobs whose workers are gone; takes none itself. */
+    private readonly checker: Worker,
+  ) {
+    events.on('completed', ({ jobId }) => void this.settle(jobId));
+    events.on('failed', ({ jobId }) => void this.settle(jobId));
+  }
+
+  static async open(client: Redis, needs: Needs, stallSeconds: number): Promise<Room> {
+    const bullmq = await import('bullmq');
+    const name = queueName(needs);
+    const { lockMs, checkMs } = stallTimes(stallSeconds);
+    const options = { connection: client, prefix: PREFIX };
+    const queue = new bullmq.Queue(name, options);
+    const events = new bullmq.QueueEvents(name, { ...options, connection: client.duplicate() });
+    const checker = new bullmq.Worker(name, null, {
+      ...options,
+      ...{ autorun: false, lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MOST_STALLS },
+    });
+    // A lost connection is told of once, by `connect`.
+    for (const one of [queue, events, checker] as EventEmitter[]) one.on('error', () => {});
+    await events.waitUntilReady();
+    await checker.startStalledCheckTimer();
+    const room = new Room(name, needs, client, queue, events, checker);
+    await room.announce();
+    return room;
+  }
+
+  get isEmpty(): boolean {
+    return this.pending.size === 0;
+  }
+
+  /** Workers look for queues among those announced. */
+  private async announce(): Promise<void> {
+    const text = JSON.stringify({ needs: this.needs, at: Date.now() } satisfies z.infer<typeof announcement>);
+    await this.client.hset(keys.queues, this.name, text);
+  }
+
+  /** Waits for a job's result. @throws JobError, DataError; ArgumentError if its id stands for another computation; AbortedError */
+  async run(job: NewJob, signal: AbortSignal | undefined): Promise<JobResult> {
+    const pending = this.pending.get(job.id) ?? this.begin(job);
+    if (!job.keyDecides) checkSame(job.id, pending.data.payload, job.payload);
+    pending.waiting++;
+    let onAbort = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(new AbortedError(`${job.id}: stopped on request`));
+      signal?.addEventListener('abort', onAbort);
+    });
+    try {
+      return await Promise.race([pending.promise, aborted]);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      pending.waiting--;
+      if (signal?.aborted && pending.waiting === 0) await this.cancel(job.id, pending);
+    }
+  }
+
+  /** Puts a job into the queue, or finds the one that is there. */
+  private begin({ id, kind, payload, files, keyDecides }: NewJob): Pending {
+    let [resolve, reject]: [(value: JobResult) => void, (error: Error) => void] = [() => {}, () => {}];
+    const promise = new Promise<JobResult>((...both) => {
+      [resolve, reject] = both;
+    });
+    promise.catch(() => {}); // whoever waits has it too
+    const pending: Pending = {
+      ...{ data: { payload, files: {} }, kind, promise, waiting: 0, isBusy: true, isCancelled: false },
+      settle: (finished) => {
+        if (this.pending.get(id) === pending) this.pending.delete(id);
+        if (finished instanceof Error) reject(finished);
+        else resolve(finished);
+      },
+    };
+    this.pending.set(id, pending);
+    const put = async () => {
+      pending.data.files = await putFiles(this.client, files);
+      const there = await this.queue.getJob(id);
+      if (there && (await there.isFailed())) await there.remove();
+      else if (there && !keyDecides) checkSame(id, jobData.safeParse(there.data).data?.payload, payload);
+      await this.add(id, pending);
+      if (pending.isCancelled) await this.queue.remove(id);
+      pending.isBusy = false;
+      await this.settle(id); // it may be done already
+    };
+    put().catch((error) => pending.settle(error instanceof Error ? error : new Error(String(error))));
+    return pending;
+  }
+
+  private async add(id: string, { kind, data }: Pending): Promise<void> {
+    const keep = { age: KEEP_RESULTS_S };
+    // Does nothing if there is a job of that id.
+    await this.queue.add(kind, data, { jobId: id, removeOnComplete: keep, removeOnFail: keep, keepLogs: 1000 });
+  }
+
+  /** Takes a job that nobody waits for out of the queue. One that a worker is at stays: its result is kept. */
+  private async cancel(id: string, pending: Pending): Promise<void> {
+    pending.isCancelled = true;
+    if (this.pending.get(id) !== pending) return;
+    this.pending.delete(id);
+    // Without a connection it would wait for one.
+    if (this.client.status === 'ready') await this.queue.remove(id).catch(() => {});
+  }
+
+  /** Looks whether a pending job is finished, and ends the wait for it. */
+  private async settle(id: string): Promise<void> {
+    const pending = this.pending.get(id);
+    if (!pending || pending.isBusy) return;
+    pending.isBusy = true;
+    try {
+      const state = await this.queue.getJobState(id);
+      // The server may have lost its data, or another coordinator has taken it out.
+      if (state === 'unknown' && !pending.isCancelled) await this.add(id, pending);
+      if (state !== 'completed' && state !== 'failed') return;
+      const job = await this.queue.getJob(id); // read after its state: what was read before may have been of a job that ran
+      if (job) pending.settle(await outcomeOf(this.queue, job, state));
+    } catch (error) {
+      if (error instanceof TilegradError) pending.settle(error);
+      // else the connection was cut: looked at again
+    } finally {
+      pending.isBusy = false;
+    }
+  }
+
+  /** Looks at pending jobs, a number of them each time, in case an event was missed. */
+  async look(): Promise<void> {
+    await this.announce();
+    const ids = [...this.pending.keys()];
+    const from = this.lookedAt < ids.length ? this.lookedAt : 0;
+    this.lookedAt = from + MOST_LOOKED_AT;
+    for (const id of ids.slice(from, this.lookedAt)) await this.settle(id);
+  }
+
+  counts() {
+    return this.queue.getJobCounts('waiting', 'active', 'completed', 'failed');
+  }
+
+  async printed(id: string): Promise<string[]> {
+    return (await this.queue.getJobLogs(id)).logs;
+  }
+
+  async close(): Promise<void> {
+    for (const [id, pending] of this.pending) pending.settle(new AbortedError(`${id}: the queue was closed`));
+    const isConnected = this.client.status === 'ready';
+    if (isConnected) await this.withdraw().catch(() => {});
+    const closing = [this.checker.close(true), this.events.close(), this.queue.close()].map((one) =>
+      one.catch(() => {}),
+    );
+    if (isConnected) await Promise.all(closing); // else they would wait for the server
+  }
+
+  /** Workers look at every announced queue: one with nothing to do is taken from the list. */
+  private async withdraw(): Promise<void> {
+    const { waiting = 0, active = 0 } = await this.counts();
+    if (waiting + active === 0) await this.client.hdel(keys.queues, this.name);
+  }
+}
+
+/** @throws ArgumentError if the same id stands for two computations */
+function checkSame(id: string, there: unknown, asked: unknown): void {
+  const [one = '', other = ''] = [there, asked].map((payload) => JSON.stringify(payload));
+  if (one === other) return;
+  throw new ArgumentError(
+    `queue: two different computations are called ${id}: ${one.slice(0, 200)} and ${other.slice(0, 200)}; give each a key of its own`,
+  );
+}

@@ -1,0 +1,140 @@
+import type { Job, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { z } from 'zod';
+import type { TilegradError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
+import { getFile, putFiles } from './files.ts';
+import { CannotDo, type Handler, type JobContext, WorkerBroken } from './handler.ts';
+import type { KeepAlive } from './keep-alive.ts';
+import { issueText, jobData, type jobFailure, type jobResult, type WorkerInfo } from './records.ts';
+import { MOST_STALLS } from './stall.ts';
+
+/** What it takes to do one job. */
+export interface JobRun {
+  client: Redis;
+  keepAlive: KeepAlive;
+  info: WorkerInfo;
+  handlers: ReadonlyMap<string, Handler>;
+  say(text: string): void;
+  /** Of the worker: aborts when it is to end. */
+  signal: AbortSignal;
+  worker: Worker;
+  /** Names the lock. */
+  token: string;
+  lockMs: number;
+}
+
+/** `dropped`: another worker has the job, or had it first. `returned`: it went back to the queue. */
+export type Outcome = 'none' | 'done' | 'failed' | 'dropped' | 'returned' | { cannotDo: string };
+
+/** Takes a job from a queue and does it. @throws the cause of a WorkerBroken, after the job went back */
+export async function runJob(run: JobRun): Promise<Outcome> {
+  const { worker, token, say } = run;
+  let job: Job | undefined;
+  try {
+    job = await worker.getNextJob(token, { block: false });
+  } catch (error) {
+    const id = await dropUnreadable(run);
+    if (id === null) throw error;
+    say(`Dropped the job ${printableLine(id)}: it is garbage (${printableLine((error as Error).message)})`);
+    return 'failed';
+  }
+  if (!job?.id) return 'none';
+  const lost = new AbortController();
+  run.keepAlive.hold(
+    {
+      ...{ token, jobId: job.id, lockMs: run.lockMs, lockKey: `${worker.toKey(job.id)}:lock` },
+      ...{ activeKey: worker.toKey('active'), stalledKey: worker.toKey('stalled') },
+    },
+    () => lost.abort(),
+  );
+  try {
+    return await attempt(run, job, lost.signal);
+  } catch (error) {
+    if (!isNotOurs(error)) throw error;
+    say(`The result of ${job.id} is dropped: this worker was not heard of for too long, and another was given the job`);
+    return 'dropped';
+  } finally {
+    run.keepAlive.release(token);
+  }
+}
+
+/** BullMQ's answers about a job that is gone, finished, or locked by another. */
+const isNotOurs = (error: unknown) => [-1, -2, -3, -6].includes((error as { code?: unknown })?.code as number);
+
+async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcome> {
+  const { token, say, info, client } = run;
+  if (job.deferredFailure) {
+    await fail(run, job, 'STALLED', `${MOST_STALLS + 1} workers were lost while they were at it`);
+    return 'failed';
+  }
+  const data = jobData.safeParse(job.data);
+  const handler = run.handlers.get(job.name);
+  const payload = data.success ? handler?.payload.safeParse(data.data.payload) : undefined;
+  if (!handler || !data.success || !payload?.success) {
+    const error = data.error ?? payload?.error;
+    const reason = error ? issueText(error) : `there is no kind ${printableLine(job.name).slice(0, 60)}`;
+    say(`Dropped the job ${printableLine(job.id!)}: it is garbage (${reason})`);
+    await fail(run, job, 'GARBAGE', `it is garbage: ${reason}`);
+    return 'failed';
+  }
+  const { files } = data.data;
+  const printed: Promise<unknown>[] = [];
+  const context: JobContext = {
+    ...{ key: job.id!.slice(job.name.length + 1), files, fileNames: Object.keys(files) },
+    signal: AbortSignal.any([run.signal, lost]),
+    print: (line) => void printed.push(job.log(line).catch(() => {})),
+    file: (name) => getFile(client, name, files[name]!),
+  };
+  const begun = performance.now();
+  try {
+    const output = await handler.run(payload.data, context);
+    const value = handler.result.safeParse(output.value);
+    if (!value.success) {
+      throw new Error(`the handler's result is none of its kind: ${issueText(value.error)}`);
+    }
+    const result: z.infer<typeof jobResult> = {
+      value: value.data,
+      files: await putFiles(client, output.files ?? {}),
+      worker: info,
+      seconds: (performance.now() - begun) / 1000,
+    };
+    await Promise.all(printed);
+    await job.moveToCompleted(result, token, false);
+    return 'done';
+  } catch (error) {
+    if (isNotOurs(error)) throw error;
+    await Promise.all(printed);
+    const broken = error instanceof WorkerBroken ? error : undefined;
+    if (broken || error instanceof CannotDo || context.signal.aborted) {
+      await job.moveToWait(token);
+      if (broken) throw broken.cause;
+      if (error instanceof CannotDo) return { cannotDo: error.message };
+      say(`${job.id} went back to the queue`);
+      return 'returned';
+    }
+    const { code = 'INTERNAL', message = String(error) } = (error ?? {}) as Partial<TilegradError>;
+    say(`${job.id} failed: ${printableLine(message)}`);
+    await fail(run, job, String(code), message);
+    return 'failed';
+  }
+}
+
+async function fail({ info, token }: JobRun, job: Job, code: string, message: string): Promise<void> {
+  const failure: z.infer<typeof jobFailure> = { code, message, worker: info };
+  const error = new Error(JSON.stringify(failure));
+  error.stack = ''; // it is no use to a coordinator, and holds paths of this machine
+  await job.moveToFailed(error, token, false);
+}
+
+/** Removes the job that was just taken and cannot even be read. @returns its id, null if there is none */
+async function dropUnreadable({ client, worker, token }: JobRun): Promise<string | null> {
+  for (const id of await client.lrange(worker.toKey('active'), 0, -1)) {
+    const key = worker.toKey(id);
+    if ((await client.get(`${key}:lock`)) !== token) continue;
+    await client.lrem(worker.toKey('active'), 0, id);
+    await client.del(key, `${key}:lock`, `${key}:logs`);
+    return id;
+  }
+  return null;
+}

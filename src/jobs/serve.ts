@@ -1,0 +1,314 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { checkFunction, checkOptions, checkSignal, checkText, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import { parseAddress } from './address.ts';
+import { connect, disconnectAll } from './connection.ts';
+import type { Handler } from './handler.ts';
+import { KeepAlive } from './keep-alive.ts';
+import { announcement, type Capability, keys, type Needs, PREFIX, parseRecord, type WorkerInfo } from './records.ts';
+import { type JobRun, runJob } from './run-job.ts';
+import { MOST_STALLS, STALL_SECONDS, stallTimes } from './stall.ts';
+
+/** How long an idle worker waits before it looks whether a queue was announced. */
+const LOOK_MS = 1000;
+/** An announced queue without jobs whose coordinator has not been heard of for so long is taken from the list. */
+const FORGET_MS = 3600_000;
+/** A handler that keeps the event loop busy for longer is taken for one that never ends. */
+const BUSY_SECONDS = 900;
+/** A worker that is not heard of for so long counts as gone. */
+const LIFE_MS = 15_000;
+
+export interface ServeOptions {
+  /** `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. */
+  url: string;
+  /** Where the password is looked for; default `process.env`. */
+  env?: Record<string, string | undefined>;
+  handlers: readonly Handler[];
+  /** The adapter, as results name it. */
+  adapter: string;
+  /** The worker's name; default host and process. */
+  name?: string;
+  /**
+   * What this worker has of what a job may need, such as a data set.
+   * @returns what it has under that name, or in words why it has nothing
+   */
+  capability?: (name: string) => Promise<Capability | string>;
+  /** Ends the loop: the running handler's signal aborts, and its job goes back to the queue unless it finishes. */
+  signal: AbortSignal;
+  /** Is told what people should know. */
+  say?: (text: string) => void;
+  /** After how many seconds without a sign of this worker its job is given to another; default 30. */
+  stallSeconds?: number;
+  /**
+   * How many seconds a handler may keep the event loop busy without a break; default 900. After that this worker counts as stuck,
+   * and its job is given to another.
+   */
+  busySeconds?: number;
+}
+
+/** What a worker did. */
+export interface Served {
+  done: number;
+  failed: number;
+}
+
+/**
+ * Does jobs from a queue, one at a time, until the signal aborts. Jobs whose needs this worker lacks are left to others; the reason
+ * is told to their coordinator.
+ * @throws ArgumentError; QueueError, within seconds, if the server cannot be reached or refuses
+ */
+export async function serve(options: ServeOptions): Promise<Served> {
+  checkServeOptions(options);
+  const {
+    url,
+    env = process.env,
+    say = () => {},
+    signal,
+    stallSeconds = STALL_SECONDS,
+    busySeconds = BUSY_SECONDS,
+  } = options;
+  stallTimes(stallSeconds);
+  const address = parseAddress(url, env);
+  const client = await connect(address, say);
+  const keepAlive = takeKeepAlive(
+    JSON.stringify([address, busySeconds]),
+    () => new KeepAlive(address, busySeconds * 1000),
+  );
+  const info: WorkerInfo = {
+    id: randomUUID(),
+    name: options.name ?? `${hostname()}-${process.pid}`,
+    adapter: options.adapter,
+  };
+  keepAlive.keeper.enter(info, LIFE_MS);
+  const loop = new Loop(client, keepAlive.keeper, info, options, stallSeconds, say);
+  try {
+    return await loop.run(signal);
+  } finally {
+    keepAlive.keeper.leave(info.id);
+    await loop.close();
+    await keepAlive.giveBack();
+    disconnectAll(client);
+  }
+}
+
+function checkServeOptions(options: ServeOptions): void {
+  checkOptions('serve', options, {
+    ...{
+      url: 0,
+      env: 0,
+      handlers: 0,
+      adapter: 0,
+      name: 0,
+      capability: 0,
+      signal: 0,
+      say: 0,
+      stallSeconds: 0,
+      busySeconds: 0,
+    },
+  });
+  const { handlers, adapter, name = 'worker', signal, capability = async () => '', say = () => {} } = options;
+  if (!Array.isArray(handlers) || handlers.length === 0) {
+    throw new ArgumentError('serve: handlers must be a list of at least one handler');
+  }
+  const { busySeconds = BUSY_SECONDS } = options;
+  if (!(typeof busySeconds === 'number' && busySeconds > 0 && busySeconds < 1e6)) {
+    throw new ArgumentError(`serve: busySeconds must be a number above 0, but is ${show(busySeconds)}`);
+  }
+  checkText('serve: adapter', adapter);
+  checkText('serve: name', name);
+  checkFunction('serve: capability', capability);
+  checkFunction('serve: say', say);
+  checkSignal('serve', signal);
+}
+
+/** Loops of one process share a thread. */
+const keepers = new Map<string, { keeper: KeepAlive; users: number }>();
+
+function takeKeepAlive(id: string, create: () => KeepAlive) {
+  const shared = keepers.get(id) ?? { keeper: create(), users: 0 };
+  keepers.set(id, shared);
+  shared.users++;
+  return {
+    keeper: shared.keeper,
+    async giveBack() {
+      shared.users--;
+      if (shared.users > 0) return;
+      keepers.delete(id);
+      await shared.keeper.close();
+    },
+  };
+}
+
+/** A queue that this worker takes jobs from. */
+interface Source {
+  worker: Worker;
+  marker: string;
+}
+
+class Loop {
+  private readonly sources = new Map<string, Source>();
+  /** Queues whose needs this worker lacks. */
+  private readonly refused = new Set<string>();
+  private readonly handlers: ReadonlyMap<string, Handler>;
+  /** Waits for jobs; commands of others must not wait behind it. */
+  private readonly blocking: Redis;
+  private readonly served: Served = { done: 0, failed: 0 };
+  private jobs = 0;
+
+  constructor(
+    private readonly client: Redis,
+    private readonly keepAlive: KeepAlive,
+    private readonly info: WorkerInfo,
+    private readonly options: ServeOptions,
+    private readonly stallSeconds: number,
+    private readonly say: (text: string) => void,
+  ) {
+    this.handlers = new Map(options.handlers.map((one) => [one.kind, one]));
+    this.blocking = client.duplicate();
+  }
+
+  async run(signal: AbortSignal): Promise<Served> {
+    let wake = () => {};
+    // Told to end while the server is away: what is under way would wait for it.
+    const away = new Promise<void>((resolve) => {
+      wake = () => {
+        this.blocking.disconnect();
+        if (this.client.status !== 'ready') resolve();
+      };
+    });
+    signal.addEventListener('abort', wake);
+    try {
+      await Promise.race([this.work(signal), away]);
+      return this.served;
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  private async work(signal: AbortSignal): Promise<void> {
+    let lookedAt = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      if (performance.now() - lookedAt > LOOK_MS) {
+        await this.lookForQueues();
+        lookedAt = performance.now();
+      }
+      if (!(await this.takeOne(signal))) await this.waitForJobs(signal);
+    }
+  }
+
+  /** Does a job, if there is one. */
+  private async takeOne(signal: AbortSignal): Promise<boolean> {
+    const { lockMs } = stallTimes(this.stallSeconds);
+    for (const [queue, { worker }] of [...this.sources]) {
+      const token = `${this.info.id}:${this.jobs++}`;
+      const run: JobRun = {
+        ...{ client: this.client, keepAlive: this.keepAlive, info: this.info, handlers: this.handlers },
+        ...{ say: this.say, signal, worker, token, lockMs },
+      };
+      const outcome = await runJob(run);
+      if (outcome === 'none') continue;
+      if (outcome === 'done' || outcome === 'failed') this.served[outcome]++;
+      if (typeof outcome === 'object') await this.refuse(queue, outcome.cannotDo);
+      // The next time another queue comes first.
+      const source = this.sources.get(queue);
+      if (source && this.sources.delete(queue)) this.sources.set(queue, source);
+      return true;
+    }
+    return false;
+  }
+
+  /** BullMQ puts a marker beside a queue that has jobs; taking it wakes one worker, and taking a job puts it back if there are more. */
+  private async waitForJobs(signal: AbortSignal): Promise<void> {
+    const markers = [...this.sources.values()].map(({ marker }) => marker);
+    try {
+      if (markers.length > 0) await this.blocking.bzpopmin(markers, LOOK_MS / 1000);
+      else await pause(LOOK_MS, signal);
+    } catch {
+      // Disconnected at the end; a connection that is lost is waited for by the next command.
+      if (!signal.aborted) await pause(LOOK_MS, signal);
+    }
+  }
+
+  private async lookForQueues(): Promise<void> {
+    for (const [name, text] of Object.entries(await this.client.hgetall(keys.queues))) {
+      const announced = parseRecord(announcement, text);
+      if (!announced) {
+        this.say(`Dropped a queue that was announced as garbage: ${name.slice(0, 60)}`);
+        await this.client.hdel(keys.queues, name);
+        continue;
+      }
+      if (!this.sources.has(name) && !this.refused.has(name)) await this.join(name, announced.needs);
+      const source = this.sources.get(name);
+      if (source && Date.now() - announced.at > FORGET_MS) await this.forget(name, source);
+    }
+  }
+
+  private async join(name: string, needs: Needs): Promise<void> {
+    const lacks: string[] = [];
+    for (const [what, needed] of Object.entries(needs)) {
+      const reason = await this.whyNot(what, needed);
+      if (reason !== null) lacks.push(reason);
+    }
+    if (lacks.length > 0) return this.refuse(name, lacks.join('; '));
+    const { Worker } = await import('bullmq');
+    const { lockMs, checkMs } = stallTimes(this.stallSeconds);
+    const worker = new Worker(name, null, {
+      ...{ connection: this.client, prefix: PREFIX, autorun: false },
+      ...{ lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MOST_STALLS },
+    });
+    worker.on('error', () => {}); // `connect` tells of a lost connection
+    await worker.startStalledCheckTimer();
+    this.sources.set(name, { worker, marker: worker.toKey('marker') });
+  }
+
+  private async whyNot(what: string, needed: Capability): Promise<string | null> {
+    const kind = /^kind (.*)$/.exec(what)?.[1];
+    if (kind !== undefined) return this.handlers.has(kind) ? null : `it does not do jobs of kind ${kind}`;
+    const has = (await this.options.capability?.(what)) ?? 'it has none';
+    if (typeof has === 'string') return `${what} (${needed.text}): ${has}`;
+    return has.id === needed.id ? null : `${what} is ${needed.text} there, and here ${has.text}`;
+  }
+
+  private async refuse(name: string, reason: string): Promise<void> {
+    this.refused.add(name);
+    const source = this.sources.get(name);
+    this.sources.delete(name);
+    await source?.worker.close(true);
+    this.say(`This worker cannot do the jobs of one queue: ${reason}`);
+    await this.client.hset(keys.refusals(name), this.info.id, JSON.stringify({ worker: this.info, reason }));
+    await this.client.expire(keys.refusals(name), FORGET_MS / 1000);
+  }
+
+  private async forget(name: string, { worker }: Source): Promise<void> {
+    const [waiting, active] = [
+      await this.client.llen(worker.toKey('wait')),
+      await this.client.llen(worker.toKey('active')),
+    ];
+    if (waiting + active > 0) return;
+    await this.client.hdel(keys.queues, name);
+    this.sources.delete(name);
+    await worker.close(true);
+  }
+
+  async close(): Promise<void> {
+    const closing = [...this.sources.values()].map(({ worker }) => worker.close(true).catch(() => {}));
+    if (this.client.status === 'ready') await Promise.all(closing); // else they would wait for the server
+  }
+}
+
+/** Waits, but not longer than until the signal aborts. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+  });
+}

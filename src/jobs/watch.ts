@@ -1,0 +1,58 @@
+import type { Redis } from 'ioredis';
+import type { z } from 'zod';
+import { keys, parseRecord, refusal, type WorkerInfo, workerInfo } from './records.ts';
+
+/** How long a queue with jobs may have no worker before that is said. */
+const PATIENCE_MS = 3000;
+
+/** Workers that are alive: those whose entry was renewed within its life. */
+export async function aliveWorkers(client: Redis): Promise<WorkerInfo[]> {
+  const [seconds] = await client.time();
+  const ids = await client.zrangebyscore(keys.alive, Number(seconds) * 1000, '+inf');
+  if (ids.length === 0) return [];
+  const texts = await client.hmget(keys.workers, ...ids);
+  return texts.flatMap((text) => parseRecord(workerInfo, text) ?? []);
+}
+
+/** Tells, once each, which workers are refused and why, and when no worker can do the jobs of a queue. */
+export class Watch {
+  private readonly told = new Set<string>();
+  private idleSince = new Map<string, number>();
+
+  constructor(
+    private readonly client: Redis,
+    private readonly say: (text: string) => void,
+    private readonly workerCommand: string,
+  ) {}
+
+  /** Looks at a queue that has jobs. */
+  async look(queue: string): Promise<void> {
+    const alive = new Map((await aliveWorkers(this.client)).map((worker) => [worker.id, worker]));
+    const refused = new Map<string, z.infer<typeof refusal>>();
+    for (const [id, text] of Object.entries(await this.client.hgetall(keys.refusals(queue)))) {
+      const found = parseRecord(refusal, text);
+      if (found && alive.has(id)) refused.set(id, found);
+      else await this.client.hdel(keys.refusals(queue), id); // dead, or garbage
+    }
+    for (const { worker, reason } of refused.values()) {
+      this.once(`${queue} ${worker.id} ${reason}`, `Worker ${worker.name} is refused: ${reason}`);
+    }
+    if (alive.size > refused.size) {
+      this.idleSince.delete(queue);
+      for (const key of [...this.told]) if (key.startsWith(`none ${queue}`)) this.told.delete(key);
+      return;
+    }
+    const since = this.idleSince.get(queue) ?? Date.now();
+    this.idleSince.set(queue, since);
+    if (Date.now() - since < PATIENCE_MS) return;
+    const what =
+      alive.size === 0 ? 'No worker is there' : `None of the ${alive.size} workers that are there can do these jobs`;
+    this.once(`none ${queue} ${alive.size > 0}`, `${what}; waiting for one: ${this.workerCommand}`);
+  }
+
+  private once(key: string, text: string): void {
+    if (this.told.has(key)) return;
+    this.told.add(key);
+    this.say(text);
+  }
+}

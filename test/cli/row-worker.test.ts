@@ -1,0 +1,103 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readFiles, writeFiles } from '../../src/cli/row-job.ts';
+import { rowHandler } from '../../src/cli/row-worker.ts';
+import { DataError } from '../../src/errors.ts';
+import { CannotDo, type JobContext } from '../../src/jobs/handler.ts';
+import { FakeIo, fakeParts, lenetOf } from './fakes.ts';
+
+/** A worker of the fake engine, whose model trains nothing. */
+async function fakeWorker(options: Parameters<typeof fakeParts>[0] = {}) {
+  const { parts, log } = fakeParts(options);
+  const engine = await parts.engine();
+  const device = await engine.openDevice();
+  const tuning = await engine.loadTuning(device, () => {});
+  const { experiments } = await parts.catalogue();
+  const io = new FakeIo();
+  const { run } = rowHandler({ experiments, engine, device, tuning, io, name: 'w', adapter: 'llvmpipe' });
+  const printed: string[] = [];
+  const context: JobContext = {
+    ...{ key: 'key', signal: new AbortController().signal, fileNames: [], files: {} },
+    print: (line) => printed.push(line),
+    file: async (name) => {
+      throw new Error(`no ${name}`);
+    },
+  };
+  const request = { id: 'A1', scale: 'smoke', seed: 1 };
+  const ask = (job: object) => run({ row: 'A1', request, name: 'baseline', hash: '0'.repeat(16), ...job }, context);
+  const hash = async () => {
+    const error = await ask({}).catch((one) => one);
+    return /comes out as ([0-9a-f]{16}) here/.exec(error.message)![1]!;
+  };
+  return { ask, hash, printed, log };
+}
+
+test('a part whose hash comes out otherwise is not computed: the worker says that it cannot do it', async () => {
+  const { ask, log } = await fakeWorker();
+  const refused = ask({});
+  await expect(refused).rejects.toThrow(CannotDo);
+  await expect(refused).rejects.toThrow(
+    /^the key of baseline comes out as [0-9a-f]{16} here, not as 0{16}: the code of A1 is another$/,
+  );
+  expect(log.fits).toEqual([]);
+});
+
+test('the part that is asked for is computed, with what it prints, and the row goes no further', async () => {
+  let hasEnded = false;
+  const { ask, hash, printed, log } = await fakeWorker({
+    experiments: (network) => {
+      const row = lenetOf(network);
+      return [{ ...row, run: (lab) => row.run(lab).finally(() => (hasEnded = true)) }];
+    },
+  });
+  const good = await hash();
+  hasEnded = false;
+  const { value } = (await ask({ hash: good })) as { value: { value: { worker: string }; seconds: number } };
+  expect(value.value).toMatchObject({ name: 'baseline', seeds: [1], worker: 'w (llvmpipe)' });
+  expect(printed.join('\n')).toMatch(/A1: training baseline, seed 1\n[\s\S]*Epoch 1\/1 {2}loss/);
+  expect([log.fits.length, hasEnded]).toEqual([1, false]);
+});
+
+test('a part that the row does not come to, and a row that is not there, are not waited for', async () => {
+  const { ask } = await fakeWorker({ experiments: (network) => [lenetOf(network, { run: async () => [] })] });
+  await expect(ask({ name: 'other' })).rejects.toThrow(/^A1 ends here without other: its code is another$/);
+  await expect(ask({ row: 'A9' })).rejects.toThrow(/^there is no experiment A9 here$/);
+  await expect(ask({})).rejects.toThrow(CannotDo);
+});
+
+test('a row that throws fails with its own error', async () => {
+  const run = async () => {
+    throw new DataError('image 7 is torn');
+  };
+  const { ask } = await fakeWorker({ experiments: (network) => [lenetOf(network, { run })] });
+  await expect(ask({})).rejects.toThrow(DataError);
+});
+
+test('files of a run travel by their path below logs and weights, and nowhere else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tilegrad-files-'));
+  const bytes = Uint8Array.of(1, 2, 3);
+  const paths = ['logs/a/events.out', 'weights/transfer-full-seed-1.safetensors'];
+  expect([
+    ...(await writeFiles(folder, paths.map((path) => `file/${path}`).concat('part/x'), async () => bytes)),
+  ]).toEqual(paths);
+  writeFileSync(join(folder, 'run.json'), '{}');
+  expect(Object.keys(readFiles(folder)).sort()).toEqual(paths.map((path) => `file/${path}`));
+  expect(Object.keys(readFiles(folder, ['weights']))).toEqual([`file/${paths[1]}`]);
+  expect(Object.keys(readFiles(folder, undefined, new Set([paths[0]!])))).toEqual([`file/${paths[1]}`]);
+  for (const path of [
+    '../escaped',
+    '/etc/escaped',
+    'logs/../../escaped',
+    'weights/.hidden',
+    'run.json',
+    'logs',
+    'parts/a',
+  ]) {
+    await expect(writeFiles(folder, [`file/${path}`], async () => bytes)).rejects.toThrow(DataError);
+  }
+  expect(readdirSync(folder).sort()).toEqual(['logs', 'run.json', 'weights']);
+  expect(existsSync(join(folder, '../escaped'))).toBe(false);
+  rmSync(folder, { recursive: true });
+});
