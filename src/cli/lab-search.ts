@@ -5,7 +5,6 @@ import type { Callback } from '../nn/callbacks.ts';
 import type { SearchEntry } from '../report/run-record.ts';
 import type { SearchFitOptions } from '../search/fit-options.ts';
 import type { SearchRecord, Trial } from '../search/record.ts';
-import { runTrial } from '../search/run-trial.ts';
 import type { TrialDescription, TrialRunner } from '../search/trial.ts';
 import type { SearchSpec } from './experiment.ts';
 
@@ -94,6 +93,7 @@ export interface OneTrial {
 
 /** Trains one trial of a row's search. @throws what `runTrial` throws */
 export async function runOneTrial(spec: SearchSpec, place: TrialPlace, one: OneTrial): Promise<Trial> {
+  const { runTrial } = await import('../search/run-trial.ts');
   const { device, signal } = place;
   const { trial, weights } = await runTrial({
     ...{ buildModel: spec.buildModel, data: spec.data, fit: fitOptions(spec, place), device, signal, backup: null },

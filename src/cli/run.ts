@@ -23,7 +23,6 @@ import { loadDatasets, type Planned, placeOf, planRow } from './plan.ts';
 import { profileNetwork } from './profile.ts';
 import { Progress } from './progress.ts';
 import { dataRecord, newRecord, sourceText, tuningRecord } from './record.ts';
-import { fetchParts } from './remote-parts.ts';
 import { describeError } from './report-error.ts';
 import { checkOptions, checkSame, findRun } from './resume.ts';
 import { rowNeeds } from './row-job.ts';
@@ -159,6 +158,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     if (queue) {
       save();
       line(text, `Workers: those of the queue at ${queue.address}`);
+      const { fetchParts } = await import('./remote-parts.ts');
       const needs = new Map(rows.map((row) => [row.id, rowNeeds(row, datasets, weights)]));
       bench.elsewhere = await fetchParts(bench, planned, { queue, request, needs, folder, signal, say });
     }
