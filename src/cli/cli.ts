@@ -181,7 +181,11 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       path('search'),
     )
     .option('--resume [search]', 'go on with a search: its folder, or the newest of that name', path('--resume'))
-    .option('--seed <n>', "seed of the search (default: that of the module's options, or 0)", parseSeed)
+    .option(
+      '--seed <n>',
+      "seed of the search (default: that of the module's options, or 0; with --resume its own)",
+      parseSeed,
+    )
     .option('--out <dir>', 'where to make the folder of the search', path('--out'), 'runs')
     .option(
       '--workers <url>',

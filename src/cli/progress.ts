@@ -79,6 +79,14 @@ export class Progress implements Callback {
     line(this.#lines, epochLine(logs, this.#epochs));
   }
 
+  /** The lines of a training among others, without a bar: that would need the figures of each batch. @param before begins each line */
+  linesOnly(before: string): Callback {
+    return {
+      onTrainBegin: (info) => this.onTrainBegin(info),
+      onEpochEnd: (logs) => line(this.#lines, `${before}${epochLine(logs, this.#epochs)}`),
+    };
+  }
+
   /** Takes the bar off the terminal; a message printed while it stands would be written into it. */
   stop(): void {
     this.#bar?.stop();

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { nearName, show } from '../check.ts';
-import { UsageError } from '../errors.ts';
+import { TilegradError, UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';
-import type { SearchFitOptions } from '../search/fit-options.ts';
+import { checkFitOptions, type SearchFitOptions } from '../search/fit-options.ts';
 import type { SearchOptions } from '../search/search.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
 
@@ -26,6 +26,8 @@ export type Searcher = InstanceType<(typeof SEARCHERS)[SearcherName]>;
  * `data` and `fit` are what `search` takes, or functions of the device that return or promise it.
  */
 export interface SearchModule {
+  /** As the command line named it. */
+  file: string;
   buildModel: BuildModel;
   searcher: SearcherName;
   /** The searcher's, without `buildModel`, `directory` and what the command line decides. */
@@ -38,14 +40,30 @@ export interface SearchModule {
 
 const EXPORTS = ['buildModel', 'searcher', 'options', 'data', 'fit'];
 
-/** Loads the module of a search. @throws UsageError for a file that is not there, or lacks an export; what the module itself throws */
+/** Loads the module of a search. @throws UsageError for a file that is not there, cannot be loaded, or lacks an export */
 export async function loadSearchModule(file: string): Promise<SearchModule> {
   const path = resolve(file);
   if (!existsSync(path))
     throw new UsageError(
       `search: there is no file ${file}; name a module (.mjs), as in \`npx tilegrad search FILE.mjs\``,
     );
-  return readSearchModule(file, (await import(pathToFileURL(path).href)) as Record<string, unknown>);
+  const url = urlOf(file);
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(url)) as Record<string, unknown>;
+  } catch (error) {
+    throw moduleError(`${file}: it cannot be loaded`, url, error);
+  }
+  return readSearchModule(file, exported);
+}
+
+/** An error of the module's own code, which is no bug of tilegrad. @param url of the module, to find the line */
+function moduleError(what: string, url: string, error: unknown): unknown {
+  if (error instanceof TilegradError) return error;
+  const { name, message, stack = '' } = error instanceof Error ? error : { name: 'thrown', message: show(error) };
+  const [, line] = stack.split(`${url}:`)[1]?.match(/^(\d+)/) ?? [];
+  const where = line !== undefined ? ` (line ${line})` : name === 'SyntaxError' ? '; `node --check` shows where' : '';
+  return new UsageError(`${what}: ${name}: ${message}${where}`, { cause: error });
 }
 
 /** The exports of a module, checked. @throws UsageError */
@@ -80,27 +98,47 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
     throw new UsageError(`${file}: options must be without ${name}, which the command decides`);
   }
   const { name = basename(file, extname(file)) } = options as { name?: string };
-  return { buildModel, searcher, options, data, fit, name } as SearchModule;
+  return { file, buildModel, searcher, options, data, fit, name } as SearchModule;
 }
 
 /** The searcher of a module. @param own what the command decides. @throws ArgumentError, DataError, FileError */
 export function createSearcher(module: SearchModule, own: Partial<SearchOptions> & { directory: string }): Searcher {
-  const { buildModel, searcher, options, name } = module;
+  const { file, buildModel, searcher, options, name } = module;
   const all = { ...options, ...own, buildModel, name };
-  return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
+  try {
+    return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
+  } catch (error) {
+    throw moduleError(`${file}: buildModel fails with its defaults`, urlOf(file), error);
+  }
 }
 
-/** What a module's trials are trained on, and how. */
+/** What a module's trials are trained on, and how. @throws UsageError for what its code throws; ArgumentError for impossible options */
 export async function prepareSearch(
-  { data, fit }: SearchModule,
+  { file, searcher, data, fit }: SearchModule,
   device: Device,
 ): Promise<{ data: TrainingData; fit: SearchFitOptions }> {
-  return {
-    // A function without arguments begins a stream, as for `fit`.
-    data:
-      typeof data === 'function' && data.length > 0
-        ? await (data as (device: Device) => TrainingData)(device)
-        : (data as TrainingData),
-    fit: typeof fit === 'function' ? await fit(device) : fit,
+  const call = async <T>(what: string, make: (device: Device) => T | Promise<T>): Promise<T> => {
+    try {
+      return await make(device);
+    } catch (error) {
+      throw moduleError(`${file}: ${what} fails`, urlOf(file), error);
+    }
   };
+  const prepared = {
+    data: makesData(data) ? await call('data', data) : (data as TrainingData),
+    fit: typeof fit === 'function' ? await call('fit', fit) : fit,
+  };
+  if (typeof prepared.fit !== 'object' || prepared.fit === null) {
+    throw new UsageError(
+      `${file}: the function fit must return an object of options, but returned ${show(prepared.fit)}`,
+    );
+  }
+  checkFitOptions(searcher, prepared.fit);
+  return prepared;
 }
+
+/** Whether it is a function of the device: one without arguments begins a stream, as for `fit`, unless it is async. */
+const makesData = (data: SearchModule['data']): data is (device: Device) => TrainingData | Promise<TrainingData> =>
+  typeof data === 'function' && (data.length > 0 || Object.prototype.toString.call(data) === '[object AsyncFunction]');
+
+const urlOf = (file: string): string => pathToFileURL(resolve(file)).href;

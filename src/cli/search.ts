@@ -62,9 +62,12 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     const prepared = await prepareSearch(module, device);
     const runner = queue && (await RemoteTrials.create(queue, await registerSearch(file), prepared));
     if (queue) line(text, `Workers: those of the queue at ${queue.address}`);
-    directory = resumed ?? createRunFolder(options.out, `search-${module.name}`, new Date());
+    directory = resumed ?? createRunFolder(options.out, `search-${fileName(module.name)}`, new Date());
+    const seed = options.seed ?? (resumed === null ? undefined : new SearchStore(resumed).read()?.seed);
+    if (seed !== (module.options.seed ?? 0) && seed !== options.seed)
+      line(text, `Seed:    ${seed}, as it was begun with`);
     const searcher = createSearcher(module, {
-      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...(seed === undefined ? {} : { seed }),
       ...{ directory, device },
       ...(runner ? { runner } : {}),
       onTrialBegin: (trial) => line(text, beginText(trial)),
@@ -82,7 +85,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
       signal: interrupt.signal,
       callbacks: (trial: Parameters<NonNullable<typeof prepared.fit.callbacks>>[0]) => [
         ...(prepared.fit.callbacks?.(trial) ?? []),
-        progress,
+        (module.options.together ?? 1) > 1 ? progress.linesOnly(`Trial ${trial.number}  `) : progress,
       ],
     };
     const about = { file, device, startedAt };
@@ -109,6 +112,12 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     device?.dispose();
   }
 }
+
+/** What of a name may be in that of a folder. */
+const fileName = (name: unknown): string =>
+  String(name)
+    .replace(/[^\p{L}\p{N}._ -]+/gu, '-')
+    .slice(0, 80);
 
 /** Of a search that did not begin, as its options were wrong, nothing is left. */
 function removeEmpty(folder: string): void {

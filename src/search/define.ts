@@ -49,11 +49,12 @@ const SAMPLINGS: readonly unknown[] = ['linear', 'log'];
 /** What names of a searcher's own values begin with. */
 export const TUNER_PREFIX = 'tuner/';
 
-/** @throws ArgumentError for a name that is empty or that the searchers use themselves */
+/** @throws ArgumentError for a name that is empty, that the searchers use themselves, or that every object has: values are an object's */
 export function checkName(what: string, name: unknown): asserts name is string {
   checkText(`${what}: name`, name);
-  if ((name as string).startsWith(TUNER_PREFIX) || name === '__proto__') {
-    throw new ArgumentError(`${what}: ${show(name)} is a reserved name; choose one that does not begin with tuner/`);
+  if ((name as string).startsWith(TUNER_PREFIX) || (name as string) in {}) {
+    const next = (name as string) in {} ? 'choose another one' : 'choose one that does not begin with tuner/';
+    throw new ArgumentError(`${what}: ${show(name)} is a reserved name; ${next}`);
   }
 }
 

@@ -2,6 +2,7 @@ import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } fro
 import { ArgumentError } from '../errors.ts';
 import { type Callback, checkCallbacks } from '../nn/callbacks.ts';
 import type { FitOptions } from '../nn/index.ts';
+import { checkTogether, isSource } from '../nn/training-data.ts';
 import { checkCount } from './oracles/options.ts';
 import type { HyperparameterValues } from './record.ts';
 
@@ -37,9 +38,11 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
     },
   };
   checkOptions(`${who}: search`, options, names, [], DECIDED);
-  const { callbacks, classWeight, epochs = 1, shuffle = true, signal } = options;
+  const { batchSize, callbacks, classWeight, epochs = 1, shuffle = true, signal, validationData } = options;
   checkSignal(`${who}: search`, signal);
   checkCount(`${who}: search`, 'epochs', epochs);
+  if (batchSize !== undefined) checkCount(`${who}: search`, 'batchSize', batchSize);
+  if (validationData !== undefined) checkTrialData(`${who}: search: validationData`, validationData);
   checkFlag(`${who}: search`, 'shuffle', shuffle);
   checkJson(`${who}: search: classWeight`, classWeight);
   if (callbacks === undefined) return;
@@ -50,6 +53,20 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
     );
   }
   checkFunction(`${who}: search: callbacks`, callbacks);
+}
+
+/** Of what would fail every trial, or every one but the first. @throws ArgumentError */
+export function checkTrialData(what: string, data: unknown): void {
+  if (typeof data === 'function' || isSource(data, what)) return;
+  checkTogether(what, data);
+  const isObject = typeof data === 'object' && data !== null;
+  if (isObject && 'x' in data && 'y' in data) return;
+  const isStream = isObject && (Symbol.asyncIterator in data || Symbol.iterator in data);
+  throw new ArgumentError(
+    isStream
+      ? `${what} must be there for each trial, but a stream is gone through once; give a function that begins it`
+      : `${what}: takes { x, y }, a loader such as an ImageLoader, or a function that begins a stream of batches, but was given ${show(data)}`,
+  );
 }
 
 /** Backups keep it. @throws ArgumentError for what JSON cannot tell */

@@ -46,6 +46,8 @@ export interface Oracle {
     values: HyperparameterValues,
     state: SearchState,
   ): HyperparameterValue;
+  /** Whether the trials depend on the order in which the builder asks, and on defaults; default false. */
+  readonly isOrdered?: boolean;
   /** How many draws a number gets before the search counts as exhausted, when all came out as earlier trials; default 1. */
   readonly attempts?: number;
 }

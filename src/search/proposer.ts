@@ -1,3 +1,4 @@
+import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { type BuildModel, callBuilder } from './build-model.ts';
 import { TUNER_PREFIX } from './define.ts';
@@ -71,6 +72,14 @@ export class Proposer {
       const other = stored.find(({ name }) => name === one.name);
       if (!other) yield `${one.name}, ${describe(one)}, is new`;
       else if (!hasSameValues(other, one)) yield `${one.name} was ${describe(other)} and is ${describe(one)}`;
+      else if (
+        this.oracle.isOrdered &&
+        one.kind !== 'fixed' &&
+        other.kind !== 'fixed' &&
+        one.default !== other.default
+      ) {
+        yield `the default of ${one.name} was ${show(other.default)} and is ${show(one.default)}`;
+      }
     }
   }
 
@@ -93,12 +102,19 @@ export class Proposer {
       why = error instanceof Error ? error.message : String(error);
     }
     this.finished.set(number, trial);
-    this.note(number, values, hp.asked);
-    if (status === 'failed') return null; // its builder may have thrown, and may have been mended since
+    // A builder that threw may have been mended since: what it asks for beyond the trial's values was never drawn.
+    this.note(
+      number,
+      values,
+      hp.asked.filter(({ name }) => Object.hasOwn(values, name)),
+    );
+    if (status === 'failed') return null;
     if (why !== null) return `with the values of trial ${number}, the builder fails: ${why}`;
     if (missing.length > 0) return `trial ${number} has no value of ${missing.join(', ')}`;
     const gone = hp.unasked;
-    return gone.length > 0 ? `${gone.join(', ')} of trial ${number} is no longer asked for` : null;
+    if (gone.length > 0) return `${gone.join(', ')} of trial ${number} is no longer asked for`;
+    const [before, now] = [values, hp.values].map((one) => Object.keys(one).join(', '));
+    return this.oracle.isOrdered && before !== now ? `trial ${number} asked for ${before}, and now for ${now}` : null;
   }
 
   /** The trial of a number, all below it being known: see `Oracle.propose`. */

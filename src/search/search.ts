@@ -6,7 +6,7 @@ import { differences } from '../nn/run-description.ts';
 import { checkSeed } from '../random.ts';
 import type { BuildModel } from './build-model.ts';
 import { describeData } from './describe-data.ts';
-import { checkFitOptions, type SearchFitOptions } from './fit-options.ts';
+import { checkFitOptions, checkTrialData, type SearchFitOptions } from './fit-options.ts';
 import { HyperParameters } from './hyperparameters.ts';
 import { LocalRunner } from './local-runner.ts';
 import { type ObjectiveOption, readObjective } from './objective.ts';
@@ -57,10 +57,10 @@ export interface SearchOptions {
   together?: number;
   /** What runs the trials. Default: this process, one after another. */
   runner?: TrialRunner;
-  /** Called as a trial begins. */
-  onTrialBegin?: (trial: TrialDescription) => void;
-  /** Called when a trial's result is on the disk. */
-  onTrialEnd?: (trial: Trial, record: SearchRecord) => void;
+  /** Called, and waited for, as a trial begins. */
+  onTrialBegin?: (trial: TrialDescription) => unknown;
+  /** Called, and waited for, when a trial's result is on the disk. */
+  onTrialEnd?: (trial: Trial, record: SearchRecord) => unknown;
 }
 
 /** Options of the searches whose trials may be pruned. */
@@ -205,6 +205,7 @@ export class Search {
     this.store.writeRecord(this.record);
     try {
       await this.loop(runner, fit).run();
+      this.store.deleteGroupBackups(); // of a process that was killed and trained more trials together than this one
     } finally {
       this.store.writeRecord(this.record);
     }
@@ -224,7 +225,7 @@ export class Search {
           this.store.writeRecord(this.record);
           written = performance.now();
         }
-        options.onTrialEnd?.(trial, this.record);
+        return options.onTrialEnd?.(trial, this.record);
       },
     });
   }
@@ -232,6 +233,10 @@ export class Search {
   private describe(number: number, proposed: Proposed, fit: SearchFitOptions): TrialDescription {
     const { values, initialEpoch = 0, from = null, epochs = fit.epochs ?? 1 } = proposed;
     const { seed, executions, objective, pruning, parallelTrials, proposer } = this;
+    checkSeed(
+      seedOf(seed, number, executions) + (executions - 1),
+      `${this.kind.name}: trial ${number}, the last execution`,
+    );
     const description = { number, values, epochs, initialEpoch, from, executions, objective };
     if (!pruning) return { ...description, seed: seedOf(seed, number, executions) };
     const horizon = horizonOf(number, pruning.startupTrials, parallelTrials);
@@ -318,6 +323,7 @@ export class Search {
       );
     }
     if (data === null) throw new ArgumentError(`${who}: search: takes data as model.fit does, but was given null`);
+    checkTrialData(`${who}: search`, data);
     const work = { buildModel, data, fit, device, saveFreq };
     return together > 1 ? new TogetherRunner(this.store, work, together) : new LocalRunner(this.store, work);
   }

@@ -127,13 +127,16 @@ export function valueToUnit(h: Hyperparameter, value: HyperparameterValue): numb
  * step, have those at 0.05, 0.15, ... 0.95 of their distribution, as in KerasTuner; a smaller number where some coincide.
  */
 export function valuesOf(h: Hyperparameter): HyperparameterValue[] {
-  const isSampled = (h.kind === 'int' || h.kind === 'float') && h.min < h.max && isLogOrContinuous(h);
-  if (!isSampled) return Array.from({ length: countOf(h) }, (_, index) => valueAt(h, index));
+  if (!isSampled(h)) return Array.from({ length: countOf(h) }, (_, index) => valueAt(h, index));
   const values = Array.from({ length: GRID_VALUES }, (_, i) => unitToValue(h, (i + 0.5) / GRID_VALUES));
   return [...new Set(values)];
 }
 
-const isLogOrContinuous = (h: Numeric) => h.step === null || (h.kind === 'int' && isLogWithoutStep(h));
+/** Whether a grid has a few values of the range alone. */
+export const isSampled = (h: Hyperparameter): boolean =>
+  (h.kind === 'int' || h.kind === 'float') &&
+  h.min < h.max &&
+  (h.step === null || (h.kind === 'int' && isLogWithoutStep(h)));
 
 /**
  * Number of combinations of values, hyperparameters under a condition counted only where it holds; Infinity where a float has

@@ -20,9 +20,9 @@ export interface TrialLoopOptions {
   describe(number: number, proposed: Proposed): TrialDescription;
   maxConsecutiveFailures: number;
   signal?: AbortSignal | undefined;
-  onBegin(trial: TrialDescription): void;
+  onBegin(trial: TrialDescription): unknown;
   /** Called when a trial is on the disk. */
-  onEnd(trial: Trial): void;
+  onEnd(trial: Trial): unknown;
 }
 
 /** Proposes trials in the order of their numbers, has as many of them run at once as the runner can, and keeps what comes of them. */
@@ -42,13 +42,13 @@ export class TrialLoop {
   /** Ends when no trial is left. @throws SearchError for too many failed trials; AbortedError after `signal`; what the runner throws */
   async run(): Promise<void> {
     const { signal } = this.options;
-    while (this.begin()) await Promise.race(this.running.values());
+    while (await this.begin()) await Promise.race(this.running.values());
     if (this.error) throw this.error.thrown;
     if (signal?.aborted && !this.isOver) throw this.stopped();
   }
 
   /** Begins trials as far as there are any and the runner has room. @returns whether any runs */
-  private begin(): boolean {
+  private async begin(): Promise<boolean> {
     const { runner, signal } = this.options;
     try {
       while (this.running.size < runner.concurrency && !this.error && !signal?.aborted) {
@@ -56,7 +56,7 @@ export class TrialLoop {
         if (found === null) break;
         const { number, proposed } = found;
         if (proposed.error)
-          this.end(number, failedTrial({ number, values: proposed.values }, proposed.error.thrown), null);
+          await this.end(number, failedTrial({ number, values: proposed.values }, proposed.error.thrown), null);
         else this.start(number, proposed);
       }
     } catch (thrown) {
@@ -120,11 +120,11 @@ export class TrialLoop {
     const { runner, store, signal, onBegin, describe } = this.options;
     try {
       const description = describe(number, proposed);
-      onBegin(description);
+      await onBegin(description);
       const weights = description.from === null ? null : store.readWeights(description.from);
       const signals = [this.ending.signal, ...(signal ? [signal] : [])];
       const result = await runner.run(description, { weights, signal: AbortSignal.any(signals) });
-      this.end(number, result.trial, result.weights);
+      await this.end(number, result.trial, result.weights);
       runner.settled?.(number);
     } catch (thrown) {
       // Where the signal ended it, or another trial's error, it says nothing.
@@ -132,11 +132,11 @@ export class TrialLoop {
     }
   }
 
-  private end(number: number, trial: Trial, weights: Uint8Array | null): void {
+  private async end(number: number, trial: Trial, weights: Uint8Array | null): Promise<void> {
     const { store, proposer, onEnd } = this.options;
     store.writeTrial({ trial, weights });
     proposer.finished.set(number, trial);
-    onEnd(trial);
+    await onEnd(trial);
     if (trial.status === 'failed') this.countFailure(number, trial.reason);
   }
 

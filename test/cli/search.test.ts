@@ -137,6 +137,64 @@ describeOnDevice('tilegrad search', () => {
     expect(longer.trials).toHaveLength(4);
   });
 
+  test('--resume needs no seed: it takes that of the search', async () => {
+    const begun = await tilegrad(['--json', '--seed', '9']);
+    expect(begun.code, begun.err).toBe(0);
+    const { directory, seed, trials } = JSON.parse(begun.out);
+    expect(seed).toBe(9);
+    const gone = await tilegrad(['--json', '--resume', directory]);
+    expect(gone.code, gone.err).toBe(0);
+    expect(gone.err).toContain('Seed:    9, as it was begun with');
+    expect(JSON.parse(gone.out).trials).toEqual(trials);
+    const other = await tilegrad(['--resume', directory, '--seed', '8']);
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining('seed was 9 and is 8')]);
+  });
+
+  test('with together, trials are trained together, and a name with odd characters makes a folder of its own', async () => {
+    write((text) => text.replace('maxTrials: 3', "maxTrials: 3, together: 3, name: '../a/b'"));
+    let isCut = false;
+    const cut = await tilegrad(['--json'], (err, interrupt) => {
+      if (isCut || !err.includes('Epoch 1/2')) return;
+      isCut = true;
+      interrupt();
+    });
+    expect(cut.code, cut.err).toBe(1);
+    expect(cut.err).toMatch(/^Trial 2 {2}Epoch 1\/2 {2}loss/m);
+    const [directory] = folders();
+    expect(directory).toMatch(/^\d{8}-\d{6}-search-\.\.-a-b$/);
+    expect(readdirSync(join(folder, 'runs', directory!, 'backups'))).toEqual(['together-0-1-2.safetensors']);
+  });
+
+  test("what the module's code throws is no bug of tilegrad", async () => {
+    const refused = async (change: (text: string) => string, message: RegExp) => {
+      write(change);
+      const { code, err } = await tilegrad([]);
+      expect([code === 1 || code === 2, err]).toEqual([true, expect.stringMatching(message)]);
+      expect(err).not.toContain('bug in tilegrad');
+    };
+    await refused(
+      (text) => `${text}const = 5;`,
+      /^error: own\.mjs: it cannot be loaded: SyntaxError: .*; `node --check` shows where$/m,
+    );
+    await refused((text) => `throw new Error('at once');${text}`, /own\.mjs: it cannot be loaded: Error: at once/);
+    await refused(
+      (text) => text.replace('buildModel(hp) {', "buildModel(hp) { throw new TypeError('boo');"),
+      /own\.mjs: buildModel fails with its defaults: TypeError: boo \(line 8\)/,
+    );
+    await refused(
+      (text) => text.replace(/export const fit = .*/, 'export const fit = async () => {};'),
+      /own\.mjs: the function fit must return an object of options, but returned undefined/,
+    );
+    await refused(
+      (text) => text.replace('batchSize: 8', 'callbacks: [{}]'),
+      /RandomSearch: search: callbacks remember things .* but a list was given/,
+    );
+    await refused(
+      (text) => text.replace(/export const data = .*/, "export const data = async () => { throw new Error('gone'); };"),
+      /own\.mjs: data fails: Error: gone/,
+    );
+  }, 120_000);
+
   test('what is wrong ends it with a typed error and no folder', async () => {
     const missing = await runToEnd([join(built, 'cli.js'), 'search', 'none.mjs'], { cwd: folder });
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('search: there is no file none.mjs')]);

@@ -290,5 +290,31 @@ describeOnDevice('what is wrong with a search', (device) => {
     await expect(random({}).search(data, { ...fit, epochs: 0 })).rejects.toThrow(
       /epochs must be an integer from 1 up, but is 0/,
     );
+    await expect(random({}).search(data, { ...fit, batchSize: 0 })).rejects.toThrow(
+      /^RandomSearch: search: batchSize must be an integer from 1 up, but is 0$/,
+    );
+  });
+
+  test('data that would fail every trial, or every one but the first', async () => {
+    const wrong = async (given: unknown, message: RegExp) => {
+      const search = random({});
+      await expect(search.search(given as never, fit)).rejects.toThrow(message);
+      await expect(search.search(data, { epochs: 1, validationData: given as never })).rejects.toThrow(message);
+      expect(search.record.trials).toEqual([]);
+    };
+    const batches = () => [{ x: data.x, y: data.y }].values();
+    await wrong(batches(), /a stream is gone through once; give a function that begins it$/);
+    await wrong([data], /a list of batches is a stream when a function begins it: give \(\) => batches/);
+    await wrong(Promise.resolve(data), /takes \{ x, y \}, a loader such as .* but was given a Promise, to be awaited/);
+    const { trials } = await random({ objective: 'loss' }).search(batches, { epochs: 1 });
+    expect(trials.map(({ status }) => status)).toEqual(['completed', 'completed']);
+  });
+
+  test('a seed that leaves none for the trials', async () => {
+    const seed = Number.MAX_SAFE_INTEGER;
+    const search = random({ seed });
+    await expect(search.search(data, fit)).rejects.toThrow(
+      /^RandomSearch: trial 1, the last execution: seed must be an integer from 0 to 2\^53 - 1/,
+    );
   });
 });

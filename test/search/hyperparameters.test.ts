@@ -220,7 +220,7 @@ describe('bad input', () => {
 
   test.each(['int', 'float', 'choice', 'boolean', 'fixed'] as const)('a name that hp.%s refuses', (kind) => {
     const rest = { int: { min: 0, max: 1 }, float: { min: 0, max: 1 }, choice: [1], boolean: {}, fixed: 1 }[kind];
-    for (const name of ['', 'tuner/epochs', '__proto__', 3, null, undefined]) {
+    for (const name of ['', 'tuner/epochs', '__proto__', 'constructor', 'toString', 3, null, undefined]) {
       const call = () => (hp()[kind] as (...args: unknown[]) => unknown)(name, rest);
       expect(message(call)).toMatch(new RegExp(`^hp.${kind}: (name must be text|.* is a reserved name)`));
     }

@@ -1,10 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
   AbortedError,
   ArgumentError,
+  BayesianOptimization,
   DataError,
+  GridSearch,
   type HyperParameters,
   loadModel,
   RandomSearch,
@@ -158,6 +160,47 @@ describeOnDevice('a search that is made again', (device) => {
       if (hp.int('units', { min: 2, max: 6 }) > 2) hp.boolean('bias');
       return buildModel(hp);
     }, /the space has changed: trial \d has no value of bias\./);
+  });
+
+  test('of a grid: other defaults or another order would leave combinations out', async () => {
+    const directory = folder();
+    const grid = (names: string[], value = 1, maxTrials = 3) => {
+      const build = (hp: HyperParameters) => {
+        for (const name of names) hp.int(name, { min: 1, max: 3, default: value });
+        return network();
+      };
+      return new GridSearch({ buildModel: build, objective: 'loss', maxTrials, directory, device });
+    };
+    await grid(['a', 'b']).search(data, { epochs: 1 });
+    expect(() => grid(['a', 'b'], 3)).toThrow(
+      /the space has changed: the default of a was 1 and is 3; the default of b/,
+    );
+    expect(() => grid(['b', 'a'])).toThrow(/the space has changed: trial 0 asked for a, b, and now for b, a\./);
+    const { trials } = await grid(['a', 'b'], 1, 10).search(data, { epochs: 1 });
+    expect(new Set(trials.map(({ values }) => JSON.stringify(values))).size).toBe(9);
+  });
+
+  test('whose builder threw for some values and was mended: what was never drawn decides nothing', async () => {
+    const directory = folder();
+    const bayes = (into: string, isMended: boolean, maxTrials: number) => {
+      const build = (hp: HyperParameters) => {
+        if (hp.int('units', { min: 1, max: 9 }) > 5 && !isMended) throw new Error('too many');
+        hp.float('rate', { min: 0, max: 1 });
+        return network(2);
+      };
+      const options = { buildModel: build, numInitialPoints: 4, maxConsecutiveFailures: 9, seed: 3 };
+      return new BayesianOptimization({ ...options, objective: 'loss', maxTrials, directory: into, device });
+    };
+    const begun = await bayes(directory, false, 5).search(data, { epochs: 1 });
+    expect(begun.trials.map(({ status }) => status)).toContain('failed');
+    const copy = folder();
+    cpSync(directory, copy, { recursive: true });
+    const [same, mended] = [
+      await bayes(directory, false, 6).search(data, { epochs: 1 }),
+      await bayes(copy, true, 6).search(data, { epochs: 1 }),
+    ];
+    expect(same.trials[5]!.status).toBe('completed');
+    expect(mended.trials[5]!.values).toEqual(same.trials[5]!.values);
   });
 
   test('in the midst of a trial, whose model the builder no longer makes: says what differs, and keeps the backup', async () => {

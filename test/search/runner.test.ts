@@ -123,6 +123,11 @@ test('what a runner throws ends the search, once the other trials have ended', a
   };
   const stopped = new RandomSearch({ ...common, directory: folder(), runner: new PretendingRunner(2), onTrialBegin });
   await expect(stopped.search(null, fit)).rejects.toThrow(/^no more trials$/); // at once, before anything is waited for
+  for (const hook of ['onTrialBegin', 'onTrialEnd']) {
+    const rejecting = { [hook]: () => Promise.reject(new RangeError('not written')) };
+    const options = { ...common, directory: folder(), runner: new PretendingRunner(2) };
+    await expect(new RandomSearch({ ...options, ...rejecting }).search(null, fit)).rejects.toThrow(/^not written$/);
+  }
   const failing = new PretendingRunner(3);
   failing.run = async ({ number, values }) => ({
     trial: {

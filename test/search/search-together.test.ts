@@ -152,6 +152,18 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(make).toThrow(/^RandomSearch: together/);
   });
 
+  test('one that was stopped and goes on one by one leaves no backup', async () => {
+    const directory = folder();
+    const abort = new AbortController();
+    const callbacks = (): Callback[] => [{ onEpochEnd: () => abort.abort() }];
+    const options = { ...common, directory, maxTrials: 2 };
+    const run = new RandomSearch({ ...options, together: 2 }).search(data, { ...fit, callbacks, signal: abort.signal });
+    await expect(run).rejects.toThrow(AbortedError);
+    expect(readdirSync(join(directory, 'backups'))).toEqual(['together-0-1.safetensors']);
+    await new RandomSearch(options).search(data, fit);
+    expect(readdirSync(join(directory, 'backups'))).toEqual([]);
+  });
+
   test('together goes without a runner', () => {
     const runner = { concurrency: 1, run: () => Promise.reject(new Error('never')) };
     const make = () => new RandomSearch({ ...common, directory: folder(), together: 4, runner });

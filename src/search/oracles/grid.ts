@@ -1,7 +1,7 @@
 import { checkOptions } from '../../check.ts';
 import type { Oracle, SearchState } from '../oracle.ts';
 import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from '../record.ts';
-import { valuesOf } from '../space.ts';
+import { countOf, indexOf, isSampled, valueAt, valuesOf } from '../space.ts';
 import { checkCount } from './options.ts';
 
 export interface GridOptions {
@@ -29,15 +29,28 @@ export function gridOracle(options: GridOptions = {}): Oracle {
       const values = number === 0 ? {} : valuesAfter(number - 1, state);
       return values && { values };
     },
-    draw: (hyperparameter) => wheelOf(hyperparameter)[0]!,
+    isOrdered: true,
+    draw: (hyperparameter) => valueAfter(hyperparameter, undefined)!,
   };
 }
 
-/** Values in the order in which they are tried: the default first. */
-function wheelOf(h: Hyperparameter): HyperparameterValue[] {
-  const values = valuesOf(h);
-  if (h.kind === 'fixed' || !values.includes(h.default)) return values;
-  return [h.default, ...values.filter((value) => value !== h.default)];
+/**
+ * The value that is tried after another, or the first one: the default, then the others in their order; undefined after the last. A range
+ * of integers may be far too wide to list.
+ */
+function valueAfter(h: Hyperparameter, value: HyperparameterValue | undefined): HyperparameterValue | undefined {
+  const list = isSampled(h) ? valuesOf(h) : null;
+  const placeOf = (one: HyperparameterValue) => (list ? list.indexOf(one) : indexOf(h, one));
+  const first = h.kind === 'fixed' ? 0 : placeOf(h.default); // -1 where the grid lacks it
+  let place = first;
+  if (value !== undefined) {
+    const at = placeOf(value);
+    place = at === first ? 0 : at + 1;
+    if (place === first) place++;
+  }
+  if (place < 0) place = 0;
+  if (place >= (list?.length ?? countOf(h))) return undefined;
+  return list ? list[place] : valueAt(h, place);
 }
 
 /** What is set for the trial after one; null after the last. */
@@ -46,8 +59,7 @@ function valuesAfter(number: number, state: SearchState): HyperparameterValues |
   if (values === undefined || asked === undefined) return null; // there was no such trial, so this one is none either
   for (let last = asked.length - 1; last >= 0; last--) {
     const h = asked[last]!;
-    const wheel = wheelOf(h);
-    const next = wheel[wheel.indexOf(values[h.name]!) + 1];
+    const next = valueAfter(h, values[h.name]);
     if (next === undefined) continue;
     const before = asked.slice(0, last).map(({ name }) => [name, values[name]!] as const);
     return Object.fromEntries([...before, [h.name, next]]);

@@ -67,6 +67,17 @@ test('a float without a step has ten values', () => {
   expect(list.map(({ rate }) => Math.round((rate as number) * 100))).toEqual([5, 15, 25, 35, 45, 55, 65, 75, 85, 95]);
 });
 
+test('a range of integers is not listed: it may be far too wide', () => {
+  const build = (hp: HyperParameters) => [
+    hp.int('seed', { min: 0, max: 2 ** 53 - 1, default: 1 }),
+    hp.float('part', { min: 0, max: 1, step: 1e-12, default: 2e-12 }),
+  ];
+  const parts = ['2e-12', '0', '1e-12', '3e-12'].map((part) => `1 ${part}`);
+  expect(rows(combinations(build, { maxTrials: 4 }).list)).toEqual(parts);
+  const single = (hp: HyperParameters) => hp.int('seed', { min: 0, max: 2 ** 53 - 1, default: 1 });
+  expect(rows(combinations(single, { maxTrials: 4 }).list)).toEqual(['1', '0', '2', '3']);
+});
+
 test('drawn spaces: every combination once, as many as spaceSize says, the same each time', async () => {
   // Each hyperparameter: number of values, default, and which earlier one's value it depends on.
   const wheel = fc.record({
