@@ -14,6 +14,9 @@ const MOST_AXES = 24;
 /** Whole numbers up to so many get a tick each. */
 const MOST_TICKS = 7;
 
+const RELIED_ON = 'hardly by chance';
+const MAY_BE_CHANCE = 'may be chance (above 0.05)';
+
 type Axis = Extract<Figure, { type: 'parallel' }>['axes'][number];
 
 interface Naming {
@@ -149,9 +152,10 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
       x: { label: 'hyperparameter' },
       y: { label: 'importance', format: '.2f' },
       horizontal: true,
+      groups: [RELIED_ON, MAY_BE_CHANCE],
       bars: sorted.slice(0, MOST_AXES).map(({ name, importance, chance }) => ({
         category: name,
-        group: chance! <= 0.05 ? 'hardly by chance' : 'may be chance (above 0.05)',
+        group: chance! <= 0.05 ? RELIED_ON : MAY_BE_CHANCE,
         value: importance,
       })),
     }),
@@ -215,8 +219,10 @@ export function bracketsBlock(record: SearchRecord, naming: Naming): BlockInput[
       label: `bracket ${bracket}: ${sizes.join(', ')} trials`,
       configurations: own.slice(0, MOST_TRIALS).map((chain) =>
         chain.map((trial) => {
-          const { from, to } = roundOf(trial)!;
-          return { trial: trial.number, score: trial.score, from, to };
+          const { from, to: planned } = roundOf(trial)!;
+          // Early stopping ends some sooner; a failed one may have no epoch at all.
+          const to = trial.histories.reduce((last, epochs) => Math.max(last, epochs.at(-1)?.epoch ?? 0), from);
+          return { trial: trial.number, score: trial.score, from, to, planned };
         }),
       ),
     };
@@ -227,7 +233,9 @@ export function bracketsBlock(record: SearchRecord, naming: Naming): BlockInput[
       name: figureName(naming.prefix, 'brackets'),
       title: `${naming.title}: brackets of Hyperband`,
     },
-    subtitle: [`a bar a configuration, a piece a round; behind it ${record.objective.name} of its last round`],
+    subtitle: [
+      `a bar a configuration, a piece a round, as long as it was trained; behind it ${record.objective.name} of its last round`,
+    ],
     objective: objectiveOf(record),
     brackets,
   };

@@ -10,11 +10,12 @@ type Scored = { trial: number; score: number | null };
 const NAMES = ['best fifth', 'second', 'third', 'fourth', 'last fifth'];
 export const FAILED = 'failed: no score';
 
-/** A figure's number with four digits; small ones with an exponent, which is shorter. */
+/** A figure's number with four digits; small and large ones with an exponent, where that is shorter. */
 export const show = (value: number): string => {
   const rounded = Number(value.toPrecision(4));
-  const isSmall = rounded !== 0 && Math.abs(rounded) < 1e-3;
-  return isSmall ? rounded.toExponential() : String(rounded);
+  const size = Math.abs(rounded);
+  const [plain, exponent] = [String(rounded), rounded.toExponential()];
+  return (rounded !== 0 && size < 1e-3) || (size >= 1e6 && exponent.length < plain.length) ? exponent : plain;
 };
 
 /** Trials from the worst to the best, those without a score first: what is drawn last lies on top. */
@@ -74,16 +75,29 @@ export function colourOf(
   };
 }
 
+/** Values so many times further from the best than the better quarter is, or than the best is from 0, are those of a training that diverged. */
+const DIVERGED = 30;
+
+/** Values without those of trainings that diverged, which no quartile would tell where they are many. */
+function sensible(sorted: readonly number[], isRising: boolean): number[] {
+  const best = isRising ? sorted.at(-1)! : sorted[0]!;
+  const at = Math.floor(sorted.length / 4);
+  const quarter = isRising ? sorted.at(-1 - at)! : sorted[at]!;
+  const unit = Math.max(Math.abs(quarter - best), Math.abs(best));
+  return unit > 0 ? sorted.filter((value) => Math.abs(value - best) <= DIVERGED * unit) : [...sorted];
+}
+
 /**
  * The range of values to draw: beyond one and a half times the distance of the quartiles on the bad side (Tukey's fence) they are drawn
- * at the edge, so that a trial that learned nothing does not press the others together.
+ * at the edge, as those of trainings that diverged are, so that a trial that learned nothing does not press the others together.
  */
 export function rangeOf(
   values: readonly number[],
   { direction }: Objective,
 ): { low: number; high: number; cuts: boolean } {
-  const sorted = [...values].sort((a, b) => a - b);
-  if (sorted.length === 0) return { low: 0, high: 1, cuts: false };
+  const all = [...values].sort((a, b) => a - b);
+  if (all.length === 0) return { low: 0, high: 1, cuts: false };
+  const sorted = sensible(all, direction === 'max');
   const quantile = (share: number) => {
     const at = share * (sorted.length - 1);
     const [i, rest] = [Math.floor(at), at % 1];
@@ -93,10 +107,11 @@ export function rangeOf(
   let [low, high] = [sorted[0]!, sorted.at(-1)!];
   if (fence > 0 && direction === 'max') low = Math.max(low, quantile(0.25) - fence);
   if (fence > 0 && direction === 'min') high = Math.min(high, quantile(0.75) + fence);
-  const cuts = low > sorted[0]! || high < sorted.at(-1)!;
+  const cuts = low > all[0]! || high < all.at(-1)!;
   const room = (high - low) * 0.04 || Math.abs(high) * 0.04 || 0.5;
   return {
-    low: cuts && direction === 'max' ? low : low - room,
+    // What is never negative, such as a loss, has no room below 0.
+    low: cuts && direction === 'max' ? low : low >= 0 ? Math.max(0, low - room) : low - room,
     high: cuts && direction === 'min' ? high : high + room,
     cuts,
   };

@@ -98,7 +98,15 @@ export const bracketsFigure = z.object({
         configurations: z
           .array(
             z
-              .array(z.object({ ...trial, from: z.number().nonnegative(), to: z.number().positive() }))
+              .array(
+                z.object({
+                  ...trial,
+                  from: z.number().nonnegative(),
+                  to: z.number().nonnegative(),
+                  /** Where the round was to end, if it was not stopped before. */
+                  planned: z.number().positive().optional(),
+                }),
+              )
               .min(1)
               .max(20),
           )
