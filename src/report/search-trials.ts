@@ -17,7 +17,7 @@ export const roundOf = ({ values }: Trial) => {
 };
 
 /** The trial whose weights it went on with. */
-function parentOf(trial: Trial, record: SearchRecord): Trial | undefined {
+export function parentOf(trial: Trial, record: SearchRecord): Trial | undefined {
   const { values } = trial;
   const named = values['tuner/trial_number'] ?? values['tuner/trial_id'];
   if (named === undefined || !(roundOf(trial)?.round ?? 0)) return undefined;

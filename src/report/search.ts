@@ -62,6 +62,14 @@ export const searchReport = (
   };
 };
 
+/** `epochs 2, batchSize 8`. @param behind what is not plain data */
+export const fitText = ({ fit }: SearchRecord, behind = ''): string =>
+  `${
+    Object.entries(fit)
+      .map(([option, value]) => `${option} ${value}`)
+      .join(', ') || 'defaults'
+  }${behind}`;
+
 /** `30 trials of Hyperband (maxEpochs 10, factor 3): ...`. */
 function summaryText(record: SearchRecord): string {
   const { trials, searcher, options, objective, executionsPerTrial, seed } = record;
@@ -78,7 +86,7 @@ function summaryText(record: SearchRecord): string {
     `${count(trials.length)} ${trials.length === 1 ? 'trial' : 'trials'} of ${searcher}${named.length > 0 ? ` (${named.join(', ')})` : ''}, seed ${seed}`,
     executionsPerTrial > 1 ? `, ${executionsPerTrial} executions each` : '',
     others.length > 0 ? `; ${others.join(', ')}` : '',
-    `. ${count(epochs)} epochs in ${duration(total)}, of which setting up a trial took ${setUpText(trials)}. `,
+    `. ${count(epochs)} epochs; the trials took ${duration(total)} in all, setting one up ${setUpText(trials)}. `,
     best
       ? `Best: trial ${best.number} with ${objective.name} ${valueCell(best.score!)}${best.bestEpoch === null ? '' : ` in epoch ${best.bestEpoch}`}.`
       : 'No trial has a score.',
