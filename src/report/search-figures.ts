@@ -3,7 +3,7 @@ import { bars, figureName } from './blocks.ts';
 import type { BlockInput } from './content.ts';
 import type { Figure } from './figures/schema.ts';
 import { MOST_TRIALS } from './figures/search-schema.ts';
-import { type Importance, importanceText } from './search-importance.ts';
+import { FEWEST_TRIALS, type Importance, importanceText } from './search-importance.ts';
 import { chainsOf, ranked, roundOf } from './search-trials.ts';
 import { meanAndSd } from './statistics.ts';
 
@@ -84,10 +84,6 @@ export function parallelBlock(record: SearchRecord, importances: readonly Import
   const { trials, note } = drawn(record);
   const { axes, note: left } = axesOf(record, importances);
   if (trials.length === 0 || axes.length === 0) return [];
-  // What only some trials have comes first, so that the lines of the others are whole down to the score.
-  const having = (axis: Axis) => trials.filter((trial) => placeOf(trial, axis) !== null).length;
-  const isOfAll = new Map(axes.map((axis) => [axis, having(axis) === trials.length]));
-  axes.sort((a, b) => Number(isOfAll.get(a)) - Number(isOfAll.get(b)));
   const figure: Figure = {
     ...{ type: 'parallel', name: figureName(naming.prefix, 'parallel'), title: `${naming.title}: trials` },
     subtitle: [...note, ...left],
@@ -140,7 +136,11 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
     return [
       {
         type: 'text',
-        text: `Importance of the hyperparameters: not given, as ${most ?? 0} configurations are too few, or none differs from the others.`,
+        text: `Importance of the hyperparameters: not given, as ${
+          (most ?? 0) < FEWEST_TRIALS
+            ? `it takes ${FEWEST_TRIALS} configurations that have a hyperparameter, and there are ${most ?? 0}`
+            : 'none differs from the others in its values or its score'
+        }.`,
       },
     ];
   }
@@ -176,8 +176,9 @@ export function curvesBlock(record: SearchRecord, naming: Naming): BlockInput[] 
       // A later round goes on where the one before ended.
       const parent = before.get(trial);
       const ended = parent ? meanHistory(parent, name) : { x: [], y: [] };
+      const goesOn = parent ? { before: parent.number } : {};
       const line = { x: [...ended.x.slice(-1), ...own.x], y: [...ended.y.slice(-1), ...own.y] };
-      return { trial: trial.number, score: trial.score, ...line };
+      return { trial: trial.number, score: trial.score, ...goesOn, ...line };
     })
     .filter(({ y }) => y.some((value) => value !== null));
   if (lines.length === 0) return [];

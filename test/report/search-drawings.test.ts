@@ -3,8 +3,10 @@ import { compareReports } from '../../src/report/compare.ts';
 import type { Block } from '../../src/report/content.ts';
 import { drawFigure } from '../../src/report/draw.ts';
 import { meanCurve } from '../../src/report/figures/curves.ts';
+import { parallelSpec } from '../../src/report/figures/parallel.ts';
 import { type Figure, type FigureOf, figure as figureSchema } from '../../src/report/figures/schema.ts';
-import { rangeOf, show } from '../../src/report/figures/scored.ts';
+import { fifths, rangeOf, show } from '../../src/report/figures/scored.ts';
+import { trialsSpec } from '../../src/report/figures/trials.ts';
 import { checkReport } from '../../src/report/report-files.ts';
 import { searchSections } from '../../src/report/search.ts';
 import { importanceBlocks } from '../../src/report/search-figures.ts';
@@ -123,4 +125,104 @@ test('large numbers are as short as small ones', () => {
     '1e-5',
     '12350000',
   ]);
+});
+
+describe('trials as lines', () => {
+  type Layer = {
+    data: { values: { trial?: number; row: number; at: number; label?: string; x: number; y: number }[] };
+    mark: { strokeWidth?: number };
+  };
+  const layersOf = (spec: unknown) => (spec as { layer: Layer[] }).layer;
+
+  test('are unbroken in parallel coordinates: what a trial does not have lies at none; parents before what depends on them', () => {
+    const record = hyperbandRecord();
+    const figure = figureOf(record, 'parallel');
+    const labels = figure.axes.map(({ label }) => label);
+    expect(labels.indexOf('layers')).toBeLessThan(labels.indexOf('units3'));
+    expect(labels).toEqual(record.space.map(({ name }) => name));
+    const layers = layersOf(parallelSpec(figure, 'wide'));
+    const rows = figure.axes.length + 1;
+    const lines = layers[1]!.data.values;
+    expect(lines).toHaveLength(30 * rows);
+    expect(lines.every(({ at }) => typeof at === 'number')).toBe(true);
+    const none = lines.find(({ trial, row }) => trial === 5 && row === rows - 1)!.at;
+    expect(none).toBeLessThan(-0.05); // off every value
+    const named = layers.flatMap(({ data: { values } }) => values.filter(({ label }) => label === 'none'));
+    const missing = labels.filter((name) => record.trials.some(({ values }) => values[name] === undefined));
+    expect(new Set(named.map(({ row }) => labels[row] ?? 'score'))).toEqual(new Set([...missing, 'score']));
+    // Of trials that have everything there is no such place.
+    const whole = recordOf({ trials: [1, 2].map((number) => trialOf({ number, values: { learning_rate: 0.01 } })) });
+    expect(JSON.stringify(parallelSpec(figureOf(whole, 'parallel'), 'wide'))).not.toContain('"none"');
+  });
+
+  test('have the best one thick from its first round on', () => {
+    const record = hyperbandRecord();
+    const best = record.trials.find(({ values }) => values['tuner/round'] === 2)!;
+    best.score = 1;
+    const thick = layersOf(trialsSpec(figureOf(record, 'trials'), 'wide')).find(({ mark }) => mark.strokeWidth === 3)!;
+    expect([...new Set(thick.data.values.map(({ x }) => x))].sort((a, b) => a - b)).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
+  });
+
+  test('have a scale of those that did not diverge', () => {
+    const of = (number: number, losses: number[]) =>
+      trialOf({
+        number,
+        score: Math.min(...losses),
+        histories: [losses.map((valLoss, i) => ({ epoch: i + 1, valLoss }))],
+      });
+    const trials = [of(0, [2.3, 1.5]), of(1, [2.2, 1.2]), of(2, [4e8, 5e11]), of(3, [3e9, 7e14])];
+    const figure = figureOf(recordOf({ objective: valLoss, trials }), 'trials');
+    const spec = trialsSpec(figure, 'wide');
+    for (const { y } of layersOf(spec)[0]!.data.values) expect(y).toBeLessThan(10);
+    expect(JSON.stringify(spec)).toContain('is drawn at that edge');
+  });
+});
+
+test('fewer than five scores are named by their places, not by fifths', () => {
+  const objective = { label: 'valAccuracy', direction: 'max' } as const;
+  const names = (scores: (number | null)[]) =>
+    fifths(
+      scores.map((score, trial) => ({ trial, score })),
+      objective,
+    ).names;
+  expect(names([0.1, 0.4, 0.3, 0.2, null, null])).toEqual([
+    'best: 0.4',
+    'second: 0.3',
+    'third: 0.2',
+    'last: 0.1',
+    'failed: no score',
+  ]);
+  expect(names([0.1, 0.4])).toEqual(['best: 0.4', 'last: 0.1']);
+  expect(names([0.1])).toEqual(['best: 0.1']);
+  expect(names([1, 2, 3, 4, 5, 6])).toEqual([
+    'best fifth: 5 to 6',
+    'second: 4',
+    'third: 3',
+    'fourth: 2',
+    'last fifth: 1',
+  ]);
+});
+
+test('tables say in what order they are, why an importance is missing, and early on why a trial failed', () => {
+  const record = hyperbandRecord();
+  expect(tableOf(record, 'Hyperparameters').caption).toBe(
+    'Hyperparameters, in the order in which trials first asked for them',
+  );
+  const { head, caption } = tableOf(record, 'Trials');
+  expect(head.slice(0, 4)).toEqual(['trial', 'valAccuracy', 'status', 'reason']);
+  expect(caption).toContain('scrolls sideways');
+  const texts = (one: SearchRecord) => blocksOf(one).flatMap((block) => (block.type === 'text' ? [block.text] : []));
+  const few = recordOf({
+    trials: [1, 2, 3, 4, 5, 6, 7].map((number) =>
+      trialOf({ number, score: number, values: { learning_rate: 0.001 * number } }),
+    ),
+  });
+  expect(texts(few).join('\n')).toContain('it takes 8 configurations that have a hyperparameter, and there are 7');
+  const same = recordOf({
+    trials: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => trialOf({ number, values: { learning_rate: 0.01 } })),
+  });
+  expect(texts(same).join('\n')).toContain('none differs from the others in its values or its score');
+  expect(texts(few).join('\n')).toContain('n/a: an importance takes 8 configurations');
 });

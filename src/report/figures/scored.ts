@@ -8,6 +8,8 @@ export type Objective = { label: string; direction: 'min' | 'max' };
 type Scored = { trial: number; score: number | null };
 
 const NAMES = ['best fifth', 'second', 'third', 'fourth', 'last fifth'];
+/** Of fewer trials than that. */
+const PLACES = ['best', 'second', 'third'];
 export const FAILED = 'failed: no score';
 
 /** A figure's number with four digits; small and large ones with an exponent, where that is shorter. */
@@ -41,11 +43,15 @@ export function fifths(trials: readonly Scored[], objective: Objective) {
   for (const [i, one] of scored.entries()) {
     const before = scored[i - 1];
     const ties = before?.score === one.score;
-    fifth.set(one.trial, ties ? fifth.get(before!.trial)! : Math.floor((i / scored.length) * NAMES.length));
+    fifth.set(one.trial, ties ? fifth.get(before!.trial)! : groupAt(i, scored.length));
   }
-  const groups = NAMES.flatMap((name, at) => {
+  const isFew = scored.length < NAMES.length;
+  const groups = NAMES.flatMap((ofFifth, at) => {
     const scores = scored.filter(({ trial }) => fifth.get(trial) === at).map(({ score }) => score!);
     if (scores.length === 0) return [];
+    const place = scored.findIndex(({ trial }) => fifth.get(trial) === at);
+    const isLast = place > 0 && at === NAMES.length - 1;
+    const name = isFew ? (isLast ? 'last' : PLACES[place]!) : ofFifth;
     const [low, high] = [show(Math.min(...scores)), show(Math.max(...scores))];
     return [{ at, name: `${name}: ${low === high ? low : `${low} to ${high}`}`, colour: ramp[at]!.light }];
   });
@@ -56,6 +62,12 @@ export function fifths(trials: readonly Scored[], objective: Objective) {
     of: (trial: number): string => groups.find(({ at }) => at === fifth.get(trial))?.name ?? FAILED,
   };
 }
+
+/** The fifth that a place is in, counted from 0; of fewer than five, places apart as far as can be. */
+const groupAt = (place: number, count: number): number =>
+  count < NAMES.length
+    ? Math.round((place * (NAMES.length - 1)) / Math.max(1, count - 1))
+    : Math.floor((place / count) * NAMES.length);
 
 /** Vega-Lite's colour by that group, with its legend. */
 export function colourOf(

@@ -81,7 +81,15 @@ export const trialsFigure = z.object({
   x: z.object({ label: z.string().min(1) }),
   y: z.object({ label: z.string().min(1) }),
   lines: z
-    .array(z.object({ ...trial, x: z.array(z.number()), y: z.array(value) }))
+    .array(
+      z.object({
+        ...trial,
+        x: z.array(z.number()),
+        y: z.array(value),
+        /** The trial that it went on from. */
+        before: z.number().int().nonnegative().optional(),
+      }),
+    )
     .min(1)
     .max(MOST_TRIALS),
 });
