@@ -1,8 +1,10 @@
+import { isAbsolute, relative, sep } from 'node:path';
 import type { Device } from '../gpu/device.ts';
 import type { ReportContent } from '../report/content.ts';
+import { duration } from '../report/format.ts';
 import { writeReport } from '../report/report-files.ts';
-import { searchReport } from '../report/search.ts';
-import { bestTrial, isOwn } from '../report/search-trials.ts';
+import { fitText, searchReport } from '../report/search.ts';
+import { againText } from '../report/search-again.ts';
 import type { SearchRecord } from '../search/record.ts';
 import { versions } from './versions.ts';
 
@@ -23,7 +25,8 @@ export interface SearchReportAbout {
 export function writeSearchReport(folder: string, record: SearchRecord, about: SearchReportAbout): Promise<string[]> {
   const { status, file, device, startedAt } = about;
   const { name, vendor, driver, isSoftware } = device.info;
-  const again = againText(record, file);
+  const again = againText(record, { folder, module: moduleOf(file) });
+  const trials = record.trials.reduce((sum, { seconds }) => sum + seconds.total, 0);
   return writeReport(
     folder,
     searchReport(record, {
@@ -34,34 +37,19 @@ export function writeSearchReport(folder: string, record: SearchRecord, about: S
         adapter: { name, vendor, driver, isSoftware },
         versions: { ...versions() },
         startedAt: startedAt.toISOString(),
-        seconds: record.trials.reduce((sum, { seconds }) => sum + seconds.total, 0),
+        seconds: (Date.now() - startedAt.getTime()) / 1000,
         command: `npx tilegrad search ${file} --seed ${record.seed}`,
         settings: {
-          Fit:
-            Object.entries(record.fit)
-              .map(([option, value]) => `${option} ${value}`)
-              .join(', ') || 'defaults',
+          Fit: fitText(record, `, with the callbacks of ${file}, if any`),
+          'Time of the trials': `${duration(trials)}, the sum of all, also of earlier commands; the time below is that of this command`,
         },
       },
     }),
   );
 }
 
-/** Code that trains the best trial's network again; null where none has a score. */
-function againText(record: SearchRecord, file: string): string | null {
-  const best = bestTrial(record);
-  if (!best) return null;
-  const own = Object.entries(best.values).filter(([name]) => isOwn(name));
-  const seed = record.seed + best.number * record.executionsPerTrial;
-  const epochs = best.histories[0]?.at(-1)?.epoch ?? 1;
-  return [
-    `// Trial ${best.number}; its best weights are in weights/${String(best.number).padStart(4, '0')}.safetensors`,
-    "import { HyperParameters, openDevice } from 'tilegrad/node';",
-    `import { buildModel } from ${JSON.stringify(file)};`,
-    '',
-    `const values = ${JSON.stringify(Object.fromEntries(own), null, 2)};`,
-    'const model = buildModel(new HyperParameters({ values }));',
-    `model.build(await openDevice(), { seed: ${seed} });`,
-    `await model.fit(data, { ...fit, epochs: ${epochs}, seed: ${seed} });`,
-  ].join('\n');
+/** How a module in the folder where the command runs imports the search's. */
+function moduleOf(file: string): string {
+  const path = relative('.', file).split(sep).join('/');
+  return isAbsolute(path) || path.startsWith('../') ? path : `./${path}`;
 }

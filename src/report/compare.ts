@@ -180,7 +180,9 @@ function mergedCurves(name: string, runs: { run: string; figure: FigureOf<'curve
 
 function mergedBars(name: string, runs: { run: string; figure: FigureOf<'bars'> }[]): Figure {
   const first = runs[0]!.figure;
-  const groups = unique(runs.flatMap(({ figure }) => figure.bars.map(({ group }) => group)));
+  const groups = unique(
+    runs.flatMap(({ figure }) => [...(figure.groups ?? []), ...figure.bars.map(({ group }) => group)]),
+  );
   return {
     type: 'bars',
     name,

@@ -3,7 +3,7 @@ import { bars, figureName } from './blocks.ts';
 import type { BlockInput } from './content.ts';
 import type { Figure } from './figures/schema.ts';
 import { MOST_TRIALS } from './figures/search-schema.ts';
-import { type Importance, importanceText } from './search-importance.ts';
+import { FEWEST_TRIALS, type Importance, importanceText } from './search-importance.ts';
 import { chainsOf, ranked, roundOf } from './search-trials.ts';
 import { meanAndSd } from './statistics.ts';
 
@@ -13,6 +13,9 @@ import { meanAndSd } from './statistics.ts';
 const MOST_AXES = 24;
 /** Whole numbers up to so many get a tick each. */
 const MOST_TICKS = 7;
+
+const RELIED_ON = 'hardly by chance';
+const MAY_BE_CHANCE = 'may be chance (above 0.05)';
 
 type Axis = Extract<Figure, { type: 'parallel' }>['axes'][number];
 
@@ -81,10 +84,6 @@ export function parallelBlock(record: SearchRecord, importances: readonly Import
   const { trials, note } = drawn(record);
   const { axes, note: left } = axesOf(record, importances);
   if (trials.length === 0 || axes.length === 0) return [];
-  // What only some trials have comes first, so that the lines of the others are whole down to the score.
-  const having = (axis: Axis) => trials.filter((trial) => placeOf(trial, axis) !== null).length;
-  const isOfAll = new Map(axes.map((axis) => [axis, having(axis) === trials.length]));
-  axes.sort((a, b) => Number(isOfAll.get(a)) - Number(isOfAll.get(b)));
   const figure: Figure = {
     ...{ type: 'parallel', name: figureName(naming.prefix, 'parallel'), title: `${naming.title}: trials` },
     subtitle: [...note, ...left],
@@ -137,7 +136,11 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
     return [
       {
         type: 'text',
-        text: `Importance of the hyperparameters: not given, as ${most ?? 0} configurations are too few, or none differs from the others.`,
+        text: `Importance of the hyperparameters: not given, as ${
+          (most ?? 0) < FEWEST_TRIALS
+            ? `it takes ${FEWEST_TRIALS} configurations that have a hyperparameter, and there are ${most ?? 0}`
+            : 'none differs from the others in its values or its score'
+        }.`,
       },
     ];
   }
@@ -149,9 +152,10 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
       x: { label: 'hyperparameter' },
       y: { label: 'importance', format: '.2f' },
       horizontal: true,
+      groups: [RELIED_ON, MAY_BE_CHANCE],
       bars: sorted.slice(0, MOST_AXES).map(({ name, importance, chance }) => ({
         category: name,
-        group: chance! <= 0.05 ? 'hardly by chance' : 'may be chance (above 0.05)',
+        group: chance! <= 0.05 ? RELIED_ON : MAY_BE_CHANCE,
         value: importance,
       })),
     }),
@@ -172,8 +176,9 @@ export function curvesBlock(record: SearchRecord, naming: Naming): BlockInput[] 
       // A later round goes on where the one before ended.
       const parent = before.get(trial);
       const ended = parent ? meanHistory(parent, name) : { x: [], y: [] };
+      const goesOn = parent ? { before: parent.number } : {};
       const line = { x: [...ended.x.slice(-1), ...own.x], y: [...ended.y.slice(-1), ...own.y] };
-      return { trial: trial.number, score: trial.score, ...line };
+      return { trial: trial.number, score: trial.score, ...goesOn, ...line };
     })
     .filter(({ y }) => y.some((value) => value !== null));
   if (lines.length === 0) return [];
@@ -215,8 +220,10 @@ export function bracketsBlock(record: SearchRecord, naming: Naming): BlockInput[
       label: `bracket ${bracket}: ${sizes.join(', ')} trials`,
       configurations: own.slice(0, MOST_TRIALS).map((chain) =>
         chain.map((trial) => {
-          const { from, to } = roundOf(trial)!;
-          return { trial: trial.number, score: trial.score, from, to };
+          const { from, to: planned } = roundOf(trial)!;
+          // Early stopping ends some sooner; a failed one may have no epoch at all.
+          const to = trial.histories.reduce((last, epochs) => Math.max(last, epochs.at(-1)?.epoch ?? 0), from);
+          return { trial: trial.number, score: trial.score, from, to, planned };
         }),
       ),
     };
@@ -227,7 +234,9 @@ export function bracketsBlock(record: SearchRecord, naming: Naming): BlockInput[
       name: figureName(naming.prefix, 'brackets'),
       title: `${naming.title}: brackets of Hyperband`,
     },
-    subtitle: [`a bar a configuration, a piece a round; behind it ${record.objective.name} of its last round`],
+    subtitle: [
+      `a bar a configuration, a piece a round, as long as it was trained; behind it ${record.objective.name} of its last round`,
+    ],
     objective: objectiveOf(record),
     brackets,
   };

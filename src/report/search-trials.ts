@@ -17,7 +17,7 @@ export const roundOf = ({ values }: Trial) => {
 };
 
 /** The trial whose weights it went on with. */
-function parentOf(trial: Trial, record: SearchRecord): Trial | undefined {
+export function parentOf(trial: Trial, record: SearchRecord): Trial | undefined {
   const { values } = trial;
   const named = values['tuner/trial_number'] ?? values['tuner/trial_id'];
   if (named === undefined || !(roundOf(trial)?.round ?? 0)) return undefined;
@@ -54,9 +54,12 @@ export const bestTrial = (record: SearchRecord): Trial | undefined =>
 /** Hyperparameters of the builder's own: without those that the searcher adds. */
 export const isOwn = (name: string): boolean => !name.startsWith('tuner/');
 
-/** A value as tables have it: numbers with four digits, small ones with an exponent, truth as a word. */
+/** A value as tables have it: numbers with four digits or four decimals, small and very large ones with an exponent, truth as a word. */
 export const valueCell = (value: HyperparameterValue | undefined): number | string | null => {
   if (value === undefined) return null;
   if (typeof value !== 'number') return String(value);
-  return Math.abs(value) < 1e-3 ? show(value) : Number(show(value));
+  const shown = show(value);
+  if (shown.includes('e')) return shown;
+  // Tables fill a column up to four decimals: fewer digits of a larger number would get false ones.
+  return Math.abs(value) < 1 ? Number(shown) : Number(value.toFixed(4));
 };

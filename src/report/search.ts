@@ -3,7 +3,7 @@ import { heading, paragraph, preformatted, section, table } from './blocks.ts';
 import type { BlockInput, Cell, Provenance, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
 import { bracketsBlock, curvesBlock, importanceBlocks, panelsBlock, parallelBlock } from './search-figures.ts';
-import { type Importance, importancesOf } from './search-importance.ts';
+import { FEWEST_TRIALS, type Importance, importancesOf } from './search-importance.ts';
 import { bestTrial, isOwn, ranked, roundOf, valueCell } from './search-trials.ts';
 
 export interface SearchSectionsOptions {
@@ -14,6 +14,9 @@ export interface SearchSectionsOptions {
   /** How to train the best again, as code or as a command. */
   again?: string;
 }
+
+/** Why a table has no figure. */
+const NOT_GIVEN = `n/a: an importance takes ${FEWEST_TRIALS} configurations that have the hyperparameter, with values and scores that are not all the same.`;
 
 /** What a report says of a search: made of its record alone. */
 export function searchSections(record: SearchRecord, options: SearchSectionsOptions = {}): Section[] {
@@ -27,6 +30,7 @@ export function searchSections(record: SearchRecord, options: SearchSectionsOpti
       'What was found',
       paragraph(summaryText(record)),
       hyperparametersTable(record, importances),
+      ...(importances.some(({ importance }) => importance === null) ? [paragraph(NOT_GIVEN)] : []),
       ...(best && again !== undefined ? [heading('How to train the best again'), preformatted(again)] : []),
     ),
     section('Trials', trialsTable(record), parallelBlock(record, importances, naming)),
@@ -62,6 +66,14 @@ export const searchReport = (
   };
 };
 
+/** `epochs 2, batchSize 8`. @param behind what is not plain data */
+export const fitText = ({ fit }: SearchRecord, behind = ''): string =>
+  `${
+    Object.entries(fit)
+      .map(([option, value]) => `${option} ${value}`)
+      .join(', ') || 'defaults'
+  }${behind}`;
+
 /** `30 trials of Hyperband (maxEpochs 10, factor 3): ...`. */
 function summaryText(record: SearchRecord): string {
   const { trials, searcher, options, objective, executionsPerTrial, seed } = record;
@@ -78,7 +90,7 @@ function summaryText(record: SearchRecord): string {
     `${count(trials.length)} ${trials.length === 1 ? 'trial' : 'trials'} of ${searcher}${named.length > 0 ? ` (${named.join(', ')})` : ''}, seed ${seed}`,
     executionsPerTrial > 1 ? `, ${executionsPerTrial} executions each` : '',
     others.length > 0 ? `; ${others.join(', ')}` : '',
-    `. ${count(epochs)} epochs in ${duration(total)}, of which setting up a trial took ${setUpText(trials)}. `,
+    `. ${count(epochs)} epochs; the trials took ${duration(total)} in all, setting one up ${setUpText(trials)}. `,
     best
       ? `Best: trial ${best.number} with ${objective.name} ${valueCell(best.score!)}${best.bestEpoch === null ? '' : ` in epoch ${best.bestEpoch}`}.`
       : 'No trial has a score.',
@@ -109,7 +121,7 @@ function hyperparametersTable(record: SearchRecord, importances: readonly Import
         found?.trials ?? null,
       ];
     }),
-    'Hyperparameters, in the order in which the builder asks for them',
+    'Hyperparameters, in the order in which trials first asked for them',
   );
 }
 
@@ -136,6 +148,8 @@ export function rangeText(hyperparameter: Hyperparameter): string {
 /** Of a table; the search's own folder has all. */
 const MOST_ROWS = 2000;
 const MOST_NAMES = 80;
+/** Columns that no screen shows at once. */
+const WIDE = 10;
 
 /** Every trial, the best first; a reader may sort it by any column. */
 function trialsTable(record: SearchRecord): BlockInput {
@@ -148,6 +162,8 @@ function trialsTable(record: SearchRecord): BlockInput {
     ['trial', ({ number }) => number],
     [record.objective.name, ({ score }) => (score === null ? null : valueCell(score))],
     ['status', ({ status }) => status, some(({ status }) => status !== 'completed')],
+    // Before what may lie beyond the edge of the page.
+    ['reason', ({ reason }) => reason ?? null, some(({ reason }) => reason !== undefined)],
     ['bracket', (trial) => roundOf(trial)?.bracket ?? null, some((trial) => roundOf(trial) !== null)],
     ['round', (trial) => roundOf(trial)?.round ?? null, some((trial) => roundOf(trial) !== null)],
     ['first epoch', firstEpoch, some((trial) => (firstEpoch(trial) ?? 1) > 1)],
@@ -158,10 +174,10 @@ function trialsTable(record: SearchRecord): BlockInput {
     ['seconds', ({ seconds }) => Number(seconds.total.toFixed(2))],
     ['adapter', ({ adapter }) => adapter, adapters.size > 1],
     ['worker', ({ worker }) => worker ?? null, some(({ worker }) => worker !== undefined)],
-    ['reason', ({ reason }) => reason ?? null, some(({ reason }) => reason !== undefined)],
   ];
   const shown = columns.filter(([, , isShown = true]) => isShown);
   const notes = [
+    ...(shown.length > WIDE ? [`${shown.length} columns: it scrolls sideways where they do not fit`] : []),
     ...(trials.length > MOST_ROWS ? [`${MOST_ROWS} of ${count(trials.length)}`] : []),
     ...(searched.length > MOST_NAMES ? [`${MOST_NAMES} of ${searched.length} hyperparameters`] : []),
   ];

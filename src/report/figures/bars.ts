@@ -11,7 +11,7 @@ type Histogram = FigureOf<'histogram'>;
 /** The Vega-Lite description of grouped bars. */
 export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   if (figure.horizontal) return horizontalSpec(figure, canvas);
-  const groups = unique(figure.bars.map(({ group }) => group));
+  const groups = groupsOf(figure);
   const categories = unique(figure.bars.map(({ category }) => category));
   const bars = figure.bars
     .filter(({ value }) => value !== null)
@@ -75,9 +75,12 @@ export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   });
 }
 
+/** The groups in the order of their colours. */
+const groupsOf = ({ bars, groups = [] }: Bars): string[] => unique([...groups, ...bars.map(({ group }) => group)]);
+
 /** Bars of a line each, with their figures behind them. */
 function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
-  const groups = unique(figure.bars.map(({ group }) => group));
+  const groups = groupsOf(figure);
   const bars = figure.bars.filter(({ value }) => value !== null);
   const y = {
     field: 'category',

@@ -38,7 +38,7 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
       ends.push({ row, to, text: score === null ? 'failed' : show(score) });
     }
   }
-  const most = Math.max(...all.map(({ to }) => to));
+  const most = Math.max(...all.map(({ to, planned }) => planned ?? to));
   const rows = names.map((_, row) => row);
   const x = {
     field: 'from',
@@ -89,8 +89,8 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
 }
 
 /** The ends of rounds are the ticks. */
-const epochTicks = (trials: readonly { from: number; to: number }[]) => ({
-  values: [...new Set([0, ...trials.map(({ to }) => to)])].sort((a, b) => a - b).slice(0, 12),
+const epochTicks = (trials: readonly { to: number; planned?: number | undefined }[]) => ({
+  values: [...new Set([0, ...trials.map(({ to, planned }) => planned ?? to)])].sort((a, b) => a - b).slice(0, 12),
 });
 
 export function bracketsAlt({ title, brackets, objective }: Brackets): string {

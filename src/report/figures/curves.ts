@@ -56,7 +56,9 @@ export function meanCurve(figure: Curves, series: string, run?: string): Point[]
     .sort(([a], [b]) => a - b)
     .map(([x, values]) => {
       const { mean, sd } = meanAndSd(values);
-      const low = mean! - (sd ?? 0);
+      // A loss has no values below 0, however far its runs lie apart.
+      const floor = values.every((value) => value >= 0) ? 0 : Number.NEGATIVE_INFINITY;
+      const low = Math.max(floor, mean! - (sd ?? 0));
       // There is no 0 on a logarithmic axis.
       return {
         run: 'mean',

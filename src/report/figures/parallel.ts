@@ -11,6 +11,9 @@ type Parallel = FigureOf<'parallel'>;
 /** Pixels from one axis to the next: a line of labels must fit between. */
 const STEP = 40;
 
+/** Where lines go that have no value on an axis, left of its beginning at 0: unbroken, they can be followed. */
+const NONE = -0.14;
+
 /**
  * The Vega-Lite description of parallel coordinates. The axes lie below each other, the score's last: twenty of them are as easy to
  * read as three, on a phone too, and names need not be turned.
@@ -26,24 +29,24 @@ export function parallelSpec(figure: Parallel, canvas: Canvas): TopLevelSpec {
   const points = worstFirst(figure.lines, objective).flatMap((line) =>
     [...line.values, line.score].map((value, i) => ({
       ...{ trial: line.trial, group: groups.of(line.trial), row: i },
-      at: position(axes[i]!, value !== null && i === figure.axes.length ? clamped(Number(value), range).value : value),
+      at:
+        position(axes[i]!, value !== null && i === figure.axes.length ? clamped(Number(value), range).value : value) ??
+        NONE,
     })),
   );
-  const placed = points.filter(({ at }) => at !== null);
-  // A line through one axis alone cannot be seen.
-  const isPlaced = new Set(placed.map(({ trial, row }) => `${trial} ${row}`));
-  const alone = placed.filter(
-    ({ trial, row }) => !isPlaced.has(`${trial} ${row - 1}`) && !isPlaced.has(`${trial} ${row + 1}`),
-  );
+  const isMissing = new Set(points.flatMap(({ at, row }) => (at === NONE ? [row] : [])));
   const labels = axes.flatMap((axis, row) =>
-    ticks(axis, canvas === 'wide' ? 7 : 5).map(({ at, label }) => ({
-      row,
-      at,
-      label: cut(label, canvas === 'wide' ? 16 : 8),
-    })),
+    [...(isMissing.has(row) ? [{ at: NONE, label: 'none' }] : []), ...ticks(axis, canvas === 'wide' ? 7 : 5)].map(
+      ({ at, label }) => ({ row, at, label: cut(label, canvas === 'wide' ? 16 : 8) }),
+    ),
   );
   const rows = axes.map((_, row) => row);
-  const x = { field: 'at', type: 'quantitative', scale: { domain: [0, 1], nice: false }, axis: null };
+  const x = {
+    field: 'at',
+    type: 'quantitative',
+    scale: { domain: [isMissing.size > 0 ? NONE - 0.04 : 0, 1], nice: false },
+    axis: null,
+  };
   const y = {
     field: 'row',
     type: 'ordinal',
@@ -73,15 +76,6 @@ export function parallelSpec(figure: Parallel, canvas: Canvas): TopLevelSpec {
           mark: { type: 'line', strokeWidth: 1.3, opacity: 0.75 },
           encoding: { x, y, color: colourOf(groups, canvas, 'stroke'), detail, order },
         },
-        ...(alone.length > 0
-          ? [
-              {
-                data: { values: alone },
-                mark: { type: 'point', filled: true, size: 22, opacity: 0.9 },
-                encoding: { x, y, color: colourOf(groups, canvas, 'stroke') },
-              },
-            ]
-          : []),
         ...(best
           ? [
               {

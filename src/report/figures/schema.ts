@@ -70,6 +70,8 @@ export const barsFigure = z.object({
   y: z.object({ label: z.string().min(1), format }),
   /** Whether the bars lie, a line each: for many categories with long names. */
   horizontal: z.boolean().optional(),
+  /** Every group that there could be, in the order of the colours: a legend then names them all, whichever of them have a bar. */
+  groups: z.array(z.string()).optional(),
   bars: z
     .array(z.object({ category: z.string(), group: z.string(), value, sd: value.optional() }))
     .min(1)

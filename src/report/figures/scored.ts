@@ -8,13 +8,16 @@ export type Objective = { label: string; direction: 'min' | 'max' };
 type Scored = { trial: number; score: number | null };
 
 const NAMES = ['best fifth', 'second', 'third', 'fourth', 'last fifth'];
+/** Of fewer trials than that. */
+const PLACES = ['best', 'second', 'third'];
 export const FAILED = 'failed: no score';
 
-/** A figure's number with four digits; small ones with an exponent, which is shorter. */
+/** A figure's number with four digits; small and large ones with an exponent, where that is shorter. */
 export const show = (value: number): string => {
   const rounded = Number(value.toPrecision(4));
-  const isSmall = rounded !== 0 && Math.abs(rounded) < 1e-3;
-  return isSmall ? rounded.toExponential() : String(rounded);
+  const size = Math.abs(rounded);
+  const [plain, exponent] = [String(rounded), rounded.toExponential()];
+  return (rounded !== 0 && size < 1e-3) || (size >= 1e6 && exponent.length < plain.length) ? exponent : plain;
 };
 
 /** Trials from the worst to the best, those without a score first: what is drawn last lies on top. */
@@ -40,11 +43,15 @@ export function fifths(trials: readonly Scored[], objective: Objective) {
   for (const [i, one] of scored.entries()) {
     const before = scored[i - 1];
     const ties = before?.score === one.score;
-    fifth.set(one.trial, ties ? fifth.get(before!.trial)! : Math.floor((i / scored.length) * NAMES.length));
+    fifth.set(one.trial, ties ? fifth.get(before!.trial)! : groupAt(i, scored.length));
   }
-  const groups = NAMES.flatMap((name, at) => {
+  const isFew = scored.length < NAMES.length;
+  const groups = NAMES.flatMap((ofFifth, at) => {
     const scores = scored.filter(({ trial }) => fifth.get(trial) === at).map(({ score }) => score!);
     if (scores.length === 0) return [];
+    const place = scored.findIndex(({ trial }) => fifth.get(trial) === at);
+    const isLast = place > 0 && at === NAMES.length - 1;
+    const name = isFew ? (isLast ? 'last' : PLACES[place]!) : ofFifth;
     const [low, high] = [show(Math.min(...scores)), show(Math.max(...scores))];
     return [{ at, name: `${name}: ${low === high ? low : `${low} to ${high}`}`, colour: ramp[at]!.light }];
   });
@@ -55,6 +62,12 @@ export function fifths(trials: readonly Scored[], objective: Objective) {
     of: (trial: number): string => groups.find(({ at }) => at === fifth.get(trial))?.name ?? FAILED,
   };
 }
+
+/** The fifth that a place is in, counted from 0; of fewer than five, places apart as far as can be. */
+const groupAt = (place: number, count: number): number =>
+  count < NAMES.length
+    ? Math.round((place * (NAMES.length - 1)) / Math.max(1, count - 1))
+    : Math.floor((place / count) * NAMES.length);
 
 /** Vega-Lite's colour by that group, with its legend. */
 export function colourOf(
@@ -74,16 +87,29 @@ export function colourOf(
   };
 }
 
+/** Values so many times further from the best than the better quarter is, or than the best is from 0, are those of a training that diverged. */
+const DIVERGED = 30;
+
+/** Values without those of trainings that diverged, which no quartile would tell where they are many. */
+function sensible(sorted: readonly number[], isRising: boolean): number[] {
+  const best = isRising ? sorted.at(-1)! : sorted[0]!;
+  const at = Math.floor(sorted.length / 4);
+  const quarter = isRising ? sorted.at(-1 - at)! : sorted[at]!;
+  const unit = Math.max(Math.abs(quarter - best), Math.abs(best));
+  return unit > 0 ? sorted.filter((value) => Math.abs(value - best) <= DIVERGED * unit) : [...sorted];
+}
+
 /**
  * The range of values to draw: beyond one and a half times the distance of the quartiles on the bad side (Tukey's fence) they are drawn
- * at the edge, so that a trial that learned nothing does not press the others together.
+ * at the edge, as those of trainings that diverged are, so that a trial that learned nothing does not press the others together.
  */
 export function rangeOf(
   values: readonly number[],
   { direction }: Objective,
 ): { low: number; high: number; cuts: boolean } {
-  const sorted = [...values].sort((a, b) => a - b);
-  if (sorted.length === 0) return { low: 0, high: 1, cuts: false };
+  const all = [...values].sort((a, b) => a - b);
+  if (all.length === 0) return { low: 0, high: 1, cuts: false };
+  const sorted = sensible(all, direction === 'max');
   const quantile = (share: number) => {
     const at = share * (sorted.length - 1);
     const [i, rest] = [Math.floor(at), at % 1];
@@ -93,10 +119,11 @@ export function rangeOf(
   let [low, high] = [sorted[0]!, sorted.at(-1)!];
   if (fence > 0 && direction === 'max') low = Math.max(low, quantile(0.25) - fence);
   if (fence > 0 && direction === 'min') high = Math.min(high, quantile(0.75) + fence);
-  const cuts = low > sorted[0]! || high < sorted.at(-1)!;
+  const cuts = low > all[0]! || high < all.at(-1)!;
   const room = (high - low) * 0.04 || Math.abs(high) * 0.04 || 0.5;
   return {
-    low: cuts && direction === 'max' ? low : low - room,
+    // What is never negative, such as a loss, has no room below 0.
+    low: cuts && direction === 'max' ? low : low >= 0 ? Math.max(0, low - room) : low - room,
     high: cuts && direction === 'min' ? high : high + room,
     cuts,
   };

@@ -81,7 +81,15 @@ export const trialsFigure = z.object({
   x: z.object({ label: z.string().min(1) }),
   y: z.object({ label: z.string().min(1) }),
   lines: z
-    .array(z.object({ ...trial, x: z.array(z.number()), y: z.array(value) }))
+    .array(
+      z.object({
+        ...trial,
+        x: z.array(z.number()),
+        y: z.array(value),
+        /** The trial that it went on from. */
+        before: z.number().int().nonnegative().optional(),
+      }),
+    )
     .min(1)
     .max(MOST_TRIALS),
 });
@@ -98,7 +106,15 @@ export const bracketsFigure = z.object({
         configurations: z
           .array(
             z
-              .array(z.object({ ...trial, from: z.number().nonnegative(), to: z.number().positive() }))
+              .array(
+                z.object({
+                  ...trial,
+                  from: z.number().nonnegative(),
+                  to: z.number().nonnegative(),
+                  /** Where the round was to end, if it was not stopped before. */
+                  planned: z.number().positive().optional(),
+                }),
+              )
               .min(1)
               .max(20),
           )

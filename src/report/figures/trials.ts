@@ -12,6 +12,7 @@ export function trialsSpec(figure: Trials, canvas: Canvas): TopLevelSpec {
   const { objective, lines } = figure;
   const groups = fifths(lines, objective);
   const best = bestOf(lines, objective);
+  const bestRounds = roundsOf(best, lines);
   const range = rangeOf(
     lines.flatMap(({ y }) => y.flatMap((value) => value ?? [])),
     objective,
@@ -46,7 +47,7 @@ export function trialsSpec(figure: Trials, canvas: Canvas): TopLevelSpec {
       ...(best
         ? [
             {
-              data: { values: points.filter(({ trial }) => trial === best.trial) },
+              data: { values: points.filter(({ trial }) => bestRounds.has(trial)) },
               mark: {
                 type: 'line',
                 strokeWidth: 3,
@@ -59,6 +60,17 @@ export function trialsSpec(figure: Trials, canvas: Canvas): TopLevelSpec {
         : []),
     ],
   });
+}
+
+/** The numbers of a trial and of those that it went on from. */
+function roundsOf(last: Trials['lines'][number] | undefined, lines: Trials['lines']): Set<number> {
+  const rounds = new Set<number>();
+  for (let one = last; one && !rounds.has(one.trial); ) {
+    rounds.add(one.trial);
+    const { before } = one;
+    one = lines.find(({ trial }) => trial === before);
+  }
+  return rounds;
 }
 
 export function trialsAlt({ title, lines, objective, x, y }: Trials): string {
