@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { nearName, show } from '../check.ts';
@@ -6,9 +6,10 @@ import { UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';
-import type { SearchFitOptions } from '../search/fit-options.ts';
+import { checkFitOptions, type SearchFitOptions } from '../search/fit-options.ts';
 import type { SearchOptions } from '../search/search.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
+import { inModule, moduleError } from './module-error.ts';
 
 const SEARCHERS = { RandomSearch, GridSearch, Hyperband, BayesianOptimization };
 export type SearcherName = keyof typeof SEARCHERS;
@@ -26,6 +27,8 @@ export type Searcher = InstanceType<(typeof SEARCHERS)[SearcherName]>;
  * `data` and `fit` are what `search` takes, or functions of the device that return or promise it.
  */
 export interface SearchModule {
+  /** As the command line named it. */
+  file: string;
   buildModel: BuildModel;
   searcher: SearcherName;
   /** The searcher's, without `buildModel`, `directory` and what the command line decides. */
@@ -38,14 +41,25 @@ export interface SearchModule {
 
 const EXPORTS = ['buildModel', 'searcher', 'options', 'data', 'fit'];
 
-/** Loads the module of a search. @throws UsageError for a file that is not there, or lacks an export; what the module itself throws */
+/** Loads the module of a search. @throws UsageError for a file that is not there, cannot be loaded, or lacks an export */
 export async function loadSearchModule(file: string): Promise<SearchModule> {
   const path = resolve(file);
   if (!existsSync(path))
     throw new UsageError(
       `search: there is no file ${file}; name a module (.mjs), as in \`npx tilegrad search FILE.mjs\``,
     );
-  return readSearchModule(file, (await import(pathToFileURL(path).href)) as Record<string, unknown>);
+  if (statSync(path).isDirectory()) {
+    throw new UsageError(
+      `search: ${file} is a folder; name the module in it, as in \`npx tilegrad search ${file}/FILE.mjs\``,
+    );
+  }
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw moduleError(file, 'it cannot be loaded', error);
+  }
+  return readSearchModule(file, exported);
 }
 
 /** The exports of a module, checked. @throws UsageError */
@@ -79,8 +93,15 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
     if (!Object.hasOwn(options as object, name)) continue;
     throw new UsageError(`${file}: options must be without ${name}, which the command decides`);
   }
+  if ((options as Partial<SearchOptions>).objective === undefined) {
+    throw new UsageError(
+      `${file}: must export options with an objective, as in \`export const options = { objective: 'valAccuracy', maxTrials: 20 };\``,
+    );
+  }
+  if (typeof fit !== 'function') checkFitOptions(`${file}: ${searcher}`, fit as SearchFitOptions);
   const { name = basename(file, extname(file)) } = options as { name?: string };
-  return { buildModel, searcher, options, data, fit, name } as SearchModule;
+  const build: BuildModel = (hp) => inModule(file, 'buildModel', () => (buildModel as BuildModel)(hp));
+  return { file, buildModel: build, searcher, options, data, fit, name } as SearchModule;
 }
 
 /** The searcher of a module. @param own what the command decides. @throws ArgumentError, DataError, FileError */
@@ -90,17 +111,29 @@ export function createSearcher(module: SearchModule, own: Partial<SearchOptions>
   return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
 }
 
-/** What a module's trials are trained on, and how. */
+/** What a module's trials are trained on, and how. @throws UsageError for what its code throws */
 export async function prepareSearch(
-  { data, fit }: SearchModule,
+  { file, data, fit }: SearchModule,
   device: Device,
 ): Promise<{ data: TrainingData; fit: SearchFitOptions }> {
+  const make = data as (device: Device) => TrainingData | Promise<TrainingData>;
+  const options =
+    typeof fit === 'function'
+      ? await inModule(file, 'fit', () => (fit as (device: Device) => SearchFitOptions)(device))
+      : fit;
   return {
     // A function without arguments begins a stream, as for `fit`.
     data:
       typeof data === 'function' && data.length > 0
-        ? await (data as (device: Device) => TrainingData)(device)
+        ? await inModule(file, 'data', () => make(device))
         : (data as TrainingData),
-    fit: typeof fit === 'function' ? await fit(device) : fit,
+    fit: withLocatedCallbacks(file, options),
   };
+}
+
+/** What the function that makes callbacks throws is told with its line. */
+function withLocatedCallbacks(file: string, fit: SearchFitOptions): SearchFitOptions {
+  const { callbacks } = fit ?? {};
+  if (typeof callbacks !== 'function') return fit;
+  return { ...fit, callbacks: (trial) => inModule(file, 'callbacks', () => callbacks(trial)) };
 }

@@ -47,15 +47,24 @@ describe('the module of a search', () => {
       { buildModel, data: {}, options: { directory: 'x' } },
       /options must be without directory, which the command decides/,
     );
+    refused(
+      { buildModel, data: {} },
+      /^own\.mjs: must export options with an objective, as in `export const options = /,
+    );
+    const wrongFit = { buildModel, data: {}, options: { objective: 'loss' }, fit: { batch_size: 8 } };
+    expect(() => readSearchModule('own.mjs', wrongFit)).toThrow(
+      /^own\.mjs: RandomSearch: search: there is no option batch_size; did you mean batchSize\?/,
+    );
   });
 
   test('has the name of its file, and RandomSearch, unless it says otherwise', () => {
-    expect(readSearchModule('a/own.mjs', { buildModel, data: {} })).toMatchObject({
+    const options = { objective: 'valLoss' };
+    expect(readSearchModule('a/own.mjs', { buildModel, data: {}, options })).toMatchObject({
       name: 'own',
       searcher: 'RandomSearch',
       fit: {},
     });
-    const { name } = readSearchModule('a/own.mjs', { buildModel, data: {}, options: { name: 'other' } });
+    const { name } = readSearchModule('a/own.mjs', { buildModel, data: {}, options: { ...options, name: 'other' } });
     expect(name).toBe('other');
   });
 });
