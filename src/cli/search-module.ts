@@ -7,6 +7,7 @@ import type { Device } from '../gpu/device.ts';
 import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';
 import { checkFitOptions, type SearchFitOptions } from '../search/fit-options.ts';
+import { readObjective } from '../search/objective.ts';
 import type { SearchOptions } from '../search/search.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
 import { inModule, moduleError } from './module-error.ts';
@@ -98,7 +99,7 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
       `${file}: must export options with an objective, as in \`export const options = { objective: 'valAccuracy', maxTrials: 20 };\``,
     );
   }
-  if (typeof fit !== 'function') checkFitOptions(`${file}: ${searcher}`, fit as SearchFitOptions);
+  if (typeof fit !== 'function') checkFit({ file, searcher, options } as SearchModule, fit as SearchFitOptions);
   const { name = basename(file, extname(file)) } = options as { name?: string };
   const build: BuildModel = (hp) => inModule(file, 'buildModel', () => (buildModel as BuildModel)(hp));
   return { file, buildModel: build, searcher, options, data, fit, name } as SearchModule;
@@ -113,9 +114,10 @@ export function createSearcher(module: SearchModule, own: Partial<SearchOptions>
 
 /** What a module's trials are trained on, and how. @throws UsageError for what its code throws */
 export async function prepareSearch(
-  { file, data, fit }: SearchModule,
+  module: SearchModule,
   device: Device,
 ): Promise<{ data: TrainingData; fit: SearchFitOptions }> {
+  const { file, data, fit } = module;
   const make = data as (device: Device) => TrainingData | Promise<TrainingData>;
   const options =
     typeof fit === 'function'
@@ -127,8 +129,15 @@ export async function prepareSearch(
       typeof data === 'function' && data.length > 0
         ? await inModule(file, 'data', () => make(device))
         : (data as TrainingData),
-    fit: withLocatedCallbacks(file, options),
+    fit: withLocatedCallbacks(file, checkFit(module, options)),
   };
+}
+
+/** @throws ArgumentError, before a folder is made for the search */
+function checkFit({ file, searcher, options }: SearchModule, fit: SearchFitOptions): SearchFitOptions {
+  const who = `${file}: ${searcher}`;
+  checkFitOptions(who, fit, readObjective(who, options.objective!).name);
+  return fit;
 }
 
 /** What the function that makes callbacks throws is told with its line. */

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { AbortedError, DataError, FileError, UsageError } from '../errors.ts';
+import { AbortedError, DataError, FileError, SearchError, UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { onFile } from '../io/files.ts';
 import type { JobQueue } from '../jobs/queue.ts';
@@ -100,8 +100,10 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     if (resumed === null && directory !== '') removeEmpty(directory);
     // What was found until then; an error of the report must not hide the one that ended the search.
     await report?.(error instanceof AbortedError ? 'interrupted' : 'failed').catch(() => {});
-    if (!(error instanceof AbortedError)) throw error;
-    throw new AbortedError(`${error.message}: \`npx tilegrad search ${file} --resume ${directory}\``, { cause: error });
+    const goOn = `\`npx tilegrad search ${file} --resume ${directory}\``;
+    if (error instanceof AbortedError) throw new AbortedError(`${error.message}: ${goOn}`, { cause: error });
+    if (error instanceof SearchError) throw new SearchError(`${error.message}: ${goOn}`, { cause: error });
+    throw error;
   } finally {
     progress.stop();
     interrupt.dispose();

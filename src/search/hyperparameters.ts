@@ -63,7 +63,7 @@ export class HyperParameters {
    * @throws ArgumentError for an impossible name or range, or another range than before for the same name
    */
   int(name: string, options: IntOptions, ...surplus: never[]): number {
-    checkSurplus('hp.int', surplus);
+    checkRangeIsNamed('hp.int', options, surplus);
     checkName('hp.int', name);
     return this.ask(defineInt(name, options, [...this.conditions])) as number;
   }
@@ -73,7 +73,7 @@ export class HyperParameters {
    * @throws ArgumentError for an impossible name or range, or another range than before for the same name
    */
   float(name: string, options: FloatOptions, ...surplus: never[]): number {
-    checkSurplus('hp.float', surplus);
+    checkRangeIsNamed('hp.float', options, surplus);
     checkName('hp.float', name);
     return this.ask(defineFloat(name, options, [...this.conditions])) as number;
   }
@@ -204,4 +204,13 @@ export class HyperParameters {
       `${what}: no hyperparameter ${show(name)} was asked for${near ? `; did you mean ${near}?` : ''} (${known})`,
     );
   }
+}
+
+/** @throws ArgumentError for a range that is given as in Optuna, one number after the other, and for another argument too many */
+function checkRangeIsNamed(what: string, options: unknown, surplus: readonly unknown[]): void {
+  const [max] = surplus;
+  if (typeof options === 'number' && typeof max === 'number') {
+    throw new ArgumentError(`${what}: the range is given by name: { min: ${options}, max: ${max} }`);
+  }
+  checkSurplus(what, surplus);
 }

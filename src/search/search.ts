@@ -175,7 +175,7 @@ export class Search {
   async search(data: TrainingData | null, fit: SearchFitOptions = {}, ...surplus: never[]): Promise<SearchRecord> {
     const who = this.kind.name;
     checkSurplus(`${who}: search`, surplus);
-    checkFitOptions(who, fit);
+    checkFitOptions(who, fit, data === null ? undefined : this.objective.name);
     if (this.kind.decidesEpochs && fit.epochs !== undefined) {
       throw new ArgumentError(
         `${who}: search: epochs must be left out, as the rounds decide them; maxEpochs is the most`,
@@ -361,7 +361,7 @@ export class Search {
     const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
     throw new ArgumentError(
       `${this.kind.name}: ${this.options.directory} holds another search: ${before}${found.slice(0, NAMED).join('; ')}${more}. ` +
-        'Go on with what it was made with, choose another directory, or begin anew with overwrite: true',
+        'Go on with what it was made with, or begin anew: in another directory (`tilegrad search`: without --resume), or with overwrite: true',
     );
   }
 }

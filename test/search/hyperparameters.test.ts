@@ -326,6 +326,18 @@ describe('bad input', () => {
     expect(() => call(...args)).not.toThrow();
   });
 
+  test('a range as other libraries have it says how it is given here', () => {
+    const hp = new HyperParameters() as unknown as Record<'int' | 'float', (...args: unknown[]) => unknown>;
+    expect(message(() => hp.float('rate', 1e-4, 1e-1))).toBe(
+      'hp.float: the range is given by name: { min: 0.0001, max: 0.1 }',
+    );
+    expect(message(() => hp.int('units', 1, 9))).toBe('hp.int: the range is given by name: { min: 1, max: 9 }');
+    expect(message(() => hp.int('units', { minValue: 1, max: 9 }))).toMatch(
+      /^hp\.int\("units"\): there is no option minValue; it is min here\. There are default, max, min/,
+    );
+    expect(message(() => hp.float('rate', { min: 0, max_value: 1 }))).toMatch(/max_value; it is max here\./);
+  });
+
   test('options of HyperParameters', () => {
     const make = (options: unknown, ...more: unknown[]) =>
       message(() => new HyperParameters(options as never, ...(more as never[])));
