@@ -72,7 +72,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
         progress.stop();
         line(
           text,
-          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} until the first step was done\n`,
+          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} until the first step was done\n${progressText(searcher.record, module.options as { maxTrials?: number })}\n`,
         );
       },
     });
@@ -94,7 +94,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     await report('finished');
     report = undefined;
     line(text, searcher.resultsSummary());
-    if (options.json) json(io.stdout, { directory, ...record });
+    if (options.json) json(io.stdout, { directory, best: bestOf(record, directory), ...record });
     else line(text, bestText(record, directory));
   } catch (error) {
     if (resumed === null && directory !== '') removeEmpty(directory);
@@ -120,11 +120,27 @@ function removeEmpty(folder: string): void {
 const beginText = ({ number, epochs, initialEpoch, from }: TrialDescription): string =>
   `Trial ${number}, epochs ${initialEpoch + 1} to ${epochs}${from === null ? '' : `, from the weights of trial ${from}`}`;
 
+/** How far a search is, and what it found so far. */
+function progressText({ objective, trials }: SearchRecord, { maxTrials }: { maxTrials?: number }): string {
+  const [best] = bestTrials(objective, trials);
+  const done = `|-Trials done: ${trials.length}${maxTrials === undefined ? '' : ` of ${maxTrials}`}`;
+  return best ? `${done}\n|-Best so far: trial ${best.number}, ${objective.name} ${best.score}` : done;
+}
+
+/** The best trial and its weights, for programs; null where no trial has a score. */
+function bestOf({ objective, trials }: SearchRecord, directory: string) {
+  const [best] = bestTrials(objective, trials);
+  if (!best) return null;
+  const { number, score, values } = best;
+  return { number, score, values, weights: new SearchStore(directory).weightsPath(number) };
+}
+
 function bestText({ objective, trials }: SearchRecord, directory: string): string {
   const [best] = bestTrials(objective, trials);
   const report = `\nReport:  ${join(directory, 'report.html')}`;
   if (!best) return `${report}\nKept in ${directory}; no trial has a score.`;
-  return `${report}\nKept in ${directory}; the best model is ${new SearchStore(directory).weightsPath(best.number)}`;
+  const weights = new SearchStore(directory).weightsPath(best.number);
+  return `${report}\nKept in ${directory}; the best model is ${weights}, which loadModel('${weights}', device) reads`;
 }
 
 /** The folder that `--resume` means. @throws UsageError */

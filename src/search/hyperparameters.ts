@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { checkFunction, checkObject, checkOptions, checkSurplus, listOf, nearName, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import {
@@ -176,6 +177,11 @@ export class HyperParameters {
   /** Of each conditional scope that was not entered, the conditions, from the outermost in. */
   get skippedScopes(): readonly (readonly Condition[])[] {
     return this.skipped;
+  }
+
+  /** What `console.log` shows: the values by name. */
+  [inspect.custom](): HyperparameterValues {
+    return this.values;
   }
 
   private ask(h: Hyperparameter): HyperparameterValue {

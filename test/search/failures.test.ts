@@ -271,6 +271,24 @@ describeOnDevice('what is wrong with a search', (device) => {
     await wrong({ validationSplit: 20 }, /validationSplit must be above 0 and below 1, such as 0\.2, but is 20$/);
   });
 
+  test('the best of a search without any score', async () => {
+    const search = random({ maxConsecutiveFailures: 5 });
+    const first =
+      /^RandomSearch: bestModels: no trial has a score: none has ended; await search\(data, fitOptions\) first$/;
+    await expect(search.bestModels()).rejects.toThrow(first);
+    expect(() => search.bestHyperparameters()).toThrow(
+      /^RandomSearch: bestHyperparameters: no trial has a score: none has/,
+    );
+    expect(search.resultsSummary()).toContain('|-Trials: 0 completed');
+    const callbacks = () => {
+      throw new Error('broken');
+    };
+    await search.search(data, { ...fit, callbacks });
+    await expect(search.bestModels()).rejects.toThrow(
+      /no trial has a score: all 2 failed, the last with: Error: broken$/,
+    );
+  });
+
   test('an empty space', () => {
     const fixed = (hp: HyperParameters) => {
       hp.fixed('units', 3);

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 import { ArgumentError } from '../../src/errors.ts';
 import { exploreSpace } from '../../src/search/explore.ts';
@@ -336,6 +337,13 @@ describe('bad input', () => {
       /^hp\.int\("units"\): there is no option minValue; it is min here\. There are default, max, min/,
     );
     expect(message(() => hp.float('rate', { min: 0, max_value: 1 }))).toMatch(/max_value; it is max here\./);
+  });
+
+  test('console.log shows the values alone', () => {
+    const hp = new HyperParameters({ values: { units: 32 } });
+    hp.int('units', { min: 16, max: 64 });
+    expect(inspect(hp)).toBe('{ units: 32 }');
+    expect(inspect([hp])).toBe('[ { units: 32 } ]');
   });
 
   test('options of HyperParameters', () => {
