@@ -36,17 +36,20 @@ export interface Parts {
 
 const SEARCH_HELP = `
 The module, for example:
-  import { Adam, Dense, Flatten, ImageLoader, loadDataset, Sequential } from 'tilegrad/node';
+  import { Adam, Dense, EarlyStopping, Flatten, ImageLoader, loadDataset, Sequential } from 'tilegrad/node';
   export const searcher = 'RandomSearch';  // or GridSearch, Hyperband, BayesianOptimization
   export const options = { objective: 'valAccuracy', maxTrials: 20 };
   export const data = async (device) => new ImageLoader(device, (await loadDataset('mnist')).train);
-  export const fit = { epochs: 5, validationSplit: 0.2 };
+  export const fit = { epochs: 5, validationSplit: 0.2, callbacks: () => [new EarlyStopping({ patience: 2 })] }; // new ones for each trial
   export function buildModel(hp) {
     const units = hp.int('units', { min: 16, max: 128, step: 16 });
     const learningRate = hp.float('learningRate', { min: 1e-4, max: 1e-1, sampling: 'log' });
     return new Sequential([new Flatten({ inputShape: [28, 28, 1] }), new Dense({ units, activation: 'relu' }),
       new Dense({ units: 10, activation: 'softmax' })]).compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
   }
+hp has int, float, choice('activation', ['relu', 'tanh']), boolean, fixed, get, and conditionalScope('layers', [2], () => ...) for what exists
+under a condition alone. Hyperband takes maxEpochs, factor and hyperbandIterations instead of maxTrials and epochs.
+The best model: loadModel('FOLDER/weights/NNNN.safetensors', device) with the path that the command prints last.
 The folder of the search has search.json, each trial, and the weights of its best epoch; --resume goes on with it, also where
 options make it longer.`;
 

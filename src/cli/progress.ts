@@ -19,6 +19,8 @@ export function epochLine(logs: EpochLogs, epochs: number): string {
 
 /** Shows training as it goes: a bar on a terminal while an epoch runs, and a line at its end. */
 export class Progress implements Callback {
+  /** It reports no figure of its own. */
+  readonly adds = [];
   #lines: OutputStream;
   #terminal: OutputStream;
   #bar: cliProgress.SingleBar | undefined;

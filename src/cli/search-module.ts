@@ -1,14 +1,16 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { nearName, show } from '../check.ts';
-import { TilegradError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';
 import { checkFitOptions, type SearchFitOptions } from '../search/fit-options.ts';
+import { readObjective } from '../search/objective.ts';
 import type { SearchOptions } from '../search/search.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
+import { inModule, moduleError } from './module-error.ts';
 
 const SEARCHERS = { RandomSearch, GridSearch, Hyperband, BayesianOptimization };
 export type SearcherName = keyof typeof SEARCHERS;
@@ -47,23 +49,18 @@ export async function loadSearchModule(file: string): Promise<SearchModule> {
     throw new UsageError(
       `search: there is no file ${file}; name a module (.mjs), as in \`npx tilegrad search FILE.mjs\``,
     );
-  const url = urlOf(file);
+  if (statSync(path).isDirectory()) {
+    throw new UsageError(
+      `search: ${file} is a folder; name the module in it, as in \`npx tilegrad search ${file}/FILE.mjs\``,
+    );
+  }
   let exported: Record<string, unknown>;
   try {
-    exported = (await import(url)) as Record<string, unknown>;
+    exported = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   } catch (error) {
-    throw moduleError(`${file}: it cannot be loaded`, url, error);
+    throw moduleError(file, 'it cannot be loaded', error);
   }
   return readSearchModule(file, exported);
-}
-
-/** An error of the module's own code, which is no bug of tilegrad. @param url of the module, to find the line */
-function moduleError(what: string, url: string, error: unknown): unknown {
-  if (error instanceof TilegradError) return error;
-  const { name, message, stack = '' } = error instanceof Error ? error : { name: 'thrown', message: show(error) };
-  const [, line] = stack.split(`${url}:`)[1]?.match(/^(\d+)/) ?? [];
-  const where = line !== undefined ? ` (line ${line})` : name === 'SyntaxError' ? '; `node --check` shows where' : '';
-  return new UsageError(`${what}: ${name}: ${message}${where}`, { cause: error });
 }
 
 /** The exports of a module, checked. @throws UsageError */
@@ -97,48 +94,54 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
     if (!Object.hasOwn(options as object, name)) continue;
     throw new UsageError(`${file}: options must be without ${name}, which the command decides`);
   }
+  if ((options as Partial<SearchOptions>).objective === undefined) {
+    throw new UsageError(
+      `${file}: must export options with an objective, as in \`export const options = { objective: 'valAccuracy', maxTrials: 20 };\``,
+    );
+  }
+  if (typeof fit !== 'function') checkFit({ file, searcher, options } as SearchModule, fit as SearchFitOptions);
   const { name = basename(file, extname(file)) } = options as { name?: string };
-  return { file, buildModel, searcher, options, data, fit, name } as SearchModule;
+  const build: BuildModel = (hp) => inModule(file, 'buildModel', () => (buildModel as BuildModel)(hp));
+  return { file, buildModel: build, searcher, options, data, fit, name } as SearchModule;
 }
 
 /** The searcher of a module. @param own what the command decides. @throws ArgumentError, DataError, FileError */
 export function createSearcher(module: SearchModule, own: Partial<SearchOptions> & { directory: string }): Searcher {
-  const { file, buildModel, searcher, options, name } = module;
+  const { buildModel, searcher, options, name } = module;
   const all = { ...options, ...own, buildModel, name };
-  try {
-    return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
-  } catch (error) {
-    throw moduleError(`${file}: buildModel fails with its defaults`, urlOf(file), error);
-  }
+  return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
 }
 
 /** What a module's trials are trained on, and how. @throws UsageError for what its code throws; ArgumentError for impossible options */
 export async function prepareSearch(
-  { file, searcher, data, fit }: SearchModule,
+  module: SearchModule,
   device: Device,
 ): Promise<{ data: TrainingData; fit: SearchFitOptions }> {
-  const call = async <T>(what: string, make: (device: Device) => T | Promise<T>): Promise<T> => {
-    try {
-      return await make(device);
-    } catch (error) {
-      throw moduleError(`${file}: ${what} fails`, urlOf(file), error);
-    }
-  };
-  const prepared = {
-    data: makesData(data) ? await call('data', data) : (data as TrainingData),
-    fit: typeof fit === 'function' ? await call('fit', fit) : fit,
-  };
-  if (typeof prepared.fit !== 'object' || prepared.fit === null) {
-    throw new UsageError(
-      `${file}: the function fit must return an object of options, but returned ${show(prepared.fit)}`,
-    );
+  const { file, data, fit } = module;
+  const options = typeof fit === 'function' ? await inModule(file, 'fit', () => fit(device)) : fit;
+  if (typeof options !== 'object' || options === null) {
+    throw new UsageError(`${file}: the function fit must return an object of options, but returned ${show(options)}`);
   }
-  checkFitOptions(searcher, prepared.fit);
-  return prepared;
+  return {
+    data: makesData(data) ? await inModule(file, 'data', () => data(device)) : (data as TrainingData),
+    fit: withLocatedCallbacks(file, checkFit(module, options)),
+  };
 }
 
 /** Whether it is a function of the device: one without arguments begins a stream, as for `fit`, unless it is async. */
 const makesData = (data: SearchModule['data']): data is (device: Device) => TrainingData | Promise<TrainingData> =>
   typeof data === 'function' && (data.length > 0 || Object.prototype.toString.call(data) === '[object AsyncFunction]');
 
-const urlOf = (file: string): string => pathToFileURL(resolve(file)).href;
+/** @throws ArgumentError, before a folder is made for the search */
+function checkFit({ file, searcher, options }: SearchModule, fit: SearchFitOptions): SearchFitOptions {
+  const who = `${file}: ${searcher}`;
+  checkFitOptions(who, fit, readObjective(who, options.objective!).name);
+  return fit;
+}
+
+/** What the function that makes callbacks throws is told with its line. */
+function withLocatedCallbacks(file: string, fit: SearchFitOptions): SearchFitOptions {
+  const { callbacks } = fit;
+  if (typeof callbacks !== 'function') return fit;
+  return { ...fit, callbacks: (trial) => inModule(file, 'callbacks', () => callbacks(trial)) };
+}

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { AbortedError, DataError, FileError, UsageError } from '../errors.ts';
+import { AbortedError, DataError, FileError, SearchError, UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { onFile } from '../io/files.ts';
 import type { JobQueue } from '../jobs/queue.ts';
@@ -75,7 +75,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
         progress.stop();
         line(
           text,
-          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} until the first step was done\n`,
+          `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} until the first step was done\n${progressText(searcher.record, module.options as { maxTrials?: number })}\n`,
         );
       },
     });
@@ -97,14 +97,16 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     await report('finished');
     report = undefined;
     line(text, searcher.resultsSummary());
-    if (options.json) json(io.stdout, { directory, ...record });
+    if (options.json) json(io.stdout, { directory, best: bestOf(record, directory), ...record });
     else line(text, bestText(record, directory));
   } catch (error) {
     if (resumed === null && directory !== '') removeEmpty(directory);
     // What was found until then; an error of the report must not hide the one that ended the search.
     await report?.(error instanceof AbortedError ? 'interrupted' : 'failed').catch(() => {});
-    if (!(error instanceof AbortedError)) throw error;
-    throw new AbortedError(`${error.message}: \`npx tilegrad search ${file} --resume ${directory}\``, { cause: error });
+    const goOn = `\`npx tilegrad search ${file} --resume ${directory}\``;
+    if (error instanceof AbortedError) throw new AbortedError(`${error.message}: ${goOn}`, { cause: error });
+    if (error instanceof SearchError) throw new SearchError(`${error.message}: ${goOn}`, { cause: error });
+    throw error;
   } finally {
     progress.stop();
     interrupt.dispose();
@@ -127,11 +129,27 @@ function removeEmpty(folder: string): void {
 const beginText = ({ number, epochs, initialEpoch, from }: TrialDescription): string =>
   `Trial ${number}, epochs ${initialEpoch + 1} to ${epochs}${from === null ? '' : `, from the weights of trial ${from}`}`;
 
+/** How far a search is, and what it found so far. */
+function progressText({ objective, trials }: SearchRecord, { maxTrials }: { maxTrials?: number }): string {
+  const [best] = bestTrials(objective, trials);
+  const done = `|-Trials done: ${trials.length}${maxTrials === undefined ? '' : ` of ${maxTrials}`}`;
+  return best ? `${done}\n|-Best so far: trial ${best.number}, ${objective.name} ${best.score}` : done;
+}
+
+/** The best trial and its weights, for programs; null where no trial has a score. */
+function bestOf({ objective, trials }: SearchRecord, directory: string) {
+  const [best] = bestTrials(objective, trials);
+  if (!best) return null;
+  const { number, score, values } = best;
+  return { number, score, values, weights: new SearchStore(directory).weightsPath(number) };
+}
+
 function bestText({ objective, trials }: SearchRecord, directory: string): string {
   const [best] = bestTrials(objective, trials);
   const report = `\nReport:  ${join(directory, 'report.html')}`;
   if (!best) return `${report}\nKept in ${directory}; no trial has a score.`;
-  return `${report}\nKept in ${directory}; the best model is ${new SearchStore(directory).weightsPath(best.number)}`;
+  const weights = new SearchStore(directory).weightsPath(best.number);
+  return `${report}\nKept in ${directory}; the best model is ${weights}, which loadModel('${weights}', device) reads`;
 }
 
 /** The folder that `--resume` means. @throws UsageError */

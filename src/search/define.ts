@@ -44,6 +44,12 @@ export interface BooleanOptions {
 
 type Conditions = Hyperparameter['conditions'];
 const RANGE = { min: true, max: true, step: true, sampling: true, default: true } as const;
+/** What other libraries call the options of a range. */
+const RANGE_HINTS = Object.fromEntries(
+  Object.entries({ min: ['minValue', 'min_value', 'low'], max: ['maxValue', 'max_value', 'high'] }).flatMap(
+    ([option, names]) => names.map((name) => [name, `it is ${option} here`] as const),
+  ),
+);
 const SAMPLINGS: readonly unknown[] = ['linear', 'log'];
 
 /** What names of a searcher's own values begin with. */
@@ -136,7 +142,7 @@ function withDefault(what: string, h: Hyperparameter & { default: Hyperparameter
 }
 
 function checkRange(what: string, options: IntOptions | FloatOptions) {
-  checkOptions(what, options, RANGE);
+  checkOptions(what, options, RANGE, [], RANGE_HINTS);
   const { min, max, step, sampling = 'linear' } = options;
   for (const [option, value] of Object.entries({ min, max })) {
     if (Number.isFinite(value)) continue;

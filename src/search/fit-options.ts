@@ -24,8 +24,8 @@ const DECIDED: Readonly<Record<string, string>> = {
   initialEpoch: 'the searcher decides it',
 };
 
-/** @throws ArgumentError. `fit` itself checks the values, as the first trial begins */
-export function checkFitOptions(who: string, options: SearchFitOptions): void {
+/** @param objective that needs validation if it is a figure of it. @throws ArgumentError. `fit` itself checks what depends on the data, as the first trial begins */
+export function checkFitOptions(who: string, options: SearchFitOptions, objective?: string): void {
   const names = {
     ...{ epochs: true, batchSize: true, validationData: true, validationSplit: true, classWeight: true },
     ...{
@@ -38,14 +38,24 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
     },
   };
   checkOptions(`${who}: search`, options, names, [], DECIDED);
-  const { batchSize, callbacks, classWeight, epochs = 1, shuffle = true, signal, validationData } = options;
+  const { callbacks, classWeight, epochs = 1, shuffle = true, signal, validationData, validationSplit } = options;
   checkSignal(`${who}: search`, signal);
   checkCount(`${who}: search`, 'epochs', epochs);
-  if (batchSize !== undefined) checkCount(`${who}: search`, 'batchSize', batchSize);
+  for (const name of ['batchSize', 'stepsPerEpoch', 'validationSteps'] as const) {
+    if (options[name] !== undefined) checkCount(`${who}: search`, name, options[name]);
+  }
   if (validationData !== undefined) checkTrialData(`${who}: search: validationData`, validationData);
+  else if (validationSplit !== undefined && !(validationSplit > 0 && validationSplit < 1)) {
+    throw new ArgumentError(
+      `${who}: search: validationSplit must be above 0 and below 1, such as 0.2, but is ${show(validationSplit)}`,
+    );
+  }
   checkFlag(`${who}: search`, 'shuffle', shuffle);
   checkJson(`${who}: search: classWeight`, classWeight);
-  if (callbacks === undefined) return;
+  if (callbacks === undefined) {
+    if (objective !== undefined) checkValidation(who, options, objective);
+    return;
+  }
   if (listOf(`${who}: search: callbacks`, callbacks)) {
     throw new ArgumentError(
       `${who}: search: callbacks remember things from epoch to epoch, so that each trial needs its own, but a list was given; ` +
@@ -66,6 +76,15 @@ export function checkTrialData(what: string, data: unknown): void {
     isStream
       ? `${what} must be there for each trial, but a stream is gone through once; give a function that begins it`
       : `${what}: takes { x, y }, a loader such as an ImageLoader, or a function that begins a stream of batches, but was given ${show(data)}`,
+  );
+}
+
+/** Without callbacks, which may report figures of any name. @throws ArgumentError, before a trial has trained an epoch for nothing */
+function checkValidation(who: string, { validationData, validationSplit }: SearchFitOptions, objective: string): void {
+  if (!/^val[A-Z]/.test(objective) || validationData !== undefined || validationSplit !== undefined) return;
+  throw new ArgumentError(
+    `${who}: search: the objective ${objective} needs validation, but there is neither validationData nor validationSplit; ` +
+      'give one of them, such as validationSplit: 0.2',
   );
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { checkFunction, checkObject, checkOptions, checkSurplus, listOf, nearName, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import {
@@ -63,7 +64,7 @@ export class HyperParameters {
    * @throws ArgumentError for an impossible name or range, or another range than before for the same name
    */
   int(name: string, options: IntOptions, ...surplus: never[]): number {
-    checkSurplus('hp.int', surplus);
+    checkRangeIsNamed('hp.int', options, surplus);
     checkName('hp.int', name);
     return this.ask(defineInt(name, options, [...this.conditions])) as number;
   }
@@ -73,7 +74,7 @@ export class HyperParameters {
    * @throws ArgumentError for an impossible name or range, or another range than before for the same name
    */
   float(name: string, options: FloatOptions, ...surplus: never[]): number {
-    checkSurplus('hp.float', surplus);
+    checkRangeIsNamed('hp.float', options, surplus);
     checkName('hp.float', name);
     return this.ask(defineFloat(name, options, [...this.conditions])) as number;
   }
@@ -178,6 +179,11 @@ export class HyperParameters {
     return this.skipped;
   }
 
+  /** What `console.log` shows: the values by name. */
+  [inspect.custom](): HyperparameterValues {
+    return this.values;
+  }
+
   private ask(h: Hyperparameter): HyperparameterValue {
     const before = this.definitions.get(h.name);
     if (before !== undefined) {
@@ -204,4 +210,13 @@ export class HyperParameters {
       `${what}: no hyperparameter ${show(name)} was asked for${near ? `; did you mean ${near}?` : ''} (${known})`,
     );
   }
+}
+
+/** @throws ArgumentError for a range that is given as in Optuna, one number after the other, and for another argument too many */
+function checkRangeIsNamed(what: string, options: unknown, surplus: readonly unknown[]): void {
+  const [max] = surplus;
+  if (typeof options === 'number' && typeof max === 'number') {
+    throw new ArgumentError(`${what}: the range is given by name: { min: ${options}, max: ${max} }`);
+  }
+  checkSurplus(what, surplus);
 }

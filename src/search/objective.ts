@@ -17,6 +17,12 @@ export type ObjectiveOption = string | Objective;
  * @throws ArgumentError for what is no name, and for a name that says no direction
  */
 export function readObjective(who: string, objective: ObjectiveOption): Objective {
+  if (typeof objective !== 'string' && (Array.isArray(objective) || typeof objective !== 'object' || !objective)) {
+    throw new ArgumentError(
+      `${who}: objective must be the name of one figure of the epochs, such as 'valAccuracy', or { name, direction }, but is ` +
+        show(objective),
+    );
+  }
   if (typeof objective !== 'string') checkOptions(`${who}: objective`, objective, { name: true, direction: true });
   const { name: given, direction } = (
     typeof objective === 'string' ? { name: objective } : objective

@@ -70,7 +70,6 @@ export class TrialReport {
   readonly watcher: TrialWatcher;
   /** Of its model, once there is one. */
   parameters: number | null = null;
-  private readonly begun = performance.now();
 
   constructor(
     private readonly description: TrialDescription,
@@ -101,10 +100,10 @@ export class TrialReport {
   }
 
   private result(status: Trial['status'], weights: Uint8Array | null, reason?: string): TrialResult {
-    const { watcher, begun, parameters } = this;
+    const { watcher, parameters } = this;
     const { number, values, executions } = this.description;
-    const total = (performance.now() - begun) / 1000;
-    const setUp = watcher.firstStep === null ? total : (watcher.firstStep - begun) / 1000;
+    const total = watcher.seconds;
+    const setUp = watcher.setUp ?? total;
     const isScored = status !== 'failed';
     const sum = watcher.best.reduce<number>((all, best) => all + best!, 0);
     const trial: Trial = {

@@ -39,7 +39,10 @@ export interface SearchOptions {
   name?: string;
   /** Decides every value, weight, shuffle and dropout of the search. Default 0. */
   seed?: number;
-  /** How often each trial is trained, with seeds that follow each other, as replicas of one model. Its score is the mean. Default 1. */
+  /**
+   * How often each trial is trained, with seeds that follow each other, as replicas of one model. Its score is the mean; the weights that
+   * are kept, and the model of `bestModels`, are those of the first. Default 1.
+   */
   executionsPerTrial?: number;
   /** Whether a search that the folder holds is deleted when `search` begins. Default false. */
   overwrite?: boolean;
@@ -175,7 +178,7 @@ export class Search {
   async search(data: TrainingData | null, fit: SearchFitOptions = {}, ...surplus: never[]): Promise<SearchRecord> {
     const who = this.kind.name;
     checkSurplus(`${who}: search`, surplus);
-    checkFitOptions(who, fit);
+    checkFitOptions(who, fit, data === null ? undefined : this.objective.name);
     if (this.kind.decidesEpochs && fit.epochs !== undefined) {
       throw new ArgumentError(
         `${who}: search: epochs must be left out, as the rounds decide them; maxEpochs is the most`,
@@ -275,16 +278,17 @@ export class Search {
 
   /**
    * The values of the best trials, the best first: `buildModel` makes the model of such a trial again. Fewer where fewer have a score.
-   * @throws ArgumentError
+   * @throws ArgumentError where no trial has a score
    */
   bestHyperparameters(count = 1): HyperParameters[] {
     checkCount(`${this.kind.name}: bestHyperparameters`, 'the number of trials', count);
-    return this.best(count).map(({ values }) => new HyperParameters({ values }));
+    return this.best('bestHyperparameters', count).map(({ values }) => new HyperParameters({ values }));
   }
 
   /**
    * The models of the best trials, the best first, built and with the weights of their best epoch. Fewer where fewer have a score.
-   * @throws ArgumentError without a device, and where the builder makes other models since, saying what differs; DataError, FileError
+   * With `executionsPerTrial`, the model of the first execution, while the score is the mean over all.
+   * @throws ArgumentError where no trial has a score, without a device, and where the builder makes other models since, saying what differs; DataError, FileError
    */
   async bestModels(count = 1): Promise<Model[]> {
     const who = this.kind.name;
@@ -293,7 +297,7 @@ export class Search {
     if (!device) throw new ArgumentError(`${who}: bestModels: needs a device to build on; give ${who} one with device`);
     const models: Model[] = [];
     try {
-      for (const trial of this.best(count)) {
+      for (const trial of this.best('bestModels', count)) {
         const weights = this.store.readWeights(trial.number);
         const name = this.store.weightsPath(trial.number);
         models.push(loadTrialModel(buildModel, trial, { device, weights, name }));
@@ -305,8 +309,16 @@ export class Search {
     }
   }
 
-  private best(count: number): Trial[] {
-    return bestTrials(this.objective, [...this.proposer.finished.values()]).slice(0, count);
+  private best(method: string, count: number): Trial[] {
+    const trials = [...this.proposer.finished.values()];
+    const best = bestTrials(this.objective, trials);
+    if (best.length > 0) return best.slice(0, count);
+    const last = trials.at(-1)?.reason ?? 'no reason';
+    const why =
+      trials.length === 0
+        ? 'none has ended; await search(data, fitOptions) first'
+        : `all ${trials.length} failed, the last with: ${last}`;
+    throw new ArgumentError(`${this.kind.name}: ${method}: no trial has a score: ${why}`);
   }
 
   private endedText(): string {
@@ -367,7 +379,7 @@ export class Search {
     const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
     throw new ArgumentError(
       `${this.kind.name}: ${this.options.directory} holds another search: ${before}${found.slice(0, NAMED).join('; ')}${more}. ` +
-        'Go on with what it was made with, choose another directory, or begin anew with overwrite: true',
+        'Go on with what it was made with, or begin anew: in another directory (`tilegrad search`: without --resume), or with overwrite: true',
     );
   }
 }

@@ -69,8 +69,8 @@ export class SearchStore {
     if (!existsSync(this.recordPath)) {
       if (numbers.length === 0) return null;
       throw new DataError(
-        `${this.folder} has trials but no search.json, which says of what search; choose another directory, or begin anew ` +
-          'with overwrite: true',
+        `${this.folder} has trials but no search.json, which says of what search; begin anew: in another directory ` +
+          '(`tilegrad search`: without --resume), or with overwrite: true',
       );
     }
     const record = readJson(this.recordPath, searchRecord, 'a search');

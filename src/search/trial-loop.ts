@@ -151,8 +151,9 @@ export class TrialLoop {
     if (count < most) return;
     const which = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
     const error = new SearchError(
-      `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. What was done is kept; mend the cause, or raise ` +
-        'maxConsecutiveFailures, and search again',
+      `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. Failed trials stay failed: mend the cause and begin anew, in ` +
+        'another directory (`tilegrad search`: without --resume) or with overwrite: true; or search again to go on after them, with a ' +
+        'larger maxConsecutiveFailures where more may fail',
     );
     this.fail(error);
   }

@@ -20,11 +20,14 @@ export class TrialWatcher implements Callback {
   pruned: string | null = null;
   /** The epochs, also of a training that failed. */
   history: Pick<History, 'replicas'> = { replicas: [] };
-  /** When the first step was done, by `performance.now()`. */
-  firstStep: number | null = null;
+  /** Seconds until the first step was done; null before. */
+  setUp: number | null = null;
   /** What is wrong with the search itself, and not with this trial. */
   wrong: unknown = null;
   private readonly figure: Figure;
+  private readonly begun = performance.now();
+  /** Seconds that the trial took before it was interrupted, as far as its backup knows. */
+  private secondsBefore = 0;
   /** The best mean over the executions of any epoch. */
   private bestMean: number | null = null;
   private model: Model | null = null;
@@ -35,6 +38,11 @@ export class TrialWatcher implements Callback {
     this.figure = new Figure('search: objective', description.objective.name);
   }
 
+  /** Seconds of the trial so far, those before an interruption included. */
+  get seconds(): number {
+    return this.secondsBefore + (performance.now() - this.begun) / 1000;
+  }
+
   /** @throws ArgumentError when nobody will report the objective */
   onTrainBegin({ model, ...figures }: Pick<TrainInfo, 'model' | 'monitored' | 'added'>): void {
     this.model = model;
@@ -42,7 +50,7 @@ export class TrialWatcher implements Callback {
   }
 
   onSafePoint({ after }: Pick<SafePoint, 'after'>): void {
-    if (after === 'step') this.firstStep ??= performance.now();
+    if (after === 'step') this.setUp ??= this.seconds;
   }
 
   /** @throws ArgumentError when the first epoch has shown that nobody reports the objective */
@@ -72,8 +80,9 @@ export class TrialWatcher implements Callback {
   }
 
   async state(): Promise<CallbackState> {
-    const { best, bestEpoch, bestMean, pruned, copy } = this;
-    return { best: [...best], bestEpoch, bestMean, pruned, weights: copy ? await copy.read() : null };
+    const { best, bestEpoch, bestMean, pruned, copy, setUp, seconds: secondsBefore } = this;
+    const weights = copy ? await copy.read() : null;
+    return { best: [...best], bestEpoch, bestMean, pruned, setUp, secondsBefore, weights };
   }
 
   restore({ weights, ...state }: CallbackState): void {

@@ -47,15 +47,24 @@ describe('the module of a search', () => {
       { buildModel, data: {}, options: { directory: 'x' } },
       /options must be without directory, which the command decides/,
     );
+    refused(
+      { buildModel, data: {} },
+      /^own\.mjs: must export options with an objective, as in `export const options = /,
+    );
+    const wrongFit = { buildModel, data: {}, options: { objective: 'loss' }, fit: { batch_size: 8 } };
+    expect(() => readSearchModule('own.mjs', wrongFit)).toThrow(
+      /^own\.mjs: RandomSearch: search: there is no option batch_size; did you mean batchSize\?/,
+    );
   });
 
   test('has the name of its file, and RandomSearch, unless it says otherwise', () => {
-    expect(readSearchModule('a/own.mjs', { buildModel, data: {} })).toMatchObject({
+    const options = { objective: 'loss' };
+    expect(readSearchModule('a/own.mjs', { buildModel, data: {}, options })).toMatchObject({
       name: 'own',
       searcher: 'RandomSearch',
       fit: {},
     });
-    const { name } = readSearchModule('a/own.mjs', { buildModel, data: {}, options: { name: 'other' } });
+    const { name } = readSearchModule('a/own.mjs', { buildModel, data: {}, options: { ...options, name: 'other' } });
     expect(name).toBe('other');
   });
 });
@@ -106,11 +115,24 @@ describeOnDevice('tilegrad search', () => {
     const best = record.trials.findIndex(
       ({ score }: { score: number }) => score === Math.min(...record.trials.map((one: { score: number }) => one.score)),
     );
-    expect(out).toMatch(new RegExp(`the best model is runs/[^/]*/weights/000${best}\\.safetensors\n$`));
+    expect(out).toMatch(
+      new RegExp(
+        `the best model is (runs/[^/]*/weights/000${best}\\.safetensors), which loadModel\\('\\1', device\\) reads\n$`,
+      ),
+    );
+    const told = [...out.matchAll(/^\|-Trials done: (\d of 3)\n\|-Best so far: trial (\d), valLoss ([\d.e-]+)$/gm)];
+    expect(told.map(([, done]) => done)).toEqual(['1 of 3', '2 of 3', '3 of 3']);
+    expect(told.at(-1)!.slice(2)).toEqual([String(best), String(record.trials[best].score)]);
   });
 
   test('goes on with --resume after Ctrl-C, to what it would have come to, and further where it was made longer', async () => {
     const whole = JSON.parse((await tilegrad(['--json', '--out', 'whole'])).out);
+    const { number, score, values } = whole.best;
+    expect({ number, score, values }).toEqual(
+      (({ number, score, values }) => ({ number, score, values }))(whole.trials[number]),
+    );
+    expect(score).toBe(Math.min(...whole.trials.map((one: { score: number }) => one.score)));
+    expect(existsSync(join(folder, whole.best.weights))).toBe(true);
     let isCut = false;
     const interrupted = await tilegrad(['--json', '--out', 'cut'], (err, interrupt) => {
       if (isCut || !err.includes('Epoch 1/2')) return;
@@ -200,6 +222,14 @@ describeOnDevice('tilegrad search', () => {
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('search: there is no file none.mjs')]);
     const none = await tilegrad(['--resume']);
     expect([none.code, none.err]).toEqual([2, expect.stringContaining('--resume: there is no search own in runs')]);
+    write((text) =>
+      text.replace(/function buildModel.*/, "$&\n  if (hp.asked.length === 0) throw new TypeError('boo');"),
+    );
+    const broken = await tilegrad([]);
+    expect([broken.code, broken.err]).toEqual([
+      2,
+      expect.stringMatching(/^error: own\.mjs:9: in buildModel: TypeError: boo$/m),
+    ]);
     write((text) => text.replace('valLoss', 'good'));
     const wrong = await tilegrad(['--json']);
     expect([wrong.code, JSON.parse(wrong.out).error.code]).toEqual([1, 'ARGUMENT']);

@@ -121,7 +121,7 @@ describeOnDevice('a trial that fails', (device) => {
     const search = grid(make, { directory, maxTrials: 6 });
     await expect(search.search(data, fit)).rejects.toThrow(SearchError);
     await expect(grid(make, { directory: folder(), maxTrials: 6 }).search(data, fit)).rejects.toThrow(
-      /^GridSearch: 3 trials in a row, 1 to 3, failed, the last with: Error: broken 3\. What was done is kept; .*maxConsecutiveFailures/,
+      /^GridSearch: 3 trials in a row, 1 to 3, failed, the last with: Error: broken 3\. Failed trials stay failed: mend the cause and begin anew, .* with overwrite: true; or search again to go on after them, with a larger maxConsecutiveFailures/,
     );
     expect(search.record.trials.map(({ number }) => number)).toEqual([0, 1, 2, 3]);
     broken = false;
@@ -181,6 +181,9 @@ describeOnDevice('what is wrong with a search', (device) => {
       /^search: objective: the epoch has no figure "valRecall"; there are loss, accuracy, valLoss, valAccuracy, learningRate/,
     );
     expect(search.record.trials).toEqual([]);
+    await expect(random({}).search(data, { epochs: 3 })).rejects.toThrow(
+      /^RandomSearch: search: the objective valLoss needs validation, but there is neither validationData nor validationSplit; give/,
+    );
     // Without validation data, and with a callback of which nobody knows what it adds: after one epoch.
     const epochs: number[] = [];
     const callbacks = () => [{ onEpochEnd: ({ epoch }: { epoch: number }) => void epochs.push(epoch) }];
@@ -210,6 +213,10 @@ describeOnDevice('what is wrong with a search', (device) => {
       /^RandomSearch: whether more or less of the objective "size" is better must be 'min' or 'max', but its name does not say; give \{ name: "size", direction: 'max' \}/,
     );
     expect(() => random({ objective: { name: 'loss', direction: 'up' } as never })).toThrow(/it was given as "up"/);
+    expect(() => random({ objective: ['valLoss', 'loss'] as never })).toThrow(
+      /^RandomSearch: objective must be the name of one figure of the epochs, such as 'valAccuracy', or \{ name, direction \}, but is /,
+    );
+    expect(() => random({ objective: undefined as never })).toThrow(/or \{ name, direction \}, but is undefined$/);
     expect(() => random({ objective: { name: 'loss', mode: 'up' } as never })).toThrow(
       /objective: there is no option mode/,
     );
@@ -249,6 +256,37 @@ describeOnDevice('what is wrong with a search', (device) => {
       /^RandomSearch: buildModel: takes a function, but was given 5/,
     );
     built.dispose();
+  });
+
+  test('options of fit that can be nothing: before any trial', async () => {
+    const wrong = async (more: object, message: RegExp) => {
+      const search = random({});
+      await expect(search.search(data, { ...fit, ...more })).rejects.toThrow(message);
+      expect(search.record.trials).toEqual([]);
+    };
+    await wrong(
+      { batchSize: () => 8 },
+      /^RandomSearch: search: batchSize must be an integer from 1 up, but is \(\) => 8/,
+    );
+    await wrong({ validationSplit: 20 }, /validationSplit must be above 0 and below 1, such as 0\.2, but is 20$/);
+  });
+
+  test('the best of a search without any score', async () => {
+    const search = random({ maxConsecutiveFailures: 5 });
+    const first =
+      /^RandomSearch: bestModels: no trial has a score: none has ended; await search\(data, fitOptions\) first$/;
+    await expect(search.bestModels()).rejects.toThrow(first);
+    expect(() => search.bestHyperparameters()).toThrow(
+      /^RandomSearch: bestHyperparameters: no trial has a score: none has/,
+    );
+    expect(search.resultsSummary()).toContain('|-Trials: 0 completed');
+    const callbacks = () => {
+      throw new Error('broken');
+    };
+    await search.search(data, { ...fit, callbacks });
+    await expect(search.bestModels()).rejects.toThrow(
+      /no trial has a score: all 2 failed, the last with: Error: broken$/,
+    );
   });
 
   test('an empty space', () => {

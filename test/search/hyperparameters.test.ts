@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 import { ArgumentError } from '../../src/errors.ts';
 import { exploreSpace } from '../../src/search/explore.ts';
@@ -324,6 +325,25 @@ describe('bad input', () => {
     const call = (...all: unknown[]) => (hp[method as 'get'] as (...all: unknown[]) => unknown).apply(hp, all);
     expect(message(() => call(...args, 7))).toBe(`hp.${method}: 7 is an argument more than it takes; leave it out`);
     expect(() => call(...args)).not.toThrow();
+  });
+
+  test('a range as other libraries have it says how it is given here', () => {
+    const hp = new HyperParameters() as unknown as Record<'int' | 'float', (...args: unknown[]) => unknown>;
+    expect(message(() => hp.float('rate', 1e-4, 1e-1))).toBe(
+      'hp.float: the range is given by name: { min: 0.0001, max: 0.1 }',
+    );
+    expect(message(() => hp.int('units', 1, 9))).toBe('hp.int: the range is given by name: { min: 1, max: 9 }');
+    expect(message(() => hp.int('units', { minValue: 1, max: 9 }))).toMatch(
+      /^hp\.int\("units"\): there is no option minValue; it is min here\. There are default, max, min/,
+    );
+    expect(message(() => hp.float('rate', { min: 0, max_value: 1 }))).toMatch(/max_value; it is max here\./);
+  });
+
+  test('console.log shows the values alone', () => {
+    const hp = new HyperParameters({ values: { units: 32 } });
+    hp.int('units', { min: 16, max: 64 });
+    expect(inspect(hp)).toBe('{ units: 32 }');
+    expect(inspect([hp])).toBe('[ { units: 32 } ]');
   });
 
   test('options of HyperParameters', () => {
