@@ -178,12 +178,12 @@ export class Search {
   async search(data: TrainingData | null, fit: SearchFitOptions = {}, ...surplus: never[]): Promise<SearchRecord> {
     const who = this.kind.name;
     checkSurplus(`${who}: search`, surplus);
-    checkFitOptions(who, fit, data === null ? undefined : this.objective.name);
-    if (this.kind.decidesEpochs && fit.epochs !== undefined) {
+    if (this.kind.decidesEpochs && fit?.epochs !== undefined) {
       throw new ArgumentError(
         `${who}: search: epochs must be left out, as the rounds decide them; maxEpochs is the most`,
       );
     }
+    checkFitOptions(who, fit, data === null ? undefined : this.objective.name);
     const runner = this.options.runner ?? this.localRunner(data, fit);
     const described = await describeFit(data, fit);
     const unlock = this.store.lock();
