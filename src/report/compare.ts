@@ -88,7 +88,10 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
     ['seeds', ...same((report) => seedsText(first(report).seeds))],
     ['adapter', ...same((report) => adapterText(first(report).adapter))],
     ['time', ...same((report) => duration(first(report).seconds ?? Number.NaN))],
-    ...settings.map((name) => [name.toLowerCase(), ...same((report) => first(report).settings[name] ?? '')]),
+    ...settings.map((name) => [
+      name[0]!.toLowerCase() + name.slice(1),
+      ...same((report) => first(report).settings[name] ?? ''),
+    ]),
   ];
   const figures = labels.map((label) => {
     const found = rows.map((of) => of.get(label));
@@ -102,16 +105,29 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
       ...(isPair ? [pairDifference(found[0], found[1])] : []),
     ];
   });
+  const all = [
+    ...figures,
+    // What all runs share says nothing about how they differ.
+    ...words
+      .filter(([, ...cells]) => unique(cells).length > 1)
+      .map(([label, ...cells]) => [
+        label!,
+        '',
+        ...cells,
+        ...(isPair ? [label === 'seeds' ? '' : plainDifference(cells)] : []),
+      ]),
+  ];
+  // Of searches nothing was published.
+  const hasPublished = figures.length > 0;
   return {
     type: 'table',
-    head: ['', 'published', ...runs.map(({ name }) => name), ...(isPair ? ['difference'] : [])],
-    rows: [
-      ...figures,
-      // What all runs share says nothing about how they differ.
-      ...words
-        .filter(([, ...cells]) => unique(cells).length > 1)
-        .map(([label, ...cells]) => [label!, '', ...cells, ...(isPair ? [''] : [])]),
+    head: [
+      '',
+      ...(hasPublished ? ['published'] : []),
+      ...runs.map(({ name }) => name),
+      ...(isPair ? ['difference'] : []),
     ],
+    rows: hasPublished ? all : all.map(([label, , ...cells]) => [label!, ...cells]),
   };
 }
 
@@ -132,6 +148,14 @@ function comparisonRows(rows: readonly RowBlocks[]): Map<string, ComparisonRow> 
 function pairDifference(a: ComparisonRow | undefined, b: ComparisonRow | undefined): string {
   if (!a || !b || a.ours === null || b.ours === null) return '';
   return comparisonText({ ...b, published: a.ours, sd: null }).difference;
+}
+
+/** What the second has over the first, where a setting is a number, such as how many trials a search had. */
+function plainDifference(cells: readonly string[]): string {
+  const [a, b] = cells.map((cell) => (/^-?\d+(\.\d+)?$/.test(cell) ? Number(cell) : Number.NaN)) as [number, number];
+  if (Number.isNaN(a) || Number.isNaN(b)) return '';
+  const difference = Number((b - a).toPrecision(4));
+  return difference > 0 ? `+${difference}` : String(difference);
 }
 
 type Having = { run: string; number: number; figure: FigureOf<Figure['type']> };

@@ -52,7 +52,8 @@ export const provenance = z.object({
   seeds: z.array(z.number().int().nonnegative()),
   adapter: z.object({ name: z.string(), vendor: z.string(), driver: z.string(), isSoftware: z.boolean() }),
   versions: z.record(z.string(), z.string()),
-  startedAt: z.string(),
+  /** `null` where nobody kept it. */
+  startedAt: z.string().nullable(),
   /** `null` while it is not finished. */
   seconds: z.number().nullable(),
   command: z.string(),

@@ -67,7 +67,8 @@ const prose = (text: string) => escapeText(text).replace(/`([^`\n]+)`/g, (_, cod
 
 const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${prose(text)}</p>`).join('\n');
 
-const date = (iso: string) => iso.slice(0, 16).replace('T', ' ').concat(' UTC');
+const date = (iso: string | null) =>
+  iso?.slice(0, 16).replace('T', ' ').concat(' UTC') ?? 'at a time that was not kept';
 
 function headLine({ startedAt, seconds, adapter }: Provenance): string {
   const time = seconds === null ? '' : ` · ${duration(seconds)}`;

@@ -1,15 +1,17 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { checkedJson, isIntactJson } from '../checksum.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { readRegular } from '../regular-file.ts';
+import { searchRecord } from '../search/record.ts';
 import { type Report, type ReportContent, reportContent } from './content.ts';
 import { firstIssue } from './issue.ts';
 import { writeAllAtomically, writeAtomically } from './run-folder.ts';
 import { type RunRecord, runRecord } from './run-record.ts';
 import { reportOf } from './run-report.ts';
+import { reportOfSearch } from './search-folder.ts';
 
 /** Where a run's folder keeps its pictures. */
 const FIGURES = 'figures';
@@ -65,8 +67,9 @@ export function checkReport(content: ReportContent): Report {
 }
 
 /**
- * What a run's folder says: its `run.json`, which is the newest, or its `report.json` where there is none that can be read.
- * @param path the folder, or one of the two files
+ * What a run's folder says: its `run.json`, which is the newest, or its `report.json` where there is none that can be read; of the
+ * folder of a search that has no report yet, its `search.json`.
+ * @param path the folder, or one of the files
  * @returns with the report a note to print where `run.json` could not be read: what `report.json` says may be older
  * @throws FileError when there is none; DataError when it is cut short, from another program or another version
  */
@@ -78,10 +81,12 @@ export function readReport(path: string): { folder: string; report: Report; note
   }
   const isFolder = statSync(path).isDirectory();
   const folder = isFolder ? path : dirname(path);
-  const candidates = isFolder ? ['run.json', 'report.json'].map((name) => join(path, name)) : [path];
+  const candidates = isFolder ? ['run.json', 'report.json', 'search.json'].map((name) => join(path, name)) : [path];
   const files = candidates.filter((candidate) => existsSync(candidate));
   if (files.length === 0) {
-    throw new FileError(`${path} holds neither run.json nor report.json, so it is not the folder of a run`);
+    throw new FileError(
+      `${path} holds neither run.json, report.json nor search.json, so it is not the folder of a run or a search`,
+    );
   }
   try {
     return { folder, report: reportIn(files[0]!) };
@@ -94,10 +99,22 @@ export function readReport(path: string): { folder: string; report: Report; note
 
 function reportIn(file: string): Report {
   const parsed = parseFile(file);
+  if (basename(file) === 'search.json') {
+    const { crc32c: _, ...record } = Object(parsed.value);
+    const folder = dirname(file);
+    const found = checkFile(file, { ...parsed, value: record }, searchRecord, 'search', 1);
+    return checkReport(reportOfSearch(found, folder, hasBackups(folder)));
+  }
   const isReport =
     basename(file) === 'report.json' || (parsed.value as { kind?: unknown } | null)?.kind === 'tilegrad-report';
   if (isReport) return checkFile(file, parsed, reportContent, 'report', 1);
   return checkReport(reportOf(checkFile(file, parsed, runRecord, 'run record', 2)));
+}
+
+/** Whether a search's folder has a backup of a trial that has not ended. */
+function hasBackups(folder: string): boolean {
+  const path = join(folder, 'backups');
+  return existsSync(path) && readdirSync(path).length > 0;
 }
 
 /** The `run.json` of a run's folder. @throws FileError, DataError as `readReport` */

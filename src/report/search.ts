@@ -62,7 +62,7 @@ export const searchReport = (
       `Which hyperparameters give the ${record.objective.direction === 'max' ? 'highest' : 'lowest'} ${record.objective.name}?`,
     ],
     sections: searchSections(record, again === undefined ? {} : { again }),
-    provenance: [provenance],
+    provenance: [{ ...provenance, settings: { ...settingsOf(record), ...provenance.settings } }],
   };
 };
 
@@ -74,10 +74,28 @@ export const fitText = ({ fit }: SearchRecord, behind = ''): string =>
       .join(', ') || 'defaults'
   }${behind}`;
 
+/** `Hyperband (maxEpochs 10, factor 3)`. */
+function searcherText({ searcher, options }: SearchRecord): string {
+  const named = Object.entries(options).map(([name, value]) => `${name} ${value}`);
+  return named.length > 0 ? `${searcher} (${named.join(', ')})` : searcher;
+}
+
+/** What tells one search from another, side by side. */
+function settingsOf(record: SearchRecord): Record<string, string> {
+  const { trials, objective } = record;
+  const best = bestTrial(record);
+  return {
+    [`Best ${objective.name}`]: best ? String(valueCell(best.score!)) : 'none',
+    'Best trial': best ? `number ${best.number}` : 'none',
+    Trials: String(trials.length),
+    'Failed trials': String(trials.filter(({ status }) => status === 'failed').length),
+    Searcher: searcherText(record),
+  };
+}
+
 /** `30 trials of Hyperband (maxEpochs 10, factor 3): ...`. */
 function summaryText(record: SearchRecord): string {
-  const { trials, searcher, options, objective, executionsPerTrial, seed } = record;
-  const named = Object.entries(options).map(([name, value]) => `${name} ${value}`);
+  const { trials, objective, executionsPerTrial, seed } = record;
   const of = (status: Trial['status']) => trials.filter((trial) => trial.status === status).length;
   const others = [
     ...(of('pruned') > 0 ? [`${of('pruned')} pruned`] : []),
@@ -87,7 +105,7 @@ function summaryText(record: SearchRecord): string {
   const total = trials.reduce((sum, { seconds }) => sum + seconds.total, 0);
   const best = bestTrial(record);
   return [
-    `${count(trials.length)} ${trials.length === 1 ? 'trial' : 'trials'} of ${searcher}${named.length > 0 ? ` (${named.join(', ')})` : ''}, seed ${seed}`,
+    `${count(trials.length)} ${trials.length === 1 ? 'trial' : 'trials'} of ${searcherText(record)}, seed ${seed}`,
     executionsPerTrial > 1 ? `, ${executionsPerTrial} executions each` : '',
     others.length > 0 ? `; ${others.join(', ')}` : '',
     `. ${count(epochs)} epochs; the trials took ${duration(total)} in all, setting one up ${setUpText(trials)}. `,

@@ -124,7 +124,7 @@ describe('a file that is', () => {
 
   test('missing, with its folder or without', () => {
     expect(read()).toBeInstanceOf(FileError);
-    expect(read().message).toContain('neither run.json nor report.json');
+    expect(read().message).toContain('neither run.json, report.json nor search.json');
     expect(() => readReport(join(folder, 'nowhere'))).toThrow(/there is no .*nowhere.*tilegrad run/);
   });
 

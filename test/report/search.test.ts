@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { checkedJson } from '../../src/checksum.ts';
 import { compareReports } from '../../src/report/compare.ts';
 import type { Block } from '../../src/report/content.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
@@ -288,6 +289,60 @@ test('a report is drawn again from its JSON, to the byte, and two stand side by 
     blocks.flatMap((block) => (block.type === 'figure' ? block.figure.name : [])),
   );
   expect(names).toEqual(expect.arrayContaining(['run-1-parallel', 'run-2-parallel', 'run-2-brackets']));
+});
+
+describe('the folder of a search that has search.json alone', () => {
+  const own = join(folder, 'library');
+  const write = (record: SearchRecord) => {
+    mkdirSync(own, { recursive: true });
+    writeFileSync(join(own, 'search.json'), checkedJson(record));
+  };
+
+  test('has a report, with how to load the best', () => {
+    write(hyperbandRecord());
+    const { report } = readReport(own);
+    expect(report).toMatchObject({ id: 'c1-seed-1', status: 'finished' });
+    expect(report.provenance[0]).toMatchObject({ adapter: { name: 'llvmpipe', isSoftware: true }, startedAt: null });
+    expect(report.sections.map(({ title }) => title)).toEqual([
+      ...['What was found', 'Trials', 'Hyperparameters', 'Learning curves', 'Brackets'],
+    ]);
+    const best = bestTrial(hyperbandRecord())!.number;
+    expect(JSON.stringify(report)).toContain(`${own}/weights/${String(best).padStart(4, '0')}.safetensors`);
+    expect(reportPage({ ...report, sections: [] }, new Map())).toContain('at a time that was not kept');
+    mkdirSync(join(own, 'backups'), { recursive: true });
+    writeFileSync(join(own, 'backups', '0007.safetensors'), '');
+    expect(readReport(join(own, 'search.json')).report.status).toBe('running');
+  });
+
+  test('is refused where it is damaged', () => {
+    write(hyperbandRecord());
+    const path = join(own, 'search.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('learning_rate', 'learning_rat3'));
+    expect(() => readReport(own)).toThrow(/search\.json was changed after it was written/);
+    writeFileSync(path, '{"kind":"tilegrad-search","schemaVersion":2}');
+    expect(() => readReport(own)).toThrow(/is a search of version 2; this tilegrad reads version 1/);
+  });
+});
+
+test('two searches side by side: what each found, how many trials, and by which searcher', () => {
+  const record = choosing('aaaabbbb', [1, 2, 3, 4, 5, 6, 7, 8]);
+  const [first] = checkReport(
+    compareReports([
+      { name: 'one', report: reportOf(record) },
+      { name: 'two', report: reportOf(hyperbandRecord()) },
+    ]),
+  ).sections[0]!.blocks as [Extract<Block, { type: 'table' }>];
+  const rows = new Map(first.rows.map(([label, ...cells]) => [label, cells]));
+  expect(first.head).toEqual(['', 'one', 'two', 'difference']);
+  expect(rows.get('best valAccuracy')).toEqual(['8', '0.9671', '-7.033']);
+  expect(rows.get('trials')).toEqual(['8', '30', '+22']);
+  expect(rows.get('best trial')).toEqual(['number 7', expect.stringMatching(/^number \d+$/), '']);
+  expect(rows.get('failed trials')).toEqual(['0', '1', '+1']);
+  expect(rows.get('searcher')).toEqual([
+    'RandomSearch (maxTrials 3)',
+    'Hyperband (maxEpochs 10, factor 3, hyperbandIterations 1)',
+    '',
+  ]);
 });
 
 test('a run that was stopped in a search shows what was found until then', () => {

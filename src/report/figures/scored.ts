@@ -119,12 +119,13 @@ export function rangeOf(
   let [low, high] = [sorted[0]!, sorted.at(-1)!];
   if (fence > 0 && direction === 'max') low = Math.max(low, quantile(0.25) - fence);
   if (fence > 0 && direction === 'min') high = Math.min(high, quantile(0.75) + fence);
-  const cuts = low > all[0]! || high < all.at(-1)!;
+  const isFenced = low > sorted[0]! || high < sorted.at(-1)!;
+  const cuts = isFenced || sorted.length < all.length;
   const room = (high - low) * 0.04 || Math.abs(high) * 0.04 || 0.5;
   return {
     // What is never negative, such as a loss, has no room below 0.
-    low: cuts && direction === 'max' ? low : low >= 0 ? Math.max(0, low - room) : low - room,
-    high: cuts && direction === 'min' ? high : high + room,
+    low: isFenced && direction === 'max' ? low : low >= 0 ? Math.max(0, low - room) : low - room,
+    high: isFenced && direction === 'min' ? high : high + room,
     cuts,
   };
 }
