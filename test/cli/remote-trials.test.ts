@@ -74,7 +74,7 @@ describeOnDevice('on an adapter', () => {
         },
       });
       expect(code, err).toBe(0);
-      const { directory, ...record } = JSON.parse(text);
+      const { directory, best: _, ...record } = JSON.parse(text);
       const weights = readdirSync(join(folder, directory, 'weights'))
         .sort()
         .map((name) => [
