@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';
-import { checkFitOptions, type SearchFitOptions } from '../search/fit-options.ts';
+import { checkFitOptions, checkValidation, type SearchFitOptions } from '../search/fit-options.ts';
 import { readObjective } from '../search/objective.ts';
 import type { SearchOptions } from '../search/search.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
@@ -135,7 +135,8 @@ const makesData = (data: SearchModule['data']): data is (device: Device) => Trai
 /** @throws ArgumentError, before a folder is made for the search */
 function checkFit({ file, searcher, options }: SearchModule, fit: SearchFitOptions): SearchFitOptions {
   const who = `${file}: ${searcher}`;
-  checkFitOptions(who, fit, readObjective(who, options.objective!).name);
+  checkFitOptions(who, fit);
+  checkValidation(who, fit, readObjective(who, options.objective!).name);
   return fit;
 }
 

@@ -24,8 +24,8 @@ const DECIDED: Readonly<Record<string, string>> = {
   initialEpoch: 'the searcher decides it',
 };
 
-/** @param objective that needs validation if it is a figure of it. @throws ArgumentError. `fit` itself checks what depends on the data, as the first trial begins */
-export function checkFitOptions(who: string, options: SearchFitOptions, objective?: string): void {
+/** @throws ArgumentError. `fit` itself checks what depends on the data, as the first trial begins */
+export function checkFitOptions(who: string, options: SearchFitOptions): void {
   const names = {
     ...{ epochs: true, batchSize: true, validationData: true, validationSplit: true, classWeight: true },
     ...{
@@ -52,10 +52,7 @@ export function checkFitOptions(who: string, options: SearchFitOptions, objectiv
   }
   checkFlag(`${who}: search`, 'shuffle', shuffle);
   checkJson(`${who}: search: classWeight`, classWeight);
-  if (callbacks === undefined) {
-    if (objective !== undefined) checkValidation(who, options, objective);
-    return;
-  }
+  if (callbacks === undefined) return;
   if (listOf(`${who}: search: callbacks`, callbacks)) {
     throw new ArgumentError(
       `${who}: search: callbacks remember things from epoch to epoch, so that each trial needs its own, but a list was given; ` +
@@ -79,9 +76,11 @@ export function checkTrialData(what: string, data: unknown): void {
   );
 }
 
-/** Without callbacks, which may report figures of any name. @throws ArgumentError, before a trial has trained an epoch for nothing */
-function checkValidation(who: string, { validationData, validationSplit }: SearchFitOptions, objective: string): void {
-  if (!/^val[A-Z]/.test(objective) || validationData !== undefined || validationSplit !== undefined) return;
+/** @throws ArgumentError for an objective that only validation reports, where there is none and no callback that might report it */
+export function checkValidation(who: string, options: SearchFitOptions, objective: string): void {
+  const { validationData, validationSplit, callbacks } = options;
+  if (!/^val[A-Z]/.test(objective) || validationData !== undefined || validationSplit !== undefined || callbacks)
+    return;
   throw new ArgumentError(
     `${who}: search: the objective ${objective} needs validation, but there is neither validationData nor validationSplit; ` +
       'give one of them, such as validationSplit: 0.2',

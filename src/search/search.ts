@@ -6,7 +6,7 @@ import { differences } from '../nn/run-description.ts';
 import { checkSeed } from '../random.ts';
 import type { BuildModel } from './build-model.ts';
 import { describeData } from './describe-data.ts';
-import { checkFitOptions, checkTrialData, type SearchFitOptions } from './fit-options.ts';
+import { checkFitOptions, checkTrialData, checkValidation, type SearchFitOptions } from './fit-options.ts';
 import { HyperParameters } from './hyperparameters.ts';
 import { LocalRunner } from './local-runner.ts';
 import { type ObjectiveOption, readObjective } from './objective.ts';
@@ -178,12 +178,13 @@ export class Search {
   async search(data: TrainingData | null, fit: SearchFitOptions = {}, ...surplus: never[]): Promise<SearchRecord> {
     const who = this.kind.name;
     checkSurplus(`${who}: search`, surplus);
-    if (this.kind.decidesEpochs && fit?.epochs !== undefined) {
+    checkFitOptions(who, fit);
+    if (this.kind.decidesEpochs && fit.epochs !== undefined) {
       throw new ArgumentError(
         `${who}: search: epochs must be left out, as the rounds decide them; maxEpochs is the most`,
       );
     }
-    checkFitOptions(who, fit, data === null ? undefined : this.objective.name);
+    if (data !== null) checkValidation(who, fit, this.objective.name);
     const runner = this.options.runner ?? this.localRunner(data, fit);
     const described = await describeFit(data, fit);
     const unlock = this.store.lock();

@@ -214,6 +214,30 @@ describeOnDevice('tilegrad search', () => {
     );
   }, 120_000);
 
+  test('trials that failed stay failed: the error says how to go on after them, and where they broke', async () => {
+    write((text) => text.replace('batchSize: 8', "callbacks: () => { throw new Error('worn'); }"));
+    const { code, err } = await tilegrad([]);
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^error: RandomSearch: 3 trials in a row, 0 to 2, failed, the last with: UsageError: own\.mjs:7: in callbacks: Error: worn\. Failed trials stay failed: .*: `npx tilegrad search own\.mjs --resume runs\/\d{8}-\d{6}-search-own`$/m,
+    );
+  });
+
+  test('--help names what hp has, callbacks, and how the best model is loaded', async () => {
+    const { code, out } = await runToEnd([join(built, 'cli.js'), 'search', '--help'], { cwd: folder });
+    expect(code).toBe(0);
+    for (const word of [
+      "choice('activation'",
+      'boolean',
+      'conditionalScope(',
+      'callbacks: () => [new',
+      'maxEpochs',
+      'loadModel(',
+    ]) {
+      expect(out).toContain(word);
+    }
+  });
+
   test('what is wrong ends it with a typed error and no folder', async () => {
     const missing = await runToEnd([join(built, 'cli.js'), 'search', 'none.mjs'], { cwd: folder });
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('search: there is no file none.mjs')]);
