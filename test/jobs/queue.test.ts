@@ -273,9 +273,18 @@ describeOnRedis('a queue', () => {
 
   test('a handler that never lets go loses its job to another worker', async () => {
     const { queue } = await coordinator();
+    let [begun, release] = [() => {}, () => {}];
+    const hasBegun = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const stuck = handler({
       ...{ kind: 'sleep', payload: z.strictObject({ n: z.number(), ms: z.number() }), result: z.number() },
       async run() {
+        begun();
+        await released;
         const until = Date.now() + 8000;
         while (Date.now() < until);
         return { value: -1 };
@@ -283,7 +292,10 @@ describeOnRedis('a queue', () => {
     });
     const worker = work({ handlers: [stuck], busySeconds: 1 });
     const answer = queue.run({ name: 'sleep', result: z.number() }, 'stuck', { n: 5, ms: 1 });
+    await hasBegun;
+    // It lets go no more once there is another worker: one that starts slowly would find the job given back and taken again.
     const other = await startChild(['serve', redis.url, '2', 'other']);
+    release();
     expect(await answer).toMatchObject({ value: 25, worker: { name: 'other' } });
     await vi.waitFor(() => expect(worker.said.join()).toContain('The result of sleep-stuck is dropped'), 20_000);
     expect(await worker.stop()).toEqual({ done: 0, failed: 0 });
