@@ -31,7 +31,7 @@ import { bestTrial } from '../src/report/search-trials.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import { HyperParameters } from '../src/search/hyperparameters.ts';
 import type { SearchRecord, Trial } from '../src/search/record.ts';
-import type { SearchOptions } from '../src/search/search.ts';
+import type { SearchOptions } from '../src/search/search-options.ts';
 import { Hyperband } from '../src/search/searchers.ts';
 import { resultsText, searchSpaceText, trialText } from '../src/search/summary.ts';
 import { aboutSplit, type Measured, smoke, splitImages } from './c.ts';

@@ -34,7 +34,6 @@ const branin: TestFunction = {
   least: 10 / (8 * Math.PI),
 };
 
-// biome-ignore format: as matrices
 const HARTMANN = {
   alpha: [1, 1.2, 3, 3.2],
   a: [

@@ -56,7 +56,8 @@ import type { Training } from '../report/training.ts';
 import type { BuildModel } from '../search/build-model.ts';
 import type { ObjectiveOption } from '../search/objective.ts';
 import type { SearchRecord } from '../search/record.ts';
-import type { Search, SearchOptions } from '../search/search.ts';
+import type { Search } from '../search/search.ts';
+import type { SearchOptions } from '../search/search-options.ts';
 
 /** `full`: as published. `short`: a whole coursework in about half an hour on two cores. `smoke`: seconds, for tests. */
 export type Scale = 'full' | 'short' | 'smoke';

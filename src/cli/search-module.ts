@@ -8,7 +8,7 @@ import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';
 import { checkFitOptions, checkValidation, type SearchFitOptions } from '../search/fit-options.ts';
 import { readObjective } from '../search/objective.ts';
-import type { SearchOptions } from '../search/search.ts';
+import type { SearchOptions } from '../search/search-options.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
 import { inModule, moduleError } from './module-error.ts';
 

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { checkOptions, checkSignal } from '../check.ts';
 import { AbortedError, ArgumentError, DataError } from '../errors.ts';
 import { parseAddress } from './address.ts';
+import { BullQueue } from './bull-queue.ts';
 import { connect, disconnectAll } from './connection.ts';
 import { getFile } from './files.ts';
 import {
@@ -14,7 +15,6 @@ import {
   queueName,
   type WorkerInfo,
 } from './records.ts';
-import { Room } from './room.ts';
 import { STALL_SECONDS, stallTimes } from './stall.ts';
 import { Watch } from './watch.ts';
 
@@ -65,9 +65,9 @@ export interface QueueOptions {
 
 /** The coordinator's side of a queue: hands out computations and waits for their results. */
 export class JobQueue {
-  private readonly rooms = new Map<string, Promise<Room>>();
+  private readonly queues = new Map<string, Promise<BullQueue>>();
   /** Those of them that are open. */
-  private readonly opened = new Set<Room>();
+  private readonly opened = new Set<BullQueue>();
   private readonly timer: NodeJS.Timeout;
   private readonly watch: Watch;
   private isLooking = false;
@@ -110,9 +110,9 @@ export class JobQueue {
     if (!needs.success) throw new ArgumentError(`run: needs: ${issueText(needs.error)}`);
     if (this.isClosed) throw new ArgumentError('run: this queue was closed; open it again');
     if (signal?.aborted) throw new AbortedError(`${id}: stopped on request`);
-    const room = await this.room(needs.data);
+    const own = await this.queueFor(needs.data);
     const plain: unknown = JSON.parse(JSON.stringify(payload ?? null));
-    const result = await room.run({ id, kind: kind.name, payload: plain, files, keyDecides }, signal);
+    const result = await own.run({ id, kind: kind.name, payload: plain, files, keyDecides }, signal);
     const value = kind.result.safeParse(result.value);
     if (!value.success) {
       throw new DataError(
@@ -123,17 +123,17 @@ export class JobQueue {
       ...{ value: value.data, worker: result.worker, seconds: result.seconds },
       fileNames: Object.keys(result.files),
       file: async (name) => getFile(this.client, name, fileOf(result.files, name)),
-      printed: () => room.printed(id),
+      printed: () => own.printed(id),
     };
   }
 
-  private room(all: Needs): Promise<Room> {
+  private queueFor(all: Needs): Promise<BullQueue> {
     const name = queueName(all);
-    const known = this.rooms.get(name) ?? Room.open(this.client, all, this.stallSeconds);
-    this.rooms.set(name, known);
+    const known = this.queues.get(name) ?? BullQueue.open(this.client, all, this.stallSeconds);
+    this.queues.set(name, known);
     known.then(
-      (room) => this.opened.add(room),
-      () => this.rooms.delete(name),
+      (one) => this.opened.add(one),
+      () => this.queues.delete(name),
     );
     return known;
   }
@@ -143,9 +143,9 @@ export class JobQueue {
     if (this.isLooking || this.client.status !== 'ready') return;
     this.isLooking = true;
     try {
-      for (const room of [...this.opened]) {
-        if (!room.isEmpty) await room.look();
-        if (!room.isEmpty) await this.watch.look(room.name);
+      for (const one of [...this.opened]) {
+        if (!one.isEmpty) await one.look();
+        if (!one.isEmpty) await this.watch.look(one.name);
       }
     } catch {
       // the connection was cut: looked at again
@@ -157,8 +157,8 @@ export class JobQueue {
   /** How many jobs are there for the needs of this coordinator: those that wait, run, are done or failed. */
   async counts(): Promise<{ waiting: number; active: number; completed: number; failed: number }> {
     const sum = { waiting: 0, active: 0, completed: 0, failed: 0 };
-    for (const room of this.opened) {
-      const counts = await room.counts();
+    for (const one of this.opened) {
+      const counts = await one.counts();
       for (const state of Object.keys(sum) as (keyof typeof sum)[]) sum[state] += counts[state] ?? 0;
     }
     return sum;
@@ -169,7 +169,7 @@ export class JobQueue {
     if (this.isClosed) return;
     this.isClosed = true;
     clearInterval(this.timer);
-    for (const room of this.opened.values()) await room.close();
+    for (const one of this.opened.values()) await one.close();
     disconnectAll(this.client);
   }
 }

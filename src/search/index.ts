@@ -5,7 +5,7 @@ export type { SearchFitOptions, TrialInfo } from './fit-options.ts';
 export { type Draw, HyperParameters, type HyperParametersOptions } from './hyperparameters.ts';
 export type { PruningOptions } from './pruning.ts';
 export type { Hyperparameter, HyperparameterValue, HyperparameterValues, SearchRecord, Trial } from './record.ts';
-export type { PrunableSearchOptions, SearchOptions } from './search.ts';
+export type { PrunableSearchOptions, SearchOptions } from './search-options.ts';
 export {
   BayesianOptimization,
   type BayesianOptimizationOptions,

@@ -25,13 +25,6 @@ export function readPruning(who: string, options: PruningOptions | boolean | und
 }
 
 /**
- * Trials below this number have to have ended before trial `number` begins, and their results alone decide what becomes of it: so
- * that the same trials are pruned whichever of `parallel` trials that run at once ends first.
- */
-export const horizonOf = (number: number, startup: number, parallel: number): number =>
-  number < startup ? 0 : number - ((number - startup) % parallel);
-
-/**
  * The medians that a trial's best value so far is compared with after each epoch, as in Optuna's MedianPruner
  * (https://optuna.readthedocs.io, `MedianPruner`): of what the completed trials below the horizon had in that same epoch.
  * @returns by epoch, the first being that of index 0; undefined where nothing is pruned yet

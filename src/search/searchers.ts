@@ -4,7 +4,8 @@ import { hyperbandOracle } from './oracles/hyperband.ts';
 import { checkCount } from './oracles/options.ts';
 import { randomOracle } from './oracles/random.ts';
 import { tpeOracle } from './oracles/tpe.ts';
-import { type PrunableSearchOptions, prunableNames, Search, type SearchOptions, searchNames } from './search.ts';
+import { Search } from './search.ts';
+import { type PrunableSearchOptions, prunableNames, type SearchOptions, searchNames } from './search-options.ts';
 
 export interface RandomSearchOptions extends PrunableSearchOptions {
   /** Trials of the whole search. Default 10. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { RandomSearch, type Trial, type TrialDescription, type TrialResult, type TrialRunner } from '../../src/node.ts';
-import { horizonOf, isPruned, medians } from '../../src/search/pruning.ts';
+import { horizonOf } from '../../src/search/horizon.ts';
+import { isPruned, medians } from '../../src/search/pruning.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { buildModel, data, fit, folder, trialsOf } from './searches.ts';
 

@@ -1,6 +1,7 @@
 import { checkOptions } from '../../check.ts';
 import type { RandomStream } from '../../random.ts';
 import { drawStream } from '../draw.ts';
+import { horizonOf } from '../horizon.ts';
 import type { Oracle, SearchState } from '../oracle.ts';
 import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from '../record.ts';
 import { hasSameValues, isValueOf } from '../space.ts';
@@ -44,18 +45,16 @@ export function tpeOracle(options: TpeOptions = {}): Oracle {
   const maxTrials = checkCount(what, 'maxTrials', options.maxTrials ?? 10);
   const startup = checkCount(what, 'startup', options.startup ?? 10);
   const parallel = checkCount(what, 'parallelTrials', options.parallelTrials ?? 1);
-  /** A trial goes by the results of those below it. */
-  const horizonOf = (number: number): number => (number < startup ? 0 : number - ((number - startup) % parallel));
   const jointly = remembered(drawJointly);
   return {
     propose(number, { finished }) {
       if (number >= maxTrials) return null;
-      const horizon = horizonOf(number);
+      const horizon = horizonOf(number, startup, parallel);
       for (let before = 0; before < horizon; before++) if (!finished.has(before)) return 'wait';
       return { values: {} };
     },
     draw(h, number, attempt, values, state) {
-      const horizon = horizonOf(number);
+      const horizon = horizonOf(number, startup, parallel);
       if (horizon === 0 || attempt >= GUIDED_ATTEMPTS) return drawAtRandom(h, number, attempt, values, state);
       const random = (name: string) => drawStream(state.seed, number, attempt, name);
       const joint = jointly(state, [horizon, number, attempt], () => random('')); // no hyperparameter is called so
@@ -127,7 +126,10 @@ function mixtureOf(
     return same !== undefined && hasSameValues(same, which);
   };
   const kernelsOf = (h: Hyperparameter, numbers: readonly number[]) =>
-    parzenKernels(h, numbers.map((trial) => proposed.get(trial)![h.name]!)); // biome-ignore format: one call
+    parzenKernels(
+      h,
+      numbers.map((trial) => proposed.get(trial)![h.name]!),
+    );
   const members = trials.filter((trial) => hyperparameters.every((h) => hasSame(trial, h)));
   let weights = normalized(kernelWeights(members.length));
   for (const [name, value] of Object.entries(given)) {

@@ -37,7 +37,7 @@ interface Pending {
 }
 
 /** The coordinator's end of one queue of BullMQ: jobs with the same needs. */
-export class Room {
+export class BullQueue {
   private readonly pending = new Map<string, Pending>();
   /** How many of the pending jobs were looked at in this round. */
   private lookedAt = 0;
@@ -55,7 +55,7 @@ export class Room {
     events.on('failed', ({ jobId }) => void this.settle(jobId));
   }
 
-  static async open(client: Redis, needs: Needs, stallSeconds: number): Promise<Room> {
+  static async open(client: Redis, needs: Needs, stallSeconds: number): Promise<BullQueue> {
     const bullmq = await import('bullmq');
     const name = queueName(needs);
     const { lockMs, checkMs } = stallTimes(stallSeconds);
@@ -70,9 +70,9 @@ export class Room {
     for (const one of [queue, events, checker] as EventEmitter[]) one.on('error', () => {});
     await events.waitUntilReady();
     await checker.startStalledCheckTimer();
-    const room = new Room(name, needs, client, queue, events, checker);
-    await room.announce();
-    return room;
+    const own = new BullQueue(name, needs, client, queue, events, checker);
+    await own.announce();
+    return own;
   }
 
   get isEmpty(): boolean {
