@@ -38,6 +38,12 @@ export function freePort(): Promise<number> {
   });
 }
 
+/** Ends every server that the file has started. Registered as the file is collected: in a running hook or test it would not be heeded. */
+const endings: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const end of endings) await end();
+});
+
 /** Starts a server that the file's end stops. @param words further options of redis-server, such as `--requirepass secret` */
 export async function startRedis(words: string[] = []): Promise<TestRedis> {
   const port = await freePort();
@@ -61,7 +67,7 @@ export async function startRedis(words: string[] = []): Promise<TestRedis> {
     child.kill('SIGTERM');
     await ended;
   };
-  afterAll(async () => {
+  endings.push(async () => {
     await stop();
     rmSync(dir, { recursive: true, force: true });
   });
