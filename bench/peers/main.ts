@@ -24,6 +24,7 @@ const USAGE = `Usage: npm run bench:peers -- [options]      (with --json: npm ru
   --only NAME    only these workloads, by name or beginning (repeatable, or with commas): ${workloads.map((w) => w.name).join(', ')}
   --engine NAME  only these engines beside tilegrad: tfjs, jax, torch (repeatable, or with commas)
   --rounds N     rounds of each engine, in turns, of which the best counts; default 3
+  --patience S   seconds within which an engine must answer; default 600
   --json         the result as JSON on stdout; everything for people goes to stderr
   --help         this`;
 
@@ -32,7 +33,7 @@ const PEERS = ['tfjs', 'jax', 'torch'];
 const ROUND_MS = 500;
 const MOST_RUNS = 300;
 /** An engine that has computed for so long gets no more rounds. */
-const PATIENCE_MS = 40_000;
+const MAX_ROUNDS_MS = 40_000;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -46,6 +47,7 @@ function options() {
         only: { type: 'string', multiple: true },
         engine: { type: 'string', multiple: true },
         rounds: { type: 'string' },
+        patience: { type: 'string' },
         json: { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -54,12 +56,14 @@ function options() {
     const split = (list: string[] = []) => list.flatMap((names) => names.split(','));
     const rounds = Number(values.rounds ?? 3);
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds: ${values.rounds} is no positive integer`);
+    const patience = Number(values.patience ?? 600);
+    if (!(patience > 0)) throw new Error(`--patience: ${values.patience} is no number of seconds above 0`);
     const selected = selectNames(
       workloads.map(({ name }) => name),
       split(values.only),
     );
     const engines = values.engine ? selectNames(PEERS, split(values.engine)) : new Set(PEERS);
-    return { selected, engines, rounds, json, help };
+    return { selected, engines, rounds, patienceMs: 1000 * patience, json, help };
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError(`${error instanceof Error ? error.message : error}`);
   }
@@ -87,21 +91,24 @@ function writeInputs(folder: string, workload: Workload): number[][] {
 const python = () =>
   ['python3', '/usr/bin/python3'].find((command) => spawnSync(command, ['-c', 'import torch']).status === 0);
 
-async function startEngines(asked: ReadonlySet<string>): Promise<EngineProcess[]> {
-  const node = process.execPath;
-  const engines = [new EngineProcess('tilegrad', node, [fileURLToPath(new URL('./tilegrad.js', import.meta.url))])];
+async function startEngines(asked: ReadonlySet<string>, patienceMs: number): Promise<EngineProcess[]> {
+  const engines: EngineProcess[] = [];
+  const add = (name: string, command: string, file: string) =>
+    engines.push(new EngineProcess(name, command, [file], patienceMs));
+  add('tilegrad', process.execPath, fileURLToPath(new URL('./tilegrad.js', import.meta.url)));
   for (const name of ['tfjs', 'jax'].filter((peer) => asked.has(peer))) {
-    engines.push(new EngineProcess(name, node, [join(here, `${name}.mjs`)]));
+    add(name, process.execPath, join(here, `${name}.mjs`));
   }
   if (asked.has('torch')) {
     const command = python();
-    if (command) engines.push(new EngineProcess('torch', command, [join(here, 'torch_cpu.py')]));
+    if (command) add('torch', command, join(here, 'torch_cpu.py'));
     else say('torch: left out, no python3 here can import it');
   }
   const ready: EngineProcess[] = [];
   for (const engine of engines) {
     try {
-      ready.push(await engine.started());
+      await engine.start();
+      ready.push(engine);
       say(`${engine.name} ${engine.version}`);
     } catch (error) {
       say(`${engine.name}: left out, ${error instanceof Error ? error.message : error}`);
@@ -124,6 +131,7 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
     const state = new Map<EngineProcess, { runs: number; times: number[]; spent: number; check: (number | null)[] }>();
     for (const engine of engines) {
       try {
+        await engine.start();
         const { check = [] } = await engine.ask({ do: 'prepare', workload, folder, shapes });
         // The first run may compile what the check did not; the second tells how long one takes.
         if (workload.what === 'fit') await engine.ask({ do: 'run', runs: 1 });
@@ -137,7 +145,7 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
     }
     for (let round = 0; round < rounds; round++) {
       for (const [engine, { runs, times, spent }] of state) {
-        if (times.length >= rounds || (times.length > 0 && spent > PATIENCE_MS)) continue;
+        if (times.length >= rounds || (times.length > 0 && spent > MAX_ROUNDS_MS)) continue;
         try {
           const { ms = 0 } = await engine.ask({ do: 'run', runs });
           times.push(ms / runs);
@@ -160,14 +168,14 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
 }
 
 async function main(): Promise<void> {
-  const { selected, engines: asked, rounds, json, help } = options();
+  const { selected, engines: asked, rounds, patienceMs, json, help } = options();
   if (help) return void process.stdout.write(`${USAGE}\n`);
   const device = await openDevice();
   const { info } = device;
   const ceilings = await measureCeilings(device);
   device.dispose();
   say(`${adapterName(info)}, ${info.driver}; ${ceilingsText(ceilings)}`);
-  const engines = await startEngines(asked);
+  const engines = await startEngines(asked, patienceMs);
   const results: PeerResult[] = [];
   try {
     for (const workload of workloads.filter(({ name }) => selected.has(name))) {

@@ -10,72 +10,72 @@ const answerSchema = z.object({
 });
 type Answer = z.infer<typeof answerSchema>;
 
-/** No answer within this time counts as a failure. */
-const PATIENCE_MS = 600_000;
-
 /** An engine at work in a process of its own, which it answers from a line at a time. */
 export class EngineProcess {
-  private readonly child: ChildProcess;
-  private readonly lines: AsyncIterator<string>;
+  private child: ChildProcess | null = null;
+  private lines: AsyncIterator<string> | null = null;
   private said = '';
-  /** Whether it was ended because it took too long. */
-  private isLate = false;
   version = '';
 
+  /** @param patienceMs no answer within this time counts as a failure, and ends the process */
   constructor(
     readonly name: string,
-    command: string,
-    args: readonly string[],
-  ) {
-    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.child.stderr!.on('data', (chunk) => {
+    private readonly command: string,
+    private readonly args: readonly string[],
+    private readonly patienceMs: number,
+  ) {}
+
+  /** Starts the process, unless it is running: one that took too long was ended. @throws Error with what it said when it did not start */
+  async start(): Promise<void> {
+    if (this.child) return;
+    this.said = '';
+    const child = spawn(this.command, this.args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    child.stderr.on('data', (chunk) => {
       this.said = (this.said + chunk).slice(-4000);
     });
-    this.child.on('error', () => {}); // then stdout ends, and `answer` says so
-    this.child.stdin!.on('error', () => {});
-    this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
-  }
-
-  /** @throws Error with what the engine said when it did not start */
-  async started(): Promise<this> {
+    child.on('error', () => {}); // then stdout ends, and `answer` says so
+    child.stdin.on('error', () => {});
+    this.child = child;
+    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     this.version = (await this.answer()).version ?? '';
-    return this;
   }
 
   /** Asks for something. @throws Error with what the engine said */
   async ask(command: object): Promise<Answer> {
-    this.child.stdin!.write(`${JSON.stringify(command)}\n`);
+    this.child?.stdin?.write(`${JSON.stringify(command)}\n`);
     return this.answer();
   }
 
   private async answer(): Promise<Answer> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.end();
+    }, this.patienceMs);
     const line = await this.nextLine();
-    if (this.isLate) throw new Error(`${this.name}: no answer within ${PATIENCE_MS / 1000} s`);
-    if (line === null) throw new Error(`${this.name} ended without an answer:\n${this.said}`);
+    clearTimeout(timer);
+    if (isLate) throw new Error(`${this.name}: no answer within ${this.patienceMs / 1000} s`);
+    if (line === null) {
+      this.end();
+      throw new Error(`${this.name} ended without an answer:\n${this.said}`);
+    }
     const answer = answerSchema.parse(JSON.parse(line));
     if (answer.error !== undefined) throw new Error(`${this.name}: ${answer.error}`);
     return answer;
   }
 
-  /** The next line that is an answer: libraries greet on stdout too. */
+  /** The next line that is an answer, since libraries print on stdout too; null where the process has ended. */
   private async nextLine(): Promise<string | null> {
-    const timer = setTimeout(() => {
-      this.isLate = true;
-      this.child.kill();
-    }, PATIENCE_MS);
-    try {
-      for (;;) {
-        const { value, done } = await this.lines.next();
-        if (done) return null;
-        if (value.startsWith('{')) return value;
-      }
-    } finally {
-      clearTimeout(timer);
+    for (;;) {
+      const next = await this.lines?.next();
+      if (!next || next.done) return null;
+      if (next.value.startsWith('{')) return next.value;
     }
   }
 
   end(): void {
-    this.child.stdin!.end();
-    this.child.kill();
+    this.child?.stdin?.end();
+    this.child?.kill();
+    this.child = null;
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { mobilenetFinetune } from '../../bench/mobilenet.ts';
 import { disagreement, peersTable } from '../../bench/peers/compare.ts';
+import { EngineProcess } from '../../bench/peers/process.ts';
 import { initialLimit, kernelShapes, workloads } from '../../bench/peers/workloads.ts';
 import type { Model } from '../../src/node.ts';
 import { bundled, runToEnd } from '../support/process.ts';
@@ -69,6 +70,25 @@ describe('the comparison with other engines', () => {
       expect(flat.filter((layer) => layer.kind === kind)).toHaveLength(ours.length);
       expect(ours.length).toBeGreaterThan(0);
     }
+  });
+
+  test('an engine that gives no answer in time, or ends, is started again for the next workload', async () => {
+    const program = `
+      console.log('{"version":"7"}');
+      require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+        if (line.includes('end')) process.exit(1);
+        if (!line.includes('hang')) console.log('a greeting\\n{"ms":3}');
+      });`;
+    const engine = new EngineProcess('peer', process.execPath, ['-e', program], 5000);
+    await engine.start();
+    expect(engine.version).toBe('7');
+    await expect(engine.ask({ do: 'hang' })).rejects.toThrow('peer: no answer within 5 s');
+    await engine.start();
+    expect(await engine.ask({ do: 'run' })).toEqual({ ms: 3 });
+    await expect(engine.ask({ do: 'end' })).rejects.toThrow('peer ended without an answer');
+    await engine.start();
+    expect(await engine.ask({ do: 'run' })).toEqual({ ms: 3 });
+    engine.end();
   });
 
   test('weights begin with as much spread behind many layers as before them', () => {
