@@ -310,6 +310,16 @@ export class Device {
     this.recorder.flush();
   }
 
+  /** Cost of everything submitted so far, as `submit-budget.ts` estimates it. */
+  get submittedCost(): number {
+    return this.recorder.submittedCost;
+  }
+
+  /** Reports that work of this cost took so many milliseconds, so that later submits hold about 50 ms of work. */
+  noteRate(cost: number, milliseconds: number): void {
+    this.recorder.noteRate(cost, milliseconds);
+  }
+
   /** Waits until the GPU has done everything so far. @throws what went wrong meanwhile. */
   async sync(): Promise<void> {
     await this.idle();

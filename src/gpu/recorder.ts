@@ -140,6 +140,12 @@ export class Recorder {
     this.afterSubmit();
   }
 
+  get submittedCost(): number {
+    return 0;
+  }
+
+  noteRate(_cost: number, _milliseconds: number): void {}
+
   startRecording(): void {
     this.flush();
     this.list = [];
