@@ -1,4 +1,6 @@
 import { crc32c } from './crc32c.ts';
+import { DataError } from './errors.ts';
+import { parseJson } from './json.ts';
 
 /**
  * A file's checksum stands in the file itself: the CRC-32C of all its bytes, in eight hex digits that count as zeros in the sum.
@@ -44,4 +46,28 @@ export function isIntactJson(text: string, value: unknown): boolean {
   if (key !== KEY) return entry === '' && !(typeof value === 'object' && value !== null && Object.hasOwn(value, KEY));
   const place = text.lastIndexOf(sum);
   return checksumOf(encoder.encode(text), encoder.encode(text.slice(0, place)).length) === sum;
+}
+
+/**
+ * Parses the text of a JSON file that `checkedJson` wrote, of the layout `schemaVersion` 1.
+ * @param path for messages, as is `advice`: what to do
+ * @throws DataError if it is not JSON, cut short, of another version, or damaged
+ */
+export function parseCheckedJson(text: string, path: string, advice: string): unknown {
+  let json: unknown;
+  try {
+    json = parseJson(text);
+  } catch (cause) {
+    throw new DataError(`${path} is not JSON, or cut short: ${(cause as Error).message}. ${advice}`, { cause });
+  }
+  const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion;
+  if (typeof version === 'number' && version !== 1) {
+    throw new DataError(
+      `${path} is of version ${version}, but this tilegrad reads version 1. Use the tilegrad that wrote it. ${advice}`,
+    );
+  }
+  if (!isIntactJson(text, json)) {
+    throw new DataError(`${path} is damaged: its checksum is not that of its text. ${advice}`);
+  }
+  return json;
 }

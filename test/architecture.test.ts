@@ -42,7 +42,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/errors.ts': ['src/printable.ts'],
   'src/check.ts': ['src/errors.ts'],
   'src/crc32c.ts': [],
-  'src/checksum.ts': ['src/crc32c.ts'],
+  'src/checksum.ts': ['src/crc32c.ts', 'src/errors.ts', 'src/json.ts'],
   'src/create-folders.ts': [],
   'src/regular-file.ts': ['src/errors.ts'],
   'src/json.ts': ['src/printable.ts'],

@@ -250,8 +250,12 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
 
   program
     .command('report')
-    .description("draw a run's report.html and figures again, from its JSON alone")
-    .argument('<run>', 'folder of a run, such as `tilegrad run` leaves in runs/', path('report'))
+    .description('draw the report.html and figures of a run or a search again, from its JSON alone')
+    .argument(
+      '<run>',
+      'folder of a run or a search, such as `tilegrad run` and `tilegrad search` leave',
+      path('report'),
+    )
     .option('--json', 'print the report as JSON')
     .action(async (run: string, options: { json?: boolean }) => {
       const { report } = await import('./report.ts');

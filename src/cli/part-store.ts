@@ -1,9 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkedJson, isIntactJson } from '../checksum.ts';
+import { checkedJson, parseCheckedJson } from '../checksum.ts';
 import { ArgumentError, DataError, FileError } from '../errors.ts';
-import { parseJson } from '../json.ts';
 import { readRegular } from '../regular-file.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
 
@@ -76,18 +75,7 @@ export class PartStore {
       if (cause instanceof FileError) throw cause;
       throw new FileError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
     }
-    let json: unknown;
-    try {
-      json = parseJson(text);
-    } catch (cause) {
-      throw new DataError(`${path} is not JSON, or cut short: ${(cause as Error).message}. ${advice}`, { cause });
-    }
-    const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion;
-    if (typeof version === 'number' && version !== 1) {
-      throw new DataError(
-        `${path} is a part of version ${version}; this tilegrad reads version 1. Use the tilegrad that wrote it. ${advice}`,
-      );
-    }
+    const json = parseCheckedJson(text, path, advice);
     const whole = partFile.safeParse(json);
     if (!whole.success || whole.data.name !== name || whole.data.hash !== hash) {
       throw new DataError(`${path} does not hold the part ${name} (${hash}). ${advice}`);
@@ -98,9 +86,6 @@ export class PartStore {
       throw new DataError(
         `${path} does not hold what a part of its kind does: ${where.join('.')}: ${message}. ${advice}`,
       );
-    }
-    if (!isIntactJson(text, json)) {
-      throw new DataError(`${path} is damaged: its checksum is not that of its text. ${advice}`);
     }
     return { value: value.data, seconds: whole.data.seconds };
   }

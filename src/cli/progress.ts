@@ -84,6 +84,7 @@ export class Progress implements Callback {
   /** The lines of a training among others, without a bar: that would need the figures of each batch. @param before begins each line */
   linesOnly(before: string): Callback {
     return {
+      adds: [],
       onTrainBegin: (info) => this.onTrainBegin(info),
       onEpochEnd: (logs) => line(this.#lines, `${before}${epochLine(logs, this.#epochs)}`),
     };

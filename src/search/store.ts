@@ -2,11 +2,10 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { tryLock } from '../../scripts/setup/lock.mjs';
-import { checkedJson, isIntactJson } from '../checksum.ts';
+import { checkedJson, parseCheckedJson } from '../checksum.ts';
 import { createFolders } from '../create-folders.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { onFile, readBytes, writeFile } from '../io/files.ts';
-import { parseJson } from '../json.ts';
 import { type SearchRecord, searchRecord, trial } from './record.ts';
 import type { TrialResult } from './trial.ts';
 
@@ -168,20 +167,7 @@ export class SearchStore {
 
 /** A JSON file of a search. @throws DataError, FileError */
 function readJson<T>(path: string, schema: z.ZodType<T>, what: string, advice = 'Begin anew with overwrite: true'): T {
-  const text = Buffer.from(readBytes(path)).toString();
-  let json: unknown;
-  try {
-    json = parseJson(text);
-  } catch (cause) {
-    throw new DataError(`${path} is not JSON, or cut short: ${(cause as Error).message}. ${advice}`, { cause });
-  }
-  const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion;
-  if (version !== undefined && version !== 1) {
-    throw new DataError(`${path} is of version ${version}, but this tilegrad reads version 1. ${advice}`);
-  }
-  if (!isIntactJson(text, json)) {
-    throw new DataError(`${path} is damaged: its checksum is not that of its text. ${advice}`);
-  }
+  const json = parseCheckedJson(Buffer.from(readBytes(path)).toString(), path, advice);
   const { crc32c: _, ...rest } = json as Record<string, unknown>;
   const read = schema.safeParse(rest);
   if (read.success) return read.data;

@@ -81,6 +81,8 @@ test('a trial, failed or pruned, and the order of trials', () => {
     '|-Score: None',
     '|-Best epoch: None',
   ]);
+  const hidden = trial(5, 1, { values: { 'a\u001b[2J': 'b\nc' } });
+  expect(trialText(hidden).split('\n').slice(5)).toEqual(['|-a\\x1b[2J: b\\nc']);
   const all = [trial(0, 0.5), failed, trial(2, 0.7), trial(4, 0.5), trial(3, 0.1, { status: 'pruned' })];
   const numbers = (direction: 'min' | 'max') =>
     bestTrials({ name: 'loss', direction }, all).map(({ number }) => number);
