@@ -21,11 +21,11 @@ export async function probeDevice(gpu: GPUDevice, lanes: number | null): Promise
   return { ...subgroups, ...found, notes: [...subgroups.notes, ...found.notes] };
 }
 
+/** Each question has a submit of its own, so that one that is refused leaves the others alone. */
 async function answerOf(gpu: GPUDevice, question: Question): Promise<Answer> {
   const buffers: GPUBuffer[] = [];
   try {
-    const pipeline = await compiled(gpu, question);
-    return await run(gpu, question, pipeline, buffers);
+    return await answerIn(buffers, gpu, question);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   } finally {
@@ -33,54 +33,39 @@ async function answerOf(gpu: GPUDevice, question: Question): Promise<Answer> {
   }
 }
 
-/** Asynchronously, because several compile at once then, and because what is refused is told by a rejection, not by the device. */
-async function compiled(gpu: GPUDevice, { name, code, constants }: Question): Promise<GPUComputePipeline> {
+/** Waits once, since a wait may take 100 ms in a browser. What it makes is put into `buffers`. @throws what was refused */
+async function answerIn(buffers: GPUBuffer[], gpu: GPUDevice, question: Question): Promise<Uint32Array> {
+  const refusals: Promise<GPUError | null>[] = [];
+  let answer: GPUBuffer;
   gpu.pushErrorScope('validation');
-  const module = gpu.createShaderModule({ label: name, code });
-  const refused = gpu.popErrorScope();
-  const pipeline = gpu.createComputePipelineAsync({
-    label: name,
-    layout: 'auto',
-    compute: { module, entryPoint: 'main', constants },
-  });
-  const [error] = await Promise.allSettled([refused, pipeline]);
-  if (error.status === 'fulfilled' && error.value) throw new Error(`${name}.wgsl: ${error.value.message.trim()}`);
-  return pipeline;
-}
-
-/** One submit; the buffers that it makes are put into `buffers`. */
-async function run(
-  gpu: GPUDevice,
-  question: Question,
-  pipeline: GPUComputePipeline,
-  buffers: GPUBuffer[],
-): Promise<Uint32Array> {
-  gpu.pushErrorScope('validation');
-  let refused: Promise<GPUError | null>;
-  let staging: GPUBuffer;
+  gpu.pushErrorScope('internal'); // what a driver's compiler refuses; first, because what is invalid then is its consequence
   try {
-    staging = submit(gpu, question, pipeline, buffers);
+    answer = submit(gpu, question, buffers);
   } finally {
-    refused = gpu.popErrorScope();
+    refusals.push(gpu.popErrorScope(), gpu.popErrorScope());
   }
-  const [error, mapped] = await Promise.allSettled([refused, staging.mapAsync(GPUMapMode.READ)]);
-  if (error.status === 'fulfilled' && error.value) throw new Error(`${question.name}: ${error.value.message.trim()}`);
+  const [mapped, ...scopes] = await Promise.allSettled([answer.mapAsync(GPUMapMode.READ), ...refusals]);
+  for (const scope of scopes) {
+    if (scope.status === 'fulfilled' && scope.value) throw new Error(scope.value.message.trim());
+  }
   if (mapped.status === 'rejected') throw mapped.reason;
-  return new Uint32Array(staging.getMappedRange().slice(0));
+  return new Uint32Array(answer.getMappedRange().slice(0));
 }
 
 /** Returns the buffer that the answers come in. */
-function submit(
-  gpu: GPUDevice,
-  { name, input, words }: Question,
-  pipeline: GPUComputePipeline,
-  buffers: GPUBuffer[],
-): GPUBuffer {
+function submit(gpu: GPUDevice, question: Question, buffers: GPUBuffer[]): GPUBuffer {
+  const { name, code, constants, input, words } = question;
   const make = (size: number, usage: number, mappedAtCreation = false) => {
     const buffer = gpu.createBuffer({ label: name, size, usage, mappedAtCreation });
     buffers.push(buffer);
     return buffer;
   };
+  const module = gpu.createShaderModule({ label: name, code });
+  const pipeline = gpu.createComputePipeline({
+    label: name,
+    layout: 'auto',
+    compute: { module, entryPoint: 'main', constants },
+  });
   const out = make(4 * words, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
   const staging = make(4 * words, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
   const bound = [out];
