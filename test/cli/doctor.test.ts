@@ -57,7 +57,7 @@ describe('doctor', () => {
   test('what was found about the adapter is told in plain words', async () => {
     const { out } = await tilegrad(['doctor']);
     for (const text of [
-      'found      subgroups number their lanes and pass values as kernels need it',
+      'probe      subgroups number their lanes and pass values as kernels need it',
       'NaN stays NaN in a ReLU; compared with 0 as IEEE 754 says, with itself as IEEE 754 says',
       'quotients of 32-bit integers are right',
       'numbers below 1.2e-38 count as 0',
