@@ -148,7 +148,7 @@ export function diagnosisText(diagnosis: Diagnosis): string {
       `vendor     ${adapter.vendor || 'not stated'}${adapter.architecture ? `, ${adapter.architecture}` : ''}`,
       `driver     ${adapter.driver || 'not stated'}`,
       `software   ${adapter.isSoftware ? 'yes: the kernels run on the CPU, and times are those of the CPU' : 'no'}`,
-      ...(probe ? probeLines(probe).map((text, i) => `${i === 0 ? 'probe' : ''}`.padEnd(11) + text) : []),
+      ...(probe ? probeLines(probe).map((text, i) => (i === 0 ? 'probe' : '').padEnd(11) + text) : []),
       ...(tuning ? [`kernels    ${tuningText(tuning)}`] : []),
       `features   ${adapter.features.join(', ') || 'none'}`,
       'limits     (of compute; --json has all)',
