@@ -49,7 +49,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/atomic-file.ts': ['src/regular-file.ts'],
   'src/cache-dir.ts': ['src/errors.ts'],
   'src/random.ts': ['src/errors.ts', 'src/check.ts'],
-  'src/gpu': GROUND,
+  // A device is probed with the texts that kernels have.
+  'src/gpu': [...GROUND, 'shaders'],
   'src/kernels': [...GROUND, 'src/gpu', 'shaders'],
   'src/autograd': ENGINE,
   'src/nn': ENGINE,

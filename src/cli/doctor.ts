@@ -3,6 +3,7 @@ import { engines } from '../../package.json';
 import { nodeProblem } from '../../scripts/setup/node-version.mjs';
 import { AdapterError, TilegradError } from '../errors.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
+import type { Probe } from '../gpu/probe.ts';
 import type { EpochLogs } from '../nn/callbacks.ts';
 import { adapterText, duration, tuningText } from '../report/format.ts';
 import type { Tuning } from '../tuner/load.ts';
@@ -10,6 +11,7 @@ import { adapterAdvice, type Machine } from './advice.ts';
 import { warningsExplained } from './dawn-warnings.ts';
 import type { EngineDevice, EngineTuner } from './engine.ts';
 import { type Io, json, line } from './io.ts';
+import { probeAdvice, probeLines } from './probe-text.ts';
 import { describeError } from './report-error.ts';
 import { type Versions, versions } from './versions.ts';
 
@@ -32,6 +34,8 @@ export interface Diagnosis {
   checks: Check[];
   versions: Versions;
   adapter: AdapterInfo | null;
+  /** What was found about how the adapter calculates. */
+  probe: Probe | null;
   /** How many choices of kernels were measured on this adapter, and where they are kept. */
   tuning: Omit<Tuning, 'hash' | 'choices'> | null;
   /** The first step compiles the kernels; `stepSeconds` is the median of the others. */
@@ -65,6 +69,7 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     checks: [],
     versions: found,
     adapter: null,
+    probe: null,
     tuning: null,
     training: null,
     advice: [],
@@ -85,6 +90,8 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     const engine = await loadEngine();
     device = await engine.openDevice();
     diagnosis.adapter = device.info;
+    diagnosis.probe = device.probe;
+    advice.push(...probeAdvice(device.probe));
     checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
     const explained = warningsExplained(device.info);
     if (explained) advice.push(`Nothing to worry about: ${explained}`);
@@ -130,7 +137,8 @@ export async function doctor(
 const computeLimits = /^max(Compute|BufferSize|StorageBufferBindingSize|StorageBuffersPerShaderStage)/;
 
 /** The diagnosis for people. */
-export function diagnosisText({ ok, checks, versions: found, adapter, tuning, training, advice }: Diagnosis): string {
+export function diagnosisText(diagnosis: Diagnosis): string {
+  const { ok, checks, versions: found, adapter, probe, tuning, training, advice } = diagnosis;
   const rows = checks.map((check) => `${check.ok ? 'ok     ' : 'FAILED '} ${check.name.padEnd(9)} ${check.detail}`);
   const lines = [`tilegrad ${found.tilegrad} on ${found.platform}`, '', ...rows];
   if (adapter !== null) {
@@ -140,6 +148,7 @@ export function diagnosisText({ ok, checks, versions: found, adapter, tuning, tr
       `vendor     ${adapter.vendor || 'not stated'}${adapter.architecture ? `, ${adapter.architecture}` : ''}`,
       `driver     ${adapter.driver || 'not stated'}`,
       `software   ${adapter.isSoftware ? 'yes: the kernels run on the CPU, and times are those of the CPU' : 'no'}`,
+      ...(probe ? probeLines(probe).map((text, i) => (i === 0 ? 'probe' : '').padEnd(11) + text) : []),
       ...(tuning ? [`kernels    ${tuningText(tuning)}`] : []),
       `features   ${adapter.features.join(', ') || 'none'}`,
       'limits     (of compute; --json has all)',

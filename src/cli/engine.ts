@@ -3,6 +3,7 @@ import type { DownloadProgress } from '../data/download.ts';
 import type { ImageLoaderOptions } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
+import type { Probe } from '../gpu/probe.ts';
 import type { Callback, History } from '../nn/callbacks.ts';
 import type { Problem } from '../tuner/bench.ts';
 import type { Tuning } from '../tuner/load.ts';
@@ -14,6 +15,7 @@ import type { DrawnModel } from './model-layers.ts';
 
 export interface EngineDevice {
   info: AdapterInfo;
+  probe: Probe;
   counters: Counters;
   dispose(): void;
 }

@@ -66,6 +66,7 @@ export function newRecord(run: {
     data: dataRecord(run.datasets),
     ...(run.weights.length > 0 ? { weights: [...run.weights] } : {}),
     adapter: device.info,
+    probe: device.probe,
     tuning: tuningRecord(run.tuning),
     versions: versions(),
     rows,

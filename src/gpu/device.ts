@@ -1,24 +1,14 @@
 import { checkFunction, checkOptions, readable, show } from '../check.ts';
-import { AdapterError, ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
-import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
+import type { AdapterInfo, Counters } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
+import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
+import type { Probe } from './probe.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
-
-/** Features worth having when the adapter offers them; nothing needs one. */
-const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
-/** Limits raised to what the adapter can do: the defaults are a phone's. */
-const RAISED_LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-  'maxStorageBuffersPerShaderStage',
-] as const;
 
 /** Bytes of buffers for read-backs that wait for reuse. */
 const KEPT_STAGING_BYTES = 2 ** 25;
@@ -46,6 +36,12 @@ export class Device {
   };
   /** What messages call it, whatever a bundler makes of the class's name. */
   readonly [Symbol.toStringTag] = 'Device';
+  readonly gpu: GPUDevice;
+  readonly info: AdapterInfo;
+  /** What was found about the adapter when it was opened. */
+  readonly probe: Probe;
+  /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
+  readonly subgroupLanes: number | null;
   readonly limits: GPUSupportedLimits;
   private readonly pipelines: PipelineCache;
   private readonly recorder: Recorder;
@@ -63,8 +59,7 @@ export class Device {
   readonly scopes: Set<{ dispose(): void }>[] = [];
 
   private constructor(
-    readonly gpu: GPUDevice,
-    readonly info: AdapterInfo,
+    opened: OpenedDevice,
     /** Dropped on dispose: Dawn keeps the process alive as long as anything holds the object it was opened with. */
     private onDispose: (() => void) | null,
     /** How promises of WebGPU are waited for, where there is a better way than to await them. */
@@ -72,8 +67,13 @@ export class Device {
     hostMemory: HostMemory | null,
     keepBytes: number | undefined,
   ) {
-    if (!gpu?.limits)
+    if (!opened?.gpu?.limits)
       throw new ArgumentError('Device: is opened by openDevice() or Device.open(gpu), not made with new');
+    const { gpu, info, probe, subgroupLanes } = opened;
+    this.gpu = gpu;
+    this.info = info;
+    this.probe = probe;
+    this.subgroupLanes = subgroupLanes;
     this.limits = gpu.limits;
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
     const pools = () => [this.mainPool, this.stagingPool];
@@ -107,7 +107,7 @@ export class Device {
    * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
    * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
    * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
-   * @throws AdapterError when there is none; ArgumentError for an option there is not, or an impossible `keepBytes`
+   * @throws AdapterError when there is none, or it gives no device; ArgumentError for an option there is not, or an impossible `keepBytes`
    */
   static async open(
     gpu: GPU,
@@ -125,20 +125,10 @@ export class Device {
     if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
       throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
     }
-    const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
-    if (!adapter) {
-      throw new AdapterError(
-        'no WebGPU adapter was found. In Node, run `npm run setup`, which finds or installs a Vulkan driver ' +
-          '(`npx tilegrad doctor` explains); in a browser, use one with WebGPU switched on.',
-      );
-    }
-    const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
-    const requiredLimits = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
-    const device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
-    const info = describeAdapter(adapter);
     const wait = options.wait ?? (<T>(promise: Promise<T>) => promise);
-    const host = info.isSoftware ? (hostMemory ?? null) : null;
-    return new Device(device, info, options.onDispose ?? null, wait, host, keepBytes);
+    const opened = await openAdapter(gpu, options.powerPreference ?? 'high-performance', wait);
+    const host = opened.info.isSoftware ? (hostMemory ?? null) : null;
+    return new Device(opened, options.onDispose ?? null, wait, host, keepBytes);
   }
 
   /** Throws what went wrong since the last call, if anything. */
@@ -174,12 +164,6 @@ export class Device {
       const told = Promise.all(this.pendingChecks);
       this.watch(told.then(() => (memory.anyFailed ? null : new GpuError(error.message))));
     }
-  }
-
-  /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
-  get subgroupLanes(): number | null {
-    const { subgroupMinSize = 0, subgroupMaxSize = 0 } = this.gpu.adapterInfo;
-    return this.gpu.features.has('subgroups') && subgroupMinSize >= 8 ? subgroupMaxSize : null;
   }
 
   /** The compiled form of a kernel, from the cache or made now. */

@@ -7,6 +7,7 @@ const status = z.enum(['running', 'finished', 'interrupted', 'failed']);
 const error = z.object({ code: z.string(), message: z.string() });
 const scale = z.enum(['full', 'short', 'smoke']);
 const natural = z.number().int().nonnegative();
+const finding = z.enum(['ok', 'wrong', 'unknown']);
 
 /** Files are named after it. */
 export const rowId = z.string().regex(/^[A-Z]+\d+$/, 'the id of a row, such as A1');
@@ -95,6 +96,19 @@ const fields = z.object({
     features: z.array(z.string()),
     limits: z.record(z.string(), z.number()),
   }),
+  /** What was found about the adapter when it was opened (see src/gpu/probe.ts); older runs have none. */
+  probe: z
+    .object({
+      lanes: finding.or(z.literal('unused')),
+      shuffles: finding.or(z.literal('unused')),
+      nanInRelu: finding,
+      nanAgainstZero: finding,
+      nanAgainstItself: finding,
+      division: finding,
+      denormals: z.enum(['kept', 'flushed', 'unknown']),
+      notes: z.array(z.string()),
+    })
+    .optional(),
   /** Which kernels ran: the same seed, adapter and `choicesHash` give the same bits. */
   tuning: z.object({
     /** Choices of kernels that were taken from the tuner's cache; all others are by rule. */

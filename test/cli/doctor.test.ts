@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { adapterAdvice } from '../../src/cli/advice.ts';
 import { AdapterError, GpuError } from '../../src/errors.ts';
-import { adapter, fakeParts, tilegrad } from './fakes.ts';
+import type { Probe } from '../../src/gpu/probe.ts';
+import { adapter, fakeParts, probe, tilegrad } from './fakes.ts';
 
 const noAdapter = {
   openDevice: () => {
@@ -41,6 +42,7 @@ describe('doctor', () => {
     expect(diagnosis).toMatchObject({
       ok: true,
       adapter,
+      probe,
       training: { losses: [2, 1.5, 1], stepSeconds: 2 },
       advice: [],
     });
@@ -50,6 +52,36 @@ describe('doctor', () => {
       'adapter',
       'training',
     ]);
+  });
+
+  test('what was found about the adapter is told in plain words', async () => {
+    const { out } = await tilegrad(['doctor']);
+    for (const text of [
+      'probe      subgroups number their lanes and pass values as kernels need it',
+      'NaN stays NaN in a ReLU; compared with 0 as IEEE 754 says, with itself as IEEE 754 says',
+      'quotients of 32-bit integers are right',
+      'numbers below 1.2e-38 count as 0',
+    ]) {
+      expect(out).toContain(text);
+    }
+  });
+
+  test.each<[string, Partial<Probe>, string, RegExp | null]>([
+    ['no subgroups', { lanes: 'unused', shuffles: 'unused' }, 'kernels with subgroups are not used', null],
+    ['other lanes', { lanes: 'wrong', shuffles: 'wrong' }, 'in another order than kernels need', /^Nothing to worry/],
+    ['wrong shuffles', { shuffles: 'wrong' }, 'subgroups pass wrong values', /^Nothing to worry/],
+    ['unknown lanes', { lanes: 'unknown', shuffles: 'unknown' }, 'could not be checked', /^Nothing to worry/],
+    ['NaN that gets lost', { nanInRelu: 'wrong' }, 'NaN gets lost in a ReLU', /diverged/],
+    ['comparisons', { nanAgainstItself: 'wrong' }, 'with itself wrongly, which kernels avoid', null],
+    ['wrong quotients', { division: 'wrong', notes: ['9 by 3 is 4'] }, 'note: 9 by 3 is 4', /Update the driver/],
+    ['small numbers', { denormals: 'kept' }, 'numbers below 1.2e-38 are calculated with', null],
+  ])('what was found, and what to do about it: %s', async (_what, found, text, step) => {
+    const { code, out } = await tilegrad(['doctor'], { probe: found });
+    expect(code).toBe(0); // it trains
+    expect(out).toContain(text);
+    const { advice, probe } = JSON.parse((await tilegrad(['doctor', '--json'], { probe: found })).out);
+    expect(probe).toMatchObject(found);
+    expect(advice).toEqual(step ? [expect.stringMatching(step)] : []);
   });
 
   test.each([

@@ -8,6 +8,7 @@ import type { Catalogue, Coursework, Experiment, Network, TrainSpec } from '../.
 import type { Io } from '../../src/cli/io.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import { DataError } from '../../src/errors.ts';
+import type { Probe } from '../../src/gpu/probe.ts';
 import type { EpochLogs, TrainInfo } from '../../src/nn/callbacks.ts';
 import type { Model } from '../../src/nn/model.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../../src/report/blocks.ts';
@@ -46,6 +47,17 @@ export const adapter = {
   limits: { maxBufferSize: 1024 },
 };
 
+export const probe: Probe = {
+  lanes: 'ok',
+  shuffles: 'ok',
+  nanInRelu: 'ok',
+  nanAgainstZero: 'ok',
+  nanAgainstItself: 'ok',
+  division: 'ok',
+  denormals: 'flushed',
+  notes: [],
+};
+
 export interface FakeOptions {
   sampleSize?: number;
   /** Seeds of models whose loss is NaN from the second epoch on. */
@@ -66,6 +78,8 @@ export interface FakeOptions {
   weights?: string[];
   /** What coursework A says of all its rows. */
   summary?: Coursework['summary'];
+  /** What was found about the adapter. */
+  probe?: Partial<Probe>;
   /** Limits of the adapter. */
   limits?: Record<string, number>;
   /** Called after each measurement of `tune`. */
@@ -225,6 +239,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
   };
   const device = () => ({
     info: { ...adapter, limits: options.limits ?? adapter.limits },
+    probe: { ...probe, ...options.probe },
     counters: {
       dispatches: 7,
       submits: 1,

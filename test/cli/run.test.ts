@@ -49,6 +49,7 @@ describe('a run that finishes', () => {
       request: { id: 'A1', scale: 'short', seed: 1 },
       rows: [{ id: 'A1', status: 'finished', seeds: [1], settings: { epochs: 3, batchSize: 256, replicas: 1 } }],
       data: { cifar10: { kind: 'sample', trainImages: 1000 } },
+      probe: { lanes: 'ok', denormals: 'flushed', notes: [] },
       counters: { dispatches: 7 },
       versions: { node: process.versions.node },
     });

@@ -38,3 +38,34 @@ test.each([
   expect(described(info)).toMatchObject(expected);
   expect(described(info)).toMatchObject({ features: ['shader-f16', 'subgroups'], limits: { maxBufferSize: 1024 } });
 });
+
+test.each([
+  ['4318', 'nvidia'],
+  ['4098', 'amd'],
+  ['32902', 'intel'],
+  ['5045', 'arm'],
+  ['20803', 'qualcomm'],
+  ['4203', 'apple'],
+  ['0x10de', 'nvidia'],
+  ['65541', 'mesa'],
+  ['12345', ''],
+])('vendor %s of wgpu is %j; a device that is a number names nothing', (vendor, expected) => {
+  const info = described({ vendor, device: '0' });
+  expect([info.vendor, info.name]).toEqual([expected, expected || 'unnamed adapter']);
+  const named = described({ vendor, device: '8709', description: 'NVIDIA H200' });
+  expect(named).toMatchObject({ name: 'NVIDIA H200', driver: '', isSoftware: false });
+});
+
+test('lavapipe as wgpu describes it', () => {
+  const info = { vendor: '65541', device: '0', description: 'llvmpipe (LLVM 15.0.6, 256 bits)' };
+  expect(described(info)).toMatchObject({
+    ...{ name: 'llvmpipe', vendor: 'mesa', driver: 'LLVM 15.0.6, 256 bits', isSoftware: true },
+  });
+});
+
+test('an adapter without any description', () => {
+  const adapter = { features: new Set(), limits: {} } as unknown as GPUAdapter;
+  const nothing = { name: 'unnamed adapter', vendor: '', architecture: '', driver: '', isSoftware: false };
+  expect(describeAdapter(adapter)).toEqual({ ...nothing, features: [], limits: {} });
+  expect(describeAdapter({ ...adapter, info: {} } as unknown as GPUAdapter)).toMatchObject(nothing);
+});

@@ -3,7 +3,7 @@ import { compare, measuredRow, runCurves, section, trainingCurves } from '../../
 import { accuracyText, comparisonText } from '../../src/report/comparison.ts';
 import type { ComparisonRow } from '../../src/report/content.ts';
 import { checkReport } from '../../src/report/report-files.ts';
-import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
+import { type RowRecord, type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { reportOf } from '../../src/report/run-report.ts';
 import { meanAndSd } from '../../src/report/statistics.ts';
 import { comparisonTable, table } from '../../src/report/tables.ts';
@@ -195,4 +195,19 @@ test('the times of a row are in one unit', () => {
 test('tables carry no colour codes', () => {
   expect(table(['a', 'b'], [['x', '1']])).not.toContain('\u001b');
   expect([0.5, 1, null, undefined, Number.NaN].map(accuracyText)).toEqual(['0.5000', '1.0000', 'n/a', 'n/a', 'n/a']);
+});
+
+test('a run.json says what was found about the adapter; older ones do not, and are read as they are', () => {
+  const findings = {
+    nanInRelu: 'ok',
+    nanAgainstZero: 'ok',
+    nanAgainstItself: 'wrong',
+    division: 'unknown',
+    denormals: 'kept',
+  } as const;
+  const probe = { lanes: 'unused', shuffles: 'ok', ...findings, notes: ['why'] } as const;
+  const old = runRecordOf([rowRecord()]);
+  expect(runRecord.parse({ ...old, probe })).toMatchObject({ probe });
+  expect(runRecord.parse(old).probe).toBeUndefined();
+  expect(runRecord.safeParse({ ...old, probe: { ...probe, division: 'unused' } }).success).toBe(false);
 });

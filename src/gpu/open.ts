@@ -1,0 +1,137 @@
+import { AdapterError } from '../errors.ts';
+import { type AdapterInfo, describeAdapter } from './info.ts';
+import { canUseLanes, hasUnknown, type Probe, unknownProbe, widestSubgroup } from './probe.ts';
+import { probeDevice } from './run-probe.ts';
+
+/** Features worth having when the adapter offers them; nothing needs one. */
+const WANTED_FEATURES = ['timestamp-query', 'subgroups'] as const;
+/** Limits raised to what the adapter can do: the defaults are a phone's. Kernels keep to the defaults of all others. */
+const RAISED_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
+
+/** A device, and what is known of its adapter. */
+export interface OpenedDevice {
+  gpu: GPUDevice;
+  info: AdapterInfo;
+  probe: Probe;
+  /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
+  subgroupLanes: number | null;
+}
+
+/** What an adapter is asked for. */
+interface Wishes {
+  requiredFeatures: GPUFeatureName[];
+  requiredLimits: Record<string, number>;
+}
+
+/** A device that an adapter gave, and what was refused before. */
+interface Granted {
+  adapter: GPUAdapter;
+  device: GPUDevice;
+  refusals: string[];
+}
+
+/**
+ * Opens a device on the adapter that `gpu` prefers, and probes it. Asks for less where features or limits are refused, or where the
+ * probe loses the device.
+ * @throws AdapterError if there is no adapter, or it gives no device even without features and with default limits
+ */
+export async function openAdapter(
+  gpu: GPU,
+  powerPreference: GPUPowerPreference,
+  wait: <T>(promise: Promise<T>) => Promise<T>,
+): Promise<OpenedDevice> {
+  const granted = await requestDevice(gpu, powerPreference, [everything, largeArrays, nothing]);
+  const lanes = widestSubgroup(granted.device, granted.adapter);
+  const probe = await wait(probeDevice(granted.device, lanes));
+  const loss = hasUnknown(probe) ? await lossOf(granted.device) : null;
+  if (loss === null) return opened(granted, probe, lanes);
+  const plain = await requestDevice(gpu, powerPreference, [largeArrays, nothing]);
+  return opened(plain, unknownProbe(`the probe lost the device (${loss}): another was opened without features`), null);
+}
+
+function opened({ adapter, device, refusals }: Granted, probe: Probe, lanes: number | null): OpenedDevice {
+  return {
+    gpu: device,
+    info: describeAdapter(adapter),
+    probe: { ...probe, notes: [...refusals, ...probe.notes] },
+    subgroupLanes: canUseLanes(probe) ? lanes : null,
+  };
+}
+
+const everything = (adapter: GPUAdapter): Wishes => ({
+  ...largeArrays(adapter),
+  requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
+});
+
+function largeArrays(adapter: GPUAdapter): Wishes {
+  const limits = RAISED_LIMITS.map((name) => [name, adapter.limits[name]] as const);
+  return { ...nothing(), requiredLimits: Object.fromEntries(limits.filter(([, limit]) => limit !== undefined)) };
+}
+
+const nothing = (): Wishes => ({ requiredFeatures: [], requiredLimits: {} });
+
+/** The first device that is granted. Each attempt has a new adapter, because an adapter gives one device. */
+async function requestDevice(
+  gpu: GPU,
+  powerPreference: GPUPowerPreference,
+  attempts: readonly ((adapter: GPUAdapter) => Wishes)[],
+): Promise<Granted> {
+  const refused = new Map<string, unknown>();
+  let name = '';
+  for (const attempt of attempts) {
+    const adapter = await requestAdapter(gpu, powerPreference);
+    if (!adapter) break;
+    name = describeAdapter(adapter).name;
+    const wishes = attempt(adapter);
+    const text = wishesText(wishes);
+    if (refused.has(text)) continue;
+    try {
+      return { adapter, device: await adapter.requestDevice(wishes), refusals: refusalsOf(refused) };
+    } catch (error) {
+      refused.set(text, error);
+    }
+  }
+  if (refused.size === 0) throw new AdapterError(NO_ADAPTER);
+  throw new AdapterError(
+    `the adapter ${name} gave no device: ${refusalsOf(refused).join('; ')}. Close other programs and browser tabs that use the GPU, ` +
+      'update its driver, and try again; in a browser, restart it first; in Node, `npx tilegrad doctor` explains more.',
+    { cause: [...refused.values()][0] },
+  );
+}
+
+const NO_ADAPTER =
+  'no WebGPU adapter was found. In Node, run `npm run setup`, which finds or installs a Vulkan driver ' +
+  '(`npx tilegrad doctor` explains); in a browser, use one with WebGPU switched on.';
+
+async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference): Promise<GPUAdapter | null> {
+  try {
+    return await gpu.requestAdapter({ powerPreference });
+  } catch (cause) {
+    throw new AdapterError(`no WebGPU adapter was given: ${messageOf(cause)}`, { cause });
+  }
+}
+
+const refusalsOf = (refused: ReadonlyMap<string, unknown>): string[] =>
+  [...refused].map(([wishes, error]) => `asked for ${wishes}, it said "${messageOf(error)}"`);
+
+/** `the features subgroups, timestamp-query and the limits maxBufferSize 1024`. */
+function wishesText({ requiredFeatures, requiredLimits }: Wishes): string {
+  const limits = Object.entries(requiredLimits).map(([limit, value]) => `${limit} ${value}`);
+  const parts = [
+    requiredFeatures.length > 0 ? `the features ${requiredFeatures.join(', ')}` : '',
+    limits.length > 0 ? `the limits ${limits.join(', ')}` : '',
+  ];
+  return parts.filter((part) => part !== '').join(' and ') || 'default limits and no features';
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
+
+/** Milliseconds that a device may take to tell that it was lost, after a probe of it failed. */
+const LOSS_MS = 100;
+
+/** How a device was lost; null if it was not. */
+const lossOf = (device: GPUDevice): Promise<string | null> =>
+  Promise.race([
+    device.lost.then(({ message }) => message),
+    new Promise<null>((resolve) => setTimeout(resolve, LOSS_MS, null)),
+  ]);
