@@ -4,6 +4,7 @@ import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
+import { QueueWaits } from './queue-waits.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
@@ -47,6 +48,8 @@ export class Device {
   /** What messages call it, whatever a bundler makes of the class's name. */
   readonly [Symbol.toStringTag] = 'Device';
   readonly limits: GPUSupportedLimits;
+  /** How what the queue promises is waited for. */
+  readonly waits: QueueWaits;
   private readonly pipelines: PipelineCache;
   private readonly recorder: Recorder;
   private readonly memory: Memory;
@@ -68,13 +71,14 @@ export class Device {
     /** Dropped on dispose: Dawn keeps the process alive as long as anything holds the object it was opened with. */
     private onDispose: (() => void) | null,
     /** How promises of WebGPU are waited for, where there is a better way than to await them. */
-    private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
+    wait: (<T>(promise: Promise<T>) => Promise<T>) | null,
     hostMemory: HostMemory | null,
     keepBytes: number | undefined,
   ) {
     if (!gpu?.limits)
       throw new ArgumentError('Device: is opened by openDevice() or Device.open(gpu), not made with new');
     this.limits = gpu.limits;
+    this.waits = new QueueWaits(gpu.queue, wait);
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
     const pools = () => [this.mainPool, this.stagingPool];
     this.recorder = new Recorder(gpu, this.counters, () => {
@@ -85,7 +89,8 @@ export class Device {
       for (const pool of pools()) pool.drop();
     };
     const watch = (answer: Promise<unknown>) => this.watch(answer.then(() => null));
-    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, wait);
+    const until = <T>(promise: Promise<T>) => this.waits.until(promise);
+    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, until);
     const { recorder, memory, counters } = this;
     const { maxBufferSize } = this.limits;
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
@@ -106,6 +111,7 @@ export class Device {
   /**
    * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
    * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
+   * @param options.wait how promises of WebGPU are waited for, where an implementation is known well enough; default: as `QueueWaits` measures
    * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
    * @throws AdapterError when there is none; ArgumentError for an option there is not, or an impossible `keepBytes`
    */
@@ -136,9 +142,10 @@ export class Device {
     const requiredLimits = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
     const device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
     const info = describeAdapter(adapter);
-    const wait = options.wait ?? (<T>(promise: Promise<T>) => promise);
     const host = info.isSoftware ? (hostMemory ?? null) : null;
-    return new Device(device, info, options.onDispose ?? null, wait, host, keepBytes);
+    const opened = new Device(device, info, options.onDispose ?? null, options.wait ?? null, host, keepBytes);
+    await opened.waits.measure();
+    return opened;
   }
 
   /** Throws what went wrong since the last call, if anything. */
@@ -332,8 +339,7 @@ export class Device {
    */
   async idle(awake = false): Promise<void> {
     this.flush();
-    const done = this.gpu.queue.onSubmittedWorkDone();
-    await (awake ? done : this.wait(done));
+    await this.waits.until(this.waits.fence(), awake);
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
@@ -355,7 +361,7 @@ export class Device {
     this.recorder.flush();
     let copy: ArrayBuffer;
     try {
-      await this.wait(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
+      await this.waits.until(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
       copy = copied(staging.buffer.getMappedRange(0, size), bytes);
     } catch (cause) {
       await this.settle();
