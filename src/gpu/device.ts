@@ -6,6 +6,7 @@ import { type HostMemory, Memory } from './memory.ts';
 import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
+import { QueueWaits } from './queue-waits.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
@@ -43,6 +44,8 @@ export class Device {
   /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
   readonly subgroupLanes: number | null;
   readonly limits: GPUSupportedLimits;
+  /** How what the queue promises is waited for. */
+  readonly waits: QueueWaits;
   private readonly pipelines: PipelineCache;
   private readonly recorder: Recorder;
   private readonly memory: Memory;
@@ -63,7 +66,7 @@ export class Device {
     /** Dropped on dispose: Dawn keeps the process alive as long as anything holds the object it was opened with. */
     private onDispose: (() => void) | null,
     /** How promises of WebGPU are waited for, where there is a better way than to await them. */
-    private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
+    wait: (<T>(promise: Promise<T>) => Promise<T>) | null,
     hostMemory: HostMemory | null,
     keepBytes: number | undefined,
   ) {
@@ -75,6 +78,7 @@ export class Device {
     this.probe = probe;
     this.subgroupLanes = subgroupLanes;
     this.limits = gpu.limits;
+    this.waits = new QueueWaits(gpu.queue, wait);
     this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
     const pools = () => [this.mainPool, this.stagingPool];
     this.recorder = new Recorder(gpu, this.counters, () => {
@@ -85,7 +89,8 @@ export class Device {
       for (const pool of pools()) pool.drop();
     };
     const watch = (answer: Promise<unknown>) => this.watch(answer.then(() => null));
-    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, wait);
+    const until = <T>(promise: Promise<T>) => this.waits.until(promise);
+    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, until);
     const { recorder, memory, counters } = this;
     const { maxBufferSize } = this.limits;
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
@@ -106,6 +111,7 @@ export class Device {
   /**
    * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
    * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
+   * @param options.wait how promises of WebGPU are waited for, where an implementation is known well enough; default: as `QueueWaits` measures
    * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
    * @throws AdapterError when there is none, or it gives no device; ArgumentError for an option there is not, or an impossible `keepBytes`
    */
@@ -125,10 +131,13 @@ export class Device {
     if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
       throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
     }
-    const wait = options.wait ?? (<T>(promise: Promise<T>) => promise);
-    const opened = await openAdapter(gpu, options.powerPreference ?? 'high-performance', wait);
+    const wait = options.wait ?? null;
+    const powerPreference = options.powerPreference ?? 'high-performance';
+    const opened = await openAdapter(gpu, powerPreference, wait ?? (<T>(promise: Promise<T>) => promise));
     const host = opened.info.isSoftware ? (hostMemory ?? null) : null;
-    return new Device(opened, options.onDispose ?? null, wait, host, keepBytes);
+    const device = new Device(opened, options.onDispose ?? null, wait, host, keepBytes);
+    await device.waits.measure();
+    return device;
   }
 
   /** Throws what went wrong since the last call, if anything. */
@@ -316,8 +325,7 @@ export class Device {
    */
   async idle(awake = false): Promise<void> {
     this.flush();
-    const done = this.gpu.queue.onSubmittedWorkDone();
-    await (awake ? done : this.wait(done));
+    await this.waits.until(this.waits.fence(), awake);
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
@@ -339,7 +347,7 @@ export class Device {
     this.recorder.flush();
     let copy: ArrayBuffer;
     try {
-      await this.wait(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
+      await this.waits.until(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
       copy = copied(staging.buffer.getMappedRange(0, size), bytes);
     } catch (cause) {
       await this.settle();

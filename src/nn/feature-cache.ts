@@ -98,10 +98,11 @@ export class FeatureCache {
     const begun = performance.now();
     const samplesTotal = this.parts.reduce((sum, { source }) => sum + source.size, 0);
     let [before, reported] = [0, begun];
+    const isDue = () => performance.now() - reported >= PROGRESS_INTERVAL;
     const afterBatch = async (samples: number) => {
-      const now = performance.now();
       const done = before + samples;
-      if (done === samplesTotal || now - reported < PROGRESS_INTERVAL) return; // the end is reported below, once
+      if (done === samplesTotal || !isDue()) return; // the end is reported below, once
+      const now = performance.now();
       reported = now;
       await report({ samples: done, samplesTotal, seconds: (now - begun) / 1000 });
     };
@@ -110,7 +111,7 @@ export class FeatureCache {
     let left = this.adapterBytes;
     for (const part of this.parts) {
       const bytes = part.source.bytes(copies);
-      const fill = (where: 'adapter' | 'host') => this.fill(part, { copies, where, signal, afterBatch });
+      const fill = (where: 'adapter' | 'host') => this.fill(part, { copies, where, signal, isDue, afterBatch });
       if (bytes <= left && (await succeeds(() => fill('adapter')))) left -= bytes;
       else await fill('host');
       before += part.source.size;
@@ -130,11 +131,13 @@ export class FeatureCache {
       copies,
       where,
       signal,
+      isDue,
       afterBatch,
     }: {
       copies: number;
       where: 'adapter' | 'host';
       signal: AbortSignal | undefined;
+      isDue: () => boolean;
       afterBatch: (samples: number) => Promise<void>;
     },
   ): Promise<void> {
@@ -160,8 +163,9 @@ export class FeatureCache {
         if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);
         const count = runner.run(i);
         await source.store(batches.get(count)!, i * batchSize);
-        const idle = await throttle.afterStep();
-        if (idle) await afterBatch(i * batchSize + count);
+        const waited = await throttle.afterStep(isDue());
+        const { stepsUnderWay } = throttle;
+        if (waited) await afterBatch(stepsUnderWay > 0 ? (i + 1 - stepsUnderWay) * batchSize : i * batchSize + count);
       }
       await device.sync();
     } finally {

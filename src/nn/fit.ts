@@ -151,6 +151,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     const { totals } = objective;
     course = new Course({ model, feed, evaluator, totals, callbacks, history, initialEpoch, begun, describe });
     const { resume, at } = course;
+    const seconds = () => course!.seconds.epoch;
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     await list.begin(info);
     await course.takeUp();
@@ -176,8 +177,8 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
         if (cut || (model.stopTraining && at.step > 0)) break;
         submit(() => nextStep(model));
         at.step++;
-        const idle = await throttle.afterStep();
-        if (idle) progress.afterStep({ epoch, epochs, samplesTotal: feed.samples, seconds: course.seconds.epoch });
+        if (await throttle.afterStep(progress.isDue))
+          progress.afterStep({ epoch, epochs, samplesTotal: feed.samples, seconds });
         await stepReports?.afterStep(at);
         if (course.watched) await course.safePoint('step');
       }
@@ -186,10 +187,10 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
       checkFrozen(model, frozen);
       const { samples, replicas: figures } = await objective.read();
       if (cut) throw interruption();
-      const seconds = course.seconds.epoch;
+      const epochSeconds = seconds();
       const validated = await evaluator?.run(signal);
       const rates = optimizer.ratesAt(optimizer.iterations + 1);
-      const about = { seconds, samplesPerSecond: (replicas * samples) / seconds };
+      const about = { seconds: epochSeconds, samplesPerSecond: (replicas * samples) / epochSeconds };
       const each = figures.map((own, r): EpochLogs => {
         const learningRate = rates[r % rates.length]!.rate;
         const logs: EpochLogs = { epoch, ...own, learningRate, ...about };

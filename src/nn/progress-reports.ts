@@ -11,8 +11,8 @@ interface Moment {
   epochs: number;
   /** Null where a stream decides. */
   samplesTotal: number | null;
-  /** Since the epoch began. */
-  seconds: number;
+  /** Since the epoch began; asked for once the figures were read, which the steps under way come before. */
+  seconds(): number;
 }
 
 /** Calls `onSteps` of the callbacks that want it. */
@@ -53,12 +53,17 @@ export class ProgressReports {
     private readonly callbacks: readonly Callback[],
   ) {}
 
+  /** Whether the next call of `afterStep` reads the totals. */
+  get isDue(): boolean {
+    if (this.reading || performance.now() - this.lastRead < PROGRESS_INTERVAL) return false;
+    return this.callbacks.some((c) => c.onBatchEnd);
+  }
+
   /** @throws what a callback threw */
   afterStep(moment: Moment): void {
     this.check();
-    const now = performance.now();
-    if (this.reading || now - this.lastRead < PROGRESS_INTERVAL || !this.callbacks.some((c) => c.onBatchEnd)) return;
-    this.lastRead = now;
+    if (!this.isDue) return;
+    this.lastRead = performance.now();
     this.reading = this.objective
       .read()
       .then(async (read) => {
@@ -85,9 +90,10 @@ export class ProgressReports {
 }
 
 function batchLogs(
-  { epoch, epochs, seconds, ...moment }: Moment,
+  { epoch, epochs, ...moment }: Moment,
   { samples, figures, replicas }: { samples: number; figures: Metrics; replicas: readonly Metrics[] },
 ): BatchLogs {
+  const seconds = moment.seconds();
   const samplesTotal = moment.samplesTotal ?? samples;
   const samplesLeft = (epochs - epoch + 1) * samplesTotal - samples;
   const secondsLeft = samples > 0 ? (samplesLeft * seconds) / samples : 0;

@@ -1,0 +1,137 @@
+/** When an implementation of WebGPU says that work is done, on a simulated clock in milliseconds. */
+export interface Lateness {
+  /** Time at which it is seen that work was done which the GPU ended at `ended`, asked for at `asked`. */
+  seenAt(ended: number, asked: number): number;
+  /** Whether a submit makes the implementation look at once. Default false. */
+  looksAtSubmit?: boolean;
+  /** Whether asking for the end blocks the host until then, as in Deno. Default false. */
+  blocks?: boolean;
+}
+
+/** Each end is seen `ms` later. */
+export const late = (ms: number): Lateness => ({ seenAt: (ended, asked) => Math.max(ended, asked) + ms });
+
+/** Ends are seen at whole multiples of `ms` alone, as from a timer. */
+export const atTicks = (ms: number): Lateness => ({
+  seenAt: (ended, asked) => (Math.floor(Math.max(ended, asked) / ms) + 1) * ms,
+});
+
+interface Fence {
+  ended: number;
+  resolve(): void;
+}
+
+/** Milliseconds that the host's messages to the GPU process and back take. */
+const MESSAGE_MS = 0.1;
+
+/** A queue of the GPU and a clock: time passes where the host computes (`compute`) and where all wait (`run`). */
+export class SimulatedQueue {
+  clock = 0;
+  /** Time at which the GPU has done all that was submitted. */
+  busyUntil = 0;
+  /** Milliseconds that the GPU has worked. */
+  worked = 0;
+  readonly counts = { submits: 0, emptySubmits: 0, fences: 0 };
+  lateness: Lateness;
+  private encoded = 0;
+  private events: { at: number; run(): void }[] = [];
+  private fences = new Set<Fence>();
+
+  constructor(lateness: Lateness) {
+    this.lateness = lateness;
+  }
+
+  /** What `QueueWaits` needs of `GPUDevice.queue`. */
+  readonly queue = {
+    submit: (_commands: Iterable<unknown>): undefined => {
+      if (this.encoded > 0) this.counts.submits++;
+      else this.counts.emptySubmits++;
+      this.busyUntil = Math.max(this.busyUntil, this.clock) + this.encoded;
+      this.worked += this.encoded;
+      this.encoded = 0;
+      if (!this.lateness.looksAtSubmit) return;
+      const asked = [...this.fences]; // what is asked for later, the look does not see
+      this.at(this.clock + MESSAGE_MS, () => this.look(asked));
+    },
+    onSubmittedWorkDone: (): Promise<undefined> => {
+      this.counts.fences++;
+      const ended = this.busyUntil;
+      const { lateness, clock } = this;
+      if (lateness.blocks) this.clock = Math.max(clock, ended);
+      return new Promise((resolve) => {
+        const fence: Fence = { ended, resolve: () => resolve(undefined) };
+        this.fences.add(fence);
+        this.at(lateness.seenAt(ended, clock), () => this.see(fence));
+      });
+    },
+  };
+
+  /** What `QueueWaits` needs of the clock. */
+  readonly timers = {
+    now: () => this.clock,
+    every: (ms: number, action: () => void) => {
+      let stopped = false;
+      const tick = () => {
+        if (stopped) return;
+        action();
+        this.at(this.clock + ms, tick);
+      };
+      this.at(this.clock + ms, tick);
+      return () => {
+        stopped = true;
+      };
+    },
+  };
+
+  /** The host computes for so long. */
+  compute(ms: number): void {
+    this.clock += ms;
+  }
+
+  /** Adds work that the next submit hands over. */
+  encode(ms: number): void {
+    this.encoded += ms;
+  }
+
+  get hasEncoded(): boolean {
+    return this.encoded > 0;
+  }
+
+  /** Resolves `ms` later. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.at(this.clock + ms, resolve));
+  }
+
+  /** Runs `body` while time passes. */
+  async run<T>(body: () => Promise<T>): Promise<T> {
+    let over = false;
+    const end = () => {
+      over = true;
+    };
+    const result = body();
+    result.then(end, end);
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve)); // until nothing but the clock is waited for
+      if (over) return result;
+      let next = 0;
+      for (const [i, { at }] of this.events.entries()) if (at < this.events[next]!.at) next = i;
+      const [event] = this.events.splice(next, 1);
+      if (!event) throw new Error('the simulated clock: everything waits, and nothing will happen');
+      this.clock = Math.max(this.clock, event.at);
+      event.run();
+    }
+  }
+
+  private at(at: number, run: () => void): void {
+    this.events.push({ at, run });
+  }
+
+  private see(fence: Fence): void {
+    if (this.fences.delete(fence)) fence.resolve();
+  }
+
+  /** Sees all that has ended, as a submit makes some implementations do. */
+  private look(asked: readonly Fence[]): void {
+    for (const fence of asked) if (fence.ended <= this.clock) this.see(fence);
+  }
+}
