@@ -69,7 +69,7 @@ export class SubmitBudget {
    */
   note(cost: number, milliseconds: number): void {
     for (const [name, value] of Object.entries({ cost, milliseconds })) {
-      if (typeof value === 'number' && value >= 0) continue;
+      if (Number.isFinite(value) && value >= 0) continue;
       throw new ArgumentError(`noteRate: ${name} must be a number from 0 up, but is ${show(value)}`);
     }
     if (cost === 0 || milliseconds < LEAST_MS) return;

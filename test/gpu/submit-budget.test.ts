@@ -62,6 +62,7 @@ describe('how much work goes into a submit', () => {
     [Number.NaN, 1, 'noteRate: cost must be a number from 0 up, but is NaN'],
     [1, -1, 'noteRate: milliseconds must be a number from 0 up, but is -1'],
     ['9', 1, 'noteRate: cost must be a number from 0 up, but is "9"'],
+    [Number.POSITIVE_INFINITY, 1, 'noteRate: cost must be a number from 0 up, but is Infinity'],
     [1, undefined, 'noteRate: milliseconds must be a number from 0 up, but is undefined'],
   ])('%j in %j ms is refused', (cost, ms, says) => {
     const budget = new SubmitBudget();
