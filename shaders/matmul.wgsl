@@ -15,7 +15,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
 @compute @workgroup_size(8, 8)
-fn main(@builtin(global_invocation_id) id: vec3u) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let id = group * vec3u(8u, 8u, 1u) + local;
   let n = params.first_n + id.x;
   let m = params.first_m + id.y;
   let z = params.first + id.z;

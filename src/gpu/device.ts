@@ -1,6 +1,7 @@
 import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
+import { cutDispatch, partSource } from './cut-grid.ts';
 import type { AdapterInfo, Counters } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { type OpenedDevice, openAdapter } from './open.ts';
@@ -9,6 +10,7 @@ import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
+import { costOf, type SubmitBudget } from './submit-budget.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
 
 /** Bytes of buffers for read-backs that wait for reuse. */
@@ -246,7 +248,10 @@ export class Device {
     return this.recorder.recording;
   }
 
-  /** Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. */
+  /**
+   * Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. One that would take very long becomes
+   * several, each a part of its grid.
+   */
   dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups, work?: Work): void {
     this.check();
     if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
@@ -256,7 +261,16 @@ export class Device {
         `${pipeline.name}: ${workgroups.join(' x ')} workgroups, but a dimension holds at most ${limit}`,
       );
     }
-    this.recorder.dispatch(pipeline, bindings, workgroups, work);
+    const pieces = Math.ceil(costOf(bindings, work) / this.budget.dispatch);
+    const source = pieces > 1 ? partSource(pipeline.source, bindings.length) : null;
+    if (!source) {
+      this.recorder.dispatch(pipeline, bindings, workgroups, work);
+      return;
+    }
+    const partPipeline = this.pipeline(source);
+    for (const part of cutDispatch(workgroups, pieces, bindings, work)) {
+      this.recorder.dispatch(partPipeline, [...bindings, this.uniform(part.words)], part.workgroups, part.work);
+    }
   }
 
   /**
@@ -308,9 +322,17 @@ export class Device {
     return this.recorder.submittedCost;
   }
 
-  /** Reports that work of this cost took so many milliseconds, so that later submits hold about 50 ms of work. */
+  /** How much work goes into a submit and into a dispatch. */
+  get budget(): SubmitBudget {
+    return this.recorder.budget;
+  }
+
+  /**
+   * Reports that work of this cost took so many milliseconds, so that later submits hold about 50 ms of work.
+   * @throws ArgumentError unless both are numbers from 0 up
+   */
   noteRate(cost: number, milliseconds: number): void {
-    this.recorder.noteRate(cost, milliseconds);
+    this.budget.note(cost, milliseconds);
   }
 
   /** Waits until the GPU has done everything so far. @throws what went wrong meanwhile. */

@@ -2,10 +2,11 @@ import { DisposedError, OutOfMemoryError } from '../errors.ts';
 import type { Counters } from './info.ts';
 import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
+import { costOf, SubmitBudget } from './submit-budget.ts';
 
 type Binding = Storage | GPUBuffer;
 
-/** What the caller of a dispatch says of it; for profiles alone. */
+/** What the caller of a dispatch says of it: for profiles, and for how much goes into a submit. */
 export interface Work {
   /** Floating-point operations, a multiply-add counting as two. */
   flops?: number;
@@ -22,6 +23,8 @@ export interface Command {
   workgroups: readonly [number, number, number];
   bindings: readonly Binding[];
   work: Work | undefined;
+  /** See `costOf`. */
+  cost: number;
 }
 
 /** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
@@ -32,12 +35,17 @@ const SUBMIT_AFTER = 128;
 
 /**
  * The one place where commands are encoded. Normally a dispatch goes straight into the open pass, and `flush` submits
- * it; while recording, dispatches are kept in a list instead, which `Program.run` encodes whole.
+ * it; while recording, dispatches are kept in a list instead, which `Program.run` encodes whole. Where what waits to be submitted
+ * is much work, it is submitted before the next dispatch (see `SubmitBudget`).
  */
 export class Recorder {
   private encoder: GPUCommandEncoder | null = null;
   private pass: GPUComputePassEncoder | null = null;
   private pending = 0;
+  private pendingCost = 0;
+  private submitted = 0;
+  /** How much goes into a submit. */
+  readonly budget = new SubmitBudget();
   private list: Command[] | null = null;
   private readonly writes = new Set<() => void>();
 
@@ -72,23 +80,28 @@ export class Recorder {
     }));
     const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
     this.counters.bindGroupsCreated++;
-    const command = { pipeline, bindGroup, workgroups, bindings, work };
+    const command = { pipeline, bindGroup, workgroups, bindings, work, cost: costOf(bindings, work) };
     if (this.list) {
       this.list.push(command);
     } else {
+      this.makeRoom(command);
       this.encode(command);
       if (this.pending >= SUBMIT_AFTER) this.flush();
     }
   }
 
-  /** Encodes a finished list into the open pass; with the step's uniform written first, `flush` makes it one submit. */
+  /** Encodes a finished list into the open pass; what `flush` has to submit then is all of it, or the end of much work. */
   replay(commands: readonly Command[]): void {
-    for (const command of commands) this.encode(command);
+    for (const command of commands) {
+      this.makeRoom(command);
+      this.encode(command);
+    }
   }
 
   /** The same, each command in a pass of its own that writes the times of its begin and end at 2i and 2i + 1. */
   replayTimed(commands: readonly Command[], querySet: GPUQuerySet): void {
     for (const [i, command] of commands.entries()) {
+      this.makeRoom(command);
       this.pass?.end();
       this.encoder ??= this.gpu.createCommandEncoder();
       const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
@@ -105,13 +118,22 @@ export class Recorder {
     this.encoder.resolveQuerySet(querySet, 0, count, to, 0);
   }
 
-  private encode({ pipeline, bindGroup, workgroups }: Command): void {
+  /**
+   * Submits what waits, where this command would make it too much for a submit. Only ever between dispatches: a copy belongs to
+   * the submit of its `beforeSubmit`.
+   */
+  private makeRoom({ cost }: Command): void {
+    if (this.pendingCost > 0 && this.pendingCost + cost > this.budget.submit) this.flush();
+  }
+
+  private encode({ pipeline, bindGroup, workgroups, cost }: Command): void {
     this.encoder ??= this.gpu.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass();
     this.pass.setPipeline(pipeline.gpu);
     this.pass.setBindGroup(0, bindGroup);
     this.pass.dispatchWorkgroups(...workgroups);
     this.pending++;
+    this.pendingCost += cost;
     this.counters.dispatches++;
   }
 
@@ -132,19 +154,20 @@ export class Recorder {
     this.pass?.end();
     for (const write of this.writes) write();
     this.writes.clear();
+    this.submitted += this.pendingCost;
     this.gpu.queue.submit([this.encoder.finish()]);
     this.counters.submits++;
     this.encoder = null;
     this.pass = null;
     this.pending = 0;
+    this.pendingCost = 0;
     this.afterSubmit();
   }
 
+  /** Cost of all dispatches submitted so far. */
   get submittedCost(): number {
-    return 0;
+    return this.submitted;
   }
-
-  noteRate(_cost: number, _milliseconds: number): void {}
 
   startRecording(): void {
     this.flush();
@@ -186,6 +209,11 @@ export class Program {
     return this.commands.map(({ pipeline }) => pipeline.name);
   }
 
+  /** What it costs (see `costOf`). */
+  get cost(): number {
+    return this.commands.reduce((sum, { cost }) => sum + cost, 0);
+  }
+
   /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
   runOnly(i: number, times = 1): void {
     this.checkArrays();
@@ -211,14 +239,15 @@ export class Program {
     return this.pool.bytes;
   }
 
-  /** Submits the whole list, `times` over, as one command buffer, without waiting for it. */
+  /** Submits the whole list, `times` over, without waiting for it. */
   run(times = 1): void {
     for (let i = 0; i < times; i++) this.encode();
     this.recorder.flush();
   }
 
   /**
-   * Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest.
+   * Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest. Of
+   * much work the beginning is submitted at once.
    * @throws DisposedError where the program or something it was given was disposed; OutOfMemoryError where there was no memory for it
    */
   encode(): void {

@@ -115,7 +115,9 @@ async function timeWhole(device: Device, program: Program, budget: number, now: 
     const begun = now();
     for (let i = 0; i < times; i++) program.run();
     await device.sync();
-    return (now() - begun) / times;
+    const ms = now() - begun;
+    device.noteRate(times * program.cost, Math.max(0, ms));
+    return ms / times;
   };
   const first = await once(1);
   // Several in flight, as in training, where the host is a few steps ahead.

@@ -81,6 +81,7 @@ function gatherByChannels(
       [x.size / batch, images.stride, batch, order.size, first, count, table.size / 8],
       [state.buffer, words, order, labels, x, y, table],
       [held(x.device, Math.ceil(images.stride / 64)), held(x.device, batch), x.models],
+      { bytes: 4 * x.models * (batch * images.stride + 3 * batch + x.size) },
     );
   }
 }
@@ -113,6 +114,7 @@ export function gatherSamples(samples: StoredSamples, order: DeviceArray, state:
       [size, batch, order.size, first, count],
       [state.buffer, words, order, y],
       [held(y.device, Math.ceil(size / 8)), held(y.device, Math.ceil(batch / 8)), y.models],
+      { bytes: 4 * y.models * (2 * y.size + batch) },
     );
   }
 }
@@ -142,5 +144,6 @@ export function storeBatch(y: DeviceArray, state: StepState, result: DeviceArray
     [y.size, result.size / capacity, capacity],
     [state.buffer, y, result],
     strided(y.size, models),
+    { bytes: 8 * models * y.size },
   );
 }

@@ -61,8 +61,9 @@ export function f32(value: number): number {
 }
 
 /**
- * Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. `work` is for profiles: the floating-point
- * operations where counting them means something, and the bytes read and written where they are not each bound array once.
+ * Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. `work` is for profiles and for how much goes
+ * into a submit: the floating-point operations where counting them means something, and the bytes read and written where they
+ * are not each bound array once.
  */
 export function runKernel(
   device: Device,
@@ -73,7 +74,7 @@ export function runKernel(
   work?: { flops?: number; bytes?: number },
 ): void {
   const resources = bindings.map((b) => (b instanceof DeviceArray ? b.storage : b));
-  const noted = device.recording ? { ...work, shapes: shapesOf(bindings) } : undefined;
+  const noted = device.recording ? { ...work, shapes: shapesOf(bindings) } : work;
   device.dispatch(device.pipeline(source), [device.uniform(Uint32Array.from(params)), ...resources], workgroups, noted);
 }
 

@@ -1,0 +1,78 @@
+import type { KernelSource } from './pipelines.ts';
+import type { Work } from './recorder.ts';
+import { bytesBound } from './submit-budget.ts';
+
+// A dispatch that would take too long runs as several, each a part of its grid of workgroups. Every workgroup computes what it computed in
+// the whole, so that the results have the same bits.
+
+type Grid = readonly [x: number, y: number, z: number];
+
+/** Some workgroups of a grid: `count` of them from `first` on, along each axis. */
+export interface GridPart {
+  first: Grid;
+  count: Grid;
+}
+
+/** A grid in about so many parts, along its longest axis first. */
+export function cutGrid(count: Grid, pieces: number, first: Grid = [0, 0, 0]): GridPart[] {
+  const longest = count.indexOf(Math.max(...count));
+  const wanted = Math.min(pieces, count[longest]!);
+  if (wanted <= 1) return [{ first, count }];
+  const length = Math.ceil(count[longest]! / wanted);
+  const parts: GridPart[] = [];
+  for (let at = 0; at < count[longest]!; at += length) {
+    const begin = first.with(longest, first[longest]! + at) as unknown as Grid;
+    const left = count.with(longest, Math.min(length, count[longest]! - at)) as unknown as Grid;
+    parts.push(...cutGrid(left, Math.ceil(pieces / wanted), begin));
+  }
+  return parts;
+}
+
+/** A part of a dispatch: its workgroups, its share of the work, and the words of the uniform that `partSource` reads. */
+export interface DispatchPart {
+  words: Uint32Array<ArrayBuffer>;
+  workgroups: Grid;
+  work: Work;
+}
+
+/** A dispatch in about so many. */
+export function cutDispatch(whole: Grid, pieces: number, bindings: readonly object[], work: Work = {}): DispatchPart[] {
+  const { flops = 0, bytes = bytesBound(bindings) } = work;
+  return cutGrid(whole, pieces).map(({ first, count }) => {
+    const share = count.reduce((product, n, axis) => (product * n) / whole[axis]!, 1);
+    return {
+      words: Uint32Array.of(...first, 0, ...whole, 0),
+      workgroups: count,
+      work: { ...work, flops: share * flops, bytes: share * bytes },
+    };
+  });
+}
+
+/** The signature of `main`, up to its body. */
+const MAIN = /fn main\(([^{]*)\)\s*\{/;
+const GROUP = /@builtin\((workgroup_id|num_workgroups)\)(\s*)(\w+)/g;
+
+/**
+ * The kernel for a part of its grid: `main` finds its workgroup's number, and their count, as in the whole.
+ * @param binding of the uniform that says which part; the first that the kernel does not use
+ * @returns null where `main` does not go by `workgroup_id`
+ */
+export function partSource(source: KernelSource, binding: number): KernelSource | null {
+  const [head, parameters] = MAIN.exec(source.code) ?? [];
+  if (!head || !parameters!.includes('@builtin(workgroup_id)')) return null;
+  const lines: string[] = [];
+  const renamed = head.replace(GROUP, (_, builtin: string, space: string, name: string) => {
+    lines.push(
+      builtin === 'workgroup_id'
+        ? `let ${name} = ${name}_in_part + grid_part.first;`
+        : `let ${name} = grid_part.whole;`,
+    );
+    return `@builtin(${builtin})${space}${name}_in_part`;
+  });
+  // All on the line of `main`, and the rest at the end: messages about the text name the lines of the file.
+  const code =
+    `${source.code.replace(head, () => `${renamed} ${lines.join(' ')}`)}\n` +
+    'struct GridPart { first: vec3u, whole: vec3u }\n' +
+    `@group(0) @binding(${binding}) var<uniform> grid_part: GridPart;\n`;
+  return { ...source, code };
+}

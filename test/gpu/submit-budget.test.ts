@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import { cutGrid, partSource } from '../../src/gpu/cut-grid.ts';
+import { Storage } from '../../src/gpu/storage.ts';
+import { costOf, SubmitBudget } from '../../src/gpu/submit-budget.ts';
+import { ArgumentError } from '../../src/node.ts';
+
+const storage = (bytes: number, buffer = {} as GPUBuffer) => new Storage(buffer, 0, bytes, null);
+
+/** GFLOP/s as costs in a millisecond. */
+const gflops = (n: number) => 1e6 * n;
+
+describe('what a dispatch costs', () => {
+  test('its operations, and the bytes of each bound array once', () => {
+    const [x, y] = [storage(1000), storage(3000)];
+    const none = costOf([]);
+    expect(costOf([], { flops: 5e9 }) - none).toBe(5e9);
+    expect(costOf([x, y, {}]) - none).toBe(8 * 4000);
+    expect(costOf([x, y, x, storage(1000, x.buffer)])).toBe(costOf([x, y]));
+    expect(costOf([x, y], { flops: 7 })).toBe(costOf([x, y]) + 7);
+  });
+
+  test('the bytes that its caller says', () => {
+    expect(costOf([storage(1e9)], { bytes: 100 })).toBe(costOf([]) + 800);
+    expect(costOf([storage(1e9)], { bytes: 0 })).toBe(costOf([]));
+  });
+});
+
+describe('how much work goes into a submit', () => {
+  test('before anything was measured, what slow GPUs do in 50 ms, and a quarter of a second for a dispatch', () => {
+    expect(new SubmitBudget()).toMatchObject({ submit: 2e9, dispatch: 8e9 });
+  });
+
+  test.each([10, 100, 5000])('at %i GFLOP/s, 50 ms of them, and 250 ms for a dispatch', (rate) => {
+    const budget = new SubmitBudget();
+    budget.note(200 * gflops(rate), 200);
+    expect(budget.submit).toBeCloseTo(50 * gflops(rate));
+    expect(budget.dispatch).toBeCloseTo(250 * gflops(rate));
+  });
+
+  test.each([
+    { seen: [20, 100, 100], is: 100, what: 'a first measurement with compilation in it' },
+    { seen: [100, 100, 30, 12, 50], is: 100, what: 'a machine that has other things to do' },
+    { seen: [100, 100, 5000, 100, 100], is: 100, what: 'one that was too good to be true' },
+    { seen: [500, 500, 500, 100, 100, 100, 100], is: 100, what: 'an adapter that became slower' },
+    { seen: [100, 100, 100, 500, 500], is: 500, what: 'an adapter that became faster' },
+    { seen: [0.01, 0.01], is: 5, what: 'a machine that stood still' },
+  ])('after $what: by $is GFLOP/s', ({ seen, is }) => {
+    const budget = new SubmitBudget();
+    for (const rate of seen) budget.note(200 * gflops(rate), 200);
+    expect(budget.submit).toBeCloseTo(50 * gflops(is));
+  });
+
+  test('short measurements say nothing', () => {
+    const budget = new SubmitBudget();
+    budget.note(gflops(100), 1);
+    budget.note(0, 100);
+    budget.note(gflops(100), 0);
+    expect(budget).toMatchObject({ submit: 2e9, dispatch: 8e9 });
+  });
+
+  test.each([
+    [Number.NaN, 1, 'noteRate: cost must be a number from 0 up, but is NaN'],
+    [1, -1, 'noteRate: milliseconds must be a number from 0 up, but is -1'],
+    ['9', 1, 'noteRate: cost must be a number from 0 up, but is "9"'],
+    [Number.POSITIVE_INFINITY, 1, 'noteRate: cost must be a number from 0 up, but is Infinity'],
+    [1, undefined, 'noteRate: milliseconds must be a number from 0 up, but is undefined'],
+  ])('%j in %j ms is refused', (cost, ms, says) => {
+    const budget = new SubmitBudget();
+    const note = () => budget.note(cost as number, ms as number);
+    expect(note).toThrow(ArgumentError);
+    expect(note).toThrow(says);
+  });
+});
+
+describe('a grid in parts', () => {
+  const cases = [1, 2, 3, 7, 100, 1e6].flatMap((pieces) =>
+    [
+      [1, 1, 1],
+      [7, 1, 1],
+      [2, 5, 3],
+      [1, 64, 2],
+      [40, 1, 30],
+    ].map((grid) => ({ grid: grid as [number, number, number], pieces })),
+  );
+  test.each(cases)('$grid in $pieces: each workgroup is in one', ({ grid, pieces }) => {
+    const parts = cutGrid(grid, pieces);
+    const seen = parts.flatMap(({ first, count }) =>
+      Array.from({ length: count[2] }, (_, z) =>
+        Array.from({ length: count[1] }, (_, y) =>
+          Array.from({ length: count[0] }, (_, x) => `${first[0] + x} ${first[1] + y} ${first[2] + z}`),
+        ),
+      ).flat(2),
+    );
+    const all = grid[0] * grid[1] * grid[2];
+    expect(new Set(seen).size).toBe(all);
+    expect(seen.length).toBe(all);
+    for (const { first, count } of parts)
+      for (const axis of [0, 1, 2]) expect(first[axis]! + count[axis]!).toBeLessThanOrEqual(grid[axis]!);
+    const most = Math.max(...parts.map(({ count: [x, y, z] }) => x * y * z));
+    // None has much more than its share: of an axis of 7 in 3, the longest has 3.
+    expect(most).toBeLessThanOrEqual(Math.max(1, (2 * all) / pieces));
+    if (pieces >= all) expect(parts.length).toBe(all);
+  });
+
+  test('the text keeps its lines, and what does not go by workgroups is left whole', () => {
+    const code = [
+      '@compute @workgroup_size(64)',
+      'fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {',
+      '  y[group.x] = groups.x;',
+      '}',
+    ].join('\n');
+    const part = partSource({ name: 'k', code, constants: { A: 1 } }, 3)!;
+    expect(part).toMatchObject({ name: 'k', constants: { A: 1 } });
+    const lines = part.code.split('\n');
+    expect(lines[1]).toBe(
+      'fn main(@builtin(workgroup_id) group_in_part: vec3u, @builtin(num_workgroups) groups_in_part: vec3u) { ' +
+        'let group = group_in_part + grid_part.first; let groups = grid_part.whole;',
+    );
+    expect(lines.slice(2, 4)).toEqual(code.split('\n').slice(2));
+    expect(part.code).toContain('@binding(3) var<uniform> grid_part');
+    expect(partSource({ name: 'k', code: 'fn main(@builtin(global_invocation_id) id: vec3u) {}' }, 1)).toBeNull();
+    expect(partSource({ name: 'k', code: 'fn main() {}' }, 1)).toBeNull();
+  });
+});
