@@ -1,8 +1,10 @@
 import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { AdapterError, ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
+import { Failures } from './failures.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
-import { type HostMemory, Memory } from './memory.ts';
+import { LostWork } from './lost-work.ts';
+import { failureOf, type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
@@ -31,6 +33,9 @@ export type Workgroups = readonly [x: number, y: number, z: number];
  * A WebGPU device with what tilegrad keeps for it: buffer pool, pipeline cache, command recorder and counters.
  * Everything made on it dies with `dispose()`. Errors that WebGPU reports late (a shader that does not compile, memory
  * that ran out, a lost device) are thrown by the next call that touches the device.
+ *
+ * A kernel or a buffer that the adapter refuses leaves the device usable: the error is thrown once, and again by whatever uses that kernel,
+ * that buffer or an array that was to be computed with it. A lost device stays lost.
  */
 export class Device {
   readonly counters: Counters = {
@@ -54,8 +59,7 @@ export class Device {
   private readonly stagingPool: BufferPool;
   private readonly uniforms = new Map<string, GPUBuffer>();
   private programPool: BufferPool | null = null;
-  private failure: Error | null = null;
-  private readonly pendingChecks = new Set<Promise<unknown>>();
+  private readonly failures: Failures;
   private disposed = false;
   /** Which kernels run at which sizes. */
   readonly choices = new Choices();
@@ -75,17 +79,20 @@ export class Device {
     if (!gpu?.limits)
       throw new ArgumentError('Device: is opened by openDevice() or Device.open(gpu), not made with new');
     this.limits = gpu.limits;
-    this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
+    const flush = () => this.recorder.flush();
+    this.failures = new Failures(gpu, flush, (message) => this.memory.report(message));
+    this.pipelines = new PipelineCache(gpu, this.counters, this.failures);
+    const lostWork = new LostWork(this.failures);
     const pools = () => [this.mainPool, this.stagingPool];
-    this.recorder = new Recorder(gpu, this.counters, () => {
+    this.recorder = new Recorder(gpu, this.counters, (encoded) => {
+      lostWork.submitted(encoded);
       for (const pool of pools()) pool.trim();
     });
     const dropFree = () => {
       this.recorder.flush();
       for (const pool of pools()) pool.drop();
     };
-    const watch = (answer: Promise<unknown>) => this.watch(answer.then(() => null));
-    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, wait);
+    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, this.failures, wait);
     const { recorder, memory, counters } = this;
     const { maxBufferSize } = this.limits;
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
@@ -95,11 +102,11 @@ export class Device {
       keepBytes: KEPT_STAGING_BYTES,
     });
     gpu.addEventListener('uncapturederror', (event) => {
-      event.preventDefault(); // it is thrown, so nobody needs to print it
-      this.onUncaptured(event.error);
+      event.preventDefault(); // it is thrown, or printed by `dispose`
+      this.failures.uncaptured(event.error);
     });
     gpu.lost.then((lost) => {
-      if (!this.disposed) this.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
+      if (!this.disposed) this.failures.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
     });
   }
 
@@ -144,36 +151,7 @@ export class Device {
   /** Throws what went wrong since the last call, if anything. */
   private check(): void {
     if (this.disposed) throw new DisposedError('device: used after dispose()');
-    if (this.failure) throw this.failure;
-    const failure = this.memory.takeFailure();
-    if (failure) throw failure;
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-  }
-
-  private watch(check: Promise<Error | null>): void {
-    const done = check.then(
-      (error) => error && this.fail(error),
-      () => {}, // the device went away meanwhile: `lost` says so
-    );
-    this.pendingChecks.add(done);
-    void done.then(() => this.pendingChecks.delete(done));
-  }
-
-  /** Where memory ran out, the device is of use afterwards; what used the buffers that were not made says so, too. */
-  private onUncaptured(error: GPUError): void {
-    const { memory } = this;
-    if (isOutOfMemory(error)) {
-      memory.report(error.message);
-    } else if (!/\[Invalid /.test(error.message)) {
-      this.fail(new GpuError(error.message));
-    } else {
-      // That a buffer failed may be about to be told.
-      const told = Promise.all(this.pendingChecks);
-      this.watch(told.then(() => (memory.anyFailed ? null : new GpuError(error.message))));
-    }
+    this.failures.check();
   }
 
   /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
@@ -182,7 +160,7 @@ export class Device {
     return this.gpu.features.has('subgroups') && subgroupMinSize >= 8 ? subgroupMaxSize : null;
   }
 
-  /** The compiled form of a kernel, from the cache or made now. */
+  /** The compiled form of a kernel, from the cache or made now. @throws ShaderError for one that the adapter refused before */
   pipeline(source: KernelSource): Pipeline {
     this.check();
     return this.pipelines.get(source);
@@ -253,7 +231,10 @@ export class Device {
     return this.recorder.recording;
   }
 
-  /** Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. */
+  /**
+   * Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`.
+   * @throws ShaderError, OutOfMemoryError where the adapter has refused the kernel or something it is given
+   */
   dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups, work?: Work): void {
     this.check();
     if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
@@ -263,6 +244,8 @@ export class Device {
         `${pipeline.name}: ${workgroups.join(' x ')} workgroups, but a dimension holds at most ${limit}`,
       );
     }
+    if (pipeline.refused) throw pipeline.refused;
+    if (this.failures.any) for (const binding of bindings) checkUsable(binding);
     this.recorder.dispatch(pipeline, bindings, workgroups, work);
   }
 
@@ -274,6 +257,7 @@ export class Device {
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
     checkUpload(to, data, byteOffset);
+    checkUsable(to);
     if (this.recorder.recording) {
       throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
     }
@@ -291,7 +275,14 @@ export class Device {
       throw new ArgumentError(`copy: ${from.bytes} bytes do not fit into a buffer of ${to.bytes}`);
     }
     if (this.recorder.recording) throw new GpuError('buffers cannot be copied inside a recorded step');
-    this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(from.bytes / 4) * 4);
+    this.copyRange(from, to, Math.ceil(from.bytes / 4) * 4);
+  }
+
+  private copyRange(from: Storage, to: Storage, bytes: number): void {
+    checkUsable(from);
+    checkUsable(to);
+    this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
+    this.recorder.note({ from, to });
   }
 
   /**
@@ -300,7 +291,10 @@ export class Device {
    */
   copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     this.check();
+    checkUsable(from);
+    checkUsable(to);
     this.recorder.copy(from, fromOffset, to, 0, bytes);
+    this.recorder.note({ from, to });
     this.recorder.beforeSubmit(write);
   }
 
@@ -348,10 +342,11 @@ export class Device {
       throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
     }
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
+    checkUsable(from);
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.stagingPool.acquire(size);
-    this.recorder.copy(from.buffer, from.offset, staging.buffer, 0, size);
+    this.copyRange(from, staging, size);
     this.recorder.flush();
     let copy: ArrayBuffer;
     try {
@@ -359,6 +354,7 @@ export class Device {
       copy = copied(staging.buffer.getMappedRange(0, size), bytes);
     } catch (cause) {
       await this.settle();
+      checkUsable(staging);
       if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
     } finally {
@@ -368,11 +364,21 @@ export class Device {
     this.counters.readBacks++;
     this.counters.bytesReadBack += bytes;
     await this.settle();
+    checkUsable(staging);
     return copy;
   }
 
+  /**
+   * Waits until the adapter has said whether it takes the kernels and buffers made so far, but for no computation.
+   * @throws ShaderError, OutOfMemoryError for the first that it refused, if that was not thrown before
+   */
+  async ready(): Promise<void> {
+    this.check();
+    await this.settle();
+  }
+
   private async settle(): Promise<void> {
-    await Promise.all(this.pendingChecks);
+    await this.failures.settle();
     this.check();
   }
 
@@ -400,10 +406,17 @@ export class Device {
     }
   }
 
-  /** Waits for nothing, frees everything, and lets the process end. Calling it again does nothing. */
+  /**
+   * Waits for nothing, frees everything, and lets the process end. Calling it again does nothing. An error that no call has thrown is printed
+   * by `console.error`.
+   */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    const error = this.failures.close();
+    if (error && !(error instanceof DeviceLostError)) {
+      console.error(`tilegrad: the device was disposed before a call could throw ${error.name}: ${error.message}`);
+    }
     this.memory.close();
     this.gpu.destroy();
     const { onDispose } = this;
@@ -411,7 +424,7 @@ export class Device {
     if (!onDispose) return;
     // Dawn answers what is still pending (checks of shaders, fences) even now, and on freed memory if nothing held it any more:
     // the process would crash or hang. That the device is lost is answered last; then a turn of the event loop for the others.
-    void Promise.allSettled([...this.pendingChecks, this.gpu.lost]).then(() => setTimeout(onDispose, 0));
+    void Promise.allSettled([this.failures.settle(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
   }
 
   [Symbol.dispose](): void {
@@ -427,5 +440,9 @@ export function checkDevice(what: string, device: Device, call = `${what}(device
   );
 }
 
-const isOutOfMemory = (error: GPUError): boolean =>
-  error.constructor.name.includes('OutOfMemory') || /out of memory/i.test(`${error.constructor.name} ${error.message}`);
+/** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
+function checkUsable(binding: Storage | GPUBuffer): void {
+  const isStorage = binding instanceof Storage;
+  const cause = failureOf(isStorage ? binding.buffer : binding) ?? (isStorage ? binding.loss : null);
+  if (cause) throw cause;
+}

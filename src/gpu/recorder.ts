@@ -1,9 +1,10 @@
 import { DisposedError, OutOfMemoryError } from '../errors.ts';
 import type { Counters } from './info.ts';
+import { failureOf } from './memory.ts';
 import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
 
-type Binding = Storage | GPUBuffer;
+export type Binding = Storage | GPUBuffer;
 
 /** What the caller of a dispatch says of it; for profiles alone. */
 export interface Work {
@@ -24,6 +25,9 @@ export interface Command {
   work: Work | undefined;
 }
 
+/** What a submit holds: a dispatch, a copy, or the begin of a program, which computes all of its own arrays anew. */
+export type Encoded = Command | { from: Binding; to: Binding } | { renewed: readonly Storage[] };
+
 /** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
 const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
 
@@ -40,12 +44,14 @@ export class Recorder {
   private pending = 0;
   private list: Command[] | null = null;
   private readonly writes = new Set<() => void>();
+  /** What waits to be submitted. */
+  private encoded: Encoded[] = [];
 
   constructor(
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
-    /** Called when nothing waits to be submitted any more. */
-    private readonly afterSubmit: () => void = () => {},
+    /** Called when nothing waits to be submitted any more, with what was submitted. */
+    private readonly afterSubmit: (encoded: readonly Encoded[]) => void = () => {},
   ) {}
 
   get recording(): boolean {
@@ -105,14 +111,21 @@ export class Recorder {
     this.encoder.resolveQuerySet(querySet, 0, count, to, 0);
   }
 
-  private encode({ pipeline, bindGroup, workgroups }: Command): void {
+  private encode(command: Command): void {
+    const { pipeline, bindGroup, workgroups } = command;
     this.encoder ??= this.gpu.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass();
     this.pass.setPipeline(pipeline.gpu);
     this.pass.setBindGroup(0, bindGroup);
     this.pass.dispatchWorkgroups(...workgroups);
+    this.encoded.push(command);
     this.pending++;
     this.counters.dispatches++;
+  }
+
+  /** Notes that what is encoded next is part of this. */
+  note(encoded: Encoded): void {
+    this.encoded.push(encoded);
   }
 
   copy(from: GPUBuffer, offset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
@@ -137,7 +150,9 @@ export class Recorder {
     this.encoder = null;
     this.pass = null;
     this.pending = 0;
-    this.afterSubmit();
+    const { encoded } = this;
+    this.encoded = [];
+    this.afterSubmit(encoded);
   }
 
   get submittedCost(): number {
@@ -163,7 +178,9 @@ export class Program {
   private disposed = false;
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
   private readonly given: readonly Storage[];
-  private readonly bound: readonly Storage[];
+  private readonly renewal: { renewed: readonly Storage[] };
+  private readonly pipelines: readonly Pipeline[];
+  private readonly buffers: readonly GPUBuffer[];
 
   constructor(
     private readonly recorder: Recorder,
@@ -171,9 +188,12 @@ export class Program {
     readonly commands: readonly Command[],
     private readonly pool: BufferPool,
   ) {
-    const bound = commands.flatMap(({ bindings }) => bindings).filter((binding) => binding instanceof Storage);
-    this.bound = [...new Set(bound)];
-    this.given = this.bound.filter(({ buffer }) => !pool.owns(buffer));
+    const bindings = new Set(commands.flatMap((command) => command.bindings));
+    const bound = [...bindings].filter((binding) => binding instanceof Storage);
+    this.given = bound.filter(({ buffer }) => !pool.owns(buffer));
+    this.renewal = { renewed: bound.filter(({ buffer }) => pool.owns(buffer)) };
+    this.pipelines = [...new Set(commands.map(({ pipeline }) => pipeline))];
+    this.buffers = [...new Set([...bindings].map((one) => (one instanceof Storage ? one.buffer : one)))];
   }
 
   /** Kernel runs in one execution. */
@@ -196,6 +216,7 @@ export class Program {
   /** Submits the whole list, each dispatch in a pass of its own, and their times (see `Recorder.replayTimed`) into `times`. */
   runTimed(querySet: GPUQuerySet, times: GPUBuffer): void {
     this.checkArrays();
+    this.recorder.note(this.renewal);
     this.recorder.replayTimed(this.commands, querySet);
     this.recorder.resolve(querySet, 2 * this.commands.length, times);
     this.recorder.flush();
@@ -219,10 +240,12 @@ export class Program {
 
   /**
    * Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest.
-   * @throws DisposedError where the program or something it was given was disposed; OutOfMemoryError where there was no memory for it
+   * @throws DisposedError where the program or something it was given was disposed; OutOfMemoryError where there was no memory for it;
+   *   ShaderError if the adapter refused one of its pipelines, or one that was to compute what it was given
    */
   encode(): void {
     this.checkArrays();
+    this.recorder.note(this.renewal);
     this.recorder.replay(this.commands);
   }
 
@@ -233,11 +256,13 @@ export class Program {
         'program: something it reads or writes was disposed: the data, the model or the optimizer must be there until its end',
       );
     }
-    if (this.bound.some((storage) => storage.failed)) {
+    for (const { refused } of this.pipelines) if (refused) throw refused;
+    if (this.buffers.some(failureOf)) {
       throw new OutOfMemoryError(
         'program: the adapter had no memory for something it reads or writes; use a smaller batch or model',
       );
     }
+    for (const { loss } of this.given) if (loss) throw loss;
   }
 
   dispose(): void {

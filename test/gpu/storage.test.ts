@@ -27,7 +27,7 @@ function pooled({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number
     counters,
     null,
     () => {},
-    () => {},
+    { watch() {}, refuse() {} },
     (promise) => promise,
   );
   const commands = {
