@@ -61,7 +61,9 @@ const bindingsOf = (one: Exclude<Encoded, { renewed: unknown }>): readonly Bindi
 function refusalOf(one: Encoded): Error | null {
   if ('renewed' in one) return null;
   const refused = 'pipeline' in one ? one.pipeline.refused : null;
-  return refused ?? first(bindingsOf(one), (binding) => failureOf(binding instanceof Storage ? binding.buffer : binding));
+  return (
+    refused ?? first(bindingsOf(one), (binding) => failureOf(binding instanceof Storage ? binding.buffer : binding))
+  );
 }
 
 const lossOf = (binding: Binding): Error | null => (binding instanceof Storage ? binding.loss : null);

@@ -215,8 +215,7 @@ export class Program {
 
   /** Submits the whole list, each dispatch in a pass of its own, and their times (see `Recorder.replayTimed`) into `times`. */
   runTimed(querySet: GPUQuerySet, times: GPUBuffer): void {
-    this.checkArrays();
-    this.recorder.note(this.renewal);
+    this.begin();
     this.recorder.replayTimed(this.commands, querySet);
     this.recorder.resolve(querySet, 2 * this.commands.length, times);
     this.recorder.flush();
@@ -244,9 +243,15 @@ export class Program {
    *   ShaderError if the adapter refused one of its pipelines, or one that was to compute what it was given
    */
   encode(): void {
-    this.checkArrays();
-    this.recorder.note(this.renewal);
+    this.begin();
     this.recorder.replay(this.commands);
+  }
+
+  /** Before the whole list is encoded, which computes anew what an earlier run lost. */
+  private begin(): void {
+    this.checkArrays();
+    for (const storage of this.renewal.renewed) storage.loss = null;
+    this.recorder.note(this.renewal);
   }
 
   private checkArrays(): void {
