@@ -154,6 +154,14 @@ export class Device {
     this.failures.check();
   }
 
+  /** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
+  private checkUsable(binding: Storage | GPUBuffer): void {
+    if (!this.failures.any) return;
+    const isStorage = binding instanceof Storage;
+    const cause = failureOf(isStorage ? binding.buffer : binding) ?? (isStorage ? binding.loss : null);
+    if (cause) throw cause;
+  }
+
   /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
   get subgroupLanes(): number | null {
     const { subgroupMinSize = 0, subgroupMaxSize = 0 } = this.gpu.adapterInfo;
@@ -245,7 +253,7 @@ export class Device {
       );
     }
     if (pipeline.refused) throw pipeline.refused;
-    if (this.failures.any) for (const binding of bindings) checkUsable(binding);
+    for (const binding of bindings) this.checkUsable(binding);
     this.recorder.dispatch(pipeline, bindings, workgroups, work);
   }
 
@@ -257,7 +265,7 @@ export class Device {
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
     checkUpload(to, data, byteOffset);
-    checkUsable(to);
+    this.checkUsable(to);
     if (this.recorder.recording) {
       throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
     }
@@ -279,8 +287,8 @@ export class Device {
   }
 
   private copyRange(from: Storage, to: Storage, bytes: number): void {
-    checkUsable(from);
-    checkUsable(to);
+    this.checkUsable(from);
+    this.checkUsable(to);
     this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
     this.recorder.note({ from, to });
   }
@@ -291,8 +299,8 @@ export class Device {
    */
   copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     this.check();
-    checkUsable(from);
-    checkUsable(to);
+    this.checkUsable(from);
+    this.checkUsable(to);
     this.recorder.copy(from, fromOffset, to, 0, bytes);
     this.recorder.note({ from, to });
     this.recorder.beforeSubmit(write);
@@ -342,7 +350,7 @@ export class Device {
       throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
     }
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
-    checkUsable(from);
+    this.checkUsable(from);
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.stagingPool.acquire(size);
@@ -354,7 +362,7 @@ export class Device {
       copy = copied(staging.buffer.getMappedRange(0, size), bytes);
     } catch (cause) {
       await this.settle();
-      checkUsable(staging);
+      this.checkUsable(staging);
       if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
     } finally {
@@ -364,7 +372,7 @@ export class Device {
     this.counters.readBacks++;
     this.counters.bytesReadBack += bytes;
     await this.settle();
-    checkUsable(staging);
+    this.checkUsable(staging);
     return copy;
   }
 
@@ -438,11 +446,4 @@ export function checkDevice(what: string, device: Device, call = `${what}(device
   throw new ArgumentError(
     `${what}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${show(device)}`,
   );
-}
-
-/** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
-function checkUsable(binding: Storage | GPUBuffer): void {
-  const isStorage = binding instanceof Storage;
-  const cause = failureOf(isStorage ? binding.buffer : binding) ?? (isStorage ? binding.loss : null);
-  if (cause) throw cause;
 }

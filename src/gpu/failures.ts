@@ -1,4 +1,5 @@
 import { GpuError, type OutOfMemoryError, type ShaderError } from '../errors.ts';
+import { Answers } from './answers.ts';
 
 /**
  * What went wrong on a device. WebGPU reports it late: each pipeline and buffer that is made is watched until the adapter has answered
@@ -11,9 +12,7 @@ export class Failures {
   private fatalThrown = false;
   /** What was refused, and is still to be thrown. */
   private refusal: Error | null = null;
-  /** Settles once everything made so far is answered. */
-  private answers: Promise<void> = Promise.resolve();
-  private unanswered = 0;
+  readonly answers = new Answers();
   private refusals = 0;
   /** Refusals whose consequences have all been reported. */
   private closed = 0;
@@ -26,11 +25,6 @@ export class Failures {
     /** Takes errors that tell of memory which ran out, but not for which buffer. */
     private readonly onOutOfMemory: (message: string) => void,
   ) {}
-
-  /** Whether the adapter may still refuse something that was made. */
-  get pending(): boolean {
-    return this.unanswered > 0;
-  }
 
   /** Whether it ever refused anything. */
   get any(): boolean {
@@ -50,22 +44,7 @@ export class Failures {
 
   /** Settles once everything made so far is answered; `check` then throws what went wrong. */
   settle(): Promise<void> {
-    return this.answers;
-  }
-
-  /** Counts an answer as outstanding until it is there. It reports what it says itself. */
-  watch(answer: Promise<unknown>): void {
-    const ignore = () => {}; // a rejection means that the device went away: `lost` says so
-    const answered = answer.then(ignore, ignore);
-    this.afterAnswers(() => answered);
-  }
-
-  /** Does something once everything made so far is answered. */
-  afterAnswers(action: () => unknown): void {
-    this.unanswered++;
-    this.answers = this.answers.then(action).then(() => {
-      this.unanswered--;
-    });
+    return new Promise((resolve) => this.answers.after(resolve));
   }
 
   /** Ends the use of the device. */
@@ -83,11 +62,9 @@ export class Failures {
     this.refusals++;
     this.flush();
     this.gpu.pushErrorScope('validation');
-    const answer = this.gpu.popErrorScope();
-    const close = () => {
+    this.answers.watch(this.gpu.popErrorScope(), () => {
       this.closed++;
-    };
-    this.watch(answer.then(close, close));
+    });
   }
 
   /** Takes an error that no scope was open for. */
@@ -99,9 +76,9 @@ export class Failures {
     const failure = new GpuError(error.message.trim());
     const { closed } = this;
     // Implementations word them differently, so the class decides.
-    const mayFollow = !/Internal/.test(error.constructor.name) && (this.pending || this.refusals > closed);
+    const mayFollow = !/Internal/.test(error.constructor.name) && (this.answers.outstanding || this.refusals > closed);
     if (!mayFollow) this.fail(failure);
-    else this.afterAnswers(() => this.refusals > closed || this.fail(failure));
+    else this.answers.after(() => this.refusals > closed || this.fail(failure));
   }
 
   /** From now on nothing is reported. @returns what nobody was told of */

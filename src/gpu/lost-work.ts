@@ -17,8 +17,8 @@ export class LostWork {
 
   /** To be called after each submit, with what it held, in order. */
   submitted(encoded: readonly Encoded[]): void {
-    if (this.failures.pending) this.failures.afterAnswers(() => this.review(encoded));
-    else if (this.lost.size > 0) this.review(encoded);
+    const { answers } = this.failures;
+    if (answers.outstanding || this.lost.size > 0) answers.after(() => this.review(encoded));
   }
 
   private review(encoded: readonly Encoded[]): void {

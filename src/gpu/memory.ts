@@ -19,6 +19,9 @@ const PATIENCE_MS = 10_000;
 /** Dawn puts smaller buffers into blocks that it never gives back: for those nothing needs to be hurried. */
 const OWN_BLOCK = 2 ** 22;
 
+/** A size that an adapter refuses though its limits allow it is a validation error. Smaller buffers need no scope for that, which takes time. */
+const LARGE = 2 ** 20;
+
 const failed = new WeakMap<GPUBuffer, OutOfMemoryError>();
 
 /** What the adapter said after a buffer was made, if it refused the buffer, which then holds nothing; else null. */
@@ -43,7 +46,7 @@ export class Memory {
     private readonly host: HostMemory | null,
     /** Destroys all that is kept for reuse. */
     private readonly dropFree: () => void,
-    private readonly failures: Pick<Failures, 'watch' | 'refuse'>,
+    private readonly failures: Pick<Failures, 'answers' | 'refuse'>,
     /** How a long wait is waited for. */
     private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
   ) {}
@@ -73,8 +76,9 @@ export class Memory {
   }
 
   private watched(descriptor: GPUBufferDescriptor, onFail: (buffer: GPUBuffer) => void): GPUBuffer {
+    const isLarge = descriptor.size >= LARGE;
     this.gpu.pushErrorScope('out-of-memory');
-    this.gpu.pushErrorScope('validation'); // as which a size beyond what the adapter takes is refused
+    if (isLarge) this.gpu.pushErrorScope('validation');
     let buffer: GPUBuffer | null = null;
     try {
       buffer = this.gpu.createBuffer(descriptor);
@@ -83,12 +87,12 @@ export class Memory {
       if (cause instanceof RangeError) throw tooLarge(cause.message); // the host has no memory for one that is to be mapped
       throw cause;
     } finally {
-      const answers = [this.gpu.popErrorScope(), this.gpu.popErrorScope()];
-      const checked = Promise.all(answers).then(([invalid, full]) => {
-        const error = full ?? invalid;
-        if (error && buffer) this.forget(buffer, tooLarge(error.message), onFail);
-      });
-      this.failures.watch(checked);
+      const take = (error: GPUError | null) => {
+        if (error && buffer && !failed.has(buffer)) this.forget(buffer, tooLarge(error.message), onFail);
+      };
+      const { answers } = this.failures;
+      answers.watch(this.gpu.popErrorScope(), take);
+      if (isLarge) answers.watch(this.gpu.popErrorScope(), take);
     }
   }
 
@@ -139,7 +143,7 @@ export class Memory {
     this.soon(() => {
       this.hurrying = false;
       this.gpu.queue.submit([]);
-      this.failures.watch(this.wait(this.gpu.queue.onSubmittedWorkDone()));
+      this.failures.answers.watch(this.wait(this.gpu.queue.onSubmittedWorkDone()));
     });
   }
 

@@ -42,7 +42,7 @@ export class PipelineCache {
   constructor(
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
-    private readonly failures: Pick<Failures, 'watch' | 'refuse'>,
+    private readonly failures: Pick<Failures, 'answers' | 'refuse'>,
     private readonly most = MOST_PIPELINES,
   ) {}
 
@@ -71,7 +71,7 @@ export class PipelineCache {
     // Within the scopes: the layout of an invalid pipeline is an error that says nothing of the cause.
     const pipeline: Pipeline = { name: source.name, source, gpu, layout: gpu.getBindGroupLayout(0), refused: null };
     const answers = [this.gpu.popErrorScope(), this.gpu.popErrorScope()];
-    this.failures.watch(this.judge(pipeline, module, answers));
+    this.failures.answers.watch(this.judge(pipeline, module, answers));
     this.remember(source.code, text, key, pipeline);
     this.counters.pipelinesCreated++;
     return pipeline;

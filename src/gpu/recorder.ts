@@ -25,8 +25,10 @@ export interface Command {
   work: Work | undefined;
 }
 
+type Dispatched = Pick<Command, 'pipeline' | 'bindings'>;
+
 /** What a submit holds: a dispatch, a copy, or the begin of a program, which computes all of its own arrays anew. */
-export type Encoded = Command | { from: Binding; to: Binding } | { renewed: readonly Storage[] };
+export type Encoded = Dispatched | { from: Binding; to: Binding } | { renewed: readonly Storage[] };
 
 /** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
 const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
@@ -82,7 +84,7 @@ export class Recorder {
     if (this.list) {
       this.list.push(command);
     } else {
-      this.encode(command);
+      this.encode(command, { pipeline, bindings }); // without the bind group, which need not be held
       if (this.pending >= SUBMIT_AFTER) this.flush();
     }
   }
@@ -111,14 +113,14 @@ export class Recorder {
     this.encoder.resolveQuerySet(querySet, 0, count, to, 0);
   }
 
-  private encode(command: Command): void {
+  private encode(command: Command, noted: Dispatched = command): void {
     const { pipeline, bindGroup, workgroups } = command;
     this.encoder ??= this.gpu.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass();
     this.pass.setPipeline(pipeline.gpu);
     this.pass.setBindGroup(0, bindGroup);
     this.pass.dispatchWorkgroups(...workgroups);
-    this.encoded.push(command);
+    this.encoded.push(noted);
     this.pending++;
     this.counters.dispatches++;
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { PipelineCache } from '../../src/gpu/pipelines.ts';
 
@@ -11,7 +12,7 @@ test('of too many pipelines the oldest are forgotten, and texts without any', as
     createComputePipeline: () => ({ getBindGroupLayout: () => null }),
   };
   const counters = { pipelinesCreated: 0 } as Counters;
-  const cache = new PipelineCache(gpu as unknown as GPUDevice, counters, { watch() {}, refuse() {} }, 3);
+  const cache = new PipelineCache(gpu as unknown as GPUDevice, counters, { answers: new Answers(), refuse() {} }, 3);
   const get = (code: string, a: number) => cache.get({ name: code, code, constants: { a } });
   const first = get('x', 1);
   get('x', 2);
