@@ -90,9 +90,18 @@ export class PipelineCache {
     const [validation, internal] = await Promise.all(answers);
     const error = internal ?? validation; // an internal one comes first, and the other is about its layout
     if (!error) return;
-    const { messages } = await module.getCompilationInfo();
+    const messages = await messagesOf(module);
     pipeline.refused = new ShaderError(shaderMessage(pipeline.source, messages, error.message.trim()));
     this.failures.refuse(pipeline.refused);
+  }
+}
+
+/** None where the compiler does not tell, which must not hide that it refused the text. */
+async function messagesOf(module: GPUShaderModule): Promise<readonly GPUCompilationMessage[]> {
+  try {
+    return (await module.getCompilationInfo()).messages;
+  } catch {
+    return [];
   }
 }
 
