@@ -95,6 +95,10 @@ export async function tuneProblems(
   const open = [...new Map(problems.map((problem) => [keyOf(problem), problem])).values()].filter(
     (problem) => servingVariants(device, problem).length > 1,
   );
+  // What was refused while the problems were found, by rule, is refused as a variant again; no problem is to fail for it.
+  await device.ready().catch((error) => {
+    if (!isRefusal(error)) throw error;
+  });
   const resolution = clockResolution();
   const begun = performance.now();
   const each = seconds === undefined ? 0.5 : Math.min(0.5, seconds / open.length);

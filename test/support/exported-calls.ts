@@ -453,7 +453,7 @@ const functions: Record<string, Call> = {
   loadTuning: { args: ({ device, folder }) => [device, { folder }], options: ['folder', 'warn'] },
   tune: {
     args: ({ device, folder }) => [device, [], { folder, seconds: 0.01 }],
-    options: ['folder', 'warn', 'seconds', 'signal', 'onTuned'],
+    options: ['folder', 'warn', 'seconds', 'signal', 'onTuned', 'onFailed'],
     share: 0.2,
   },
   profileProgram: {
