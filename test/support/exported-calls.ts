@@ -645,6 +645,7 @@ const methods: Record<string, Call> = {
   'Device.allocate': at('allocate', ({ device }) => [device, 16]),
   'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
   'Device.sync': at('sync', ({ device }) => [device]),
+  'Device.ready': at('ready', ({ device }) => [device]),
   'Device.flush': at('flush', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
   'ConfusionMatrix.of': {
