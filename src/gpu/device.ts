@@ -6,7 +6,7 @@ import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { LostWork } from './lost-work.ts';
 import { failureOf, type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
-import { Program, Recorder, type Work } from './recorder.ts';
+import { type Encoded, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
 
@@ -84,10 +84,11 @@ export class Device {
     this.pipelines = new PipelineCache(gpu, this.counters, this.failures);
     const lostWork = new LostWork(this.failures);
     const pools = () => [this.mainPool, this.stagingPool];
-    this.recorder = new Recorder(gpu, this.counters, (encoded) => {
+    const afterSubmit = (encoded: readonly Encoded[]) => {
       lostWork.submitted(encoded);
       for (const pool of pools()) pool.trim();
-    });
+    };
+    this.recorder = new Recorder(gpu, this.counters, afterSubmit, this.failures);
     const dropFree = () => {
       this.recorder.flush();
       for (const pool of pools()) pool.drop();

@@ -53,7 +53,9 @@ export class Recorder {
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
     /** Called when nothing waits to be submitted any more, with what was submitted. */
-    private readonly afterSubmit: (encoded: readonly Encoded[]) => void = () => {},
+    private readonly afterSubmit: (encoded: readonly Encoded[]) => void,
+    /** Whether the adapter ever refused a pipeline or a buffer. */
+    readonly failures: { readonly any: boolean },
   ) {}
 
   get recording(): boolean {
@@ -181,8 +183,6 @@ export class Program {
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
   private readonly given: readonly Storage[];
   private readonly renewal: { renewed: readonly Storage[] };
-  private readonly pipelines: readonly Pipeline[];
-  private readonly buffers: readonly GPUBuffer[];
 
   constructor(
     private readonly recorder: Recorder,
@@ -194,8 +194,6 @@ export class Program {
     const bound = [...bindings].filter((binding) => binding instanceof Storage);
     this.given = bound.filter(({ buffer }) => !pool.owns(buffer));
     this.renewal = { renewed: bound.filter(({ buffer }) => pool.owns(buffer)) };
-    this.pipelines = [...new Set(commands.map(({ pipeline }) => pipeline))];
-    this.buffers = [...new Set([...bindings].map((one) => (one instanceof Storage ? one.buffer : one)))];
   }
 
   /** Kernel runs in one execution. */
@@ -252,7 +250,7 @@ export class Program {
   /** Before the whole list is encoded, which computes anew what an earlier run lost. */
   private begin(): void {
     this.checkArrays();
-    for (const storage of this.renewal.renewed) storage.loss = null;
+    if (this.recorder.failures.any) for (const storage of this.renewal.renewed) storage.loss = null;
     this.recorder.note(this.renewal);
   }
 
@@ -263,8 +261,13 @@ export class Program {
         'program: something it reads or writes was disposed: the data, the model or the optimizer must be there until its end',
       );
     }
-    for (const { refused } of this.pipelines) if (refused) throw refused;
-    if (this.buffers.some(failureOf)) {
+    if (this.recorder.failures.any) this.checkRefusals();
+  }
+
+  private checkRefusals(): void {
+    for (const { pipeline } of this.commands) if (pipeline.refused) throw pipeline.refused;
+    const isFull = (one: Binding) => failureOf(one instanceof Storage ? one.buffer : one) !== null;
+    if (this.commands.some(({ bindings }) => bindings.some(isFull))) {
       throw new OutOfMemoryError(
         'program: the adapter had no memory for something it reads or writes; use a smaller batch or model',
       );
