@@ -11,4 +11,4 @@ export { chromeTrace } from './report/trace.ts';
 export * from './search/index.ts';
 export type { Problem } from './tuner/bench.ts';
 export { loadTuning, type Tuning, type TuningOptions, tune } from './tuner/load.ts';
-export { problemsOf, type SessionOptions, type Tuned } from './tuner/session.ts';
+export { type NotTuned, problemsOf, type SessionOptions, type Tuned } from './tuner/session.ts';

@@ -1,9 +1,9 @@
 import cliProgress from 'cli-progress';
-import { AbortedError, UsageError } from '../errors.ts';
+import { AbortedError, AdapterError, UsageError } from '../errors.ts';
 import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';
-import type { Tuned } from '../tuner/session.ts';
+import type { NotTuned, Tuned } from '../tuner/session.ts';
 import { explainWarnings } from './dawn-warnings.ts';
 import type { Engine, EngineDevice, EngineModel } from './engine.ts';
 import type { Experiment } from './experiment.ts';
@@ -33,7 +33,7 @@ export function chooseExperiments(experiments: readonly Experiment[], names: rea
  * `tilegrad tune`: measures which kernels are fastest on this adapter for the sizes that experiments need, and keeps the
  * result for every later run.
  *
- * @throws UsageError for rows without a network of their own; AbortedError after Ctrl-C, once what was measured is kept.
+ * @throws UsageError for rows without a network of their own; AdapterError if it refused the reference kernels of all problems; AbortedError after Ctrl-C, once what was measured is kept.
  */
 export async function tuneExperiments(
   experiments: readonly Experiment[],
@@ -58,16 +58,24 @@ export async function tuneExperiments(
     const { path } = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
     line(text, `Adapter: ${adapterText(device.info)}`);
     const problems = experiments.flatMap((experiment) => problemsOfExperiment(experiment, options, device!, engine));
+    const failed: NotTuned[] = [];
     const tuned = await engine.tune(device, problems, {
       seconds: options.budget,
       signal: interrupt.signal,
       onTuned: (one, { done, total }) => progress.show(one, done, total),
+      onFailed: (one) => failed.push(one),
     });
     progress.stop();
     const interrupted = interrupt.signal.aborted;
     if (!options.json && tuned.length > 0) line(text, tuneTable(tuned));
+    for (const { operator, shapes, reason } of failed) {
+      line(io.stderr, `Note: ${operator} ${shapes} was not measured, and keeps its kernel by rule: ${reason}`);
+    }
     if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are kept in ${path}`);
-    if (options.json) json(io.stdout, { adapter: device.info, file: path, results: tuned });
+    if (options.json) json(io.stdout, { adapter: device.info, file: path, results: tuned, failed });
+    if (tuned.length === 0 && failed.length > 0) {
+      throw new AdapterError('tune: the adapter refused the reference kernels of all problems; see the notes above');
+    }
     line(text, tuned.length > 0 ? `Kept in ${path}` : nothingText(options));
   } finally {
     progress.stop();

@@ -2,13 +2,15 @@ import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
 import { cutDispatch, partSource } from './cut-grid.ts';
+import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
-import { type HostMemory, Memory } from './memory.ts';
+import { LostWork } from './lost-work.ts';
+import { failureOf, type HostMemory, Memory } from './memory.ts';
 import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { Program, Recorder, type Work } from './recorder.ts';
+import { type Encoded, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
@@ -24,6 +26,9 @@ export type Workgroups = readonly [x: number, y: number, z: number];
  * A WebGPU device with what tilegrad keeps for it: buffer pool, pipeline cache, command recorder and counters.
  * Everything made on it dies with `dispose()`. Errors that WebGPU reports late (a shader that does not compile, memory
  * that ran out, a lost device) are thrown by the next call that touches the device.
+ *
+ * A kernel or a buffer that the adapter refuses leaves the device usable: the error is thrown once, and again by whatever uses that kernel,
+ * that buffer or an array that was to be computed with it. A lost device stays lost.
  */
 export class Device {
   readonly counters: Counters = {
@@ -55,8 +60,7 @@ export class Device {
   private readonly stagingPool: BufferPool;
   private readonly uniforms = new Map<string, GPUBuffer>();
   private programPool: BufferPool | null = null;
-  private failure: Error | null = null;
-  private readonly pendingChecks = new Set<Promise<unknown>>();
+  private readonly failures: Failures;
   private disposed = false;
   /** Which kernels run at which sizes. */
   readonly choices = new Choices();
@@ -81,18 +85,22 @@ export class Device {
     this.subgroupLanes = subgroupLanes;
     this.limits = gpu.limits;
     this.waits = new QueueWaits(gpu.queue, wait);
-    this.pipelines = new PipelineCache(gpu, this.counters, (check) => this.watch(check));
+    const flush = () => this.recorder.flush();
+    this.failures = new Failures(gpu, flush, (message) => this.memory.report(message));
+    this.pipelines = new PipelineCache(gpu, this.counters, this.failures);
+    const lostWork = new LostWork(this.failures);
     const pools = () => [this.mainPool, this.stagingPool];
-    this.recorder = new Recorder(gpu, this.counters, () => {
+    const afterSubmit = (encoded: readonly Encoded[]) => {
+      lostWork.submitted(encoded);
       for (const pool of pools()) pool.trim();
-    });
+    };
+    this.recorder = new Recorder(gpu, this.counters, afterSubmit, this.failures);
     const dropFree = () => {
       this.recorder.flush();
       for (const pool of pools()) pool.drop();
     };
-    const watch = (answer: Promise<unknown>) => this.watch(answer.then(() => null));
     const until = <T>(promise: Promise<T>) => this.waits.until(promise);
-    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, until);
+    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, this.failures, until);
     const { recorder, memory, counters } = this;
     const { maxBufferSize } = this.limits;
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
@@ -102,11 +110,11 @@ export class Device {
       keepBytes: KEPT_STAGING_BYTES,
     });
     gpu.addEventListener('uncapturederror', (event) => {
-      event.preventDefault(); // it is thrown, so nobody needs to print it
-      this.onUncaptured(event.error);
+      event.preventDefault(); // it is thrown, or printed by `dispose`
+      this.failures.uncaptured(event.error);
     });
     gpu.lost.then((lost) => {
-      if (!this.disposed) this.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
+      if (!this.disposed) this.failures.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
     });
   }
 
@@ -145,39 +153,18 @@ export class Device {
   /** Throws what went wrong since the last call, if anything. */
   private check(): void {
     if (this.disposed) throw new DisposedError('device: used after dispose()');
-    if (this.failure) throw this.failure;
-    const failure = this.memory.takeFailure();
-    if (failure) throw failure;
+    this.failures.check();
   }
 
-  private fail(error: Error): void {
-    this.failure ??= error;
+  /** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
+  private checkUsable(binding: Storage | GPUBuffer): void {
+    if (!this.failures.any) return;
+    const isStorage = binding instanceof Storage;
+    const cause = failureOf(isStorage ? binding.buffer : binding) ?? (isStorage ? binding.loss : null);
+    if (cause) throw cause;
   }
 
-  private watch(check: Promise<Error | null>): void {
-    const done = check.then(
-      (error) => error && this.fail(error),
-      () => {}, // the device went away meanwhile: `lost` says so
-    );
-    this.pendingChecks.add(done);
-    void done.then(() => this.pendingChecks.delete(done));
-  }
-
-  /** Where memory ran out, the device is of use afterwards; what used the buffers that were not made says so, too. */
-  private onUncaptured(error: GPUError): void {
-    const { memory } = this;
-    if (isOutOfMemory(error)) {
-      memory.report(error.message);
-    } else if (!/\[Invalid /.test(error.message)) {
-      this.fail(new GpuError(error.message));
-    } else {
-      // That a buffer failed may be about to be told.
-      const told = Promise.all(this.pendingChecks);
-      this.watch(told.then(() => (memory.anyFailed ? null : new GpuError(error.message))));
-    }
-  }
-
-  /** The compiled form of a kernel, from the cache or made now. */
+  /** The compiled form of a kernel, from the cache or made now. @throws ShaderError for one that the adapter refused before */
   pipeline(source: KernelSource): Pipeline {
     this.check();
     return this.pipelines.get(source);
@@ -251,6 +238,7 @@ export class Device {
   /**
    * Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. One that would take very long becomes
    * several, each a part of its grid.
+   * @throws ShaderError, OutOfMemoryError where the adapter has refused the kernel or something it is given
    */
   dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups, work?: Work): void {
     this.check();
@@ -261,6 +249,8 @@ export class Device {
         `${pipeline.name}: ${workgroups.join(' x ')} workgroups, but a dimension holds at most ${limit}`,
       );
     }
+    if (pipeline.refused) throw pipeline.refused;
+    for (const binding of bindings) this.checkUsable(binding);
     const pieces = Math.ceil(costOf(bindings, work) / this.budget.dispatch);
     const source = pieces > 1 ? partSource(pipeline.source, bindings.length) : null;
     if (!source) {
@@ -281,6 +271,7 @@ export class Device {
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
     checkUpload(to, data, byteOffset);
+    this.checkUsable(to);
     if (this.recorder.recording) {
       throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
     }
@@ -298,7 +289,14 @@ export class Device {
       throw new ArgumentError(`copy: ${from.bytes} bytes do not fit into a buffer of ${to.bytes}`);
     }
     if (this.recorder.recording) throw new GpuError('buffers cannot be copied inside a recorded step');
-    this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(from.bytes / 4) * 4);
+    this.copyRange(from, to, Math.ceil(from.bytes / 4) * 4);
+  }
+
+  private copyRange(from: Storage, to: Storage, bytes: number): void {
+    this.checkUsable(from);
+    this.checkUsable(to);
+    this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
+    this.recorder.note({ from, to });
   }
 
   /**
@@ -307,7 +305,10 @@ export class Device {
    */
   copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     this.check();
+    this.checkUsable(from);
+    this.checkUsable(to);
     this.recorder.copy(from, fromOffset, to, 0, bytes);
+    this.recorder.note({ from, to });
     this.recorder.beforeSubmit(write);
   }
 
@@ -362,10 +363,11 @@ export class Device {
       throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
     }
     if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
+    this.checkUsable(from);
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.stagingPool.acquire(size);
-    this.recorder.copy(from.buffer, from.offset, staging.buffer, 0, size);
+    this.copyRange(from, staging, size);
     this.recorder.flush();
     let copy: ArrayBuffer;
     try {
@@ -373,6 +375,7 @@ export class Device {
       copy = copied(staging.buffer.getMappedRange(0, size), bytes);
     } catch (cause) {
       await this.settle();
+      this.checkUsable(staging);
       if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
     } finally {
@@ -382,11 +385,21 @@ export class Device {
     this.counters.readBacks++;
     this.counters.bytesReadBack += bytes;
     await this.settle();
+    this.checkUsable(staging);
     return copy;
   }
 
+  /**
+   * Waits until the adapter has said whether it takes the kernels and buffers made so far, but for no computation.
+   * @throws ShaderError, OutOfMemoryError for the first that it refused, if that was not thrown before
+   */
+  async ready(): Promise<void> {
+    this.check();
+    await this.settle();
+  }
+
   private async settle(): Promise<void> {
-    await Promise.all(this.pendingChecks);
+    await this.failures.settle();
     this.check();
   }
 
@@ -414,10 +427,17 @@ export class Device {
     }
   }
 
-  /** Waits for nothing, frees everything, and lets the process end. Calling it again does nothing. */
+  /**
+   * Waits for nothing, frees everything, and lets the process end. Calling it again does nothing. An error that no call has thrown is printed
+   * by `console.error`.
+   */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    const error = this.failures.close();
+    if (error && !(error instanceof DeviceLostError)) {
+      console.error(`tilegrad: the device was disposed before a call could throw ${error.name}: ${error.message}`);
+    }
     this.memory.close();
     this.gpu.destroy();
     const { onDispose } = this;
@@ -425,7 +445,7 @@ export class Device {
     if (!onDispose) return;
     // Dawn answers what is still pending (checks of shaders, fences) even now, and on freed memory if nothing held it any more:
     // the process would crash or hang. That the device is lost is answered last; then a turn of the event loop for the others.
-    void Promise.allSettled([...this.pendingChecks, this.gpu.lost]).then(() => setTimeout(onDispose, 0));
+    void Promise.allSettled([this.failures.settle(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
   }
 
   [Symbol.dispose](): void {
@@ -440,6 +460,3 @@ export function checkDevice(what: string, device: Device, call = `${what}(device
     `${what}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${show(device)}`,
   );
 }
-
-const isOutOfMemory = (error: GPUError): boolean =>
-  error.constructor.name.includes('OutOfMemory') || /out of memory/i.test(`${error.constructor.name} ${error.message}`);

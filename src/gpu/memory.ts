@@ -1,4 +1,5 @@
 import { OutOfMemoryError } from '../errors.ts';
+import type { Failures } from './failures.ts';
 import type { Counters } from './info.ts';
 
 /** The memory behind a software adapter, whose driver may end the process where there is none left instead of saying so. */
@@ -18,10 +19,18 @@ const PATIENCE_MS = 10_000;
 /** Dawn puts smaller buffers into blocks that it never gives back: for those nothing needs to be hurried. */
 const OWN_BLOCK = 2 ** 22;
 
-const failed = new WeakSet<GPUBuffer>();
+/** A size that an adapter refuses though its limits allow it is a validation error. Smaller buffers need no scope for that, which takes time. */
+const LARGE = 2 ** 20;
 
-/** Whether the adapter had no memory for a buffer, as it said after it was made: it holds nothing. */
-export const hasNoMemory = (buffer: GPUBuffer): boolean => failed.has(buffer);
+const failed = new WeakMap<GPUBuffer, OutOfMemoryError>();
+
+/** What the adapter said after a buffer was made, if it refused the buffer, which then holds nothing; else null. */
+export const failureOf = (buffer: GPUBuffer): OutOfMemoryError | null => failed.get(buffer) ?? null;
+
+const tooLarge = (message: string): OutOfMemoryError =>
+  new OutOfMemoryError(
+    `device: the adapter ran out of memory, and what was made since is of no use; use a smaller batch or model (${message.trim()})`,
+  );
 
 /** Makes and destroys all buffers of a device. */
 export class Memory {
@@ -30,9 +39,6 @@ export class Memory {
   private unchecked = 0;
   private hurrying = false;
   private closed = false;
-  private late: OutOfMemoryError | null = null;
-  /** Whether any buffer has failed: errors about invalid buffers are then consequences. */
-  anyFailed = false;
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -40,15 +46,14 @@ export class Memory {
     private readonly host: HostMemory | null,
     /** Destroys all that is kept for reuse. */
     private readonly dropFree: () => void,
-    /** Told of what WebGPU answers later. */
-    private readonly watch: (answer: Promise<unknown>) => void,
+    private readonly failures: Pick<Failures, 'answers' | 'refuse'>,
     /** How a long wait is waited for. */
     private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
   ) {}
 
   /**
    * A new buffer. Adapters with memory of their own tell later that there was none: `onFail` is called then, everything that is kept
-   * for reuse is dropped, and `takeFailure` returns the error.
+   * for reuse is dropped, and the next call that touches the device throws.
    * @throws OutOfMemoryError where it is known at once, after all that is kept for reuse was dropped
    */
   create(descriptor: GPUBufferDescriptor, onFail: (buffer: GPUBuffer) => void = () => {}): GPUBuffer {
@@ -58,17 +63,7 @@ export class Memory {
       this.unchecked = 0;
       this.require(bytes);
     }
-    this.gpu.pushErrorScope('out-of-memory');
-    const buffer = this.gpu.createBuffer(descriptor);
-    this.watch(
-      this.gpu.popErrorScope().then((error) => {
-        if (!error) return;
-        failed.add(buffer);
-        this.held -= buffer.size;
-        onFail(buffer);
-        this.report(error.message);
-      }),
-    );
+    const buffer = this.watched(descriptor, onFail);
     this.counters.buffersCreated++;
     this.held += buffer.size;
     return buffer;
@@ -80,19 +75,42 @@ export class Memory {
     if (buffer.size >= OWN_BLOCK) this.hurry();
   }
 
-  /** To be thrown by the next call that touches the device, once. */
-  report(message: string): void {
-    this.anyFailed = true;
-    this.late ??= new OutOfMemoryError(
-      `device: the adapter ran out of memory, and what was made since is of no use; use a smaller batch or model (${message})`,
-    );
-    this.dropFree();
+  private watched(descriptor: GPUBufferDescriptor, onFail: (buffer: GPUBuffer) => void): GPUBuffer {
+    const isLarge = descriptor.size >= LARGE;
+    this.gpu.pushErrorScope('out-of-memory');
+    if (isLarge) this.gpu.pushErrorScope('validation');
+    let buffer: GPUBuffer | null = null;
+    try {
+      buffer = this.gpu.createBuffer(descriptor);
+      return buffer;
+    } catch (cause) {
+      if (cause instanceof RangeError) throw tooLarge(cause.message); // the host has no memory for one that is to be mapped
+      throw cause;
+    } finally {
+      const take = (error: GPUError | null) => {
+        if (error && buffer && !failed.has(buffer)) this.forget(buffer, tooLarge(error.message), onFail);
+      };
+      const { answers } = this.failures;
+      answers.watch(this.gpu.popErrorScope(), take);
+      if (isLarge) answers.watch(this.gpu.popErrorScope(), take);
+    }
   }
 
-  takeFailure(): OutOfMemoryError | null {
-    const { late } = this;
-    this.late = null;
-    return late;
+  private forget(buffer: GPUBuffer, error: OutOfMemoryError, onFail: (buffer: GPUBuffer) => void): void {
+    failed.set(buffer, error);
+    this.held -= buffer.size;
+    onFail(buffer);
+    this.refuse(error);
+  }
+
+  /** Memory ran out for something that is not known: to be thrown by the next call that touches the device, once. */
+  report(message: string): void {
+    this.refuse(tooLarge(message));
+  }
+
+  private refuse(error: OutOfMemoryError): void {
+    this.failures.refuse(error);
+    this.dropFree();
   }
 
   /** @throws OutOfMemoryError unless the host, where that is where buffers lie, has so many bytes left; of few it is not asked */
@@ -125,7 +143,7 @@ export class Memory {
     this.soon(() => {
       this.hurrying = false;
       this.gpu.queue.submit([]);
-      this.watch(this.wait(this.gpu.queue.onSubmittedWorkDone()));
+      this.failures.answers.watch(this.wait(this.gpu.queue.onSubmittedWorkDone()));
     });
   }
 

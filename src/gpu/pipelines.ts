@@ -1,4 +1,5 @@
 import { ShaderError } from '../errors.ts';
+import type { Failures } from './failures.ts';
 import type { Counters } from './info.ts';
 
 /** What makes a compute pipeline: WGSL text and the values of its `override` constants. The entry point is `main`. */
@@ -15,6 +16,8 @@ export interface Pipeline {
   source: KernelSource;
   gpu: GPUComputePipeline;
   layout: GPUBindGroupLayout;
+  /** Why the adapter does not take it, once it has said so. Whatever was dispatched with it did not run. */
+  refused: ShaderError | null;
 }
 
 /** A compiled text, and its pipelines by their constants. */
@@ -27,8 +30,8 @@ interface Compiled {
 const MOST_PIPELINES = 1024;
 
 /**
- * Compiles each kernel once a device; of too many the oldest are forgotten, which programs may hold still. Compile errors arrive
- * later, through `onError`, because WebGPU reports them so.
+ * Compiles each kernel once a device; of too many the oldest are forgotten, which programs may hold still. That the adapter refuses one
+ * is known later, because WebGPU reports it so.
  */
 export class PipelineCache {
   /** How each is forgotten, oldest first. */
@@ -39,16 +42,20 @@ export class PipelineCache {
   constructor(
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
-    private readonly onError: (error: Promise<ShaderError | null>) => void,
+    private readonly failures: Pick<Failures, 'answers' | 'refuse'>,
     private readonly most = MOST_PIPELINES,
   ) {}
 
+  /** @throws ShaderError for one that the adapter refused before */
   get(source: KernelSource): Pipeline {
     const constants = source.constants ?? {};
     const key = JSON.stringify(constants);
     let text = this.modules.get(source.code);
     const known = text?.pipelines.get(key);
+    if (known?.refused) throw known.refused;
     if (known) return known;
+    // What the language forbids is a validation error; what the driver's compiler refuses is an internal one.
+    this.gpu.pushErrorScope('internal');
     this.gpu.pushErrorScope('validation');
     if (!text) {
       const module = this.gpu.createShaderModule({ label: source.name, code: source.code });
@@ -61,8 +68,10 @@ export class PipelineCache {
       layout: 'auto',
       compute: { module, entryPoint: 'main', constants },
     });
-    const pipeline = { name: source.name, source, gpu, layout: gpu.getBindGroupLayout(0) };
-    this.onError(this.describeError(source, module, this.gpu.popErrorScope()));
+    // Within the scopes: the layout of an invalid pipeline is an error that says nothing of the cause.
+    const pipeline: Pipeline = { name: source.name, source, gpu, layout: gpu.getBindGroupLayout(0), refused: null };
+    const answers = [this.gpu.popErrorScope(), this.gpu.popErrorScope()];
+    this.failures.answers.watch(this.judge(pipeline, module, answers));
     this.remember(source.code, text, key, pipeline);
     this.counters.pipelinesCreated++;
     return pipeline;
@@ -77,11 +86,22 @@ export class PipelineCache {
     if (this.forget.length > this.most) this.forget.shift()!();
   }
 
-  private async describeError(source: KernelSource, module: GPUShaderModule, scope: Promise<GPUError | null>) {
-    const error = await scope;
-    if (!error) return null;
-    const { messages } = await module.getCompilationInfo();
-    return new ShaderError(shaderMessage(source, messages, error.message));
+  private async judge(pipeline: Pipeline, module: GPUShaderModule, answers: Promise<GPUError | null>[]): Promise<void> {
+    const [validation, internal] = await Promise.all(answers);
+    const error = internal ?? validation; // an internal one comes first, and the other is about its layout
+    if (!error) return;
+    const messages = await messagesOf(module);
+    pipeline.refused = new ShaderError(shaderMessage(pipeline.source, messages, error.message.trim()));
+    this.failures.refuse(pipeline.refused);
+  }
+}
+
+/** None where the compiler does not tell, which must not hide that it refused the text. */
+async function messagesOf(module: GPUShaderModule): Promise<readonly GPUCompilationMessage[]> {
+  try {
+    return (await module.getCompilationInfo()).messages;
+  } catch {
+    return [];
   }
 }
 
@@ -93,9 +113,10 @@ function shaderMessage(source: KernelSource, messages: readonly GPUCompilationMe
   if (errors.length === 0) return `shader ${source.name}.wgsl${constants}: ${fallback}`;
   return errors
     .map(({ lineNum, linePos, message }) => {
+      const says = message.trim(); // naga begins with an empty line
       const number = String(lineNum).padStart(5);
       const caret = `${' '.repeat(number.length + 3 + Math.max(0, linePos - 1))}^`;
-      return `shader ${source.name}.wgsl:${lineNum}:${linePos}: ${message}\n${number} | ${lines[lineNum - 1] ?? ''}\n${caret}`;
+      return `shader ${source.name}.wgsl:${lineNum}:${linePos}: ${says}\n${number} | ${lines[lineNum - 1] ?? ''}\n${caret}`;
     })
     .join('\n');
 }

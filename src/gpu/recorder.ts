@@ -1,10 +1,11 @@
 import { DisposedError, OutOfMemoryError } from '../errors.ts';
 import type { Counters } from './info.ts';
+import { failureOf } from './memory.ts';
 import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
 import { costOf, SubmitBudget } from './submit-budget.ts';
 
-type Binding = Storage | GPUBuffer;
+export type Binding = Storage | GPUBuffer;
 
 /** What the caller of a dispatch says of it: for profiles, and for how much goes into a submit. */
 export interface Work {
@@ -27,6 +28,11 @@ export interface Command {
   cost: number;
 }
 
+type Dispatched = Pick<Command, 'pipeline' | 'bindings'>;
+
+/** What a submit holds: a dispatch, a copy, or the begin of a program, which computes all of its own arrays anew. */
+export type Encoded = Dispatched | { from: Binding; to: Binding } | { renewed: readonly Storage[] };
+
 /** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
 const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
 
@@ -48,12 +54,16 @@ export class Recorder {
   readonly budget = new SubmitBudget();
   private list: Command[] | null = null;
   private readonly writes = new Set<() => void>();
+  /** What waits to be submitted. */
+  private encoded: Encoded[] = [];
 
   constructor(
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
-    /** Called when nothing waits to be submitted any more. */
-    private readonly afterSubmit: () => void = () => {},
+    /** Called when nothing waits to be submitted any more, with what was submitted. */
+    private readonly afterSubmit: (encoded: readonly Encoded[]) => void,
+    /** Whether the adapter ever refused a pipeline or a buffer. */
+    readonly failures: { readonly any: boolean },
   ) {}
 
   get recording(): boolean {
@@ -85,7 +95,7 @@ export class Recorder {
       this.list.push(command);
     } else {
       this.makeRoom(command);
-      this.encode(command);
+      this.encode(command, { pipeline, bindings }); // without the bind group, which need not be held
       if (this.pending >= SUBMIT_AFTER) this.flush();
     }
   }
@@ -126,15 +136,22 @@ export class Recorder {
     if (this.pendingCost > 0 && this.pendingCost + cost > this.budget.submit) this.flush();
   }
 
-  private encode({ pipeline, bindGroup, workgroups, cost }: Command): void {
+  private encode(command: Command, noted: Dispatched = command): void {
+    const { pipeline, bindGroup, workgroups, cost } = command;
     this.encoder ??= this.gpu.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass();
     this.pass.setPipeline(pipeline.gpu);
     this.pass.setBindGroup(0, bindGroup);
     this.pass.dispatchWorkgroups(...workgroups);
+    this.encoded.push(noted);
     this.pending++;
     this.pendingCost += cost;
     this.counters.dispatches++;
+  }
+
+  /** Notes that what is encoded next is part of this. */
+  note(encoded: Encoded): void {
+    this.encoded.push(encoded);
   }
 
   copy(from: GPUBuffer, offset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
@@ -161,7 +178,9 @@ export class Recorder {
     this.pass = null;
     this.pending = 0;
     this.pendingCost = 0;
-    this.afterSubmit();
+    const { encoded } = this;
+    this.encoded = [];
+    this.afterSubmit(encoded);
   }
 
   /** Cost of all dispatches submitted so far. */
@@ -186,7 +205,7 @@ export class Program {
   private disposed = false;
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
   private readonly given: readonly Storage[];
-  private readonly bound: readonly Storage[];
+  private readonly renewal: { renewed: readonly Storage[] };
 
   constructor(
     private readonly recorder: Recorder,
@@ -194,9 +213,10 @@ export class Program {
     readonly commands: readonly Command[],
     private readonly pool: BufferPool,
   ) {
-    const bound = commands.flatMap(({ bindings }) => bindings).filter((binding) => binding instanceof Storage);
-    this.bound = [...new Set(bound)];
-    this.given = this.bound.filter(({ buffer }) => !pool.owns(buffer));
+    const bindings = new Set(commands.flatMap((command) => command.bindings));
+    const bound = [...bindings].filter((binding) => binding instanceof Storage);
+    this.given = bound.filter(({ buffer }) => !pool.owns(buffer));
+    this.renewal = { renewed: bound.filter(({ buffer }) => pool.owns(buffer)) };
   }
 
   /** Kernel runs in one execution. */
@@ -223,7 +243,7 @@ export class Program {
 
   /** Submits the whole list, each dispatch in a pass of its own, and their times (see `Recorder.replayTimed`) into `times`. */
   runTimed(querySet: GPUQuerySet, times: GPUBuffer): void {
-    this.checkArrays();
+    this.begin();
     this.recorder.replayTimed(this.commands, querySet);
     this.recorder.resolve(querySet, 2 * this.commands.length, times);
     this.recorder.flush();
@@ -248,11 +268,19 @@ export class Program {
   /**
    * Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest. Of
    * much work the beginning is submitted at once.
-   * @throws DisposedError where the program or something it was given was disposed; OutOfMemoryError where there was no memory for it
+   * @throws DisposedError where the program or something it was given was disposed; OutOfMemoryError where there was no memory for it;
+   *   ShaderError if the adapter refused one of its pipelines, or one that was to compute what it was given
    */
   encode(): void {
-    this.checkArrays();
+    this.begin();
     this.recorder.replay(this.commands);
+  }
+
+  /** Before the whole list is encoded, which computes anew what an earlier run lost. */
+  private begin(): void {
+    this.checkArrays();
+    if (this.recorder.failures.any) for (const storage of this.renewal.renewed) storage.loss = null;
+    this.recorder.note(this.renewal);
   }
 
   private checkArrays(): void {
@@ -262,11 +290,18 @@ export class Program {
         'program: something it reads or writes was disposed: the data, the model or the optimizer must be there until its end',
       );
     }
-    if (this.bound.some((storage) => storage.failed)) {
+    if (this.recorder.failures.any) this.checkRefusals();
+  }
+
+  private checkRefusals(): void {
+    for (const { pipeline } of this.commands) if (pipeline.refused) throw pipeline.refused;
+    const isFull = (one: Binding) => failureOf(one instanceof Storage ? one.buffer : one) !== null;
+    if (this.commands.some(({ bindings }) => bindings.some(isFull))) {
       throw new OutOfMemoryError(
         'program: the adapter had no memory for something it reads or writes; use a smaller batch or model',
       );
     }
+    for (const { loss } of this.given) if (loss) throw loss;
   }
 
   dispose(): void {

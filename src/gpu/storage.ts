@@ -1,11 +1,12 @@
 import { show } from '../check.ts';
 import { ArgumentError, DisposedError } from '../errors.ts';
 import type { Counters } from './info.ts';
-import { hasNoMemory, type Memory } from './memory.ts';
+import { failureOf, type Memory } from './memory.ts';
 
 /** A range of a GPU buffer with a count of its users; the last `release` gives it back to the pool it came from. */
 export class Storage {
   private users = 1;
+  private lostBy: Error | null = null;
   constructor(
     readonly buffer: GPUBuffer,
     /** Bytes from the start of `buffer`; a multiple of 256, as WebGPU asks of bindings. */
@@ -22,7 +23,17 @@ export class Storage {
 
   /** Whether the adapter had no memory for it. */
   get failed(): boolean {
-    return hasNoMemory(this.buffer);
+    return failureOf(this.buffer) !== null;
+  }
+
+  /** Why it does not hold what was computed for it, see `LostWork`; null where it does. */
+  get loss(): Error | null {
+    return this.whole ? this.whole.loss : this.lostBy;
+  }
+
+  set loss(cause: Error | null) {
+    if (this.whole) this.whole.loss = cause;
+    else this.lostBy = cause;
   }
 
   /** Another owner of the same range (a reshaped tensor, say). */

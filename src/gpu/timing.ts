@@ -190,6 +190,7 @@ async function timeAlone(device: Device, program: Program, budget: number, now: 
 
 /** Runs `body`, then puts back what `program` writes outside of its own buffers: weights, say, and running sums. */
 export async function preserving<T>(device: Device, program: Program, body: () => Promise<T>): Promise<T> {
+  await device.ready(); // nothing is written if a kernel of the program is refused
   const copies = writtenOutside(program).map((array) => {
     const copy = device.allocate(array.bytes);
     device.copy(array, copy);

@@ -56,6 +56,7 @@ export class DeviceArray {
         `a tensor of shape ${showShape(this.shape)} was used, but the adapter had no memory for it; use a smaller batch or model`,
       );
     }
+    if (this.held.loss) throw this.held.loss;
     return this.held;
   }
 

@@ -145,10 +145,25 @@ export class BatchRunner implements Feed {
     this.first = batches;
   }
 
-  *pass(): Generator<Submit> {
+  async *pass(): AsyncGenerator<Submit> {
     const { first } = this;
     this.first = 0;
-    for (let i = first; i < this.stepsPerEpoch; i++) yield (values) => this.run(i, values?.());
+    for (let i = first; i < this.stepsPerEpoch; i++) {
+      await this.prepare(i);
+      yield (values) => this.run(i, values?.());
+    }
+  }
+
+  /**
+   * Records the step on batch number `i` if it is the first of its size, and waits until the adapter has taken its kernels: a step
+   * of which it refused some would spoil the weights.
+   * @throws ShaderError, OutOfMemoryError
+   */
+  private async prepare(i: number): Promise<void> {
+    const count = Math.min(this.batchSize, this.samples - i * this.batchSize);
+    if (this.programs.has(count)) return;
+    this.program(count);
+    await this.device.ready();
   }
 
   /** Encodes the step on batch number `i` of the pass; short steps share a submit. @returns its number of samples */

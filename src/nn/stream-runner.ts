@@ -77,7 +77,9 @@ export class StreamRunner implements Feed {
         if (steps === undefined && count === LONG_PASS) this.noteLength();
         const next = await this.next(open, signal);
         if (next?.done) break;
-        yield next ? (values) => this.run(next.value, values) : NOTHING;
+        const accepted = next && this.accept(next.value);
+        if (accepted?.isFirst) await this.model.device.ready(); // as in `BatchRunner.prepare`
+        yield accepted ? (values) => this.submit(accepted, values) : NOTHING;
       }
     } finally {
       if (!this.goesOn) await this.close(signal);
@@ -160,16 +162,25 @@ export class StreamRunner implements Feed {
    * @throws ShapeError, DataError, ArgumentError for one that does not fit
    */
   run(batch: Arrays, values?: () => StepValues): number {
+    return this.submit(this.accept(batch), values);
+  }
+
+  private accept(batch: Arrays) {
     const { what, model } = this;
     if (typeof batch !== 'object' || batch === null || !('x' in batch) || !('y' in batch)) {
       throw new ArgumentError(`${what}: a batch is { x, y }, but ${show(batch)} came`);
     }
     const { x, y, samples, form } = readBatch(what, model, batch);
     this.settle(what, form);
-    const slot = this.slot(samples, form);
-    for (let r = 0; r < model.replicas; r++) {
-      model.device.upload(slot.x.storage, x, r * x.byteLength);
-      model.device.upload(slot.targets.storage, y, r * y.byteLength);
+    const isFirst = !this.slots.has(samples);
+    return { x, y, samples, isFirst, slot: this.slot(samples, form) };
+  }
+
+  private submit({ x, y, samples, slot }: ReturnType<StreamRunner['accept']>, values?: () => StepValues): number {
+    const { replicas, device } = this.model;
+    for (let r = 0; r < replicas; r++) {
+      device.upload(slot.x.storage, x, r * x.byteLength);
+      device.upload(slot.targets.storage, y, r * y.byteLength);
     }
     this.state.write({ batchStart: 0, ...values?.() });
     slot.program.run();

@@ -1,4 +1,4 @@
-import { OutOfMemoryError } from '../errors.ts';
+import { OutOfMemoryError, ShaderError } from '../errors.ts';
 import { type Choice, choiceKey } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
@@ -43,10 +43,29 @@ function labelArray(device: Device, shape: readonly number[], below: number): De
   return array;
 }
 
+/** Whether the adapter refused a kernel or an array, which leaves the device usable. */
+export const isRefusal = (error: unknown): error is ShaderError | OutOfMemoryError =>
+  error instanceof ShaderError || error instanceof OutOfMemoryError;
+
+/** The first line: those of a shader go on with its text. */
+export const reasonOf = (error: Error): string => error.message.split('\n')[0]!;
+
+/** A variant of an operator as a program that the adapter has taken. @throws ShaderError, OutOfMemoryError if it refuses it */
+async function recordVariant(device: Device, run: () => void): Promise<Program> {
+  const program = device.record(run);
+  try {
+    await device.ready();
+    return program;
+  } catch (error) {
+    program.dispose();
+    throw error;
+  }
+}
+
 /**
- * Runs `body` with the variants of an operator ready to be checked and timed on a device. Those that need larger arrays than the
- * adapter binds are rejected.
- * @throws OutOfMemoryError when the operator's own arrays are too large
+ * Runs `body` with the variants of an operator ready to be checked and timed on a device. Those whose kernels the adapter refuses, or that
+ * need larger arrays than it has, are rejected.
+ * @throws ShaderError, OutOfMemoryError if it refuses the reference, or the operator's own arrays: there is nothing to compare with
  */
 export async function withBench<T>(device: Device, problem: Problem, body: (bench: Bench) => Promise<T>): Promise<T> {
   const { operator, sizes } = problem;
@@ -72,14 +91,10 @@ export async function withBench<T>(device: Device, problem: Problem, body: (benc
     const poison = new Float32Array(into.size).fill(Number.NaN);
     for (const variant of servingVariants(device, problem)) {
       try {
-        programs.set(
-          variant,
-          device.record(() => tunable.run(variant, sizes, inputs, into)),
-        );
+        programs.set(variant, await recordVariant(device, () => tunable.run(variant, sizes, inputs, into)));
       } catch (error) {
-        // What a variant needs besides may be too large; without the reference there is nothing to compare with.
-        if (variant === tunable.variants[0] || !(error instanceof OutOfMemoryError)) throw error;
-        rejected.push({ variant, reason: error.message });
+        if (variant === tunable.variants[0] || !isRefusal(error)) throw error;
+        rejected.push({ variant, reason: reasonOf(error) });
       }
     }
     return await body({

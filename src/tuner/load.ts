@@ -81,7 +81,8 @@ export async function loadTuning(device: Device, options: TuningOptions = {}): P
 /**
  * Measures the kernels that serve these problems (see `problemsOf`), uses the fastest from now on, and writes them into the
  * cache one by one, so that an end in the midst loses nothing.
- * @throws FileError when there is no cache folder or it cannot be written; ArgumentError when the clock is too coarse for the seconds given
+ * @throws FileError when there is no cache folder or it cannot be written; ArgumentError when the clock is too coarse for the seconds given;
+ *   ShaderError, OutOfMemoryError at the end, for the first problem that could not be measured, unless `onFailed` takes it
  */
 export async function tune(
   device: Device,
@@ -89,13 +90,14 @@ export async function tune(
   options: SessionOptions & TuningOptions = {},
 ): Promise<Tuned[]> {
   checkDevice('tune', device, 'tune(device, problemsOf(model, batchSize))');
-  checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true });
+  checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true, onFailed: true });
   checkTuning('tune', options);
   if (!listOf('tune', problems))
     throw new ArgumentError(`tune: takes what problemsOf returns, but was given ${show(problems)}`);
-  const { seconds, onTuned } = options;
+  const { seconds, onTuned, onFailed } = options;
   if (seconds !== undefined) checkSeconds('tune', seconds);
   if (onTuned !== undefined) checkFunction('tune: onTuned', onTuned);
+  if (onFailed !== undefined) checkFunction('tune: onFailed', onFailed);
   const cache = await open(device, options.folder ?? folderIn(cacheDir()), options);
   return tuneProblems(device, problems, {
     ...options,

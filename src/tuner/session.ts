@@ -6,7 +6,7 @@ import type { BatchSource } from '../nn/batch-source.ts';
 import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/model.ts';
 import { recordTrainingStep } from '../nn/training-step.ts';
-import { keyOf, type Problem, servingVariants, withBench } from './bench.ts';
+import { isRefusal, keyOf, type Problem, reasonOf, servingVariants, withBench } from './bench.ts';
 import { clockResolution, type Measurement, tuneOperator } from './tune.ts';
 
 /** A problem with what was measured for it. */
@@ -16,6 +16,14 @@ export interface Tuned extends Problem, Measurement {
   shapes: string;
 }
 
+/** A problem that could not be measured: its kernel stays the one by rule. */
+export interface NotTuned extends Problem {
+  key: string;
+  shapes: string;
+  /** What the adapter refused. */
+  reason: string;
+}
+
 export interface SessionOptions {
   /** Seconds for everything; what it is too short for stays by rule. Default: half a second of timing a problem. */
   seconds?: number;
@@ -23,6 +31,11 @@ export interface SessionOptions {
   signal?: AbortSignal;
   /** Called when a problem is done. */
   onTuned?(tuned: Tuned, progress: { done: number; total: number }): void;
+  /**
+   * Called if the adapter refuses the reference kernel of a problem, or its arrays, so that nothing can be compared with it. Default: when the
+   * other problems are measured, the first such error is thrown.
+   */
+  onFailed?(failed: NotTuned): void;
 }
 
 /** Data of the right shape and no contents: enough to record a step. */
@@ -72,29 +85,46 @@ function shapesOf({ operator, sizes }: Problem): string {
 /**
  * Measures which kernels are fastest for these problems, and takes them from now on on this device. Steps that are recorded
  * already keep theirs.
- * @throws ArgumentError when the clock is too coarse for the seconds given
+ * @throws ShaderError, OutOfMemoryError at the end, for the first problem that could not be measured, unless `onFailed` takes it; ArgumentError when the clock is too coarse for the seconds given
  */
 export async function tuneProblems(
   device: Device,
   problems: readonly Problem[],
-  { seconds, signal, onTuned }: SessionOptions = {},
+  { seconds, signal, onTuned, onFailed }: SessionOptions = {},
 ): Promise<Tuned[]> {
   const open = [...new Map(problems.map((problem) => [keyOf(problem), problem])).values()].filter(
     (problem) => servingVariants(device, problem).length > 1,
   );
+  // What was refused while the problems were found, by rule, is refused as a variant again; no problem is to fail for it.
+  await device.ready().catch((error) => {
+    if (!isRefusal(error)) throw error;
+  });
   const resolution = clockResolution();
   const begun = performance.now();
   const each = seconds === undefined ? 0.5 : Math.min(0.5, seconds / open.length);
   const results: Tuned[] = [];
+  let refusal: Error | null = null;
+  let done = 0;
   for (const { operator, sizes } of open) {
     if (signal?.aborted) break;
     if (seconds !== undefined && performance.now() - begun > 1000 * seconds) break;
     const problem = { operator, sizes };
-    const measured = await withBench(device, problem, (bench) => tuneOperator(bench, { seconds: each, resolution }));
-    const key = keyOf(problem);
-    device.choices.measured.set(key, measured.variant);
-    results.push({ key, shapes: shapesOf(problem), ...problem, ...measured });
-    onTuned?.(results.at(-1)!, { done: results.length, total: open.length });
+    const about = { key: keyOf(problem), shapes: shapesOf(problem), ...problem };
+    done++;
+    let measured: Measurement;
+    try {
+      measured = await withBench(device, problem, (bench) => tuneOperator(bench, { seconds: each, resolution }));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (onFailed) onFailed({ ...about, reason: reasonOf(error) });
+      else refusal ??= error;
+      continue;
+    }
+    const tuned = { ...about, ...measured };
+    device.choices.measured.set(about.key, measured.variant);
+    results.push(tuned);
+    onTuned?.(tuned, { done, total: open.length });
   }
+  if (refusal) throw refusal;
   return results;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Network } from '../../src/cli/experiment.ts';
+import type { NotTuned, SessionOptions, Tuned } from '../../src/tuner/session.ts';
 import { FakeIo, fakeParts, fakeTuned, lenetOf, tilegrad } from './fakes.ts';
 
 describe('tune', () => {
@@ -43,6 +44,38 @@ describe('tune', () => {
     const { file, results } = JSON.parse(out);
     expect(file).toBe('/cache/tuning.json');
     expect(results[1]).toEqual({ ...fakeTuned, operator: 'conv2d', sizes: {} });
+  });
+
+  const refused: NotTuned = {
+    ...{ operator: 'conv2d', sizes: {}, key: 'conv2d', shapes: '[2] -> [2]', reason: 'shader conv2d.wgsl: refused' },
+  };
+  /** An engine of whose two problems the adapter refuses the second, or both. */
+  const refusing = (tuned: Tuned[]) => async () => ({
+    ...(await fakeParts().parts.engine()),
+    async tune(_device: unknown, _problems: unknown, { onTuned, onFailed }: SessionOptions) {
+      for (const one of tuned) onTuned?.(one, { done: 1, total: 2 });
+      onFailed?.(refused);
+      return tuned;
+    },
+  });
+
+  test('a problem whose reference the adapter refuses is told of, and the others are kept', async () => {
+    const parts = { engine: refusing([fakeTuned]) };
+    const { code, out, err } = await tilegrad(['tune', 'A1'], { parts });
+    expect(code).toBe(0);
+    expect(out).toContain('Kept in /cache/tuning.json');
+    expect(err).toContain(
+      'Note: conv2d [2] -> [2] was not measured, and keeps its kernel by rule: shader conv2d.wgsl: refused',
+    );
+    const { out: text } = await tilegrad(['tune', 'A1', '--json'], { parts });
+    expect(JSON.parse(text)).toMatchObject({ results: [fakeTuned], failed: [refused] });
+  });
+
+  test('if the adapter refuses all of them it ends with 1', async () => {
+    const { code, out, err } = await tilegrad(['tune', 'A1'], { parts: { engine: refusing([]) } });
+    expect(code).toBe(1);
+    expect(err).toContain('the adapter refused the reference kernels of all problems');
+    expect(out).not.toContain('nothing to choose');
   });
 
   test.each([

@@ -12,21 +12,12 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { failure } from '../support/refusing.ts';
 
 const STORE_ONE = `
 @group(0) @binding(0) var<storage, read_write> out: array<u32>;
 @compute @workgroup_size(1)
 fn main() { out[0] = 1u; }`;
-
-/** What a call ends with, now or later. */
-async function failure(attempt: () => unknown): Promise<Error> {
-  try {
-    await attempt();
-  } catch (error) {
-    return error as Error;
-  }
-  return new Error('nothing was thrown');
-}
 
 /** Runs `body` while every new buffer of that label fails as on an adapter whose memory has run out. */
 function failing<T>(device: Device, body: () => T, label?: string): T {
@@ -55,21 +46,25 @@ function failing<T>(device: Device, body: () => T, label?: string): T {
   }
 }
 
-// Whatever fails here for good leaves its device of no use: each test has its own.
+// What fails here may leave its device of no use: each test has its own.
 describeOnDevice('a device that is asked for too much', (shared) => {
   const open = () => openDevice();
 
-  test('WGSL that does not compile: file, line and place, at the next wait and ever after', async () => {
+  test('WGSL that does not compile: file, line and place, at the next wait and where it is used again', async () => {
     using device = await open();
     const lines = ['@compute @workgroup_size(1)', 'fn main() {', '  let x = y + 1;', '}'];
-    device.pipeline({ name: 'broken', code: lines.join('\n') });
+    const broken = { name: 'broken', code: lines.join('\n') };
+    const pipeline = device.pipeline(broken);
     const error = await failure(() => device.sync());
     expect(error).toBeInstanceOf(ShaderError);
     const [where, line, caret] = error.message.split('\n');
     expect(where).toMatch(/^shader broken\.wgsl:3:11: .*'y'/);
     expect(line).toBe('    3 |   let x = y + 1;');
     expect(caret!.indexOf('^')).toBe(line!.indexOf('y'));
-    expect(await failure(() => device.allocate(16))).toBe(error);
+    device.allocate(16).release();
+    expect(await failure(() => device.pipeline(broken))).toBe(error);
+    expect(await failure(() => device.dispatch(pipeline, [], [1, 1, 1]))).toBe(error);
+    await device.sync();
   });
 
   test('a read-back reports a shader error, too', async () => {

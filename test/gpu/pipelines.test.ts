@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { PipelineCache } from '../../src/gpu/pipelines.ts';
 
@@ -11,7 +12,7 @@ test('of too many pipelines the oldest are forgotten, and texts without any', as
     createComputePipeline: () => ({ getBindGroupLayout: () => null }),
   };
   const counters = { pipelinesCreated: 0 } as Counters;
-  const cache = new PipelineCache(gpu as unknown as GPUDevice, counters, () => {}, 3);
+  const cache = new PipelineCache(gpu as unknown as GPUDevice, counters, { answers: new Answers(), refuse() {} }, 3);
   const get = (code: string, a: number) => cache.get({ name: code, code, constants: { a } });
   const first = get('x', 1);
   get('x', 2);
@@ -26,4 +27,41 @@ test('of too many pipelines the oldest are forgotten, and texts without any', as
   get('y', 5);
   get('x', 1);
   expect([counters.pipelinesCreated, modules]).toEqual([9, ['x', 'y', 'x']]);
+});
+
+/** Why a device refuses a kernel whose compiler says this of it, when `refuse` is called for it. */
+async function refusal(says: string, getCompilationInfo: () => Promise<unknown>): Promise<string> {
+  const refused: Error[] = [];
+  const answers = new Answers();
+  const gpu = {
+    pushErrorScope() {},
+    popErrorScope: () => Promise.resolve({ message: says }),
+    createShaderModule: () => ({ getCompilationInfo }),
+    createComputePipeline: () => ({ getBindGroupLayout: () => null }),
+  };
+  const failures = { answers, refuse: (error: Error) => void refused.push(error) };
+  const cache = new PipelineCache(gpu as unknown as GPUDevice, { pipelinesCreated: 0 } as Counters, failures);
+  const source = { name: 'broken', code: 'fn main() {\n  let x = y;\n}' };
+  const pipeline = cache.get(source);
+  await new Promise<void>((resolve) => answers.after(resolve));
+  expect(refused).toEqual([pipeline.refused]);
+  expect(() => cache.get(source)).toThrow(refused[0]!);
+  return refused[0]!.message;
+}
+
+// naga's, which is Firefox's and Deno's.
+test('a message that begins with an empty line stands where others do', async () => {
+  const says = "\nShader 'broken' parsing error: no definition in scope for identifier: `y`\n";
+  const messages = [{ type: 'error', lineNum: 2, linePos: 11, message: says }];
+  const [first, line] = (await refusal(says, async () => ({ messages }))).split('\n');
+  expect(first).toBe(`shader broken.wgsl:2:11: ${says.trim()}`);
+  expect(line).toBe('    2 |   let x = y;');
+});
+
+test.each([
+  ['nothing', async () => ({ messages: [] })],
+  ['an error', () => Promise.reject(new Error('lost'))],
+  ['an exception', () => ([] as unknown[])[0] as Promise<unknown>],
+])('where the compiler answers with %s, the error of the pipeline is told', async (_what, getCompilationInfo) => {
+  expect(await refusal('\nno memory\n', getCompilationInfo)).toBe('shader broken.wgsl: no memory');
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { BufferPool, bucketBytes, KEPT_BYTES } from '../../src/gpu/storage.ts';
@@ -27,7 +28,7 @@ function pooled({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number
     counters,
     null,
     () => {},
-    () => {},
+    { answers: new Answers(), refuse() {} },
     (promise) => promise,
   );
   const commands = {

@@ -453,7 +453,7 @@ const functions: Record<string, Call> = {
   loadTuning: { args: ({ device, folder }) => [device, { folder }], options: ['folder', 'warn'] },
   tune: {
     args: ({ device, folder }) => [device, [], { folder, seconds: 0.01 }],
-    options: ['folder', 'warn', 'seconds', 'signal', 'onTuned'],
+    options: ['folder', 'warn', 'seconds', 'signal', 'onTuned', 'onFailed'],
     share: 0.2,
   },
   profileProgram: {
@@ -645,6 +645,7 @@ const methods: Record<string, Call> = {
   'Device.allocate': at('allocate', ({ device }) => [device, 16]),
   'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
   'Device.sync': at('sync', ({ device }) => [device]),
+  'Device.ready': at('ready', ({ device }) => [device]),
   'Device.flush': at('flush', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
   'Device.noteRate': at('noteRate', ({ device }) => [device, 1e9, 10]),

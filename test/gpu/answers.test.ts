@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { Answers } from '../../src/gpu/answers.ts';
+
+/** Promises that the test answers. */
+function asked(answers: Answers, log: unknown[]) {
+  let answer!: (value: unknown) => void;
+  let fail!: () => void;
+  const promise = new Promise((resolve, reject) => {
+    answer = resolve;
+    fail = () => reject(new Error('the device went away'));
+  });
+  answers.watch(promise, (value) => log.push(value));
+  return { answer, fail };
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('what waits comes after all that was asked for before it, whatever the order of the answers, and not after what follows', async () => {
+  const answers = new Answers();
+  const log: unknown[] = [];
+  answers.after(() => log.push('at once'));
+  const [one, two] = [asked(answers, log), asked(answers, log)];
+  answers.after(() => log.push('both'));
+  const three = asked(answers, log);
+  answers.after(() => log.push('all'));
+  two.answer(2);
+  await turn();
+  expect(log).toEqual(['at once', 2]);
+  one.fail(); // counts as an answer
+  await turn();
+  expect(log).toEqual(['at once', 2, 'both']);
+  expect(answers.outstanding).toBe(true);
+  three.answer(3);
+  await turn();
+  expect(log).toEqual(['at once', 2, 'both', 3, 'all']);
+  expect(answers.outstanding).toBe(false);
+});
+
+test('what an answer asks for in turn is waited for by what comes later alone', async () => {
+  const answers = new Answers();
+  const log: unknown[] = [];
+  const first = asked(answers, log);
+  let second!: ReturnType<typeof asked>;
+  answers.watch(Promise.resolve(), () => {
+    second = asked(answers, log);
+    answers.after(() => log.push('later'));
+  });
+  answers.after(() => log.push('before'));
+  first.answer(1);
+  await turn();
+  expect(log).toEqual([1, 'before']);
+  second.answer(2);
+  await turn();
+  expect(log).toEqual([1, 'before', 2, 'later']);
+});

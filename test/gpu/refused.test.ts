@@ -1,0 +1,245 @@
+import { expect, test, vi } from 'vitest';
+import {
+  type Device,
+  GpuError,
+  mul,
+  neg,
+  OutOfMemoryError,
+  openDevice,
+  relu,
+  ShaderError,
+  sum,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { DRIVER_SAYS, failure, type Refuser, refuseBuffers, refusePipelines } from '../support/refusing.ts';
+
+const values = async (x: Tensor) => [...(await x.data())];
+
+/** What `body` returns where all pipelines it makes are refused. */
+function refused<T>(device: Device, refuser: Refuser, body: () => T): T {
+  using _ = refusePipelines(device, refuser);
+  return body();
+}
+
+const SAYS: Record<Refuser, string> = { validation: 'nonesuch', internal: DRIVER_SAYS };
+
+const refusers: Refuser[] = ['validation', 'internal'];
+
+describeOnDevice('a pipeline that the adapter refuses', () => {
+  test.each(refusers)(
+    'is thrown once with the cause, and again where the kernel is used; other kernels work (%s error)',
+    async (refuser) => {
+      using device = await openDevice();
+      using x = tensor(device, [1, -2], [2]);
+      const y = refused(device, refuser, () => relu(x));
+      const error = await failure(() => device.sync());
+      expect(error).toBeInstanceOf(ShaderError);
+      expect(error.message).toMatch(/^shader \w+\.wgsl/);
+      expect(error.message).toContain(SAYS[refuser]);
+      using z = neg(x);
+      expect(await values(z)).toEqual([-1, 2]);
+      expect(await failure(() => relu(x))).toBe(error);
+      expect(await failure(() => values(y))).toBe(error);
+      expect(await values(x)).toEqual([1, -2]);
+      await device.sync();
+    },
+  );
+
+  test('what was computed from its result before the answer throws, what was computed before and after does not', async () => {
+    using device = await openDevice();
+    using x = tensor(device, [1, -2], [2]);
+    using before = neg(x);
+    device.flush();
+    const y = refused(device, 'validation', () => relu(x));
+    device.flush();
+    const z = neg(y);
+    const error = await failure(() => values(z));
+    expect(error).toBeInstanceOf(ShaderError);
+    for (const lost of [y, z]) expect(await failure(() => values(lost))).toBe(error);
+    expect(await failure(() => mul(before, z))).toBe(error);
+    expect(await values(before)).toEqual([-1, 2]);
+    using after = mul(before, before);
+    expect(await values(after)).toEqual([1, 4]);
+  });
+
+  // The submit is dropped as a whole, and the reads with it: only one of them can be the one that the refusal is thrown by.
+  test('two reads at once do not pass what was not computed for a result', async () => {
+    using device = await openDevice();
+    using x = tensor(device, [1, -2], [2]);
+    await device.sync();
+    using other = neg(x);
+    const y = refused(device, 'validation', () => relu(x));
+    const [first, second, third] = await Promise.allSettled([values(y), values(other), values(x)]);
+    expect(first).toMatchObject({ status: 'rejected', reason: expect.any(ShaderError) });
+    expect(second).toMatchObject({ status: 'rejected', reason: expect.any(ShaderError) });
+    expect(third.status === 'rejected' || `${third.value}` === '1,-2').toBe(true);
+    expect(await values(x)).toEqual([1, -2]);
+  });
+
+  test.each(refusers)(
+    'a program with it throws the cause whenever it is run, and no other one (%s error)',
+    async (refuser) => {
+      using device = await openDevice();
+      using x = tensor(device, [1, -2], [2]);
+      const program = refused(device, refuser, () => device.record(() => void relu(x)));
+      program.run(); // the adapter has not answered yet
+      const error = await failure(() => device.sync());
+      expect(error).toBeInstanceOf(ShaderError);
+      expect(error.message).toContain(SAYS[refuser]);
+      for (const run of [() => program.run(), () => program.encode(), () => program.runOnly(0)]) {
+        expect(await failure(run)).toBe(error);
+      }
+      program.dispose();
+      let y: Tensor | undefined;
+      const other = device.record(() => {
+        y = neg(x);
+      });
+      other.run();
+      expect(await values(y!)).toEqual([-1, 2]);
+      other.dispose();
+    },
+  );
+
+  test('a program whose first run shared a submit with it computes its arrays at the next', async () => {
+    using device = await openDevice();
+    using x = tensor(device, [1, -2], [2]);
+    let y: Tensor | undefined;
+    const program = device.record(() => {
+      y = neg(x);
+    });
+    await device.sync();
+    program.encode();
+    refused(device, 'validation', () => relu(x));
+    const error = await failure(() => values(y!));
+    expect(error).toBeInstanceOf(ShaderError);
+    expect(await failure(() => values(y!))).toBe(error);
+    program.run();
+    expect(await values(y!)).toEqual([-1, 2]);
+    program.dispose();
+  });
+
+  test('what other implementations say of the consequences, in other words, does not hide the cause', async () => {
+    using device = await openDevice();
+    using x = tensor(device, [1, -2], [2]);
+    refused(device, 'internal', () => relu(x));
+    const error = new GPUValidationError("BindGroupLayout with '' label is invalid"); // wgpu
+    device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
+    expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
+    await device.sync();
+  });
+
+  test('a validation error that comes later, or without a refusal, is none of its consequences', async () => {
+    using device = await openDevice();
+    using x = tensor(device, [1, -2], [2]);
+    refused(device, 'validation', () => relu(x));
+    expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
+    await device.sync();
+    using y = neg(x);
+    const { pipeline } = device.record(() => neg(x).dispose()).commands[0]!;
+    device.dispatch(pipeline, [y.array.storage], [1, 1, 1]);
+    const error = await failure(() => device.sync());
+    expect(error).toBeInstanceOf(GpuError);
+    expect(error).not.toBeInstanceOf(OutOfMemoryError);
+    expect(await failure(() => device.allocate(16))).toBe(error);
+  });
+});
+
+/** Elements of 2 MiB, which is more than a driver takes out of a block that it has. */
+const LARGE = 2 ** 19;
+
+describeOnDevice('a buffer that the adapter refuses', () => {
+  test('is thrown once; a small tensor works afterwards', async () => {
+    using device = await openDevice();
+    const lost = (() => {
+      using _ = refuseBuffers(device);
+      return tensor(device, new Float32Array(LARGE).fill(1), [LARGE]);
+    })();
+    relu(lost);
+    const error = await failure(() => device.sync());
+    expect(error).toBeInstanceOf(OutOfMemoryError);
+    using small = tensor(device, [1, -2], [2]);
+    using y = relu(small);
+    expect(await values(y)).toEqual([1, 0]);
+    expect(await failure(() => values(lost))).toBeInstanceOf(OutOfMemoryError);
+    expect(await failure(() => relu(lost))).toBeInstanceOf(OutOfMemoryError);
+    await device.sync();
+  });
+
+  test('what was computed from it does not pass for a result', async () => {
+    using device = await openDevice();
+    using large = tensor(device, new Float32Array(LARGE).fill(-1), [LARGE]);
+    using small = tensor(device, [1, -2], [2]);
+    const y = (() => {
+      using _ = refuseBuffers(device);
+      return relu(large);
+    })();
+    const z = sum(y);
+    const [first, second, third] = await Promise.allSettled([values(z), values(y), values(small)]);
+    for (const one of [first, second]) {
+      expect(one).toMatchObject({ status: 'rejected', reason: expect.any(OutOfMemoryError) });
+    }
+    expect(third.status === 'rejected' || `${third.value}` === '1,-2').toBe(true);
+    for (const lost of [y, z]) expect(await failure(() => values(lost))).toBeInstanceOf(OutOfMemoryError);
+    expect(await values(small)).toEqual([1, -2]);
+  });
+});
+
+describeOnDevice('an error that no call has thrown', () => {
+  const printed = vi.spyOn(console, 'error').mockImplementation(() => {});
+  /** What `console.error` is given by a device that is disposed after that. */
+  const printedAfter = async (body: (device: Device) => unknown) => {
+    printed.mockClear();
+    const device = await openDevice();
+    await body(device);
+    device.dispose();
+    device.dispose();
+    return printed.mock.calls.map(String);
+  };
+  const report = (device: Device, error: GPUError) =>
+    device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
+
+  test('is printed once where the device is disposed, one that was thrown is not', async () => {
+    const refuse = async (device: Device) => {
+      using x = tensor(device, [1], [1]);
+      refused(device, 'validation', () => relu(x));
+      await device.idle();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    const says = /^tilegrad: the device was disposed before a call could throw ShaderError: shader \w+\.wgsl/;
+    expect(await printedAfter(refuse)).toEqual([expect.stringMatching(says)]);
+    const thrown = await printedAfter(async (device) => {
+      await refuse(device);
+      expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
+    });
+    expect(thrown).toEqual([]);
+    const uncaptured = await printedAfter((device) => report(device, new GPUValidationError('mistake')));
+    expect(uncaptured).toEqual([expect.stringContaining('GpuError: mistake')]);
+    const known = await printedAfter(async (device) => {
+      report(device, new GPUValidationError('mistake'));
+      await failure(() => device.sync());
+    });
+    expect(known).toEqual([]);
+    expect(await printedAfter((device) => device.gpu.destroy())).toEqual([]);
+  });
+});
+
+describeOnDevice('asking whether the adapter takes what is made', () => {
+  test('is done for each pipeline and buffer, and never by a recorded step', async () => {
+    using device = await openDevice();
+    using x = tensor(device, [1, -2], [2]);
+    let y: Tensor | undefined;
+    const program = device.record(() => {
+      y = neg(relu(x));
+    });
+    program.run();
+    await y!.data();
+    const asked = [vi.spyOn(device.gpu, 'pushErrorScope'), vi.spyOn(device.gpu, 'popErrorScope')];
+    for (let i = 0; i < 3; i++) program.run();
+    await device.sync();
+    expect(await values(y!)).toEqual([-1, -0]);
+    for (const spy of asked) expect(spy).not.toHaveBeenCalled();
+    program.dispose();
+  });
+});

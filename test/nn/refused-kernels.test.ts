@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { Dense, type Device, openDevice, Sequential, ShaderError } from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+import { failure, refusePipelines } from '../support/refusing.ts';
+
+const x = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i));
+const y = Uint32Array.from({ length: 8 }, (_, i) => i % 2);
+const batch = { x, y };
+
+function compiled(device: Device): Sequential {
+  const model = new Sequential([new Dense({ units: 4, inputShape: [3] }), new Dense({ units: 2 })]);
+  model.build(device, { seed: 1 });
+  model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
+  return model;
+}
+
+const weightsOf = async (model: Sequential) => {
+  const all: number[] = [];
+  for (const { tensor } of model.weights) all.push(...(await tensor.data()));
+  return all;
+};
+
+describeOnDevice('training where the adapter refuses a kernel', () => {
+  test.each<[string, (model: Sequential) => Promise<unknown>]>([
+    ['arrays', (model) => model.fit(batch, { batchSize: 4 })],
+    ['a stream', (model) => model.fit(() => [batch, batch])],
+  ])('fit on %s throws the cause before the first step, and the model stays as it was', async (_what, train) => {
+    using device = await openDevice();
+    const model = compiled(device);
+    const before = await weightsOf(model);
+    const predicted = await model.predict(x);
+    {
+      using _ = refusePipelines(device, 'internal', (label) => label.startsWith('adam'));
+      const error = await failure(() => train(model));
+      expect(error).toBeInstanceOf(ShaderError);
+      expect(error.message).toMatch(/^shader adam\w*\.wgsl/);
+      expect(await failure(() => train(model))).toBe(error); // the adapter has said so
+    }
+    expect(await weightsOf(model)).toEqual(before);
+    expect(await model.predict(x)).toEqual(predicted);
+    expect((await model.evaluate(batch)).loss).toBeGreaterThan(0);
+    // With another optimizer it trains.
+    model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    await train(model);
+    expect(await weightsOf(model)).not.toEqual(before);
+    model.dispose();
+  });
+
+  test('evaluate and predict throw the cause, and their numbers are never of what was not computed', async () => {
+    using device = await openDevice();
+    const model = compiled(device);
+    {
+      using _ = refusePipelines(device, 'validation', (label) => label.startsWith('softmax_cross_entropy'));
+      expect(await failure(() => model.evaluate(batch))).toBeInstanceOf(ShaderError);
+      expect(await failure(() => model.evaluate(batch))).toBeInstanceOf(ShaderError);
+    }
+    {
+      using _ = refusePipelines(device, 'validation');
+      expect(await failure(() => model.predict(x))).toBeInstanceOf(ShaderError);
+      expect(await failure(() => model.predict(x))).toBeInstanceOf(ShaderError);
+    }
+    expect((await weightsOf(model)).every(Number.isFinite)).toBe(true);
+    model.dispose();
+  });
+});
