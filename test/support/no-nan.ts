@@ -1,3 +1,5 @@
+import type { Device } from '../../src/node.ts';
+
 // What a compiler may make of WGSL if it assumes that there is no NaN, as WGSL allows it and Metal's fast math does.
 
 /** What a comparison of operands a and b becomes: the same for all numbers, and for NaN the other way round. */
@@ -42,4 +44,12 @@ export function assumeNoNaN(code: string): string {
     const space = /^\s*/.exec(a)![0];
     text = text.slice(0, first) + space + TURNED[found[1]!]!(a.trim(), b.trim()) + text.slice(last);
   }
+}
+
+/** Has all kernels of a device, which has compiled none yet, compiled from texts in which comparisons are turned round. */
+export function turnComparisons(device: Device): Device {
+  const { gpu } = device;
+  const create = gpu.createShaderModule.bind(gpu);
+  gpu.createShaderModule = (descriptor) => create({ ...descriptor, code: assumeNoNaN(descriptor.code) });
+  return device;
 }
