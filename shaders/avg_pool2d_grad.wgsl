@@ -16,6 +16,12 @@ fn inside(o: u32, stride: u32, pool: u32, pad: u32, size: u32) -> u32 {
   return min(start + pool - pad, size) - (max(start, pad) - pad);
 }
 
+// The first window that holds place `at`, in one direction. Nothing below 0 is divided: some drivers do so wrongly.
+fn first_over(at: u32, pool: u32, stride: u32) -> u32 {
+  if (at < pool) { return 0u; }
+  return (at - pool) / stride + 1u;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
@@ -27,12 +33,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let c = i - n * row - ix * p.channels;
   // Windows that hold column ix: ox * stride <= ix + pad < ox * stride + pool; rows likewise.
   let x = ix + p.pad_w;
-  let first_ox = select(0u, (x - p.pool_w) / p.stride_w + 1u, x >= p.pool_w);
+  let first_ox = first_over(x, p.pool_w, p.stride_w);
   let last_ox = min(x / p.stride_w + 1u, p.out_w);
   var at = n * p.in_h * row + (i - n * row);
   for (var iy = 0u; iy < p.in_h; iy++) {
     let y = iy + p.pad_h;
-    let first_oy = select(0u, (y - p.pool_h) / p.stride_h + 1u, y >= p.pool_h);
+    let first_oy = first_over(y, p.pool_h, p.stride_h);
     let last_oy = min(y / p.stride_h + 1u, p.out_h);
     var sum = Sum();
     for (var oy = first_oy; oy < last_oy; oy++) {

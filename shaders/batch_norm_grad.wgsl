@@ -16,7 +16,7 @@ struct Params { size: u32, channels: u32, through: u32, rectified: u32 }
 // Below a ReLU no gradient goes where the ReLU put out 0 (NaN is not 0).
 fn sent(gradient: Value, at: u32) -> Value {
   if (params.rectified == 0u) { return gradient; }
-  return select(gradient, Value(), x[at] <= Value());
+  return select(gradient, Value(), is_at_most_zero(x[at]));
 }
 
 @compute @workgroup_size(64)

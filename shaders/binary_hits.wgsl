@@ -7,11 +7,6 @@ struct Params { rows: u32, threshold: f32 }
 @group(0) @binding(2) var<storage, read> goal: array<f32>;
 @group(0) @binding(3) var<storage, read_write> hit: array<f32>;
 
-// By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let row = (group.y * groups.x + group.x) * 64u + local;

@@ -5,11 +5,6 @@ struct Params { size: u32 }
 @group(0) @binding(1) var<storage, read> x: array<From>;
 @group(0) @binding(2) var<storage, read_write> y: array<To>;
 
-// By its bits: some drivers compile x != x to a comparison that is false for NaN.
-fn is_nan(value: f32) -> bool {
-  return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
-}
-
 // A float beyond the integers is the last of them, by hand: drivers need not agree on what a plain conversion gives. NaN is 0.
 fn to_u32(value: f32) -> u32 {
   if (is_nan(value)) { return 0u; }

@@ -23,7 +23,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var total = 0.0;
   for (var lane = 0u; lane < 64u; lane++) { total += lane_sum[lane]; }
   let norm = sqrt(total);
-  var factor = params.limit / select(norm, params.limit, norm < params.limit); // NaN stays NaN
+  var factor = params.limit / select(norm, params.limit, norm < params.limit);
   if (bitcast<u32>(norm) == 0x7f800000u) { factor = params.at_infinity; }
+  if (is_nan(norm)) { factor = norm; }
   scale[group.z * params.segments + group.x] = factor;
 }

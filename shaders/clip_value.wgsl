@@ -8,6 +8,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i < params.size; i += stride) {
     let g = gradient[i];
+    if (is_nan(g)) { continue; }
     if (g > params.limit) { gradient[i] = params.limit; }
     if (g < -params.limit) { gradient[i] = -params.limit; }
   }

@@ -27,12 +27,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
+    if (row >= p.out_h * p.stride_h) { continue; } // before the division: some drivers divide such numbers wrongly
     let oy = row / p.stride_h;
-    if (oy * p.stride_h != row || oy >= p.out_h) { continue; }
+    if (oy * p.stride_h != row) { continue; }
     for (var kx = 0u; kx < p.kernel_w; kx++) {
       let column = ix + p.pad_w - kx * p.dilation_w;
+      if (column >= p.out_w * p.stride_w) { continue; }
       let ox = column / p.stride_w;
-      if (ox * p.stride_w != column || ox >= p.out_w) { continue; }
+      if (ox * p.stride_w != column) { continue; }
       let dy_at = image + (oy * p.out_w + ox) * p.out_c;
       let w_at = filter_at + (ky * p.kernel_w + kx) * p.in_c * p.out_c;
       for (var co = 0u; co < p.out_c; co++) {

@@ -63,9 +63,11 @@ fn dy_over(model: u32, at: Pixel, t: Tap) -> f32 {
   let p = params;
   let row = at.y + p.pad_h - t.y * p.dilation_h; // oy * stride; wraps to a huge number when negative
   let column = at.x + p.pad_w - t.x * p.dilation_w;
+  // Before the division: some drivers divide such numbers wrongly.
+  if (row >= p.out_h * p.stride_h || column >= p.out_w * p.stride_w) { return 0.0; }
   let oy = row / p.stride_h;
   let ox = column / p.stride_w;
-  if (oy * p.stride_h != row || ox * p.stride_w != column || oy >= p.out_h || ox >= p.out_w) { return 0.0; }
+  if (oy * p.stride_h != row || ox * p.stride_w != column) { return 0.0; }
   return left[(((model * p.batch + at.image) * p.out_h + oy) * p.out_w + ox) * p.out_c + t.channel];
 }
 

@@ -12,11 +12,6 @@ struct Params { rows: u32, labels: u32, threshold: f32, first: u32, words: u32 }
 
 const STRIP = 256u;
 
-// By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
 // Adds to a pair; whose addition wraps the low word carries.
 fn add(pair: u32, n: u32) {
   if (n == 0u) { return; }

@@ -13,5 +13,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= p.size) { return; }
   let o = i / p.block;
   let j = o * p.channels + (i - o * p.block) % p.channels;
-  mask[i] = select(0.0, 1.0, x[i] == y[j]);
+  mask[i] = select(0.0, 1.0, !is_nan(y[j]) && x[i] == y[j]); // where no y is NaN, no x is
 }

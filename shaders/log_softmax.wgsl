@@ -21,8 +21,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var below = Sum();
   for (var at = first; at < end; at += step) {
     let d = x[at] - top;
-    ties += select(0u, 1u, d == 0.0);
-    add_term(&below, select(exp(d), 0.0, d == 0.0));
+    ties += select(0u, 1u, is_zero(d));
+    add_term(&below, select(exp(d), 0.0, is_zero(d)));
   }
   let shift = log_of_sum(ties, total_of(below));
   for (var at = first; at < end; at += step) { y[at] = (x[at] - top) - shift; }

@@ -7,6 +7,11 @@ struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
+// Whether a class, the logarithm of whose share is y, has most of a row. Of NaN neither form of dx may hide it.
+fn is_near(y: f32) -> bool {
+  return !is_nan(y) && y > -0.5;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let row = (group.y * groups.x + group.x) * 64u + local;
@@ -18,13 +23,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var likely = 0.0; // dy of the class near 1: only one can be
   var others = Sum();
   for (var at = first; at < end; at += step) {
-    let near = y[at] > -0.5;
+    let near = is_near(y[at]);
     likely += select(0.0, dy[at], near);
     add_term(&others, select(dy[at], 0.0, near));
   }
   let rest = total_of(others);
   let sum = likely + rest;
   for (var at = first; at < end; at += step) {
-    dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, y[at] > -0.5);
+    dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, is_near(y[at]));
   }
 }

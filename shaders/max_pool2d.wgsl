@@ -14,11 +14,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<Value>;
 @group(0) @binding(3) var<storage, read_write> argmax: array<Index>;
 
-// By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: Value) -> Truth {
-  return (bitcast<Index>(x) & Index(0x7fffffffu)) > Index(0x7f800000u);
-}
-
 // Whether a value takes the place of the best so far: the first NaN stays.
 fn exceeds(value: Value, best: Value) -> Truth {
   return !is_nan(best) & ((value > best) | is_nan(value));

@@ -19,7 +19,7 @@ struct Params {
 // The gradient that window o sends to its maximum. Below a ReLU none goes where the ReLU put out 0 (NaN is not 0).
 fn sent(o: u32) -> Value {
   if (params.rectified == 0u) { return dy[o]; }
-  return select(dy[o], Value(), y[o] <= Value());
+  return select(dy[o], Value(), is_at_most_zero(y[o]));
 }
 
 @compute @workgroup_size(64)

@@ -1,13 +1,8 @@
 // Functions that rows of src/kernels/pointwise-table.ts use and WGSL does not have.
 
-// By its bits: some drivers compile x != x to a comparison that is false for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
-// What counts as true, as in NumPy and PyTorch: all but 0 and -0, so NaN does.
-fn is_true(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) != 0u;
+// Whether a comparison of a and b can hold: with NaN none but "not equal" does.
+fn are_numbers(a: f32, b: f32) -> bool {
+  return !is_nan(a) && !is_nan(b);
 }
 
 // WGSL asks of log near 1 only that it be right to 5e-7, where it may be smaller itself.
@@ -76,13 +71,34 @@ fn gelu_tanh_derivative(x: f32) -> f32 {
   return inverse * (select(1.0, h * h, x < 0.0) + x * h * h * slope * inverse);
 }
 
-// x^p, as C's pow: below 0 (and at -0) there is a result for whole exponents, odd ones keep the sign; else NaN. WGSL's pow is for
-// x >= 0 only. 1 and -1 are kept from it, because the rounding of p log2|x| grows with p.
+// x^n for n <= 8, by multiplication: off by (n - 1) 2^-24 of itself at most.
+fn small_power(x: f32, n: u32) -> f32 {
+  let square = x * x;
+  let fourth = square * square;
+  var y = select(1.0, x, (n & 1u) != 0u);
+  if ((n & 2u) != 0u) { y *= square; }
+  if ((n & 4u) != 0u) { y *= fourth; }
+  if ((n & 8u) != 0u) { y *= fourth * fourth; }
+  return y;
+}
+
+// x^p, as C's pow: below 0 (and at -0) there is a result for whole exponents, odd ones keep the sign; else NaN. Whole exponents from -8 to
+// 8 multiply. WGSL's pow is exp2(p log2 x), for x >= 0 only and off by more the larger p log2 x is; so 1 and -1 are kept from it.
 fn power(x: f32, p: f32) -> f32 {
-  if (p == 0.0) { return 1.0; }
+  if (is_zero(p)) { return 1.0; }
+  if (is_nan(p)) { return select(p, 1.0, bitcast<u32>(x) == 0x3f800000u); } // C's pow(1, NaN) is 1
+  if (is_nan(x)) { return x; }
+  let whole = floor(p) == p;
+  if (whole && abs(p) <= 8.0) {
+    let n = u32(abs(p));
+    if (p > 0.0) { return small_power(x, n); }
+    // In two steps, because x^n may overflow, or fade to 0, where its inverse is neither.
+    return 1.0 / small_power(x, n / 2u) / small_power(x, n - n / 2u);
+  }
   var size = select(pow(abs(x), p), 1.0, abs(x) == 1.0);
   if (x == 0.0 && p < 0.0) { size = 1.0 / abs(x); } // infinity, where some drivers' pow has 0
-  if (x >= 0.0 && (bitcast<u32>(x) >> 31u) == 0u) { return size; }
-  if (floor(p) != p) { return select(sqrt(x), size, x == 0.0); } // NaN below 0, also for an x that is NaN
+  let bits = bitcast<u32>(x);
+  if ((bits >> 31u) == 0u) { return size; }
+  if (!whole) { return select(bitcast<f32>(bits | 0x7fc00000u), size, x == 0.0); } // NaN below 0, no constant, which WGSL would refuse
   return select(size, -size, floor(p * 0.5) * 2.0 != p);
 }

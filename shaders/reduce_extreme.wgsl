@@ -7,11 +7,6 @@ struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, s
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read_write> y: array<Value>;
 
-// By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: Value) -> Truth {
-  return (bitcast<Index>(x) & Index(0x7fffffffu)) > Index(0x7f800000u);
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;

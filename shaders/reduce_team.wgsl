@@ -11,11 +11,6 @@ struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, f
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-// By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
 fn joined(a: f32, b: f32) -> f32 {
   if (!EXTREME) { return a + b; }
   return select(a, b, !is_nan(a) && (b > a || is_nan(b)));

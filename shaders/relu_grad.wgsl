@@ -10,7 +10,7 @@ struct Params { size: u32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
-    var value = select(dy[i], vec4f(0.0), y[i] <= vec4f(0.0));
+    var value = select(dy[i], vec4f(0.0), is_at_most_zero(y[i]));
     // Past the end of the array lie its buffer's spare bytes, which stay as they are.
     if (i * 4u + 4u > params.size) {
       value = select(dx[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));

@@ -24,7 +24,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let mean = average[i];
       let a = mean + (g - mean) * params.rest;
       average[i] = unfaded(a);
-      variance = max(variance - a * a, vec4f(0.0));
+      let centered = variance - a * a;
+      variance = select(centered, vec4f(0.0), is_negative(centered)); // NaN stays NaN, which max would not promise
     }
     let m = params.momentum * velocity[i] + step_size_of(i) * g / sqrt(variance + params.epsilon);
     velocity[i] = unfaded(m);

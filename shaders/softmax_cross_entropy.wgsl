@@ -18,11 +18,6 @@ struct Params { rows: u32, classes: u32, each: u32 }
 
 var<workgroup> losses: array<f32, 64>;
 
-// By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
 // The loss of one row; writes its hit and gradient.
 fn row_loss(row: u32) -> f32 {
   let first = row * params.classes;
@@ -50,14 +45,14 @@ fn row_loss(row: u32) -> f32 {
     let d = logits[first + c] - top;
     let e = exp(d);
     dlogits[first + c] = e;
-    ties += select(0u, 1u, d == 0.0);
-    add_term(&exponentials, select(e, 0.0, d == 0.0));
+    ties += select(0u, 1u, is_zero(d));
+    add_term(&exponentials, select(e, 0.0, is_zero(d)));
   }
   let below = total_of(exponentials);
   let sum = f32(ties) + below;
   // x[label] - max first: both may be large, their difference is what matters.
   let behind = logits[first + label] - top;
-  let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(ties, below) / sum, behind == 0.0);
+  let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(ties, below) / sum, is_zero(behind));
   hit[row] = select(0.0, 1.0, !missing && top_at == label);
   let rows = f32(params.rows);
   for (var c = 0u; c < params.classes; c++) {

@@ -15,11 +15,6 @@ struct Params { rows: u32, classes: u32 }
 @group(0) @binding(4) var<storage, read_write> hit: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
 
-// By its bits: some drivers compile x == x to a comparison that is true for NaN.
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
@@ -39,8 +34,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var c = member; c < p.classes; c += TEAM) {
     let value = logits[first + c];
     let d = value - top;
-    ties += select(0.0, 1.0, d == 0.0);
-    add_term(&exponentials, select(exp(d), 0.0, d == 0.0));
+    ties += select(0.0, 1.0, is_zero(d));
+    add_term(&exponentials, select(exp(d), 0.0, is_zero(d)));
     spoiling += select(0.0, 1.0, is_nan(value) || (c < label && value >= x_label));
   }
   var below = total_of(exponentials);
@@ -54,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let sum = ties + below;
   // x[label] - max first: both may be large, their difference is what matters.
   let behind = x_label - top;
-  let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(u32(ties), below) / sum, behind == 0.0);
+  let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(u32(ties), below) / sum, is_zero(behind));
   let missing = label >= p.classes;
   let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, which WGSL would refuse
   for (var c = member; c < p.classes; c += TEAM) {

@@ -14,7 +14,7 @@ struct Params { rows: u32, classes: u32, inner: u32 }
 
 // Whether a class, whose share or its logarithm is y, has most of a row.
 fn is_near(y: f32) -> bool {
-  return y > select(0.5, -0.5, LOG);
+  return !is_nan(y) && y > select(0.5, -0.5, LOG);
 }
 
 @compute @workgroup_size(THREADS)

@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var ties = 0.0;
   for (var c = member; c < p.classes; c += TEAM) {
     let d = x[first + c * p.inner] - top;
-    let tie = LOG && d == 0.0;
+    let tie = LOG && is_zero(d);
     ties += select(0.0, 1.0, tie);
     add_term(&exponentials, select(exp(d), 0.0, tie));
   }

@@ -1,12 +1,17 @@
 // For what optimisers remember, and the gradients they square. A processor takes many times as long for numbers below the smallest
 // normal one (1.2e-38), which WGSL allows to be 0 anywhere; and what has faded that far (of a unit that died, say) makes such
 // products at each step, for good. So what can only lead there is 0 already. An epsilon, 1e-7 by default, hides all of it.
+// |x| < limit, by their bits: the bits of NaN are above all others.
+fn is_below(x: vec4f, limit: f32) -> vec4<bool> {
+  return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) < vec4u(bitcast<u32>(limit));
+}
+
 fn unfaded(x: vec4f) -> vec4f {
-  return select(x, vec4f(0.0), abs(x) < vec4f(1.2e-35)); // a thousandth of it is normal still; NaN stays
+  return select(x, vec4f(0.0), is_below(x, 1.2e-35)); // a thousandth of it is normal still; NaN stays
 }
 
 // g^2, without those that would be below what `unfaded` lets pass.
 fn squared(g: vec4f) -> vec4f {
-  let felt = select(g, vec4f(0.0), abs(g) < vec4f(3.5e-18));
+  let felt = select(g, vec4f(0.0), is_below(g, 3.5e-18));
   return felt * felt;
 }

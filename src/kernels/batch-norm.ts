@@ -11,6 +11,7 @@ import type { Device, Workgroups } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
 import { chooseVariant } from './choice.ts';
+import { withFloatBits } from './float-bits.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from './run.ts';
@@ -45,13 +46,14 @@ export const normActivations = ['relu', 'relu6'] as const;
 export type NormActivation = (typeof normActivations)[number];
 
 /** Where the output does not follow what is normalised, as in the table of pointwise operators: NaN stays, and passes a gradient. */
-const ABOVE = { relu: 'Truth()', relu6: 'v >= Value(6.0)' };
+const ABOVE = { relu: 'Truth()', relu6: '(!is_nan(v) & (v >= Value(6.0)))' };
 
 /**
  * What kernels of batch normalisation call: `activated`, `passed`, the gradient below the activation, and `line_of`, by which what is
  * normalised is computed again. Unlike the other two it binds scale and offset, at 7 and 8, and only where there is an activation.
  */
-function withActivation(source: KernelSource, activation: NormActivation | null, line = false): KernelSource {
+function withActivation(kernel: KernelSource, activation: NormActivation | null, line = false): KernelSource {
+  const source = withFloatBits(kernel, 'Value');
   const lineType = 'struct Line { factor: Value, shift: Value }\n';
   if (!activation) {
     const code = `const ACTIVATED = false;
@@ -62,8 +64,8 @@ fn passed(v: Value, gradient: Value) -> Value { return gradient; }
     return { ...source, code: source.code + code + (line ? lineType + none : '') };
   }
   const code = `const ACTIVATED = true;
-fn activated(v: Value) -> Value { return select(select(v, Value(6.0), ${ABOVE[activation]}), Value(), v <= Value()); }
-fn passed(v: Value, gradient: Value) -> Value { return select(gradient, Value(), (v <= Value()) | (${ABOVE[activation]})); }
+fn activated(v: Value) -> Value { return select(select(v, Value(6.0), ${ABOVE[activation]}), Value(), is_at_most_zero(v)); }
+fn passed(v: Value, gradient: Value) -> Value { return select(gradient, Value(), is_at_most_zero(v) | ${ABOVE[activation]}); }
 `;
   const lineCode = `@group(0) @binding(7) var<storage, read> scale: array<Value>;
 @group(0) @binding(8) var<storage, read> offset: array<Value>;

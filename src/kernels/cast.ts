@@ -1,5 +1,6 @@
 import code from '../../shaders/cast.wgsl';
 import type { DeviceArray, DType } from './array.ts';
+import { withFloatBits } from './float-bits.ts';
 import { output, runKernel, strided } from './run.ts';
 
 /** Integers of the two types are the same 32 bits, as in NumPy. */
@@ -15,7 +16,8 @@ export function cast(x: DeviceArray, dtype: DType): DeviceArray {
   const size = x.models * x.size;
   const expression = x.dtype === 'f32' ? `to_${dtype}(x[i])` : EXPRESSIONS[dtype];
   const types = `alias From = ${x.dtype};\nalias To = ${dtype};\n`;
-  const source = { name: `cast_${x.dtype}_${dtype}`, code: types + code.replace('CAST;', `${expression};`) };
+  const text = types + code.replace('CAST;', `${expression};`);
+  const source = withFloatBits({ name: `cast_${x.dtype}_${dtype}`, code: text });
   runKernel(x.device, source, [size], [x, y], strided(size));
   return y;
 }

@@ -5,13 +5,14 @@ import scaleBlocksCode from '../../shaders/scale_blocks.wgsl';
 import squareBlocksCode from '../../shaders/square_blocks.wgsl';
 import { DeviceArray } from './array.ts';
 import { BLOCK } from './blocks.ts';
+import { withFloatBits } from './float-bits.ts';
 import { withLongSums } from './long-sums.ts';
 import { elementwise, f32, laned, runKernel, strided } from './run.ts';
 
 /** Clips each element to -limit .. limit, in place. Memory-bound. */
 export function clipByValue(gradient: DeviceArray, limit: number): void {
   const n = gradient.models * gradient.size;
-  const source = { name: 'clip_value', code: clipValueCode };
+  const source = withFloatBits({ name: 'clip_value', code: clipValueCode });
   runKernel(gradient.device, source, [n, f32(limit)], [gradient], strided(n), { bytes: 8 * n });
 }
 
@@ -49,7 +50,7 @@ export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: num
   );
   runKernel(
     device,
-    withLongSums(laned('clip_scale', clipScaleCode, 1), blocks / 64),
+    withFloatBits(withLongSums(laned('clip_scale', clipScaleCode, 1), blocks / 64)),
     [blocks, count, f32(limit), f32(global ? Number.NaN : 0)],
     [square, tables.segments, scale],
     [count, 1, models],

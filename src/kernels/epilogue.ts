@@ -2,6 +2,7 @@ import activationCode from '../../shaders/epilogue_activation.wgsl';
 import reluCode from '../../shaders/epilogue_relu.wgsl';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import type { DeviceArray } from './array.ts';
+import { withFloatBits } from './float-bits.ts';
 import { reluGrad } from './pointwise.ts';
 import { pointwiseFunctions } from './pointwise-functions.ts';
 import { unary, unaryGrad } from './pointwise-rows.ts';
@@ -42,7 +43,9 @@ export const epilogueArray = ({ bias, through }: ProductEpilogue, unread: Device
  * which is compiled where it is used.
  */
 export function withEpilogue(source: KernelSource, activation?: Fused | null): KernelSource {
-  if (!activation || activation.name === 'relu') return { ...source, code: `${source.code}\n${reluCode}` };
+  if (!activation || activation.name === 'relu') {
+    return withFloatBits({ ...source, code: `${source.code}\n${reluCode}` });
+  }
   const { name, p } = activation;
   const text = `fn activation(x: f32) -> f32 { const p = f32(${p}); return ${unaryTable[name].forward}; }\n`;
   return {

@@ -9,6 +9,7 @@ import hitsCode from '../../shaders/hits.wgsl';
 import totalsCode from '../../shaders/running_totals.wgsl';
 import topKCode from '../../shaders/top_k.wgsl';
 import type { DeviceArray } from './array.ts';
+import { withFloatBits } from './float-bits.ts';
 import {
   checkDType,
   checkRank,
@@ -48,7 +49,13 @@ export function countHits(y: DeviceArray, labels: DeviceArray): DeviceArray {
   checkRank('hits', 'the output', y, 2, 'batch, classes');
   const hit = output(y.device, labels.shape, commonModels('hits', [y, labels]));
   const rows = hit.models * hit.size;
-  runKernel(y.device, { name: 'hits', code: hitsCode }, [rows, y.shape[1]!], [y, labels, hit], elementwise(rows));
+  runKernel(
+    y.device,
+    withFloatBits({ name: 'hits', code: hitsCode }),
+    [rows, y.shape[1]!],
+    [y, labels, hit],
+    elementwise(rows),
+  );
   return hit;
 }
 
@@ -57,7 +64,7 @@ export function binaryHits(y: DeviceArray, target: DeviceArray, threshold: numbe
   checkSameShape('hits', y, target);
   const hit = output(y.device, [y.shape[0]!], commonModels('hits', [y, target]));
   const rows = hit.models * hit.size;
-  const source = { name: 'binary_hits', code: binaryHitsCode };
+  const source = withFloatBits({ name: 'binary_hits', code: binaryHitsCode });
   runKernel(y.device, source, [rows, f32(threshold)], [y, target, hit], elementwise(rows));
   return hit;
 }
@@ -71,7 +78,7 @@ export function classesOf(values: DeviceArray, threshold: number): DeviceArray {
   const [rows, columns] = [values.shape[0]!, values.shape[1]!];
   const classes = output(values.device, [rows], values.models, undefined, 'u32');
   const params = [values.models * rows, columns, f32(threshold)];
-  const source = { name: 'classes_of', code: classesOfCode };
+  const source = withFloatBits({ name: 'classes_of', code: classesOfCode });
   runKernel(values.device, source, params, [values, classes], elementwise(values.models * rows));
   return classes;
 }
@@ -101,7 +108,7 @@ export function countTopK(
   checkRank('topK', 'the output', y, 2, 'batch, classes');
   checkDType('topK', 'the counts', counts, 'u32');
   const models = commonModels('topK', [y, labels, counts]);
-  const source = { name: 'top_k', code: topKCode };
+  const source = withFloatBits({ name: 'top_k', code: topKCode });
   const params = [labels.size, y.shape[1]!, k, at, counts.size];
   runKernel(counts.device, source, params, [y, labels, counts], elementwise(labels.size, models));
 }
@@ -127,7 +134,7 @@ export function countLabels(
   const models = commonModels('countLabels', [y, target, counts]);
   const labels = y.shape.at(-1)!;
   const rows = y.size / labels;
-  const source = { name: 'count_labels', code: countLabelsCode };
+  const source = withFloatBits({ name: 'count_labels', code: countLabelsCode });
   const params = [rows, labels, f32(threshold), first, counts.size];
   const grid = elementwise(Math.ceil(rows / LABEL_STRIP) * labels, models);
   runKernel(counts.device, source, params, [y, target, counts], grid);

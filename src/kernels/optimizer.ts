@@ -9,6 +9,7 @@ import unfadedCode from '../../shaders/unfaded.wgsl';
 import ownCode from '../../shaders/update_own.wgsl';
 import sharedCode from '../../shaders/update_shared.wgsl';
 import type { DeviceArray } from './array.ts';
+import { floatBits } from './float-bits.ts';
 import { f32, runKernel, strided } from './run.ts';
 import type { StepState } from './step-state.ts';
 
@@ -50,7 +51,7 @@ export function updateKernel(
   const rates = owner ? `const OWNER = ${3 + 1 + arrays.length}u;\n${ownCode}` : stateCode + sharedCode;
   runKernel(
     device,
-    { name: owner ? `${name}_own` : name, code: rates + penalisedCode + unfadedCode + code },
+    { name: owner ? `${name}_own` : name, code: rates + penalisedCode + unfadedCode + code + floatBits('vec4f') },
     [n, penalties ? 1 : 0, penalties?.first ?? 0, modelStride, ...params],
     [
       state?.buffer ?? (owner ? weight : device.uniform(new Uint32Array(4))),

@@ -44,7 +44,7 @@ function source(name: string, template: string, expression: string, dtype: DType
 
 /** The same for a gradient. */
 function gradSource(name: string, template: string, slope: string, { masks }: UnaryRow | BinaryRow): KernelSource {
-  const product = masks ? 'select(dy * slope, 0.0, slope == 0.0)' : 'dy * slope';
+  const product = masks ? 'select(dy * slope, 0.0, is_zero(slope))' : 'dy * slope';
   return {
     name: `${name}_grad`,
     code: operandTypes('f32') + pointwiseFunctions + template.replace('DERIVATIVE', slope).replace('PRODUCT', product),
@@ -174,7 +174,7 @@ export function compare(name: ComparisonName, a: DeviceArray, b: DeviceArray): D
         `${showShape(b.shape)}; use cast(x, '${b.dtype}') on the left one, or the other way round`,
     );
   }
-  const { forward, integers = forward }: ComparisonRow = comparisonTable[name];
+  const { forward, integers }: ComparisonRow = comparisonTable[name];
   return combine(name, `select(0.0, 1.0, ${a.dtype === 'f32' ? forward : integers})`, a, b);
 }
 

@@ -3,7 +3,7 @@
 
 import { cdf, density } from './normal.ts';
 
-/** An operator of one input. In WGSL, `x` is the input, `y` the output, `p` and `q` the options. */
+/** An operator of one input. What becomes of NaN is decided by its bits: see shaders/float_bits.wgsl. In WGSL, `x` is the input, `y` the output, `p` and `q` the options. */
 export interface UnaryRow {
   /** For the documentation: the formula. */
   formula: string;
@@ -98,13 +98,13 @@ export const unaryTable = {
   abs: {
     formula: '|x|; the gradient at 0 is 0, and at NaN too, as in PyTorch',
     forward: 'abs(x)',
-    derivative: 'select(select(0.0, -1.0, x < 0.0), 1.0, x > 0.0)',
+    derivative: 'select(select(0.0, -1.0, is_negative(x)), 1.0, is_positive(x))',
     reference: { forward: Math.abs, derivative: (x) => (x > 0 ? 1 : x < 0 ? -1 : 0) },
     domain: away,
   },
   sign: {
     formula: '-1, 0 or 1; NaN stays NaN, as in NumPy (PyTorch: 0). The gradient is 0 everywhere, as in PyTorch',
-    forward: 'select(select(x, -1.0, x < 0.0), 1.0, x > 0.0)',
+    forward: 'select(select(x, -1.0, is_negative(x)), 1.0, is_positive(x))',
     derivative: '0.0',
     masks: true,
     reference: { forward: Math.sign, derivative: () => 0 },
@@ -112,8 +112,8 @@ export const unaryTable = {
   },
   relu: {
     formula: 'max(x, 0); NaN stays NaN; the gradient is 0 at 0 and 1 at NaN, as in PyTorch',
-    forward: 'select(x, 0.0, x <= 0.0)',
-    derivative: 'select(1.0, 0.0, y <= 0.0)',
+    forward: 'select(x, 0.0, is_at_most_zero(x))',
+    derivative: 'select(1.0, 0.0, is_at_most_zero(y))',
     masks: true,
     reference: { forward: (x) => (x <= 0 ? 0 : x), derivative: (_, y) => (y <= 0 ? 0 : 1) },
     domain: away,
@@ -121,8 +121,8 @@ export const unaryTable = {
   relu6: {
     formula:
       'min(max(x, 0), 6); the gradient is 0 at 0 and 6, as in PyTorch, and 1 at NaN (PyTorch: 0 or 1, by its device)',
-    forward: 'select(select(x, 6.0, x >= 6.0), 0.0, x <= 0.0)',
-    derivative: 'select(1.0, 0.0, x <= 0.0 || x >= 6.0)',
+    forward: 'select(select(x, 6.0, !is_nan(x) && x >= 6.0), 0.0, is_at_most_zero(x))',
+    derivative: 'select(1.0, 0.0, is_at_most_zero(x) || (!is_nan(x) && x >= 6.0))',
     masks: true,
     reference: {
       forward: (x) => (x <= 0 ? 0 : x >= 6 ? 6 : x),
@@ -132,18 +132,18 @@ export const unaryTable = {
   },
   leakyRelu: {
     formula: "x above 0, negativeSlope * x from 0 down; PyTorch's default slope 0.01, where Keras's layer has 0.3",
-    forward: 'select(x, p * x, x <= 0.0)',
+    forward: 'select(x, p * x, is_at_most_zero(x))',
     // At 0 and at NaN it is the slope, as in PyTorch.
-    derivative: 'select(p, 1.0, x > 0.0)',
+    derivative: 'select(p, 1.0, is_positive(x))',
     options: { negativeSlope: 0.01 },
     reference: { forward: (x, p) => (x <= 0 ? p * x : x), derivative: (x, _, p) => (x > 0 ? 1 : p) },
     domain: away,
   },
   elu: {
     formula: 'x above 0, alpha (e^x - 1) from 0 down',
-    forward: 'select(x, p * expm1(x), x <= 0.0)',
+    forward: 'select(x, p * expm1(x), is_at_most_zero(x))',
     // At 0 it is alpha, as in PyTorch; at NaN 1 (PyTorch: 1 or NaN, by its device).
-    derivative: 'select(1.0, p * exp(x), x <= 0.0)',
+    derivative: 'select(1.0, p * exp(x), is_at_most_zero(x))',
     options: { alpha: 1 },
     reference: {
       forward: (x, p) => (x <= 0 ? p * Math.expm1(x) : x),
@@ -165,7 +165,7 @@ export const unaryTable = {
   },
   softplus: {
     formula: 'log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|), which does not overflow',
-    forward: 'select(x, 0.0, x <= 0.0) + log1p(exp(-abs(x)))',
+    forward: 'select(x, 0.0, is_at_most_zero(x)) + log1p(exp(-abs(x)))',
     derivative: '1.0 / (1.0 + exp(-x))',
     reference: {
       forward: (x) => (x <= 0 ? 0 : x) + Math.log1p(Math.exp(-Math.abs(x))),
@@ -198,15 +198,15 @@ export const unaryTable = {
   power: {
     formula: 'x^exponent for one number as the exponent; NaN where x < 0 and the exponent is not whole',
     forward: 'power(x, p)',
-    derivative: 'select(p * power(x, p - 1.0), 0.0, p == 0.0)',
+    derivative: 'select(p * power(x, p - 1.0), 0.0, is_zero(p))',
     options: { exponent: 2 },
     reference: { forward: (x, p) => x ** p, derivative: (x, _, p) => (p === 0 ? 0 : p * x ** (p - 1)) },
     domain: away,
   },
   clip: {
     formula: 'x kept within min .. max; NaN stays NaN; the gradient passes where min <= x <= max, as in PyTorch',
-    forward: 'select(select(x, p, x < p), q, x > q)',
-    derivative: 'select(0.0, 1.0, x >= p && x <= q)',
+    forward: 'select(select(select(x, p, x < p), q, x > q), x, is_nan(x))',
+    derivative: 'select(0.0, 1.0, !is_nan(x) && x >= p && x <= q)',
     masks: true,
     options: { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY },
     reference: {
@@ -245,7 +245,10 @@ export const binaryTable = {
   pow: {
     formula: 'a^b; NaN where a < 0 and b is not whole. The gradient of b is NaN where a < 0, as in PyTorch',
     forward: 'power(a, b)',
-    derivatives: ['select(b * power(a, b - 1.0), 0.0, b == 0.0)', 'select(y * log(a), 0.0, a == 0.0 && b >= 0.0)'],
+    derivatives: [
+      'select(b * power(a, b - 1.0), 0.0, is_zero(b))',
+      'select(y * log(a), 0.0, is_zero(a) && (is_zero(b) || is_positive(b)))',
+    ],
     reference: {
       forward: (a, b) => a ** b,
       derivatives: (a, b, y) => [b === 0 ? 0 : b * a ** (b - 1), a === 0 && b >= 0 ? 0 : y * Math.log(a)],
@@ -255,8 +258,11 @@ export const binaryTable = {
   maximum: {
     formula:
       'the larger of a and b; equal ones share the gradient, and where one is NaN both get all of it, as in PyTorch',
-    forward: 'select(select(b, a, a > b), a + b, is_nan(a) || is_nan(b))',
-    derivatives: ['select(select(1.0, 0.0, a < b), 0.5, a == b)', 'select(select(1.0, 0.0, b < a), 0.5, a == b)'],
+    forward: 'select(a + b, select(b, a, a > b), are_numbers(a, b))',
+    derivatives: [
+      'select(1.0, select(select(1.0, 0.0, a < b), 0.5, a == b), are_numbers(a, b))',
+      'select(1.0, select(select(1.0, 0.0, b < a), 0.5, a == b), are_numbers(a, b))',
+    ],
     masks: true,
     reference: {
       forward: (a, b) => Math.max(a, b),
@@ -267,8 +273,11 @@ export const binaryTable = {
   minimum: {
     formula:
       'the smaller of a and b; equal ones share the gradient, and where one is NaN both get all of it, as in PyTorch',
-    forward: 'select(select(b, a, a < b), a + b, is_nan(a) || is_nan(b))',
-    derivatives: ['select(select(1.0, 0.0, a > b), 0.5, a == b)', 'select(select(1.0, 0.0, b > a), 0.5, a == b)'],
+    forward: 'select(a + b, select(b, a, a < b), are_numbers(a, b))',
+    derivatives: [
+      'select(1.0, select(select(1.0, 0.0, a > b), 0.5, a == b), are_numbers(a, b))',
+      'select(1.0, select(select(1.0, 0.0, b > a), 0.5, a == b), are_numbers(a, b))',
+    ],
     masks: true,
     reference: {
       forward: (a, b) => Math.min(a, b),
@@ -285,30 +294,38 @@ export type BinaryName = keyof typeof binaryTable;
 export interface ComparisonRow {
   /** Of f32, where NaN has its own rules. */
   forward: string;
-  /** Of u32 or i32; default `forward`. */
-  integers?: string;
+  /** Of u32 or i32. */
+  integers: string;
   reference(a: number, b: number): boolean;
 }
 
 /** Comparisons and logic: 1 where it holds, else 0, as f32. They have no gradient. */
 export const comparisonTable = {
-  equal: { forward: 'a == b', reference: (a: number, b: number) => a === b },
+  equal: { forward: 'are_numbers(a, b) && a == b', integers: 'a == b', reference: (a: number, b: number) => a === b },
   notEqual: {
-    forward: 'is_nan(a) || is_nan(b) || a != b',
+    forward: '!are_numbers(a, b) || a != b',
     integers: 'a != b',
     reference: (a: number, b: number) => a !== b,
   },
-  less: { forward: 'a < b', reference: (a: number, b: number) => a < b },
-  lessEqual: { forward: 'a <= b', reference: (a: number, b: number) => a <= b },
-  greater: { forward: 'a > b', reference: (a: number, b: number) => a > b },
-  greaterEqual: { forward: 'a >= b', reference: (a: number, b: number) => a >= b },
+  less: { forward: 'are_numbers(a, b) && a < b', integers: 'a < b', reference: (a: number, b: number) => a < b },
+  lessEqual: {
+    forward: 'are_numbers(a, b) && a <= b',
+    integers: 'a <= b',
+    reference: (a: number, b: number) => a <= b,
+  },
+  greater: { forward: 'are_numbers(a, b) && a > b', integers: 'a > b', reference: (a: number, b: number) => a > b },
+  greaterEqual: {
+    forward: 'are_numbers(a, b) && a >= b',
+    integers: 'a >= b',
+    reference: (a: number, b: number) => a >= b,
+  },
   logicalAnd: {
-    forward: 'is_true(a) && is_true(b)',
+    forward: '!is_zero(a) && !is_zero(b)',
     integers: 'a != 0 && b != 0',
     reference: (a: number, b: number) => a !== 0 && b !== 0,
   },
   logicalOr: {
-    forward: 'is_true(a) || is_true(b)',
+    forward: '!is_zero(a) || !is_zero(b)',
     integers: 'a != 0 || b != 0',
     reference: (a: number, b: number) => a !== 0 || b !== 0,
   },
@@ -318,7 +335,7 @@ export type ComparisonName = keyof typeof comparisonTable;
 
 /** The same of one input; without `integers` it is of f32 only. */
 export const predicateTable = {
-  logicalNot: { forward: '!is_true(x)', integers: 'x == 0', reference: (x: number) => x === 0 },
+  logicalNot: { forward: 'is_zero(x)', integers: 'x == 0', reference: (x: number) => x === 0 },
   isNan: { forward: 'is_nan(x)', reference: (x: number) => Number.isNaN(x) },
 } as const;
 

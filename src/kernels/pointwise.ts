@@ -7,6 +7,7 @@ import scaleRowsCode from '../../shaders/scale_rows.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, type DType, type Shape, showShape } from './array.ts';
+import { withFloatBits } from './float-bits.ts';
 import { checkDType, checkSameShape, commonModels, f32, output, runKernel, strided } from './run.ts';
 
 const all = (a: DeviceArray) => a.models * a.size;
@@ -62,9 +63,16 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
 export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
   if (dy.throughRelu === y && !into) return dy;
   const dx = output(y.device, y.shape, y.models, into);
-  runKernel(y.device, { name: 'relu_grad', code: reluGradCode }, [all(y)], [y, dy, dx], quadwise(all(y)), {
-    flops: all(y),
-  });
+  runKernel(
+    y.device,
+    withFloatBits({ name: 'relu_grad', code: reluGradCode }, 'vec4f'),
+    [all(y)],
+    [y, dy, dx],
+    quadwise(all(y)),
+    {
+      flops: all(y),
+    },
+  );
   return dx;
 }
 

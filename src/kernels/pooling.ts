@@ -5,6 +5,7 @@ import maxPoolGradCode from '../../shaders/max_pool2d_grad.wgsl';
 import maxPoolGradDisjointCode from '../../shaders/max_pool2d_grad_disjoint.wgsl';
 import { ShapeError } from '../errors.ts';
 import { DeviceArray, type Shape, showShape } from './array.ts';
+import { withFloatBits } from './float-bits.ts';
 import { withLongSums } from './long-sums.ts';
 import { reduceMiddle } from './reduce-variants.ts';
 import { checkDType, checkRank, elementwise, type Lanes, laned, lanesOf, output, runKernel } from './run.ts';
@@ -71,7 +72,10 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
   const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
   const inside = (d: 0 | 1) => pad[d] === 0 && (shape[d + 1]! - 1) * strides[d] + pool[d] <= x.shape[d + 1]!;
   const twoByTwo = pool[0] === 2 && pool[1] === 2 && inside(0) && inside(1);
-  const source = { ...laned('max_pool2d', maxPoolCode, lanes), constants: { TWO_BY_TWO: twoByTwo ? 1 : 0 } };
+  const source = {
+    ...withFloatBits(laned('max_pool2d', maxPoolCode, lanes), 'Value'),
+    constants: { TWO_BY_TWO: twoByTwo ? 1 : 0 },
+  };
   runKernel(x.device, source, params, [x, y, argmax], elementwise(columns), { flops });
   const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
   return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, overlap, flops };
@@ -97,7 +101,10 @@ export function maxPool2dGrad(
     const even = pool[0] === 2 && pool[1] === 2 && h % 2 === 0 && w % 2 === 0;
     runKernel(
       dy.device,
-      { ...laned('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes), constants: { TWO_BY_TWO: even ? 1 : 0 } },
+      {
+        ...withFloatBits(laned('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes), 'Value'),
+        constants: { TWO_BY_TWO: even ? 1 : 0 },
+      },
       [...params.slice(0, 8), ...cells, ...flags],
       bindings,
       elementwise((batch * dy.models * cells[1] * channels) / lanes),
@@ -105,7 +112,7 @@ export function maxPool2dGrad(
     );
   } else {
     const columns = (batch * dy.models * w * channels) / lanes;
-    const source = withLongSums(laned('max_pool2d_grad', maxPoolGradCode, lanes), overlap);
+    const source = withFloatBits(withLongSums(laned('max_pool2d_grad', maxPoolGradCode, lanes), overlap), 'Value');
     runKernel(dy.device, source, [...params, ...flags], bindings, elementwise(columns), work);
   }
   return dx;

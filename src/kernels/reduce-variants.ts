@@ -4,6 +4,7 @@ import teamCode from '../../shaders/reduce_team.wgsl';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from './array.ts';
 import { chooseVariant } from './choice.ts';
+import { floatBits, withFloatBits } from './float-bits.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 import { elementwise, f32, laned, lanesOf, runKernel } from './run.ts';
 import {
@@ -34,7 +35,14 @@ export interface Rows {
   channels: number;
 }
 
-export const reduceShaders: readonly string[] = [rowsCode, extremeCode, teamCode, longSumCode, ...teamCodes];
+export const reduceShaders: readonly string[] = [
+  rowsCode,
+  extremeCode,
+  teamCode,
+  floatBits('Value'),
+  longSumCode,
+  ...teamCodes,
+];
 
 /** The reduction's array where it is one long row: its quarters are the columns of vectors. */
 const quartered = ({ rows, channels }: Pick<Rows, 'rows' | 'channels'>) => channels === 1 && rows % 4 === 0;
@@ -137,7 +145,7 @@ function passOf(reduction: Reduction, variant: ReduceVariant, device: Device) {
     const sums = reduction === 'reduceSum';
     if (variant === 'subgroup' || variant === 'workgroup') {
       const { width } = variant === 'subgroup' ? { width: 1 } : workgroupCut({ outer, rows, channels });
-      const { code } = laned(name, teamCode, 1);
+      const { code } = withFloatBits(laned(name, teamCode, 1));
       const source = withLongSums(
         teamed(variant, `${name}_team`, code, { EXTREME: sums ? 0 : 1 }),
         sums ? (slice * width) / teamMembers(variant) : 0,
@@ -148,7 +156,9 @@ function passOf(reduction: Reduction, variant: ReduceVariant, device: Device) {
     }
     const lanes = variant === 'vector' ? lanesOf(channels) : 1;
     // Eight rows are one term, up to seven are left over.
-    const source = sums ? withLongSums(laned(name, rowsCode, lanes), slice / 8 + 7) : laned(name, extremeCode, lanes);
+    const source = sums
+      ? withLongSums(laned(name, rowsCode, lanes), slice / 8 + 7)
+      : withFloatBits(laned(name, extremeCode, lanes), 'Value');
     const params = [outer, rows, channels / lanes, slice, slices, f32(factor)];
     runKernel(device, source, params, [x, y], elementwise((outer * slices * channels) / lanes), work);
   };

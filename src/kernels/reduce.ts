@@ -5,6 +5,7 @@ import extremeMaskCode from '../../shaders/extreme_mask.wgsl';
 import spreadRowsCode from '../../shaders/spread_rows.wgsl';
 import varianceGradCode from '../../shaders/variance_grad.wgsl';
 import { type DeviceArray, type Shape, sizeOf } from './array.ts';
+import { withFloatBits } from './float-bits.ts';
 import { type Rows, reduceMiddle } from './reduce-variants.ts';
 import { checkDType, elementwise, f32, output, runKernel } from './run.ts';
 import { inverse, transpose } from './view.ts';
@@ -160,7 +161,13 @@ export function extremeGrad(
       const mask = output(x.device, from.shape, x.models);
       const count = output(x.device, y.shape, x.models);
       const [maskParams, workgroups] = over(x, layout);
-      runKernel(x.device, { name: 'extreme_mask', code: extremeMaskCode }, maskParams, [from, y, mask], workgroups);
+      runKernel(
+        x.device,
+        withFloatBits({ name: 'extreme_mask', code: extremeMaskCode }),
+        maskParams,
+        [from, y, mask],
+        workgroups,
+      );
       reduceMiddle('reduceSum', mask, layout, count, { factor: 1 });
       const [params] = over(x, layout, f32(Number.NaN));
       const source = { name: 'extreme_grad', code: extremeGradCode };
@@ -185,7 +192,7 @@ export function placeOfExtreme(
   checkDType(operator, 'the input', x, 'f32');
   return arranged(operator, x, axes, (from, { outer, rows, channels }) => {
     const y = output(x.device, shape, x.models, undefined, 'u32');
-    const source = { name: 'argmax', code: argmaxCode };
+    const source = withFloatBits({ name: 'argmax', code: argmaxCode });
     runKernel(x.device, source, [outer, rows, channels, f32(sign)], [from, y], elementwise(outer * channels));
     return y;
   });

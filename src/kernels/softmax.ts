@@ -14,6 +14,7 @@ import type { KernelSource } from '../gpu/pipelines.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
 import { chooseVariant } from './choice.ts';
+import { floatBits } from './float-bits.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 import { sumAll } from './reduce.ts';
 import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from './run.ts';
@@ -46,7 +47,7 @@ export interface SoftmaxRun {
 export const softmaxShaders: readonly string[] = [
   ...[softmaxCode, logSoftmaxCode, softmaxGradCode, logSoftmaxGradCode, crossEntropyCode],
   ...[teamCode, gradTeamCode, crossEntropyTeamCode, ...teamCodes],
-  ...[logsCode, logOfSumCode, longSumCode],
+  ...[logsCode, logOfSumCode, floatBits('f32'), longSumCode],
 ];
 
 /** Whether a variant has a kernel for this adapter. The reference always has. */
@@ -84,7 +85,7 @@ function sourceOf(
   classes: number,
   constants?: Record<string, number>,
 ): KernelSource {
-  const text = `${variant === 'naive' ? code : team}\n${logsCode}\n${logOfSumCode}`;
+  const text = `${variant === 'naive' ? code : team}\n${logsCode}\n${logOfSumCode}\n${floatBits('f32')}`;
   const source = laned(name, text, 1);
   if (variant === 'naive') return withLongSums(source, classes);
   return withLongSums(teamed(variant, `${name}_team`, source.code, constants), classes / teamMembers(variant));

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { runOperator } from '../support/adapter.ts';
-import { expectClose } from '../support/compare.ts';
+import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { bounded, ulp } from '../support/precision.ts';
 
 // Every case with the exponent as a number and as a tensor. Expected values come from Math.pow and the power rule in float64.
 const bases = [-3, -2, -1.5, -1, -0.5, -0, 0, 0.5, 1, 2.5];
@@ -71,5 +72,66 @@ describeOnDevice('pow', (device) => {
       inputs[0]!.data.map((v, i) => v ** inputs[1]!.data[i]!),
       { rtol: 1e-5 },
     );
+  });
+
+  // Multiplied: each factor rounds once, by 2^-24. A negative exponent divides, twice.
+  test('whole exponents from -8 to 8 are as exact as multiplication, and so are their gradients', async () => {
+    const x = [4000, -4000, 3999.7, 1234.5, 3.3, 1.0001, 0.77, -0.31, 0.0123].map(Math.fround);
+    const powers = Array.from({ length: 17 }, (_, i) => i - 8);
+    for (const p of powers) {
+      const inputs = [{ shape: [x.length], data: x }];
+      const number = await runOperator(device, 'pow', inputs, { exponent: p }, ones(x.length));
+      const exponent = { shape: [x.length], data: x.map(() => p) };
+      const tensor = await runOperator(device, 'pow', [...inputs, exponent], {}, ones(x.length));
+      for (const { output, grads } of [number, tensor]) {
+        const rounding = (n: number) => {
+          const divided = n < 0 ? bounded(device, 2, 10) : 0; // a division is off by 2^-24, or by 2.5 ulp where WGSL's bound is used up
+          return (Math.abs(n) + divided) * 2 ** -24;
+        };
+        expectClose(
+          output,
+          x.map((v) => v ** p),
+          { rtol: rounding(p) },
+          `x^${p}`,
+        );
+        // The slope's exponent beyond -8 is WGSL's pow.
+        if (p > -8)
+          expectClose(
+            grads[0]!,
+            x.map((v) => derivative(v, p)),
+            { rtol: rounding(p - 1) + 2 ** -24 },
+            `slope of x^${p}`,
+          );
+      }
+    }
+  });
+
+  test('x^3 at 4,000 is within 2 ulp, and x^2 is a product', async () => {
+    const x = Float32Array.from({ length: 256 }, (_, i) => 4000 - i / 7);
+    const input = { shape: [x.length], data: x };
+    const cube = await runOperator(device, 'pow', [input], { exponent: 3 }, ones(x.length));
+    const off = Array.from(x, (v, i) => Math.abs(cube.output[i]! - v ** 3) / ulp(v ** 3));
+    expect(Math.max(...off)).toBeLessThanOrEqual(2);
+    const square = await runOperator(device, 'pow', [input], { exponent: 2 }, ones(x.length));
+    expectSameBits(
+      square.output,
+      x.map((v) => v * v),
+    );
+  });
+
+  test('an inverse power is finite where its base to the power is not, or fades', async () => {
+    const cases = [
+      [2 ** -21, -6, 2 ** 126],
+      [2 ** -16, -7, 2 ** 112],
+      [2 ** -63.5, -2, 2 ** 127],
+      [2 ** 20, -6, 2 ** -120],
+      [-0, -3, -Infinity],
+      [0, -2, Infinity],
+      [-Infinity, -3, 0],
+    ] as const;
+    for (const [x, p, y] of cases) {
+      const { output } = await runOperator(device, 'pow', [{ shape: [1], data: [x] }], { exponent: p }, [1]);
+      expectClose(output, [y], { rtol: 1e-6 }, `${x}^${p}`);
+    }
   });
 });
