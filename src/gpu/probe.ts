@@ -1,4 +1,5 @@
 import reluCode from '../../shaders/epilogue_relu.wgsl';
+import floatBitsCode from '../../shaders/float_bits.wgsl';
 import lanesCode from '../../shaders/probe_lanes.wgsl';
 import numbersCode from '../../shaders/probe_numbers.wgsl';
 
@@ -73,7 +74,7 @@ const WORDS = 8;
 
 export const numbersQuestion: Question = {
   name: 'probe_numbers',
-  code: reluCode + numbersCode,
+  code: `alias Value = f32; alias Index = u32; alias Truth = bool;\n${floatBitsCode}${reluCode}${numbersCode}`,
   input: Uint32Array.from(PAIRS.flat()),
   words: PAIRS.length * WORDS,
 };
