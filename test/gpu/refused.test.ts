@@ -130,6 +130,26 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     await device.sync();
   });
 
+  test('consequences that are reported after the cause do not take its place', async () => {
+    using device = await openDevice();
+    const { gpu } = device;
+    using x = tensor(device, [1, -2], [2]);
+    await device.sync();
+    const answered = vi.spyOn(gpu, 'popErrorScope').mockImplementation(async () => {
+      const answer = await GPUDevice.prototype.popErrorScope.call(gpu);
+      const error = new GPUValidationError("BindGroupLayout with '' label is invalid");
+      // As wgpu does in Deno.
+      setTimeout(() => gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error })));
+      return answer;
+    });
+    device.pipeline({ name: 'broken', code: 'fn main( {' });
+    expect(await failure(() => device.ready())).toBeInstanceOf(ShaderError);
+    answered.mockRestore();
+    await device.sync();
+    using y = neg(x);
+    expect(await values(y)).toEqual([-1, 2]);
+  });
+
   test('a validation error that comes later, or without a refusal, is none of its consequences', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
