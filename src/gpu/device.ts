@@ -8,7 +8,7 @@ import { failureOf, type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import { type Encoded, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
-import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
+import { checkUpload, copied, isOrdinary, padToWord, unmap } from './transfer.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -367,7 +367,7 @@ export class Device {
       if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
     } finally {
-      if (staging.buffer.mapState === 'mapped') staging.buffer.unmap();
+      unmap(staging.buffer);
       staging.release();
     }
     this.counters.readBacks++;

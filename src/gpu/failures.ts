@@ -77,10 +77,10 @@ export class Failures {
   /** Takes an error that no scope was open for. */
   uncaptured(error: GPUError): void {
     if (isOutOfMemory(error)) {
-      this.onOutOfMemory(error.message.trim());
+      this.onOutOfMemory(textOf(error));
       return;
     }
-    const failure = new GpuError(error.message.trim());
+    const failure = new GpuError(textOf(error));
     const { closed } = this;
     // Implementations word them differently, so the class decides.
     const mayFollow = !/Internal/.test(error.constructor.name) && (this.answers.outstanding || this.refusals > closed);
@@ -94,6 +94,9 @@ export class Failures {
     return this.refusal ?? (this.fatalThrown ? null : this.fatal);
   }
 }
+
+/** What an error says: naga begins with an empty line, and an implementation may say nothing. */
+export const textOf = (error: GPUError): string => `${error.message ?? ''}`.trim() || error.constructor.name;
 
 const isOutOfMemory = (error: GPUError): boolean =>
   error.constructor.name.includes('OutOfMemory') || /out of memory/i.test(`${error.constructor.name} ${error.message}`);
