@@ -6,7 +6,7 @@ import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { LostWork } from './lost-work.ts';
 import { failureOf, type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
-import { type Encoded, Program, Recorder, type Work } from './recorder.ts';
+import { type Binding, bufferOf, type Encoded, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { checkUpload, copied, isOrdinary, padToWord, unmap } from './transfer.ts';
 
@@ -156,10 +156,9 @@ export class Device {
   }
 
   /** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
-  private checkUsable(binding: Storage | GPUBuffer): void {
+  private checkUsable(binding: Binding): void {
     if (!this.failures.any) return;
-    const isStorage = binding instanceof Storage;
-    const cause = failureOf(isStorage ? binding.buffer : binding) ?? (isStorage ? binding.loss : null);
+    const cause = failureOf(bufferOf(binding)) ?? (binding instanceof Storage ? binding.loss : null);
     if (cause) throw cause;
   }
 

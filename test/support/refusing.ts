@@ -56,7 +56,7 @@ export function refusePipelines(
 export function refuseBuffers({ gpu }: Device): Disposable {
   const make = gpu.createBuffer.bind(gpu);
   const spy = vi.spyOn(gpu, 'createBuffer').mockImplementation((descriptor) => {
-    if (descriptor.label === 'params') return make(descriptor);
+    if (/^(params|uniforms)$/.test(descriptor.label ?? '')) return make(descriptor);
     const buffer = make({ ...descriptor, size: 2 ** 40 });
     return Object.defineProperty(buffer, 'size', { value: descriptor.size });
   });
