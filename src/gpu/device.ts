@@ -10,10 +10,10 @@ import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { type Encoded, Program, Recorder, type Work } from './recorder.ts';
+import { type Binding, bufferOf, type Encoded, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
-import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
+import { checkUpload, copied, isOrdinary, padToWord, unmap } from './transfer.ts';
 
 /** Bytes of buffers for read-backs that wait for reuse. */
 const KEPT_STAGING_BYTES = 2 ** 25;
@@ -157,10 +157,9 @@ export class Device {
   }
 
   /** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
-  private checkUsable(binding: Storage | GPUBuffer): void {
+  private checkUsable(binding: Binding): void {
     if (!this.failures.any) return;
-    const isStorage = binding instanceof Storage;
-    const cause = failureOf(isStorage ? binding.buffer : binding) ?? (isStorage ? binding.loss : null);
+    const cause = failureOf(bufferOf(binding)) ?? (binding instanceof Storage ? binding.loss : null);
     if (cause) throw cause;
   }
 
@@ -379,7 +378,7 @@ export class Device {
       if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
     } finally {
-      if (staging.buffer.mapState === 'mapped') staging.buffer.unmap();
+      unmap(staging.buffer);
       staging.release();
     }
     this.counters.readBacks++;

@@ -2,6 +2,12 @@ import { GpuError, type OutOfMemoryError, type ShaderError } from '../errors.ts'
 import { Answers } from './answers.ts';
 
 /**
+ * Milliseconds after which all consequences of a refusal have been reported. Most implementations report errors in order; wgpu in Deno answers scopes at
+ * once and sends the events for what no scope captured at a later turn of the event loop.
+ */
+const CONSEQUENCES_MS = 50;
+
+/**
  * What went wrong on a device. WebGPU reports it late: each pipeline and buffer that is made is watched until the adapter has answered
  * whether it takes it. What was refused is thrown once, by the next call that touches the device, which stays usable; a lost device, and a
  * validation error that no refusal explains, are thrown by every call.
@@ -53,8 +59,8 @@ export class Failures {
   }
 
   /**
-   * Reports a refused pipeline or buffer, to be thrown once. Whatever uses it is invalid, and so is what uses that: until a scope that is opened after
-   * the last of them is answered, validation errors are consequences.
+   * Reports a refused pipeline or buffer, to be thrown once. Whatever uses it is invalid, and so is what uses that: until a scope that is
+   * opened after the last of them is answered, and a little longer, validation errors are consequences.
    */
   refuse(error: ShaderError | OutOfMemoryError): void {
     if (this.disposed) return;
@@ -62,7 +68,8 @@ export class Failures {
     this.refusals++;
     this.flush();
     this.gpu.pushErrorScope('validation');
-    this.answers.watch(this.gpu.popErrorScope(), () => {
+    const reported = this.gpu.popErrorScope().then(() => new Promise((done) => setTimeout(done, CONSEQUENCES_MS)));
+    this.answers.watch(reported, () => {
       this.closed++;
     });
   }
@@ -70,10 +77,10 @@ export class Failures {
   /** Takes an error that no scope was open for. */
   uncaptured(error: GPUError): void {
     if (isOutOfMemory(error)) {
-      this.onOutOfMemory(error.message.trim());
+      this.onOutOfMemory(textOf(error));
       return;
     }
-    const failure = new GpuError(error.message.trim());
+    const failure = new GpuError(textOf(error));
     const { closed } = this;
     // Implementations word them differently, so the class decides.
     const mayFollow = !/Internal/.test(error.constructor.name) && (this.answers.outstanding || this.refusals > closed);
@@ -87,6 +94,9 @@ export class Failures {
     return this.refusal ?? (this.fatalThrown ? null : this.fatal);
   }
 }
+
+/** What an error says: naga begins with an empty line, and an implementation may say nothing. */
+export const textOf = (error: GPUError): string => `${error.message ?? ''}`.trim() || error.constructor.name;
 
 const isOutOfMemory = (error: GPUError): boolean =>
   error.constructor.name.includes('OutOfMemory') || /out of memory/i.test(`${error.constructor.name} ${error.message}`);

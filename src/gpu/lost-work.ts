@@ -1,6 +1,6 @@
 import type { Failures } from './failures.ts';
 import { failureOf } from './memory.ts';
-import type { Binding, Encoded } from './recorder.ts';
+import { type Binding, bufferOf, type Encoded } from './recorder.ts';
 import { Storage } from './storage.ts';
 import { writtenBindings } from './work.ts';
 
@@ -61,9 +61,7 @@ const bindingsOf = (one: Exclude<Encoded, { renewed: unknown }>): readonly Bindi
 function refusalOf(one: Encoded): Error | null {
   if ('renewed' in one) return null;
   const refused = 'pipeline' in one ? one.pipeline.refused : null;
-  return (
-    refused ?? first(bindingsOf(one), (binding) => failureOf(binding instanceof Storage ? binding.buffer : binding))
-  );
+  return refused ?? first(bindingsOf(one), (binding) => failureOf(bufferOf(binding)));
 }
 
 const lossOf = (binding: Binding): Error | null => (binding instanceof Storage ? binding.loss : null);

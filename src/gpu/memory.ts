@@ -1,5 +1,5 @@
 import { OutOfMemoryError } from '../errors.ts';
-import type { Failures } from './failures.ts';
+import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
 
 /** The memory behind a software adapter, whose driver may end the process where there is none left instead of saying so. */
@@ -29,7 +29,7 @@ export const failureOf = (buffer: GPUBuffer): OutOfMemoryError | null => failed.
 
 const tooLarge = (message: string): OutOfMemoryError =>
   new OutOfMemoryError(
-    `device: the adapter ran out of memory, and what was made since is of no use; use a smaller batch or model (${message.trim()})`,
+    `device: the adapter ran out of memory, and what was made since is of no use; use a smaller batch or model (${message})`,
   );
 
 /** Makes and destroys all buffers of a device. */
@@ -88,7 +88,7 @@ export class Memory {
       throw cause;
     } finally {
       const take = (error: GPUError | null) => {
-        if (error && buffer && !failed.has(buffer)) this.forget(buffer, tooLarge(error.message), onFail);
+        if (error && buffer && !failed.has(buffer)) this.forget(buffer, tooLarge(textOf(error)), onFail);
       };
       const { answers } = this.failures;
       answers.watch(this.gpu.popErrorScope(), take);

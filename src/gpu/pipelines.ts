@@ -1,5 +1,5 @@
 import { ShaderError } from '../errors.ts';
-import type { Failures } from './failures.ts';
+import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
 
 /** What makes a compute pipeline: WGSL text and the values of its `override` constants. The entry point is `main`. */
@@ -91,7 +91,7 @@ export class PipelineCache {
     const error = internal ?? validation; // an internal one comes first, and the other is about its layout
     if (!error) return;
     const messages = await messagesOf(module);
-    pipeline.refused = new ShaderError(shaderMessage(pipeline.source, messages, error.message.trim()));
+    pipeline.refused = new ShaderError(shaderMessage(pipeline.source, messages, textOf(error)));
     this.failures.refuse(pipeline.refused);
   }
 }
@@ -113,10 +113,10 @@ function shaderMessage(source: KernelSource, messages: readonly GPUCompilationMe
   if (errors.length === 0) return `shader ${source.name}.wgsl${constants}: ${fallback}`;
   return errors
     .map(({ lineNum, linePos, message }) => {
-      const says = message.trim(); // naga begins with an empty line
+      const [says, ...rest] = message.trim().split('\n'); // naga begins with an empty line, and shows the place itself
       const number = String(lineNum).padStart(5);
       const caret = `${' '.repeat(number.length + 3 + Math.max(0, linePos - 1))}^`;
-      return `shader ${source.name}.wgsl:${lineNum}:${linePos}: ${says}\n${number} | ${lines[lineNum - 1] ?? ''}\n${caret}`;
+      return `shader ${source.name}.wgsl:${lineNum}:${linePos}: ${says}\n${number} | ${lines[lineNum - 1] ?? ''}\n${[caret, ...rest].join('\n')}`;
     })
     .join('\n');
 }

@@ -7,6 +7,8 @@ import { costOf, SubmitBudget } from './submit-budget.ts';
 
 export type Binding = Storage | GPUBuffer;
 
+export const bufferOf = (binding: Binding): GPUBuffer => ('buffer' in binding ? binding.buffer : binding);
+
 /** What the caller of a dispatch says of it: for profiles, and for how much goes into a submit. */
 export interface Work {
   /** Floating-point operations, a multiply-add counting as two. */
@@ -295,7 +297,7 @@ export class Program {
 
   private checkRefusals(): void {
     for (const { pipeline } of this.commands) if (pipeline.refused) throw pipeline.refused;
-    const isFull = (one: Binding) => failureOf(one instanceof Storage ? one.buffer : one) !== null;
+    const isFull = (one: Binding) => failureOf(bufferOf(one)) !== null;
     if (this.commands.some(({ bindings }) => bindings.some(isFull))) {
       throw new OutOfMemoryError(
         'program: the adapter had no memory for something it reads or writes; use a smaller batch or model',

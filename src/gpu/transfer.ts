@@ -37,3 +37,12 @@ export function copied(mapped: ArrayBuffer, bytes: number): ArrayBuffer {
     throw new OutOfMemoryError(`device: the host has no memory for the ${bytes} bytes that were read back`, { cause });
   }
 }
+
+/** Gives a buffer that was read back to the GPU. */
+export function unmap(buffer: GPUBuffer): void {
+  try {
+    if (buffer.mapState === 'mapped') buffer.unmap();
+  } catch {
+    // wgpu throws if the device went away, of which the reader tells
+  }
+}

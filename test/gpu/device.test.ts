@@ -58,7 +58,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     const error = await failure(() => device.sync());
     expect(error).toBeInstanceOf(ShaderError);
     const [where, line, caret] = error.message.split('\n');
-    expect(where).toMatch(/^shader broken\.wgsl:3:11: .*'y'/);
+    expect(where).toMatch(/^shader broken\.wgsl:3:11: .*['`]y['`]/);
     expect(line).toBe('    3 |   let x = y + 1;');
     expect(caret!.indexOf('^')).toBe(line!.indexOf('y'));
     device.allocate(16).release();

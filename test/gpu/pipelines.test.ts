@@ -51,11 +51,12 @@ async function refusal(says: string, getCompilationInfo: () => Promise<unknown>)
 
 // naga's, which is Firefox's and Deno's.
 test('a message that begins with an empty line stands where others do', async () => {
-  const says = "\nShader 'broken' parsing error: no definition in scope for identifier: `y`\n";
+  const what = "Shader 'broken' parsing error: no definition in scope for identifier: `y`";
+  const says = `\n${what}\n  ┌─ wgsl:2:11\n\n`;
   const messages = [{ type: 'error', lineNum: 2, linePos: 11, message: says }];
-  const [first, line] = (await refusal(says, async () => ({ messages }))).split('\n');
-  expect(first).toBe(`shader broken.wgsl:2:11: ${says.trim()}`);
-  expect(line).toBe('    2 |   let x = y;');
+  const lines = (await refusal(says, async () => ({ messages }))).split('\n');
+  const place = ['    2 |   let x = y;', '                  ^'];
+  expect(lines).toEqual([`shader broken.wgsl:2:11: ${what}`, ...place, '  ┌─ wgsl:2:11']);
 });
 
 test.each([

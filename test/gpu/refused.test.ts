@@ -13,7 +13,7 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { DRIVER_SAYS, failure, type Refuser, refuseBuffers, refusePipelines } from '../support/refusing.ts';
+import { DRIVER_SAYS, failure, type Refuser, refuseBuffers, refusePipelines, saying } from '../support/refusing.ts';
 
 const values = async (x: Tensor) => [...(await x.data())];
 
@@ -24,6 +24,8 @@ function refused<T>(device: Device, refuser: Refuser, body: () => T): T {
 }
 
 const SAYS: Record<Refuser, string> = { validation: 'nonesuch', internal: DRIVER_SAYS };
+
+const mistake = (says: string) => saying(new GPUValidationError(says), says);
 
 const refusers: Refuser[] = ['validation', 'internal'];
 
@@ -124,10 +126,30 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     refused(device, 'internal', () => relu(x));
-    const error = new GPUValidationError("BindGroupLayout with '' label is invalid"); // wgpu
+    const error = mistake("BindGroupLayout with '' label is invalid"); // wgpu
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
     expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
     await device.sync();
+  });
+
+  test('consequences that are reported after the cause do not take its place', async () => {
+    using device = await openDevice();
+    const { gpu } = device;
+    using x = tensor(device, [1, -2], [2]);
+    await device.sync();
+    const answered = vi.spyOn(gpu, 'popErrorScope').mockImplementation(async () => {
+      const answer = await GPUDevice.prototype.popErrorScope.call(gpu);
+      const error = mistake("BindGroupLayout with '' label is invalid");
+      // As wgpu does in Deno.
+      setTimeout(() => gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error })));
+      return answer;
+    });
+    device.pipeline({ name: 'broken', code: 'fn main( {' });
+    expect(await failure(() => device.ready())).toBeInstanceOf(ShaderError);
+    answered.mockRestore();
+    await device.sync();
+    using y = neg(x);
+    expect(await values(y)).toEqual([-1, 2]);
   });
 
   test('a validation error that comes later, or without a refusal, is none of its consequences', async () => {
@@ -214,10 +236,10 @@ describeOnDevice('an error that no call has thrown', () => {
       expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
     });
     expect(thrown).toEqual([]);
-    const uncaptured = await printedAfter((device) => report(device, new GPUValidationError('mistake')));
+    const uncaptured = await printedAfter((device) => report(device, mistake('mistake')));
     expect(uncaptured).toEqual([expect.stringContaining('GpuError: mistake')]);
     const known = await printedAfter(async (device) => {
-      report(device, new GPUValidationError('mistake'));
+      report(device, mistake('mistake'));
       await failure(() => device.sync());
     });
     expect(known).toEqual([]);

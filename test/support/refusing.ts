@@ -7,6 +7,10 @@ export type Refuser = 'validation' | 'internal';
 /** What an internal error says here. */
 export const DRIVER_SAYS = 'vkCreateComputePipelines failed with VK_ERROR_UNKNOWN';
 
+/** An error of WebGPU with that text, which Deno's constructors do not take. */
+export const saying = <T extends GPUError>(error: T, message: string): T =>
+  Object.defineProperty(error, 'message', { value: message });
+
 /** Refuses pipelines with such a label, until it is disposed. */
 export function refusePipelines(
   { gpu }: Device,
@@ -34,7 +38,7 @@ export function refusePipelines(
       pushErrorScope.call(gpu, 'validation');
       const pipeline = invalid(descriptor);
       void popErrorScope.call(gpu);
-      const error = new GPUInternalError(DRIVER_SAYS);
+      const error = saying(new GPUInternalError(DRIVER_SAYS), DRIVER_SAYS);
       const scope = scopes.findLast(({ filter }) => filter === 'internal');
       if (scope) scope.error ??= error;
       else gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
@@ -52,7 +56,7 @@ export function refusePipelines(
 export function refuseBuffers({ gpu }: Device): Disposable {
   const make = gpu.createBuffer.bind(gpu);
   const spy = vi.spyOn(gpu, 'createBuffer').mockImplementation((descriptor) => {
-    if (descriptor.label === 'params') return make(descriptor);
+    if (/^(params|uniforms)$/.test(descriptor.label ?? '')) return make(descriptor);
     const buffer = make({ ...descriptor, size: 2 ** 40 });
     return Object.defineProperty(buffer, 'size', { value: descriptor.size });
   });
