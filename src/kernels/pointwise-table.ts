@@ -247,7 +247,7 @@ export const binaryTable = {
     forward: 'power(a, b)',
     derivatives: [
       'select(b * power(a, b - 1.0), 0.0, is_zero(b))',
-      'select(y * log(a), 0.0, is_zero(a) && (is_zero(b) || is_positive(b)))',
+      'select(y * exact_log(a), 0.0, is_zero(a) && (is_zero(b) || is_positive(b)))',
     ],
     reference: {
       forward: (a, b) => a ** b,

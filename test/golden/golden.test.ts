@@ -5,6 +5,7 @@ import { type NdArray, ndarray } from '../reference/ndarray.ts';
 import { magnitudes, runOperator } from '../support/adapter.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { operatorTolerance } from '../support/precision.ts';
 import { withoutGradient } from '../support/without-gradient.ts';
 import { type GoldenArray, type GoldenVector, goldenOperators, goldenVectors } from './vectors.ts';
 
@@ -67,12 +68,13 @@ describeOnDevice('the adapter agrees with PyTorch', (device) => {
     const actual = await runOperator(device, name, inputs, attrs, dout!.data);
     expect(actual.shape, call).toEqual(output.shape);
     const terms = magnitudes(name, inputs.map(nd), attrs, nd(output), nd(dout!));
-    expectClose(actual.output, output.data, { rtol: RTOL, magnitude: terms.output?.data }, call);
+    const rtol = operatorTolerance(device, RTOL, name, attrs);
+    expectClose(actual.output, output.data, { rtol, magnitude: terms.output?.data }, call);
     grads!.forEach((grad, k) => {
       const got = actual.grads[k];
       expect(!got, `${call}, whether there is a gradient ${k}`).toBe(grad === null);
       if (grad && got)
-        expectClose(got, grad.data, { rtol: RTOL, magnitude: terms.grads?.[k]?.data }, `${call}, gradient ${k}`);
+        expectClose(got, grad.data, { rtol, magnitude: terms.grads?.[k]?.data }, `${call}, gradient ${k}`);
     });
   }
 

@@ -7,6 +7,7 @@ import { batchNormMagnitude } from './cases-batch-norm.ts';
 import { pointwiseMagnitudes } from './cases-pointwise.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { drawInputs, drawLike, type OperatorCase } from './operator-cases.ts';
+import { operatorTolerance } from './precision.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own options; the cases carry the right ones.
 type Attrs = any;
@@ -225,7 +226,7 @@ export const byWinograd = (device: Device, kernel?: string): boolean =>
     ({ operator, variant }) => variant.startsWith('winograd') && (kernel === undefined || operator === kernel),
   );
 
-/** About 30 roundings: room for another adapter's order of additions and its exp, none for a wrong term. */
+/** About 30 roundings: room for another order of additions and an adapter's exp, none for a wrong term. Cards: see precision.ts. */
 const RTOL = 2e-6;
 
 /** Compares the adapter's forward and backward with the reference on one case. Returns the largest relative error. */
@@ -260,8 +261,9 @@ export async function compareWithReference(
     if (kind === 'integer' && !byTiles)
       expectSameBits(Array.from(got, noNegativeZero), Array.from(expected.data, noNegativeZero), what);
     const magnitude = byTiles && scale ? largest(scale.data) : scale?.data;
-    return expectClose(got, expected.data, { magnitude, rtol: RTOL }, what);
+    return expectClose(got, expected.data, { magnitude, rtol }, what);
   };
+  const rtol = operatorTolerance(device, RTOL, name, c.attrs);
   let worst = compare(actual.output, output, terms.output, `${name} forward`, byWinograd(device, 'conv2d'));
   grads.forEach((grad, k) => {
     const got = actual.grads[k];

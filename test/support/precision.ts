@@ -36,6 +36,26 @@ export const bounded = ({ info }: Pick<Device, 'info'>, strict: number, allowed:
   info.isSoftware ? strict : max(strict, allowed);
 
 /**
+ * Relative errors that WGSL allows of operators by its functions, for values and gradients at inputs of up to about 5: exp there may be
+ * off by 13 ulp, tanh by 1e-5 from 0.1 on (below, the kernels have a series), pow by what p log2(x) of up to 15 makes of its error.
+ */
+const OPERATORS: Record<string, number> = {
+  ...{ tanh: 1.1e-4, pow: 1e-5 },
+  ...Object.fromEntries(
+    ['exp', 'elu', 'sigmoid', 'softplus', 'gelu', 'softmax', 'logSoftmax'].map((name) => [name, 4e-6]),
+  ),
+  softmaxCrossEntropy: 4e-6,
+};
+
+/** The tolerance for an operator, and for an activation in its store: `strict` on software adapters. */
+export const operatorTolerance = (
+  device: Pick<Device, 'info'>,
+  strict: number,
+  operator: string,
+  { activation = '' }: { activation?: string } = {},
+): number => bounded(device, strict, max(OPERATORS[operator] ?? 0, OPERATORS[activation] ?? 0));
+
+/**
  * Expects exactly these values on software adapters (0 and -0 being one); on others within `allowed` of each, relative to it, or to 1 if
  * it is smaller: the default is room for a few functions one after another.
  */
