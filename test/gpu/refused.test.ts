@@ -145,7 +145,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
       return answer;
     });
     device.pipeline({ name: 'broken', code: 'fn main( {' });
-    expect(await failure(() => device.ready())).toBeInstanceOf(ShaderError);
+    expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
     answered.mockRestore();
     await device.sync();
     using y = neg(x);

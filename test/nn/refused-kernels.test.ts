@@ -46,6 +46,19 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     model.dispose();
   });
 
+  test('weights of which trainOnBatch did not compute the update are not taken for updated ones', async () => {
+    using device = await openDevice();
+    const model = compiled(device);
+    const other = compiled(device);
+    using _ = refusePipelines(device, 'internal', (label) => label.startsWith('adam'));
+    const error = await failure(() => model.trainOnBatch(x, y));
+    expect(error).toBeInstanceOf(ShaderError);
+    expect(await failure(() => weightsOf(model))).toBe(error);
+    expect(await failure(() => model.predict(x))).toBe(error);
+    expect((await other.predict(x)).every(Number.isFinite)).toBe(true);
+    for (const one of [model, other]) one.dispose();
+  });
+
   test('evaluate and predict throw the cause, and their numbers are never of what was not computed', async () => {
     using device = await openDevice();
     const model = compiled(device);
