@@ -3,7 +3,7 @@
 // products at each step, for good. So what can only lead there is 0 already. An epsilon, 1e-7 by default, hides all of it.
 // |x| < limit, by their bits: the bits of NaN are above all others.
 fn is_below(x: vec4f, limit: f32) -> vec4<bool> {
-  return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) < vec4u(bitcast<u32>(limit));
+  return (bitcast<vec4i>(x) & vec4i(0x7fffffff)) < vec4i(bitcast<i32>(limit));
 }
 
 fn unfaded(x: vec4f) -> vec4f {

@@ -48,8 +48,9 @@ export const lanesOf = (channels: number): Lanes => (channels % 4 === 0 ? 4 : ch
 
 /** A kernel written for `Value`s (and `Index`es): numbers, or vectors of `lanes` of them. Its channels then count vectors. */
 export function laned(name: string, code: string, lanes: Lanes): KernelSource {
-  if (lanes === 1) return { name, code: `alias Value = f32;\nalias Index = u32;\nalias Truth = bool;\n${code}` };
-  const types = `alias Value = vec${lanes}f;\nalias Index = vec${lanes}u;\nalias Truth = vec${lanes}<bool>;\n`;
+  if (lanes === 1)
+    return { name, code: `alias Value = f32;\nalias Index = u32;\nalias Signed = i32;\nalias Truth = bool;\n${code}` };
+  const types = `alias Value = vec${lanes}f;\nalias Index = vec${lanes}u;\nalias Signed = vec${lanes}i;\nalias Truth = vec${lanes}<bool>;\n`;
   return { name: `${name}_vec${lanes}`, code: types + code };
 }
 

@@ -1,7 +1,8 @@
 /** Types of floats in the kernels. */
 const FLOAT = '(?:f32|vec[234]f|Value|Operand)\\b';
 /** Functions whose result is no float, whatever they are given. */
-const INTEGERS = /\b(?:u32|i32|vec[234]u|Index|Truth|bitcast<(?:u32|i32|vec[234]u|Index)>|is_\w+|are_numbers)\(/;
+const INTEGERS =
+  /\b(?:u32|i32|vec[234][iu]|Index|Signed|Truth|bitcast<(?:u32|i32|vec[234][iu]|Index|Signed)>|is_\w+|are_numbers)\(/;
 const COMPARISON = / (?:<=|>=|==|!=|<|>) /;
 /** Functions that choose among floats as comparisons do. */
 const CHOICE = /\b(?:max|min|clamp|sign|step|smoothstep|saturate)\(/g;

@@ -75,7 +75,8 @@ export function expectExactly(
   }
   expect(got.length, `${what}: number of elements`).toBe(right.length);
   for (const [i, value] of right.entries()) {
-    const close = Object.is(got[i], value) || abs(got[i]! - value) <= allowed * max(1, abs(value));
+    const close =
+      Object.is(got[i], value) || (Number.isFinite(value) && abs(got[i]! - value) <= allowed * max(1, abs(value)));
     if (!close) expect.fail(`${what}: element ${i} is ${got[i]}, expected ${value} within ${allowed} (WGSL's bounds)`);
   }
 }
