@@ -4,9 +4,10 @@ import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
-import { Program, Recorder, type Work } from './recorder.ts';
+import { type Binding, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
+import { Uniforms } from './uniforms.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -22,8 +23,6 @@ const RAISED_LIMITS = [
 
 /** Bytes of buffers for read-backs that wait for reuse. */
 const KEPT_STAGING_BYTES = 2 ** 25;
-/** Uniform buffers that a device remembers: far more than a training step has. */
-const MOST_UNIFORMS = 4096;
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -52,7 +51,7 @@ export class Device {
   private readonly memory: Memory;
   private readonly mainPool: BufferPool;
   private readonly stagingPool: BufferPool;
-  private readonly uniforms = new Map<string, GPUBuffer>();
+  private readonly uniforms: Uniforms;
   private programPool: BufferPool | null = null;
   private failure: Error | null = null;
   private readonly pendingChecks = new Set<Promise<unknown>>();
@@ -87,6 +86,7 @@ export class Device {
     const watch = (answer: Promise<unknown>) => this.watch(answer.then(() => null));
     this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, wait);
     const { recorder, memory, counters } = this;
+    this.uniforms = new Uniforms(gpu.queue, memory, counters, recorder);
     const { maxBufferSize } = this.limits;
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
     this.stagingPool = new BufferPool(memory, 'staging', maxBufferSize, {
@@ -209,28 +209,14 @@ export class Device {
   }
 
   /**
-   * A small buffer with these 32-bit words, which a kernel binds as a uniform, or as an array to read. Kernel parameters are mostly derived from shapes, so that the same few contents
-   * come again and again: each is made once and never rewritten. Numbers that change (a rate, a seed) come once: beyond
-   * `MOST_UNIFORMS` the oldest is forgotten. It is not destroyed, since programs may hold it, but goes with the last that does.
+   * Where these 32-bit words lie, which the dispatch that comes next binds as a uniform, or as an array to read; a program keeps them. Kernel
+   * parameters are mostly derived from shapes, so that the same few contents come again and again: each is written once.
    */
-  uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
+  uniform(words: Uint32Array<ArrayBuffer>): GPUBufferBinding {
     this.check();
     if (!(words instanceof Uint32Array))
       throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${show(words)}`);
-    const key = words.join();
-    let buffer = this.uniforms.get(key);
-    if (!buffer) {
-      const size = Math.ceil(words.byteLength / 16) * 16;
-      const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE;
-      const forget = () => this.uniforms.delete(key);
-      buffer = this.memory.create({ label: 'params', size, usage, mappedAtCreation: true }, forget);
-      new Uint32Array(buffer.getMappedRange()).set(words);
-      buffer.unmap();
-      this.counters.bytesUploaded += words.byteLength;
-      if (this.uniforms.size >= MOST_UNIFORMS) this.uniforms.delete(this.uniforms.keys().next().value!);
-      this.uniforms.set(key, buffer);
-    }
-    return buffer;
+    return this.uniforms.get(words);
   }
 
   /** Bytes of buffers that were released and are kept for reuse, of all that `counters.bytesAllocated` counts. */
@@ -254,7 +240,7 @@ export class Device {
   }
 
   /** Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. */
-  dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups, work?: Work): void {
+  dispatch(pipeline: Pipeline, bindings: readonly Binding[], workgroups: Workgroups, work?: Work): void {
     this.check();
     if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
     const limit = this.limits.maxComputeWorkgroupsPerDimension;
@@ -390,7 +376,8 @@ export class Device {
     this.recorder.startRecording();
     try {
       build();
-      return new Program(this.recorder, this.recorder.stopRecording(), pool);
+      const commands = this.recorder.stopRecording();
+      return new Program(this.recorder, commands, pool, this.uniforms.hold(commands));
     } catch (error) {
       this.recorder.stopRecording();
       pool.dispose();

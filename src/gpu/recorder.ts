@@ -3,7 +3,8 @@ import type { Counters } from './info.ts';
 import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
 
-type Binding = Storage | GPUBuffer;
+/** What a kernel reads or writes: an array, a buffer, or a uniform's place in one. */
+export type Binding = Storage | GPUBuffer | GPUBufferBinding;
 
 /** What the caller of a dispatch says of it; for profiles alone. */
 export interface Work {
@@ -68,7 +69,9 @@ export class Recorder {
       resource:
         'bytes' in resource
           ? { buffer: resource.buffer, offset: resource.offset, size: bindingBytes(resource.bytes) }
-          : { buffer: resource },
+          : 'buffer' in resource
+            ? resource
+            : { buffer: resource },
     }));
     const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
     this.counters.bindGroupsCreated++;
@@ -170,6 +173,8 @@ export class Program {
     /** Its dispatches in order, for profiles. */
     readonly commands: readonly Command[],
     private readonly pool: BufferPool,
+    /** Gives its uniforms back. */
+    private readonly releaseUniforms: () => void,
   ) {
     const bound = commands.flatMap(({ bindings }) => bindings).filter((binding) => binding instanceof Storage);
     this.bound = [...new Set(bound)];
@@ -244,6 +249,7 @@ export class Program {
     if (this.disposed) return;
     this.disposed = true;
     this.recorder.flush();
+    this.releaseUniforms();
     this.pool.dispose();
   }
 }
