@@ -4,7 +4,7 @@ import { Choices } from './choices.ts';
 import { type AdapterInfo, type Counters, describeAdapter } from './info.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
-import { type Binding, Program, Recorder, type Work } from './recorder.ts';
+import { type Binding, mostBytes, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { checkUpload, copied, isOrdinary, padToWord } from './transfer.ts';
 import { Uniforms } from './uniforms.ts';
@@ -87,7 +87,7 @@ export class Device {
     this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, wait);
     const { recorder, memory, counters } = this;
     this.uniforms = new Uniforms(gpu.queue, memory, counters, recorder);
-    const { maxBufferSize } = this.limits;
+    const maxBufferSize = mostBytes(this.limits.maxBufferSize);
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
     this.stagingPool = new BufferPool(memory, 'staging', maxBufferSize, {
       commands: recorder,
@@ -190,7 +190,7 @@ export class Device {
 
   /** Bytes of the largest array that kernels can be given. */
   get largestArray(): number {
-    return Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+    return mostBytes(Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize));
   }
 
   /** A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there. */
@@ -371,7 +371,7 @@ export class Device {
     checkFunction('record', build);
     if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
     const { memory, counters } = this;
-    const pool = new BufferPool(memory, 'program', this.limits.maxBufferSize, { commands: null, counters });
+    const pool = new BufferPool(memory, 'program', mostBytes(this.limits.maxBufferSize), { commands: null, counters });
     this.programPool = pool;
     this.recorder.startRecording();
     try {

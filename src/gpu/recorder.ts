@@ -27,6 +27,8 @@ export interface Command {
 
 /** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
 const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
+/** The most bytes that an array may have under a limit for bindings or buffers, which need not be one of vec4s (2^31 - 1, say). */
+export const mostBytes = (limit: number) => Math.floor(limit / 16) * 16;
 
 /** Dispatches encoded before a submit happens by itself, so that the GPU starts while the host goes on. */
 const SUBMIT_AFTER = 128;

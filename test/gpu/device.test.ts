@@ -12,6 +12,7 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { tellLimits } from '../support/limits.ts';
 
 const STORE_ONE = `
 @group(0) @binding(0) var<storage, read_write> out: array<u32>;
@@ -103,13 +104,44 @@ describeOnDevice('a device that is asked for too much', (shared) => {
 
   test('a buffer larger than the adapter binds is refused at once, and the device stays of use', async () => {
     const { maxBufferSize, maxStorageBufferBindingSize } = shared.limits;
-    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const limit = 16 * Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 16);
     const error = await failure(() => shared.allocate(limit + 4));
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect(error.message).toContain(`${limit + 4} bytes`);
     expect(error.message).toContain(`${limit}:`);
     using x = tensor(shared, [1, 2], [2]);
     expect([...(await x.data())]).toEqual([1, 2]);
+  });
+
+  test.each([2 ** 31 - 1, 2 ** 32 - 1])(
+    'the largest array is whole vec4s, as bindings are, where the limit is %i bytes',
+    (limit) => {
+      using _ = tellLimits(shared, { maxBufferSize: limit, maxStorageBufferBindingSize: limit });
+      expect(shared.largestArray).toBe(limit - 15);
+      expect(() => shared.allocate(limit - 14)).toThrow(OutOfMemoryError);
+      expect(() => shared.allocate(limit - 14)).toThrow(
+        `${limit - 14} bytes was asked for, but this adapter binds at most ${limit - 15}:`,
+      );
+    },
+  );
+
+  test('an array within 16 bytes of the limit for bindings is refused if its binding would pass it, and else bound', async () => {
+    using _ = tellLimits(shared, { maxStorageBufferBindingSize: 1012 });
+    const bind = vi.spyOn(shared.gpu, 'createBindGroup');
+    const store = (bytes: number) => {
+      const storage = shared.allocate(bytes);
+      shared.dispatch(shared.pipeline({ name: 'store', code: STORE_ONE }), [storage], [1, 1, 1]);
+      storage.release();
+    };
+    try {
+      expect(() => store(1012)).toThrow(OutOfMemoryError);
+      for (const bytes of [1008, 1004, 996]) store(bytes);
+      const sizes = bind.mock.calls.flatMap(([{ entries }]) => [...entries].map(({ resource }) => resource));
+      expect(sizes).toEqual([1008, 1008, 1008].map((size) => expect.objectContaining({ size })));
+      await shared.sync();
+    } finally {
+      bind.mockRestore();
+    }
   });
 
   test('memory that runs out is an OutOfMemoryError at the next use', async () => {
