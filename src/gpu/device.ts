@@ -23,6 +23,8 @@ const RAISED_LIMITS = [
 
 /** Bytes of buffers for read-backs that wait for reuse. */
 const KEPT_STAGING_BYTES = 2 ** 25;
+/** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
+const UNUSED_MS = 30_000;
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -61,6 +63,10 @@ export class Device {
   /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
   readonly scopes: Set<{ dispose(): void }>[] = [];
 
+  /** What keeps programs for later, which `trim` disposes. */
+  readonly caches = new Set<{ dispose(): void }>();
+  private readonly dropFree: () => void;
+
   private constructor(
     readonly gpu: GPUDevice,
     readonly info: AdapterInfo,
@@ -79,12 +85,13 @@ export class Device {
     this.recorder = new Recorder(gpu, this.counters, () => {
       for (const pool of pools()) pool.trim();
     });
-    const dropFree = () => {
+    this.dropFree = () => {
+      for (const cache of this.caches) cache.dispose();
       this.recorder.flush();
       for (const pool of pools()) pool.drop();
     };
     const watch = (answer: Promise<unknown>) => this.watch(answer.then(() => null));
-    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, watch, wait);
+    this.memory = new Memory(gpu, this.counters, hostMemory, this.dropFree, watch, wait);
     const { recorder, memory, counters } = this;
     this.uniforms = new Uniforms(gpu.queue, memory, counters, recorder);
     const maxBufferSize = mostBytes(this.limits.maxBufferSize);
@@ -320,6 +327,7 @@ export class Device {
     this.flush();
     const done = this.gpu.queue.onSubmittedWorkDone();
     await (awake ? done : this.wait(done));
+    this.trimUnused();
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
@@ -353,8 +361,25 @@ export class Device {
     }
     this.counters.readBacks++;
     this.counters.bytesReadBack += bytes;
+    this.trimUnused();
     await this.settle();
     return copy;
+  }
+
+  /**
+   * Gives back all memory that is kept for later: buffers that were released, and programs that models keep for the next `evaluate` or
+   * `predict` of the same data. Of the buffers, those that nothing used for 30 seconds go by themselves when a wait ends.
+   * @throws DisposedError
+   */
+  trim(): void {
+    this.check();
+    this.dropFree();
+  }
+
+  /** To be called when the queue has done all that was submitted. */
+  private trimUnused(): void {
+    if (this.disposed || this.recorder.hasPending) return;
+    for (const pool of [this.mainPool, this.stagingPool]) pool.trimUnused(performance.now() - UNUSED_MS);
   }
 
   private async settle(): Promise<void> {

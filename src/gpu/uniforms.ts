@@ -8,8 +8,8 @@ const BLOCK_BYTES = 2 ** 16;
 const ALIGNMENT = 256;
 /** Buffers to fill before one is used again: 4,096 uniforms, far more than a training step has. */
 const MAX_BLOCKS = 16;
-/** Calls of `get` after which a uniform was surely dispatched: a dispatch binds far fewer. */
-const DISPATCHED_AFTER = 16;
+/** Calls of `get` after which a uniform was surely dispatched: a dispatch binds a few, and one for each of its parts where it is cut. */
+const DISPATCHED_AFTER = 2048;
 
 /** A buffer of uniforms, one after another. */
 interface Block {

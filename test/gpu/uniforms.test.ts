@@ -105,26 +105,27 @@ describe('uniforms', () => {
     expect(contents(kept)).toEqual([42, 0, 0, 0]);
     expect(get(42)).toBe(kept);
     expect(made.length).toBe(16);
-    // Each in a buffer of its own: more than sixteen, for as long as the programs are there, and two that take turns.
+    // Each in a buffer of its own: more than sixteen, for as long as the programs are there.
     const others = Array.from({ length: 40 }, () => program(fill(256)[0]!));
-    fill(1000);
-    expect(made.length).toBe(43);
+    fill(4096);
+    const most = made.length;
+    expect(most).toBeLessThanOrEqual(41 + 10);
     fill(10_000);
-    expect([made.length, destroyed.length]).toEqual([43, 0]);
+    expect([made.length, destroyed.length]).toEqual([most, 0]);
     for (const end of [release, ...others]) end();
-    expect(destroyed.length).toBe(43 - 16);
+    expect(destroyed.length).toBe(most - 16);
     fill(10_000);
-    expect(made.length).toBe(43);
+    expect(made.length).toBe(most);
   });
 
-  test('what was just asked for is not written over, even where all other buffers are held', () => {
+  test('what was asked for a short while ago is not written over, even where all other buffers are held', () => {
     const { get, fill, contents, program } = noted();
     for (const binding of Array.from({ length: 15 }, () => fill(256)[0]!)) program(binding);
     const early = get(1); // in the only buffer that no program holds
-    fill(254);
-    const [one, two, three] = [get(1), get(2), get(3)];
-    expect(one).toBe(early);
-    expect([one, two, three].map((binding) => contents(binding)[0])).toEqual([1, 2, 3]);
+    fill(255);
+    expect(get(1)).toBe(early);
+    fill(2000); // parts of one dispatch, say
+    expect(contents(early)).toEqual([1, 0, 0, 0]);
   });
 
   test('nothing is written over while a program is recorded', () => {

@@ -646,6 +646,7 @@ const methods: Record<string, Call> = {
   'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
   'Device.sync': at('sync', ({ device }) => [device]),
   'Device.flush': at('flush', ({ device }) => [device]),
+  'Device.trim': at('trim', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
   'ConfusionMatrix.of': {
     args: () => [
