@@ -1,13 +1,16 @@
-// Gradient of depthwise convolution for its filter, first of two passes: the sum over one slice of the N * OH output rows.
-//   part[s, ky, kx, c, m] = sum_{(n, oy) in slice s} sum_ox dy[n, oy, ox, c*M + m] * x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c]
+// Gradient of depthwise convolution for its filter, first of two passes: the sum over one slice of the N * OH output rows, each in
+// `row_parts` parts of `columns` where it is long.
+//   part[s, ky, kx, c, m] = sum_{(n, oy, ox) in slice s} dy[n, oy, ox, c*M + m] * x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c]
 // The slices depend on the shape of one model alone, and reduce_rows.wgsl adds them in order: the same bits every time.
 // One filter element of one slice an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   models R, x [R, N, H, W, C], dy [R, N, OH, OW, C*M], part [R, slices, KH, KW, C, M]
+override PARTS = false; // whether rows are in parts, which takes a division for each
+
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  multiplier: u32, rows: u32, slices: u32, // out_c = in_c * multiplier
+  multiplier: u32, slice: u32, slices: u32, columns: u32, row_parts: u32, // out_c = in_c * multiplier
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
@@ -27,16 +30,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let ky = tap / p.kernel_w;
   let kx = tap - ky * p.kernel_w;
   let c = co / p.multiplier;
-  let last = min((s + 1u) * p.rows, p.batch * p.out_h);
+  let last = min((s + 1u) * p.slice, p.batch * p.out_h * p.row_parts);
   var sum = Sum();
-  for (var row = s * p.rows; row < last; row++) {
+  for (var piece = s * p.slice; piece < last; piece++) {
+    var row = piece;
+    var first_ox = 0u;
+    var last_ox = p.out_w;
+    if (PARTS) {
+      row = piece / p.row_parts;
+      first_ox = (piece - row * p.row_parts) * p.columns;
+      last_ox = min(first_ox + p.columns, p.out_w);
+    }
     let n = row / p.out_h;
     let iy = (row - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h;
     if (iy >= p.in_h) { continue; } // above or below the image: negative rows wrap to huge ones
     let x_at = ((model * p.batch + n) * p.in_h + iy) * p.in_w * p.in_c + c;
-    var dy_at = (model * p.batch * p.out_h + row) * p.out_w * p.out_c + co;
-    var ix = kx * p.dilation_w - p.pad_w;
-    for (var ox = 0u; ox < p.out_w; ox++) {
+    var dy_at = ((model * p.batch * p.out_h + row) * p.out_w + first_ox) * p.out_c + co;
+    var ix = first_ox * p.stride_w + kx * p.dilation_w - p.pad_w;
+    for (var ox = first_ox; ox < last_ox; ox++) {
       if (ix < p.in_w) { add_term(&sum, x[x_at + ix * p.in_c] * dy[dy_at]); }
       ix += p.stride_w;
       dy_at += p.out_c;

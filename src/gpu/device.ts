@@ -10,15 +10,16 @@ import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { type Binding, bufferOf, type Encoded, Program, Recorder, type Work } from './recorder.ts';
+import { type Binding, bufferOf, type Encoded, mostBytes, Program, Recorder, type Work } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
 import { checkUpload, copied, isOrdinary, padToWord, unmap } from './transfer.ts';
+import { Uniforms } from './uniforms.ts';
 
 /** Bytes of buffers for read-backs that wait for reuse. */
 const KEPT_STAGING_BYTES = 2 ** 25;
-/** Uniform buffers that a device remembers: far more than a training step has. */
-const MOST_UNIFORMS = 4096;
+/** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
+const UNUSED_MS = 30_000;
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -58,7 +59,7 @@ export class Device {
   private readonly memory: Memory;
   private readonly mainPool: BufferPool;
   private readonly stagingPool: BufferPool;
-  private readonly uniforms = new Map<string, GPUBuffer>();
+  private readonly uniforms: Uniforms;
   private programPool: BufferPool | null = null;
   private readonly failures: Failures;
   private disposed = false;
@@ -66,6 +67,10 @@ export class Device {
   readonly choices = new Choices();
   /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
   readonly scopes: Set<{ dispose(): void }>[] = [];
+
+  /** What keeps programs for later, which `trim` disposes. */
+  readonly caches = new Set<{ dispose(): void }>();
+  private readonly dropFree: () => void;
 
   private constructor(
     opened: OpenedDevice,
@@ -95,14 +100,16 @@ export class Device {
       for (const pool of pools()) pool.trim();
     };
     this.recorder = new Recorder(gpu, this.counters, afterSubmit, this.failures);
-    const dropFree = () => {
+    this.dropFree = () => {
+      for (const cache of this.caches) cache.dispose();
       this.recorder.flush();
       for (const pool of pools()) pool.drop();
     };
     const until = <T>(promise: Promise<T>) => this.waits.until(promise);
-    this.memory = new Memory(gpu, this.counters, hostMemory, dropFree, this.failures, until);
+    this.memory = new Memory(gpu, this.counters, hostMemory, this.dropFree, this.failures, until);
     const { recorder, memory, counters } = this;
-    const { maxBufferSize } = this.limits;
+    this.uniforms = new Uniforms(gpu.queue, memory, counters, recorder);
+    const maxBufferSize = mostBytes(this.limits.maxBufferSize);
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
     this.stagingPool = new BufferPool(memory, 'staging', maxBufferSize, {
       commands: recorder,
@@ -171,7 +178,7 @@ export class Device {
 
   /** Bytes of the largest array that kernels can be given. */
   get largestArray(): number {
-    return Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+    return mostBytes(Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize));
   }
 
   /** A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there. */
@@ -190,28 +197,14 @@ export class Device {
   }
 
   /**
-   * A small buffer with these 32-bit words, which a kernel binds as a uniform, or as an array to read. Kernel parameters are mostly derived from shapes, so that the same few contents
-   * come again and again: each is made once and never rewritten. Numbers that change (a rate, a seed) come once: beyond
-   * `MOST_UNIFORMS` the oldest is forgotten. It is not destroyed, since programs may hold it, but goes with the last that does.
+   * Where these 32-bit words lie, which the dispatch that comes next binds as a uniform, or as an array to read; a program keeps them. Kernel
+   * parameters are mostly derived from shapes, so that the same few contents come again and again: each is written once.
    */
-  uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
+  uniform(words: Uint32Array<ArrayBuffer>): GPUBufferBinding {
     this.check();
     if (!(words instanceof Uint32Array))
       throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${show(words)}`);
-    const key = words.join();
-    let buffer = this.uniforms.get(key);
-    if (!buffer) {
-      const size = Math.ceil(words.byteLength / 16) * 16;
-      const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE;
-      const forget = () => this.uniforms.delete(key);
-      buffer = this.memory.create({ label: 'params', size, usage, mappedAtCreation: true }, forget);
-      new Uint32Array(buffer.getMappedRange()).set(words);
-      buffer.unmap();
-      this.counters.bytesUploaded += words.byteLength;
-      if (this.uniforms.size >= MOST_UNIFORMS) this.uniforms.delete(this.uniforms.keys().next().value!);
-      this.uniforms.set(key, buffer);
-    }
-    return buffer;
+    return this.uniforms.get(words);
   }
 
   /** Bytes of buffers that were released and are kept for reuse, of all that `counters.bytesAllocated` counts. */
@@ -239,7 +232,7 @@ export class Device {
    * several, each a part of its grid.
    * @throws ShaderError, OutOfMemoryError where the adapter has refused the kernel or something it is given
    */
-  dispatch(pipeline: Pipeline, bindings: readonly (Storage | GPUBuffer)[], workgroups: Workgroups, work?: Work): void {
+  dispatch(pipeline: Pipeline, bindings: readonly Binding[], workgroups: Workgroups, work?: Work): void {
     this.check();
     if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
     const limit = this.limits.maxComputeWorkgroupsPerDimension;
@@ -348,6 +341,7 @@ export class Device {
   async idle(awake = false): Promise<void> {
     this.flush();
     await this.waits.until(this.waits.fence(), awake);
+    this.trimUnused();
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
@@ -383,6 +377,7 @@ export class Device {
     }
     this.counters.readBacks++;
     this.counters.bytesReadBack += bytes;
+    this.trimUnused();
     await this.settle();
     this.checkUsable(staging);
     return copy;
@@ -395,6 +390,22 @@ export class Device {
   async ready(): Promise<void> {
     this.check();
     await this.settle();
+  }
+
+  /**
+   * Gives back all memory that is kept for later: buffers that were released, and programs that models keep for the next `evaluate` or
+   * `predict` of the same data. Of the buffers, those that nothing used for 30 seconds go by themselves when a wait ends.
+   * @throws DisposedError
+   */
+  trim(): void {
+    this.check();
+    this.dropFree();
+  }
+
+  /** To be called when the queue has done all that was submitted. */
+  private trimUnused(): void {
+    if (this.disposed || this.recorder.hasPending) return;
+    for (const pool of [this.mainPool, this.stagingPool]) pool.trimUnused(performance.now() - UNUSED_MS);
   }
 
   private async settle(): Promise<void> {
@@ -411,12 +422,13 @@ export class Device {
     checkFunction('record', build);
     if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
     const { memory, counters } = this;
-    const pool = new BufferPool(memory, 'program', this.limits.maxBufferSize, { commands: null, counters });
+    const pool = new BufferPool(memory, 'program', mostBytes(this.limits.maxBufferSize), { commands: null, counters });
     this.programPool = pool;
     this.recorder.startRecording();
     try {
       build();
-      return new Program(this.recorder, this.recorder.stopRecording(), pool);
+      const commands = this.recorder.stopRecording();
+      return new Program(this.recorder, commands, pool, this.uniforms.hold(commands));
     } catch (error) {
       this.recorder.stopRecording();
       pool.dispose();

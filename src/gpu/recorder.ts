@@ -5,7 +5,8 @@ import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
 import { costOf, SubmitBudget } from './submit-budget.ts';
 
-export type Binding = Storage | GPUBuffer;
+/** What a kernel reads or writes: an array, a buffer, or a uniform's place in one. */
+export type Binding = Storage | GPUBuffer | GPUBufferBinding;
 
 export const bufferOf = (binding: Binding): GPUBuffer => ('buffer' in binding ? binding.buffer : binding);
 
@@ -37,6 +38,8 @@ export type Encoded = Dispatched | { from: Binding; to: Binding } | { renewed: r
 
 /** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
 const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
+/** The most bytes that an array may have under a limit for bindings or buffers, which need not be one of vec4s (2^31 - 1, say). */
+export const mostBytes = (limit: number) => Math.floor(limit / 16) * 16;
 
 /** Dispatches encoded before a submit happens by itself, so that the GPU starts while the host goes on. */
 const SUBMIT_AFTER = 128;
@@ -88,7 +91,9 @@ export class Recorder {
       resource:
         'bytes' in resource
           ? { buffer: resource.buffer, offset: resource.offset, size: bindingBytes(resource.bytes) }
-          : { buffer: resource },
+          : 'buffer' in resource
+            ? resource
+            : { buffer: resource },
     }));
     const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
     this.counters.bindGroupsCreated++;
@@ -214,6 +219,8 @@ export class Program {
     /** Its dispatches in order, for profiles. */
     readonly commands: readonly Command[],
     private readonly pool: BufferPool,
+    /** Gives its uniforms back. */
+    private readonly releaseUniforms: () => void,
   ) {
     const bindings = new Set(commands.flatMap((command) => command.bindings));
     const bound = [...bindings].filter((binding) => binding instanceof Storage);
@@ -310,6 +317,7 @@ export class Program {
     if (this.disposed) return;
     this.disposed = true;
     this.recorder.flush();
+    this.releaseUniforms();
     this.pool.dispose();
   }
 }

@@ -87,6 +87,8 @@ export interface Commands {
 export class BufferPool {
   /** By size, those not used for the longest time first. */
   private readonly free = new Map<number, GPUBuffer[]>();
+  /** When a buffer of a size was given back last, by `performance.now()`. */
+  private readonly lastUse = new Map<number, number>();
   private readonly all = new Set<GPUBuffer>();
   private readonly evicted = new Map<number, number>();
   private readonly usage: GPUBufferUsageFlags;
@@ -178,6 +180,7 @@ export class BufferPool {
     list.push(buffer);
     this.free.delete(size);
     this.free.set(size, list);
+    this.lastUse.set(size, performance.now());
     this.unused += size;
     const { commands } = this.options;
     if (!commands || this.unused <= this.limit) return;
@@ -188,6 +191,18 @@ export class BufferPool {
   /** Destroys free buffers beyond the limit. Nothing that uses them may wait to be submitted. */
   trim(): void {
     if (this.options.commands && this.unused > this.limit) this.evict(this.limit);
+  }
+
+  /** Destroys the free buffers of sizes of which none was given back since then, by `performance.now()`. The same holds. */
+  trimUnused(since: number): void {
+    if (!this.options.commands) return;
+    for (const [size, list] of this.free) {
+      if (this.lastUse.get(size)! >= since) continue;
+      for (const buffer of list) this.remove(buffer);
+      this.unused -= size * list.length;
+      this.free.delete(size);
+      this.lastUse.delete(size);
+    }
   }
 
   /** Destroys all free buffers, as memory has run out. The same holds. */

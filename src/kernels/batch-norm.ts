@@ -177,6 +177,7 @@ export function batchStatistics(
     [rows, channels / lanes, slice, slices, f32(1 - kept.momentum)],
     [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
     elementwise(channels / lanes, x.models),
+    { bytes: 4 * x.models * channels * (2 * slices + 8) }, // of x one row
   );
   for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
   return batch;

@@ -170,18 +170,21 @@ export function depthwiseWeightGrad(
   return dw;
 }
 
-/** Slices of output rows -> [slices, KH*KW*C*M]. */
+/** Slices of output rows, or of parts of them where they are long -> [slices, KH*KW*C*M]. */
 function naiveWeightGradParts(x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
   const taps = g.kernel[0] * g.kernel[1];
-  const rows = g.batch * g.output[0];
+  const columns = Math.max(1, Math.min(g.output[1], LONGEST)); // of a part
+  const rowParts = Math.ceil(g.output[1] / columns);
+  const pieces = g.batch * g.output[0] * rowParts;
   // So short that the first pass needs one level (two take up to 1.7 times as long on lavapipe), unless the filter is so large that
   // many of it would be more than dy.
-  const short = taps <= MOST_TAPS ? Math.floor(LONGEST / g.output[1]) : rows;
-  const slice = Math.max(1, Math.min(Math.ceil(Math.sqrt(rows)), short));
-  const slices = Math.max(1, Math.ceil(rows / slice)); // one even of nothing: a sum over nothing is 0
+  const short = taps <= MOST_TAPS ? Math.floor(LONGEST / columns) : pieces;
+  const slice = Math.max(1, Math.min(Math.ceil(Math.sqrt(pieces)), short));
+  const slices = Math.max(1, Math.ceil(pieces / slice)); // one even of nothing: a sum over nothing is 0
   const part = DeviceArray.empty(x.device, [slices, taps * g.outChannels], { models: x.models });
-  const source = reference('depthwise_conv2d_weight_grad', weightGradCode, g, slice * g.output[1]);
-  const params = [...geometryParams(g), slice, slices];
+  const { name, code, constants } = reference('depthwise_conv2d_weight_grad', weightGradCode, g, slice * columns);
+  const source = { name, code, constants: { ...constants, PARTS: rowParts > 1 ? 1 : 0 } };
+  const params = [...geometryParams(g), slice, slices, columns, rowParts];
   const workgroups = elementwise(part.size / lanesOf(g), part.models);
   runKernel(x.device, source, params, [x, dy, part], workgroups, { flops: depthwiseFlops(g, x.models) });
   return part;

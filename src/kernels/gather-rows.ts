@@ -1,11 +1,14 @@
 import gatherRowsCode from '../../shaders/gather_rows.wgsl';
-import gatherRowsGradCode from '../../shaders/gather_rows_grad.wgsl';
+import gradCode from '../../shaders/gather_rows_grad.wgsl';
+import joinCode from '../../shaders/gather_rows_grad_join.wgsl';
 import oneHotCode from '../../shaders/one_hot.wgsl';
 import { ArgumentError } from '../errors.ts';
-import { type DeviceArray, type Shape, showShape, sizeOf } from './array.ts';
+import { DeviceArray, type Shape, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
 import { withLongSums } from './long-sums.ts';
-import { commonModels, elementwise, f32, laned, output, runKernel } from './run.ts';
+import { fill } from './pointwise.ts';
+import { commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from './run.ts';
+import { sortPositions } from './sort.ts';
 
 function checkIndices(operator: string, what: string, array: DeviceArray): void {
   if (array.dtype === 'f32') {
@@ -35,7 +38,15 @@ export function gatherRows(x: DeviceArray, indices: DeviceArray, axis: number): 
   return y;
 }
 
-/** Gradient of `gatherRows` for x. Takes size of x times number of indices steps. Memory-bound. */
+/** Places of sorted indices that an invocation of the gradient goes through, at least. */
+const MIN_CHUNK = 64;
+
+/**
+ * Gradient of `gatherRows` for x: dx of `shape`, where each row is the sum of the dy that were taken from it. The indices are
+ * sorted, and runs of equal ones are added up in chunks of the square root of their number, in ascending order of position: the work grows
+ * with the size of dx plus that of dy, and no invocation's with more than the root. Indices outside have no part in it. The order of
+ * additions depends on a replica's own indices alone. Memory-bound.
+ */
 export function gatherRowsGrad(
   dy: DeviceArray,
   indices: DeviceArray,
@@ -44,10 +55,30 @@ export function gatherRowsGrad(
   into?: DeviceArray,
 ): DeviceArray {
   const d = checkAxis('gather', axis, shape);
-  const dx = output(dy.device, shape, dy.models, into);
-  const params = [dx.size, dy.size, shape[d]!, indices.size, sizeOf(shape.slice(d + 1))];
-  const source = withLongSums(laned('gather_rows_grad', gatherRowsGradCode, 1), indices.size);
-  runKernel(dy.device, source, params, [dy, indices, dx], elementwise(dx.size, dy.models));
+  const { device, models } = dy;
+  const dx = fill(device, shape, 0, { models, into });
+  if (dx.size * dy.size === 0) return dx;
+  const [rows, count] = [shape[d]!, indices.size];
+  const outer = sizeOf(shape.slice(0, d));
+  const lanes = lanesOf(sizeOf(shape.slice(d + 1)));
+  const channels = sizeOf(shape.slice(d + 1)) / lanes;
+  const chunk = Math.max(MIN_CHUNK, Math.ceil(Math.sqrt(count)));
+  const chunks = Math.ceil(count / chunk);
+  const order = sortPositions(indices, rows);
+  const carried = DeviceArray.empty(device, [outer, chunks, channels * lanes], { models });
+  const size = outer * chunks * channels;
+  const run = (name: string, code: string, terms: number, params: number[], bindings: DeviceArray[]) =>
+    runKernel(
+      device,
+      withLongSums(laned(name, code, lanes), terms),
+      [size, dx.size / lanes, ...params, channels, chunk, chunks],
+      bindings,
+      elementwise(size, models),
+    );
+  run('gather_rows_grad', gradCode, chunk, [dy.size / lanes, rows, count], [dy, indices, order, dx, carried]);
+  if (chunks > 1) run('gather_rows_grad_join', joinCode, chunks, [rows, count], [indices, order, carried, dx]);
+  order.dispose();
+  carried.dispose();
   return dx;
 }
 

@@ -30,6 +30,12 @@ export function matmulServes(variant: MatmulVariant, device: Device, { m, n, k }
 }
 
 /**
+ * Whether one row of a is so long that its product should be by tiles, of which nearly all is idle then: they cut the sum in slices, where
+ * the reference has an invocation for each column go through all of it. Not worth it on a processor.
+ */
+const isLongRow = ({ info }: Device, k: number) => !info.isSoftware && k > 1024;
+
+/**
  * The variant for an adapter and sizes: as measured, or the tiles that serve the adapter.
  * @throws ArgumentError when one was asked for that cannot
  */
@@ -46,7 +52,7 @@ export function chooseMatmul(
     { m, n, k, transposeA, transposeB, batch },
     {
       variants: matmulVariants,
-      preferred: m > 1 ? ['subgroup', 'workgroup'] : [], // of a tile for one row nearly all is idle
+      preferred: m > 1 || isLongRow(device, k) ? ['subgroup', 'workgroup'] : [],
       serves: (variant) => matmulServes(variant, device, sizes),
       asked,
     },

@@ -4,7 +4,7 @@ import extremeGradCode from '../../shaders/extreme_grad.wgsl';
 import extremeMaskCode from '../../shaders/extreme_mask.wgsl';
 import spreadRowsCode from '../../shaders/spread_rows.wgsl';
 import varianceGradCode from '../../shaders/variance_grad.wgsl';
-import { type DeviceArray, type Shape, sizeOf } from './array.ts';
+import { DeviceArray, type Shape, sizeOf } from './array.ts';
 import { withFloatBits } from './float-bits.ts';
 import { type Rows, reduceMiddle } from './reduce-variants.ts';
 import { checkDType, elementwise, f32, output, runKernel } from './run.ts';
@@ -178,6 +178,9 @@ export function extremeGrad(
   );
 }
 
+/** Rows that an invocation looks through alone; of more, slices of the square root keep two passes short. */
+const ONE_PASS = 1024;
+
 /**
  * Where along one axis (or, given all axes, in row-major order) the maximum (sign 1) or minimum (sign -1) stands: u32.
  * Memory-bound. @throws ArgumentError
@@ -193,7 +196,27 @@ export function placeOfExtreme(
   return arranged(operator, x, axes, (from, { outer, rows, channels }) => {
     const y = output(x.device, shape, x.models, undefined, 'u32');
     const source = withFloatBits({ name: 'argmax', code: argmaxCode });
-    runKernel(x.device, source, [outer, rows, channels, f32(sign)], [from, y], elementwise(outer * channels));
+    const pass = (slice: number, chosen: DeviceArray | null, to: DeviceArray) => {
+      const choices = chosen ? chosen.size / (outer * channels) : 0;
+      const slices = Math.ceil((choices || rows) / slice);
+      runKernel(
+        x.device,
+        source,
+        [outer, rows, channels, slice, slices, choices, f32(sign)],
+        [from, chosen ?? from, to], // a binding must hold something
+        elementwise(outer * slices * channels),
+        chosen ? { bytes: 8 * chosen.size } : undefined,
+      );
+    };
+    if (rows <= ONE_PASS) {
+      pass(rows, null, y);
+      return y;
+    }
+    const slice = Math.ceil(Math.sqrt(rows));
+    const chosen = DeviceArray.empty(x.device, [outer * Math.ceil(rows / slice) * channels], { dtype: 'u32' });
+    pass(slice, null, chosen);
+    pass(chosen.size, chosen, y);
+    chosen.dispose();
     return y;
   });
 }

@@ -70,7 +70,7 @@ export function runKernel(
   device: Device,
   source: KernelSource,
   params: readonly number[],
-  bindings: readonly (DeviceArray | GPUBuffer)[],
+  bindings: readonly (DeviceArray | GPUBuffer | GPUBufferBinding)[],
   workgroups: Workgroups,
   work?: { flops?: number; bytes?: number },
 ): void {
@@ -79,7 +79,7 @@ export function runKernel(
   device.dispatch(device.pipeline(source), [device.uniform(Uint32Array.from(params)), ...resources], workgroups, noted);
 }
 
-const shapesOf = (bindings: readonly (DeviceArray | GPUBuffer)[]) =>
+const shapesOf = (bindings: readonly unknown[]) =>
   bindings.filter((b) => b instanceof DeviceArray).map(({ shape }) => shape);
 
 /** Where a kernel writes: `into` if the caller gave a place (it must fit), else a new array. */

@@ -26,8 +26,10 @@ export class Kept {
     if (this.entries.length > MOST) this.entries.shift()!.resource.dispose();
   }
 
+  /** Disposes all that was given back; the next calls make theirs anew. */
   dispose(): void {
-    for (const { resource } of this.entries) resource.dispose();
+    const { entries } = this;
     this.entries = [];
+    for (const { resource } of entries) resource.dispose();
   }
 }

@@ -274,6 +274,7 @@ export class Model extends Layer {
     checkReplicas('build', count);
     this.store = new ParameterStore(device, this.weightSpecs(), readSeeds('build', seed, count), count);
     this.carry(this.weights.map(beginningOf));
+    device.caches.add(this.kept);
     return this;
   }
 
@@ -451,6 +452,7 @@ export class Model extends Layer {
     this.forgetPrograms();
     if (!this.store) return;
     this.compiled?.optimizer.dispose(this.store);
+    this.store.device.caches.delete(this.kept);
     this.store.dispose();
   }
 

@@ -2,11 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ArgumentError, argmax, argmin, max, mean, min, ShapeError, sum, tensor, variance } from '../../src/node.ts';
 import { references } from '../reference/index.ts';
+import { ndarray } from '../reference/ndarray.ts';
+import * as reduceReferences from '../reference/reduce.ts';
 import { compareWithReference, type HostInput, hostInputs, runOperator } from '../support/adapter.ts';
 import { reduceCase } from '../support/cases-reduce.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
+import { random } from '../support/random.ts';
 import { expectRefused, type Wrong } from '../support/refused.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
@@ -112,5 +115,30 @@ describeOnDevice('reductions', (device) => {
     expect([...(await place.data())]).toEqual([1, 0, 0]);
     using smallest = argmin(x, { axis: -1 });
     expect([...(await smallest.data())]).toEqual([3, 0, 0]);
+  });
+
+  // More than 1,024 along the axis take two passes: slices of 33 or 40 rows, then the choice among theirs.
+  test.each([
+    { shape: [1600], axis: undefined },
+    { shape: [3, 1056], axis: 1 },
+    { shape: [1057, 3], axis: 0 },
+    { shape: [2, 1300, 5], axis: 1 },
+  ])('argmax, argmin of a long axis: the first of equals and of NaN, $shape', async ({ shape, axis }) => {
+    const size = shape.reduce((a, b) => a * b);
+    const values = random(size);
+    const ties = Array.from({ length: size }, () => values.integer(-2, 2));
+    const distinct = Array.from({ length: size }, () => values.normal());
+    const some = ties.map((value) => (values.integer(0, 400) === 0 ? nan : value));
+    const lowest = Array.from({ length: size }, () => -inf);
+    const all = [ties, distinct, some, lowest];
+    using x = tensor(device, all.flat(), shape, { models: all.length });
+    for (const [run, reference] of [
+      [argmax, reduceReferences.argmax],
+      [argmin, reduceReferences.argmin],
+    ] as const) {
+      using y = run(x, axis === undefined ? {} : { axis });
+      const expected = all.map((data) => reference(ndarray(shape, data), axis === undefined ? {} : { axis }).data);
+      expect([...(await y.data())]).toEqual(expected.flatMap((one) => [...one]));
+    }
   });
 });

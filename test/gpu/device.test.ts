@@ -12,6 +12,7 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { tellLimits } from '../support/limits.ts';
 import { failure } from '../support/refusing.ts';
 
 const STORE_ONE = `
@@ -98,13 +99,44 @@ describeOnDevice('a device that is asked for too much', (shared) => {
 
   test('a buffer larger than the adapter binds is refused at once, and the device stays of use', async () => {
     const { maxBufferSize, maxStorageBufferBindingSize } = shared.limits;
-    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const limit = 16 * Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 16);
     const error = await failure(() => shared.allocate(limit + 4));
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect(error.message).toContain(`${limit + 4} bytes`);
     expect(error.message).toContain(`${limit}:`);
     using x = tensor(shared, [1, 2], [2]);
     expect([...(await x.data())]).toEqual([1, 2]);
+  });
+
+  test.each([2 ** 31 - 1, 2 ** 32 - 1])(
+    'the largest array is whole vec4s, as bindings are, where the limit is %i bytes',
+    (limit) => {
+      using _ = tellLimits(shared, { maxBufferSize: limit, maxStorageBufferBindingSize: limit });
+      expect(shared.largestArray).toBe(limit - 15);
+      expect(() => shared.allocate(limit - 14)).toThrow(OutOfMemoryError);
+      expect(() => shared.allocate(limit - 14)).toThrow(
+        `${limit - 14} bytes was asked for, but this adapter binds at most ${limit - 15}:`,
+      );
+    },
+  );
+
+  test('an array within 16 bytes of the limit for bindings is refused if its binding would pass it, and else bound', async () => {
+    using _ = tellLimits(shared, { maxStorageBufferBindingSize: 1012 });
+    const bind = vi.spyOn(shared.gpu, 'createBindGroup');
+    const store = (bytes: number) => {
+      const storage = shared.allocate(bytes);
+      shared.dispatch(shared.pipeline({ name: 'store', code: STORE_ONE }), [storage], [1, 1, 1]);
+      storage.release();
+    };
+    try {
+      expect(() => store(1012)).toThrow(OutOfMemoryError);
+      for (const bytes of [1008, 1004, 996]) store(bytes);
+      const sizes = bind.mock.calls.flatMap(([{ entries }]) => [...entries].map(({ resource }) => resource));
+      expect(sizes).toEqual([1008, 1008, 1008].map((size) => expect.objectContaining({ size })));
+      await shared.sync();
+    } finally {
+      bind.mockRestore();
+    }
   });
 
   test('memory that runs out is an OutOfMemoryError at the next use', async () => {
@@ -160,7 +192,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
   test('a uniform that there was no memory for is made again', async () => {
     using device = await open();
     using x = tensor(device, [1, -1], [2]);
-    const y = failing(device, () => relu(x), 'params');
+    const y = failing(device, () => relu(x), 'uniforms');
     expect(await failure(() => device.sync())).toBeInstanceOf(OutOfMemoryError);
     y.dispose();
     using z = relu(x);
@@ -274,27 +306,6 @@ describeOnDevice('recording', (device) => {
     expect(device.counters.bytesAllocated).toBe(before + 4096);
     program.dispose();
     expect(device.counters.bytesAllocated).toBe(before);
-  });
-
-  test('parameters that come again share a buffer; of too many the oldest are forgotten, but not by a program', async () => {
-    const code = `struct Params { value: u32 }
-      @group(0) @binding(0) var<uniform> params: Params;
-      @group(0) @binding(1) var<storage, read_write> out: array<u32>;
-      @compute @workgroup_size(1)
-      fn main() { out[0] = params.value; }`;
-    using y = tensor(device, [0], [1], { dtype: 'u32' });
-    const kept = Uint32Array.of(77_777, 1);
-    const program = device.record(() => {
-      const pipeline = device.pipeline({ name: 'store_value', code });
-      device.dispatch(pipeline, [device.uniform(kept), y.array.storage], [1, 1, 1]);
-    });
-    const first = device.uniform(kept);
-    expect(device.uniform(kept)).toBe(first);
-    for (let i = 0; i < 4096; i++) device.uniform(Uint32Array.of(i, 2));
-    expect(device.uniform(kept)).not.toBe(first);
-    program.run();
-    expect(await read(y)).toEqual([77_777]);
-    program.dispose();
   });
 
   test('a buffer given back serves the next tensor of about its size; giving it back twice is refused', () => {

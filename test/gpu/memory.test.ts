@@ -1,6 +1,21 @@
-import { expect, test } from 'vitest';
-import { ArgumentError, type Device, openDevice, pad, relu, type Tensor, tensor } from '../../src/node.ts';
+import { expect, test, vi } from 'vitest';
+import {
+  Adam,
+  ArgumentError,
+  Conv2D,
+  Dense,
+  type Device,
+  Flatten,
+  ImageLoader,
+  openDevice,
+  pad,
+  relu,
+  Sequential,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 
 const MIB = 2 ** 20;
@@ -47,6 +62,73 @@ describeOnDevice('keepBytes', () => {
     const opened = openDevice({ keepBytes: keepBytes as number });
     await expect(opened).rejects.toThrow(ArgumentError);
     await expect(opened).rejects.toThrow(/^openDevice: keepBytes must be a number of bytes from 0 up, but is /);
+  });
+});
+
+describeOnDevice('memory of a device that idles', () => {
+  test('trim() gives back all that is kept for reuse', async () => {
+    using device = await openDevice();
+    using kept = zeros(device, 1);
+    relu(kept).dispose();
+    expect(device.freeBytes).toBeGreaterThanOrEqual(MIB);
+    device.trim();
+    expect(device.freeBytes).toBe(0);
+    expect(device.counters.bytesAllocated).toBe(MIB);
+    using again = relu(kept);
+    expect([...(await again.data()).subarray(0, 2)]).toEqual([0, 0]);
+  });
+
+  test('what nothing used for 30 seconds goes when a wait ends, staging as well, and what is used stays', async () => {
+    using device = await openDevice();
+    using kept = zeros(device, 1);
+    await kept.data();
+    relu(kept).dispose();
+    await device.sync();
+    expect(device.freeBytes).toBeGreaterThanOrEqual(MIB);
+    const now = performance.now.bind(performance);
+    const destroy = vi.spyOn(GPUBuffer.prototype, 'destroy');
+    const later = (seconds: number) => vi.spyOn(performance, 'now').mockImplementation(() => now() + 1000 * seconds);
+    try {
+      later(20);
+      await device.sync();
+      expect(destroy).not.toHaveBeenCalled();
+      expect(device.freeBytes).toBeGreaterThanOrEqual(MIB);
+      later(60);
+      await device.sync();
+      expect(device.freeBytes).toBe(0);
+      const labels = destroy.mock.instances.map((buffer) => (buffer as GPUBuffer).label);
+      expect(labels).toEqual(expect.arrayContaining(['staging', 'tensor']));
+      // A loop creates nothing meanwhile, as what it uses was just given back.
+      for (let i = 0; i < 3; i++) relu(kept).dispose();
+      const { buffersCreated } = device.counters;
+      for (let i = 1; i < 5; i++) {
+        later(60 + 20 * i);
+        relu(kept).dispose();
+        await device.sync();
+      }
+      expect(device.counters.buffersCreated).toBe(buffersCreated);
+      expect([...(await kept.data()).subarray(0, 2)]).toEqual([0, 0]);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
+  test('trim() disposes what models keep for the next evaluation, which then measures the same', async () => {
+    using device = await openDevice();
+    using loader = new ImageLoader(device, drawImages(40, { shape: [16, 16, 1], classes: 3 }));
+    using model = new Sequential([
+      new Conv2D({ filters: 16, kernelSize: 3, inputShape: [16, 16, 1] }),
+      new Flatten(),
+      new Dense({ units: 3, activation: 'softmax' }),
+    ]);
+    model.build(device).compile({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
+    const before = device.counters.bytesAllocated - device.freeBytes;
+    const figures = await model.evaluate(loader, { batchSize: 40 });
+    await model.predict(loader, { batchSize: 40 });
+    expect(device.counters.bytesAllocated - device.freeBytes).toBeGreaterThan(before + 40 * 14 * 14 * 16 * 4);
+    device.trim();
+    expect(device.counters.bytesAllocated).toBe(before);
+    expect(await model.evaluate(loader, { batchSize: 40 })).toEqual(figures);
   });
 });
 

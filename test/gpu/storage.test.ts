@@ -124,3 +124,27 @@ test('much that was in use at once is given back when all of it is released', ()
   pool.drop();
   expect(pool.bytes).toBe(0);
 });
+
+test('free buffers of sizes that nothing gave back for a while are destroyed, and the pool keeps no more for it', () => {
+  const { pool, made, destroyed } = pooled({ keepBytes: 100 * MIB });
+  const now = vi.spyOn(performance, 'now');
+  const at = (time: number, ...mib: number[]) => {
+    now.mockReturnValue(time);
+    for (const storage of mib.map((n) => pool.acquire(n * MIB))) storage.release();
+  };
+  at(1000, 1, 2, 2, 3);
+  at(2000, 2);
+  const held = pool.acquire(3 * MIB);
+  pool.trimUnused(1000);
+  expect(destroyed).toEqual([]);
+  pool.trimUnused(1001);
+  expect(destroyed).toEqual([MIB]);
+  expect([pool.freeBytes, pool.bytes]).toEqual([4 * MIB, 7 * MIB]);
+  at(3000, 1);
+  pool.trimUnused(2001);
+  expect(destroyed).toEqual([MIB, 2 * MIB, 2 * MIB]);
+  held.release();
+  expect(made.length).toBe(5);
+  expect(pool.freeBytes).toBe(4 * MIB);
+  now.mockRestore();
+});

@@ -233,6 +233,20 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     }
   });
 
+  // Rows are cut into parts of 512 columns. A slice is one of them, or with filters of more than 64 taps several: 4 of 12, 6 of 36.
+  test.each([
+    { shape: [1, 1, 1300, 2], kernel: [1, 7] },
+    { shape: [3, 2, 513, 1], kernel: [2, 70] },
+    { shape: [2, 9, 700, 4], kernel: [9, 9] },
+  ])('the weight gradient of long rows: $shape, filter $kernel', async ({ shape, kernel }) => {
+    const attrs = { padding: 'same' as const };
+    const [x, filter] = [drawLike(shape, 1, 'integer'), drawLike([...kernel, shape[3]!, 1], 2, 'integer')];
+    const y = reference.forward([x, filter], attrs);
+    const dy = drawLike(y.shape, 3, 'integer');
+    const { weightGrad } = await run(device, 'naive', [x, filter], dy, attrs, 1);
+    expect(plain(weightGrad!)).toEqual(plain(reference.backward([x, filter], y, dy, attrs)[1]!.data));
+  });
+
   test.each(depthwiseVariants)('a model alone has the bits it has among three: %s', async (variant) => {
     // Many images, rows and columns, so that all of them are cut.
     for (const [i, { shape, attrs }] of [

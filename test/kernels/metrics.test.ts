@@ -206,6 +206,21 @@ describeOnDevice('metrics counted on the adapter', (device) => {
       for (const t of [loss, hit, totals]) t.dispose();
     });
 
+    test.each([1, 255, 256, 257, 10_001])('hits of %i rows are counted exactly', async (rows) => {
+      const values = random(rows);
+      const hits = Array.from({ length: 2 * rows }, () => values.integer(0, 1));
+      const loss = tensor(device, [0, 0], [], { models: 2 });
+      const hit = tensor(device, hits, [rows], { models: 2 });
+      const none = words({ samples: 0, hits: 0, batches: 0, losses: [0, 0, 0, 0, 0] });
+      const totals = make(none, none);
+      for (let i = 0; i < 2; i++) accumulateMetrics(loss.array, hit.array, totals.array);
+      const counted = [0, 1].map((r) => hits.slice(r * rows, (r + 1) * rows).reduce((a, b) => a + b));
+      expect((await read(totals, 2)).map(readTotals)).toEqual(
+        counted.map((count) => ({ samples: 2 * rows, hits: 2 * count, loss: 0 })),
+      );
+      for (const t of [loss, hit, totals]) t.dispose();
+    });
+
     test('thirty-two of a level are one of the next, also where several levels are full at once', async () => {
       const loss = tensor(device, [1], []);
       const full = words({ samples: 0, hits: 0, batches: 32 ** 4 - 1, losses: [31, 992, 31744, 1015808, 5] });

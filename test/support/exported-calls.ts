@@ -647,6 +647,7 @@ const methods: Record<string, Call> = {
   'Device.sync': at('sync', ({ device }) => [device]),
   'Device.ready': at('ready', ({ device }) => [device]),
   'Device.flush': at('flush', ({ device }) => [device]),
+  'Device.trim': at('trim', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
   'Device.noteRate': at('noteRate', ({ device }) => [device, 1e9, 10]),
   'ConfusionMatrix.of': {
