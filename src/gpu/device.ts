@@ -362,7 +362,7 @@ export class Device {
       if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
     } finally {
-      if (staging.buffer.mapState === 'mapped') staging.buffer.unmap();
+      if (staging.buffer.mapState === 'mapped') tryUnmap(staging.buffer);
       staging.release();
     }
     this.counters.readBacks++;
@@ -417,6 +417,13 @@ export class Device {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Unmaps a buffer, which wgpu refuses if the device is lost: that is reported already. */
+function tryUnmap(buffer: GPUBuffer): void {
+  try {
+    buffer.unmap();
+  } catch {}
 }
 
 /** @throws ArgumentError unless it is a device, which callers from NumPy or PyTorch may leave out */
