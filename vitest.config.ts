@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { ADAPTER_RUNS, filesFor } from './test/support/adapter-runs.ts';
 
 /** Imports `.wgsl` files as text, as esbuild does in builds. */
 const wgsl = {
@@ -10,15 +11,40 @@ const wgsl = {
   },
 };
 
+const isLong = process.env.LONG === '1';
+
+/** A project that runs tests on an adapter with these traits: see test/support/test-adapters.ts. */
+function onAdapter(name: string, traits: string) {
+  const { include, exclude } = filesFor(name);
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include,
+      exclude: [...configDefaults.exclude, ...exclude],
+      // With LONG=1 they run all files, but draw as many cases as without: each run would take hours.
+      env: { TILEGRAD_TEST_ADAPTER: traits, LONG: '' },
+      setupFiles: ['test/support/test-adapter-setup.ts'],
+    },
+  };
+}
+
+const isDeno = 'deno' in process.versions;
+
 export default defineConfig({
   plugins: [wgsl],
   test: {
-    include: ['test/**/*.test.ts'],
-    // A process a file: each opens its own Dawn instance, and must be able to end by itself.
-    pool: 'forks',
+    // A process a file: each opens its own Dawn instance, and must be able to end by itself. Deno has a thread a file.
+    pool: isDeno ? 'threads' : 'forks',
     maxWorkers: 2,
     // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    projects: isDeno
+      ? [onAdapter('wgpu', process.env.TILEGRAD_TEST_ADAPTER ?? '')]
+      : [
+          { extends: true, test: { name: 'dawn', include: ['test/**/*.test.ts'] } },
+          ...ADAPTER_RUNS.filter(({ isQuick }) => isLong || isQuick).map(({ name, traits }) => onAdapter(name, traits)),
+        ],
   },
 });

@@ -1,9 +1,9 @@
 // What `scripts/setup.mjs` does on a Node that is new enough.
-import { spawnSync } from 'node:child_process';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
 import { SetupError, say } from './messages.mjs';
+import { npmCi } from './npm.mjs';
 import { buildState, recordBuild, recordInstall, whyBuild, whyInstall } from './stamps.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -62,7 +62,8 @@ async function installAndBuild() {
   const installReason = whyInstall(root);
   if (installReason) {
     say(`${installReason}: running npm ci, which takes about half a minute`);
-    installPackages();
+    // The build needs devDependencies, which NODE_ENV=production would leave out.
+    npmCi(root, '--include=dev');
     recordInstall(root);
   }
   const buildReason = whyBuild(root);
@@ -76,28 +77,4 @@ async function installAndBuild() {
     });
     recordBuild(root, state);
   }
-}
-
-function installPackages() {
-  // The build needs devDependencies, which NODE_ENV=production would leave out.
-  const command = 'ci --include=dev --prefer-offline --no-audit --no-fund --loglevel=error';
-  const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], maxBuffer: 1 << 26 };
-  // Under npm, the npm that runs this; else the one on the path, which is npm.cmd on Windows and needs a shell there.
-  const npm = process.env.npm_execpath ?? '';
-  const child =
-    basename(npm) === 'npm-cli.js'
-      ? spawnSync(process.execPath, [npm, ...command.split(' ')], options)
-      : spawnSync(`npm ${command}`, { ...options, shell: true });
-  if (child.status === 0) return;
-
-  // Without npm's page of usage, which hides the two lines that matter.
-  const log = (child.error?.message ?? child.stderr).split(/^npm error Clean install a project$/m)[0].trim();
-  const offline = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|FETCH_ERROR)\b/.test(log);
-  throw new SetupError(
-    `npm ci failed (${child.signal ?? `exit status ${child.status}`}):\n${log.replace(/^/gm, '  ')}\n${
-      offline
-        ? 'The npm registry cannot be reached: connect to the network (behind a proxy: npm config set proxy URL), then run this again.'
-        : 'Correct what npm says above, then run this again.'
-    }`,
-  );
 }

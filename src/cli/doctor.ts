@@ -13,6 +13,7 @@ import type { EngineDevice, EngineTuner } from './engine.ts';
 import { type Io, json, line } from './io.ts';
 import { probeAdvice, probeLines } from './probe-text.ts';
 import { describeError } from './report-error.ts';
+import { runtimeGpu, runtimeName } from './runtime.ts';
 import { type Versions, versions } from './versions.ts';
 
 /** What the doctor needs of the engine. */
@@ -76,13 +77,16 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
   };
   const { checks, advice } = diagnosis;
   const problem = nodeProblem(found.node, engines.node);
-  checks.push({ name: 'node', ok: problem === null, detail: problem ?? `Node ${found.node}` });
-  const webgpuOk = found.webgpu !== '';
+  const runtime = runtimeName();
+  const node = `Node ${found.node}`;
   checks.push({
-    name: 'webgpu',
-    ok: webgpuOk,
-    detail: webgpuOk ? `webgpu ${found.webgpu} (Dawn)` : 'the npm package webgpu is missing',
+    name: 'node',
+    ok: problem === null,
+    detail: problem ?? (runtime === node ? node : `${runtime}, as ${node}`),
   });
+  const webgpuOk = found.webgpu !== '';
+  const webgpu = runtimeGpu() === undefined ? `webgpu ${found.webgpu} (Dawn)` : `navigator.gpu of ${found.webgpu}`;
+  checks.push({ name: 'webgpu', ok: webgpuOk, detail: webgpuOk ? webgpu : 'the npm package webgpu is missing' });
   if (!webgpuOk) advice.push('Run `npm ci` in the folder of tilegrad.');
 
   let device: EngineDevice | undefined;

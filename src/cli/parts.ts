@@ -2,6 +2,7 @@ import type { ImageLoader } from '../data/loader.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Model } from '../nn/model.ts';
 import type { Parts } from './cli.ts';
+import { runtimeGpu } from './runtime.ts';
 
 /** The real parts of the command line, each loaded when a command first asks for it. */
 export const parts: Parts = {
@@ -14,8 +15,9 @@ export const parts: Parts = {
     const { findCheckpoint } = await import('../applications/imagenet.ts');
     const { loadDataset } = await import('../data/files.ts');
     const { trainSmallNetwork } = await import('./small-network.ts');
+    const gpu = runtimeGpu();
     return {
-      openDevice,
+      openDevice: (options: { fineTimestamps?: boolean } = {}) => openDevice(gpu === undefined ? options : { gpu }),
       createLoader: (device, set, options) => new ImageLoader(device as Device, set, options),
       loadDataset,
       findCheckpoint,

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform, release } from 'node:os';
 import { version as tilegrad } from '../../package.json';
+import { runtimeGpu, runtimeName } from './runtime.ts';
 
 export interface Versions {
   tilegrad: string;
   node: string;
-  /** The npm package that holds Dawn; empty when it is not installed. */
+  /** Implementation of WebGPU: version of the npm package that holds Dawn, or `Deno 2.9.6`. Empty when there is none. */
   webgpu: string;
   /** Such as `linux x64 6.1.0`. */
   platform: string;
@@ -14,12 +15,15 @@ export interface Versions {
 
 /** Everything outside the source that a figure may depend on. */
 export function versions(): Versions {
-  let webgpu = '';
+  const webgpu = runtimeGpu() === undefined ? dawnVersion() : runtimeName();
+  return { tilegrad, node: process.versions.node, webgpu, platform: `${platform()} ${arch()} ${release()}` };
+}
+
+function dawnVersion(): string {
   try {
     const path = createRequire(import.meta.url).resolve('webgpu/package.json');
-    webgpu = (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+    return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
   } catch {
-    // Not installed: doctor says so, and nothing else runs without it.
+    return ''; // not installed: doctor says so, and nothing else runs without it
   }
-  return { tilegrad, node: process.versions.node, webgpu, platform: `${platform()} ${arch()} ${release()}` };
 }

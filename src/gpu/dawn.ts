@@ -1,4 +1,4 @@
-import { checkOptions, listOf, show } from '../check.ts';
+import { checkOptions, listOf, readable, show } from '../check.ts';
 import { AdapterError, ArgumentError } from '../errors.ts';
 import { Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
@@ -9,24 +9,36 @@ import { checkKeepBytes } from './storage.ts';
 let dawn: { gpu: GPU; users: number } | null = null;
 
 /**
- * Opens a WebGPU device in Node, on Dawn. Call `dispose()` when done, or the process will not end.
+ * Whether GPU objects are those of a native module of Node, whose waits poll. Other runtimes wait by themselves: Deno looks every 10 ms,
+ * and takes four times as long where its event loop is made to sleep in between.
+ */
+const isNode = !('deno' in process.versions || 'bun' in process.versions);
+
+/** `gpu` is any GPU object; the options of Dawn are for Dawn alone. */
+export interface OpenDeviceOptions {
+  powerPreference?: GPUPowerPreference;
+  gpu?: GPU;
+  flags?: string[];
+  fineTimestamps?: boolean;
+  keepBytes?: number;
+}
+
+/**
+ * Opens a WebGPU device: on Dawn (the npm package `webgpu`, in Node), or on the GPU object that is given. Call `dispose()` when
+ * done, or the process will not end.
  *
+ * @param options.gpu GPU object of another implementation of WebGPU, such as `navigator.gpu` in Deno. It replaces Dawn, and
+ *   the package `webgpu` is neither loaded nor needed. There is no default but Dawn, whatever the runtime has.
  * @param options.flags Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for
- *   the first device that is open, and so does the next.
- * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us.
+ *   the first device that is open, and so does the next. Not with `gpu`.
+ * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us. Not with `gpu`.
  * @param options.keepBytes Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop would have to
  *   make the same buffers at every turn.
- * @throws ArgumentError for an option there is not, or an impossible `keepBytes`; AdapterError when no adapter is found or Dawn's native module does not load on this platform.
+ * @throws ArgumentError for an option there is not, an impossible `keepBytes`, a `gpu` that is no GPU object, or one with an option of Dawn;
+ *   AdapterError when no adapter is found or Dawn's native module does not load on this platform.
  */
-export async function openDevice(
-  options: {
-    powerPreference?: GPUPowerPreference;
-    flags?: string[];
-    fineTimestamps?: boolean;
-    keepBytes?: number;
-  } = {},
-): Promise<Device> {
-  const names = { powerPreference: true, flags: true, fineTimestamps: true, keepBytes: true };
+export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
+  const names = { powerPreference: true, gpu: true, flags: true, fineTimestamps: true, keepBytes: true };
   const { powerPreference, keepBytes } = checkOptions('openDevice', options, names);
   checkKeepBytes('openDevice', keepBytes);
   if (powerPreference !== undefined && powerPreference !== 'low-power' && powerPreference !== 'high-performance') {
@@ -38,19 +50,10 @@ export async function openDevice(
   if (!flags?.every((flag) => typeof flag === 'string')) {
     throw new ArgumentError(`openDevice: flags must be a list of Dawn's flags, but is ${show(options.flags)}`);
   }
-  const { create, globals } = await loadDawn();
-  if (!dawn) {
-    Object.assign(globalThis, globals);
-    const fine = options.fineTimestamps ? ['disable-dawn-features=timestamp_quantization'] : [];
-    dawn = { gpu: create([...fine, ...flags]), users: 0 };
-  }
-  const { gpu } = dawn;
-  dawn.users++;
-  const release = () => {
-    if (dawn && --dawn.users === 0) dawn = null;
-  };
+  const given = givenGpu(options);
+  const { gpu, release } = given ? held(given) : await openDawn(flags, options.fineTimestamps);
   try {
-    const own = { onDispose: release, wait: patiently, hostMemory: hostMemory() };
+    const own = { onDispose: release, ...(isNode ? { wait: patiently } : {}), hostMemory: hostMemory() };
     return await Device.open(gpu, { powerPreference, keepBytes, ...own });
   } catch (error) {
     release();
@@ -58,12 +61,59 @@ export async function openDevice(
   }
 }
 
+/** The GPU object of the caller; null where Dawn is to be opened. */
+function givenGpu(options: OpenDeviceOptions): GPU | null {
+  if (!Object.hasOwn(options, 'gpu')) return null;
+  const { gpu } = options;
+  if (typeof gpu !== 'object' || typeof readable('openDevice', () => gpu?.requestAdapter) !== 'function') {
+    throw new ArgumentError(
+      `openDevice: gpu must be a GPU object, such as navigator.gpu, but is ${show(gpu)}; ` +
+        'Deno has one with --unstable-webgpu. Leave gpu out to open Dawn in Node',
+    );
+  }
+  for (const name of ['flags', 'fineTimestamps'] as const) {
+    if (options[name] === undefined || options[name] === false) continue;
+    throw new ArgumentError(`openDevice: ${name} is an option of Dawn, which gpu replaces; leave one of them out`);
+  }
+  return gpu as GPU;
+}
+
+/**
+ * GPU objects that were given, once for each open device. Nothing else need refer to them, and Dawn, which a caller may give too, crashes
+ * if its GPU object is collected before the device.
+ */
+const givenGpus = new Set<{ gpu: GPU }>();
+
+function held(gpu: GPU): { gpu: GPU; release: () => void } {
+  const use = { gpu };
+  givenGpus.add(use);
+  return { gpu, release: () => givenGpus.delete(use) };
+}
+
+/** Dawn's GPU object, of which there is one while any device is open; `release` gives back this use of it. */
+async function openDawn(flags: string[], fineTimestamps = false): Promise<{ gpu: GPU; release: () => void }> {
+  const { create, globals } = await loadDawn();
+  if (!dawn) {
+    Object.assign(globalThis, globals);
+    const fine = fineTimestamps ? ['disable-dawn-features=timestamp_quantization'] : [];
+    dawn = { gpu: create([...fine, ...flags]), users: 0 };
+  }
+  dawn.users++;
+  const release = () => {
+    if (dawn && --dawn.users === 0) dawn = null;
+  };
+  return { gpu: dawn.gpu, release };
+}
+
 /** Dawn's native module, loaded when first needed: on a platform it is not made for, all that needs no device still works. */
 async function loadDawn(): Promise<typeof import('webgpu')> {
   try {
     return await import('webgpu');
   } catch (error) {
-    throw notOpened('the native module of the npm package webgpu did not load; run `npm ci` again', error);
+    const step = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu
+      ? 'open the WebGPU of this runtime with openDevice({ gpu: navigator.gpu }), or run `npm ci` again'
+      : 'run `npm ci` again';
+    throw notOpened(`the native module of the npm package webgpu did not load; ${step}`, error);
   }
 }
 

@@ -74,7 +74,7 @@ const WORDS = 8;
 
 export const numbersQuestion: Question = {
   name: 'probe_numbers',
-  code: `alias Value = f32; alias Index = u32; alias Truth = bool;\n${floatBitsCode}${reluCode}${numbersCode}`,
+  code: `alias Value = f32; alias Index = u32; alias Signed = i32; alias Truth = bool;\n${floatBitsCode}${reluCode}${numbersCode}`,
   input: Uint32Array.from(PAIRS.flat()),
   words: PAIRS.length * WORDS,
 };

@@ -24,6 +24,7 @@ import {
   type OperatorCase,
   one,
 } from '../support/operator-cases.ts';
+import { testOfConv2d } from '../support/variants.ts';
 
 /**
  * Every implementation of the convolutions, called directly: the operators' tests see only the one that is picked for
@@ -131,9 +132,7 @@ describeOnDevice('kernel variants', (device) => {
     }
   }
 
-  const lanes = device?.subgroupLanes ?? null;
-  const withVariant = (variant: string) =>
-    test.skipIf(lanes === null && !['naive', 'workgroup', 'matmul', 'winogradTiles', 'patches'].includes(variant));
+  const withVariant = (variant: string) => testOfConv2d(device, variant);
 
   // Of all kinds, since some variants serve few of them.
   const convCases = fc.oneof(

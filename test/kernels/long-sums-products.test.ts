@@ -25,6 +25,7 @@ import type { NdArray } from '../reference/ndarray.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
+import { testOfConv2d } from '../support/variants.ts';
 
 /**
  * Sums of many products, in every variant. Added up one after another in f32, a million equal terms are off by 1e-2 of their sum; no kernel
@@ -236,7 +237,7 @@ describeOnDevice('long sums of products', (device) => {
   const kernels = ['forward', 'inputGrad', 'weightGrad'] as const;
 
   for (const variant of conv2dVariants) {
-    test(`conv2d and its gradients, long sums of equal terms: ${variant}`, async () => {
+    testOfConv2d(device, variant)(`conv2d and its gradients, long sums of equal terms: ${variant}`, async () => {
       let checked = 0;
       for (const { input, filter, attrs, terms, at } of convCases) {
         checked += await expectSums(() => {
@@ -266,9 +267,8 @@ describeOnDevice('long sums of products', (device) => {
 
   // The longest there are. Winograd by rows has no gradient of a filter, and no array holds the patches of so many pixels.
   const none: readonly string[] = ['winograd', 'patches'];
-  test.each(conv2dVariants.filter((variant) => longestFor(variant) >= 1e7 && !none.includes(variant)))(
-    'gradient of a filter over ten million pixels: %s',
-    async (variant) => {
+  for (const variant of conv2dVariants.filter((one) => longestFor(one) >= 1e7 && !none.includes(one))) {
+    testOfConv2d(device, variant)(`gradient of a filter over ten million pixels: ${variant}`, async () => {
       const checked = await expectSums(() => {
         const shapes = [
           { input: [1, 2500, 4000, 1], filter: [1, 1, 1, 1] },
@@ -286,8 +286,8 @@ describeOnDevice('long sums of products', (device) => {
         });
       });
       expect(checked).toBeGreaterThanOrEqual(1);
-    },
-  );
+    });
+  }
 
   const exactCases: { input: Shape; filter: Shape; attrs?: Attrs; kernel: (typeof kernels)[number] }[] = [
     { input: [2, 3, 4, 255], filter: [3, 3, 255, 4], kernel: 'forward' },
@@ -307,28 +307,33 @@ describeOnDevice('long sums of products', (device) => {
 
   /** Winograd's algorithm divides by 3 on the way. */
   const exact = conv2dVariants.filter((variant) => !variant.startsWith('winograd'));
-  test.each(exact)('conv2d and its gradients, no term lost where a part of a sum begins: %s', async (variant) => {
-    let checked = 0;
-    for (const [i, { input, filter, attrs = {}, kernel }] of exactCases.entries()) {
-      const [x, w] = [drawLike(input, i, 'integer'), drawLike(filter, 50 + i, 'integer')];
-      const y = conv2dReference.forward([x, w], attrs);
-      const dy = drawLike(y.shape, 100 + i, 'integer');
-      const grads = conv2dReference.backward([x, w], y, dy, attrs);
-      const expected = { forward: y, inputGrad: grads[0]!, weightGrad: grads[1]! }[kernel];
-      checked += await expectExact(() => {
-        const [a, b, d] = [upload(x), upload(w), upload(dy)];
-        const g = convGeometry(a, b, attrs);
-        if (!conv2dServes(variant, device, g)[kernel]) return [];
-        const run = {
-          forward: () => conv2d(a, b, { ...attrs, variant }),
-          inputGrad: () => conv2dInputGrad(d, b, g, { variant }),
-          weightGrad: () => conv2dWeightGrad(a, d, g, { variant }),
-        };
-        return [{ result: run[kernel](), expected, what: `${variant} ${kernel} [${input}] [${filter}]` }];
-      });
-    }
-    expect(checked).toBeGreaterThan(1);
-  });
+  for (const variant of exact) {
+    testOfConv2d(device, variant)(
+      `conv2d and its gradients, no term lost where a part of a sum begins: ${variant}`,
+      async () => {
+        let checked = 0;
+        for (const [i, { input, filter, attrs = {}, kernel }] of exactCases.entries()) {
+          const [x, w] = [drawLike(input, i, 'integer'), drawLike(filter, 50 + i, 'integer')];
+          const y = conv2dReference.forward([x, w], attrs);
+          const dy = drawLike(y.shape, 100 + i, 'integer');
+          const grads = conv2dReference.backward([x, w], y, dy, attrs);
+          const expected = { forward: y, inputGrad: grads[0]!, weightGrad: grads[1]! }[kernel];
+          checked += await expectExact(() => {
+            const [a, b, d] = [upload(x), upload(w), upload(dy)];
+            const g = convGeometry(a, b, attrs);
+            if (!conv2dServes(variant, device, g)[kernel]) return [];
+            const run = {
+              forward: () => conv2d(a, b, { ...attrs, variant }),
+              inputGrad: () => conv2dInputGrad(d, b, g, { variant }),
+              weightGrad: () => conv2dWeightGrad(a, d, g, { variant }),
+            };
+            return [{ result: run[kernel](), expected, what: `${variant} ${kernel} [${input}] [${filter}]` }];
+          });
+        }
+        expect(checked).toBeGreaterThan(1);
+      },
+    );
+  }
 
   test.each(depthwiseVariants)('depthwiseConv2d and its gradients, long sums of equal terms: %s', async (variant) => {
     let checked = 0;

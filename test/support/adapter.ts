@@ -175,7 +175,10 @@ export function magnitudes(
     // Of all that can be fused, no slope is above 1: without them the terms are no smaller.
     const plain = { ...attrs, activation: undefined };
     const terms = reference.forward(absolute, plain);
-    return { output: terms, grads: reference.backward(absolute, terms, positive, plain) };
+    // The slope of a sigmoid or tanh is taken at the sum, whose roundings grow like a random walk with its terms.
+    const isCurved = ['sigmoid', 'tanh'].includes((attrs as { activation?: string }).activation ?? '');
+    const slopes = isCurved ? map(positive, (dy, i) => dy * Math.max(1, Math.sqrt(terms.data[i]!))) : positive;
+    return { output: terms, grads: reference.backward(absolute, terms, slopes, plain) };
   }
   const pointwise = pointwiseMagnitudes(name, inputs, attrs, output, positive);
   if (pointwise) return pointwise;

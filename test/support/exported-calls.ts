@@ -440,7 +440,7 @@ const functions: Record<string, Call> = {
   fetchDataset: { args: ({ folder }) => ['mnist', { dir: folder, maxFailures: 1, retryDelay: 0 }], options: FETCH },
   openDevice: {
     args: () => [{}],
-    options: ['powerPreference', 'flags', 'fineTimestamps', 'keepBytes'],
+    options: ['powerPreference', 'gpu', 'flags', 'fineTimestamps', 'keepBytes'],
     share: 0.3,
     run: opened,
   },

@@ -1,0 +1,2 @@
+export function findDeno(): string | null;
+export function ensureDeno(): string;

@@ -1,0 +1,40 @@
+// Deno, whose WebGPU is wgpu: a second implementation beside Dawn. It is about 92 MB, so `npm ci` in the clone leaves it out:
+// the first `npm run test:wgpu` installs it into this folder, at the version and with the checksum of the lock file here.
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SetupError, say } from '../setup/messages.mjs';
+import { npmCi } from '../setup/npm.mjs';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+
+/**
+ * Path of the Deno that runs this, or that is installed here at the pinned version; null where there is neither.
+ * @returns {string | null}
+ */
+export function findDeno() {
+  if (process.versions.deno !== undefined) return process.execPath;
+  try {
+    const require = createRequire(import.meta.url);
+    if (require('deno/package.json').version !== dependencies.deno) return null;
+    // Its install script links the executable of this platform into the package. npm need not run install scripts, so this does.
+    return require('deno/install_api.cjs').runInstall();
+  } catch {
+    return null;
+  }
+}
+
+/** As `findDeno`, but installs Deno where there is none. @throws SetupError where that fails */
+export function ensureDeno() {
+  const found = findDeno();
+  if (found !== null) return found;
+  say(`installing Deno ${dependencies.deno} into ${folder}, which downloads about 45 MB`);
+  npmCi(folder, '--ignore-scripts');
+  const installed = findDeno();
+  if (installed !== null && existsSync(installed)) return installed;
+  throw new SetupError(
+    `Deno has no package for this platform (${process.platform} ${process.arch}); it has some for Linux with glibc, macOS and Windows`,
+  );
+}

@@ -1,0 +1,128 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, expect, test, vi } from 'vitest';
+import { AdapterError, ArgumentError, type Device, openDevice, tensor } from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+afterEach(() => {
+  vi.doUnmock('webgpu');
+  vi.resetModules();
+});
+
+/** What a call ends with. */
+const failure = (opening: Promise<unknown>): Promise<unknown> =>
+  opening.then(
+    () => null,
+    (error: unknown) => error,
+  );
+
+/** Dawn as a caller would open it. */
+async function openedDawn(): Promise<GPU> {
+  const { create, globals } = await vi.importActual<typeof import('webgpu')>('webgpu');
+  Object.assign(globalThis, globals);
+  return create([]);
+}
+
+/** Collects what nothing refers to, in a turn of the event loop after that in which a WeakRef was read. */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  for (let turn = 0; turn < 3; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    gc();
+  }
+}
+
+const noGpu = { requestAdapter: async () => null } as unknown as GPU;
+
+describeOnDevice('openDevice({ gpu })', () => {
+  test('computes on the GPU object, and does not load the package webgpu', async () => {
+    const dawn = await openedDawn();
+    const requestAdapter = vi.fn<GPU['requestAdapter']>((options) => dawn.requestAdapter(options));
+    const gpu = { requestAdapter } as unknown as GPU;
+    vi.resetModules();
+    vi.doMock('webgpu', () => {
+      throw new Error('there is no package webgpu here');
+    });
+    const fresh = await import('../../src/node.ts');
+    expect(await failure(fresh.openDevice())).toMatchObject({ name: 'AdapterError' });
+    using device = await fresh.openDevice({ gpu, powerPreference: 'low-power', keepBytes: 0 });
+    expect(requestAdapter.mock.calls[0]).toEqual([{ powerPreference: 'low-power' }]);
+    using x = fresh.tensor(device, [1, -2], [2]);
+    using y = fresh.relu(x);
+    expect([...(await y.data())]).toEqual([1, 0]);
+  });
+
+  test('the GPU object is held while the device is open, and no longer', async () => {
+    const dawn = await openedDawn();
+    let device: Device | null = null;
+    const opened = async () => {
+      const gpu = { requestAdapter: (options) => dawn.requestAdapter(options) } as GPU;
+      device = await openDevice({ gpu });
+      return new WeakRef(gpu);
+    };
+    const gpu = await opened();
+    await collectGarbage();
+    expect(gpu.deref()).toBeDefined();
+    device!.dispose();
+    await device!.gpu.lost;
+    await collectGarbage();
+    expect(gpu.deref()).toBeUndefined();
+  });
+
+  test('two devices of one GPU object: disposing the first leaves the second', async () => {
+    const gpu = await openedDawn();
+    const first = await openDevice({ gpu });
+    using second = await openDevice({ gpu });
+    first.dispose();
+    using x = tensor(second, [3], [1]);
+    expect([...(await x.data())]).toEqual([3]);
+  });
+});
+
+test.each([
+  ['null', null],
+  ['undefined, which navigator.gpu is where WebGPU is off', undefined],
+  ['text', 'navigator.gpu'],
+  ['an object without requestAdapter', {}],
+  ['navigator in the place of its gpu', { gpu: noGpu }],
+  ['a function', () => noGpu],
+  [
+    'one that cannot be read',
+    {
+      get requestAdapter() {
+        throw new Error('no');
+      },
+    },
+  ],
+])('openDevice: throws ArgumentError if gpu is %s', async (_what, gpu) => {
+  const error = (await failure(openDevice({ gpu: gpu as unknown as GPU }))) as Error;
+  expect(error).toBeInstanceOf(ArgumentError);
+  expect(error.message).toMatch(/^openDevice: /);
+});
+
+test('openDevice: says what to do if gpu is undefined', async () => {
+  const error = (await failure(openDevice({ gpu: undefined as unknown as GPU }))) as Error;
+  expect(error.message).toMatch(/^openDevice: gpu must be .*navigator\.gpu.*but is undefined.*--unstable-webgpu/);
+});
+
+test.each([
+  ['flags', { flags: ['adapter=llvmpipe'] }],
+  ['flags', { flags: [] }],
+  ['fineTimestamps', { fineTimestamps: true }],
+])('openDevice: refuses %s with gpu, because it is an option of Dawn', async (name, options) => {
+  const error = (await failure(openDevice({ gpu: noGpu, ...options }))) as Error;
+  expect(error).toBeInstanceOf(ArgumentError);
+  expect(error.message).toMatch(new RegExp(`^openDevice: ${name} .*Dawn.*gpu.*leave`));
+});
+
+test('openDevice: a GPU object without an adapter is an AdapterError', async () => {
+  expect(await failure(openDevice({ gpu: noGpu }))).toBeInstanceOf(AdapterError);
+});
+
+test('openDevice: what a GPU object throws is the cause of an AdapterError', async () => {
+  const cause = new Error('the process that draws has crashed');
+  const error = await failure(openDevice({ gpu: { requestAdapter: () => Promise.reject(cause) } as unknown as GPU }));
+  expect(error).toBeInstanceOf(AdapterError);
+  expect(error).toMatchObject({ cause, message: expect.stringContaining('has crashed') });
+});

@@ -1,0 +1,42 @@
+/**
+ * Runs of tests on adapters other than Dawn's own, each a project of vitest.config.ts: `npx vitest run --project card`.
+ * The traits are those of test/support/test-adapters.ts. Those that are not quick run with LONG=1 alone.
+ */
+export const ADAPTER_RUNS = [
+  { name: 'default-limits', traits: 'default-limits', isQuick: true },
+  { name: 'card', traits: 'card', isQuick: true },
+  { name: 'strict', traits: 'strict', isQuick: true },
+  { name: 'card-default-limits', traits: 'card,default-limits', isQuick: false },
+  { name: 'card-strict', traits: 'card,strict', isQuick: false },
+] as const;
+
+/** Everything that runs kernels: operators, kernels, golden vectors, trainings, and the device below them. */
+const ALL = ['autograd', 'golden', 'gpu', 'kernels', 'nn'].map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** Operators and their gradients against references and golden vectors, steps of training against PyTorch. */
+const QUICK = [
+  ...['test/gpu/test-adapter', 'test/golden/golden', 'test/golden/five-steps', 'test/autograd/operators'],
+].map((name) => `${name}.test.ts`);
+
+/** What tests Dawn as Node has it. */
+const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
+
+/** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes minutes there. */
+const SLOW_ON_WGPU = [
+  ...['kernels/depthwise-variants', 'kernels/long-sums', 'kernels/long-sums-products', 'kernels/row-variants'],
+  ...['nn/random-models', 'nn/replicas-drawn', 'nn/feature-cache'],
+].map((name) => `test/${name}.test.ts`);
+
+/** Test files of a run: a quick set, or with LONG=1 everything that runs kernels. */
+export function filesFor(name: string): { include: string[]; exclude: string[] } {
+  if (process.env.LONG === '1') return { include: ALL, exclude: DAWN_ALONE };
+  if (name !== 'wgpu') return { include: QUICK, exclude: [] };
+  // Of the folder gpu, what is written for any implementation.
+  const include = [
+    ...ALL.filter((glob) => !glob.includes('/gpu/')),
+    ...QUICK,
+    'test/gpu/upload.test.ts',
+    'test/deno.test.ts',
+  ];
+  return { include, exclude: SLOW_ON_WGPU };
+}
