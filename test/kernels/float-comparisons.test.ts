@@ -22,7 +22,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
     'resize_grad.wgsl: if (across != 0.0) { add_term(&line, across * dy[base + (oy * p.out_w + ox) * p.channels]); }',
   ],
   'is_nan has the last word, on this line or behind it': [
-    'argmax.wgsl: if (!is_nan(best) && (value > best || is_nan(value))) {',
+    'argmax.wgsl: if (k == first || (!is_nan(best) && (value > best || is_nan(value)))) {',
     'classes_of.wgsl: var top_at = select(0u, 1u, params.columns == 1u && top > params.threshold);',
     'classes_of.wgsl: if (value > top) {',
     'clip_scale.wgsl: var factor = params.limit / select(norm, params.limit, norm < params.limit);',
@@ -80,7 +80,8 @@ const EXPLAINED: Record<string, readonly string[]> = {
 };
 
 const FOLDER = new URL('../../shaders/', import.meta.url);
-const shaders = readdirSync(FOLDER).filter((name) => name.endsWith('.wgsl'));
+/** But for the probes, which look for what becomes of NaN in a comparison. */
+const shaders = readdirSync(FOLDER).filter((name) => name.endsWith('.wgsl') && !name.startsWith('probe_'));
 /** Loops over integers whose names are those of floats elsewhere in the function. */
 const INTEGERS = [
   'batch_norm_grad_sums_team.wgsl: for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {',

@@ -29,8 +29,8 @@ async function inParts<T>(device: Device, pieces: number, body: () => Promise<T>
 }
 
 const folder = join(import.meta.dirname, '..', '..', 'shaders');
-/** What measures the adapter's ceilings, in dispatches that it makes as long as it needs. */
-const WHOLE = ['copy_quads.wgsl', 'fma_chains.wgsl'];
+/** What measures the adapter's ceilings, in dispatches that it makes as long as it needs, and probes, of one workgroup. */
+const WHOLE = ['copy_quads.wgsl', 'fma_chains.wgsl', 'probe_lanes.wgsl', 'probe_numbers.wgsl'];
 
 describe('the text of every kernel', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.wgsl'));
