@@ -86,20 +86,25 @@ describeOnDevice('in parts', (device) => {
     { operator: 'matmul', sizes: product },
     { operator: 'matmul', sizes: { ...product, transposeA: 1, transposeB: 1 }, only: ['subgroup'] },
   ];
-  test.each(problems)('$operator has the same bits; variants: $only', { timeout: 120_000 }, async (problem) => {
-    const variants = servingVariants(device, problem).filter((one) => problem.only?.includes(one) ?? true);
-    const results = async () =>
-      withBench(device, problem, async ({ result }) => {
-        const { dispatches } = device.counters;
-        const values: Float32Array[] = [];
-        for (const variant of variants) values.push(await result(variant));
-        return { values, dispatches: device.counters.dispatches - dispatches };
-      });
-    const whole = await results();
-    const cut = await inParts(device, 5, results);
-    expect(cut.dispatches).toBeGreaterThan(2 * whole.dispatches);
-    for (const [i, variant] of variants.entries()) expectSameBits(cut.values[i]!, whole.values[i]!, variant);
-  });
+  test.each(problems)(
+    '$operator has the same bits; variants: $only',
+    { timeout: 120_000 },
+    async (problem, { skip }) => {
+      const variants = servingVariants(device, problem).filter((one) => problem.only?.includes(one) ?? true);
+      skip(variants.length === 0, 'this adapter has none of these variants, which need subgroups');
+      const results = async () =>
+        withBench(device, problem, async ({ result }) => {
+          const { dispatches } = device.counters;
+          const values: Float32Array[] = [];
+          for (const variant of variants) values.push(await result(variant));
+          return { values, dispatches: device.counters.dispatches - dispatches };
+        });
+      const whole = await results();
+      const cut = await inParts(device, 5, results);
+      expect(cut.dispatches).toBeGreaterThan(2 * whole.dispatches);
+      for (const [i, variant] of variants.entries()) expectSameBits(cut.values[i]!, whole.values[i]!, variant);
+    },
+  );
 
   test('3 x 3 x 64 x 64 on 32 images of 224 x 224, 118 GFLOP, is cut to what a slow GPU does in a quarter of a second', async () => {
     using own = await openDevice();

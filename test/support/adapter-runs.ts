@@ -24,7 +24,7 @@ const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 /** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes minutes there. */
 const SLOW_ON_WGPU = [
   ...['kernels/depthwise-variants', 'kernels/long-sums', 'kernels/long-sums-products', 'kernels/row-variants'],
-  ...['nn/random-models', 'nn/replicas-drawn', 'nn/feature-cache'],
+  ...['nn/random-models', 'nn/replicas-drawn', 'nn/feature-cache', 'autograd/models', 'autograd/adjoint'],
 ].map((name) => `test/${name}.test.ts`);
 
 /** Test files of a run: a quick set, or with LONG=1 everything that runs kernels. */
