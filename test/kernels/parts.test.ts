@@ -86,7 +86,7 @@ describeOnDevice('in parts', (device) => {
     { operator: 'matmul', sizes: product },
     { operator: 'matmul', sizes: { ...product, transposeA: 1, transposeB: 1 }, only: ['subgroup'] },
   ];
-  test.each(problems)(
+  test.for(problems)(
     '$operator has the same bits; variants: $only',
     { timeout: 120_000 },
     async (problem, { skip }) => {
