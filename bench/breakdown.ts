@@ -7,7 +7,7 @@ import { modelOn, noise, SAMPLE } from './workloads.ts';
 /** Where the time of a training step goes: each of its dispatches, run alone many times, and the whole. */
 export interface Breakdown {
   kernels: { name: string; ms: number }[];
-  /** All dispatches in one submit. */
+  /** Of all dispatches together. */
   wholeMs: number;
 }
 

@@ -17,7 +17,7 @@ export interface KernelResult {
   percentOfCeiling: number;
 }
 
-/** Runs a round has at most: each is a dispatch or more in one submit, and has a bind group. */
+/** Runs a round has at most: each is a dispatch or more, and has a bind group. */
 const RUNS_LIMIT = 200;
 
 /** Times a kernel as the engine would choose it, or one variant. @throws ArgumentError where the variant does not serve the shape */

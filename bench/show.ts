@@ -128,5 +128,5 @@ export function variantsTable(cases: { variant: string; result: KernelResult }[]
 export function breakdownTable(name: string, { kernels, wholeMs }: Breakdown): string {
   const sum = kernels.reduce((total, one) => total + one.ms, 0);
   const rows = kernels.map((one) => [one.name, ms(one.ms), percent((100 * one.ms) / sum)]);
-  return `${table([`dispatches of ${name}`, 'ms', 'share'], rows)}sum ${ms(sum)} ms, each with a submit of its own; all in one submit ${ms(wholeMs)} ms\n`;
+  return `${table([`dispatches of ${name}`, 'ms', 'share'], rows)}sum ${ms(sum)} ms, each with a submit of its own; the whole step ${ms(wholeMs)} ms\n`;
 }

@@ -13,7 +13,7 @@ export interface Timing {
   reason: string | null;
   /** Milliseconds of each dispatch, the median of several. */
   ms: number[];
-  /** Milliseconds of a run of the whole program, submitted at once; the median of several. */
+  /** Milliseconds of a run of the whole program; the median of several. */
   programMs: number;
 }
 

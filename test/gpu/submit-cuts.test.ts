@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { type TimingOptions, timeProgram } from '../../src/gpu/timing.ts';
+import { DeviceArray } from '../../src/kernels/array.ts';
+import { gatherSamples, storeBatch } from '../../src/kernels/gather.ts';
+import { StepState } from '../../src/kernels/step-state.ts';
+import { type Device, openDevice } from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+/** Fixes how much goes into a submit, whatever rates are seen. */
+const fix = (device: Device, submit: number) =>
+  Object.defineProperty(device.budget, 'submit', { get: () => submit, set: () => {}, configurable: true });
+
+describeOnDevice('where submits are cut', () => {
+  // Forty runs are more than wait for one submit; a run is two dispatches, of which each costs a little over 1e6.
+  test.each([Number.POSITIVE_INFINITY, 1, 3.5e6, 9e6])(
+    'each run of a program sees its own values, of many that were encoded without a flush: %s',
+    async (submit) => {
+      using device = await openDevice();
+      fix(device, submit);
+      const [runs, batch, columns] = [40, 3, 5];
+      const size = runs * batch;
+      const values = Float32Array.from({ length: size * columns }, (_, i) => i);
+      const order = Uint32Array.from({ length: size }, (_, i) => (i * 7 + 3) % size);
+      const words = DeviceArray.empty(device, [size, columns], { dtype: 'u32' }).keep();
+      const orders = DeviceArray.empty(device, [size], { dtype: 'u32' }).keep();
+      const result = DeviceArray.empty(device, [size, columns]).keep();
+      device.upload(words.storage, values);
+      device.upload(orders.storage, order);
+      const state = new StepState(device);
+      const program = device.record(() => {
+        const x = DeviceArray.empty(device, [batch, columns]);
+        gatherSamples({ chunks: [{ words, first: 0, count: size }], stride: columns }, orders, state, x);
+        storeBatch(x, state, result);
+        x.dispose();
+      });
+      const before = device.counters.submits;
+      for (let run = 0; run < runs; run++) {
+        state.write({ batchStart: run * batch });
+        program.encode();
+      }
+      const got = new Float32Array(await device.read(result.storage));
+      const expected = Array.from(order, (row) => [...values.subarray(row * columns, (row + 1) * columns)]).flat();
+      expect([...got]).toEqual(expected);
+      const submits = device.counters.submits - before;
+      if (submit === 1) expect(submits).toBe(2 * runs);
+      else expect(submits).toBeLessThan(runs);
+      program.dispose();
+      state.dispose();
+    },
+  );
+
+  test('dispatches are timed as where all are in one', async () => {
+    using device = await openDevice();
+    const x = DeviceArray.empty(device, [4, 2 ** 20]).keep();
+    const result = DeviceArray.empty(device, [4, 2 ** 20]).keep();
+    const state = new StepState(device);
+    const program = device.record(() => {
+      for (let i = 0; i < 12; i++) storeBatch(x, state, result);
+    });
+    state.write({ batchStart: 0 });
+    const options: TimingOptions = { seconds: 0.2 };
+    const clocks: string[] = [];
+    for (const submit of [Number.POSITIVE_INFINITY, 1]) {
+      fix(device, submit);
+      const { clock, reason, ms } = await timeProgram(device, program, options);
+      clocks.push(`${clock}: ${reason}`);
+      expect(ms).toHaveLength(12);
+      for (const one of ms) expect(one).toBeGreaterThan(0);
+    }
+    expect(clocks[1]).toBe(clocks[0]);
+    program.dispose();
+    state.dispose();
+  });
+});
