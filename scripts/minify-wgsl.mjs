@@ -1,7 +1,7 @@
 // WGSL as it goes out in dist/: the same tokens on the same lines, without comments and without spaces that separate nothing.
 
 /** Spaces and comments up to the next token or the line's end. WGSL has no strings that they could be part of. */
-const BLANK = /(?:[ \t\r]|\/\/[^\n]*|\/\*[^]*?\*\/)+/g;
+const BLANK = /(?:[ \t\r]|\/\/[^\n]*|\/\*[\s\S]*?\*\/)+/g;
 
 /** Characters of names and numbers, and those that operators of two characters are made of: two of a kind may be read as one token. */
 const KINDS = [/[\w.]/, /[-+*/%&|^!=<>]/];
