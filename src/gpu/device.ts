@@ -20,6 +20,7 @@ import { Uniforms } from './uniforms.ts';
 const KEPT_STAGING_BYTES = 2 ** 25;
 /** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
 const UNUSED_MS = 30_000;
+const DISPOSED = 'device: used after dispose()';
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -125,7 +126,9 @@ export class Device {
       this.failures.uncaptured(event.error);
     });
     gpu.lost.then((lost) => {
-      if (!this.disposed) this.failures.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
+      const error = new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`);
+      if (!this.disposed) this.failures.fail(error);
+      this.waits.end(this.disposed ? new DisposedError(DISPOSED) : error);
     });
   }
 
@@ -163,7 +166,7 @@ export class Device {
 
   /** Throws what went wrong since the last call, if anything. */
   private check(): void {
-    if (this.disposed) throw new DisposedError('device: used after dispose()');
+    if (this.disposed) throw new DisposedError(DISPOSED);
     this.failures.check();
   }
 
@@ -398,7 +401,7 @@ export class Device {
     if (!onDispose) return;
     // Dawn answers what is still pending (checks of shaders, fences) even now, and on freed memory if nothing held it any more:
     // the process would crash or hang. That the device is lost is answered last; then a turn of the event loop for the others.
-    void Promise.allSettled([this.failures.settle(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
+    void Promise.allSettled([this.failures.answered(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
   }
 
   [Symbol.dispose](): void {
