@@ -207,7 +207,7 @@ describeOnDevice('images on their way to the adapter', (device) => {
     ]);
     model.build(device, { seed: 1 }).compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
     const { counts } = await confusionMatrix(model, loader);
-    const total = (row: number[]) => row.reduce((sum, n) => sum + n, 0);
+    const total = (row: readonly number[]) => row.reduce((sum, n) => sum + n, 0);
     expect(counts.flatMap((row, label) => (total(row) > 0 ? [[label, total(row)]] : []))).toEqual([
       [256, 1],
       [299, 1],
