@@ -5,7 +5,6 @@ export { type FetchOptions, type FetchResult, fetchDataset } from './data/fetch.
 export { loadDataset } from './data/files.ts';
 export { type FolderImages, type ImageFolderOptions, imageFolder } from './data/image-folder.ts';
 export { datasetStatus } from './data/locate.ts';
-export type { Interpolation } from './data/picture-options.ts';
 export { openDevice } from './gpu/dawn.ts';
 export * from './index.ts';
 export * from './io/node.ts';

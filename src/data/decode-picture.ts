@@ -1,14 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { DataError, FileError } from '../errors.ts';
 import { checkRegular } from '../regular-file.ts';
-import { type Interpolation, KERNELS } from './picture-options.ts';
-import type { Rgba } from './pixels.ts';
+import type { PictureForm } from './picture-options.ts';
+import { fitPicture, type Rgba } from './pixels.ts';
 
 export interface DecodeOptions {
-  /** Null keeps the size of the picture. */
-  size: readonly [height: number, width: number] | null;
-  cropToAspectRatio: boolean;
-  interpolation: Interpolation;
+  form: PictureForm;
   maxPixels: number;
 }
 
@@ -30,37 +27,53 @@ function isPicture(bytes: Buffer): boolean {
 }
 
 /**
- * The pixels of a picture, the first one of an animation: 8 bits a channel in sRGB, turned as its EXIF orientation says.
+ * The pixels of a picture, the first one of an animation, in the size of `form`: 8 bits a channel in sRGB, turned as its EXIF
+ * orientation says.
  * @param what begins messages, which name the file
  * @throws FileError for a file that cannot be read; DataError for one that is no picture, is damaged or has too many pixels
  */
-export async function decodePicture(what: string, sharp: Sharp, path: string, options: DecodeOptions): Promise<Rgba> {
+export async function decodePicture(
+  what: string,
+  sharp: Sharp,
+  path: string,
+  { form, maxPixels }: DecodeOptions,
+): Promise<Rgba> {
   const bytes = await readPicture(what, path);
   const broken = (why: string, cause?: unknown) => new DataError(`${what}: ${path} ${why}`, { cause });
   if (bytes.length === 0) throw broken('is empty; remove it, or put the picture in its place');
   if (!isPicture(bytes))
     throw broken('is no PNG, JPEG, WebP or GIF picture, whatever its name says; remove or convert it');
-  const { size, maxPixels } = options;
   try {
     const picture = sharp(bytes, { limitInputPixels: false, failOn: 'error' });
-    const { width, height } = await picture.metadata();
+    const { width, height, autoOrient } = await picture.metadata();
     if (width * height > maxPixels) {
       throw broken(
         `has ${width} x ${height} pixels, more than ${maxPixels}; scale it down, or give a larger maxPixels`,
       );
     }
     picture.autoOrient().toColourspace('srgb');
-    if (size) {
-      const fit = options.cropToAspectRatio ? 'cover' : 'fill';
-      picture.resize({ height: size[0], width: size[1], fit, kernel: KERNELS[options.interpolation] });
-    }
+    const reduced = reducedSize(autoOrient, form);
+    if (reduced) picture.resize({ ...reduced, fit: form.cropToAspectRatio ? 'cover' : 'fill' });
     const { data, info } = await picture.ensureAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    return { data, width: info.width, height: info.height };
+    return fitPicture({ data, width: info.width, height: info.height }, form);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const reason = (cause as Error).message.split('\n', 1)[0];
     throw broken(`is damaged or cut short (${reason}); remove it, or put the whole picture in its place`, cause);
   }
+}
+
+/**
+ * Twice the wanted size, for pictures of at least twice that again: sharp reduces them while it decodes, so that memory never holds all
+ * pixels of a large photograph. The last step, and all of it for other pictures, is `fitPicture`'s, which keeps pixels where they
+ * are: sharp's enlarging moves them by up to half of one.
+ */
+function reducedSize(
+  { width, height }: { width: number; height: number },
+  { size, interpolation }: PictureForm,
+): { width: number; height: number } | null {
+  if (!size || interpolation === 'nearest' || height < 4 * size[0] || width < 4 * size[1]) return null;
+  return { height: 2 * size[0], width: 2 * size[1] };
 }
 
 async function readPicture(what: string, path: string): Promise<Buffer> {

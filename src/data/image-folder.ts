@@ -6,8 +6,6 @@ import { type DecodeOptions, decodePicture, type Sharp } from './decode-picture.
 import { listPictures, type PictureFiles } from './list-pictures.ts';
 import {
   checkPictureOptions,
-  type Interpolation,
-  KERNELS,
   PICTURE_HINTS,
   PICTURE_OPTIONS,
   type PictureForm,
@@ -22,8 +20,6 @@ export interface ImageFolderOptions extends PictureOptions {
   classNames?: readonly string[];
   /** `'inferred'` (default): one folder a class. Null: no labels, and pictures anywhere below the folder. */
   labels?: 'inferred' | null;
-  /** How pictures are resized; all but `'nearest'` take every pixel into account. Default `'bilinear'`. */
-  interpolation?: Interpolation;
   /** Whether symbolic links are followed; without, one to a picture or a folder is an error. Default false. */
   followLinks?: boolean;
   /** The largest picture that is decoded, in pixels: a small file may hold billions. Default 2^27, 134 megapixels. */
@@ -92,7 +88,6 @@ function checkImageFolderOptions(what: string, dir: string, options: ImageFolder
       ...PICTURE_OPTIONS,
       classNames: true,
       labels: true,
-      interpolation: true,
       followLinks: true,
       maxPixels: true,
       maxBytes: true,
@@ -103,7 +98,7 @@ function checkImageFolderOptions(what: string, dir: string, options: ImageFolder
     PICTURE_HINTS,
   );
   const form: PictureForm = checkPictureOptions(what, options);
-  const { classNames, labels = 'inferred', interpolation = 'bilinear', followLinks = false } = options;
+  const { classNames, labels = 'inferred', followLinks = false } = options;
   const { maxPixels = 2 ** 27, maxBytes = 2 ** 31, signal, onProgress } = options;
   const refuse = (name: string, rule: string, value: unknown): never => {
     throw new ArgumentError(`${what}: ${name} must be ${rule}, but is ${show(value)}`);
@@ -118,17 +113,13 @@ function checkImageFolderOptions(what: string, dir: string, options: ImageFolder
   if (names && labels === null) {
     throw new ArgumentError(`${what}: classNames chooses classes, but labels is null; leave one of them out`);
   }
-  if (typeof interpolation !== 'string' || !Object.hasOwn(KERNELS, interpolation)) {
-    refuse('interpolation', `one of ${Object.keys(KERNELS).join(', ')}`, interpolation);
-  }
   for (const [name, value] of Object.entries({ maxPixels, maxBytes })) {
     if (!Number.isSafeInteger(value) || value < 1) refuse(name, 'a positive integer', value);
   }
   checkFlag(what, 'followLinks', followLinks);
   checkSignal(what, signal);
   if (onProgress !== undefined) checkFunction(`${what}: onProgress`, onProgress);
-  const { size, cropToAspectRatio } = form;
-  const decoding: DecodeOptions = { size, cropToAspectRatio, interpolation, maxPixels };
+  const decoding: DecodeOptions = { form, maxPixels };
   return {
     form,
     decoding,

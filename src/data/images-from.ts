@@ -2,7 +2,7 @@ import { checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { emptyLabels } from './check-images.ts';
 import { checkPictureOptions, PICTURE_HINTS, PICTURE_OPTIONS, type PictureOptions } from './picture-options.ts';
-import { centerBox, type Rgba, resizeRgba, writeChannels } from './pixels.ts';
+import { fitPicture, type Rgba, writeChannels } from './pixels.ts';
 import type { ImageSet, LabelArray } from './types.ts';
 
 /** What `imagesFrom` takes: an `ImageData`, an `ImageBitmap` or a canvas. */
@@ -53,10 +53,7 @@ export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFr
   const images = new Uint8Array(list.length * length);
   for (const [i, picture] of list.entries()) {
     const rgba = readable(what, () => readPixels(`${what}: picture ${i}`, picture, sizes[i]!));
-    const all = { left: 0, top: 0, width: rgba.width, height: rgba.height };
-    const box = form.cropToAspectRatio ? centerBox(rgba, size) : all;
-    const isWhole = rgba.width === size[1] && rgba.height === size[0];
-    writeChannels(isWhole ? rgba.data : resizeRgba(rgba, box, size), form, images, i * length);
+    writeChannels(fitPicture(rgba, form).data, form, images, i * length);
   }
   return { images, labels, size: list.length, shape: [size[0], size[1], form.channels], classes };
 }

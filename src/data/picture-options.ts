@@ -12,25 +12,20 @@ export interface PictureOptions {
   colorMode?: 'rgb' | 'grayscale' | 'rgba';
   /** Whether the middle of a picture, as large as its height and width allow, is taken in the images' aspect ratio. Default false. */
   cropToAspectRatio?: boolean;
+  /**
+   * How pictures are resized. `'bilinear'` (default) takes every pixel into account, as Keras with `antialias` and Pillow do;
+   * `'nearest'` makes no colors that were not there.
+   */
+  interpolation?: 'bilinear' | 'nearest';
   /** [red, green, blue], 0 .. 255, behind transparent parts. Default white. Has no effect with `'rgba'`. */
   background?: readonly [red: number, green: number, blue: number];
 }
-
-/** Names of Keras for what sharp calls kernels. */
-export const KERNELS = {
-  nearest: 'nearest',
-  bilinear: 'linear',
-  bicubic: 'cubic',
-  mitchellcubic: 'mitchell',
-  lanczos3: 'lanczos3',
-} as const;
-
-export type Interpolation = keyof typeof KERNELS;
 
 export const PICTURE_OPTIONS: OptionNames<PictureOptions> = {
   size: true,
   colorMode: true,
   cropToAspectRatio: true,
+  interpolation: true,
   background: true,
 };
 
@@ -57,12 +52,14 @@ export interface PictureForm {
   size: readonly [height: number, width: number] | null;
   channels: 1 | 3 | 4;
   cropToAspectRatio: boolean;
+  interpolation: 'bilinear' | 'nearest';
   background: readonly [number, number, number];
 }
 
 /** @throws ArgumentError for an option of the wrong kind; their names are checked by the caller */
 export function checkPictureOptions(what: string, options: PictureOptions): PictureForm {
-  const { size, colorMode = 'rgb', cropToAspectRatio = false, background = [255, 255, 255] } = options;
+  const { size, colorMode = 'rgb', cropToAspectRatio = false } = options;
+  const { interpolation = 'bilinear', background = [255, 255, 255] } = options;
   const refuse = (name: string, rule: string, value: unknown): never => {
     throw new ArgumentError(`${what}: ${name} must be ${rule}, but is ${show(value)}`);
   };
@@ -73,6 +70,9 @@ export function checkPictureOptions(what: string, options: PictureOptions): Pict
   }
   if (typeof colorMode !== 'string' || !Object.hasOwn(CHANNELS, colorMode)) {
     refuse('colorMode', "'rgb', 'grayscale' or 'rgba'", colorMode);
+  }
+  if (interpolation !== 'bilinear' && interpolation !== 'nearest') {
+    refuse('interpolation', "'bilinear' or 'nearest'", interpolation);
   }
   const color = listOf(what, background);
   const isByte = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
@@ -87,6 +87,7 @@ export function checkPictureOptions(what: string, options: PictureOptions): Pict
     size: (sides as [number, number] | undefined) ?? null,
     channels: CHANNELS[colorMode],
     cropToAspectRatio,
+    interpolation,
     background: color as [number, number, number],
   };
 }

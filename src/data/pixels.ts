@@ -1,7 +1,7 @@
 import type { PictureForm } from './picture-options.ts';
 
 /** Part of a picture, in its pixels. */
-export interface Box {
+interface Box {
   left: number;
   top: number;
   width: number;
@@ -16,7 +16,7 @@ export interface Rgba {
 }
 
 /** The largest part, in the middle, that has the aspect ratio of [height, width]: whole pixels, at least one. */
-export function centerBox(picture: { width: number; height: number }, [height, width]: readonly [number, number]): Box {
+function centerBox(picture: { width: number; height: number }, [height, width]: readonly [number, number]): Box {
   const fitted = (whole: number, other: number, ratio: number) =>
     Math.max(1, Math.min(whole, Math.round(other * ratio)));
   const boxWidth = fitted(picture.width, picture.height, width / height);
@@ -83,41 +83,64 @@ function triangleTaps(length: number, resized: number, offset: number): Taps[] {
   });
 }
 
+/** The one pixel of a line that is nearest to the middle of each of a resized one. */
+const nearestTaps = (length: number, resized: number, offset: number): Taps[] =>
+  Array.from({ length: resized }, (_, i) => ({
+    first: offset + Math.min(length - 1, Math.floor(((i + 0.5) * length) / resized)),
+    weights: Float64Array.of(1),
+  }));
+
 /**
- * A part of a picture in another size, RGBA bytes; bilinear (see `triangleTaps`). Colors count by their alpha, so that those of
- * transparent pixels do not shine through. Calculated on the host in float64: the same bytes everywhere.
+ * A picture as one of the size of `form`, or as it is where that has none. Calculated on the host: the same bytes everywhere. Colors
+ * count by their alpha, so that those of transparent pixels do not shine through.
  */
-export function resizeRgba(
-  { data, width }: Rgba,
-  box: Box,
-  [height, wide]: readonly [number, number],
-): Uint8ClampedArray {
-  const columns = triangleTaps(box.width, wide, box.left);
-  const rows = triangleTaps(box.height, height, 0);
-  // Along the rows first: [box.height, wide, 4], colors multiplied by alpha.
-  const lines = new Float32Array(box.height * wide * 4);
-  for (let y = 0; y < box.height; y++) {
-    for (const [x, { first, weights }] of columns.entries()) {
-      const to = 4 * (y * wide + x);
-      for (let k = 0; k < weights.length; k++) {
-        const from = 4 * ((box.top + y) * width + first + k);
+export function fitPicture(
+  picture: Rgba,
+  form: Pick<PictureForm, 'size' | 'cropToAspectRatio' | 'interpolation'>,
+): Rgba {
+  const { size, cropToAspectRatio, interpolation } = form;
+  const { width, height } = picture;
+  if (!size || (height === size[0] && width === size[1])) return picture;
+  const box = cropToAspectRatio ? centerBox(picture, size) : { left: 0, top: 0, width, height };
+  const taps = interpolation === 'nearest' ? nearestTaps : triangleTaps;
+  const lines = resizeRows(picture, box, taps(box.width, size[1], box.left));
+  return { height: size[0], width: size[1], data: resizeColumns(lines, size[1], taps(box.height, size[0], 0)) };
+}
+
+/** Resizes along the rows: [box.height, columns.length, 4], f32, the colors multiplied by alpha. */
+function resizeRows({ data, width }: Rgba, { top, height }: Box, columns: readonly Taps[]): Float32Array {
+  const lines = new Float32Array(height * columns.length * 4);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < columns.length; x++) {
+      const { first, weights } = columns[x]!;
+      let [red, green, blue, alpha] = [0, 0, 0, 0];
+      for (let k = 0, from = 4 * ((top + y) * width + first); k < weights.length; k++, from += 4) {
         const share = weights[k]! * data[from + 3]!;
-        for (let c = 0; c < 3; c++) lines[to + c]! += share * data[from + c]!;
-        lines[to + 3]! += share;
+        red += share * data[from]!;
+        green += share * data[from + 1]!;
+        blue += share * data[from + 2]!;
+        alpha += share;
       }
+      lines.set([red, green, blue, alpha], 4 * (y * columns.length + x));
     }
   }
-  const resized = new Uint8ClampedArray(height * wide * 4); // rounds what is written to it
+  return lines;
+}
+
+/** Resizes along the columns: RGBA bytes [rows.length, width, 4]. */
+function resizeColumns(lines: Float32Array, width: number, rows: readonly Taps[]): Uint8ClampedArray {
+  const resized = new Uint8ClampedArray(rows.length * width * 4); // rounds what is written to it
   for (const [y, { first, weights }] of rows.entries()) {
-    for (let x = 0; x < wide; x++) {
-      const sums = [0, 0, 0, 0];
+    for (let x = 0; x < width; x++) {
+      let [red, green, blue, alpha] = [0, 0, 0, 0];
       for (let k = 0; k < weights.length; k++) {
-        const from = 4 * ((first + k) * wide + x);
-        for (let c = 0; c < 4; c++) sums[c]! += weights[k]! * lines[from + c]!;
+        const from = 4 * ((first + k) * width + x);
+        red += weights[k]! * lines[from]!;
+        green += weights[k]! * lines[from + 1]!;
+        blue += weights[k]! * lines[from + 2]!;
+        alpha += weights[k]! * lines[from + 3]!;
       }
-      const to = 4 * (y * wide + x);
-      for (let c = 0; c < 3; c++) resized[to + c] = sums[3]! > 0 ? sums[c]! / sums[3]! : 0;
-      resized[to + 3] = sums[3]!;
+      if (alpha > 0) resized.set([red / alpha, green / alpha, blue / alpha, alpha], 4 * (y * width + x));
     }
   }
   return resized;
