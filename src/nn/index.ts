@@ -89,4 +89,5 @@ export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
 export type { PlacedTarget } from './targets.ts';
 export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
 export type { SafePoint, Saved, TrainingState } from './training-state.ts';
+export { CustomMetric, type MetricFunction, type ValueMetricName } from './value-metrics.ts';
 export { WeightCopy } from './weight-copy.ts';
