@@ -80,6 +80,7 @@ export {
   type SGDOptions,
 } from './optimizers/index.ts';
 export type { Weight, WeightSpec } from './parameters.ts';
+export type { PredictOptions } from './predict.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 export * as regularizers from './regularizers.ts';
 export type { Rate, Schedule } from './schedules.ts';

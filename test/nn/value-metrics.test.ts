@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import {
   Adam,
   ArgumentError,
@@ -19,7 +19,6 @@ import {
   type Metrics,
   max,
   mean,
-  RandomSearch,
   ReduceLROnPlateau,
   Rescaling,
   Sequential,
@@ -32,6 +31,7 @@ import {
   TensorBoard,
   tensor,
 } from '../../src/node.ts';
+import { groupTrials } from '../../src/search/together.ts';
 import { type ValueFigures, valueFigures } from '../reference/value-metrics.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
@@ -347,35 +347,18 @@ describeOnDevice('metrics of values', (device) => {
     };
     const whole = await train([...ALL, bias]);
     expect(await train([...ALL, bias], 3)).toHaveLength(1);
-    await expect(train([...ALL])).rejects.toThrow(/metrics was .*bias/);
+    await expect(train([...ALL])).rejects.toThrow(/another training: metrics\.4 was "bias" and is none/);
     expect(await train([...ALL, bias])).toEqual(whole);
   });
 
-  test('a search trains together only models whose functions are the same', async () => {
-    const search = async (shared: boolean) => {
-      const together: number[] = [];
-      const searcher = new RandomSearch({
-        buildModel(hp) {
-          const learningRate = hp.float('learningRate', { min: 0.01, max: 0.1 });
-          const f = shared ? bias : (y: Tensor, t: Tensor) => sub(y, t);
-          return new Sequential([new Dense({ units: 1, inputShape: [2] })]).compile({
-            optimizer: new Adam({ learningRate }),
-            loss: 'meanSquaredError',
-            metrics: ['r2Score', new CustomMetric(f, 'bias')],
-          });
-        },
-        objective: { name: 'r2Score', direction: 'max' },
-        maxTrials: 2,
-        seed: 1,
-        directory: folder(),
-        device,
-      } as never);
-      await searcher.search(points(20), { epochs: 1, together: 2 } as never);
-      for (const trial of searcher.trials) together.push(trial.score!);
-      return together;
-    };
-    const [apart, joint] = [await search(false), await search(true)];
-    expect(joint).toEqual(apart);
+  test('trials are trained together only if their functions are the same', () => {
+    const compiled = (f: (y: Tensor, t: Tensor) => Tensor) =>
+      new Sequential([new Dense({ units: 1, inputShape: [2] })]).compile({
+        optimizer: 'adam',
+        loss: 'meanSquaredError',
+        metrics: ['r2Score', new CustomMetric(f, 'bias')],
+      });
+    expect(groupTrials([compiled(bias), compiled(bias), compiled((y, t) => sub(y, t))], 8)).toEqual([[0, 1], [2]]);
   });
 
   test.each<[string, unknown, RegExp]>([
@@ -408,6 +391,12 @@ describeOnDevice('metrics of values', (device) => {
     expect(compile).toThrow(says);
   });
 
+  // Constants are made before: a step that is recorded takes no host data.
+  let other: Tensor;
+  beforeAll(() => {
+    other = tensor(device, [1, 2, 3], [3, 1]);
+  });
+
   test.each<{ what: string; f: (y: Tensor, t: Tensor) => unknown; error: new (m: string) => Error; says: RegExp }>([
     {
       what: 'another shape',
@@ -428,9 +417,9 @@ describeOnDevice('metrics of values', (device) => {
     },
     {
       what: 'an error of an operator',
-      f: (y) => sub(y, tensor(device, [1, 2, 3], [3, 1])),
-      error: ArgumentError,
-      says: /metric own: the function threw .*inside a recorded step/,
+      f: (y) => sub(y, other),
+      error: ShapeError,
+      says: /metric own: the function threw sub: .*\[8,1\]/,
     },
   ])('a function that gives $what is refused, and the model is as it was', async ({ f, error, says }) => {
     const data = points(16);
