@@ -21,6 +21,11 @@ export class Storage {
     return this.whole ? this.whole.released : this.users === 0;
   }
 
+  /** Whether it is a range of another one, and holds no memory of its own. */
+  get isView(): boolean {
+    return this.whole !== null;
+  }
+
   /** Whether the adapter had no memory for it. */
   get failed(): boolean {
     return failureOf(this.buffer) !== null;

@@ -30,6 +30,7 @@ export class DeviceArray {
   ) {
     this.size = sizeOf(shape);
     device.scopes.at(-1)?.add(this);
+    if (device.trackings && !device.recording) for (const tracking of device.trackings) tracking.made(this, held);
   }
 
   /** A new array with unspecified contents. */
@@ -64,9 +65,13 @@ export class DeviceArray {
     return this.gone;
   }
 
-  /** Takes the array out of the scope that would dispose it; the caller then owns it. */
-  keep(): this {
+  /**
+   * Takes the array out of the scope that would dispose it; the caller then owns it.
+   * @param name what `Device.track` calls it
+   */
+  keep(name?: string): this {
     for (const scope of this.device.scopes) scope.delete(this);
+    if (name) for (const tracking of this.device.trackings ?? []) tracking.named(this, name);
     return this;
   }
 
@@ -81,6 +86,7 @@ export class DeviceArray {
   dispose(): void {
     if (this.gone) return;
     this.gone = true;
+    if (this.device.trackings) for (const tracking of this.device.trackings) tracking.released(this);
     this.keep();
     this.held.release();
   }

@@ -68,7 +68,7 @@ export class RunningTotals {
       moments: place(columns * MOMENTS_WORDS),
     };
     this.bytes = end;
-    this.held = DeviceArray.empty(device, [this.bytes / 4]).keep();
+    this.held = DeviceArray.empty(device, [this.bytes / 4]).keep('totals of loss and metrics');
     const part = ({ offset, size }: Part) => {
       const storage = this.held.storage.view(offset, 4 * size * replicas);
       return new DeviceArray(device, [size], 'u32', replicas, storage).keep();
