@@ -10,7 +10,16 @@ import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { type Binding, bufferOf, type Encoded, mostBytes, Program, Recorder, type Work } from './recorder.ts';
+import {
+  type Binding,
+  bufferOf,
+  type Encoded,
+  mostBytes,
+  Program,
+  Recorder,
+  type Work,
+  writtenArrays,
+} from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
 import { Tracking } from './track.ts';
@@ -249,6 +258,7 @@ export class Device {
     }
     if (pipeline.refused) throw pipeline.refused;
     for (const binding of bindings) this.checkUsable(binding);
+    for (const array of writtenArrays(pipeline, bindings)) array.written();
     const pieces = Math.ceil(costOf(bindings, work) / this.budget.dispatch);
     const source = pieces > 1 ? partSource(pipeline.source, bindings.length) : null;
     if (!source) {
@@ -278,6 +288,8 @@ export class Device {
     const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
     this.gpu.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
     this.counters.bytesUploaded += padded.byteLength;
+    to.written();
+    if (byteOffset === 0) to.remember(padded, to.writes);
   }
 
   /** Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one */
@@ -295,6 +307,7 @@ export class Device {
     this.checkUsable(to);
     this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
     this.recorder.note({ from, to });
+    to.written();
   }
 
   /**
@@ -365,6 +378,7 @@ export class Device {
     this.checkUsable(from);
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
+    const { writes } = from;
     const staging = this.stagingPool.acquire(size);
     this.copyRange(from, staging, size);
     this.recorder.flush();
@@ -386,6 +400,7 @@ export class Device {
     this.trimUnused();
     await this.settle();
     this.checkUsable(staging);
+    from.remember(new Uint8Array(copy), writes);
     return copy;
   }
 

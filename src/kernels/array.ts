@@ -5,6 +5,8 @@ import type { Storage } from '../gpu/storage.ts';
 /** Element types on the GPU. Every one takes four bytes. */
 export type DType = 'f32' | 'u32' | 'i32';
 export type Shape = readonly number[];
+/** Elements of an array on the host. */
+export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 export const showShape = (shape: Shape): string => `[${shape.join(',')}]`;
@@ -63,6 +65,13 @@ export class DeviceArray {
 
   get disposed(): boolean {
     return this.gone;
+  }
+
+  /** The first elements, as many as the host knows; null where it knows none, or they may have changed since. */
+  get knownValues(): HostArray | null {
+    const bytes = this.gone || this.held.failed || this.held.loss ? null : this.held.knownBytes;
+    if (!bytes) return null;
+    return new { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[this.dtype](bytes);
   }
 
   /**

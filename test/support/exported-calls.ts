@@ -628,6 +628,8 @@ const methods: Record<string, Call> = {
     ['release'],
   ),
   'Tensor.data': at('data', ({ device }) => [ones(device, [2])]),
+  'Tensor.text': at('text', ({ device }) => [ones(device, [2])]),
+  'Tensor.toString': at('toString', ({ device }) => [ones(device, [2])]),
   'Tensor.item': at('item', ({ device }) => [ones(device, [1])]),
   'Tensor.dispose': at('dispose', ({ device }) => [ones(device, [1])]),
   'Tensor.grad': {
@@ -647,6 +649,12 @@ const methods: Record<string, Call> = {
   'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
   'Device.sync': at('sync', ({ device }) => [device]),
   'Device.ready': at('ready', ({ device }) => [device]),
+  'Device.track': {
+    args: ({ device }) => [device, { onDispose: () => {} }],
+    fixed: 1,
+    options: ['onDispose'],
+    run: (device: Device, ...args: never[]) => device.track(...(args as [])).stop(),
+  },
   'Device.flush': at('flush', ({ device }) => [device]),
   'Device.trim': at('trim', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
