@@ -80,6 +80,7 @@ export {
   type SGDOptions,
 } from './optimizers/index.ts';
 export type { Weight, WeightSpec } from './parameters.ts';
+export type { PredictOptions } from './predict.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 export * as regularizers from './regularizers.ts';
 export type { Rate, Schedule } from './schedules.ts';
@@ -89,4 +90,5 @@ export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
 export type { PlacedTarget } from './targets.ts';
 export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
 export type { SafePoint, Saved, TrainingState } from './training-state.ts';
+export { CustomMetric, type MetricFunction, type ValueMetricName } from './value-metrics.ts';
 export { WeightCopy } from './weight-copy.ts';

@@ -60,6 +60,7 @@ const classes: Record<string, Maker> = {
   BinaryCrossentropy: withOptions({}),
   CategoricalCrossentropy: withOptions({}),
   CustomLoss: plain((t: unknown) => t, 'name', 'labels'),
+  CustomMetric: plain((t: unknown) => t, 'name'),
   Huber: withOptions({}),
   MeanAbsoluteError: plain(),
   MeanSquaredError: plain(),

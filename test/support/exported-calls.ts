@@ -301,6 +301,7 @@ const classes: Record<string, Call> = {
   MeanSquaredError: { args: () => [{}] },
   MeanAbsoluteError: { args: () => [{}] },
   Huber: { args: () => [{}], options: ['delta'] },
+  CustomMetric: { args: () => [(y: Tensor, t: Tensor) => tg.abs(tg.sub(y, t)), 'error'] },
   CustomLoss: { args: () => [(y: Tensor, t: Tensor) => tg.mean(tg.square(tg.sub(y, t)))] },
   EarlyStopping: {
     args: () => [{}],
@@ -602,7 +603,7 @@ const methods: Record<string, Call> = {
     'classWeight',
   ]),
   'Model.evaluateReplicas': at('evaluateReplicas', (world) => [model(world), data(), {}], ['batchSize', 'signal']),
-  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'signal']),
+  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'rows', 'signal']),
   'Model.trainOnBatch': at('trainOnBatch', (world) => [model(world), data().x, data().y, {}], ['classWeight', 'seed']),
   'Model.testOnBatch': at('testOnBatch', (world) => [model(world), data().x, data().y]),
   'Model.getLayer': at('getLayer', () => [fresh(), 'dense']),
@@ -627,6 +628,8 @@ const methods: Record<string, Call> = {
     ['release'],
   ),
   'Tensor.data': at('data', ({ device }) => [ones(device, [2])]),
+  'Tensor.text': at('text', ({ device }) => [ones(device, [2])]),
+  'Tensor.toString': at('toString', ({ device }) => [ones(device, [2])]),
   'Tensor.item': at('item', ({ device }) => [ones(device, [1])]),
   'Tensor.dispose': at('dispose', ({ device }) => [ones(device, [1])]),
   'Tensor.grad': {
@@ -646,6 +649,12 @@ const methods: Record<string, Call> = {
   'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
   'Device.sync': at('sync', ({ device }) => [device]),
   'Device.ready': at('ready', ({ device }) => [device]),
+  'Device.track': {
+    args: ({ device }) => [device, { onDispose: () => {} }],
+    fixed: 1,
+    options: ['onDispose'],
+    run: (device: Device, ...args: never[]) => device.track(...(args as [])).stop(),
+  },
   'Device.flush': at('flush', ({ device }) => [device]),
   'Device.trim': at('trim', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
@@ -704,6 +713,20 @@ const methods: Record<string, Call> = {
       }
       return new tg.Sequential([new Own({ inputShape: [2] })]).build(world.device).predict([[1, 2]]);
     },
+  },
+  'result of a metric': {
+    args: (world) => [world, undefined],
+    fixed: 1,
+    run: (world: World, result: never) =>
+      built(world)
+        .compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [new tg.CustomMetric(() => result, 'own')] })
+        .fit(data()),
+  },
+  'metrics of compile': {
+    args: (world) => [world, ['mae', 'r2Score', (y: Tensor) => y]],
+    fixed: 1,
+    run: (world: World, metrics: []) =>
+      built(world).compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics }).evaluate(data()),
   },
   'result of a loss': {
     args: (world) => [world, undefined],
