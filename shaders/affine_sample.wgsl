@@ -20,11 +20,11 @@ fn across(image: u32, row: i32, t: Taps, c: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let o = (group.y * groups.x + group.x) * 64u + local;
   if (o >= params.images * params.out_h * params.out_w) { return; }
-  let from = source_of(o);
+  let source = source_of(o);
   for (var c = 0u; c < params.channels; c++) {
-    var result = across(from.image, from.y.low, from.x, c);
-    if (from.y.low != from.y.high) {
-      result = result * (1.0 - from.y.part) + across(from.image, from.y.high, from.x, c) * from.y.part;
+    var result = across(source.image, source.y.low, source.x, c);
+    if (source.y.low != source.y.high) {
+      result = result * (1.0 - source.y.part) + across(source.image, source.y.high, source.x, c) * source.y.part;
     }
     y[o * params.channels + c] = result;
   }

@@ -30,13 +30,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var k = 0u; k < pixels; k++) { dx[base + k * params.channels] = 0.0; }
   let outputs = params.out_h * params.out_w;
   for (var o = image * outputs; o < (image + 1u) * outputs; o++) {
-    let from = source_of(o);
+    let source = source_of(o);
     let term = dy[o * params.channels + c];
-    if (from.y.low == from.y.high) {
-      spread(base, from.y.low, from.x, term);
+    if (source.y.low == source.y.high) {
+      spread(base, source.y.low, source.x, term);
     } else {
-      spread(base, from.y.low, from.x, term * (1.0 - from.y.part));
-      spread(base, from.y.high, from.x, term * from.y.part);
+      spread(base, source.y.low, source.x, term * (1.0 - source.y.part));
+      spread(base, source.y.high, source.x, term * source.y.part);
     }
   }
 }
