@@ -46,6 +46,25 @@ export {
   MaxPooling2D,
   type MaxPooling2DOptions,
 } from './layers/pooling.ts';
+export {
+  type FlipMode,
+  RandomFlip,
+  type RandomFlipOptions,
+  RandomRotation,
+  type RandomRotationOptions,
+  RandomTranslation,
+  type RandomTranslationOptions,
+  RandomZoom,
+  type RandomZoomOptions,
+} from './layers/random-affine.ts';
+export { RandomCrop, type RandomCropOptions } from './layers/random-crop.ts';
+export type { Factor } from './layers/random-image.ts';
+export {
+  RandomContrast,
+  type RandomContrastOptions,
+  RandomErasing,
+  type RandomErasingOptions,
+} from './layers/random-pixels.ts';
 export { type Padding2D, Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
 export {
   BinaryCrossentropy,

@@ -37,6 +37,13 @@ const classes: Record<string, Maker> = {
   Conv2D: withOptions({ filters: 1, kernelSize: 1 }),
   Dense: withOptions({ units: 1 }),
   DepthwiseConv2D: withOptions({ kernelSize: 1 }),
+  RandomContrast: withOptions({ factor: 0.1 }),
+  RandomCrop: withOptions({ height: 2, width: 2 }),
+  RandomErasing: withOptions({}),
+  RandomFlip: withOptions({}),
+  RandomRotation: withOptions({ factor: 0.1 }),
+  RandomTranslation: withOptions({ heightFactor: 0.1, widthFactor: 0.1 }),
+  RandomZoom: withOptions({ heightFactor: 0.1 }),
   Rescaling: withOptions({ scale: 2 }),
   Resizing: withOptions({ height: 2, width: 2 }),
   ...Object.fromEntries(

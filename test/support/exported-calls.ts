@@ -193,6 +193,7 @@ function operatorCalls(): Record<string, Call> {
 const LAYER = ['name', 'inputShape', 'trainable'];
 const KERNEL = [...LAYER, 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'activation'];
 const MONITOR = ['monitor', 'mode'];
+const SAMPLING = ['seed', 'fillMode', 'interpolation', 'fillValue'];
 const layers: Record<string, Call> = {
   Activation: { args: () => ['relu', {}], options: LAYER },
   Add: { args: () => [{}], options: LAYER },
@@ -222,6 +223,16 @@ const layers: Record<string, Call> = {
   ReLU: { args: () => [{}], options: [...LAYER, 'maxValue', 'negativeSlope', 'threshold'] },
   Permute: { args: () => [[2, 1, 3], {}], options: LAYER },
   Rescaling: { args: () => [{ scale: 2 }], options: [...LAYER, 'scale', 'offset'] },
+  RandomContrast: { args: () => [{ factor: 0.2 }], options: [...LAYER, 'seed', 'factor', 'valueRange'] },
+  RandomCrop: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'seed', 'height', 'width'] },
+  RandomErasing: { args: () => [{}], options: [...LAYER, 'seed', 'factor', 'scale', 'fillValue', 'valueRange'] },
+  RandomFlip: { args: () => [{}], options: [...LAYER, 'seed', 'mode'] },
+  RandomRotation: { args: () => [{ factor: 0.2 }], options: [...LAYER, ...SAMPLING, 'factor'] },
+  RandomTranslation: {
+    args: () => [{ heightFactor: 0.2, widthFactor: [0, 0.2] }],
+    options: [...LAYER, ...SAMPLING, 'heightFactor', 'widthFactor'],
+  },
+  RandomZoom: { args: () => [{ heightFactor: 0.2 }], options: [...LAYER, ...SAMPLING, 'heightFactor', 'widthFactor'] },
   Reshape: { args: () => [[16], {}], options: LAYER },
   Resizing: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'height', 'width', 'interpolation'] },
   ZeroPadding2D: { args: () => [{}], options: [...LAYER, 'padding'] },
@@ -242,6 +253,7 @@ function layerUses(): Record<string, Call> {
           const y = layer.apply(inputs(name) === 2 ? [x, x] : x);
           using whole = new tg.Model({ inputs: x, outputs: y }).build(device);
           tg.modelConfig(whole);
+          if (name.startsWith('Random')) whole.call(ones(device, [2, 4, 4, 2]), { training: true }).dispose();
           return whole.predict(new Float32Array(32));
         },
         ...(options ? { options } : {}),
