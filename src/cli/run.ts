@@ -7,7 +7,7 @@ import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
 import { checkReport, readRunRecord, writeReport, writeRunRecord } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
-import type { RunRecord } from '../report/run-record.ts';
+import type { RowRecord, RunRecord } from '../report/run-record.ts';
 import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
 import type { Training } from '../report/training.ts';
@@ -221,10 +221,10 @@ async function runRows(session: Session): Promise<void> {
     try {
       const isReduced = row.reduced.length > 0;
       const written = await experiment.run(labs.lab(placeOf(one, row, record.request)));
-      const sections = isReduced ? written.map(withoutReasons) : written;
+      const sections = isReduced ? written.map((one) => withoutReasons(one, isQuick(record, row))) : written;
       row.sections = checkReport(reportOf({ ...record, rows: [{ ...row, sections, status: 'finished' }] })).sections;
       row.status = 'finished';
-      if (summary) record.summary = summary(finishedTrainings(record));
+      if (summary) record.summary = summary(finishedTrainings(record), { likeForLike: !isQuick(record, row) });
     } catch (error) {
       if (error instanceof AbortedError && signal.aborted) {
         // One that was finished before and only gone through again is so still.
@@ -244,11 +244,20 @@ async function runRows(session: Session): Promise<void> {
 const finishedTrainings = ({ trainings }: RunRecord): Training[] =>
   trainings.filter(({ status }) => status === 'finished').map((one) => ({ ...one, measured: [] }));
 
-/** With less data or fewer epochs than published, that is reason enough for another figure. */
-const withoutReasons = ({ title, blocks }: Section): Section => ({
+/** Whether a row was run to see that it runs: at the smoke scale, or on the sample that comes with the repository. */
+const isQuick = ({ request, data }: RunRecord, { datasets }: RowRecord): boolean =>
+  request.scale === 'smoke' || datasets.some((name) => data[name]!.kind === 'sample');
+
+/**
+ * With less data or fewer epochs than published, that is reason enough for another figure.
+ * @param quick whether any figure is to be expected, so that none is marked
+ */
+const withoutReasons = ({ title, blocks }: Section, quick: boolean): Section => ({
   title,
   blocks: blocks.map((block) =>
-    block.type === 'comparison' ? { ...block, rows: block.rows.map(({ why: _, ...row }) => row) } : block,
+    block.type === 'comparison'
+      ? { ...block, rows: block.rows.map(({ why: _, ...row }) => (quick ? { ...row, likeForLike: false } : row)) }
+      : block,
   ),
 });
 

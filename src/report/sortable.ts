@@ -1,5 +1,5 @@
 import type { Block, Cell, Report } from './content.ts';
-import { escapeText } from './escape.ts';
+import { prose } from './escape.ts';
 
 // Tables that a reader orders by a column, without a script: a page forbids any. Each row carries its rank in every column, a radio
 // button in the head of a column chooses which of them counts, and the grid puts the rows in that order. Screen readers have the rows as
@@ -13,7 +13,7 @@ export function sortable({ head, rows }: Table, index: number) {
   return {
     caption: '. Order by a column’s name; <label><input type="checkbox" class="falling"> largest first</label>',
     head: (column: number) =>
-      `<label><input type="radio" name="order-${index}" class="by-${column}"> ${escapeText(head[column]!)}</label>`,
+      `<label><input type="radio" name="order-${index}" class="by-${column}"> ${prose(head[column]!)}</label>`,
     row: (row: number) => {
       const own = ranks.flatMap((of, column) => (of[row] === null ? [] : `--o${column}:${of[row]}`));
       return ` style="${own.join(';')}"`;
