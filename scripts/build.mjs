@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // Bundles the library, its Node part and the command line into dist/, with the shaders inlined as text, and writes its types.
-import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { writeTypes } from './types.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -23,14 +23,6 @@ export async function bundle(entryPoints, outdir) {
     loader: { '.wgsl': 'text' },
     sourcemap: true,
     logLevel: 'warning',
-  });
-}
-
-/** Writes the declarations of the library and its Node part. Throws where the compiler finds errors, which it prints. */
-export function writeTypes(outdir) {
-  const tsc = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.types.json'), '--outDir', outdir], {
-    stdio: 'inherit',
   });
 }
 

@@ -5,15 +5,15 @@ import { cutDispatch, partSource } from './cut-grid.ts';
 import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
 import { LostWork } from './lost-work.ts';
-import { failureOf, type HostMemory, Memory } from './memory.ts';
+import { type HostMemory, Memory } from './memory.ts';
 import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { type Binding, bufferOf, type Encoded, mostBytes, Program, Recorder, type Work } from './recorder.ts';
-import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
+import { type Binding, type Encoded, mostBytes, Program, Recorder, type Work } from './recorder.ts';
+import { BufferPool, checkKeepBytes, type Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
-import { checkUpload, copied, isOrdinary, padToWord, unmap } from './transfer.ts';
+import { checkUsable, Transfers } from './transfers.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** Bytes of buffers for read-backs that wait for reuse. */
@@ -60,6 +60,7 @@ export class Device {
   private readonly mainPool: BufferPool;
   private readonly stagingPool: BufferPool;
   private readonly uniforms: Uniforms;
+  private readonly transfers: Transfers;
   private programPool: BufferPool | null = null;
   private readonly failures: Failures;
   private disposed = false;
@@ -116,6 +117,9 @@ export class Device {
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
       keepBytes: KEPT_STAGING_BYTES,
     });
+    const { failures, waits, stagingPool } = this;
+    const settle = () => this.settle();
+    this.transfers = new Transfers(gpu.queue, { recorder, memory, counters, failures, waits, stagingPool, settle });
     gpu.addEventListener('uncapturederror', (event) => {
       event.preventDefault(); // it is thrown, or printed by `dispose`
       this.failures.uncaptured(event.error);
@@ -161,13 +165,6 @@ export class Device {
   private check(): void {
     if (this.disposed) throw new DisposedError('device: used after dispose()');
     this.failures.check();
-  }
-
-  /** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
-  private checkUsable(binding: Binding): void {
-    if (!this.failures.any) return;
-    const cause = failureOf(bufferOf(binding)) ?? (binding instanceof Storage ? binding.loss : null);
-    if (cause) throw cause;
   }
 
   /** The compiled form of a kernel, from the cache or made now. @throws ShaderError for one that the adapter refused before */
@@ -242,7 +239,7 @@ export class Device {
       );
     }
     if (pipeline.refused) throw pipeline.refused;
-    for (const binding of bindings) this.checkUsable(binding);
+    for (const binding of bindings) checkUsable(this.failures, binding);
     const pieces = Math.ceil(costOf(bindings, work) / this.budget.dispatch);
     const source = pieces > 1 ? partSource(pipeline.source, bindings.length) : null;
     if (!source) {
@@ -262,33 +259,13 @@ export class Device {
    */
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
-    checkUpload(to, data, byteOffset);
-    this.checkUsable(to);
-    if (this.recorder.recording) {
-      throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
-    }
-    this.memory.require(data.byteLength); // the queue copies it first
-    this.recorder.flush();
-    const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
-    this.gpu.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
-    this.counters.bytesUploaded += padded.byteLength;
+    this.transfers.upload(to, data, byteOffset);
   }
 
   /** Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one */
   copy(from: Storage, to: Storage): void {
     this.check();
-    if (to.bytes < from.bytes) {
-      throw new ArgumentError(`copy: ${from.bytes} bytes do not fit into a buffer of ${to.bytes}`);
-    }
-    if (this.recorder.recording) throw new GpuError('buffers cannot be copied inside a recorded step');
-    this.copyRange(from, to, Math.ceil(from.bytes / 4) * 4);
-  }
-
-  private copyRange(from: Storage, to: Storage, bytes: number): void {
-    this.checkUsable(from);
-    this.checkUsable(to);
-    this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
-    this.recorder.note({ from, to });
+    this.transfers.copy(from, to);
   }
 
   /**
@@ -297,11 +274,7 @@ export class Device {
    */
   copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     this.check();
-    this.checkUsable(from);
-    this.checkUsable(to);
-    this.recorder.copy(from, fromOffset, to, 0, bytes);
-    this.recorder.note({ from, to });
-    this.recorder.beforeSubmit(write);
+    this.transfers.copyLate(from, fromOffset, to, bytes, write);
   }
 
   /** Sends what was dispatched so far to the GPU without waiting for it. */
@@ -345,41 +318,10 @@ export class Device {
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
-  async read(from: Storage, bytes = from instanceof Storage ? from.bytes : 0): Promise<ArrayBuffer> {
+  async read(from: Storage, bytes?: number): Promise<ArrayBuffer> {
     this.check();
-    if (!(from instanceof Storage)) {
-      throw new ArgumentError(
-        `read: takes the storage of an array, as tensor.array has it, but was given ${show(from)}`,
-      );
-    }
-    if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
-      throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
-    }
-    if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
-    this.checkUsable(from);
-    if (bytes === 0) return new ArrayBuffer(0);
-    const size = Math.ceil(bytes / 4) * 4;
-    const staging = this.stagingPool.acquire(size);
-    this.copyRange(from, staging, size);
-    this.recorder.flush();
-    let copy: ArrayBuffer;
-    try {
-      await this.waits.until(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
-      copy = copied(staging.buffer.getMappedRange(0, size), bytes);
-    } catch (cause) {
-      await this.settle();
-      this.checkUsable(staging);
-      if (cause instanceof OutOfMemoryError) throw cause;
-      throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
-    } finally {
-      unmap(staging.buffer);
-      staging.release();
-    }
-    this.counters.readBacks++;
-    this.counters.bytesReadBack += bytes;
+    const copy = await this.transfers.read(from, bytes);
     this.trimUnused();
-    await this.settle();
-    this.checkUsable(staging);
     return copy;
   }
 
