@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildState, recordBuild } from './setup/stamps.mjs';
 import { writeTypes } from './types.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -26,11 +27,13 @@ export async function bundle(entryPoints, outdir) {
   });
 }
 
-/** Builds everything into dist/. */
+/** Builds everything into dist/, with a stamp of what it was built from: the command runs no other build. */
 export async function buildAll() {
+  const state = buildState(root); // before: an edit during the build must cause another one
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await bundle({ index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' }, 'dist');
+  await bundle({ index: 'src/index.ts', node: 'src/node.ts', report: 'src/report.ts', cli: 'src/cli/main.ts' }, 'dist');
   writeTypes(join(root, 'dist/types'));
+  recordBuild(root, state);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll();

@@ -64,11 +64,21 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   const text = options.json ? io.stderr : io.stdout;
   const start = performance.now();
   const { rows } = choice;
-  if (options.profile && (rows.length > 1 || !rows[0]!.networks?.length)) {
-    throw new UsageError(`--profile: takes a row with a network of its own, such as A1, but was given ${choice.id}`);
+  if (options.profile && (rows.length > 1 || !rows[0]!.networks?.length || rows[0]!.datasets.length === 0)) {
+    throw new UsageError(
+      `--profile: takes an experiment with a network and a data set of its own, such as A1, but was given ${choice.id}`,
+    );
+  }
+  if (options.workers !== undefined && choice.file !== undefined) {
+    throw new UsageError(
+      `--workers: workers have the experiments that come with tilegrad, and not ${choice.file}; leave the option out`,
+    );
+  }
+  if (options.acceptChanges && (options.resume === undefined || choice.file === undefined)) {
+    throw new UsageError("--accept-changes: it is for --resume with an experiment of one's own; leave the option out");
   }
   const note = (message: string) => line(io.stderr, `Note: ${printableLine(message)}`);
-  const resumed = options.resume === undefined ? null : findRun(choice.id, options.resume, options.out, note);
+  const resumed = options.resume === undefined ? null : findRun(choice, options.resume, options.out, note);
   checkWritable(resumed?.folder ?? options.out);
   using _resumedLock = resumed && lockRun(resumed.folder);
   if (resumed) {
@@ -81,7 +91,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   const weightFiles = [...weights.values()].flat();
   const asked = resumed ? { ...options, ...resumed.record.request } : options;
   const request = requestOf(
-    choice.id,
+    choice,
     { ...asked, data: options.data ?? asked.data },
     asked.scale ?? defaultScale(datasets.values()),
   );
@@ -114,7 +124,8 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     if (resumed) {
       const tuned = tuningRecord(tuning);
       const data = dataRecord(datasets.values());
-      checkSame(resumed, { data, weights: weightFiles, adapter: device.info, tuning: tuned, versions: versions() });
+      const now = { data, weights: weightFiles, adapter: device.info, tuning: tuned, versions: versions() };
+      checkSame(resumed, { ...now, code: choice.code, file: choice.file }, options.acceptChanges);
     }
     const { title, question } = choice;
     const startedAt = resumed ? new Date(resumed.record.timings.startedAt) : new Date();
@@ -130,6 +141,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       device,
       tuning,
       startedAt,
+      code: choice.code,
     });
 
     line(text, `${choice.id}: ${title}${request.scale === 'full' ? '' : ` (scale ${request.scale})`}`);
@@ -176,7 +188,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       await close(session);
     } catch (error) {
       if (failure === undefined) {
-        line(io.stderr, `What was trained is kept; \`${resumeCommand(choice.id, folder)}\` writes the report`);
+        line(io.stderr, `What was trained is kept; \`${resumeCommand(choice, folder)}\` writes the report`);
       }
       throw failure ?? error;
     }
@@ -282,7 +294,7 @@ function finish({ record, folder, text }: Session, options: RunOptions, io: Io, 
         ? `in search ${search.name}, trials done: ${search.trials.length}`
         : 'between two trainings';
     throw new AbortedError(
-      `interrupted ${when} (\`${resumeCommand(record.id, folder)}\` goes on); results kept in ${folder}`,
+      `interrupted ${when} (\`${resumeCommand(record.request, folder)}\` goes on); results kept in ${folder}`,
     );
   }
   if (options.json) {

@@ -14,11 +14,52 @@ import { cellTexts, figureColumns } from './tables.ts';
  * @param drawings those of the report's figures, by name
  */
 export function reportPage(report: Report, drawings: ReadonlyMap<string, Drawing>): string {
-  const sections = [...report.sections.map(({ title }) => title), 'What was run'];
-  const head = `${report.id}: ${report.title}`;
-  const parts = report.sections.map(({ title, blocks }, i) =>
+  const header = [
+    `<h1><span class="id">${escapeText(report.id)}</span> ${prose(report.title)}</h1>`,
+    ...(report.status === 'finished' ? [] : [`<p class="state">${stateText[report.status]}</p>`]),
+    ...report.provenance.map(headLine),
+    links([...report.sections.map(({ title }) => title), 'What was run']),
+  ];
+  const body = [
+    `<section aria-label="Question">\n${paragraphs(report.question)}\n</section>`,
+    notice('What went wrong', report.warnings),
+    notice('What was reduced or changed', report.reduced),
+    ...sectionsHtml(report.sections, drawings),
+    section(report.sections.length, 'What was run', report.provenance.map(provenanceHtml).join('\n')),
+  ];
+  const footer =
+    'Written by tilegrad. This file needs no network; <code>report.json</code> beside it holds the same as data.';
+  return page(`${report.id}: ${report.title}`, report.sections, header, body, footer);
+}
+
+/** A page of a program's own: a title, what stands below it, and sections. A section without a title has no heading. */
+export function documentPage(
+  document: { title: string; introduction: readonly string[]; sections: Report['sections'] },
+  drawings: ReadonlyMap<string, Drawing>,
+): string {
+  const { title, introduction, sections } = document;
+  const titles = sections.map((one) => one.title);
+  const header = [`<h1>${prose(title)}</h1>`, ...(titles.length > 1 ? [links(titles)] : [])];
+  const body = [paragraphs(introduction), ...sectionsHtml(sections, drawings)];
+  return page(title, sections, header, body, 'Written by tilegrad. This file needs no network.');
+}
+
+const sectionsHtml = (sections: Report['sections'], drawings: ReadonlyMap<string, Drawing>): string[] =>
+  sections.map(({ title, blocks }, i) =>
     section(i, title, blocks.map((block, at) => blockHtml(block, drawings, 1000 * i + at)).join('\n')),
   );
+
+const links = (titles: readonly string[]) =>
+  `<nav aria-label="Sections">${titles.map((title, i) => `<a href="#s${i}">${prose(title)}</a>`).join('')}</nav>`;
+
+/** The frame of every page. @param footer HTML, as are `header` and `body` */
+function page(
+  head: string,
+  sections: Report['sections'],
+  header: readonly string[],
+  body: readonly string[],
+  footer: string,
+): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -28,25 +69,16 @@ export function reportPage(report: Report, drawings: ReadonlyMap<string, Drawing
 <meta name="color-scheme" content="light dark">
 <title>${escapeText(head)}</title>
 <style>
-${style}${sortRules(report)}
+${style}${sortRules(sections)}
 </style>
 </head>
 <body>
 <main>
 <header>
-<h1><span class="id">${escapeText(report.id)}</span> ${prose(report.title)}</h1>
-${report.status === 'finished' ? '' : `<p class="state">${stateText[report.status]}</p>`}
-${report.provenance.map(headLine).join('\n')}
-<nav aria-label="Sections">${sections.map((title, i) => `<a href="#s${i}">${prose(title)}</a>`).join('')}</nav>
+${header.join('\n')}
 </header>
-<section aria-label="Question">
-${paragraphs(report.question)}
-</section>
-${notice('What went wrong', report.warnings)}
-${notice('What was reduced or changed', report.reduced)}
-${parts.join('\n')}
-${section(report.sections.length, 'What was run', report.provenance.map(provenanceHtml).join('\n'))}
-<footer>Written by tilegrad. This file needs no network; <code>report.json</code> beside it holds the same as data.</footer>
+${body.filter((part) => part !== '').join('\n')}
+<footer>${footer}</footer>
 </main>
 </body>
 </html>
@@ -60,7 +92,9 @@ const stateText: Record<Exclude<Report['status'], 'finished'>, string> = {
 };
 
 const section = (index: number, title: string, content: string) =>
-  `<section aria-labelledby="s${index}">\n<h2 id="s${index}">${prose(title)}</h2>\n${content}\n</section>`;
+  title === ''
+    ? `<section>\n${content}\n</section>`
+    : `<section aria-labelledby="s${index}">\n<h2 id="s${index}">${prose(title)}</h2>\n${content}\n</section>`;
 
 const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${prose(text)}</p>`).join('\n');
 

@@ -33,8 +33,8 @@ function ranksOf(cells: readonly Cell[]): (number | null)[] {
   return cells.map((cell) => rank.get(cell) ?? null);
 }
 
-/** Rules for as many columns as the largest sortable table of a report has; none where there is no such table. */
-export function sortRules({ sections }: Report): string {
+/** Rules for as many columns as the largest sortable table of some sections has; none where there is no such table. */
+export function sortRules(sections: Report['sections']): string {
   const columns = sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) => (block.type === 'table' && block.sortable ? block.head.length : [])),
   );
