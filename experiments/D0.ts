@@ -86,7 +86,7 @@ export const D0: Experiment = {
         'Confusion matrix',
         confusionBlock({
           ...{ name: 'confusion', title: 'D0 test images after training', subtitle: [`seed ${ten.seeds[0]}`] },
-          ...{ classes: test.classes, counts: first!.confusion, rows: 'predicted class', columns: 'true class' },
+          ...{ classes: test.classes, counts: first!.confusion },
         }),
         rightTable(ten, test.labels),
       ),

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildModules } from './build-modules.mjs';
+import { buildState, recordBuild } from './setup/stamps.mjs';
 import { writeTypes } from './types.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -31,11 +32,14 @@ export async function bundle(entryPoints, outdir) {
   });
 }
 
-/** Builds everything into dist/. */
+/** Builds everything into dist/, with a stamp of what it was built from: the command runs no other build. */
 export async function buildAll() {
+  const state = buildState(root); // before: an edit during the build must cause another one
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await buildModules(root, { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' }, 'dist', OPTIONS);
+  const entryPoints = { index: 'src/index.ts', node: 'src/node.ts', report: 'src/report.ts', cli: 'src/cli/main.ts' };
+  await buildModules(root, entryPoints, 'dist', OPTIONS);
   writeTypes(join(root, 'dist/types'));
+  recordBuild(root, state);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll();
