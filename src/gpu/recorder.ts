@@ -256,7 +256,7 @@ export class Program {
 
   /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
   runOnly(i: number, times = 1): void {
-    this.checkArrays();
+    this.check();
     for (const array of this.written) array.written();
     for (let k = 0; k < times; k++) this.recorder.replay(this.commands.slice(i, i + 1));
     this.recorder.flush();
@@ -299,13 +299,14 @@ export class Program {
 
   /** Before the whole list is encoded, which computes anew what an earlier run lost. */
   private begin(): void {
-    this.checkArrays();
+    this.check();
     if (this.recorder.failures.any) for (const storage of this.renewal.renewed) storage.loss = null;
     for (const array of this.written) array.written();
     this.recorder.note(this.renewal);
   }
 
-  private checkArrays(): void {
+  /** @throws what `encode` would, now */
+  check(): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
     if (this.given.some((storage) => storage.released)) {
       throw new DisposedError(
