@@ -12,6 +12,8 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => pro
 export const showShape = (shape: Shape): string => `[${shape.join(',')}]`;
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
 
+const DISPOSED = 'was used after it was disposed';
+
 /**
  * A row-major, contiguous array on the GPU: what kernels take and return. `shape` is that of one model; the storage
  * holds `models` of them one after another (ten networks trained at once are one array with `models` 10).
@@ -21,7 +23,10 @@ export class DeviceArray {
   readonly size: number;
   /** For a gradient that has gone through a ReLU already, which is 0 where that was: what came out of the ReLU. */
   throughRelu: DeviceArray | null = null;
+  /** How often the host had the elements replaced since the array was made: by `Tensor.assign`, or by an optimizer's `step`. */
+  version = 0;
   private gone = false;
+  private end = DISPOSED;
 
   constructor(
     readonly device: Device,
@@ -53,7 +58,7 @@ export class DeviceArray {
   }
 
   get storage(): Storage {
-    if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} was used after it was disposed`);
+    if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} ${this.end}`);
     if (this.held.failed) {
       throw new OutOfMemoryError(
         `a tensor of shape ${showShape(this.shape)} was used, but the adapter had no memory for it; use a smaller batch or model`,
@@ -91,10 +96,16 @@ export class DeviceArray {
     home?.add(this);
   }
 
-  /** Gives the storage back. Doing so again is harmless. */
-  dispose(): void {
+  /** What messages say of it once it is disposed. */
+  get fate(): string {
+    return this.end;
+  }
+
+  /** Gives the storage back. Doing so again is harmless. @param end what messages say of it from now on */
+  dispose(end = DISPOSED): void {
     if (this.gone) return;
     this.gone = true;
+    this.end = end;
     if (this.device.trackings) for (const tracking of this.device.trackings) tracking.released(this);
     this.keep();
     this.held.release();

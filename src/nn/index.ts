@@ -19,6 +19,7 @@ export type {
   TrainInfo,
 } from './callbacks.ts';
 export type { CompileOptions } from './compile.ts';
+export { type CompiledStep, compileStep, type StepInput } from './compile-step.ts';
 export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
 export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
