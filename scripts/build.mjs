@@ -9,7 +9,8 @@ import { buildModules } from './build-modules.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-const OPTIONS = {
+/** Of all that is built. */
+export const OPTIONS = {
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
