@@ -10,7 +10,8 @@ import { writeTypes } from './types.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-const OPTIONS = {
+/** Of all that is built. */
+export const OPTIONS = {
   format: 'esm',
   platform: 'node',
   target: 'node20.19',

@@ -1,10 +1,9 @@
-import { gather } from '../autograd/gather.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { scope, Tensor, tensor } from '../autograd/tensor.ts';
 import { checkF32, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { oneHot } from '../kernels/gather-rows.ts';
+import { gatherRows, oneHot } from '../kernels/gather-rows.ts';
 import { binaryHits, classesOf, countHits } from '../kernels/metrics.ts';
 import { callPart } from './call-part.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
@@ -148,7 +147,9 @@ export class Objective {
           ? model.callLogits(x, options)
           : model.call(x, options);
     const target = lossTargets(form, targets, { outputShape: model.outputShape, loss });
-    const weight = this.classWeight && gather(this.classWeight, classTargets(form, targets));
+    // Without the operator's gradient, which brings a sort.
+    const weight =
+      this.classWeight && new Tensor(gatherRows(this.classWeight.array, classTargets(form, targets).array, 0));
     const result = loss.call(output, target, { input, weight });
     return { loss: result.loss, hits: result.hits ?? null, output, target, targets };
   }
