@@ -1,8 +1,8 @@
-import { gather } from '../autograd/gather.ts';
 import { Tensor, tensor } from '../autograd/tensor.ts';
 import { checkF32, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
+import { gatherRows } from '../kernels/gather-rows.ts';
 import { binaryHits, classesOf, countHits } from '../kernels/metrics.ts';
 import { callPart } from './call-part.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
@@ -142,7 +142,9 @@ export class Objective {
           ? model.callLogits(x, options)
           : model.call(x, options);
     const target = lossTargets(form, targets, { outputShape: model.outputShape, loss });
-    const weight = this.classWeight && gather(this.classWeight, classTargets(form, targets));
+    // Without the operator's gradient, which brings a sort.
+    const weight =
+      this.classWeight && new Tensor(gatherRows(this.classWeight.array, classTargets(form, targets).array, 0));
     const result = loss.call(output, target, { input, weight });
     return { loss: result.loss, hits: result.hits ?? null, output, target, targets };
   }
