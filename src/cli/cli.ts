@@ -5,6 +5,7 @@ import type { DataTools, WeightsOptions } from './data.ts';
 import type { DoctorEngine } from './doctor.ts';
 import type { Engine } from './engine.ts';
 import { type Catalogue, scales } from './experiment.ts';
+import { checkDrawing } from './installed.ts';
 import { type Io, nodeIo } from './io.ts';
 import {
   mostBatch,
@@ -202,6 +203,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       if (runs !== undefined && replicas !== undefined && runs !== replicas) {
         throw new UsageError(`--runs ${runs} and --replicas ${replicas} mean the same; give one of them`);
       }
+      await checkDrawing();
       const { choose } = await import('./choice.ts');
       const { chooseFile, isFile } = await import('./experiment-module.ts');
       const choice = isFile(id) ? await chooseFile(id, await parts.catalogue()) : choose(id, await parts.catalogue());
@@ -235,6 +237,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--json', 'print the search as JSON, and progress on stderr')
     .addHelpText('after', SEARCH_HELP)
     .action(async (file: string, options: SearchCommandOptions) => {
+      await checkDrawing();
       const { search } = await import('./search.ts');
       await search(file, options, io, await parts.engine());
     });

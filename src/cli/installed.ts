@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { installLine, PACKAGE_USES, type PackageName } from '../import-package.ts';
+import { importPackage, installLine, PACKAGE_USES, type PackageName } from '../import-package.ts';
 
 /** Of one use of optional packages: which are there, and what installs the others. */
 export interface InstalledUse {
@@ -27,6 +27,18 @@ function tryResolve(require: NodeJS.Require, specifier: string): string | null {
     return require.resolve(specifier);
   } catch {
     return null;
+  }
+}
+
+/**
+ * For commands that draw at their end: that they can, before they train.
+ * @throws MissingPackageError
+ */
+export async function checkDrawing(versionOf = packageVersion): Promise<void> {
+  const { names } = PACKAGE_USES.find((one) => one.names.includes('vega'))!;
+  // One that is not found may still load, where a package manager keeps its packages elsewhere.
+  for (const name of names.filter((one) => versionOf(one) === null)) {
+    await importPackage(name, 'the report at the end of a run', () => import(name));
   }
 }
 

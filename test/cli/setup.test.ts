@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { packageVersion } from '../../src/cli/installed.ts';
+import { checkDrawing, packageVersion } from '../../src/cli/installed.ts';
 import { setup } from '../../src/cli/setup.ts';
 import { AdapterError, MissingPackageError } from '../../src/errors.ts';
 import { OPTIONAL_PACKAGES, type PackageName } from '../../src/import-package.ts';
@@ -60,7 +60,7 @@ test('without Dawn, setup ends with the line that installs it, before it looks f
 test('tilegrad setup: prints the adapter, with --no-driver looks for none, fails as AdapterError', async () => {
   const ready = await tilegrad(['setup']);
   expect([ready.code, ready.err]).toEqual([0, '']);
-  expect(ready.out).toMatch(new RegExp(`^ready +${adapter.name}`, 'm'));
+  expect(ready.out).toContain(`\nready      ${adapter.name}\n`);
   const failing = {
     setup: async () => ({
       ensureAdapter: () => {
@@ -72,4 +72,10 @@ test('tilegrad setup: prints the adapter, with --no-driver looks for none, fails
   expect([unchecked.code, unchecked.out.includes('not checked')]).toEqual([0, true]);
   const failed = await tilegrad(['setup'], { parts: failing });
   expect([failed.code, failed.err]).toEqual([1, 'error: no adapter\n']);
+});
+
+test('what draws at its end is refused at its beginning without the packages for it', async () => {
+  await expect(checkDrawing()).resolves.toBeUndefined();
+  // One that no folder has may load all the same.
+  await expect(checkDrawing((name) => (name === 'vega' ? null : '1.2.3'))).resolves.toBeUndefined();
 });
