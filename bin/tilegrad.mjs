@@ -4,14 +4,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { nodeProblem } from '../scripts/setup/node-version.mjs';
 
 const cli = new URL('../dist/cli.js', import.meta.url);
+/** Of a clone alone: an installed package is built, and has a command of that name for the rest. */
+const setup = new URL('../scripts/setup.mjs', import.meta.url);
+const isSetup = process.argv[2] === 'setup' && existsSync(setup);
 const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const problem =
   nodeProblem(process.versions.node, engines.node) ||
-  (existsSync(cli) ? null : 'tilegrad is not built yet: run `npm run setup` in its folder, then this again');
+  (existsSync(cli) || isSetup
+    ? null
+    : 'tilegrad is not built yet: run `npx tilegrad setup` in its folder, then this again');
 
 if (problem) {
   console.error(problem);
   process.exitCode = 1;
 } else {
-  import(cli.href);
+  import(isSetup ? setup.href : cli.href);
 }

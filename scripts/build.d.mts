@@ -1,3 +1,2 @@
 export function bundle(entryPoints: Record<string, string>, outdir: string): Promise<void>;
 export function buildAll(): Promise<void>;
-export function writeTypes(outdir: string): void;

@@ -1,43 +1,40 @@
 #!/usr/bin/env node
-// Bundles the library, its Node part and the command line into dist/, with the shaders inlined as text, and writes its types.
-import { execFileSync } from 'node:child_process';
+// Builds the library, its Node part and the command line into dist/, with the shaders inlined as text, and writes its types.
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildModules } from './build-modules.mjs';
+import { writeTypes } from './types.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+const OPTIONS = {
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'warning',
+};
 
 /** Bundles modules of this repository for Node: name to source. Rejects with esbuild's errors. */
 export async function bundle(entryPoints, outdir) {
   await build({
+    ...OPTIONS,
     absWorkingDir: root,
     entryPoints,
     outdir,
     bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    packages: 'external',
     loader: { '.wgsl': 'text' },
-    sourcemap: true,
-    logLevel: 'warning',
-  });
-}
-
-/** Writes the declarations of the library and its Node part. Throws where the compiler finds errors, which it prints. */
-export function writeTypes(outdir) {
-  const tsc = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.types.json'), '--outDir', outdir], {
-    stdio: 'inherit',
   });
 }
 
 /** Builds everything into dist/. */
 export async function buildAll() {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await bundle({ index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' }, 'dist');
+  await buildModules(root, { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' }, 'dist', OPTIONS);
   writeTypes(join(root, 'dist/types'));
 }
 

@@ -82,6 +82,12 @@ export class DisposedError extends TilegradError {
   override readonly name = 'DisposedError';
 }
 
+/** An optional npm package that is not installed, or does not load; the message holds the line that installs it. */
+export class MissingPackageError extends TilegradError {
+  override readonly code = 'MISSING_PACKAGE';
+  override readonly name = 'MissingPackageError';
+}
+
 /** The server that holds the queue of jobs cannot be reached, or refuses who asks. */
 export class QueueError extends TilegradError {
   override readonly code = 'QUEUE';

@@ -12,6 +12,7 @@ export * from './errors.ts';
 export { Device } from './gpu/device.ts';
 export type { AdapterInfo, Counters } from './gpu/info.ts';
 export type { Finding, Probe, SubgroupFinding } from './gpu/probe.ts';
+export type { TrackedLine, Tracking } from './gpu/track.ts';
 export * from './io/index.ts';
 export type { DType, Shape } from './kernels/array.ts';
 export * from './nn/index.ts';

@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  */
 const GROUND = [
   'errors',
+  'import-package',
   'printable',
   'random',
   'check',
@@ -40,6 +41,7 @@ const LIBRARY = [
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/printable.ts': [],
   'src/errors.ts': ['src/printable.ts'],
+  'src/import-package.ts': ['src/errors.ts'],
   'src/check.ts': ['src/errors.ts'],
   'src/crc32c.ts': [],
   'src/checksum.ts': ['src/crc32c.ts', 'src/errors.ts', 'src/json.ts'],

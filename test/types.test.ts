@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { writeTypes } from '../scripts/build.mjs';
+import { writeTypes } from '../scripts/types.mjs';
 
 // What TypeScript sees of tilegrad where it is installed: the package's declarations, and nothing of its sources.
 

@@ -1,16 +1,28 @@
 import { checkFunction, checkOptions, checkShape, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
-import { DeviceArray, type DType, type Shape, sameShape, showShape, sizeOf, withScope } from '../kernels/array.ts';
+import {
+  DeviceArray,
+  type DType,
+  type HostArray,
+  type Shape,
+  sameShape,
+  showShape,
+  sizeOf,
+  withScope,
+} from '../kernels/array.ts';
 import { commonModels } from '../kernels/run.ts';
 import { howToMap, type Numbers, readNumbers, toNumber } from './host-data.ts';
 import { backward, type Node } from './tape.ts';
+import { summaryOf, textOf } from './tensor-text.ts';
 
 /** Host data for a tensor: numbers in row-major order, lists in lists of the tensor's shape, or an array with that shape. */
 export type HostData = Numbers;
-export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+export type { HostArray } from '../kernels/array.ts';
 
 let clock = 0;
+/** What `console.log` of Node, Deno and Bun asks for. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
@@ -61,6 +73,26 @@ export class Tensor {
   get [Symbol.toStringTag](): string {
     return 'Tensor';
   }
+
+  /**
+   * Shape, type and values as NumPy prints them; of more than 1,000 values those at the edges. Waits for the adapter.
+   * @throws DisposedError
+   */
+  async text(): Promise<string> {
+    return textOf(this, await this.data());
+  }
+
+  /**
+   * Shape, type and the first values, where the host knows them: those of a tensor made from numbers, or read before, until something
+   * is written to it. `console.log(x)` shows this; in a browser `console.log(String(x))`.
+   */
+  toString(): string {
+    return summaryOf(this);
+  }
+  [inspect](): string {
+    return summaryOf(this);
+  }
+
   get device(): Device {
     return this.array.device;
   }

@@ -23,6 +23,7 @@ import {
 } from './options.ts';
 import { reportError } from './report-error.ts';
 import type { SearchCommandOptions } from './search.ts';
+import type { SetupTools } from './setup.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
 import type { WorkerOptions } from './worker.ts';
@@ -32,6 +33,7 @@ export interface Parts {
   catalogue(): Promise<Catalogue>;
   engine(): Promise<Engine & DoctorEngine>;
   data(): Promise<DataTools>;
+  setup(): Promise<SetupTools>;
 }
 
 const SEARCH_HELP = `
@@ -103,6 +105,15 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       outputError: () => {},
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
+    });
+
+  program
+    .command('setup')
+    .description('show which optional packages are missing, and install a driver where there is no WebGPU adapter')
+    .option('--no-driver', 'do not look for an adapter, and install no driver')
+    .action(async (options: { driver: boolean }) => {
+      const { setup } = await import('./setup.ts');
+      await setup(options, io, parts.setup);
     });
 
   program

@@ -120,7 +120,7 @@ function upload(
   dtype: DType,
   made: { dispose(): void }[],
 ): DeviceArray {
-  const array = DeviceArray.empty(device, [values.length], { dtype }).keep();
+  const array = DeviceArray.empty(device, [values.length], { dtype }).keep('samples of a loader');
   made.push(array);
   device.upload(array.storage, values);
   return array;

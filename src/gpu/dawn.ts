@@ -1,5 +1,6 @@
 import { checkOptions, listOf, readable, show } from '../check.ts';
 import { AdapterError, ArgumentError } from '../errors.ts';
+import { importPackage, isNotInstalled } from '../import-package.ts';
 import { Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
 import { patiently } from './patience.ts';
@@ -34,8 +35,10 @@ export interface OpenDeviceOptions {
  * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us. Not with `gpu`.
  * @param options.keepBytes Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop would have to
  *   make the same buffers at every turn.
+ * With the environment variable `TILEGRAD_TRACK=1` all tensors are tracked (see `Device.track`), and `dispose()` prints which were not released.
  * @throws ArgumentError for an option there is not, an impossible `keepBytes`, a `gpu` that is no GPU object, or one with an option of Dawn;
- *   AdapterError when no adapter is found or Dawn's native module does not load on this platform.
+ *   MissingPackageError where the package `webgpu` is not installed; AdapterError when no adapter is found or Dawn's native module does
+ *   not load on this platform.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   const names = { powerPreference: true, gpu: true, flags: true, fineTimestamps: true, keepBytes: true };
@@ -54,7 +57,9 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const { gpu, release } = given ? held(given) : await openDawn(flags, options.fineTimestamps);
   try {
     const own = { onDispose: release, ...(isNode ? { wait: patiently } : {}), hostMemory: hostMemory() };
-    return await Device.open(gpu, { powerPreference, keepBytes, ...own });
+    const device = await Device.open(gpu, { powerPreference, keepBytes, ...own });
+    if (process.env.TILEGRAD_TRACK === '1') device.track({ onDispose: (report) => console.error(report) });
+    return device;
   } catch (error) {
     release();
     throw error instanceof AdapterError ? error : notOpened('the WebGPU adapter could not be opened', error);
@@ -106,15 +111,20 @@ async function openDawn(flags: string[], fineTimestamps = false): Promise<{ gpu:
 }
 
 /** Dawn's native module, loaded when first needed: on a platform it is not made for, all that needs no device still works. */
-async function loadDawn(): Promise<typeof import('webgpu')> {
-  try {
-    return await import('webgpu');
-  } catch (error) {
-    const step = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu
-      ? 'open the WebGPU of this runtime with openDevice({ gpu: navigator.gpu }), or run `npm ci` again'
-      : 'run `npm ci` again';
-    throw notOpened(`the native module of the npm package webgpu did not load; ${step}`, error);
-  }
+function loadDawn(): Promise<typeof import('webgpu')> {
+  const hasOther = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu !== undefined;
+  const what = hasOther
+    ? 'openDevice without { gpu: navigator.gpu }, which opens the WebGPU of this runtime,'
+    : 'openDevice in Node';
+  return importPackage('webgpu', what, () =>
+    import('webgpu').catch((error: unknown) => {
+      if (isNotInstalled('webgpu', error)) throw error;
+      const step = hasOther
+        ? 'open the WebGPU of this runtime with openDevice({ gpu: navigator.gpu })'
+        : 'it has binaries for Windows, macOS and Linux with glibc 2.34 or newer, on x64 and arm64';
+      throw notOpened(`the native module of the npm package webgpu did not load; ${step}`, error);
+    }),
+  );
 }
 
 function notOpened(what: string, cause: unknown): AdapterError {

@@ -5,21 +5,23 @@ import { cutDispatch, partSource } from './cut-grid.ts';
 import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
 import { LostWork } from './lost-work.ts';
-import { failureOf, type HostMemory, Memory } from './memory.ts';
+import { type HostMemory, Memory } from './memory.ts';
 import { type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { type Binding, bufferOf, type Encoded, mostBytes, Program, Recorder, type Work } from './recorder.ts';
-import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
+import { type Binding, type Encoded, mostBytes, Program, Recorder, type Work, writtenArrays } from './recorder.ts';
+import { BufferPool, checkKeepBytes, type Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
-import { checkUpload, copied, isOrdinary, padToWord, unmap } from './transfer.ts';
+import { Tracking } from './track.ts';
+import { checkUsable, Transfers } from './transfers.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** Bytes of buffers for read-backs that wait for reuse. */
 const KEPT_STAGING_BYTES = 2 ** 25;
 /** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
 const UNUSED_MS = 30_000;
+const DISPOSED = 'device: used after dispose()';
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -60,6 +62,7 @@ export class Device {
   private readonly mainPool: BufferPool;
   private readonly stagingPool: BufferPool;
   private readonly uniforms: Uniforms;
+  private readonly transfers: Transfers;
   private programPool: BufferPool | null = null;
   private readonly failures: Failures;
   private disposed = false;
@@ -68,9 +71,14 @@ export class Device {
   /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
   readonly scopes: Set<{ dispose(): void }>[] = [];
 
+  /** What `track` began; null, so that tensors need look no further, where nothing is tracked. */
+  trackings: readonly Tracking[] | null = null;
+
   /** What keeps programs for later, which `trim` disposes. */
   readonly caches = new Set<{ dispose(): void }>();
   private readonly dropFree: () => void;
+  /** Who gets the reports of trackings in the end. */
+  private readonly reports = new Map<Tracking, (report: string) => void>();
 
   private constructor(
     opened: OpenedDevice,
@@ -116,12 +124,17 @@ export class Device {
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
       keepBytes: KEPT_STAGING_BYTES,
     });
+    const { failures, waits, stagingPool } = this;
+    const settle = () => this.settle();
+    this.transfers = new Transfers(gpu.queue, { recorder, memory, counters, failures, waits, stagingPool, settle });
     gpu.addEventListener('uncapturederror', (event) => {
       event.preventDefault(); // it is thrown, or printed by `dispose`
       this.failures.uncaptured(event.error);
     });
     gpu.lost.then((lost) => {
-      if (!this.disposed) this.failures.fail(new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`));
+      const error = new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`);
+      if (!this.disposed) this.failures.fail(error);
+      this.waits.end(this.disposed ? new DisposedError(DISPOSED) : error);
     });
   }
 
@@ -159,15 +172,8 @@ export class Device {
 
   /** Throws what went wrong since the last call, if anything. */
   private check(): void {
-    if (this.disposed) throw new DisposedError('device: used after dispose()');
+    if (this.disposed) throw new DisposedError(DISPOSED);
     this.failures.check();
-  }
-
-  /** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
-  private checkUsable(binding: Binding): void {
-    if (!this.failures.any) return;
-    const cause = failureOf(bufferOf(binding)) ?? (binding instanceof Storage ? binding.loss : null);
-    if (cause) throw cause;
   }
 
   /** The compiled form of a kernel, from the cache or made now. @throws ShaderError for one that the adapter refused before */
@@ -242,7 +248,8 @@ export class Device {
       );
     }
     if (pipeline.refused) throw pipeline.refused;
-    for (const binding of bindings) this.checkUsable(binding);
+    for (const binding of bindings) checkUsable(this.failures, binding);
+    for (const array of writtenArrays(pipeline, bindings)) array.written();
     const pieces = Math.ceil(costOf(bindings, work) / this.budget.dispatch);
     const source = pieces > 1 ? partSource(pipeline.source, bindings.length) : null;
     if (!source) {
@@ -262,33 +269,13 @@ export class Device {
    */
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
-    checkUpload(to, data, byteOffset);
-    this.checkUsable(to);
-    if (this.recorder.recording) {
-      throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
-    }
-    this.memory.require(data.byteLength); // the queue copies it first
-    this.recorder.flush();
-    const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
-    this.gpu.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
-    this.counters.bytesUploaded += padded.byteLength;
+    this.transfers.upload(to, data, byteOffset);
   }
 
   /** Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one */
   copy(from: Storage, to: Storage): void {
     this.check();
-    if (to.bytes < from.bytes) {
-      throw new ArgumentError(`copy: ${from.bytes} bytes do not fit into a buffer of ${to.bytes}`);
-    }
-    if (this.recorder.recording) throw new GpuError('buffers cannot be copied inside a recorded step');
-    this.copyRange(from, to, Math.ceil(from.bytes / 4) * 4);
-  }
-
-  private copyRange(from: Storage, to: Storage, bytes: number): void {
-    this.checkUsable(from);
-    this.checkUsable(to);
-    this.recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
-    this.recorder.note({ from, to });
+    this.transfers.copy(from, to);
   }
 
   /**
@@ -297,11 +284,7 @@ export class Device {
    */
   copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     this.check();
-    this.checkUsable(from);
-    this.checkUsable(to);
-    this.recorder.copy(from, fromOffset, to, 0, bytes);
-    this.recorder.note({ from, to });
-    this.recorder.beforeSubmit(write);
+    this.transfers.copyLate(from, fromOffset, to, bytes, write);
   }
 
   /** Sends what was dispatched so far to the GPU without waiting for it. */
@@ -345,41 +328,10 @@ export class Device {
   }
 
   /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
-  async read(from: Storage, bytes = from instanceof Storage ? from.bytes : 0): Promise<ArrayBuffer> {
+  async read(from: Storage, bytes?: number): Promise<ArrayBuffer> {
     this.check();
-    if (!(from instanceof Storage)) {
-      throw new ArgumentError(
-        `read: takes the storage of an array, as tensor.array has it, but was given ${show(from)}`,
-      );
-    }
-    if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
-      throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
-    }
-    if (this.recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
-    this.checkUsable(from);
-    if (bytes === 0) return new ArrayBuffer(0);
-    const size = Math.ceil(bytes / 4) * 4;
-    const staging = this.stagingPool.acquire(size);
-    this.copyRange(from, staging, size);
-    this.recorder.flush();
-    let copy: ArrayBuffer;
-    try {
-      await this.waits.until(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
-      copy = copied(staging.buffer.getMappedRange(0, size), bytes);
-    } catch (cause) {
-      await this.settle();
-      this.checkUsable(staging);
-      if (cause instanceof OutOfMemoryError) throw cause;
-      throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
-    } finally {
-      unmap(staging.buffer);
-      staging.release();
-    }
-    this.counters.readBacks++;
-    this.counters.bytesReadBack += bytes;
+    const copy = await this.transfers.read(from, bytes);
     this.trimUnused();
-    await this.settle();
-    this.checkUsable(staging);
     return copy;
   }
 
@@ -428,7 +380,13 @@ export class Device {
     try {
       build();
       const commands = this.recorder.stopRecording();
-      return new Program(this.recorder, commands, pool, this.uniforms.hold(commands));
+      const releaseUniforms = this.uniforms.hold(commands);
+      const program: Program = new Program(this.recorder, commands, pool, () => {
+        releaseUniforms();
+        for (const tracking of this.trackings ?? []) tracking.released(program);
+      });
+      for (const tracking of this.trackings ?? []) tracking.recorded(program);
+      return program;
     } catch (error) {
       this.recorder.stopRecording();
       pool.dispose();
@@ -439,12 +397,40 @@ export class Device {
   }
 
   /**
+   * Notes from now on which tensors are made, and by which line of the program, until they are released: to find what a loop forgets to
+   * dispose.
+   *
+   *     const tracking = device.track();
+   *     for (let i = 0; i < 10; i++) await step();
+   *     console.log(tracking.report()); // which tensors still live, their bytes, and the line that made each
+   *
+   * It takes some 20 microseconds a tensor; nothing where nothing is tracked, or after `tracking.stop()`.
+   * @param options.onDispose gets the report when the device is disposed
+   * @throws ArgumentError unless `onDispose` is a function; DisposedError
+   */
+  track(options: { onDispose?: (report: string) => void } = {}): Tracking {
+    this.check();
+    const { onDispose } = checkOptions('track', options, { onDispose: true });
+    if (onDispose !== undefined) checkFunction('track: onDispose', onDispose);
+    const tracking = new Tracking((ended) => {
+      const left = this.trackings?.filter((one) => one !== ended) ?? [];
+      this.trackings = left.length > 0 ? left : null;
+      this.reports.delete(ended);
+    });
+    this.trackings = [...(this.trackings ?? []), tracking];
+    if (onDispose) this.reports.set(tracking, onDispose);
+    return tracking;
+  }
+
+  /**
    * Waits for nothing, frees everything, and lets the process end. Calling it again does nothing. An error that no call has thrown is printed
    * by `console.error`.
    */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    for (const [tracking, onDispose] of this.reports) onDispose(tracking.report());
+    this.trackings = null;
     const error = this.failures.close();
     if (error && !(error instanceof DeviceLostError)) {
       console.error(`tilegrad: the device was disposed before a call could throw ${error.name}: ${error.message}`);
@@ -456,7 +442,7 @@ export class Device {
     if (!onDispose) return;
     // Dawn answers what is still pending (checks of shaders, fences) even now, and on freed memory if nothing held it any more:
     // the process would crash or hang. That the device is lost is answered last; then a turn of the event loop for the others.
-    void Promise.allSettled([this.failures.settle(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
+    void Promise.allSettled([this.failures.answered(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
   }
 
   [Symbol.dispose](): void {

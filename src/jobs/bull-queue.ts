@@ -3,6 +3,7 @@ import type { Queue, QueueEvents, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { AbortedError, ArgumentError, TilegradError } from '../errors.ts';
+import { importPackage } from '../import-package.ts';
 import { KEEP_RESULTS_S, putFiles } from './files.ts';
 import { outcomeOf } from './outcome.ts';
 import { type announcement, jobData, type jobResult, keys, type Needs, PREFIX, queueName } from './records.ts';
@@ -56,7 +57,7 @@ export class BullQueue {
   }
 
   static async open(client: Redis, needs: Needs, stallSeconds: number): Promise<BullQueue> {
-    const bullmq = await import('bullmq');
+    const bullmq = await importPackage('bullmq', 'a queue of jobs', () => import('bullmq'));
     const name = queueName(needs);
     const { lockMs, checkMs } = stallTimes(stallSeconds);
     const options = { connection: client, prefix: PREFIX };

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { QueueError } from '../errors.ts';
+import { importPackage } from '../import-package.ts';
 import { type Address, PASSWORD_VARIABLE } from './address.ts';
 
 /** The oldest server with all commands that are used: Redis 6.2, and every Valkey. */
@@ -48,10 +49,10 @@ function createClient(RedisClient: typeof Redis, address: Address): Redis {
 /**
  * Opens the first connection to a server.
  * @param say is told, once each, that the connection is lost and that it is back
- * @throws QueueError within seconds if nobody answers there, or not as Redis or Valkey do, or the password is wrong
+ * @throws MissingPackageError where ioredis is not installed; QueueError within seconds if nobody answers there, or not as Redis or Valkey do, or the password is wrong
  */
 export async function connect(address: Address, say: (text: string) => void): Promise<Redis> {
-  const { Redis: RedisClient } = await import('ioredis');
+  const { Redis: RedisClient } = await importPackage('ioredis', 'a queue of jobs', () => import('ioredis'));
   const client = track(createClient(RedisClient, address));
   let lastError: Error | undefined;
   client.on('error', (error: Error) => {

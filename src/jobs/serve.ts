@@ -4,6 +4,7 @@ import type { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { checkFunction, checkOptions, checkSignal, checkText, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
+import { importPackage } from '../import-package.ts';
 import { parseAddress } from './address.ts';
 import { connect, disconnectAll } from './connection.ts';
 import type { Handler } from './handler.ts';
@@ -58,7 +59,7 @@ export interface Served {
 /**
  * Does jobs from a queue, one at a time, until the signal aborts. Jobs whose needs this worker lacks are left to others; the reason
  * is told to their coordinator.
- * @throws ArgumentError; QueueError, within seconds, if the server cannot be reached or refuses
+ * @throws ArgumentError; MissingPackageError where bullmq or ioredis is not installed; QueueError, within seconds, if the server cannot be reached or refuses
  */
 export async function serve(options: ServeOptions): Promise<Served> {
   checkServeOptions(options);
@@ -72,6 +73,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   } = options;
   stallTimes(stallSeconds);
   const address = parseAddress(url, env);
+  await loadBullmq(); // else a worker without it would find out with its first job
   const client = await connect(address, say);
   const keepAlive = takeKeepAlive(
     JSON.stringify([address, busySeconds]),
@@ -93,6 +95,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     disconnectAll(client);
   }
 }
+
+const loadBullmq = () => importPackage('bullmq', 'a worker', () => import('bullmq'));
 
 function checkServeOptions(options: ServeOptions): void {
   checkOptions('serve', options, {
@@ -253,7 +257,7 @@ class Loop {
       if (reason !== null) lacks.push(reason);
     }
     if (lacks.length > 0) return this.refuse(name, lacks.join('; '));
-    const { Worker } = await import('bullmq');
+    const { Worker } = await loadBullmq();
     const { lockMs, checkMs } = stallTimes(this.stallSeconds);
     const worker = new Worker(name, null, {
       ...{ connection: this.client, prefix: PREFIX, autorun: false },

@@ -5,6 +5,8 @@ import type { Storage } from '../gpu/storage.ts';
 /** Element types on the GPU. Every one takes four bytes. */
 export type DType = 'f32' | 'u32' | 'i32';
 export type Shape = readonly number[];
+/** Elements of an array on the host. */
+export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 export const showShape = (shape: Shape): string => `[${shape.join(',')}]`;
@@ -30,6 +32,7 @@ export class DeviceArray {
   ) {
     this.size = sizeOf(shape);
     device.scopes.at(-1)?.add(this);
+    if (device.trackings && !device.recording) for (const tracking of device.trackings) tracking.made(this, held);
   }
 
   /** A new array with unspecified contents. */
@@ -64,9 +67,20 @@ export class DeviceArray {
     return this.gone;
   }
 
-  /** Takes the array out of the scope that would dispose it; the caller then owns it. */
-  keep(): this {
+  /** The first elements, as many as the host knows; null where it knows none, or they may have changed since. */
+  get knownValues(): HostArray | null {
+    const bytes = this.gone || this.held.failed || this.held.loss ? null : this.held.knownBytes;
+    if (!bytes) return null;
+    return new { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[this.dtype](bytes);
+  }
+
+  /**
+   * Takes the array out of the scope that would dispose it; the caller then owns it.
+   * @param name what `Device.track` calls it
+   */
+  keep(name?: string): this {
     for (const scope of this.device.scopes) scope.delete(this);
+    if (name) for (const tracking of this.device.trackings ?? []) tracking.named(this, name);
     return this;
   }
 
@@ -81,6 +95,7 @@ export class DeviceArray {
   dispose(): void {
     if (this.gone) return;
     this.gone = true;
+    if (this.device.trackings) for (const tracking of this.device.trackings) tracking.released(this);
     this.keep();
     this.held.release();
   }

@@ -30,7 +30,7 @@ import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { otherLayers } from './other-layers.ts';
 import { checkReplicas, type InitialValues, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
-import { predict } from './predict.ts';
+import { type PredictOptions, predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
@@ -438,12 +438,14 @@ export class Model extends Layer {
 
   /**
    * The model's output for every sample: [size, ...outputShape], in order, and one replica after another; of a loader's samples
-   * or of numbers as `fit` takes them for `x`. @throws ArgumentError, ShapeError, DataError, AbortedError
+   * or of numbers as `fit` takes them for `x`. With `rows: true`, a list of the values of each sample instead: of a model that ends in
+   * [10], lists of ten; of one that ends in an image, its values in row-major order. Rows are views of one array.
+   * @throws ArgumentError, ShapeError, DataError, AbortedError
    */
-  predict(
-    data: BatchSource | Numbers,
-    options: { batchSize?: number; signal?: AbortSignal } = {},
-  ): Promise<Float32Array> {
+  predict(data: BatchSource | Numbers, options: PredictOptions & { rows: true }): Promise<Float32Array[]>;
+  predict(data: BatchSource | Numbers, options?: PredictOptions & { rows?: false }): Promise<Float32Array>;
+  predict(data: BatchSource | Numbers, options?: PredictOptions): Promise<Float32Array | Float32Array[]>;
+  predict(data: BatchSource | Numbers, options: PredictOptions = {}): Promise<Float32Array | Float32Array[]> {
     return predict(this, data, options);
   }
 

@@ -1,5 +1,5 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { listNames, show } from '../check.ts';
 import { ArgumentError, DisposedError, OutOfMemoryError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
@@ -211,9 +211,13 @@ export class ParameterStore {
       BLOCK;
     for (const size of [total(true), total(false)]) checkFits(device, size);
     const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
-    this.values = DeviceArray.empty(device, [hostValues.length]).keep();
-    this.gradients = DeviceArray.empty(device, [hostValues.length]).keep();
-    this.untrained = DeviceArray.empty(device, [hostUntrained.length]).keep();
+    const names = listNames(
+      specs.map(({ name }) => name),
+      2,
+    );
+    this.values = DeviceArray.empty(device, [hostValues.length]).keep(`weights ${names}`);
+    this.gradients = DeviceArray.empty(device, [hostValues.length]).keep(`gradients of ${names}`);
+    this.untrained = DeviceArray.empty(device, [hostUntrained.length]).keep(`weights without gradients of ${names}`);
     let [at, untrainedAt] = [0, 0];
     this.weights = specs.map((spec, i) => {
       const trainable = spec.trainable ?? true;

@@ -1,9 +1,7 @@
 import { createRequire } from 'node:module';
-import { Resvg } from '@resvg/resvg-js';
-import * as vega from 'vega';
-import { Error as logErrors, logger, parse, resetSVGDefIds, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import { ArgumentError } from '../errors.ts';
+import { importPackage } from '../import-package.ts';
 import { escapeText, withoutControls } from './escape.ts';
 import { barsAlt, barsSpec, histogramAlt, histogramSpec } from './figures/bars.ts';
 import { bracketsAlt, bracketsSpec } from './figures/brackets.ts';
@@ -63,14 +61,25 @@ function withAlt(svg: string, alt: string): string {
   return svg.replace('<svg ', () => `<svg role="img" aria-label="${escapeText(alt)}" `); // `$'` in a title is a title's
 }
 
+const DRAWING = 'drawing figures';
 type TextMark = { fontSize?: number; fontWeight?: number };
-// Without a canvas Vega takes a letter to be 0.8 of its height wide, and leaves too much room everywhere. Open Sans needs less.
-const { textMetrics } = vega as unknown as { textMetrics: { width(item: TextMark, text: unknown): number } };
-textMetrics.width = (item, text) =>
-  String(text ?? '').length * (item.fontSize ?? 11) * (Number(item.fontWeight) >= 600 ? 0.59 : 0.55);
 
-/** Draws a Vega-Lite description as SVG, without a DOM. The same description gives the same bytes. */
+async function loadVega() {
+  const vega = await importPackage('vega', DRAWING, () => import('vega'));
+  // Without a canvas Vega takes a letter to be 0.8 of its height wide, and leaves too much room everywhere. Open Sans needs less.
+  const { textMetrics } = vega as unknown as { textMetrics: { width(item: TextMark, text: unknown): number } };
+  textMetrics.width = (item, text) =>
+    String(text ?? '').length * (item.fontSize ?? 11) * (Number(item.fontWeight) >= 600 ? 0.59 : 0.55);
+  return vega;
+}
+
+/**
+ * Draws a Vega-Lite description as SVG, without a DOM. The same description gives the same bytes.
+ * @throws MissingPackageError where Vega is not installed
+ */
 export async function renderSvg(spec: TopLevelSpec): Promise<string> {
+  const { Error: logErrors, logger, parse, resetSVGDefIds, View } = await loadVega();
+  const { compile } = await importPackage('vega-lite', DRAWING, () => import('vega-lite'));
   // Vega numbers clip paths and gradients with a counter of the process, which would make the second drawing differ.
   resetSVGDefIds();
   const quiet = logger(logErrors);
@@ -88,11 +97,15 @@ const MOST_PIXELS = 12_000;
 /**
  * Draws an SVG as PNG at twice its size, or smaller if it is very long. The font comes with the package: a bare machine has
  * none, and text would vanish.
+ * @throws MissingPackageError where resvg or the font is not installed
  */
-export function renderPng(svg: string): Uint8Array {
+export async function renderPng(svg: string): Promise<Uint8Array> {
+  const { Resvg } = await importPackage('@resvg/resvg-js', DRAWING, () => import('@resvg/resvg-js'));
   const locate = createRequire(import.meta.url).resolve;
-  const fontFiles = ['400Regular/OpenSans_400Regular', '600SemiBold/OpenSans_600SemiBold'].map((name) =>
-    locate(`@expo-google-fonts/open-sans/${name}.ttf`),
+  const fontFiles = await importPackage('@expo-google-fonts/open-sans', DRAWING, () =>
+    ['400Regular/OpenSans_400Regular', '600SemiBold/OpenSans_600SemiBold'].map((name) =>
+      locate(`@expo-google-fonts/open-sans/${name}.ttf`),
+    ),
   );
   const height = Number(/height="([\d.]+)"/.exec(svg)?.[1]);
   const image = new Resvg(svg, {

@@ -38,7 +38,7 @@ export async function writeReport(folder: string, content: ReportContent): Promi
       drawings.set(figure.name, drawing);
       files.push(
         [join(FIGURES, `${figure.name}.svg`), drawing.svg],
-        [join(FIGURES, `${figure.name}.png`), renderPng(drawing.svg)],
+        [join(FIGURES, `${figure.name}.png`), await renderPng(drawing.svg)],
         [join(FIGURES, `${figure.name}.json`), jsonText(figure)],
       );
     }

@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import { checkFunction, checkObject, checkOptions, checkSurplus, listOf, nearName, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import {
@@ -17,6 +16,9 @@ import {
 } from './define.ts';
 import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from './record.ts';
 import { checkValue, describe, hasSameValues } from './space.ts';
+
+/** Names what Node's console shows of an object: `util.inspect.custom`, without the types of Node. */
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
 /** Chooses a value for a hyperparameter, from those that the builder was given so far. */
 export type Draw = (hyperparameter: Hyperparameter, values: HyperparameterValues) => HyperparameterValue;
@@ -180,7 +182,7 @@ export class HyperParameters {
   }
 
   /** What `console.log` shows: the values by name. */
-  [inspect.custom](): HyperparameterValues {
+  [INSPECT](): HyperparameterValues {
     return this.values;
   }
 

@@ -44,8 +44,8 @@ describe.each(every)('%s', (_type, figure) => {
     const first = await drawFigure(figure);
     await drawFigure(figures.curves);
     expect(await drawFigure(figure)).toEqual(first);
-    const png = renderPng(first.svg);
-    expect(Buffer.from(renderPng(first.svg)).equals(png)).toBe(true);
+    const png = await renderPng(first.svg);
+    expect(Buffer.from(await renderPng(first.svg)).equals(png)).toBe(true);
     const [width, height] = svgSize(first.svg);
     expect(pngSize(png)[0] / width).toBeCloseTo(2, 1);
     expect(pngSize(png)[1] / height).toBeCloseTo(2, 1);
@@ -71,15 +71,16 @@ test('clip paths, which Vega numbers through the whole process, are the same in 
   expect(await renderSvg(clipped)).toBe(drawn);
 });
 
-test('PNGs show text with the fonts of the package alone', () => {
-  const image = (text: string, weight: number) =>
+test('PNGs show text with the fonts of the package alone', async () => {
+  const image = async (text: string, weight: number) =>
     Buffer.from(
-      renderPng(
+      await renderPng(
         `<svg xmlns="http://www.w3.org/2000/svg" width="90" height="30"><text y="20" font-family="Open Sans, sans-serif" font-weight="${weight}">${text}</text></svg>`,
       ),
     );
-  expect(image('loss', 400).equals(image('', 400))).toBe(false);
-  expect(image('loss', 600).equals(image('loss', 400))).toBe(false);
+  const loss = await image('loss', 400);
+  expect(loss.equals(await image('', 400))).toBe(false);
+  expect(loss.equals(await image('loss', 600))).toBe(false);
 });
 
 test.each(every)('%s: control characters, which no reader of SVG takes, are left out', async (_type, figure) => {
@@ -88,7 +89,7 @@ test.each(every)('%s: control characters, which no reader of SVG takes, are left
   for (const drawn of narrow ? [svg, narrow] : [svg]) {
     expect(drawn).toContain('>ab[31mcd<');
     expect(drawn).toContain('>ef<');
-    expect(pngSize(renderPng(drawn))[0]).toBeGreaterThan(0);
+    expect(pngSize(await renderPng(drawn))[0]).toBeGreaterThan(0);
   }
 });
 

@@ -100,6 +100,6 @@ test('the PNG of a model of any length has a bound', async () => {
     parameters: 72,
   }));
   const { svg } = await drawFigure({ type: 'model', name: 'model', title: 'long', inputShape: [8], layers });
-  const png = renderPng(svg);
+  const png = await renderPng(svg);
   expect(new DataView(png.buffer, png.byteOffset).getUint32(20)).toBeLessThanOrEqual(12_000);
 });

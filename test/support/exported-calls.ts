@@ -193,6 +193,7 @@ function operatorCalls(): Record<string, Call> {
 const LAYER = ['name', 'inputShape', 'trainable'];
 const KERNEL = [...LAYER, 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'activation'];
 const MONITOR = ['monitor', 'mode'];
+const SAMPLING = ['seed', 'fillMode', 'interpolation', 'fillValue'];
 const layers: Record<string, Call> = {
   Activation: { args: () => ['relu', {}], options: LAYER },
   Add: { args: () => [{}], options: LAYER },
@@ -222,6 +223,16 @@ const layers: Record<string, Call> = {
   ReLU: { args: () => [{}], options: [...LAYER, 'maxValue', 'negativeSlope', 'threshold'] },
   Permute: { args: () => [[2, 1, 3], {}], options: LAYER },
   Rescaling: { args: () => [{ scale: 2 }], options: [...LAYER, 'scale', 'offset'] },
+  RandomContrast: { args: () => [{ factor: 0.2 }], options: [...LAYER, 'seed', 'factor', 'valueRange'] },
+  RandomCrop: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'seed', 'height', 'width'] },
+  RandomErasing: { args: () => [{}], options: [...LAYER, 'seed', 'factor', 'scale', 'fillValue', 'valueRange'] },
+  RandomFlip: { args: () => [{}], options: [...LAYER, 'seed', 'mode'] },
+  RandomRotation: { args: () => [{ factor: 0.2 }], options: [...LAYER, ...SAMPLING, 'factor'] },
+  RandomTranslation: {
+    args: () => [{ heightFactor: 0.2, widthFactor: [0, 0.2] }],
+    options: [...LAYER, ...SAMPLING, 'heightFactor', 'widthFactor'],
+  },
+  RandomZoom: { args: () => [{ heightFactor: 0.2 }], options: [...LAYER, ...SAMPLING, 'heightFactor', 'widthFactor'] },
   Reshape: { args: () => [[16], {}], options: LAYER },
   Resizing: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'height', 'width', 'interpolation'] },
   ZeroPadding2D: { args: () => [{}], options: [...LAYER, 'padding'] },
@@ -242,6 +253,7 @@ function layerUses(): Record<string, Call> {
           const y = layer.apply(inputs(name) === 2 ? [x, x] : x);
           using whole = new tg.Model({ inputs: x, outputs: y }).build(device);
           tg.modelConfig(whole);
+          if (name.startsWith('Random')) whole.call(ones(device, [2, 4, 4, 2]), { training: true }).dispose();
           return whole.predict(new Float32Array(32));
         },
         ...(options ? { options } : {}),
@@ -301,6 +313,7 @@ const classes: Record<string, Call> = {
   MeanSquaredError: { args: () => [{}] },
   MeanAbsoluteError: { args: () => [{}] },
   Huber: { args: () => [{}], options: ['delta'] },
+  CustomMetric: { args: () => [(y: Tensor, t: Tensor) => tg.abs(tg.sub(y, t)), 'error'] },
   CustomLoss: { args: () => [(y: Tensor, t: Tensor) => tg.mean(tg.square(tg.sub(y, t)))] },
   EarlyStopping: {
     args: () => [{}],
@@ -602,7 +615,7 @@ const methods: Record<string, Call> = {
     'classWeight',
   ]),
   'Model.evaluateReplicas': at('evaluateReplicas', (world) => [model(world), data(), {}], ['batchSize', 'signal']),
-  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'signal']),
+  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'rows', 'signal']),
   'Model.trainOnBatch': at('trainOnBatch', (world) => [model(world), data().x, data().y, {}], ['classWeight', 'seed']),
   'Model.testOnBatch': at('testOnBatch', (world) => [model(world), data().x, data().y]),
   'Model.getLayer': at('getLayer', () => [fresh(), 'dense']),
@@ -627,6 +640,8 @@ const methods: Record<string, Call> = {
     ['release'],
   ),
   'Tensor.data': at('data', ({ device }) => [ones(device, [2])]),
+  'Tensor.text': at('text', ({ device }) => [ones(device, [2])]),
+  'Tensor.toString': at('toString', ({ device }) => [ones(device, [2])]),
   'Tensor.item': at('item', ({ device }) => [ones(device, [1])]),
   'Tensor.dispose': at('dispose', ({ device }) => [ones(device, [1])]),
   'Tensor.grad': {
@@ -646,6 +661,12 @@ const methods: Record<string, Call> = {
   'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
   'Device.sync': at('sync', ({ device }) => [device]),
   'Device.ready': at('ready', ({ device }) => [device]),
+  'Device.track': {
+    args: ({ device }) => [device, { onDispose: () => {} }],
+    fixed: 1,
+    options: ['onDispose'],
+    run: (device: Device, ...args: never[]) => device.track(...(args as [])).stop(),
+  },
   'Device.flush': at('flush', ({ device }) => [device]),
   'Device.trim': at('trim', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
@@ -704,6 +725,20 @@ const methods: Record<string, Call> = {
       }
       return new tg.Sequential([new Own({ inputShape: [2] })]).build(world.device).predict([[1, 2]]);
     },
+  },
+  'result of a metric': {
+    args: (world) => [world, undefined],
+    fixed: 1,
+    run: (world: World, result: never) =>
+      built(world)
+        .compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [new tg.CustomMetric(() => result, 'own')] })
+        .fit(data()),
+  },
+  'metrics of compile': {
+    args: (world) => [world, ['mae', 'r2Score', (y: Tensor) => y]],
+    fixed: 1,
+    run: (world: World, metrics: []) =>
+      built(world).compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics }).evaluate(data()),
   },
   'result of a loss': {
     args: (world) => [world, undefined],

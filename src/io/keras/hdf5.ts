@@ -1,4 +1,5 @@
 import { DataError, TilegradError } from '../../errors.ts';
+import { packageError } from '../../import-package.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { dataOf, type StoredType } from '../nd-array.ts';
 import { hasSoundHeaps, hasWideSizes } from './global-heap.ts';
@@ -62,7 +63,7 @@ let library: Promise<{ loaded: Library; memory: Uint8Array }> | null = null;
 
 /** The library, and its memory before it read anything. */
 async function loadLibrary(): Promise<{ loaded: Library; memory: Uint8Array }> {
-  const loaded = (await (await import('h5wasm')).ready) as unknown as Library;
+  const loaded = await importHdf5();
   const ops = loaded.FS.getStream(2)?.tty?.ops;
   // Else each failure would fill the terminal with the library's stack of errors.
   if (ops) {
@@ -71,6 +72,17 @@ async function loadLibrary(): Promise<{ loaded: Library; memory: Uint8Array }> {
     };
   }
   return { loaded, memory: loaded.HEAPU8.slice() };
+}
+
+/** Of what a browser bundles, the only import that needs a package: bundlers leave it out where the package is not installed. */
+async function importHdf5(): Promise<Library> {
+  try {
+    return (await (
+      await import('h5wasm')
+    ).ready) as unknown as Library;
+  } catch (cause) {
+    throw packageError('h5wasm', 'reading HDF5 and Keras files', cause);
+  }
 }
 
 /** The innermost reason that the library gave, such as `bad object header version number`. */
@@ -195,7 +207,7 @@ function textOf(bytes: Uint8Array): string {
 /**
  * What `read` makes of an HDF5 file.
  * @param name the file's, for messages
- * @throws DataError for bytes that are no HDF5 file, are cut short or damaged
+ * @throws DataError for bytes that are no HDF5 file, are cut short or damaged; MissingPackageError where h5wasm is not installed
  */
 export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: Hdf5File) => T): Promise<T> {
   if (!isHdf5(bytes)) throw new DataError(`${name} is no HDF5 file${otherFormat(bytes)}`);

@@ -164,7 +164,9 @@ export abstract class FlatOptimizer implements Optimizer {
     if (this.store) return;
     this.store = store;
     this.iterations = 0;
-    this.slots = Array.from({ length: this.slotCount }, () => fill(store.device, store.values.shape, 0).keep());
+    this.slots = Array.from({ length: this.slotCount }, () =>
+      fill(store.device, store.values.shape, 0).keep(`state of ${this.name}`),
+    );
   }
 
   apply(store: ParameterStore, state: StepState): void {

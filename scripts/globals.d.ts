@@ -1,0 +1,45 @@
+/**
+ * Types of the platform in tilegrad's declarations: those that the program has, from TypeScript's `dom`, `@webgpu/types`, `@types/node`
+ * or Deno, else as little as tilegrad needs. So a program compiles without any of these. `scripts/types.mjs` puts them in.
+ */
+type Global<Name extends string, Else> =
+  typeof globalThis extends Record<Name, { prototype: infer Type }> ? Type : Else;
+
+/** An object of WebGPU's in a program without its types. */
+interface Opaque {
+  readonly label: string;
+}
+
+export type AbortSignal = Global<'AbortSignal', { readonly aborted: boolean; readonly reason: unknown }>;
+export type ImageBitmap = Global<'ImageBitmap', { readonly width: number; readonly height: number; close(): void }>;
+export type ImageData = Global<
+  'ImageData',
+  { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray }
+>;
+
+export type GPU = Global<'GPU', { requestAdapter(options?: object): Promise<object | null> }>;
+export type GPUAdapter = Global<'GPUAdapter', { requestDevice(descriptor?: object): Promise<object> }>;
+export type GPUBindGroup = Global<'GPUBindGroup', Opaque>;
+export type GPUBindGroupLayout = Global<'GPUBindGroupLayout', Opaque>;
+export type GPUBuffer = Global<'GPUBuffer', Opaque>;
+export type GPUComputePipeline = Global<'GPUComputePipeline', Opaque>;
+export type GPUDevice = Global<'GPUDevice', Opaque>;
+export type GPUError = Global<'GPUError', { readonly message: string }>;
+export type GPUQuerySet = Global<'GPUQuerySet', Opaque>;
+export type GPUQueue = Global<'GPUQueue', { submit: unknown; onSubmittedWorkDone(): Promise<undefined> }>;
+export type GPUSupportedLimits = Global<'GPUSupportedLimits', { readonly [name: string]: number }>;
+
+// What WebGPU has as dictionaries and numbers, which no global value stands for.
+export type GPUPowerPreference = 'low-power' | 'high-performance';
+export type GPUBufferUsageFlags = number;
+export interface GPUBufferDescriptor {
+  label?: string;
+  size: number;
+  usage: GPUBufferUsageFlags;
+  mappedAtCreation?: boolean;
+}
+export interface GPUBufferBinding {
+  buffer: GPUBuffer;
+  offset?: number;
+  size?: number;
+}

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { AdapterError, MissingPackageError } from '../../src/errors.ts';
+import {
+  importPackage,
+  installLine,
+  isNotInstalled,
+  OPTIONAL_PACKAGES,
+  type PackageName,
+  packageError,
+} from '../../src/import-package.ts';
+
+const { dependencies, devDependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
+  readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
+);
+const names = Object.keys(OPTIONAL_PACKAGES) as PackageName[];
+
+test.each(names)('%s is an optional peer, in a clone too, of the version that an install line names', (name) => {
+  expect(peerDependenciesMeta[name]).toEqual({ optional: true });
+  expect(devDependencies[name]).toBe(peerDependencies[name]);
+  expect(Object.keys(dependencies)).not.toContain(name);
+  const version = OPTIONAL_PACKAGES[name];
+  expect(peerDependencies[name]).toMatch(new RegExp(`^[~^]${version.replaceAll('.', '\\.')}\\.`));
+  // `name@6` takes any 6.x, so a range of `~6.4.3` must be given as `6.4`; of `^0.6.2`, as `0.6`.
+  expect(version.split('.').length).toBe(/^(~|\^0)/.test(peerDependencies[name]) ? 2 : 1);
+});
+
+test('no other package is a peer', () => {
+  expect(Object.keys(peerDependencies).sort()).toEqual([...names].sort());
+  expect(Object.keys(peerDependenciesMeta).sort()).toEqual([...names].sort());
+});
+
+/** What an import throws in Node, in a bundle of CommonJS, in Vite's stand-in for optional peers, and in a browser. */
+const notThere = (name: string) => [
+  `Cannot find package '${name}' imported from /app/node_modules/tilegrad/dist/node.js`,
+  `Cannot find module '${name}'\nRequire stack:\n- /app/main.cjs`,
+  `Cannot find module '${name}/400Regular.ttf'`,
+  `Could not resolve "${name}" imported by "tilegrad". Is it installed?`,
+  `Failed to resolve module specifier '${name}'`,
+];
+
+test.each(names)('%s: MissingPackageError with the line that installs it if it is not there', async (name) => {
+  for (const text of notThere(name)) {
+    const cause = new Error(text);
+    const error = await importPackage(name, 'drawing a cat', () => Promise.reject(cause)).catch((reason) => reason);
+    expect(error).toBeInstanceOf(MissingPackageError);
+    expect(error.cause).toBe(cause);
+    expect(error.code).toBe('MISSING_PACKAGE');
+    expect(error.message).toBe(
+      `drawing a cat needs the npm package ${name}, which is not installed; run \`${installLine([name])}\``,
+    );
+    expect(error.message).toContain(` ${name}@${OPTIONAL_PACKAGES[name]}`);
+  }
+});
+
+test('a package that is there but lacks a part of its own is not taken for one that is not there', async () => {
+  const cause = new Error("Cannot find module '@resvg/resvg-js-linux-x64-gnu'\nRequire stack:\n- /app/main.js");
+  const error = await importPackage('@resvg/resvg-js', 'drawing', () => {
+    throw cause;
+  }).catch((reason) => reason);
+  expect(error).toBeInstanceOf(MissingPackageError);
+  expect(error.message).toContain("which does not load (Cannot find module '@resvg/resvg-js-linux-x64-gnu')");
+  expect(isNotInstalled('vega', new Error("Cannot find package 'vega-util' imported from /app/vega/main.js"))).toBe(
+    false,
+  );
+  expect(isNotInstalled('webgpu', new Error("libvulkan.so: cannot open shared object file, 'webgpu'"))).toBe(false);
+  expect([null, undefined, 'text', {}].map((cause) => isNotInstalled('webgpu', cause))).toEqual(Array(4).fill(false));
+});
+
+test("an error of tilegrad's own passes, and so does what loads", async () => {
+  const own = new AdapterError('the driver is broken');
+  expect(packageError('webgpu', 'openDevice', own)).toBe(own);
+  expect(await importPackage('webgpu', 'openDevice', async () => 5)).toBe(5);
+  expect(await importPackage('webgpu', 'openDevice', () => 6)).toBe(6);
+});
+
+test('packages that are of use only together are installed by one line', () => {
+  expect(installLine(['vega-lite'])).toBe(
+    'npm install vega@6 vega-lite@6.4 @resvg/resvg-js@2 @expo-google-fonts/open-sans@0.4',
+  );
+  expect(installLine(['ioredis', 'h5wasm'])).toBe('npm install bullmq@6 ioredis@6 h5wasm@0.10');
+});
