@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import {
@@ -17,6 +21,7 @@ import {
   trainTestSplit,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { tempDir } from './helpers.ts';
 import { folderOf, plain, png } from './pictures.ts';
 
 const [RED, GREEN, BLUE] = [[200, 10, 20], [5, 180, 30], [1, 2, 240]] as const; // biome-ignore format: as a row
@@ -278,6 +283,22 @@ test('a signal stops it between pictures', async () => {
   await expect(loading).rejects.toThrow(AbortedError);
   expect(done).toBeLessThan(10);
   await expect(imageFolder(dir, { signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
+});
+
+test('without sharp, MissingPackageError names the line that installs it', async () => {
+  // Bundled into a folder that has no packages, where the import fails as it does for a user.
+  const outfile = join(tempDir(), 'image-folder.mjs');
+  await build({
+    entryPoints: [join(import.meta.dirname, '../../src/data/image-folder.ts')],
+    ...{ outfile, bundle: true, format: 'esm', platform: 'node', packages: 'external' },
+  });
+  const code = `import { imageFolder } from ${JSON.stringify(pathToFileURL(outfile).href)};
+    imageFolder('.').catch(({ code, message }) => process.stdout.write(code + ': ' + message));`;
+  const cwd = folderOf({ 'a/1.png': picture });
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], { cwd });
+  expect(stdout).toBe(
+    'MISSING_PACKAGE: imageFolder needs the npm package sharp, which is not installed; run `npm install sharp@0.35`',
+  );
 });
 
 test('what onProgress throws ends the loading as it is', async () => {

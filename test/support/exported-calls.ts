@@ -379,6 +379,7 @@ const classes: Record<string, Call> = {
 };
 
 const FETCH = ['dir', 'baseUrl', 'signal', 'onProgress', 'maxFailures', 'stallTimeout'];
+const PICTURES = ['size', 'colorMode', 'cropToAspectRatio', 'interpolation', 'background', 'classNames'];
 const functions: Record<string, Call> = {
   ...operatorCalls(),
   concat: { args: ({ device }) => [[ones(device, [2, 2]), ones(device, [1, 2])], 0] },
@@ -394,6 +395,14 @@ const functions: Record<string, Call> = {
   firstImages: { args: () => [images(), 2] },
   pickImages: { args: () => [images(), [0, 2]] },
   splitIndices: { args: () => [[0, 0, 1, 1, 0, 1], { testSize: 2 }], options: ['testSize', 'seed', 'stratify'] },
+  imageFolder: {
+    args: ({ folder }) => [folder, { size: [2, 2] }],
+    options: [...PICTURES, 'labels', 'followLinks', 'maxPixels', 'maxBytes', 'signal', 'onProgress'],
+  },
+  imagesFrom: {
+    args: () => [[{ width: 1, height: 2, data: new Uint8ClampedArray(8) }], { size: [2, 2], labels: ['a'] }],
+    options: [...PICTURES, 'labels'],
+  },
   trainTestSplit: {
     args: () => [images(), { testSize: 0.5, stratify: true }],
     options: ['testSize', 'seed', 'stratify'],
