@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { checkFlag, checkFunction, checkOptions, checkSignal, checkText, listNames, listOf, show } from '../check.ts';
 import { AbortedError, ArgumentError, DataError, TilegradError } from '../errors.ts';
+import { importPackage } from '../import-package.ts';
 import { emptyLabels } from './check-images.ts';
-import { type DecodeOptions, decodePicture, type Sharp } from './decode-picture.ts';
+import { type DecodeOptions, decodePicture } from './decode-picture.ts';
 import { listPictures, type PictureFiles } from './list-pictures.ts';
 import {
   checkPictureOptions,
@@ -54,12 +55,13 @@ const MOST_BROKEN = 10;
  *     await model.fit(new ImageLoader(device, train), { epochs: 10 });
  *
  * @throws FileError for a folder or file that cannot be read; DataError for a folder without pictures, one that is damaged or none, and
- *   pictures of different sizes if no size is given; ArgumentError for options that do not fit
+ *   pictures of different sizes if no size is given; ArgumentError for options that do not fit; MissingPackageError without
+ *   sharp
  */
 export async function imageFolder(dir: string, options: ImageFolderOptions = {}): Promise<FolderImages> {
   const what = 'imageFolder';
   const { form, decoding, listing, maxBytes, signal, onProgress } = checkImageFolderOptions(what, dir, options);
-  const sharp = await loadSharp(what);
+  const { default: sharp } = await importPackage('sharp', what, () => import('sharp'));
   const { classes, files, skipped } = await listPictures(dir, { what, ...listing });
   const load = async ({ path }: { path: string }) => decodePicture(what, sharp, path, decoding);
   const first = form.size ? null : await load(files[0]!);
@@ -126,16 +128,6 @@ function checkImageFolderOptions(what: string, dir: string, options: ImageFolder
     listing: { labeled: labels !== null, classNames: names, followLinks },
     ...{ maxBytes, signal, onProgress },
   };
-}
-
-async function loadSharp(what: string): Promise<Sharp> {
-  try {
-    return (await import('sharp')).default;
-  } catch (cause) {
-    throw new ArgumentError(`${what} needs the npm package sharp, which is not installed; run \`npm install sharp\``, {
-      cause,
-    });
-  }
 }
 
 /** Room for all images. @throws ArgumentError where they are more than may be held */

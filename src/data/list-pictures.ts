@@ -66,14 +66,20 @@ class Walk {
     readonly followLinks: boolean,
   ) {}
 
+  /** Where a folder is: only links make that another path. */
+  realPath(folder: string): string {
+    return this.followLinks ? realpathSync(folder) : folder;
+  }
+
   /** Pictures of a folder and, where `isDeep`, of the folders in it. @param above real paths of the folders that it is in */
   async pictures(folder: string, isDeep = true, above: readonly string[] = []): Promise<string[]> {
-    const real = this.followLinks ? realpathSync(folder) : folder;
+    const entries = await entriesOf(this.what, folder, this.followLinks);
+    const real = this.realPath(folder);
     if (above.includes(real)) {
       throw new DataError(`${this.what}: ${folder} is a link to a folder that it is in; remove it`);
     }
     const found: string[] = [];
-    for (const { name, isFolder } of await entriesOf(this.what, folder, this.followLinks)) {
+    for (const { name, isFolder } of entries) {
       const path = join(folder, name);
       if (isFolder) {
         if (isDeep) found.push(...(await this.pictures(path, true, [...above, real])));
@@ -132,8 +138,9 @@ export async function listPictures(
   }
   const wanted = classNames ? classNames.map((name) => folderOf(what, dir, name, folders)) : folders;
   checkCase(what, dir, wanted);
+  const above = [walk.realPath(dir)];
   const byClass: string[][] = [];
-  for (const folder of wanted) byClass.push(await walk.pictures(join(dir, folder)));
+  for (const folder of wanted) byClass.push(await walk.pictures(join(dir, folder), true, above));
   const empty = byClass.findIndex((files) => files.length === 0);
   if (byClass.every((files) => files.length === 0)) {
     throw noPictures(dir, 'put PNG, JPEG, WebP or GIF files into the folders of the classes');

@@ -1,6 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device, ImageSet, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
+import { plain } from '../data/pictures.ts';
 import { drawImages } from './images.ts';
 import { operatorOptions } from './operator-options.ts';
 
@@ -379,6 +381,12 @@ const classes: Record<string, Call> = {
 };
 
 const FETCH = ['dir', 'baseUrl', 'signal', 'onProgress', 'maxFailures', 'stallTimeout'];
+function withPicture(folder: string): string {
+  mkdirSync(join(folder, 'a'), { recursive: true });
+  writeFileSync(join(folder, 'a/1.png'), plain([1, 2, 3]));
+  return folder;
+}
+const PICTURES = ['size', 'colorMode', 'cropToAspectRatio', 'interpolation', 'background', 'classNames'];
 const functions: Record<string, Call> = {
   ...operatorCalls(),
   concat: { args: ({ device }) => [[ones(device, [2, 2]), ones(device, [1, 2])], 0] },
@@ -394,6 +402,14 @@ const functions: Record<string, Call> = {
   firstImages: { args: () => [images(), 2] },
   pickImages: { args: () => [images(), [0, 2]] },
   splitIndices: { args: () => [[0, 0, 1, 1, 0, 1], { testSize: 2 }], options: ['testSize', 'seed', 'stratify'] },
+  imageFolder: {
+    args: ({ folder }) => [withPicture(join(folder, 'pictures')), { size: [2, 2] }],
+    options: [...PICTURES, 'labels', 'followLinks', 'maxPixels', 'maxBytes', 'signal', 'onProgress'],
+  },
+  imagesFrom: {
+    args: () => [[{ width: 1, height: 2, data: new Uint8ClampedArray(8) }], { size: [2, 2], labels: ['a'] }],
+    options: [...PICTURES, 'labels'],
+  },
   trainTestSplit: {
     args: () => [images(), { testSize: 0.5, stratify: true }],
     options: ['testSize', 'seed', 'stratify'],
