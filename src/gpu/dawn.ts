@@ -1,7 +1,8 @@
 import { checkOptions, listOf, readable, show } from '../check.ts';
-import { AdapterError, ArgumentError } from '../errors.ts';
+import { ArgumentError } from '../errors.ts';
 import { Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
+import { notOpened } from './open.ts';
 import { patiently } from './patience.ts';
 import { checkKeepBytes } from './storage.ts';
 
@@ -57,7 +58,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     return await Device.open(gpu, { powerPreference, keepBytes, ...own });
   } catch (error) {
     release();
-    throw error instanceof AdapterError ? error : notOpened('the WebGPU adapter could not be opened', error);
+    throw error;
   }
 }
 
@@ -113,10 +114,6 @@ async function loadDawn(): Promise<typeof import('webgpu')> {
     const step = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu
       ? 'open the WebGPU of this runtime with openDevice({ gpu: navigator.gpu }), or run `npm ci` again'
       : 'run `npm ci` again';
-    throw notOpened(`the native module of the npm package webgpu did not load; ${step}`, error);
+    throw notOpened(error, `the native module of the npm package webgpu did not load; ${step}`);
   }
-}
-
-function notOpened(what: string, cause: unknown): AdapterError {
-  return new AdapterError(`${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
 }
