@@ -6,7 +6,7 @@ import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
 import { LostWork } from './lost-work.ts';
 import { type HostMemory, Memory } from './memory.ts';
-import { type OpenedDevice, openAdapter } from './open.ts';
+import { notOpened, type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
@@ -163,11 +163,15 @@ export class Device {
     }
     const wait = options.wait ?? null;
     const powerPreference = options.powerPreference ?? 'high-performance';
-    const opened = await openAdapter(gpu, powerPreference, wait ?? (<T>(promise: Promise<T>) => promise));
-    const host = opened.info.isSoftware ? (hostMemory ?? null) : null;
-    const device = new Device(opened, options.onDispose ?? null, wait, host, keepBytes);
-    await device.waits.measure();
-    return device;
+    try {
+      const opened = await openAdapter(gpu, powerPreference, wait ?? (<T>(promise: Promise<T>) => promise));
+      const host = opened.info.isSoftware ? (hostMemory ?? null) : null;
+      const device = new Device(opened, options.onDispose ?? null, wait, host, keepBytes);
+      await device.waits.measure();
+      return device;
+    } catch (error) {
+      throw notOpened(error);
+    }
   }
 
   /** Throws what went wrong since the last call, if anything. */
