@@ -222,6 +222,17 @@ describeOnDevice('random layers of images', (device) => {
     }
   });
 
+  // 2 x 300 x 301 output pixels are more than a dispatch goes through.
+  test('the gradient of large images comes in several dispatches', async () => {
+    const shape = [2, 300, 301, 1];
+    const { dy, dx } = await call(new tg.RandomFlip(), shape);
+    const expected = sampleImages(dy[0]!, dy[0]!, [300, 301], places(exact[2]!, shape, 0), {
+      fill: 'constant',
+      nearest: true,
+    });
+    expectSameBits(dx[0]!.data, expected.dx.data);
+  });
+
   test('layers of one number compute what Keras 3.15 computes', async () => {
     interface Case { layer: string; options: object; shape: number[]; x: number[]; y: number[] } // biome-ignore format: one line
     const url = new URL('../golden/files/keras-augmentation.json', import.meta.url);
