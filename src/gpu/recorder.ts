@@ -31,11 +31,11 @@ export interface Command {
   cost: number;
 }
 
-/** Arrays that a dispatch may write. */
-export function* writtenArrays({ written }: Pipeline, bindings: readonly Binding[]): Generator<Storage> {
+/** Notes for the arrays that a dispatch may write that they were written. */
+export function noteWrites({ written }: Pipeline, bindings: readonly Binding[]): void {
   for (const i of written) {
     const array = bindings[i];
-    if (array instanceof Storage) yield array;
+    if (array instanceof Storage) array.written();
   }
 }
 
@@ -221,9 +221,6 @@ export class Program {
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
   private readonly given: readonly Storage[];
   private readonly renewal: { renewed: readonly Storage[] };
-  /** Arrays that it may write. */
-  private readonly written: readonly Storage[];
-
   constructor(
     private readonly recorder: Recorder,
     /** Its dispatches in order, for profiles. */
@@ -235,7 +232,6 @@ export class Program {
     const bindings = new Set(commands.flatMap((command) => command.bindings));
     const bound = [...bindings].filter((binding) => binding instanceof Storage);
     this.given = bound.filter(({ buffer }) => !pool.owns(buffer));
-    this.written = [...new Set(commands.flatMap((command) => [...writtenArrays(command.pipeline, command.bindings)]))];
     this.renewal = { renewed: bound.filter(({ buffer }) => pool.owns(buffer)) };
   }
 
@@ -257,7 +253,7 @@ export class Program {
   /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
   runOnly(i: number, times = 1): void {
     this.checkArrays();
-    for (const array of this.written) array.written();
+    for (const { pipeline, bindings } of this.commands) noteWrites(pipeline, bindings);
     for (let k = 0; k < times; k++) this.recorder.replay(this.commands.slice(i, i + 1));
     this.recorder.flush();
   }
@@ -301,7 +297,7 @@ export class Program {
   private begin(): void {
     this.checkArrays();
     if (this.recorder.failures.any) for (const storage of this.renewal.renewed) storage.loss = null;
-    for (const array of this.written) array.written();
+    for (const { pipeline, bindings } of this.commands) noteWrites(pipeline, bindings);
     this.recorder.note(this.renewal);
   }
 
