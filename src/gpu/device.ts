@@ -15,10 +15,10 @@ import {
   bufferOf,
   type Encoded,
   mostBytes,
-  noteWrites,
   Program,
   Recorder,
   type Work,
+  writtenArrays,
 } from './recorder.ts';
 import { BufferPool, checkKeepBytes, Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
@@ -258,7 +258,7 @@ export class Device {
     }
     if (pipeline.refused) throw pipeline.refused;
     for (const binding of bindings) this.checkUsable(binding);
-    noteWrites(pipeline, bindings);
+    for (const array of writtenArrays(pipeline, bindings)) array.written();
     const pieces = Math.ceil(costOf(bindings, work) / this.budget.dispatch);
     const source = pieces > 1 ? partSource(pipeline.source, bindings.length) : null;
     if (!source) {

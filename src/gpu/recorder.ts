@@ -31,11 +31,11 @@ export interface Command {
   cost: number;
 }
 
-/** Notes for the arrays that a dispatch may write that they were written. */
-export function noteWrites({ written }: Pipeline, bindings: readonly Binding[]): void {
+/** Arrays that a dispatch may write. */
+export function* writtenArrays({ written }: Pipeline, bindings: readonly Binding[]): Generator<Storage> {
   for (const i of written) {
     const array = bindings[i];
-    if (array instanceof Storage) array.written();
+    if (array instanceof Storage) yield array;
   }
 }
 
@@ -221,6 +221,9 @@ export class Program {
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
   private readonly given: readonly Storage[];
   private readonly renewal: { renewed: readonly Storage[] };
+  /** Arrays that it may write. */
+  private readonly written: readonly Storage[];
+
   constructor(
     private readonly recorder: Recorder,
     /** Its dispatches in order, for profiles. */
@@ -232,6 +235,7 @@ export class Program {
     const bindings = new Set(commands.flatMap((command) => command.bindings));
     const bound = [...bindings].filter((binding) => binding instanceof Storage);
     this.given = bound.filter(({ buffer }) => !pool.owns(buffer));
+    this.written = [...new Set(commands.flatMap((command) => [...writtenArrays(command.pipeline, command.bindings)]))];
     this.renewal = { renewed: bound.filter(({ buffer }) => pool.owns(buffer)) };
   }
 
@@ -253,7 +257,7 @@ export class Program {
   /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
   runOnly(i: number, times = 1): void {
     this.checkArrays();
-    for (const { pipeline, bindings } of this.commands) noteWrites(pipeline, bindings);
+    for (const array of this.written) array.written();
     for (let k = 0; k < times; k++) this.recorder.replay(this.commands.slice(i, i + 1));
     this.recorder.flush();
   }
@@ -297,7 +301,7 @@ export class Program {
   private begin(): void {
     this.checkArrays();
     if (this.recorder.failures.any) for (const storage of this.renewal.renewed) storage.loss = null;
-    for (const { pipeline, bindings } of this.commands) noteWrites(pipeline, bindings);
+    for (const array of this.written) array.written();
     this.recorder.note(this.renewal);
   }
 
