@@ -408,7 +408,7 @@ export class Device {
    *     for (let i = 0; i < 10; i++) await step();
    *     console.log(tracking.report()); // which tensors still live, their bytes, and the line that made each
    *
-   * It takes some 20 microseconds a tensor; nothing where nothing is tracked, or after `tracking.stop()`.
+   * It takes a fraction of a millisecond a tensor; nothing where nothing is tracked, or after `tracking.stop()`.
    * @param options.onDispose gets the report when the device is disposed
    * @throws ArgumentError unless `onDispose` is a function; DisposedError
    */
