@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Syntax and imports stay old on purpose here, as in scripts/setup.mjs.
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { nodeProblem } from '../scripts/setup/node-version.mjs';
 
 const cli = new URL('../dist/cli.js', import.meta.url);
@@ -18,5 +19,21 @@ if (problem) {
   console.error(problem);
   process.exitCode = 1;
 } else {
-  import(isSetup ? setup.href : cli.href);
+  run();
+}
+
+/** Runs the command; in a clone only if dist/ is built from the sources that are there. An installed package has none. */
+async function run() {
+  if (isSetup) return import(setup.href);
+  const stale = existsSync(new URL('../src', import.meta.url)) ? await whyStale() : null;
+  if (stale === null) return import(cli.href);
+  console.error(
+    `tilegrad is not built from what is in its folder (${stale}): run \`npx tilegrad setup\` there, then this again`,
+  );
+  process.exitCode = 1;
+}
+
+async function whyStale() {
+  const { whyBuild } = await import('../scripts/setup/stamps.mjs');
+  return whyBuild(fileURLToPath(new URL('..', import.meta.url)));
 }

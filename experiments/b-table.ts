@@ -1,5 +1,5 @@
 import { comparedCurves, paragraph, table } from '../src/report/blocks.ts';
-import { accuracyText, comparisonText, OFF_MARK, OFF_NOTE } from '../src/report/comparison.ts';
+import { accuracyText, comparisonText, OFF_MARK, OFF_NOTE, QUICK_NOTE } from '../src/report/comparison.ts';
 import type { BlockInput, Cell } from '../src/report/content.ts';
 import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
@@ -10,7 +10,10 @@ import { merged } from './seeds.ts';
 // What `tilegrad run B` ends with: all variations in one table and in one plot.
 
 /** Made of the trainings that are finished, a seed each. */
-export function variationsSummary(trainings: readonly Training[]): BlockInput[] {
+export function variationsSummary(
+  trainings: readonly Training[],
+  { likeForLike } = { likeForLike: true },
+): BlockInput[] {
   const variations = bySeeds(trainings);
   if (variations.length === 0) return [];
   return [
@@ -19,10 +22,11 @@ export function variationsSummary(trainings: readonly Training[]): BlockInput[] 
         ...['variation', 'parameters', 'epochs', 'training', 'validation', 'test'],
         ...['epoch', 'step', 'published', 'points'],
       ],
-      variations.map(variationRow),
+      variations.map((training) => variationRow(training, likeForLike)),
       'Variations of coursework B: accuracies after the last epoch, means over the seeds; times of an epoch and a step of training, without validation; published test accuracy, and points by which ours differs',
     ),
-    ...(variations.some((training) => pointsOf(training).isOff) ? [paragraph(OFF_NOTE)] : []),
+    ...(likeForLike ? [] : [paragraph(QUICK_NOTE)]),
+    ...(variations.some((training) => pointsOf(training, likeForLike).isOff) ? [paragraph(OFF_NOTE)] : []),
     comparedCurves(
       variations.map((training) => ({ label: labelOf(training), training })),
       {
@@ -45,14 +49,14 @@ function bySeeds(trainings: readonly Training[]): Training[] {
 }
 
 /** Our test accuracy against the published one. */
-function pointsOf(training: Training) {
+function pointsOf(training: Training, likeForLike: boolean) {
   const { test = null } = publishedOf(training);
-  return comparisonText({ label: '', published: test, ours: meanAndSd(testFigures(training)).mean });
+  return comparisonText({ label: '', published: test, ours: meanAndSd(testFigures(training)).mean, likeForLike });
 }
 
-function variationRow(training: Training): Cell[] {
+function variationRow(training: Training, likeForLike: boolean): Cell[] {
   const { test = null, epochs } = publishedOf(training);
-  const { difference, isOff } = pointsOf(training);
+  const { difference, isOff } = pointsOf(training, likeForLike);
   return [
     labelOf(training),
     count(training.model.parameters),

@@ -1,5 +1,5 @@
 import type { Lab, Network, Settings } from '../src/cli/experiment.ts';
-import type { ImageSet } from '../src/data/types.ts';
+import type { ImageSet, LabelArray } from '../src/data/types.ts';
 import {
   Adam,
   Dense,
@@ -55,19 +55,19 @@ export const denseClassifier = (hidden: readonly number[], inputShape = mnist): 
 export interface Answers {
   /** Its ten outputs for the first image. */
   first: number[];
-  /** `[predicted][true]`: images of each class by the largest output, as the seed counts them. */
+  /** `[true][predicted]`: images of each class by the largest output. */
   confusion: number[][];
   /** Outputs that are 0 for more than nine in ten images of their own class. */
   silent: number[];
 }
 
 /** @param outputs ten for each image, one image after another */
-export function answersOf(outputs: Float32Array, labels: Uint8Array): Answers {
+export function answersOf(outputs: Float32Array, labels: LabelArray): Answers {
   const confusion = Array.from({ length: 10 }, () => Array<number>(10).fill(0));
   const [images, answered] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
   for (const [i, label] of labels.entries()) {
     const own = outputs.subarray(10 * i, 10 * (i + 1));
-    confusion[largest(own)]![label]!++;
+    confusion[label]![largest(own)]!++;
     images[label]!++;
     if (own[label]! > 0) answered[label]!++;
   }
@@ -87,6 +87,7 @@ export function trainOnMnist(lab: Lab, name: string, network: Network): Promise<
     data: train,
     validationData: test,
     measure: async (trained) => answersOf(await trained.predict(test), test.labels),
+    depends: 'confusion[true][predicted]', // results that were saved before have it the other way round
   });
 }
 

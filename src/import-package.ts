@@ -10,6 +10,7 @@ export const OPTIONAL_PACKAGES = {
   bullmq: '6',
   ioredis: '6',
   h5wasm: '0.10',
+  sharp: '0.35',
 } as const;
 
 export type PackageName = keyof typeof OPTIONAL_PACKAGES;
@@ -22,6 +23,7 @@ export const PACKAGE_USES: readonly { readonly use: string; readonly names: read
     names: ['vega', 'vega-lite', '@resvg/resvg-js', '@expo-google-fonts/open-sans'],
   },
   { use: "reading Keras's .h5 and .keras files", names: ['h5wasm'] },
+  { use: 'reading pictures with `imageFolder`', names: ['sharp'] },
   { use: '`--workers` and `tilegrad worker`', names: ['bullmq', 'ioredis'] },
 ];
 

@@ -68,6 +68,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/report': [...GROUND, 'src/search/record.ts'],
   'src/index.ts': LIBRARY,
   'src/node.ts': LIBRARY,
+  'src/report.ts': [...LIBRARY, 'src/cli'],
   'src/cli': [...LIBRARY, 'experiments'],
   experiments: [...LIBRARY, 'src/cli'],
 };

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
 import { SetupError, say } from './messages.mjs';
 import { npmCi } from './npm.mjs';
-import { buildState, recordBuild, recordInstall, whyBuild, whyInstall } from './stamps.mjs';
+import { recordInstall, whyBuild, whyInstall } from './stamps.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const USAGE = `Usage: npx tilegrad setup [--no-driver]
@@ -70,12 +70,10 @@ async function installAndBuild() {
   const buildReason = whyBuild(root);
   if (buildReason) {
     say(`${buildReason}: building`);
-    const state = buildState(root);
     const { buildAll } = await import('../build.mjs');
     await buildAll().catch((error) => {
       // esbuild has already shown the rest, with the lines of source.
       throw new SetupError(`The build failed: ${error.message.split('\n')[0]}`);
     });
-    recordBuild(root, state);
   }
 }

@@ -7,6 +7,9 @@ export interface Choice {
   title: string;
   question: readonly string[];
   rows: readonly Experiment[];
+  /** Of an experiment of one's own: its file, whole, and a hash of its code. */
+  file?: string;
+  code?: string;
   /** Of a coursework that has one. */
   summary?: Coursework['summary'];
 }

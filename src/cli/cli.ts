@@ -56,6 +56,26 @@ The best model: loadModel('FOLDER/weights/NNNN.safetensors', device) with the pa
 The folder of the search has search.json, each trial, and the weights of its best epoch; --resume goes on with it, also where
 options make it longer.`;
 
+const EXPERIMENT_HELP = `
+A file of one's own (.mjs) exports an experiment, for example:
+  import { Dense, Flatten, Sequential } from 'tilegrad/node';
+  import { defineExperiment, plotHistory, section } from 'tilegrad/report';
+  export default defineExperiment({
+    id: 'my-mlp',
+    title: 'An MLP on MNIST',
+    datasets: ['mnist'],
+    scales: { full: { epochs: 5, batchSize: 64 } },
+    async run(context) {
+      const { train, test } = context.loaders('mnist');
+      const trained = await context.train('mlp', {
+        createModel: () => new Sequential([new Flatten({ inputShape: [28, 28, 1] }), new Dense({ units: 10, activation: 'softmax' })]),
+        compile: () => ({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] }),
+        data: train, validationData: test,
+      });
+      return [section('Curves', plotHistory(trained))];
+    },
+  });`;
+
 /** The options of `run` under the names they have on the command line. */
 type CommandOptions = Omit<RunOptions, 'batchSize' | 'learningRate' | 'replicas'> & {
   batch?: number;
@@ -138,7 +158,10 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   program
     .command('run')
     .description('train an experiment, or a whole coursework, and compare it with the published figures')
-    .argument('<experiment>', 'id of a row, such as A1, or of a coursework, such as A; `tilegrad list` shows all')
+    .argument(
+      '<experiment>',
+      "id of a row, such as A1, or of a coursework, such as A (`tilegrad list` shows all); or the file of one's own, such as ./my-experiment.mjs",
+    )
     .option(
       '--scale <scale>',
       'full: as published; short: a coursework in about half an hour; smoke: seconds (default: full with the full data set, short with the bundled sample)',
@@ -171,8 +194,10 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       'have the trainings done by the workers of a queue, redis://HOST: see `tilegrad worker`; its password may be in TILEGRAD_REDIS_PASSWORD',
       queueAddress('--workers'),
     )
+    .option('--accept-changes', "with --resume, go on though the file of one's own experiment has changed")
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
+    .addHelpText('after', EXPERIMENT_HELP)
     .action(async (id: string, options: CommandOptions) => {
       const { batch, lr, runs, replicas, ...rest } = options;
       if (runs !== undefined && replicas !== undefined && runs !== replicas) {
@@ -180,7 +205,8 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       }
       await checkDrawing();
       const { choose } = await import('./choice.ts');
-      const choice = choose(id, await parts.catalogue());
+      const { chooseFile, isFile } = await import('./experiment-module.ts');
+      const choice = isFile(id) ? await chooseFile(id, await parts.catalogue()) : choose(id, await parts.catalogue());
       const { run } = await import('./run.ts');
       const asked = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
       outcome.exitCode = await run(choice, asked, io, await parts.engine());

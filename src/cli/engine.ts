@@ -5,11 +5,11 @@ import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import type { Probe } from '../gpu/probe.ts';
 import type { Callback, History } from '../nn/callbacks.ts';
+import type { DrawnModel } from '../report/model-layers.ts';
 import type { Problem } from '../tuner/bench.ts';
 import type { Tuning } from '../tuner/load.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { SessionOptions, Tuned } from '../tuner/session.ts';
-import type { DrawnModel } from './model-layers.ts';
 
 // What the commands need of the engine, and no more: tests stand in for it, and `--help` and `list` never load it.
 
@@ -28,7 +28,7 @@ export interface EngineLoader {
 
 export interface EngineModel extends DrawnModel {
   build(device: EngineDevice, options: { seed: number; replicas?: number }): unknown;
-  compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly string[] }): unknown;
+  compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly unknown[] }): unknown;
   summary(): string;
   countParams(): number;
   readonly outputShape: readonly number[];

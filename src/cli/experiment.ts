@@ -116,8 +116,11 @@ export interface Coursework {
   title: string;
   /** What it is about, a paragraph each. */
   question: string[];
-  /** What its report and its output end with, instead of the list of all comparisons: made of the trainings that are finished. */
-  summary?(trainings: readonly Training[]): BlockInput[];
+  /**
+   * What its report and its output end with, instead of the list of all comparisons: made of the trainings that are finished.
+   * @param about.likeForLike whether their figures ought to be the published ones: not in a run at the smoke scale or on a sample
+   */
+  summary?(trainings: readonly Training[], about: { likeForLike: boolean }): BlockInput[];
 }
 
 /** All there is to run. */

@@ -7,6 +7,7 @@ import { AbortedError, ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Callback } from '../nn/callbacks.ts';
 import { seedsText } from '../report/format.ts';
+import { modelLayers } from '../report/model-layers.ts';
 import type { RowRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';
 import { divergenceText, type Training, training } from '../report/training.ts';
 import { type SearchRecord, searchRecord } from '../search/record.ts';
@@ -15,7 +16,6 @@ import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
 import type { Lab, Scale, SearchSpec, Settings, TrainSpec } from './experiment.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
 import { type OneTrial, runOneTrial, runSearch, searchFolder } from './lab-search.ts';
-import { modelLayers } from './model-layers.ts';
 import { PartStore } from './part-store.ts';
 import { samplesOf, trainModels } from './training.ts';
 

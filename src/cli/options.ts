@@ -18,6 +18,8 @@ export interface RunOptions {
   out: string;
   /** Go on with a run: its folder, or `true` for the newest that is not finished. */
   resume?: string | true;
+  /** Go on with a run of an experiment of one's own though its file has changed. */
+  acceptChanges?: boolean;
   /** The queue whose workers do the trainings: `redis://HOST`. */
   workers?: string;
   /** Show where a training step spends its time. */

@@ -51,6 +51,8 @@ export function newRecord(run: {
   device: EngineDevice;
   tuning: Tuning;
   startedAt: Date;
+  /** Of an experiment of one's own. */
+  code?: string | undefined;
 }): RunRecord {
   const { title, question, request, rows, device } = run;
   return {
@@ -62,6 +64,7 @@ export function newRecord(run: {
     status: 'running',
     process: { pid: process.pid, host: hostname() },
     request,
+    ...(run.code === undefined ? {} : { code: run.code }),
     command: repeatCommand(request),
     data: dataRecord(run.datasets),
     ...(run.weights.length > 0 ? { weights: [...run.weights] } : {}),

@@ -5,9 +5,10 @@ import { onFile } from '../io/files.ts';
 import { adapterText } from '../report/format.ts';
 import { hasReport, readRunRecord } from '../report/report-files.ts';
 import type { RunRecord, RunRequest } from '../report/run-record.ts';
+import type { Choice } from './choice.ts';
 import type { RunOptions } from './options.ts';
 import { whyLocked } from './run-lock.ts';
-import { repeatCommand, resumeCommand } from './settings.ts';
+import { nameOf, repeatCommand, resumeCommand } from './settings.ts';
 
 /** A run to go on with. */
 export interface Resumed {
@@ -22,12 +23,17 @@ export interface Resumed {
  * @throws UsageError when there is none, or it is of another experiment or running; FileError for an `out` that cannot be read, and
  * FileError or DataError for the record of a folder given
  */
-export function findRun(id: string, resume: string | true, out: string, note: (message: string) => void): Resumed {
+export function findRun(
+  { id, file }: Pick<Choice, 'id' | 'file'>,
+  resume: string | true,
+  out: string,
+  note: (message: string) => void,
+): Resumed {
   if (resume !== true) {
     const record = readRunRecord(resume);
     if (record.id !== id) {
       throw new UsageError(
-        `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`${resumeCommand(record.id, resume)}\`.`,
+        `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`${resumeCommand(record.request, resume)}\`.`,
       );
     }
     const locked = whyLocked(resume);
@@ -45,7 +51,7 @@ export function findRun(id: string, resume: string | true, out: string, note: (m
   }
   throw new UsageError(
     [
-      `--resume: there is no unfinished run of ${id} in ${out}. Name its folder, or start one with \`npx tilegrad run ${id}\`.`,
+      `--resume: there is no unfinished run of ${id} in ${out}. Name its folder, or start one with \`npx tilegrad run ${nameOf({ id, file })}\`.`,
       ...passedOver,
     ].join('\n  '),
   );
@@ -102,11 +108,18 @@ export function checkOptions({ folder, record }: Resumed, options: RunOptions): 
  */
 export function checkSame(
   { folder, record }: Resumed,
-  now: Pick<RunRecord, 'data' | 'weights' | 'adapter' | 'tuning' | 'versions'>,
+  now: Pick<RunRecord, 'data' | 'weights' | 'adapter' | 'tuning' | 'versions' | 'code'> & { file?: string | undefined },
+  acceptChanges = false,
 ): void {
   const refuse = (what: string) => {
     throw new DataError(`--resume ${folder}: ${what}. Go on with what it was begun with, or start a new run.`);
   };
+  if (record.code !== now.code && !acceptChanges) {
+    throw new DataError(
+      `--resume ${folder}: ${now.file ?? 'its file'}, or a file that it imports, has changed since that run was begun. Put back what it was, start a ` +
+        'new run, or, if the change has no bearing on what is kept, such as one of the report alone, go on all the same with --accept-changes.',
+    );
+  }
   for (const [name, { fingerprint, description }] of Object.entries(now.data)) {
     const then = record.data[name];
     if (then && then.fingerprint !== fingerprint) {

@@ -7,7 +7,7 @@ import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';
 import { checkReport, readRunRecord, writeReport, writeRunRecord } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
-import type { RunRecord } from '../report/run-record.ts';
+import type { RowRecord, RunRecord } from '../report/run-record.ts';
 import { reportOf } from '../report/run-report.ts';
 import { resultsText } from '../report/text.ts';
 import type { Training } from '../report/training.ts';
@@ -64,11 +64,21 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   const text = options.json ? io.stderr : io.stdout;
   const start = performance.now();
   const { rows } = choice;
-  if (options.profile && (rows.length > 1 || !rows[0]!.networks?.length)) {
-    throw new UsageError(`--profile: takes a row with a network of its own, such as A1, but was given ${choice.id}`);
+  if (options.profile && (rows.length > 1 || !rows[0]!.networks?.length || rows[0]!.datasets.length === 0)) {
+    throw new UsageError(
+      `--profile: takes an experiment with a network and a data set of its own, such as A1, but was given ${choice.id}`,
+    );
+  }
+  if (options.workers !== undefined && choice.file !== undefined) {
+    throw new UsageError(
+      `--workers: workers have the experiments that come with tilegrad, and not ${choice.file}; leave the option out`,
+    );
+  }
+  if (options.acceptChanges && (options.resume === undefined || choice.file === undefined)) {
+    throw new UsageError("--accept-changes: it is for --resume with an experiment of one's own; leave the option out");
   }
   const note = (message: string) => line(io.stderr, `Note: ${printableLine(message)}`);
-  const resumed = options.resume === undefined ? null : findRun(choice.id, options.resume, options.out, note);
+  const resumed = options.resume === undefined ? null : findRun(choice, options.resume, options.out, note);
   checkWritable(resumed?.folder ?? options.out);
   using _resumedLock = resumed && lockRun(resumed.folder);
   if (resumed) {
@@ -81,7 +91,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   const weightFiles = [...weights.values()].flat();
   const asked = resumed ? { ...options, ...resumed.record.request } : options;
   const request = requestOf(
-    choice.id,
+    choice,
     { ...asked, data: options.data ?? asked.data },
     asked.scale ?? defaultScale(datasets.values()),
   );
@@ -114,7 +124,8 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     if (resumed) {
       const tuned = tuningRecord(tuning);
       const data = dataRecord(datasets.values());
-      checkSame(resumed, { data, weights: weightFiles, adapter: device.info, tuning: tuned, versions: versions() });
+      const now = { data, weights: weightFiles, adapter: device.info, tuning: tuned, versions: versions() };
+      checkSame(resumed, { ...now, code: choice.code, file: choice.file }, options.acceptChanges);
     }
     const { title, question } = choice;
     const startedAt = resumed ? new Date(resumed.record.timings.startedAt) : new Date();
@@ -130,6 +141,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       device,
       tuning,
       startedAt,
+      code: choice.code,
     });
 
     line(text, `${choice.id}: ${title}${request.scale === 'full' ? '' : ` (scale ${request.scale})`}`);
@@ -176,7 +188,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
       await close(session);
     } catch (error) {
       if (failure === undefined) {
-        line(io.stderr, `What was trained is kept; \`${resumeCommand(choice.id, folder)}\` writes the report`);
+        line(io.stderr, `What was trained is kept; \`${resumeCommand(choice, folder)}\` writes the report`);
       }
       throw failure ?? error;
     }
@@ -221,10 +233,10 @@ async function runRows(session: Session): Promise<void> {
     try {
       const isReduced = row.reduced.length > 0;
       const written = await experiment.run(labs.lab(placeOf(one, row, record.request)));
-      const sections = isReduced ? written.map(withoutReasons) : written;
+      const sections = isReduced ? written.map((one) => withoutReasons(one, isQuick(record, row))) : written;
       row.sections = checkReport(reportOf({ ...record, rows: [{ ...row, sections, status: 'finished' }] })).sections;
       row.status = 'finished';
-      if (summary) record.summary = summary(finishedTrainings(record));
+      if (summary) record.summary = summary(finishedTrainings(record), { likeForLike: !isQuick(record, row) });
     } catch (error) {
       if (error instanceof AbortedError && signal.aborted) {
         // One that was finished before and only gone through again is so still.
@@ -244,11 +256,20 @@ async function runRows(session: Session): Promise<void> {
 const finishedTrainings = ({ trainings }: RunRecord): Training[] =>
   trainings.filter(({ status }) => status === 'finished').map((one) => ({ ...one, measured: [] }));
 
-/** With less data or fewer epochs than published, that is reason enough for another figure. */
-const withoutReasons = ({ title, blocks }: Section): Section => ({
+/** Whether a row was run to see that it runs: at the smoke scale, or on the sample that comes with the repository. */
+const isQuick = ({ request, data }: RunRecord, { datasets }: RowRecord): boolean =>
+  request.scale === 'smoke' || datasets.some((name) => data[name]!.kind === 'sample');
+
+/**
+ * With less data or fewer epochs than published, that is reason enough for another figure.
+ * @param quick whether any figure is to be expected, so that none is marked
+ */
+const withoutReasons = ({ title, blocks }: Section, quick: boolean): Section => ({
   title,
   blocks: blocks.map((block) =>
-    block.type === 'comparison' ? { ...block, rows: block.rows.map(({ why: _, ...row }) => row) } : block,
+    block.type === 'comparison'
+      ? { ...block, rows: block.rows.map(({ why: _, ...row }) => (quick ? { ...row, likeForLike: false } : row)) }
+      : block,
   ),
 });
 
@@ -273,7 +294,7 @@ function finish({ record, folder, text }: Session, options: RunOptions, io: Io, 
         ? `in search ${search.name}, trials done: ${search.trials.length}`
         : 'between two trainings';
     throw new AbortedError(
-      `interrupted ${when} (\`${resumeCommand(record.id, folder)}\` goes on); results kept in ${folder}`,
+      `interrupted ${when} (\`${resumeCommand(record.request, folder)}\` goes on); results kept in ${folder}`,
     );
   }
   if (options.json) {

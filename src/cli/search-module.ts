@@ -1,6 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
-import { basename, extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, extname } from 'node:path';
 import { nearName, show } from '../check.ts';
 import { UsageError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
@@ -10,7 +8,8 @@ import { checkFitOptions, checkValidation, type SearchFitOptions } from '../sear
 import { readObjective } from '../search/objective.ts';
 import type { SearchOptions } from '../search/search-options.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
-import { inModule, moduleError } from './module-error.ts';
+import { inModule } from './module-error.ts';
+import { importUserModule } from './user-module.ts';
 
 const SEARCHERS = { RandomSearch, GridSearch, Hyperband, BayesianOptimization };
 export type SearcherName = keyof typeof SEARCHERS;
@@ -44,23 +43,7 @@ const EXPORTS = ['buildModel', 'searcher', 'options', 'data', 'fit'];
 
 /** Loads the module of a search. @throws UsageError for a file that is not there, cannot be loaded, or lacks an export */
 export async function loadSearchModule(file: string): Promise<SearchModule> {
-  const path = resolve(file);
-  if (!existsSync(path))
-    throw new UsageError(
-      `search: there is no file ${file}; name a module (.mjs), as in \`npx tilegrad search FILE.mjs\``,
-    );
-  if (statSync(path).isDirectory()) {
-    throw new UsageError(
-      `search: ${file} is a folder; name the module in it, as in \`npx tilegrad search ${file}/FILE.mjs\``,
-    );
-  }
-  let exported: Record<string, unknown>;
-  try {
-    exported = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw moduleError(file, 'it cannot be loaded', error);
-  }
-  return readSearchModule(file, exported);
+  return readSearchModule(file, await importUserModule('search', file));
 }
 
 /** The exports of a module, checked. @throws UsageError */

@@ -5,14 +5,15 @@ import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
 import type { RunRequest } from '../report/run-record.ts';
 import { settingName } from '../report/run-report.ts';
+import type { Choice } from './choice.ts';
 import type { Experiment, Reduced, Scale, Settings } from './experiment.ts';
 import { largestSeed, type RunOptions } from './options.ts';
 
 /** What asks for the same again, scale included, from whichever folder: a path is stored whole. */
-export function requestOf(id: string, options: RunOptions, scale: Scale): RunRequest {
+export function requestOf({ id, file }: Pick<Choice, 'id' | 'file'>, options: RunOptions, scale: Scale): RunRequest {
   const { seed = 1, epochs, batchSize, learningRate, replicas, limit, short } = options;
   const data = options.data === undefined ? undefined : resolve(options.data);
-  return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, short, data });
+  return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, short, data, file });
 }
 
 /** The variations that a request cuts to the short scale. */
@@ -96,7 +97,7 @@ export function reducedNotes(
 }
 
 /** The command that does the same again. */
-export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): string {
+export function repeatCommand({ id, file, scale, seed, data, ...rest }: RunRequest): string {
   const names = {
     epochs: '--epochs',
     batchSize: '--batch',
@@ -106,7 +107,7 @@ export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): s
     short: '--short',
   };
   const words = [
-    ...['npx', 'tilegrad', 'run', id],
+    ...['npx', 'tilegrad', 'run', nameOf({ id, file })],
     ...(data === undefined ? [] : ['--data', quoted(data)]),
     ...['--scale', scale, '--seed', seed],
     ...Object.entries(names).flatMap(([key, name]) => {
@@ -118,7 +119,12 @@ export function repeatCommand({ id, scale, seed, data, ...rest }: RunRequest): s
 }
 
 /** The command that goes on with a run. */
-export const resumeCommand = (id: string, folder: string) => `npx tilegrad run ${id} --resume ${quoted(folder)}`;
+export const resumeCommand = (run: Pick<RunRequest, 'id' | 'file'>, folder: string) =>
+  `npx tilegrad run ${nameOf(run)} --resume ${quoted(folder)}`;
+
+/** How the command line names an experiment: by its file, or by its id if it comes with tilegrad. */
+export const nameOf = ({ id, file }: Pick<RunRequest, 'id' | 'file'>): string =>
+  file === undefined ? id : quoted(file);
 
 /** A word as a shell takes it. */
 const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

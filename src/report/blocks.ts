@@ -9,9 +9,15 @@ import type { Training } from './training.ts';
 
 // What an experiment's report is built of: functions that turn figures into blocks.
 
-export const section = (title: string, ...blocks: readonly (BlockInput | readonly BlockInput[])[]): Section => ({
+/** What a section is made of: blocks, drawings such as `plotHistory(history)`, and words, a paragraph each. */
+export type SectionPart = BlockInput | readonly BlockInput[] | { readonly blocks: readonly BlockInput[] } | string;
+
+export const section = (title: string, ...parts: readonly SectionPart[]): Section => ({
   title,
-  blocks: blocks.flat(),
+  blocks: parts.flatMap((part): readonly BlockInput[] => {
+    if (typeof part === 'string') return [paragraph(part)];
+    return 'blocks' in part ? part.blocks : ([part].flat() as BlockInput[]);
+  }),
 });
 
 export const paragraph = (text: string): BlockInput => ({ type: 'text', text });

@@ -117,8 +117,8 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
         ...(isPair ? [label === 'seeds' ? '' : plainDifference(cells)] : []),
       ]),
   ];
-  // Of searches nothing was published.
-  const hasPublished = figures.length > 0;
+  // Of searches, and of experiments of one's own, nothing was published.
+  const hasPublished = figures.some(([, published]) => published !== '');
   return {
     type: 'table',
     head: [

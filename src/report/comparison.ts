@@ -36,7 +36,7 @@ export interface ComparisonText {
   published: string;
   ours: string;
   difference: string;
-  /** Whether it is not within 2 points of accuracy of the published figure. */
+  /** Whether it is not within 2 points of accuracy of the published figure, and ought to be. */
   isOff: boolean;
   why: string;
 }
@@ -62,6 +62,7 @@ export function comparisonText(given: ComparisonInput): ComparisonText {
   const row: ComparisonRow = { unit: 'accuracy', ...given };
   const valueText = valueTextOf(row);
   const { text, isOff } = differenceText(row, valueText);
+  const isMarked = isOff && row.likeForLike !== false;
   const runs = row.runs !== undefined && row.runs > 1 ? `, ${row.runs} runs` : '';
   const spread = row.sd === null || row.sd === undefined ? '' : ` (sd ${valueText(row.sd, 2)}${runs})`;
   return {
@@ -70,7 +71,7 @@ export function comparisonText(given: ComparisonInput): ComparisonText {
       row.published === null ? '' : typeof row.published === 'string' ? row.published : valueText(row.published, 6),
     ours: valueText(row.ours) + spread,
     difference: text,
-    isOff,
+    isOff: isMarked,
     why: row.why ?? '',
   };
 }
@@ -78,6 +79,32 @@ export function comparisonText(given: ComparisonInput): ComparisonText {
 /** What the mark at a difference means. */
 export const OFF_MARK = '!';
 export const OFF_NOTE = `${OFF_MARK} not within ${MOST_POINTS} points of the published figure`;
+/** What is said instead of marks where a run was too quick for them. */
+export const QUICK_NOTE =
+  'A quick run: figures far from the published ones are to be expected, see what was reduced or changed.';
+
+/** The columns of a comparison: without those that would be empty in each row. */
+export interface ComparisonColumns {
+  published: boolean;
+  difference: boolean;
+  /** What our own figures are called: `ours` says nothing where there are no others. */
+  ours: string;
+}
+
+export function comparisonColumns(texts: readonly ComparisonText[]): ComparisonColumns {
+  const published = texts.some((text) => text.published !== '');
+  return {
+    published,
+    difference: texts.some((text) => text.difference !== ''),
+    ours: published ? 'ours' : 'measured',
+  };
+}
+
+/** What stands below a comparison: what its marks mean, or why it has none. */
+export function comparisonNotes(rows: readonly ComparisonInput[], texts: readonly ComparisonText[]): string[] {
+  const isQuick = rows.some(({ likeForLike }, i) => likeForLike === false && texts[i]!.difference !== '');
+  return [...(texts.some(({ isOff }) => isOff) ? [OFF_NOTE] : []), ...(isQuick ? [QUICK_NOTE] : [])];
+}
 
 /** The reasons of a comparison, each once, with the figures it is of: they are sentences, too long for a column. */
 export function reasonsOf(texts: readonly ComparisonText[]): { labels: string; why: string }[] {

@@ -17,6 +17,8 @@ export const comparisonRow = z.object({
   unit: z.enum(['accuracy', 'number', 'count', 'seconds']).default('accuracy'),
   /** Why it differs, where it does. */
   why: z.string().optional(),
+  /** False for a quick run on few images or a sample, whose difference from the published figure is no sign of an error. */
+  likeForLike: z.boolean().optional(),
 });
 
 const cell = z.union([z.string(), z.number()]).nullable();

@@ -8,6 +8,10 @@ export function escapeText(text: string): string {
   return withoutControls(text).replace(/[&<>"']/g, (character) => entities[character]!);
 }
 
+/** Text as HTML takes it: what stands between backticks is code, as in the texts for a terminal. */
+export const prose = (text: string): string =>
+  escapeText(text).replace(/`([^`\n]+)`/g, (_, code) => `<code>${code}</code>`);
+
 /** Breaks a line at spaces. A word longer than `width` stays whole. */
 export function wrap(text: string, width: number): string[] {
   const lines = [''];

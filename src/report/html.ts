@@ -1,7 +1,7 @@
-import { comparisonText, OFF_MARK, OFF_NOTE, reasonsOf } from './comparison.ts';
+import { comparisonColumns, comparisonNotes, comparisonText, OFF_MARK, OFF_NOTE, reasonsOf } from './comparison.ts';
 import type { Block, Provenance, Report } from './content.ts';
 import type { Drawing } from './draw.ts';
-import { escapeText } from './escape.ts';
+import { escapeText, prose } from './escape.ts';
 import { adapterText, duration, seedsText } from './format.ts';
 import { sortable, sortRules } from './sortable.ts';
 import { style } from './style.ts';
@@ -14,11 +14,52 @@ import { cellTexts, figureColumns } from './tables.ts';
  * @param drawings those of the report's figures, by name
  */
 export function reportPage(report: Report, drawings: ReadonlyMap<string, Drawing>): string {
-  const sections = [...report.sections.map(({ title }) => title), 'What was run'];
-  const head = `${report.id}: ${report.title}`;
-  const parts = report.sections.map(({ title, blocks }, i) =>
+  const header = [
+    `<h1><span class="id">${escapeText(report.id)}</span> ${prose(report.title)}</h1>`,
+    ...(report.status === 'finished' ? [] : [`<p class="state">${stateText[report.status]}</p>`]),
+    ...report.provenance.map(headLine),
+    links([...report.sections.map(({ title }) => title), 'What was run']),
+  ];
+  const body = [
+    `<section aria-label="Question">\n${paragraphs(report.question)}\n</section>`,
+    notice('What went wrong', report.warnings),
+    notice('What was reduced or changed', report.reduced),
+    ...sectionsHtml(report.sections, drawings),
+    section(report.sections.length, 'What was run', report.provenance.map(provenanceHtml).join('\n')),
+  ];
+  const footer =
+    'Written by tilegrad. This file needs no network; <code>report.json</code> beside it holds the same as data.';
+  return page(`${report.id}: ${report.title}`, report.sections, header, body, footer);
+}
+
+/** A page of a program's own: a title, what stands below it, and sections. A section without a title has no heading. */
+export function documentPage(
+  document: { title: string; introduction: readonly string[]; sections: Report['sections'] },
+  drawings: ReadonlyMap<string, Drawing>,
+): string {
+  const { title, introduction, sections } = document;
+  const titles = sections.map((one) => one.title);
+  const header = [`<h1>${prose(title)}</h1>`, ...(titles.length > 1 ? [links(titles)] : [])];
+  const body = [paragraphs(introduction), ...sectionsHtml(sections, drawings)];
+  return page(title, sections, header, body, 'Written by tilegrad. This file needs no network.');
+}
+
+const sectionsHtml = (sections: Report['sections'], drawings: ReadonlyMap<string, Drawing>): string[] =>
+  sections.map(({ title, blocks }, i) =>
     section(i, title, blocks.map((block, at) => blockHtml(block, drawings, 1000 * i + at)).join('\n')),
   );
+
+const links = (titles: readonly string[]) =>
+  `<nav aria-label="Sections">${titles.map((title, i) => `<a href="#s${i}">${prose(title)}</a>`).join('')}</nav>`;
+
+/** The frame of every page. @param footer HTML, as are `header` and `body` */
+function page(
+  head: string,
+  sections: Report['sections'],
+  header: readonly string[],
+  body: readonly string[],
+  footer: string,
+): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -28,25 +69,16 @@ export function reportPage(report: Report, drawings: ReadonlyMap<string, Drawing
 <meta name="color-scheme" content="light dark">
 <title>${escapeText(head)}</title>
 <style>
-${style}${sortRules(report)}
+${style}${sortRules(sections)}
 </style>
 </head>
 <body>
 <main>
 <header>
-<h1><span class="id">${escapeText(report.id)}</span> ${escapeText(report.title)}</h1>
-${report.status === 'finished' ? '' : `<p class="state">${stateText[report.status]}</p>`}
-${report.provenance.map(headLine).join('\n')}
-<nav aria-label="Sections">${sections.map((title, i) => `<a href="#s${i}">${escapeText(title)}</a>`).join('')}</nav>
+${header.join('\n')}
 </header>
-<section aria-label="Question">
-${paragraphs(report.question)}
-</section>
-${notice('What went wrong', report.warnings)}
-${notice('What was reduced or changed', report.reduced)}
-${parts.join('\n')}
-${section(report.sections.length, 'What was run', report.provenance.map(provenanceHtml).join('\n'))}
-<footer>Written by tilegrad. This file needs no network; <code>report.json</code> beside it holds the same as data.</footer>
+${body.filter((part) => part !== '').join('\n')}
+<footer>${footer}</footer>
 </main>
 </body>
 </html>
@@ -60,10 +92,9 @@ const stateText: Record<Exclude<Report['status'], 'finished'>, string> = {
 };
 
 const section = (index: number, title: string, content: string) =>
-  `<section aria-labelledby="s${index}">\n<h2 id="s${index}">${escapeText(title)}</h2>\n${content}\n</section>`;
-
-/** What stands between backticks is code, as in the texts for a terminal. */
-const prose = (text: string) => escapeText(text).replace(/`([^`\n]+)`/g, (_, code) => `<code>${code}</code>`);
+  title === ''
+    ? `<section>\n${content}\n</section>`
+    : `<section aria-labelledby="s${index}">\n<h2 id="s${index}">${prose(title)}</h2>\n${content}\n</section>`;
 
 const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${prose(text)}</p>`).join('\n');
 
@@ -87,7 +118,7 @@ function blockHtml(block: Block, drawings: ReadonlyMap<string, Drawing>, index: 
     case 'text':
       return paragraphs(block.text.split(/\n{2,}/));
     case 'heading':
-      return `<h3>${escapeText(block.text)}</h3>`;
+      return `<h3>${prose(block.text)}</h3>`;
     case 'preformatted':
       return box('Text', `<pre>${escapeText(block.text)}</pre>`);
     case 'figure':
@@ -124,33 +155,40 @@ function svgInPage(svg: string, prefix: string): string {
 const wholes = (text: string) =>
   text
     .split(/ (?=\()/)
-    .map((part) => `<span>${escapeText(part)}</span>`)
+    .map((part) => `<span>${prose(part)}</span>`)
     .join(' ');
 
 /** Names of rows: short ones stand on a line, and longer ones get room. */
 const SHORT = 12;
 const rowHead = (text: string, role = '') =>
-  `<th scope="row" class="${text.length > SHORT ? 'label' : 'short'}"${role}>${escapeText(text)}</th>`;
+  `<th scope="row" class="${text.length > SHORT ? 'label' : 'short'}"${role}>${prose(text)}</th>`;
 
 function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }>): string {
   const texts = rows.map(comparisonText);
+  const columns = comparisonColumns(texts);
   const body = texts.map(({ label, published, ours, difference, isOff }) => {
     const mark = isOff ? ` <abbr title="${escapeText(OFF_NOTE)}">${OFF_MARK}</abbr>` : '';
-    return (
-      `<tr>${rowHead(label)}<td class="figure">${wholes(published)}</td>` +
-      `<td class="figure">${wholes(ours)}</td>` +
-      `<td class="number${isOff ? ' off' : ''}">${escapeText(difference)}${mark}</td></tr>`
-    );
+    const cells = [
+      ...(columns.published ? [`<td class="figure">${wholes(published)}</td>`] : []),
+      `<td class="figure">${wholes(ours)}</td>`,
+      ...(columns.difference ? [`<td class="number${isOff ? ' off' : ''}">${escapeText(difference)}${mark}</td>`] : []),
+    ];
+    return `<tr>${rowHead(label)}${cells.join('')}</tr>`;
   });
-  const head = ['', 'published', 'ours', 'difference'];
+  const head = [
+    '',
+    ...(columns.published ? ['published'] : []),
+    columns.ours,
+    ...(columns.difference ? ['difference'] : []),
+  ];
   const heads = head.map((name, i) => `<th scope="col"${i > 0 ? ' class="number"' : ''}>${name}</th>`);
   const drawn = box(
-    caption || 'Published figures and ours',
-    `<table class="comparison">${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+    caption || (columns.published ? 'Published figures and ours' : 'Figures'),
+    `<table class="comparison columns-${head.length}">${captionHtml(caption)}<thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
   );
   const notes = [
-    ...(texts.some(({ isOff }) => isOff) ? [escapeText(OFF_NOTE)] : []),
-    ...reasonsOf(texts).map(({ labels, why }) => `<b>${escapeText(labels)}:</b> ${prose(why)}`),
+    ...comparisonNotes(rows, texts).map(escapeText),
+    ...reasonsOf(texts).map(({ labels, why }) => `<b>${prose(labels)}:</b> ${prose(why)}`),
   ];
   return [drawn, ...notes.map((note) => `<p class="note">${note}</p>`)].join('\n');
 }
@@ -168,15 +206,15 @@ function tableHtml(block: TableBlock, index: number): string {
   const role = (name: string) => (sorting ? ` role="${name}"` : '');
   const heads = head.map(
     (name, column) =>
-      `<th scope="col"${number(column)}${role('columnheader')}>${sorting ? sorting.head(column) : escapeText(name)}</th>`,
+      `<th scope="col"${number(column)}${role('columnheader')}>${sorting ? sorting.head(column) : prose(name)}</th>`,
   );
   const body = cellTexts(head, rows).map((row, at) => {
     const cells = row.map((text, column) => {
       if (column === 0 && !figures.includes(0)) return rowHead(text, role('rowheader'));
       const kind = number(column) || (text.length > SHORT ? '' : ' class="short"');
       return column === 0
-        ? `<th scope="row"${kind}${role('rowheader')}>${escapeText(text)}</th>`
-        : `<td${kind}${role('cell')}>${escapeText(text)}</td>`;
+        ? `<th scope="row"${kind}${role('rowheader')}>${prose(text)}</th>`
+        : `<td${kind}${role('cell')}>${prose(text)}</td>`;
     });
     return `<tr${role('row')}${sorting ? sorting.row(at) : ''}>${cells.join('')}</tr>`;
   });
@@ -192,14 +230,14 @@ function tableHtml(block: TableBlock, index: number): string {
 }
 
 const captionHtml = (caption: string, more = '') =>
-  caption + more === '' ? '' : `<caption><span>${escapeText(caption)}${more}</span></caption>`;
+  caption + more === '' ? '' : `<caption><span>${prose(caption)}${more}</span></caption>`;
 
 function provenanceHtml({ seeds, adapter, versions, startedAt, seconds, command, settings }: Provenance): string {
   const entries: [string, string][] = [
     ['Command', `<code>${escapeText(command)}</code>`],
     [seeds.length === 1 ? 'Seed' : 'Seeds', escapeText(seedsText(seeds))],
     ['Adapter', escapeText(adapterText(adapter))],
-    ...Object.entries(settings).map(([name, text]): [string, string] => [escapeText(name), escapeText(text)]),
+    ...Object.entries(settings).map(([name, text]): [string, string] => [prose(name), prose(text)]),
     ['Started', escapeText(date(startedAt))],
     ['Time', seconds === null ? 'not finished' : escapeText(duration(seconds))],
     [

@@ -15,7 +15,7 @@ const reasons: Record<string, string> = {
 };
 
 /** A FileError that says why the system refused, in words. */
-function refused(
+export function refused(
   action: string,
   path: string,
   cause: unknown,

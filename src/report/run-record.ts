@@ -9,8 +9,11 @@ const scale = z.enum(['full', 'short', 'smoke']);
 const natural = z.number().int().nonnegative();
 const finding = z.enum(['ok', 'wrong', 'unknown']);
 
-/** Files are named after it. */
-export const rowId = z.string().regex(/^[A-Z]+\d+$/, 'the id of a row, such as A1');
+/** Files are named after it. Those that come with tilegrad are such as A1; of others, letters, digits and hyphens. */
+export const rowId = z
+  .string()
+  .max(40)
+  .regex(/^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$/, 'the id of an experiment, such as A1 or my-mlp');
 
 /** What the command line asked for: what a run must be asked again to go on with. */
 const request = z.object({
@@ -26,6 +29,8 @@ const request = z.object({
   short: z.string().optional(),
   /** The folder given as `--data`. */
   data: z.string().optional(),
+  /** The file of an experiment of one's own, whole. */
+  file: z.string().optional(),
 });
 
 /** One row of EXPERIMENTS.md as this run had it. */
@@ -75,6 +80,8 @@ const fields = z.object({
   /** The process of the last session. */
   process: z.object({ pid: natural, host: z.string() }).optional(),
   request,
+  /** Of an experiment of one's own: a hash of its file and of the files that it imports by a relative path. */
+  code: z.string().optional(),
   /** What does the same again. */
   command: z.string(),
   data: z.record(

@@ -33,10 +33,7 @@ function sectionsOf(record: RunRecord, row: RowRecord): Section[] {
   if (row.status === 'finished') return row.sections;
   const own = record.trainings.filter((one) => one.row === row.id);
   const error = row.error ? [paragraph(`The error: ${row.error.message}`)] : [];
-  const state: BlockInput[] = [
-    paragraph('This has not finished, so there is nothing to compare with the published figures.'),
-    ...error,
-  ];
+  const state: BlockInput[] = [paragraph('This has not finished, so there are no results yet.'), ...error];
   const several = own.length > 1;
   const curves = own.flatMap((one) =>
     trainingCurves(
@@ -162,15 +159,25 @@ function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
     command,
     settings: {
       Scale: request.scale,
-      Data: sources.map(({ description }) => description).join('; '),
-      'Data from': sources.map(({ path }) => path).join('; '),
+      ...(sources.length > 0
+        ? {
+            Data: sources.map(({ description }) => description).join('; '),
+            'Data from': sources.map(({ path }) => path).join('; '),
+          }
+        : {}),
       ...(weights.length > 0
         ? { Weights: weights.map(({ name, path, sha256 }) => `${name} (sha256 ${sha256}, ${path})`).join('; ') }
         : {}),
       Kernels: kernelsText(tuning),
-      Images: sources
-        .map(({ trainImages, testImages }) => `${count(trainImages)} for training, ${count(testImages)} for testing`)
-        .join('; '),
+      ...(sources.length > 0
+        ? {
+            Images: sources
+              .map(
+                ({ trainImages, testImages }) => `${count(trainImages)} for training, ${count(testImages)} for testing`,
+              )
+              .join('; '),
+          }
+        : {}),
       ...(rows.length === 1 ? { Settings: settingsText(rows[0]!.settings) } : {}),
       Trained: `${count(models)} ${models === 1 ? 'model' : 'models'} in ${count(trained.length)} ${trained.length === 1 ? 'training' : 'trainings'}${searchedText(record)}`,
       ...(workers.length > 0 ? { Workers: workers.join('; ') } : {}),

@@ -1,5 +1,5 @@
 import type { Block, Cell, Report } from './content.ts';
-import { escapeText } from './escape.ts';
+import { prose } from './escape.ts';
 
 // Tables that a reader orders by a column, without a script: a page forbids any. Each row carries its rank in every column, a radio
 // button in the head of a column chooses which of them counts, and the grid puts the rows in that order. Screen readers have the rows as
@@ -13,7 +13,7 @@ export function sortable({ head, rows }: Table, index: number) {
   return {
     caption: '. Order by a column’s name; <label><input type="checkbox" class="falling"> largest first</label>',
     head: (column: number) =>
-      `<label><input type="radio" name="order-${index}" class="by-${column}"> ${escapeText(head[column]!)}</label>`,
+      `<label><input type="radio" name="order-${index}" class="by-${column}"> ${prose(head[column]!)}</label>`,
     row: (row: number) => {
       const own = ranks.flatMap((of, column) => (of[row] === null ? [] : `--o${column}:${of[row]}`));
       return ` style="${own.join(';')}"`;
@@ -33,8 +33,8 @@ function ranksOf(cells: readonly Cell[]): (number | null)[] {
   return cells.map((cell) => rank.get(cell) ?? null);
 }
 
-/** Rules for as many columns as the largest sortable table of a report has; none where there is no such table. */
-export function sortRules({ sections }: Report): string {
+/** Rules for as many columns as the largest sortable table of some sections has; none where there is no such table. */
+export function sortRules(sections: Report['sections']): string {
   const columns = sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) => (block.type === 'table' && block.sortable ? block.head.length : [])),
   );

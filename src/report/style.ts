@@ -5,8 +5,26 @@ const variables = (mode: 'light' | 'dark') =>
     ...Object.entries(tones).map(([name, tone]) => `--${name}:${tone[mode]}`),
     `--accent:${series[0]![mode]}`,
     `--warn:${series[1]![mode]}`,
+    `--shadow:${mode === 'light' ? 'rgba(30,40,50,.32)' : 'rgba(0,0,0,.75)'}`,
+    `--head:${mode === 'light' ? 'rgba(90,110,130,.075)' : 'rgba(140,170,200,.075)'}`,
     `--page:${mode === 'light' ? '#f6f7f9' : '#0f1216'}`,
   ].join(';');
+
+/**
+ * A shadow at each edge beyond which there is more. The covers move with the content (`local`) and lie over the shadows (`scroll`) where an end
+ * is reached. What has a ground of its own would hide both: heads of tables are see-through, drawings have no paper of their own.
+ */
+const scrollShadows = [
+  '.scroll{overflow:auto;max-height:85vh;border-radius:8px;background:linear-gradient(to right,var(--paper) 40%,transparent) left/36px 100% no-repeat local,' +
+    'linear-gradient(to left,var(--paper) 40%,transparent) right/36px 100% no-repeat local,' +
+    'linear-gradient(var(--paper) 40%,transparent) top/100% 36px no-repeat local,' +
+    'linear-gradient(to top,var(--paper) 40%,transparent) bottom/100% 36px no-repeat local,' +
+    'linear-gradient(to right,var(--shadow),transparent) left/14px 100% no-repeat scroll,' +
+    'linear-gradient(to left,var(--shadow),transparent) right/14px 100% no-repeat scroll,' +
+    'linear-gradient(var(--shadow),transparent) top/100% 14px no-repeat scroll,' +
+    'linear-gradient(to top,var(--shadow),transparent) bottom/100% 14px no-repeat scroll}',
+  'figure .scroll>svg>rect:first-child{fill:none}',
+].join('\n');
 
 /** The page's looks: light, or dark where the reader's system is; on a phone, the narrow drawings. */
 export const style = `
@@ -32,7 +50,7 @@ nav a{display:inline-block;padding:5px 0}
 .notice ul{margin:.3em 0;padding-left:1.2em}
 figure{margin:18px 0;background:var(--paper);border:1px solid var(--grid);border-radius:8px}
 figcaption{padding:2px 16px 12px;color:var(--faint);font-size:.92rem}
-.scroll{overflow:auto;max-height:85vh;border-radius:8px}
+${scrollShadows}
 .scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 figure svg{display:block;height:auto;margin:0 auto}
 figure svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Open Sans",sans-serif}
@@ -47,7 +65,7 @@ caption span{display:inline-block;position:sticky;left:12px;max-width:calc(min(1
 .many thead tr>:first-child{background:var(--panel)}
 th,td{padding:7px 12px;text-align:left;border-bottom:1px solid var(--grid);vertical-align:top}
 tbody tr:last-child>*{border-bottom:0}
-thead th{background:var(--panel);font-weight:600}
+thead th{background:var(--head);font-weight:600}
 tbody th{font-weight:500}
 .label{min-width:12em}
 .short{white-space:nowrap}
@@ -66,7 +84,7 @@ dd{margin:0;min-width:0}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 footer{margin-top:48px;color:var(--faint);font-size:.88rem}
 @media (max-width:640px){.wide{display:none}.narrow{display:block}main{padding-top:18px}figure{margin:14px -8px}h1{font-size:1.4rem}table{font-size:.86rem}th,td{padding:6px 7px}.label{min-width:5.5em}.many .label{min-width:9.5em}}
-@media (max-width:480px){.comparison{font-size:.8rem}.comparison thead th{font-size:.94em}.comparison th,.comparison td{padding:6px 5px}.comparison,.comparison>*{display:block}.comparison tr{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1.7fr) minmax(0,1.4fr);border-bottom:1px solid var(--grid)}.comparison tr>*{border:0}.comparison th:first-child{grid-column:1/-1;min-width:0;padding-bottom:0}.comparison thead th:first-child{display:none}.figure span{display:block}.figure span,td.number{white-space:normal}}
+@media (max-width:480px){.comparison{font-size:.8rem}.comparison thead th{font-size:.94em}.comparison th,.comparison td{padding:6px 5px}.comparison,.comparison>*{display:block}.comparison tr{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1.7fr) minmax(0,1.4fr);border-bottom:1px solid var(--grid)}.comparison tr>*{border:0}.comparison th:first-child{grid-column:1/-1;min-width:0;padding-bottom:0}.comparison thead th:first-child{display:none}.figure span{display:block}.figure span,td.number{white-space:normal}.columns-3 tr{grid-template-columns:repeat(2,minmax(0,1fr))}.columns-2 tr{grid-template-columns:minmax(0,1fr) auto}.columns-2 th:first-child{grid-column:auto}.comparison.columns-2 thead th:first-child{display:block}}
 @media (max-width:480px){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}}
 @media print{.scroll{max-height:none}}
 `.trim();

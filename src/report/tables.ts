@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { printable, printableLine } from '../printable.ts';
-import { comparisonText, OFF_MARK, OFF_NOTE, reasonsOf } from './comparison.ts';
+import { comparisonColumns, comparisonNotes, comparisonText, OFF_MARK, reasonsOf } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
 import { wrap } from './escape.ts';
 import { count } from './format.ts';
@@ -32,19 +32,23 @@ export function table(head: string[], rows: string[][], figures: number[] = [], 
 /** The published figures beside ours. */
 export function comparisonTable(title: string, rows: readonly ComparisonRow[]): string {
   const texts = rows.map(comparisonText);
+  const columns = comparisonColumns(texts);
+  const shown = <T>(label: T, published: T, ours: T, difference: T): T[] => [
+    label,
+    ...(columns.published ? [published] : []),
+    ours,
+    ...(columns.difference ? [difference] : []),
+  ];
   const drawn = table(
-    [title, 'published', 'ours', 'difference'],
-    texts.map(({ label, published, ours, difference, isOff }) => [
-      label,
-      published,
-      ours,
-      difference + (isOff ? ` ${OFF_MARK}` : ''),
-    ]),
+    shown(title, 'published', columns.ours, 'difference'),
+    texts.map(({ label, published, ours, difference, isOff }) =>
+      shown(label, published, ours, difference + (isOff ? ` ${OFF_MARK}` : '')),
+    ),
     [1, 2, 3],
     rows.length > MOST_LINED_ROWS,
   );
   const notes = [
-    ...(texts.some(({ isOff }) => isOff) ? [OFF_NOTE] : []),
+    ...comparisonNotes(rows, texts),
     ...reasonsOf(texts).flatMap(({ labels, why }) => wrap(printableLine(`${labels}: ${why}`), WIDEST_NOTE)),
   ];
   return [drawn, ...notes].join('\n');

@@ -3,9 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
+import type { Coursework, Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
 import { checkShort } from '../../src/cli/settings.ts';
 import { compare, measuredRow, section, table } from '../../src/report/blocks.ts';
+import { QUICK_NOTE } from '../../src/report/comparison.ts';
 import { runRecord } from '../../src/report/run-record.ts';
 import { lenetOf, rowOf, tilegrad } from './fakes.ts';
 
@@ -101,6 +102,27 @@ describe('scales', () => {
     const [row] = record().rows;
     expect(row!.reduced).toEqual(['the first 300 training images only', 'epochs 1 instead of 3', 'the rest']);
   });
+
+  test.each([
+    ['the smoke scale', 'A1 --scale smoke', 'archive', false],
+    ['the sample', 'A1 --scale full', 'sample', false],
+    ['fewer epochs', 'A1 --scale full --epochs 2', 'archive', true],
+    ['the full scale', 'A1 --scale full', 'archive', true],
+  ] as const)(
+    'a figure far from the published one is marked, unless the run was too quick: %s',
+    async (_, words, kind, isMarked) => {
+      const summary: Coursework['summary'] = (_, { likeForLike }) => [
+        { type: 'text', text: `like for like: ${likeForLike}` },
+      ];
+      const { out: text } = await run(words, { kind, summary });
+      expect(/-9\.22 points !/.test(text)).toBe(isMarked);
+      expect(text.includes(QUICK_NOTE)).toBe(!isMarked);
+      await run(words.replace('A1', 'A'), { kind, summary });
+      const [whole] = readdirSync(out).filter((name) => /-A$/.test(name));
+      const { summary: written } = runRecord.parse(JSON.parse(readFileSync(join(out, whole!, 'run.json'), 'utf8')));
+      expect(written).toEqual([{ type: 'text', text: `like for like: ${isMarked}` }]);
+    },
+  );
 
   test('the command line goes before the scale, and --replicas is --runs', async () => {
     const { log } = await run('A1 --scale smoke --epochs 2 --replicas 4 --limit 256');

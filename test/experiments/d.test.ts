@@ -11,11 +11,11 @@ test('the largest output is the first of equals, as in NumPy; an output that is 
   expect(largest(outputs({ 2: Number.NaN, 7: 0.5 }))).toBe(7);
 });
 
-test('answers: predicted classes by row, true ones by column', () => {
+test('answers: true classes by row, predicted ones by column, as in every other matrix', () => {
   const images = [outputs({ 7: 0.9, 3: 0.1 }), outputs({ 3: 0.4 }), outputs({ 3: 0.2, 1: 0.1 })];
   const { first, confusion } = answersOf(Float32Array.from(images.flat()), Uint8Array.of(7, 5, 3));
   expect(first).toEqual(Array.from(Float32Array.from(images[0]!)));
-  expect([confusion[7]![7], confusion[3]![5], confusion[3]![3], confusion[5]![3]]).toEqual([1, 1, 1, 0]);
+  expect([confusion[7]![7], confusion[5]![3], confusion[3]![3], confusion[3]![5]]).toEqual([1, 1, 1, 0]);
   expect(confusion.flat().reduce((sum, n) => sum + n, 0)).toBe(3);
 });
 

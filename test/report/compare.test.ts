@@ -69,6 +69,22 @@ test('figures that differ and cannot share a drawing follow each other under the
   expect(names).toEqual(expect.arrayContaining(['run-1-confusion', 'run-2-confusion']));
 });
 
+test('runs for which nothing was published have no column for it', () => {
+  const plain = (own: ReportContent) => {
+    for (const { blocks } of own.sections)
+      for (const block of blocks)
+        if (block.type === 'comparison') block.rows = block.rows.map((row) => ({ ...row, published: null }));
+  };
+  const [table] = compareReports([run('first', plain), run('second', plain)]).sections[0]!.blocks;
+  expect(table).toMatchObject({ head: ['', 'first', 'second', 'difference'] });
+  expect((table as { rows: string[][] }).rows).toContainEqual([
+    'training accuracy',
+    '0.6200',
+    '0.6200',
+    '+0.00 points',
+  ]);
+});
+
 test('three runs have no difference; runs without common figures have a table with gaps', () => {
   const bare = run('third', (own) => own.sections.splice(0));
   const compared = checkReport(compareReports([run('first'), better, bare]));

@@ -142,6 +142,32 @@ describe('curves', () => {
     expect(symbols.match(/<path /g)).toHaveLength(2); // a line that can be seen has none
   });
 
+  test.each([
+    ['one run', 1, 'mean', 2],
+    ['the mean of several runs', 3, 'mean', 6 + 2],
+    ['each of several runs', 3, 'each', 6],
+  ] as const)('of one epoch are points in the middle of the plot: %s', async (_, runs, show, count) => {
+    const values = (seed: number) => [`seed ${seed}`, 0.3 + seed / 20] as const;
+    const one = Array.from({ length: runs }, (_, i) => values(i + 1)).flatMap(([run, y]) =>
+      ['training', 'test'].map((series) => ({ run, series, x: [1], y: [series === 'test' ? y - 0.01 : y] })),
+    );
+    const { svg, narrow } = await drawFigure(curves({ lines: one, show, published: [] }));
+    for (const [drawn, width] of [
+      [svg, 720],
+      [narrow!, 328],
+    ] as const) {
+      // biome-ignore format: as pairs
+      const groups = [...drawn.matchAll(/class="mark-symbol role-mark[^"]*"[\s\S]*?<\/g>/g)].map(([group]) => group);
+      const at = groups.flatMap((group) =>
+        [...group.matchAll(/transform="translate\(([\d.]+),/g)].map(([, x]) => Number(x)),
+      );
+      expect(at).toHaveLength(count);
+      for (const x of at) expect(Math.abs(x / width - 0.45)).toBeLessThan(0.1); // the plot begins right of its labels
+      expect(drawn.match(/<text [^>]*>1<\/text>/g)).toHaveLength(1); // the epoch, and none before or after it
+      expect(drawn).not.toContain('>2</text>');
+    }
+  });
+
   test('leave out what is not finite and, on a logarithmic axis, what is not above 0', async () => {
     const y = [2.3, Number.NaN, null, Number.POSITIVE_INFINITY, 0, -1, 2];
     const figure = {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { lenet } from '../../experiments/lenet.ts';
-import { modelLayers } from '../../src/cli/model-layers.ts';
 import { Add, Conv2D, input, Model } from '../../src/index.ts';
 import { mobileNetV2 } from '../../src/nn/mobilenet-v2.ts';
 import { drawFigure, renderPng } from '../../src/report/draw.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
+import { modelLayers } from '../../src/report/model-layers.ts';
 
 function figureOf(model: Parameters<typeof modelLayers>[0], title: string): Extract<Figure, { type: 'model' }> {
   return { type: 'model', name: 'model', title, inputShape: [...model.inputShape], layers: modelLayers(model) };

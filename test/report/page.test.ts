@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { ReportContent } from '../../src/report/content.ts';
+import { QUICK_NOTE } from '../../src/report/comparison.ts';
+import type { ComparisonInput, ReportContent } from '../../src/report/content.ts';
 import { type Drawing, drawFigure } from '../../src/report/draw.ts';
 import { escapeText } from '../../src/report/escape.ts';
 import { seedsText } from '../../src/report/format.ts';
@@ -66,6 +67,69 @@ test('text between backticks is code, outside of which nothing is', async () => 
   expect(drawn).toContain(`</b> run ${html}</p>`);
 });
 
+test('text between backticks is code in titles, headings, heads, cells, captions, labels and settings too', async () => {
+  const text = 'what `fit(<data>)` does';
+  const html = 'what <code>fit(&lt;data&gt;)</code> does';
+  const report = content();
+  const table = {
+    type: 'table' as const,
+    caption: text,
+    head: [text, 'b'],
+    rows: [
+      [text, text],
+      ['c', 'd'],
+    ],
+  };
+  const drawn = await pageOf({
+    ...report,
+    title: text,
+    sections: [
+      {
+        title: text,
+        blocks: [
+          { type: 'heading', text },
+          { type: 'comparison', caption: text, rows: [{ label: text, published: text, ours: 1, why: 'x' }] },
+          table,
+          { ...table, sortable: true },
+        ],
+      },
+    ],
+    provenance: [{ ...report.provenance[0]!, settings: { [text]: text } }],
+  });
+  const body = drawn.slice(drawn.indexOf('<body>')).replaceAll(/aria-label="[^"]*"/g, '');
+  expect(body).not.toContain('`');
+  // Title, section with its link, heading; comparison: caption, label, published, whose reason it is; two tables of caption, head
+  // and two cells; setting.
+  expect(body.split(html)).toHaveLength(1 + 4 + 4 + 8 + 2);
+});
+
+describe('comparisons', () => {
+  const compared = async (...rows: ComparisonInput[]) =>
+    pageOf({ ...content(), sections: [{ title: 'a', blocks: [{ type: 'comparison', rows }] }] });
+  const heads = (html: string) => [...html.matchAll(/<th scope="col"[^>]*>([^<]*)</g)].map(([, name]) => name);
+  const none = { label: 'a', published: null, ours: 0.5 };
+
+  test('have no column that would be empty: published, and the difference from it', async () => {
+    const bare = await compared(none, { ...none, label: 'b' });
+    expect(heads(bare)).toEqual(['', 'measured']);
+    expect(bare).toContain('<tr><th scope="row" class="short">a</th><td class="figure"><span>0.5000</span></td></tr>');
+    expect(heads(await compared(none, { ...none, published: '0.4 to 0.6' }))).toEqual(['', 'published', 'ours']);
+    const one = await compared(none, { ...none, published: 0.5 });
+    expect(heads(one)).toEqual(['', 'published', 'ours', 'difference']);
+  });
+
+  test('of a quick run show differences without an alarm, and say why', async () => {
+    const far = { ...none, published: 0.9 };
+    const alarm = /class="number off"|<abbr|not within 2 points/;
+    expect(await compared(far)).toMatch(alarm);
+    const quick = await compared({ ...far, likeForLike: false });
+    expect(quick).not.toMatch(alarm);
+    expect(quick).toContain('-40.00 points');
+    expect(quick).toContain(`<p class="note">${QUICK_NOTE}</p>`);
+    expect(await compared({ ...none, likeForLike: false })).not.toContain(QUICK_NOTE);
+  });
+});
+
 test('loads nothing: no script, no address, and a policy that forbids both', () => {
   expect(page).not.toMatch(/https?:|\bfile:|\/\/[a-z]+\./i);
   expect(page).not.toMatch(/@import|@font-face/);
@@ -126,6 +190,15 @@ test('fits a phone: narrow drawings, and boxes that scroll for what is wide', ()
   // Tables, preformatted text, confusion matrix and model.
   expect(page.match(/<div class="scroll" tabindex="0" role="region" aria-label="/g)).toHaveLength(5);
   expect(page.match(/<table[ >]/g)).toHaveLength(2);
+  // A shadow at each edge of a box beyond which there is more, which nothing in the box covers.
+  const [, shadows = ''] = /\n\.scroll\{([^}]*)\}/.exec(page) ?? [];
+  for (const edge of ['left', 'right', 'top', 'bottom']) {
+    expect(shadows).toMatch(new RegExp(`var\\(--paper\\) 40%,transparent\\) ${edge}/\\S+ \\S+ no-repeat local`));
+    expect(shadows).toMatch(new RegExp(`var\\(--shadow\\),transparent\\) ${edge}/\\S+ \\S+ no-repeat scroll`));
+  }
+  expect(page).toContain('figure .scroll>svg>rect:first-child{fill:none}');
+  expect(page).toMatch(/thead th\{background:var\(--head\)/);
+  expect(page).toMatch(/--head:rgba\(/);
   // A broad table's first column, which stays in sight, has room for its labels, and lines at the height of the others.
   expect(page).toMatch(/\.label\{min-width:5\.5em\}\.many \.label\{min-width:9\.5em\}/);
   expect(page).toContain('.many{border-collapse:separate;border-spacing:0}');

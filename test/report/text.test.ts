@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Cell } from '../../src/report/content.ts';
+import { QUICK_NOTE } from '../../src/report/comparison.ts';
+import type { Cell, ComparisonInput } from '../../src/report/content.ts';
 import { checkReport } from '../../src/report/report-files.ts';
 import { cellTexts, figureColumns } from '../../src/report/tables.ts';
 import { reportText, resultsText, sparkline } from '../../src/report/text.ts';
@@ -75,4 +76,20 @@ test('few runs on one plot have a line each, many are told by their mean', () =>
     expect(report(runs, 'width')).not.toContain('mean of');
   }
   expect(report(21, 'width')).toContain('mean of 21 runs');
+});
+
+test('a comparison has no column that would be empty, and no mark in a quick run', () => {
+  const text = (...rows: ComparisonInput[]) =>
+    resultsText(
+      checkReport({ ...content(), reduced: [], sections: [{ title: 'a', blocks: [{ type: 'comparison', rows }] }] }),
+    );
+  const bare = text({ label: 'loss', published: null, ours: 0.5 });
+  expect(bare).toContain('measured');
+  expect(bare).not.toMatch(/published|difference/);
+  const far = { label: 'loss', published: 0.9, ours: 0.5 };
+  expect(text(far)).toContain('-40.00 points !');
+  const quick = text({ ...far, likeForLike: false });
+  expect(quick).toContain('-40.00 points ');
+  expect(quick).not.toContain('!');
+  expect(quick).toContain(QUICK_NOTE);
 });

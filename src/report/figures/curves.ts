@@ -91,7 +91,9 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
     field: 'y',
     type: 'quantitative',
     title: figure.y.label,
-    scale: figure.y.log ? { type: 'log', nice: false } : { zero: false, nice: true },
+    scale: figure.y.log
+      ? { type: 'log', nice: false }
+      : { zero: false, nice: true, ...(isSingle(points.flat()) ? { padding: 24 } : {}) },
     axis: figure.y.log
       ? { format: '~g', values: logTicks(points.flat()) }
       : { format: figure.y.format ?? '.4~g', tickCount: 6 }, // without a precision, d3 writes 80 as 8e+1
@@ -126,7 +128,8 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
         : undefined;
   // Thin lines of many points would cover the mean.
   const few = points.every((line) => line.length <= 40);
-  const bold = { type: 'line', strokeWidth: 2.4, ...(few ? { point: { size: 28, filled: true } } : {}) };
+  const size = isSingle(points.flat()) ? 70 : 28;
+  const bold = { type: 'line', strokeWidth: 2.4, ...(few ? { point: { size, filled: true } } : {}) };
   const lineMark =
     means.length > 0
       ? { type: 'line', strokeWidth: 1, opacity: 0.32 }
@@ -134,8 +137,8 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
         ? { ...bold, strokeWidth: few ? 1.6 : 1.1, point: false }
         : bold;
   const values = means.length > 0 && !few ? [] : points.flatMap(thin);
-  // A line of one point cannot be seen.
-  const single = each ? points.filter((line) => line.length === 1).flat() : [];
+  // A line of one point cannot be seen, unless its points are drawn anyway.
+  const single = each || means.length > 0 || !few ? points.filter((line) => line.length === 1).flat() : [];
   const bars = values.filter((point) => point.low !== undefined);
   return plotSpec(
     means.length > 0
@@ -178,7 +181,12 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
           ? [
               {
                 data: { values: single },
-                mark: { type: 'point', size: 40, filled: true, opacity: 1 },
+                mark: {
+                  type: 'point',
+                  size: means.length > 0 ? 30 : 70,
+                  filled: true,
+                  opacity: means.length > 0 ? 0.45 : 1,
+                },
                 encoding: { x, y, color },
               },
             ]
@@ -188,6 +196,10 @@ export function curvesSpec(figure: Curves, canvas: Canvas): TopLevelSpec {
     },
   );
 }
+
+/** Whether all points stand above each other, as after one epoch: they are then drawn in the middle, not on an axis. */
+const isSingle = (points: readonly { x: number }[]): boolean =>
+  points.length > 0 && points.every(({ x }) => x === points[0]!.x);
 
 /** Whole numbers get whole ticks; a logarithmic axis the very values, where they are few. */
 export function xScale(
@@ -199,11 +211,12 @@ export function xScale(
   const low = xs[0] ?? 1;
   const high = xs.at(-1) ?? 2;
   const whole = xs.every(Number.isInteger);
-  const ticks = x.log && xs.length <= 12 ? { values: xs } : { tickCount: canvas === 'wide' ? 10 : 5 };
+  const isListed = xs.length === 1 || (x.log && xs.length <= 12);
+  const ticks = isListed ? { values: xs } : { tickCount: canvas === 'wide' ? 10 : 5 };
   return {
     scale: {
       ...(x.log ? { type: 'log' } : {}),
-      domain: low < high ? [low, high] : x.log ? [low / 2, low * 2] : [low, low + 1],
+      domain: low < high ? [low, high] : x.log ? [low / 2, low * 2] : [low - 0.5, low + 0.5],
       nice: false,
       ...(x.log ? { padding: 12 } : {}),
     },

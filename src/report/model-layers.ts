@@ -1,4 +1,4 @@
-import type { ModelLayer } from '../report/figures/schema.ts';
+import type { ModelLayer } from './figures/schema.ts';
 
 /** What the drawing needs of a model: `Model` is such. */
 export interface DrawnModel {

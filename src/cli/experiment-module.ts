@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { show } from '../check.ts';
+import { ArgumentError, UsageError } from '../errors.ts';
+import type { Section } from '../report/content.ts';
+import type { Choice } from './choice.ts';
+import type { Catalogue, Experiment } from './experiment.ts';
+import { inModule } from './module-error.ts';
+import { defineExperiment, type ExperimentOptions } from './own-experiment.ts';
+import { importUserModule } from './user-module.ts';
+
+// Experiments of one's own, which `tilegrad run FILE` runs: see `defineExperiment`.
+
+/** Whether an argument of `run` names a file rather than an experiment that comes with tilegrad. */
+export const isFile = (name: string): boolean => /[\\/]/.test(name) || /\.[cm]?[jt]sx?$/i.test(name);
+
+/**
+ * The experiment that a file exports as its default.
+ * @throws UsageError for a file that is not there or cannot be loaded, that exports no experiment, or one with an id that is taken
+ */
+export async function chooseFile(file: string, { experiments, courseworks }: Catalogue): Promise<Choice> {
+  const exported = await importUserModule('run', file);
+  const experiment = readExperiment(file, exported);
+  const { id, title, question } = experiment;
+  const taken = [...experiments, ...courseworks].find((one) => one.id.toLowerCase() === id.toLowerCase());
+  if (taken)
+    throw new UsageError(
+      `${file}: its id ${id} is that of an experiment of tilegrad's, ${taken.title}; choose another`,
+    );
+  return { id, title, question, rows: [experiment], file: resolve(file), code: codeHash(resolve(file)) };
+}
+
+/** The default export of a module, checked; what it throws is told with its line. @throws UsageError */
+export function readExperiment(file: string, exported: Record<string, unknown>): Experiment {
+  const { default: given } = exported;
+  if (given === undefined) {
+    const names = Object.keys(exported);
+    const has = names.length > 0 ? `it exports ${names.join(', ')}` : 'it exports nothing';
+    throw new UsageError(
+      `${file}: must export an experiment as its default, \`export default defineExperiment({ id, title, run })\`, but ${has}`,
+    );
+  }
+  if (typeof given !== 'object' || given === null || typeof (given as { then?: unknown }).then === 'function') {
+    throw new UsageError(
+      `${file}: its default export must be an experiment, as defineExperiment({ id, title, run }) returns, but is ${show(given)}`,
+    );
+  }
+  let experiment: Experiment;
+  try {
+    experiment = defineExperiment(given as ExperimentOptions);
+  } catch (error) {
+    if (error instanceof ArgumentError) throw new UsageError(`${file}: ${error.message}`, { cause: error });
+    throw error;
+  }
+  const { run } = experiment;
+  return {
+    ...experiment,
+    run: (context) =>
+      inModule(file, 'run', async () => {
+        const sections = (await run.call(given, context)) as Section[] | undefined;
+        if (Array.isArray(sections) && sections.every((one) => typeof one === 'object' && Array.isArray(one?.blocks)))
+          return sections;
+        throw new UsageError(
+          `${file}: run must return the sections of its report, a list of section(title, ...parts), but returned ${show(sections)}`,
+        );
+      }),
+  };
+}
+
+/** A hash of a file and of all that it imports by a relative path, itself or through those: what decides its figures. */
+export function codeHash(file: string): string {
+  const hash = createHash('sha256');
+  const seen = new Set<string>();
+  const add = (path: string): void => {
+    if (seen.has(path) || !existsSync(path) || !statSync(path).isFile()) return;
+    seen.add(path);
+    const text = readFileSync(path, 'utf8');
+    hash.update(`${relative(dirname(file), path).replaceAll('\\', '/')}\0${text.length}\0${text}`);
+    for (const [, specifier] of text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g)) {
+      add(resolve(dirname(path), specifier!));
+    }
+  };
+  add(file);
+  return hash.digest('hex').slice(0, 16);
+}

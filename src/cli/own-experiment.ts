@@ -1,0 +1,166 @@
+import { checkFunction, checkOptions, checkText, listOf, readable, show } from '../check.ts';
+import { datasets as known } from '../data/datasets.ts';
+import type { DatasetName } from '../data/types.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Section } from '../report/content.ts';
+import { rowId } from '../report/run-record.ts';
+import type { Experiment, Lab, Network, Reduced, Settings } from './experiment.ts';
+
+/** An experiment of one's own. What is left out has a default, but for `id`, `title` and `run`. */
+export interface ExperimentOptions<S extends Settings = Settings> {
+  /** Names the run's folder: letters, digits and hyphens, such as `my-mlp`. */
+  id: string;
+  title: string;
+  /** What it is to find out, a paragraph each: what its report begins with. Default: the title. */
+  question?: string | readonly string[];
+  /** Published figures in short, for `tilegrad list`. */
+  published?: string;
+  /** Data sets of tilegrad that `context.loaders(name)` gives; default none. Other data: `context.loader(set)`, or `dataId`. */
+  datasets?: readonly DatasetName[];
+  /** Settings by scale: `full`, and what `--scale short` and `--scale smoke` have instead. Default: 1 epoch, batches of 32, 1 model. */
+  scales?: { full: Partial<S>; short?: Reduced<S>; smoke?: Reduced<S> };
+  /** Names of trainings that `--short` may cut: see `context.variation`. */
+  variations?: readonly string[];
+  /** Whose steps `--profile` shows. */
+  networks?: readonly Network[];
+  /** @returns the sections of the report: `section(title, ...parts)` makes them */
+  run(context: Lab<S>): Promise<Section[]>;
+}
+
+const NAMES = {
+  id: true,
+  title: true,
+  question: true,
+  published: true,
+  datasets: true,
+  scales: true,
+  variations: true,
+  networks: true,
+  run: true,
+} as const;
+
+const SCALES = ['full', 'short', 'smoke'];
+const DEFAULTS: Settings = { epochs: 1, batchSize: 32, replicas: 1 };
+/** Where an experiment does not say what to do in seconds. */
+const SMOKE: Reduced<Settings> = { epochs: 1, replicas: 1, limit: 1000, testLimit: 200 };
+/** Settings that are whole numbers from 1. */
+const COUNTS = ['epochs', 'batchSize', 'replicas', 'limit', 'testLimit'];
+
+/**
+ * An experiment for `npx tilegrad run ./my-experiment.mjs`, which is the default export of that file. It gets the same run folder,
+ * report, resume, seeds and scales as those that come with tilegrad.
+ *
+ *     export default defineExperiment({
+ *       id: 'my-mlp',
+ *       title: 'An MLP on MNIST',
+ *       datasets: ['mnist'],
+ *       scales: { full: { epochs: 5, batchSize: 64, replicas: 3 }, smoke: { epochs: 1, limit: 320 } },
+ *       async run(context) {
+ *         const { train, test } = context.loaders('mnist');
+ *         const trained = await context.train('mlp', { createModel, compile, data: train, validationData: test });
+ *         return [section('Curves', plotHistory(trained))];
+ *       },
+ *     });
+ *
+ * @throws ArgumentError for what is no experiment
+ */
+export function defineExperiment<S extends Settings = Settings>(
+  options: ExperimentOptions<S>,
+  ...surplus: never[]
+): Experiment<S> {
+  const what = 'defineExperiment';
+  checkOptions(what, options, NAMES, surplus);
+  return readable(what, () => {
+    const { id, title, run, published = '', datasets = [], variations, networks } = options;
+    checkText(`${what}: id`, id);
+    if (!rowId.safeParse(id).success) {
+      throw new ArgumentError(
+        `${what}: id must be letters, digits and hyphens, such as my-mlp, at most 40, but is ${show(id)}`,
+      );
+    }
+    checkText(`${what}: title`, title);
+    checkFunction(`${what}: run`, run);
+    if (typeof published !== 'string')
+      throw new ArgumentError(`${what}: published must be text, but is ${show(published)}`);
+    const unknown = textsOf(`${what}: datasets`, datasets).find((name) => !Object.hasOwn(known, name));
+    if (unknown !== undefined) {
+      throw new ArgumentError(
+        `${what}: datasets are of ${Object.keys(known).join(', ')}, but ${show(unknown)} was given; for images of your own, use context.loader(set)`,
+      );
+    }
+    return {
+      ...{
+        id,
+        title,
+        published,
+        question: questionOf(options),
+        datasets: [...datasets],
+        scales: scalesOf(options),
+        run,
+      },
+      ...(variations === undefined ? {} : { variations: textsOf(`${what}: variations`, variations) }),
+      ...(networks === undefined ? {} : { networks: networksOf(networks) }),
+    };
+  });
+}
+
+function questionOf({ question, title }: Pick<ExperimentOptions, 'question' | 'title'>): string[] {
+  const given = typeof question === 'string' ? [question] : (question ?? [title]);
+  const texts = textsOf('defineExperiment: question', given);
+  return texts.length > 0 ? texts : [title];
+}
+
+/** @throws ArgumentError unless it is a list of texts, none of them empty */
+function textsOf(what: string, given: unknown): string[] {
+  const texts = listOf(what, given);
+  if (!texts) throw new ArgumentError(`${what} must be a list of texts, but is ${show(given)}`);
+  for (const text of texts) checkText(what, text);
+  return texts as string[];
+}
+
+function networksOf(given: readonly Network[]): readonly Network[] {
+  const networks = listOf('defineExperiment: networks', given) as Network[] | null;
+  const isNetwork = (one: Network) => typeof one?.createModel === 'function' && typeof one.compile === 'function';
+  if (networks?.every(isNetwork)) return networks;
+  throw new ArgumentError(
+    `defineExperiment: networks must be a list of { createModel, compile }, both functions, but is ${show(given)}`,
+  );
+}
+
+function scalesOf<S extends Settings>({ scales = { full: {} } }: ExperimentOptions<S>): Experiment<S>['scales'] {
+  const what = 'defineExperiment: scales';
+  const found = checkOptions(what, scales as object, { full: true, short: true, smoke: true }) as Record<
+    string,
+    object | undefined
+  >;
+  for (const name of SCALES) {
+    const settings = found[name];
+    if (settings === undefined && name !== 'full') continue;
+    if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+      throw new ArgumentError(`${what}.${name} must be an object such as { epochs: 5 }, but is ${show(settings)}`);
+    }
+    checkSettings(`${what}.${name}`, settings as Record<string, unknown>);
+  }
+  const { full, short, smoke = SMOKE } = found;
+  return {
+    full: { ...DEFAULTS, ...full } as S,
+    ...(short === undefined ? {} : { short: { ...short } as Reduced<S> }),
+    smoke: { ...smoke } as Reduced<S>,
+  };
+}
+
+function checkSettings(what: string, settings: Record<string, unknown>): void {
+  for (const name of COUNTS) {
+    const value = settings[name];
+    if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 1)) continue;
+    throw new ArgumentError(`${what}: ${name} must be an integer from 1, but is ${show(value)}`);
+  }
+  const { learningRate, cut } = settings;
+  if (
+    learningRate !== undefined &&
+    !(typeof learningRate === 'number' && learningRate > 0 && Number.isFinite(learningRate))
+  ) {
+    throw new ArgumentError(`${what}: learningRate must be a number above 0, but is ${show(learningRate)}`);
+  }
+  if (cut !== undefined) textsOf(`${what}: cut`, cut);
+}

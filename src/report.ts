@@ -1,0 +1,14 @@
+/** tilegrad/report, in Node: drawings and reports from a program of one's own, and experiments that `tilegrad run` runs. */
+
+export type {
+  Experiment,
+  Lab as ExperimentContext,
+  Network,
+  Scale,
+  SearchSpec,
+  Settings,
+  TrainedReplica,
+  TrainSpec,
+} from './cli/experiment.ts';
+export { defineExperiment, type ExperimentOptions } from './cli/own-experiment.ts';
+export * from './report/index.ts';

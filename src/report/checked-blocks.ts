@@ -1,0 +1,90 @@
+import type { z } from 'zod';
+import { checkOptions, listOf, readable, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import * as blocks from './blocks.ts';
+import {
+  type BlockInput,
+  block,
+  type Cell,
+  type ComparisonInput,
+  comparisonRow,
+  type Section,
+  section as sectionSchema,
+} from './content.ts';
+import { firstIssue } from './issue.ts';
+
+// The parts of a report as programs of others make them: as those of blocks.ts, but checked at once, where the mistake is.
+
+/** As JSON holds it, where it is what a report takes. @throws ArgumentError */
+function checked<T extends z.ZodType>(what: string, schema: T, make: () => unknown): z.input<T> {
+  const made = readable(what, () => {
+    try {
+      return JSON.parse(JSON.stringify(make()) ?? 'null') as unknown; // NaN and Infinity become null
+    } catch (cause) {
+      if (cause instanceof ArgumentError) throw cause;
+      throw new ArgumentError(`${what}: a report cannot hold this: ${(cause as Error).message}`, { cause });
+    }
+  });
+  const { success, error } = schema.safeParse(made);
+  if (!success) throw new ArgumentError(`${what}: a report cannot hold this: ${firstIssue(error)}`);
+  return made as z.input<T>;
+}
+
+/**
+ * A section of a report: its title, and drawings (`plotHistory(history)`), blocks (`table(...)`) or words, a paragraph each.
+ * @throws ArgumentError for a part that is none of these
+ */
+export function section(title: string, ...parts: readonly blocks.SectionPart[]): Section {
+  const isPart = (part: unknown) => typeof part === 'string' || (typeof part === 'object' && part !== null);
+  const wrong = parts.findIndex((part) => !isPart(part));
+  if (wrong >= 0) {
+    throw new ArgumentError(
+      `section: takes a title, then drawings, blocks or texts, but part ${wrong + 1} is ${show(parts[wrong])}`,
+    );
+  }
+  return checked('section', sectionSchema, () => blocks.section(title, ...parts));
+}
+
+/** A smaller heading within a section. @throws ArgumentError unless it is text */
+export const heading = (text: string): BlockInput => checked('heading', block, () => blocks.heading(text));
+
+/** Text whose line breaks and columns matter, such as `model.summary()`. @throws ArgumentError unless it is text */
+export const preformatted = (text: string): BlockInput =>
+  checked('preformatted', block, () => blocks.preformatted(text));
+
+/** A table: names of the columns, and rows of texts, numbers and null. @throws ArgumentError */
+export const table = (head: readonly string[], rows: readonly (readonly Cell[])[], caption = ''): BlockInput =>
+  checked('table', block, () => blocks.table(head as string[], rows as Cell[][], caption));
+
+/**
+ * Figures, beside those that were published if there are any, with their differences: rows of `measuredRow`.
+ * @throws ArgumentError
+ */
+export const compare = (rows: readonly ComparisonInput[], caption = ''): BlockInput =>
+  checked('compare', block, () => ({ type: 'comparison', caption, rows }));
+
+export interface MeasuredRowOptions {
+  /** `accuracy` (default): a fraction, whose difference is told in points. Others are compared as they are. */
+  unit?: 'accuracy' | 'number' | 'count' | 'seconds';
+  /** Why it differs, where it does. */
+  why?: string;
+}
+
+/**
+ * A row of `compare`: the mean of our values, with their standard deviation if there are several.
+ * @param published a number, words such as `0.01 to 0.04`, or null where nothing was published
+ * @throws ArgumentError
+ */
+export function measuredRow(
+  label: string,
+  published: number | string | null,
+  ours: readonly number[],
+  options: MeasuredRowOptions = {},
+): ComparisonInput {
+  checkOptions('measuredRow', options, { unit: true, why: true });
+  const values = listOf('measuredRow', ours);
+  if (!values || values.length === 0 || !values.every((value) => typeof value === 'number')) {
+    throw new ArgumentError(`measuredRow: our values must be a list of numbers, at least one, but are ${show(ours)}`);
+  }
+  return checked('measuredRow', comparisonRow, () => blocks.measuredRow(label, published, values as number[], options));
+}

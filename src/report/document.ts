@@ -1,0 +1,53 @@
+import { checkOptions, checkSurplus, checkText, listOf, show } from '../check.ts';
+import { ArgumentError } from '../errors.ts';
+import type { Section } from './content.ts';
+import { checkDocument, drawPage } from './page.ts';
+import { saveAs } from './plot.ts';
+
+export interface ReportOptions {
+  title: string;
+  /** What stands below the title, a paragraph each. Text between backticks is code, here and in all other words. */
+  introduction?: string | readonly string[];
+  /** `section(title, ...parts)` makes them. */
+  sections: readonly Section[];
+}
+
+/** What `createReport` returns: a page that is drawn when it is saved. */
+export interface ReportDocument {
+  /** The page: one file with its drawings, which needs no network. @throws MissingPackageError */
+  html(): Promise<string>;
+  /** Writes it to a .html file. @returns the path. @throws ArgumentError for another ending; FileError; MissingPackageError */
+  save(path: string): Promise<string>;
+}
+
+/**
+ * A report of a program's own, as `tilegrad run` writes them for experiments.
+ *
+ *     const report = createReport({ title: 'Mine', sections: [section('Curves', plotHistory(history))] });
+ *     await report.save('report.html');
+ *
+ * @throws ArgumentError for options that are no report
+ */
+export function createReport(options: ReportOptions, ...surplus: never[]): ReportDocument {
+  const names = { title: true, introduction: true, sections: true };
+  const { title, introduction = [], sections } = checkOptions('createReport', options, names, surplus);
+  checkText('createReport: title', title);
+  const list = listOf('createReport: sections', sections);
+  if (!list || list.length === 0) {
+    throw new ArgumentError(
+      `createReport: sections must be a list of what section(title, ...parts) returns, but is ${show(sections)}`,
+    );
+  }
+  const content = checkDocument('createReport', { title, introduction: [introduction].flat(), sections: list });
+  const html = () => drawPage(content);
+  return {
+    html(...more: never[]) {
+      checkSurplus('html of a report', more);
+      return html();
+    },
+    save(path: string, ...more: never[]) {
+      checkSurplus('save of a report', more);
+      return saveAs('save of a report', path, { '.html': html });
+    },
+  };
+}

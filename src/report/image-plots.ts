@@ -1,0 +1,231 @@
+import { checkOptions, checkText, listOf, readable, show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from './figures/images.ts';
+import type { Figure } from './figures/schema.ts';
+import { Plot } from './plot.ts';
+import { headingOf, type PlotOptions, plotOptions } from './plots.ts';
+
+/** Pictures of one drawing: a page of more than this is of no use. */
+const MOST_PICTURES = 1000;
+const LARGEST_SIDE = 4096;
+
+/** Values on the host, row-major: what `loadNpy` returns, or `{ shape: tensor.shape, data: await tensor.data() }`. */
+export interface PlottedArray {
+  readonly shape: readonly number[];
+  readonly data: ArrayLike<number>;
+}
+
+/** Labelled images, as `loadDataset` and `imageFolder` return them. */
+export interface PlottedImages {
+  readonly images: ArrayLike<number>;
+  readonly labels?: ArrayLike<number>;
+  /** [height, width, channels] of one image. */
+  readonly shape: readonly number[];
+  readonly classes?: readonly string[];
+}
+
+interface GridOptions extends PlotOptions {
+  /** How many of the first are drawn; default 64. */
+  count?: number;
+  /** Images a row; as many as fit, if left out. */
+  columns?: number;
+  /** A line below each; default the names of the classes, where there are any. */
+  captions?: readonly string[];
+}
+
+export interface PlotImagesOptions extends GridOptions {
+  /** What becomes black and what becomes white; default 0 and 255 for bytes, 0 and 1 for floats. */
+  range?: readonly [number, number];
+}
+
+const gridOptions = { ...plotOptions, count: true, columns: true, captions: true } as const;
+
+/**
+ * Pictures side by side, each with the name of its class.
+ *
+ *     const { train } = await loadDataset('cifar10');
+ *     await plotImages(train, { count: 25 }).save('images.png');
+ *
+ * @param images an image set, or an array [images, height, width, channels] or [images, height, width] of bytes or floats
+ * @throws ArgumentError, ShapeError for what is none
+ */
+export function plotImages(images: PlottedImages | PlottedArray, options: PlotImagesOptions = {}): Plot {
+  checkOptions('plotImages', options, { ...gridOptions, range: true });
+  const { shape, data, labels } = readable('plotImages', () => arrayOf(images));
+  const sizes = shapeOf('plotImages', shape);
+  if (sizes.length !== 3 && sizes.length !== 4) {
+    throw new ShapeError(
+      `plotImages: an array of images is [images, height, width, channels], but its shape is ${show(sizes)}`,
+    );
+  }
+  const [size = 0, height = 0, width = 0, channels = 1] = sizes;
+  if (channels !== 1 && channels !== 3) {
+    throw new ShapeError(
+      `plotImages: images have 1 or 3 channels, but the shape is ${show(sizes)}; draw each channel by itself`,
+    );
+  }
+  checkSize('plotImages', sizes, data);
+  const isBytes = data instanceof Uint8Array || data instanceof Uint8ClampedArray;
+  const { range = isBytes ? [0, 255] : [0, 1] } = options;
+  if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite) || range[0]! >= range[1]!) {
+    throw new ArgumentError(`plotImages: range must be two numbers, the smaller first, but is ${show(range)}`);
+  }
+  const length = height * width * channels;
+  return gridOf('plotImages', options, size, (i) => {
+    const own = Array.prototype.slice.call(data, i * length, (i + 1) * length) as number[];
+    const picture = { width, height, channels, caption: labels?.[i] ?? '' };
+    return options.range === undefined && isBytes
+      ? imageFromBytes(Uint8Array.from(own), picture)
+      : imageFromFloats(own, picture, range as [number, number]);
+  });
+}
+
+/** An array of images, and the names of their classes. */
+function arrayOf(images: PlottedImages | PlottedArray): PlottedArray & { labels?: string[] } {
+  if (typeof images !== 'object' || images === null) throw noImages(images);
+  if (!('images' in images)) {
+    if (!isList(images.data)) throw noImages(images);
+    return images;
+  }
+  const { images: data, shape, labels, classes } = images;
+  if (!isList(data) || !Array.isArray(shape)) throw noImages(images);
+  const one = shape.reduce((product: number, n: number) => product * n, 1);
+  const size = one > 0 ? Math.floor(data.length / one) : 0;
+  const names = labels === undefined ? undefined : Array.from(labels, (label) => classes?.[label] ?? String(label));
+  return { shape: [size, ...shape], data, ...(names ? { labels: names } : {}) };
+}
+
+const isList = (value: unknown): value is ArrayLike<number> =>
+  (ArrayBuffer.isView(value) && !(value instanceof DataView)) || Array.isArray(value);
+
+const noImages = (given: unknown) =>
+  new ArgumentError(
+    `plotImages: takes an image set, or { shape, data } with numbers on the host, but was given ${show(given)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
+  );
+
+export interface PlotFiltersOptions extends GridOptions {
+  /** Of a dense kernel [inputs, units]: the [height, width, channels] that its inputs are. */
+  inputShape?: readonly number[];
+  /** Whether each picture has a scale of colors of its own, so that faint ones can be seen; default one for all. */
+  ownScale?: boolean;
+}
+
+/**
+ * Weights as pictures, blue below 0, white at 0, red above: a filter of a convolution, or a unit of a dense layer, each.
+ * With several input channels, each has a picture.
+ *
+ *     const [kernel] = model.weights;
+ *     await plotFilters({ shape: kernel.shape, data: await kernel.data() }).save('filters.png');
+ *
+ * @param kernel [height, width, channels, filters], or [inputs, units] with `inputShape`
+ * @throws ArgumentError, ShapeError for what is none
+ */
+export function plotFilters(kernel: PlottedArray, options: PlotFiltersOptions = {}): Plot {
+  checkOptions('plotFilters', options, { ...gridOptions, inputShape: true, ownScale: true });
+  const { data, shape } = readable('plotFilters', () => ({ data: kernel?.data, shape: kernel?.shape }));
+  if (!isList(data)) {
+    throw new ArgumentError(
+      `plotFilters: takes { shape, data } with numbers on the host, but was given ${show(kernel)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
+    );
+  }
+  const sizes = shapeOf('plotFilters', shape);
+  const [height, width, channels, filters] = kernelShape(sizes, options.inputShape);
+  checkSize('plotFilters', sizes, data);
+  const pictures = channels * filters;
+  const values = (i: number) => {
+    const [filter, channel] = [Math.floor(i / channels), i % channels];
+    return Array.from({ length: height * width }, (_, at) => data[(at * channels + channel) * filters + filter]!);
+  };
+  const shown = Math.min(pictures, countOf('plotFilters', options));
+  const own = Array.from({ length: shown }, (_, i) => weightLimit(values(i)));
+  const limit = Math.max(...own);
+  const name = (i: number) => {
+    const filter = `${sizes.length === 2 ? 'unit' : 'filter'} ${Math.floor(i / channels)}`;
+    return channels === 1 ? filter : `${filter}, channel ${i % channels}`;
+  };
+  return gridOf(
+    'plotFilters',
+    options,
+    pictures,
+    (i) => imageFromWeights(values(i), { width, height, caption: name(i) }, options.ownScale ? own[i]! : limit),
+    options.ownScale ? undefined : limit,
+  );
+}
+
+/** [height, width, channels, filters] of a kernel. @throws ShapeError */
+function kernelShape(shape: number[], inputShape: readonly number[] | undefined): [number, number, number, number] {
+  if (shape.length === 4) return shape as [number, number, number, number];
+  if (shape.length !== 2) {
+    throw new ShapeError(
+      `plotFilters: a kernel is [height, width, channels, filters] or [inputs, units], but its shape is ${show(shape)}`,
+    );
+  }
+  const [inputs, units] = shape as [number, number];
+  const [height = 0, width = 0, channels = 1] =
+    inputShape === undefined ? [] : shapeOf('plotFilters: inputShape', inputShape);
+  if (height * width * channels !== inputs) {
+    throw new ShapeError(
+      `plotFilters: a dense kernel of ${show(shape)} needs the shape that its ${inputs} inputs are, such as inputShape: [28, 28, 1], but that is ${show(inputShape)}`,
+    );
+  }
+  return [height, width, channels, units];
+}
+
+/** @throws ShapeError unless it is a list of positive integers */
+function shapeOf(what: string, shape: unknown): number[] {
+  const sizes = listOf(what, shape);
+  if (sizes && sizes.length > 0 && sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0))
+    return sizes as number[];
+  throw new ShapeError(`${what}: a shape is a list of positive integers, but is ${show(shape)}`);
+}
+
+function checkSize(what: string, shape: readonly number[], data: ArrayLike<number>): void {
+  const size = shape.reduce((product, n) => product * n, 1);
+  if (size === data.length) return;
+  throw new ShapeError(`${what}: shape ${show(shape)} has ${size} values, but data has ${data.length}`);
+}
+
+function countOf(what: string, { count = 64 }: GridOptions): number {
+  if (Number.isInteger(count) && count >= 1 && count <= MOST_PICTURES) return count;
+  throw new ArgumentError(`${what}: count must be an integer from 1 to ${MOST_PICTURES}, but is ${show(count)}`);
+}
+
+type Picture = Extract<Figure, { type: 'images' }>['images'][number];
+
+/** A grid of the first pictures. */
+function gridOf(
+  what: string,
+  options: GridOptions,
+  size: number,
+  picture: (i: number) => Picture,
+  limit?: number,
+): Plot {
+  const { columns, captions, caption } = options;
+  const shown = Math.min(size, countOf(what, options));
+  if (columns !== undefined && !(Number.isInteger(columns) && columns >= 1)) {
+    throw new ArgumentError(`${what}: columns must be an integer from 1, but is ${show(columns)}`);
+  }
+  const names = captions === undefined ? undefined : listOf(`${what}: captions`, captions);
+  if (names === null || (names && names.length !== shown)) {
+    throw new ShapeError(`${what}: captions must be a list of ${shown} texts, one a picture, but is ${show(captions)}`);
+  }
+  const images = Array.from({ length: shown }, (_, i) => {
+    const drawn = picture(i);
+    if (drawn.width > LARGEST_SIDE || drawn.height > LARGEST_SIDE) {
+      throw new ShapeError(
+        `${what}: a picture has at most ${LARGEST_SIDE} pixels a side, but these are [${drawn.height},${drawn.width}]`,
+      );
+    }
+    if (names) checkText(`${what}: captions`, names[i]);
+    return names ? { ...drawn, caption: names[i] as string } : drawn;
+  });
+  const noun = what === 'plotImages' ? 'images' : 'weights';
+  const heading = headingOf(what, options, noun === 'images' ? 'Images' : 'Weights', noun);
+  const cut = shown < size ? [`the first ${shown} of ${size}`] : [];
+  const figure: Figure = {
+    ...{ type: 'images', ...heading, subtitle: [...(heading.subtitle ?? []), ...cut], images },
+    ...(columns === undefined ? {} : { columns }),
+    ...(limit === undefined ? {} : { limit }),
+  };
+  return new Plot(what, [figure], caption);
+}

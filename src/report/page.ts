@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { ArgumentError } from '../errors.ts';
+import { section as sectionSchema } from './content.ts';
+import { type Drawing, drawFigure } from './draw.ts';
+import { documentPage } from './html.ts';
+import { firstIssue } from './issue.ts';
+
+/** A page as a program describes it. */
+export const documentContent = z.object({
+  title: z.string().min(1),
+  introduction: z.array(z.string()),
+  sections: z.array(sectionSchema).min(1),
+});
+
+/** What a page says, with the defaults. @throws ArgumentError where it is not what a page takes */
+export function checkDocument(what: string, content: unknown): z.output<typeof documentContent> {
+  let plain: unknown;
+  try {
+    plain = JSON.parse(JSON.stringify(content)); // NaN and Infinity become null, and nothing but plain data is left
+  } catch (cause) {
+    throw new ArgumentError(`${what}: a report cannot be made of this: ${(cause as Error).message}`, { cause });
+  }
+  const { success, data, error } = documentContent.safeParse(plain);
+  if (!success) throw new ArgumentError(`${what}: a report cannot be made of this: ${firstIssue(error)}`);
+  return withUniqueNames(data);
+}
+
+/** Two plots of one kind have one name, of which a page can have one alone: the second becomes `history-2`. */
+function withUniqueNames(content: z.output<typeof documentContent>): z.output<typeof documentContent> {
+  const taken = new Set<string>();
+  const free = (name: string) => {
+    let found = name;
+    for (let n = 2; taken.has(found); n++) found = `${name.slice(0, 76)}-${n}`;
+    taken.add(found);
+    return found;
+  };
+  return {
+    ...content,
+    sections: content.sections.map(({ title, blocks }) => ({
+      title,
+      blocks: blocks.map((block) =>
+        block.type === 'figure' ? { ...block, figure: { ...block.figure, name: free(block.figure.name) } } : block,
+      ),
+    })),
+  };
+}
+
+/** Draws the figures of a page, and the page. @throws MissingPackageError */
+export async function drawPage(
+  content: z.output<typeof documentContent> | z.input<typeof documentContent>,
+): Promise<string> {
+  const checked = checkDocument('drawPage', content);
+  const drawings = new Map<string, Drawing>();
+  for (const { blocks } of checked.sections) {
+    for (const block of blocks) {
+      if (block.type === 'figure') drawings.set(block.figure.name, await drawFigure(block.figure));
+    }
+  }
+  return documentPage(checked, drawings);
+}

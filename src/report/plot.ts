@@ -1,0 +1,144 @@
+import { statSync } from 'node:fs';
+import { dirname, extname, resolve } from 'node:path';
+import { writeWhole } from '../atomic-file.ts';
+import { checkSurplus, checkText, show } from '../check.ts';
+import { createFolders } from '../create-folders.ts';
+import { ArgumentError, FileError } from '../errors.ts';
+import type { BlockInput } from './content.ts';
+import { type Figure, figure as figureSchema } from './figures/schema.ts';
+import { firstIssue } from './issue.ts';
+import { refused } from './run-folder.ts';
+
+/** What can be saved to a file, by the ending of its name. */
+export type FileWriters = Readonly<Record<string, () => Promise<string | Uint8Array>>>;
+
+/**
+ * Writes a file in the format that its ending names, whole or not at all, and the folders above it.
+ * @returns the path
+ * @throws ArgumentError for another ending; FileError for a folder, and for what the system refuses
+ */
+export async function saveAs(what: string, path: string, writers: FileWriters): Promise<string> {
+  checkText(`${what}: the path`, path);
+  const ending = extname(path).toLowerCase();
+  const known = Object.keys(writers);
+  if (!known.includes(ending)) {
+    throw new ArgumentError(
+      `${what}: the format follows from the ending, one of ${known.join(', ')}, but the path is ${show(path)}`,
+    );
+  }
+  checkNoFolder(what, path); // before anything is drawn
+  const content = await writers[ending]!();
+  try {
+    createFolders(dirname(resolve(path)));
+    writeWhole(path, content);
+  } catch (cause) {
+    throw refused(`${what}: cannot write`, path, cause, 'Choose another path.');
+  }
+  return path;
+}
+
+function checkNoFolder(what: string, path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new FileError(`${what}: ${path} is a folder; name a file in it`);
+}
+
+/**
+ * A drawing, or several below each other, that `plotHistory` and its like return: a file in one line, and a block of a report.
+ *
+ *     await plotHistory(history).save('curves.png');
+ *     await createReport({ title: 'Mine', sections: [section('Curves', plotHistory(history))] }).save('report.html');
+ */
+export class Plot {
+  /** What is drawn, as plain data. */
+  readonly figures: readonly Figure[];
+  /** Words below it in a report. */
+  readonly caption: string | undefined;
+
+  /** @param what what made it, for messages. @throws ArgumentError for what is no figure */
+  constructor(what: string, figures: readonly Figure[], caption?: string) {
+    checkText('Plot: what made it', what);
+    if (!Array.isArray(figures) || figures.length === 0) {
+      throw new ArgumentError(`${what}: takes a list of figures, at least one, but was given ${show(figures)}`);
+    }
+    this.figures = figures.map((one) => {
+      const { success, data, error } = figureSchema.safeParse(plain(what, one));
+      if (!success) throw new ArgumentError(`${what}: this cannot be drawn: ${firstIssue(error)}`);
+      return data;
+    });
+    if (caption !== undefined) checkText(`${what}: caption`, caption);
+    this.caption = caption;
+  }
+
+  /** What a report takes. */
+  get blocks(): BlockInput[] {
+    const { figures, caption } = this;
+    const last = figures.length - 1;
+    return figures.map((figure, i) => ({ type: 'figure', figure, ...(i === last && caption ? { caption } : {}) }));
+  }
+
+  /** The drawing as SVG, on white paper. The same figures give the same text. @throws MissingPackageError */
+  async svg(...surplus: never[]): Promise<string> {
+    checkSurplus('Plot.svg', surplus);
+    const { drawFigure } = await import('./draw.ts');
+    const drawn: string[] = [];
+    for (const figure of this.figures) drawn.push((await drawFigure(figure)).svg);
+    return stacked(drawn);
+  }
+
+  /** The drawing as a PNG of twice its size. @throws MissingPackageError */
+  async png(...surplus: never[]): Promise<Uint8Array> {
+    checkSurplus('Plot.png', surplus);
+    const { renderPng } = await import('./draw.ts');
+    return renderPng(await this.svg());
+  }
+
+  /** A page with the drawing, for light and dark screens, wide and narrow. @throws MissingPackageError */
+  async html(...surplus: never[]): Promise<string> {
+    checkSurplus('Plot.html', surplus);
+    const { drawPage } = await import('./page.ts');
+    const { figures } = this;
+    const title = figures.map((one) => one.title).join('; ');
+    return drawPage({ title, introduction: [], sections: [{ title: '', blocks: this.blocks }] });
+  }
+
+  /**
+   * Writes it to a file whose ending names the format: .svg, .png or .html. A file that was there is replaced whole.
+   * @returns the path
+   * @throws ArgumentError for another ending; FileError; MissingPackageError
+   */
+  save(path: string, ...surplus: never[]): Promise<string> {
+    checkSurplus('Plot.save', surplus);
+    return saveAs('Plot.save', path, {
+      '.svg': () => this.svg(),
+      '.png': () => this.png(),
+      '.html': () => this.html(),
+    });
+  }
+}
+
+/** As JSON holds it: NaN and Infinity become null. */
+function plain(what: string, value: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(value) ?? 'null');
+  } catch (cause) {
+    throw new ArgumentError(`${what}: this cannot be drawn: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Drawings below each other in one. */
+function stacked(drawn: readonly string[]): string {
+  if (drawn.length === 1) return drawn[0]!;
+  const sizes = drawn.map((svg) => {
+    const [, width, height] = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg)!;
+    return { width: Number(width), height: Number(height) };
+  });
+  const width = Math.max(...sizes.map((size) => size.width));
+  const height = sizes.reduce((sum, size) => sum + size.height, 0);
+  let y = 0;
+  const parts = drawn.map((svg, i) => {
+    const at = y;
+    y += sizes[i]!.height;
+    return svg.replace('<svg ', () => `<svg y="${at}" `).replace(/(\sid="|url\(['"]?#)/g, (found) => `${found}p${i}-`);
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${parts.join('\n')}</svg>`;
+}

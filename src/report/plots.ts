@@ -1,0 +1,312 @@
+import { checkFlag, checkNumbers, checkObject, checkOptions, checkText, listOf, readable, show } from '../check.ts';
+import { ArgumentError, ShapeError } from '../errors.ts';
+import { figureName } from './blocks.ts';
+import { binsOf } from './figures/bars.ts';
+import type { Figure, FigureOf } from './figures/schema.ts';
+import { type DrawnModel, modelLayers } from './model-layers.ts';
+import { Plot } from './plot.ts';
+
+// Drawings of a program's own: each function takes what the library returned, and gives a `Plot`.
+
+/** What all drawings have. */
+export interface PlotOptions {
+  title?: string;
+  /** A line below the title, or several. */
+  subtitle?: string | readonly string[];
+  /** Words below it in a report. */
+  caption?: string;
+}
+
+export const plotOptions = { title: true, subtitle: true, caption: true } as const;
+
+/** Title, subtitle and name of a figure. @throws ArgumentError */
+export function headingOf(what: string, options: PlotOptions, title: string, name: string) {
+  const { title: given = title, subtitle, caption } = options;
+  checkText(`${what}: title`, given);
+  const lines = subtitle === undefined ? [] : [subtitle].flat();
+  for (const one of [...lines, ...(caption === undefined ? [] : [caption])])
+    checkText(`${what}: subtitle or caption`, one);
+  return {
+    name: figureName(undefined, name) || 'figure',
+    title: given,
+    ...(lines.length > 0 ? { subtitle: lines as string[] } : {}),
+  };
+}
+
+/** What `fit` returns, as far as it is drawn: epochs, and those of each replica. Or what `context.train` of an experiment does. */
+export type PlottedHistory =
+  | { readonly epochs: readonly EpochFigures[]; readonly replicas?: readonly (readonly EpochFigures[])[] }
+  | { readonly histories: readonly (readonly EpochFigures[])[]; readonly seeds: readonly number[] };
+
+type EpochFigures = { epoch: number; [figure: string]: number | null | undefined };
+
+export interface PlotHistoryOptions extends PlotOptions {
+  /** Which figures, each a drawing with those of validation; default the loss and all metrics. */
+  measures?: readonly string[];
+  /** Of several replicas: `mean` (default), with a band of one standard deviation, or `each` in a color of its own. */
+  show?: 'mean' | 'each';
+}
+
+/** Figures of an epoch that are not of the model. */
+const NOT_MEASURES = ['epoch', 'learningRate', 'seconds', 'samplesPerSecond'];
+const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`;
+
+/**
+ * Curves of a training over its epochs: loss and each metric, with those of validation, a drawing each below each other.
+ *
+ *     await plotHistory(await model.fit(data, { epochs: 5 })).save('curves.png');
+ *
+ * @throws ArgumentError for a history without an epoch, or a measure that it does not have
+ */
+export function plotHistory(history: PlottedHistory, options: PlotHistoryOptions = {}): Plot {
+  checkOptions('plotHistory', options, { ...plotOptions, measures: true, show: true });
+  checkObject('plotHistory', history as object);
+  const { measures: asked, show: how = 'mean', caption } = options;
+  if (how !== 'mean' && how !== 'each') {
+    throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${show(how)}`);
+  }
+  const { replicas, runs } = epochsOf(history);
+  const all = Object.entries(replicas[0]![0]!).flatMap(([name, value]) =>
+    typeof value === 'number' && !NOT_MEASURES.includes(name) ? [name] : [],
+  );
+  const own = all.filter((name) => !all.some((other) => valName(other) === name));
+  const measures = asked === undefined ? own : listOf('plotHistory: measures', asked);
+  if (!measures || measures.length === 0) {
+    throw new ArgumentError(`plotHistory: measures must be a list such as ['loss'], but is ${show(asked)}`);
+  }
+  const figures = measures.map((name): Figure => {
+    if (!own.includes(name as string)) {
+      throw new ArgumentError(`plotHistory: the history has no ${show(name)}; it has ${own.join(', ')}`);
+    }
+    const heading = headingOf('plotHistory', options, 'Training', `history-${name}`);
+    const series = [
+      ['training', name as string],
+      ['validation', valName(name as string)],
+    ] as const;
+    return {
+      ...{ type: 'curves', ...heading, title: measures.length > 1 ? `${heading.title}: ${name}` : heading.title },
+      ...{ x: { label: 'epoch' }, y: { label: String(name) }, show: how },
+      lines: replicas.flatMap((epochs, r) =>
+        series
+          .filter(([, figure]) => epochs.some((logs) => typeof logs[figure] === 'number'))
+          .map(([of, figure]) => ({
+            run: runs[r]!,
+            series: of,
+            x: epochs.map(({ epoch }) => epoch),
+            y: epochs.map((logs) => logs[figure] ?? null),
+          })),
+      ),
+    };
+  });
+  return new Plot('plotHistory', figures, caption);
+}
+
+/** The epochs of each replica, and what each is called. @throws ArgumentError where there is none */
+function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: string[] } {
+  const { replicas, seeds } = readable('plotHistory', () => {
+    const isTraining = 'histories' in history;
+    const lists = isTraining ? history.histories : (history.replicas ?? [history.epochs]);
+    return {
+      replicas: (listOf('plotHistory', lists) ?? []).map(
+        (epochs) => listOf('plotHistory', epochs) as EpochFigures[] | null,
+      ),
+      seeds: isTraining ? listOf('plotHistory', history.seeds) : null,
+    };
+  });
+  const isEpoch = (logs: EpochFigures) => typeof logs === 'object' && logs !== null && typeof logs.epoch === 'number';
+  if (replicas.length === 0 || !replicas.every((epochs) => epochs?.every(isEpoch))) {
+    throw new ArgumentError(
+      `plotHistory: takes what model.fit returned, a history with epochs, but was given ${show(history)}; await the call of fit`,
+    );
+  }
+  if (replicas.some((epochs) => epochs!.length === 0)) {
+    throw new ArgumentError('plotHistory: the history is empty: no epoch was finished; train at least one');
+  }
+  return {
+    replicas: replicas as EpochFigures[][],
+    runs: replicas.map((_, r) => (seeds ? `seed ${seeds[r]}` : `replica ${r}`)),
+  };
+}
+
+export interface PlotCurvesOptions extends PlotOptions {
+  /** What the values are of, such as steps; default 1, 2, 3, ... */
+  x?: ArrayLike<number>;
+  xLabel?: string;
+  yLabel?: string;
+  xLog?: boolean;
+  yLog?: boolean;
+}
+
+/**
+ * Curves of any numbers, such as the losses of a loop of one's own: a line a name.
+ *
+ *     await plotCurves({ training: losses, validation: valLosses }, { xLabel: 'step', yLabel: 'loss' }).save('loss.svg');
+ *
+ * @throws ArgumentError for a name without numbers; ShapeError for lines that are not as long as `x`
+ */
+export function plotCurves(lines: Readonly<Record<string, ArrayLike<number>>>, options: PlotCurvesOptions = {}): Plot {
+  const names = { ...plotOptions, x: true, xLabel: true, yLabel: true, xLog: true, yLog: true };
+  checkOptions('plotCurves', options, names);
+  const { x, xLabel = 'step', yLabel = 'value', xLog = false, yLog = false, caption } = options;
+  for (const [name, text] of Object.entries({ xLabel, yLabel })) checkText(`plotCurves: ${name}`, text);
+  for (const [name, flag] of Object.entries({ xLog, yLog })) checkFlag('plotCurves', name, flag);
+  const entries = namedNumbers('plotCurves', lines);
+  const at = x === undefined ? undefined : Array.from(checkNumbers('plotCurves: x', x));
+  const drawn = entries.map(([name, y]) => {
+    if (at && at.length !== y.length) {
+      throw new ShapeError(`plotCurves: ${show(name)} has ${y.length} values, but x has ${at.length}; give as many`);
+    }
+    return { run: 'values', series: name, x: at ?? y.map((_, i) => i + 1), y };
+  });
+  const figure: Figure = {
+    ...{ type: 'curves', ...headingOf('plotCurves', options, yLabel, 'curves') },
+    ...{ x: { label: xLabel, log: xLog }, y: { label: yLabel, log: yLog }, lines: drawn },
+  };
+  return new Plot('plotCurves', [figure], caption);
+}
+
+/** Lists of numbers by name. @throws ArgumentError */
+function namedNumbers(what: string, lists: Readonly<Record<string, ArrayLike<number>>>): [string, number[]][] {
+  checkObject(what, lists);
+  const entries = readable(what, () => Object.entries(lists));
+  if (entries.length === 0) throw new ArgumentError(`${what}: takes lists of numbers by name, but there is none`);
+  return entries.map(([name, numbers]) => {
+    const own = Array.from(checkNumbers(`${what}: ${show(name)}`, numbers));
+    if (own.length === 0) throw new ArgumentError(`${what}: ${show(name)} is empty; give at least one number`);
+    return [name, own];
+  });
+}
+
+export interface PlotConfusionMatrixOptions extends PlotOptions {
+  /** Names of the classes, in their order; default 0, 1, 2, ... */
+  classes?: readonly string[];
+}
+
+/**
+ * A confusion matrix: true classes by row, predicted ones by column, colored by the share of the row.
+ *
+ *     await plotConfusionMatrix(await confusionMatrix(model, test), { classes }).save('confusion.svg');
+ *
+ * @param matrix what `confusionMatrix` returned, or its counts: `counts[true class][predicted class]`
+ * @throws ArgumentError unless it is a square of counts; ShapeError where there are more or fewer names than classes
+ */
+export function plotConfusionMatrix(
+  matrix: { readonly counts: readonly (readonly number[])[] } | readonly (readonly number[])[],
+  options: PlotConfusionMatrixOptions = {},
+): Plot {
+  checkOptions('plotConfusionMatrix', options, { ...plotOptions, classes: true });
+  const given = readable('plotConfusionMatrix', () =>
+    Array.isArray(matrix) ? matrix : (matrix as { counts?: unknown } | null)?.counts,
+  );
+  const counts = listOf('plotConfusionMatrix', given)?.map((row) => listOf('plotConfusionMatrix', row));
+  const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
+  const isSquare = counts?.every((row) => row?.length === counts.length && row.every(isCount));
+  if (!counts || !isSquare || counts.length < 2) {
+    throw new ArgumentError(
+      `plotConfusionMatrix: takes a square of counts of two classes or more, as \`await confusionMatrix(model, data)\` returns it, but was given ${show(given ?? matrix)}`,
+    );
+  }
+  const classes = listOf('plotConfusionMatrix: classes', options.classes ?? counts.map((_, i) => String(i)));
+  if (!classes?.every((name) => typeof name === 'string')) {
+    throw new ArgumentError(`plotConfusionMatrix: classes must be a list of names, but is ${show(options.classes)}`);
+  }
+  if (classes.length !== counts.length) {
+    throw new ShapeError(
+      `plotConfusionMatrix: the matrix has ${counts.length} classes, but ${classes.length} names were given; give a name each`,
+    );
+  }
+  const heading = headingOf('plotConfusionMatrix', options, 'Confusion matrix', 'confusion-matrix');
+  const figure = { type: 'confusion', ...heading, classes, counts } as Figure;
+  return new Plot('plotConfusionMatrix', [figure], options.caption);
+}
+
+export interface PlotBarsOptions extends PlotOptions {
+  xLabel?: string;
+  yLabel?: string;
+  /** Whether the bars lie, a line each: for many with long names. */
+  horizontal?: boolean;
+}
+
+/** Numbers by category; or groups of them, a color each. */
+export type BarValues = Readonly<Record<string, number>> | Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/**
+ * Bars: of numbers by category, or groups of these.
+ *
+ *     await plotBars({ relu: 0.97, tanh: 0.96 }, { yLabel: 'accuracy' }).save('bars.png');
+ *     await plotBars({ training: { relu: 0.99, tanh: 0.98 }, test: { relu: 0.97, tanh: 0.96 } }).save('bars.png');
+ *
+ * @throws ArgumentError for what is neither, or empty
+ */
+export function plotBars(values: BarValues, options: PlotBarsOptions = {}): Plot {
+  checkOptions('plotBars', options, { ...plotOptions, xLabel: true, yLabel: true, horizontal: true });
+  const { xLabel = 'category', yLabel = 'value', horizontal = false, caption } = options;
+  for (const [name, text] of Object.entries({ xLabel, yLabel })) checkText(`plotBars: ${name}`, text);
+  checkFlag('plotBars', 'horizontal', horizontal);
+  checkObject('plotBars', values as object);
+  const entries = readable('plotBars', () => Object.entries(values as Record<string, unknown>));
+  const isPlain = entries.every(([, value]) => typeof value === 'number');
+  const groups: [string, unknown][] = isPlain ? [['', Object.fromEntries(entries)]] : entries;
+  const bars = groups.flatMap(([group, own]) => {
+    checkObject(`plotBars: ${show(group)}`, own as object);
+    return readable('plotBars', () => Object.entries(own as Record<string, unknown>)).map(([category, value]) => {
+      if (typeof value === 'number') return { category, group, value };
+      throw new ArgumentError(`plotBars: ${show(category)} must be a number, but is ${show(value)}`);
+    });
+  });
+  if (bars.length === 0) throw new ArgumentError('plotBars: takes numbers by category, but there is none');
+  const figure: Figure = {
+    ...{ type: 'bars', ...headingOf('plotBars', options, `${yLabel} by ${xLabel}`, 'bars') },
+    ...{ x: { label: xLabel }, y: { label: yLabel }, bars, ...(horizontal ? { horizontal } : {}) },
+  };
+  return new Plot('plotBars', [figure], caption);
+}
+
+export interface PlotHistogramOptions extends PlotOptions {
+  /** Intervals of equal width; default 40. */
+  bins?: number;
+  xLabel?: string;
+}
+
+/**
+ * How many values lie in each interval, such as those of weights. What is not finite is left out.
+ * @throws ArgumentError where no value is finite
+ */
+export function plotHistogram(values: ArrayLike<number>, options: PlotHistogramOptions = {}): Plot {
+  checkOptions('plotHistogram', options, { ...plotOptions, bins: true, xLabel: true });
+  const { bins = 40, xLabel = 'value', caption } = options;
+  if (!Number.isInteger(bins) || bins < 1 || bins > 1000) {
+    throw new ArgumentError(`plotHistogram: bins must be an integer from 1 to 1000, but is ${show(bins)}`);
+  }
+  checkText('plotHistogram: xLabel', xLabel);
+  const counted = binsOf(checkNumbers('plotHistogram', values), bins);
+  if (counted.length === 0) throw new ArgumentError('plotHistogram: takes numbers, but none of those given is finite');
+  const heading = headingOf('plotHistogram', options, `Histogram of ${xLabel}`, 'histogram');
+  const figure: Figure = { type: 'histogram', ...heading, x: { label: xLabel }, y: { label: 'count' }, bins: counted };
+  return new Plot('plotHistogram', [figure], caption);
+}
+
+/** What is drawn of a model: `Sequential` and `Model` have it, built or not. */
+export interface PlottedModel extends DrawnModel {
+  readonly title: string;
+}
+
+/**
+ * The layers of a model, with their shapes and parameters, and what feeds what: Keras's `plot_model`.
+ *
+ *     await plotModel(model).save('model.svg');
+ *
+ * @throws ArgumentError for what is no model
+ */
+export function plotModel(model: PlottedModel, options: PlotOptions = {}): Plot {
+  checkOptions('plotModel', options, plotOptions);
+  const { layers, inputShape, title } = readable('plotModel', () => {
+    if (!Array.isArray((model as PlottedModel | null)?.plannedLayers) || !Array.isArray(model.uses)) {
+      throw new ArgumentError(`plotModel: takes a Sequential or a Model, but was given ${show(model)}`);
+    }
+    return { layers: modelLayers(model), inputShape: [...model.inputShape], title: model.title };
+  });
+  const heading = headingOf('plotModel', options, title, 'model');
+  const figure: FigureOf<'model'> = { type: 'model', ...heading, inputShape, layers };
+  return new Plot('plotModel', [figure], options.caption);
+}
