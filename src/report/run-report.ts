@@ -33,10 +33,7 @@ function sectionsOf(record: RunRecord, row: RowRecord): Section[] {
   if (row.status === 'finished') return row.sections;
   const own = record.trainings.filter((one) => one.row === row.id);
   const error = row.error ? [paragraph(`The error: ${row.error.message}`)] : [];
-  const state: BlockInput[] = [
-    paragraph('This has not finished, so there are no results yet.'),
-    ...error,
-  ];
+  const state: BlockInput[] = [paragraph('This has not finished, so there are no results yet.'), ...error];
   const several = own.length > 1;
   const curves = own.flatMap((one) =>
     trainingCurves(

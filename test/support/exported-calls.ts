@@ -3,6 +3,7 @@ import type { Device, ImageSet, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
 import { drawImages } from './images.ts';
 import { operatorOptions } from './operator-options.ts';
+import { reportCalls } from './report-calls.ts';
 
 /** What a call is made of. */
 export interface World {
@@ -715,7 +716,14 @@ const methods: Record<string, Call> = {
   },
 };
 
-export const calls: Record<string, Call> = { ...functions, ...classes, ...spaces, ...methods, ...layerUses() };
+export const calls: Record<string, Call> = {
+  ...functions,
+  ...classes,
+  ...spaces,
+  ...methods,
+  ...layerUses(),
+  ...reportCalls,
+};
 
 /** What is exported and called by nothing here, and why. */
 export const apart: Record<string, string> = {
