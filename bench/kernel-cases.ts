@@ -1,3 +1,4 @@
+import { augmentation } from './augmentation-cases.ts';
 import { convolution, dense, depthwiseConvolution, type KernelCase, product } from './kernel-case.ts';
 import { adamStep, batchNormalization, crossEntropy, pooling, softmaxRows, sum } from './memory-cases.ts';
 
@@ -100,4 +101,8 @@ export const kernelCases: readonly KernelCase[] = [
   softmaxRows('softmax-1024-100', 1024, 100),
   crossEntropy('cross-entropy-32-1000', 32, 1000),
   crossEntropy('cross-entropy-1024-100', 1024, 100),
+
+  // Random layers of images, batch 32.
+  ...augmentation('augment-32', [32, 32, 32, 3]),
+  ...augmentation('augment-96', [32, 96, 96, 3]),
 ];

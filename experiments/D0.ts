@@ -1,4 +1,5 @@
 import type { Experiment, Lab } from '../src/cli/experiment.ts';
+import type { LabelArray } from '../src/data/types.ts';
 import { firstImages, SGD } from '../src/index.ts';
 import {
   compare,
@@ -185,7 +186,7 @@ const outputsTable = (untrained: readonly number[], trained: readonly number[]) 
     'Outputs for the first test image',
   );
 
-function rightTable({ measured }: Training<Answers>, labels: Uint8Array) {
+function rightTable({ measured }: Training<Answers>, labels: LabelArray) {
   const right = (digit: number) => measured.map(({ confusion }) => confusion[digit]![digit]!);
   return table(
     ['digit', 'test images', 'right, published', 'right, first model', 'right, mean of all models'],

@@ -1,5 +1,5 @@
 import type { Lab, Network, Settings } from '../src/cli/experiment.ts';
-import type { ImageSet } from '../src/data/types.ts';
+import type { ImageSet, LabelArray } from '../src/data/types.ts';
 import {
   Adam,
   Dense,
@@ -62,7 +62,7 @@ export interface Answers {
 }
 
 /** @param outputs ten for each image, one image after another */
-export function answersOf(outputs: Float32Array, labels: Uint8Array): Answers {
+export function answersOf(outputs: Float32Array, labels: LabelArray): Answers {
   const confusion = Array.from({ length: 10 }, () => Array<number>(10).fill(0));
   const [images, answered] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
   for (const [i, label] of labels.entries()) {

@@ -1,29 +1,35 @@
 #!/usr/bin/env node
-// Bundles the library, its Node part and the command line into dist/, with the shaders inlined as text, and writes its types.
+// Builds the library, its Node part and the command line into dist/, with the shaders inlined as text, and writes its types.
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildModules } from './build-modules.mjs';
 import { buildState, recordBuild } from './setup/stamps.mjs';
 import { writeTypes } from './types.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+/** Of all that is built. */
+export const OPTIONS = {
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'warning',
+};
+
 /** Bundles modules of this repository for Node: name to source. Rejects with esbuild's errors. */
 export async function bundle(entryPoints, outdir) {
   await build({
+    ...OPTIONS,
     absWorkingDir: root,
     entryPoints,
     outdir,
     bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    packages: 'external',
     loader: { '.wgsl': 'text' },
-    sourcemap: true,
-    logLevel: 'warning',
   });
 }
 
@@ -31,7 +37,8 @@ export async function bundle(entryPoints, outdir) {
 export async function buildAll() {
   const state = buildState(root); // before: an edit during the build must cause another one
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await bundle({ index: 'src/index.ts', node: 'src/node.ts', report: 'src/report.ts', cli: 'src/cli/main.ts' }, 'dist');
+  const entryPoints = { index: 'src/index.ts', node: 'src/node.ts', report: 'src/report.ts', cli: 'src/cli/main.ts' };
+  await buildModules(root, entryPoints, 'dist', OPTIONS);
   writeTypes(join(root, 'dist/types'));
   recordBuild(root, state);
 }

@@ -10,14 +10,21 @@ export const OPTIONAL_PACKAGES = {
   bullmq: '6',
   ioredis: '6',
   h5wasm: '0.10',
+  sharp: '0.35',
 } as const;
 
 export type PackageName = keyof typeof OPTIONAL_PACKAGES;
 
-/** Packages that are of use only together: an install line names all of them. */
-const TOGETHER: readonly (readonly PackageName[])[] = [
-  ['vega', 'vega-lite', '@resvg/resvg-js', '@expo-google-fonts/open-sans'],
-  ['bullmq', 'ioredis'],
+/** What the packages are for. Those of one use are of no use alone: an install line names all of them. */
+export const PACKAGE_USES: readonly { readonly use: string; readonly names: readonly PackageName[] }[] = [
+  { use: 'training in Node', names: ['webgpu'] },
+  {
+    use: 'reports and figures, of `tilegrad run` and `search` too',
+    names: ['vega', 'vega-lite', '@resvg/resvg-js', '@expo-google-fonts/open-sans'],
+  },
+  { use: "reading Keras's .h5 and .keras files", names: ['h5wasm'] },
+  { use: 'reading pictures with `imageFolder`', names: ['sharp'] },
+  { use: '`--workers` and `tilegrad worker`', names: ['bullmq', 'ioredis'] },
 ];
 
 /**
@@ -52,7 +59,7 @@ export function packageError(name: PackageName, what: string, cause: unknown): T
 
 /** The npm command that installs packages, and those that are of use only with them. */
 export function installLine(names: readonly PackageName[]): string {
-  const all = new Set(names.flatMap((name) => TOGETHER.find((group) => group.includes(name)) ?? [name]));
+  const all = new Set(names.flatMap((name) => PACKAGE_USES.find((one) => one.names.includes(name))!.names));
   return `npm install ${[...all].map((name) => `${name}@${OPTIONAL_PACKAGES[name]}`).join(' ')}`;
 }
 

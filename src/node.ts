@@ -3,6 +3,7 @@ export { mobileNetV2, type PretrainedMobileNetV2Options } from './applications/n
 export { datasets } from './data/datasets.ts';
 export { type FetchOptions, type FetchResult, fetchDataset } from './data/fetch.ts';
 export { loadDataset } from './data/files.ts';
+export { type FolderImages, type ImageFolderOptions, imageFolder } from './data/image-folder.ts';
 export { datasetStatus } from './data/locate.ts';
 export { openDevice } from './gpu/dawn.ts';
 export * from './index.ts';

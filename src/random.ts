@@ -42,7 +42,15 @@ export function philox(
 }
 
 /** What random numbers are for. Part of the counter, so that two uses of one seed never see the same numbers. */
-export const PURPOSES = { initializer: 1, shuffle: 2, dropout: 3, split: 4, search: 5 } as const;
+export const PURPOSES = {
+  initializer: 1,
+  shuffle: 2,
+  dropout: 3,
+  split: 4,
+  search: 5,
+  augmentation: 6,
+  erasing: 7,
+} as const;
 
 /** @throws ArgumentError unless `seed` is an integer from 0 to 2^53 - 1 */
 export function checkSeed(seed: number, what?: string): void {

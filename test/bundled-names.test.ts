@@ -29,7 +29,7 @@ test.each([{ minify: true }, { minify: false }])(
       minify,
       format: 'esm',
       platform: 'node',
-      external: ['webgpu'],
+      external: ['webgpu', 'sharp'], // native: they cannot be bundled
       loader: { '.wgsl': 'text' },
       banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
       logLevel: 'error',

@@ -7,7 +7,7 @@ import { npmCi } from './npm.mjs';
 import { recordInstall, whyBuild, whyInstall } from './stamps.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const USAGE = `Usage: node scripts/setup.mjs [--no-driver]
+const USAGE = `Usage: npx tilegrad setup [--no-driver]
 
 Checks Node, runs npm ci and the build where needed, and runs a small kernel on the WebGPU adapter.
 Without an adapter, as root on Debian or Ubuntu, it installs Mesa's software driver; elsewhere it says what to do.
@@ -15,7 +15,7 @@ Without an adapter, as root on Debian or Ubuntu, it installs Mesa's software dri
   --no-driver  do not look for an adapter, and install no driver
   --help       show this`;
 
-const args = process.argv.slice(2);
+const args = process.argv.slice(process.argv[2] === 'setup' ? 3 : 2); // as `tilegrad setup`, or by itself
 if (args.includes('--help')) {
   process.stdout.write(`${USAGE}\n`);
 } else {
@@ -63,7 +63,8 @@ async function installAndBuild() {
   if (installReason) {
     say(`${installReason}: running npm ci, which takes about half a minute`);
     // The build needs devDependencies, which NODE_ENV=production would leave out.
-    npmCi(root, '--include=dev');
+    // Its scripts are left out: what `prepare` would build is built below, with a word about it.
+    npmCi(root, '--include=dev --ignore-scripts');
     recordInstall(root);
   }
   const buildReason = whyBuild(root);

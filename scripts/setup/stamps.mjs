@@ -5,15 +5,9 @@ import { join } from 'node:path';
 
 /** Everything that the bundles in dist/ are made from; the lock file stands for the bundler and the libraries. */
 const BUILD_INPUTS = [
-  ...['src', 'shaders', 'experiments', 'scripts/build.mjs', 'scripts/types.mjs', 'scripts/globals.d.ts'],
-  ...[
-    'tsconfig.json',
-    'tsconfig.types.json',
-    'scripts/setup/lock.mjs',
-    'scripts/setup/node-version.mjs',
-    'package.json',
-    'package-lock.json',
-  ],
+  ...['src', 'shaders', 'experiments', 'scripts/build.mjs', 'scripts/build-modules.mjs', 'scripts/minify-wgsl.mjs'],
+  ...['scripts/types.mjs', 'scripts/globals.d.ts', 'tsconfig.json', 'tsconfig.types.json'],
+  ...['scripts/setup/lock.mjs', 'scripts/setup/node-version.mjs', 'package.json', 'package-lock.json'],
 ];
 
 // Inside what it vouches for: whoever deletes node_modules or dist deletes its stamp too.

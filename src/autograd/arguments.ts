@@ -10,9 +10,7 @@ export function arrayOf(operator: string, what: string, value: Tensor): DeviceAr
     throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
   const { array } = value;
   if (array.disposed) {
-    throw new DisposedError(
-      `${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, was used after it was disposed`,
-    );
+    throw new DisposedError(`${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, ${array.fate}`);
   }
   return array;
 }

@@ -5,6 +5,7 @@ import { checkAxis } from '../kernels/axes.ts';
 import * as kernels from '../kernels/concat.ts';
 import { moveWindow } from '../kernels/view.ts';
 import { arrayOf } from './arguments.ts';
+import { composed } from './composed.ts';
 import { expandDims, slice } from './shape.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
@@ -43,9 +44,11 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
     throw new ShapeError(`stack: shapes differ (${arrays.map((array) => showShape(array.shape)).join(', ')})`);
   }
   const place = checkAxis('stack', axis, shape, shape.length + 1);
-  return concat(
-    tensors.map((t) => expandDims(t, place)),
-    place,
+  return composed(arrays[0]!.device, () =>
+    concat(
+      tensors.map((t) => expandDims(t, place)),
+      place,
+    ),
   );
 }
 

@@ -4,6 +4,7 @@ import { sameShape, showShape } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
 import { checkDType, checkSameShape, commonModels } from '../kernels/run.ts';
 import { arrayOf } from './arguments.ts';
+import { composed } from './composed.ts';
 import { oneHot } from './gather.ts';
 import { abs, add, clip, div, log, mul, neg, softplus, square, sub } from './pointwise.ts';
 import { mean, sum } from './reduce.ts';
@@ -87,14 +88,14 @@ function average(name: string, values: Tensor, weight: Tensor | null | undefined
 export function meanSquaredError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkOptions('meanSquaredError', options, lossNames);
   checkPair('meanSquaredError', output, target);
-  return average('meanSquaredError', square(sub(output, target)), options.sampleWeight);
+  return composed(output.device, () => average('meanSquaredError', square(sub(output, target)), options.sampleWeight));
 }
 
 /** Mean of |target - output| over all elements. @throws ShapeError, ArgumentError */
 export function meanAbsoluteError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkOptions('meanAbsoluteError', options, lossNames);
   checkPair('meanAbsoluteError', output, target);
-  return average('meanAbsoluteError', abs(sub(output, target)), options.sampleWeight);
+  return composed(output.device, () => average('meanAbsoluteError', abs(sub(output, target)), options.sampleWeight));
 }
 
 /**
@@ -105,12 +106,14 @@ export function huber(output: Tensor, target: Tensor, options: LossOptions & { d
   checkOptions('huber', options, { ...lossNames, delta: true });
   const delta = checkDelta('huber', options.delta ?? 1);
   checkPair('huber', output, target);
-  const error = abs(sub(output, target));
-  const near = clip(error, { max: delta });
-  // With q = min(e, delta) both branches are q^2 / 2 + delta (e - q).
-  const half = scalar(output, 0.5);
-  const values = add(mul(square(near), half), mul(sub(error, near), scalar(output, delta)));
-  return average('huber', values, options.sampleWeight);
+  return composed(output.device, () => {
+    const error = abs(sub(output, target));
+    const near = clip(error, { max: delta });
+    // With q = min(e, delta) both branches are q^2 / 2 + delta (e - q).
+    const half = scalar(output, 0.5);
+    const values = add(mul(square(near), half), mul(sub(error, near), scalar(output, delta)));
+    return average('huber', values, options.sampleWeight);
+  });
 }
 
 /**
@@ -125,13 +128,15 @@ export function binaryCrossentropy(output: Tensor, target: Tensor, options: Cros
   checkOptions(name, options, crossentropyNames);
   const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('binaryCrossentropy', output, target);
-  const one = scalar(output, 1);
-  const t = smooth(target, labelSmoothing, 2);
-  if (fromLogits) {
-    return average(name, add(mul(t, softplus(neg(output))), mul(sub(one, t), softplus(output))), sampleWeight);
-  }
-  const p = clip(output, { min: EPSILON, max: 1 - EPSILON });
-  return neg(average(name, add(mul(t, log(p)), mul(sub(one, t), log(sub(one, p)))), sampleWeight));
+  return composed(output.device, () => {
+    const one = scalar(output, 1);
+    const t = smooth(target, labelSmoothing, 2);
+    if (fromLogits) {
+      return average(name, add(mul(t, softplus(neg(output))), mul(sub(one, t), softplus(output))), sampleWeight);
+    }
+    const p = clip(output, { min: EPSILON, max: 1 - EPSILON });
+    return neg(average(name, add(mul(t, log(p)), mul(sub(one, t), log(sub(one, p)))), sampleWeight));
+  });
 }
 
 /**
@@ -145,11 +150,13 @@ export function categoricalCrossentropy(output: Tensor, target: Tensor, options:
   checkOptions(name, options, crossentropyNames);
   const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('categoricalCrossentropy', output, target);
-  const t = smooth(target, labelSmoothing, target.shape.at(-1) ?? 1);
-  const logs = fromLogits
-    ? logSoftmax(output)
-    : log(clip(div(output, sum(output, { axis: -1, keepDims: true })), { min: EPSILON, max: 1 - EPSILON }));
-  return neg(average(name, sum(mul(t, logs), { axis: -1 }), sampleWeight));
+  return composed(output.device, () => {
+    const t = smooth(target, labelSmoothing, target.shape.at(-1) ?? 1);
+    const logs = fromLogits
+      ? logSoftmax(output)
+      : log(clip(div(output, sum(output, { axis: -1, keepDims: true })), { min: EPSILON, max: 1 - EPSILON }));
+    return neg(average(name, sum(mul(t, logs), { axis: -1 }), sampleWeight));
+  });
 }
 
 /**
@@ -169,9 +176,11 @@ export function sparseCategoricalCrossentropy(
   if (classes.dtype === 'f32') checkDType(name, 'labels', classes, 'u32');
   commonModels(name, [probabilities, classes]);
   const { fromLogits, sampleWeight } = options;
-  const logits = fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON }));
-  if (sampleWeight == null) return softmaxCrossEntropy(logits, labels);
-  const target = oneHot(labels, logits.shape.at(-1) ?? 0);
-  checkSameShape(name, logits.array, target.array);
-  return neg(average(name, sum(mul(target, logSoftmax(logits)), { axis: -1 }), sampleWeight));
+  return composed(output.device, () => {
+    const logits = fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON }));
+    if (sampleWeight == null) return softmaxCrossEntropy(logits, labels);
+    const target = oneHot(labels, logits.shape.at(-1) ?? 0);
+    checkSameShape(name, logits.array, target.array);
+    return neg(average(name, sum(mul(target, logSoftmax(logits)), { axis: -1 }), sampleWeight));
+  });
 }

@@ -1,5 +1,6 @@
 import { checkF32, checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
+import type { DeviceArray } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
 import * as kernels from '../kernels/pointwise-rows.ts';
 import {
@@ -13,7 +14,7 @@ import {
 } from '../kernels/pointwise-table.ts';
 import { checkDType, commonModels } from '../kernels/run.ts';
 import { arrayOf, checkFits } from './arguments.ts';
-import { taped } from './tape.ts';
+import { type Backward, taped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
 /** Applies a row of the table; formula and derivative stand there. */
@@ -35,7 +36,10 @@ function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}
 /** What an operator of two takes: tensors, one of which may be a number instead. */
 export type Operand = Tensor | number;
 
-/** A number beside a tensor, as a scalar tensor of its type. Anything else stays, for the operator to refuse. @throws ArgumentError */
+/**
+ * A number beside a tensor, as a scalar tensor of its type, which nobody else has. Anything else stays, for the operator to refuse.
+ * @throws ArgumentError
+ */
 function tensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   const scalar = (value: number, { array }: Tensor) => {
     const { device, dtype, models } = array;
@@ -47,6 +51,10 @@ function tensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   return [a, b] as [Tensor, Tensor];
 }
 
+/** The arrays that `tensors` made of numbers. */
+const madeOf = (given: readonly Operand[], [a, b]: readonly [Tensor, Tensor]): DeviceArray[] =>
+  [a, b].filter((one, i) => one !== given[i]).map(({ array }) => array);
+
 /** Applies a row of the table with NumPy's broadcasting; gradients are summed back to the operands' shapes. */
 function binary(name: BinaryName, x1: Operand, x2: Operand): Tensor {
   const [a, b] = tensors(name, x1, x2);
@@ -54,18 +62,21 @@ function binary(name: BinaryName, x1: Operand, x2: Operand): Tensor {
   const right = arrayOf(name, 'the right tensor', b);
   const y = kernels.binary(name, left, right);
   const { derivatives } = binaryTable[name];
-  return taped(y, [a, b], (dy, { wants }) => {
+  const backward: Backward = (dy, { wants }) => {
     const grad = (which: 0 | 1) =>
       derivatives[which] === '1.0'
         ? kernels.sumTo(dy, (which === 0 ? left : right).shape)
         : kernels.binaryGrad(name, which, { a: left, b: right, y, dy });
     return [wants(0) ? grad(0) : null, wants(1) ? grad(1) : null];
-  });
+  };
+  return taped(y, [a, b], backward, { saved: madeOf([x1, x2], [a, b]) });
 }
 
 function comparison(name: ComparisonName, x: Operand, y: Operand): Tensor {
   const [a, b] = tensors(name, x, y);
-  return new Tensor(kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b)));
+  const result = kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b));
+  for (const array of madeOf([x, y], [a, b])) array.dispose();
+  return new Tensor(result);
 }
 
 function predicate(name: PredicateName, x: Tensor): Tensor {
@@ -197,12 +208,15 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
     typeof mask,
   ];
   const y = kernels.where(m, l, r);
-  return taped(y, [condition, a, b], (dy, { wants }) => {
+  if (l !== left) l.dispose();
+  if (r !== right) r.dispose();
+  const backward: Backward = (dy, { wants }) => {
     const zeros = fill(y.device, shape, 0, { models: y.models });
     return [
       null,
       wants(1) ? kernels.sumTo(kernels.where(m, dy, zeros), left.shape) : null,
       wants(2) ? kernels.sumTo(kernels.where(m, zeros, dy), right.shape) : null,
     ];
-  });
+  };
+  return taped(y, [condition, a, b], backward, { saved: m === mask ? [] : [m] });
 }

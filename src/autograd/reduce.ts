@@ -99,7 +99,9 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
     );
   }
   const { y, mean } = kernels.variance(input, axes, shape, ddof);
-  return taped(y, [x], (dy, { into }) => [kernels.varianceGrad(input, mean, dy, axes, ddof, into(0))]);
+  return taped(y, [x], (dy, { into }) => [kernels.varianceGrad(input, mean, dy, axes, ddof, into(0))], {
+    saved: Object.values(mean),
+  });
 }
 
 /**

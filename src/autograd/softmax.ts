@@ -47,7 +47,9 @@ export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
  * @throws ShapeError, ArgumentError
  */
 export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
-  return softmaxCrossEntropyWithHits(logits, labels).loss;
+  const { loss, hits } = softmaxCrossEntropyWithHits(logits, labels);
+  hits.dispose();
+  return loss;
 }
 
 /** The same, with `hits` [N]: 1 where the largest logit is the label's. It comes from the same pass, so it costs nothing. */

@@ -3,7 +3,10 @@ import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
+import { moveWindow } from '../kernels/view.ts';
 import { arrayOf } from './arguments.ts';
+import { keepSpent } from './spent.ts';
+import { recordingOf } from './step-recording.ts';
 import { Tensor } from './tensor.ts';
 
 /** What an operator's backward pass may ask about its inputs. */
@@ -31,6 +34,10 @@ export interface Node {
   unit?: (request: GradRequest) => (DeviceArray | null)[];
   /** Arrays besides inputs and output that these read, and nobody else. */
   saved?: readonly DeviceArray[];
+  /** Versions of the inputs' arrays when the operator read them. */
+  versions: readonly number[];
+  /** Whether a backward pass has gone through it and released what another one would need. */
+  spent: boolean;
 }
 
 let recording = true;
@@ -59,7 +66,9 @@ export function taped(
 ): Tensor {
   const onTape = isTaped(inputs);
   if (!onTape) for (const array of saved) array.dispose();
-  return new Tensor(output, onTape, onTape ? { inputs, backward: backwardPass, unit, saved } : null);
+  if (!onTape) return new Tensor(output);
+  const versions = inputs.map(({ array }) => array.version);
+  return new Tensor(output, true, { inputs, backward: backwardPass, unit, saved, versions, spent: false });
 }
 
 /** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
@@ -77,8 +86,31 @@ function history(root: Tensor): Tensor[] {
   return [...seen].sort((a, b) => b.serial - a.serial);
 }
 
-/** See `Tensor.backward`. */
-export function backward(root: Tensor, dout?: Tensor, { release = false }: { release?: boolean } = {}): void {
+/** @throws ArgumentError where an earlier pass released the graph, or its leaves were changed since */
+function checkGraph(graph: readonly Tensor[]): void {
+  for (const { node } of graph) {
+    if (node?.spent) {
+      throw new ArgumentError(
+        'backward: an earlier backward() has gone through this graph, or a part of it, and released it; compute the loss again, or give ' +
+          'the earlier one { retainGraph: true }',
+      );
+    }
+    for (const [i, { array }] of (node?.inputs ?? []).entries()) {
+      if (array.version === node!.versions[i]) continue;
+      throw new ArgumentError(
+        `backward: a tensor of shape ${showShape(array.shape)} was given other values (by assign, setWeights or step) after the loss was ` +
+          'computed from it, so its gradient would be wrong; compute the loss again',
+      );
+    }
+  }
+}
+
+/** See `Tensor.backward`. `releaseAll` releases what the user may hold, too, all but `root`: for steps that the library itself makes. */
+export function backward(
+  root: Tensor,
+  dout?: Tensor,
+  { retainGraph = false, releaseAll = false }: { retainGraph?: boolean; releaseAll?: boolean } = {},
+): void {
   if (!root.requiresGrad) throw new ArgumentError('backward: nothing this tensor was made from requires a gradient');
   if (dout) {
     commonModels('backward', [root.array, arrayOf('backward', 'the gradient', dout)]);
@@ -88,21 +120,31 @@ export function backward(root: Tensor, dout?: Tensor, { release = false }: { rel
       );
     }
   }
+  const graph = history(root);
+  checkGraph(graph);
+  const hidden = new Set(graph.flatMap(({ parts }) => parts ?? []));
   const grads = new Map<Tensor, DeviceArray>();
+  const leaves = new Set<Tensor>();
+  const fresh: Tensor[] = [];
   withScope(
     root.device,
     () => {
       const { unit } = root.node ?? {};
       if (unit && !dout) propagate(root.node!, unit, grads);
       else grads.set(root, dout?.array ?? fill(root.device, root.shape, 1, { models: root.models }));
-      for (const t of history(root)) {
+      for (const t of graph) {
         const grad = grads.get(t);
-        if (grad && t.node) propagate(t.node, (request) => t.node!.backward(grad, request), grads);
-        else if (grad) settle(t, grad);
+        if (grad && t.node) {
+          propagate(t.node, (request) => t.node!.backward(grad, request), grads);
+        } else if (grad) {
+          if (!t.grad) fresh.push(t);
+          settle(t, grad);
+          leaves.add(t);
+        }
         // Everything that was made from t has had its turn, so nobody reads t again.
-        if (release && t.node) {
+        if (!retainGraph && t.node) {
           for (const array of t.node.saved ?? []) array.dispose();
-          if (t !== root) t.dispose();
+          if (hidden.has(t.array) || (releaseAll && t !== root)) t.array.dispose();
         }
         if (!grad) continue;
         // Nobody else reads an intermediate gradient: its memory serves the next one. A gradient handed on unchanged (by
@@ -113,6 +155,22 @@ export function backward(root: Tensor, dout?: Tensor, { release = false }: { rel
     },
     () => [],
   );
+  if (retainGraph) return;
+  for (const array of hidden) array.dispose();
+  for (const { node } of graph) if (node) spend(node);
+  const { scopes } = root.device;
+  const isFree = ({ array }: Tensor) => !array.disposed && !scopes.some((scope) => scope.has(array));
+  keepSpent(root.device, { tensors: graph.filter((t) => t.node && isFree(t)), leaves }, fresh);
+}
+
+/** Lets go of what a node refers to: a loss that is kept to be read does not hold its whole graph. */
+function spend(node: Node): void {
+  node.spent = true;
+  node.inputs = [];
+  node.versions = [];
+  node.saved = [];
+  node.backward = () => [];
+  delete node.unit;
 }
 
 function propagate(
@@ -138,11 +196,15 @@ function propagate(
   });
 }
 
-function copy(a: DeviceArray, into?: DeviceArray): DeviceArray {
-  const target = fill(a.device, a.shape, 0, { models: a.models, into });
-  accumulate(target, a);
-  return target;
-}
+/** The elements of `from` in an array of its shape, or in a new one. */
+export const copyOf = (from: DeviceArray, into?: DeviceArray): DeviceArray =>
+  moveWindow(
+    'copy',
+    from,
+    from.shape.map(() => 0),
+    from.shape,
+    into ? { into } : {},
+  );
 
 /** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
 function settle(leaf: Tensor, grad: DeviceArray): void {
@@ -151,11 +213,12 @@ function settle(leaf: Tensor, grad: DeviceArray): void {
       `backward: a tensor of shape ${showShape(leaf.shape)} that requires a gradient was disposed before it got one`,
     );
   }
+  recordingOf(leaf.device)?.settles(leaf);
   if (leaf.grad) {
     accumulate(leaf.grad.array, grad);
   } else if (leaf.gradHome) {
-    leaf.grad = new Tensor(grad === leaf.gradHome ? grad : copy(grad, leaf.gradHome));
+    leaf.grad = new Tensor(grad === leaf.gradHome ? grad : copyOf(grad, leaf.gradHome));
   } else {
-    leaf.grad = new Tensor(copy(grad));
+    leaf.grad = new Tensor(copyOf(grad));
   }
 }

@@ -1,16 +1,30 @@
-import { checkFunction, checkOptions, checkShape, show } from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { checkFlag, checkFunction, checkOptions, checkShape, show } from '../check.ts';
+import { ArgumentError, DisposedError, GpuError, ShapeError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
-import { DeviceArray, type DType, type Shape, sameShape, showShape, sizeOf, withScope } from '../kernels/array.ts';
+import {
+  DeviceArray,
+  type DType,
+  type HostArray,
+  type Shape,
+  sameShape,
+  showShape,
+  withScope,
+} from '../kernels/array.ts';
 import { commonModels } from '../kernels/run.ts';
-import { howToMap, type Numbers, readNumbers, toNumber } from './host-data.ts';
-import { backward, type Node } from './tape.ts';
+import { readValues } from './host-array.ts';
+import type { Numbers } from './host-data.ts';
+import { recordingOf } from './step-recording.ts';
+import { backward, copyOf, type Node } from './tape.ts';
+import { summaryOf, textOf } from './tensor-text.ts';
+
+export type { HostArray } from '../kernels/array.ts';
 
 /** Host data for a tensor: numbers in row-major order, lists in lists of the tensor's shape, or an array with that shape. */
 export type HostData = Numbers;
-export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 let clock = 0;
+/** What `console.log` of Node, Deno and Bun asks for. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
@@ -22,6 +36,8 @@ export class Tensor {
    * 0 itself, so that a gradient for it may come `throughRelu` (see DeviceArray).
    */
   rectified = false;
+  /** What was made on the way to it and only it leads to: released by the backward pass, or with it. Null for none. */
+  parts: readonly DeviceArray[] | null = null;
   /** Order of creation, which `backward` follows in reverse. */
   readonly serial = clock++;
 
@@ -48,6 +64,7 @@ export class Tensor {
 
   set grad(gradient: Tensor | null) {
     const before = this.gradient;
+    if (gradient === null) recordingOf(this.device)?.cleared(this);
     if (gradient === before) return;
     if (gradient !== null) {
       checkGradient(this, gradient);
@@ -61,6 +78,26 @@ export class Tensor {
   get [Symbol.toStringTag](): string {
     return 'Tensor';
   }
+
+  /**
+   * Shape, type and values as NumPy prints them; of more than 1,000 values those at the edges. Waits for the adapter.
+   * @throws DisposedError
+   */
+  async text(): Promise<string> {
+    return textOf(this, await this.data());
+  }
+
+  /**
+   * Shape, type and the first values, where the host knows them: those of a tensor made from numbers, or read before, until something
+   * is written to it. `console.log(x)` shows this; in a browser `console.log(String(x))`.
+   */
+  toString(): string {
+    return summaryOf(this);
+  }
+  [inspect](): string {
+    return summaryOf(this);
+  }
+
   get device(): Device {
     return this.array.device;
   }
@@ -81,7 +118,19 @@ export class Tensor {
   }
 
   /** Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU. */
-  async data(): Promise<HostArray> {
+  data(): Promise<HostArray> {
+    const recording = recordingOf(this.device);
+    if (!recording) return this.read();
+    const refused = new GpuError(
+      'data: no values can be read within a compiled step, which is recorded before it runs; return the tensor from the step, and read it afterwards',
+    );
+    recording.refuse(refused);
+    const never = Promise.reject(refused);
+    never.catch(() => {}); // compileStep throws it
+    return never;
+  }
+
+  private async read(): Promise<HostArray> {
     const bytes = await this.device.read(this.array.storage);
     if (this.dtype === 'u32') return new Uint32Array(bytes);
     return this.dtype === 'i32' ? new Int32Array(bytes) : new Float32Array(bytes);
@@ -99,20 +148,81 @@ export class Tensor {
 
   /**
    * Computes the gradient of this tensor for every leaf it depends on that has `requiresGrad`, and adds it to the leaf's
-   * `grad`, as PyTorch does.
+   * `grad`, as PyTorch does. That ends the graph it goes through: what only an operator or a model saw of it is released on the way, and
+   * tensors that you may hold (this one, a model's output) with the scope they are in. Outside of scopes they belong to the
+   * optimizer whose `step` is next, and can be read until its `step` after that; without an optimizer, until their leaves' gradients were
+   * cleared and a backward pass gave new ones.
    * @param dout gradient of the final result for this tensor, of the same shape; may be left out for a scalar (then 1)
-   * @param options.release disposes every intermediate tensor on the way (not leaves, nor this one), so that their memory
-   *   serves the gradients of what came before them
-   * @throws ShapeError for a missing or ill-fitting `dout`, ArgumentError where nothing requires a gradient
+   * @param options.retainGraph keeps the graph for another backward pass; one without it has to follow, or a scope around both,
+   *   as nothing else releases the graph. Default false
+   * @throws ShapeError for a missing or ill-fitting `dout`; ArgumentError where nothing requires a gradient, an earlier pass released the
+   *   graph, or a tensor was given other values since the graph was made; DisposedError
    */
-  backward(dout?: Tensor, options: { release?: boolean } = {}): void {
-    checkOptions('backward', options, { release: true });
+  backward(dout?: Tensor, options: { retainGraph?: boolean } = {}): void {
+    const { retainGraph = false } = checkOptions('backward', options, { retainGraph: true });
+    checkFlag('backward', 'retainGraph', retainGraph);
     if (!dout && this.size !== 1) {
       throw new ShapeError(
         `backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`,
       );
     }
-    backward(this, dout, options);
+    backward(this, dout, { retainGraph });
+  }
+
+  /** Forgets the gradient, and releases it: the next `backward()` begins anew instead of adding to it. */
+  clearGrad(): void {
+    this.grad = null;
+  }
+
+  /**
+   * Replaces the values; tensor, gradient and what an optimizer remembers stay. It is not on the tape: no gradient goes through it.
+   * @param values a tensor of the same shape and type, or numbers as `tensor` takes them. Of several models, those of all
+   * @throws ShapeError for values of another shape; ArgumentError for another type or device; DisposedError
+   */
+  assign(values: Tensor | HostData): this {
+    const { array, device, shape, dtype, models } = this;
+    if (array.disposed) throw new DisposedError(`assign: the tensor, of shape ${showShape(shape)}, ${array.fate}`);
+    if (values instanceof Tensor) this.copyFrom(values);
+    else {
+      const host = readValues('assign', values, { shape, dtype, models });
+      if (host.length > 0) device.upload(array.storage, host);
+    }
+    array.version++;
+    return this;
+  }
+
+  private copyFrom(other: Tensor): void {
+    const { array, shape, dtype } = this;
+    const from = other.array;
+    if (from.disposed) {
+      throw new DisposedError(`assign: the values, a tensor of shape ${showShape(from.shape)}, ${from.fate}`);
+    }
+    commonModels('assign', [array, from]);
+    if (!sameShape(from.shape, shape)) {
+      throw new ShapeError(
+        `assign: the tensor has shape ${showShape(shape)}, but the values have ${showShape(from.shape)}`,
+      );
+    }
+    if (from.dtype !== dtype) {
+      throw new ArgumentError(
+        `assign: the tensor is ${dtype}, but the values are ${from.dtype}; use cast(x, '${dtype}')`,
+      );
+    }
+    if (from.storage === array.storage) return;
+    // A kernel cannot read and write one buffer, as weights of one model lie in.
+    const shared = from.storage.buffer === array.storage.buffer;
+    const apart = shared ? copyOf(from) : from;
+    copyOf(apart, array);
+    if (shared) apart.dispose();
+  }
+
+  /**
+   * The same values as a tensor off the tape, which shares the memory and is yours: it stays when the graph of this one is released.
+   * @throws DisposedError
+   */
+  detach(): Tensor {
+    const { array } = this;
+    return new Tensor(array.reshaped(array.shape));
   }
 
   /**
@@ -121,7 +231,7 @@ export class Tensor {
    */
   dispose(): void {
     this.array.dispose();
-    for (const array of this.node?.saved ?? []) array.dispose();
+    for (const array of [...(this.node?.saved ?? []), ...(this.parts ?? [])]) array.dispose();
     this.grad = null;
   }
 
@@ -164,49 +274,15 @@ export function tensor(
   if (!['f32', 'u32', 'i32'].includes(dtype))
     throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${show(dtype)}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
-  const size = models * sizeOf(shape);
-  const copies = models > 1 ? ` x ${models} models` : '';
-  const numbers = readNumbers('tensor: data', data);
-  if (numbers.shape && !sameShape(numbers.shape, models > 1 ? [models, ...shape] : shape)) {
-    throw new ShapeError(
-      `tensor: shape ${showShape(shape)}${copies} was asked for, but the data has shape ${showShape(numbers.shape)}`,
-    );
-  }
-  if (numbers.flat.length !== size) {
-    throw new ShapeError(
-      `tensor: shape ${showShape(shape)}${copies} needs ${size} values, but ${numbers.flat.length} were given`,
-    );
-  }
-  const host = toHostArray(numbers.flat, dtype);
+  const host = readValues('tensor', data, { shape, dtype, models });
   const array = DeviceArray.empty(device, shape, { dtype, models });
   try {
-    if (size > 0) device.upload(array.storage, host);
+    if (host.length > 0) device.upload(array.storage, host);
   } catch (error) {
     array.dispose();
     throw error;
   }
   return new Tensor(array, requiresGrad);
-}
-
-function toHostArray(data: ArrayLike<unknown>, dtype: DType): HostArray {
-  if (dtype === 'f32' && data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
-  const Kind = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
-  const [low, high] = dtype === 'u32' ? [0, 0xffffffff] : [-0x80000000, 0x7fffffff];
-  const array = new Kind(data.length);
-  for (let i = 0; i < data.length; i++) {
-    const value = toNumber(data, i);
-    if (value === null) {
-      throw new ArgumentError(`tensor: the value at position ${i} is ${show(data[i])}, ${howToMap(data[i])}`);
-    }
-    if (dtype !== 'f32' && (!Number.isInteger(value) || value < low || value > high)) {
-      throw new ArgumentError(`tensor: ${value} at position ${i} does not fit ${dtype} (${low} to ${high})`);
-    }
-    array[i] = value;
-    if (dtype === 'f32' && Math.abs(array[i]!) === Number.POSITIVE_INFINITY && Number.isFinite(value)) {
-      throw new ArgumentError(`tensor: ${value} at position ${i} does not fit f32 (at most 3.4e38 in size)`);
-    }
-  }
-  return array;
 }
 
 /**
@@ -222,7 +298,8 @@ export function scope<T>(device: Device, body: () => T): T {
   );
 }
 
-function* tensorsIn(value: unknown): Generator<Tensor> {
+/** The tensors of what a function returned: alone, in lists or in plain objects. */
+export function* tensorsIn(value: unknown): Generator<Tensor> {
   if (value instanceof Tensor) yield value;
   else if (Array.isArray(value)) for (const item of value) yield* tensorsIn(item);
   else if (value && Object.getPrototypeOf(value) === Object.prototype) {

@@ -9,7 +9,7 @@ export interface Machine {
 /** What to install or do when no WebGPU adapter was found, a step a line. */
 export function adapterAdvice({ platform, osRelease }: Machine): string[] {
   const setup =
-    'Run `npm run setup`: it finds out what is missing, installs it where it can and says so where it cannot.';
+    'Run `npx tilegrad setup`: it finds out what is missing, installs it where it can and says so where it cannot.';
   if (platform === 'darwin') {
     return [
       setup,

@@ -5,6 +5,7 @@ import type { DataTools, WeightsOptions } from './data.ts';
 import type { DoctorEngine } from './doctor.ts';
 import type { Engine } from './engine.ts';
 import { type Catalogue, scales } from './experiment.ts';
+import { checkDrawing } from './installed.ts';
 import { type Io, nodeIo } from './io.ts';
 import {
   mostBatch,
@@ -23,6 +24,7 @@ import {
 } from './options.ts';
 import { reportError } from './report-error.ts';
 import type { SearchCommandOptions } from './search.ts';
+import type { SetupTools } from './setup.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
 import type { WorkerOptions } from './worker.ts';
@@ -32,6 +34,7 @@ export interface Parts {
   catalogue(): Promise<Catalogue>;
   engine(): Promise<Engine & DoctorEngine>;
   data(): Promise<DataTools>;
+  setup(): Promise<SetupTools>;
 }
 
 const SEARCH_HELP = `
@@ -126,6 +129,15 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     });
 
   program
+    .command('setup')
+    .description('show which optional packages are missing, and install a driver where there is no WebGPU adapter')
+    .option('--no-driver', 'do not look for an adapter, and install no driver')
+    .action(async (options: { driver: boolean }) => {
+      const { setup } = await import('./setup.ts');
+      await setup(options, io, parts.setup);
+    });
+
+  program
     .command('doctor')
     .description('find out whether this machine can train, by training a small network on it')
     .option('--json', 'print the result as JSON')
@@ -191,6 +203,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
       if (runs !== undefined && replicas !== undefined && runs !== replicas) {
         throw new UsageError(`--runs ${runs} and --replicas ${replicas} mean the same; give one of them`);
       }
+      await checkDrawing();
       const { choose } = await import('./choice.ts');
       const { chooseFile, isFile } = await import('./experiment-module.ts');
       const choice = isFile(id) ? await chooseFile(id, await parts.catalogue()) : choose(id, await parts.catalogue());
@@ -224,6 +237,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--json', 'print the search as JSON, and progress on stderr')
     .addHelpText('after', SEARCH_HELP)
     .action(async (file: string, options: SearchCommandOptions) => {
+      await checkDrawing();
       const { search } = await import('./search.ts');
       await search(file, options, io, await parts.engine());
     });

@@ -4,6 +4,7 @@ import { nodeProblem } from '../../scripts/setup/node-version.mjs';
 import { AdapterError, TilegradError } from '../errors.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import type { Probe } from '../gpu/probe.ts';
+import { installLine } from '../import-package.ts';
 import type { EpochLogs } from '../nn/callbacks.ts';
 import { adapterText, duration, tuningText } from '../report/format.ts';
 import type { Tuning } from '../tuner/load.ts';
@@ -87,7 +88,7 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
   const webgpuOk = found.webgpu !== '';
   const webgpu = runtimeGpu() === undefined ? `webgpu ${found.webgpu} (Dawn)` : `navigator.gpu of ${found.webgpu}`;
   checks.push({ name: 'webgpu', ok: webgpuOk, detail: webgpuOk ? webgpu : 'the npm package webgpu is missing' });
-  if (!webgpuOk) advice.push('Run `npm ci` in the folder of tilegrad.');
+  if (!webgpuOk) advice.push(`Run \`${installLine(['webgpu'])}\`.`);
 
   let device: EngineDevice | undefined;
   try {
@@ -114,7 +115,9 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     checks.push({ name, ok: false, detail: describeError(error).message });
     if (error instanceof AdapterError) advice.push(...adapterAdvice(machine));
     else if (name === 'training') advice.push(brokenDriver);
-    else if (!(error instanceof TilegradError)) advice.push('Run `npm ci` again: the package webgpu did not load.');
+    else if (!(error instanceof TilegradError)) {
+      advice.push(`Run \`${installLine(['webgpu'])}\` again: the package webgpu did not load.`);
+    }
   } finally {
     device?.dispose();
   }

@@ -28,7 +28,7 @@ export interface EngineLoader {
 
 export interface EngineModel extends DrawnModel {
   build(device: EngineDevice, options: { seed: number; replicas?: number }): unknown;
-  compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly string[] }): unknown;
+  compile(options: { optimizer: unknown; loss: unknown; metrics?: readonly unknown[] }): unknown;
   summary(): string;
   countParams(): number;
   readonly outputShape: readonly number[];

@@ -1,4 +1,8 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { packageRoot } from '../data/folders.ts';
 import type { ImageLoader } from '../data/loader.ts';
+import { AdapterError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Model } from '../nn/model.ts';
 import type { Parts } from './cli.ts';
@@ -34,5 +38,20 @@ export const parts: Parts = {
     const { datasetStatus } = await import('../data/locate.ts');
     const { fetchWeights, weightsStatus } = await import('../applications/imagenet.ts');
     return { datasets, datasetStatus, fetchDataset, fetchWeights, weightsStatus };
+  },
+  async setup() {
+    // Plain files of the package, not bundled: they start a probe that is a file too.
+    const load = (name: string) => import(pathToFileURL(join(packageRoot()!, 'scripts/setup', name)).href);
+    const { ensureAdapter } = await load('driver.mjs');
+    const { SetupError } = await load('messages.mjs');
+    return {
+      ensureAdapter() {
+        try {
+          return ensureAdapter();
+        } catch (error) {
+          throw error instanceof SetupError ? new AdapterError((error as Error).message, { cause: error }) : error;
+        }
+      },
+    };
   },
 };

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { arch, platform, release } from 'node:os';
 import { version as tilegrad } from '../../package.json';
+import { packageVersion } from './installed.ts';
 import { runtimeGpu, runtimeName } from './runtime.ts';
 
 export interface Versions {
@@ -15,15 +14,7 @@ export interface Versions {
 
 /** Everything outside the source that a figure may depend on. */
 export function versions(): Versions {
-  const webgpu = runtimeGpu() === undefined ? dawnVersion() : runtimeName();
+  // Not installed: doctor says so, and nothing else runs without it.
+  const webgpu = runtimeGpu() === undefined ? (packageVersion('webgpu') ?? '') : runtimeName();
   return { tilegrad, node: process.versions.node, webgpu, platform: `${platform()} ${arch()} ${release()}` };
-}
-
-function dawnVersion(): string {
-  try {
-    const path = createRequire(import.meta.url).resolve('webgpu/package.json');
-    return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
-  } catch {
-    return ''; // not installed: doctor says so, and nothing else runs without it
-  }
 }

@@ -1,23 +1,28 @@
 import { listOf, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
-import type { ImageSet } from './types.ts';
+import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 
 /**
- * Every field of a set of images, before a count in it is believed: a wrong one would read past the bytes or fill all memory.
+ * Checks every field of a set of images, before a count in it is believed: a wrong one would read past the bytes or fill all memory.
  * @param what the operation, which begins the message
+ * @returns the set with copies of its lists, which nobody changes afterwards; pixels and labels are not copied
  * @throws ArgumentError for what is no set of images or has fields of other types; DataError for counts that do not fit each other,
  *   labels that are no classes, and classes of one name
  */
-export function checkImageSet(what: string, set: ImageSet): void {
-  readable(what, () => checkFields(what, set));
-  const { images, labels, size, shape, classes } = set;
-  const bytes = sizeOf(shape);
-  if (images.length !== size * bytes || labels.length !== size) {
+export function checkImageSet<Pixels extends PixelArray>(what: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
+  const checked = readable(what, () => readFields(what, set));
+  const { images, labels, size, shape, classes, files } = checked;
+  const pixels = size * sizeOf(shape);
+  const wanted = classes.length === 0 ? 0 : size;
+  if (images.length !== pixels || labels.length !== wanted) {
     throw new DataError(
-      `${what}: ${size} images of ${shape.join('x')} need ${size * bytes} bytes and ${size} labels, ` +
-        `but there are ${images.length} and ${labels.length}`,
+      `${what}: ${size} images of ${shape.join('x')} need ${pixels} ${isFloats(images) ? 'numbers' : 'bytes'} and ` +
+        `${wanted} labels, but there are ${images.length} and ${labels.length}`,
     );
+  }
+  if (files && files.length !== size) {
+    throw new DataError(`${what}: ${size} images need as many files, but there are ${files.length}`);
   }
   const bad = labels.findIndex((label) => label >= classes.length);
   if (bad >= 0) {
@@ -26,10 +31,17 @@ export function checkImageSet(what: string, set: ImageSet): void {
   const twice = classes.find((name, i) => classes.indexOf(name) !== i);
   if (twice !== undefined)
     throw new DataError(`${what}: two classes are called ${show(twice)}; give each its own name`);
+  return checked;
 }
 
-function checkFields(what: string, set: ImageSet): void {
-  const refuse = (field: string, rule: string, value: unknown) => {
+export const isFloats = (images: PixelArray): images is Float32Array => images instanceof Float32Array;
+
+/** Typed arrays alone: a Proxy of one, or what only inherits from one, has no memory to read. */
+const isArrayOf = (value: unknown, ...types: (abstract new (...of: never[]) => object)[]): boolean =>
+  ArrayBuffer.isView(value) && types.some((type) => value instanceof type);
+
+function readFields<Pixels extends PixelArray>(what: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
+  const refuse = (field: string, rule: string, value: unknown): never => {
     throw new ArgumentError(`${what}: ${field} must be ${rule}, but is ${show(value)}`);
   };
   if (typeof set !== 'object' || set === null || !('images' in set)) {
@@ -38,14 +50,16 @@ function checkFields(what: string, set: ImageSet): void {
       `${what}: takes a set of images, { images, labels, size, shape, classes }, but was given ${show(set)}${half}`,
     );
   }
-  const { images, labels, size, shape, classes } = set;
-  if (!(images instanceof Uint8Array)) {
-    refuse('images', 'a Uint8Array of bytes from 0 to 255 (numbers of other kinds go into an ArrayLoader)', images);
+  const { images, labels, size, shape, classes, files } = set;
+  if (!isArrayOf(images, Uint8Array, Uint8ClampedArray, Float32Array)) {
+    const floats = ArrayBuffer.isView(images) && !(images instanceof DataView) ? 'Float32Array.from(images)' : null;
+    const how = floats ? `; ${floats} makes floats of the same numbers, which are not scaled unless asked for` : '';
+    refuse('images', `a Uint8Array of bytes from 0 to 255 or a Float32Array of numbers of any scale${how}`, images);
   }
-  if (!(labels instanceof Uint8Array)) {
+  if (!isArrayOf(labels, Uint8Array, Uint16Array, Uint32Array)) {
     const named = Array.isArray(labels) && typeof labels[0] === 'string'; // Uint8Array.from would make zeros of them
     const how = named ? 'labels.map((label) => classes.indexOf(label))' : 'list';
-    refuse('labels', `a Uint8Array, as Uint8Array.from(${how}) makes it`, labels);
+    refuse('labels', `a Uint8Array, as Uint8Array.from(${how}) makes it (Uint16Array from 257 classes on)`, labels);
   }
   const sizes = listOf(what, shape);
   if (sizes?.length !== 3 || !sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) {
@@ -53,7 +67,30 @@ function checkFields(what: string, set: ImageSet): void {
   }
   if (!Number.isSafeInteger(size) || size < 0) refuse('size', 'the number of images', size);
   const names = listOf(what, classes);
-  if (!names?.length || !names.every((name) => typeof name === 'string')) {
+  const unlabeled = names?.length === 0 && labels.length === 0;
+  if (!unlabeled && (!names?.length || !names.every((name) => typeof name === 'string'))) {
     refuse('classes', 'the names of the classes, a list of strings', classes);
   }
+  const paths = files === undefined ? undefined : listOf(what, files);
+  if (paths === null || paths?.some((path) => typeof path !== 'string')) {
+    refuse('files', 'left out or the file of each image, a list of strings', files);
+  }
+  return {
+    ...{ images, labels, size },
+    shape: sizes as [number, number, number],
+    classes: names as string[],
+    ...(paths ? { files: paths as string[] } : {}),
+  };
+}
+
+/** @throws DataError for images without labels, where `what` goes by them */
+export function checkLabeled(what: string, { classes, size }: ImageSet<PixelArray>): void {
+  if (classes.length > 0) return;
+  throw new DataError(`${what}: goes by the labels of images, but these ${size} images have none`);
+}
+
+/** Room for labels of as many classes. */
+export function emptyLabels(classes: number, size: number): LabelArray {
+  if (classes <= 2 ** 8) return new Uint8Array(size);
+  return classes <= 2 ** 16 ? new Uint16Array(size) : new Uint32Array(size);
 }

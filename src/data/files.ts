@@ -84,7 +84,7 @@ async function loadCifar10(info: DatasetInfo, location: DatasetLocation, checkLi
       return { part, path, file, records: countCifar10Records(bytes, file) };
     }),
   );
-  const decode = async (wanted: typeof batches, size: number): Promise<ImageSet> => {
+  const decode = async (wanted: typeof batches, size: number) => {
     const set = imageSet(info, new Uint8Array(size * CIFAR10_IMAGE_BYTES), new Uint8Array(size));
     let at = 0;
     for (const { part, path, file, records } of wanted) {
@@ -136,7 +136,7 @@ async function loadIdx(info: DatasetInfo, location: DatasetLocation, checkLimit:
   };
 }
 
-function imageSet(info: DatasetInfo, images: Uint8Array, labels: Uint8Array): ImageSet {
+function imageSet(info: DatasetInfo, images: Uint8Array, labels: Uint8Array): ImageSet & { labels: Uint8Array } {
   return { images, labels, size: labels.length, shape: [...info.shape], classes: [...info.classes] };
 }
 

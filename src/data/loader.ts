@@ -1,79 +1,102 @@
+import { placeOf, toFloats } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
-import { DeviceArray, type DType, sizeOf } from '../kernels/array.ts';
-import { type ByteTransform, channelTable, gatherImages, type StoredSamples } from '../kernels/gather.ts';
+import { DeviceArray, type DType } from '../kernels/array.ts';
+import {
+  type ByteTransform,
+  channelTable,
+  gatherImages,
+  gatherLabels,
+  gatherSamples,
+  type StoredSamples,
+} from '../kernels/gather.ts';
 import type { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
 import { disposeRows, storeRows } from '../nn/stored-rows.ts';
-import { checkImageSet } from './check-images.ts';
-import type { ImageSet } from './types.ts';
+import { checkImageSet, isFloats } from './check-images.ts';
+import { rescale, type Scaling } from './scale.ts';
+import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 
 export interface ImageLoaderOptions {
   /**
-   * A pixel p becomes scale * p + offset, with a number for all or one for each channel. Default 1 / 255 and 0: images in
-   * 0 .. 1. See `scaleTo` and `standardization`.
+   * A pixel p becomes scale * p + offset, with a number for all or one for each channel. Default offset 0, and scale 1 / 255 for bytes,
+   * which makes 0 .. 1 of them, or 1 for floats, which stay as they are. See `scaleTo` and `standardization`.
    */
   scale?: number | readonly number[];
   offset?: number | readonly number[];
 }
 
 /**
- * A set of labelled images on the GPU. They are sent once, as bytes (a quarter of what floats take); a kernel gathers and
- * scales each batch.
+ * A set of labelled images on the GPU. Bytes are sent once, as bytes (a quarter of what floats take); a kernel gathers and
+ * scales each batch. Floats are scaled on the host, and gathered bit for bit.
  */
 export class ImageLoader implements BatchSource {
   readonly size: number;
   readonly sampleShape: readonly [number, number, number];
-  readonly classes: number;
+  /** Null for images without labels, which `predict` takes. */
+  readonly classes: number | null;
   private readonly images: StoredSamples;
-  /** One class index an image, as in the set. */
-  readonly labels: Uint8Array;
+  /** One class index an image, as in the set; empty for images without labels. */
+  readonly labels: LabelArray;
   private readonly storedLabels: DeviceArray;
-  private readonly transform: ByteTransform;
+  /** Null for floats, which are scaled already. */
+  private readonly transform: ByteTransform | null;
 
-  /** @throws ArgumentError for options that do not fit; DataError for an empty set, labels out of range or counts that do not fit; OutOfMemoryError */
+  /**
+   * @throws ArgumentError for options that do not fit; DataError for an empty set, labels out of range, counts that do not fit or floats
+   *   that are not finite; OutOfMemoryError
+   */
   constructor(
     readonly device: Device,
-    set: ImageSet,
+    set: ImageSet<PixelArray>,
     options: ImageLoaderOptions = {},
     ...surplus: never[]
   ) {
     checkSurplus('ImageLoader', surplus);
     checkDevice('ImageLoader', device, 'new ImageLoader(device, images)');
-    checkImageSet('ImageLoader', set);
+    const { images, labels, size, shape, classes } = checkImageSet('ImageLoader', set);
     checkImageLoaderOptions(options);
-    const { size, shape, classes } = set;
     if (size === 0) throw new DataError('ImageLoader: the set has 0 images; there must be at least one');
-    const scaling = scalingOf(options, shape[2]);
+    const scaling = scalingOf(options, images, shape[2]);
     this.size = size;
     this.sampleShape = shape;
-    this.classes = classes.length;
-    this.labels = set.labels;
+    const isLabeled = classes.length > 0;
+    this.classes = isLabeled ? classes.length : null;
+    this.labels = labels;
+    const rows = isFloats(images) ? scaleFloats(images, scaling, shape) : images;
+    const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
     const made: { dispose(): void }[] = [];
     try {
-      this.images = storeRows(device, set.images, size, sizeOf(shape));
+      this.images = storeRows(device, bytes, size, bytes.length / size);
       made.push(...this.images.chunks.map(({ words }) => words));
-      this.storedLabels = upload(device, Uint32Array.from(set.labels), 'u32', made);
-      this.transform = 'values' in scaling ? { table: upload(device, scaling.values, 'f32', made) } : scaling;
+      this.storedLabels = upload(device, isLabeled ? Uint32Array.from(labels) : new Uint32Array(size), 'u32', made);
+      this.transform = isFloats(images) ? null : byteTransform(device, scaling, shape[2], made);
     } catch (error) {
       for (const array of made) array.dispose();
       throw error;
     }
   }
 
-  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor } {
+  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null } {
     const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { models: order.models });
     const labels = DeviceArray.empty(this.device, [batch], { dtype: 'u32', models: order.models });
-    gatherImages(this.images, this.storedLabels, order, state, { x, y: labels }, this.transform);
-    return { x: new Tensor(x), targets: new Tensor(labels) };
+    if (this.transform) {
+      gatherImages(this.images, this.storedLabels, order, state, { x, y: labels }, this.transform);
+    } else {
+      gatherSamples(this.images, order, state, x);
+      if (this.classes !== null) gatherLabels(this.storedLabels, order, state, labels);
+    }
+    if (this.classes !== null) return { x: new Tensor(x), targets: new Tensor(labels) };
+    labels.dispose(); // written along with the images, and read by nobody
+    return { x: new Tensor(x), targets: null };
   }
 
   dispose(): void {
     disposeRows(this.images);
     this.storedLabels.dispose();
-    if ('table' in this.transform) this.transform.table.dispose();
+    if (this.transform && 'table' in this.transform) this.transform.table.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -97,36 +120,70 @@ function upload(
   dtype: DType,
   made: { dispose(): void }[],
 ): DeviceArray {
-  const array = DeviceArray.empty(device, [values.length], { dtype }).keep();
+  const array = DeviceArray.empty(device, [values.length], { dtype }).keep('samples of a loader');
   made.push(array);
   device.upload(array.storage, values);
   return array;
 }
 
-/** One number for all channels, or a table of those of each. @throws ArgumentError */
-function scalingOf(
-  { scale = 1 / 255, offset = 0 }: ImageLoaderOptions,
-  channels: number,
-): { scale: number; offset: number } | { values: Float32Array<ArrayBuffer> } {
-  for (const [what, value] of [
-    ['scale', scale],
-    ['offset', offset],
-  ] as const) {
-    const list = typeof value === 'number' ? [value] : value;
-    if (!listOf('ImageLoader', list)?.every((number) => Number.isFinite(number))) {
+/** What happens to pixels: numbers for all channels, or lists of one for each. @throws ArgumentError */
+function scalingOf(options: ImageLoaderOptions, images: PixelArray, channels: number): Scaling {
+  const { scale = isFloats(images) ? 1 : 1 / 255, offset = 0 } = options;
+  const read = { scale, offset };
+  for (const [what, value] of Object.entries(read)) {
+    const list = typeof value === 'number' ? [value] : listOf('ImageLoader', value);
+    if (!list?.every((number) => Number.isFinite(number))) {
       throw new ArgumentError(
         `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
       );
     }
-    for (const number of list) checkF32(`images: ${what}`, number);
+    for (const number of list) checkF32(`ImageLoader: ${what}`, number as number);
     if (typeof value !== 'number' && list.length !== channels) {
       throw new ArgumentError(
         `ImageLoader: ${what} has ${list.length} numbers, but the images have ${channels} channels`,
       );
     }
   }
+  return read;
+}
+
+/** The number of each channel. */
+const ofChannels = (value: number | readonly number[], channels: number): readonly number[] =>
+  typeof value === 'number' ? Array<number>(channels).fill(value) : value;
+
+/** One number for all channels, or a table of those of each. @throws ArgumentError if a byte would become infinite */
+function byteTransform(
+  device: Device,
+  { scale, offset }: Scaling,
+  channels: number,
+  made: { dispose(): void }[],
+): ByteTransform {
+  const [scales, offsets] = [ofChannels(scale, channels), ofChannels(offset, channels)];
+  const most = scales.findIndex(
+    (s, c) => ![255 * s, 255 * s + offsets[c]!].every((v) => Number.isFinite(Math.fround(v))),
+  );
+  if (most >= 0) {
+    throw new ArgumentError(
+      `ImageLoader: a pixel of 255 becomes infinite with scale ${scales[most]} and offset ${offsets[most]}; give smaller ones`,
+    );
+  }
   if (typeof scale === 'number' && typeof offset === 'number') return { scale, offset };
-  const each = (value: number | readonly number[]) =>
-    typeof value === 'number' ? Array<number>(channels).fill(value) : value;
-  return { values: channelTable(each(scale), each(offset)) };
+  return { table: upload(device, channelTable(scales, offsets), 'f32', made) };
+}
+
+/** Floats as the GPU gets them. @throws DataError for one that is not finite, or is not when scaled */
+function scaleFloats(
+  images: Float32Array,
+  { scale, offset }: Scaling,
+  shape: readonly [number, number, number],
+): Float32Array {
+  toFloats('ImageLoader: images', { flat: images, shape: null }, shape);
+  if (scale === 1 && offset === 0) return images;
+  const scaled = rescale(images, { scale, offset });
+  const infinite = scaled.findIndex((value) => !Number.isFinite(value));
+  if (infinite < 0) return scaled;
+  throw new DataError(
+    `ImageLoader: number ${infinite} of the images is ${images[infinite]} (${placeOf(infinite, shape)}), which becomes infinite with ` +
+      `scale ${show(scale)} and offset ${show(offset)}; give smaller ones`,
+  );
 }

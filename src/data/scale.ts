@@ -4,7 +4,7 @@ import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { showShape } from '../kernels/array.ts';
 import { isLabels } from '../nn/host-batch.ts';
 import { checkImageSet } from './check-images.ts';
-import type { ImageSet } from './types.ts';
+import type { ImageSet, PixelArray } from './types.ts';
 
 /** What happens to a number: scale * number + offset, the same for all or one pair for each channel. */
 export interface Scaling {
@@ -35,7 +35,7 @@ export function scaleTo(low: number, high: number): { scale: number; offset: num
  * @throws DataError without numbers, or for one that is not finite; ArgumentError for channels that do not fit
  */
 export function standardization(
-  numbers: ImageSet | Numbers,
+  numbers: ImageSet<PixelArray> | Numbers,
   channels?: number,
 ): { scale: number[]; offset: number[]; mean: number[]; deviation: number[] } {
   const isSet = typeof numbers === 'object' && numbers !== null && 'images' in numbers;

@@ -2,12 +2,12 @@ import { checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { checkSeed, RandomStream } from '../random.ts';
-import { checkImageSet } from './check-images.ts';
-import type { ImageSet } from './types.ts';
+import { checkImageSet, checkLabeled } from './check-images.ts';
+import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 
-/** Rows of `width` bytes each, those that `indices` name, in that order. */
-function pickRows(rows: Uint8Array, indices: ArrayLike<number>, width: number): Uint8Array {
-  const picked = new Uint8Array(indices.length * width);
+/** Rows of `width` numbers each, those that `indices` name, in that order. */
+function pickRows<Rows extends PixelArray | LabelArray>(rows: Rows, indices: ArrayLike<number>, width: number): Rows {
+  const picked = emptyLike(rows, indices.length * width);
   for (let i = 0; i < indices.length; i++) {
     const at = indices[i]! * width;
     picked.set(rows.subarray(at, at + width), i * width);
@@ -15,9 +15,19 @@ function pickRows(rows: Uint8Array, indices: ArrayLike<number>, width: number): 
   return picked;
 }
 
-/** The images that `indices` name, in that order, with their labels. @throws ArgumentError for an image there is not; DataError */
-export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet {
-  checkImageSet('pickImages', set);
+/** A plain array: a Buffer's own constructor, and its `slice`, do other things. */
+function emptyLike<Rows extends PixelArray | LabelArray>(rows: Rows, length: number): Rows {
+  const types = [Uint8ClampedArray, Float32Array, Uint16Array, Uint32Array];
+  const type = types.find((type) => rows instanceof type) ?? Uint8Array;
+  return new type(length) as Rows;
+}
+
+/** The images that `indices` name, in that order, with their labels and files. @throws ArgumentError for an image there is not; DataError */
+export function pickImages<Pixels extends PixelArray>(
+  set: ImageSet<Pixels>,
+  indices: ArrayLike<number>,
+): ImageSet<Pixels> {
+  const { images, labels, size, shape, classes, files } = checkImageSet('pickImages', set);
   const length = typeof indices === 'object' ? readable('pickImages', () => indices?.length) : undefined;
   if (!Number.isInteger(length) || length! < 0) {
     throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${show(indices)}`);
@@ -26,20 +36,22 @@ export function pickImages(set: ImageSet, indices: ArrayLike<number>): ImageSet 
   readable('pickImages', () => {
     for (let k = 0; k < indices.length; k++) {
       const i = indices[k]!;
-      if (Number.isInteger(i) && i >= 0 && i < set.size) continue;
-      throw new ArgumentError(`pickImages: there is no image ${show(i)} among ${set.size}`);
+      if (Number.isInteger(i) && i >= 0 && i < size) continue;
+      throw new ArgumentError(`pickImages: there is no image ${show(i)} among ${size}`);
     }
   });
   return {
     ...readable('pickImages', () => ({ ...set })),
-    images: pickRows(set.images, indices, sizeOf(set.shape)),
-    labels: pickRows(set.labels, indices, 1),
+    ...{ shape, classes },
+    images: pickRows(images, indices, sizeOf(shape)),
+    labels: classes.length > 0 ? pickRows(labels, indices, 1) : labels,
     size: indices.length,
+    ...(files ? { files: Array.from(indices, (i) => files[i]!) } : {}),
   };
 }
 
 /** The first `count` images with their labels. @throws ArgumentError when there are fewer; DataError for a set that does not fit itself */
-export function firstImages(set: ImageSet, count: number): ImageSet {
+export function firstImages<Pixels extends PixelArray>(set: ImageSet<Pixels>, count: number): ImageSet<Pixels> {
   checkImageSet('firstImages', set);
   if (!Number.isInteger(count) || count < 1 || count > set.size) {
     throw new ArgumentError(
@@ -57,8 +69,11 @@ export function firstImages(set: ImageSet, count: number): ImageSet {
  * the names go with them.
  * @throws ArgumentError for a class there is not, or one given twice; DataError for one without images, or a set that does not fit itself
  */
-export function chooseClasses(set: ImageSet, classes: readonly (string | number)[]): ImageSet {
-  checkImageSet('chooseClasses', set);
+export function chooseClasses<Pixels extends PixelArray>(
+  set: ImageSet<Pixels>,
+  classes: readonly (string | number)[],
+): ImageSet<Pixels> {
+  checkLabeled('chooseClasses', checkImageSet('chooseClasses', set));
   const wantedClasses = listOf('chooseClasses', classes) as (string | number)[] | null;
   if (!wantedClasses || wantedClasses.length === 0) {
     throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${show(classes)}`);
@@ -82,8 +97,12 @@ export function chooseClasses(set: ImageSet, classes: readonly (string | number)
  * `count` images of each class: drawn by `seed` and in random order, or without a seed the first ones as they lie.
  * @throws ArgumentError; DataError for a class with fewer images, or a set that does not fit itself
  */
-export function choosePerClass(set: ImageSet, count: number, options: { seed?: number } = {}): ImageSet {
-  checkImageSet('choosePerClass', set);
+export function choosePerClass<Pixels extends PixelArray>(
+  set: ImageSet<Pixels>,
+  count: number,
+  options: { seed?: number } = {},
+): ImageSet<Pixels> {
+  checkLabeled('choosePerClass', checkImageSet('choosePerClass', set));
   checkOptions('choosePerClass', options, { seed: true });
   if (options.seed !== undefined) checkSeed(options.seed, 'choosePerClass');
   if (!Number.isInteger(count) || count < 1) {

@@ -1,9 +1,9 @@
 import { checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkSeed, RandomStream } from '../random.ts';
-import { checkImageSet } from './check-images.ts';
+import { checkImageSet, checkLabeled } from './check-images.ts';
 import { pickImages } from './select.ts';
-import type { ImageSet } from './types.ts';
+import type { ImageSet, PixelArray } from './types.ts';
 
 export interface SplitOptions {
   /** The share of the samples, between 0 and 1, that is set apart (rounded up, as scikit-learn does, though not for a rounding error: 0.07 of 100 are 7), or from 2 on their number. */
@@ -18,8 +18,11 @@ export interface SplitOptions {
  * A random split of images, both parts in random order.
  * @throws ArgumentError for a size that leaves a part empty; DataError for a class that training would never see
  */
-export function trainTestSplit(set: ImageSet, options: SplitOptions): { train: ImageSet; test: ImageSet } {
-  checkImageSet('trainTestSplit', set);
+export function trainTestSplit<Pixels extends PixelArray>(
+  set: ImageSet<Pixels>,
+  options: SplitOptions,
+): { train: ImageSet<Pixels>; test: ImageSet<Pixels> } {
+  checkLabeled('trainTestSplit', checkImageSet('trainTestSplit', set));
   const { train, test } = splitIndices(set.labels, options, set.classes);
   return { train: pickImages(set, train), test: pickImages(set, test) };
 }

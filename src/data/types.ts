@@ -1,14 +1,22 @@
-/** Labelled images in host memory, as the files hold them: bytes, not yet scaled. */
-export interface ImageSet {
-  /** NHWC bytes, `size * height * width * channels` of them. */
-  images: Uint8Array;
-  /** One class index an image. */
-  labels: Uint8Array;
+/** Pixels of images: bytes from 0 to 255, or floats of any scale. */
+export type PixelArray = Uint8Array | Uint8ClampedArray | Float32Array;
+
+/** Class indices, in the narrowest type that holds them. */
+export type LabelArray = Uint8Array | Uint16Array | Uint32Array;
+
+/** Labelled images in host memory: bytes as files hold them, not yet scaled, or floats. */
+export interface ImageSet<Pixels extends PixelArray = Uint8Array> {
+  /** NHWC, `size * height * width * channels` numbers. */
+  images: Pixels;
+  /** One class index an image. Empty if `classes` is: images without labels, for `predict`. */
+  labels: LabelArray;
   size: number;
   /** [height, width, channels] of one image. */
   shape: [number, number, number];
   /** Class names in label order. */
   classes: string[];
+  /** The file of each image, if the images come from files. */
+  files?: string[];
 }
 
 export type DatasetName = 'cifar10' | 'mnist' | 'fashion-mnist';

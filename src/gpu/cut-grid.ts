@@ -5,6 +5,12 @@ import { bytesBound } from './submit-budget.ts';
 // A dispatch that would take too long runs as several, each a part of its grid of workgroups. Every workgroup computes what it computed in
 // the whole, so that the results have the same bits.
 
+/**
+ * Pieces that a dispatch is cut into at most; of small grids there may be up to four times as many. Each has a uniform, and those of many
+ * more would take the place of the kernel's own (see `Uniforms`). At the slowest rate that is reckoned with, so many take two minutes.
+ */
+const MOST_PIECES = 512;
+
 type Grid = readonly [x: number, y: number, z: number];
 
 /** Some workgroups of a grid: `count` of them from `first` on, along each axis. */
@@ -38,7 +44,7 @@ export interface DispatchPart {
 /** A dispatch in about so many. */
 export function cutDispatch(whole: Grid, pieces: number, bindings: readonly object[], work: Work = {}): DispatchPart[] {
   const { flops = 0, bytes = bytesBound(bindings) } = work;
-  return cutGrid(whole, pieces).map(({ first, count }) => {
+  return cutGrid(whole, Math.min(pieces, MOST_PIECES)).map(({ first, count }) => {
     const share = count.reduce((product, n, axis) => (product * n) / whole[axis]!, 1);
     return {
       words: Uint32Array.of(...first, 0, ...whole, 0),

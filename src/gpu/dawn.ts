@@ -35,6 +35,7 @@ export interface OpenDeviceOptions {
  * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us. Not with `gpu`.
  * @param options.keepBytes Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop would have to
  *   make the same buffers at every turn.
+ * With the environment variable `TILEGRAD_TRACK=1` all tensors are tracked (see `Device.track`), and `dispose()` prints which were not released.
  * @throws ArgumentError for an option there is not, an impossible `keepBytes`, a `gpu` that is no GPU object, or one with an option of Dawn;
  *   MissingPackageError where the package `webgpu` is not installed; AdapterError when no adapter is found or Dawn's native module does
  *   not load on this platform.
@@ -56,7 +57,9 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const { gpu, release } = given ? held(given) : await openDawn(flags, options.fineTimestamps);
   try {
     const own = { onDispose: release, ...(isNode ? { wait: patiently } : {}), hostMemory: hostMemory() };
-    return await Device.open(gpu, { powerPreference, keepBytes, ...own });
+    const device = await Device.open(gpu, { powerPreference, keepBytes, ...own });
+    if (process.env.TILEGRAD_TRACK === '1') device.track({ onDispose: (report) => console.error(report) });
+    return device;
   } catch (error) {
     release();
     throw error instanceof AdapterError ? error : notOpened('the WebGPU adapter could not be opened', error);

@@ -23,6 +23,8 @@ export class Failures {
   /** Refusals whose consequences have all been reported. */
   private closed = 0;
   private disposed = false;
+  /** What `settle` promised. */
+  private readonly settling = new Set<() => void>();
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -48,14 +50,29 @@ export class Failures {
     if (refusal) throw refusal;
   }
 
-  /** Settles once everything made so far is answered; `check` then throws what went wrong. */
+  /** Settles once everything made so far is answered, or the use of the device has ended; `check` then throws what went wrong. */
   settle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.settling.add(resolve);
+      if (this.fatal || this.disposed) this.settled();
+      else void this.answered().then(() => this.settling.delete(resolve) && resolve());
+    });
+  }
+
+  private settled(): void {
+    for (const resolve of this.settling) resolve();
+    this.settling.clear();
+  }
+
+  /** Settles once everything made so far is answered. */
+  answered(): Promise<void> {
     return new Promise((resolve) => this.answers.after(resolve));
   }
 
   /** Ends the use of the device. */
   fail(error: Error): void {
     this.fatal ??= error;
+    this.settled();
   }
 
   /**
@@ -91,6 +108,7 @@ export class Failures {
   /** From now on nothing is reported. @returns what nobody was told of */
   close(): Error | null {
     this.disposed = true;
+    this.settled();
     return this.refusal ?? (this.fatalThrown ? null : this.fatal);
   }
 }

@@ -100,7 +100,7 @@ async function requestDevice(
 }
 
 const NO_ADAPTER =
-  'no WebGPU adapter was found. In Node, run `npm run setup`, which finds or installs a Vulkan driver ' +
+  'no WebGPU adapter was found. In Node, run `npx tilegrad setup`, which finds or installs a Vulkan driver ' +
   '(`npx tilegrad doctor` explains); in a browser, use one with WebGPU switched on.';
 
 async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference): Promise<GPUAdapter | null> {

@@ -1,6 +1,7 @@
 import { ShaderError } from '../errors.ts';
 import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
+import { writtenBindings } from './work.ts';
 
 /** What makes a compute pipeline: WGSL text and the values of its `override` constants. The entry point is `main`. */
 export interface KernelSource {
@@ -16,6 +17,8 @@ export interface Pipeline {
   source: KernelSource;
   gpu: GPUComputePipeline;
   layout: GPUBindGroupLayout;
+  /** Bindings that it may write. */
+  written: readonly number[];
   /** Why the adapter does not take it, once it has said so. Whatever was dispatched with it did not run. */
   refused: ShaderError | null;
 }
@@ -69,7 +72,9 @@ export class PipelineCache {
       compute: { module, entryPoint: 'main', constants },
     });
     // Within the scopes: the layout of an invalid pipeline is an error that says nothing of the cause.
-    const pipeline: Pipeline = { name: source.name, source, gpu, layout: gpu.getBindGroupLayout(0), refused: null };
+    const layout = gpu.getBindGroupLayout(0);
+    const written = [...writtenBindings(source.code)];
+    const pipeline: Pipeline = { name: source.name, source, gpu, layout, written, refused: null };
     const answers = [this.gpu.popErrorScope(), this.gpu.popErrorScope()];
     this.failures.answers.watch(this.judge(pipeline, module, answers));
     this.remember(source.code, text, key, pipeline);

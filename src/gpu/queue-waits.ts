@@ -1,3 +1,5 @@
+import { DeviceLostError } from '../errors.ts';
+
 /** Milliseconds between empty submits while something is waited for; browsers run no timer more often. */
 const SUBMIT_EVERY_MS = 4;
 /** Waits that take longer than this on an idle queue are worth the empty submits. */
@@ -33,6 +35,9 @@ export class QueueWaits {
   private submitsHelp = false;
   private waits = 0;
   private stopSubmits = () => {};
+  /** What ends each wait under way, and the error that it ended with once the device is gone. */
+  private readonly endings = new Set<(error: Error) => void>();
+  private ended: Error | null = null;
 
   /** @param wait how promises are waited for instead, where something better is known of the implementation: it counts as prompt */
   constructor(
@@ -41,18 +46,53 @@ export class QueueWaits {
     private readonly timers: Timers = hostTimers,
   ) {}
 
-  /** A promise that the GPU has done all that was submitted so far, for `until`. Nobody needs to wait for it. */
+  /**
+   * A promise that the GPU has done all that was submitted so far, for `until`. Nobody needs to wait for it. It is rejected with a
+   * DeviceLostError where the implementation gives the wait up.
+   */
   fence(): Promise<unknown> {
-    const done = this.queue.onSubmittedWorkDone();
+    const done = this.done();
     done.catch(() => {}); // a lost device is reported where the device is used
     return done;
+  }
+
+  private async done(): Promise<unknown> {
+    try {
+      return await this.queue.onSubmittedWorkDone();
+    } catch (cause) {
+      const says = cause instanceof Error ? cause.message : String(cause);
+      throw new DeviceLostError(`device: a wait for the GPU was given up, as if the device went away: ${says}`, {
+        cause,
+      });
+    }
+  }
+
+  /** Ends all waits, and those to come, with this error: not every implementation does so when a device is lost. */
+  end(error: Error): void {
+    this.ended = error;
+    for (const end of this.endings) end(error);
   }
 
   /**
    * Waits for a promise of WebGPU.
    * @param awake whether the wait polls all the time, which takes a processor core and returns at once
+   * @throws what the promise is rejected with, or what `end` was given
    */
   async until<T>(promise: Promise<T>, awake = false): Promise<T> {
+    let end = (_: Error) => {};
+    const ended = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    if (this.ended) end(this.ended);
+    this.endings.add(end);
+    try {
+      return await this.whileItLasts(Promise.race([promise, ended]), awake);
+    } finally {
+      this.endings.delete(end);
+    }
+  }
+
+  private async whileItLasts<T>(promise: Promise<T>, awake: boolean): Promise<T> {
     if (this.wait) return awake ? promise : this.wait(promise);
     if (!this.submitsHelp) return promise;
     if (this.waits++ === 0) this.stopSubmits = this.timers.every(SUBMIT_EVERY_MS, () => this.queue.submit([]));

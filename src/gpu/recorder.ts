@@ -31,6 +31,14 @@ export interface Command {
   cost: number;
 }
 
+/** Arrays that a dispatch may write. */
+export function* writtenArrays({ written }: Pipeline, bindings: readonly Binding[]): Generator<Storage> {
+  for (const i of written) {
+    const array = bindings[i];
+    if (array instanceof Storage) yield array;
+  }
+}
+
 type Dispatched = Pick<Command, 'pipeline' | 'bindings'>;
 
 /** What a submit holds: a dispatch, a copy, or the begin of a program, which computes all of its own arrays anew. */
@@ -213,6 +221,8 @@ export class Program {
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
   private readonly given: readonly Storage[];
   private readonly renewal: { renewed: readonly Storage[] };
+  /** Arrays that it may write. */
+  private readonly written: readonly Storage[];
 
   constructor(
     private readonly recorder: Recorder,
@@ -225,6 +235,7 @@ export class Program {
     const bindings = new Set(commands.flatMap((command) => command.bindings));
     const bound = [...bindings].filter((binding) => binding instanceof Storage);
     this.given = bound.filter(({ buffer }) => !pool.owns(buffer));
+    this.written = [...new Set(commands.flatMap((command) => [...writtenArrays(command.pipeline, command.bindings)]))];
     this.renewal = { renewed: bound.filter(({ buffer }) => pool.owns(buffer)) };
   }
 
@@ -245,7 +256,8 @@ export class Program {
 
   /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
   runOnly(i: number, times = 1): void {
-    this.checkArrays();
+    this.check();
+    for (const array of this.written) array.written();
     for (let k = 0; k < times; k++) this.recorder.replay(this.commands.slice(i, i + 1));
     this.recorder.flush();
   }
@@ -287,12 +299,14 @@ export class Program {
 
   /** Before the whole list is encoded, which computes anew what an earlier run lost. */
   private begin(): void {
-    this.checkArrays();
+    this.check();
     if (this.recorder.failures.any) for (const storage of this.renewal.renewed) storage.loss = null;
+    for (const array of this.written) array.written();
     this.recorder.note(this.renewal);
   }
 
-  private checkArrays(): void {
+  /** @throws what `encode` would, now */
+  check(): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
     if (this.given.some((storage) => storage.released)) {
       throw new DisposedError(

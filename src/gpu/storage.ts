@@ -3,10 +3,15 @@ import { ArgumentError, DisposedError } from '../errors.ts';
 import type { Counters } from './info.ts';
 import { failureOf, type Memory } from './memory.ts';
 
+/** Bytes of a buffer's beginning that are remembered where the host knows them, for `console.log`. */
+const KNOWN_BYTES = 256;
+
 /** A range of a GPU buffer with a count of its users; the last `release` gives it back to the pool it came from. */
 export class Storage {
   private users = 1;
   private lostBy: Error | null = null;
+  private writeCount = 0;
+  private known: { bytes: ArrayBuffer; writes: number } | null = null;
   constructor(
     readonly buffer: GPUBuffer,
     /** Bytes from the start of `buffer`; a multiple of 256, as WebGPU asks of bindings. */
@@ -19,6 +24,11 @@ export class Storage {
 
   get released(): boolean {
     return this.whole ? this.whole.released : this.users === 0;
+  }
+
+  /** Whether it is a range of another one, and holds no memory of its own. */
+  get isView(): boolean {
+    return this.whole !== null;
   }
 
   /** Whether the adapter had no memory for it. */
@@ -34,6 +44,29 @@ export class Storage {
   set loss(cause: Error | null) {
     if (this.whole) this.whole.loss = cause;
     else this.lostBy = cause;
+  }
+
+  /** How often something was sent to it, computed into it or copied into it. */
+  get writes(): number {
+    return this.whole ? this.whole.writes : this.writeCount;
+  }
+
+  /** To be called for each such write. */
+  written(): void {
+    if (this.whole) this.whole.written();
+    else this.writeCount++;
+  }
+
+  /** Notes what the host knows: that its contents began with these bytes after so many writes. What is no longer so is not noted. */
+  remember(data: ArrayBufferView<ArrayBuffer>, writes: number): void {
+    if (writes !== this.writes) return;
+    const { buffer, byteOffset, byteLength } = data;
+    this.known = { bytes: buffer.slice(byteOffset, byteOffset + Math.min(byteLength, KNOWN_BYTES)), writes };
+  }
+
+  /** The first bytes of its contents, if the host knows them; null where they may have changed since. */
+  get knownBytes(): ArrayBuffer | null {
+    return this.known?.writes === this.writes ? this.known.bytes : null;
   }
 
   /** Another owner of the same range (a reshaped tensor, say). */

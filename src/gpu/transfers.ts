@@ -39,6 +39,8 @@ export class Transfers {
     const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
     this.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
     counters.bytesUploaded += padded.byteLength;
+    to.written();
+    if (byteOffset === 0) to.remember(padded, to.writes);
   }
 
   copy(from: Storage, to: Storage): void {
@@ -65,6 +67,7 @@ export class Transfers {
     checkUsable(failures, from);
     if (bytes === 0) return new ArrayBuffer(0);
     const size = Math.ceil(bytes / 4) * 4;
+    const { writes } = from;
     const staging = stagingPool.acquire(size);
     this.copyRange(from, staging, size);
     recorder.flush();
@@ -85,6 +88,7 @@ export class Transfers {
     counters.bytesReadBack += bytes;
     await settle();
     checkUsable(failures, staging);
+    from.remember(new Uint8Array(copy), writes);
     return copy;
   }
 
@@ -94,6 +98,7 @@ export class Transfers {
     checkUsable(failures, to);
     recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
     recorder.note({ from, to });
+    to.written();
   }
 }
 

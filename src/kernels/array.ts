@@ -5,10 +5,14 @@ import type { Storage } from '../gpu/storage.ts';
 /** Element types on the GPU. Every one takes four bytes. */
 export type DType = 'f32' | 'u32' | 'i32';
 export type Shape = readonly number[];
+/** Elements of an array on the host. */
+export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 export const showShape = (shape: Shape): string => `[${shape.join(',')}]`;
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+
+const DISPOSED = 'was used after it was disposed';
 
 /**
  * A row-major, contiguous array on the GPU: what kernels take and return. `shape` is that of one model; the storage
@@ -19,7 +23,10 @@ export class DeviceArray {
   readonly size: number;
   /** For a gradient that has gone through a ReLU already, which is 0 where that was: what came out of the ReLU. */
   throughRelu: DeviceArray | null = null;
+  /** How often the host had the elements replaced since the array was made: by `Tensor.assign`, or by an optimizer's `step`. */
+  version = 0;
   private gone = false;
+  private end = DISPOSED;
 
   constructor(
     readonly device: Device,
@@ -30,6 +37,7 @@ export class DeviceArray {
   ) {
     this.size = sizeOf(shape);
     device.scopes.at(-1)?.add(this);
+    if (device.trackings && !device.recording) for (const tracking of device.trackings) tracking.made(this, held);
   }
 
   /** A new array with unspecified contents. */
@@ -50,7 +58,7 @@ export class DeviceArray {
   }
 
   get storage(): Storage {
-    if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} was used after it was disposed`);
+    if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} ${this.end}`);
     if (this.held.failed) {
       throw new OutOfMemoryError(
         `a tensor of shape ${showShape(this.shape)} was used, but the adapter had no memory for it; use a smaller batch or model`,
@@ -64,9 +72,20 @@ export class DeviceArray {
     return this.gone;
   }
 
-  /** Takes the array out of the scope that would dispose it; the caller then owns it. */
-  keep(): this {
+  /** The first elements, as many as the host knows; null where it knows none, or they may have changed since. */
+  get knownValues(): HostArray | null {
+    const bytes = this.gone || this.held.failed || this.held.loss ? null : this.held.knownBytes;
+    if (!bytes) return null;
+    return new { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[this.dtype](bytes);
+  }
+
+  /**
+   * Takes the array out of the scope that would dispose it; the caller then owns it.
+   * @param name what `Device.track` calls it
+   */
+  keep(name?: string): this {
     for (const scope of this.device.scopes) scope.delete(this);
+    if (name) for (const tracking of this.device.trackings ?? []) tracking.named(this, name);
     return this;
   }
 
@@ -77,10 +96,17 @@ export class DeviceArray {
     home?.add(this);
   }
 
-  /** Gives the storage back. Doing so again is harmless. */
-  dispose(): void {
+  /** What messages say of it once it is disposed. */
+  get fate(): string {
+    return this.end;
+  }
+
+  /** Gives the storage back. Doing so again is harmless. @param end what messages say of it from now on */
+  dispose(end = DISPOSED): void {
     if (this.gone) return;
     this.gone = true;
+    this.end = end;
+    if (this.device.trackings) for (const tracking of this.device.trackings) tracking.released(this);
     this.keep();
     this.held.release();
   }

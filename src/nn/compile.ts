@@ -12,9 +12,10 @@ import {
   lossOf,
   SparseCategoricalCrossentropy,
 } from './losses.ts';
-import { MetricCounts, type MetricName } from './metrics.ts';
+import { isValueMetric, type Metric, MetricCounts, type MetricName, readMetrics } from './metrics.ts';
 import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/index.ts';
 import { hasIndependentLabels } from './targets.ts';
+import { type CustomMetric, type MetricFunction, ValueMetrics } from './value-metrics.ts';
 
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
@@ -24,8 +25,10 @@ export interface CompileOptions {
    * `precision`, `recall` and `f1` (means over the classes; of a model of one unit, those of class 1) are counted only where they are named.
    * Where several labels may hold at once (rows of 0 and 1 for sigmoids, or for binary cross-entropy from logits), every label counts by a
    * threshold of a half: `accuracy` is the share of right ones, as in Keras's BinaryAccuracy, the others are means over the labels.
+   * `mae`, `mse`, `rootMeanSquaredError` and `r2Score` compare the values with the targets, over all samples (see `ValueMetrics`); so does a
+   * function of operators `(output, target) => values`, which is logged by its name (see `CustomMetric`).
    */
-  metrics?: readonly MetricName[];
+  metrics?: readonly (MetricName | MetricFunction | CustomMetric)[];
 }
 
 /** What `compile` chose. */
@@ -34,7 +37,7 @@ export interface Compiled {
   loss: Loss;
   /** What the loss is given. */
   input: LossInput;
-  metrics: readonly MetricName[];
+  metrics: readonly Metric[];
 }
 
 /** See `Model.compile`. @throws ArgumentError */
@@ -48,10 +51,11 @@ export function compile(
   const loss = lossOf(options.loss);
   const input = loss.wants({ endsIn });
   checkUnits(loss, model);
-  const metrics = options.metrics ?? [];
-  // Throws where they do not suit.
+  const metrics = readMetrics(options.metrics ?? []);
+  // These throw where they do not suit.
   new MetricCounts(metrics, outputShape, { byLabel: hasIndependentLabels('values', { endsIn, outputShape, loss }) });
-  return { optimizer, loss, input, metrics: [...metrics] };
+  new ValueMetrics(metrics.filter(isValueMetric), outputShape);
+  return { optimizer, loss, input, metrics };
 }
 
 /** @throws ArgumentError where a softmax has one unit: its output is 1 whatever the weights, so nothing below it would be trained */

@@ -13,6 +13,9 @@ import { Flatten } from './layers/flatten.ts';
 import type { Layer } from './layers/layer.ts';
 import { Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract } from './layers/merge.ts';
 import { AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D } from './layers/pooling.ts';
+import { RandomFlip, RandomRotation, RandomTranslation, RandomZoom } from './layers/random-affine.ts';
+import { RandomCrop } from './layers/random-crop.ts';
+import { RandomContrast, RandomErasing } from './layers/random-pixels.ts';
 import { Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
 import { Model } from './model.ts';
 import { Sequential } from './sequential.ts';
@@ -52,6 +55,13 @@ const BY_OPTIONS: Record<string, LayerClass> = {
   Maximum,
   Minimum,
   Multiply,
+  RandomContrast,
+  RandomCrop,
+  RandomErasing,
+  RandomFlip,
+  RandomRotation,
+  RandomTranslation,
+  RandomZoom,
   ReLU,
   Rescaling,
   Resizing,

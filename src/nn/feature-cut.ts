@@ -13,10 +13,14 @@ function whyItChanges(
     return `${title} is trainable; freeze layers from the first on (layer.trainable = false)`;
   }
   if (layer.deterministic) return null;
-  return layer.kind === 'Dropout'
-    ? `${title} drops other values at each step; move it behind the frozen layers`
-    : `${title} does not say that it gives the same at each step; if it does, make it deterministic (an option of Lambda, ` +
-        'a property of a layer of your own)';
+  if (layer.kind === 'Dropout') return `${title} drops other values at each step; move it behind the frozen layers`;
+  if (layer.kind.startsWith('Random')) {
+    return `${title} changes images in another way at each step, so that their features change, too; leave it out`;
+  }
+  return (
+    `${title} does not say that it gives the same at each step; if it does, make it deterministic (an option of Lambda, ` +
+    'a property of a layer of your own)'
+  );
 }
 
 /**

@@ -1,12 +1,7 @@
 import { isTaped } from '../autograd/tape.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { foldBatchNorm } from '../kernels/fold-batch-norm.ts';
-import { Activation, ReLU } from './layers/activation.ts';
-import { BatchNormalization } from './layers/batch-normalization.ts';
-import { Conv2D } from './layers/conv2d.ts';
-import { DepthwiseConv2D } from './layers/depthwise.ts';
+import { type FusionRoles, inRole } from './layers/fusing.ts';
 import type { CallContext, Layer } from './layers/layer.ts';
-import { ZeroPadding2D } from './layers/shaping.ts';
 
 // Layers that are computed in one go, because each pass over images costs as much as the next:
 //   ZeroPadding2D and a convolution that can pad as much itself: no padded copy, nor one of its gradient. A weight that is not finite
@@ -15,26 +10,8 @@ import { ZeroPadding2D } from './layers/shaping.ts';
 //   a convolution and a BatchNormalization by moving statistics where nothing is differentiated, with a ReLU or without: one
 //   convolution by weights that have the normalisation in them
 
-type Convolution = Conv2D | DepthwiseConv2D;
-
 /** Layers that a fusion has at most. */
 export const LONGEST_FUSION = 4;
-
-/** The layer as one of tilegrad's own classes, unless somebody gave it another `call` or `callMany`. */
-function own<T extends Layer>(layer: Layer | undefined, kind: { prototype: T }): T | null {
-  if (!(layer instanceof (kind as unknown as new () => T))) return null;
-  const { call, callMany } = kind.prototype;
-  return layer.call === call && layer.callMany === callMany ? layer : null;
-}
-
-const convolutionOf = (layer: Layer | undefined): Convolution | null =>
-  own(layer, Conv2D) ?? own(layer, DepthwiseConv2D);
-
-/** The activation that a layer is, if kernels of batch normalisation have it. */
-function activationOf(layer: Layer | undefined): 'relu' | 'relu6' | undefined {
-  const name = own(layer, ReLU)?.fusedName ?? own(layer, Activation)?.activation;
-  return name === 'relu' || name === 'relu6' ? name : undefined;
-}
 
 /** What several layers gave, the first `layers` of a chain. */
 export interface FusedCall {
@@ -48,13 +25,13 @@ export interface FusedCall {
  * @param contextOf the context of layer i of the chain
  */
 export function callFused(chain: readonly Layer[], x: Tensor, contextOf: (i: number) => CallContext): FusedCall | null {
-  const paddings = own(chain[0], ZeroPadding2D)?.paddings;
-  const padded = paddings && convolutionOf(chain[1])?.padsAlike(x.shape, paddings) ? 1 : 0;
-  const convolution = convolutionOf(chain[padded]);
+  const paddings = inRole(chain[0], 'padding')?.paddings;
+  const padded = paddings && inRole(chain[1], 'convolution')?.padsAlike(x.shape, paddings) ? 1 : 0;
+  const convolution = inRole(chain[padded], 'convolution');
   const padding = padded ? 'same' : undefined;
   const at = padded + (convolution ? 1 : 0);
-  const normalization = own(chain[at], BatchNormalization);
-  const activation = activationOf(chain[at + 1]);
+  const normalization = inRole(chain[at], 'normalization');
+  const activation = inRole(chain[at + 1], 'activation')?.fusedName ?? undefined;
   if (!convolution) {
     if (!normalization || !activation) return null;
     return { value: normalization.normalize(x, contextOf(0), activation), layers: 2 };
@@ -79,8 +56,8 @@ const LEAST_EPSILON = 1e-30;
  * kernel, or a gamma, may come out as NaN where the layers one by one give an infinity.
  */
 function fold(
-  convolution: Convolution,
-  normalization: BatchNormalization,
+  convolution: FusionRoles['convolution'],
+  normalization: FusionRoles['normalization'],
   x: Tensor,
   { weights }: CallContext,
   context: CallContext,
@@ -89,6 +66,6 @@ function fold(
   const fixed = normalization.fixed(x, context);
   if (!fixed || fixed.epsilon < LEAST_EPSILON) return null;
   const [kernel, bias] = weights as [Tensor, Tensor?];
-  const folded = foldBatchNorm(kernel.array, bias?.array ?? null, fixed);
+  const folded = normalization.fold(kernel.array, bias?.array ?? null, fixed);
   return [new Tensor(folded.filter), new Tensor(folded.bias)];
 }

@@ -19,6 +19,7 @@ export type {
   TrainInfo,
 } from './callbacks.ts';
 export type { CompileOptions } from './compile.ts';
+export { type CompiledStep, compileStep, type StepInput } from './compile-step.ts';
 export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
 export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
@@ -46,6 +47,25 @@ export {
   MaxPooling2D,
   type MaxPooling2DOptions,
 } from './layers/pooling.ts';
+export {
+  type FlipMode,
+  RandomFlip,
+  type RandomFlipOptions,
+  RandomRotation,
+  type RandomRotationOptions,
+  RandomTranslation,
+  type RandomTranslationOptions,
+  RandomZoom,
+  type RandomZoomOptions,
+} from './layers/random-affine.ts';
+export { RandomCrop, type RandomCropOptions } from './layers/random-crop.ts';
+export type { Factor } from './layers/random-image.ts';
+export {
+  RandomContrast,
+  type RandomContrastOptions,
+  RandomErasing,
+  type RandomErasingOptions,
+} from './layers/random-pixels.ts';
 export { type Padding2D, Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
 export {
   BinaryCrossentropy,
@@ -80,6 +100,7 @@ export {
   type SGDOptions,
 } from './optimizers/index.ts';
 export type { Weight, WeightSpec } from './parameters.ts';
+export type { PredictOptions } from './predict.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 export * as regularizers from './regularizers.ts';
 export type { Rate, Schedule } from './schedules.ts';
@@ -89,4 +110,5 @@ export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
 export type { PlacedTarget } from './targets.ts';
 export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
 export type { SafePoint, Saved, TrainingState } from './training-state.ts';
+export { CustomMetric, type MetricFunction, type ValueMetricName } from './value-metrics.ts';
 export { WeightCopy } from './weight-copy.ts';

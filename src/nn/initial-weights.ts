@@ -37,7 +37,7 @@ export function readInitialWeights(
       const advice = near === undefined ? `its first is ${weights[0]?.name ?? 'none'}` : `did you mean ${near}?`;
       throw new ArgumentError(`${title}: setInitialWeights: there is no weight ${name}; ${advice}`);
     }
-    return [name, readValues(`${title}: ${name}`, shape, numbers)];
+    return [name, readWeight(`${title}: ${name}`, shape, numbers)];
   });
   const missing = partial ? [] : weights.filter(({ name }) => !values.has(name));
   if (missing.length > 0) {
@@ -67,7 +67,8 @@ export function readInitialWeightsOfReplicas(
   return new Map([...names].map((name) => [name, read.map((values) => values.get(name))]));
 }
 
-function readValues(what: string, shape: Shape, numbers: Numbers): Float32Array {
+/** The values of a weight. @throws ShapeError, DataError, ArgumentError */
+export function readWeight(what: string, shape: Shape, numbers: Numbers): Float32Array {
   const { flat, shape: given } = readNumbers(what, numbers);
   if (!sameShape(given ?? [flat.length], shape)) {
     throw new ShapeError(

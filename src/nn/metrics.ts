@@ -1,17 +1,72 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { listOf, show } from '../check.ts';
+import { listOf, nearName, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray, Shape } from '../kernels/array.ts';
 import { showShape } from '../kernels/array.ts';
 import { classesOf, countConfusion, countTopK } from '../kernels/metrics.ts';
 import { ConfusionMatrix } from './confusion-matrix.ts';
 import type { LabelCounts } from './label-counts.ts';
+import { CustomMetric, type MetricFunction, nameOf, type ValueMetricName, valueMetricNames } from './value-metrics.ts';
 
 /** Scores of a confusion matrix that have one figure: the mean over the classes, or of one unit, as in Keras, class 1's. */
 const SCORES = ['precision', 'recall', 'f1'] as const;
 
-/** `topK5` is the share of samples whose label is among the five largest outputs. */
-export type MetricName = 'accuracy' | `topK${number}` | (typeof SCORES)[number];
+/** `topK5` is the share of samples whose label is among the five largest outputs; for `mae` and its like see `ValueMetrics`. */
+export type MetricName = 'accuracy' | `topK${number}` | (typeof SCORES)[number] | ValueMetricName;
+/** What `compile` made of what it was given: functions have names. */
+export type Metric = MetricName | CustomMetric;
+
+/** Names that other libraries have for the same. */
+const MEANT: Readonly<Record<string, string>> = { rmse: 'rootMeanSquaredError', r2: 'r2Score', acc: 'accuracy' };
+/** What logs call something else. */
+const TAKEN = [
+  'loss',
+  'epoch',
+  'epochs',
+  'step',
+  'samples',
+  'samplesTotal',
+  'samplesPerSecond',
+  'seconds',
+  'learningRate',
+];
+
+const isCounted = (name: string) =>
+  name === 'accuracy' || (SCORES as readonly string[]).includes(name) || /^topK[1-9]\d*$/.test(name);
+export const isValueMetric = (metric: Metric): metric is ValueMetricName | CustomMetric =>
+  typeof metric !== 'string' || valueMetricNames.includes(metric);
+
+/** The metrics that `compile` was given, each once. @throws ArgumentError for what is none, and for two functions of one name */
+export function readMetrics(given: readonly (MetricName | MetricFunction | CustomMetric)[]): readonly Metric[] {
+  const list = listOf('compile', given);
+  if (!list) throw new ArgumentError(`compile: metrics must be a list, but is ${show(given)}`);
+  const metrics = list.map((metric) => {
+    if (metric instanceof CustomMetric) return metric;
+    if (typeof metric === 'function') return new CustomMetric(metric as MetricFunction);
+    if (typeof metric === 'string' && (isCounted(metric) || valueMetricNames.includes(metric)))
+      return metric as MetricName;
+    const names = ['accuracy', ...SCORES, ...valueMetricNames];
+    const meant =
+      typeof metric === 'string' ? (Object.hasOwn(MEANT, metric) ? MEANT[metric] : nearName(metric, names)) : undefined;
+    throw new ArgumentError(
+      `compile: metrics are accuracy, topK5 (or another number), ${[...SCORES, ...valueMetricNames].join(', ')}, or a function ` +
+        `(output, target) => values, but ${show(metric)} was given${meant ? `; did you mean ${meant}?` : ''}`,
+    );
+  });
+  const found = new Map<string, Metric>();
+  for (const metric of metrics) {
+    const name = nameOf(metric);
+    const before = found.get(name);
+    found.set(name, before ?? metric);
+    if (typeof metric === 'string' && (before === undefined || before === metric)) continue;
+    const isTaken = TAKEN.includes(name) || isCounted(name) || /^val[A-Z_]/.test(name);
+    if (!isTaken && (before === undefined || before === metric)) continue;
+    throw new ArgumentError(
+      `compile: metric ${name} is a function, but logs call something else by that name; give it one of its own: new CustomMetric(f, 'name')`,
+    );
+  }
+  return [...found.values()];
+}
 
 /** What a batch gives metrics to count. */
 export interface Counted {
@@ -33,29 +88,18 @@ export class MetricCounts {
   readonly scores: readonly (typeof SCORES)[number][];
   private readonly matrix: boolean;
 
-  /** @throws ArgumentError for a name that is none, or a model that the metric does not suit */
+  /** @param metrics those that are not counted here are left out. @throws ArgumentError for a model that a metric does not suit */
   constructor(
-    given: readonly MetricName[],
+    metrics: readonly Metric[],
     private readonly outputShape: Shape,
     /** `byLabel`: whether outputs may be independent labels, which need not be in one row. */
     options: { confusion?: boolean; byLabel?: boolean } = {},
   ) {
-    const names = listOf('compile', given) as MetricName[] | null;
-    if (!names) throw new ArgumentError(`compile: metrics must be a list, but is ${show(given)}`);
+    const names = metrics.filter((metric) => !isValueMetric(metric)) as MetricName[];
     this.accuracy = names.includes('accuracy');
     this.scores = SCORES.filter((score) => names.includes(score));
     this.matrix = (options.confusion ?? false) || this.scores.length > 0;
-    this.topK = names.flatMap((name) => {
-      const k = /^topK([1-9]\d*)$/.exec(String(name))?.[1];
-      return k ? [Number(k)] : [];
-    });
-    const known = [...SCORES, 'accuracy', ...this.topK.map((k) => `topK${k}`)];
-    const unknown = names.find((name) => !known.includes(name));
-    if (unknown !== undefined) {
-      throw new ArgumentError(
-        `compile: metrics are accuracy, topK5 (or another number), ${SCORES.join(', ')}, but ${show(unknown)} was given`,
-      );
-    }
+    this.topK = names.flatMap((name) => (name.startsWith('topK') ? [Number(name.slice(4))] : []));
     const needsRow = options.byLabel ? this.topK.length > 0 : names.length > 0 || this.matrix;
     if (needsRow && outputShape.length !== 1) {
       const name = options.byLabel ? `topK${this.topK[0]}` : (names[0] ?? 'a confusion matrix');

@@ -1,10 +1,12 @@
 import { arrayOf } from '../autograd/arguments.ts';
+import { composed } from '../autograd/composed.ts';
 import type { ShapedNumbers } from '../autograd/host-data.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { checkObject, checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
+import type { StepState } from '../kernels/step-state.ts';
 import { readSeeds, replicasOfSeeds, type Seeds } from '../random.ts';
 import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
@@ -15,7 +17,12 @@ import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
-import { type InitialWeightsOptions, readInitialWeights, readInitialWeightsOfReplicas } from './initial-weights.ts';
+import {
+  type InitialWeightsOptions,
+  readInitialWeights,
+  readInitialWeightsOfReplicas,
+  readWeight,
+} from './initial-weights.ts';
 import { Kept } from './kept.ts';
 import { activate } from './layers/activation.ts';
 import {
@@ -30,7 +37,7 @@ import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { otherLayers } from './other-layers.ts';
 import { checkReplicas, type InitialValues, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
-import { predict } from './predict.ts';
+import { type PredictOptions, predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
@@ -244,6 +251,45 @@ export class Model extends Layer {
     return this;
   }
 
+  /**
+   * The values of all weights, in the order of `weights`; with several replicas, of shape [replicas, ...]. Waits for the GPU.
+   * @throws ArgumentError before `build`; DisposedError
+   */
+  async getWeights(): Promise<{ shape: Shape; data: Float32Array<ArrayBuffer> }[]> {
+    const { parameters, replicas, weights } = this;
+    const values = await parameters.read();
+    return values.map((data, i) => ({ shape: shapeOfAll(weights[i]!, replicas), data }));
+  }
+
+  /**
+   * Gives all weights other values, of this model or of another one with weights of the same shapes in the same order. What an optimizer
+   * remembers stays.
+   * @param values as `getWeights` gives them: `{ shape, data }`, or lists in lists, in the order of `weights`
+   * @throws ArgumentError before `build`, within a training, and for another number of weights; ShapeError for one of another shape; DataError
+   *   for values that are not finite. All are checked before any is taken
+   */
+  setWeights(values: readonly Numbers[]): this {
+    const { parameters, replicas, weights } = this;
+    checkNotTraining('setWeights', this);
+    const list = listOf('setWeights', values) as Numbers[] | null;
+    if (!list) {
+      throw new ArgumentError(
+        `${this.title}: setWeights takes a list of values, one for each weight, but was given ${show(values)}`,
+      );
+    }
+    if (list.length !== weights.length) {
+      throw new ArgumentError(
+        `${this.title}: setWeights: the model has ${weights.length} weights, but values of ${list.length} were given; give all, in the order of model.weights`,
+      );
+    }
+    const read = weights.map((weight, i) =>
+      readWeight(`${this.title}: setWeights: number ${i}, ${weight.name},`, shapeOfAll(weight, replicas), list[i]!),
+    );
+    for (const [i, { tensor }] of weights.entries()) tensor.assign(read[i]!);
+    parameters.fresh = false;
+    return this;
+  }
+
   /** The layers with their options, and what feeds what: see `modelConfig`. @throws ArgumentError for what a file cannot hold */
   override getConfig(): GraphConfig {
     const { layers, uses } = this.graph;
@@ -351,8 +397,10 @@ export class Model extends Layer {
    * @throws ShapeError when x does not fit; ArgumentError before `build`
    */
   call(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
-    const y = this.callLogits(x, options);
-    return this.endsIn ? activate(this.endsIn, y) : y;
+    const { endsIn } = this;
+    if (!endsIn) return this.callLogits(x, options);
+    const { device } = arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
+    return composed(device, () => activate(endsIn, this.callLogits(x, options)));
   }
 
   /** The same without a softmax or sigmoid at the end. */
@@ -370,8 +418,16 @@ export class Model extends Layer {
   }
 
   private ownContext(options: CallOptions): CallContext {
-    const { training = false, seed = 0, step = 0 } = checkOptions('call', options, callNames);
-    return { weights: this.weights.map(({ tensor }) => tensor), training, random: { seed, layer: 0, step } };
+    const { training = false, seed = 0, step } = checkOptions('call', options, callNames);
+    return {
+      weights: this.weights.map(({ tensor }) => tensor),
+      training,
+      random: { seed, layer: 0, step: step ?? this.stepUnderWay(training) },
+    };
+  }
+
+  private stepUnderWay(training: boolean): number | StepState {
+    return training ? ([...this.parameters.trainers].at(-1)?.nextStep ?? 0) : 0;
   }
 
   /** Null where a class of its own calls its layers in another way. */
@@ -438,12 +494,14 @@ export class Model extends Layer {
 
   /**
    * The model's output for every sample: [size, ...outputShape], in order, and one replica after another; of a loader's samples
-   * or of numbers as `fit` takes them for `x`. @throws ArgumentError, ShapeError, DataError, AbortedError
+   * or of numbers as `fit` takes them for `x`. With `rows: true`, a list of the values of each sample instead: of a model that ends in
+   * [10], lists of ten; of one that ends in an image, its values in row-major order. Rows are views of one array.
+   * @throws ArgumentError, ShapeError, DataError, AbortedError
    */
-  predict(
-    data: BatchSource | Numbers,
-    options: { batchSize?: number; signal?: AbortSignal } = {},
-  ): Promise<Float32Array> {
+  predict(data: BatchSource | Numbers, options: PredictOptions & { rows: true }): Promise<Float32Array[]>;
+  predict(data: BatchSource | Numbers, options?: PredictOptions & { rows?: false }): Promise<Float32Array>;
+  predict(data: BatchSource | Numbers, options?: PredictOptions): Promise<Float32Array | Float32Array[]>;
+  predict(data: BatchSource | Numbers, options: PredictOptions = {}): Promise<Float32Array | Float32Array[]> {
     return predict(this, data, options);
   }
 
@@ -460,3 +518,7 @@ export class Model extends Layer {
     this.dispose();
   }
 }
+
+/** Shape of a weight's values in all replicas, of which one goes without saying. */
+const shapeOfAll = ({ spec: { shape } }: Weight, replicas: number): Shape =>
+  replicas > 1 ? [replicas, ...shape] : shape;

@@ -5,7 +5,8 @@ import type { EpochLogs, TrainInfo } from './callbacks.ts';
 /** Whether less or more is better; `auto` goes by the name: more for accuracies and their like, less for losses. */
 export type MonitorMode = 'auto' | 'min' | 'max';
 
-const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top/i;
+/** `r2` at the beginning alone: `error2` is none. */
+const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top|^(val_?)?r2/i;
 
 /** What is known of figures as training begins. */
 export type Figures = Pick<TrainInfo, 'monitored'> & Partial<Pick<TrainInfo, 'added'>>;

@@ -1,19 +1,21 @@
-import { gather } from '../autograd/gather.ts';
-import { Tensor, tensor } from '../autograd/tensor.ts';
+import { noGrad } from '../autograd/tape.ts';
+import { scope, Tensor, tensor } from '../autograd/tensor.ts';
 import { checkF32, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
+import { gatherRows, oneHot } from '../kernels/gather-rows.ts';
 import { binaryHits, classesOf, countHits } from '../kernels/metrics.ts';
 import { callPart } from './call-part.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
 import { LabelCounts } from './label-counts.ts';
 import { activate } from './layers/activation.ts';
 import type { CallOptions } from './layers/layer.ts';
-import { MetricCounts } from './metrics.ts';
+import { isValueMetric, MetricCounts } from './metrics.ts';
 import type { Model } from './model.ts';
 import { TargetCheck } from './target-check.ts';
 import { classTargets, hasIndependentLabels, lossTargets, type TargetForm } from './targets.ts';
 import { RunningTotals, type Sums } from './totals.ts';
+import { ValueMetrics } from './value-metrics.ts';
 
 /** Factors by class for the loss; classes that are not named have 1, as in Keras. */
 export type ClassWeight = Readonly<Record<number, number>> | readonly number[];
@@ -29,6 +31,7 @@ export interface Metrics {
 export class Objective {
   readonly totals: RunningTotals;
   private readonly metrics: MetricCounts;
+  private readonly values: ValueMetrics;
   /** Null where outputs cannot be independent labels. */
   private readonly labels: LabelCounts | null;
   private readonly targetCheck: TargetCheck | null;
@@ -53,6 +56,7 @@ export class Objective {
     // Targets of a stream are not known yet.
     const byLabel = hasIndependentLabels(options.form ?? 'values', { endsIn, outputShape, loss: training.loss });
     this.metrics = new MetricCounts(training.metrics, outputShape, { ...options, byLabel });
+    this.values = new ValueMetrics(training.metrics.filter(isValueMetric), outputShape);
     this.form = options.form;
     this.labels = byLabel ? new LabelCounts(outputShape) : null;
     this.checkLabels(what);
@@ -63,7 +67,8 @@ export class Objective {
     this.classWeight?.array.keep();
     const words = Math.max(this.metrics.words, this.labels?.words ?? 0);
     this.targetCheck = options.unchecked ? TargetCheck.of(training.loss, words) : null;
-    this.totals = new RunningTotals(device, models, this.targetCheck?.words ?? words);
+    const { count: means, columns } = this.values;
+    this.totals = new RunningTotals(device, models, { words: this.targetCheck?.words ?? words, means, columns });
   }
 
   /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
@@ -126,7 +131,7 @@ export class Objective {
 
   /** The figures there will be. */
   get names(): string[] {
-    return ['loss', ...(this.counted ? ['accuracy'] : []), ...this.metrics.names];
+    return ['loss', ...(this.counted ? ['accuracy'] : []), ...this.metrics.names, ...this.values.names];
   }
 
   /** The mean loss of a batch [], on the tape; hand it to `count` afterwards. */
@@ -142,7 +147,9 @@ export class Objective {
           ? model.callLogits(x, options)
           : model.call(x, options);
     const target = lossTargets(form, targets, { outputShape: model.outputShape, loss });
-    const weight = this.classWeight && gather(this.classWeight, classTargets(form, targets));
+    // Without the operator's gradient, which brings a sort.
+    const weight =
+      this.classWeight && new Tensor(gatherRows(this.classWeight.array, classTargets(form, targets).array, 0));
     const result = loss.call(output, target, { input, weight });
     return { loss: result.loss, hits: result.hits ?? null, output, target, targets };
   }
@@ -160,6 +167,7 @@ export class Objective {
     const threshold = this.model.training.input === 'logits' && this.model.endsIn === 'sigmoid' ? 0 : 0.5;
     const rows = output.shape[0]!;
     this.targetCheck?.count(targets, this.totals.counts);
+    this.countValues(output, target);
     if (byLabel) {
       this.totals.add(total, null, rows);
       if (this.counted || this.metrics.scores.length > 0 || this.options.confusion) {
@@ -170,6 +178,20 @@ export class Objective {
     this.totals.add(total, this.counted ? (hits ?? this.hits(output, target, targets, threshold)) : null, rows);
     if (this.metrics.words === 0) return;
     this.metrics.count({ output, classes: classTargets(this.form!, targets), threshold }, this.totals.counts);
+  }
+
+  /** Metrics of the values see what the model gives, and targets of its shape, whatever the loss is computed from. */
+  private countValues(output: Tensor, target: Tensor): void {
+    const { values, totals, model } = this;
+    if (values.names.length === 0) return;
+    const { endsIn, outputShape, training } = model;
+    scope(model.device, () =>
+      noGrad(() => {
+        const y = training.input === 'logits' && endsIn ? activate(endsIn, output) : output;
+        const t = this.form === 'labels' ? new Tensor(oneHot(target.array, outputShape[0]!)) : target;
+        values.add(y, t, totals);
+      }),
+    );
   }
 
   private hits(output: Tensor, target: Tensor, targets: Tensor, threshold: number): Tensor {
@@ -190,12 +212,12 @@ export class Objective {
   /** What was counted so far: the samples of a replica, the figures of each, and their means. */
   async read(): Promise<{ samples: number; figures: Metrics; replicas: Metrics[] }> {
     const sums = await this.readTotals();
-    const replicas = sums.map(({ loss, accuracy, samples, counts }): Metrics => {
+    const replicas = sums.map(({ loss, accuracy, samples, counts, means, moments }): Metrics => {
       const n = Math.max(1, samples);
       const { byLabel } = this;
       const right = byLabel ? byLabel.hits(counts) / (n * sizeOf(this.model.outputShape)) : accuracy;
       const figures = { loss, ...(this.counted ? { accuracy: right } : {}) };
-      return { ...figures, ...this.metrics.figures(counts, n, byLabel) };
+      return { ...figures, ...this.metrics.figures(counts, n, byLabel), ...this.values.figures({ means, moments }) };
     });
     return { samples: sums[0]!.samples, figures: meanOf(replicas), replicas };
   }

@@ -2,11 +2,12 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, readable } from '../check.ts';
 import { readSeeds, type Seeds } from '../random.ts';
-import type { Step } from './batches.ts';
+import type { Step, StepValues } from './batches.ts';
 import type { Model } from './model.ts';
 import { type ClassWeight, type Metrics, Objective } from './objective.ts';
 import { StreamRunner } from './stream-runner.ts';
 import type { Arrays } from './training-data.ts';
+import { checkNotTraining } from './training-lock.ts';
 import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
 export interface TrainOnBatchOptions {
@@ -16,9 +17,18 @@ export interface TrainOnBatchOptions {
   seed?: Seeds;
 }
 
+/** Recorded steps, and what their batches add up. */
+interface Held {
+  key: string;
+  objective: Objective;
+  runner: StreamRunner;
+}
+
 /** Single batches handed over by the user: recorded once for each batch size, until something of the recording changes. */
 export class OnBatch {
-  private readonly held = new Map<'train' | 'test', { key: string; objective: Objective; runner: StreamRunner }>();
+  private readonly held = new Map<'train' | 'test', Held>();
+  /** Of the last batch that waits for kernels; null where none does. */
+  private turn: Promise<void> | null = null;
 
   constructor(private readonly model: Model) {}
 
@@ -32,9 +42,11 @@ export class OnBatch {
     model.training.optimizer.build(model.parameters);
     const make = (objective: Objective, runner: () => StreamRunner) =>
       trainingStep(model, objective, seed, () => runner().state);
-    const { objective, runner } = this.of('train', { seed, classWeight }, make);
-    runner.run(batch, () => nextStep(model));
-    return (await objective.read()).figures;
+    const held = this.of('train', { seed, classWeight }, make);
+    return this.run(held, batch, () => {
+      checkNotTraining('trainOnBatch', model); // `fit` may have begun while it waited
+      return nextStep(model);
+    });
   }
 
   /** See `Model.testOnBatch`. */
@@ -49,25 +61,50 @@ export class OnBatch {
             objective.count(result, model.parameters.penalties?.addTo(result.loss) ?? result.loss);
           }),
         );
-    const { objective, runner } = this.of('test', {}, make);
-    runner.run(batch);
+    return this.run(this.of('test', {}, make), batch);
+  }
+
+  /**
+   * Submits a batch in its turn. The first of a size waits until the adapter has taken its kernels, since a step of which it refused some
+   * would spoil the weights, and those that are handed over meanwhile wait for it.
+   * @throws ShaderError, OutOfMemoryError
+   */
+  private async run({ objective, runner }: Held, batch: Arrays, values?: () => StepValues): Promise<Metrics> {
+    const { isFirst, submit } = runner.take(batch, this.turn !== null);
+    if (isFirst || this.turn) await this.inTurn(isFirst);
+    objective.totals.reset();
+    submit(values);
     return (await objective.read()).figures;
   }
 
-  /** The recorded steps of that kind, with empty totals. */
+  private inTurn(isFirst: boolean): Promise<void> {
+    const ready = () => (isFirst ? this.model.device.ready() : undefined);
+    const turn = (this.turn ?? Promise.resolve()).then(ready, ready);
+    const end = () => {
+      if (this.turn === turn) this.turn = null;
+    };
+    this.turn = turn;
+    turn.then(end, end);
+    return turn;
+  }
+
+  /** The recorded steps of that kind. */
   private of(
     kind: 'train' | 'test',
     settings: { seed?: Seeds; classWeight?: ClassWeight | undefined },
     make: (objective: Objective, runner: () => StreamRunner) => Step,
-  ) {
-    const { model } = this;
+  ): Held {
+    const { model, turn } = this;
     const what = `${kind}OnBatch`;
     // A layer frozen since is no longer part of the step.
     const key = readable(what, () => JSON.stringify([settings, model.parameters.frozen]));
     let held = this.held.get(kind);
     if (held?.key !== key) {
-      held?.runner.dispose();
-      held?.objective.dispose();
+      const old = held;
+      const end = () => old && release(old);
+      if (turn)
+        turn.then(end, end); // after what waits to use them
+      else end();
       this.held.delete(kind);
       const objective = new Objective(what, model, { form: null, classWeight: settings.classWeight });
       const runner: StreamRunner = new StreamRunner(
@@ -81,15 +118,16 @@ export class OnBatch {
       held = { key, objective, runner };
       this.held.set(kind, held);
     }
-    held.objective.totals.reset();
     return held;
   }
 
   dispose(): void {
-    for (const { objective, runner } of this.held.values()) {
-      runner.dispose();
-      objective.dispose();
-    }
+    for (const held of this.held.values()) release(held);
     this.held.clear();
   }
+}
+
+function release({ objective, runner }: Held): void {
+  runner.dispose();
+  objective.dispose();
 }

@@ -1,13 +1,15 @@
 import { Tensor } from '../autograd/tensor.ts';
-import { show } from '../check.ts';
+import { listNames, show } from '../check.ts';
 import { ArgumentError, DisposedError, OutOfMemoryError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
+import type { StepState } from '../kernels/step-state.ts';
 import { RandomStream, type Seeds, seedOf } from '../random.ts';
+import { FlatLayout, type UpdateRange } from './flat-layout.ts';
 import type { Initializer } from './initializers.ts';
-import { Penalties } from './penalties.ts';
+import { Penalties, part } from './penalties.ts';
 import type { Regularizer } from './regularizers.ts';
 
 /** A weight that a layer asks for. */
@@ -61,28 +63,11 @@ export class Weight {
     this.leaf.grad = null;
   }
 
-  /** Zeros for a gradient that the last backward pass did not reach, where those of an earlier pass may stand. */
-  clearUnreached(): void {
-    const { grad, gradHome, device } = this.leaf;
-    const models = gradHome?.models ?? 1;
-    if (this.trainable && !grad && gradHome) fill(device, gradHome.shape, 0, { models, into: gradHome });
-  }
-
   dispose(): void {
     this.leaf.gradHome?.dispose();
     this.leaf.dispose();
   }
 }
-
-/** A range of the flat buffers: its elements, and its blocks in the table of blocks. */
-export interface Run {
-  offset: number;
-  size: number;
-  firstBlock: number;
-  blocks: number;
-}
-
-const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
 
 /** Replicas at most: kernels count them along an axis of the dispatch, which holds no more. */
 const MOST_REPLICAS = 65_535;
@@ -182,18 +167,18 @@ function copyInto(name: string, from: DeviceArray, to: DeviceArray): void {
  * are never trained lie in a buffer of their own. Of several replicas, all copies of a weight lie one after another, as kernels
  * want them, before the next weight begins.
  */
-export class ParameterStore {
+export class ParameterStore extends FlatLayout<Weight> {
   readonly values: DeviceArray;
   readonly gradients: DeviceArray;
   readonly weights: readonly Weight[];
   /** Null where no weight has a penalty. */
   readonly penalties: Penalties | null;
-  /** Whether the weights are as the seed gave them: neither trained nor loaded. */
-  fresh = true;
+  /** Optimizers that were made for these weights: they end with them, and random layers draw by the next step of the last one. */
+  readonly trainers = new Set<{ readonly nextStep: number | StepState; dispose(): void }>();
+  private untouched = true;
   /** Copies of the weights that nobody has disposed yet. */
   readonly copies = new Set<{ dispose(): void }>();
   private readonly untrained: DeviceArray;
-  private owner: DeviceArray | null = null;
 
   /**
    * Weight number i draws from stream i of the replica's seed: adding a layer at the end leaves the others' values alone.
@@ -204,6 +189,7 @@ export class ParameterStore {
     readonly seeds: Seeds,
     readonly replicas = 1,
   ) {
+    super();
     for (const spec of specs) checkInitialCount(spec, replicas);
     const padded = ({ shape }: WeightSpec) => Math.ceil((replicas * sizeOf(shape)) / BLOCK) * BLOCK;
     const total = (trainable: boolean) =>
@@ -211,9 +197,13 @@ export class ParameterStore {
       BLOCK;
     for (const size of [total(true), total(false)]) checkFits(device, size);
     const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
-    this.values = DeviceArray.empty(device, [hostValues.length]).keep();
-    this.gradients = DeviceArray.empty(device, [hostValues.length]).keep();
-    this.untrained = DeviceArray.empty(device, [hostUntrained.length]).keep();
+    const names = listNames(
+      specs.map(({ name }) => name),
+      2,
+    );
+    this.values = DeviceArray.empty(device, [hostValues.length]).keep(`weights ${names}`);
+    this.gradients = DeviceArray.empty(device, [hostValues.length]).keep(`gradients of ${names}`);
+    this.untrained = DeviceArray.empty(device, [hostUntrained.length]).keep(`weights without gradients of ${names}`);
     let [at, untrainedAt] = [0, 0];
     this.weights = specs.map((spec, i) => {
       const trainable = spec.trainable ?? true;
@@ -231,7 +221,7 @@ export class ParameterStore {
       };
       const array = view(trainable ? this.values : this.untrained);
       const leaf = new Tensor(array, trainable);
-      if (trainable) leaf.gradHome = view(this.gradients);
+      if (trainable) leaf.gradHome = this.homeOf({ offset, spec }).keep();
       return new Weight(spec.name, spec, leaf, new Tensor(array), trainable ? offset : null);
     });
     device.upload(this.values.storage, hostValues);
@@ -242,6 +232,15 @@ export class ParameterStore {
     this.penalties = Penalties.of(this);
   }
 
+  /** Whether the weights are as the seed gave them: neither trained, loaded nor assigned. */
+  get fresh(): boolean {
+    return this.untouched && this.weights.every(({ tensor }) => tensor.array.version === 0);
+  }
+
+  set fresh(fresh: boolean) {
+    this.untouched = fresh;
+  }
+
   /** Every replica begins with the weights of another store of the same model, which has one. */
   copyFrom(other: ParameterStore): void {
     for (const [i, { name, tensor }] of this.weights.entries()) {
@@ -250,69 +249,12 @@ export class ParameterStore {
     this.fresh = other.fresh;
   }
 
-  /** Whose weights are frozen now, as a word to compare by: also of layers that have only averages, which training moves. */
-  get frozen(): string {
-    return this.weights.map(({ spec }) => ((spec.owner?.trainable ?? true) ? '1' : '0')).join('');
+  get updates(): UpdateRange[] {
+    return this.trainableRuns.map((run) => ({ run, weight: part(this.values, run) }));
   }
 
-  /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */
-  get trainableRuns(): Run[] {
-    const runs: Run[] = [];
-    let block = 0;
-    for (const { offset, trainable, spec } of this.weights) {
-      if (offset === null) continue;
-      const blocks = blocksOf(spec.shape);
-      const size = Math.ceil((this.replicas * sizeOf(spec.shape)) / BLOCK) * BLOCK;
-      const last = runs.at(-1);
-      if (trainable && last && last.offset + last.size === offset) {
-        last.size += size;
-        last.blocks += blocks;
-      } else if (trainable) {
-        runs.push({ offset, size, firstBlock: block, blocks });
-      }
-      block += blocks;
-    }
-    return runs;
-  }
-
-  /**
-   * u32 [replicas, blocks, 4]: where each block of at most 64 elements of a weight begins in each replica, how many elements it
-   * has, and two words that `words` gives for it. The caller owns it.
-   */
-  blockTable(words: (spec: WeightSpec, replica: number) => readonly [number, number] = () => [0, 0]): DeviceArray {
-    const trained = this.weights.filter(({ offset }) => offset !== null);
-    const entries: number[] = [];
-    for (let r = 0; r < this.replicas; r++) {
-      for (const { offset, spec } of trained) {
-        const size = sizeOf(spec.shape);
-        const [a, b] = words(spec, r);
-        for (let first = 0; first < size; first += BLOCK) {
-          entries.push(offset! + r * size + first, Math.min(BLOCK, size - first), a, b);
-        }
-      }
-    }
-    const options = { dtype: 'u32', models: this.replicas } as const;
-    const table = DeviceArray.empty(this.device, [entries.length / 4 / this.replicas, 4], options).keep();
-    if (entries.length > 0) this.device.upload(table.storage, Uint32Array.from(entries));
-    return table;
-  }
-
-  /** u32 of the flat buffers' size: the replica each element belongs to, after `tellOwners`. */
-  get owners(): DeviceArray {
-    return this.owner!;
-  }
-
-  /** Sends the table of owners to the GPU, which cannot be done while a step is recorded. */
-  tellOwners(): void {
-    if (this.owner) return;
-    const table = new Uint32Array(this.values.size);
-    for (const { offset, spec } of this.weights) {
-      if (offset === null) continue;
-      const size = sizeOf(spec.shape);
-      for (let r = 0; r < this.replicas; r++) table.fill(r, offset + r * size, offset + (r + 1) * size);
-    }
-    this.owner = DeviceArray.empty(this.device, [table.length], { dtype: 'u32' }).keep();
-    this.device.upload(this.owner.storage, table);
+  override zeroGrad(): void {
+    for (const weight of this.weights) weight.zeroGrad();
   }
 
   /** Everything that makes up the weights, trained or not. */
@@ -320,43 +262,40 @@ export class ParameterStore {
     return [this.values, this.untrained];
   }
 
+  /** The values of each weight, of one replica after another. Waits for the GPU. */
+  async read(): Promise<Float32Array<ArrayBuffer>[]> {
+    const { device } = this;
+    const places = this.weights.map(({ offset, tensor: { array } }) => {
+      const flat = offset === null ? this.untrained : this.values;
+      return { flat, begin: array.storage.offset - flat.storage.offset, bytes: array.storage.bytes };
+    });
+    const flats = [...new Set(places.map(({ flat }) => flat))];
+    const all = await Promise.all(flats.map(({ storage }) => device.read(storage)));
+    return places.map(({ flat, begin, bytes }) => {
+      return new Float32Array(all[flats.indexOf(flat)]!.slice(begin, begin + bytes));
+    });
+  }
+
   /** Replicas with a weight that is NaN or infinite. Waits for the GPU. */
   async brokenReplicas(): Promise<Set<number>> {
     const broken = new Set<number>();
-    for (const flat of this.buffers) {
-      const { storage } = flat;
-      const held = this.weights.filter(({ tensor }) => tensor.array.storage.buffer === storage.buffer);
-      if (held.length === 0) continue;
-      const all = new Float32Array(await this.device.read(storage));
-      for (const { tensor } of held) {
-        const { size, array } = tensor;
-        const first = (array.storage.offset - storage.offset) / 4;
-        for (let r = 0; r < this.replicas; r++) {
-          const values = all.subarray(first + r * size, first + (r + 1) * size);
-          if (!values.every(Number.isFinite)) broken.add(r);
-        }
+    for (const values of await this.read()) {
+      const size = values.length / this.replicas;
+      for (let r = 0; r < this.replicas; r++) {
+        if (!values.subarray(r * size, (r + 1) * size).every(Number.isFinite)) broken.add(r);
       }
     }
     return broken;
   }
 
-  /** Makes the flat gradients those of the last `backward` alone, after `zeroGrad()` before it. */
-  settleGradients(): void {
-    for (const weight of this.weights) weight.clearUnreached();
-  }
-
-  /** Forgets all gradients: the next `backward` overwrites them. */
-  zeroGrad(): void {
-    for (const weight of this.weights) weight.zeroGrad();
-  }
-
   dispose(): void {
+    for (const trainer of this.trainers) trainer.dispose();
     for (const copy of this.copies) copy.dispose();
     for (const weight of this.weights) weight.dispose();
     this.values.dispose();
     this.gradients.dispose();
     this.untrained.dispose();
-    this.owner?.dispose();
+    this.disposeLayout();
     this.penalties?.dispose();
   }
 }

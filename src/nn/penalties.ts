@@ -6,7 +6,8 @@ import type { PenaltyTable } from '../kernels/optimizer.ts';
 import { addPenaltyGradient, penaltyValue } from '../kernels/penalties.ts';
 import { add } from '../kernels/pointwise.ts';
 import { f32 } from '../kernels/run.ts';
-import type { ParameterStore, Run, WeightSpec } from './parameters.ts';
+import type { Run } from './flat-layout.ts';
+import type { ParameterStore, WeightSpec } from './parameters.ts';
 import { penaltyRate } from './regularizers.ts';
 
 /**

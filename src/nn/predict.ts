@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions, checkSignal } from '../check.ts';
+import { checkFlag, checkOptions, checkSignal } from '../check.ts';
 import { AbortedError } from '../errors.ts';
 import { DeviceArray, sizeOf } from '../kernels/array.ts';
 import { storeBatch } from '../kernels/gather.ts';
@@ -15,13 +15,29 @@ import { isSource } from './training-data.ts';
 /** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
 const HELD_BYTES = 2 ** 24;
 
+export interface PredictOptions {
+  /** Default 32. */
+  batchSize?: number;
+  /** Whether the result is a list with the values of each sample, rather than one flat array. Default false. */
+  rows?: boolean;
+  signal?: AbortSignal;
+}
+
 /** See `Model.predict`. */
 export async function predict(
   model: Model,
   given: BatchSource | Numbers,
-  options: { batchSize?: number; signal?: AbortSignal },
-): Promise<Float32Array> {
-  checkOptions('predict', options, { batchSize: true, signal: true });
+  options: PredictOptions,
+): Promise<Float32Array | Float32Array[]> {
+  checkOptions('predict', options, { batchSize: true, rows: true, signal: true });
+  const isRows = checkFlag('predict', 'rows', options.rows ?? false);
+  const flat = await predictFlat(model, given, options);
+  if (!isRows) return flat;
+  const columns = sizeOf(model.outputShape);
+  return Array.from({ length: flat.length / columns }, (_, i) => flat.subarray(columns * i, columns * (i + 1)));
+}
+
+async function predictFlat(model: Model, given: BatchSource | Numbers, options: PredictOptions): Promise<Float32Array> {
   model.parameters; // throws before `build`
   if (isSource(given, 'predict')) return run(model, given, options, true);
   const { values: x } = readSamples('predict: x', model.inputShape, given);
@@ -50,7 +66,7 @@ class Predictor {
     this.columns = sizeOf(model.outputShape);
     const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * models * batchSize * this.columns)));
     this.capacity = Math.min(batchesHeld * batchSize, Math.ceil(size / batchSize) * batchSize);
-    this.held = DeviceArray.empty(device, [this.capacity, this.columns], { models }).keep();
+    this.held = DeviceArray.empty(device, [this.capacity, this.columns], { models }).keep('outputs of predict');
     const step: Step = ({ x }) =>
       scope(device, () => noGrad(() => storeBatch(model.call(x).array, this.runner.state, this.held)));
     this.runner = new BatchRunner(data, batchSize, step, models);
@@ -86,12 +102,7 @@ class Predictor {
   }
 }
 
-async function run(
-  model: Model,
-  data: BatchSource,
-  options: { batchSize?: number; signal?: AbortSignal },
-  keep: boolean,
-): Promise<Float32Array> {
+async function run(model: Model, data: BatchSource, options: PredictOptions, keep: boolean): Promise<Float32Array> {
   checkSource('predict', model, data);
   const batchSize = checkBatchSize('predict', data.size, options.batchSize);
   const { parameters, kept } = model;

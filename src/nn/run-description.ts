@@ -7,6 +7,7 @@ import { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import type { Model } from './model.ts';
 import type { Saved } from './training-state.ts';
+import { nameOf } from './value-metrics.ts';
 
 /** Samples of a data set that are looked at, spread over it: as many as this, or as have so many values together. */
 const LOOKED_AT = { samples: 256, values: 2 ** 18 };
@@ -23,7 +24,7 @@ export function describeModel(model: Model): Record<string, Saved> {
     layers: configOf(model),
     optimizer: { name: optimizer.name, ...optimizer.settings },
     loss: Object.keys(loss.settings ?? {}).length > 0 ? { name: loss.name, ...loss.settings } : loss.name,
-    metrics: [...metrics],
+    metrics: metrics.map(nameOf),
   };
 }
 

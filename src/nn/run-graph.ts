@@ -1,3 +1,4 @@
+import { composed } from '../autograd/composed.ts';
 import { isTaped } from '../autograd/tape.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
@@ -20,12 +21,11 @@ export interface GraphPart {
  * @param context the weights of all layers, one after another; its layer number is that of the first
  * @param part with `from`, x is that value; with `to`, the result is
  */
-export function runGraph(
-  graph: Graph,
-  x: Tensor,
-  { weights, training, random }: CallContext,
-  part: GraphPart = {},
-): Tensor {
+export function runGraph(graph: Graph, x: Tensor, context: CallContext, part: GraphPart = {}): Tensor {
+  return composed(x.device, () => run(graph, x, context, part));
+}
+
+function run(graph: Graph, x: Tensor, { weights, training, random }: CallContext, part: GraphPart): Tensor {
   const calls = layerCalls(graph);
   const { from = 0, to = calls.length } = part;
   const values = new Map([[from, x]]);
@@ -70,11 +70,11 @@ function runCall(
 
 /**
  * A layer's result; where no backward pass is to come, what the layer made on the way is released at once, so that a frozen part needs
- * no more memory for being longer. Outside of scopes everything stays, as a user may look at it.
+ * no more memory for being longer.
  */
 function withoutLeftovers(inputs: readonly Tensor[], run: () => Tensor): Tensor {
   const { device } = inputs[0]!;
-  if (device.scopes.length === 0 || isTaped(inputs)) return run();
+  if (isTaped(inputs)) return run();
   // A layer may have brought a tensor of its own that wants a gradient: then all stays until the backward pass.
   return withScope(device, run, (y) => (y.requiresGrad ? (device.scopes.at(-1) as Set<DeviceArray>) : [y.array]));
 }

@@ -13,7 +13,7 @@ export function emptyRows(device: Device, size: number, stride: number): StoredS
   try {
     for (let first = 0; first < size; first += perChunk) {
       const count = Math.min(perChunk, size - first);
-      const words = DeviceArray.empty(device, [count, stride], { dtype: 'u32' }).keep();
+      const words = DeviceArray.empty(device, [count, stride], { dtype: 'u32' }).keep('samples of a loader');
       chunks.push({ words, first, count });
     }
   } catch (error) {

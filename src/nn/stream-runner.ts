@@ -158,11 +158,14 @@ export class StreamRunner implements Feed {
   }
 
   /**
-   * Submits one batch; `values` is called once it has passed every check. @returns its number of samples.
-   * @throws ShapeError, DataError, ArgumentError for one that does not fit
+   * Checks a batch, and records the step on batches of its size if it is the first: then it is to wait for `device.ready()`. What is
+   * submitted is what it holds now where `waits`. @throws ShapeError, DataError, ArgumentError for one that does not fit
    */
-  run(batch: Arrays, values?: () => StepValues): number {
-    return this.submit(this.accept(batch), values);
+  take(batch: Arrays, waits: boolean): { isFirst: boolean; submit: Submit } {
+    const accepted = this.accept(batch);
+    const { x, y, isFirst } = accepted;
+    const kept = waits || isFirst ? { ...accepted, x: x.slice(), y: y.slice() } : accepted;
+    return { isFirst, submit: (values) => this.submit(kept, values) };
   }
 
   private accept(batch: Arrays) {
@@ -173,11 +176,14 @@ export class StreamRunner implements Feed {
     const { x, y, samples, form } = readBatch(what, model, batch);
     this.settle(what, form);
     const isFirst = !this.slots.has(samples);
-    return { x, y, samples, isFirst, slot: this.slot(samples, form) };
+    this.slot(samples, form);
+    return { x, y, samples, form, isFirst };
   }
 
-  private submit({ x, y, samples, slot }: ReturnType<StreamRunner['accept']>, values?: () => StepValues): number {
+  private submit({ x, y, samples, form }: ReturnType<StreamRunner['accept']>, values?: () => StepValues): number {
     const { replicas, device } = this.model;
+    const slot = this.slot(samples, form);
+    slot.program.check(); // a step that cannot be taken is not counted
     for (let r = 0; r < replicas; r++) {
       device.upload(slot.x.storage, x, r * x.byteLength);
       device.upload(slot.targets.storage, y, r * y.byteLength);

@@ -1,3 +1,4 @@
+import { backward } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Program } from '../gpu/recorder.ts';
@@ -36,7 +37,7 @@ export function trainingStep(model: Model, objective: Objective, seed: Seeds, st
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       objective.count(result, total); // before the backward pass, which releases the output
       if (parameters.trainableRuns.length === 0) return; // averages alone move, see `checkTrainable`
-      result.loss.backward(undefined, { release: true });
+      backward(result.loss, undefined, { releaseAll: true });
       parameters.settleGradients();
       optimizer.apply(parameters, state());
     });

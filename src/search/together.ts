@@ -15,6 +15,7 @@ import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
 import { combineConfigs, type ReplicaNumber } from '../nn/replica-config.ts';
 import { differences } from '../nn/run-description.ts';
 import type { Saved } from '../nn/training-state.ts';
+import { nameOf } from '../nn/value-metrics.ts';
 
 /** Optimizers that can be made anew with other rates. */
 const OPTIMIZERS: readonly unknown[] = [SGD, Adam, AdamW, RMSprop];
@@ -150,6 +151,8 @@ interface Shareable {
   structure: Saved;
   optimizer: FlatOptimizer;
   loss: Model['training']['loss'];
+  /** Of its metrics, in their order. */
+  functions: readonly unknown[];
   initialWeights: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>;
 }
 
@@ -177,12 +180,13 @@ function shareableOf(model: Model): Shareable | string {
       model: JSON.parse(JSON.stringify(shape)) as Saved,
       optimizer: { name: flat.name, ...flat.settings },
       loss: { name: loss.name, ...loss.settings },
-      metrics: [...metrics],
+      metrics: metrics.map(nameOf),
     };
     const given = weights.flatMap(({ name, shape, initialValues }) =>
       initialValues ? [[name, { shape, data: initialValues as Float32Array }] as const] : [],
     );
-    return { config, structure, optimizer: flat, loss, initialWeights: new Map(given) };
+    const functions = metrics.flatMap((metric) => (typeof metric === 'string' ? [] : [metric.f]));
+    return { config, structure, optimizer: flat, loss, functions, initialWeights: new Map(given) };
   } catch (error) {
     if (error instanceof TilegradError) return error.message;
     throw error;
@@ -192,7 +196,9 @@ function shareableOf(model: Model): Shareable | string {
 /** In what two models differ that cannot differ between replicas. */
 function differencesOf(a: Shareable, b: Shareable): string[] {
   const found = [...differences(a.structure, b.structure)];
-  return found.length > 0 || isSameLoss(a.loss, b.loss) ? found : [`their losses ${a.loss.name} are two functions`];
+  if (found.length > 0) return found;
+  if (!isSameLoss(a.loss, b.loss)) return [`their losses ${a.loss.name} are two functions`];
+  return a.functions.every((f, i) => f === b.functions[i]) ? [] : ['their metrics of one name are two functions'];
 }
 
 /** Losses of one name and settings are the same where tilegrad has written them; of a function only the function itself tells. */

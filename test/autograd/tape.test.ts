@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { backward } from '../../src/autograd/tape.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import {
   ArgumentError,
@@ -68,7 +69,7 @@ describeOnDevice('the tape', (device: Device) => {
   test('backward twice adds to the gradient, as in PyTorch', async () => {
     const x = leaf([1, -2]);
     const y = relu(x);
-    y.backward(tensor(device, [3, 5], [2]));
+    y.backward(tensor(device, [3, 5], [2]), { retainGraph: true });
     expect(await gradOf(x)).toEqual([3, 0]);
     y.backward(tensor(device, [4, 6], [2]));
     expect(await gradOf(x)).toEqual([7, 0]);
@@ -81,7 +82,7 @@ describeOnDevice('the tape', (device: Device) => {
     const x = leaf([1, 2]);
     const y = add(x, x);
     const dout = tensor(device, [3, 4], [2]);
-    y.backward(dout);
+    y.backward(dout, { retainGraph: true });
     y.backward(dout);
     expect([...(await dout.data())]).toEqual([3, 4]);
     expect([...(await y.data())]).toEqual([2, 4]);
@@ -190,13 +191,13 @@ describeOnDevice('the tape', (device: Device) => {
     expect(device.counters.bytesAllocated).toBe(before);
   });
 
-  test('release: the same gradients, intermediate tensors gone, leaves and the result still there', async () => {
+  test('retainGraph: the same gradients; without it the graph cannot be gone through again', async () => {
     const images = leaf(
       Array.from({ length: 2 * 8 * 8 * 2 }, (_, i) => Math.sin(i)),
       [2, 8, 8, 2],
     );
     const [scale, offset] = [leaf([1, 2]), leaf([0.5, -1])];
-    const run = (options: { release?: boolean }) => {
+    const run = (options: { retainGraph?: boolean }) => {
       for (const t of [images, scale, offset]) t.grad = null;
       const normal = batchNorm(images, scale, offset);
       // Both branches read `normal`, and one of them is only another view of its elements.
@@ -205,25 +206,31 @@ describeOnDevice('the tape', (device: Device) => {
       loss.backward(undefined, options);
       return { normal, flat, loss };
     };
-    run({});
+    const retained = run({ retainGraph: true });
     const expected = await Promise.all([images, scale, offset].map(gradOf));
-    const { normal, flat, loss } = run({ release: true });
+    for (const t of [images, scale, offset]) t.clearGrad();
+    retained.loss.backward();
     expect(await Promise.all([images, scale, offset].map(gradOf))).toEqual(expected);
-    expect(Number.isFinite(await loss.item())).toBe(true);
-    for (const gone of [normal, flat]) await expect(gone.data()).rejects.toThrow(DisposedError);
-    expect(() => loss.backward()).toThrow(DisposedError);
+    const { normal, flat, loss } = run({});
+    expect(await Promise.all([images, scale, offset].map(gradOf))).toEqual(expected);
+    for (const t of [normal, flat, loss]) expect((await t.data()).every(Number.isFinite)).toBe(true);
+    expect(() => loss.backward()).toThrow(
+      /^backward: an earlier backward\(\) has gone through this graph.*retainGraph: true/,
+    );
+    expect(() => sum(flat).backward()).toThrow(/^backward: an earlier backward\(\).* or a part of it/);
     expect(() => loss.backward(undefined, null as never)).toThrow(ArgumentError);
+    expect(() => loss.backward(undefined, { retainGraph: 1 as never })).toThrow(/retainGraph must be true or false/);
   });
 
-  test('release: a recorded step needs less memory', async () => {
+  test('releaseAll: a recorded step needs less memory', async () => {
     const weight = leaf(new Array(256).fill(1), [256]);
     const x = leaf(new Array(64 * 256).fill(1), [64, 256]);
-    const bytes = (release: boolean) => {
+    const bytes = (releaseAll: boolean) => {
       const program = device.record(() =>
         scope(device, () => {
           let y = pow(x, weight); // whose backward pass makes two arrays of the result's size
           for (let i = 0; i < 8; i++) y = tanh(y);
-          sum(y).backward(undefined, { release });
+          backward(sum(y), undefined, { releaseAll });
           for (const { grad } of [x, weight]) grad!.dispose();
           x.grad = null;
           weight.grad = null;

@@ -102,7 +102,7 @@ describe('doctor', () => {
     const text = await tilegrad(['doctor'], noAdapter);
     expect(text.code).toBe(1);
     expect(text.out).toMatch(/FAILED +adapter +no WebGPU adapter was found/);
-    expect(text.out).toContain('npm run setup');
+    expect(text.out).toContain('npx tilegrad setup');
     const { ok, adapter: found, training, advice } = JSON.parse((await tilegrad(['doctor', '--json'], noAdapter)).out);
     expect({ ok, found, training }).toEqual({ ok: false, found: null, training: null });
     expect(advice.length).toBeGreaterThan(1);
@@ -125,7 +125,7 @@ describe('doctor', () => {
     const { code, out } = await tilegrad(['doctor'], { parts });
     expect(code).toBe(1);
     expect(out).toMatch(/FAILED +adapter +cannot open shared object file/);
-    expect(out).toContain('npm ci');
+    expect(out).toContain('npm install webgpu@0.6');
   });
 });
 
@@ -138,7 +138,7 @@ test.each([
 ])('advice for %s', (name, osRelease, expected) => {
   const advice = adapterAdvice({ platform: 'linux', osRelease }).join('\n');
   expect(advice).toContain(expected);
-  expect(advice).toContain('npm run setup');
+  expect(advice).toContain('npx tilegrad setup');
   expect(advice.includes('bookworm')).toBe(name === 'Debian 12');
 });
 

@@ -324,6 +324,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
       return engine;
     },
     data: async () => fakeData,
+    setup: async () => ({ ensureAdapter: () => adapter.name }),
   };
   return { parts, log };
 }

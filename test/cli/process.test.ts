@@ -65,7 +65,7 @@ describe('what cannot work ends with 1, a typed error, and no folder', () => {
     const withoutDrivers = { VK_DRIVER_FILES: '/nowhere', VK_ICD_FILENAMES: '/nowhere' };
     const { code, message } = await failedRun('', withoutDrivers);
     expect(code).toBe('ADAPTER');
-    expect(message).toContain('npm run setup');
+    expect(message).toContain('npx tilegrad setup');
     const doctor = await runToEnd([cli, 'doctor', '--json'], { cwd: out, env: withoutDrivers });
     expect(doctor.code).toBe(1);
     expect(JSON.parse(doctor.out)).toMatchObject({ ok: false, adapter: null });

@@ -225,11 +225,11 @@ describe('a request that cannot work leaves nothing', () => {
 
   test('no adapter', async () => {
     const openDevice = () => {
-      throw new AdapterError('no adapter; run `npm run setup`');
+      throw new AdapterError('no adapter; run `npx tilegrad setup`');
     };
     const { code, err, io } = await tilegrad(['run', 'A1', '--out', join(out, 'new')], { openDevice });
     expect(code).toBe(1);
-    expect(err).toBe('error: no adapter; run `npm run setup`\n');
+    expect(err).toBe('error: no adapter; run `npx tilegrad setup`\n');
     expect(existsSync(join(out, 'new'))).toBe(false);
     expect(io.handlers.size).toBe(0);
   });

@@ -80,7 +80,7 @@ export function smallMnist(): Record<string, Uint8Array> {
 }
 
 /** How many labels there are of each of ten classes. */
-export function countLabels(labels: Uint8Array): number[] {
+export function countLabels(labels: Iterable<number>): number[] {
   const counts = new Array(10).fill(0);
   for (const label of labels) counts[label]++;
   return counts;

@@ -37,6 +37,12 @@ const withThrowing = (field: keyof ImageSet) =>
       throw new Error('a getter that throws');
     },
   });
+/** Bytes whose memory was transferred, as to a worker. */
+function givenAway(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+}
 type ErrorClass = new (...of: never[]) => Error;
 
 /** Sets that are none: what they break is found by whatever is handed one. */
@@ -45,15 +51,29 @@ const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = 
   ['a path', 'data/mnist', ArgumentError, /takes a set of images.*but was given "data\/mnist"/],
   ['a whole data set', { train: set(), test: set() }, ArgumentError, /give its train or its test part/],
   ['a promise', Promise.resolve(set()), ArgumentError, /a Promise, to be awaited/],
-  [
-    'images as floats',
-    set({ images: new Float32Array(24) }),
-    ArgumentError,
-    /images must be a Uint8Array.*ArrayLoader.*a Float32Array of 24/,
-  ],
+  ...([Float64Array, Uint16Array, Int8Array, Int32Array, BigInt64Array] as const).map(
+    (type): [string, unknown, ErrorClass, RegExp] => [
+      `images of ${type.name}`,
+      set({ images: new type(24) }),
+      ArgumentError,
+      new RegExp(
+        `images must be a Uint8Array.* or a Float32Array.*Float32Array\\.from\\(images\\).*${type.name} of 24`,
+      ),
+    ],
+  ),
   ['images as a list', set({ images: Array(24).fill(0) }), ArgumentError, /images must be a Uint8Array/],
-  ['images of a canvas', set({ images: new Uint8ClampedArray(24) }), ArgumentError, /a Uint8ClampedArray of 24/],
-  ['images as signed bytes', set({ images: new Int8Array(24) }), ArgumentError, /an Int8Array of 24/],
+  ['images as a view', set({ images: new DataView(new ArrayBuffer(24)) }), ArgumentError, /a DataView/],
+  ['a proxy of images', set({ images: new Proxy(new Uint8Array(24), {}) }), ArgumentError, /images must be/],
+  ['an heir of bytes', set({ images: Object.create(Uint8Array.prototype) }), ArgumentError, /images must be/],
+  ['a proxy of labels', set({ labels: new Proxy(new Uint8Array(4), {}) }), ArgumentError, /labels must be/],
+  ['an heir of labels', set({ labels: Object.create(Uint8Array.prototype) }), ArgumentError, /labels must be/],
+  ['images given away', set({ images: givenAway(24) }), DataError, /need 24 bytes.*there are 0 and 4/],
+  ['too few floats', set({ images: new Float32Array(23) }), DataError, /need 24 numbers.*there are 23 and 4/],
+  ['labels without classes', set({ classes: [], labels: new Uint8Array(4) }), ArgumentError, /classes must be/],
+  ['classes without labels', set({ labels: new Uint8Array(0) }), DataError, /and 4 labels.* 24 and 0/],
+  ['a label beyond a byte', set({ labels: Uint16Array.of(0, 1, 256, 1) }), DataError, /label 256 of image 2/],
+  ['files of other images', set({ files: ['a.png'] }), DataError, /4 images need as many files, but there are 1/],
+  ['files that are none', set({ files: [1, 2, 3, 4] }), ArgumentError, /files must be.*\[1,2,3,4\]/],
   ['images as a buffer', set({ images: new ArrayBuffer(24) }), ArgumentError, /an ArrayBuffer/],
   ['no images', set({ images: null }), ArgumentError, /images must be a Uint8Array.*null/],
   [
@@ -154,6 +174,46 @@ test('a Buffer, as files are read, is bytes like any other, and what is picked o
   const images = Buffer.from(set().images);
   const picked = pickImages(set({ images }), [3, 0]);
   expect(picked.images).toEqual(Uint8Array.of(18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5));
+});
+
+test.each([
+  ['floats', Float32Array.from({ length: 24 }, (_, i) => i / 7)],
+  ['bytes of a canvas', Uint8ClampedArray.from({ length: 24 }, (_, i) => i)],
+])('%s are picked and split as bytes are, and keep their type', (_what, images) => {
+  const files = ['a.png', 'b.png', 'c.png', 'd.png'];
+  const floats = { ...set(), images, files };
+  const picked = pickImages(floats, [3, 0]);
+  expect(picked.images).toEqual(images.slice(0, 12).map((_, i) => images[i < 6 ? 18 + i : i - 6]!));
+  expect(picked).toMatchObject({ labels: Uint8Array.of(1, 0), size: 2, files: ['d.png', 'a.png'] });
+  expect(firstImages(floats, 1).images).toEqual(images.slice(0, 6));
+  expect(chooseClasses(floats, ['b'])).toMatchObject({ labels: Uint8Array.of(0, 0), files: ['b.png', 'd.png'] });
+  const { train, test } = trainTestSplit(floats, { testSize: 2, stratify: true });
+  expect([...train.files!, ...test.files!].sort()).toEqual(files);
+  for (const [i, file] of test.files!.entries()) {
+    const at = 6 * files.indexOf(file);
+    expect(test.images.slice(6 * i, 6 * i + 6)).toEqual(images.slice(at, at + 6));
+  }
+});
+
+test('more than 256 classes: labels of 16 bits stay such', () => {
+  const classes = Array.from({ length: 300 }, (_, i) => `class ${i}`);
+  const many = set({ classes, labels: Uint16Array.of(299, 0, 299, 256) });
+  expect(pickImages(many, [3, 0]).labels).toEqual(Uint16Array.of(256, 299));
+  expect(chooseClasses(many, ['class 256', 'class 299']).labels).toEqual(Uint16Array.of(1, 1, 0));
+});
+
+test('images without labels can be picked, but nothing goes by their labels', () => {
+  const unlabeled = set({ labels: new Uint8Array(0), classes: [] });
+  expect(pickImages(unlabeled, [3, 0])).toMatchObject({ size: 2, labels: new Uint8Array(0), classes: [] });
+  const calls: [string, () => unknown][] = [
+    ['trainTestSplit', () => trainTestSplit(unlabeled, { testSize: 2 })],
+    ['chooseClasses', () => chooseClasses(unlabeled, ['a'])],
+    ['choosePerClass', () => choosePerClass(unlabeled, 1)],
+  ];
+  for (const [name, call] of calls) {
+    expect(call, name).toThrow(DataError);
+    expect(call, name).toThrow(`${name}: goes by the labels of images, but these 4 images have none`);
+  }
 });
 
 test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>([
@@ -287,8 +347,8 @@ describeOnDevice('a failed upload', (device) => {
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('a set of one channel whose pixels are floats, and one whose size is wrong, cost the device nothing', async () => {
-    expect(() => new ImageLoader(device, set({ images: new Float32Array(24) }))).toThrow(ArgumentError);
+  test('a set whose pixels are of another type costs the device nothing', async () => {
+    expect(() => new ImageLoader(device, set({ images: new Float64Array(24) }))).toThrow(ArgumentError);
     await device.sync();
     using loader = new ImageLoader(device, set());
     using model = new Sequential([new Dense({ units: 1, inputShape: [2, 3, 1], kernelInitializer: 'ones' })]).build(

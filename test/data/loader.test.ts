@@ -1,15 +1,24 @@
 import { expect, test } from 'vitest';
 import {
   ArgumentError,
+  confusionMatrix,
   DataError,
+  Dense,
   Flatten,
   ImageLoader,
   type ImageSet,
+  type PixelArray,
   rescale,
   Sequential,
   standardization,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
+
+function filled<Pixels extends PixelArray>(pixels: Pixels, bytes: Uint8Array): Pixels {
+  pixels.set(bytes);
+  return pixels;
+}
 
 describeOnDevice('images on their way to the adapter', (device) => {
   const set = (changes: Partial<ImageSet> = {}): ImageSet => ({
@@ -86,6 +95,147 @@ describeOnDevice('images on their way to the adapter', (device) => {
     }
     for (const made of [loader, model]) made.dispose();
   });
+
+  /** Outputs of a model that hands its images on. */
+  async function valuesOf(loader: ImageLoader, batchSize = 3): Promise<Float32Array> {
+    const model = new Sequential([new Flatten({ inputShape: [...loader.sampleShape] })]).build(device);
+    const values = await model.predict(loader, { batchSize });
+    for (const made of [loader, model]) made.dispose();
+    return values;
+  }
+
+  const floats = Float32Array.from({ length: 7 * 12 }, (_, i) => ((i * 89) % 97) / 7 - 3);
+  const ofFloats: Partial<ImageSet> = { labels: new Uint8Array(7), size: 7, shape: [2, 2, 3] };
+
+  test('floats reach the model bit for bit where no scaling is asked for', async () => {
+    const images = { ...set(), ...ofFloats, images: floats };
+    expect(await valuesOf(new ImageLoader(device, images))).toEqual(floats);
+  });
+
+  test.each<[what: string, scale: number | number[], offset: number | number[]]>([
+    ['numbers', 0.5, -2],
+    ['lists', [0.5, 2, -4], [1, 0, 8]],
+    ['a number beside a list', 0.25, [1, 2, 3]],
+  ])('floats are scaled by %s, by channel', async (_what, scale, offset) => {
+    const images = { ...set(), ...ofFloats, images: floats };
+    const at = (value: number | readonly number[], i: number) => (typeof value === 'number' ? value : value[i % 3]!);
+    const expected = floats.map((x, i) => at(scale, i) * x + at(offset, i)); // float64, rounded once
+    expect(await valuesOf(new ImageLoader(device, images, { scale, offset }))).toEqual(expected);
+  });
+
+  test('floats train as the same bytes do: the same losses, and labels that go along', async () => {
+    const bytes = drawImages(24, { shape: [4, 4, 1], classes: 3 });
+    const losses: number[][] = [];
+    for (const images of [bytes, { ...bytes, images: Float32Array.from(bytes.images) }]) {
+      const loader = new ImageLoader(device, images, { scale: 2 ** -8 });
+      const model = new Sequential([
+        new Flatten({ inputShape: [4, 4, 1] }),
+        new Dense({ units: 3, activation: 'softmax' }),
+      ]);
+      model.build(device, { seed: 3 }).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
+      const { epochs } = await model.fit(loader, { epochs: 3, batchSize: 5 });
+      losses.push([...epochs.map(({ loss }) => loss), (await model.evaluate(loader)).accuracy!]);
+      for (const made of [loader, model]) made.dispose();
+    }
+    expect(losses[1]).toEqual(losses[0]); // by a power of 2: scaled pixels have the same bits
+  });
+
+  test.each<[what: string, make: (bytes: Uint8Array) => ImageSet<PixelArray>['images']]>([
+    ['a canvas', (bytes) => Uint8ClampedArray.from(bytes)],
+    ['a Buffer', (bytes) => Buffer.from(bytes)],
+    ['memory that is shared', (bytes) => filled(new Uint8Array(new SharedArrayBuffer(18)), bytes)],
+    ['an odd place in memory', (bytes) => filled(new Uint8Array(new ArrayBuffer(23), 3, 18), bytes)],
+    ['floats at a place in memory', (bytes) => filled(new Float32Array(new ArrayBuffer(88), 12, 18), bytes)],
+  ])('bytes of %s arrive as they are', async (_what, make) => {
+    const bytes = Uint8Array.from({ length: 18 }, (_, i) => 13 * i);
+    const loader = new ImageLoader(device, { ...set(), images: make(bytes) }, { scale: 1 });
+    expect(await valuesOf(loader)).toEqual(Float32Array.from(bytes));
+  });
+
+  test.each<[what: string, images: ImageSet<PixelArray>['images'], options: object, error: unknown, says: RegExp]>([
+    [
+      'NaN',
+      Float32Array.of(...Array(13).fill(0), Number.NaN, 0, 0, 0, 0),
+      {},
+      DataError,
+      /NaN \(sample 1 at \[1,1,0\]\)/,
+    ],
+    ['infinity', Float32Array.of(Infinity, ...Array(17).fill(0)), {}, DataError, /number 0 is Infinity/],
+    [
+      'floats that scaling makes infinite',
+      new Float32Array(18).fill(1e20),
+      { scale: 1e20 },
+      DataError,
+      /number 0 of the images is 1000+\d* .*becomes infinite with scale 100000000000000000000/,
+    ],
+    [
+      'bytes that scaling makes infinite',
+      new Uint8Array(18),
+      { scale: 3e38 },
+      ArgumentError,
+      /a pixel of 255 becomes infinite/,
+    ],
+    [
+      'bytes that an offset makes infinite',
+      new Uint8Array(18),
+      { scale: [1e36], offset: [3.4e38] },
+      ArgumentError,
+      /a pixel of 255 becomes infinite with scale 1e\+36 and offset 3\.4e\+38/,
+    ],
+    ['a scale beyond f32', new Uint8Array(18), { scale: 1e39 }, ArgumentError, /^ImageLoader: scale is 1e\+39/],
+    [
+      'a scale of three channels',
+      new Float32Array(18),
+      { scale: [1, 2, 3] },
+      ArgumentError,
+      /scale has 3 numbers, but.* 1 channels/,
+    ],
+  ])('%s is refused, and nothing is allocated', (_what, images, options, error, says) => {
+    const { bytesAllocated } = device.counters;
+    const make = () => new ImageLoader(device, { ...set(), images }, options);
+    expect(make).toThrow(error as typeof DataError);
+    expect(make).toThrow(says);
+    expect(device.counters.bytesAllocated).toBe(bytesAllocated);
+  });
+
+  test('a label of 16 bits reaches the confusion matrix', async () => {
+    const classes = Array.from({ length: 300 }, (_, i) => `${i}`);
+    const loader = new ImageLoader(device, { ...set(), classes, labels: Uint16Array.of(299, 256) });
+    const model = new Sequential([
+      new Flatten({ inputShape: [3, 3, 1] }),
+      new Dense({ units: 300, activation: 'softmax' }),
+    ]);
+    model.build(device, { seed: 1 }).compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    const { counts } = await confusionMatrix(model, loader);
+    const total = (row: readonly number[]) => row.reduce((sum, n) => sum + n, 0);
+    expect(counts.flatMap((row, label) => (total(row) > 0 ? [[label, total(row)]] : []))).toEqual([
+      [256, 1],
+      [299, 1],
+    ]);
+    for (const made of [loader, model]) made.dispose();
+  });
+
+  test.each([new Uint8Array(18).fill(51), new Float32Array(18).fill(0.2)])(
+    'images without labels: predict takes them, and what needs targets says that there are none',
+    async (images) => {
+      const loader = new ImageLoader(device, { ...set(), images, labels: new Uint8Array(0), classes: [] });
+      expect([loader.classes, loader.labels.length]).toEqual([null, 0]);
+      const model = new Sequential([
+        new Dense({ units: 2, activation: 'softmax', inputShape: [3, 3, 1] }),
+        new Flatten(),
+      ]);
+      model.build(device, { seed: 1 });
+      expect([...(await model.predict(loader))].every((p) => p > 0 && p < 1)).toBe(true);
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+      await expect(model.fit(loader)).rejects.toThrow(/no targets to compare/);
+      await expect(model.evaluate(loader)).rejects.toThrow(/no targets to compare/);
+      await model.predict(loader); // after compile, programs are recorded anew
+      const bytes = device.counters.bytesAllocated;
+      for (let i = 0; i < 3; i++) await model.predict(loader);
+      expect(device.counters.bytesAllocated).toBe(bytes);
+      for (const made of [loader, model]) made.dispose();
+    },
+  );
 
   test('a table of channels is released with the loader', () => {
     new ImageLoader(device, set(), { scale: [2] }).dispose();

@@ -109,6 +109,8 @@ function names(name: string): string[] {
     'a batch of a stream': ['fit'],
     'plan of a layer': ['Own'],
     'result of a layer': ['Own'],
+    'result of a metric': ['metric own'],
+    'metrics of compile': ['compile', 'CustomMetric', 'metric'],
     'result of a loss': ['fit', 'loss'],
   };
   if (name.endsWith(' in a model')) return [...names(first!.replace(' in a model', '')), 'build'];

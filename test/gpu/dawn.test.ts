@@ -40,6 +40,6 @@ test('no adapter: an AdapterError with advice', async () => {
     (reason: Error) => reason,
   );
   expect(error).toBeInstanceOf(AdapterError);
-  expect(error!.message).toContain('npm run setup');
+  expect(error!.message).toContain('npx tilegrad setup');
   expect(error!.message).toContain('tilegrad doctor');
 });

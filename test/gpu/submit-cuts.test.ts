@@ -3,7 +3,7 @@ import { type TimingOptions, timeProgram } from '../../src/gpu/timing.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import { gatherSamples, storeBatch } from '../../src/kernels/gather.ts';
 import { StepState } from '../../src/kernels/step-state.ts';
-import { type Device, openDevice } from '../../src/node.ts';
+import { type Device, leakyRelu, openDevice, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 /** Fixes how much goes into a submit, whatever rates are seen. */
@@ -48,6 +48,24 @@ describeOnDevice('where submits are cut', () => {
       state.dispose();
     },
   );
+
+  test('a dispatch that is cut has its own parameters in all parts, however many there might be', async () => {
+    using device = await openDevice();
+    const size = 20_000 * 256; // a workgroup handles 256 elements
+    const value = (i: number) => (i % 7) - 3;
+    using x = tensor(
+      device,
+      Float32Array.from({ length: size }, (_, i) => value(i)),
+      [size],
+    );
+    Object.defineProperty(device.budget, 'dispatch', { get: () => 1, set: () => {} });
+    const before = device.counters.dispatches;
+    using y = leakyRelu(x, { negativeSlope: 0.25 });
+    expect(device.counters.dispatches).toBeGreaterThan(before + 256);
+    const got = (await y.data()) as Float32Array;
+    const wrong = got.filter((one, i) => one !== (value(i) > 0 ? value(i) : 0.25 * value(i))).length;
+    expect(wrong).toBe(0);
+  });
 
   test('dispatches are timed as where all are in one', async () => {
     using device = await openDevice();

@@ -14,6 +14,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
   'numbers from the host, or counts: never NaN': [
     'adam.wgsl: if (params.decay != 0.0) { w -= w * params.decay * rate_of(i); }',
     'batch_norm_combine.wgsl: if (p.rest != 0.0) {',
+    'erase_noise.wgsl: return clamp(sqrt(-2.0 * log(share)) * cos(6.28318531 * angle) * p.high, p.low, p.high);',
     'dropout.wgsl: let kept = select(old * draw.scale, old, draw.scale == 1.0);',
     'extreme_grad.wgsl: if (n > 0.0) { share = select(0.0, dy[j] / n, mask[i] > 0.0); }',
     'penalised.wgsl: let none = (l1 == vec4f(0.0)) & (l2 == vec4f(0.0));',
@@ -26,6 +27,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
     'classes_of.wgsl: var top_at = select(0u, 1u, params.columns == 1u && top > params.threshold);',
     'classes_of.wgsl: if (value > top) {',
     'clip_scale.wgsl: var factor = params.limit / select(norm, params.limit, norm < params.limit);',
+    'contrast_mask.wgsl: return select(0.0, dy[at], is_nan(z) || (z >= params.low && z <= params.high));',
     'extreme_mask.wgsl: mask[i] = select(0.0, 1.0, !is_nan(y[j]) && x[i] == y[j]);',
     'hits.wgsl: if (value > top) {',
     'log_softmax_grad.wgsl: return !is_nan(y) && y > -0.5;',
@@ -45,6 +47,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
     'cast.wgsl: return select(i32(clamp(value, -2147483648.0, 2147483520.0)), 0x7fffffff, value >= 2147483648.0);',
     'clip_value.wgsl: if (g > params.limit) { gradient[i] = params.limit; }',
     'clip_value.wgsl: if (g < -params.limit) { gradient[i] = -params.limit; }',
+    'contrast_clip.wgsl: return clamp(z, params.low, params.high);',
     'count_labels.wgsl: let predicted = select(0u, 1u, y > p.threshold);',
     'pointwise_functions.wgsl: let whole = floor(p) == p;',
     'pointwise_functions.wgsl: if (whole && abs(p) <= 8.0) {',

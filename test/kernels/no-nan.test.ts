@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DeviceArray } from '../../src/kernels/array.ts';
+import { randomContrast, randomContrastGrad } from '../../src/kernels/augmentation-pixels.ts';
 import {
   batchNorm,
   batchNormInputGrad,
@@ -222,6 +223,17 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
       }
     },
   );
+
+  test('random contrast, clipped, and its gradient', async () => {
+    const shape = [n, 1, 1, 1]; // an image a value, which is its own mean
+    const draw = { seed: 1, layer: 0, step: 1, hasOwnSeed: false };
+    const valueRange = [-1, 2] as const;
+    await expectSame((on) => {
+      const [images, dy] = [of(on, x, shape), of(on, turnedBy(7), shape)];
+      const { y, sample } = randomContrast('test', images, { factor: { low: 0.5, high: 1.5 }, valueRange }, draw);
+      return [y, randomContrastGrad(images, dy, sample, valueRange)];
+    });
+  });
 
   test('max pooling and its gradients', async () => {
     for (const [channels, options] of [

@@ -14,6 +14,7 @@ import {
   Layer,
   Model,
   mul,
+  RandomFlip,
   Resizing,
   type Sequential,
   Sequential as SequentialModel,
@@ -60,6 +61,10 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     const rest = () => [conv({ trainable: false }), new Flatten(), dense()];
     expect(await refused([drop, ...rest()])).toMatch(
       /but before any of them drop \(Dropout\) drops other values at each step; move it behind/,
+    );
+    const flip = new RandomFlip({ inputShape: SHAPE, name: 'flip' });
+    expect(await refused([flip, ...rest()])).toMatch(
+      /but before any of them flip \(RandomFlip\) changes images in another way at each step, so that their features change, too; leave it out/,
     );
     const lambda = (deterministic?: boolean) =>
       new Lambda((x) => mul(x, 2), { inputShape: SHAPE, name: 'twice', ...(deterministic ? { deterministic } : {}) });

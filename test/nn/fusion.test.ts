@@ -263,7 +263,7 @@ describeOnDevice('layers computed in one go', (device) => {
     const kernelsOf = () => {
       const x = tensor(device, images, [3, ...SHAPE]);
       const program = device.record(() =>
-        scope(device, () => void sum(model.call(x, { training: true })).backward(undefined, { release: true })),
+        scope(device, () => void sum(model.call(x, { training: true })).backward()),
       );
       const { kernels } = program;
       program.dispose();

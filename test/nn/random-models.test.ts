@@ -88,7 +88,7 @@ async function results(device: Device, model: Model, images: Float32Array, train
   const y = scope(device, () => {
     const call = () => model.call(x, { training, seed: 3, step: 1 });
     const out = training ? call() : noGrad(call);
-    if (out.requiresGrad) out.backward(dy, { release: true });
+    if (out.requiresGrad) out.backward(dy);
     return out;
   });
   const found: Record<string, ArrayLike<number>> = { output: await y.data() };

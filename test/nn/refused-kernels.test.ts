@@ -46,17 +46,51 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     model.dispose();
   });
 
-  test('weights of which trainOnBatch did not compute the update are not taken for updated ones', async () => {
-    using device = await openDevice();
-    const model = compiled(device);
-    const other = compiled(device);
-    using _ = refusePipelines(device, 'internal', (label) => label.startsWith('adam'));
-    const error = await failure(() => model.trainOnBatch(x, y));
-    expect(error).toBeInstanceOf(ShaderError);
-    expect(await failure(() => weightsOf(model))).toBe(error);
-    expect(await failure(() => model.predict(x))).toBe(error);
-    expect((await other.predict(x)).every(Number.isFinite)).toBe(true);
-    for (const one of [model, other]) one.dispose();
+  test.each(['softmax_cross_entropy', 'accumulate_metrics', 'adam'])(
+    'trainOnBatch throws that %s was refused before its step, which does not count, and the model stays as it was',
+    async (kernel) => {
+      using device = await openDevice();
+      // Whatever is submitted is submitted alone, and would spoil the weights.
+      Object.defineProperty(device.budget, 'submit', { get: () => 1, set: () => {} });
+      const model = compiled(device);
+      const before = await weightsOf(model);
+      {
+        using _ = refusePipelines(device, 'internal', (label) => label.startsWith(kernel));
+        const error = await failure(() => model.trainOnBatch(x, y));
+        expect(error).toBeInstanceOf(ShaderError);
+        expect(error.message).toMatch(new RegExp(`^shader ${kernel}`));
+        expect(await failure(() => model.trainOnBatch(x, y))).toBe(error);
+      }
+      expect(model.training.optimizer.iterations).toBe(0);
+      expect(await weightsOf(model)).toEqual(before);
+      model.dispose();
+    },
+  );
+
+  test('batches handed over while the first waits for its kernels are trained in their order, on what they held', async () => {
+    const run = async (isAwaited: boolean) => {
+      using device = await openDevice();
+      const model = compiled(device);
+      const losses: unknown[] = [];
+      // Twelve sizes are more than are kept; some have other settings, for which the steps are recorded anew.
+      for (let i = 0; i < 14; i++) {
+        const n = 1 + (i % 12);
+        const samples = Float32Array.from({ length: 3 * n }, (_, k) => Math.sin(k + i));
+        const labels = Uint32Array.from({ length: n }, (_, k) => k % 2);
+        const done = model.trainOnBatch(samples, labels, i % 5 === 4 ? { classWeight: { 1: 2 } } : {});
+        if (isAwaited) await done;
+        else samples.fill(Number.NaN);
+        losses.push(done);
+      }
+      const all = await Promise.all(losses);
+      const { iterations } = model.training.optimizer;
+      const weights = await weightsOf(model);
+      model.dispose();
+      return { all, iterations, weights };
+    };
+    const inTurn = await run(true);
+    expect(inTurn.iterations).toBe(14);
+    expect(await run(false)).toEqual(inTurn);
   });
 
   test('evaluate and predict throw the cause, and their numbers are never of what was not computed', async () => {

@@ -24,6 +24,8 @@ const here: Entries = {
   ...made('Add', 'Average', 'AveragePooling2D', 'BatchNormalization', 'Concatenate', 'Conv2D', 'Dense'),
   ...made('DepthwiseConv2D', 'Flatten', 'GlobalAveragePooling2D', 'LeakyReLU', 'MaxPooling2D', 'Maximum', 'Minimum'),
   ...made('Model', 'Multiply', 'ReLU', 'Rescaling', 'Resizing', 'Subtract', 'ZeroPadding2D'),
+  ...made('RandomContrast', 'RandomCrop', 'RandomErasing', 'RandomFlip', 'RandomRotation', 'RandomTranslation'),
+  ...made('RandomZoom'),
   ...made('Adam', 'AdamW', 'RMSprop', 'SGD'),
   ...made('BackupAndRestore', 'EarlyStopping', 'LambdaCallback', 'ModelCheckpoint', 'ReduceLROnPlateau', 'TensorBoard'),
   Activation: (o) => new tg.Activation('relu', o),

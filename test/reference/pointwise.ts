@@ -7,6 +7,7 @@ import {
   unaryTable,
 } from '../../src/kernels/pointwise-table.ts';
 import { map, type NdArray, ndarray, sizeOf } from './ndarray.ts';
+import { type BinaryReference, binaryReferences, type UnaryReference, unaryReferences } from './pointwise-table.ts';
 import type { Reference } from './reference.ts';
 
 /** For each element of `shape`, where in an array of `from` its broadcast value stands. */
@@ -48,7 +49,8 @@ const passed = ({ masks }: UnaryRow | BinaryRow, dy: number, slope: number) => (
 /** A row of one input with its options, as the table's float64 functions have it. */
 export function unary(name: UnaryName): Reference<[x: NdArray], Record<string, number>> {
   const row = unaryTable[name] as UnaryRow;
-  const { reference, options = {} } = row;
+  const { options = {} } = row;
+  const reference: UnaryReference = unaryReferences[name];
   const values = (attrs: Record<string, number>) => Object.entries(options).map(([k, normal]) => attrs[k] ?? normal);
   return {
     forward([x], attrs) {
@@ -64,7 +66,7 @@ export function unary(name: UnaryName): Reference<[x: NdArray], Record<string, n
 
 export function binary(name: BinaryName): Reference<[a: NdArray, b: NdArray]> {
   const row = binaryTable[name] as BinaryRow;
-  const { reference } = row;
+  const reference: BinaryReference = binaryReferences[name];
   return {
     forward([a, b]) {
       const shape = broadcastShape(a.shape, b.shape);

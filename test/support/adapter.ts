@@ -13,7 +13,7 @@ import { operatorTolerance } from './precision.ts';
 type Attrs = any;
 
 /** How each operator is called with a case's inputs and attributes. */
-const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Attrs) => Tensor> = {
+export const calls: Record<OperatorName, (inputs: [Tensor, Tensor, Tensor?], attrs: Attrs) => Tensor> = {
   matmul: ([a, b], attrs) => tg.matmul(a, b, attrs),
   linear: ([x, weight, bias], attrs) => tg.linear(x, weight, bias, attrs),
   conv2d: ([x, filter, bias], attrs) => tg.conv2d(x, filter, bias, attrs),

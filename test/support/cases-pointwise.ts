@@ -1,22 +1,21 @@
 import fc from 'fast-check';
-import {
-  type BinaryName,
-  type BinaryRow,
-  binaryTable,
-  type UnaryName,
-  type UnaryRow,
-  unaryTable,
-} from '../../src/kernels/pointwise-table.ts';
+import type { BinaryName, UnaryName } from '../../src/kernels/pointwise-table.ts';
 import { type OperatorName, references } from '../reference/index.ts';
 import { map, type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { broadcastShape } from '../reference/pointwise.ts';
+import {
+  type BinaryReference,
+  binaryReferences,
+  type UnaryReference,
+  unaryReferences,
+} from '../reference/pointwise-table.ts';
 import { type CaseSize, type OperatorCase, unary } from './operator-cases.ts';
 
 /** Makes a normal draw an input of a row at which it is smooth: input k of the row. */
 export function domainOf(row: UnaryName | BinaryName | undefined, k: number): (value: number) => number {
-  if (row !== undefined && row in binaryTable)
-    return (binaryTable[row as BinaryName] as BinaryRow).domain?.[k as 0 | 1] ?? ((x) => x);
-  if (row !== undefined) return (unaryTable[row as UnaryName] as UnaryRow).domain ?? ((x) => x);
+  if (row !== undefined && row in binaryReferences)
+    return (binaryReferences[row as BinaryName] as BinaryReference).domain?.[k as 0 | 1] ?? ((x) => x);
+  if (row !== undefined) return (unaryReferences[row as UnaryName] as UnaryReference).domain ?? ((x) => x);
   return (x) => x;
 }
 
@@ -97,18 +96,18 @@ export function pointwiseMagnitudes(
   output: NdArray,
   dout: NdArray,
 ) {
-  if (name in binaryTable && inputs.length === 2) {
+  if (name in binaryReferences && inputs.length === 2) {
     const absolute = inputs.map((input) => map(input, Math.abs));
     const shape = broadcastShape(...inputs.map((input) => input.shape));
     const sizes = references.add.forward(absolute, {});
     // |dout| times a bound of the slope at each element, summed as the gradients are.
-    const row: BinaryRow = binaryTable[name as BinaryName];
+    const row: BinaryReference = binaryReferences[name as BinaryName];
     const repeat = (input: NdArray) =>
       references.add.forward([input, ndarray(shape, new Array(sizeOf(shape)).fill(0))], {});
     const [a, b] = inputs.map(repeat) as [NdArray, NdArray];
     const slope = (which: 0 | 1) =>
       map(dout, (d, i) => {
-        const [y, slopes] = [output.data[i]!, row.reference.derivatives(a.data[i]!, b.data[i]!, output.data[i]!)];
+        const [y, slopes] = [output.data[i]!, row.derivatives(a.data[i]!, b.data[i]!, output.data[i]!)];
         // log(a) is as uncertain as 1 is where a is near 1.
         return d * (Math.abs(slopes[which]) + (name === 'pow' && which === 1 ? Math.abs(y) : 0));
       });
@@ -117,7 +116,7 @@ export function pointwiseMagnitudes(
     return { output: scale, grads };
   }
   if (name === 'where') return { grads: references.where.backward(inputs, output, dout, {}) };
-  if (name in unaryTable || name === 'pow') {
+  if (name in unaryReferences || name === 'pow') {
     const size = map(inputs[0]!, (x, i) => Math.abs(output.data[i]!) + (SATURATING.has(name) ? Math.abs(x) : 0));
     const [slope] = references[name].backward(inputs, output, dout, attrs);
     return { output: size, grads: [map(slope!, (g, i) => Math.abs(g) + (SATURATING.has(name) ? dout.data[i]! : 0))] };

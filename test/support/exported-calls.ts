@@ -1,6 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device, ImageSet, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
+import { plain } from '../data/pictures.ts';
 import { drawImages } from './images.ts';
 import { operatorOptions } from './operator-options.ts';
 import { reportCalls } from './report-calls.ts';
@@ -194,6 +196,7 @@ function operatorCalls(): Record<string, Call> {
 const LAYER = ['name', 'inputShape', 'trainable'];
 const KERNEL = [...LAYER, 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'activation'];
 const MONITOR = ['monitor', 'mode'];
+const SAMPLING = ['seed', 'fillMode', 'interpolation', 'fillValue'];
 const layers: Record<string, Call> = {
   Activation: { args: () => ['relu', {}], options: LAYER },
   Add: { args: () => [{}], options: LAYER },
@@ -223,6 +226,16 @@ const layers: Record<string, Call> = {
   ReLU: { args: () => [{}], options: [...LAYER, 'maxValue', 'negativeSlope', 'threshold'] },
   Permute: { args: () => [[2, 1, 3], {}], options: LAYER },
   Rescaling: { args: () => [{ scale: 2 }], options: [...LAYER, 'scale', 'offset'] },
+  RandomContrast: { args: () => [{ factor: 0.2 }], options: [...LAYER, 'seed', 'factor', 'valueRange'] },
+  RandomCrop: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'seed', 'height', 'width'] },
+  RandomErasing: { args: () => [{}], options: [...LAYER, 'seed', 'factor', 'scale', 'fillValue', 'valueRange'] },
+  RandomFlip: { args: () => [{}], options: [...LAYER, 'seed', 'mode'] },
+  RandomRotation: { args: () => [{ factor: 0.2 }], options: [...LAYER, ...SAMPLING, 'factor'] },
+  RandomTranslation: {
+    args: () => [{ heightFactor: 0.2, widthFactor: [0, 0.2] }],
+    options: [...LAYER, ...SAMPLING, 'heightFactor', 'widthFactor'],
+  },
+  RandomZoom: { args: () => [{ heightFactor: 0.2 }], options: [...LAYER, ...SAMPLING, 'heightFactor', 'widthFactor'] },
   Reshape: { args: () => [[16], {}], options: LAYER },
   Resizing: { args: () => [{ height: 2, width: 2 }], options: [...LAYER, 'height', 'width', 'interpolation'] },
   ZeroPadding2D: { args: () => [{}], options: [...LAYER, 'padding'] },
@@ -243,6 +256,7 @@ function layerUses(): Record<string, Call> {
           const y = layer.apply(inputs(name) === 2 ? [x, x] : x);
           using whole = new tg.Model({ inputs: x, outputs: y }).build(device);
           tg.modelConfig(whole);
+          if (name.startsWith('Random')) whole.call(ones(device, [2, 4, 4, 2]), { training: true }).dispose();
           return whole.predict(new Float32Array(32));
         },
         ...(options ? { options } : {}),
@@ -302,6 +316,7 @@ const classes: Record<string, Call> = {
   MeanSquaredError: { args: () => [{}] },
   MeanAbsoluteError: { args: () => [{}] },
   Huber: { args: () => [{}], options: ['delta'] },
+  CustomMetric: { args: () => [(y: Tensor, t: Tensor) => tg.abs(tg.sub(y, t)), 'error'] },
   CustomLoss: { args: () => [(y: Tensor, t: Tensor) => tg.mean(tg.square(tg.sub(y, t)))] },
   EarlyStopping: {
     args: () => [{}],
@@ -367,6 +382,12 @@ const classes: Record<string, Call> = {
 };
 
 const FETCH = ['dir', 'baseUrl', 'signal', 'onProgress', 'maxFailures', 'stallTimeout'];
+function withPicture(folder: string): string {
+  mkdirSync(join(folder, 'a'), { recursive: true });
+  writeFileSync(join(folder, 'a/1.png'), plain([1, 2, 3]));
+  return folder;
+}
+const PICTURES = ['size', 'colorMode', 'cropToAspectRatio', 'interpolation', 'background', 'classNames'];
 const functions: Record<string, Call> = {
   ...operatorCalls(),
   concat: { args: ({ device }) => [[ones(device, [2, 2]), ones(device, [1, 2])], 0] },
@@ -382,6 +403,14 @@ const functions: Record<string, Call> = {
   firstImages: { args: () => [images(), 2] },
   pickImages: { args: () => [images(), [0, 2]] },
   splitIndices: { args: () => [[0, 0, 1, 1, 0, 1], { testSize: 2 }], options: ['testSize', 'seed', 'stratify'] },
+  imageFolder: {
+    args: ({ folder }) => [withPicture(join(folder, 'pictures')), { size: [2, 2] }],
+    options: [...PICTURES, 'labels', 'followLinks', 'maxPixels', 'maxBytes', 'signal', 'onProgress'],
+  },
+  imagesFrom: {
+    args: () => [[{ width: 1, height: 2, data: new Uint8ClampedArray(8) }], { size: [2, 2], labels: ['a'] }],
+    options: [...PICTURES, 'labels'],
+  },
   trainTestSplit: {
     args: () => [images(), { testSize: 0.5, stratify: true }],
     options: ['testSize', 'seed', 'stratify'],
@@ -603,7 +632,7 @@ const methods: Record<string, Call> = {
     'classWeight',
   ]),
   'Model.evaluateReplicas': at('evaluateReplicas', (world) => [model(world), data(), {}], ['batchSize', 'signal']),
-  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'signal']),
+  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'rows', 'signal']),
   'Model.trainOnBatch': at('trainOnBatch', (world) => [model(world), data().x, data().y, {}], ['classWeight', 'seed']),
   'Model.testOnBatch': at('testOnBatch', (world) => [model(world), data().x, data().y]),
   'Model.getLayer': at('getLayer', () => [fresh(), 'dense']),
@@ -628,6 +657,8 @@ const methods: Record<string, Call> = {
     ['release'],
   ),
   'Tensor.data': at('data', ({ device }) => [ones(device, [2])]),
+  'Tensor.text': at('text', ({ device }) => [ones(device, [2])]),
+  'Tensor.toString': at('toString', ({ device }) => [ones(device, [2])]),
   'Tensor.item': at('item', ({ device }) => [ones(device, [1])]),
   'Tensor.dispose': at('dispose', ({ device }) => [ones(device, [1])]),
   'Tensor.grad': {
@@ -647,6 +678,12 @@ const methods: Record<string, Call> = {
   'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
   'Device.sync': at('sync', ({ device }) => [device]),
   'Device.ready': at('ready', ({ device }) => [device]),
+  'Device.track': {
+    args: ({ device }) => [device, { onDispose: () => {} }],
+    fixed: 1,
+    options: ['onDispose'],
+    run: (device: Device, ...args: never[]) => device.track(...(args as [])).stop(),
+  },
   'Device.flush': at('flush', ({ device }) => [device]),
   'Device.trim': at('trim', ({ device }) => [device]),
   'Device.idle': at('idle', ({ device }) => [device]),
@@ -705,6 +742,20 @@ const methods: Record<string, Call> = {
       }
       return new tg.Sequential([new Own({ inputShape: [2] })]).build(world.device).predict([[1, 2]]);
     },
+  },
+  'result of a metric': {
+    args: (world) => [world, undefined],
+    fixed: 1,
+    run: (world: World, result: never) =>
+      built(world)
+        .compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [new tg.CustomMetric(() => result, 'own')] })
+        .fit(data()),
+  },
+  'metrics of compile': {
+    args: (world) => [world, ['mae', 'r2Score', (y: Tensor) => y]],
+    fixed: 1,
+    run: (world: World, metrics: []) =>
+      built(world).compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics }).evaluate(data()),
   },
   'result of a loss': {
     args: (world) => [world, undefined],

@@ -121,11 +121,11 @@ class Layers {
   }
 }
 
-/** Whether it computes something else in training: batch norms that are not frozen, and dropout. */
+/** Whether it computes something else in training: batch norms that are not frozen, dropout, and random layers of images. */
 const dependsOnTraining = (layer: KerasLayer | KerasModel): boolean => {
-  if (layer.config.trainable === false && !isModel(layer)) return layer.className === 'Dropout';
   if (isModel(layer)) return layer.layers.some(dependsOnTraining);
-  return layer.className === 'BatchNormalization' || layer.className === 'Dropout';
+  if (layer.className === 'BatchNormalization') return layer.config.trainable !== false;
+  return layer.className === 'Dropout' || layer.className.startsWith('Random');
 };
 
 const listed = (names: readonly string[], most: number, between = ', '): string =>

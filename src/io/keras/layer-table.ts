@@ -19,6 +19,13 @@ import {
   Minimum,
   Multiply,
   Permute,
+  RandomContrast,
+  RandomCrop,
+  RandomErasing,
+  RandomFlip,
+  RandomRotation,
+  RandomTranslation,
+  RandomZoom,
   ReLU,
   Rescaling,
   Reshape,
@@ -113,6 +120,20 @@ const byArgument = (
 
 const POOLING = { ...LAST, pool_size: as('poolSize'), strides: as('strides'), padding };
 
+/** Of random layers of images. */
+const RANDOM = { ...LAST, seed: as('seed'), bounding_box_format: none };
+
+const SAMPLING = {
+  ...RANDOM,
+  fill_mode: as('fillMode'),
+  fill_value: as('fillValue'),
+  interpolation: as('interpolation'),
+};
+
+const FACTORS = { height_factor: as('heightFactor'), width_factor: as('widthFactor') };
+
+const flipMode: Rule = (value) => ({ mode: value === 'horizontal_and_vertical' ? 'horizontalAndVertical' : value });
+
 /** Layers of Keras's by their class. */
 export const LAYERS: Readonly<Record<string, TableEntry>> = {
   Activation: byArgument(Activation, 'activation', { activation }),
@@ -166,6 +187,19 @@ export const LAYERS: Readonly<Record<string, TableEntry>> = {
   Minimum: byOptions(Minimum),
   Multiply: byOptions(Multiply),
   Permute: byArgument(Permute, 'dims', { dims: as('dims') }),
+  RandomContrast: byOptions(RandomContrast, { ...RANDOM, factor: as('factor'), value_range: as('valueRange') }),
+  RandomCrop: byOptions(RandomCrop, { ...RANDOM, height: as('height'), width: as('width') }),
+  RandomErasing: byOptions(RandomErasing, {
+    ...RANDOM,
+    factor: as('factor'),
+    scale: as('scale'),
+    fill_value: as('fillValue'),
+    value_range: as('valueRange'),
+  }),
+  RandomFlip: byOptions(RandomFlip, { ...RANDOM, mode: flipMode }),
+  RandomRotation: byOptions(RandomRotation, { ...SAMPLING, factor: as('factor') }),
+  RandomTranslation: byOptions(RandomTranslation, { ...SAMPLING, ...FACTORS }),
+  RandomZoom: byOptions(RandomZoom, { ...SAMPLING, ...FACTORS }),
   ReLU: byOptions(ReLU, { max_value: as('maxValue'), negative_slope: as('negativeSlope'), threshold: only(0) }),
   Rescaling: byOptions(Rescaling, { scale: as('scale'), offset: as('offset') }),
   Reshape: byArgument(Reshape, 'targetShape', { target_shape: as('targetShape') }),

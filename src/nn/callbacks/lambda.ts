@@ -15,17 +15,20 @@ type Hooks = Pick<
   | 'onTrainEnd'
 >;
 
+/** Without `undefined`, which programs with `exactOptionalPropertyTypes` tell from a hook that is left out. */
+type Hook<Name extends keyof Callback> = NonNullable<Callback[Name]>;
+
 /** A callback from functions: `new LambdaCallback({ onEpochEnd: (logs) => ... })`. A misspelt hook is an error, not silence. */
 export class LambdaCallback implements Callback {
-  declare onTrainBegin?: Callback['onTrainBegin'];
-  declare onFeatures?: Callback['onFeatures'];
-  declare onEpochBegin?: Callback['onEpochBegin'];
-  declare onBatchEnd?: Callback['onBatchEnd'];
+  declare onTrainBegin?: Hook<'onTrainBegin'>;
+  declare onFeatures?: Hook<'onFeatures'>;
+  declare onEpochBegin?: Hook<'onEpochBegin'>;
+  declare onBatchEnd?: Hook<'onBatchEnd'>;
   declare everySteps?: number;
-  declare onSteps?: Callback['onSteps'];
-  declare onEpochEnd?: Callback['onEpochEnd'];
-  declare adds?: Callback['adds'];
-  declare onTrainEnd?: Callback['onTrainEnd'];
+  declare onSteps?: Hook<'onSteps'>;
+  declare onEpochEnd?: Hook<'onEpochEnd'>;
+  declare adds?: Hook<'adds'>;
+  declare onTrainEnd?: Hook<'onTrainEnd'>;
 
   /** @throws ArgumentError for a hook that there is not, or that is no function */
   constructor(hooks: Hooks, ...surplus: never[]) {

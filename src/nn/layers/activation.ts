@@ -6,6 +6,7 @@ import { checkF32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
+import { type Fusing, fusing } from './fusing.ts';
 import { checkLayerOptions, type FinalActivation, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 const LEAKY_RELU_SLOPE = 0.2;
@@ -65,6 +66,16 @@ export class Activation extends Layer {
     this.activation = activationName(this.kind, activation);
   }
 
+  get [fusing](): Fusing {
+    return { role: 'activation', Class: Activation };
+  }
+
+  /** The same activation by its name, if kernels of other layers do it in their store; else null. */
+  get fusedName(): 'relu' | 'relu6' | null {
+    const { activation } = this;
+    return activation === 'relu' || activation === 'relu6' ? activation : null;
+  }
+
   plan(inputShape: Shape) {
     return { outputShape: inputShape, weights: [] };
   }
@@ -107,6 +118,10 @@ export class ReLU extends Layer {
       }
       checkF32(`ReLU: ${what}`, value);
     }
+  }
+
+  get [fusing](): Fusing {
+    return { role: 'activation', Class: ReLU };
   }
 
   plan(inputShape: Shape) {

@@ -3,14 +3,15 @@ import { transpose } from '../../autograd/shape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
 import { checkF32, checkFlag, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
-import { type Shape, showShape } from '../../kernels/array.ts';
+import { type DeviceArray, type Shape, showShape } from '../../kernels/array.ts';
 import type { NormActivation } from '../../kernels/batch-norm.ts';
-import type { FixedNormalization } from '../../kernels/fold-batch-norm.ts';
+import { type FixedNormalization, foldBatchNorm } from '../../kernels/fold-batch-norm.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { activate } from './activation.ts';
+import { type Fusing, fusing } from './fusing.ts';
 import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
 export interface BatchNormalizationOptions extends LayerOptions {
@@ -114,6 +115,10 @@ export class BatchNormalization extends Layer {
     ];
   }
 
+  get [fusing](): Fusing {
+    return { role: 'normalization', Class: BatchNormalization };
+  }
+
   /** Which axis of the batch holds the channels. @throws ShapeError where there is none */
   private channelAxis(inputShape: Shape): number {
     const rank = inputShape.length + 1;
@@ -154,6 +159,11 @@ export class BatchNormalization extends Layer {
     if (this.usesBatch(context) || !this.hasChannelsLast(shape)) return null;
     const [scale, offset, mean, variance] = this.parameters(context).map(({ array }) => array);
     return { scale: scale!, offset: offset!, mean: mean!, variance: variance!, epsilon: this.epsilon };
+  }
+
+  /** The weights of the convolution before it with the normalization in them: see `foldBatchNorm`. */
+  fold(filter: DeviceArray, bias: DeviceArray | null, by: FixedNormalization) {
+    return foldBatchNorm(filter, bias, by);
   }
 
   /** Of a batch of that shape. */

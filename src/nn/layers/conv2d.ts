@@ -4,6 +4,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
+import { type Fusing, fusing } from './fusing.ts';
 import { imageShape, type Paddings, padsAlike } from './images.ts';
 import {
   type CallContext,
@@ -64,6 +65,10 @@ export class Conv2D extends Layer {
     this.dilation = pair(this.kind, 'dilationRate', options.dilationRate ?? 1);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationName(this.kind, options.activation);
+  }
+
+  get [fusing](): Fusing {
+    return { role: 'convolution', Class: Conv2D };
   }
 
   plan(inputShape: Shape) {

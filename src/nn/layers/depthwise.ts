@@ -6,6 +6,7 @@ import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
+import { type Fusing, fusing } from './fusing.ts';
 import { imageShape, type Paddings, padsAlike } from './images.ts';
 import {
   type CallContext,
@@ -85,6 +86,10 @@ export class DepthwiseConv2D extends Layer {
       regularizer: regularizerOf(`${kind}: depthwiseRegularizer`, options.depthwiseRegularizer),
     };
     this.biasInitializer = initializerOf(`${kind}: biasInitializer`, options.biasInitializer ?? 'zeros');
+  }
+
+  get [fusing](): Fusing {
+    return { role: 'convolution', Class: DepthwiseConv2D };
   }
 
   plan(inputShape: Shape) {

@@ -40,7 +40,10 @@ export interface CallOptions {
   training?: boolean;
   /** With `step` it decides what random layers draw in training; a list has one for each replica. Default 0. */
   seed?: Seeds;
-  /** Number of the training step, from 1; in a recorded step the uniform that carries it. Default 0. */
+  /**
+   * Number of the training step, from 1; in a recorded step the uniform that carries it. Default: in training, of the next step of the
+   * optimizer that was made with the model's `parameters`, else 0.
+   */
   step?: number | StepState;
 }
 export const callNames: OptionNames<CallOptions> = { training: true, seed: true, step: true };

@@ -6,6 +6,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { checkF32, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
+import { type Fusing, fusing } from './fusing.ts';
 import { imageShape } from './images.ts';
 import { checkLayerOptions, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
 
@@ -35,6 +36,10 @@ export class ZeroPadding2D extends Layer {
       );
     }
     this.paddings = paddings as unknown as typeof this.paddings;
+  }
+
+  get [fusing](): Fusing {
+    return { role: 'padding', Class: ZeroPadding2D };
   }
 
   plan(inputShape: Shape) {

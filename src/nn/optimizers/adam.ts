@@ -32,6 +32,7 @@ abstract class AdamFamily extends FlatOptimizer {
     this.beta2 = this.inRange('beta2', options.beta2 ?? 0.999, SHARE);
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
     this.inRange('weightDecay', decay, NOT_NEGATIVE);
+    this.serve();
   }
 
   protected override stepSize(rate: number, t: number): number {

@@ -3,7 +3,7 @@ import { ArgumentError } from '../../errors.ts';
 import { DeviceArray, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/blocks.ts';
 import { clipByNorm, clipByValue, NO_SEGMENT, type NormTables } from '../../kernels/clip.ts';
-import type { ParameterStore } from '../parameters.ts';
+import type { FlatLayout } from '../flat-layout.ts';
 import { part } from '../penalties.ts';
 
 /** How gradients (the penalties' included) are clipped before a step. At most one of these, as in Keras. */
@@ -49,13 +49,13 @@ export class Clipping {
   }
 
   /** Lays down which weights are clipped: those that are trainable now. */
-  build(store: ParameterStore): void {
+  build(store: FlatLayout): void {
     if (this.form === 'clipValue') return;
     if (!this.tables.has(store.frozen)) this.tables.set(store.frozen, this.tablesOf(store));
     this.current = this.tables.get(store.frozen)!;
   }
 
-  private tablesOf(store: ParameterStore): NormTables | null {
+  private tablesOf(store: FlatLayout): NormTables | null {
     const blocks = store.blockTable();
     const count = blocks.shape[0]!;
     const segment = new Uint32Array(count).fill(NO_SEGMENT);
@@ -86,7 +86,7 @@ export class Clipping {
   }
 
   /** Dispatches the clipping of the store's gradients, in place. */
-  apply(store: ParameterStore): void {
+  apply(store: FlatLayout): void {
     if (this.form === 'clipValue') {
       for (const run of store.trainableRuns) clipByValue(part(store.gradients, run), this.limit);
     } else if (this.current) {

@@ -1,13 +1,20 @@
-import { checkF32, listOf, type OptionNames, SMALLEST_F32, show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
-import type { DeviceArray } from '../../kernels/array.ts';
+import { releaseSpent, type SpentGraph, takeSpent } from '../../autograd/spent.ts';
+import { recordingOf } from '../../autograd/step-recording.ts';
+import type { Tensor } from '../../autograd/tensor.ts';
+import { checkF32, checkSurplus, listOf, type OptionNames, SMALLEST_F32, show } from '../../check.ts';
+import { ArgumentError, DisposedError, GpuError } from '../../errors.ts';
+import type { Device } from '../../gpu/device.ts';
+import { type DeviceArray, withScope } from '../../kernels/array.ts';
 import type { Update } from '../../kernels/optimizer.ts';
 import { fill } from '../../kernels/pointwise.ts';
-import type { StepRates, StepState } from '../../kernels/step-state.ts';
-import type { ParameterStore } from '../parameters.ts';
+import { type StepRates, StepState } from '../../kernels/step-state.ts';
+import type { FlatLayout } from '../flat-layout.ts';
+import { ParameterStore } from '../parameters.ts';
 import { part } from '../penalties.ts';
 import type { Rate, Schedule } from '../schedules.ts';
+import { checkUnused } from '../training-lock.ts';
 import { type ClipOptions, Clipping, clipNames } from './clipping.ts';
+import { TensorList } from './tensor-list.ts';
 
 /** Updates all weights of a model in one dispatch. */
 export interface Optimizer {
@@ -53,8 +60,31 @@ export function settableRates(who: string, { fixedRates }: Optimizer): readonly 
 export interface OptimizerOptions extends ClipOptions {
   /** A number; a schedule, which is a function of the step (from 0); or a list of one of them for each replica. */
   learningRate?: Rate | readonly Rate[];
+  /**
+   * What `step()` trains, in a loop of your own: the weights of a built model (`model.parameters`), or a list of tensors that require
+   * gradients. Left out for `compile` and `fit`.
+   */
+  parameters?: ParameterStore | readonly Tensor[];
 }
-export const optimizerNames: OptionNames<OptimizerOptions> = { ...clipNames, learningRate: true };
+export const optimizerNames: OptionNames<OptimizerOptions> = { ...clipNames, learningRate: true, parameters: true };
+
+/** Optimizers with parameters of their own, by device: what has to be ready before a step is recorded. */
+const withParameters = new WeakMap<Device, Set<FlatOptimizer>>();
+
+/** To be called before a step is recorded, within which no table can be sent to the adapter. */
+export function prepareOptimizers(device: Device): void {
+  for (const optimizer of withParameters.get(device) ?? []) optimizer.prepare();
+}
+
+/** What a loop of one's own needs of an optimizer besides what `fit` needs. */
+interface OwnLoop {
+  layout: FlatLayout;
+  state: StepState;
+  /** The step whose number and rates `state` has. */
+  written: number;
+  /** Graphs of the step before, which can still be read. */
+  spent: readonly SpentGraph[];
+}
 
 /**
  * What optimisers have in common: the rate, and flat buffers for their state, in the layout of the weights. Without frozen
@@ -67,7 +97,8 @@ export abstract class FlatOptimizer implements Optimizer {
   private rates: readonly Rate[];
   private readonly clipping: Clipping | null;
   slots: readonly DeviceArray[] = [];
-  private store: ParameterStore | null = null;
+  private store: FlatLayout | null = null;
+  private loop: OwnLoop | null = null;
   readonly #options: OptimizerOptions;
 
   /** @throws ArgumentError for a rate or a limit of clipping that is not positive, or several limits */
@@ -119,7 +150,8 @@ export abstract class FlatOptimizer implements Optimizer {
   /** An optimizer with the same options and these rates, one for each replica, which serves no model yet. */
   withRates(learningRate: readonly Rate[]): FlatOptimizer {
     const Class = this.constructor as new (options: OptimizerOptions) => FlatOptimizer;
-    return new Class({ ...this.#options, learningRate });
+    const { parameters: _, ...options } = this.#options;
+    return new Class({ ...options, learningRate });
   }
 
   get settings(): Readonly<Record<string, number | boolean>> {
@@ -154,7 +186,7 @@ export abstract class FlatOptimizer implements Optimizer {
     this.checkCount(this.rates, replicas);
   }
 
-  build(store: ParameterStore): void {
+  build(store: FlatLayout): void {
     if (this.store && this.store !== store) {
       throw new ArgumentError(`${this.kind}: this optimizer already serves another model; make one for each`);
     }
@@ -164,10 +196,12 @@ export abstract class FlatOptimizer implements Optimizer {
     if (this.store) return;
     this.store = store;
     this.iterations = 0;
-    this.slots = Array.from({ length: this.slotCount }, () => fill(store.device, store.values.shape, 0).keep());
+    this.slots = Array.from({ length: this.slotCount }, () =>
+      fill(store.device, store.gradients.shape, 0).keep(`state of ${this.name}`),
+    );
   }
 
-  apply(store: ParameterStore, state: StepState): void {
+  apply(store: FlatLayout, state: StepState): void {
     if (this.store !== store) throw new ArgumentError(`${this.kind}: apply() before build()`);
     const { clipping } = this;
     if (clipping) {
@@ -176,9 +210,9 @@ export abstract class FlatOptimizer implements Optimizer {
     }
     const penalties = clipping ? null : store.penalties;
     const own = this.rates.length > 1 || (penalties?.own ?? false);
-    for (const run of store.trainableRuns) {
+    for (const { run, weight } of store.updates) {
       const slots = this.slots.map((slot) => part(slot, run));
-      const [weight, gradient] = [part(store.values, run), part(store.gradients, run)];
+      const gradient = part(store.gradients, run);
       const owner = own ? part(store.owners, run) : null;
       this.update({ weight, gradient, penalties: penalties?.of(run) ?? null, owner }, slots, state);
     }
@@ -201,12 +235,145 @@ export abstract class FlatOptimizer implements Optimizer {
   /** Dispatches the update of a range; this optimiser's state is of the weights' shape. */
   protected abstract update(range: Update, slots: DeviceArray[], state: StepState): void;
 
+  /** To be called by the constructor of a class when it is done. @throws ArgumentError, DisposedError for what cannot be trained */
+  protected serve(): void {
+    const { parameters } = this.#options;
+    if (parameters === undefined) return;
+    const isModel = parameters instanceof ParameterStore;
+    if (isModel && parameters.values.disposed) {
+      throw new DisposedError(`${this.kind}: parameters are those of a model that was disposed; build another one`);
+    }
+    const layout = isModel ? parameters : new TensorList(this.kind, parameters);
+    this.build(layout);
+    const { device } = layout;
+    this.loop = { layout, state: new StepState(device, layout.replicas), written: 0, spent: [] };
+    if (isModel) parameters.trainers.add(this);
+    const others = withParameters.get(device) ?? new Set();
+    withParameters.set(device, others.add(this));
+  }
+
+  /** @throws ArgumentError for an optimizer without parameters of its own, or one that `fit` is using; DisposedError */
+  private own(call: string): OwnLoop {
+    const { loop } = this;
+    if (!loop && this.#options.parameters) {
+      throw new DisposedError(
+        `${call}: this optimizer was disposed, or the model that it trained was, or was replicated; make another one`,
+      );
+    }
+    if (!loop) {
+      throw new ArgumentError(
+        `${call}: this optimizer has no parameters; make it with those it is to train, as in new ${this.kind}({ parameters: model.parameters })`,
+      );
+    }
+    checkUnused(call, 'optimizer', this);
+    return loop;
+  }
+
+  /**
+   * Changes the parameters by their gradients, as a step of `fit` does: with clipping, the penalties of a model's layers and the schedule's
+   * rate. Parameters that have no gradient while others have some count as having zeros. Gradients stay until `clearGrad`.
+   * @throws ArgumentError for an optimizer without `parameters`, where no parameter has a gradient, and while `fit` uses it; DisposedError
+   *   for parameters that were disposed
+   */
+  step(...surplus: never[]): void {
+    checkSurplus('step', surplus);
+    const { layout } = this.own('step');
+    const { device } = layout;
+    const recording = recordingOf(device);
+    if (device.recording && !recording) {
+      throw new GpuError(
+        'step: within device.record() the rate and the number of the step would never change; use compileStep',
+      );
+    }
+    withScope(
+      device,
+      () => {
+        const count = layout.updates.length; // throws for what was disposed
+        if (count > 0 && !layout.hasGradients) {
+          throw new ArgumentError(
+            `step: none of the parameters has a gradient; call loss.backward() before step(), on a loss that was computed from them`,
+          );
+        }
+        if (recording) recording.adds(this);
+        else this.begin();
+        layout.settleGradients();
+        this.apply(layout, this.loop!.state);
+      },
+      () => [],
+    );
+    if (!recording) this.end();
+  }
+
+  /** Forgets the gradients of the parameters: the next `backward()` begins anew instead of adding to them. @throws ArgumentError, DisposedError */
+  clearGrad(...surplus: never[]): void {
+    checkSurplus('clearGrad', surplus);
+    this.own('clearGrad').layout.zeroGrad();
+  }
+
+  /** Sends what a step needs of tables to the adapter. */
+  prepare(): void {
+    this.clipping?.build(this.loop!.layout);
+  }
+
+  /** Of the parameters: which are frozen, as a word to compare by. */
+  get frozen(): string {
+    return this.loop!.layout.frozen;
+  }
+
+  /** What random layers draw by: where the number of the next step stands. */
+  get nextStep(): number | StepState {
+    const { layout, state } = this.own('call');
+    const recording = recordingOf(layout.device);
+    if (recording) recording.reads(this);
+    else if (layout.device.recording) return this.iterations + 1;
+    else this.write(this.iterations + 1);
+    return state;
+  }
+
+  /** Sends a step's number and rates to the adapter, for what is dispatched from now on. */
+  write(step: number): void {
+    const { loop } = this;
+    if (loop!.written === step) return;
+    loop!.state.write({ batchStart: 0, step, rates: this.ratesAt(step) });
+    loop!.written = step;
+  }
+
+  /** The host's part of a step, before what is dispatched. @throws as `step` */
+  begin(): void {
+    const { layout } = this.own('step');
+    this.prepare();
+    this.loop!.written = 0; // the rate may have been assigned since
+    this.write(this.iterations + 1);
+    this.iterations++;
+    layout.changed();
+  }
+
+  /** The host's part of a step, after what is dispatched: the graphs of the step before go, those of this one stay to be read. */
+  end(): void {
+    const { loop } = this;
+    releaseSpent(loop!.spent);
+    loop!.spent = takeSpent(loop!.layout.device);
+  }
+
   dispose(of?: ParameterStore): void {
     if (of && of !== this.store) return;
+    this.disposeLoop();
     this.clipping?.dispose();
     for (const slot of this.slots) slot.dispose();
     this.slots = [];
     this.store = null;
+  }
+
+  private disposeLoop(): void {
+    const { loop } = this;
+    if (!loop) return;
+    this.loop = null;
+    const { layout, state, spent } = loop;
+    withParameters.get(layout.device)?.delete(this);
+    releaseSpent(spent);
+    state.dispose();
+    if (layout instanceof TensorList) layout.dispose();
+    else if (layout instanceof ParameterStore) layout.trainers.delete(this);
   }
 
   /** @throws ArgumentError unless `value` is a number of that range that 32-bit floats hold */

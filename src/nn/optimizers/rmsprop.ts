@@ -45,6 +45,7 @@ export class RMSprop extends FlatOptimizer {
     this.momentum = this.inRange('momentum', options.momentum ?? 0, SHARE);
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
     this.centered = checkFlag('RMSprop', 'centered', options.centered ?? false);
+    this.serve();
   }
 
   override get settings() {

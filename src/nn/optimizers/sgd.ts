@@ -35,6 +35,7 @@ export class SGD extends FlatOptimizer {
     super('SGD', options, 0.01, options.momentum ? 1 : 0);
     this.momentum = this.inRange('momentum', options.momentum ?? 0, ZERO_TO_ONE);
     this.nesterov = checkFlag('SGD', 'nesterov', options.nesterov ?? false);
+    this.serve();
   }
 
   override get settings() {

@@ -1,0 +1,76 @@
+// dist/ as modules: every source file a file of its own, so that a bundler leaves out what a program does not use, whatever it thinks of
+// a module's first statements. All shaders are in one file, a constant each: side by side they compress best, and unused ones go too.
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { minifyWgsl } from './minify-wgsl.mjs';
+
+const SHADERS = 'shaders.js';
+
+/** The constant of a shader. @param {string} path of its file */
+const constantOf = (path) => basename(path, '.wgsl');
+
+/** From one file in dist/ to another, as an import names it. */
+function specifier(from, to) {
+  const path = relative(dirname(from), to).replaceAll('\\', '/');
+  return path.startsWith('.') ? path : `./${path}`;
+}
+
+/**
+ * Builds modules and all that they import.
+ * @param {string} root folder of the repository, from which paths are
+ * @param {Record<string, string>} entryPoints name in `outdir` to source
+ * @param {string} outdir
+ * @param {import('esbuild').BuildOptions} options for all modules
+ */
+export async function buildModules(root, entryPoints, outdir, options) {
+  const { metafile } = await build({
+    ...options,
+    absWorkingDir: root,
+    entryPoints: Object.values(entryPoints),
+    outdir,
+    bundle: true,
+    write: false,
+    metafile: true,
+    loader: { '.wgsl': 'text' },
+  });
+  const inputs = Object.keys(metafile.inputs);
+  const names = new Map(Object.entries(entryPoints).map(([name, source]) => [source, name]));
+  /** Where a source goes, without `.js`. */
+  const placeOf = (path) => names.get(path) ?? path.replace(/^src\//, '').replace(/\.ts$/, '');
+  await build({
+    ...options,
+    absWorkingDir: root,
+    entryPoints: inputs.filter((path) => path.endsWith('.ts')).map((path) => ({ in: path, out: placeOf(path) })),
+    outdir,
+    bundle: true,
+    plugins: [
+      {
+        name: 'modules',
+        setup({ onLoad, onResolve }) {
+          const pathOf = (absolute) => relative(root, absolute).replaceAll('\\', '/');
+          onResolve({ filter: /^\.{1,2}\/.*\.(ts|js)$/ }, ({ path, importer, kind }) => {
+            if (kind === 'entry-point') return undefined;
+            if (path.endsWith(`/${SHADERS}`)) return { path, external: true };
+            const target = pathOf(resolve(dirname(importer), path));
+            return { path: specifier(placeOf(pathOf(importer)), `${placeOf(target)}.js`), external: true };
+          });
+          onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+            const shaders = specifier(placeOf(pathOf(path)), SHADERS);
+            const contents = (await readFile(path, 'utf8')).replace(
+              /^import (\w+) from '([^']+\.wgsl)';/gm,
+              (_, name, shader) => `import { ${constantOf(shader)} as ${name} } from '${shaders}';`,
+            );
+            return { contents, loader: 'ts' };
+          });
+        },
+      },
+    ],
+  });
+  const shaders = inputs.filter((path) => path.endsWith('.wgsl')).sort();
+  const constants = shaders.map(async (path) => {
+    const text = minifyWgsl(await readFile(join(root, path), 'utf8'));
+    return `export const ${constantOf(path)} = ${JSON.stringify(text)};\n`;
+  });
+  await writeFile(join(root, outdir, SHADERS), (await Promise.all(constants)).join(''));
+}

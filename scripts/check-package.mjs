@@ -1,0 +1,237 @@
+#!/usr/bin/env node
+// Packs tilegrad, installs it in an empty folder as a user does, and uses it there: compiles, runs, trains, bundles. Ends with a table
+// of sizes. Needs a build's packages (`npm ci`), a WebGPU adapter, and npm's registry or its cache.
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const programs = join(root, 'scripts/check-package');
+const OLD_TYPESCRIPT = '5.9.3';
+
+const work = mkdtempSync(join(tmpdir(), 'tilegrad-package-'));
+const cache = join(work, 'cache');
+/** npm passes its settings on to scripts, among them the folder it works in: a user's npm has none of them. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_|^NODE_ENV$/i.test(name)));
+Object.assign(env, { TILEGRAD_CACHE: cache, NO_COLOR: '1' });
+
+const begun = performance.now();
+const say = (text) =>
+  process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
+
+function fail(what, text) {
+  throw new Error(`${what}\n${text.replace(/^/gm, '    ')}`);
+}
+
+/** Runs a command to its end. @returns everything it printed */
+function run(command, args, { cwd = work, code = 0 } = {}) {
+  const shell = process.platform === 'win32';
+  const child = spawnSync(command, args, { cwd, env, encoding: 'utf8', shell, maxBuffer: 1 << 26, timeout: 300_000 });
+  const text = `${child.stdout ?? ''}${child.stderr ?? ''}`;
+  if (child.status !== code) {
+    fail(`${basename(command)} ${args.join(' ')} ended with ${child.status ?? child.signal}, not ${code}:`, text);
+  }
+  return text;
+}
+const node = (args, options) => run(process.execPath, args, options);
+const npm = (args, options) =>
+  run('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], options);
+
+function expectText(what, text, ...wanted) {
+  for (const one of wanted) if (!text.includes(one)) fail(`${what} should print "${one}", but printed:`, text);
+}
+
+/** Files below a folder with their sizes, as paths with forward slashes. */
+function filesBelow(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .map((path) => ({ path: path.slice(folder.length + 1).replaceAll('\\', '/'), bytes: statSync(path).size }));
+}
+const bytesOf = (files) => files.reduce((sum, { bytes }) => sum + bytes, 0);
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** Packs and installs in a folder of its own, and looks at what is there. */
+function install() {
+  const [packed] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', work], {
+      cwd: root,
+      env,
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    }).replace(/^[^[]*(?=\[\s*\{)/, ''),
+  );
+  const app = join(work, 'app');
+  mkdirSync(app);
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
+  npm(['install', join(work, packed.filename)], { cwd: app });
+  say(`packed ${packed.entryCount} files and installed them`);
+  return { app, packed };
+}
+
+/** What works without any optional package, and what an error says of those that are missing. */
+function checkWithout(app) {
+  const program = `
+    import { MissingPackageError, openDevice } from 'tilegrad/node';
+    const error = await openDevice().catch((reason) => reason);
+    process.stdout.write(String(error instanceof MissingPackageError) + error.message);`;
+  expectText(
+    'a program without webgpu',
+    node(['--input-type=module', '-e', program], { cwd: app }),
+    'true',
+    '`npm install webgpu@',
+  );
+  const required =
+    "process.stdout.write(typeof require('tilegrad').Sequential + typeof require('tilegrad/node').openDevice)";
+  expectText('require()', node(['--input-type=commonjs', '-e', required], { cwd: app }), 'functionfunction');
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const tilegrad = (words, code) => run('npx', ['--no', '--', 'tilegrad', ...words], { cwd: app, code });
+  expectText('tilegrad --version', tilegrad(['--version'], 0), version);
+  expectText('tilegrad list', tilegrad(['list'], 0), 'A1', 'LeNet');
+  expectText('tilegrad setup', tilegrad(['setup'], 1), 'missing    webgpu', '`npm install webgpu@');
+  expectText('tilegrad doctor', tilegrad(['doctor'], 1), 'the npm package webgpu is missing', '`npm install webgpu@');
+  expectText('tilegrad run', tilegrad(['run', 'A1'], 1), '`npm install vega@');
+  if (existsSync(join(app, 'runs'))) fail('tilegrad run:', 'it made a folder although it could not draw');
+  say('without optional packages: library, require() and commands work, and errors name what to install');
+}
+
+/** Compiles the programs with both compilers and both ways to resolve modules, and the library's declarations with them. */
+function checkTypes(app) {
+  npm(['install', `typescript@${OLD_TYPESCRIPT}`, '@types/node@20'], { cwd: app });
+  for (const name of readdirSync(programs)) copyFileSync(join(programs, name), join(app, name));
+  const compilers = { [OLD_TYPESCRIPT]: join(app, 'node_modules/typescript/bin/tsc') };
+  const { version } = JSON.parse(readFileSync(join(root, 'node_modules/typescript/package.json'), 'utf8'));
+  compilers[version] = join(root, 'node_modules/typescript/bin/tsc');
+  const strict = {
+    target: 'es2022',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+  };
+  const settings = {
+    'a page': { lib: ['es2022'], types: [], files: ['browser.mts'] },
+    'a page with DOM': { lib: ['es2022', 'dom'], types: [], files: ['browser.mts'] },
+    Node: { lib: ['es2022', 'esnext.disposable'], types: ['node'], files: ['node.mts', 'require.cts'], outDir: 'out' },
+  };
+  for (const [name, compiler] of Object.entries(compilers)) {
+    for (const moduleResolution of ['nodenext', 'bundler']) {
+      for (const [what, { files, ...own }] of Object.entries(settings)) {
+        const module = moduleResolution === 'nodenext' ? 'nodenext' : 'esnext';
+        // `import x = require()` is of nodenext alone.
+        const fitting = files.filter((file) => module === 'nodenext' || !file.endsWith('.cts'));
+        const compilerOptions = { ...strict, ...own, module, moduleResolution };
+        if (what === 'a page with DOM' && module === 'nodenext') continue;
+        if (!own.outDir || module === 'esnext') compilerOptions.noEmit = true;
+        writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: fitting }));
+        const child = spawnSync(process.execPath, [compiler, '-p', app], { cwd: app, env, encoding: 'utf8' });
+        if (child.status !== 0) fail(`TypeScript ${name}, ${moduleResolution}, ${what}:`, child.stdout + child.stderr);
+      }
+    }
+    say(`TypeScript ${name} compiles, nodenext and bundler, with no types of the DOM and WebGPU, skipLibCheck off`);
+  }
+}
+
+/** Bundles for a browser: nothing of Node and of optional packages in it. @returns gzipped bytes by program */
+async function checkBundles(app) {
+  const sources = {
+    'a page that trains': "export { train } from './browser.mts'",
+    'an error class': "export { ShapeError } from 'tilegrad'",
+    everything: "export * from 'tilegrad'",
+  };
+  const sizes = {};
+  for (const [what, contents] of Object.entries(sources)) {
+    const { outputFiles, warnings, metafile } = await build({
+      stdin: { contents, resolveDir: app, loader: 'ts' },
+      absWorkingDir: app,
+      ...{
+        bundle: true,
+        write: false,
+        metafile: true,
+        minify: true,
+        format: 'esm',
+        platform: 'browser',
+        outdir: 'bundle',
+      },
+      logLevel: 'silent',
+    });
+    if (warnings.length > 0) fail(`esbuild warns of ${what}:`, warnings.map(({ text }) => text).join('\n'));
+    const outside = Object.values(metafile.outputs).flatMap(({ imports }) =>
+      imports.filter(({ external }) => external),
+    );
+    // Bundlers leave to run time what reads Keras's files, where the package for it is not installed.
+    const wrong = outside.filter(({ path, kind }) => path !== 'h5wasm' || kind !== 'dynamic-import');
+    if (wrong.length > 0) fail(`the bundle of ${what} imports`, wrong.map(({ path }) => path).join(', '));
+    const foreign = Object.keys(metafile.inputs).filter((path) => /node_modules\/(?!tilegrad\/|fflate\/)/.test(path));
+    if (foreign.length > 0) fail(`the bundle of ${what} holds`, foreign.join(', '));
+    sizes[what] = bytesOf(outputFiles.map(({ contents: bytes }) => ({ bytes: gzipSync(bytes, { level: 9 }).length })));
+  }
+  say('esbuild bundles for a browser, with nothing of Node and of optional packages');
+  return sizes;
+}
+
+/** Trains, with everything installed. */
+function checkTraining(app) {
+  const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  npm(['install', ...Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`)], { cwd: app });
+  say('installed the optional packages');
+  const before = bytesOf(filesBelow(join(app, 'node_modules/tilegrad')));
+  expectText('node.mjs', node(['out/node.mjs'], { cwd: app }), 'the loss went from');
+  expectText('require.cjs', node(['out/require.cjs'], { cwd: app }), 'the gradient is 1,0,1');
+  const tilegrad = (...words) => run('npx', ['--no', '--', 'tilegrad', ...words], { cwd: app });
+  expectText('tilegrad setup', tilegrad('setup'), 'ready');
+  expectText('tilegrad doctor', tilegrad('doctor'), 'This machine can train.');
+  say('programs, setup and doctor train on the adapter');
+  expectText('tilegrad run', tilegrad('run', 'A1', '--scale', 'smoke'), 'bundled sample', 'report.html');
+  const [folder] = readdirSync(join(app, 'runs'));
+  const files = filesBelow(join(app, 'runs', folder)).map(({ path }) => path);
+  for (const name of ['run.json', 'report.html']) if (!files.includes(name)) fail('the run left', files.join('\n'));
+  if (!files.some((path) => /^figures\/.*\.png$/.test(path))) fail('the run left no figure:', files.join('\n'));
+  const after = bytesOf(filesBelow(join(app, 'node_modules/tilegrad')));
+  if (before !== after) fail('the installed package', `had ${before} bytes and has ${after}: something wrote there`);
+  if (!existsSync(cache)) fail('the cache folder', 'nothing is in it');
+  say('tilegrad run A1 trains on the sample and leaves its folder in the working folder');
+}
+
+try {
+  const { app, packed } = install();
+  const alone = bytesOf(filesBelow(join(app, 'node_modules')));
+  checkWithout(app);
+  const bundles = await checkBundles(withPrograms(app));
+  checkTypes(app);
+  for (const name of ['typescript', '@types', 'undici-types'])
+    rmSync(join(app, 'node_modules', name), { recursive: true, force: true });
+  checkTraining(app);
+  const all = bytesOf(filesBelow(join(app, 'node_modules')));
+  const rows = [
+    ['tarball', megabytes(packed.size)],
+    ['installed alone', megabytes(alone)],
+    ['installed with all optional packages', megabytes(all)],
+    ...Object.entries(bundles).map(([what, bytes]) => [`bundle of ${what}, gzip`, `${(bytes / 1e3).toFixed(1)} kB`]),
+  ];
+  for (const [what, size] of rows) process.stdout.write(`        ${what.padEnd(44)}${size.padStart(10)}\n`);
+  say('the package works');
+  rmSync(work, { recursive: true, force: true });
+} catch (error) {
+  process.stderr.write(`the package does not work: ${error.message}\nIts folder is kept: ${work}\n`);
+  process.exitCode = 1;
+}
+
+function withPrograms(app) {
+  for (const name of readdirSync(programs)) copyFileSync(join(programs, name), join(app, name));
+  return app;
+}

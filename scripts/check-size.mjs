@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+// What programs cost that a bundler makes of the built package: `node scripts/check-size.mjs`, which fails over a budget. With `--peers`
+// the same networks with jax-js and TensorFlow.js beside them, from bench/peers (`npm run bench:peers -- --help` says how to install them).
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { buildAll } from './build.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const PEERS = join(root, 'bench/peers');
+
+/** Programs in scripts/size, and the bytes that each may have once compressed. */
+export const PROGRAMS = [
+  { name: 'error', budget: 1000, says: 'imports an error class' },
+  { name: 'own-loop', budget: 45_000, says: 'trains an MLP in a loop of its own' },
+  { name: 'mlp', budget: 86_000, says: 'trains an MLP by layers: compile, fit, evaluate' },
+  { name: 'lenet', budget: 112_000, says: 'trains LeNet' },
+  { name: 'everything', budget: 170_000, says: 'imports everything' },
+];
+
+/**
+ * A program bundled and minified into one file for browsers, as its user would: by the names of packages.
+ * @param {string} name of a file in scripts/size
+ * @param {{ library?: string, nodePaths?: string[] }} from another module in the place of tilegrad; folders of other packages
+ * @returns {Promise<{ raw: number, gzip: number, code: string, modules: string[] }>} bytes; sources whose code is in it
+ */
+export async function bundleProgram(name, { library, nodePaths = [] } = {}) {
+  const { dependencies, peerDependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [`scripts/size/${name}.mjs`],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    write: false,
+    metafile: true,
+    outdir: 'dist',
+    alias: library ? { tilegrad: library } : {},
+    external: Object.keys({ ...dependencies, ...peerDependencies }),
+    nodePaths,
+    loader: { '.wgsl': 'text' },
+    logLevel: 'error',
+  });
+  const [{ contents, text }] = outputFiles;
+  const [{ inputs }] = Object.values(metafile.outputs);
+  const modules = Object.keys(inputs).filter((path) => inputs[path].bytesInOutput > 0);
+  return { raw: contents.length, gzip: gzipSync(contents, { level: 9 }).length, code: text, modules };
+}
+
+const print = (line) => process.stdout.write(`${line}\n`);
+const number = (n, width) => n.toLocaleString('en-US').padStart(width);
+
+async function main() {
+  const options = process.argv.slice(2);
+  const unknown = options.find((option) => !['--peers', '--built'].includes(option));
+  if (unknown) {
+    console.error(`check-size: there is no option ${unknown}; it takes --peers, and --built to take dist/ as it is`);
+    return 2;
+  }
+  if (!options.includes('--built')) await buildAll();
+  print('  minified      gzip    budget  a program that');
+  let over = 0;
+  for (const { name, budget, says } of PROGRAMS) {
+    const { raw, gzip } = await bundleProgram(name);
+    if (gzip > budget) over++;
+    print(`${number(raw, 10)}${number(gzip, 10)}${number(budget, 10)}  ${says}${gzip > budget ? ': TOO LARGE' : ''}`);
+  }
+  if (options.includes('--peers')) {
+    const versionOf = (name) =>
+      JSON.parse(readFileSync(join(PEERS, 'node_modules', name, 'package.json'), 'utf8')).version;
+    if (!existsSync(join(PEERS, 'node_modules'))) {
+      console.error('check-size: --peers needs the packages of bench/peers: run `npm ci` there');
+      return 2;
+    }
+    for (const [name, says] of [
+      ['jax-mlp', `trains the MLP in a loop with jax-js ${versionOf('@jax-js/jax')}`],
+      ['tfjs-mlp', `trains the MLP by layers with TensorFlow.js ${versionOf('@tensorflow/tfjs-core')}`],
+    ]) {
+      const { raw, gzip } = await bundleProgram(name, { nodePaths: [join(PEERS, 'node_modules')] });
+      print(`${number(raw, 10)}${number(gzip, 10)}${' '.repeat(10)}  ${says}`);
+    }
+  }
+  if (over > 0) console.error(`check-size: ${over} over budget; esbuild's --analyze names what a bundle is made of`);
+  return over > 0 ? 1 : 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main();

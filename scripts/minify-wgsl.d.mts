@@ -1,0 +1,1 @@
+export function minifyWgsl(text: string): string;

@@ -1,0 +1,3 @@
+import { OutOfMemoryError } from 'tilegrad';
+
+export const isOutOfMemory = (error) => error instanceof OutOfMemoryError;

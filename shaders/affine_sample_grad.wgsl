@@ -1,0 +1,42 @@
+// Gradient of affine_sample: dx[n, iy, ix, c] = sum of dy over the output pixels that took from it, each by its weight, in row-major order.
+// An invocation goes through a channel of an image, so that no two add to one element and the bits do not depend on who comes first. With
+// few images that leaves a card idle: augmentation stands at the beginning of a model, where nobody asks for this gradient.
+//   replicas folded into the images: dy [N, OH, OW, C], maps [N, 8] i32, dx [N, H, W, C]
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+fn add_to(base: u32, row: i32, column: i32, term: f32) {
+  if (row < 0 || column < 0) { return; }
+  dx[base + (u32(row) * u32(params.in_w) + u32(column)) * params.channels] += term;
+}
+
+fn spread(base: u32, row: i32, t: Taps, term: f32) {
+  if (t.low == t.high) {
+    add_to(base, row, t.low, term);
+    return;
+  }
+  add_to(base, row, t.low, term * (1.0 - t.part));
+  add_to(base, row, t.high, term * t.part);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= params.images * params.channels) { return; }
+  let image = i / params.channels;
+  let c = i - image * params.channels;
+  let pixels = u32(params.in_h * params.in_w);
+  let base = image * pixels * params.channels + c;
+  for (var k = 0u; k < pixels; k++) { dx[base + k * params.channels] = 0.0; }
+  let outputs = params.out_h * params.out_w;
+  for (var o = image * outputs; o < (image + 1u) * outputs; o++) {
+    let source = source_of(o);
+    let term = dy[o * params.channels + c];
+    if (source.y.low == source.y.high) {
+      spread(base, source.y.low, source.x, term);
+    } else {
+      spread(base, source.y.low, source.x, term * (1.0 - source.y.part));
+      spread(base, source.y.high, source.x, term * source.y.part);
+    }
+  }
+}

@@ -1,0 +1,5 @@
+// Contrast between two values; between none where it finishes a gradient.
+fn finish(at: u32, z: f32) -> f32 {
+  if (params.clips == 0u || is_nan(z)) { return z; }
+  return clamp(z, params.low, params.high);
+}

@@ -1,0 +1,96 @@
+import { ArgumentError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import { showShape } from '../kernels/array.ts';
+import type { Tensor } from './tensor.ts';
+
+/** What a leaf's gradient was when a step that is being recorded first touched it. */
+type First = 'cleared' | 'none' | 'some';
+
+const open = new WeakMap<Device, StepRecording>();
+
+/** The step that `compileStep` is recording on a device, if it is. */
+export const recordingOf = (device: Device): StepRecording | null =>
+  device.recording ? (open.get(device) ?? null) : null;
+
+/** An optimizer, as a recorded step has it: what the host does at each run. */
+export interface RecordedOptimizer {
+  readonly iterations: number;
+  readonly frozen: string;
+  begin(): void;
+  write(step: number): void;
+}
+
+/** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
+export class StepRecording {
+  private readonly first = new Map<Tensor, First>();
+  /** Optimizers whose `step` is part of it. */
+  readonly steps = new Set<RecordedOptimizer>();
+  /** Those whose step number random layers draw by. */
+  readonly readers = new Set<RecordedOptimizer>();
+  /** What the step did that no recording can hold. */
+  private refused: Error | null = null;
+
+  constructor(private readonly device: Device) {}
+
+  /** Runs `body` as the step that is recorded. @throws what the step did that it may not */
+  run<T>(body: () => T): T {
+    open.set(this.device, this);
+    try {
+      const result = body();
+      if (this.refused) throw this.refused;
+      return result;
+    } finally {
+      open.delete(this.device);
+    }
+  }
+
+  /** Notes an error that nobody might see where it happened, as in a promise. */
+  refuse(error: Error): void {
+    this.refused ??= error;
+  }
+
+  /** @throws ArgumentError for a second step of an optimizer, whose rate and number would be those of the first */
+  adds(optimizer: RecordedOptimizer): void {
+    if (this.steps.has(optimizer)) {
+      throw new ArgumentError(
+        'compileStep: step() was called twice for one optimizer; compile one step, and call it twice',
+      );
+    }
+    this.steps.add(optimizer);
+  }
+
+  reads(optimizer: RecordedOptimizer): void {
+    this.readers.add(optimizer);
+  }
+
+  /** A leaf's gradient was cleared. */
+  cleared(leaf: Tensor): void {
+    if (!this.first.has(leaf)) this.first.set(leaf, 'cleared');
+  }
+
+  /** A leaf is about to get a gradient. */
+  settles(leaf: Tensor): void {
+    if (!this.first.has(leaf)) this.first.set(leaf, leaf.grad ? 'some' : 'none');
+  }
+
+  /** Leaves that got gradients in it, or lost them. */
+  get leaves(): Iterable<Tensor> {
+    return this.first.keys();
+  }
+
+  /** Takes away the gradients that were to be computed by a recording which failed. */
+  undo(): void {
+    for (const [leaf, first] of this.first) if (first !== 'some') leaf.grad = null;
+  }
+
+  /** @throws ArgumentError where gradients would be overwritten at each run that a plain loop adds up, or the other way round */
+  checkGradients(): void {
+    for (const [leaf, first] of this.first) {
+      if (first === 'cleared' || (first === 'some') === (leaf.grad !== null)) continue;
+      throw new ArgumentError(
+        `compileStep: the gradient of a tensor of shape ${showShape(leaf.shape)} ${first === 'none' ? 'stays after the step' : 'was there before the step'}, ` +
+          'so its next run would not do the same again; call optimizer.clearGrad(), or tensor.clearGrad(), in the step',
+      );
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { importPackage, installLine, PACKAGE_USES, type PackageName } from '../import-package.ts';
+
+/** Of one use of optional packages: which are there, and what installs the others. */
+export interface InstalledUse {
+  use: string;
+  /** Version by name; null for a package that is not installed. */
+  versions: Partial<Record<PackageName, string | null>>;
+  /** The npm command for the missing ones; null where none is missing. */
+  install: string | null;
+}
+
+/** The version of a package that tilegrad would load; null where it is not installed. Loads nothing. */
+export function packageVersion(name: string): string | null {
+  const require = createRequire(import.meta.url);
+  // Looked for by hand: many packages do not export their package.json, nor anything to `require`.
+  const folders = (require.resolve.paths(name) ?? []).map((folder) => join(folder, name, 'package.json'));
+  const manifest = folders.find((path) => existsSync(path)) ?? tryResolve(require, `${name}/package.json`);
+  return manifest === null ? null : (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}
+
+/** For package managers without a node_modules, such as Yarn's Plug'n'Play. */
+function tryResolve(require: NodeJS.Require, specifier: string): string | null {
+  try {
+    return require.resolve(specifier);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * For commands that draw at their end: that they can, before they train.
+ * @throws MissingPackageError
+ */
+export async function checkDrawing(versionOf = packageVersion): Promise<void> {
+  const { names } = PACKAGE_USES.find((one) => one.names.includes('vega'))!;
+  // One that is not found may still load, where a package manager keeps its packages elsewhere.
+  for (const name of names.filter((one) => versionOf(one) === null)) {
+    await importPackage(name, 'the report at the end of a run', () => import(name));
+  }
+}
+
+/** The uses of all optional packages. */
+export function installedUses(versionOf: (name: PackageName) => string | null = packageVersion): InstalledUse[] {
+  return PACKAGE_USES.map(({ use, names }) => {
+    const found = names.map((name) => [name, versionOf(name)] as const);
+    const isComplete = found.every(([, version]) => version !== null);
+    return { use, versions: Object.fromEntries(found), install: isComplete ? null : installLine(names) };
+  });
+}

@@ -1,0 +1,41 @@
+import { MissingPackageError } from '../errors.ts';
+import { installLine, type PackageName } from '../import-package.ts';
+import { type InstalledUse, installedUses } from './installed.ts';
+import { type Io, line } from './io.ts';
+import { versions } from './versions.ts';
+
+export interface SetupTools {
+  /** The name of an adapter that computes; installs a driver first where there is none and it can. @throws AdapterError */
+  ensureAdapter(): string;
+}
+
+/**
+ * `tilegrad setup`: shows which optional packages are installed, and makes sure of an adapter.
+ * @throws MissingPackageError where Dawn is not installed; AdapterError where no adapter computes
+ */
+export async function setup(
+  options: { driver: boolean },
+  io: Io,
+  loadTools: () => Promise<SetupTools>,
+  versionOf?: (name: PackageName) => string | null,
+): Promise<void> {
+  const { tilegrad, node, platform } = versions();
+  line(io.stdout, `tilegrad ${tilegrad}, Node ${node}, ${platform}`);
+  const uses = installedUses(versionOf);
+  for (const one of uses) line(io.stdout, useText(one));
+  if (uses.some(({ versions }) => versions.webgpu === null)) {
+    throw new MissingPackageError(
+      `training in Node needs the npm package webgpu; run \`${installLine(['webgpu'])}\`, then \`npx tilegrad setup\` again`,
+    );
+  }
+  const adapter = options.driver ? (await loadTools()).ensureAdapter() : 'adapter not checked (--no-driver)';
+  line(io.stdout, `ready      ${adapter}`);
+}
+
+function useText({ use, versions, install }: InstalledUse): string {
+  const names = Object.entries(versions)
+    .filter(([, version]) => install === null || version === null)
+    .map(([name, version]) => (version === null ? name : `${name} ${version}`));
+  const text = `${install === null ? 'installed ' : 'missing   '} ${names.join(', ')}: for ${use}`;
+  return install === null ? text : `${text}\n           ${install}`;
+}

@@ -1,0 +1,160 @@
+import { checkOptions, listOf, readable, show } from '../check.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import { emptyLabels } from './check-images.ts';
+import { checkPictureOptions, PICTURE_HINTS, PICTURE_OPTIONS, type PictureOptions } from './picture-options.ts';
+import { fitPicture, type Rgba, writeChannels } from './pixels.ts';
+import type { ImageSet, LabelArray } from './types.ts';
+
+/** What `imagesFrom` takes: an `ImageData`, an `ImageBitmap` or a canvas. */
+export interface PictureSource {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA bytes, as `ImageData` has them. Without, the picture is drawn on an `OffscreenCanvas` to read its pixels. */
+  readonly data?: ArrayLike<number>;
+}
+
+export interface ImagesFromOptions extends PictureOptions {
+  /** The class of each picture: its name, or its number from 0. Left out for images without labels, which `predict` takes. */
+  labels?: readonly (string | number)[];
+  /** The classes in the order of their labels. Default: the names in `labels`, sorted. Needed if `labels` are numbers. */
+  classNames?: readonly string[];
+}
+
+/**
+ * Images from pictures of a page, for an `ImageLoader`. Pictures of another size are resized on the host, to the same bytes in every
+ * browser and in Node:
+ *
+ *     const images = imagesFrom([await createImageBitmap(file)], { size: [32, 32] });
+ *     const outputs = await model.predict(new ImageLoader(device, images));
+ *
+ * @throws ArgumentError for what is no picture, and options that do not fit; DataError for pictures of different sizes without `size`,
+ *   labels that are no classes, and a picture whose pixels cannot be read
+ */
+export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFromOptions = {}): ImageSet {
+  const what = 'imagesFrom';
+  const list = listOf(what, pictures) as PictureSource[] | null;
+  if (!list) {
+    throw new ArgumentError(`${what}: takes a list of pictures, such as [imageData], but was given ${show(pictures)}`);
+  }
+  if (list.length === 0) throw new DataError(`${what}: there are no pictures in the list; give at least one`);
+  checkOptions(what, options, { ...PICTURE_OPTIONS, labels: true, classNames: true }, [], PICTURE_HINTS);
+  const form = checkPictureOptions(what, options);
+  const { labels, classes } = readLabels(what, options, list.length);
+  const sizes = list.map((picture, i) => readable(what, () => readSize(`${what}: picture ${i}`, picture)));
+  const size = form.size ?? sizes[0]!;
+  const other = sizes.findIndex(([height, width]) => !form.size && (height !== size[0] || width !== size[1]));
+  if (other >= 0) {
+    throw new DataError(
+      `${what}: picture 0 is ${size.join(' x ')} (height x width), but picture ${other} is ${sizes[other]!.join(' x ')}; ` +
+        'give size: [height, width] to resize all',
+    );
+  }
+  const length = size[0] * size[1] * form.channels;
+  const images = new Uint8Array(list.length * length);
+  for (const [i, picture] of list.entries()) {
+    const rgba = readable(what, () => readPixels(`${what}: picture ${i}`, picture, sizes[i]!));
+    writeChannels(fitPicture(rgba, form).data, form, images, i * length);
+  }
+  return { images, labels, size: list.length, shape: [size[0], size[1], form.channels], classes };
+}
+
+/** @throws ArgumentError for what is no picture */
+function readSize(what: string, picture: PictureSource): [height: number, width: number] {
+  const { width, height } = picture ?? {};
+  const isSide = (side: unknown) => Number.isSafeInteger(side) && (side as number) > 0;
+  if (isSide(width) && isSide(height)) return [height, width];
+  throw new ArgumentError(
+    `${what} must be an ImageData, an ImageBitmap or a canvas, with a width and a height, but is ${show(picture)}; ` +
+      'createImageBitmap makes an ImageBitmap of files, elements and frames',
+  );
+}
+
+/** @throws ArgumentError for data that are no RGBA bytes; DataError where the pixels cannot be read */
+function readPixels(what: string, picture: PictureSource, [height, width]: readonly [number, number]): Rgba {
+  const { data } = picture;
+  if (data === undefined) return drawn(what, picture, height, width);
+  if (!(ArrayBuffer.isView(data) && (data instanceof Uint8ClampedArray || data instanceof Uint8Array))) {
+    throw new ArgumentError(`${what}: data must be RGBA bytes, a Uint8ClampedArray, but is ${show(data)}`);
+  }
+  if (data.length !== 4 * height * width) {
+    throw new ArgumentError(
+      `${what}: ${height} x ${width} pixels need ${4 * height * width} bytes of RGBA, but data has ${data.length}`,
+    );
+  }
+  return { data, height, width };
+}
+
+/** What is used of the DOM. */
+interface Canvas {
+  getContext(
+    kind: '2d',
+    options: object,
+  ): {
+    drawImage(picture: unknown, x: number, y: number): void;
+    getImageData(x: number, y: number, width: number, height: number): { data: Uint8ClampedArray };
+  } | null;
+}
+
+/** The pixels of a picture that has to be drawn first. */
+function drawn(what: string, picture: PictureSource, height: number, width: number): Rgba {
+  const { OffscreenCanvas } = globalThis as { OffscreenCanvas?: new (width: number, height: number) => Canvas };
+  if (!OffscreenCanvas) {
+    throw new DataError(
+      `${what}: only a browser can draw a picture to read its pixels; give { width, height, data } with RGBA bytes`,
+    );
+  }
+  try {
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
+    context.drawImage(picture, 0, 0);
+    return { data: context.getImageData(0, 0, width, height).data, height, width };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : show(cause);
+    throw new DataError(
+      `${what}: its pixels cannot be read (${reason}); give an ImageBitmap that is not closed, of a picture that the page may read`,
+      { cause },
+    );
+  }
+}
+
+/** @throws ArgumentError, DataError */
+function readLabels(
+  what: string,
+  { labels, classNames }: ImagesFromOptions,
+  size: number,
+): { labels: LabelArray; classes: string[] } {
+  const names = classNames === undefined ? undefined : listOf(what, classNames);
+  if (names === null || names?.length === 0 || names?.some((name) => typeof name !== 'string')) {
+    throw new ArgumentError(`${what}: classNames must be a list of strings, but is ${show(classNames)}`);
+  }
+  if (labels === undefined) {
+    if (names)
+      throw new ArgumentError(`${what}: classNames needs labels, the class of each picture; give both or none`);
+    return { labels: new Uint8Array(0), classes: [] };
+  }
+  const given = listOf(what, labels);
+  if (given?.length !== size) {
+    throw new ArgumentError(
+      `${what}: labels must be a list of one for each of ${size} pictures, but is ${show(labels)}`,
+    );
+  }
+  const isNamed = given.every((label) => typeof label === 'string');
+  if (!isNamed && !given.every((label) => Number.isInteger(label))) {
+    throw new ArgumentError(`${what}: labels must all be names or all be integers, but are ${show(labels)}`);
+  }
+  if (!isNamed && !names) {
+    throw new ArgumentError(`${what}: labels that are numbers need classNames, the names in their order`);
+  }
+  const classes = (names as string[] | undefined) ?? [...new Set(given as string[])].sort();
+  const twice = classes.find((name, i) => classes.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new DataError(`${what}: two classes are called ${show(twice)}; give each its own name`);
+  const indices = emptyLabels(classes.length, size);
+  for (const [i, label] of given.entries()) {
+    const index = typeof label === 'string' ? classes.indexOf(label) : (label as number);
+    if (index < 0 || index >= classes.length) {
+      throw new DataError(`${what}: label ${show(label)} of picture ${i} is none of the ${classes.length} classes`);
+    }
+    indices[i] = index;
+  }
+  return { labels: indices, classes };
+}

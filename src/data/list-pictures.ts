@@ -1,0 +1,199 @@
+import { type Dirent, realpathSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { listNames, nearName, show } from '../check.ts';
+import { DataError, FileError } from '../errors.ts';
+
+/** What a folder of pictures holds: the pictures by class, in the order in which they become images. */
+export interface PictureFiles {
+  /** Empty where there are no labels. */
+  classes: string[];
+  files: { path: string; label: number }[];
+  /** Files that are passed over, because their names do not end as those of pictures do. */
+  skipped: string[];
+}
+
+/** Kinds that are read. */
+const PICTURE = /\.(png|jpe?g|webp|gif)$/i;
+/** Kinds of pictures that are not read: leaving them out in silence would train on a part of the data. */
+const OTHER_PICTURE = /\.(bmp|tiff?|avif|hei[cf]|jp2|jxl|svg|ico|psd|raw|cr2|nef|dng)$/i;
+/** What systems and archives leave behind. */
+const isHidden = (name: string) => name.startsWith('.') || name === '__MACOSX' || name === 'Thumbs.db';
+
+/** The same letters in the same bytes: systems store accents composed or apart. */
+const normal = (name: string) => name.normalize('NFC');
+/** By code units: the same order on every system and in every language. */
+const byName = (a: string, b: string) =>
+  normal(a) < normal(b) ? -1 : normal(a) > normal(b) ? 1 : a < b ? -1 : Number(a > b);
+
+/** What is in a folder, sorted by name, without what is hidden. @throws FileError, DataError for links */
+async function entriesOf(
+  what: string,
+  folder: string,
+  followLinks: boolean,
+): Promise<{ name: string; isFolder: boolean }[]> {
+  let entries: Dirent[];
+  try {
+    entries = await readdir(folder, { withFileTypes: true });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is a file' : message;
+    throw new FileError(
+      `${what}: cannot read ${folder}: ${why}; give the path of a folder with a folder for each class`,
+      { cause },
+    );
+  }
+  const seen = entries.filter(({ name }) => !isHidden(name)).sort((a, b) => byName(a.name, b.name));
+  return seen.map((entry) => {
+    if (!entry.isSymbolicLink()) return { name: entry.name, isFolder: entry.isDirectory() };
+    const path = join(folder, entry.name);
+    const target = statSync(path, { throwIfNoEntry: false });
+    const isFolder = target?.isDirectory() ?? false;
+    if (!followLinks && (isFolder || PICTURE.test(entry.name))) {
+      throw new DataError(
+        `${what}: ${path} is a symbolic link, which may lead anywhere; give followLinks: true to follow links, or remove it`,
+      );
+    }
+    return { name: entry.name, isFolder };
+  });
+}
+
+/** Walks folders, and gathers pictures and what is passed over. */
+class Walk {
+  readonly skipped: string[] = [];
+  constructor(
+    readonly what: string,
+    readonly followLinks: boolean,
+  ) {}
+
+  /** Where a folder is: only links make that another path. */
+  realPath(folder: string): string {
+    return this.followLinks ? realpathSync(folder) : folder;
+  }
+
+  /** Pictures of a folder and, where `isDeep`, of the folders in it. @param above real paths of the folders that it is in */
+  async pictures(folder: string, isDeep = true, above: readonly string[] = []): Promise<string[]> {
+    const entries = await entriesOf(this.what, folder, this.followLinks);
+    const real = this.realPath(folder);
+    if (above.includes(real)) {
+      throw new DataError(`${this.what}: ${folder} is a link to a folder that it is in; remove it`);
+    }
+    const found: string[] = [];
+    for (const { name, isFolder } of entries) {
+      const path = join(folder, name);
+      if (isFolder) {
+        if (isDeep) found.push(...(await this.pictures(path, true, [...above, real])));
+      } else if (PICTURE.test(name)) {
+        found.push(path);
+      } else if (OTHER_PICTURE.test(name)) {
+        throw new DataError(
+          `${this.what}: ${path} is a picture of a kind that is not read; PNG, JPEG, WebP and GIF are. Convert or remove it`,
+        );
+      } else {
+        this.skipped.push(path);
+      }
+    }
+    return found;
+  }
+}
+
+export interface ListOptions {
+  what: string;
+  labeled: boolean;
+  classNames: readonly string[] | null;
+  followLinks: boolean;
+}
+
+/**
+ * The pictures below a folder: those of each class folder, sorted by name, with the folders in it; or all of them, where there are no
+ * labels.
+ * @throws FileError for a folder that cannot be read; DataError for one without pictures, class folders that are empty or not there, and
+ *   names that differ by case alone
+ */
+export async function listPictures(
+  dir: string,
+  { what, labeled, classNames, followLinks }: ListOptions,
+): Promise<PictureFiles> {
+  const walk = new Walk(what, followLinks);
+  const noPictures = (folder: string, next: string) => {
+    const { length } = walk.skipped;
+    const others =
+      length === 0 ? '' : ` among ${length} files (${listNames(walk.skipped.map((path) => relative(dir, path)))})`;
+    return new DataError(`${what}: ${folder} has no pictures${others}; ${next}`);
+  };
+  if (!labeled) {
+    const files = await walk.pictures(dir);
+    if (files.length === 0) throw noPictures(dir, 'PNG, JPEG, WebP and GIF are read');
+    return { classes: [], files: files.map((path) => ({ path, label: 0 })), skipped: walk.skipped };
+  }
+  const folders = (await entriesOf(what, dir, followLinks)).filter(({ isFolder }) => isFolder).map(({ name }) => name);
+  const [stray] = await walk.pictures(dir, false);
+  if (stray) {
+    throw new DataError(
+      `${what}: ${stray} is in no class's folder; put each picture into the folder of its class, or give labels: null`,
+    );
+  }
+  if (folders.length === 0) {
+    throw noPictures(dir, 'it must have a folder for each class, with PNG, JPEG, WebP or GIF files in it');
+  }
+  const wanted = classNames ? classNames.map((name) => folderOf(what, dir, name, folders)) : folders;
+  checkCase(what, dir, wanted);
+  const above = [walk.realPath(dir)];
+  const byClass: string[][] = [];
+  for (const folder of wanted) byClass.push(await walk.pictures(join(dir, folder), true, above));
+  const empty = byClass.findIndex((files) => files.length === 0);
+  if (byClass.every((files) => files.length === 0)) {
+    throw noPictures(dir, 'put PNG, JPEG, WebP or GIF files into the folders of the classes');
+  }
+  if (empty >= 0) {
+    throw noPictures(
+      join(dir, wanted[empty]!),
+      'put some in, remove the folder, or name the classes to take by classNames',
+    );
+  }
+  if (!classNames) checkNoSplit(what, dir, wanted, byClass);
+  return {
+    classes: wanted.map(normal),
+    files: byClass.flatMap((files, label) => files.map((path) => ({ path, label }))),
+    skipped: walk.skipped,
+  };
+}
+
+/** The folder of a class, under the name that it has on the disk. @throws DataError if there is none */
+function folderOf(what: string, dir: string, name: string, folders: readonly string[]): string {
+  const found = folders.find((folder) => normal(folder) === normal(name));
+  if (found !== undefined) return found;
+  const near = nearName(name, folders);
+  const meant = near === undefined ? `there are ${listNames(folders)}` : `did you mean ${show(near)}?`;
+  throw new DataError(`${what}: ${dir} has no folder ${show(name)} for a class of that name; ${meant}`);
+}
+
+/** @throws DataError for names that are one folder on some systems */
+function checkCase(what: string, dir: string, folders: readonly string[]): void {
+  const first = new Map<string, string>();
+  for (const folder of folders) {
+    const key = normal(folder).toLowerCase();
+    const other = first.get(key);
+    if (other !== undefined) {
+      throw new DataError(
+        `${what}: the classes ${show(other)} and ${show(folder)} of ${dir} differ by case alone, so they are one folder on some systems; ` +
+          'merge them or rename one',
+      );
+    }
+    first.set(key, folder);
+  }
+}
+
+const SPLITS: readonly string[] = ['train', 'training', 'test', 'testing', 'val', 'valid', 'validation'];
+
+/** @throws DataError where what looks like classes are parts of a data set, with the folders of the classes in them */
+function checkNoSplit(what: string, dir: string, folders: readonly string[], byClass: readonly string[][]): void {
+  const isPart = (folder: string, i: number) =>
+    SPLITS.includes(folder.toLowerCase()) &&
+    byClass[i]!.every((path) => relative(join(dir, folder), path).match(/[/\\]/));
+  if (folders.length === 0 || !folders.every(isPart)) return;
+  throw new DataError(
+    `${what}: the folders of ${dir}, ${listNames(folders)}, look like parts of a data set rather than classes; ` +
+      `load each by itself, as in ${what}(${show(join(dir, folders[0]!))}), or give classNames if they are classes`,
+  );
+}

@@ -1,0 +1,147 @@
+import type { PictureForm } from './picture-options.ts';
+
+/** Part of a picture, in its pixels. */
+interface Box {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** Pixels of one picture: RGBA bytes, rows from the top, colors not multiplied by alpha; as `ImageData` has them. */
+export interface Rgba {
+  width: number;
+  height: number;
+  data: Uint8Array | Uint8ClampedArray;
+}
+
+/** The largest part, in the middle, that has the aspect ratio of [height, width]: whole pixels, at least one. */
+function centerBox(picture: { width: number; height: number }, [height, width]: readonly [number, number]): Box {
+  const fitted = (whole: number, other: number, ratio: number) =>
+    Math.max(1, Math.min(whole, Math.round(other * ratio)));
+  const boxWidth = fitted(picture.width, picture.height, width / height);
+  const boxHeight = fitted(picture.height, picture.width, height / width);
+  return {
+    left: Math.floor((picture.width - boxWidth) / 2),
+    top: Math.floor((picture.height - boxHeight) / 2),
+    width: boxWidth,
+    height: boxHeight,
+  };
+}
+
+/**
+ * Writes the pixels of an image from `at` on. Colors are laid over the background by their alpha; gray is the luma of ITU-R 601, in
+ * the integers that Pillow calculates with, so that a gray pixel stays as it is.
+ */
+export function writeChannels(
+  rgba: Uint8Array | Uint8ClampedArray,
+  { channels, background }: Pick<PictureForm, 'channels' | 'background'>,
+  into: Uint8Array,
+  at: number,
+): void {
+  if (channels === 4) {
+    into.set(rgba, at);
+    return;
+  }
+  for (let i = 0, to = at; i < rgba.length; i += 4, to += channels) {
+    const alpha = rgba[i + 3]!;
+    const over = (c: number) =>
+      alpha === 255 ? rgba[i + c]! : Math.round((alpha * rgba[i + c]! + (255 - alpha) * background[c]!) / 255);
+    const [red, green, blue] = [over(0), over(1), over(2)];
+    if (channels === 1) {
+      into[to] = (19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16;
+      continue;
+    }
+    into[to] = red;
+    into[to + 1] = green;
+    into[to + 2] = blue;
+  }
+}
+
+/** The pixels of a line that make one of a resized line, and how much each counts; the weights add up to 1. */
+interface Taps {
+  first: number;
+  weights: Float64Array;
+}
+
+/**
+ * Weights of a triangle filter, as wide as two pixels of the coarser line: bilinear interpolation that takes all pixels into
+ * account where it makes a line shorter. Keras calls it `antialias`, Pillow `BILINEAR`. Nothing outside the line counts.
+ */
+function triangleTaps(length: number, resized: number, offset: number): Taps[] {
+  const step = length / resized;
+  const support = Math.max(1, step);
+  return Array.from({ length: resized }, (_, i) => {
+    const center = (i + 0.5) * step;
+    const first = Math.max(0, Math.floor(center - support + 0.5));
+    const end = Math.min(length, Math.floor(center + support + 0.5));
+    const weights = Float64Array.from({ length: end - first }, (_, k) =>
+      Math.max(0, 1 - Math.abs(first + k + 0.5 - center) / support),
+    );
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    return { first: offset + first, weights: weights.map((weight) => weight / sum) };
+  });
+}
+
+/** The one pixel of a line that is nearest to the middle of each of a resized one. */
+const nearestTaps = (length: number, resized: number, offset: number): Taps[] =>
+  Array.from({ length: resized }, (_, i) => ({
+    first: offset + Math.min(length - 1, Math.floor(((i + 0.5) * length) / resized)),
+    weights: Float64Array.of(1),
+  }));
+
+/**
+ * A picture as one of the size of `form`, or as it is where that has none. Calculated on the host: the same bytes everywhere. Colors
+ * count by their alpha, so that those of transparent pixels do not shine through.
+ */
+export function fitPicture(
+  picture: Rgba,
+  form: Pick<PictureForm, 'size' | 'cropToAspectRatio' | 'interpolation'>,
+): Rgba {
+  const { size, cropToAspectRatio, interpolation } = form;
+  const { width, height } = picture;
+  if (!size || (height === size[0] && width === size[1])) return picture;
+  const box = cropToAspectRatio ? centerBox(picture, size) : { left: 0, top: 0, width, height };
+  const taps = interpolation === 'nearest' ? nearestTaps : triangleTaps;
+  const lines = resizeRows(picture, box, taps(box.width, size[1], box.left));
+  return { height: size[0], width: size[1], data: resizeColumns(lines, size[1], taps(box.height, size[0], 0)) };
+}
+
+/** Resizes along the rows: [box.height, columns.length, 4], f32, the colors multiplied by alpha. */
+function resizeRows({ data, width }: Rgba, { top, height }: Box, columns: readonly Taps[]): Float32Array {
+  const lines = new Float32Array(height * columns.length * 4);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < columns.length; x++) {
+      const { first, weights } = columns[x]!;
+      let [red, green, blue, alpha] = [0, 0, 0, 0];
+      for (let k = 0, from = 4 * ((top + y) * width + first); k < weights.length; k++, from += 4) {
+        const share = weights[k]! * data[from + 3]!;
+        red += share * data[from]!;
+        green += share * data[from + 1]!;
+        blue += share * data[from + 2]!;
+        alpha += share;
+      }
+      lines.set([red, green, blue, alpha], 4 * (y * columns.length + x));
+    }
+  }
+  return lines;
+}
+
+/** Resizes along the columns: RGBA bytes [rows.length, width, 4]. */
+function resizeColumns(lines: Float32Array, width: number, rows: readonly Taps[]): Uint8ClampedArray {
+  const resized = new Uint8ClampedArray(rows.length * width * 4); // rounds what is written to it
+  for (const [y, { first, weights }] of rows.entries()) {
+    for (let x = 0; x < width; x++) {
+      let [red, green, blue, alpha] = [0, 0, 0, 0];
+      for (let k = 0; k < weights.length; k++) {
+        const from = 4 * ((first + k) * width + x);
+        red += weights[k]! * lines[from]!;
+        green += weights[k]! * lines[from + 1]!;
+        blue += weights[k]! * lines[from + 2]!;
+        alpha += weights[k]! * lines[from + 3]!;
+      }
+      if (alpha > 0) resized.set([red / alpha, green / alpha, blue / alpha, alpha], 4 * (y * width + x));
+    }
+  }
+  return resized;
+}

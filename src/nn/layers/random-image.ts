@@ -1,0 +1,125 @@
+import type { Tensor } from '../../autograd/tensor.ts';
+import { checkF32, listOf, type OptionNames, show } from '../../check.ts';
+import { ArgumentError, ShapeError } from '../../errors.ts';
+import { type Shape, showShape } from '../../kernels/array.ts';
+import {
+  type AugmentDraw,
+  FILL_MODES,
+  type FillMode,
+  INTERPOLATIONS,
+  type Interpolation,
+  MAX_SIDE,
+  type Range,
+  type Sampling,
+} from '../../kernels/augmentation.ts';
+import { imageShape } from './images.ts';
+import { type CallContext, Layer, type LayerOptions, layerNames } from './layer.ts';
+
+/** Options of all random layers of images. */
+export interface RandomImageOptions extends LayerOptions {
+  /**
+   * An integer from 0 to 2^32 - 1, by which the layer draws instead of by its place in the model: layers with one seed draw the same
+   * numbers, wherever they stand. The seed that `fit` is given counts besides. Default null.
+   */
+  seed?: number | null;
+}
+export const randomNames: OptionNames<RandomImageOptions> = { ...layerNames, seed: true };
+
+/** Options of layers that look between the pixels of an image and beyond its border. */
+export interface SamplingOptions extends RandomImageOptions {
+  /**
+   * What lies beyond the border of `a b c d`: `reflect` (the default) `d c b a | a b c d | d c b a`, `constant`
+   * `k k k k | a b c d | k k k k` with k = `fillValue`, `nearest` `a a a a | a b c d | d d d d`, `wrap` `a b c d | a b c d | a b c d`.
+   */
+  fillMode?: FillMode;
+  /** `bilinear` (the default) weighs the four pixels around a place, `nearest` takes the nearest. */
+  interpolation?: Interpolation;
+  /** Of `fillMode: 'constant'`. Default 0. */
+  fillValue?: number;
+}
+export const samplingNames: OptionNames<SamplingOptions> = {
+  ...randomNames,
+  fillMode: true,
+  interpolation: true,
+  fillValue: true,
+};
+
+/** A bound in both directions, or [lower, upper]. */
+export type Factor = number | readonly [lower: number, upper: number];
+
+/**
+ * A factor as Keras reads it: a number f is -|f| .. |f|, within the bounds; two numbers are sorted.
+ * @param what layer and option
+ * @throws ArgumentError unless it is one or two numbers within the bounds
+ */
+export function readFactor(what: string, factor: Factor, [least, most]: readonly [number, number]): Range {
+  const given = listOf(what, factor) ?? [factor];
+  const isLegal = (n: unknown) => typeof n === 'number' && n >= least && n <= most;
+  const isPair = Array.isArray(factor);
+  // A number is a size, so that its sign does not count where both directions are allowed.
+  if (given.length !== (isPair ? 2 : 1) || !given.every(isLegal)) {
+    throw new ArgumentError(
+      `${what} must be a number from ${least} to ${most}, or two as [lower, upper], but is ${show(factor)}`,
+    );
+  }
+  const numbers = given as number[];
+  for (const n of numbers) checkF32(what, n);
+  if (!isPair) return { low: Math.max(-Math.abs(numbers[0]!), least), high: Math.abs(numbers[0]!) };
+  return { low: Math.min(...numbers), high: Math.max(...numbers) };
+}
+
+/** @throws ArgumentError for a mode that there is not, or a value that is no number */
+export function readSampling(kind: string, options: SamplingOptions): Sampling {
+  const { fillMode = 'reflect', interpolation = 'bilinear', fillValue = 0 } = options;
+  const known = <T extends string>(name: string, value: T, all: readonly T[]) => {
+    if (all.includes(value)) return;
+    throw new ArgumentError(`${kind}: ${name} must be one of ${all.join(', ')}, but is ${show(value)}`);
+  };
+  known('fillMode', fillMode, FILL_MODES);
+  known('interpolation', interpolation, INTERPOLATIONS);
+  if (typeof fillValue !== 'number' || !Number.isFinite(fillValue)) {
+    throw new ArgumentError(`${kind}: fillValue must be a number, but is ${show(fillValue)}`);
+  }
+  return { fillMode, interpolation, fillValue: checkF32(`${kind}: fillValue`, fillValue) };
+}
+
+/**
+ * A layer that changes each image [H,W,C] of a batch at random in training, and does nothing otherwise. What it draws follows from the
+ * seed given to `fit`, the layer's place in the model (or its `seed`), the number of the step, and the image's place in the batch.
+ */
+export abstract class RandomImageLayer extends Layer {
+  /** See `RandomImageOptions`. */
+  readonly seed: number | null;
+
+  /** @throws ArgumentError for a seed that is none */
+  constructor(kind: string, options: RandomImageOptions) {
+    super(options);
+    const { seed = null } = options;
+    if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
+      throw new ArgumentError(
+        `${kind}: seed must be an integer from 0 to 2^32 - 1, or null for the layer's place in the model, but is ${show(seed)}`,
+      );
+    }
+    this.seed = seed;
+  }
+
+  /** @throws ShapeError for samples that are no images, or larger than kernels count */
+  plan(inputShape: Shape): { outputShape: Shape; weights: [] } {
+    const [height, width] = imageShape(this.kind, inputShape);
+    if (Math.max(height, width) > MAX_SIDE) {
+      throw new ShapeError(
+        `${this.kind}: takes images of at most ${MAX_SIDE} pixels a side, but gets ${showShape(inputShape)}; resize them first`,
+      );
+    }
+    return { outputShape: inputShape, weights: [] };
+  }
+
+  call(x: Tensor, { training, random }: CallContext): Tensor {
+    if (!training || this.deterministic) return x;
+    const { seed, step, layer } = random;
+    return this.augment(x, { seed, step, layer: this.seed ?? layer, hasOwnSeed: this.seed !== null });
+  }
+
+  /** x [N,H,W,C] as training sees it. */
+  protected abstract augment(x: Tensor, draw: AugmentDraw): Tensor;
+}

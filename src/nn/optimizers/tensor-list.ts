@@ -1,0 +1,136 @@
+import { copyOf } from '../../autograd/tape.ts';
+import { Tensor } from '../../autograd/tensor.ts';
+import { listOf, show } from '../../check.ts';
+import { ArgumentError, DisposedError } from '../../errors.ts';
+import type { Device } from '../../gpu/device.ts';
+import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
+import { BLOCK } from '../../kernels/blocks.ts';
+import { fill } from '../../kernels/pointwise.ts';
+import { FlatLayout, type Placed, type UpdateRange } from '../flat-layout.ts';
+import { part } from '../penalties.ts';
+
+/** @throws ArgumentError, DisposedError unless these are tensors that an optimizer can train together */
+function checkTensors(kind: string, given: unknown): Tensor[] {
+  const list = listOf(kind, given);
+  const what = `${kind}: parameters`;
+  if (!list) {
+    throw new ArgumentError(`${what} must be model.parameters or a list of tensors, but is ${show(given)}`);
+  }
+  if (list.length === 0) throw new ArgumentError(`${what} is an empty list, so there is nothing to train`);
+  const tensors = list.map((one, i) => {
+    if (!(one instanceof Tensor)) {
+      throw new ArgumentError(
+        `${what}[${i}] must be a tensor, but is ${show(one)}; the weights of a model are given whole, as parameters: model.parameters`,
+      );
+    }
+    const { array, shape } = one;
+    if (array.disposed) throw new DisposedError(`${what}[${i}], a tensor of shape ${showShape(shape)}, ${array.fate}`);
+    if (!one.requiresGrad) {
+      throw new ArgumentError(
+        `${what}[${i}], a tensor of shape ${showShape(shape)}, requires no gradient; make it with tensor(device, data, shape, { requiresGrad: true })`,
+      );
+    }
+    if (one.node) {
+      throw new ArgumentError(
+        `${what}[${i}], a tensor of shape ${showShape(shape)}, was computed from others; only leaves can be trained`,
+      );
+    }
+    return one;
+  });
+  const [first] = tensors as [Tensor];
+  for (const [i, one] of tensors.entries()) {
+    if (tensors.indexOf(one) !== i) {
+      throw new ArgumentError(
+        `${what}[${i}] is the tensor that parameters[${tensors.indexOf(one)}] is; give each once`,
+      );
+    }
+    if (one.device !== first.device) {
+      throw new ArgumentError(
+        `${what}[${i}] is on another device than parameters[0]; make an optimizer for each device`,
+      );
+    }
+    if (one.models !== first.models) {
+      throw new ArgumentError(
+        `${what}[${i}] holds ${one.models} models, but parameters[0] ${first.models}; make an optimizer for each`,
+      );
+    }
+  }
+  return tensors;
+}
+
+/** A tensor with its place among the gradients. */
+interface Listed extends Placed {
+  readonly offset: number;
+  readonly spec: { readonly shape: Shape };
+}
+
+/** Tensors that no model has, for an optimizer: their gradients lie in one buffer, their values where they are. */
+export class TensorList extends FlatLayout<Listed> {
+  readonly device: Device;
+  readonly replicas: number;
+  readonly gradients: DeviceArray;
+  readonly weights: readonly Listed[];
+  readonly penalties = null;
+  /** The homes made here, by tensor: one that has a home already keeps it. */
+  private readonly homes = new Map<Tensor, DeviceArray>();
+
+  /** @throws ArgumentError, DisposedError for what cannot be trained together */
+  constructor(kind: string, given: readonly Tensor[]) {
+    super();
+    const tensors = checkTensors(kind, given);
+    const [{ device, models }] = tensors as [Tensor];
+    this.device = device;
+    this.replicas = models;
+    let next = 0;
+    this.weights = tensors.map((tensor) => {
+      const offset = next;
+      next += Math.ceil((models * tensor.size) / BLOCK) * BLOCK;
+      return { tensor, offset, trainable: true, spec: { shape: tensor.shape } };
+    });
+    this.gradients = fill(device, [Math.max(next, BLOCK)], 0).keep();
+    for (const weight of this.weights) this.settle(weight);
+  }
+
+  /** Lets backward passes write the tensor's gradient to its place. */
+  private settle(weight: Listed): void {
+    const { tensor } = weight;
+    if (tensor.gradHome) return;
+    const home = this.homeOf(weight).keep();
+    const { grad } = tensor;
+    this.homes.set(tensor, home);
+    if (grad) copyOf(grad.array, home);
+    tensor.grad = null;
+    tensor.gradHome = home;
+    if (grad) tensor.grad = new Tensor(home);
+  }
+
+  get updates(): UpdateRange[] {
+    return this.weights.map(({ tensor: { array }, offset, spec: { shape } }, i) => {
+      if (array.disposed) {
+        throw new DisposedError(
+          `step: parameters[${i}], a tensor of shape ${showShape(shape)}, was disposed; make an optimizer of those that are left`,
+        );
+      }
+      const size = this.replicas * sizeOf(shape);
+      return { run: { offset, size, firstBlock: 0, blocks: 0 }, weight: part(array, { offset: 0, size }) };
+    });
+  }
+
+  override zeroGrad(): void {
+    for (const { tensor } of this.weights) tensor.grad = null;
+  }
+
+  /** Gives the tensors their gradients back, which they lose. */
+  dispose(): void {
+    for (const [tensor, home] of this.homes) {
+      if (tensor.gradHome === home) {
+        if (tensor.grad?.array.storage.buffer === home.storage.buffer) tensor.grad = null;
+        tensor.gradHome = null;
+      }
+      home.dispose();
+    }
+    this.homes.clear();
+    this.gradients.dispose();
+    this.disposeLayout();
+  }
+}

@@ -1,0 +1,164 @@
+import { inspect } from 'node:util';
+import { expect, test } from 'vitest';
+import {
+  Dense,
+  DisposedError,
+  openDevice,
+  relu,
+  reshape,
+  Sequential,
+  SGD,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+/** What `console.log` prints. */
+const logged = (value: unknown) => inspect(value);
+const HINT = '(its values are on the adapter; `await tensor.text()` shows them)';
+
+describeOnDevice('a tensor as text', (device) => {
+  test.each<{ values: number[]; shape: number[]; options?: object; text: string }>([
+    { values: [1, 2.5, -3, 4, 5, 6], shape: [2, 3], text: 'Tensor f32 [2,3]\n[[  1, 2.5,  -3],\n [  4,   5,   6]]' },
+    { values: [3.5], shape: [], text: 'Tensor f32 [] 3.5' },
+    { values: [], shape: [0, 3], text: 'Tensor f32 [0,3]\n[]' },
+    {
+      values: [1, 2, 3],
+      shape: [3],
+      options: { requiresGrad: true },
+      text: 'Tensor f32 [3], requires a gradient [1, 2, 3]',
+    },
+    { values: [7, 8], shape: [2], options: { dtype: 'u32' }, text: 'Tensor u32 [2] [7, 8]' },
+    { values: [-7, 8], shape: [2], options: { dtype: 'i32' }, text: 'Tensor i32 [2] [-7,  8]' },
+    { values: [1, 2, 3, 4], shape: [2], options: { models: 2 }, text: 'Tensor f32 [2] x 2 models\n[[1, 2],\n [3, 4]]' },
+    {
+      values: [1, 2, 3, 4, 5, 6, 7, 8],
+      shape: [2, 2, 2],
+      text: 'Tensor f32 [2,2,2]\n[[[1, 2],\n  [3, 4]],\n\n [[5, 6],\n  [7, 8]]]',
+    },
+    // As numpy.float32 prints them: digits enough to tell it from its neighbours.
+    {
+      values: [0.1, 1 / 3, -0, 1e-7, 16777216, 3e38],
+      shape: [6],
+      text: 'Tensor f32 [6] [       0.1, 0.33333334,         -0,       1e-7,   16777216,      3e+38]',
+    },
+    { values: [Number.NaN, Infinity], shape: [2], text: 'Tensor f32 [2] [     NaN, Infinity]' },
+  ])(
+    '$shape from numbers: shape, type and values at once, and the same when read',
+    async ({ values, shape, options, text }) => {
+      const x = tensor(device, values, shape, options);
+      const { readBacks, submits } = device.counters;
+      expect(logged(x)).toBe(text);
+      expect(`${x}`).toBe(text);
+      expect(device.counters).toMatchObject({ readBacks, submits });
+      expect(await x.text()).toBe(text);
+      expect(Object.prototype.toString.call(x)).toBe('[object Tensor]');
+      x.dispose();
+    },
+  );
+
+  test('within other values', () => {
+    const x = tensor(device, [1, 2, 3, 4], [2, 2]);
+    expect(logged({ x })).toBe('{\n  x: Tensor f32 [2,2]\n  [[1, 2],\n   [3, 4]]\n}');
+    x.dispose();
+  });
+
+  test('of many values the first, and when they are read those at the edges', async () => {
+    const x = tensor(
+      device,
+      Float32Array.from({ length: 2000 }, (_, i) => i),
+      [100, 20],
+    );
+    expect(logged(x)).toBe('Tensor f32 [100,20] [0, 1, 2, 3, 4, 5, ...]');
+    expect(await x.text()).toBe(`Tensor f32 [100,20]
+[[   0,    1,    2, ...,   17,   18,   19],
+ [  20,   21,   22, ...,   37,   38,   39],
+ [  40,   41,   42, ...,   57,   58,   59],
+ ...,
+ [1940, 1941, 1942, ..., 1957, 1958, 1959],
+ [1960, 1961, 1962, ..., 1977, 1978, 1979],
+ [1980, 1981, 1982, ..., 1997, 1998, 1999]]`);
+    const long = tensor(
+      device,
+      Float32Array.from({ length: 40 }, (_, i) => 100 + i),
+      [40],
+    );
+    for (const line of logged(long).split('\n')) expect(line.length).toBeLessThanOrEqual(16 + 75);
+    expect(logged(long).match(/\d{3}/g)).toHaveLength(40);
+    for (const one of [x, long]) one.dispose();
+  });
+
+  test('what was computed says how to see it, and is known once it was read', async () => {
+    const x = tensor(device, [1, -2], [2]);
+    const y = relu(x);
+    expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(await y.text()).toBe('Tensor f32 [2] [1, 0]');
+    expect(logged(y)).toBe('Tensor f32 [2] [1, 0]');
+    expect(logged(reshape(y, [1, 2]))).toBe('Tensor f32 [1,2]\n[[1, 0]]');
+    expect(logged(x)).toBe('Tensor f32 [2] [ 1, -2]'); // reading it has not changed it
+    y.dispose();
+    expect(logged(y)).toBe('Tensor f32 [2], disposed');
+    await expect(y.text()).rejects.toThrow(DisposedError);
+    x.dispose();
+  });
+
+  test('what was written since is never shown', async () => {
+    const x = tensor(device, [1, 2], [2], { requiresGrad: true });
+    const backward = () => scope(device, () => sum(relu(x)).backward());
+    backward();
+    await x.grad!.data();
+    expect(logged(x.grad)).toBe('Tensor f32 [2] [1, 1]');
+    backward(); // joins it
+    expect(logged(x.grad)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(await x.grad!.text()).toBe('Tensor f32 [2] [2, 2]');
+
+    let y!: Tensor;
+    const program = device.record(() => {
+      y = relu(x);
+    });
+    program.run();
+    expect(await y.text()).toBe('Tensor f32 [2] [1, 2]');
+    device.upload(x.array.storage, Float32Array.of(3, 4));
+    expect(logged(x)).toMatch(/\[3, 4\]$/);
+    expect(logged(y)).toMatch(/\[1, 2\]$/); // still
+    program.run();
+    expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
+    program.dispose();
+
+    const z = tensor(device, [0, 0], [2]);
+    device.copy(x.array.storage, z.array.storage);
+    expect(logged(z)).toContain(HINT);
+    device.upload(z.array.storage, Float32Array.of(9), 4);
+    expect(logged(z)).toContain(HINT);
+    const reading = z.data();
+    device.upload(z.array.storage, Float32Array.of(7, 7));
+    expect(Array.from(await reading)).toEqual([3, 9]);
+    expect(logged(z)).toBe('Tensor f32 [2] [7, 7]'); // not what was read before
+    for (const one of [x, z]) one.dispose();
+  });
+
+  test('weights change as the model is trained', async () => {
+    using model = new Sequential([new Dense({ units: 1, kernelInitializer: 'ones', inputShape: [2] })]).build(device);
+    model.compile({ optimizer: new SGD({ learningRate: 0.5 }), loss: 'meanSquaredError' });
+    const { tensor: kernel } = model.weights[0]!;
+    await kernel.data();
+    expect(logged(kernel)).toMatch(/\[\[1\],\n \[1\]\]$/);
+    const data = { x: [[1, 1]], y: [0] };
+    await model.fit(data);
+    expect(logged(kernel)).toContain(HINT);
+    expect(await kernel.text()).toMatch(/\[\[-1\],\n \[-1\]\]$/);
+    await model.trainOnBatch([[1, 1]], [0]);
+    expect(logged(kernel)).toContain(HINT);
+  });
+
+  test('of a device that is gone', async () => {
+    const other = await openDevice();
+    const [x, y] = [tensor(other, [1], [1]), relu(tensor(other, [1], [1]))];
+    other.dispose();
+    expect(logged(x)).toBe('Tensor f32 [1] [1]');
+    expect(logged(y)).toContain(HINT);
+    await expect(y.text()).rejects.toThrow(DisposedError);
+  });
+});

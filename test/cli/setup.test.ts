@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { checkDrawing, packageVersion } from '../../src/cli/installed.ts';
+import { setup } from '../../src/cli/setup.ts';
+import { AdapterError, MissingPackageError } from '../../src/errors.ts';
+import { OPTIONAL_PACKAGES, type PackageName } from '../../src/import-package.ts';
+import { adapter, FakeIo, tilegrad } from './fakes.ts';
+
+const names = Object.keys(OPTIONAL_PACKAGES) as PackageName[];
+const tools = async () => ({ ensureAdapter: () => 'llvmpipe' });
+
+/** What `setup` says where only these packages are installed. */
+async function setUpWith(installed: readonly string[], options = { driver: true }) {
+  const io = new FakeIo();
+  const versionOf = (name: PackageName) => (installed.includes(name) ? '1.2.3' : null);
+  const error = await setup(options, io, tools, versionOf).then(
+    () => null,
+    (reason) => reason,
+  );
+  return { error, out: io.out };
+}
+
+test.each(names)('%s: its version is that of the installed package', (name) => {
+  expect(packageVersion(name)).toMatch(new RegExp(`^${OPTIONAL_PACKAGES[name].replaceAll('.', '\\.')}\\.`));
+});
+
+test('a package that is not there has no version', () => {
+  expect(packageVersion('tilegrad-none')).toBeNull();
+});
+
+test('with all packages, setup names them and the adapter, and no npm line', async () => {
+  const { error, out } = await setUpWith(names);
+  expect(error).toBeNull();
+  for (const name of names) expect(out).toContain(`${name} 1.2.3`);
+  expect(out).toMatch(/^ready {6}llvmpipe$/m);
+  expect(out).not.toContain('npm');
+});
+
+test('with Dawn alone, setup is ready, and each missing use has the line that installs its packages', async () => {
+  const { error, out } = await setUpWith(['webgpu']);
+  expect(error).toBeNull();
+  expect(out).toMatch(/^installed {2}webgpu 1\.2\.3: for training in Node$/m);
+  expect(out).toMatch(/^missing {4}vega, vega-lite, @resvg\/resvg-js, @expo-google-fonts\/open-sans: for reports/m);
+  expect(out).toContain('npm install vega@6 vega-lite@6.4 @resvg/resvg-js@2 @expo-google-fonts/open-sans@0.4\n');
+  expect(out).toContain('npm install h5wasm@0.10\n');
+  expect(out).toContain('npm install bullmq@6 ioredis@6\n');
+});
+
+test('of a use that lacks some of its packages, those are named', async () => {
+  const { out } = await setUpWith(names.filter((name) => name !== 'ioredis'));
+  expect(out).toMatch(/^missing {4}ioredis: for/m);
+});
+
+test('without Dawn, setup ends with the line that installs it, before it looks for an adapter', async () => {
+  const { error, out } = await setUpWith([]);
+  expect(error).toBeInstanceOf(MissingPackageError);
+  expect(error.message).toContain('npm install webgpu@0.6');
+  expect(out).not.toContain('ready');
+});
+
+test('tilegrad setup: prints the adapter, with --no-driver looks for none, fails as AdapterError', async () => {
+  const ready = await tilegrad(['setup']);
+  expect([ready.code, ready.err]).toEqual([0, '']);
+  expect(ready.out).toContain(`\nready      ${adapter.name}\n`);
+  const failing = {
+    setup: async () => ({
+      ensureAdapter: () => {
+        throw new AdapterError('no adapter');
+      },
+    }),
+  };
+  const unchecked = await tilegrad(['setup', '--no-driver'], { parts: failing });
+  expect([unchecked.code, unchecked.out.includes('not checked')]).toEqual([0, true]);
+  const failed = await tilegrad(['setup'], { parts: failing });
+  expect([failed.code, failed.err]).toEqual([1, 'error: no adapter\n']);
+});
+
+test('what draws at its end is refused at its beginning without the packages for it', async () => {
+  await expect(checkDrawing()).resolves.toBeUndefined();
+  // One that no folder has may load all the same.
+  await expect(checkDrawing((name) => (name === 'vega' ? null : '1.2.3'))).resolves.toBeUndefined();
+});

@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { minifyWgsl } from '../../scripts/minify-wgsl.mjs';
+import { partSource } from '../../src/gpu/cut-grid.ts';
+import { writtenBindings } from '../../src/gpu/work.ts';
+
+const folder = fileURLToPath(new URL('../../shaders/', import.meta.url));
+const shaders = readdirSync(folder).filter((name) => name.endsWith('.wgsl'));
+const textOf = (name: string) => readFileSync(folder + name, 'utf8');
+
+/** Tokens as the WGSL specification has them, longest first (section 3), templates' brackets as operators, each with its line. */
+const TOKEN = new RegExp(
+  [
+    String.raw`(?<blank>[ \t\r\n]+|//[^\n]*)`,
+    String.raw`0[xX][\da-fA-F]*\.?[\da-fA-F]*(?:[pP][+-]?\d+[fh]?)?[iu]?`,
+    String.raw`(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?[fhiu]?`,
+    String.raw`[\p{XID_Start}_][\p{XID_Continue}]*`,
+    String.raw`>>=|<<=|->|&&|\|\||==|!=|<=|>=|<<|>>|\+\+|--|[-+*/%&|^]=|[-+*/%&|^!=<>~.,:;@(){}[\]]`,
+  ].join('|'),
+  'uy',
+);
+
+/** `line:token` of each; throws at what is no token. */
+function tokens(text: string): string[] {
+  const found: string[] = [];
+  let line = 1;
+  for (let at = 0; at < text.length; ) {
+    TOKEN.lastIndex = at;
+    const match = TOKEN.exec(text);
+    if (!match) throw new Error(`no token at ${text.slice(at, at + 20)}`);
+    if (!match.groups!.blank) found.push(`${line}:${match[0]}`);
+    line += match[0].split('\n').length - 1;
+    at += match[0].length;
+  }
+  return found;
+}
+
+test.each(shaders)('%s: the same tokens on the same lines in fewer characters', (name) => {
+  const text = textOf(name);
+  const short = minifyWgsl(text);
+  expect(tokens(short)).toEqual(tokens(text));
+  expect(short).not.toMatch(/\/\/|\/\*|^[ \t]|[ \t]$|[ \t]{2}/m);
+  expect(minifyWgsl(short)).toBe(short);
+});
+
+test('minifyWgsl: spaces stay where two tokens would become one', () => {
+  expect(minifyWgsl('let a = b - -c;\nx = i < -j && p > = q;')).toBe('let a=b- -c;\nx=i< -j&&p> =q;');
+  expect(minifyWgsl('array<vec4<f32>> = v')).toBe('array<vec4<f32>> =v');
+  expect(minifyWgsl('return 1.0 ; // one\n  /* two\n lines */ fn f ( )')).toBe('return 1.0;\n\nfn f()');
+  expect(minifyWgsl('a /* b */ c')).toBe('a c');
+});
+
+test.each(shaders)('%s: which arrays it writes and its parts of a grid are found in the short text too', (name) => {
+  const text = textOf(name);
+  const short = minifyWgsl(text);
+  expect(writtenBindings(short)).toEqual(writtenBindings(text));
+  const [part, shortPart] = [text, short].map((code) => partSource({ name, code }, 9));
+  expect(shortPart === null).toBe(part === null);
+  if (part && shortPart) expect(tokens(shortPart.code)).toEqual(tokens(part.code));
+});

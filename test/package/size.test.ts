@@ -1,0 +1,67 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OPTIONS } from '../../scripts/build.mjs';
+import { buildModules } from '../../scripts/build-modules.mjs';
+import { bundleProgram, PROGRAMS } from '../../scripts/check-size.mjs';
+import { describeOnDevice } from '../support/device.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
+const folder = mkdtempSync(join(root, 'node_modules/.cache/tilegrad-size-'));
+const library = join(folder, 'dist/index.js');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+beforeAll(async () => {
+  await buildModules(root, { index: 'src/index.ts' }, relative(root, join(folder, 'dist')), OPTIONS);
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json')); // which says that nothing has side effects
+});
+
+/** Modules of dist/ in a program. */
+const partsOf = (modules: string[]) => modules.map((path) => path.replace(/^.*\/dist\//, '')).sort();
+
+test.each(PROGRAMS)('$name: a program that $says fits its budget', async ({ name, budget }) => {
+  expect((await bundleProgram(name, { library })).gzip).toBeLessThanOrEqual(budget);
+});
+
+test('an error class brings what its message needs and nothing else', async () => {
+  const { modules } = await bundleProgram('error', { library });
+  expect(partsOf(modules)).toEqual(['errors.js', 'printable.js', 'scripts/size/error.mjs']);
+});
+
+test('a network of dense layers brings no kernel of convolutions, pooling, batch normalization, dropout or shapes', async () => {
+  const { modules, code } = await bundleProgram('mlp', { library });
+  const parts = partsOf(modules);
+  expect(parts).toContain('kernels/matmul.js');
+  expect(parts.filter((path) => /conv|depthwise|pool|batch-norm|dropout|winograd|concat|resize/.test(path))).toEqual(
+    [],
+  );
+  expect(parts.filter((path) => /^(tuner|io|data|applications)\//.test(path))).toEqual([]);
+  expect(code).not.toMatch(/winograd|conv2d/);
+});
+
+interface Program {
+  train(x: Float32Array, y: Uint32Array, options: object): Promise<{ losses: number[]; measured: object }>;
+}
+
+describeOnDevice('what goes out', () => {
+  test.each(['mlp', 'lenet'])('%s: trains to the same bits as the sources', async (name) => {
+    const { create, globals } = await import('webgpu');
+    Object.assign(globalThis, globals);
+    const gpu = create([]);
+    const results = [];
+    for (const from of [library, join(root, 'src/index.ts')]) {
+      const { code } = await bundleProgram(name, { library: from });
+      const file = join(folder, `${name}-${results.length}.mjs`);
+      writeFileSync(file, code);
+      const { train } = (await import(pathToFileURL(file).href)) as Program;
+      const x = Float32Array.from({ length: 96 * 784 }, (_, i) => ((i * 7919) % 1009) / 1009);
+      const y = Uint32Array.from({ length: 96 }, (_, i) => (i * 31) % 10);
+      results.push(await train(x, y, { gpu, epochs: 2, seed: 3 }));
+    }
+    expect(results[0]!.losses).toHaveLength(2);
+    expect(results[0]!.losses[1]).toBeLessThan(results[0]!.losses[0]!);
+    expect(results[0]).toEqual(results[1]);
+  });
+});
