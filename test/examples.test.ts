@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, expect, test } from 'vitest';
 import { loadSafetensors } from '../src/node.ts';
 import { pretrainedFile } from './experiments/pretrained.ts';
@@ -24,6 +25,73 @@ const numbersAfter = (text: string, word: string): number[] =>
   [...text.matchAll(new RegExp(`${word}:? (-?[\\d.]+)`, 'g'))].map(([, digits]) => Number(digits));
 
 describeOnDevice('the examples', () => {
+  test('csv.mjs: finds what the columns say', async () => {
+    const spread = (i: number, step: number) => (i * step) % 1;
+    const lines = Array.from({ length: 300 }, (_, i) => {
+      const [humidity, pressure] = [30 + 70 * spread(i, 0.618034), 980 + 60 * spread(i, 0.754878)];
+      const wind = ['north', 'south', 'west'][i % 3]!;
+      const rain = (humidity - 65) / 15 - (pressure - 1010) / 15 + Number(wind === 'west') > 0 ? 'yes' : 'no';
+      return `${(30 * spread(i, 0.56984)).toFixed(1)},${humidity.toFixed(0)},${pressure.toFixed(0)},${wind},${rain}`;
+    });
+    const path = join(folder, 'weather.csv');
+    writeFileSync(path, ['temperature,humidity,pressure,wind,rain', ...lines].join('\n'));
+    const out = await run('csv.mjs', [path]);
+    for (const name of ['accuracy', 'precision', 'recall']) expect(numbersAfter(out, name)[0]).toBeGreaterThan(0.85);
+  });
+
+  test('regression.mjs: finds the sine, and its metrics agree with each other', async () => {
+    const out = await run('regression.mjs');
+    const [bias, r2, rmse, loss] = ['bias', 'r2Score', 'rootMeanSquaredError', 'loss'].map(
+      (name) => numbersAfter(out, name)[0]!,
+    );
+    expect(Math.abs(bias!)).toBeLessThan(0.1);
+    expect(r2).toBeGreaterThan(0.9);
+    expect(rmse).toBeCloseTo(Math.sqrt(loss!), 5);
+    const points = [...out.matchAll(/(-?[\d.]+) \(sine (-?[\d.]+)\)/g)].map(
+      ([, output, sine]) => Number(output) - Number(sine),
+    );
+    expect(points).toHaveLength(3);
+    for (const difference of points) expect(Math.abs(difference)).toBeLessThan(0.1);
+  });
+
+  test('own-images.mjs: tells circles from squares', async () => {
+    const shapes = join(folder, 'shapes');
+    for (const [name, shape] of [
+      ['circle', '<circle cx="20" cy="20" r="14"/>'],
+      ['square', '<rect x="6" y="6" width="28" height="28"/>'],
+    ] as const) {
+      mkdirSync(join(shapes, name), { recursive: true });
+      for (let i = 0; i < 24; i++) {
+        const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" fill="hsl(${15 * i},80%,40%)">${shape}</svg>`;
+        await sharp(Buffer.from(svg))
+          .flatten({ background: 'white' })
+          .toFile(join(shapes, name, `${i}.${i % 2 ? 'png' : 'jpg'}`));
+      }
+    }
+    const out = await run('own-images.mjs', [shapes]);
+    expect(out).toContain('circle, square: 36 pictures to train on, 12 to test');
+    expect(numbersAfter(out, 'test accuracy')[0]).toBeGreaterThan(0.8);
+  });
+
+  test('own-loop.mjs: the focal loss falls, and the network has learned', async () => {
+    const out = await run('own-loop.mjs');
+    const losses = numbersAfter(out, 'loss');
+    expect(losses).toHaveLength(3);
+    expect(losses[2]).toBeLessThan(losses[0]!);
+    expect(numbersAfter(out, 'test accuracy')[0]).toBeGreaterThan(0.8);
+  });
+
+  test('tensorboard-and-plots.mjs: leaves curves, a report with four sections, and logs', async () => {
+    const words = [join(folder, 'digits')];
+    const out = await run('tensorboard-and-plots.mjs', words);
+    expect(out.trim()).toBe(join(words[0]!, 'report.html'));
+    const page = readFileSync(out.trim(), 'utf8');
+    for (const title of ['Curves', 'Mistakes', 'Filters of the first layer', 'Model'])
+      expect(page).toContain(`>${title}</h2>`);
+    expect(readFileSync(join(words[0]!, 'curves.svg'), 'utf8')).toContain('<svg');
+    expect(readdirSync(join(words[0]!, 'logs')).sort()).toEqual(['train', 'validation']);
+  });
+
   test('own-layer.mjs: has the weights of its layer, and learns', async () => {
     const out = await run('own-layer.mjs');
     expect(out).toContain('25,152'); // 784 x 32 directions, 32 lengths, 32 biases

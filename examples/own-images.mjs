@@ -1,0 +1,36 @@
+// Your own pictures: one folder a class (shapes/circle/1.png, shapes/square/1.png, ...), augmented as they are trained on. `npm install sharp` decodes them.
+import {
+  Conv2D,
+  confusionMatrix,
+  Dense,
+  Flatten,
+  ImageLoader,
+  imageFolder,
+  MaxPooling2D,
+  openDevice,
+  RandomFlip,
+  RandomTranslation,
+  Sequential,
+  trainTestSplit,
+} from 'tilegrad/node';
+
+const device = await openDevice();
+const images = await imageFolder(process.argv[2], { size: [32, 32] });
+const { train, test } = trainTestSplit(images, { testSize: 0.25, stratify: true, seed: 1 });
+console.log(`${images.classes.join(', ')}: ${train.size} pictures to train on, ${test.size} to test`);
+
+const model = new Sequential([
+  new RandomFlip({ inputShape: images.shape }), // in training alone, drawn anew for each picture and step
+  new RandomTranslation({ heightFactor: 0.1, widthFactor: 0.1 }),
+  new Conv2D({ filters: 8, kernelSize: 3, activation: 'relu' }),
+  new MaxPooling2D(),
+  new Flatten(),
+  new Dense({ units: images.classes.length, activation: 'softmax' }),
+]).build(device, { seed: 1 });
+model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
+await model.fit(new ImageLoader(device, train), { epochs: 30, batchSize: 16 });
+
+const { accuracy } = await model.evaluate(new ImageLoader(device, test));
+console.log(`test accuracy: ${accuracy.toFixed(4)}`);
+console.log((await confusionMatrix(model, new ImageLoader(device, test))).counts);
+device.dispose();
