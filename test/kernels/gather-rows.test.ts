@@ -49,6 +49,12 @@ describeOnDevice('gradient of gather', (device) => {
     { shape: [1, 2], axis: 0, count: 129 },
     { shape: [31, 1], axis: 0, count: 64 },
     { shape: [70_000, 1], axis: 0, count: 400 },
+    // The most indices, and comparisons, that are looked through for each element, and one more.
+    { shape: [100, 8], axis: 0, count: 256 },
+    { shape: [100, 8], axis: 0, count: 257 },
+    { shape: [1024, 4], axis: 0, count: 256 },
+    { shape: [1025, 4], axis: 0, count: 256 },
+    { shape: [3, 2, 5], axis: 1, count: 200 },
   ])('$shape, axis $axis, $count indices: right, and bits of a replica are its own', async ({ shape, axis, count }) => {
     const indices = [1, 2, 3].map((seed) => drawTokens(count, shape[axis]!, seed));
     const dyShape = [...shape.slice(0, axis), count, ...shape.slice(axis + 1)];
@@ -72,6 +78,35 @@ describeOnDevice('gradient of gather', (device) => {
       const magnitude = backward(Array.from(dys[replica]!, Math.abs));
       expectClose(own, backward(dys[replica]!), { magnitude, rtol: 1e-6 }, `replica ${replica}`);
     }
+  });
+
+  test.each<[string, (count: number) => number[]]>([
+    ['all equal', (count) => new Array(count).fill(2)],
+    ['each in its turn', (count) => Array.from({ length: count }, (_, i) => i % 7)],
+    ['all outside', (count) => new Array(count).fill(2 ** 31)],
+    ['drawn', (count) => drawTokens(count, 7, 9)],
+  ])('64 indices have the bits of 64 that were sorted: %s', async (_what, draw) => {
+    const [indices, dy] = [draw(64), drawLike([64, 4], 3).data];
+    const few = await gradient([7, 4], 0, [indices], [dy]);
+    // With rows that no index names there are too many comparisons.
+    const sorted = await gradient([5000, 4], 0, [indices.map((index) => (index < 7 ? index : 2 ** 31))], [dy]);
+    expectSameBits(sorted.slice(0, 28), few, 'few');
+  });
+
+  test('few indices take one dispatch, whatever their number, and no invocation goes through more than 256', () => {
+    const kernels = (rows: number, count: number) =>
+      scope(device, () => {
+        const dy = tensor(device, new Float32Array(8 * count), [count, 8]);
+        const indices = tensor(device, new Uint32Array(count), [count], { dtype: u32 });
+        const program = device.record(() => gatherRowsGrad(dy.array, indices.array, 0, [rows, 8]).dispose());
+        const names = program.kernels;
+        program.dispose();
+        return names;
+      });
+    expect(kernels(100, 1)).toEqual(['gather_rows_grad_few_vec4']);
+    expect(kernels(512, 256)).toEqual(['gather_rows_grad_few_vec4']);
+    expect(kernels(513, 256)).toContain('sort_count');
+    expect(kernels(1, 257)).toContain('sort_count');
   });
 
   test('work grows with the table for zeros alone, and else with the indices', () => {
