@@ -1,6 +1,7 @@
 // Gradient of affine_sample: dx[n, iy, ix, c] = sum of dy over the output pixels that took from it, each by its weight, in row-major order.
 // An invocation goes through a channel of an image, so that no two add to one element and the bits do not depend on who comes first. With
-// few images that leaves a card idle: augmentation stands at the beginning of a model, where nobody asks for this gradient.
+// few images that leaves a card idle: augmentation stands at the beginning of a model, where nobody asks for this gradient. Output pixels
+// come in runs, a dispatch each: `first` and `count` of an image.
 //   replicas folded into the images: dy [N, OH, OW, C], maps [N, 8] i32, dx [N, H, W, C]
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
@@ -27,9 +28,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let c = i - image * params.channels;
   let pixels = u32(params.in_h * params.in_w);
   let base = image * pixels * params.channels + c;
-  for (var k = 0u; k < pixels; k++) { dx[base + k * params.channels] = 0.0; }
-  let outputs = params.out_h * params.out_w;
-  for (var o = image * outputs; o < (image + 1u) * outputs; o++) {
+  if (params.first == 0u) {
+    for (var k = 0u; k < pixels; k++) { dx[base + k * params.channels] = 0.0; }
+  }
+  let begin = image * params.out_h * params.out_w + params.first;
+  for (var o = begin; o < begin + params.count; o++) {
     let source = source_of(o);
     let term = dy[o * params.channels + c];
     if (source.y.low == source.y.high) {

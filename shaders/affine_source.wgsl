@@ -1,6 +1,9 @@
 // Where a pixel of the output of affine_sample comes from; shared by its gradient. In integers, so that every adapter takes the same
 // pixels with the same weights. Maps: see augment_draws.wgsl.
-struct Params { images: u32, in_h: i32, in_w: i32, channels: u32, out_h: u32, out_w: u32, fill: f32 }
+struct Params {
+  images: u32, in_h: i32, in_w: i32, channels: u32, out_h: u32, out_w: u32, fill: f32,
+  first: u32, count: u32, // of the gradient: output pixels of each image
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> maps: array<vec4i>;
 

@@ -15,7 +15,7 @@ export async function train(x, y, { gpu = navigator.gpu, steps = 100, rate = 0.1
   const zeros = (n) => tensor(device, new Float32Array(n), [n], { requiresGrad: true });
   let weights = [drawn(IMAGE, HIDDEN), zeros(HIDDEN), drawn(HIDDEN, CLASSES), zeros(CLASSES)];
   const inputs = tensor(device, x, [y.length, IMAGE]);
-  const labels = tensor(device, y, [y.length]);
+  const labels = tensor(device, y, [y.length], { dtype: 'u32' });
   const losses = [];
   for (let step = 0; step < steps; step++) {
     const [loss, ...next] = scope(device, () => {

@@ -1,10 +1,20 @@
 import * as kernels from '../kernels/augmentation.ts';
 import * as pixels from '../kernels/augmentation-pixels.ts';
+import { readSeeds } from '../random.ts';
 import { arrayOf } from './arguments.ts';
+import { checkCount, checkStep } from './dropout.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
 // What random layers of images compute. They are called by the layers alone, under the layer's name, with options that it has checked.
+
+/** What a layer draws by, as `model.call` may have been given it. @throws ArgumentError, ShapeError for seeds or a step that are none */
+function checkDraw(operator: string, draw: kernels.AugmentDraw, models: number): kernels.AugmentDraw {
+  const seed = readSeeds(operator, draw.seed);
+  if (typeof seed !== 'number') checkCount(operator, 'seeds', seed.length, models);
+  checkStep(operator, draw.step);
+  return { ...draw, seed };
+}
 
 /**
  * Each image of x [N,H,W,C] under a random map of its own, sampled between and beyond its pixels: flips, shifts, rotations, zooms, crops.
@@ -20,7 +30,13 @@ export function randomAffine(
   draw: kernels.AugmentDraw,
 ): Tensor {
   const input = arrayOf(operator, 'the input', x);
-  const { y, sample } = kernels.randomAffine(operator, input, affine, sampling, draw);
+  const { y, sample } = kernels.randomAffine(
+    operator,
+    input,
+    affine,
+    sampling,
+    checkDraw(operator, draw, input.models),
+  );
   const { shape } = input;
   return taped(y, [x], (dy, { into }) => [kernels.randomAffineGrad(dy, sample, shape, into(0))], {
     saved: [sample.maps],
@@ -41,7 +57,7 @@ export function randomContrast(
   draw: kernels.AugmentDraw,
 ): Tensor {
   const input = arrayOf(operator, 'the input', x);
-  const { y, sample } = pixels.randomContrast(operator, input, contrast, draw);
+  const { y, sample } = pixels.randomContrast(operator, input, contrast, checkDraw(operator, draw, input.models));
   const { valueRange } = contrast;
   return taped(y, [x], (dy, { into }) => [pixels.randomContrastGrad(input, dy, sample, valueRange, into(0))], {
     saved: [sample.draws, sample.means],
@@ -56,6 +72,6 @@ export function randomContrast(
  */
 export function randomErasing(operator: string, x: Tensor, erasing: pixels.Erasing, draw: kernels.AugmentDraw): Tensor {
   const input = arrayOf(operator, 'the input', x);
-  const { y, draws } = pixels.randomErasing(operator, input, erasing, draw);
+  const { y, draws } = pixels.randomErasing(operator, input, erasing, checkDraw(operator, draw, input.models));
   return taped(y, [x], (dy, { into }) => [pixels.eraseGrad(dy, draws, into(0))], { saved: [draws] });
 }

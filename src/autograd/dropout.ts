@@ -52,13 +52,11 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   const rate = readDropoutRate('dropout', options.rate);
   const seed = readSeeds('dropout', options.seed ?? 0);
   if (!isU32(layer)) throw new ArgumentError(`dropout: layer must be an integer from 0 up, but is ${show(layer)}`);
-  if (!isU32(step) && !(step instanceof StepState)) {
-    throw new ArgumentError(`dropout: step must be an integer from 0 up or a StepState, but is ${show(step)}`);
-  }
+  checkStep('dropout', step);
   const draw = { rate, seed, layer, step };
   const input = arrayOf('dropout', 'the input', x);
-  if (typeof rate !== 'number') checkCount('rates', rate.length, input.models);
-  if (typeof seed !== 'number') checkCount('seeds', seed.length, input.models);
+  if (typeof rate !== 'number') checkCount('dropout', 'rates', rate.length, input.models);
+  if (typeof seed !== 'number') checkCount('dropout', 'seeds', seed.length, input.models);
   const y = kernels.dropout(input, draw);
   const result = taped(y, [x], (dy, { into }) => {
     // Where a ReLU's output is not above 0 after this, it was not before, or was dropped: what comes through that is 0 at both.
@@ -72,7 +70,13 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
 }
 
 /** @throws ShapeError unless there is one for each model */
-function checkCount(what: string, count: number, models: number): void {
+export function checkCount(operator: string, what: string, count: number, models: number): void {
   if (count === models) return;
-  throw new ShapeError(`dropout: ${count} ${what} are for as many models, but the input has ${models}`);
+  throw new ShapeError(`${operator}: ${count} ${what} are for as many models, but the input has ${models}`);
+}
+
+/** @throws ArgumentError for what is no number of a step */
+export function checkStep(operator: string, step: number | StepState): void {
+  if (isU32(step) || step instanceof StepState) return;
+  throw new ArgumentError(`${operator}: step must be an integer from 0 up or a StepState, but is ${show(step)}`);
 }

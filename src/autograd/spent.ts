@@ -2,12 +2,13 @@ import type { Device } from '../gpu/device.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * The tensors of a graph that a backward pass has gone through, which nobody can differentiate any more and a user may still want to
- * read: the loss, a model's output. Those in a scope are the scope's; the others wait here for an owner (`takeSpent`).
+ * The tensors of a graph that a backward pass has gone through and a user may still want to read, such as the loss and a model's output; or
+ * those of a graph that is retained for another pass. Those in a scope are the scope's; the others wait here for an owner (`takeSpent`).
  */
 export interface SpentGraph {
-  /** What the user may hold of it; what only an operator or a model could see is released by the pass itself. */
   readonly tensors: readonly Tensor[];
+  /** Whether another pass may follow, until the leaves change. */
+  readonly retained: boolean;
   /** The leaves that got a gradient from it. */
   readonly leaves: ReadonlySet<Tensor>;
 }
@@ -36,13 +37,23 @@ export function keepSpent(device: Device, graph: SpentGraph, fresh: readonly Ten
   if (graph.tensors.length > 0) graphs.add(graph);
 }
 
-/** Hands over the graphs that wait on a device; whoever takes them releases them. */
-export function takeSpent(device: Device): SpentGraph[] {
-  const graphs = [...(waiting.get(device) ?? [])];
-  waiting.delete(device);
-  return graphs;
+/**
+ * Hands over the graphs that wait on a device; whoever takes them releases them.
+ * @param changed leaves that are about to change: a retained graph of others stays
+ */
+export function takeSpent(device: Device, changed: Iterable<Tensor>): SpentGraph[] {
+  const graphs = waiting.get(device);
+  if (!graphs) return [];
+  const leaves = new Set(changed);
+  const taken = [...graphs].filter((graph) => !graph.retained || [...graph.leaves].some((leaf) => leaves.has(leaf)));
+  for (const graph of taken) graphs.delete(graph);
+  return taken;
 }
 
 export function releaseSpent(graphs: readonly SpentGraph[]): void {
-  for (const { tensors } of graphs) for (const { array } of tensors) array.dispose(FATE);
+  for (const { tensors } of graphs) {
+    for (const { array, node, parts } of tensors) {
+      for (const one of [array, ...(node?.saved ?? []), ...(parts ?? [])]) one.dispose(FATE);
+    }
+  }
 }

@@ -155,12 +155,14 @@ export function backward(
     },
     () => [],
   );
-  if (retainGraph) return;
-  for (const array of hidden) array.dispose();
-  for (const { node } of graph) if (node) spend(node);
+  if (!retainGraph) {
+    for (const array of hidden) array.dispose();
+    for (const { node } of graph) if (node) spend(node);
+  }
   const { scopes } = root.device;
   const isFree = ({ array }: Tensor) => !array.disposed && !scopes.some((scope) => scope.has(array));
-  keepSpent(root.device, { tensors: graph.filter((t) => t.node && isFree(t)), leaves }, fresh);
+  const tensors = graph.filter((t) => t.node && isFree(t));
+  keepSpent(root.device, { tensors, leaves, retained: retainGraph }, fresh);
 }
 
 /** Lets go of what a node refers to: a loss that is kept to be read does not hold its whole graph. */
@@ -206,6 +208,13 @@ export const copyOf = (from: DeviceArray, into?: DeviceArray): DeviceArray =>
     into ? { into } : {},
   );
 
+/** The first gradient of a sum. */
+function sumOf(grad: DeviceArray, into?: DeviceArray): DeviceArray {
+  const sum = fill(grad.device, grad.shape, 0, { models: grad.models, into });
+  accumulate(sum, grad);
+  return sum;
+}
+
 /** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
 function settle(leaf: Tensor, grad: DeviceArray): void {
   if (leaf.array.disposed) {
@@ -217,8 +226,8 @@ function settle(leaf: Tensor, grad: DeviceArray): void {
   if (leaf.grad) {
     accumulate(leaf.grad.array, grad);
   } else if (leaf.gradHome) {
-    leaf.grad = new Tensor(grad === leaf.gradHome ? grad : copyOf(grad, leaf.gradHome));
+    leaf.grad = new Tensor(grad === leaf.gradHome ? grad : sumOf(grad, leaf.gradHome));
   } else {
-    leaf.grad = new Tensor(copyOf(grad));
+    leaf.grad = new Tensor(sumOf(grad));
   }
 }

@@ -153,8 +153,8 @@ export class Tensor {
    * optimizer whose `step` is next, and can be read until its `step` after that; without an optimizer, until their leaves' gradients were
    * cleared and a backward pass gave new ones.
    * @param dout gradient of the final result for this tensor, of the same shape; may be left out for a scalar (then 1)
-   * @param options.retainGraph keeps the graph for another backward pass; one without it has to follow, or a scope around both,
-   *   as nothing else releases the graph. Default false
+   * @param options.retainGraph keeps the graph for another backward pass, until then or until an optimizer's `step` changed its leaves.
+   *   Default false
    * @throws ShapeError for a missing or ill-fitting `dout`; ArgumentError where nothing requires a gradient, an earlier pass released the
    *   graph, or a tensor was given other values since the graph was made; DisposedError
    */

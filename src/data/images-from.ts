@@ -64,7 +64,8 @@ function readSize(what: string, picture: PictureSource): [height: number, width:
   const isSide = (side: unknown) => Number.isSafeInteger(side) && (side as number) > 0;
   if (isSide(width) && isSide(height)) return [height, width];
   throw new ArgumentError(
-    `${what} must be an ImageData, an ImageBitmap or a canvas, with a width and a height, but is ${show(picture)}; ` +
+    `${what} must be an ImageData, an ImageBitmap or a canvas, with a width and a height from 1 up (a closed ImageBitmap has none), but is ` +
+      `${show(picture)}; ` +
       'createImageBitmap makes an ImageBitmap of files, elements and frames',
   );
 }

@@ -6,19 +6,6 @@ const FRAME = /^\s*(?:at (?:.*? \()?|.*?@)(.+?):(\d+):(\d+)\)?$/;
 /** Of the runtime: nothing a program can be read in. */
 const RUNTIME = /^(?:node:|ext:|native\b|<anonymous>|eval at )/;
 
-interface Place {
-  file: string;
-  line: string;
-  column: string;
-}
-
-function placesOf(stack: string): Place[] {
-  return stack.split('\n').flatMap((text) => {
-    const [, file, line, column] = FRAME.exec(text) ?? [];
-    return file && !RUNTIME.test(file) ? [{ file, line: line!, column: column! }] : [];
-  });
-}
-
 /** The stack of the call, innermost first, whatever the program's own limit is. */
 function stackHere(): string {
   const limit = Error.stackTraceLimit; // of V8 alone
@@ -38,13 +25,17 @@ export const callSite = (): string => siteIn(stackHere());
 
 /** The same of a stack that begins in this folder. */
 export function siteIn(stack: string): string {
-  const places = placesOf(stack);
-  const here = places[0];
-  if (!here) return 'a line that this runtime does not tell';
-  // Where tilegrad's own files lie, by the name that stacks have for it, which source maps decide.
-  const home = here.file.replace(/(?:gpu[\\/])?[^\\/]*$/, '');
-  const { file, line, column } = places.find((place) => !place.file.startsWith(home)) ?? places.at(-1)!;
-  return `${shown(file)}:${line}:${column}`;
+  /** Where tilegrad's own files lie, by the name that stacks have for it, which source maps decide. */
+  let home: string | null = null;
+  let site = 'a line that this runtime does not tell';
+  for (const text of stack.split('\n')) {
+    const [, file, line, column] = FRAME.exec(text) ?? [];
+    if (!file || RUNTIME.test(file)) continue;
+    home ??= file.replace(/(?:gpu[\\/])?[^\\/]*$/, '');
+    site = `${shown(file)}:${line}:${column}`;
+    if (!file.startsWith(home)) break;
+  }
+  return site;
 }
 
 /** A `file:` URL as a path, which terminals and editors open; on Windows with its drive first. */

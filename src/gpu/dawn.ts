@@ -1,8 +1,9 @@
 import { checkOptions, listOf, readable, show } from '../check.ts';
-import { AdapterError, ArgumentError } from '../errors.ts';
+import { ArgumentError } from '../errors.ts';
 import { importPackage, isNotInstalled } from '../import-package.ts';
 import { Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
+import { notOpened } from './open.ts';
 import { patiently } from './patience.ts';
 import { checkKeepBytes } from './storage.ts';
 
@@ -62,7 +63,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     return device;
   } catch (error) {
     release();
-    throw error instanceof AdapterError ? error : notOpened('the WebGPU adapter could not be opened', error);
+    throw error;
   }
 }
 
@@ -122,11 +123,7 @@ function loadDawn(): Promise<typeof import('webgpu')> {
       const step = hasOther
         ? 'open the WebGPU of this runtime with openDevice({ gpu: navigator.gpu })'
         : 'it has binaries for Windows, macOS and Linux with glibc 2.34 or newer, on x64 and arm64';
-      throw notOpened(`the native module of the npm package webgpu did not load; ${step}`, error);
+      throw notOpened(error, `the native module of the npm package webgpu did not load; ${step}`);
     }),
   );
-}
-
-function notOpened(what: string, cause: unknown): AdapterError {
-  return new AdapterError(`${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
 }

@@ -1,4 +1,4 @@
-import { AdapterError } from '../errors.ts';
+import { AdapterError, TilegradError } from '../errors.ts';
 import { type AdapterInfo, describeAdapter } from './info.ts';
 import { canUseLanes, hasUnknown, type Probe, unknownProbe, widestSubgroup } from './probe.ts';
 import { probeDevice } from './run-probe.ts';
@@ -125,6 +125,10 @@ function wishesText({ requiredFeatures, requiredLimits }: Wishes): string {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
+
+/** An error of tilegrad's as it is, and any other as an AdapterError: what implements a part of WebGPU fails in its own words. */
+export const notOpened = (cause: unknown, what = 'the WebGPU adapter could not be opened'): TilegradError =>
+  cause instanceof TilegradError ? cause : new AdapterError(`${what}: ${messageOf(cause)}`, { cause });
 
 /** Milliseconds that a device may take to tell that it was lost, after a probe of it failed. */
 const LOSS_MS = 100;

@@ -86,6 +86,7 @@ export class Uniforms {
     return () => {
       for (const block of held) block.programs--;
       held.clear();
+      if (this.commands.recording) return; // what is being recorded is held by nobody yet
       for (let block = this.unused(); block && this.blocks.size > MAX_BLOCKS; block = this.unused())
         this.destroy(block);
     };

@@ -8,7 +8,7 @@ import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { keyOf, PURPOSES, type Seeds, seedOf } from '../random.ts';
 import { DeviceArray, showShape } from './array.ts';
-import { checkDType, checkRank, elementwise, f32, output, runKernel } from './run.ts';
+import { checkDType, checkRank, elementwise, f32, output, parts, runKernel } from './run.ts';
 import { StepState } from './step-state.ts';
 
 /** What decides what a random layer of images draws. */
@@ -203,12 +203,15 @@ export function randomAffine(
   runKernel(
     x.device,
     affineSource('affine_sample', affineSampleCode, sampling),
-    affineWords(x.shape, x.models, sample),
+    [...affineWords(x.shape, x.models, sample), 0, 0],
     [maps, x, y],
     elementwise(batch * x.models * height * width),
   );
   return { y, sample };
 }
+
+/** Output pixels that an invocation of the gradient goes through at most: far from the seconds after which a card is taken for stuck. */
+const RUN = 2 ** 16;
 
 /** Gradient of `randomAffine` for x of `shape`. */
 export function randomAffineGrad(
@@ -219,12 +222,10 @@ export function randomAffineGrad(
 ): DeviceArray {
   const dx = output(dy.device, shape, dy.models, into);
   const [batch, , , channels] = shape as [number, number, number, number];
-  runKernel(
-    dy.device,
-    affineSource('affine_sample_grad', affineSampleGradCode, sample.sampling),
-    affineWords(shape, dy.models, sample),
-    [sample.maps, dy, dx],
-    elementwise(batch * dy.models * channels),
-  );
+  const source = affineSource('affine_sample_grad', affineSampleGradCode, sample.sampling);
+  for (const { first, count } of parts(sample.height * sample.width, RUN)) {
+    const words = [...affineWords(shape, dy.models, sample), first, count];
+    runKernel(dy.device, source, words, [sample.maps, dy, dx], elementwise(batch * dy.models * channels));
+  }
   return dx;
 }

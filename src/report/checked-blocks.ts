@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { checkOptions, listOf, readable, show } from '../check.ts';
+import { checkOptions, checkText, listOf, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import * as blocks from './blocks.ts';
 import {
@@ -12,6 +12,7 @@ import {
   section as sectionSchema,
 } from './content.ts';
 import { firstIssue } from './issue.ts';
+import type { Training } from './training.ts';
 
 // The parts of a report as programs of others make them: as those of blocks.ts, but checked at once, where the mistake is.
 
@@ -87,4 +88,26 @@ export function measuredRow(
     throw new ArgumentError(`measuredRow: our values must be a list of numbers, at least one, but are ${show(ours)}`);
   }
   return checked('measuredRow', comparisonRow, () => blocks.measuredRow(label, published, values as number[], options));
+}
+
+/** A figure of the last epoch of each model of a training of an experiment; NaN for one that did not come so far. @throws ArgumentError */
+export function lastFigures(training: Pick<Training, 'histories'>, name = 'accuracy'): number[] {
+  checkTraining('lastFigures', training, 'histories', name);
+  return training.histories.map((epochs) => epochs.at(-1)?.[name] ?? Number.NaN);
+}
+
+/** A figure on the test data of each model of a training of an experiment, after its last epoch. @throws ArgumentError */
+export function testFigures(training: Pick<Training, 'evaluations'>, name = 'accuracy'): number[] {
+  checkTraining('testFigures', training, 'evaluations', name);
+  return training.evaluations.map((figures) => figures[name] ?? Number.NaN);
+}
+
+function checkTraining(what: string, training: object, list: 'histories' | 'evaluations', name: string): void {
+  const given = readable(what, () => listOf(what, (training as Partial<Training> | null)?.[list]));
+  const isEntry = (one: unknown) =>
+    list === 'histories' ? Array.isArray(one) : typeof one === 'object' && one !== null;
+  if (!given?.every(isEntry)) {
+    throw new ArgumentError(`${what}: takes what context.train(name, spec) returned, but was given ${show(training)}`);
+  }
+  checkText(`${what}: the name of a figure`, name);
 }

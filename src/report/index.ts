@@ -2,11 +2,13 @@ export type { SectionPart } from './blocks.ts';
 export {
   compare,
   heading,
+  lastFigures,
   type MeasuredRowOptions,
   measuredRow,
   preformatted,
   section,
   table,
+  testFigures,
 } from './checked-blocks.ts';
 export type { BlockInput, Cell, ComparisonInput, Section } from './content.ts';
 export { createReport, type ReportDocument, type ReportOptions } from './document.ts';
@@ -37,4 +39,4 @@ export {
   plotHistory,
   plotModel,
 } from './plots.ts';
-export { lastFigures, type Training, testFigures } from './training.ts';
+export type { Training } from './training.ts';

@@ -26,7 +26,11 @@ export async function saveAs(what: string, path: string, writers: FileWriters): 
       `${what}: the format follows from the ending, one of ${known.join(', ')}, but the path is ${show(path)}`,
     );
   }
-  checkNoFolder(what, path); // before anything is drawn
+  try {
+    checkNoFolder(what, path); // before anything is drawn
+  } catch (cause) {
+    throw refused(`${what}: cannot write`, path, cause, 'Choose another path.');
+  }
   const content = await writers[ending]!();
   try {
     createFolders(dirname(resolve(path)));

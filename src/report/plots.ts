@@ -2,7 +2,7 @@ import { checkFlag, checkNumbers, checkObject, checkOptions, checkText, listOf, 
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { figureName } from './blocks.ts';
 import { binsOf } from './figures/bars.ts';
-import type { Figure, FigureOf } from './figures/schema.ts';
+import type { Figure, FigureOf, ModelLayer } from './figures/schema.ts';
 import { type DrawnModel, modelLayers } from './model-layers.ts';
 import { Plot } from './plot.ts';
 
@@ -286,9 +286,13 @@ export function plotHistogram(values: ArrayLike<number>, options: PlotHistogramO
   return new Plot('plotHistogram', [figure], caption);
 }
 
-/** What is drawn of a model: `Sequential` and `Model` have it, built or not. */
-export interface PlottedModel extends DrawnModel {
+/** What is drawn of a model: `Sequential` and `Model` have it, built or not, and so has the `model` of a training of an experiment. */
+export type PlottedModel = ({ readonly title: string } & DrawnModel) | DescribedModel;
+
+interface DescribedModel {
   readonly title: string;
+  readonly inputShape: readonly number[];
+  readonly layers: readonly ModelLayer[];
 }
 
 /**
@@ -301,10 +305,13 @@ export interface PlottedModel extends DrawnModel {
 export function plotModel(model: PlottedModel, options: PlotOptions = {}): Plot {
   checkOptions('plotModel', options, plotOptions);
   const { layers, inputShape, title } = readable('plotModel', () => {
-    if (!Array.isArray((model as PlottedModel | null)?.plannedLayers) || !Array.isArray(model.uses)) {
+    const { plannedLayers, uses } = Object(model) as Partial<DrawnModel>;
+    const isModel = Array.isArray(plannedLayers) && Array.isArray(uses);
+    if (!isModel && !Array.isArray((Object(model) as Partial<DescribedModel>).layers)) {
       throw new ArgumentError(`plotModel: takes a Sequential or a Model, but was given ${show(model)}`);
     }
-    return { layers: modelLayers(model), inputShape: [...model.inputShape], title: model.title };
+    const layers = isModel ? modelLayers(model as DrawnModel) : [...(model as DescribedModel).layers];
+    return { layers, inputShape: [...model.inputShape], title: model.title };
   });
   const heading = headingOf('plotModel', options, title, 'model');
   const figure: FigureOf<'model'> = { type: 'model', ...heading, inputShape, layers };

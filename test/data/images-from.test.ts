@@ -218,7 +218,13 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
   ['undefined', undefined, {}, ArgumentError, /takes a list of pictures/],
   ['a hole', [one, undefined], {}, ArgumentError, /picture 1 must be an ImageData, an ImageBitmap or a canvas/],
   ['a name', ['cat.png'], {}, ArgumentError, /picture 0 must be.*but is "cat\.png"; createImageBitmap makes/],
-  ['no width', [{ width: 0, height: 2, data: one.data }], {}, ArgumentError, /picture 0 must be/],
+  [
+    'no width, as of a closed bitmap',
+    [{ width: 0, height: 0 }],
+    {},
+    ArgumentError,
+    /picture 0 must be.*a closed ImageBitmap has none/,
+  ],
   ['a getter that throws', [throwing], {}, ArgumentError, /a value cannot be read \(of a proxy\)/],
   [
     'floats',

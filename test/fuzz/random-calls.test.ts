@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import * as everywhere from '../../src/index.ts';
 import * as tg from '../../src/node.ts';
 import { type Device, openDevice, TilegradError, tensor } from '../../src/node.ts';
+import * as report from '../../src/report.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { apart, type Call, calls, methodsApart, type World } from '../support/exported-calls.ts';
 import { type Draw, nasty, OwnError, type Strangers } from '../support/nasty-values.ts';
@@ -243,6 +244,7 @@ const hash = (text: string) => [...text].reduce((sum, letter) => (sum * 31 + let
 /** `schedules.warmUp` */
 function lookUp(name: string): unknown {
   const [space, member] = name.split('.');
+  if (space === 'report') return (report as Record<string, unknown>)[member!];
   return (tg as unknown as Record<string, Record<string, unknown>>)[space!]?.[member!];
 }
 
@@ -271,6 +273,11 @@ test('all that is exported is called', () => {
     if (!isError && !(name in calls) && !(name in apart)) missing.push(name);
     if (typeof value === 'function' && isClass(value) && !isError) missing.push(...missingMethods(name, value));
   }
+  missing.push(
+    ...Object.keys(report)
+      .map((name) => `report.${name}`)
+      .filter((name) => !(name in calls)),
+  );
   for (const space of ['initializers', 'regularizers', 'schedules'] as const) {
     missing.push(
       ...Object.keys(spaces[space])

@@ -173,6 +173,19 @@ describeOnDevice('an adapter', () => {
     expect((await refusal(once)).message).toContain('it said "no: ["maxBufferSize"');
   });
 
+  test.each<[string, () => { gpu: GPU }]>([
+    ['an adapter without features', () => changedGpu(() => ({ features: undefined }))],
+    ['an adapter without limits', () => changedGpu(() => ({ limits: undefined }))],
+    ['no device', () => changedGpu(() => ({ requestDevice: (async () => null) as never }))],
+    ['a device without features', () => withDevices(() => ({ features: undefined }))],
+    ['a device without events', () => withDevices(() => ({ addEventListener: undefined }))],
+    ['a device that cannot be lost', () => withDevices(() => ({ lost: undefined }))],
+  ])('that has a part of WebGPU alone is an AdapterError with the cause: %s', async (_, make) => {
+    const error = await refusal(make().gpu);
+    expect(error.message).toContain('could not be opened');
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+
   test('that tells nothing of itself opens, without subgroups', async () => {
     const { gpu } = changedGpu((adapter) => ({
       info: undefined,

@@ -136,6 +136,24 @@ describe('uniforms', () => {
     expect(contents(early)).toEqual([1, 0, 0, 0]);
   });
 
+  test('a program that is disposed while another is recorded takes no buffer from that one', () => {
+    const { get, fill, commands, program, made, destroyed } = noted();
+    const held = Array.from({ length: 16 }, () => program(fill(256)[0]!));
+    commands.recording = true;
+    const first = get(9);
+    fill(3000); // of a long recording
+    for (const release of held.slice(1)) release(); // as device.trim() does
+    expect(destroyed.length).toBe(0);
+    commands.recording = false;
+    expect(get(9)).toBe(first);
+    const recorded = program(first);
+    fill(5000);
+    held[0]!();
+    expect(destroyed.length).toBe(made.length - 16);
+    expect(get(9)).toBe(first);
+    recorded();
+  });
+
   test('nothing is written over while a program is recorded', () => {
     const { get, fill, contents, commands, program, made } = noted();
     fill(4096);

@@ -197,4 +197,16 @@ describeOnDevice('what only a call shows', (device) => {
     expect(() => make({}).call(row, context)).toThrow(ShapeError);
     expect(() => make({}).call(row, context)).toThrow(`${kind}: the input must have rank 4`);
   });
+
+  test.each(kinds)('%s refuses seeds and steps that are none', (kind, make) => {
+    using model = new Sequential([make({ inputShape: [4, 4, 1] })]).build(device, { replicas: 2 });
+    using x = tensor(device, new Array(32).fill(1), [1, 4, 4, 1], { models: 2 });
+    const call = (options: object) => () => model.call(x, { training: true, ...options });
+    expect(call({ seed: -1 })).toThrow(ArgumentError);
+    expect(call({ seed: -1 })).toThrow(`${kind}: seed must be an integer from 0 to 2^53 - 1, but is -1`);
+    expect(call({ step: 0.5 })).toThrow(ArgumentError);
+    expect(call({ step: 0.5 })).toThrow(`${kind}: step must be an integer from 0 up or a StepState, but is 0.5`);
+    expect(call({ seed: [1, 5, 9] })).toThrow(ShapeError);
+    expect(call({ seed: [1, 5, 9] })).toThrow(`${kind}: 3 seeds are for as many models, but the input has 2`);
+  });
 });

@@ -222,6 +222,17 @@ describeOnDevice('random layers of images', (device) => {
     }
   });
 
+  // An image of more than 2^16 output pixels, which is all that a dispatch goes through.
+  test('the gradient of large images comes in several dispatches', async () => {
+    const shape = [1, 257, 256, 1];
+    const { dy, dx } = await call(new tg.RandomFlip(), shape);
+    const expected = sampleImages(dy[0]!, dy[0]!, [257, 256], places(exact[2]!, shape, 0), {
+      fill: 'constant',
+      nearest: true,
+    });
+    expectSameBits(dx[0]!.data, expected.dx.data);
+  });
+
   test('layers of one number compute what Keras 3.15 computes', async () => {
     interface Case { layer: string; options: object; shape: number[]; x: number[]; y: number[] } // biome-ignore format: one line
     const url = new URL('../golden/files/keras-augmentation.json', import.meta.url);

@@ -262,9 +262,7 @@ describeOnDevice('layers computed in one go', (device) => {
     for (const layer of model.layers.slice(0, 3)) layer.trainable = false;
     const kernelsOf = () => {
       const x = tensor(device, images, [3, ...SHAPE]);
-      const program = device.record(() =>
-        scope(device, () => void sum(model.call(x, { training: true })).backward()),
-      );
+      const program = device.record(() => scope(device, () => void sum(model.call(x, { training: true })).backward()));
       const { kernels } = program;
       program.dispose();
       x.dispose();

@@ -41,24 +41,38 @@ test('a network of dense layers brings no kernel of convolutions, pooling, batch
   expect(code).not.toMatch(/winograd|conv2d/);
 });
 
-interface Program {
-  train(x: Float32Array, y: Uint32Array, options: object): Promise<{ losses: number[]; measured: object }>;
+type Train = (x: Float32Array, y: Uint32Array, options: object) => Promise<{ losses: number[]; measured: object }>;
+
+const x = Float32Array.from({ length: 96 * 784 }, (_, i) => ((i * 7919) % 1009) / 1009);
+const y = Uint32Array.from({ length: 96 }, (_, i) => (i * 31) % 10);
+
+/** The program bundled with tilegrad from there, as a module. */
+async function load<P>(name: string, from: string): Promise<P> {
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  const { code } = await bundleProgram(name, { library: from });
+  const file = join(folder, `${name}-${from === library ? 'dist' : 'src'}.mjs`);
+  writeFileSync(file, code);
+  const { train } = await import(pathToFileURL(file).href);
+  return ((x: Float32Array, y: Uint32Array, options: object) => train(x, y, { gpu: create([]), ...options })) as P;
 }
 
 describeOnDevice('what goes out', () => {
+  test('own-loop: trains', async () => {
+    const train = await load<(x: Float32Array, y: Uint32Array, options: object) => Promise<number[]>>(
+      'own-loop',
+      library,
+    );
+    const losses = await train(x, y, { steps: 20 });
+    expect(losses).toHaveLength(20);
+    expect(losses[19]).toBeLessThan(losses[0]!);
+  });
+
   test.each(['mlp', 'lenet'])('%s: trains to the same bits as the sources', async (name) => {
-    const { create, globals } = await import('webgpu');
-    Object.assign(globalThis, globals);
-    const gpu = create([]);
     const results = [];
     for (const from of [library, join(root, 'src/index.ts')]) {
-      const { code } = await bundleProgram(name, { library: from });
-      const file = join(folder, `${name}-${results.length}.mjs`);
-      writeFileSync(file, code);
-      const { train } = (await import(pathToFileURL(file).href)) as Program;
-      const x = Float32Array.from({ length: 96 * 784 }, (_, i) => ((i * 7919) % 1009) / 1009);
-      const y = Uint32Array.from({ length: 96 }, (_, i) => (i * 31) % 10);
-      results.push(await train(x, y, { gpu, epochs: 2, seed: 3 }));
+      const train = await load<Train>(name, from);
+      results.push(await train(x, y, { epochs: 2, seed: 3 }));
     }
     expect(results[0]!.losses).toHaveLength(2);
     expect(results[0]!.losses[1]).toBeLessThan(results[0]!.losses[0]!);

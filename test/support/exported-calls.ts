@@ -5,6 +5,7 @@ import * as tg from '../../src/node.ts';
 import { plain } from '../data/pictures.ts';
 import { drawImages } from './images.ts';
 import { operatorOptions } from './operator-options.ts';
+import { reportCalls } from './report-calls.ts';
 
 /** What a call is made of. */
 export interface World {
@@ -766,7 +767,14 @@ const methods: Record<string, Call> = {
   },
 };
 
-export const calls: Record<string, Call> = { ...functions, ...classes, ...spaces, ...methods, ...layerUses() };
+export const calls: Record<string, Call> = {
+  ...functions,
+  ...classes,
+  ...spaces,
+  ...methods,
+  ...layerUses(),
+  ...reportCalls,
+};
 
 /** What is exported and called by nothing here, and why. */
 export const apart: Record<string, string> = {

@@ -36,7 +36,7 @@ export interface RandomContrastOptions extends RandomImageOptions {
 
 /**
  * Changes the contrast of images at random in training: y = (x - mean) f + mean, the mean that of the image's channel, f drawn uniformly.
- * With a number as `factor`, Keras 3.12 draws f from 1 .. 1 + factor; here it is 1 - factor .. 1 + factor, as its documentation has it.
+ * With a number as `factor`, Keras 3.15 draws f from 1 .. 1 + factor; here it is 1 - factor .. 1 + factor, as its documentation has it.
  */
 export class RandomContrast extends RandomImageLayer {
   readonly kind = 'RandomContrast';

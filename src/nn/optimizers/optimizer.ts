@@ -350,9 +350,13 @@ export abstract class FlatOptimizer implements Optimizer {
 
   /** The host's part of a step, after what is dispatched: the graphs of the step before go, those of this one stay to be read. */
   end(): void {
-    const { loop } = this;
-    releaseSpent(loop!.spent);
-    loop!.spent = takeSpent(loop!.layout.device);
+    const loop = this.loop!;
+    const { device, weights } = loop.layout;
+    releaseSpent(loop.spent);
+    loop.spent = takeSpent(
+      device,
+      weights.map(({ tensor }) => tensor),
+    );
   }
 
   dispose(of?: ParameterStore): void {

@@ -1,0 +1,257 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { codeHash, isFile } from '../../src/cli/experiment-module.ts';
+import { defineExperiment } from '../../src/cli/own-experiment.ts';
+import { ArgumentError } from '../../src/errors.ts';
+import { readReport, readRunRecord } from '../../src/report/report-files.ts';
+import { tilegrad } from './fakes.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tilegrad-own-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Writes a file of the test's folder. Each has a name of its own: Node loads a module once. */
+let files = 0;
+function write(text: string, name = `mine-${files++}.mjs`): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+/** A model of the fakes is not to be had in a file: an experiment that computes parts alone. */
+const mine = (run: string, more = '') =>
+  `export default { id: 'my-mlp', title: 'Mine', ${more} async run(context) { ${run} } };`;
+const counted = mine(
+  "const found = await context.part('count', async () => ({ epochs: context.settings.epochs, seed: context.seed })); " +
+    "return [{ title: 'Results', blocks: [{ type: 'text', text: `epochs ${found.epochs}, seed ${found.seed}` }] }];",
+  'scales: { full: { epochs: 4 }, smoke: { epochs: 2 } },',
+);
+
+const run = (file: string, ...words: string[]) => tilegrad(['run', file, '--out', join(folder, 'runs'), ...words]);
+const runs = () => readdirSync(join(folder, 'runs')).map((name) => join(folder, 'runs', name));
+
+describe('an experiment of a file', () => {
+  test('has a run folder, record and report like any other, by its own id and settings', async () => {
+    const file = write(counted);
+    const { code, out, err } = await run(file, '--seed', '7');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('my-mlp: Mine\n');
+    expect(out).toContain('epochs 4, seed 7');
+    const [made] = runs() as [string];
+    expect(made).toMatch(/\d{8}-\d{6}-my-mlp$/);
+    const record = readRunRecord(made);
+    expect(record).toMatchObject({
+      ...{ id: 'my-mlp', title: 'Mine', question: ['Mine'], status: 'finished', data: {}, code: codeHash(file) },
+      request: { file, scale: 'full', seed: 7 },
+      command: `npx tilegrad run ${file} --scale full --seed 7`,
+      rows: [{ id: 'my-mlp', settings: { epochs: 4, batchSize: 32, replicas: 1 }, reduced: [] }],
+    });
+    const { report } = readReport(made);
+    expect(report.provenance[0]!.settings).not.toHaveProperty('Data');
+    const again = await run(file, '--resume', made, '--json');
+    expect(again.code, again.err).toBe(0);
+    expect(again.err).toContain('count is done already');
+  });
+
+  test('takes scales and options of the command line', async () => {
+    const file = write(counted);
+    expect((await run(file, '--scale', 'smoke')).out).toContain('epochs 2, seed 1');
+    const { out } = await run(file, '--scale', 'smoke', '--epochs', '9');
+    expect(out).toContain('epochs 9, seed 1');
+    expect(out).toContain('epochs 9 instead of 4');
+  });
+
+  test('that was stopped goes on by its file, and the message names it', async () => {
+    const file = write(mine("context.note('x'); throw new Error('on line 1');"));
+    const failed = await run(file);
+    expect(failed.code).toBe(2);
+    expect(failed.err).toContain(`${file}: in run: Error: on line 1`);
+    expect(failed.err).not.toContain('bug in tilegrad');
+    const [made] = runs() as [string];
+    expect(readRunRecord(made).status).toBe('failed');
+    const other = await run('A1', '--resume', made);
+    expect(other.err).toContain(
+      `this is a run of my-mlp, not of A1. Go on with it by \`npx tilegrad run ${file} --resume`,
+    );
+  });
+
+  test('that has changed, or whose import has, is not gone on with, unless that is accepted', async () => {
+    write("export const text = 'one';", 'helper.mjs');
+    const body = counted.replace('`epochs', '`${text}: epochs');
+    const file = write(`import { text } from './helper.mjs'; ${body}`);
+    expect((await run(file)).out).toContain('one: epochs 4');
+    const [made] = runs() as [string];
+    const before = codeHash(file);
+    for (const change of [
+      () => write("export const text = 'two';", 'helper.mjs'),
+      () => writeFileSync(file, `// a word\n${readFileSync(file, 'utf8')}`),
+    ]) {
+      change();
+      expect(codeHash(file)).not.toBe(before);
+      const { code, err } = await run(file, '--resume', made);
+      expect(code).toBe(1);
+      expect(err).toContain(
+        `--resume ${made}: ${file}, or a file that it imports, has changed since that run was begun`,
+      );
+      expect(err).toContain('--accept-changes');
+    }
+    const accepted = await run(file, '--resume', made, '--accept-changes');
+    expect(accepted.code, accepted.err).toBe(0);
+    expect(readRunRecord(made).code).toBe(codeHash(file));
+    expect((await run(file, '--resume', made)).code).toBe(0); // from now on it is that
+  });
+
+  test('is refused where it cannot be: workers, profile, --accept-changes without --resume, an id that is taken', async () => {
+    const file = write(counted);
+    expect((await run(file, '--workers', 'redis://localhost')).err).toContain(
+      '--workers: workers have the experiments that come with',
+    );
+    expect((await run(file, '--profile')).err).toContain(
+      '--profile: takes an experiment with a network and a data set',
+    );
+    expect((await run(file, '--accept-changes')).err).toContain('--accept-changes: it is for --resume');
+    expect((await tilegrad(['run', 'A1', '--accept-changes', '--out', folder])).err).toContain(
+      '--accept-changes: it is for',
+    );
+    const { code, err } = await run(write(counted.replace('my-mlp', 'a1')));
+    expect(code).toBe(2);
+    expect(err).toContain("its id a1 is that of an experiment of tilegrad's, LeNet-5 on CIFAR-10; choose another");
+  });
+});
+
+describe('a file that is no experiment', () => {
+  const cases: [what: string, file: () => string, says: RegExp][] = [
+    [
+      'that is not there',
+      () => join(folder, 'none.mjs'),
+      /^error: run: there is no file .*none\.mjs; name a module \(\.mjs\)/,
+    ],
+    [
+      'that is a folder',
+      () => folder,
+      /^error: run: .* is a folder; name the module in it, as in `npx tilegrad run .*\/FILE\.mjs`/,
+    ],
+    ['with a syntax error', () => write('\nexport default {'), /: it cannot be loaded: /],
+    ['that throws', () => write("\n\nthrow new Error('oh');"), /: it cannot be loaded: Error: oh/],
+    [
+      'whose import is not there',
+      () => write("\nimport './none.mjs';"),
+      /it cannot be loaded: Error: Cannot find module/,
+    ],
+    [
+      'whose package is not there',
+      () => write("import 'no-such-package';"),
+      /it cannot be loaded: .*; install it, with npm install no-such-package/,
+    ],
+    [
+      'without a default export',
+      () => write('export const experiment = {};'),
+      /must export an experiment as its default, .*, but it exports experiment/,
+    ],
+    ['without any export', () => write(''), /as its default, .*, but it exports nothing/],
+    [
+      'that exports a function',
+      () => write('export default () => {};'),
+      /its default export must be an experiment, .* but is/,
+    ],
+    [
+      'that exports a promise',
+      () => write('export default Promise.resolve({});'),
+      /must be an experiment, .* a Promise, to be awaited/,
+    ],
+    ['that exports a list', () => write('export default [];'), /defineExperiment: options must be an object/],
+    ['without an id', () => write("export default { title: 'x', run() {} };"), /defineExperiment: id must be text/],
+    [
+      'with an id for no folder',
+      () => write("export default { id: '../x', title: 'x', run() {} };"),
+      /id must be letters, digits and hyphens/,
+    ],
+    [
+      'without run',
+      () => write("export default { id: 'x', title: 'x' };"),
+      /defineExperiment: run: takes a function, but was given undefined/,
+    ],
+    [
+      'with an option misspelled',
+      () => write("export default { id: 'x', titel: 'x', run() {} };"),
+      /there is no option titel; did you mean title\?/,
+    ],
+    [
+      'whose run returns nothing',
+      () => write(mine('')),
+      /run must return the sections of its report, .* but returned undefined/,
+    ],
+    ['whose run returns no sections', () => write(mine('return [1];')), /but returned \[1\]/],
+  ];
+  test.each(cases)('%s', async (_, file, says) => {
+    const { code, err } = await run(file());
+    expect(code).toBe(2);
+    expect(err.split('\n').slice(-3).join('\n')).toMatch(says);
+    expect(err).not.toContain('bug in tilegrad');
+  });
+
+  test('is told from an experiment of tilegrad by a slash or an ending', () => {
+    for (const name of ['./x', 'a/b', 'x.mjs', 'x.js', 'X.TS', 'x.mts', 'x.jsx', 'C:\\x'])
+      expect(isFile(name)).toBe(true);
+    for (const name of ['A1', 'lenet', 'my-mlp', 'x.json']) expect(isFile(name)).toBe(false);
+  });
+});
+
+describe('defineExperiment', () => {
+  const run = async () => [];
+  const base = { id: 'x', title: 'X', run };
+
+  test('fills in what is left out, and gives the same again', () => {
+    const made = defineExperiment(base);
+    expect(made).toMatchObject({
+      question: ['X'],
+      published: '',
+      datasets: [],
+      scales: { full: { epochs: 1, batchSize: 32, replicas: 1 } },
+    });
+    expect(defineExperiment(made)).toEqual(made);
+    const own = defineExperiment({
+      ...base,
+      question: 'Why?',
+      scales: { full: { epochs: 9, widths: [1] }, smoke: { limit: 5 } },
+    } as Parameters<typeof defineExperiment>[0]);
+    expect(own).toMatchObject({
+      question: ['Why?'],
+      scales: { full: { epochs: 9, widths: [1] }, smoke: { limit: 5 } },
+    });
+  });
+
+  test.each([
+    [{ datasets: ['imagenet'] }, /datasets are of cifar10, mnist, fashion-mnist, but "imagenet" was given/],
+    [{ datasets: 'mnist' }, /datasets must be a list of texts/],
+    [{ scales: { full: { epochs: 0 } } }, /scales\.full: epochs must be an integer from 1, but is 0/],
+    [{ scales: { full: { learningRate: -1 } } }, /learningRate must be a number above 0/],
+    [{ scales: { fulll: {} } }, /there is no option fulll; did you mean full\?/],
+    [{ scales: { full: 5 } }, /scales\.full must be an object/],
+    [{ networks: [{}] }, /networks must be a list of \{ createModel, compile \}/],
+    [{ question: [''] }, /question must be text that is not empty/],
+    [{ published: 5 }, /published must be text/],
+  ])('refuses %j', (change, says) => {
+    expect(() => defineExperiment({ ...base, ...change } as Parameters<typeof defineExperiment>[0])).toThrow(
+      ArgumentError,
+    );
+    expect(() => defineExperiment({ ...base, ...change } as Parameters<typeof defineExperiment>[0])).toThrow(says);
+  });
+});
+
+test('the code of an experiment is its file and what it imports by a relative path, round in circles too', () => {
+  mkdirSync(join(folder, 'lib'));
+  write("export * from './lib/a.mjs'; import 'node:fs';", 'main.mjs');
+  write("import '../main.mjs'; export { b } from './b.mjs';", 'lib/a.mjs');
+  write('export const b = 1;', 'lib/b.mjs');
+  const main = join(folder, 'main.mjs');
+  const before = codeHash(main);
+  expect(codeHash(main)).toBe(before);
+  write('export const b = 2;', 'lib/b.mjs');
+  expect(codeHash(main)).not.toBe(before);
+  write('export const b = 1;', 'lib/b.mjs');
+  expect(codeHash(main)).toBe(before);
+});
