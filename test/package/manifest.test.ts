@@ -62,7 +62,8 @@ test('scripts of the package import only one another and Node', () => {
   for (const path of scripts) {
     const code = readFileSync(join(root, path), 'utf8');
     for (const [, from] of code.matchAll(/\b(?:from|import\()\s*'([^']+)'/g)) {
-      if (from!.startsWith('node:') || from === 'webgpu') continue;
+      // The command looks at the stamps of a build in a clone, which has the sources too.
+      if (from!.startsWith('node:') || from === 'webgpu' || from!.endsWith('/stamps.mjs')) continue;
       expect(files, `${path} imports ${from}`).toContain(join(path, '..', from!).replaceAll('\\', '/'));
     }
   }
