@@ -1,8 +1,9 @@
-import { checkOptions, checkSurplus, checkText, listOf, show } from '../check.ts';
+import { checkOptions, checkSurplus, checkText, listOf, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Section } from './content.ts';
 import { checkDocument, drawPage } from './page.ts';
 import { saveAs } from './plot.ts';
+import { textsOf } from './plots.ts';
 
 export interface ReportOptions {
   title: string;
@@ -30,7 +31,8 @@ export interface ReportDocument {
  */
 export function createReport(options: ReportOptions, ...surplus: never[]): ReportDocument {
   const names = { title: true, introduction: true, sections: true };
-  const { title, introduction = [], sections } = checkOptions('createReport', options, names, surplus);
+  const checked = checkOptions('createReport', options, names, surplus);
+  const { title, introduction = [], sections } = readable('createReport', () => ({ ...checked }));
   checkText('createReport: title', title);
   const list = listOf('createReport: sections', sections);
   if (!list || list.length === 0) {
@@ -38,7 +40,7 @@ export function createReport(options: ReportOptions, ...surplus: never[]): Repor
       `createReport: sections must be a list of what section(title, ...parts) returns, but is ${show(sections)}`,
     );
   }
-  const content = checkDocument('createReport', { title, introduction: [introduction].flat(), sections: list });
+  const content = checkDocument('createReport', { title, introduction: textsOf('createReport: introduction', introduction), sections: list });
   const html = () => drawPage(content);
   return {
     html(...more: never[]) {

@@ -1,9 +1,9 @@
-import { checkOptions, checkText, listOf, readable, show } from '../check.ts';
+import { checkText, listOf, readable, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from './figures/images.ts';
 import type { Figure } from './figures/schema.ts';
 import { Plot } from './plot.ts';
-import { headingOf, type PlotOptions, plotOptions } from './plots.ts';
+import { headingOf, type PlotOptions, plotOptions, readOptions } from './plots.ts';
 
 /** Pictures of one drawing: a page of more than this is of no use. */
 const MOST_PICTURES = 1000;
@@ -49,8 +49,8 @@ const gridOptions = { ...plotOptions, count: true, columns: true, captions: true
  * @param images an image set, or an array [images, height, width, channels] or [images, height, width] of bytes or floats
  * @throws ArgumentError, ShapeError for what is none
  */
-export function plotImages(images: PlottedImages | PlottedArray, options: PlotImagesOptions = {}): Plot {
-  checkOptions('plotImages', options, { ...gridOptions, range: true });
+export function plotImages(images: PlottedImages | PlottedArray, rawOptions: PlotImagesOptions = {}): Plot {
+  const options = readOptions('plotImages', rawOptions, { ...gridOptions, range: true });
   const { shape, data, labels } = readable('plotImages', () => arrayOf(images));
   const sizes = shapeOf('plotImages', shape);
   if (sizes.length !== 3 && sizes.length !== 4) {
@@ -114,14 +114,14 @@ export interface PlotFiltersOptions extends GridOptions {
  * Weights as pictures, blue below 0, white at 0, red above: a filter of a convolution, or a unit of a dense layer, each.
  * With several input channels, each has a picture.
  *
- *     const [kernel] = model.weights;
- *     await plotFilters({ shape: kernel.shape, data: await kernel.data() }).save('filters.png');
+ *     const [kernel] = await model.getWeights();
+ *     await plotFilters(kernel).save('filters.png');
  *
  * @param kernel [height, width, channels, filters], or [inputs, units] with `inputShape`
  * @throws ArgumentError, ShapeError for what is none
  */
-export function plotFilters(kernel: PlottedArray, options: PlotFiltersOptions = {}): Plot {
-  checkOptions('plotFilters', options, { ...gridOptions, inputShape: true, ownScale: true });
+export function plotFilters(kernel: PlottedArray, rawOptions: PlotFiltersOptions = {}): Plot {
+  const options = readOptions('plotFilters', rawOptions, { ...gridOptions, inputShape: true, ownScale: true });
   const { data, shape } = readable('plotFilters', () => ({ data: kernel?.data, shape: kernel?.shape }));
   if (!isList(data)) {
     throw new ArgumentError(

@@ -1,4 +1,14 @@
-import { checkFlag, checkNumbers, checkObject, checkOptions, checkText, listOf, readable, show } from '../check.ts';
+import {
+  checkFlag,
+  checkNumbers,
+  checkObject,
+  checkOptions,
+  checkText,
+  listOf,
+  type OptionNames,
+  readable,
+  show,
+} from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { figureName } from './blocks.ts';
 import { binsOf } from './figures/bars.ts';
@@ -19,11 +29,24 @@ export interface PlotOptions {
 
 export const plotOptions = { title: true, subtitle: true, caption: true } as const;
 
+/** Options that were checked, as a copy: getters are read once. @throws ArgumentError */
+export function readOptions<T extends object>(what: string, options: T, names: OptionNames<NoInfer<T>>): T {
+  const checked = checkOptions(what, options, names);
+  return readable(what, () => ({ ...checked }));
+}
+
+/** A text or a list of them as a list; empty where there is none. @throws ArgumentError for anything else */
+export function textsOf(what: string, given: string | readonly string[] | undefined): unknown[] {
+  const texts = given === undefined ? [] : typeof given === 'string' ? [given] : listOf(what, given);
+  if (texts) return texts;
+  throw new ArgumentError(`${what} must be text, or a list of texts, but is ${show(given)}`);
+}
+
 /** Title, subtitle and name of a figure. @throws ArgumentError */
 export function headingOf(what: string, options: PlotOptions, title: string, name: string) {
   const { title: given = title, subtitle, caption } = options;
   checkText(`${what}: title`, given);
-  const lines = subtitle === undefined ? [] : [subtitle].flat();
+  const lines = textsOf(`${what}: subtitle`, subtitle);
   for (const one of [...lines, ...(caption === undefined ? [] : [caption])])
     checkText(`${what}: subtitle or caption`, one);
   return {
@@ -58,8 +81,8 @@ const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`
  *
  * @throws ArgumentError for a history without an epoch, or a measure that it does not have
  */
-export function plotHistory(history: PlottedHistory, options: PlotHistoryOptions = {}): Plot {
-  checkOptions('plotHistory', options, { ...plotOptions, measures: true, show: true });
+export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOptions = {}): Plot {
+  const options = readOptions('plotHistory', rawOptions, { ...plotOptions, measures: true, show: true });
   checkObject('plotHistory', history as object);
   const { measures: asked, show: how = 'mean', caption } = options;
   if (how !== 'mean' && how !== 'each') {
@@ -144,9 +167,12 @@ export interface PlotCurvesOptions extends PlotOptions {
  *
  * @throws ArgumentError for a name without numbers; ShapeError for lines that are not as long as `x`
  */
-export function plotCurves(lines: Readonly<Record<string, ArrayLike<number>>>, options: PlotCurvesOptions = {}): Plot {
+export function plotCurves(
+  lines: Readonly<Record<string, ArrayLike<number>>>,
+  rawOptions: PlotCurvesOptions = {},
+): Plot {
   const names = { ...plotOptions, x: true, xLabel: true, yLabel: true, xLog: true, yLog: true };
-  checkOptions('plotCurves', options, names);
+  const options = readOptions('plotCurves', rawOptions, names);
   const { x, xLabel = 'step', yLabel = 'value', xLog = false, yLog = false, caption } = options;
   for (const [name, text] of Object.entries({ xLabel, yLabel })) checkText(`plotCurves: ${name}`, text);
   for (const [name, flag] of Object.entries({ xLog, yLog })) checkFlag('plotCurves', name, flag);
@@ -192,9 +218,9 @@ export interface PlotConfusionMatrixOptions extends PlotOptions {
  */
 export function plotConfusionMatrix(
   matrix: { readonly counts: readonly (readonly number[])[] } | readonly (readonly number[])[],
-  options: PlotConfusionMatrixOptions = {},
+  rawOptions: PlotConfusionMatrixOptions = {},
 ): Plot {
-  checkOptions('plotConfusionMatrix', options, { ...plotOptions, classes: true });
+  const options = readOptions('plotConfusionMatrix', rawOptions, { ...plotOptions, classes: true });
   const given = readable('plotConfusionMatrix', () =>
     Array.isArray(matrix) ? matrix : (matrix as { counts?: unknown } | null)?.counts,
   );
@@ -238,8 +264,8 @@ export type BarValues = Readonly<Record<string, number>> | Readonly<Record<strin
  *
  * @throws ArgumentError for what is neither, or empty
  */
-export function plotBars(values: BarValues, options: PlotBarsOptions = {}): Plot {
-  checkOptions('plotBars', options, { ...plotOptions, xLabel: true, yLabel: true, horizontal: true });
+export function plotBars(values: BarValues, rawOptions: PlotBarsOptions = {}): Plot {
+  const options = readOptions('plotBars', rawOptions, { ...plotOptions, xLabel: true, yLabel: true, horizontal: true });
   const { xLabel = 'category', yLabel = 'value', horizontal = false, caption } = options;
   for (const [name, text] of Object.entries({ xLabel, yLabel })) checkText(`plotBars: ${name}`, text);
   checkFlag('plotBars', 'horizontal', horizontal);
@@ -272,8 +298,8 @@ export interface PlotHistogramOptions extends PlotOptions {
  * How many values lie in each interval, such as those of weights. What is not finite is left out.
  * @throws ArgumentError where no value is finite
  */
-export function plotHistogram(values: ArrayLike<number>, options: PlotHistogramOptions = {}): Plot {
-  checkOptions('plotHistogram', options, { ...plotOptions, bins: true, xLabel: true });
+export function plotHistogram(values: ArrayLike<number>, rawOptions: PlotHistogramOptions = {}): Plot {
+  const options = readOptions('plotHistogram', rawOptions, { ...plotOptions, bins: true, xLabel: true });
   const { bins = 40, xLabel = 'value', caption } = options;
   if (!Number.isInteger(bins) || bins < 1 || bins > 1000) {
     throw new ArgumentError(`plotHistogram: bins must be an integer from 1 to 1000, but is ${show(bins)}`);
@@ -302,8 +328,8 @@ interface DescribedModel {
  *
  * @throws ArgumentError for what is no model
  */
-export function plotModel(model: PlottedModel, options: PlotOptions = {}): Plot {
-  checkOptions('plotModel', options, plotOptions);
+export function plotModel(model: PlottedModel, rawOptions: PlotOptions = {}): Plot {
+  const options = readOptions('plotModel', rawOptions, plotOptions);
   const { layers, inputShape, title } = readable('plotModel', () => {
     const { plannedLayers, uses } = Object(model) as Partial<DrawnModel>;
     const isModel = Array.isArray(plannedLayers) && Array.isArray(uses);

@@ -118,8 +118,8 @@ describeOnDevice('on an adapter', () => {
       await plotConfusionMatrix(await confusionMatrix(model, data), { classes: train.classes }).save('plots/confusion.png');
       await plotModel(model).save('plots/model.html');
       await plotImages(train, { count: 10 }).save('plots/images.svg');
-      const [kernel] = model.weights;
-      const filters = plotFilters({ shape: kernel.shape, data: await kernel.tensor.data() }, { inputShape: [28, 28, 1] });
+      const [kernel] = await model.getWeights();
+      const filters = plotFilters(kernel, { inputShape: [28, 28, 1] });
       await createReport({ title: 'All', sections: [section('Weights', filters), section('Curves', plotHistory(history))] }).save('plots/all.html');
       device.dispose();`,
     );
