@@ -43,6 +43,14 @@ const program = ({ device }: World) => {
   return device.record(() => void tg.relu(x).dispose());
 };
 
+/** An optimizer whose parameter has a gradient. */
+function trainer(device: Device): tg.Adam {
+  const w = ones(device, [2], 'f32', true);
+  const optimizer = new tg.Adam({ parameters: [w] });
+  w.grad = ones(device, [2]);
+  return optimizer;
+}
+
 /** Shapes of an operator's tensors, and what else comes before its options. */
 const operators: Record<string, [shapes: (number[] | 'labels')[], ...more: unknown[]]> = {
   avgPool2d: [[[1, 4, 4, 2]]],
@@ -296,7 +304,7 @@ const searched = ({ device, folder }: World, more: object) => ({
 });
 const search = (world: World) => new tg.RandomSearch(searched(world, { maxTrials: 1 }));
 
-const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue'];
+const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue', 'parameters'];
 const classes: Record<string, Call> = {
   ...layers,
   Layer: {
@@ -395,6 +403,7 @@ const functions: Record<string, Call> = {
   tensor: { args: ({ device }) => [device, [1, 2], [2], {}], options: ['dtype', 'requiresGrad', 'models'] },
   scope: { args: ({ device }) => [device, () => 1] },
   noGrad: { args: () => [() => 1] },
+  compileStep: { args: ({ device }) => [device, (x: Tensor) => x] },
   input: { args: () => [[2]] },
   glorotUniform: { args: () => [[2, 3], { uniform: () => 0.5 }] },
   zeros: { args: () => [[2, 3]] },
@@ -612,6 +621,8 @@ const methods: Record<string, Call> = {
     () => [fresh(), new Map([['dense/bias', { shape: [1], data: [1] }]]), {}],
     ['partial'],
   ),
+  'Model.getWeights': at('getWeights', (world) => [built(world)]),
+  'Model.setWeights': at('setWeights', (world) => [built(world), [[[1], [2]], [3]]]),
   'Model.replicate': at('replicate', (world) => [built(world), 2]),
   'Model.compile': at('compile', (world) => [built(world), { optimizer: 'sgd', loss: 'binaryCrossentropy' }], [
     'optimizer',
@@ -654,8 +665,21 @@ const methods: Record<string, Call> = {
   'Tensor.backward': at(
     'backward',
     ({ device }) => [tg.square(ones(device, [2], 'f32', true)), ones(device, [2]), {}],
-    ['release'],
+    ['retainGraph'],
   ),
+  'Tensor.assign': at('assign', ({ device }) => [ones(device, [2]), [3, 4]]),
+  'Tensor.clearGrad': at('clearGrad', ({ device }) => [ones(device, [2])]),
+  'Tensor.detach': at('detach', ({ device }) => [ones(device, [2])]),
+  'Adam.step': at('step', ({ device }) => [trainer(device)]),
+  'Adam.clearGrad': at('clearGrad', ({ device }) => [trainer(device)]),
+  'a compiled step': {
+    args: ({ device }) => [device, [[1, 2]], ones(device, [1, 2])],
+    fixed: 1,
+    run(device: Device, ...inputs: never[]) {
+      using step = tg.compileStep(device, (x, y) => tg.sub(x!, y!));
+      step(...(inputs as unknown as [Tensor, Tensor]));
+    },
+  },
   'Tensor.data': at('data', ({ device }) => [ones(device, [2])]),
   'Tensor.text': at('text', ({ device }) => [ones(device, [2])]),
   'Tensor.toString': at('toString', ({ device }) => [ones(device, [2])]),
