@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Packs tilegrad, installs it in an empty folder as a user does, and uses it there: compiles, runs, trains, bundles. Ends with a table
 // of sizes. Needs a build's packages (`npm ci`), a WebGPU adapter, and npm's registry or its cache.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
@@ -95,9 +96,9 @@ function checkWithout(app) {
     'true',
     '`npm install webgpu@',
   );
-  const required =
-    "process.stdout.write(typeof require('tilegrad').Sequential + typeof require('tilegrad/node').openDevice)";
-  expectText('require()', node(['--input-type=commonjs', '-e', required], { cwd: app }), 'functionfunction');
+  const required = `process.stdout.write([require('tilegrad').Sequential, require('tilegrad/node').openDevice,
+    require('tilegrad/report').plotHistory].map((one) => typeof one).join())`;
+  expectText('require()', node(['--input-type=commonjs', '-e', required], { cwd: app }), 'function,function,function');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const tilegrad = (words, code) => run('npx', ['--no', '--', 'tilegrad', ...words], { cwd: app, code });
   expectText('tilegrad --version', tilegrad(['--version'], 0), version);
@@ -110,39 +111,40 @@ function checkWithout(app) {
 }
 
 /** Compiles the programs with both compilers and both ways to resolve modules, and the library's declarations with them. */
-function checkTypes(app) {
-  npm(['install', `typescript@${OLD_TYPESCRIPT}`, '@types/node@20'], { cwd: app });
-  for (const name of readdirSync(programs)) copyFileSync(join(programs, name), join(app, name));
-  const compilers = { [OLD_TYPESCRIPT]: join(app, 'node_modules/typescript/bin/tsc') };
+async function checkTypes(app) {
+  // Not saved: the next install takes them away again, so that they do not count as a part of the package.
+  npm(['install', '--no-save', `typescript@${OLD_TYPESCRIPT}`, '@types/node@20'], { cwd: app });
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules/typescript/package.json'), 'utf8'));
-  compilers[version] = join(root, 'node_modules/typescript/bin/tsc');
+  const compilers = {
+    [OLD_TYPESCRIPT]: join(app, 'node_modules/typescript/bin/tsc'),
+    [version]: join(root, 'node_modules/typescript/bin/tsc'),
+  };
   const strict = {
-    target: 'es2022',
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
-    skipLibCheck: false,
+    ...{ target: 'es2022', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+    ...{ skipLibCheck: false, outDir: 'out' },
   };
-  const settings = {
-    'a page': { lib: ['es2022'], types: [], files: ['browser.mts'] },
-    'a page with DOM': { lib: ['es2022', 'dom'], types: [], files: ['browser.mts'] },
-    Node: { lib: ['es2022', 'esnext.disposable'], types: ['node'], files: ['node.mts', 'require.cts'], outDir: 'out' },
-  };
-  for (const [name, compiler] of Object.entries(compilers)) {
-    for (const moduleResolution of ['nodenext', 'bundler']) {
-      for (const [what, { files, ...own }] of Object.entries(settings)) {
-        const module = moduleResolution === 'nodenext' ? 'nodenext' : 'esnext';
-        // `import x = require()` is of nodenext alone.
-        const fitting = files.filter((file) => module === 'nodenext' || !file.endsWith('.cts'));
-        const compilerOptions = { ...strict, ...own, module, moduleResolution };
-        if (what === 'a page with DOM' && module === 'nodenext') continue;
-        if (!own.outDir || module === 'esnext') compilerOptions.noEmit = true;
-        writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: fitting }));
-        const child = spawnSync(process.execPath, [compiler, '-p', app], { cwd: app, env, encoding: 'utf8' });
-        if (child.status !== 0) fail(`TypeScript ${name}, ${moduleResolution}, ${what}:`, child.stdout + child.stderr);
-      }
-    }
-    say(`TypeScript ${name} compiles, nodenext and bundler, with no types of the DOM and WebGPU, skipLibCheck off`);
+  const page = { lib: ['es2022'], types: [] };
+  const inNode = { lib: ['es2022', 'esnext.disposable'], types: ['node'] };
+  const nodenext = { module: 'nodenext', moduleResolution: 'nodenext' };
+  const bundler = { module: 'esnext', moduleResolution: 'bundler', noEmit: true };
+  const settings = [
+    { name: 'page-nodenext', files: ['browser.mts'], options: { ...page, ...nodenext, noEmit: true } },
+    { name: 'page-bundler', files: ['browser.mts'], options: { ...page, ...bundler } },
+    { name: 'page-dom', files: ['browser.mts'], options: { ...bundler, lib: ['es2022', 'dom'], types: [] } },
+    { name: 'node-nodenext', files: ['node.mts', 'require.cts'], options: { ...inNode, ...nodenext } },
+    { name: 'node-bundler', files: ['node.mts'], options: { ...inNode, ...bundler } }, // has no `import x = require()`
+  ];
+  for (const { name, files, options } of settings) {
+    const compilerOptions = { ...strict, ...options };
+    writeFileSync(join(app, `tsconfig.${name}.json`), JSON.stringify({ compilerOptions, files }));
+  }
+  for (const [compiler, path] of Object.entries(compilers)) {
+    const compile = ({ name }) =>
+      promisify(execFile)(process.execPath, [path, '-p', `tsconfig.${name}.json`], { cwd: app, env }).catch(
+        ({ stdout, message }) => fail(`TypeScript ${compiler}, ${name}:`, stdout || message),
+      );
+    await Promise.all(settings.map(compile));
+    say(`TypeScript ${compiler} compiles, nodenext and bundler, with no types of the DOM and WebGPU, skipLibCheck off`);
   }
 }
 
@@ -190,7 +192,7 @@ function checkTraining(app) {
   npm(['install', ...Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`)], { cwd: app });
   say('installed the optional packages');
   const before = bytesOf(filesBelow(join(app, 'node_modules/tilegrad')));
-  expectText('node.mjs', node(['out/node.mjs'], { cwd: app }), 'the loss went from');
+  expectText('node.mjs', node(['out/node.mjs'], { cwd: app }), 'the loss went from', 'drawn');
   expectText('require.cjs', node(['out/require.cjs'], { cwd: app }), 'the gradient is 1,0,1');
   const tilegrad = (...words) => run('npx', ['--no', '--', 'tilegrad', ...words], { cwd: app });
   expectText('tilegrad setup', tilegrad('setup'), 'ready');
@@ -211,10 +213,9 @@ try {
   const { app, packed } = install();
   const alone = bytesOf(filesBelow(join(app, 'node_modules')));
   checkWithout(app);
-  const bundles = await checkBundles(withPrograms(app));
-  checkTypes(app);
-  for (const name of ['typescript', '@types', 'undici-types'])
-    rmSync(join(app, 'node_modules', name), { recursive: true, force: true });
+  for (const name of readdirSync(programs)) copyFileSync(join(programs, name), join(app, name));
+  const bundles = await checkBundles(app);
+  await checkTypes(app);
   checkTraining(app);
   const all = bytesOf(filesBelow(join(app, 'node_modules')));
   const rows = [
@@ -229,9 +230,4 @@ try {
 } catch (error) {
   process.stderr.write(`the package does not work: ${error.message}\nIts folder is kept: ${work}\n`);
   process.exitCode = 1;
-}
-
-function withPrograms(app) {
-  for (const name of readdirSync(programs)) copyFileSync(join(programs, name), join(app, name));
-  return app;
 }

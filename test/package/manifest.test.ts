@@ -72,7 +72,7 @@ test('scripts of the package import only one another and Node', () => {
 test('it can be published, and bundlers may leave out what is not imported', () => {
   expect(manifest.private).toBeUndefined();
   expect(manifest.publishConfig).toEqual({ access: 'public' });
-  expect(manifest.sideEffects).toBe(false);
+  expect(manifest.sideEffects).toEqual(['./dist/cli.js']); // the command's entry alone
   for (const field of ['description', 'license', 'author', 'keywords', 'engines']) expect(manifest[field]).toBeTruthy();
   for (const entry of Object.values(manifest.exports)) {
     if (typeof entry === 'object') expect(Object.keys(entry as object)[0]).toBe('types'); // the first that fits counts
@@ -95,7 +95,7 @@ test('a package of a dependency that commands load at once is installed with til
     .flatMap((path) => {
       expect(existsSync(join(root, path))).toBe(true);
       const code = readFileSync(join(root, path), 'utf8');
-      return [...code.matchAll(/^\s*(?:import|export)\b[^'"`;]*?(?:from\s*)?"([^".][^"]*)";$/gm)].map(
+      return [...code.matchAll(/^(?:(?:import|export)\b.*?|\} from )"((?:@[\w.-]+\/)?[\w-][\w./:-]*)";$/gm)].map(
         ([, name]) => name!,
       );
     })
