@@ -29,7 +29,8 @@ export function readValues(
   return toHostArray(what, numbers.flat, dtype);
 }
 
-function toHostArray(what: string, data: ArrayLike<unknown>, dtype: DType): HostArray {
+/** Numbers as a typed array of that type. @throws ArgumentError for what is no number of it */
+export function toHostArray(what: string, data: ArrayLike<unknown>, dtype: DType): HostArray {
   if (dtype === 'f32' && data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
   const Kind = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
   const [low, high] = dtype === 'u32' ? [0, 0xffffffff] : [-0x80000000, 0x7fffffff];

@@ -1,4 +1,4 @@
-import { readValues } from '../autograd/host-array.ts';
+import { toHostArray } from '../autograd/host-array.ts';
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { StepRecording } from '../autograd/step-recording.ts';
 import { Tensor, tensorsIn } from '../autograd/tensor.ts';
@@ -91,7 +91,7 @@ function readHost(device: Device, what: string, given: Numbers | number): Given 
   const { flat, shape: known } = readNumbers(what, given);
   const shape = known ?? [flat.length];
   const dtype = flat instanceof Uint32Array ? 'u32' : flat instanceof Int32Array ? 'i32' : 'f32';
-  const values: HostArray = readValues(what, flat as ArrayLike<number>, { shape, dtype, models: 1 });
+  const values = toHostArray(what, flat, dtype);
   return {
     ...{ shape, dtype, models: 1 },
     send: (to) => void (values.length > 0 && device.upload(to.storage, values)),

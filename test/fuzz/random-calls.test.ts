@@ -104,6 +104,7 @@ function names(name: string): string[] {
     ...Object.fromEntries(
       ['choice', 'fixed', 'conditionalScope', 'get'].map((one) => [`HyperParameters.${one}`, ['hp']]),
     ),
+    'a compiled step': ['compileStep', 'sub'],
     'a callback of fit': ['fit', 'callback'],
     'callbacks of fit': ['fit'],
     'a batch of a stream': ['fit'],

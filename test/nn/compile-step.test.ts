@@ -126,7 +126,7 @@ describeOnDevice('compileStep', (device) => {
     const [total, count] = [tg.tensor(device, [0], [1]), tg.tensor(device, [0], [1], { dtype: 'u32' })];
     using step = tg.compileStep(device, (x) => {
       total.assign(tg.add(total, x));
-      count.assign(tg.equal(count, 0));
+      count.assign(tg.cast(tg.equal(count, 0), 'u32'));
     });
     for (const x of [1, 2, 3]) step([x]);
     expect(await values(total)).toEqual([6]);
