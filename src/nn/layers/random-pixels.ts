@@ -79,7 +79,8 @@ export interface RandomErasingOptions extends RandomImageOptions {
 /**
  * Erases a rectangle of images at random in training, also known as cutout (Zhong, Zheng, Kang, Li and Yang, "Random erasing data
  * augmentation", 2017; DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017). Which pixels are
- * erased is the same on every adapter; noise may differ in its last bits, as logarithm and cosine do.
+ * erased is the same on every adapter; noise may differ by some 1e-4 of its deviation, as the cosine of
+ * WGSL does.
  */
 export class RandomErasing extends RandomImageLayer {
   readonly kind = 'RandomErasing';
