@@ -6,7 +6,7 @@ import { checkFunction, checkSurplus, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
-import { DeviceArray, type DType, type HostArray, type Shape, showShape, withScope } from '../kernels/array.ts';
+import { DeviceArray, type DType, type Shape, showShape, withScope } from '../kernels/array.ts';
 import { prepareOptimizers } from './optimizers/optimizer.ts';
 
 /** What a compiled step is called with, where its function takes a tensor. */
