@@ -40,7 +40,11 @@ export function createReport(options: ReportOptions, ...surplus: never[]): Repor
       `createReport: sections must be a list of what section(title, ...parts) returns, but is ${show(sections)}`,
     );
   }
-  const content = checkDocument('createReport', { title, introduction: textsOf('createReport: introduction', introduction), sections: list });
+  const content = checkDocument('createReport', {
+    title,
+    introduction: textsOf('createReport: introduction', introduction),
+    sections: list,
+  });
   const html = () => drawPage(content);
   return {
     html(...more: never[]) {

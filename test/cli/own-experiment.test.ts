@@ -26,7 +26,7 @@ const mine = (run: string, more = '') =>
   `export default { id: 'my-mlp', title: 'Mine', ${more} async run(context) { ${run} } };`;
 const counted = mine(
   "const found = await context.part('count', async () => ({ epochs: context.settings.epochs, seed: context.seed })); " +
-    "return [{ title: 'Results', blocks: [{ type: 'text', text: `epochs ${found.epochs}, seed ${found.seed}` }] }];",
+    "return [{ title: 'Results', blocks: [{ type: 'text', text: 'epochs ' + found.epochs + ', seed ' + found.seed }] }];",
   'scales: { full: { epochs: 4 }, smoke: { epochs: 2 } },',
 );
 
@@ -80,7 +80,7 @@ describe('an experiment of a file', () => {
 
   test('that has changed, or whose import has, is not gone on with, unless that is accepted', async () => {
     write("export const text = 'one';", 'helper.mjs');
-    const body = counted.replace('`epochs', '`${text}: epochs');
+    const body = counted.replace("'epochs '", "text + ': epochs '");
     const file = write(`import { text } from './helper.mjs'; ${body}`);
     expect((await run(file)).out).toContain('one: epochs 4');
     const [made] = runs() as [string];
