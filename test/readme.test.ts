@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { describeOnDevice } from './support/device.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const [network, tape, numbers, transfer, fineTuning, keras, , search, replicas, branch, layer] = [
+const [network, tape, loop, numbers, transfer, fineTuning, keras, plots, , search, replicas, branch, layer] = [
   ...readme.matchAll(/```js\n([\s\S]*?)```/g),
 ].map((match) => match[1]!);
 
@@ -37,6 +37,27 @@ describeOnDevice('the README', () => {
     const head = "import { openDevice, relu, sum, tensor } from 'tilegrad/node';\nconst device = await openDevice();\n";
     const stdout = await run(`${head}${tape}\ndevice.dispose();`);
     expect(stdout.replace(/\s+/g, ' ')).toContain('[ 1, 0, 1 ]');
+  });
+
+  test('its own loop finds the line through three points', async () => {
+    const names = 'Adam, compileStep, Dense, mean, openDevice, Sequential, square, sub';
+    const head = `import { ${names} } from 'tilegrad/node';
+      const device = await openDevice();
+      const model = new Sequential([new Dense({ units: 1, kernelInitializer: 'zeros', inputShape: [1] })]).build(device);\n`;
+    const stdout = await run(`${head}${loop!.replace('0.01', '0.1')}\ndevice.dispose();`);
+    expect(Number(/\[\[(.*)\]\]/.exec(stdout)?.[1])).toBeCloseTo(2, 1);
+  });
+
+  test('its plots and its report are files', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tilegrad-plots-'));
+    const code = plots!.replaceAll(/'(curves\.png|report\.html)'/g, (_, name) => JSON.stringify(join(folder, name)));
+    await run(`import { createReport, plotHistory, section } from 'tilegrad/report';
+      const history = { epochs: [{ epoch: 1, loss: 2 }, { epoch: 2, loss: 1 }] };
+      ${code}`);
+    const [png, page] = [readFileSync(join(folder, 'curves.png')), readFileSync(join(folder, 'report.html'), 'utf8')];
+    rmSync(folder, { recursive: true });
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    expect(page).toContain('<svg');
   });
 
   test('its four points are told apart', async () => {
