@@ -151,7 +151,7 @@ describe('tilegrad results', () => {
   });
 
   test.each([
-    ['a row whose id leads out of the folder', [row('../../../evil', [0.6])], {}, 'rows.0.id: the id of a row'],
+    ['a row whose id leads out of the folder', [row('../../../evil', [0.6])], {}, 'rows.0.id: the id of an experiment'],
     ['a row whose data set is not told', [row('A1', [0.6])], { data: {} }, 'data: has no entry for a data set'],
     [
       'one whose data set is named like a method',
@@ -177,7 +177,7 @@ describe('tilegrad results', () => {
     writeFileSync(kept, readFileSync(kept, 'utf8').replace('"A1"', '"../../evil"'));
     const { code, err } = await results();
     expect(code).toBe(1);
-    expect(err).toContain('A1.json is not a result of tilegrad: id: the id of a row');
+    expect(err).toContain('A1.json is not a result of tilegrad: id: the id of an experiment');
   });
 
   test('a run that is none, and a result that is cut short, are told', async () => {

@@ -163,7 +163,7 @@ describeOnDevice('numbers that no 32-bit float holds', (device) => {
     for (const wrong of [LARGE, TINY]) {
       const make = () => new ImageLoader(device, images, { [what]: wrong });
       expect(make).toThrow(ArgumentError);
-      expect(make).toThrow(new RegExp(`^images: ${what} .*32-bit float`));
+      expect(make).toThrow(new RegExp(`^ImageLoader: ${what} .*32-bit float`));
     }
   });
 

@@ -199,7 +199,7 @@ describeOnDevice('calls on a model', (device) => {
     [
       'predict(x, 32)',
       (model) => model.predict!(x, 32),
-      /predict: options must be an object, but are 32; give them by name: \{ batchSize, signal \}/,
+      /predict: options must be an object, but are 32; give them by name: \{ batchSize, rows, signal \}/,
     ],
     ['predict of a set of images', (model) => model.predict!(images), /make an ImageLoader of it/],
     [

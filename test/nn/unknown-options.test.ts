@@ -58,6 +58,8 @@ const here: Entries = {
   splitIndices: [(o) => tg.splitIndices([0, 0, 1, 1], o), 'trainTestSplit'],
   trainTestSplit: (o) => tg.trainTestSplit(images, o),
   datasetStatus: (o) => tg.datasetStatus('mnist', o),
+  imageFolder: (o) => tg.imageFolder(anyFile, o),
+  imagesFrom: (o) => tg.imagesFrom([{ width: 1, height: 1, data: new Uint8ClampedArray(4) }], o),
   fetchDataset: (o) => tg.fetchDataset('mnist', o),
   loadDataset: (o) => tg.loadDataset('mnist', o),
 };
@@ -93,6 +95,7 @@ function onDevice(device: Device): Entries {
     'Model.predict': [(o) => model().predict(x, o), 'predict'],
     'Model.setInitialWeights': [(o) => fresh().setInitialWeights(new Map(), o), 'setInitialWeights'],
     'Model.trainOnBatch': [(o) => model().trainOnBatch(x, [1], o), 'trainOnBatch'],
+    'Device.track': [(o) => device.track(o), 'track'],
     ArrayLoader: (o) => new tg.ArrayLoader(device, o),
     ImageLoader: (o) => new tg.ImageLoader(device, images, o),
     confusionMatrix: (o) => tg.confusionMatrix(model(), data, o),

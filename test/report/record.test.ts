@@ -67,10 +67,10 @@ test('a row that has not finished shows the curves of its trainings; one without
   const row = rowRecord({ status: 'failed', error: { code: 'DATA', message: 'a bad image' } });
   const trainings = [{ ...trained, row: 'A1', status: 'failed' as const, kept: false }];
   const text = resultsOf([row], { status: 'failed', trainings });
-  expect(text).toContain('nothing to compare');
+  expect(text).toContain('no results yet');
   expect(text).toContain('The error: a bad image');
   expect(text).toMatch(/test +▁█ {2}0\.15 → 0\.5/);
-  expect(resultsOf([rowRecord({ status: 'interrupted' })])).toContain('nothing to compare');
+  expect(resultsOf([rowRecord({ status: 'interrupted' })])).toContain('no results yet');
 });
 
 test('one figure of every model: a line each, named after its seed', () => {
