@@ -82,7 +82,7 @@ fn small_power(x: f32, n: u32) -> f32 {
   return y;
 }
 
-// x^p, as C's pow: below 0 (and at -0) there is a result for whole exponents, odd ones keep the sign; else NaN. Whole exponents from -8 to
+// x^p, as C's pow: below 0 there is a result for whole exponents, odd ones keep the sign; else NaN, but for -0 and minus infinity. Whole exponents from -8 to
 // 8 multiply. WGSL's pow is exp2(p log2 x), for x >= 0 only and off by more the larger p log2 x is; so 1 and -1 are kept from it.
 fn power(x: f32, p: f32) -> f32 {
   if (is_zero(p)) { return 1.0; }
@@ -99,6 +99,7 @@ fn power(x: f32, p: f32) -> f32 {
   if (x == 0.0 && p < 0.0) { size = 1.0 / abs(x); } // infinity, where some drivers' pow has 0
   let bits = bitcast<u32>(x);
   if ((bits >> 31u) == 0u) { return size; }
+  if (!whole && bits == 0xff800000u) { return size; } // minus infinity
   if (!whole) { return select(bitcast<f32>(bits | 0x7fc00000u), size, x == 0.0); } // NaN below 0, no constant, which WGSL would refuse
   return select(size, -size, floor(p * 0.5) * 2.0 != p);
 }

@@ -134,4 +134,20 @@ describeOnDevice('pow', (device) => {
       expectClose(output, [y], { rtol: 1e-6 }, `${x}^${p}`);
     }
   });
+
+  test.each([
+    [0.5, Infinity],
+    [1.5, Infinity],
+    [-0.5, 0],
+    [2.5e-3, Infinity],
+  ])('minus infinity to the power %f is as in C', async (p, y) => {
+    const { output } = await runOperator(
+      device,
+      'pow',
+      [{ shape: [2], data: [-Infinity, -1] }],
+      { exponent: p },
+      [1, 1],
+    );
+    expect([...output]).toEqual([y, NaN]);
+  });
 });
