@@ -148,6 +148,6 @@ describeOnDevice('pow', (device) => {
       { exponent: p },
       [1, 1],
     );
-    expect([...output]).toEqual([y, NaN]);
+    expect(Array.from(output)).toEqual([y, NaN]);
   });
 });
