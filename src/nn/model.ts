@@ -6,7 +6,6 @@ import { checkObject, checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
-import type { StepState } from '../kernels/step-state.ts';
 import { readSeeds, replicasOfSeeds, type Seeds } from '../random.ts';
 import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
@@ -419,15 +418,13 @@ export class Model extends Layer {
 
   private ownContext(options: CallOptions): CallContext {
     const { training = false, seed = 0, step } = checkOptions('call', options, callNames);
+    const { draws, trainers } = this.parameters;
+    const drawn = training && step === undefined ? draws.next([...trainers].at(-1)) : { step: step ?? 0, call: 0 };
     return {
       weights: this.weights.map(({ tensor }) => tensor),
       training,
-      random: { seed, layer: 0, step: step ?? this.stepUnderWay(training) },
+      random: { seed, layer: drawn.call * this.places, step: drawn.step },
     };
-  }
-
-  private stepUnderWay(training: boolean): number | StepState {
-    return training ? ([...this.parameters.trainers].at(-1)?.nextStep ?? 0) : 0;
   }
 
   /** Null where a class of its own calls its layers in another way. */

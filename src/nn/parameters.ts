@@ -5,12 +5,12 @@ import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
-import type { StepState } from '../kernels/step-state.ts';
 import { RandomStream, type Seeds, seedOf } from '../random.ts';
 import { FlatLayout, type UpdateRange } from './flat-layout.ts';
 import type { Initializer } from './initializers.ts';
 import { Penalties, part } from './penalties.ts';
 import type { Regularizer } from './regularizers.ts';
+import { type Trainer, TrainingDraws } from './training-draws.ts';
 
 /** A weight that a layer asks for. */
 export interface WeightSpec {
@@ -174,7 +174,9 @@ export class ParameterStore extends FlatLayout<Weight> {
   /** Null where no weight has a penalty. */
   readonly penalties: Penalties | null;
   /** Optimizers that were made for these weights: they end with them, and random layers draw by the next step of the last one. */
-  readonly trainers = new Set<{ readonly nextStep: number | StepState; dispose(): void }>();
+  readonly trainers = new Set<Trainer>();
+  /** What random layers draw by in loops of one's own. */
+  readonly draws: TrainingDraws;
   private untouched = true;
   /** Copies of the weights that nobody has disposed yet. */
   readonly copies = new Set<{ dispose(): void }>();
@@ -190,6 +192,7 @@ export class ParameterStore extends FlatLayout<Weight> {
     readonly replicas = 1,
   ) {
     super();
+    this.draws = new TrainingDraws(device);
     for (const spec of specs) checkInitialCount(spec, replicas);
     const padded = ({ shape }: WeightSpec) => Math.ceil((replicas * sizeOf(shape)) / BLOCK) * BLOCK;
     const total = (trainable: boolean) =>
@@ -290,6 +293,7 @@ export class ParameterStore extends FlatLayout<Weight> {
 
   dispose(): void {
     for (const trainer of this.trainers) trainer.dispose();
+    this.draws.dispose();
     for (const copy of this.copies) copy.dispose();
     for (const weight of this.weights) weight.dispose();
     this.values.dispose();

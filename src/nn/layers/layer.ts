@@ -41,8 +41,8 @@ export interface CallOptions {
   /** With `step` it decides what random layers draw in training; a list has one for each replica. Default 0. */
   seed?: Seeds;
   /**
-   * Number of the training step, from 1; in a recorded step the uniform that carries it. Default: in training, of the next step of the
-   * optimizer that was made with the model's `parameters`, else 0.
+   * Number of the training step, from 1; in a recorded step the uniform that carries it. Default in training: each call draws anew, by the
+   * number of the next step of the optimizer that was made with the model's `parameters`, or without one by the number of the call.
    */
   step?: number | StepState;
 }
