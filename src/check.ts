@@ -150,6 +150,15 @@ export function checkFlag(what: string, name: string, value: boolean): boolean {
   throw new ArgumentError(`${what}: ${name} must be true or false, but is ${show(value)}`);
 }
 
+/**
+ * For what takes its most important value first, and options after it.
+ * @throws ArgumentError where options were given in its place
+ */
+export function checkFirst(what: string, name: string, value: unknown, call: string): void {
+  if (!isObject(value)) return;
+  throw new ArgumentError(`${what}: the ${name} first, as in ${call}, but was given ${show(value)}`);
+}
+
 /** @throws ArgumentError for arguments after those that `what` takes: nobody reads them */
 export function checkSurplus(what: string, surplus: readonly unknown[]): void {
   const more = surplus.find((argument) => argument !== undefined);
@@ -200,6 +209,20 @@ export function nearName(given: string, names: readonly string[]): string | unde
     .filter(({ name, edits }) => edits <= 2 && edits < name.length / 2) // `lr` is not `l1`
     .sort((a, b) => a.edits - b.edits);
   return near[0]?.name;
+}
+
+/**
+ * `; did you mean adam?`, or nothing where no name is near.
+ * @param meant names that other libraries have for the same
+ */
+export function didYouMean(
+  given: unknown,
+  names: readonly string[],
+  meant: Readonly<Record<string, string>> = {},
+): string {
+  if (typeof given !== 'string') return '';
+  const name = Object.hasOwn(meant, given) ? meant[given] : nearName(given, names);
+  return name ? `; did you mean ${name}?` : '';
 }
 
 /** Letters to put in, take out or replace to make `b` of `a` (Levenshtein). */

@@ -12,7 +12,7 @@ import {
 } from '../kernels/array.ts';
 import { commonModels } from '../kernels/run.ts';
 import { readValues } from './host-array.ts';
-import type { Numbers } from './host-data.ts';
+import { type Numbers, readNumbers } from './host-data.ts';
 import { recordingOf } from './step-recording.ts';
 import { backward, copyOf, type Node } from './tape.ts';
 import { summaryOf, textOf } from './tensor-text.ts';
@@ -140,7 +140,7 @@ export class Tensor {
   async item(): Promise<number> {
     if (this.size * this.models !== 1) {
       throw new ShapeError(
-        `item: the tensor must have one element, but has shape ${showShape(this.shape)} x ${this.models} models`,
+        `item: the tensor must have one element, but has shape ${showShape(this.shape)}${this.models > 1 ? ` x ${this.models} models` : ''}`,
       );
     }
     return (await this.data())[0]!;
@@ -253,8 +253,22 @@ function checkGradient(of: Tensor, gradient: Tensor): void {
   }
 }
 
+/** @throws ArgumentError unless it is a shape, which is said with that of the data; for what is no data, what is wrong with it */
+function checkTensorShape(data: HostData, shape: Shape): void {
+  if (Array.isArray(shape)) {
+    checkShape('tensor', shape);
+    return;
+  }
+  const given = readNumbers('tensor', data);
+  throw new ArgumentError(
+    `tensor: a shape is a list of integers from 0 up, but ${show(shape)} was given; the shape is the third argument: ` +
+      `tensor(device, data, [${(given.shape ?? [given.flat.length]).join(', ')}])`,
+  );
+}
+
 /**
- * A tensor from host data.
+ * A tensor from host data. Its type is f32 unless `dtype` says otherwise, also of a `Uint32Array` or `Int32Array` (where `compileStep`
+ * takes the type from the array): labels need `{ dtype: 'u32' }`.
  * @param data `models * product(shape)` numbers in row-major order, or lists in lists of that very shape
  * @throws ShapeError when counts or shapes differ, ArgumentError for an impossible shape, type or value
  */
@@ -267,7 +281,7 @@ export function tensor(
   checkDevice('tensor', device, 'tensor(device, data, shape)');
   checkOptions('tensor', options, { dtype: true, requiresGrad: true, models: true });
   const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
-  checkShape('tensor', shape);
+  checkTensorShape(data, shape);
   if (!Number.isInteger(models) || models < 1) {
     throw new ArgumentError(`tensor: models must be a positive integer, but is ${show(models)}`);
   }

@@ -2,7 +2,7 @@ import * as losses from '../autograd/losses.ts';
 import { reshape } from '../autograd/reshape.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, checkSurplus, readable, show } from '../check.ts';
+import { checkOptions, checkSurplus, didYouMean, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
@@ -283,6 +283,9 @@ const named = {
   huber: () => new Huber(),
 } satisfies Record<LossName, () => Loss>;
 
+/** Names that other libraries have for the same. */
+const MEANT: Readonly<Record<string, LossName>> = { mse: 'meanSquaredError', mae: 'meanAbsoluteError' };
+
 /**
  * A loss by Keras's name (those that want targets get the labels as one-hot rows), as an object, or as a function of output
  * and one-hot target. @throws ArgumentError for anything else
@@ -299,8 +302,9 @@ export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor)
   const isLoss = () => typeof (loss as Loss | null)?.call === 'function' && typeof (loss as Loss).wants === 'function';
   if (typeof loss === 'object' && readable('compile', isLoss)) return loss;
   if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {
+    const names = Object.keys(named);
     throw new ArgumentError(
-      `compile: loss must be a function, an object or one of ${Object.keys(named).join(', ')}, but is ${show(loss)}`,
+      `compile: loss must be a function, an object or one of ${names.join(', ')}, but is ${show(loss)}${didYouMean(loss, names, MEANT)}`,
     );
   }
   return named[loss]();

@@ -1,5 +1,5 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { listOf, nearName, show } from '../check.ts';
+import { didYouMean, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray, Shape } from '../kernels/array.ts';
 import { showShape } from '../kernels/array.ts';
@@ -46,11 +46,9 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
     if (typeof metric === 'string' && (isCounted(metric) || valueMetricNames.includes(metric)))
       return metric as MetricName;
     const names = ['accuracy', ...SCORES, ...valueMetricNames];
-    const meant =
-      typeof metric === 'string' ? (Object.hasOwn(MEANT, metric) ? MEANT[metric] : nearName(metric, names)) : undefined;
     throw new ArgumentError(
       `compile: metrics are accuracy, topK5 (or another number), ${[...SCORES, ...valueMetricNames].join(', ')}, or a function ` +
-        `(output, target) => values, but ${show(metric)} was given${meant ? `; did you mean ${meant}?` : ''}`,
+        `(output, target) => values, but ${show(metric)} was given${didYouMean(metric, names, MEANT)}`,
     );
   });
   const found = new Map<string, Metric>();

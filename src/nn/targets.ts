@@ -57,10 +57,18 @@ export function targetForm(
   if (!sameShape(outputShape, [classes])) {
     const binary = classes === 2 && loss.targets === 'values' ? ' or [1]' : '';
     throw new ShapeError(
-      `${what}: the data has ${classes} classes, so the model must end in [${classes}]${binary}, but ends in ${showShape(outputShape)}`,
+      `${what}: the data has ${classes} classes, so the model must end in [${classes}]${binary}, but ends in ${showShape(outputShape)}` +
+        oneRow(outputShape, classes),
     );
   }
   return loss.targets === 'labels' ? 'labels' : 'oneHot';
+}
+
+/** What to do where a model gives maps and one row for each sample is wanted. */
+function oneRow(outputShape: Shape, units: number): string {
+  if (outputShape.length < 2) return '';
+  const layers = outputShape.length === 3 ? 'Flatten or GlobalAveragePooling2D' : 'Flatten';
+  return `; put ${layers} before the last Dense, so that it ends in [${units}]`;
 }
 
 /**
@@ -80,6 +88,19 @@ export function formOfNumbers(
   if (loss.targets === 'values' && fits) return 'values';
   if (isLabels({ flat, shape }, samples) && outputShape.length === 1 && (columns > 1 || loss.targets === 'labels')) {
     return loss.targets === 'labels' ? 'labels' : 'oneHot';
+  }
+  const last = outputShape.at(-1) ?? 1;
+  const row = isLabels({ flat, shape }, samples) ? 1 : last;
+  if (outputShape.length > 1 && flat.length === samples * row) {
+    throw new ShapeError(
+      `${what}: the model ends in ${showShape(outputShape)} for each sample, but y has ${row === 1 ? 'one number' : `${row} numbers`} ` +
+        `for each of ${samples} samples${oneRow(outputShape, last)}`,
+    );
+  }
+  if (outputShape.length !== 1 && loss.targets === 'labels') {
+    throw new ShapeError(
+      `${what}: ${loss.name} needs a model that ends in [classes], but it ends in ${showShape(outputShape)}${oneRow(outputShape, last)}`,
+    );
   }
   const labels = outputShape.length === 1 ? `${samples} labels` : '';
   const values = loss.targets === 'values' ? `${samples * columns} numbers (${showShape(outputShape)} each)` : '';

@@ -1,21 +1,30 @@
 import { expect, test } from 'vitest';
 import {
+  Activation,
+  Adam,
+  AdamW,
   Add,
   ArgumentError,
   ArrayLoader,
   Conv2D,
   confusionMatrix,
   Dense,
+  Dropout,
   encodeModel,
   encodeWeights,
   ImageLoader,
   input,
+  Lambda,
   loadTuning,
   Model,
   measureCeilings,
+  Permute,
   problemsOf,
   profileStep,
+  Reshape,
+  RMSprop,
   Sequential,
+  SGD,
   saveWeights,
   scope,
   softmax,
@@ -95,6 +104,43 @@ test.each<[what: string, call: () => unknown, says: RegExp]>([
     'Conv2D(32, 3)',
     () => new (Conv2D as never as new (...given: unknown[]) => unknown)(32, 3),
     /Conv2D: options must be an object, but are 32; .*filters.*kernelSize/,
+  ],
+  [
+    'Dropout({ rate })',
+    () => new Dropout({ rate: 0.5, inputShape: [2] } as never),
+    /Dropout: the rate comes first, as in new Dropout\(0\.5, \{ inputShape \}\), but was given \{"rate":0\.5/,
+  ],
+  [
+    'Activation({ activation })',
+    () => new Activation({ activation: 'relu' } as never),
+    /Activation: the activation comes first, as in new Activation\('relu', \{ inputShape \}\), but was given \{"activation":"relu"\}/,
+  ],
+  [
+    'Reshape({ targetShape })',
+    () => new Reshape({ targetShape: [2, 2] } as never),
+    /Reshape: the shape of one sample comes first, as in new Reshape\(\[28, 28, 1\], \{ inputShape \}\), but was given \{"targetShape"/,
+  ],
+  [
+    'Permute({ dims })',
+    () => new Permute({ dims: [2, 1] } as never),
+    /Permute: the axes come first, as in new Permute\(\[2, 1\], \{ inputShape \}\), but was given \{"dims":\[2,1\]\}/,
+  ],
+  [
+    'Lambda({ function })',
+    () => new Lambda({ outputShape: [1] } as never),
+    /Lambda: the function comes first, as in new Lambda\(\(x\) => relu\(x\), \{ inputShape \}\), but was given \{"outputShape":\[1\]\}/,
+  ],
+  [
+    'Adam({ lr })',
+    () => new Adam({ lr: 1 } as never),
+    /Adam: there is no option lr; here it is learningRate\. There are/,
+  ],
+  ['AdamW({ lr })', () => new AdamW({ lr: 1 } as never), /AdamW: there is no option lr; here it is learningRate\. /],
+  ['SGD({ lr })', () => new SGD({ lr: 1 } as never), /SGD: there is no option lr; here it is learningRate\. /],
+  [
+    'RMSprop({ lr })',
+    () => new RMSprop({ lr: 1 } as never),
+    /RMSprop: there is no option lr; here it is learningRate\. /,
   ],
   [
     'Add of tensors',
@@ -222,6 +268,60 @@ describeOnDevice('calls on a model', (device) => {
     const refusal = (async () => call(model as never))();
     await expect(refusal).rejects.toThrow(ArgumentError);
     await expect(refusal).rejects.toThrow(says);
+  });
+
+  test.each<[loss: string, meant: string]>([
+    ['mse', 'meanSquaredError'],
+    ['mae', 'meanAbsoluteError'],
+    ['sparse_categorical_crossentropy', 'sparseCategoricalCrossentropy'],
+    ['categorical_crossentropy', 'categoricalCrossentropy'],
+    ['binaryCrossEntropy', 'binaryCrossentropy'],
+  ])("compile: loss: '%s' names %s", (loss, meant) => {
+    using model = build(device, sigmoid());
+    const call = () => model.compile({ optimizer: 'adam', loss: loss as never });
+    expect(call).toThrow(ArgumentError);
+    expect(call).toThrow(new RegExp(`compile: loss must be .* but is "${loss}"; did you mean ${meant}\\?$`));
+  });
+
+  test("compile: optimizer: 'Adam' names adam", () => {
+    using model = build(device, sigmoid());
+    const call = () => model.compile({ optimizer: 'Adam' as never, loss: 'meanSquaredError' });
+    expect(call).toThrow(/compile: optimizer must be .* but is "Adam"; did you mean adam\?$/);
+  });
+
+  test.each<[what: string, data: unknown, given: unknown, says: RegExp]>([
+    [
+      'lists in a list',
+      [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      undefined,
+      /, but undefined was given; the shape is the third argument: tensor\(device, data, \[3, 2\]\)$/,
+    ],
+    ['a list', [1, 2, 3], undefined, /; the shape is the third argument: tensor\(device, data, \[3\]\)$/],
+    [
+      'a typed array and a number',
+      Float32Array.of(1, 2, 3, 4),
+      4,
+      /, but 4 was given; .*tensor\(device, data, \[4\]\)$/,
+    ],
+    ['numbers with a shape', { data: [1, 2], shape: [1, 2] }, undefined, /tensor\(device, data, \[1, 2\]\)$/],
+    ['options instead', [1, 2], { requiresGrad: true }, /"requiresGrad":true.*tensor\(device, data, \[2\]\)$/],
+    ['lists of different lengths', [[1, 2], [3]], undefined, /tensor: entry 1 has shape \[1\], but entry 0 has \[2\]/],
+    ['a number', 5, undefined, /tensor must be an array of numbers, but is 5/],
+  ])('tensor without a shape, of %s', (_what, data, given, says) => {
+    const call = () => (tensor as Loose)(device, data, given);
+    expect(call).toThrow(/^tensor/);
+    expect(call).toThrow(says);
+  });
+
+  test('item of several elements names models where there are several', async () => {
+    using a = tensor(device, [1, 2], [2]);
+    using b = tensor(device, [1, 2], [], { models: 2 });
+    await expect(a.item()).rejects.toThrow(/^item: the tensor must have one element, but has shape \[2\]$/);
+    await expect(b.item()).rejects.toThrow(/^item: the tensor must have one element, but has shape \[\] x 2 models$/);
   });
 
   test.each<[what: string, call: (a: Tensor) => unknown, says: RegExp]>([

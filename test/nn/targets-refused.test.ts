@@ -13,6 +13,7 @@ import {
   Dense,
   Flatten,
   Huber,
+  ImageLoader,
   input,
   type Layer,
   Model,
@@ -21,6 +22,7 @@ import {
   type TrainingData,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
+import { drawImages } from '../support/images.ts';
 
 type Route = (model: Sequential, x: number[], y: number[]) => Promise<unknown>;
 
@@ -229,4 +231,63 @@ describe('a softmax over one unit is refused by compile', () => {
       expect(() => compile('sigmoid')).toThrow(ArgumentError);
     },
   );
+});
+
+describeOnDevice('labels for a model that ends in maps', (device) => {
+  const shape = [4, 8, 8, 1];
+  const x = { shape, data: new Float32Array(4 * 64) };
+  const maps = (loss: CompileOptions['loss'], units = 2) =>
+    new Sequential([new Conv2D({ filters: 3, kernelSize: 3, inputShape: [8, 8, 1] }), new Dense({ units })])
+      .build(device)
+      .compile({ optimizer: 'adam', loss });
+  const flatten = 'put Flatten or GlobalAveragePooling2D before the last Dense, so that it ends in \\[';
+
+  test.each<[loss: CompileOptions['loss'], units: number, y: unknown, says: RegExp]>([
+    [
+      'sparseCategoricalCrossentropy',
+      2,
+      [0, 1, 0, 1],
+      RegExp(
+        `fit: the model ends in \\[6,6,2\\] for each sample, but y has one number for each of 4 samples; ${flatten}2\\]`,
+      ),
+    ],
+    [
+      'categoricalCrossentropy',
+      2,
+      [
+        [1, 0],
+        [0, 1],
+        [1, 0],
+        [0, 1],
+      ],
+      RegExp(`y has 2 numbers for each of 4 samples; ${flatten}2\\]`),
+    ],
+    ['categoricalCrossentropy', 2, [0, 1, 0, 1], RegExp(`one number for each of 4 samples; ${flatten}2\\]`)],
+    ['binaryCrossentropy', 1, [0, 1, 0, 1], RegExp(`the model ends in \\[6,6,1\\].*; ${flatten}1\\]`)],
+    ['meanSquaredError', 1, [0.5, 1, 0, 1], RegExp(`y has one number for each of 4 samples; ${flatten}1\\]`)],
+    [
+      'sparseCategoricalCrossentropy',
+      2,
+      [0, 1, 0],
+      /fit: sparseCategoricalCrossentropy needs a model that ends in \[classes\], but it ends in \[6,6,2\]; put Flatten/,
+    ],
+    [
+      'meanSquaredError',
+      1,
+      [0, 1, 0],
+      /4 samples need 144 numbers \(\[6,6,1\] each\) as y for meanSquaredError, but there are 3/,
+    ],
+  ])('%s of %i, y %j', async (loss, units, y, says) => {
+    using model = maps(loss, units);
+    await expect(model.fit({ x, y } as TrainingData)).rejects.toThrow(says);
+    expect(model.training.optimizer.iterations).toBe(0);
+  });
+
+  test('of an ImageLoader', async () => {
+    using model = maps('sparseCategoricalCrossentropy');
+    const images = drawImages(4, { shape: [8, 8, 1], classes: 2 });
+    await expect(model.fit(new ImageLoader(device, images))).rejects.toThrow(
+      RegExp(`must end in \\[2\\], but ends in \\[6,6,2\\]; ${flatten}2\\]`),
+    );
+  });
 });

@@ -2,7 +2,7 @@ import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { clip, elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
 import { softmax } from '../../autograd/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, show } from '../../check.ts';
+import { checkF32, checkFirst, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
@@ -63,6 +63,7 @@ export class Activation extends Layer {
   /** @throws ArgumentError for an unknown name */
   constructor(activation: ActivationName, options: LayerOptions = {}, ...surplus: never[]) {
     super(checkLayerOptions('Activation', options, layerNames, surplus));
+    checkFirst('Activation', 'activation comes', activation, "new Activation('relu', { inputShape })");
     this.activation = activationName(this.kind, activation);
   }
 

@@ -1,5 +1,6 @@
 import { dropout, readDropoutRate } from '../../autograd/dropout.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
+import { checkFirst } from '../../check.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
@@ -16,6 +17,7 @@ export class Dropout extends Layer {
   /** @throws ArgumentError unless rate is a number from 0 up and below 1, or a list of them */
   constructor(rate: number | readonly number[], options: LayerOptions = {}, ...surplus: never[]) {
     super(checkLayerOptions('Dropout', options, layerNames, surplus));
+    checkFirst('Dropout', 'rate comes', rate, 'new Dropout(0.5, { inputShape })');
     this.rate = readDropoutRate('Dropout', rate);
     this.deterministic = [this.rate].flat().every((one) => one === 0);
   }

@@ -1,5 +1,5 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkFlag, show } from '../../check.ts';
+import { checkFirst, checkFlag, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
@@ -25,6 +25,7 @@ export class Lambda extends Layer {
     ...surplus: never[]
   ) {
     super(checkLayerOptions('Lambda', options, { ...layerNames, outputShape: true, deterministic: true }, surplus));
+    checkFirst('Lambda', 'function comes', f, 'new Lambda((x) => relu(x), { inputShape })');
     this.outputShape = options.outputShape;
     this.deterministic = checkFlag('Lambda', 'deterministic', options.deterministic ?? false);
     if (typeof f !== 'function')

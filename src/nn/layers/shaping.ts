@@ -3,7 +3,7 @@ import { reshape } from '../../autograd/reshape.ts';
 import { resize } from '../../autograd/resize.ts';
 import { pad, transpose } from '../../autograd/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, listOf, show } from '../../check.ts';
+import { checkF32, checkFirst, listOf, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { type Fusing, fusing } from './fusing.ts';
@@ -138,6 +138,7 @@ export class Reshape extends Layer {
     ...surplus: never[]
   ) {
     super(checkLayerOptions('Reshape', options, layerNames, surplus));
+    checkFirst('Reshape', 'shape of one sample comes', targetShape, 'new Reshape([28, 28, 1], { inputShape })');
     const sizes = listOf('Reshape', targetShape) as number[] | null;
     const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
@@ -180,6 +181,7 @@ export class Permute extends Layer {
     ...surplus: never[]
   ) {
     super(checkLayerOptions('Permute', options, layerNames, surplus));
+    checkFirst('Permute', 'axes come', dims, 'new Permute([2, 1], { inputShape })');
     const axes = listOf('Permute', dims) ?? [];
     if (axes.length === 0 || !axes.every((_, i) => axes.includes(i + 1))) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);

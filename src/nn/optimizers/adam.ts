@@ -2,7 +2,15 @@ import { checkOptions, type OptionNames } from '../../check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { adam, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
-import { FlatOptimizer, NOT_NEGATIVE, type OptimizerOptions, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
+import {
+  FlatOptimizer,
+  NOT_NEGATIVE,
+  type OptimizerOptions,
+  optimizerHints,
+  optimizerNames,
+  POSITIVE,
+  SHARE,
+} from './optimizer.ts';
 
 /** `learningRate` is 0.001 by default. */
 export interface AdamOptions extends OptimizerOptions {
@@ -64,7 +72,7 @@ export class Adam extends AdamFamily {
 
   /** @throws ArgumentError for a rate or epsilon that is not positive, or a beta outside [0, 1) */
   constructor(options: AdamOptions = {}, ...surplus: never[]) {
-    super('Adam', checkOptions('Adam', options, names, surplus), 0);
+    super('Adam', checkOptions('Adam', options, names, surplus, optimizerHints), 0);
   }
 }
 
@@ -82,7 +90,7 @@ export class AdamW extends AdamFamily {
 
   /** @throws ArgumentError as Adam's, and for a decay below zero */
   constructor(options: AdamWOptions = {}, ...surplus: never[]) {
-    checkOptions('AdamW', options, { ...names, weightDecay: true }, surplus);
+    checkOptions('AdamW', options, { ...names, weightDecay: true }, surplus, optimizerHints);
     super('AdamW', options, options.weightDecay ?? 0.004);
   }
 }

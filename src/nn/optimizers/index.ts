@@ -1,4 +1,4 @@
-import { readable, show } from '../../check.ts';
+import { didYouMean, readable, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { Adam, AdamW } from './adam.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -19,8 +19,9 @@ export function optimizerOf(optimizer: OptimizerName | Optimizer): Optimizer {
   if (typeof optimizer === 'object' && readable('compile', () => typeof optimizer?.apply === 'function'))
     return optimizer;
   if (typeof optimizer !== 'string' || !Object.hasOwn(named, optimizer)) {
+    const names = Object.keys(named);
     throw new ArgumentError(
-      `compile: optimizer must be one such as new Adam() or one of ${Object.keys(named).join(', ')}, but is ${show(optimizer)}`,
+      `compile: optimizer must be one such as new Adam() or one of ${names.join(', ')}, but is ${show(optimizer)}${didYouMean(optimizer, names)}`,
     );
   }
   return named[optimizer]();

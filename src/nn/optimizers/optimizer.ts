@@ -67,6 +67,8 @@ export interface OptimizerOptions extends ClipOptions {
   parameters?: ParameterStore | readonly Tensor[];
 }
 export const optimizerNames: OptionNames<OptimizerOptions> = { ...clipNames, learningRate: true, parameters: true };
+/** Options that other libraries have for the same. */
+export const optimizerHints = { lr: 'here it is learningRate' };
 
 /** Optimizers with parameters of their own, by device: what has to be ready before a step is recorded. */
 const withParameters = new WeakMap<Device, Set<FlatOptimizer>>();

@@ -2,7 +2,7 @@ import { checkFlag, checkOptions } from '../../check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { rmsprop, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
-import { FlatOptimizer, type OptimizerOptions, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
+import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
 
 /** `learningRate` is 0.001 by default. */
 export interface RMSpropOptions extends OptimizerOptions {
@@ -39,6 +39,7 @@ export class RMSprop extends FlatOptimizer {
       options,
       { ...optimizerNames, rho: true, momentum: true, epsilon: true, centered: true },
       surplus,
+      optimizerHints,
     );
     super('RMSprop', options, 0.001, options.momentum || options.centered ? 3 : 1);
     this.rho = this.inRange('rho', options.rho ?? 0.9, SHARE);

@@ -2,7 +2,7 @@ import { checkFlag, checkOptions } from '../../check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { sgd, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
-import { FlatOptimizer, type OptimizerOptions, optimizerNames, type Range } from './optimizer.ts';
+import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, type Range } from './optimizer.ts';
 
 const ZERO_TO_ONE: Range = { fits: (x) => x >= 0 && x <= 1, range: 'in [0, 1]' };
 
@@ -31,7 +31,7 @@ export class SGD extends FlatOptimizer {
 
   /** @throws ArgumentError for a rate that is not positive, or a momentum outside [0, 1] */
   constructor(options: SGDOptions = {}, ...surplus: never[]) {
-    checkOptions('SGD', options, { ...optimizerNames, momentum: true, nesterov: true }, surplus);
+    checkOptions('SGD', options, { ...optimizerNames, momentum: true, nesterov: true }, surplus, optimizerHints);
     super('SGD', options, 0.01, options.momentum ? 1 : 0);
     this.momentum = this.inRange('momentum', options.momentum ?? 0, ZERO_TO_ONE);
     this.nesterov = checkFlag('SGD', 'nesterov', options.nesterov ?? false);
