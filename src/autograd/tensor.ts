@@ -26,6 +26,12 @@ let clock = 0;
 /** What `console.log` of Node, Deno and Bun asks for. */
 const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
+/** A promise of values: what it rejects with while a step is recorded is thrown by `compileStep`, and would end the process once more. */
+function handled<T>(device: Device, values: Promise<T>): Promise<T> {
+  if (recordingOf(device)) values.catch(() => {});
+  return values;
+}
+
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
   private gradient: Tensor | null = null;
@@ -83,8 +89,11 @@ export class Tensor {
    * Shape, type and values as NumPy prints them; of more than 1,000 values those at the edges. Waits for the adapter.
    * @throws DisposedError
    */
-  async text(): Promise<string> {
-    return textOf(this, await this.data());
+  text(): Promise<string> {
+    return handled(
+      this.device,
+      this.data().then((values) => textOf(this, values)),
+    );
   }
 
   /**
@@ -125,9 +134,7 @@ export class Tensor {
       'data: no values can be read within a compiled step, which is recorded before it runs; return the tensor from the step, and read it afterwards',
     );
     recording.refuse(refused);
-    const never = Promise.reject(refused);
-    never.catch(() => {}); // compileStep throws it
-    return never;
+    return handled(this.device, Promise.reject(refused));
   }
 
   private async read(): Promise<HostArray> {
@@ -137,7 +144,11 @@ export class Tensor {
   }
 
   /** The value of a one-element tensor. @throws ShapeError when there are more. */
-  async item(): Promise<number> {
+  item(): Promise<number> {
+    return handled(this.device, this.readItem());
+  }
+
+  private async readItem(): Promise<number> {
     if (this.size * this.models !== 1) {
       throw new ShapeError(
         `item: the tensor must have one element, but has shape ${showShape(this.shape)}${this.models > 1 ? ` x ${this.models} models` : ''}`,

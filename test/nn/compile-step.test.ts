@@ -142,6 +142,7 @@ describeOnDevice('compileStep', (device) => {
       GpuError,
       /^data: no values can be read within a compiled step.*return the tensor/,
     ],
+    'reading a text': [(w) => void tg.sum(w).text(), GpuError, /^data: no values can be read within a compiled step/],
     'an async function': [async (w) => tg.sum(w), ArgumentError, /^compileStep: takes a function that is not async/],
     'data of the host': [() => tg.tensor(device, [1], [1]), GpuError, /make the tensor before the step/],
     'gradients that stay': [
