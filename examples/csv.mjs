@@ -4,11 +4,26 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
 import { confusionMatrix, Dense, openDevice, rescale, Sequential, splitIndices, standardization } from 'tilegrad/node';
 
+const path = process.argv[2];
+if (!path) {
+  console.error(
+    'usage: node examples/csv.mjs weather.csv, whose first line is temperature,humidity,pressure,wind,rain',
+  );
+  process.exit(2);
+}
 const device = await openDevice();
-const rows = parse(readFileSync(process.argv[2]), { columns: true, trim: true });
+const all = parse(readFileSync(path), { columns: true, trim: true });
+
+// Rows that lack something are left out: an empty cell, NA, or text where a number should be.
+const numeric = ['temperature', 'humidity', 'pressure'];
+const isName = (text) => text !== '' && text !== 'NA';
+const isNumber = (text) => text !== '' && Number.isFinite(Number(text));
+const rows = all.filter(
+  (row) => isName(row.wind) && isName(row.rain) && numeric.every((column) => isNumber(row[column])),
+);
+console.log(`${rows.length} of ${all.length} rows lack nothing`);
 
 // Numbers are standardized, with mean and deviation of the training rows alone; a column of names becomes one of 0 and 1 for each name.
-const numeric = ['temperature', 'humidity', 'pressure'];
 const winds = [...new Set(rows.map(({ wind }) => wind))].sort();
 const y = rows.map(({ rain }) => (rain === 'yes' ? 1 : 0));
 const { train, test } = splitIndices(y, { testSize: 0.25, stratify: true, seed: 1 });

@@ -14,8 +14,13 @@ import {
   trainTestSplit,
 } from 'tilegrad/node';
 
+const folder = process.argv[2];
+if (!folder) {
+  console.error('usage: node examples/own-images.mjs shapes, a folder with one folder of pictures for each class');
+  process.exit(2);
+}
 const device = await openDevice();
-const images = await imageFolder(process.argv[2], { size: [32, 32] });
+const images = await imageFolder(folder, { size: [32, 32] });
 const { train, test } = trainTestSplit(images, { testSize: 0.25, stratify: true, seed: 1 });
 console.log(`${images.classes.join(', ')}: ${train.size} pictures to train on, ${test.size} to test`);
 

@@ -34,9 +34,27 @@ describeOnDevice('the examples', () => {
       return `${(30 * spread(i, 0.56984)).toFixed(1)},${humidity.toFixed(0)},${pressure.toFixed(0)},${wind},${rain}`;
     });
     const path = join(folder, 'weather.csv');
-    writeFileSync(path, ['temperature,humidity,pressure,wind,rain', ...lines].join('\n'));
+    const gaps = [
+      '20.1,NA,1000,west,yes',
+      '20.1,60,,west,no',
+      '20.1,60,1000,,yes',
+      '20.1,60,1000,west,',
+      '20,6O,990,NA,no',
+    ];
+    writeFileSync(path, ['temperature,humidity,pressure,wind,rain', ...gaps, ...lines].join('\n'));
     const out = await run('csv.mjs', [path]);
+    expect(out).toContain('300 of 305 rows lack nothing');
     for (const name of ['accuracy', 'precision', 'recall']) expect(numbersAfter(out, name)[0]).toBeGreaterThan(0.85);
+  });
+
+  test.each([
+    ['csv.mjs', 'usage: node examples/csv.mjs weather.csv'],
+    ['own-images.mjs', 'usage: node examples/own-images.mjs shapes'],
+  ])('%s: without its argument, it says how to be called', async (name, says) => {
+    const { code, err } = await runToEnd([join(examples, name)], { cwd: folder });
+    expect(err).toContain(says);
+    expect(err.trim().split('\n')).toHaveLength(1);
+    expect(code).toBe(2);
   });
 
   test('regression.mjs: finds the sine, and its metrics agree with each other', async () => {
