@@ -87,6 +87,7 @@ function reducedText({ reduced, sections }: Report): string {
 /** Whether a block holds anything against a published figure. */
 function hasPublished(block: Block): boolean {
   if (block.type === 'comparison') return block.rows.some(({ published }) => published !== null);
+  if (block.type === 'table') return block.head.some((column) => /\bpublished\b/.test(column)); // of coursework B
   return block.type === 'figure' && 'published' in block.figure && block.figure.published !== undefined;
 }
 

@@ -67,6 +67,9 @@ test('what was reduced is held against published figures only where there are so
   expect(text('0.1 to 0.2')).toContain('Not like for like with the published figures:\n  - one');
   expect(text(null)).toContain('Reduced or changed:\n  - one');
   expect(text(null)).not.toContain('published');
+  const table = { type: 'table' as const, head: ['variation', 'published'], rows: [['VGG', 0.7]] };
+  const all = checkReport({ ...content(), sections: [{ title: 'a', blocks: [table] }] });
+  expect(reportText(all)).toContain('Not like for like with the published figures:\n  - one');
 });
 
 test('few runs on one plot have a line each, many are told by their mean', () => {
