@@ -1,4 +1,5 @@
-import { checkFunction, checkOptions, checkText, listOf, readable, show } from '../check.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { checkFunction, checkOptions, checkText, listOf, nearName, readable, show } from '../check.ts';
 import { datasets as known } from '../data/datasets.ts';
 import type { DatasetName } from '../data/types.ts';
 import { ArgumentError } from '../errors.ts';
@@ -43,7 +44,7 @@ const SCALES = ['full', 'short', 'smoke'];
 const DEFAULTS: Settings = { epochs: 1, batchSize: 32, replicas: 1 };
 /** Where an experiment does not say what to do in seconds. */
 const SMOKE: Reduced<Settings> = { epochs: 1, replicas: 1, limit: 1000, testLimit: 200 };
-/** Settings that are whole numbers from 1. */
+/** Settings that are whole numbers from 1. All others that the run reads are `learningRate` and `cut`. */
 const COUNTS = ['epochs', 'batchSize', 'replicas', 'limit', 'testLimit'];
 
 /**
@@ -140,6 +141,7 @@ function scalesOf<S extends Settings>({ scales = { full: {} } }: ExperimentOptio
       throw new ArgumentError(`${what}.${name} must be an object such as { epochs: 5 }, but is ${show(settings)}`);
     }
     checkSettings(`${what}.${name}`, settings as Record<string, unknown>);
+    checkNames(`${what}.${name}`, settings, name === 'full' ? [] : Object.keys(found.full!));
   }
   const { full, short, smoke = SMOKE } = found;
   return {
@@ -163,4 +165,36 @@ function checkSettings(what: string, settings: Record<string, unknown>): void {
     throw new ArgumentError(`${what}: learningRate must be a number above 0, but is ${show(learningRate)}`);
   }
   if (cut !== undefined) textsOf(`${what}: cut`, cut);
+}
+
+/**
+ * A setting may have any name, but one that is nearly that of another is a slip of the pen, which would be ignored in silence.
+ * @param own settings of the experiment's own, which smaller scales reduce
+ * @throws ArgumentError for such a name, and for a value that the run's record cannot hold
+ */
+function checkNames(what: string, settings: object, own: readonly string[]): void {
+  const names = [...COUNTS, 'learningRate', 'cut', ...own];
+  for (const [name, value] of Object.entries(settings)) {
+    if (names.includes(name)) continue;
+    const near = nearName(name, names);
+    if (near !== undefined && near[0] === name[0]?.toLowerCase()) {
+      throw new ArgumentError(
+        `${what}: there is no setting ${name}; did you mean ${near}? A setting of your own needs a name less like it`,
+      );
+    }
+    if (!isPlain(value)) {
+      throw new ArgumentError(
+        `${what}: ${name} must be what JSON holds, such as a number or a list, but is ${show(value)}`,
+      );
+    }
+  }
+}
+
+/** Whether JSON gives the same again. */
+function isPlain(value: unknown): boolean {
+  try {
+    return value === undefined || isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value);
+  } catch {
+    return false; // a function, a BigInt, or refers to itself
+  }
 }

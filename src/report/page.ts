@@ -4,6 +4,7 @@ import { section as sectionSchema } from './content.ts';
 import { type Drawing, drawFigure } from './draw.ts';
 import { documentPage } from './html.ts';
 import { firstIssue } from './issue.ts';
+import { withUniqueNames } from './unique-names.ts';
 
 /** A page as a program describes it. */
 export const documentContent = z.object({
@@ -23,26 +24,6 @@ export function checkDocument(what: string, content: unknown): z.output<typeof d
   const { success, data, error } = documentContent.safeParse(plain);
   if (!success) throw new ArgumentError(`${what}: a report cannot be made of this: ${firstIssue(error)}`);
   return withUniqueNames(data);
-}
-
-/** Two plots of one kind have one name, of which a page can have one alone: the second becomes `history-2`. */
-function withUniqueNames(content: z.output<typeof documentContent>): z.output<typeof documentContent> {
-  const taken = new Set<string>();
-  const free = (name: string) => {
-    let found = name;
-    for (let n = 2; taken.has(found); n++) found = `${name.slice(0, 76)}-${n}`;
-    taken.add(found);
-    return found;
-  };
-  return {
-    ...content,
-    sections: content.sections.map(({ title, blocks }) => ({
-      title,
-      blocks: blocks.map((block) =>
-        block.type === 'figure' ? { ...block, figure: { ...block.figure, name: free(block.figure.name) } } : block,
-      ),
-    })),
-  };
 }
 
 /** Draws the figures of a page, and the page. @throws MissingPackageError */

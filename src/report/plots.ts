@@ -56,10 +56,11 @@ export function headingOf(what: string, options: PlotOptions, title: string, nam
   };
 }
 
-/** What `fit` returns, as far as it is drawn: epochs, and those of each replica. Or what `context.train` of an experiment does. */
+/** What `fit` returns, as far as it is drawn: epochs, and those of each replica; its epochs alone; or what `context.train` of an experiment returns. */
 export type PlottedHistory =
   | { readonly epochs: readonly EpochFigures[]; readonly replicas?: readonly (readonly EpochFigures[])[] }
-  | { readonly histories: readonly (readonly EpochFigures[])[]; readonly seeds: readonly number[] };
+  | { readonly histories: readonly (readonly EpochFigures[])[]; readonly seeds: readonly number[] }
+  | readonly EpochFigures[];
 
 type EpochFigures = { epoch: number; [figure: string]: number | null | undefined };
 
@@ -83,7 +84,6 @@ const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`
  */
 export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOptions = {}): Plot {
   const options = readOptions('plotHistory', rawOptions, { ...plotOptions, measures: true, show: true });
-  checkObject('plotHistory', history as object);
   const { measures: asked, show: how = 'mean', caption } = options;
   if (how !== 'mean' && how !== 'each') {
     throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${show(how)}`);
@@ -127,13 +127,14 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
 /** The epochs of each replica, and what each is called. @throws ArgumentError where there is none */
 function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: string[] } {
   const { replicas, seeds } = readable('plotHistory', () => {
-    const isTraining = 'histories' in history;
-    const lists = isTraining ? history.histories : (history.replicas ?? [history.epochs]);
+    const given = (Array.isArray(history) ? { epochs: history } : Object(history)) as Record<string, unknown>;
+    const isTraining = 'histories' in given;
+    const lists = isTraining ? given.histories : (given.replicas ?? [given.epochs]);
     return {
       replicas: (listOf('plotHistory', lists) ?? []).map(
         (epochs) => listOf('plotHistory', epochs) as EpochFigures[] | null,
       ),
-      seeds: isTraining ? listOf('plotHistory', history.seeds) : null,
+      seeds: isTraining ? listOf('plotHistory', given.seeds) : null,
     };
   });
   const isEpoch = (logs: EpochFigures) => typeof logs === 'object' && logs !== null && typeof logs.epoch === 'number';

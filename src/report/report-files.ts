@@ -12,6 +12,7 @@ import { writeAllAtomically, writeAtomically } from './run-folder.ts';
 import { type RunRecord, runRecord } from './run-record.ts';
 import { reportOf } from './run-report.ts';
 import { reportOfSearch } from './search-folder.ts';
+import { withUniqueNames } from './unique-names.ts';
 
 /** Where a run's folder keeps its pictures. */
 const FIGURES = 'figures';
@@ -53,17 +54,12 @@ export const hasReport = (folder: string): boolean => existsSync(join(folder, 'r
 
 const jsonText = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
 
-/** The content with its defaults. @throws ArgumentError where it is not what a report takes */
+/** The content with its defaults, and figures of one name each with one of its own. @throws ArgumentError where it is not what a report takes */
 export function checkReport(content: ReportContent): Report {
   // As it will be read back: NaN and Infinity become null, and nothing but plain data is left.
   const { success, data, error } = reportContent.safeParse(JSON.parse(JSON.stringify(content)));
   if (!success) throw new ArgumentError(`a report cannot be made of this: ${firstIssue(error)}`);
-  const names = data.sections.flatMap(({ blocks }) =>
-    blocks.flatMap((b) => (b.type === 'figure' ? b.figure.name : [])),
-  );
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new ArgumentError(`a report cannot be made of this: two figures are called ${twice}`);
-  return data;
+  return withUniqueNames(data);
 }
 
 /**

@@ -76,10 +76,19 @@ function blockText(block: Block, id: string): string {
   }
 }
 
-/** What was cut, as a list; empty when nothing was. */
-export function reducedText(reduced: readonly string[]): string {
+/** What was cut, as a list; empty when nothing was. Experiments of one's own have no published figures to speak of. */
+function reducedText({ reduced, sections }: Report): string {
   if (reduced.length === 0) return '';
-  return `Not like for like with the published figures:\n${reduced.map((note) => `  - ${printableLine(note)}`).join('\n')}`;
+  const isCompared = sections.some(({ blocks }) => blocks.some(hasPublished));
+  const head = isCompared ? 'Not like for like with the published figures' : 'Reduced or changed';
+  return `${head}:\n${reduced.map((note) => `  - ${printableLine(note)}`).join('\n')}`;
+}
+
+/** Whether a block holds anything against a published figure. */
+function hasPublished(block: Block): boolean {
+  if (block.type === 'comparison') return block.rows.some(({ published }) => published !== null);
+  if (block.type === 'table') return block.head.some((column) => /\bpublished\b/.test(column)); // of coursework B
+  return block.type === 'figure' && 'published' in block.figure && block.figure.published !== undefined;
 }
 
 /** Whether there is any text before the next heading. */
@@ -96,7 +105,7 @@ export function resultsText(report: Report): string {
     return texts.filter((_, i) => blocks[i]!.type !== 'heading' || hasText(blocks, texts, i + 1));
   });
   const warnings = report.warnings.map((warning) => `Warning: ${warning}`);
-  return [...blocks, reducedText(report.reduced), ...warnings].filter((text) => text !== '').join('\n\n');
+  return [...blocks, reducedText(report), ...warnings].filter((text) => text !== '').join('\n\n');
 }
 
 /** A report in short, for a terminal. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -62,6 +62,30 @@ describe('an experiment of a file', () => {
     const { out } = await run(file, '--scale', 'smoke', '--epochs', '9');
     expect(out).toContain('epochs 9, seed 1');
     expect(out).toContain('epochs 9 instead of 4');
+  });
+
+  test('shows two plots of one kind, each with a file of its own', async () => {
+    const figure = { type: 'bars', name: 'bars', title: 'T', x: { label: 'x' }, y: { label: 'y' } };
+    const block = { type: 'figure', figure: { ...figure, bars: [{ category: 'a', value: 1, group: '' }] } };
+    const sections = ['A', 'B'].map((title) => ({ title, blocks: [block] }));
+    const { code, err } = await run(write(mine(`return ${JSON.stringify(sections)};`)));
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const drawn = readdirSync(join(runs()[0]!, 'figures')).filter((name) => name.endsWith('.svg'));
+    expect(drawn).toEqual(['bars-2.svg', 'bars.svg']);
+  });
+
+  test('without published figures speaks of none', async () => {
+    const file = write(counted);
+    const plain = await run(file, '--epochs', '3');
+    expect(plain.out).toContain('Reduced or changed:\n  - epochs 3 instead of 4');
+    expect(plain.out).not.toContain('published');
+  });
+
+  test('with a setting misspelled is not run', async () => {
+    const { code, err } = await run(write(counted.replace('epochs: 4', 'epoch: 4')));
+    expect(code).toBe(2);
+    expect(err).toContain('defineExperiment: scales.full: there is no setting epoch; did you mean epochs?');
+    expect(existsSync(join(folder, 'runs'))).toBe(false);
   });
 
   test('that was stopped goes on by its file, and the message names it', async () => {
@@ -224,12 +248,40 @@ describe('defineExperiment', () => {
     });
   });
 
+  test('takes settings of its own beside those that a run reads', () => {
+    const full = {
+      units: 8,
+      lr: 0.1,
+      rate: 0.5,
+      momentum: 0.9,
+      headEpochs: 2,
+      unit: 'm',
+      out: 1,
+      widths: [1, 2],
+      on: true,
+    };
+    const scales = { full, smoke: { units: 2, widths: [], extra: { a: null } } };
+    const made = defineExperiment({ ...base, scales } as Parameters<typeof defineExperiment>[0]);
+    expect(made.scales).toEqual({ ...scales, full: { epochs: 1, batchSize: 32, replicas: 1, ...full } });
+  });
+
   test.each([
     [{ datasets: ['imagenet'] }, /datasets are of cifar10, mnist, fashion-mnist, but "imagenet" was given/],
     [{ datasets: 'mnist' }, /datasets must be a list of texts/],
     [{ scales: { full: { epochs: 0 } } }, /scales\.full: epochs must be an integer from 1, but is 0/],
     [{ scales: { full: { learningRate: -1 } } }, /learningRate must be a number above 0/],
     [{ scales: { fulll: {} } }, /there is no option fulll; did you mean full\?/],
+    [{ scales: { full: { epoch: 5 } } }, /scales\.full: there is no setting epoch; did you mean epochs\? A setting of/],
+    [{ scales: { full: { batch_size: 5 } } }, /there is no setting batch_size; did you mean batchSize\?/],
+    [{ scales: { full: { replica: 2 } } }, /there is no setting replica; did you mean replicas\?/],
+    [{ scales: { full: {}, short: { limits: 2 } } }, /scales\.short: there is no setting limits; did you mean limit\?/],
+    [{ scales: { full: {}, smoke: { testlimit: 2 } } }, /scales\.smoke: .* testlimit; did you mean testLimit\?/],
+    [{ scales: { full: { learningrate: 2 } } }, /there is no setting learningrate; did you mean learningRate\?/],
+    [{ scales: { full: { cuts: ['a'] } } }, /there is no setting cuts; did you mean cut\?/],
+    [{ scales: { full: { widths: [1] }, smoke: { width: [1] } } }, /no setting width; did you mean widths\?/],
+    [{ scales: { full: { make: () => 1 } } }, /scales\.full: make must be what JSON holds.* but is \(\) => 1/],
+    [{ scales: { full: { widths: [new Map()] } } }, /scales\.full: widths must be what JSON holds/],
+    [{ scales: { full: { rate: Number.NaN } } }, /scales\.full: rate must be what JSON holds.*NaN/],
     [{ scales: { full: 5 } }, /scales\.full must be an object/],
     [{ networks: [{}] }, /networks must be a list of \{ createModel, compile \}/],
     [{ question: [''] }, /question must be text that is not empty/],

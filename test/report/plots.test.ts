@@ -87,6 +87,10 @@ describe('plotHistory', () => {
     expect(broken).not.toContain('NaN');
   });
 
+  test('takes the list of epochs of a history too', () => {
+    expect(plotHistory(history.epochs).figures).toEqual(plotHistory(history).figures);
+  });
+
   test.each([
     [{ epochs: [] }, {}, /plotHistory: the history is empty: no epoch was finished; train at least one/],
     [{ epochs: history.epochs, replicas: [[]] }, {}, /the history is empty/],
@@ -96,7 +100,10 @@ describe('plotHistory', () => {
       /takes what model\.fit returned, .* a Promise, to be awaited; await the call of fit/,
     ],
     [{ epochs: [5] }, {}, /takes what model\.fit returned/],
-    [[], {}, /plotHistory: options must be an object/],
+    [[], {}, /plotHistory: the history is empty/],
+    [[5], {}, /plotHistory: takes what model\.fit returned, .* but was given \[5\]/],
+    [5, {}, /plotHistory: takes what model\.fit returned, .* but was given 5;/],
+    [undefined, {}, /plotHistory: takes what model\.fit returned, .* but was given undefined;/],
     [history, { measures: ['auc'] }, /the history has no "auc"; it has loss, accuracy/],
     [history, { measures: [] }, /measures must be a list such as \['loss'\]/],
     [history, { show: 'all' }, /show must be 'mean' or 'each', but is "all"/],

@@ -57,6 +57,21 @@ test('a report in short: title, question, tables, curves, what was cut, where an
   expect(text).not.toContain('\u001b');
 });
 
+test('what was reduced is held against published figures only where there are some', () => {
+  const rows = (published: number | string | null) => [{ label: 'accuracy', published, ours: 0.5 }];
+  const text = (published: number | string | null) => {
+    const sections = [{ title: 'a', blocks: [{ type: 'comparison' as const, rows: rows(published) }] }];
+    return reportText(checkReport({ ...content(), sections }));
+  };
+  expect(text(0.5)).toContain('Not like for like with the published figures:\n  - one');
+  expect(text('0.1 to 0.2')).toContain('Not like for like with the published figures:\n  - one');
+  expect(text(null)).toContain('Reduced or changed:\n  - one');
+  expect(text(null)).not.toContain('published');
+  const table = { type: 'table' as const, head: ['variation', 'published'], rows: [['VGG', 0.7]] };
+  const all = checkReport({ ...content(), sections: [{ title: 'a', blocks: [table] }] });
+  expect(reportText(all)).toContain('Not like for like with the published figures:\n  - one');
+});
+
 test('few runs on one plot have a line each, many are told by their mean', () => {
   const report = (runs: number, name = 'seed') => {
     const lines = Array.from({ length: runs }, (_, i) => ({
