@@ -6,6 +6,7 @@ import { AbortedError, ArgumentError, TilegradError } from '../errors.ts';
 import { importPackage } from '../import-package.ts';
 import { KEEP_RESULTS_S, putFiles } from './files.ts';
 import { outcomeOf } from './outcome.ts';
+import { reconnected } from './reconnected.ts';
 import { type announcement, jobData, type jobResult, keys, type Needs, PREFIX, queueName } from './records.ts';
 import { MOST_STALLS, stallTimes } from './stall.ts';
 
@@ -122,6 +123,7 @@ export class BullQueue {
     };
     this.pending.set(id, pending);
     const put = async () => {
+      if (this.pending.get(id) !== pending) return; // nobody waits for it any more
       pending.data.files = await putFiles(this.client, files);
       const there = await this.queue.getJob(id);
       if (there && (await there.isFailed())) await there.remove();
@@ -131,7 +133,7 @@ export class BullQueue {
       pending.isBusy = false;
       await this.settle(id); // it may be done already
     };
-    put().catch((error) => pending.settle(error instanceof Error ? error : new Error(String(error))));
+    reconnected(put).catch((error) => pending.settle(error instanceof Error ? error : new Error(String(error))));
     return pending;
   }
 

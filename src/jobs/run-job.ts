@@ -6,6 +6,7 @@ import { printableLine } from '../printable.ts';
 import { getFile, putFiles } from './files.ts';
 import { CannotDo, type Handler, type JobContext, WorkerBroken } from './handler.ts';
 import type { KeepAlive } from './keep-alive.ts';
+import { reconnected } from './reconnected.ts';
 import { issueText, jobData, type jobFailure, type jobResult, type WorkerInfo } from './records.ts';
 import { MOST_STALLS } from './stall.ts';
 
@@ -32,7 +33,7 @@ export async function runJob(run: JobRun): Promise<Outcome> {
   const { worker, token, say } = run;
   let job: Job | undefined;
   try {
-    job = await worker.getNextJob(token, { block: false });
+    job = await reconnected(() => worker.getNextJob(token, { block: false }), run.signal);
   } catch (error) {
     const id = await dropUnreadable(run);
     if (id === null) throw error;
@@ -84,7 +85,7 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
     ...{ key: job.id!.slice(job.name.length + 1), files, fileNames: Object.keys(files) },
     signal: AbortSignal.any([run.signal, lost]),
     print: (line) => void printed.push(job.log(line).catch(() => {})),
-    file: (name) => getFile(client, name, files[name]!),
+    file: (name) => reconnected(() => getFile(client, name, files[name]!), run.signal),
   };
   const begun = performance.now();
   try {
@@ -95,19 +96,19 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
     }
     const result: z.infer<typeof jobResult> = {
       value: value.data,
-      files: await putFiles(client, output.files ?? {}),
+      files: await reconnected(() => putFiles(client, output.files ?? {}), run.signal),
       worker: info,
       seconds: (performance.now() - begun) / 1000,
     };
     await Promise.all(printed);
-    await job.moveToCompleted(result, token, false);
+    await reconnected(() => job.moveToCompleted(result, token, false), run.signal);
     return 'done';
   } catch (error) {
     if (isNotOurs(error)) throw error;
     await Promise.all(printed);
     const broken = error instanceof WorkerBroken ? error : undefined;
     if (broken || error instanceof CannotDo || context.signal.aborted) {
-      await job.moveToWait(token);
+      await reconnected(() => job.moveToWait(token), run.signal);
       if (broken) throw broken.cause;
       if (error instanceof CannotDo) return { cannotDo: error.message };
       say(`${job.id} went back to the queue`);
@@ -120,11 +121,11 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
   }
 }
 
-async function fail({ info, token }: JobRun, job: Job, code: string, message: string): Promise<void> {
+async function fail({ info, token, signal }: JobRun, job: Job, code: string, message: string): Promise<void> {
   const failure: z.infer<typeof jobFailure> = { code, message, worker: info };
   const error = new Error(JSON.stringify(failure));
   error.stack = ''; // it is no use to a coordinator, and holds paths of this machine
-  await job.moveToFailed(error, token, false);
+  await reconnected(() => job.moveToFailed(error, token, false), signal);
 }
 
 /** Removes the job that was just taken and cannot even be read. @returns its id, null if there is none */

@@ -9,6 +9,7 @@ import { parseAddress } from './address.ts';
 import { connect, disconnectAll } from './connection.ts';
 import type { Handler } from './handler.ts';
 import { KeepAlive } from './keep-alive.ts';
+import { reconnected } from './reconnected.ts';
 import { announcement, type Capability, keys, type Needs, PREFIX, parseRecord, type WorkerInfo } from './records.ts';
 import { type JobRun, runJob } from './run-job.ts';
 import { MOST_STALLS, STALL_SECONDS, stallTimes } from './stall.ts';
@@ -196,7 +197,7 @@ class Loop {
     let lookedAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       if (performance.now() - lookedAt > LOOK_MS) {
-        await this.lookForQueues();
+        await reconnected(() => this.lookForQueues(), signal);
         lookedAt = performance.now();
       }
       if (!(await this.takeOne(signal))) await this.waitForJobs(signal);

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { Job, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
@@ -426,6 +427,55 @@ describeOnRedis('a connection that is lost', () => {
     expect(await Promise.allSettled(answers)).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
     expect(await worker).toEqual({ done: 0, failed: 0 });
     await queue.close();
+  });
+
+  test.each<[string, (cut: (on: object, method: string) => void) => void, number]>([
+    ['a result is handed in', (cut) => cut(Job.prototype, 'moveToCompleted'), 9],
+    ['a job is taken', (cut) => cut(Worker.prototype, 'getNextJob'), 9],
+    ['a job is put in', (cut) => cut(Queue.prototype, 'add'), 9],
+    ['a worker looks for queues', (cut) => cut(Redis.prototype, 'hgetall'), 9],
+    ['a failure is handed in', (cut) => cut(Job.prototype, 'moveToFailed'), Number.NaN],
+  ])('as %s, whose command ends with an error: it is done again', async (_, cutAt, value) => {
+    const redis = await startRedis();
+    const errors = ['Connection is closed.', 'Command aborted due to connection close', 'LOADING Redis is loading'];
+    let cuts = 0;
+    cutAt((on, method) => {
+      const spy = vi.spyOn(on as Record<string, () => Promise<unknown>>, method);
+      for (const message of errors) {
+        spy.mockImplementationOnce(async () => {
+          cuts++;
+          throw new Error(message);
+        });
+      }
+    });
+    const queue = await openQueue({ url: redis.url });
+    const abort = new AbortController();
+    const worker = serve({
+      url: redis.url,
+      adapter: 'abacus',
+      signal: abort.signal,
+      handlers: [
+        handler({
+          ...{ kind: 'square', payload, result: z.number() },
+          async run({ x }) {
+            if (Number.isNaN(value)) throw new DataError('no');
+            return { value: x * x };
+          },
+        }),
+      ],
+    });
+    const answer = await queue.run(square, 'one', { x: 3 }).then(
+      (finished) => finished.value,
+      (error) => error,
+    );
+    if (Number.isNaN(value)) expect(answer).toBeInstanceOf(JobError);
+    else expect(answer).toBe(value);
+    expect(cuts).toBe(errors.length);
+    vi.restoreAllMocks();
+    abort.abort();
+    await worker;
+    await queue.close();
+    await redis.stop();
   });
 
   test.each<[string, string[], number]>([
