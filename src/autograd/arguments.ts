@@ -10,7 +10,9 @@ export function arrayOf(operator: string, what: string, value: Tensor): DeviceAr
     throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
   const { array } = value;
   if (array.disposed) {
-    throw new DisposedError(`${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, ${array.fate}`);
+    throw new DisposedError(
+      `${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, ${array.disposedMessage}`,
+    );
   }
   return array;
 }

@@ -13,7 +13,7 @@ export interface SpentGraph {
   readonly leaves: ReadonlySet<Tensor>;
 }
 
-const FATE =
+const RELEASED =
   'was used after its graph was released: what a backward pass went through can be read until the next step() of the optimizer; ' +
   'read it before that, or keep it with detach()';
 
@@ -53,7 +53,7 @@ export function takeSpent(device: Device, changed: Iterable<Tensor>): SpentGraph
 export function releaseSpent(graphs: readonly SpentGraph[]): void {
   for (const { tensors } of graphs) {
     for (const { array, node, parts } of tensors) {
-      for (const one of [array, ...(node?.saved ?? []), ...(parts ?? [])]) one.dispose(FATE);
+      for (const one of [array, ...(node?.saved ?? []), ...(parts ?? [])]) one.dispose(RELEASED);
     }
   }
 }

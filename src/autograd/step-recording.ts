@@ -12,12 +12,16 @@ const open = new WeakMap<Device, StepRecording>();
 export const recordingOf = (device: Device): StepRecording | null =>
   device.recording ? (open.get(device) ?? null) : null;
 
-/** An optimizer, as a recorded step has it: what the host does at each run. */
-export interface RecordedOptimizer {
+/** What random layers draw by in a recorded step: the host writes its number before each run. */
+export interface StepNumber {
   readonly iterations: number;
+  write(step: number): void;
+}
+
+/** An optimizer, as a recorded step has it: what the host does at each run. */
+export interface RecordedOptimizer extends StepNumber {
   readonly frozen: string;
   begin(): void;
-  write(step: number): void;
 }
 
 /** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
@@ -25,8 +29,8 @@ export class StepRecording {
   private readonly first = new Map<Tensor, First>();
   /** Optimizers whose `step` is part of it. */
   readonly steps = new Set<RecordedOptimizer>();
-  /** Those whose step number random layers draw by. */
-  readonly readers = new Set<RecordedOptimizer>();
+  /** What random layers draw by, optimizers included. */
+  readonly numbers = new Set<StepNumber>();
   /** What the step did that no recording can hold. */
   private refused: Error | null = null;
 
@@ -59,8 +63,8 @@ export class StepRecording {
     this.steps.add(optimizer);
   }
 
-  reads(optimizer: RecordedOptimizer): void {
-    this.readers.add(optimizer);
+  reads(number: StepNumber): void {
+    this.numbers.add(number);
   }
 
   /** A leaf's gradient was cleared. */

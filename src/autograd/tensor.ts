@@ -192,7 +192,8 @@ export class Tensor {
    */
   assign(values: Tensor | HostData): this {
     const { array, device, shape, dtype, models } = this;
-    if (array.disposed) throw new DisposedError(`assign: the tensor, of shape ${showShape(shape)}, ${array.fate}`);
+    if (array.disposed)
+      throw new DisposedError(`assign: the tensor, of shape ${showShape(shape)}, ${array.disposedMessage}`);
     if (values instanceof Tensor) this.copyFrom(values);
     else {
       const host = readValues('assign', values, { shape, dtype, models });
@@ -206,7 +207,9 @@ export class Tensor {
     const { array, shape, dtype } = this;
     const from = other.array;
     if (from.disposed) {
-      throw new DisposedError(`assign: the values, a tensor of shape ${showShape(from.shape)}, ${from.fate}`);
+      throw new DisposedError(
+        `assign: the values, a tensor of shape ${showShape(from.shape)}, ${from.disposedMessage}`,
+      );
     }
     commonModels('assign', [array, from]);
     if (!sameShape(from.shape, shape)) {

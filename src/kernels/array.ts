@@ -26,7 +26,7 @@ export class DeviceArray {
   /** How often the host had the elements replaced since the array was made: by `Tensor.assign`, or by an optimizer's `step`. */
   version = 0;
   private gone = false;
-  private end = DISPOSED;
+  private why = DISPOSED;
 
   constructor(
     readonly device: Device,
@@ -58,7 +58,7 @@ export class DeviceArray {
   }
 
   get storage(): Storage {
-    if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} ${this.end}`);
+    if (this.gone) throw new DisposedError(`a tensor of shape ${showShape(this.shape)} ${this.why}`);
     if (this.held.failed) {
       throw new OutOfMemoryError(
         `a tensor of shape ${showShape(this.shape)} was used, but the adapter had no memory for it; use a smaller batch or model`,
@@ -97,15 +97,15 @@ export class DeviceArray {
   }
 
   /** What messages say of it once it is disposed. */
-  get fate(): string {
-    return this.end;
+  get disposedMessage(): string {
+    return this.why;
   }
 
-  /** Gives the storage back. Doing so again is harmless. @param end what messages say of it from now on */
-  dispose(end = DISPOSED): void {
+  /** Gives the storage back. Doing so again is harmless. @param why what messages say of it from now on */
+  dispose(why = DISPOSED): void {
     if (this.gone) return;
     this.gone = true;
-    this.end = end;
+    this.why = why;
     if (this.device.trackings) for (const tracking of this.device.trackings) tracking.released(this);
     this.keep();
     this.held.release();

@@ -1,6 +1,6 @@
 import { toHostArray } from '../autograd/host-array.ts';
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
-import { StepRecording } from '../autograd/step-recording.ts';
+import { type StepNumber, StepRecording } from '../autograd/step-recording.ts';
 import { Tensor, tensorsIn } from '../autograd/tensor.ts';
 import { checkFunction, checkSurplus, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../errors.ts';
@@ -76,7 +76,8 @@ function readInput(device: Device, given: StepInput, i: number): Given {
   const what = `compileStep: input ${i}`;
   if (!(given instanceof Tensor)) return readHost(device, what, given);
   const { array, shape, dtype, models } = given;
-  if (array.disposed) throw new DisposedError(`${what}, a tensor of shape ${showShape(shape)}, ${array.fate}`);
+  if (array.disposed)
+    throw new DisposedError(`${what}, a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
   if (given.device !== device) throw new ArgumentError(`${what} is on another device than the step`);
   if (given.requiresGrad) {
     throw new ArgumentError(
@@ -178,8 +179,9 @@ class Recorded {
 
   run(given: readonly Given[]): unknown {
     for (const [i, one] of given.entries()) one.send(this.inputs[i]!);
-    const { steps, readers } = this.recording;
-    for (const optimizer of readers) if (!steps.has(optimizer)) optimizer.write(optimizer.iterations + 1);
+    const { steps, numbers } = this.recording;
+    const written: ReadonlySet<StepNumber> = steps; // by `begin`
+    for (const number of numbers) if (!written.has(number)) number.write(number.iterations + 1);
     for (const optimizer of steps) optimizer.begin();
     this.program.run();
     return this.result;

@@ -1,4 +1,4 @@
-import { type RecordedOptimizer, recordingOf } from '../autograd/step-recording.ts';
+import { recordingOf, type StepNumber } from '../autograd/step-recording.ts';
 import type { Device } from '../gpu/device.ts';
 import { StepState } from '../kernels/step-state.ts';
 
@@ -13,10 +13,9 @@ export interface Trainer {
  * What the random layers of a model draw by in loops of one's own: each call in training draws anew. With an optimizer that was made for the
  * model they draw by the number of its next step, as in `fit`; without one by the number of the call.
  */
-export class TrainingDraws implements RecordedOptimizer {
+export class TrainingDraws implements StepNumber {
   /** Calls that had no optimizer; a recorded one counts at each run. */
   iterations = 0;
-  readonly frozen = '';
   /** Carries the number of the call into recorded steps. */
   private state: StepState | null = null;
   /** The step or the recording that calls are counted in, so that several in one do not draw alike. */
@@ -44,8 +43,6 @@ export class TrainingDraws implements RecordedOptimizer {
     this.iterations = step;
     this.state!.write({ batchStart: 0, step });
   }
-
-  begin(): void {}
 
   dispose(): void {
     this.state?.dispose();

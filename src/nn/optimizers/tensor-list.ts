@@ -24,7 +24,8 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
       );
     }
     const { array, shape } = one;
-    if (array.disposed) throw new DisposedError(`${what}[${i}], a tensor of shape ${showShape(shape)}, ${array.fate}`);
+    if (array.disposed)
+      throw new DisposedError(`${what}[${i}], a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
     if (!one.requiresGrad) {
       throw new ArgumentError(
         `${what}[${i}], a tensor of shape ${showShape(shape)}, requires no gradient; make it with tensor(device, data, shape, { requiresGrad: true })`,
