@@ -96,8 +96,8 @@ async function measure(url: string, workers: number): Promise<Row> {
   try {
     while ((await aliveWorkers(client)).length < workers) await new Promise((resolve) => setTimeout(resolve, 200));
     const queue = await openQueue({ url });
-    // Every worker has found the queue, and loaded what it needs.
-    await all(queue, 'first', workers, 200);
+    // Workers look for queues once a second: with longer jobs each is given one, and none comes late to those that are timed.
+    await all(queue, 'first', workers, 2000);
     const jobs = workers * Number(values.rounds);
     const seconds = await all(queue, 'timed', jobs, Number(values.ms));
     const empty = Number(values.empty);
