@@ -151,11 +151,14 @@ function svgInPage(svg: string, prefix: string): string {
     .replaceAll('xlink:href', 'href');
 }
 
-/** A figure, and what stands after it in parentheses, on a line or two: the labels need the room. */
+/** Characters that a cell of figures keeps on a line. */
+const MOST_ON_A_LINE = 24;
+
+/** A figure, and what stands after it in parentheses, on a line or two: the labels need the room. Sentences break anywhere. */
 const wholes = (text: string) =>
   text
     .split(/ (?=\()/)
-    .map((part) => `<span>${prose(part)}</span>`)
+    .map((part) => (part.length > MOST_ON_A_LINE ? prose(part) : `<span>${prose(part)}</span>`))
     .join(' ');
 
 /** Names of rows: short ones stand on a line, and longer ones get room. */

@@ -109,6 +109,13 @@ describe('comparisons', () => {
   const heads = (html: string) => [...html.matchAll(/<th scope="col"[^>]*>([^<]*)</g)].map(([, name]) => name);
   const none = { label: 'a', published: null, ours: 0.5 };
 
+  test('keep a figure on a line, and break a published sentence', async () => {
+    const published = 'much higher than the highest of 32 units';
+    expect(await compared({ ...none, published })).toContain(`<td class="figure">${published}</td>`);
+    const html = await compared({ ...none, published: '65 to 74, one model' });
+    expect(html).toContain('<td class="figure"><span>65 to 74, one model</span></td>');
+  });
+
   test('have no column that would be empty: published, and the difference from it', async () => {
     const bare = await compared(none, { ...none, label: 'b' });
     expect(heads(bare)).toEqual(['', 'measured']);
