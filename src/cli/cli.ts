@@ -1,10 +1,8 @@
 import { Command, CommanderError, Help } from 'commander';
 import { ALPHAS, ROWS } from '../applications/checkpoints.ts';
 import { type TilegradError, UsageError } from '../errors.ts';
-import type { DataTools, WeightsOptions } from './data.ts';
-import type { DoctorEngine } from './doctor.ts';
-import type { Engine } from './engine.ts';
-import { type Catalogue, scales } from './experiment.ts';
+import type { WeightsOptions } from './data.ts';
+import { scales } from './experiment.ts';
 import { checkDrawing } from './installed.ts';
 import { type Io, nodeIo } from './io.ts';
 import {
@@ -22,20 +20,12 @@ import {
   type RunOptions,
   wholeNumber,
 } from './options.ts';
+import type { Parts } from './parts.ts';
 import { reportError } from './report-error.ts';
 import type { SearchCommandOptions } from './search.ts';
-import type { SetupTools } from './setup.ts';
 import type { TuneCommandOptions } from './tune.ts';
 import { versions } from './versions.ts';
 import type { WorkerOptions } from './worker.ts';
-
-/** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
-export interface Parts {
-  catalogue(): Promise<Catalogue>;
-  engine(): Promise<Engine & DoctorEngine>;
-  data(): Promise<DataTools>;
-  setup(): Promise<SetupTools>;
-}
 
 const SEARCH_HELP = `
 The module, for example:

@@ -5,8 +5,20 @@ import type { ImageLoader } from '../data/loader.ts';
 import { AdapterError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Model } from '../nn/model.ts';
-import type { Parts } from './cli.ts';
+import type { DataTools } from './data.ts';
+import type { DoctorEngine } from './doctor.ts';
+import type { Engine } from './engine.ts';
+import type { Catalogue } from './experiment.ts';
 import { runtimeGpu } from './runtime.ts';
+import type { SetupTools } from './setup.ts';
+
+/** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
+export interface Parts {
+  catalogue(): Promise<Catalogue>;
+  engine(): Promise<Engine & DoctorEngine>;
+  data(): Promise<DataTools>;
+  setup(): Promise<SetupTools>;
+}
 
 /** The real parts of the command line, each loaded when a command first asks for it. */
 export const parts: Parts = {

@@ -3,7 +3,7 @@ import { TilegradError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Capability } from '../jobs/records.ts';
 import { adapterText } from '../report/format.ts';
-import type { Parts } from './cli.ts';
+import type { Parts } from './parts.ts';
 import { explainWarnings } from './dawn-warnings.ts';
 import type { Experiment } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';

@@ -1,6 +1,7 @@
 import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
 import { Choices } from './choices.ts';
+import type { Binding, Work } from './command.ts';
 import { cutDispatch, partSource } from './cut-grid.ts';
 import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
@@ -10,7 +11,7 @@ import { notOpened, type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { type Binding, type Encoded, mostBytes, Program, Recorder, type Work, writtenArrays } from './recorder.ts';
+import { type Encoded, mostBytes, Program, Recorder, writtenArrays } from './recorder.ts';
 import { BufferPool, checkKeepBytes, type Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
 import { Tracking } from './track.ts';

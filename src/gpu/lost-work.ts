@@ -1,8 +1,9 @@
 import type { Failures } from './failures.ts';
 import { failureOf } from './memory.ts';
-import { type Binding, bufferOf, type Encoded } from './recorder.ts';
+import { type Binding, bufferOf } from './command.ts';
+import type { Encoded } from './recorder.ts';
 import { Storage } from './storage.ts';
-import { writtenBindings } from './work.ts';
+import { writtenBindings } from './pipelines.ts';
 
 /**
  * Finds the arrays that do not hold what they should because the adapter refused a pipeline or a buffer. WebGPU drops a submit as a whole if

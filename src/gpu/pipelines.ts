@@ -1,7 +1,12 @@
 import { ShaderError } from '../errors.ts';
 import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
-import { writtenBindings } from './work.ts';
+
+/** Bindings of the storage arrays that a shader may write, read off its declarations. */
+export function writtenBindings(wgsl: string): Set<number> {
+  const code = wgsl.replace(/\/\/.*$/gm, '');
+  return new Set([...code.matchAll(/@binding\((\d+)\)\s*var<storage,\s*read_write>/g)].map(([, n]) => Number(n)));
+}
 
 /** What makes a compute pipeline: WGSL text and the values of its `override` constants. The entry point is `main`. */
 export interface KernelSource {

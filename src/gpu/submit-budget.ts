@@ -1,6 +1,6 @@
 import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { Work } from './recorder.ts';
+import type { Work } from './command.ts';
 import { Storage } from './storage.ts';
 
 // How much work a submit, and a single dispatch, may hold. Watchdogs reset a GPU that cannot be interrupted for too long: after 2 s on

@@ -4,7 +4,8 @@ import type { Failures } from './failures.ts';
 import type { Counters } from './info.ts';
 import { failureOf, type Memory } from './memory.ts';
 import type { QueueWaits } from './queue-waits.ts';
-import { type Binding, bufferOf, type Recorder } from './recorder.ts';
+import { type Binding, bufferOf } from './command.ts';
+import type { Recorder } from './recorder.ts';
 import { type BufferPool, Storage } from './storage.ts';
 
 /** What transfers need of a device. */

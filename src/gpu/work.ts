@@ -1,11 +1,6 @@
-import type { Command } from './recorder.ts';
+import type { Command } from './command.ts';
+import { writtenBindings } from './pipelines.ts';
 import type { Storage } from './storage.ts';
-
-/** Bindings of the storage arrays that a shader may write, read off its declarations. */
-export function writtenBindings(wgsl: string): Set<number> {
-  const code = wgsl.replace(/\/\/.*$/gm, '');
-  return new Set([...code.matchAll(/@binding\((\d+)\)\s*var<storage,\s*read_write>/g)].map(([, n]) => Number(n)));
-}
 
 /** The arrays a dispatch has bound, each range once, and whether it may write them. */
 export function boundArrays({ pipeline, bindings }: Command): { array: Storage; written: boolean }[] {

@@ -1,9 +1,6 @@
 import type { ProblemSizes } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
 import type { DeviceArray, Shape } from './array.ts';
-import { depthwiseTunables } from './tunable-depthwise.ts';
-import { productTunables } from './tunable-products.ts';
-import { rowTunables } from './tunable-rows.ts';
 
 /** An operator that has several kernels, as the tuner sees it. Sizes are those that `chooseVariant` was asked with. */
 export interface Tunable {
@@ -23,6 +20,3 @@ export interface Tunable {
   flops(sizes: ProblemSizes): number;
   run(variant: string, sizes: ProblemSizes, inputs: readonly DeviceArray[], into: DeviceArray): void;
 }
-
-/** Every operator with several kernels, by the name under which its kernels are chosen. */
-export const tunables: Readonly<Record<string, Tunable>> = { ...productTunables, ...depthwiseTunables, ...rowTunables };

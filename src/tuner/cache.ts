@@ -7,7 +7,7 @@ import { createFolders } from '../create-folders.ts';
 import { FileError, TilegradError } from '../errors.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import { parseJson } from '../json.ts';
-import { tunables } from '../kernels/tunable.ts';
+import { tunables } from '../kernels/tunables.ts';
 import { readRegular } from '../regular-file.ts';
 import type { Tuned } from './session.ts';
 

@@ -1,7 +1,7 @@
 import { Tensor } from '../autograd/tensor.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
-import { tunables } from '../kernels/tunable.ts';
+import { tunables } from '../kernels/tunables.ts';
 import type { BatchSource } from '../nn/batch-source.ts';
 import { checkModel } from '../nn/batches.ts';
 import type { Model } from '../nn/model.ts';

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../src/applications/checkpoints.ts';
-import type { Parts } from '../../src/cli/cli.ts';
+import type { Parts } from '../../src/cli/parts.ts';
 import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
 import type { DoctorEngine } from '../../src/cli/doctor.ts';

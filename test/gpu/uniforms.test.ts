@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { Memory } from '../../src/gpu/memory.ts';
-import type { Command } from '../../src/gpu/recorder.ts';
+import type { Command } from '../../src/gpu/command.ts';
 import { Uniforms } from '../../src/gpu/uniforms.ts';
 import {
   Adam,

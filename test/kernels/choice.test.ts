@@ -12,7 +12,7 @@ import * as winogradCode from '../../src/kernels/conv2d-winograd-code.ts';
 import * as stripsCode from '../../src/kernels/depthwise-strips-code.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
 import { teamsFor } from '../../src/kernels/team.ts';
-import { tunables } from '../../src/kernels/tunable.ts';
+import { tunables } from '../../src/kernels/tunables.ts';
 import { type Device, matmul, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { conv2dCase } from '../support/operator-cases.ts';

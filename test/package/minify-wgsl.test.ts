@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { minifyWgsl } from '../../scripts/minify-wgsl.mjs';
 import { partSource } from '../../src/gpu/cut-grid.ts';
-import { writtenBindings } from '../../src/gpu/work.ts';
+import { writtenBindings } from '../../src/gpu/pipelines.ts';
 
 const folder = fileURLToPath(new URL('../../shaders/', import.meta.url));
 const shaders = readdirSync(folder).filter((name) => name.endsWith('.wgsl'));
