@@ -1,5 +1,5 @@
 import type { Layer } from './layers/layer.ts';
-import type { Weight, WeightSpec } from './parameters.ts';
+import type { Weight, WeightSpec } from './weight.ts';
 
 /** What a weight of a layer begins with in the next model that the layer is part of. */
 export type Beginning = Pick<WeightSpec, 'copyOf' | 'initialValues'>;

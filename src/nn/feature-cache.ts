@@ -10,7 +10,7 @@ import { findCut } from './feature-cut.ts';
 import { type FeatureBatch, FeatureSource } from './feature-source.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
 import type { Model } from './model.ts';
-import type { Weight } from './parameters.ts';
+import type { Weight } from './weight.ts';
 import { Throttle } from './throttle.ts';
 import type { PreparedData } from './training-data.ts';
 

@@ -1,7 +1,7 @@
 import { ArgumentError } from '../errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import type { LayerCall } from './layer-calls.ts';
-import type { Weight } from './parameters.ts';
+import type { Weight } from './weight.ts';
 
 /** Why a call may give something else for the same input at another step of a training, and what to do; null where it gives the same. */
 function whyItChanges(

@@ -4,15 +4,8 @@ import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sizeOf } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import { fill } from '../kernels/pointwise.ts';
+import type { Run } from './flat-range.ts';
 import type { Penalties } from './penalties.ts';
-
-/** A range of the flat buffers: its elements, and its blocks in the table of blocks. */
-export interface Run {
-  offset: number;
-  size: number;
-  firstBlock: number;
-  blocks: number;
-}
 
 const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
 

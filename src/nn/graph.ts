@@ -2,7 +2,7 @@ import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { Layer } from './layers/layer.ts';
-import type { WeightSpec } from './parameters.ts';
+import type { WeightSpec } from './weight.ts';
 
 let clock = 0;
 

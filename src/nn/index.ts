@@ -99,7 +99,7 @@ export {
   SGD,
   type SGDOptions,
 } from './optimizers/index.ts';
-export type { Weight, WeightSpec } from './parameters.ts';
+export type { Weight, WeightSpec } from './weight.ts';
 export type { PredictOptions } from './predict.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 export * as regularizers from './regularizers.ts';

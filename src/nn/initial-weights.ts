@@ -2,7 +2,7 @@ import { type Numbers, readNumbers, type ShapedNumbers, toNumber } from '../auto
 import { checkOptions, nearName, readable, show } from '../check.ts';
 import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
-import type { InitialValues } from './parameters.ts';
+import type { InitialValues } from './weight.ts';
 
 export interface InitialWeightsOptions {
   /** Whether some weights may be left out, which keep values given before, else are drawn. Default false. */

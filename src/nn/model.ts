@@ -35,12 +35,13 @@ import {
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { otherLayers } from './other-layers.ts';
-import { checkReplicas, type InitialValues, ParameterStore, type Weight, type WeightSpec } from './parameters.ts';
+import { checkReplicas, ParameterStore } from './parameters.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { runGraph } from './run-graph.ts';
 import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
 import { checkNotTraining, checkUnused } from './training-lock.ts';
+import type { InitialValues, Weight, WeightSpec } from './weight.ts';
 
 export interface ModelOptions {
   /** Where samples come in: what `input(shape)` returned. */

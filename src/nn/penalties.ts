@@ -1,14 +1,28 @@
 import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { BLOCK } from '../kernels/blocks.ts';
 import type { PenaltyTable } from '../kernels/optimizer.ts';
 import { addPenaltyGradient, penaltyValue } from '../kernels/penalties.ts';
 import { add } from '../kernels/pointwise.ts';
 import { f32 } from '../kernels/run.ts';
-import type { Run } from './flat-layout.ts';
-import type { ParameterStore, WeightSpec } from './parameters.ts';
+import { part, type Run } from './flat-range.ts';
 import { penaltyRate } from './regularizers.ts';
+import type { WeightSpec } from './weight.ts';
+
+/** The flat buffers whose weights have penalties: see `ParameterStore`. */
+interface PenalizedStore {
+  readonly device: Device;
+  readonly replicas: number;
+  /** Values and gradients of all weights, and the replica that each element belongs to. */
+  readonly values: DeviceArray;
+  readonly gradients: DeviceArray;
+  readonly owners: DeviceArray;
+  readonly weights: readonly { readonly offset: number | null; readonly spec: WeightSpec }[];
+  readonly trainableRuns: Run[];
+  blockTable(entry: (spec: WeightSpec, replica: number) => readonly [number, number]): DeviceArray;
+}
 
 /**
  * The penalties of a model's weights, worked out on the flat buffers: the optimiser's dispatch adds the gradients, and up to
@@ -18,7 +32,7 @@ import { penaltyRate } from './regularizers.ts';
  */
 export class Penalties {
   /** Null for a model without any. */
-  static of(store: ParameterStore): Penalties | null {
+  static of(store: PenalizedStore): Penalties | null {
     const specs = store.weights.flatMap(({ offset, spec }) => (offset === null ? [] : [spec]));
     const some = (rate: number | readonly number[] = 0) =>
       typeof rate === 'number' ? rate > 0 : rate.some((r) => r > 0);
@@ -34,7 +48,7 @@ export class Penalties {
   private readonly blocks: DeviceArray;
 
   private constructor(
-    private readonly store: ParameterStore,
+    private readonly store: PenalizedStore,
     private readonly specs: readonly WeightSpec[],
   ) {
     const { device, replicas, values, weights } = store;
@@ -114,9 +128,4 @@ function checkLists(name: string, regularizer: WeightSpec['regularizer'], replic
       `${name}: its penalty has ${list.length} rates, one for each replica, but the model has ${replicas}`,
     );
   }
-}
-
-/** A range of a flat buffer as an array of its own. */
-export function part(flat: DeviceArray, { offset, size }: { offset: number; size: number }): DeviceArray {
-  return new DeviceArray(flat.device, [size], flat.dtype, 1, flat.storage.view(4 * offset, 4 * size));
 }

@@ -8,7 +8,7 @@ import type { NormActivation } from '../../kernels/batch-norm.ts';
 import { type FixedNormalization, foldBatchNorm } from '../../kernels/fold-batch-norm.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
-import type { WeightSpec } from '../parameters.ts';
+import type { WeightSpec } from '../weight.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { activate } from './activation.ts';
 import { type Fusing, fusing } from './fusing.ts';

@@ -17,7 +17,7 @@ import type { StepState } from '../../kernels/step-state.ts';
 import type { Seeds } from '../../random.ts';
 import { type Graph, SymbolicTensor } from '../graph.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
-import type { WeightSpec } from '../parameters.ts';
+import type { WeightSpec } from '../weight.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { jsonOptions, type LayerConfig } from './config.ts';
 

@@ -4,7 +4,7 @@ import { DeviceArray, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/blocks.ts';
 import { clipByNorm, clipByValue, NO_SEGMENT, type NormTables } from '../../kernels/clip.ts';
 import type { FlatLayout } from '../flat-layout.ts';
-import { part } from '../penalties.ts';
+import { part } from '../flat-range.ts';
 
 /** How gradients (the penalties' included) are clipped before a step. At most one of these, as in Keras. */
 export interface ClipOptions {

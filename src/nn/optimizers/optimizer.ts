@@ -10,7 +10,7 @@ import { fill } from '../../kernels/pointwise.ts';
 import { type StepRates, StepState } from '../../kernels/step-state.ts';
 import type { FlatLayout } from '../flat-layout.ts';
 import { ParameterStore } from '../parameters.ts';
-import { part } from '../penalties.ts';
+import { part } from '../flat-range.ts';
 import type { Rate, Schedule } from '../schedules.ts';
 import { checkUnused } from '../training-lock.ts';
 import { type ClipOptions, Clipping, clipNames } from './clipping.ts';

@@ -7,7 +7,7 @@ import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/a
 import { BLOCK } from '../../kernels/blocks.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { FlatLayout, type Placed, type UpdateRange } from '../flat-layout.ts';
-import { part } from '../penalties.ts';
+import { part } from '../flat-range.ts';
 
 /** @throws ArgumentError, DisposedError unless these are tensors that an optimizer can train together */
 function checkTensors(kind: string, given: unknown): Tensor[] {
