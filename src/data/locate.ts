@@ -26,6 +26,10 @@ export interface LocateResult {
   notes: string[];
 }
 
+/**
+ * Options of `datasetStatus`.
+ * @inline
+ */
 export interface LocateOptions {
   /** A folder with the files, one of the usual folders above them, or a CIFAR-10 `.tar.gz`; nothing else is looked at. */
   dir?: string;

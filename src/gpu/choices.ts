@@ -1,10 +1,16 @@
-/** Sizes that an operator's best kernel depends on: a flat list of names and whole numbers. */
+/**
+ * Sizes that an operator's best kernel depends on: a flat list of names and whole numbers.
+ * @inline
+ */
 export type ProblemSizes = Readonly<Record<string, number>>;
 
 /** A choice between kernels that was made: for which operator and sizes, and which variant. */
 export interface Choice {
+  /** Name of the operator, such as `conv2d`. */
   operator: string;
+  /** Sizes that the best kernel depends on, by name. */
   sizes: ProblemSizes;
+  /** Name of the kernel variant. */
   variant: string;
 }
 

@@ -16,12 +16,20 @@ let dawn: { gpu: GPU; users: number } | null = null;
  */
 const isNode = !('deno' in process.versions || 'bun' in process.versions);
 
-/** `gpu` is any GPU object; the options of Dawn are for Dawn alone. */
+/**
+ * `gpu` is any GPU object; the options of Dawn are for Dawn alone.
+ * @inline
+ */
 export interface OpenDeviceOptions {
+  /** Which adapter is wanted where there are several. Default 'high-performance'. */
   powerPreference?: GPUPowerPreference;
+  /** GPU object of another implementation of WebGPU, which replaces Dawn. */
   gpu?: GPU;
+  /** Flags of Dawn. */
   flags?: string[];
+  /** Whether timestamps are as fine as the driver's. Default false. */
   fineTimestamps?: boolean;
+  /** Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop needs it. */
   keepBytes?: number;
 }
 

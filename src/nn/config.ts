@@ -22,7 +22,9 @@ import { Sequential } from './sequential.ts';
 
 /** A layer as JSON holds it: its `kind` and what its constructor takes. */
 export interface LayerDescription {
+  /** The layer's `kind`, such as `Conv2D`. */
   className: string;
+  /** What the layer's `getConfig` gave. */
   config: LayerConfig;
 }
 

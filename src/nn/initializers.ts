@@ -13,6 +13,7 @@ export interface Initializer {
 
 /** An initialiser that takes numbers, as JSON holds it: `{ name: 'constant', value: 2 }`. */
 export interface InitializerConfig {
+  /** The initializer's name, such as `constant`. */
   name: keyof typeof withNumbers;
   [number: string]: unknown;
 }
@@ -204,6 +205,10 @@ const named = {
   truncatedNormal: truncatedNormal(),
   orthogonal: orthogonal(),
 };
+/**
+ * Names of the initializers, each with Keras's defaults.
+ * @useDeclaredType
+ */
 export type InitializerName = keyof typeof named;
 
 /** Those that take numbers. */
