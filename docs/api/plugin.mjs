@@ -1,5 +1,5 @@
 // A plugin of typedoc's: files the exports under categories, by their folder, and leaves out what only repeats a base class.
-import { Comment, CommentTag, Converter, ReflectionKind } from 'typedoc';
+import { CommentTag, Converter, ReflectionKind } from 'typedoc';
 
 /** Categories by the path of the file, the first that fits. The order of the categories on a page is `categoryOrder` in typedoc.json. */
 const categories = [
@@ -37,30 +37,29 @@ export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => categorize(project, app.logger), -200);
 }
 
-/** Leaves out overrides without a comment: the base class, or the interface, says what they do. */
+/** Leaves out members by symbols that only messages and consoles ask for. */
+const HIDDEN = ['[toStringTag]', '[inspect]', '[fusing]'];
+
+/** Leaves out overrides that say no more than the member they override, or implement, of another class or interface. */
 function dropBareOverrides(project) {
   const members = project.getReflectionsByKind(ReflectionKind.ClassMember);
-  const bare = members.filter((member) => {
-    if (!member.parent?.kindOf(ReflectionKind.Class) || hasComment(member)) return false;
-    const [signature] = member.signatures ?? [member.getSignature ?? member];
-    const base = member.overwrites ?? signature.overwrites ?? member.implementationOf ?? signature.implementationOf;
-    return isDocumented(base, project);
-  });
-  for (const member of bare) project.removeReflection(member);
-}
-
-const hasComment = (reflection) =>
-  [reflection, ...(reflection.signatures ?? []), reflection.getSignature, reflection.setSignature].some((one) =>
-    one?.hasComment(),
+  const ofTypes = members.filter(({ parent }) => parent?.kindOf(ReflectionKind.ClassOrInterface));
+  const isOverride = (member) => partsOf(member).some((part) => part.overwrites ?? part.implementationOf);
+  const originals = new Set(
+    ofTypes.filter((one) => !isOverride(one) && !partsOf(one).some((part) => part.inheritedFrom)).map(keyOf),
   );
-
-/** Whether `reference`, such as `Layer.call`, is to a member that the documentation has. */
-function isDocumented(reference, project) {
-  if (!reference) return false;
-  const [owner, ...path] = reference.name.split('.');
-  const classes = project.getReflectionsByKind(ReflectionKind.ClassOrInterface);
-  return classes.some((one) => one.name === owner && one.getChildByName([path.join('.')]) !== undefined);
+  const isBare = (member) => isOverride(member) && originals.has(keyOf(member));
+  for (const one of ofTypes) if (HIDDEN.includes(one.name) || isBare(one)) project.removeReflection(one);
 }
+
+/** A member with its signatures: comments and what they override are at either. */
+const partsOf = (member) => [member, ...member.getAllSignatures()];
+
+/** Name and comment. Typedoc gives an override without a comment that of its base. */
+const keyOf = (member) => {
+  const comments = partsOf(member).flatMap(({ comment }) => comment?.summary.map(({ text }) => text) ?? []);
+  return [member.name, ...comments].join('\n');
+};
 
 /** Gives each export its category, and reports one whose file has none. */
 function categorize(project, logger) {
@@ -69,9 +68,7 @@ function categorize(project, logger) {
     const path = project.getSymbolIdFromReflection(reflection.signatures?.[0] ?? reflection)?.packagePath;
     const category = categories.find(([pattern]) => pattern.test(path ?? ''))?.[1];
     if (category === undefined) logger.error(`${reflection.name} in ${path}: add its file to categories in plugin.mjs`);
-    const target = reflection.signatures?.[0] ?? reflection;
-    target.comment ??= new Comment();
-    reflection.comment ??= reflection.signatures ? new Comment() : target.comment;
+    // One without a comment is left without a category, too: typedoc reports it.
     for (const one of reflection.signatures ?? [reflection]) {
       one.comment?.blockTags.push(new CommentTag('@category', [{ kind: 'text', text: category ?? 'Other' }]));
     }

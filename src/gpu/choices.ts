@@ -22,6 +22,7 @@ export function choiceKey(operator: string, sizes: ProblemSizes): string {
 /**
  * Which variant of an operator's kernels runs at which sizes on a device: what was measured, and what was chosen so far.
  * Recorded programs keep the kernels they were recorded with.
+ * @inline
  */
 export class Choices {
   /** Variants by `choiceKey`, as the tuner found them. */

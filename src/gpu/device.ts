@@ -73,7 +73,7 @@ export class Device {
   private programPool: BufferPool | null = null;
   private readonly failures: Failures;
   private disposed = false;
-  /** Which kernels run at which sizes. */
+  /** Which kernels run at which sizes: `choices.made` has every choice so far, by operator and sizes. */
   readonly choices = new Choices();
   /**
    * Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts).

@@ -173,6 +173,7 @@ export interface Callback {
   restore?(state: CallbackState): void | Promise<void>;
 }
 
+/** What a callback remembers from epoch to epoch, by names of its own. */
 export type CallbackState = Readonly<Record<string, Saved>>;
 
 /**

@@ -28,11 +28,18 @@ export interface LayerDescription {
   config: LayerConfig;
 }
 
-/** A model's `config`: its layers, each once, and their uses in order. Values are numbered as in `Graph`. */
+/**
+ * A model's `config`: its layers, each once, and their uses in order. Values are numbered as in `Use`.
+ * @inline
+ */
 export interface GraphConfig extends LayerConfig {
+  /** Name of the model, where it has one. */
   name?: string;
+  /** Shape of one sample, without the batch. */
   inputShape: number[];
+  /** The layers. */
   layers: LayerDescription[];
+  /** What feeds what. */
   uses: Use[];
 }
 

@@ -22,7 +22,7 @@ export interface MobileNetV2Options {
   includeTop?: boolean;
   /** Units of the softmax at the end. Default 1000. */
   classes?: number;
-  /** Name of the model. Default: Keras's, such as `mobilenetv2_1.00_224`. */
+  /** Name of the model. Default `mobilenetv2`. */
   name?: string;
 }
 
