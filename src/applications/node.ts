@@ -18,6 +18,7 @@ import {
   type WeightFile,
 } from './pretrained.ts';
 
+/** @inline */
 type Weights = string | WeightBytes | readonly (string | WeightBytes)[];
 
 /** Options of `mobileNetV2` with weights. */

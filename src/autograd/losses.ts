@@ -27,12 +27,17 @@ function checkPair(name: string, output: Tensor, target: Tensor): void {
   commonModels(name, [y, t]);
 }
 
+/**
+ * Options of every loss.
+ * @inline
+ */
 export interface LossOptions {
   /** A factor for each sample, f32 [N]. */
   sampleWeight?: Tensor | null;
 }
 const lossNames: OptionNames<LossOptions> = { sampleWeight: true };
 
+/** Options of the cross-entropies. */
 export interface CrossentropyOptions extends LossOptions {
   /** Whether the output is logits. Default false: probabilities. */
   fromLogits?: boolean;

@@ -7,6 +7,7 @@ import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
+/** Options of the reductions: `sum`, `mean`, `variance`, `max`, `min`, `argmax` and `argmin`. */
 export interface ReduceOptions {
   /** One axis or several, negative ones from the end. Default: all. */
   axis?: Axes;

@@ -4,7 +4,10 @@ import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
 import { orthonormalColumns } from './orthonormal.ts';
 
-/** Fills a new weight; `random` is a stream of its own for each weight. */
+/**
+ * Fills a new weight: called with its shape, it returns the values in row-major order. `random` is a stream of its own for each weight;
+ * `random.uniform()` gives the next number, in [0, 1).
+ */
 export interface Initializer {
   (shape: Shape, random: RandomStream): Float32Array<ArrayBuffer>;
   /** What a file holds instead of it, where it is one of those here that take numbers. */
@@ -13,6 +16,7 @@ export interface Initializer {
 
 /** An initialiser that takes numbers, as JSON holds it: `{ name: 'constant', value: 2 }`. */
 export interface InitializerConfig {
+  /** The initializer's name, such as `constant`. */
   name: keyof typeof withNumbers;
   [number: string]: unknown;
 }
@@ -204,6 +208,10 @@ const named = {
   truncatedNormal: truncatedNormal(),
   orthogonal: orthogonal(),
 };
+/**
+ * Names of the initializers, each with Keras's defaults.
+ * @useDeclaredType
+ */
 export type InitializerName = keyof typeof named;
 
 /** Those that take numbers. */
@@ -215,7 +223,10 @@ const withNumbers = {
   orthogonal,
 };
 
-/** What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's. */
+/**
+ * What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's.
+ * @internal
+ */
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
   Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
   (typeof initializer === 'function'
@@ -226,6 +237,7 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
  * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
  * @param what layer and option, for the message
  * @throws ArgumentError for anything else
+ * @internal
  */
 export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;

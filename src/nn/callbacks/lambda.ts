@@ -2,6 +2,7 @@ import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback } from '../callbacks.ts';
 
+/** @inline */
 type Hooks = Pick<
   Callback,
   | 'onTrainBegin'

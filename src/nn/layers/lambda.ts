@@ -5,6 +5,7 @@ import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
 import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
+/** Options of `Lambda`. */
 export interface LambdaOptions extends LayerOptions {
   /** Shape of one sample of the result, or a function of the input's; default: the input's own. */
   outputShape?: Shape | ((inputShape: Shape) => Shape);

@@ -9,6 +9,7 @@ import { imageShape } from './images.ts';
 import { type CallContext, checkLayerOptions, positive } from './layer.ts';
 import { RandomImageLayer, type RandomImageOptions, randomNames } from './random-image.ts';
 
+/** Options of `RandomCrop`. */
 export interface RandomCropOptions extends RandomImageOptions {
   /** Rows of the window. */
   height: number;

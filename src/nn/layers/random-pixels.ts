@@ -27,6 +27,7 @@ function readValueRange(kind: string, valueRange: ValueRange): ValueRange {
   return [low!, high!];
 }
 
+/** Options of `RandomContrast`. */
 export interface RandomContrastOptions extends RandomImageOptions {
   /** How much contrast is lost and gained at most, each from 0 to 1: factors of 1 - lower .. 1 + upper. A number f is [f, f]. */
   factor: Factor;
@@ -62,6 +63,7 @@ export class RandomContrast extends RandomImageLayer {
   }
 }
 
+/** Options of `RandomErasing`. */
 export interface RandomErasingOptions extends RandomImageOptions {
   /**
    * Probability that a rectangle is erased, from 0 to 1. As in Keras, a number p is [0, p], from which the probability of each image is
