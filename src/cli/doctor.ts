@@ -5,7 +5,7 @@ import { AdapterError, TilegradError } from '../errors.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import type { Probe } from '../gpu/probe.ts';
 import { installLine } from '../import-package.ts';
-import type { EpochLogs } from '../nn/callbacks.ts';
+import type { EpochLogs } from '../nn/logs.ts';
 import { adapterText, duration, tuningText } from '../report/format.ts';
 import type { Tuning } from '../tuner/load.ts';
 import { adapterAdvice, type Machine } from './advice.ts';

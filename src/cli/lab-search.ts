@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AbortedError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Callback } from '../nn/callbacks.ts';
+import type { Callback } from '../nn/model.ts';
 import type { SearchEntry } from '../report/run-record.ts';
 import type { SearchFitOptions } from '../search/fit-options.ts';
 import type { SearchRecord, Trial } from '../search/record.ts';

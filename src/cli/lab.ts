@@ -5,7 +5,7 @@ import type { ImageLoader } from '../data/loader.ts';
 import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import { AbortedError, ArgumentError, DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Callback } from '../nn/callbacks.ts';
+import type { Callback } from '../nn/model.ts';
 import { seedsText } from '../report/format.ts';
 import { modelLayers } from '../report/model-layers.ts';
 import type { RowRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';

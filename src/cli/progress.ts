@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
-import type { BatchLogs, Callback, EpochLogs, FeatureLogs } from '../nn/callbacks.ts';
+import type { BatchLogs, EpochLogs, FeatureLogs } from '../nn/logs.ts';
+import type { Callback } from '../nn/model.ts';
 import { clock, count, duration } from '../report/format.ts';
 import { line, type OutputStream } from './io.ts';
 

@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Callback, TrainInfo } from '../nn/callbacks.ts';
-import type { Model } from '../nn/model.ts';
+import type { Callback, Model, TrainInfo } from '../nn/model.ts';
 import type { TrainingEntry } from '../report/run-record.ts';
 
 /**

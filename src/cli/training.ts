@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { AbortedError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Callback, CallbackState, EpochLogs } from '../nn/callbacks.ts';
-import type { Model } from '../nn/model.ts';
+import type { EpochLogs } from '../nn/logs.ts';
+import type { Callback, Model } from '../nn/model.ts';
+import type { CallbackState } from '../nn/training-state.ts';
 import type { TrainingEntry } from '../report/run-record.ts';
 import { divergedSeeds } from '../report/training.ts';
 import type { TrainedReplica, TrainSpec } from './experiment.ts';

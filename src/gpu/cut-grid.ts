@@ -1,5 +1,5 @@
-import type { KernelSource } from './pipelines.ts';
 import type { Work } from './command.ts';
+import type { KernelSource } from './pipelines.ts';
 import { bytesBound } from './submit-budget.ts';
 
 // A dispatch that would take too long runs as several, each a part of its grid of workgroups. Every workgroup computes what it computed in

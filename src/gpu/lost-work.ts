@@ -1,9 +1,9 @@
+import { type Binding, bufferOf } from './command.ts';
 import type { Failures } from './failures.ts';
 import { failureOf } from './memory.ts';
-import { type Binding, bufferOf } from './command.ts';
+import { writtenBindings } from './pipelines.ts';
 import type { Encoded } from './recorder.ts';
 import { Storage } from './storage.ts';
-import { writtenBindings } from './pipelines.ts';
 
 /**
  * Finds the arrays that do not hold what they should because the adapter refused a pipeline or a buffer. WebGPU drops a submit as a whole if

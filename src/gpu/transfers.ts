@@ -1,10 +1,10 @@
 import { show } from '../check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { type Binding, bufferOf } from './command.ts';
 import type { Failures } from './failures.ts';
 import type { Counters } from './info.ts';
 import { failureOf, type Memory } from './memory.ts';
 import type { QueueWaits } from './queue-waits.ts';
-import { type Binding, bufferOf } from './command.ts';
 import type { Recorder } from './recorder.ts';
 import { type BufferPool, Storage } from './storage.ts';
 

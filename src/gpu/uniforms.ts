@@ -1,6 +1,6 @@
+import type { Command } from './command.ts';
 import type { Counters } from './info.ts';
 import type { Memory } from './memory.ts';
-import type { Command } from './command.ts';
 
 /** Bytes of a buffer that uniforms share. D3D12 gives each buffer that much, however small it is. */
 const BLOCK_BYTES = 2 ** 16;

@@ -8,8 +8,8 @@ import { DeviceArray, type Shape, sameShape, showShape } from '../kernels/array.
 import { type StepRates, StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import { readLabels, readSamples } from './host-batch.ts';
-import type { Model } from './model.ts';
 import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
+import type { Trainable } from './trainable.ts';
 
 /** Keras's default. */
 const DEFAULT_BATCH = 32;
@@ -42,13 +42,13 @@ export function checkSteps(what: string, name: string, steps: number | undefined
 }
 
 /** @throws ArgumentError unless it is a model, which is easily left out or put second */
-export function checkModel(what: string, model: Model, call: string): void {
+export function checkModel(what: string, model: Trainable, call: string): void {
   if (typeof model === 'object' && model !== null && 'plannedLayers' in model) return;
   throw new ArgumentError(`${what}: the model comes first, as in ${call}, but was given ${show(model)}`);
 }
 
 /** @throws ArgumentError, ShapeError unless the model can take the samples */
-export function checkSource(what: string, model: Model, data: BatchSource): void {
+export function checkSource(what: string, model: Trainable, data: BatchSource): void {
   if (data.device !== model.device) throw new ArgumentError(`${what}: model and data are on different devices`);
   if (!sameShape(data.sampleShape, model.inputShape)) {
     throw new ShapeError(
@@ -58,7 +58,7 @@ export function checkSource(what: string, model: Model, data: BatchSource): void
 }
 
 /** The replica that is meant: of a model with several, one must be named. @throws ArgumentError */
-export function checkReplica(what: string, { replicas }: Model, replica: number | undefined): number {
+export function checkReplica(what: string, { replicas }: Trainable, replica: number | undefined): number {
   if (replica === undefined && replicas === 1) return 0;
   if (Number.isInteger(replica) && replica! >= 0 && replica! < replicas) return replica!;
   throw new ArgumentError(
@@ -244,7 +244,7 @@ export interface HostBatch {
 }
 
 /** @throws ArgumentError, ShapeError, DataError for what does not suit the model */
-export function readBatch(what: string, model: Model, data: { x: Numbers; y: Numbers }): HostBatch {
+export function readBatch(what: string, model: Trainable, data: { x: Numbers; y: Numbers }): HostBatch {
   checkPair(what, data);
   const { inputShape, outputShape, training } = model;
   const given = readable(what, () => ({ x: data.x, y: data.y }));

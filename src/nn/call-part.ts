@@ -1,14 +1,14 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import type { CallOptions } from './layers/layer.ts';
-import type { Model } from './model.ts';
 import { type GraphPart, runGraph } from './run-graph.ts';
+import type { Trainable } from './trainable.ts';
 
 /**
  * The part of a built model between two of its values, as `Model.callLogits` runs the whole.
  * @param weights default: the model's own
  */
 export function callPart(
-  { graph, weights: own }: Model,
+  { graph, weights: own }: Trainable,
   x: Tensor,
   part: GraphPart,
   {

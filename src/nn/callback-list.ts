@@ -1,5 +1,6 @@
-import type { Callback, History, TrainInfo } from './callbacks.ts';
+import type { Callback, TrainInfo } from './callbacks.ts';
 import type { FirstError } from './first-error.ts';
+import type { History } from './logs.ts';
 
 /** The callbacks of a `fit`: those that have begun are ended, however it ends. */
 export class CallbackList {

@@ -2,8 +2,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { checkOptions } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Shape } from '../kernels/array.ts';
-import type { PlannedLayer } from './graph.ts';
-import type { FinalActivation } from './layers/layer.ts';
+import type { FinalActivation, PlannedLayer } from './layers/layer.ts';
 import {
   CategoricalCrossentropy,
   type Loss,

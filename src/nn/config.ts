@@ -1,7 +1,8 @@
 import { checkObject, readable, show } from '../check.ts';
 import { ArgumentError, DataError, TilegradError } from '../errors.ts';
 import { checkModel } from './batches.ts';
-import { input, type Use } from './graph.ts';
+import { input } from './graph.ts';
+import type { GraphConfig, LayerDescription } from './graph-config.ts';
 import { Activation, LeakyReLU, ReLU } from './layers/activation.ts';
 import { BatchNormalization } from './layers/batch-normalization.ts';
 import type { LayerConfig } from './layers/config.ts';
@@ -10,7 +11,7 @@ import { Dense } from './layers/dense.ts';
 import { DepthwiseConv2D } from './layers/depthwise.ts';
 import { Dropout } from './layers/dropout.ts';
 import { Flatten } from './layers/flatten.ts';
-import type { Layer } from './layers/layer.ts';
+import type { Layer, Use } from './layers/layer.ts';
 import { Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract } from './layers/merge.ts';
 import { AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D } from './layers/pooling.ts';
 import { RandomFlip, RandomRotation, RandomTranslation, RandomZoom } from './layers/random-affine.ts';
@@ -19,29 +20,6 @@ import { RandomContrast, RandomErasing } from './layers/random-pixels.ts';
 import { Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
 import { Model } from './model.ts';
 import { Sequential } from './sequential.ts';
-
-/** A layer as JSON holds it: its `kind` and what its constructor takes. */
-export interface LayerDescription {
-  /** The layer's `kind`, such as `Conv2D`. */
-  className: string;
-  /** What the layer's `getConfig` gave. */
-  config: LayerConfig;
-}
-
-/**
- * A model's `config`: its layers, each once, and their uses in order. Values are numbered as in `Use`.
- * @inline
- */
-export interface GraphConfig extends LayerConfig {
-  /** Name of the model, where it has one. */
-  name?: string;
-  /** Shape of one sample, without the batch. */
-  inputShape: number[];
-  /** The layers. */
-  layers: LayerDescription[];
-  /** What feeds what. */
-  uses: Use[];
-}
 
 /** A class that `loadModel` makes a layer with: its constructor is given what the layer's `getConfig` returned. */
 // biome-ignore lint/suspicious/noExplicitAny: a constructor takes options of its own

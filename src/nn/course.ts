@@ -1,10 +1,11 @@
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import type { Feed } from './batches.ts';
-import { type Callback, callbackName, type History } from './callbacks.ts';
-import type { Model } from './model.ts';
+import { type Callback, callbackName } from './callbacks.ts';
+import type { History } from './logs.ts';
 import { differences } from './run-description.ts';
 import type { RunningTotals } from './totals.ts';
+import type { Trainable } from './trainable.ts';
 import type { Position, SafePoint, Saved, TrainingState } from './training-state.ts';
 
 /** Differences between two trainings that a message names. */
@@ -12,7 +13,7 @@ const NAMED = 4;
 
 /** The parts of a `fit` that its state is taken from and given to. */
 interface Parts {
-  model: Model;
+  model: Trainable;
   feed: Feed;
   /** Measures the validation data; null without any. */
   evaluator: { skip(passes: number): void } | null;

@@ -4,11 +4,12 @@ import { checkOptions, checkSignal, type OptionNames } from '../check.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { type Bound, checkModel, checkReplica, checkSteps, type Feed } from './batches.ts';
 import type { ConfusionMatrix } from './confusion-matrix.ts';
-import type { Model } from './model.ts';
 import { type Metrics, meanOf, Objective } from './objective.ts';
+import { PreparedData } from './prepared-data.ts';
 import { hasIndependentLabels } from './targets.ts';
 import { Throttle } from './throttle.ts';
-import { checkTogether, isSource, PreparedData, type TrainingData } from './training-data.ts';
+import type { Trainable } from './trainable.ts';
+import { checkTogether, isSource, type TrainingData } from './training-data.ts';
 
 export type { Metrics } from './objective.ts';
 
@@ -31,7 +32,7 @@ export class Evaluator {
 
   constructor(
     private readonly what: string,
-    model: Model,
+    model: Trainable,
     data: PreparedData,
     options: { batchSize: number | null; bound: Bound; confusion?: boolean },
   ) {
@@ -95,7 +96,7 @@ export class Evaluator {
 
 async function measure<T>(
   what: string,
-  model: Model,
+  model: Trainable,
   data: TrainingData,
   options: EvaluateOptions & { confusion?: boolean },
   run: (evaluator: Evaluator) => Promise<T>,
@@ -124,14 +125,18 @@ async function measure<T>(
 }
 
 /** See `Model.evaluateReplicas`. */
-export async function evaluateReplicas(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics[]> {
+export async function evaluateReplicas(
+  model: Trainable,
+  data: TrainingData,
+  options: EvaluateOptions,
+): Promise<Metrics[]> {
   checkTogether('evaluate', data);
   checkOptions('evaluate', options, names);
   return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
 }
 
 /** See `Model.evaluate`. */
-export async function evaluate(model: Model, data: TrainingData, options: EvaluateOptions): Promise<Metrics> {
+export async function evaluate(model: Trainable, data: TrainingData, options: EvaluateOptions): Promise<Metrics> {
   return meanOf(await evaluateReplicas(model, data, options));
 }
 
@@ -142,7 +147,7 @@ export async function evaluate(model: Model, data: TrainingData, options: Evalua
  * @throws ArgumentError, ShapeError, DataError, AbortedError
  */
 export async function confusionMatrix(
-  model: Model,
+  model: Trainable,
   data: TrainingData,
   options: EvaluateOptions & {
     /** Which of several, from 0. */

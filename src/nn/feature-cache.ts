@@ -5,14 +5,14 @@ import { AbortedError, ArgumentError, OutOfMemoryError } from '../errors.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { BatchRunner } from './batches.ts';
 import { callPart } from './call-part.ts';
-import type { FeatureLogs } from './callbacks.ts';
 import { findCut } from './feature-cut.ts';
 import { type FeatureBatch, FeatureSource } from './feature-source.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
-import type { Model } from './model.ts';
-import type { Weight } from './weight.ts';
+import type { FeatureLogs } from './logs.ts';
+import type { PreparedData } from './prepared-data.ts';
 import { Throttle } from './throttle.ts';
-import type { PreparedData } from './training-data.ts';
+import type { Trainable } from './trainable.ts';
+import type { Weight } from './weight.ts';
 
 /** How `fit` keeps what the frozen layers give. */
 export interface CacheFeaturesOptions {
@@ -61,7 +61,7 @@ export class FeatureCache {
   /** @throws ArgumentError for a model that does not begin with frozen layers */
   constructor(
     private readonly what: string,
-    private readonly model: Model,
+    private readonly model: Trainable,
     private readonly adapterBytes: number,
   ) {
     if (!model.nested) {

@@ -3,30 +3,25 @@ import { AbortedError, ArgumentError } from '../errors.ts';
 import { RandomStream, readSeeds, replicasOfSeeds, type Seeds, seedOf } from '../random.ts';
 import { checkSteps } from './batches.ts';
 import { CallbackList } from './callback-list.ts';
-import {
-  type Callback,
-  callbackName,
-  checkCallbacks,
-  divergedReplicas,
-  type EpochLogs,
-  type History,
-} from './callbacks.ts';
+import { type Callback, callbackName, checkCallbacks } from './callbacks.ts';
 import { Course } from './course.ts';
 import { Evaluator } from './evaluate.ts';
 import { adapterBytesOf, type CacheFeaturesOptions, FeatureCache } from './feature-cache.ts';
 import { FirstError } from './first-error.ts';
-import type { Model } from './model.ts';
+import { divergedReplicas, type EpochLogs, type History } from './logs.ts';
 import { type ClassWeight, meanOf, Objective } from './objective.ts';
 import { checkReplicas } from './parameters.ts';
+import { PreparedData } from './prepared-data.ts';
 import { ProgressReports, StepReports } from './progress-reports.ts';
 import { describeModel } from './run-description.ts';
 import { Throttle } from './throttle.ts';
-import { checkTogether, PreparedData, type TrainingData } from './training-data.ts';
+import type { Trainable } from './trainable.ts';
+import { checkTogether, type TrainingData } from './training-data.ts';
 import { checkNotTraining, checkUnused, lockTraining } from './training-lock.ts';
 import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
 /** Options of `Model.fit`. */
-export interface FitOptions {
+export interface FitOptions<M = Trainable> {
   /** Number of the last epoch. Default 1. */
   epochs?: number;
   /** Epochs that earlier calls did: this one goes on with the next. Default 0. */
@@ -65,13 +60,13 @@ export interface FitOptions {
    */
   cacheFeatures?: boolean | CacheFeaturesOptions;
   /** Called in this order at each moment of training. Default none. */
-  callbacks?: readonly Callback[];
+  callbacks?: readonly Callback<M>[];
   /** Ends training after the step under way; `fit` returns what was done. */
   signal?: AbortSignal;
 }
 
 /** See `Model.fit`. */
-export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<History> {
+export async function fit(model: Trainable, data: TrainingData, options: FitOptions): Promise<History> {
   checkTogether('fit', data);
   checkFitOptions(options);
   const { epochs = 1, initialEpoch = 0, callbacks = [], signal } = options;
@@ -240,7 +235,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
 }
 
 /** @throws ArgumentError where `trainable` of a layer is another than as training began, which a recorded step does not see */
-function checkFrozen({ parameters }: Model, frozen: string): void {
+function checkFrozen({ parameters }: Trainable, frozen: string): void {
   if (parameters.frozen === frozen) return;
   const now = parameters.frozen;
   const layers = parameters.weights
@@ -286,7 +281,7 @@ function checkFitOptions(options: FitOptions): void {
 
 /** Training and validation data made ready. As in Keras, `validationData` goes before `validationSplit`. */
 function prepare(
-  model: Model,
+  model: Trainable,
   data: TrainingData,
   options: FitOptions,
   own: <T extends { dispose(): void }>(resource: T) => T,

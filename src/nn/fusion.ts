@@ -1,7 +1,12 @@
 import { isTaped } from '../autograd/tape.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { type FusionRoles, inRole } from './layers/fusing.ts';
+import type { Activation, ReLU } from './layers/activation.ts';
+import type { BatchNormalization } from './layers/batch-normalization.ts';
+import type { Conv2D } from './layers/conv2d.ts';
+import type { DepthwiseConv2D } from './layers/depthwise.ts';
+import { type Fusing, fusing } from './layers/fusing.ts';
 import type { CallContext, Layer } from './layers/layer.ts';
+import type { ZeroPadding2D } from './layers/shaping.ts';
 
 // Layers that are computed in one go, because each pass over images costs as much as the next:
 //   ZeroPadding2D and a convolution that can pad as much itself: no padded copy, nor one of its gradient. A weight that is not finite
@@ -9,6 +14,14 @@ import type { CallContext, Layer } from './layers/layer.ts';
 //   BatchNormalization and a ReLU: in one store, and one output to keep for the backward pass instead of two
 //   a convolution and a BatchNormalization by moving statistics where nothing is differentiated, with a ReLU or without: one
 //   convolution by weights that have the normalisation in them
+
+/** The layers of a fusion, by what they are in it. */
+interface FusionRoles extends Record<Fusing['role'], Layer> {
+  padding: ZeroPadding2D;
+  convolution: Conv2D | DepthwiseConv2D;
+  normalization: BatchNormalization;
+  activation: Activation | ReLU;
+}
 
 /** Layers that a fusion has at most. */
 export const LONGEST_FUSION = 4;
@@ -68,4 +81,12 @@ function fold(
   const [kernel, bias] = weights as [Tensor, Tensor?];
   const folded = normalization.fold(kernel.array, bias?.array ?? null, fixed);
   return [new Tensor(folded.filter), new Tensor(folded.bias)];
+}
+
+/** The layer in that role, unless it has none, or somebody gave it another `call` or `callMany`. */
+function inRole<R extends keyof FusionRoles>(layer: Layer | undefined, role: R): FusionRoles[R] | null {
+  const { role: own, Class } = (layer as Partial<Record<typeof fusing, Fusing>> | undefined)?.[fusing] ?? {};
+  if (own !== role || !Class) return null;
+  const { call, callMany } = Class.prototype;
+  return layer!.call === call && layer!.callMany === callMany ? (layer as FusionRoles[R]) : null;
 }

@@ -1,43 +1,8 @@
 import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
-import type { Layer } from './layers/layer.ts';
+import { type Graph, type Layer, SymbolicTensor, type Use } from './layers/layer.ts';
 import type { WeightSpec } from './weight.ts';
-
-let clock = 0;
-
-/**
- * A tensor that is not computed yet: what `input` and `layer.apply` return while a model is put together. It knows the shape
- * of one sample and where it comes from.
- */
-export class SymbolicTensor {
-  /**
-   * Order of creation: nothing comes from what was made after it.
-   * @internal
-   */
-  readonly serial = clock++;
-
-  /** What messages call it, whatever a bundler makes of the class's name. */
-  readonly [Symbol.toStringTag] = 'SymbolicTensor';
-
-  /**
-   * Made by `input` and by `apply` of layers. @throws ArgumentError unless the shape is a list
-   * @internal
-   */
-  constructor(
-    /** Shape of one sample, without the batch. */
-    readonly shape: Shape,
-    /**
-     * The layer that makes it and what that layer is fed; null for an input.
-     * @internal
-     */
-    readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
-  ) {
-    if (!listOf('SymbolicTensor', shape)) {
-      throw new ArgumentError(`SymbolicTensor: is made by input(shape), but was given ${show(shape)}`);
-    }
-  }
-}
 
 /**
  * Where a model begins: a stand-in for samples of this shape, to be handed to layers with `apply`.
@@ -49,38 +14,6 @@ export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
     throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
   }
   return new SymbolicTensor(shape);
-}
-
-/** A layer with its place in a model: its unique name and what it works on (without the batch) when it is first used. */
-export interface PlannedLayer {
-  /** The layer itself. */
-  layer: Layer;
-  /** Its name in the model, such as `conv2d_1`. */
-  name: string;
-  /** Names of the layers that feed it; `input` for the model's own. */
-  inbound: readonly string[];
-  /** Shape of one sample of its output. */
-  outputShape: Shape;
-  /** The weights it asked for. */
-  weights: readonly WeightSpec[];
-}
-
-/** One use of a layer. Values are numbered: 0 is the model's input, i + 1 what use number i gives. */
-export interface Use {
-  /** Its number among the layers. */
-  layer: number;
-  /** The values it works on. */
-  inputs: readonly number[];
-}
-
-/** A model's layers, each once, and their uses in an order in which everything is there when it is needed. */
-export interface Graph {
-  layers: readonly PlannedLayer[];
-  uses: readonly Use[];
-  /** Shape of one sample of each value: the input's, then what each use gives. */
-  shapes: readonly Shape[];
-  inputShape: Shape;
-  outputShape: Shape;
 }
 
 const joinAdvice = {

@@ -8,24 +8,14 @@ export type { MonitorOptions } from './callbacks/options.ts';
 export { ProgressLine } from './callbacks/progress-line.ts';
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './callbacks/reduce-lr-on-plateau.ts';
 export { TerminateOnNaN } from './callbacks/terminate-on-nan.ts';
-export type {
-  BatchLogs,
-  Callback,
-  CallbackState,
-  EpochLogs,
-  FeatureLogs,
-  History,
-  StepLogs,
-  TrainInfo,
-} from './callbacks.ts';
 export type { CompileOptions } from './compile.ts';
 export { type CompiledStep, compileStep, type StepInput } from './compile-step.ts';
-export { type LayerClass, type LayerDescription, modelConfig, modelFromConfig } from './config.ts';
+export { type LayerClass, modelConfig, modelFromConfig } from './config.ts';
 export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
 export type { CacheFeaturesOptions } from './feature-cache.ts';
-export type { FitOptions } from './fit.ts';
-export { input, type PlannedLayer, SymbolicTensor, type Use } from './graph.ts';
+export { input } from './graph.ts';
+export type { LayerDescription } from './graph-config.ts';
 export type { InitialWeightsOptions } from './initial-weights.ts';
 export * as initializers from './initializers.ts';
 export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
@@ -38,8 +28,16 @@ export { DepthwiseConv2D, type DepthwiseConv2DOptions } from './layers/depthwise
 export { Dropout } from './layers/dropout.ts';
 export { Flatten } from './layers/flatten.ts';
 export { Lambda, type LambdaOptions } from './layers/lambda.ts';
-export { type CallContext, type CallOptions, Layer, type LayerOptions } from './layers/layer.ts';
+export {
+  type CallContext,
+  type CallOptions,
+  Layer,
+  type PlannedLayer,
+  SymbolicTensor,
+  type Use,
+} from './layers/layer.ts';
 export { Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract } from './layers/merge.ts';
+export type { LayerOptions } from './layers/options.ts';
 export {
   AveragePooling2D,
   type AveragePooling2DOptions,
@@ -67,6 +65,7 @@ export {
   type RandomErasingOptions,
 } from './layers/random-pixels.ts';
 export { type Padding2D, Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
+export type { BatchLogs, EpochLogs, FeatureLogs, History, StepLogs } from './logs.ts';
 export {
   BinaryCrossentropy,
   CategoricalCrossentropy,
@@ -81,7 +80,7 @@ export {
   SparseCategoricalCrossentropy,
 } from './losses.ts';
 export type { MetricName } from './metrics.ts';
-export { Model, type ModelOptions } from './model.ts';
+export { type Callback, type FitOptions, Model, type ModelOptions, type TrainInfo } from './model.ts';
 export type { MonitorMode } from './monitor.ts';
 export type { ClassWeight } from './objective.ts';
 export type { TrainOnBatchOptions } from './on-batch.ts';
@@ -99,7 +98,6 @@ export {
   SGD,
   type SGDOptions,
 } from './optimizers/index.ts';
-export type { Weight, WeightSpec } from './weight.ts';
 export type { PredictOptions } from './predict.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 export * as regularizers from './regularizers.ts';
@@ -109,6 +107,7 @@ export { Sequential } from './sequential.ts';
 export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
 export type { PlacedTarget } from './targets.ts';
 export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
-export type { SafePoint, Saved, TrainingState } from './training-state.ts';
+export type { CallbackState, SafePoint, Saved, TrainingState } from './training-state.ts';
 export { CustomMetric, type MetricFunction, type ValueMetricName } from './value-metrics.ts';
+export type { Weight, WeightSpec } from './weight.ts';
 export { WeightCopy } from './weight-copy.ts';

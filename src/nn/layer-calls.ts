@@ -1,6 +1,5 @@
 import type { Shape } from '../kernels/array.ts';
-import type { Graph } from './graph.ts';
-import type { FinalActivation, Layer } from './layers/layer.ts';
+import type { FinalActivation, Graph, Layer } from './layers/layer.ts';
 
 /**
  * One call of a layer in a model, models inside it taken apart. Values are numbered as in `Graph`: 0 is the model's input, i + 1

@@ -1,12 +1,13 @@
 import { checkOptions, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Shape } from '../kernels/array.ts';
-import { input, type SymbolicTensor } from './graph.ts';
+import { input } from './graph.ts';
 import { ReLU } from './layers/activation.ts';
 import { BatchNormalization } from './layers/batch-normalization.ts';
 import { Conv2D } from './layers/conv2d.ts';
 import { Dense } from './layers/dense.ts';
 import { DepthwiseConv2D } from './layers/depthwise.ts';
+import type { SymbolicTensor } from './layers/layer.ts';
 import { Add } from './layers/merge.ts';
 import { GlobalAveragePooling2D } from './layers/pooling.ts';
 import { ZeroPadding2D } from './layers/shaping.ts';

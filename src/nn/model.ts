@@ -9,13 +9,13 @@ import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { readSeeds, replicasOfSeeds, type Seeds } from '../random.ts';
 import type { Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
-import type { History } from './callbacks.ts';
+import type { Callback as CallbackOf, TrainInfo as TrainInfoOf } from './callbacks.ts';
 import { type Beginning, beginningOf, carriedBy, carry } from './carried-weights.ts';
 import { type Compiled, type CompileOptions, compile } from './compile.ts';
-import type { GraphConfig } from './config.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
-import { type FitOptions, fit } from './fit.ts';
-import { type Graph, type PlannedLayer, SymbolicTensor, snakeCase, traceGraph, type Use } from './graph.ts';
+import { type FitOptions as FitOptionsOf, fit } from './fit.ts';
+import { snakeCase, traceGraph } from './graph.ts';
+import type { GraphConfig } from './graph-config.ts';
 import {
   type InitialWeightsOptions,
   readInitialWeights,
@@ -28,10 +28,15 @@ import {
   type CallContext,
   type CallOptions,
   callNames,
-  checkCommon,
   type FinalActivation,
+  type Graph,
   Layer,
+  type PlannedLayer,
+  SymbolicTensor,
+  type Use,
 } from './layers/layer.ts';
+import { checkCommon } from './layers/options.ts';
+import type { History } from './logs.ts';
 import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { otherLayers } from './other-layers.ts';
@@ -42,6 +47,15 @@ import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
 import { checkNotTraining, checkUnused } from './training-lock.ts';
 import type { InitialValues, Weight, WeightSpec } from './weight.ts';
+
+/** What is about to be trained. */
+export type TrainInfo = TrainInfoOf<Model>;
+
+/** Hooks into `fit`, as in Keras. */
+export type Callback = CallbackOf<Model>;
+
+/** Options of `Model.fit`. */
+export type FitOptions = FitOptionsOf<Model>;
 
 /** Options of `new Model`. */
 export interface ModelOptions {

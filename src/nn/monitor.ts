@@ -1,6 +1,7 @@
 import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { EpochLogs, TrainInfo } from './callbacks.ts';
+import type { TrainInfo } from './callbacks.ts';
+import type { EpochLogs } from './logs.ts';
 
 /** Whether less or more is better; `auto` goes by the name: more for accuracies and their like, less for losses. */
 export type MonitorMode = 'auto' | 'min' | 'max';

@@ -11,10 +11,10 @@ import { LabelCounts } from './label-counts.ts';
 import { activate } from './layers/activation.ts';
 import type { CallOptions } from './layers/layer.ts';
 import { isValueMetric, MetricCounts } from './metrics.ts';
-import type { Model } from './model.ts';
 import { TargetCheck } from './target-check.ts';
 import { classTargets, hasIndependentLabels, lossTargets, type TargetForm } from './targets.ts';
 import { RunningTotals, type Sums } from './totals.ts';
+import type { Trainable } from './trainable.ts';
 import { ValueMetrics } from './value-metrics.ts';
 
 /** Factors by class for the loss; classes that are not named have 1, as in Keras. */
@@ -43,7 +43,7 @@ export class Objective {
   /** @throws ArgumentError for class weights or metrics that do not suit model and targets */
   constructor(
     private readonly what: string,
-    private readonly model: Model,
+    private readonly model: Trainable,
     private readonly options: {
       form: TargetForm | null;
       classWeight?: ClassWeight;
@@ -262,7 +262,7 @@ const describe: Record<TargetForm, string> = {
 };
 
 /** A weight for each class the model knows. @throws ArgumentError */
-function classWeights(what: string, weights: ClassWeight, { outputShape }: Model): Float32Array {
+function classWeights(what: string, weights: ClassWeight, { outputShape }: Trainable): Float32Array {
   if (typeof weights !== 'object' || weights === null || weights instanceof Map) {
     throw new ArgumentError(
       `${what}: classWeight must be a list or an object such as { 0: 1, 1: 5 }, but is ${weights instanceof Map ? 'a Map' : show(weights)}`,

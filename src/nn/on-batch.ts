@@ -3,9 +3,9 @@ import { scope } from '../autograd/tensor.ts';
 import { checkOptions, readable } from '../check.ts';
 import { readSeeds, type Seeds } from '../random.ts';
 import type { Step, StepValues } from './batches.ts';
-import type { Model } from './model.ts';
 import { type ClassWeight, type Metrics, Objective } from './objective.ts';
 import { StreamRunner } from './stream-runner.ts';
+import type { Trainable } from './trainable.ts';
 import type { Arrays } from './training-data.ts';
 import { checkNotTraining } from './training-lock.ts';
 import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
@@ -31,7 +31,7 @@ export class OnBatch {
   /** Of the last batch that waits for kernels; null where none does. */
   private turn: Promise<void> | null = null;
 
-  constructor(private readonly model: Model) {}
+  constructor(private readonly model: Trainable) {}
 
   /** See `Model.trainOnBatch`. */
   async train(batch: Arrays, options: TrainOnBatchOptions): Promise<Metrics> {

@@ -1,6 +1,5 @@
 import { listNames, nearName } from '../check.ts';
-import type { PlannedLayer } from './graph.ts';
-import type { Layer } from './layers/layer.ts';
+import type { Layer, PlannedLayer } from './layers/layer.ts';
 
 /** A model, which this file may not import: models import it. */
 interface Layered {

@@ -8,8 +8,8 @@ import { ArrayLoader, type Numbers } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, checkBatchSize, checkSource, type Step } from './batches.ts';
 import { readSamples } from './host-batch.ts';
-import type { Model } from './model.ts';
 import { Throttle } from './throttle.ts';
+import type { Trainable } from './trainable.ts';
 import { isSource } from './training-data.ts';
 
 /** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
@@ -27,7 +27,7 @@ export interface PredictOptions {
 
 /** See `Model.predict`. */
 export async function predict(
-  model: Model,
+  model: Trainable,
   given: BatchSource | Numbers,
   options: PredictOptions,
 ): Promise<Float32Array | Float32Array[]> {
@@ -39,7 +39,11 @@ export async function predict(
   return Array.from({ length: flat.length / columns }, (_, i) => flat.subarray(columns * i, columns * (i + 1)));
 }
 
-async function predictFlat(model: Model, given: BatchSource | Numbers, options: PredictOptions): Promise<Float32Array> {
+async function predictFlat(
+  model: Trainable,
+  given: BatchSource | Numbers,
+  options: PredictOptions,
+): Promise<Float32Array> {
   model.parameters; // throws before `build`
   if (isSource(given, 'predict')) return run(model, given, options, true);
   const { values: x } = readSamples('predict: x', model.inputShape, given);
@@ -59,7 +63,7 @@ class Predictor {
   private readonly runner: BatchRunner;
 
   constructor(
-    private readonly model: Model,
+    private readonly model: Trainable,
     data: BatchSource,
     batchSize: number,
   ) {
@@ -104,7 +108,7 @@ class Predictor {
   }
 }
 
-async function run(model: Model, data: BatchSource, options: PredictOptions, keep: boolean): Promise<Float32Array> {
+async function run(model: Trainable, data: BatchSource, options: PredictOptions, keep: boolean): Promise<Float32Array> {
   checkSource('predict', model, data);
   const batchSize = checkBatchSize('predict', data.size, options.batchSize);
   const { parameters, kept } = model;

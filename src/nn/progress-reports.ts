@@ -1,6 +1,7 @@
 import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import type { BatchLogs, Callback } from './callbacks.ts';
+import type { Callback } from './callbacks.ts';
+import type { BatchLogs } from './logs.ts';
 import type { Metrics, Objective } from './objective.ts';
 
 /** Milliseconds between calls of `onBatchEnd`. */

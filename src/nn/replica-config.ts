@@ -1,6 +1,6 @@
 import { show } from '../check.ts';
 import { DataError } from '../errors.ts';
-import type { LayerDescription } from './config.ts';
+import type { LayerDescription } from './graph-config.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from './regularizers.ts';
 
 /** A number of a layer that replicas may differ in: one for all, or one for each. */

@@ -5,7 +5,7 @@ import { ArgumentError } from '../errors.ts';
 import { DeviceArray, showShape, sizeOf } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
-import type { Model } from './model.ts';
+import type { Trainable } from './trainable.ts';
 import type { Saved } from './training-state.ts';
 import { nameOf } from './value-metrics.ts';
 
@@ -13,7 +13,7 @@ import { nameOf } from './value-metrics.ts';
 const LOOKED_AT = { samples: 256, values: 2 ** 18 };
 
 /** What the course of a model's training depends on, as JSON: layers, weights, loss and optimiser. */
-export function describeModel(model: Model): Record<string, Saved> {
+export function describeModel(model: Trainable): Record<string, Saved> {
   const { optimizer, loss, metrics } = model.training;
   const weights = model.weights.map(({ name, spec, trainable }) => {
     return [name, showShape(spec.shape) + (trainable ? '' : ' (not trained)')] as const;
@@ -29,7 +29,7 @@ export function describeModel(model: Model): Record<string, Saved> {
 }
 
 /** The layers' options; null where some cannot be told, such as functions. */
-function configOf(model: Model): Saved {
+function configOf(model: Trainable): Saved {
   try {
     return JSON.parse(JSON.stringify(model.getConfig()));
   } catch (error) {

@@ -5,10 +5,9 @@ import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { callFused, LONGEST_FUSION } from './fusion.ts';
-import type { Graph } from './graph.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
 import { activate } from './layers/activation.ts';
-import type { CallContext, Layer } from './layers/layer.ts';
+import type { CallContext, Graph, Layer } from './layers/layer.ts';
 
 /** The part of a model between two of its values, by their numbers (see `LayerCall`); left out, its input and its output. */
 export interface GraphPart {

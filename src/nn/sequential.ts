@@ -1,7 +1,8 @@
 import { checkSurplus, listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
-import { input, type SymbolicTensor } from './graph.ts';
+import { input } from './graph.ts';
+import type { SymbolicTensor } from './layers/layer.ts';
 import { Layer } from './layers/layer.ts';
 import { Model } from './model.ts';
 

@@ -5,8 +5,8 @@ import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { StepState } from '../kernels/step-state.ts';
 import { type Bound, type Feed, readBatch, type Step, type StepValues, type Submit } from './batches.ts';
-import type { Model } from './model.ts';
 import type { TargetForm } from './targets.ts';
+import type { Trainable } from './trainable.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
 
 /** Batch sizes whose programs are kept, each with the memory of what it computes on the way. */
@@ -46,7 +46,7 @@ export class StreamRunner implements Feed {
 
   constructor(
     private readonly what: string,
-    private readonly model: Model,
+    private readonly model: Trainable,
     private readonly begin: () => BatchStream,
     /** Told of the sort of targets before a batch is used. */
     private readonly settle: (what: string, form: TargetForm) => void,

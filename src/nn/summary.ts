@@ -1,6 +1,6 @@
 import { sizeOf } from '../kernels/array.ts';
 import { printableLine } from '../printable.ts';
-import type { Graph, PlannedLayer } from './graph.ts';
+import type { Graph, PlannedLayer } from './layers/layer.ts';
 import type { WeightSpec } from './weight.ts';
 
 const counted = (n: number) => n.toLocaleString('en-US');

@@ -1,4 +1,4 @@
-import type { CallbackState, History } from './callbacks.ts';
+import type { History } from './logs.ts';
 
 /** What a state of training is made of: JSON, numbers of every kind, and typed arrays. */
 export type Saved =
@@ -10,6 +10,9 @@ export type Saved =
   | Uint32Array
   | readonly Saved[]
   | { readonly [key: string]: Saved };
+
+/** What a callback remembers from epoch to epoch, by names of its own. */
+export type CallbackState = Readonly<Record<string, Saved>>;
 
 /**
  * A place between two steps of `fit`.

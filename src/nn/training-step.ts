@@ -6,16 +6,16 @@ import type { StepState } from '../kernels/step-state.ts';
 import type { Seeds } from '../random.ts';
 import type { BatchSource } from './batch-source.ts';
 import { BatchRunner, type Step, type StepValues } from './batches.ts';
-import type { Model } from './model.ts';
 import { Objective } from './objective.ts';
-import { PreparedData } from './training-data.ts';
+import { PreparedData } from './prepared-data.ts';
+import type { Trainable } from './trainable.ts';
 import { checkNotTraining } from './training-lock.ts';
 
 /**
  * @throws ArgumentError where no layer is left that training would change. Weights that no gradient changes count: a batch
  *   normalisation without scale and offset trains its averages
  */
-export function checkTrainable(what: string, model: Model): void {
+export function checkTrainable(what: string, model: Trainable): void {
   const { weights } = model;
   if (weights.some(({ spec }) => spec.owner?.trainable ?? true)) return;
   throw new ArgumentError(
@@ -27,7 +27,7 @@ export function checkTrainable(what: string, model: Model): void {
 }
 
 /** What dispatches one training step: loss, gradients and the update of the weights; the batch joins the objective's totals. */
-export function trainingStep(model: Model, objective: Objective, seed: Seeds, state: () => StepState): Step {
+export function trainingStep(model: Trainable, objective: Objective, seed: Seeds, state: () => StepState): Step {
   const { parameters } = model;
   const { optimizer } = model.training;
   return ({ x, targets }) =>
@@ -44,13 +44,13 @@ export function trainingStep(model: Model, objective: Objective, seed: Seeds, st
 }
 
 /** What the uniform of the model's step number `step` holds. */
-function valuesOf(model: Model, step: number): StepValues {
+function valuesOf(model: Trainable, step: number): StepValues {
   const { optimizer } = model.training;
   return { step, rates: optimizer.ratesAt(step) };
 }
 
 /** The next step of the model's optimiser, which is about to be taken. */
-export function nextStep(model: Model): StepValues {
+export function nextStep(model: Trainable): StepValues {
   model.parameters.fresh = false;
   return valuesOf(model, ++model.training.optimizer.iterations);
 }
@@ -70,7 +70,7 @@ export interface RecordedStep {
  */
 export function recordTrainingStep(
   what: string,
-  model: Model,
+  model: Trainable,
   data: BatchSource,
   options: { batchSize?: number } = {},
 ): RecordedStep {

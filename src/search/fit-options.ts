@@ -1,7 +1,8 @@
 import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
-import { type Callback, checkCallbacks } from '../nn/callbacks.ts';
+import { checkCallbacks } from '../nn/callbacks.ts';
 import type { FitOptions } from '../nn/index.ts';
+import type { Callback } from '../nn/model.ts';
 import { checkTogether, isSource } from '../nn/training-data.ts';
 import { checkCount } from './oracles/options.ts';
 import type { HyperparameterValues } from './record.ts';

@@ -1,10 +1,12 @@
 import { CallbackList } from '../nn/callback-list.ts';
-import { type Callback, type CallbackState, callbackName, divergedReplicas, type EpochLogs } from '../nn/callbacks.ts';
+import { callbackName } from '../nn/callbacks.ts';
 import { FirstError } from '../nn/first-error.ts';
 import { type History, type Model, type Optimizer, TerminateOnNaN, type TrainInfo, WeightCopy } from '../nn/index.ts';
+import { divergedReplicas, type EpochLogs } from '../nn/logs.ts';
+import type { Callback } from '../nn/model.ts';
 import { meanOf } from '../nn/objective.ts';
 import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
-import type { SafePoint } from '../nn/training-state.ts';
+import type { CallbackState, SafePoint } from '../nn/training-state.ts';
 import { ReplicaRange } from '../nn/weight-copy.ts';
 import { AloneError, rateView, viewOf } from './trial-view.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { durations, median, type TimedRun, whyNotTrusted } from '../../src/gpu/timing.ts';
 import { writtenBindings } from '../../src/gpu/pipelines.ts';
+import { durations, median, type TimedRun, whyNotTrusted } from '../../src/gpu/timing.ts';
 
 /** A run whose dispatches take these microseconds, one after another with a gap of 1. */
 function run(microseconds: number[], wallMs: number, tick = 1): TimedRun {

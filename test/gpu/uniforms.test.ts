@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Answers } from '../../src/gpu/answers.ts';
+import type { Command } from '../../src/gpu/command.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { Memory } from '../../src/gpu/memory.ts';
-import type { Command } from '../../src/gpu/command.ts';
 import { Uniforms } from '../../src/gpu/uniforms.ts';
 import {
   Adam,

@@ -1,7 +1,9 @@
 import { checkFlag, checkOptions } from '../../check.ts';
-import type { Callback, CallbackState, EpochLogs, History, TrainInfo } from '../callbacks.ts';
-import type { Model } from '../model.ts';
+import type { Callback, TrainInfo } from '../callbacks.ts';
+import type { EpochLogs, History } from '../logs.ts';
 import { type Figures, Monitor } from '../monitor.ts';
+import type { Trainable } from '../trainable.ts';
+import type { CallbackState } from '../training-state.ts';
 import { WeightCopy } from '../weight-copy.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
@@ -38,7 +40,7 @@ export class EarlyStopping implements Callback {
   private readonly baseline: number | null;
   private readonly restoreBestWeights: boolean;
   private readonly startFromEpoch: number;
-  private model: Model | null = null;
+  private model: Trainable | null = null;
   private copy: WeightCopy | null = null;
   private wait = 0;
 

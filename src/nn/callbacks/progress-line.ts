@@ -1,6 +1,7 @@
 import { checkSurplus, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
-import type { BatchLogs, Callback, EpochLogs, FeatureLogs, TrainInfo } from '../callbacks.ts';
+import type { Callback, TrainInfo } from '../callbacks.ts';
+import type { BatchLogs, EpochLogs, FeatureLogs } from '../logs.ts';
 
 /** Figures of the logs that are no measurements of the model. */
 const ASIDE = [

@@ -1,8 +1,10 @@
 import { checkF32, checkOptions, SMALLEST_F32, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
-import type { Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
+import type { Callback, TrainInfo } from '../callbacks.ts';
+import type { EpochLogs } from '../logs.ts';
 import { type Figures, Monitor } from '../monitor.ts';
 import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
+import type { CallbackState } from '../training-state.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
 /** Options of `ReduceLROnPlateau`. */

@@ -1,6 +1,8 @@
 import { checkSurplus } from '../../check.ts';
-import type { BatchLogs, Callback, CallbackState, EpochLogs, TrainInfo } from '../callbacks.ts';
-import type { Model } from '../model.ts';
+import type { Callback, TrainInfo } from '../callbacks.ts';
+import type { BatchLogs, EpochLogs } from '../logs.ts';
+import type { Trainable } from '../trainable.ts';
+import type { CallbackState } from '../training-state.ts';
 
 /**
  * Ends training when the loss is no longer a finite number. It is seen with the next progress report, a few times a second, and
@@ -12,7 +14,7 @@ export class TerminateOnNaN implements Callback {
   readonly adds = [];
   /** Epoch in which it happened, from 1; null if it did not. */
   epoch: number | null = null;
-  private model: Model | null = null;
+  private model: Trainable | null = null;
 
   /** @throws ArgumentError for options: there are none */
   constructor(...surplus: never[]) {

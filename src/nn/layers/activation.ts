@@ -7,7 +7,8 @@ import { ArgumentError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
 import { type Fusing, fusing } from './fusing.ts';
-import { checkLayerOptions, type FinalActivation, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { type FinalActivation, Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 
 const LEAKY_RELU_SLOPE = 0.2;
 

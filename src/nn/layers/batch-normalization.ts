@@ -8,11 +8,12 @@ import type { NormActivation } from '../../kernels/batch-norm.ts';
 import { type FixedNormalization, foldBatchNorm } from '../../kernels/fold-batch-norm.ts';
 import { fill } from '../../kernels/pointwise.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
-import type { WeightSpec } from '../weight.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
+import type { WeightSpec } from '../weight.ts';
 import { activate } from './activation.ts';
 import { type Fusing, fusing } from './fusing.ts';
-import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { type CallContext, Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 
 /** Options of `BatchNormalization`. */
 export interface BatchNormalizationOptions extends LayerOptions {

@@ -6,17 +6,15 @@ import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import { type Fusing, fusing } from './fusing.ts';
 import { imageShape, type Paddings, padsAlike } from './images.ts';
+import { type CallContext, type FinalActivation, Layer } from './layer.ts';
 import {
-  type CallContext,
   checkLayerOptions,
-  type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
   kernelNames,
   kernelSpecs,
-  Layer,
   positive,
-} from './layer.ts';
+} from './options.ts';
 
 /** Options of `Conv2D`. */
 export interface Conv2DOptions extends KernelOptions {

@@ -3,17 +3,15 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { ShapeError } from '../../errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
+import { type CallContext, type FinalActivation, Layer } from './layer.ts';
 import {
-  type CallContext,
   checkLayerOptions,
-  type FinalActivation,
   type KernelOptions,
   type KernelSpecs,
   kernelNames,
   kernelSpecs,
-  Layer,
   positive,
-} from './layer.ts';
+} from './options.ts';
 
 /** Options of `Dense`. */
 export interface DenseOptions extends KernelOptions {

@@ -8,15 +8,8 @@ import { type Regularizer, type RegularizerName, regularizerOf } from '../regula
 import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
 import { type Fusing, fusing } from './fusing.ts';
 import { imageShape, type Paddings, padsAlike } from './images.ts';
-import {
-  type CallContext,
-  checkLayerOptions,
-  type FinalActivation,
-  Layer,
-  type LayerOptions,
-  layerNames,
-  positive,
-} from './layer.ts';
+import { type CallContext, type FinalActivation, Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames, positive } from './options.ts';
 
 /** Options of `DepthwiseConv2D`. */
 export interface DepthwiseConv2DOptions extends LayerOptions {

@@ -2,7 +2,8 @@ import { dropout, readDropoutRate } from '../../autograd/dropout.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { checkFirst } from '../../check.ts';
 import type { Shape } from '../../kernels/array.ts';
-import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { type CallContext, Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 
 /**
  * Drops each value with probability `rate` in training and scales the others by 1 / (1 - rate); does nothing otherwise.

@@ -1,7 +1,8 @@
 import { reshape } from '../../autograd/reshape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, sizeOf } from '../../kernels/array.ts';
-import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 
 /** Samples of any shape as one row each: [...] -> [product]. No copy. */
 export class Flatten extends Layer {

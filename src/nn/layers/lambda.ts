@@ -3,7 +3,8 @@ import { checkFirst, checkFlag, show } from '../../check.ts';
 import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
-import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 
 /** Options of `Lambda`. */
 export interface LambdaOptions extends LayerOptions {

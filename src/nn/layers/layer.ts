@@ -1,25 +1,14 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import {
-  checkFlag,
-  checkObject,
-  checkOptions,
-  checkPositiveShape,
-  checkShape,
-  checkText,
-  listOf,
-  type OptionNames,
-  readable,
-  show,
-} from '../../check.ts';
+import { checkFlag, checkObject, checkPositiveShape, listOf, type OptionNames, readable, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/step-state.ts';
 import type { Seeds } from '../../random.ts';
-import { type Graph, SymbolicTensor } from '../graph.ts';
-import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
+import { initializerOf } from '../initializers.ts';
+import { regularizerOf } from '../regularizers.ts';
 import type { WeightSpec } from '../weight.ts';
-import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { jsonOptions, type LayerConfig } from './config.ts';
+import { checkCommon, type LayerOptions, layerNames } from './options.ts';
 
 /**
  * Activations that a cross-entropy undoes again: it is computed from what goes into them.
@@ -58,81 +47,71 @@ export interface CallOptions {
 }
 export const callNames: OptionNames<CallOptions> = { training: true, seed: true, step: true };
 
-/** Options every layer takes. */
-export interface LayerOptions {
-  /** Name in summaries, messages and files. Default: the first model that it becomes part of names it, as Keras would: `conv2d_1`. */
-  name?: string;
-  /** Shape of one sample, without the batch; the first layer of a model needs it. */
-  inputShape?: Shape;
-  /** See `Layer.trainable`. Default true. */
-  trainable?: boolean;
-}
-export const layerNames: OptionNames<LayerOptions> = { name: true, inputShape: true, trainable: true };
-
-/** Options of layers with a kernel and perhaps a bias: `Dense` and `Conv2D`. */
-export interface KernelOptions extends LayerOptions {
-  /** Whether there is a bias. Default true. */
-  useBias?: boolean;
-  /** How the kernel begins, by name or as a function. Default `glorotUniform`. */
-  kernelInitializer?: InitializerName | Initializer;
-  /** How the bias begins, by name or as a function. Default `zeros`. */
-  biasInitializer?: InitializerName | Initializer;
-  /** A penalty on the kernel, in the loss and in its gradient. Default none. */
-  kernelRegularizer?: RegularizerName | Regularizer | null;
-}
-export const kernelNames: OptionNames<KernelOptions> = {
-  ...layerNames,
-  useBias: true,
-  kernelInitializer: true,
-  biasInitializer: true,
-  kernelRegularizer: true,
-};
-
-/** How a layer's kernel and bias begin, and the kernel's penalty: what is to be spread into their `WeightSpec`s. */
-export interface KernelSpecs {
-  kernel: { initializer: Initializer; regularizer: Regularizer | undefined };
-  bias: { initializer: Initializer };
-  useBias: boolean;
-}
-
-/** @throws ArgumentError for an initialiser or penalty that is none */
-export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs {
-  return {
-    kernel: {
-      initializer: initializerOf(`${layer}: kernelInitializer`, options.kernelInitializer ?? 'glorotUniform'),
-      regularizer: regularizerOf(`${layer}: kernelRegularizer`, options.kernelRegularizer),
-    },
-    bias: { initializer: initializerOf(`${layer}: biasInitializer`, options.biasInitializer ?? 'zeros') },
-    useBias: checkFlag(layer, 'useBias', options.useBias ?? true),
-  };
-}
-
-/** The options that every layer has. @throws ArgumentError for one of the wrong kind, or that cannot be read */
-export function checkCommon(kind: string, options: LayerOptions): LayerOptions {
-  const { name, inputShape, trainable } = readable(kind, () => ({
-    name: options.name,
-    inputShape: options.inputShape,
-    trainable: options.trainable,
-  }));
-  if (name !== undefined) checkText(`${kind}: name`, name);
-  if (inputShape !== undefined) checkShape(`${kind}: inputShape`, inputShape);
-  if (trainable !== undefined) checkFlag(kind, 'trainable', trainable);
-  return { name, inputShape, trainable };
-}
+let clock = 0;
 
 /**
- * Options of one of tilegrad's own layers, as they were given.
- * @throws ArgumentError for one that there is not (see `checkOptions`), and for a name, shape or flag of the wrong kind
+ * A tensor that is not computed yet: what `input` and `layer.apply` return while a model is put together. It knows the shape
+ * of one sample and where it comes from.
  */
-export function checkLayerOptions<T extends LayerOptions>(
-  kind: string,
-  options: T,
-  names: OptionNames<NoInfer<T>>,
-  surplus: readonly unknown[],
-): T {
-  checkOptions(kind, options, names, surplus);
-  checkCommon(kind, options);
-  return options;
+export class SymbolicTensor {
+  /**
+   * Order of creation: nothing comes from what was made after it.
+   * @internal
+   */
+  readonly serial = clock++;
+
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  readonly [Symbol.toStringTag] = 'SymbolicTensor';
+
+  /**
+   * Made by `input` and by `apply` of layers. @throws ArgumentError unless the shape is a list
+   * @internal
+   */
+  constructor(
+    /** Shape of one sample, without the batch. */
+    readonly shape: Shape,
+    /**
+     * The layer that makes it and what that layer is fed; null for an input.
+     * @internal
+     */
+    readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
+  ) {
+    if (!listOf('SymbolicTensor', shape)) {
+      throw new ArgumentError(`SymbolicTensor: is made by input(shape), but was given ${show(shape)}`);
+    }
+  }
+}
+
+/** A layer with its place in a model: its unique name and what it works on (without the batch) when it is first used. */
+export interface PlannedLayer {
+  /** The layer itself. */
+  layer: Layer;
+  /** Its name in the model, such as `conv2d_1`. */
+  name: string;
+  /** Names of the layers that feed it; `input` for the model's own. */
+  inbound: readonly string[];
+  /** Shape of one sample of its output. */
+  outputShape: Shape;
+  /** The weights it asked for. */
+  weights: readonly WeightSpec[];
+}
+
+/** One use of a layer. Values are numbered: 0 is the model's input, i + 1 what use number i gives. */
+export interface Use {
+  /** Its number among the layers. */
+  layer: number;
+  /** The values it works on. */
+  inputs: readonly number[];
+}
+
+/** A model's layers, each once, and their uses in an order in which everything is there when it is needed. */
+export interface Graph {
+  layers: readonly PlannedLayer[];
+  uses: readonly Use[];
+  /** Shape of one sample of each value: the input's, then what each use gives. */
+  shapes: readonly Shape[];
+  inputShape: Shape;
+  outputShape: Shape;
 }
 
 /** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */
@@ -311,12 +290,4 @@ function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSp
     return { ...spec, initializer, ...(regularizer ? { regularizer } : {}) };
   });
   return { ...plan, weights };
-}
-
-/** @throws ArgumentError unless `value` is a positive integer. */
-export function positive(layer: string, what: string, value: number): number {
-  if (!Number.isInteger(value) || value < 1) {
-    throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${show(value)}`);
-  }
-  return value;
 }

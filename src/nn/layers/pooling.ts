@@ -3,7 +3,8 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
-import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 
 /** Options of the layers that take windows together. */
 export interface Pooling2DOptions extends LayerOptions {

@@ -3,7 +3,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { AffineDraw, AugmentDraw, Range, Sampling } from '../../kernels/augmentation.ts';
-import { checkLayerOptions } from './layer.ts';
+import { checkLayerOptions } from './options.ts';
 import {
   type Factor,
   RandomImageLayer,

@@ -6,7 +6,8 @@ import { ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { AugmentDraw } from '../../kernels/augmentation.ts';
 import { imageShape } from './images.ts';
-import { type CallContext, checkLayerOptions, positive } from './layer.ts';
+import type { CallContext } from './layer.ts';
+import { checkLayerOptions, positive } from './options.ts';
 import { RandomImageLayer, type RandomImageOptions, randomNames } from './random-image.ts';
 
 /** Options of `RandomCrop`. */

@@ -13,7 +13,8 @@ import {
   type Sampling,
 } from '../../kernels/augmentation.ts';
 import { imageShape } from './images.ts';
-import { type CallContext, Layer, type LayerOptions, layerNames } from './layer.ts';
+import { type CallContext, Layer } from './layer.ts';
+import { type LayerOptions, layerNames } from './options.ts';
 
 /** Options of all random layers of images. */
 export interface RandomImageOptions extends LayerOptions {

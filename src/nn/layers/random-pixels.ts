@@ -5,7 +5,7 @@ import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { AugmentDraw, Range } from '../../kernels/augmentation.ts';
 import type { Contrast, Erasing, ValueRange } from '../../kernels/augmentation-pixels.ts';
-import { checkLayerOptions } from './layer.ts';
+import { checkLayerOptions } from './options.ts';
 import { type Factor, RandomImageLayer, type RandomImageOptions, randomNames, readFactor } from './random-image.ts';
 
 // Random layers that change the values of pixels where they are. Options, defaults and formulas are those of Keras 3

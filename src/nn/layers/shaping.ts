@@ -8,7 +8,8 @@ import { ArgumentError, ShapeError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { type Fusing, fusing } from './fusing.ts';
 import { imageShape } from './images.ts';
-import { checkLayerOptions, Layer, type LayerOptions, layerNames, positive } from './layer.ts';
+import { Layer } from './layer.ts';
+import { checkLayerOptions, type LayerOptions, layerNames, positive } from './options.ts';
 
 /** Zeros before and after rows and columns: n, [rows, columns] or [[top, bottom], [left, right]]. */
 export type Padding2D =
