@@ -8,26 +8,28 @@ import { main } from '../src/cli/cli.ts';
 import { FakeIo } from './cli/fakes.ts';
 import { plain } from './data/pictures.ts';
 import { pretrainedFile } from './experiments/pretrained.ts';
-import { kerasModels, unpacked } from './golden/files/files.ts';
+import { kerasModels, kerasSamples, unpacked } from './golden/files/files.ts';
 import { describeOnDevice } from './support/device.ts';
 import { blocksOf, commandsOf, documents, programsOf, root } from './support/documents.ts';
 import { runToEnd } from './support/process.ts';
 
 // Every block of code of every document is run, or says why it cannot be: test/support/documents.ts explains the comments beside them.
 
-/** The folder of a reader, who has tilegrad and two packages installed, and the files that documents name. */
+/** The folder of a reader, who has tilegrad and three packages installed, and the files that documents name. */
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-documents-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function writeFixtures() {
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(root, join(folder, 'node_modules/tilegrad'), 'junction');
-  for (const name of ['csv-parse', 'sharp'])
+  for (const name of ['csv-parse', 'sharp', 'webgpu'])
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
   mkdirSync(join(folder, 'weights'));
   pretrainedFile(join(folder, 'weights'), { alpha: 0.35, rows: 96 }); // drawn; the published weights stay out of the repository
-  for (const name of ['model.h5', 'weights.h5'])
-    writeFileSync(join(folder, name), unpacked(kerasModels.sequential.files['model-2.h5']));
+  const { files, inputShape, outputs } = kerasModels.sequential;
+  for (const name of ['model.h5', 'weights.h5']) writeFileSync(join(folder, name), unpacked(files['model-2.h5']));
+  const samples = { shape: [3, ...inputShape], inputs: [...kerasSamples(3, inputShape)], outputs };
+  writeFileSync(join(folder, 'model-outputs.json'), JSON.stringify(samples));
   for (let i = 0; i < 24; i++) {
     const [name, color] = i % 2 ? (['bluebell', [20, 30, 220 - i]] as const) : (['poppy', [220 - i, 30, 20]] as const);
     mkdirSync(join(folder, 'flowers', name), { recursive: true });
