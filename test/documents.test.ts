@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Parts } from '../src/cli/cli.ts';
@@ -10,7 +10,7 @@ import { plain } from './data/pictures.ts';
 import { pretrainedFile } from './experiments/pretrained.ts';
 import { kerasModels, kerasSamples, unpacked } from './golden/files/files.ts';
 import { describeOnDevice } from './support/device.ts';
-import { blocksOf, commandsOf, documents, programsOf, root } from './support/documents.ts';
+import { blocksOf, commandsOf, documents, programsOf, readDocument, root } from './support/documents.ts';
 import { runToEnd } from './support/process.ts';
 
 // Every block of code of every document is run, or says why it cannot be: test/support/documents.ts explains the comments beside them.
@@ -70,9 +70,32 @@ test('blocks: each is a program, a shell script, or says why it is not run', () 
   expect(strange.map(({ place }) => place)).toEqual([]);
 });
 
+test.each([
+  ['```js\nx', 'outside of a closed fence'],
+  ['text\n\n    indented()', 'outside of a closed fence'],
+  ['<pre>code</pre>', 'outside of a closed fence'],
+  ['<!-- not run: -->\n```js\nx\n```', 'needs a reason'],
+  ['<!-- before\nx -->\ntext\n```js\nx\n```', 'has no block'],
+  ['```js\nx\n```\n<!-- before\nx -->', 'has no block'],
+  ['```js\nx\n```\ntext\n<!-- after\nx -->', 'must follow its block'],
+  ['<!-- continues -->\n```js\nx\n```', 'no block above'],
+])('blocks: %j is refused', (text, reason) => {
+  expect(() => programsOf('page.md', text)).toThrow(reason);
+});
+
+test('blocks: comments beside them are part of their program, in order', () => {
+  const text =
+    '<!-- before\nA -->\n\n```js\nB\n```\n<!-- after\nC -->\nText\n\n<!-- continues -->\n```ts\nD\n```\n\n```js\nE\n```\n';
+  const programs = programsOf('page.md', text);
+  expect(programs.map(({ code }) => code.match(/^ *[A-E]$/gm)?.map((line) => line.trim()))).toEqual([
+    ['A', 'B', 'C', 'D'],
+    ['E'],
+  ]);
+});
+
 describeOnDevice('programs', () => {
   beforeAll(writeFixtures);
-  test.each(documents.flatMap(programsOf))('$place', async ({ code }) => {
+  test.each(documents.flatMap((path) => programsOf(path)))('$place', async ({ code }) => {
     const path = join(folder, 'program.mjs');
     writeFileSync(
       path,
@@ -151,6 +174,33 @@ test.each([
   'node nowhere.mjs',
   'rm -r x',
 ])('commands: %s is found to be wrong', async (line) => expect(await problemOf(line)).not.toBeNull());
+
+test('README: its table of packages names every optional one, in the version that package.json has', () => {
+  const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const named = [...readDocument('README.md').matchAll(/(?<=[` ])(@?[\w/-]+)@([\d.]+)(?=[` ])/g)].map(
+    ([, name, version]) => [name!, version!],
+  );
+  expect(named.map(([name]) => name).sort()).toEqual(Object.keys(peerDependencies).sort());
+  for (const [name, version] of named)
+    expect(`${peerDependencies[name!].replace(/^[\^~]/, '')}.`).toContain(`${version}.`);
+});
+
+const anchorsOf = (path: string) =>
+  [...readDocument(path).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+test.each(documents)('%s: every file and heading that it links to exists', (path) => {
+  const links = [...readDocument(path).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+  const broken = links.filter(([, file, anchor]) => {
+    const target = file ? join(dirname(path), file) : path;
+    return !existsSync(join(root, target)) || (anchor !== undefined && !anchorsOf(target).includes(anchor));
+  });
+  expect(broken.map(([link]) => link)).toEqual([]);
+});
 
 describeOnDevice('commands', () => {
   test.each(['list', 'data list', 'doctor'])('npx tilegrad %s runs', async (words) => {

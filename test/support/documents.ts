@@ -51,9 +51,16 @@ export function blocksOf(path: string, text = readDocument(path)): Block[] {
       if (!isBeside || !blocks.length) throw new Error(`${path}:${line}: \`after\` must follow its block`);
       blocks.at(-1)!.after += note;
     } else if (kind !== undefined) {
+      if (kind === 'not run:' && note === '') throw new Error(`${path}:${line}: \`not run\` needs a reason`);
       notes[kind] = note!;
     } else {
-      const heading = [...text.slice(0, index).matchAll(/^#+ (.*)$/gm)].at(-1)?.[1] ?? '';
+      const heading =
+        [
+          ...text
+            .slice(0, index)
+            .replace(TOKEN, '')
+            .matchAll(/^#+ (.*)$/gm),
+        ].at(-1)?.[1] ?? '';
       blocks.push({
         place: `${path}:${line} (${heading})`,
         language: language!,
@@ -77,9 +84,9 @@ export function blocksOf(path: string, text = readDocument(path)): Block[] {
  * Programs of the blocks of a document that are JavaScript or TypeScript. One that imports from tilegrad runs as it is; others have the names
  * of `tilegrad/node` and `tilegrad/report`, and a `device` if they use one. `printed` holds what the program printed.
  */
-export function programsOf(path: string): { place: string; code: string }[] {
+export function programsOf(path: string, text = readDocument(path)): { place: string; code: string }[] {
   const programs: Block[][] = [];
-  for (const block of blocksOf(path)) {
+  for (const block of blocksOf(path, text)) {
     if (block.reason !== undefined || !/^(js|ts|javascript|typescript)$/.test(block.language)) continue;
     if (!block.continues) programs.push([block]);
     else if (programs.length) programs.at(-1)!.push(block);
