@@ -28,43 +28,52 @@ const categories = [
   [/^src\/cli\//, 'Experiments'],
 ];
 
-const entries = ReflectionKind.Module | ReflectionKind.Project;
+const modules = ReflectionKind.SomeModule | ReflectionKind.Project;
 
 /** @param {import('typedoc').Application} app */
 export function load(app) {
   // After typedoc has taken out what is @internal, before it copies comments from base classes.
-  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => dropBareOverrides(project), -100);
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => dropRepeated(project), -100);
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => categorize(project, app.logger), -200);
+  app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => reportCoverage(project, app.logger), -1000);
 }
 
 /** Leaves out members by symbols that only messages and consoles ask for. */
 const HIDDEN = ['[toStringTag]', '[inspect]', '[fusing]'];
 
-/** Leaves out overrides that say no more than the member they override, or implement, of another class or interface. */
-function dropBareOverrides(project) {
-  const members = project.getReflectionsByKind(ReflectionKind.ClassMember);
-  const ofTypes = members.filter(({ parent }) => parent?.kindOf(ReflectionKind.ClassOrInterface));
-  const isOverride = (member) => partsOf(member).some((part) => part.overwrites ?? part.implementationOf);
-  const originals = new Set(
-    ofTypes.filter((one) => !isOverride(one) && !partsOf(one).some((part) => part.inheritedFrom)).map(keyOf),
-  );
-  const isBare = (member) => isOverride(member) && originals.has(keyOf(member));
-  for (const one of ofTypes) if (HIDDEN.includes(one.name) || isBare(one)) project.removeReflection(one);
+/**
+ * Leaves out members that say no more than the documentation says elsewhere: those that redeclare a member of another class or interface, or
+ * inherit one of a class that is not exported, with the same comment, or without one where a member of that name has one.
+ */
+function dropRepeated(project) {
+  const types = project.getReflectionsByKind(ReflectionKind.ClassOrInterface);
+  const exported = new Set(types.map(({ name }) => name));
+  const members = types.flatMap(({ children = [] }) => children);
+  const repeats = (member) =>
+    partsOf(member).some(({ overwrites, implementationOf, inheritedFrom }) => {
+      return overwrites ?? implementationOf ?? (inheritedFrom && !exported.has(inheritedFrom.name.split('.')[0]));
+    });
+  const originals = members.filter((one) => !repeats(one) && commentOf(one) !== '');
+  const said = new Set(originals.flatMap((one) => [one.name, `${one.name}\n${commentOf(one)}`]));
+  for (const one of members) {
+    const isRepeated = repeats(one) && said.has([one.name, commentOf(one)].filter(Boolean).join('\n'));
+    if (HIDDEN.includes(one.name) || isRepeated) project.removeReflection(one);
+  }
 }
 
 /** A member with its signatures: comments and what they override are at either. */
 const partsOf = (member) => [member, ...member.getAllSignatures()];
 
-/** Name and comment. Typedoc gives an override without a comment that of its base. */
-const keyOf = (member) => {
-  const comments = partsOf(member).flatMap(({ comment }) => comment?.summary.map(({ text }) => text) ?? []);
-  return [member.name, ...comments].join('\n');
-};
+/** The words of a comment. Typedoc gives an override without a comment that of its base. */
+const commentOf = (member) =>
+  partsOf(member)
+    .flatMap(({ comment }) => comment?.summary.map(({ text }) => text) ?? [])
+    .join('');
 
 /** Gives each export its category, and reports one whose file has none. */
 function categorize(project, logger) {
   for (const reflection of Object.values(project.reflections)) {
-    if (!reflection.parent?.kindOf(entries) || reflection.kindOf(entries | ReflectionKind.Reference)) continue;
+    if (!reflection.parent?.kindOf(modules) || reflection.kindOf(modules | ReflectionKind.Reference)) continue;
     const path = project.getSymbolIdFromReflection(reflection.signatures?.[0] ?? reflection)?.packagePath;
     const category = categories.find(([pattern]) => pattern.test(path ?? ''))?.[1];
     if (category === undefined) logger.error(`${reflection.name} in ${path}: add its file to categories in plugin.mjs`);
@@ -73,4 +82,15 @@ function categorize(project, logger) {
       one.comment?.blockTags.push(new CommentTag('@category', [{ kind: 'text', text: category ?? 'Other' }]));
     }
   }
+}
+
+/** Says how many exports, and how many members of classes and types, have a comment. */
+function reportCoverage(project, logger) {
+  const documented = (all) => `${all.filter((one) => commentOf(one) !== '').length} of ${all.length}`;
+  const isExport = ({ parent, kind }) => parent?.kindOf(modules) && !(kind & (modules | ReflectionKind.Reference));
+  const declared = Object.values(project.reflections).filter((one) => one.isDeclaration());
+  const members = declared.filter(({ parent, kind }) => {
+    return parent?.kindOf(ReflectionKind.ClassOrInterface) && kind & ReflectionKind.SomeMember;
+  });
+  logger.info(`Documented: ${documented(declared.filter(isExport))} exports, ${documented(members)} of their members`);
 }

@@ -14,6 +14,7 @@ export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   weights: WeightBytes | readonly WeightBytes[];
 }
 
+/** @inline */
 type Options = MobileNetV2Options & { weights?: PretrainedMobileNetV2Options['weights'] | null | undefined };
 
 export const networkNames: OptionNames<MobileNetV2Options> = {

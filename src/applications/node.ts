@@ -37,6 +37,7 @@ export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   download?: FetchOptions;
 }
 
+/** @inline */
 type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & { weights?: Weights | null | undefined };
 
 /**

@@ -89,6 +89,7 @@ export class Tensor {
     return this.gradient;
   }
 
+  /** Puts another gradient, or none, in its place. */
   set grad(gradient: Tensor | null) {
     const before = this.gradient;
     if (gradient === null) recordingOf(this.device)?.cleared(this);

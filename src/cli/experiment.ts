@@ -184,10 +184,9 @@ export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
 
 /** A search over the hyperparameters of a model: what is left out takes the row's settings. */
 export interface SearchSpec
-  extends Pick<
-    TrainSpec,
-    'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle' | 'callbacks'
-  > {
+  extends Pick<TrainSpec, 'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle'> {
+  /** Made anew for each trial. */
+  callbacks?(): Callback[];
   /** Makes and compiles a model from what it asks `hp` for. */
   buildModel: BuildModel;
   /** The figure of the epochs that decides; with its direction where the name does not say it. */

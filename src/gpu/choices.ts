@@ -4,7 +4,10 @@
  */
 export type ProblemSizes = Readonly<Record<string, number>>;
 
-/** A choice between kernels that was made: for which operator and sizes, and which variant. */
+/**
+ * A choice between kernels that was made: for which operator and sizes, and which variant.
+ * @inline
+ */
 export interface Choice {
   /** Name of the operator, such as `conv2d`. */
   operator: string;

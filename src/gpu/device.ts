@@ -423,7 +423,9 @@ export class Device {
   /**
    * Records what `build` dispatches, without running it, as a program that can be run many times. Buffers that `build`
    * allocates belong to the program and live until it is disposed; buffers released on the way are used again within it.
-   * @internal
+   * For training steps, `compileStep` is the better way: it also writes learning rates and the numbers of steps anew.
+   * @returns a program: `run()` runs it, `dispose()` releases it, and `profileProgram` measures it
+   * @throws ArgumentError unless it is given a function; GpuError within another `record`
    */
   record(build: () => void): Program {
     this.check();

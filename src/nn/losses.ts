@@ -117,6 +117,7 @@ abstract class ValuesLoss implements Loss {
     return 'output';
   }
 
+  /** @internal */
   call(y: Tensor, target: Tensor, context: LossContext) {
     return { loss: this.value(y, target, context) };
   }
@@ -126,6 +127,7 @@ abstract class ValuesLoss implements Loss {
 
 /** A cross-entropy with values, from logits where the model ends in the activation that belongs to it. */
 abstract class Crossentropy extends ValuesLoss {
+  /** Targets are classes too. */
   readonly classifies = true;
   /** Targets are probabilities. With others the loss has no least value, so training would lower it for ever. */
   readonly targetRange = [0, 1] as const;
@@ -163,6 +165,7 @@ abstract class Crossentropy extends ValuesLoss {
  */
 export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
+  /** One class a sample. */
   readonly independentLabels = false;
   protected readonly activation = 'softmax';
 
@@ -186,6 +189,7 @@ export class CategoricalCrossentropy extends Crossentropy {
  */
 export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
+  /** Each output is a yes or no of its own. */
   readonly independentLabels = true;
   protected readonly activation = 'sigmoid';
 
@@ -246,6 +250,7 @@ export class Huber extends ValuesLoss {
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 
+  /** `delta`, where it is not 1. */
   get settings(): Record<string, number> {
     return this.delta === 1 ? {} : { delta: this.delta };
   }

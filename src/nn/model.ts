@@ -405,6 +405,7 @@ export class Model extends Layer {
     return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.endsIn;
   }
 
+  /** @internal */
   plan(inputShape: Shape) {
     if (!sameShape(inputShape, this.inputShape)) {
       throw new ShapeError(

@@ -109,7 +109,9 @@ const created = (counters: Counters) =>
  * Where the time of a recorded program goes, dispatch by dispatch, held against what the adapter can do. What the program
  * writes outside of its own buffers is put back as it was.
  *
- * @param run Runs the program once as its user does; by default `program.run()`.
+ * @param program what `device.record` returned
+ * @param options.run runs the program once as its user does; default `program.run()`
+ * @throws ArgumentError for what is no device or program, a program that dispatches nothing, and options that do not fit
  */
 export async function profileProgram(
   device: Device,

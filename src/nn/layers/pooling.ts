@@ -5,7 +5,10 @@ import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
 import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
-/** Options of the layers that take windows together. */
+/**
+ * Options of the layers that take windows together.
+ * @inline
+ */
 export interface Pooling2DOptions extends LayerOptions {
   /** Rows and columns of the window. Default 2. */
   poolSize?: Pair;
@@ -39,6 +42,7 @@ abstract class Pooling2D extends Layer {
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
   }
 
+  /** @internal */
   plan(inputShape: Shape) {
     const [h, w, channels] = imageShape(this.kind, inputShape);
     const { poolSize, strides, padding } = this.window;

@@ -47,6 +47,7 @@ abstract class AdamFamily extends FlatOptimizer {
     return (rate * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
   }
 
+  /** @internal */
   override get settings() {
     const { beta1, beta2, epsilon, decay } = this;
     return { ...super.settings, beta1, beta2, epsilon, decay };

@@ -25,6 +25,7 @@ export interface Optimizer {
    * assigned at any time and counts from the next step on.
    */
   get learningRate(): number;
+  /** Assigns a number, a schedule, or a list of one for each replica. */
   set learningRate(rate: Rate | readonly Rate[]);
   /** Steps taken so far. */
   iterations: number;
