@@ -32,10 +32,27 @@ const modules = ReflectionKind.SomeModule | ReflectionKind.Project;
 
 /** @param {import('typedoc').Application} app */
 export function load(app) {
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => dropTwins(project), -50);
   // After typedoc has taken out what is @internal, before it copies comments from base classes.
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => dropRepeated(project), -100);
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => categorize(project, app.logger), -200);
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => reportCoverage(project, app.logger), -1000);
+}
+
+/**
+ * Leaves out what `tilegrad/node` has from `tilegrad`, and what no caller gives: typedoc takes some functions that an object holds, too, for
+ * others, and `surplus` is there to refuse arguments that there are not.
+ */
+function dropTwins(project) {
+  const seen = new Set();
+  const exported = (project.children ?? []).flatMap(({ children = [] }) => children);
+  for (const one of exported) {
+    const id = project.getSymbolIdFromReflection(one)?.getStableKey();
+    if (seen.has(id)) project.removeReflection(one);
+    else if (id !== undefined) seen.add(id);
+  }
+  const parameters = project.getReflectionsByKind(ReflectionKind.Parameter);
+  for (const one of parameters) if (one.name === 'surplus' && one.flags.isRest) project.removeReflection(one);
 }
 
 /** Leaves out members by symbols that only messages and consoles ask for. */
@@ -70,16 +87,18 @@ const commentOf = (member) =>
     .flatMap(({ comment }) => comment?.summary.map(({ text }) => text) ?? [])
     .join('');
 
-/** Gives each export its category, and reports one whose file has none. */
+/** Gives each export its category, unless its comment names one, and reports one whose file has none. */
 function categorize(project, logger) {
   for (const reflection of Object.values(project.reflections)) {
-    if (!reflection.parent?.kindOf(modules) || reflection.kindOf(modules | ReflectionKind.Reference)) continue;
+    if (!reflection.parent?.kindOf(ReflectionKind.Module)) continue;
+    // One without a comment is left without a category, too: typedoc reports it.
+    const comments = partsOf(reflection).flatMap(({ comment }) => comment ?? []);
+    if (comments.some((comment) => comment.getTag('@category'))) continue;
     const path = project.getSymbolIdFromReflection(reflection.signatures?.[0] ?? reflection)?.packagePath;
     const category = categories.find(([pattern]) => pattern.test(path ?? ''))?.[1];
     if (category === undefined) logger.error(`${reflection.name} in ${path}: add its file to categories in plugin.mjs`);
-    // One without a comment is left without a category, too: typedoc reports it.
-    for (const one of reflection.signatures ?? [reflection]) {
-      one.comment?.blockTags.push(new CommentTag('@category', [{ kind: 'text', text: category ?? 'Other' }]));
+    for (const { blockTags } of comments) {
+      blockTags.push(new CommentTag('@category', [{ kind: 'text', text: category ?? 'Other' }]));
     }
   }
 }

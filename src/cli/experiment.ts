@@ -123,7 +123,7 @@ export interface Experiment<S extends Settings = Settings> {
   variations?: readonly string[];
   /** Whose kernels `tilegrad tune` measures. */
   networks?: readonly Network[];
-  /** @returns the sections of its report */
+  /** Trains and measures what it is about. @returns the sections of its report */
   run(lab: Lab<S>): Promise<Section[]>;
 }
 
