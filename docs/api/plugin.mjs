@@ -37,6 +37,7 @@ export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => dropRepeated(project), -100);
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => categorize(project, app.logger), -200);
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => reportCoverage(project, app.logger), -1000);
+  app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => checkOptions(project, app.logger), -1000);
 }
 
 /**
@@ -112,4 +113,15 @@ function reportCoverage(project, logger) {
     return parent?.kindOf(ReflectionKind.ClassOrInterface) && kind & ReflectionKind.SomeMember;
   });
   logger.info(`Documented: ${documented(declared.filter(isExport))} exports, ${documented(members)} of their members`);
+}
+
+/** Options that are written out where a function takes them need a comment, too, or a `@param options.name`: typedoc lets them be. */
+function checkOptions(project, logger) {
+  for (const property of project.getReflectionsByKind(ReflectionKind.Property)) {
+    const literal = property.parent;
+    const isOption = literal?.kindOf(ReflectionKind.TypeLiteral) && literal.parent?.kindOf(ReflectionKind.Parameter);
+    if (!isOption || property.hasComment()) continue;
+    const { fileName, line } = property.sources?.[0] ?? {};
+    logger.error(`${property.getFriendlyFullName()}, ${fileName}:${line}, does not have any documentation`);
+  }
 }

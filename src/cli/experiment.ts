@@ -256,7 +256,10 @@ export interface Lab<S extends Settings = Settings> {
    * @throws AbortedError after Ctrl-C
    */
   search(name: string, spec: SearchSpec): Promise<SearchRecord>;
-  /** Any other computation, done once; `compute` returns plain JSON. */
+  /**
+   * Any other computation, done once; `compute` returns plain JSON.
+   * @param options.depends what else it goes by than its own text: plain JSON
+   */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /** What trains one of the row's `variations`: this lab, or where `--short` names it one of the short scale. */
   variation(name: string): Lab<S>;

@@ -41,7 +41,10 @@ export interface Loss {
   /** What was chosen otherwise than by default, for messages and files. */
   readonly settings?: Readonly<Record<string, number | boolean>>;
   /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
-  wants(model: { endsIn: FinalActivation | null }): LossInput;
+  wants(model: {
+    /** The activation that its output comes from, if a cross-entropy undoes it; else null. */
+    endsIn: FinalActivation | null;
+  }): LossInput;
   /** Computes the loss of a batch from what `wants` asked for. */
   call(
     y: Tensor,
@@ -243,7 +246,10 @@ export class Huber extends ValuesLoss {
   /** Errors up to this are squared. */
   readonly delta: number;
 
-  /** @throws ArgumentError unless `delta` is positive */
+  /**
+   * @param options.delta errors up to this are squared; default 1
+   * @throws ArgumentError unless `delta` is positive
+   */
   constructor(options: { delta?: number } = {}, ...surplus: never[]) {
     super();
     checkOptions(this.name, options, { delta: true }, surplus);

@@ -241,7 +241,12 @@ export interface PlotConfusionMatrixOptions extends PlotOptions {
  * @throws ArgumentError unless it is a square of counts; ShapeError where there are more or fewer names than classes
  */
 export function plotConfusionMatrix(
-  matrix: { readonly counts: readonly (readonly number[])[] } | readonly (readonly number[])[],
+  matrix:
+    | {
+        /** `counts[true class][predicted class]`. */
+        readonly counts: readonly (readonly number[])[];
+      }
+    | readonly (readonly number[])[],
   rawOptions: PlotConfusionMatrixOptions = {},
 ): Plot {
   const options = readOptions('plotConfusionMatrix', rawOptions, { ...plotOptions, classes: true });

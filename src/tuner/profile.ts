@@ -197,6 +197,7 @@ export function byKernel(dispatches: readonly ProfiledDispatch[], ceilings: Ceil
  *     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
  *     const profile = await profileStep(model, loader, { batchSize: 256 });
  *     console.table(profile.kernels);
+ * @param options.batchSize samples of the step. Default 32, as in `fit`
  * @throws ArgumentError, ShapeError as `fit` does
  */
 export async function profileStep(
