@@ -6,10 +6,13 @@ import { printable } from './printable.ts';
  * `code` is stable, for programs; `exitCode` is what the command line ends with (1 failed, 2 wrong usage).
  */
 export class TilegradError extends Error {
+  /** Stable name of the kind of error, for programs: `SHAPE`, `ARGUMENT`, `DATA`, ... */
   readonly code: string = 'TILEGRAD';
+  /** What the command line ends with: 1 where something failed, 2 where the command was wrong. */
   readonly exitCode: 1 | 2 = 1;
   /** Written out in each class: bundlers rename the classes themselves. */
   override readonly name: string = 'TilegradError';
+  /** @param options.cause the error behind this one, as for `Error` */
   constructor(message: string, options?: ErrorOptions) {
     super(printable(String(message ?? '')), options);
   }

@@ -1,4 +1,8 @@
-/** tilegrad: what runs everywhere. In Node import `tilegrad/node`, which adds the device, files and downloads. */
+/**
+ * What runs everywhere: `import { Sequential } from 'tilegrad'`. In Node import `tilegrad/node`, which has all of this and adds the device,
+ * files, downloads and searches.
+ * @module tilegrad
+ */
 export * from './applications/index.ts';
 export * from './autograd/index.ts';
 export { type ImagesFromOptions, imagesFrom, type PictureSource } from './data/images-from.ts';

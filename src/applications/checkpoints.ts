@@ -7,14 +7,20 @@ export const ALPHAS = [0.35, 0.5, 0.75, 1, 1.3, 1.4] as const;
 
 /** Rows and columns of the images that those weights were trained on; each size is a checkpoint of its own. */
 export const ROWS = [96, 128, 160, 192, 224] as const;
+/** @inline */
 export type CheckpointRows = (typeof ROWS)[number];
 
 /** Classes of ImageNet, which the published heads tell apart. */
 const IMAGENET_CLASSES = 1000;
 
-/** Published weights of MobileNetV2. */
+/**
+ * Published weights of MobileNetV2.
+ * @inline
+ */
 export interface Checkpoint {
+  /** Factor on the number of filters. */
   alpha: number;
+  /** Rows and columns of the images that they were trained on. */
   rows: CheckpointRows;
   /** Whether the head is among them. */
   includeTop: boolean;

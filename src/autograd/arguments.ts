@@ -29,8 +29,12 @@ export function checkFits(operator: string, value: number, dtype: DType): void {
   );
 }
 
-/** What an operator computes in the store of its kernel. */
+/**
+ * What an operator computes in the store of its kernel.
+ * @inline
+ */
 export interface ActivationOptions {
+  /** Applied to the result in the same kernel, without reading it again. Default none. */
   activation?: (typeof fusedActivations)[number];
   /** Of `leakyRelu`. Default 0.01, as in PyTorch. */
   negativeSlope?: number;

@@ -6,13 +6,19 @@ import { arrayOf } from './arguments.ts';
 import { type Backward, type GradRequest, taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
+/** Options of `batchNorm` and, without `momentum` and `running`, of `batchNormInference`. */
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-3 as in Keras; PyTorch has 1e-5. */
   epsilon?: number;
   /** Share of the running statistics that stays. Default 0.99 as in Keras; PyTorch's momentum is the other share, 0.1. */
   momentum?: number;
   /** Running statistics [C] to be updated in place, without gradient. */
-  running?: { mean: Tensor; variance: Tensor };
+  running?: {
+    /** Running mean, f32 [C]. */
+    mean: Tensor;
+    /** Running variance (biased, as in Keras), f32 [C]. */
+    variance: Tensor;
+  };
   /** What is done to the result in the same store. Default nothing. */
   activation?: kernels.NormActivation;
 }

@@ -7,6 +7,7 @@ import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import type { Tensor } from './tensor.ts';
 
+/** Options of `dropout`. */
 export interface DropoutOptions {
   /** Probability of each element to be dropped: from 0 up, below 1. Of several models, one for all or one for each. */
   rate: number | readonly number[];

@@ -4,7 +4,9 @@ import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernel
 
 /** Numbers in row-major order with their shape: what `loadNpy` returns, or `{ data: new Float32Array(6), shape: [2, 3] }`. */
 export interface ShapedNumbers {
+  /** Sizes along the axes; `[]` for a single number. */
   readonly shape: Shape;
+  /** The elements in row-major order, as many as the shape has. */
   readonly data: ArrayLike<number> | BigInt64Array | BigUint64Array;
 }
 

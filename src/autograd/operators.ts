@@ -43,6 +43,7 @@ import { logSoftmax, softmax, softmaxCrossEntropy } from './softmax.ts';
 /**
  * Every differentiable operator by name. The tests' float64 references are typed by these names, so an operator without
  * a reference and a gradient check does not compile.
+ * @internal
  */
 export const operators = {
   abs,
@@ -102,4 +103,8 @@ export const operators = {
   where,
 } as const;
 
+/**
+ * Name of a differentiable operator.
+ * @internal
+ */
 export type OperatorName = keyof typeof operators;

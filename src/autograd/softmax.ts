@@ -5,6 +5,7 @@ import { arrayOf } from './arguments.ts';
 import { taped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
+/** Options of `softmax` and `logSoftmax`. */
 export interface SoftmaxOptions {
   /** The axis along which the results belong together; negative ones count from the end. Default: the last. */
   axis?: number;
@@ -52,8 +53,19 @@ export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
   return loss;
 }
 
-/** The same, with `hits` [N]: 1 where the largest logit is the label's. It comes from the same pass, so it costs nothing. */
-export function softmaxCrossEntropyWithHits(logits: Tensor, labels: Tensor): { loss: Tensor; hits: Tensor } {
+/**
+ * The same as `softmaxCrossEntropy`, and whether each sample was right, which comes from the same pass and costs nothing.
+ * @throws ShapeError, ArgumentError
+ */
+export function softmaxCrossEntropyWithHits(
+  logits: Tensor,
+  labels: Tensor,
+): {
+  /** Mean cross-entropy, f32 []. */
+  loss: Tensor;
+  /** f32 [N]: 1 where the largest logit is the label's, else 0. It has no gradient. */
+  hits: Tensor;
+} {
   const operator = 'softmaxCrossEntropy';
   const { rowHit, dlogits, ...result } = kernels.softmaxCrossEntropy(
     arrayOf(operator, 'logits', logits),

@@ -35,23 +35,44 @@ function handled<T>(device: Device, values: Promise<T>): Promise<T> {
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
   private gradient: Tensor | null = null;
-  /** Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside. */
+  /**
+   * Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside.
+   * @internal
+   */
   gradHome: DeviceArray | null = null;
   /**
    * Whether an operator that ends in a ReLU made it, or a dropout of such a tensor: its gradient is 0 in the end where it is not above
    * 0 itself, so that a gradient for it may come `throughRelu` (see DeviceArray).
+   * @internal
    */
   rectified = false;
-  /** What was made on the way to it and only it leads to: released by the backward pass, or with it. Null for none. */
+  /**
+   * What was made on the way to it and only it leads to: released by the backward pass, or with it. Null for none.
+   * @internal
+   */
   parts: readonly DeviceArray[] | null = null;
-  /** Order of creation, which `backward` follows in reverse. */
+  /**
+   * Order of creation, which `backward` follows in reverse.
+   * @internal
+   */
   readonly serial = clock++;
 
+  /**
+   * Tensors are made by `tensor()` and by operators.
+   * @internal
+   */
   constructor(
-    /** The data, as kernels see it. */
+    /**
+     * The data, as kernels see it.
+     * @internal
+     */
     readonly array: DeviceArray,
+    /** Whether `backward()` computes a gradient for it. */
     readonly requiresGrad = false,
-    /** How it was computed; null for leaves and where no input needs a gradient. */
+    /**
+     * How it was computed; null for leaves and where no input needs a gradient.
+     * @internal
+     */
     readonly node: Node | null = null,
   ) {
     if (!(array instanceof DeviceArray)) {
@@ -61,13 +82,14 @@ export class Tensor {
 
   /**
    * Gradient of the last `backward()`, for leaves that asked for one; null before. It belongs to its tensor: it is disposed with it,
-   * by `grad = null` and by another one in its place, and goes with the scope that the tensor goes with.
+   * by `grad = null` and by another one in its place, and goes with the scope that the tensor goes with. F32, of the tensor's shape.
    * @throws ArgumentError, ShapeError when assigned what is no gradient of this tensor
    */
   get grad(): Tensor | null {
     return this.gradient;
   }
 
+  /** Puts another gradient, or none, in its place. */
   set grad(gradient: Tensor | null) {
     const before = this.gradient;
     if (gradient === null) recordingOf(this.device)?.cleared(this);
@@ -107,6 +129,7 @@ export class Tensor {
     return summaryOf(this);
   }
 
+  /** The device that holds the values. */
   get device(): Device {
     return this.array.device;
   }
@@ -114,6 +137,7 @@ export class Tensor {
   get shape(): Shape {
     return this.array.shape;
   }
+  /** Type of the elements. */
   get dtype(): DType {
     return this.array.dtype;
   }
@@ -249,6 +273,7 @@ export class Tensor {
     this.grad = null;
   }
 
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -284,6 +309,10 @@ function checkTensorShape(data: HostData, shape: Shape): void {
  * A tensor from host data. Its type is f32 unless `dtype` says otherwise, also of a `Uint32Array` or `Int32Array` (where `compileStep`
  * takes the type from the array): labels need `{ dtype: 'u32' }`.
  * @param data `models * product(shape)` numbers in row-major order, or lists in lists of that very shape
+ * @param shape shape of one model's tensor; `[]` for a scalar
+ * @param options.dtype type of the elements; default f32
+ * @param options.requiresGrad whether `backward()` computes a gradient for it; default false, and only f32 can have one
+ * @param options.models independent tensors stored one after another, as for the replicas of a model; default 1
  * @throws ShapeError when counts or shapes differ, ArgumentError for an impossible shape, type or value
  */
 export function tensor(

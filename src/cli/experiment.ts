@@ -65,7 +65,9 @@ export const scales: readonly Scale[] = ['full', 'short', 'smoke'];
 
 /** What a coursework states; the command line has an option for each. */
 export interface Settings {
+  /** Number of the last epoch. */
   epochs: number;
+  /** Samples of a step. */
   batchSize: number;
   /** Models to train, with seeds `seed`, `seed + 1`, ... */
   replicas: number;
@@ -77,7 +79,10 @@ export interface Settings {
   testLimit?: number;
 }
 
-/** What a smaller scale has other than the full one. */
+/**
+ * What a smaller scale has other than the full one.
+ * @inline
+ */
 export type Reduced<S extends Settings> = Partial<S> & {
   /** What was cut that settings do not tell, in words. */
   cut?: string[];
@@ -85,7 +90,9 @@ export type Reduced<S extends Settings> = Partial<S> & {
 
 /** A model and how it is trained. Both functions make new objects at each call. */
 export interface Network {
+  /** Makes the model, not built yet. */
   createModel(): Model;
+  /** Makes what `model.compile` is given. */
   compile(): CompileOptions;
 }
 
@@ -93,20 +100,30 @@ export interface Network {
 export interface Experiment<S extends Settings = Settings> {
   /** The coursework's letter and a number, such as `A1`. */
   id: string;
+  /** What its report and `tilegrad list` call it. */
   title: string;
   /** What it is to find out, a paragraph each: what its report begins with. */
   question: string[];
   /** The published figures in short, for `tilegrad list`. */
   published: string;
+  /** Data sets that it loads before anything else happens. */
   datasets: readonly DatasetName[];
   /** The published weights it begins with, brought before anything else happens. Rows that share them share the object. */
   checkpoint?: Checkpoint;
-  scales: { full: S; short?: Reduced<S>; smoke: Reduced<S> };
+  /** Settings by scale. */
+  scales: {
+    /** As published. */
+    full: S;
+    /** What differs where a coursework takes about half an hour. */
+    short?: Reduced<S>;
+    /** What differs where it takes seconds. */
+    smoke: Reduced<S>;
+  };
   /** Names of what it trains one after the other, any of which `--short` may cut; see `Lab.variation`. */
   variations?: readonly string[];
   /** Whose kernels `tilegrad tune` measures. */
   networks?: readonly Network[];
-  /** @returns the sections of its report */
+  /** Trains and measures what it is about. @returns the sections of its report */
   run(lab: Lab<S>): Promise<Section[]>;
 }
 
@@ -133,6 +150,7 @@ export interface Catalogue {
 export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
   /** A new one at each call; a promise where its weights come from a file. */
   createModel(): Model | Promise<Model>;
+  /** What it is trained on. */
   data: TrainingData;
   /** Measured after each epoch. */
   validationData?: TrainingData;
@@ -140,11 +158,15 @@ export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
   validationSplit?: number;
   /** Measured after the last epoch. Default: `validationData`. */
   testData?: TrainingData;
+  /** Number of the last epoch. */
   epochs?: number;
+  /** Samples of a step. */
   batchSize?: number;
+  /** Models to train. */
   replicas?: number;
-  /** Of the first model; the next has the next one. */
+  /** Seed of the first model; the next has the next one. */
   seed?: number;
+  /** Whether each epoch has a new order of the samples. Default true. */
   shuffle?: boolean;
   /** Whether what the frozen layers at the model's beginning give is computed once: see `fit`. */
   cacheFeatures?: boolean;
@@ -162,12 +184,12 @@ export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
 
 /** A search over the hyperparameters of a model: what is left out takes the row's settings. */
 export interface SearchSpec
-  extends Pick<
-    TrainSpec,
-    'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle' | 'callbacks'
-  > {
+  extends Pick<TrainSpec, 'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle'> {
+  /** Made anew for each trial. */
+  callbacks?(): Callback[];
   /** Makes and compiles a model from what it asks `hp` for. */
   buildModel: BuildModel;
+  /** The figure of the epochs that decides; with its direction where the name does not say it. */
   objective: ObjectiveOption;
   /** Makes the searcher from what the lab fills in: `(options) => new Hyperband({ ...options, maxEpochs: 10 })`. */
   createSearch(options: SearchOptions): Search;
@@ -179,9 +201,11 @@ export interface SearchSpec
 
 /** One of the models of a training, at its end. */
 export interface TrainedReplica {
+  /** The model with all its replicas. */
   model: Model;
-  /** From 0. */
+  /** Which of its replicas this is, from 0. */
   index: number;
+  /** The seed it was trained with. */
   seed: number;
   /** This model's values of `model.weights[i]`. */
   weights(i: number): Promise<Float32Array>;
@@ -193,10 +217,13 @@ export interface TrainedReplica {
 
 /** What a row is given to work with. */
 export interface Lab<S extends Settings = Settings> {
+  /** The scale that was asked for. */
   readonly scale: Scale;
+  /** The settings of that scale. */
   readonly settings: Readonly<S>;
-  /** Of the first model. */
+  /** Seed of the first model. */
   readonly seed: number;
+  /** The device that everything runs on. */
   readonly device: Device;
   /** The run's, for files of a row's own. */
   readonly folder: string;
@@ -205,9 +232,19 @@ export interface Lab<S extends Settings = Settings> {
   /** Whether trainings that do not need each other's results are best asked for at once: workers do them. See `experiments/seeds.ts`. */
   readonly atOnce: boolean;
   /** Images in host memory, as many as the scale takes. @throws ArgumentError for a set the row does not name */
-  images(name: DatasetName): { train: ImageSet; test: ImageSet };
+  images(name: DatasetName): {
+    /** Training images. */
+    train: ImageSet;
+    /** Test images. */
+    test: ImageSet;
+  };
   /** The same on the device, scaled to 0..1. */
-  loaders(name: DatasetName): { train: ImageLoader; test: ImageLoader };
+  loaders(name: DatasetName): {
+    /** Training images. */
+    train: ImageLoader;
+    /** Test images. */
+    test: ImageLoader;
+  };
   /** Images on the device. The lab disposes of it at the end; asked again for the same, it gives the same. */
   loader(set: ImageSet, options?: ImageLoaderOptions): ImageLoader;
   /** Paths of the files of the row's `checkpoint`. */
@@ -219,7 +256,10 @@ export interface Lab<S extends Settings = Settings> {
    * @throws AbortedError after Ctrl-C
    */
   search(name: string, spec: SearchSpec): Promise<SearchRecord>;
-  /** Any other computation, done once; `compute` returns plain JSON. */
+  /**
+   * Any other computation, done once; `compute` returns plain JSON.
+   * @param options.depends what else it goes by than its own text: plain JSON
+   */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /** What trains one of the row's `variations`: this lab, or where `--short` names it one of the short scale. */
   variation(name: string): Lab<S>;

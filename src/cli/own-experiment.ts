@@ -11,6 +11,7 @@ import type { Experiment, Lab, Network, Reduced, Settings } from './experiment.t
 export interface ExperimentOptions<S extends Settings = Settings> {
   /** Names the run's folder: letters, digits and hyphens, such as `my-mlp`. */
   id: string;
+  /** What its report and `tilegrad list` call it. */
   title: string;
   /** What it is to find out, a paragraph each: what its report begins with. Default: the title. */
   question?: string | readonly string[];
@@ -19,12 +20,19 @@ export interface ExperimentOptions<S extends Settings = Settings> {
   /** Data sets of tilegrad that `context.loaders(name)` gives; default none. Other data: `context.loader(set)`, or `dataId`. */
   datasets?: readonly DatasetName[];
   /** Settings by scale: `full`, and what `--scale short` and `--scale smoke` have instead. Default: 1 epoch, batches of 32, 1 model. */
-  scales?: { full: Partial<S>; short?: Reduced<S>; smoke?: Reduced<S> };
+  scales?: {
+    /** Settings in full. */
+    full: Partial<S>;
+    /** What differs with `--scale short`. */
+    short?: Reduced<S>;
+    /** What differs with `--scale smoke`. */
+    smoke?: Reduced<S>;
+  };
   /** Names of trainings that `--short` may cut: see `context.variation`. */
   variations?: readonly string[];
   /** Whose steps `--profile` shows. */
   networks?: readonly Network[];
-  /** @returns the sections of the report: `section(title, ...parts)` makes them */
+  /** Trains and measures what it is about. @returns the sections of the report: `section(title, ...parts)` makes them */
   run(context: Lab<S>): Promise<Section[]>;
 }
 

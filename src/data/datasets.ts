@@ -2,8 +2,12 @@ import { show } from '../check.ts';
 import { UsageError } from '../errors.ts';
 import type { DatasetName } from './types.ts';
 
-/** One file of a data set as its authors publish it. */
+/**
+ * One file of a data set as its authors publish it.
+ * @inline
+ */
 export interface DatasetFile {
+  /** Its name. */
   name: string;
   /** Bytes. */
   size: number;
@@ -11,23 +15,34 @@ export interface DatasetFile {
   checksum: string;
 }
 
-/** What is known about a data set before any of it is on this machine. */
+/**
+ * What is known about a data set before any of it is on this machine.
+ * @inline
+ */
 export interface DatasetInfo {
+  /** Name for `loadDataset`. */
   name: DatasetName;
+  /** Name for people. */
   title: string;
+  /** Who made it. */
   authors: string;
+  /** Address of its page. */
   homepage: string;
+  /** Under which terms it can be used. */
   licence: string;
   /** Class names in label order. */
   classes: readonly string[];
   /** [height, width, channels] of one image. */
   shape: readonly [number, number, number];
-  /** Images in the official release. */
+  /** Training images in the official release. */
   train: number;
+  /** Test images in the official release. */
   test: number;
-  /** What `tilegrad data fetch` downloads, and the addresses it tries in turn (file names are appended). */
+  /** What `tilegrad data fetch` downloads. */
   files: readonly DatasetFile[];
+  /** The addresses it tries in turn; file names are appended. */
   urls: readonly string[];
+  /** Format of the files. */
   layout: 'cifar10' | 'idx';
   /** The unpacked files that hold the images and labels, training first. */
   parts: readonly string[];

@@ -23,7 +23,12 @@ export interface DownloadSource {
   advice?: string;
 }
 
+/**
+ * How far the download of a file is.
+ * @inline
+ */
 export interface DownloadProgress {
+  /** Name of the file. */
   file: string;
   /** Bytes on disk so far, those of an earlier, interrupted download included. */
   received: number;
@@ -31,8 +36,11 @@ export interface DownloadProgress {
   total: number;
 }
 
+/** Options of all downloads. */
 export interface DownloadOptions {
+  /** Ends the download with AbortedError; what has arrived stays, and the next call goes on from there. */
   signal?: AbortSignal;
+  /** Called as bytes arrive. */
   onProgress?: (progress: DownloadProgress) => void;
   /** Give up after this many failures in a row that brought no new bytes. Default 5. */
   maxFailures?: number;

@@ -6,6 +6,7 @@ import { datasetInfo } from './datasets.ts';
 import { type DownloadOptions, type DownloadSource, downloadFile } from './download.ts';
 import type { DatasetName } from './types.ts';
 
+/** Options of `fetchDataset`, and of the downloads of `mobileNetV2`. */
 export interface FetchOptions extends DownloadOptions {
   /** The data folder; the files go to its subfolder `NAME`, where `loadDataset` finds them. Default: the cache folder. */
   dir?: string;
@@ -13,13 +14,15 @@ export interface FetchOptions extends DownloadOptions {
   baseUrl?: string;
 }
 
+/** What `fetchDataset` returns. */
 export interface FetchResult {
   /** The folder that holds the files. */
   path: string;
   /** Paths of all files of the set. */
   files: string[];
-  /** Names of the files that this call brought, and of those that were there already. */
+  /** Names of the files that this call brought. */
   downloaded: string[];
+  /** Names of the files that were there already. */
   reused: string[];
 }
 

@@ -11,6 +11,10 @@ import { type DatasetLocation, locateDataset, notFound } from './locate.ts';
 import type { Dataset, DatasetName, ImageSet } from './types.ts';
 import { gunzipSized } from './unpack.ts';
 
+/**
+ * Options of `loadDataset`.
+ * @inline
+ */
 export interface LoadOptions {
   /** The folder (or CIFAR-10 archive) to load from; see `locateDataset`. No other place is tried then. */
   dir?: string;

@@ -7,12 +7,15 @@ import type { ImageSet, LabelArray } from './types.ts';
 
 /** What `imagesFrom` takes: an `ImageData`, an `ImageBitmap` or a canvas. */
 export interface PictureSource {
+  /** Pixels from left to right. */
   readonly width: number;
+  /** Pixels from top to bottom. */
   readonly height: number;
   /** RGBA bytes, as `ImageData` has them. Without, the picture is drawn on an `OffscreenCanvas` to read its pixels. */
   readonly data?: ArrayLike<number>;
 }
 
+/** Options of `imagesFrom`. */
 export interface ImagesFromOptions extends PictureOptions {
   /** The class of each picture: its name, or its number from 0. Left out for images without labels, which `predict` takes. */
   labels?: readonly (string | number)[];

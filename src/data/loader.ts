@@ -19,12 +19,14 @@ import { checkImageSet, isFloats } from './check-images.ts';
 import { rescale, type Scaling } from './scale.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 
+/** Options of `ImageLoader`. */
 export interface ImageLoaderOptions {
   /**
    * A pixel p becomes scale * p + offset, with a number for all or one for each channel. Default offset 0, and scale 1 / 255 for bytes,
    * which makes 0 .. 1 of them, or 1 for floats, which stay as they are. See `scaleTo` and `standardization`.
    */
   scale?: number | readonly number[];
+  /** See `scale`. */
   offset?: number | readonly number[];
 }
 
@@ -93,12 +95,14 @@ export class ImageLoader implements BatchSource {
     return { x: new Tensor(x), targets: null };
   }
 
+  /** Releases the images on the GPU. */
   dispose(): void {
     disposeRows(this.images);
     this.storedLabels.dispose();
     if (this.transform && 'table' in this.transform) this.transform.table.dispose();
   }
 
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -7,8 +7,12 @@ import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { sampleDir } from './folders.ts';
 import type { DatasetName, DatasetSource } from './types.ts';
 
-/** Where one data set lies. */
+/**
+ * Where one data set lies.
+ * @inline
+ */
 export interface DatasetLocation {
+  /** A folder with the files, the official archive, or the sample that comes with tilegrad. */
   kind: DatasetSource['kind'];
   /** The folder, or the archive itself. */
   path: string;
@@ -26,6 +30,10 @@ export interface LocateResult {
   notes: string[];
 }
 
+/**
+ * Options of `datasetStatus`.
+ * @inline
+ */
 export interface LocateOptions {
   /** A folder with the files, one of the usual folders above them, or a CIFAR-10 `.tar.gz`; nothing else is looked at. */
   dir?: string;

@@ -8,12 +8,22 @@ import type { ImageSet, PixelArray } from './types.ts';
 
 /** What happens to a number: scale * number + offset, the same for all or one pair for each channel. */
 export interface Scaling {
+  /** Factor, for all channels or one for each. */
   scale: number | readonly number[];
+  /** Added after the multiplication, for all channels or one for each. */
   offset: number | readonly number[];
 }
 
 /** For an `ImageLoader`: bytes 0 .. 255 become low .. high, such as 0 .. 1 or -1 .. 1. @throws ArgumentError */
-export function scaleTo(low: number, high: number): { scale: number; offset: number } {
+export function scaleTo(
+  low: number,
+  high: number,
+): {
+  /** (high - low) / 255. */
+  scale: number;
+  /** low. */
+  offset: number;
+} {
   if (!Number.isFinite(low) || !Number.isFinite(high) || low >= high) {
     throw new ArgumentError(
       `scaleTo: takes two numbers in ascending order, but was given ${show(low)} and ${show(high)}`,
@@ -37,7 +47,16 @@ export function scaleTo(low: number, high: number): { scale: number; offset: num
 export function standardization(
   numbers: ImageSet<PixelArray> | Numbers,
   channels?: number,
-): { scale: number[]; offset: number[]; mean: number[]; deviation: number[] } {
+): {
+  /** Factor of each channel: 1 / deviation. */
+  scale: number[];
+  /** What is added to each channel after the multiplication: -mean / deviation. */
+  offset: number[];
+  /** Mean of each channel. */
+  mean: number[];
+  /** Standard deviation of each channel, over n. */
+  deviation: number[];
+} {
   const isSet = typeof numbers === 'object' && numbers !== null && 'images' in numbers;
   if (isSet) checkImageSet('standardization', numbers);
   const { values, width } = isSet

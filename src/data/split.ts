@@ -5,6 +5,7 @@ import { checkImageSet, checkLabeled } from './check-images.ts';
 import { pickImages } from './select.ts';
 import type { ImageSet, PixelArray } from './types.ts';
 
+/** Options of `trainTestSplit` and `splitIndices`. */
 export interface SplitOptions {
   /** The share of the samples, between 0 and 1, that is set apart (rounded up, as scikit-learn does, though not for a rounding error: 0.07 of 100 are 7), or from 2 on their number. */
   testSize: number;
@@ -21,21 +22,33 @@ export interface SplitOptions {
 export function trainTestSplit<Pixels extends PixelArray>(
   set: ImageSet<Pixels>,
   options: SplitOptions,
-): { train: ImageSet<Pixels>; test: ImageSet<Pixels> } {
+): {
+  /** The images to train on. */
+  train: ImageSet<Pixels>;
+  /** The images set apart. */
+  test: ImageSet<Pixels>;
+} {
   checkLabeled('trainTestSplit', checkImageSet('trainTestSplit', set));
   const { train, test } = splitIndices(set.labels, options, set.classes);
   return { train: pickImages(set, train), test: pickImages(set, test) };
 }
 
 /**
- * The same for any samples: which go where, from their labels.
+ * The same as `trainTestSplit` for any samples: which go where, from their labels.
+ * @param labels one class index a sample
+ * @param classes names of the classes, for messages
  * @throws ArgumentError, DataError
  */
 export function splitIndices(
   labels: ArrayLike<number>,
   options: SplitOptions,
   classes: readonly string[] = [],
-): { train: Uint32Array; test: Uint32Array } {
+): {
+  /** Indices of the samples to train on. */
+  train: Uint32Array;
+  /** Indices of the samples set apart. */
+  test: Uint32Array;
+} {
   checkLabels(labels);
   checkOptions('trainTestSplit', options, { testSize: true, seed: true, stratify: true });
   const { testSize, seed = 0, stratify = false } = options;

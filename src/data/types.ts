@@ -10,6 +10,7 @@ export interface ImageSet<Pixels extends PixelArray = Uint8Array> {
   images: Pixels;
   /** One class index an image. Empty if `classes` is: images without labels, for `predict`. */
   labels: LabelArray;
+  /** Number of images. */
   size: number;
   /** [height, width, channels] of one image. */
   shape: [number, number, number];
@@ -19,19 +20,27 @@ export interface ImageSet<Pixels extends PixelArray = Uint8Array> {
   files?: string[];
 }
 
+/** The data sets that `loadDataset` and `fetchDataset` know. */
 export type DatasetName = 'cifar10' | 'mnist' | 'fashion-mnist';
 
 /** Where a data set was found, for people (`description`) and for `run.json`. */
 export interface DatasetSource {
+  /** A folder with the files, the official archive, or the sample that comes with tilegrad. */
   kind: 'folder' | 'archive' | 'sample';
+  /** The folder, or the archive itself. */
   path: string;
   /** One line, such as `bundled sample: 2,000 of 50,000 training and 500 of 10,000 test images`. */
   description: string;
 }
 
+/** A data set in host memory, as `loadDataset` returns it. */
 export interface Dataset {
+  /** Which data set it is. */
   name: DatasetName;
+  /** Training images. */
   train: ImageSet;
+  /** Test images. */
   test: ImageSet;
+  /** Where it was found. */
   source: DatasetSource;
 }

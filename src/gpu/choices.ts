@@ -1,10 +1,19 @@
-/** Sizes that an operator's best kernel depends on: a flat list of names and whole numbers. */
+/**
+ * Sizes that an operator's best kernel depends on: a flat list of names and whole numbers.
+ * @inline
+ */
 export type ProblemSizes = Readonly<Record<string, number>>;
 
-/** A choice between kernels that was made: for which operator and sizes, and which variant. */
+/**
+ * A choice between kernels that was made: for which operator and sizes, and which variant.
+ * @inline
+ */
 export interface Choice {
+  /** Name of the operator, such as `conv2d`. */
   operator: string;
+  /** Sizes that the best kernel depends on, by name. */
   sizes: ProblemSizes;
+  /** Name of the kernel variant. */
   variant: string;
 }
 
@@ -16,6 +25,7 @@ export function choiceKey(operator: string, sizes: ProblemSizes): string {
 /**
  * Which variant of an operator's kernels runs at which sizes on a device: what was measured, and what was chosen so far.
  * Recorded programs keep the kernels they were recorded with.
+ * @inline
  */
 export class Choices {
   /** Variants by `choiceKey`, as the tuner found them. */

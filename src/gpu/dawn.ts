@@ -16,12 +16,29 @@ let dawn: { gpu: GPU; users: number } | null = null;
  */
 const isNode = !('deno' in process.versions || 'bun' in process.versions);
 
-/** `gpu` is any GPU object; the options of Dawn are for Dawn alone. */
+/**
+ * `gpu` is any GPU object; the options of Dawn are for Dawn alone.
+ * @inline
+ */
 export interface OpenDeviceOptions {
+  /** Which adapter is wanted where there are several. Default 'high-performance'. */
   powerPreference?: GPUPowerPreference;
+  /**
+   * GPU object of another implementation of WebGPU, such as `navigator.gpu` in Deno. It replaces Dawn, and the package `webgpu` is
+   * neither loaded nor needed. There is no default but Dawn, whatever the runtime has.
+   */
   gpu?: GPU;
+  /**
+   * Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for the first device that is open,
+   * and so does `fineTimestamps`. Not with `gpu`.
+   */
   flags?: string[];
+  /** Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us. Default false. Not with `gpu`. */
   fineTimestamps?: boolean;
+  /**
+   * Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop would have to make the same buffers at
+   * every turn.
+   */
   keepBytes?: number;
 }
 
@@ -29,13 +46,6 @@ export interface OpenDeviceOptions {
  * Opens a WebGPU device: on Dawn (the npm package `webgpu`, in Node), or on the GPU object that is given. Call `dispose()` when
  * done, or the process will not end.
  *
- * @param options.gpu GPU object of another implementation of WebGPU, such as `navigator.gpu` in Deno. It replaces Dawn, and
- *   the package `webgpu` is neither loaded nor needed. There is no default but Dawn, whatever the runtime has.
- * @param options.flags Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for
- *   the first device that is open, and so does the next. Not with `gpu`.
- * @param options.fineTimestamps Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us. Not with `gpu`.
- * @param options.keepBytes Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop would have to
- *   make the same buffers at every turn.
  * With the environment variable `TILEGRAD_TRACK=1` all tensors are tracked (see `Device.track`), and `dispose()` prints which were not released.
  * @throws ArgumentError for an option there is not, an impossible `keepBytes`, a `gpu` that is no GPU object, or one with an option of Dawn;
  *   MissingPackageError where the package `webgpu` is not installed; AdapterError when no adapter is found or Dawn's native module does

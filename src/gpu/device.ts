@@ -34,6 +34,7 @@ export type Workgroups = readonly [x: number, y: number, z: number];
  * that buffer or an array that was to be computed with it. A lost device stays lost.
  */
 export class Device {
+  /** What the device has done since it was opened. */
   readonly counters: Counters = {
     dispatches: 0,
     submits: 0,
@@ -47,14 +48,20 @@ export class Device {
   };
   /** What messages call it, whatever a bundler makes of the class's name. */
   readonly [Symbol.toStringTag] = 'Device';
+  /** The WebGPU device itself. */
   readonly gpu: GPUDevice;
+  /** Name, driver, features and limits of the adapter. */
   readonly info: AdapterInfo;
   /** What was found about the adapter when it was opened. */
   readonly probe: Probe;
   /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
   readonly subgroupLanes: number | null;
+  /** WebGPU limits of the device. */
   readonly limits: GPUSupportedLimits;
-  /** How what the queue promises is waited for. */
+  /**
+   * How what the queue promises is waited for.
+   * @internal
+   */
   readonly waits: QueueWaits;
   private readonly pipelines: PipelineCache;
   private readonly recorder: Recorder;
@@ -66,15 +73,24 @@ export class Device {
   private programPool: BufferPool | null = null;
   private readonly failures: Failures;
   private disposed = false;
-  /** Which kernels run at which sizes. */
+  /** Which kernels run at which sizes: `choices.made` has every choice so far, by operator and sizes. */
   readonly choices = new Choices();
-  /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
+  /**
+   * Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts).
+   * @internal
+   */
   readonly scopes: Set<{ dispose(): void }>[] = [];
 
-  /** What `track` began; null, so that tensors need look no further, where nothing is tracked. */
+  /**
+   * What `track` began; null, so that tensors need look no further, where nothing is tracked.
+   * @internal
+   */
   trackings: readonly Tracking[] | null = null;
 
-  /** What keeps programs for later, which `trim` disposes. */
+  /**
+   * What keeps programs for later, which `trim` disposes.
+   * @internal
+   */
   readonly caches = new Set<{ dispose(): void }>();
   private readonly dropFree: () => void;
   /** Who gets the reports of trackings in the end. */
@@ -140,6 +156,8 @@ export class Device {
 
   /**
    * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
+   * @param options.powerPreference which adapter is wanted where there are several; default 'high-performance'
+   * @param options.onDispose called when the device is disposed and the implementation has answered all it was asked
    * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
    * @param options.wait how promises of WebGPU are waited for, where an implementation is known well enough; default: as `QueueWaits` measures
    * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
@@ -180,7 +198,10 @@ export class Device {
     this.failures.check();
   }
 
-  /** The compiled form of a kernel, from the cache or made now. @throws ShaderError for one that the adapter refused before */
+  /**
+   * The compiled form of a kernel, from the cache or made now. @throws ShaderError for one that the adapter refused before
+   * @internal
+   */
   pipeline(source: KernelSource): Pipeline {
     this.check();
     return this.pipelines.get(source);
@@ -191,7 +212,10 @@ export class Device {
     return mostBytes(Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize));
   }
 
-  /** A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there. */
+  /**
+   * A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there.
+   * @internal
+   */
   allocate(bytes: number): Storage {
     this.check();
     const limit = this.largestArray;
@@ -209,6 +233,7 @@ export class Device {
   /**
    * Where these 32-bit words lie, which the dispatch that comes next binds as a uniform, or as an array to read; a program keeps them. Kernel
    * parameters are mostly derived from shapes, so that the same few contents come again and again: each is written once.
+   * @internal
    */
   uniform(words: Uint32Array<ArrayBuffer>): GPUBufferBinding {
     this.check();
@@ -222,17 +247,27 @@ export class Device {
     return this.mainPool.freeBytes;
   }
 
-  /** A buffer outside of the pools, which `destroyBuffer` gives back. @throws OutOfMemoryError */
+  /**
+   * A buffer outside of the pools, which `destroyBuffer` gives back. @throws OutOfMemoryError
+   * @internal
+   */
   createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer {
     this.check();
     return this.memory.create(descriptor);
   }
 
+  /**
+   * Gives back what `createBuffer` made.
+   * @internal
+   */
   destroyBuffer(buffer: GPUBuffer): void {
     this.memory.destroy(buffer);
   }
 
-  /** Whether dispatches are being kept for a program instead of run. */
+  /**
+   * Whether dispatches are being kept for a program instead of run.
+   * @internal
+   */
   get recording(): boolean {
     return this.recorder.recording;
   }
@@ -241,6 +276,7 @@ export class Device {
    * Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. One that would take very long becomes
    * several, each a part of its grid.
    * @throws ShaderError, OutOfMemoryError where the adapter has refused the kernel or something it is given
+   * @internal
    */
   dispatch(pipeline: Pipeline, bindings: readonly Binding[], workgroups: Workgroups, work?: Work): void {
     this.check();
@@ -270,13 +306,17 @@ export class Device {
    * Copies host data into a buffer. Everything dispatched before still sees the old contents.
    * @param byteOffset where in the buffer, a multiple of 4
    * @throws ArgumentError for data that does not fit into the buffer: WebGPU would report it late, and the device be of no more use
+   * @internal
    */
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     this.check();
     this.transfers.upload(to, data, byteOffset);
   }
 
-  /** Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one */
+  /**
+   * Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one
+   * @internal
+   */
   copy(from: Storage, to: Storage): void {
     this.check();
     this.transfers.copy(from, to);
@@ -285,6 +325,7 @@ export class Device {
   /**
    * Copies a part of a buffer between the dispatches before and after. `write` is called once before they are submitted, to send
    * the queue what the source holds.
+   * @internal
    */
   copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     this.check();
@@ -297,12 +338,18 @@ export class Device {
     this.recorder.flush();
   }
 
-  /** Cost of everything submitted so far, as `submit-budget.ts` estimates it. */
+  /**
+   * Cost of everything submitted so far, as `submit-budget.ts` estimates it.
+   * @internal
+   */
   get submittedCost(): number {
     return this.recorder.submittedCost;
   }
 
-  /** How much work goes into a submit and into a dispatch. */
+  /**
+   * How much work goes into a submit and into a dispatch.
+   * @internal
+   */
   get budget(): SubmitBudget {
     return this.recorder.budget;
   }
@@ -310,6 +357,7 @@ export class Device {
   /**
    * Reports that work of this cost took so many milliseconds, so that later submits hold about 50 ms of work.
    * @throws ArgumentError unless both are numbers from 0 up
+   * @internal
    */
   noteRate(cost: number, milliseconds: number): void {
     this.budget.note(cost, milliseconds);
@@ -331,7 +379,10 @@ export class Device {
     this.trimUnused();
   }
 
-  /** Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end */
+  /**
+   * Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end
+   * @internal
+   */
   async read(from: Storage, bytes?: number): Promise<ArrayBuffer> {
     this.check();
     const copy = await this.transfers.read(from, bytes);
@@ -372,6 +423,9 @@ export class Device {
   /**
    * Records what `build` dispatches, without running it, as a program that can be run many times. Buffers that `build`
    * allocates belong to the program and live until it is disposed; buffers released on the way are used again within it.
+   * For training steps, `compileStep` is the better way: it also writes learning rates and the numbers of steps anew.
+   * @returns a program: `run()` runs it, `dispose()` releases it, and `profileProgram` measures it
+   * @throws ArgumentError unless it is given a function; GpuError within another `record`
    */
   record(build: () => void): Program {
     this.check();
@@ -449,6 +503,7 @@ export class Device {
     void Promise.allSettled([this.failures.answered(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
   }
 
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -2,26 +2,39 @@
 export interface AdapterInfo {
   /** `llvmpipe`, `nvidia-h200`, ...: the most telling of what WebGPU says. */
   name: string;
+  /** Maker of the adapter or of its driver, such as `nvidia` or `mesa`; empty where WebGPU hides it. */
   vendor: string;
+  /** Family of the adapter, such as `hopper`; empty where WebGPU hides it. */
   architecture: string;
   /** Driver and version, such as `Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6) 0.0.1`; empty where WebGPU hides it. */
   driver: string;
   /** True for lavapipe, SwiftShader, WARP: kernels run on the CPU, and figures must say so. */
   isSoftware: boolean;
+  /** WebGPU features of the adapter, sorted. */
   features: string[];
+  /** WebGPU limits of the adapter, by their names. */
   limits: Record<string, number>;
 }
 
 /** What a device has done since it was opened. Tests assert these; `run.json` keeps them. */
 export interface Counters {
+  /** Kernel runs that were submitted. */
   dispatches: number;
+  /** Command buffers given to the queue. */
   submits: number;
+  /** Compute pipelines compiled. */
   pipelinesCreated: number;
+  /** Bind groups created. */
   bindGroupsCreated: number;
+  /** Buffers created. */
   buffersCreated: number;
+  /** Bytes of the buffers of tensors and recorded steps that exist now, those kept for reuse included. */
   bytesAllocated: number;
+  /** Bytes copied from the host to the adapter. */
   bytesUploaded: number;
+  /** Bytes copied from the adapter to the host. */
   bytesReadBack: number;
+  /** Copies from the adapter to the host. */
   readBacks: number;
 }
 

@@ -2,7 +2,10 @@ import { OutOfMemoryError } from '../errors.ts';
 import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
 
-/** The memory behind a software adapter, whose driver may end the process where there is none left instead of saying so. */
+/**
+ * The memory behind a software adapter, whose driver may end the process where there is none left instead of saying so.
+ * @inline
+ */
 export interface HostMemory {
   /** Bytes that can still be had. `held`: bytes of the device's buffers, which count as taken before anything writes to them. */
   available(held: number): number;

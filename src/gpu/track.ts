@@ -50,10 +50,17 @@ export class Tracking {
   private readonly entries = new WeakMap<object, Entry>();
   private readonly memories = new WeakMap<Storage, object>();
 
-  /** @param end takes it off the device */
+  /**
+   * Made by `Device.track`.
+   * @param end takes it off the device
+   * @internal
+   */
   constructor(private readonly end: (tracking: Tracking) => void) {}
 
-  /** Called where a tensor's array is made. */
+  /**
+   * Called where a tensor's array is made.
+   * @internal
+   */
   made(array: Described & object, storage: Storage): void {
     if (storage.isView) return;
     const memory = this.memories.get(storage) ?? {};
@@ -64,7 +71,10 @@ export class Tracking {
     this.add(array, { at: callSite(), what: `${dtype} [${shape.join(',')}]${copies}`, bytes: () => bytes, memory });
   }
 
-  /** Called where a step is recorded. */
+  /**
+   * Called where a step is recorded.
+   * @internal
+   */
   recorded(program: Recorded): void {
     this.add(program, { at: callSite(), what: 'a recorded step', bytes: () => program.bytes, memory: {} });
   }
@@ -74,13 +84,19 @@ export class Tracking {
     this.living.add(entry);
   }
 
-  /** Called where the owner of some memory names it. */
+  /**
+   * Called where the owner of some memory names it.
+   * @internal
+   */
   named(owner: object, name: string): void {
     const entry = this.entries.get(owner);
     if (entry) entry.what = name;
   }
 
-  /** Called where something is disposed. */
+  /**
+   * Called where something is disposed.
+   * @internal
+   */
   released(owner: object): void {
     const entry = this.entries.get(owner);
     if (entry) this.living.delete(entry);
@@ -124,6 +140,7 @@ export class Tracking {
     this.end(this);
   }
 
+  /** The same as `stop`, for `using`. */
   [Symbol.dispose](): void {
     this.stop();
   }

@@ -7,6 +7,7 @@ import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
 import { decodeBackup, encodeBackup } from './backup-file.ts';
 import { onFile, readBytes, writeFile } from './files.ts';
 
+/** Options of `BackupAndRestore`. */
 export interface BackupAndRestoreOptions {
   /** The file. Each training needs one of its own. */
   path: string;
@@ -29,8 +30,13 @@ export interface BackupAndRestoreOptions {
  * the disk is full.
  */
 export class BackupAndRestore implements Callback {
-  /** Where this `fit` went on: the epoch, from 1, and how many of its steps were done; null where it began from the start. */
-  resumedFrom: { epoch: number; step: number } | null = null;
+  /** Where this `fit` went on; null where it began from the start. */
+  resumedFrom: {
+    /** The epoch that was under way, from 1. */
+    epoch: number;
+    /** How many of its steps were done. */
+    step: number;
+  } | null = null;
   private readonly path: string;
   private readonly saveFreq: 'epoch' | number;
   private readonly deleteCheckpoint: boolean;
@@ -73,7 +79,13 @@ export class BackupAndRestore implements Callback {
   }
 
   /** The file stays for a training that was interrupted or failed. @throws FileError */
-  onTrainEnd({ interrupted }: Pick<History, 'interrupted'>, failure: { error: unknown } | null): void {
+  onTrainEnd(
+    { interrupted }: Pick<History, 'interrupted'>,
+    failure: {
+      /** What `fit` is about to throw. */
+      error: unknown;
+    } | null,
+  ): void {
     if (interrupted || failure || !this.deleteCheckpoint) return;
     onFile('delete', this.path, () => rmSync(this.path, { force: true }));
   }

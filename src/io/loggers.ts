@@ -6,6 +6,7 @@ import { LineFile } from './line-file.ts';
 /** What stands in a column of a figure that an epoch is without. */
 const NOT_THERE = 'NA';
 
+/** Options of `CSVLogger` and `JSONLLogger`. */
 export interface LoggerOptions {
   /** Goes on after what is in the file, as when training is resumed. Default false: begins anew. */
   append?: boolean;

@@ -5,6 +5,7 @@ import { type Figures, Monitor, type MonitorMode } from '../nn/monitor.ts';
 import { FigurePath } from './figure-path.ts';
 import { saveModel, saveWeights } from './load-save.ts';
 
+/** Options of `ModelCheckpoint`. */
 export interface ModelCheckpointOptions {
   /**
    * The file; figures of the epoch may be part of its name, in Python's formats: `model-{epoch:02d}-{val_loss:.3f}.safetensors`.

@@ -20,6 +20,7 @@ export const FORMAT = 'tilegrad';
 /** Grows when a file of the old kind would be misread. */
 export const VERSION = '1';
 
+/** Options of `loadWeights` and `decodeWeights`. */
 export interface LoadWeightsOptions {
   /** Loads the weights that model and file both have, as Keras's `by_name`, rather than ask for the same ones. Default false. */
   byName?: boolean;
@@ -32,6 +33,7 @@ export interface LoadWeightsOptions {
   replica?: number;
 }
 
+/** Options of `loadModel` and `decodeModel`. */
 export interface LoadModelOptions {
   /** Classes of layers that are none of tilegrad's, by their `kind`. Each is constructed with what its `getConfig` returned. */
   customLayers?: Record<string, LayerClass>;

@@ -17,18 +17,32 @@ const HELD = {
   bool: Uint8Array,
 } as const;
 
+/**
+ * Types of elements in files: floats, integers of 8 to 64 bits with and without sign, and `bool`.
+ * @useDeclaredType
+ */
 export type ElementType = keyof typeof HELD;
+/**
+ * Elements on the host. 64-bit integers are BigInts, so that none is rounded; `bool` is 0 or 1 in a byte.
+ * @useDeclaredType
+ */
 export type ArrayData = InstanceType<(typeof HELD)[ElementType]>;
 
 /** Values on the host, row-major: what `.npy` and safetensors files hold. */
 export interface NdArray {
+  /** Sizes along the axes. */
   shape: Shape;
+  /** The elements in row-major order. */
   data: ArrayData;
+  /** Their type. */
   dtype: ElementType;
 }
 
-/** An array to be written: its type follows from that of `data` unless it is to be `bool`. */
-export type NdArrayLike = Omit<NdArray, 'dtype'> & { dtype?: ElementType };
+/** An array to be written. */
+export type NdArrayLike = Omit<NdArray, 'dtype'> & {
+  /** Type of the elements. Default: that of `data`; only `bool` has to be named. */
+  dtype?: ElementType;
+};
 
 /** A type as files store it: half floats are held as f32. */
 export type StoredType = ElementType | 'f16' | 'bf16';

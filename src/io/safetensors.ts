@@ -16,7 +16,9 @@ import {
 
 /** What a safetensors file holds: named arrays, and text about them. */
 export interface Safetensors {
+  /** The arrays by name. */
   tensors: Map<string, NdArray>;
+  /** Texts by name; empty where the file has none. */
   metadata: Record<string, string>;
 }
 

@@ -20,6 +20,7 @@ import {
 } from './event-file.ts';
 import { onFile } from './files.ts';
 
+/** Options of `TensorBoard`. */
 export interface TensorBoardOptions {
   /** Default `logs`: curves of training go below `logs/train`, those of validation below `logs/validation`. */
   logDir?: string;

@@ -4,6 +4,7 @@ import type { Storage } from '../gpu/storage.ts';
 
 /** Element types on the GPU. Every one takes four bytes. */
 export type DType = 'f32' | 'u32' | 'i32';
+/** Sizes along the axes, the slowest first; `[]` is that of a scalar. */
 export type Shape = readonly number[];
 /** Elements of an array on the host. */
 export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;

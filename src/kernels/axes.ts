@@ -2,7 +2,10 @@ import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type Shape, showShape } from './array.ts';
 
-/** One axis or several; negative ones count from the end. */
+/**
+ * One axis or several; negative ones count from the end.
+ * @inline
+ */
 export type Axes = number | readonly number[];
 
 /** An axis as its position from 0. @throws ArgumentError unless it is an integer, ShapeError where there is no such axis */

@@ -3,10 +3,16 @@ import { type DeviceArray, type Shape, showShape, sizeOf } from './array.ts';
 import { checkDType, checkRank } from './run.ts';
 import { type Padding, type Pair, pair, slide } from './window.ts';
 
+/**
+ * How a filter moves over an image.
+ * @inline
+ */
 export interface ConvOptions {
+  /** Pixels from one output to the next. Default 1. */
   strides?: Pair;
-  /** 'same' as TensorFlow has it: extra padding at the end. */
+  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
   padding?: Padding;
+  /** Distance between the pixels that neighboring weights see. Default 1. */
   dilation?: Pair;
 }
 

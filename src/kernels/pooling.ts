@@ -15,10 +15,16 @@ import { type Padding, type Pair, pair, slide } from './window.ts';
 // loaded twice, and of overlapping ones a cache holds the few rows that neighbours share. Neighbouring invocations take neighbouring
 // channels, as memory has them. Only the mean of a whole image is a long sum for few invocations: it is a reduction (reduce.ts).
 
+/**
+ * How a window moves over an image.
+ * @inline
+ */
 export interface PoolOptions {
+  /** Size of the window in pixels. */
   poolSize: Pair;
   /** Default: `poolSize`, so that windows do not overlap. */
   strides?: Pair;
+  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
   padding?: Padding;
 }
 

@@ -1,8 +1,15 @@
 import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 
+/**
+ * Padding of a sliding window: none, or as much as makes the output ceil(input / stride).
+ * @inline
+ */
 export type Padding = 'valid' | 'same';
-/** One number for both directions, or [height, width]. */
+/**
+ * One number for both directions, or [height, width].
+ * @inline
+ */
 export type Pair = number | readonly [number, number];
 
 /** A pair of positive integers. @throws ArgumentError naming the operator and the option. */

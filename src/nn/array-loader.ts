@@ -13,6 +13,7 @@ import { extremesOf, type PlacedTarget } from './targets.ts';
 
 export type { Numbers } from '../autograd/host-data.ts';
 
+/** Options of `ArrayLoader`. */
 export interface ArrayLoaderOptions {
   /** Samples: lists in lists or an array of shape [size, ...shape], or their numbers in a row. */
   x: Numbers;
@@ -102,11 +103,13 @@ export class ArrayLoader implements BatchSource {
     return { x: new Tensor(x), targets: new Tensor(targets) };
   }
 
+  /** Releases the samples and targets on the GPU. */
   dispose(): void {
     disposeRows(this.samples);
     if (this.targets) disposeRows(this.targets);
   }
 
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

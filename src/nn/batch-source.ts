@@ -6,6 +6,7 @@ import type { PlacedTarget } from './targets.ts';
 
 /** Samples that live on the GPU and are gathered into batches there. `ImageLoader` is one; a user may write others. */
 export interface BatchSource {
+  /** The device that holds the samples: that of the model. */
   readonly device: Device;
   /** Number of samples. */
   readonly size: number;
@@ -38,5 +39,14 @@ export interface BatchSource {
    * labels, f32 [batch, ...targetShape] for numbers, null where there are none. Called once for each recorded step; nothing in
    * it may depend on the values in `order` or `state`, which change between runs.
    */
-  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null };
+  batch(
+    order: DeviceArray,
+    state: StepState,
+    batch: number,
+  ): {
+    /** The samples, f32 [batch, ...sampleShape]. */
+    x: Tensor;
+    /** Their targets; null where there are none. */
+    targets: Tensor | null;
+  };
 }

@@ -9,9 +9,11 @@ import type { SafePoint, Saved, TrainingState } from './training-state.ts';
 export interface BatchLogs {
   /** Epoch under way, from 1. */
   epoch: number;
+  /** Number of the last epoch. */
   epochs: number;
-  /** Samples (of each replica) of this epoch that the figures cover, and how many the epoch has (of a stream: had so far). */
+  /** Samples (of each replica) of this epoch that the figures cover. */
   samples: number;
+  /** Samples that the epoch has; of a stream, had so far. */
   samplesTotal: number;
   /** Mean loss over the epoch's samples so far. */
   loss: number;
@@ -27,8 +29,9 @@ export interface BatchLogs {
 
 /** How far `fit` with `cacheFeatures` is, before its first epoch. */
 export interface FeatureLogs {
-  /** Samples that went through the frozen layers, and how many there are, those of validation with them. */
+  /** Samples that went through the frozen layers. */
   samples: number;
+  /** How many samples there are, those of validation with them. */
   samplesTotal: number;
   /** Since the first began. */
   seconds: number;
@@ -52,11 +55,13 @@ export interface StepLogs {
 export interface EpochLogs {
   /** From 1. */
   epoch: number;
+  /** Mean loss over the samples of the epoch, penalties included, while the weights changed. */
   loss: number;
   /** Of models that tell classes; not of those that approach numbers. */
   accuracy?: number;
-  /** Present when there is validation data, as is `val...` for each metric. */
+  /** Loss on the validation data after the epoch. Present when there is such data, as is `val...` for each metric. */
   valLoss?: number;
+  /** Accuracy on the validation data after the epoch, of models that tell classes. */
   valAccuracy?: number;
   /** The optimiser's as the epoch ends: with a schedule, that of the next step, as in Keras. */
   learningRate: number;
@@ -98,13 +103,17 @@ export const divergedReplicas = (replicas: readonly (readonly EpochLogs[])[], br
 
 /** What is about to be trained. */
 export interface TrainInfo {
+  /** The model that is trained. */
   model: Model;
+  /** The optimizer that `compile` chose. */
   optimizer: Optimizer;
+  /** Number of the last epoch. */
   epochs: number;
   /** Epochs that earlier calls did. */
   initialEpoch: number;
-  /** Samples of an epoch and of a step; null where a stream decides. */
+  /** Samples of an epoch; null where a stream decides. */
   samples: number | null;
+  /** Samples of a step; null where a stream decides. */
   batchSize: number | null;
   /** Names of the figures that each epoch's logs will have: `loss`, `valLoss`, ... */
   monitored: readonly string[];
@@ -127,19 +136,29 @@ export interface TrainInfo {
  * means over them.
  */
 export interface Callback {
+  /** Called before the first epoch. */
   onTrainBegin?(info: TrainInfo): void | Promise<void>;
   /** Called a few times a second, and waited for, while `cacheFeatures` computes features, and once they are complete. */
   onFeatures?(logs: FeatureLogs): void | Promise<void>;
-  /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
-  onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
+  /** Called before an epoch. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
+  onEpochBegin?(info: {
+    /** Epoch that begins, from 1. */
+    epoch: number;
+    /** The optimizer that `compile` chose. */
+    optimizer: Optimizer;
+  }): void | Promise<void>;
+  /** Called a few times a second during an epoch, with figures that trail the GPU by a few steps. */
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;
-  /** Called, and waited for, after each so many steps of an epoch; `onSteps` needs it. */
+  /** Steps between calls of `onSteps`, which needs it; counted within the epoch. */
   readonly everySteps?: number;
-  /** Of several replicas `logs` has the means over them. The model may be evaluated and its weights read. */
+  /**
+   * Called, and waited for, after every `everySteps` steps of an epoch. Of several replicas `logs` has the means over them. The model may
+   * be evaluated and its weights read.
+   */
   onSteps?(logs: StepLogs): void | Promise<void>;
   /**
-   * Of several replicas `logs` has the means over them, and `replicas` what each did. A figure that is added to `logs` reaches the
-   * history and the callbacks after this one, which may log and monitor it.
+   * Called after an epoch and its validation. Of several replicas `logs` has the means over them, and `replicas` what each did. A figure
+   * that is added to `logs` reaches the history and the callbacks after this one, which may log and monitor it.
    */
   onEpochEnd?(logs: EpochLogs, replicas: readonly EpochLogs[]): void | Promise<void>;
   /**
@@ -153,7 +172,13 @@ export interface Callback {
    * @param failure what `fit` is about to throw; null where it returns, after an interruption too. An error thrown here does not
    *   replace it
    */
-  onTrainEnd?(history: History, failure: { error: unknown } | null): void | Promise<void>;
+  onTrainEnd?(
+    history: History,
+    failure: {
+      /** What `fit` is about to throw. */
+      error: unknown;
+    } | null,
+  ): void | Promise<void>;
   /** Called, and waited for, wherever training can be taken up again: for callbacks that keep its state. */
   onSafePoint?(point: SafePoint): void | Promise<void>;
   /** What this callback remembers from epoch to epoch, as a part of the state of training. */
@@ -162,6 +187,7 @@ export interface Callback {
   restore?(state: CallbackState): void | Promise<void>;
 }
 
+/** What a callback remembers from epoch to epoch, by names of its own. */
 export type CallbackState = Readonly<Record<string, Saved>>;
 
 /**

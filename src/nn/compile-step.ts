@@ -17,6 +17,7 @@ export interface CompiledStep<A extends readonly Tensor[], R> {
   (...inputs: { [K in keyof A]: StepInput }): R;
   /** Releases the recordings, and the tensors that the step returned. */
   dispose(): void;
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void;
 }
 

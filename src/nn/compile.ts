@@ -17,8 +17,11 @@ import { type Optimizer, type OptimizerName, optimizerOf } from './optimizers/in
 import { hasIndependentLabels } from './targets.ts';
 import { type CustomMetric, type MetricFunction, ValueMetrics } from './value-metrics.ts';
 
+/** Options of `Model.compile`. */
 export interface CompileOptions {
+  /** An optimizer, or the name of one with its defaults. */
   optimizer: OptimizerName | Optimizer;
+  /** A loss, the name of one with its defaults, or a function of output and target that returns a scalar (see `CustomLoss`). */
   loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
   /**
    * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),

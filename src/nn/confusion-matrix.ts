@@ -3,8 +3,11 @@ import { ArgumentError } from '../errors.ts';
 
 /** Precision, recall and their harmonic mean F1. Where nothing was counted that could be right they are 0, as in scikit-learn. */
 export interface ClassScores {
+  /** Share of the samples taken for the class that are of it. */
   precision: number;
+  /** Share of the samples of the class that were taken for it. */
   recall: number;
+  /** 2 precision recall / (precision + recall). */
   f1: number;
 }
 
@@ -14,6 +17,7 @@ const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
 export class ConfusionMatrix {
   /** @param counts rows: the true class; columns: the predicted one. @throws ArgumentError unless it is a square of counts */
   constructor(
+    /** Rows: the true class; columns: the predicted one. */
     readonly counts: readonly (readonly number[])[],
     ...surplus: never[]
   ) {

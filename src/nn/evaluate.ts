@@ -12,11 +12,13 @@ import { checkTogether, isSource, PreparedData, type TrainingData } from './trai
 
 export type { Metrics } from './objective.ts';
 
+/** Options of `Model.evaluate`. */
 export interface EvaluateOptions {
-  /** Default 32. */
+  /** Samples of a batch. Default 32. */
   batchSize?: number;
   /** Batches to take from a stream. Default: all, so that a stream without an end needs it. */
   steps?: number;
+  /** Ends the call with AbortedError. */
   signal?: AbortSignal;
 }
 const names: OptionNames<EvaluateOptions> = { batchSize: true, steps: true, signal: true };

@@ -14,6 +14,7 @@ import type { Weight } from './parameters.ts';
 import { Throttle } from './throttle.ts';
 import type { PreparedData } from './training-data.ts';
 
+/** How `fit` keeps what the frozen layers give. */
 export interface CacheFeaturesOptions {
   /** Bytes that features may take on the adapter; those of a data set beyond stay on the host, from where each batch is sent. Default 1 GiB. */
   adapterBytes?: number;

@@ -25,6 +25,7 @@ import { checkTogether, PreparedData, type TrainingData } from './training-data.
 import { checkNotTraining, checkUnused, lockTraining } from './training-lock.ts';
 import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
+/** Options of `Model.fit`. */
 export interface FitOptions {
   /** Number of the last epoch. Default 1. */
   epochs?: number;
@@ -63,6 +64,7 @@ export interface FitOptions {
    * the layers after them on that. Losses and metrics are those without it, to rounding. Not for streams. Default false.
    */
   cacheFeatures?: boolean | CacheFeaturesOptions;
+  /** Called in this order at each moment of training. Default none. */
   callbacks?: readonly Callback[];
   /** Ends training after the step under way; `fit` returns what was done. */
   signal?: AbortSignal;

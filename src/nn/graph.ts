@@ -11,17 +11,26 @@ let clock = 0;
  * of one sample and where it comes from.
  */
 export class SymbolicTensor {
-  /** Order of creation: nothing comes from what was made after it. */
+  /**
+   * Order of creation: nothing comes from what was made after it.
+   * @internal
+   */
   readonly serial = clock++;
 
   /** What messages call it, whatever a bundler makes of the class's name. */
   readonly [Symbol.toStringTag] = 'SymbolicTensor';
 
-  /** Made by `input` and by `apply` of layers. @throws ArgumentError unless the shape is a list */
+  /**
+   * Made by `input` and by `apply` of layers. @throws ArgumentError unless the shape is a list
+   * @internal
+   */
   constructor(
     /** Shape of one sample, without the batch. */
     readonly shape: Shape,
-    /** The layer that makes it and what that layer is fed; null for an input. */
+    /**
+     * The layer that makes it and what that layer is fed; null for an input.
+     * @internal
+     */
     readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
   ) {
     if (!listOf('SymbolicTensor', shape)) {
@@ -44,11 +53,15 @@ export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
 
 /** A layer with its place in a model: its unique name and what it works on (without the batch) when it is first used. */
 export interface PlannedLayer {
+  /** The layer itself. */
   layer: Layer;
+  /** Its name in the model, such as `conv2d_1`. */
   name: string;
   /** Names of the layers that feed it; `input` for the model's own. */
   inbound: readonly string[];
+  /** Shape of one sample of its output. */
   outputShape: Shape;
+  /** The weights it asked for. */
   weights: readonly WeightSpec[];
 }
 
@@ -56,6 +69,7 @@ export interface PlannedLayer {
 export interface Use {
   /** Its number among the layers. */
   layer: number;
+  /** The values it works on. */
   inputs: readonly number[];
 }
 

@@ -4,6 +4,7 @@ import { ArgumentError, DataError, ShapeError } from '../errors.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import type { InitialValues } from './parameters.ts';
 
+/** Options of `Model.setInitialWeights`. */
 export interface InitialWeightsOptions {
   /** Whether some weights may be left out, which keep values given before, else are drawn. Default false. */
   partial?: boolean;

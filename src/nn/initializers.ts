@@ -4,7 +4,10 @@ import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import type { RandomStream } from '../random.ts';
 import { orthonormalColumns } from './orthonormal.ts';
 
-/** Fills a new weight; `random` is a stream of its own for each weight. */
+/**
+ * Fills a new weight: called with its shape, it returns the values in row-major order. `random` is a stream of its own for each weight;
+ * `random.uniform()` gives the next number, in [0, 1).
+ */
 export interface Initializer {
   (shape: Shape, random: RandomStream): Float32Array<ArrayBuffer>;
   /** What a file holds instead of it, where it is one of those here that take numbers. */
@@ -13,6 +16,7 @@ export interface Initializer {
 
 /** An initialiser that takes numbers, as JSON holds it: `{ name: 'constant', value: 2 }`. */
 export interface InitializerConfig {
+  /** The initializer's name, such as `constant`. */
   name: keyof typeof withNumbers;
   [number: string]: unknown;
 }
@@ -135,7 +139,12 @@ export function constant(value: number, ...surplus: never[]): Initializer {
   return described(filled('constant', value), 'constant', { value });
 }
 
-/** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
+/**
+ * Normal; Keras's defaults are mean 0 and deviation 0.05.
+ * @param options.mean default 0
+ * @param options.stddev standard deviation; default 0.05
+ * @throws ArgumentError unless both are finite
+ */
 export function randomNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
@@ -147,6 +156,8 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}, .
 /**
  * Normal, drawn again beyond two `stddev` of the mean, as Keras's TruncatedNormal: the deviation of what is drawn is 0.88
  * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
+ * @param options.mean default 0
+ * @param options.stddev standard deviation before the truncation; default 0.05
  * @throws ArgumentError unless both are finite
  */
 export function truncatedNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
@@ -157,7 +168,12 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
   return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
-/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite, in this order */
+/**
+ * Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05.
+ * @param options.min least value; default -0.05
+ * @param options.max bound of the values; default 0.05
+ * @throws ArgumentError unless both are finite, in this order
+ */
 export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('randomUniform', options, { min: true, max: true }, surplus);
   const { min = -0.05, max = 0.05 } = options;
@@ -171,6 +187,7 @@ export function randomUniform(options: { min?: number; max?: number } = {}, ...s
 /**
  * `gain` times a random orthogonal matrix (Saxe and others 2014): the weight read as [all other axes, last axis] has
  * orthonormal columns, or rows where there are fewer of them.
+ * @param options.gain default 1
  * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
  */
 export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {
@@ -204,6 +221,10 @@ const named = {
   truncatedNormal: truncatedNormal(),
   orthogonal: orthogonal(),
 };
+/**
+ * Names of the initializers, each with Keras's defaults.
+ * @useDeclaredType
+ */
 export type InitializerName = keyof typeof named;
 
 /** Those that take numbers. */
@@ -215,7 +236,10 @@ const withNumbers = {
   orthogonal,
 };
 
-/** What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's. */
+/**
+ * What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's.
+ * @internal
+ */
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
   Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
   (typeof initializer === 'function'
@@ -226,6 +250,7 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
  * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
  * @param what layer and option, for the message
  * @throws ArgumentError for anything else
+ * @internal
  */
 export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;

@@ -6,6 +6,7 @@ import { checkOptions, checkSurplus, didYouMean, readable, show } from '../check
 import { ArgumentError } from '../errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
+/** Losses by Keras's names, each with its defaults. */
 export type LossName =
   | 'sparseCategoricalCrossentropy'
   | 'categoricalCrossentropy'
@@ -27,6 +28,7 @@ export interface LossContext {
 
 /** A training objective. */
 export interface Loss {
+  /** Name in messages and files. */
   readonly name: string;
   /** What it compares the output [N, ...] with: u32 labels [N], or f32 values of the output's shape (labels become one-hot rows). */
   readonly targets: 'labels' | 'values';
@@ -39,9 +41,21 @@ export interface Loss {
   /** What was chosen otherwise than by default, for messages and files. */
   readonly settings?: Readonly<Record<string, number | boolean>>;
   /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
-  wants(model: { endsIn: FinalActivation | null }): LossInput;
-  /** Mean loss over the batch []; also 1 for each sample classified rightly [N], where that comes at no cost. */
-  call(y: Tensor, target: Tensor, context: LossContext): { loss: Tensor; hits?: Tensor };
+  wants(model: {
+    /** The activation that its output comes from, if a cross-entropy undoes it; else null. */
+    endsIn: FinalActivation | null;
+  }): LossInput;
+  /** Computes the loss of a batch from what `wants` asked for. */
+  call(
+    y: Tensor,
+    target: Tensor,
+    context: LossContext,
+  ): {
+    /** Mean loss over the batch []. */
+    loss: Tensor;
+    /** 1 for each sample classified rightly [N], where that comes at no cost. */
+    hits?: Tensor;
+  };
 }
 
 /**
@@ -53,9 +67,13 @@ export class SparseCategoricalCrossentropy implements Loss {
   readonly name = 'sparseCategoricalCrossentropy';
   readonly targets = 'labels';
   readonly classifies = true;
+  /** Whether the model's output is logits. */
   readonly fromLogits: boolean;
 
-  /** @throws ArgumentError */
+  /**
+   * @param options.fromLogits whether the model's output is logits; default false. A model that ends in a softmax needs no such option
+   * @throws ArgumentError
+   */
   constructor(options: { fromLogits?: boolean } = {}, ...surplus: never[]) {
     checkOptions(this.name, options, { fromLogits: true }, surplus);
     this.fromLogits = losses.crossentropyOptions(this.name, options).fromLogits;
@@ -102,6 +120,7 @@ abstract class ValuesLoss implements Loss {
     return 'output';
   }
 
+  /** @internal */
   call(y: Tensor, target: Tensor, context: LossContext) {
     return { loss: this.value(y, target, context) };
   }
@@ -111,10 +130,13 @@ abstract class ValuesLoss implements Loss {
 
 /** A cross-entropy with values, from logits where the model ends in the activation that belongs to it. */
 abstract class Crossentropy extends ValuesLoss {
+  /** Targets are classes too. */
   readonly classifies = true;
   /** Targets are probabilities. With others the loss has no least value, so training would lower it for ever. */
   readonly targetRange = [0, 1] as const;
+  /** Whether the model's output is logits. */
   readonly fromLogits: boolean;
+  /** The share of each target that is spread evenly over the classes. */
   readonly labelSmoothing: number;
 
   /** @throws ArgumentError */
@@ -146,10 +168,15 @@ abstract class Crossentropy extends ValuesLoss {
  */
 export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
+  /** One class a sample. */
   readonly independentLabels = false;
   protected readonly activation = 'softmax';
 
-  /** @throws ArgumentError */
+  /**
+   * @param options.fromLogits whether the model's output is logits; default false
+   * @param options.labelSmoothing the share of each target that is spread evenly over the classes, 0 to 1; default 0
+   * @throws ArgumentError
+   */
   constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
     super('categoricalCrossentropy', options, surplus);
   }
@@ -165,10 +192,15 @@ export class CategoricalCrossentropy extends Crossentropy {
  */
 export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
+  /** Each output is a yes or no of its own. */
   readonly independentLabels = true;
   protected readonly activation = 'sigmoid';
 
-  /** @throws ArgumentError */
+  /**
+   * @param options.fromLogits whether the model's output is logits; default false
+   * @param options.labelSmoothing the share of each target that is spread evenly over 0 and 1, 0 to 1; default 0
+   * @throws ArgumentError
+   */
   constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
     super('binaryCrossentropy', options, surplus);
   }
@@ -211,15 +243,20 @@ export class MeanAbsoluteError extends ValuesLoss {
 /** Quadratic for errors up to `delta` (default 1), linear beyond: see `huber`. */
 export class Huber extends ValuesLoss {
   readonly name = 'huber';
+  /** Errors up to this are squared. */
   readonly delta: number;
 
-  /** @throws ArgumentError */
+  /**
+   * @param options.delta errors up to this are squared; default 1
+   * @throws ArgumentError unless `delta` is positive
+   */
   constructor(options: { delta?: number } = {}, ...surplus: never[]) {
     super();
     checkOptions(this.name, options, { delta: true }, surplus);
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 
+  /** `delta`, where it is not 1. */
   get settings(): Record<string, number> {
     return this.delta === 1 ? {} : { delta: this.delta };
   }
@@ -238,7 +275,9 @@ export class CustomLoss implements Loss {
 
   /** @throws ArgumentError unless `f` is a function, `name` a string and `targets` one of the two */
   constructor(
+    /** The function it was made from. */
     readonly f: (output: Tensor, target: Tensor) => Tensor,
+    /** Name in messages. */
     readonly name = 'custom',
     targets: 'oneHot' | 'labels' = 'oneHot',
     ...surplus: never[]

@@ -11,7 +11,11 @@ import { CustomMetric, type MetricFunction, nameOf, type ValueMetricName, valueM
 /** Scores of a confusion matrix that have one figure: the mean over the classes, or of one unit, as in Keras, class 1's. */
 const SCORES = ['precision', 'recall', 'f1'] as const;
 
-/** `topK5` is the share of samples whose label is among the five largest outputs; for `mae` and its like see `ValueMetrics`. */
+/**
+ * `topK5` is the share of samples whose label is among the five largest outputs; `precision`, `recall` and `f1` are means over the
+ * classes.
+ * @useDeclaredType
+ */
 export type MetricName = 'accuracy' | `topK${number}` | (typeof SCORES)[number] | ValueMetricName;
 /** What `compile` made of what it was given: functions have names. */
 export type Metric = MetricName | CustomMetric;

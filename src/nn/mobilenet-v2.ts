@@ -12,6 +12,7 @@ import { GlobalAveragePooling2D } from './layers/pooling.ts';
 import { ZeroPadding2D } from './layers/shaping.ts';
 import { Model } from './model.ts';
 
+/** Options of `mobileNetV2` without weights. */
 export interface MobileNetV2Options {
   /** Shape of an image whose pixels lie in -1..1. Default [224, 224, 3]. */
   inputShape?: Shape;
@@ -19,8 +20,9 @@ export interface MobileNetV2Options {
   alpha?: number;
   /** Whether it ends in pooling and a softmax over `classes`; else in the last features [h, w, 1280]. Default true. */
   includeTop?: boolean;
-  /** Default 1000. */
+  /** Units of the softmax at the end. Default 1000. */
   classes?: number;
+  /** Name of the model. Default `mobilenetv2`. */
   name?: string;
 }
 

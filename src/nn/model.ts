@@ -42,11 +42,13 @@ import { countParams, summaryTable } from './summary.ts';
 import type { TrainingData } from './training-data.ts';
 import { checkNotTraining, checkUnused } from './training-lock.ts';
 
+/** Options of `new Model`. */
 export interface ModelOptions {
   /** Where samples come in: what `input(shape)` returned. */
   inputs: SymbolicTensor;
   /** What the model computes: what a layer's `apply` returned. */
   outputs: SymbolicTensor;
+  /** Name of the model, for summaries, messages and files. Default: the kind's, as Keras has it. */
   name?: string;
 }
 
@@ -63,14 +65,20 @@ export interface ModelOptions {
  */
 export class Model extends Layer {
   readonly kind: string = 'Functional';
-  /** Its layers and what feeds what, as traced when it was made. */
+  /**
+   * Its layers and what feeds what, as traced when it was made.
+   * @internal
+   */
   readonly graph: Graph;
   private store: ParameterStore | null = null;
   /** Values for weights, by name, which `build` takes instead of drawn ones. */
   private initialWeights: ReadonlyMap<string, InitialValues> = new Map();
   private compiled: Compiled | null = null;
   private onBatch: OnBatch | null = null;
-  /** Recorded programs of `evaluate` and `predict`. */
+  /**
+   * Recorded programs of `evaluate` and `predict`.
+   * @internal
+   */
   readonly kept = new Kept();
 
   /** The class in messages: bundlers rename the class itself. */
@@ -79,6 +87,7 @@ export class Model extends Layer {
   /** A callback that sets it ends `fit` after the step under way, as in Keras. */
   stopTraining = false;
 
+  /** Shape of one sample, without the batch. */
   declare readonly inputShape: Shape;
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
@@ -123,6 +132,7 @@ export class Model extends Layer {
     throw new ArgumentError(`getLayer: ${this.title} has no layer ${show(name)}; ${otherLayers(this, name)}`);
   }
 
+  /** Shape of one sample of the output, without the batch. */
   get outputShape(): Shape {
     return this.graph.outputShape;
   }
@@ -137,7 +147,10 @@ export class Model extends Layer {
     return this.parameters.device;
   }
 
-  /** The flat buffers behind the weights. @throws ArgumentError before `build` */
+  /**
+   * The flat buffers behind the weights, to be handed to an optimizer (`new Adam({ parameters: model.parameters })`) or to `WeightCopy`.
+   * @throws ArgumentError before `build`; DisposedError
+   */
   get parameters(): ParameterStore {
     if (!this.store) throw new ArgumentError(`${this.title}: build(device) comes first`);
     if (this.store.values.disposed) throw new DisposedError(`${this.title}: used after dispose()`);
@@ -254,7 +267,14 @@ export class Model extends Layer {
    * The values of all weights, in the order of `weights`; with several replicas, of shape [replicas, ...]. Waits for the GPU.
    * @throws ArgumentError before `build`; DisposedError
    */
-  async getWeights(): Promise<{ shape: Shape; data: Float32Array<ArrayBuffer> }[]> {
+  async getWeights(): Promise<
+    {
+      /** Shape of the weight; with several replicas [replicas, ...]. */
+      shape: Shape;
+      /** Its values in row-major order. */
+      data: Float32Array<ArrayBuffer>;
+    }[]
+  > {
     const { parameters, replicas, weights } = this;
     const values = await parameters.read();
     return values.map((data, i) => ({ shape: shapeOfAll(weights[i]!, replicas), data }));
@@ -372,7 +392,10 @@ export class Model extends Layer {
     return this;
   }
 
-  /** What `compile` chose. @throws ArgumentError before it */
+  /**
+   * What `compile` chose. @throws ArgumentError before it
+   * @internal
+   */
   get training(): Compiled {
     if (!this.compiled) throw new ArgumentError(`${this.title}: compile({ optimizer, loss }) comes first`);
     return this.compiled;
@@ -382,6 +405,7 @@ export class Model extends Layer {
     return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.endsIn;
   }
 
+  /** @internal */
   plan(inputShape: Shape) {
     if (!sameShape(inputShape, this.inputShape)) {
       throw new ShapeError(
@@ -427,7 +451,10 @@ export class Model extends Layer {
     };
   }
 
-  /** Null where a class of its own calls its layers in another way. */
+  /**
+   * Null where a class of its own calls its layers in another way.
+   * @internal
+   */
   override get nested(): Graph | null {
     const { call, callLogits, callMany } = Model.prototype;
     return this.call === call && this.callLogits === callLogits && this.callMany === callMany ? this.graph : null;
@@ -495,8 +522,20 @@ export class Model extends Layer {
    * [10], lists of ten; of one that ends in an image, its values in row-major order. Rows are views of one array.
    * @throws ArgumentError, ShapeError, DataError, AbortedError
    */
-  predict(data: BatchSource | Numbers, options: PredictOptions & { rows: true }): Promise<Float32Array[]>;
-  predict(data: BatchSource | Numbers, options?: PredictOptions & { rows?: false }): Promise<Float32Array>;
+  predict(
+    data: BatchSource | Numbers,
+    options: PredictOptions & {
+      /** A list with the values of each sample. */
+      rows: true;
+    },
+  ): Promise<Float32Array[]>;
+  predict(
+    data: BatchSource | Numbers,
+    options?: PredictOptions & {
+      /** One flat array. */
+      rows?: false;
+    },
+  ): Promise<Float32Array>;
   predict(data: BatchSource | Numbers, options?: PredictOptions): Promise<Float32Array | Float32Array[]>;
   predict(data: BatchSource | Numbers, options: PredictOptions = {}): Promise<Float32Array | Float32Array[]> {
     return predict(this, data, options);
@@ -511,6 +550,7 @@ export class Model extends Layer {
     this.store.dispose();
   }
 
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -22,7 +22,9 @@ export type ClassWeight = Readonly<Record<number, number>> | readonly number[];
 
 /** Figures by name: loss, accuracy where there are classes, and the metrics that `compile` named. */
 export interface Metrics {
+  /** Mean loss over the samples, penalties included. */
   loss: number;
+  /** Share of samples classified rightly, of models that tell classes. */
   accuracy?: number;
   [metric: string]: number | undefined;
 }

@@ -10,6 +10,7 @@ import type { Arrays } from './training-data.ts';
 import { checkNotTraining } from './training-lock.ts';
 import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
+/** Options of `Model.trainOnBatch`. */
 export interface TrainOnBatchOptions {
   /** Factors by class for the loss; classes that are not named have 1. */
   classWeight?: ClassWeight;

@@ -15,11 +15,13 @@ import { isSource } from './training-data.ts';
 /** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
 const HELD_BYTES = 2 ** 24;
 
+/** Options of `Model.predict`. */
 export interface PredictOptions {
-  /** Default 32. */
+  /** Samples of a batch. Default 32. */
   batchSize?: number;
   /** Whether the result is a list with the values of each sample, rather than one flat array. Default false. */
   rows?: boolean;
+  /** Ends the call with AbortedError. */
   signal?: AbortSignal;
 }
 

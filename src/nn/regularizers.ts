@@ -6,11 +6,16 @@ export type PenaltyRate = number | readonly number[];
 
 /** A penalty on a weight w, added to the loss: l1 * sum |w| + l2 * sum w^2. */
 export interface Regularizer {
+  /** Rate of sum |w|; 0 for none. */
   readonly l1: PenaltyRate;
+  /** Rate of sum w^2; 0 for none. */
   readonly l2: PenaltyRate;
 }
 
-/** The rate of a replica. */
+/**
+ * The rate of a replica.
+ * @internal
+ */
 export const penaltyRate = (rate: PenaltyRate, replica: number): number =>
   typeof rate === 'number' ? rate : (rate[replica] ?? 0);
 
@@ -30,7 +35,12 @@ export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
   return penalty('l2', { l2: rate });
 }
 
-/** Both. @throws ArgumentError for rates below zero */
+/**
+ * Both penalties; a rate that is left out is 0.
+ * @param rates.l1 rate of sum |w|
+ * @param rates.l2 rate of sum w^2
+ * @throws ArgumentError for rates below zero
+ */
 export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }, ...surplus: never[]): Regularizer {
   checkSurplus('l1l2', surplus);
   return penalty('l1l2', rates);
@@ -52,12 +62,17 @@ function penalty(what: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): R
 }
 
 const named = { l1: l1(), l2: l2() };
+/**
+ * Names of the penalties, each with Keras's rate of 0.01.
+ * @useDeclaredType
+ */
 export type RegularizerName = keyof typeof named;
 
 /**
  * A penalty by name, with Keras's rate of 0.01, or as an object; undefined where there is none.
  * @param what layer and option, for the message
  * @throws ArgumentError for anything else
+ * @internal
  */
 export function regularizerOf(what: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
   if (value === undefined || value === null) return undefined;

@@ -114,7 +114,9 @@ export function formOfNumbers(
 
 /** A target and where it stands among all of them. */
 export interface PlacedTarget {
+  /** The target. */
   value: number;
+  /** Its place among all targets, which lie one after another. */
   index: number;
 }
 

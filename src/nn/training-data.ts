@@ -16,7 +16,9 @@ import type { Saved } from './training-state.ts';
  * `y` a label for each or as many numbers for each as the model has outputs.
  */
 export interface Arrays {
+  /** The samples. */
   x: Numbers;
+  /** The targets. */
   y: Numbers;
 }
 

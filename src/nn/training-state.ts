@@ -11,7 +11,10 @@ export type Saved =
   | readonly Saved[]
   | { readonly [key: string]: Saved };
 
-/** A place between two steps of `fit`. */
+/**
+ * A place between two steps of `fit`.
+ * @inline
+ */
 export interface Position {
   /** The epoch under way, from 1. */
   epoch: number;
@@ -28,12 +31,15 @@ export interface Position {
 export interface TrainingState {
   /** What must be the same where training is taken up again. */
   run: Readonly<Record<string, Saved>>;
+  /** Where training stands. */
   position: Position;
   /** Whether a callback has ended training. */
   stopTraining: boolean;
   /** Trained and untrained. */
   weights: readonly Float32Array<ArrayBuffer>[];
+  /** The optimizer's state. */
   optimizer: {
+    /** Steps taken so far. */
     iterations: number;
     /** As they were assigned, of each replica where they differ; null for a schedule. */
     fixedRates: readonly number[] | null;
@@ -41,14 +47,20 @@ export interface TrainingState {
     learningRate: number;
     /** Of several schedules: what each gives for the next step. */
     scheduledRates?: readonly number[];
+    /** What it remembers of each weight, in the layout of the weights. */
     slots: readonly Float32Array<ArrayBuffer>[];
   };
   /** What the epoch's steps so far added up. */
   totals: Uint32Array<ArrayBuffer>;
   /** The epochs finished. */
   history: Pick<History, 'epochs' | 'replicas'>;
-  /** Seconds since the beginning, and since that of the epoch under way. */
-  seconds: { whole: number; epoch: number };
+  /** How long training has taken. */
+  seconds: {
+    /** Seconds since the beginning. */
+    whole: number;
+    /** Seconds since the beginning of the epoch under way. */
+    epoch: number;
+  };
   /** What the callbacks that have a `state` remember, in their order. */
   callbacks: readonly CallbackState[];
 }

@@ -13,6 +13,10 @@ export type MetricFunction = (output: Tensor, target: Tensor) => Tensor;
 
 /** Keras's names of metrics that compare values; short ones are logged as they were given. */
 const NAMES = ['mae', 'meanAbsoluteError', 'mse', 'meanSquaredError', 'rootMeanSquaredError', 'r2Score'] as const;
+/**
+ * Metrics that compare the values of output and target, by name; `mae` and `mse` are short for the two names behind them.
+ * @useDeclaredType
+ */
 export type ValueMetricName = (typeof NAMES)[number];
 export const valueMetricNames: readonly string[] = NAMES;
 
@@ -30,6 +34,7 @@ export class CustomMetric {
    * @throws ArgumentError unless `f` is a function, and `name` a name that logs do not use for something else
    */
   constructor(
+    /** The function it was made from. */
     readonly f: MetricFunction,
     readonly name: string = typeof f === 'function' ? f.name : '',
     ...surplus: never[]

@@ -82,6 +82,7 @@ export class WeightCopy {
     for (const [i, { held }] of this.pairs.entries()) held.device.upload(held.storage, buffers[i]!);
   }
 
+  /** Releases the copy. */
   dispose(): void {
     if (!this.store.copies.delete(this)) return;
     for (const { held } of this.pairs) held.dispose();

@@ -10,7 +10,14 @@ import type { Training } from './training.ts';
 // What an experiment's report is built of: functions that turn figures into blocks.
 
 /** What a section is made of: blocks, drawings such as `plotHistory(history)`, and words, a paragraph each. */
-export type SectionPart = BlockInput | readonly BlockInput[] | { readonly blocks: readonly BlockInput[] } | string;
+export type SectionPart =
+  | BlockInput
+  | readonly BlockInput[]
+  | {
+      /** What it becomes in a report. */
+      readonly blocks: readonly BlockInput[];
+    }
+  | string;
 
 export const section = (title: string, ...parts: readonly SectionPart[]): Section => ({
   title,

@@ -6,12 +6,15 @@ const measured = z.number().nullable();
 
 /** One published figure and ours. */
 export const comparisonRow = z.object({
+  /** What is compared. */
   label: z.string(),
   /** A number to compare with, words such as `0.01 to 0.04`, or `null` where nothing was published. */
   published: z.union([z.number(), z.string()]).nullable(),
+  /** The mean of what was measured. */
   ours: measured,
   /** Sample standard deviation over `runs`. */
   sd: measured.optional(),
+  /** How many measurements the mean is of. */
   runs: z.number().int().positive().optional(),
   /** `accuracy`: a fraction, compared in points. Others are compared as they are. */
   unit: z.enum(['accuracy', 'number', 'count', 'seconds']).default('accuracy'),
@@ -25,29 +28,60 @@ const cell = z.union([z.string(), z.number()]).nullable();
 
 /** One thing in a section. */
 export const block = z.discriminatedUnion('type', [
-  /** Plain words; nothing in them is markup. */
-  z.object({ type: z.literal('text'), text: z.string() }),
-  /** A heading below the section's own. */
-  z.object({ type: z.literal('heading'), text: z.string() }),
-  /** Text whose line breaks and columns matter, such as a model's summary. */
-  z.object({ type: z.literal('preformatted'), text: z.string() }),
-  z.object({ type: z.literal('figure'), figure, caption: z.string().optional() }),
   z.object({
+    /** Plain words; nothing in them is markup. */
+    type: z.literal('text'),
+    /** A paragraph. */
+    text: z.string(),
+  }),
+  z.object({
+    /** A heading below the section's own. */
+    type: z.literal('heading'),
+    /** A line. */
+    text: z.string(),
+  }),
+  z.object({
+    /** Text whose line breaks and columns matter, such as a model's summary. */
+    type: z.literal('preformatted'),
+    /** The lines. */
+    text: z.string(),
+  }),
+  z.object({
+    /** A drawing. */
+    type: z.literal('figure'),
+    /** What is drawn. */
+    figure,
+    /** Words below it. */
+    caption: z.string().optional(),
+  }),
+  z.object({
+    /** Published figures beside ours. */
     type: z.literal('comparison'),
+    /** Words above it. */
     caption: z.string().default(''),
+    /** The figures. */
     rows: z.array(comparisonRow).min(1).max(1000),
   }),
   z.object({
+    /** A table. */
     type: z.literal('table'),
+    /** Words above it. */
     caption: z.string().default(''),
+    /** Names of the columns. */
     head: z.array(z.string()).min(1).max(100),
+    /** The rows, a cell for each column. */
     rows: z.array(z.array(cell)).max(MOST_ITEMS),
     /** Whether a reader may order the rows of a page by any column; as they are given until then. */
     sortable: z.boolean().optional(),
   }),
 ]);
 
-export const section = z.object({ title: z.string(), blocks: z.array(block) });
+export const section = z.object({
+  /** Heading of the section. */
+  title: z.string(),
+  /** What stands in it, in order. */
+  blocks: z.array(block),
+});
 
 /** What was run, for who wants to run it again. */
 export const provenance = z.object({
@@ -88,9 +122,25 @@ export const reportContent = z.object({
 export type ReportContent = z.input<typeof reportContent>;
 export type Report = z.output<typeof reportContent>;
 export type Block = z.output<typeof block>;
+/**
+ * One thing in a section of a report: a text, a drawing, a table, ... Functions such as `table` and `heading` make them.
+ * @useDeclaredType
+ */
 export type BlockInput = z.input<typeof block>;
 export type ComparisonRow = z.output<typeof comparisonRow>;
+/**
+ * One published figure and ours, as `measuredRow` makes it.
+ * @interface
+ */
 export type ComparisonInput = z.input<typeof comparisonRow>;
+/**
+ * A section of a report, as `section` makes it.
+ * @interface
+ */
 export type Section = z.input<typeof section>;
 export type Provenance = z.output<typeof provenance>;
+/**
+ * A cell of a table.
+ * @useDeclaredType
+ */
 export type Cell = z.infer<typeof cell>;

@@ -5,7 +5,9 @@ import { checkDocument, drawPage } from './page.ts';
 import { saveAs } from './plot.ts';
 import { textsOf } from './plots.ts';
 
+/** Options of `createReport`. */
 export interface ReportOptions {
+  /** Title of the page. */
   title: string;
   /** What stands below the title, a paragraph each. Text between backticks is code, here and in all other words. */
   introduction?: string | readonly string[];

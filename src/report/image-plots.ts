@@ -11,16 +11,21 @@ const LARGEST_SIDE = 4096;
 
 /** Values on the host, row-major: what `loadNpy` returns, or `{ shape: tensor.shape, data: await tensor.data() }`. */
 export interface PlottedArray {
+  /** Sizes along the axes. */
   readonly shape: readonly number[];
+  /** The values. */
   readonly data: ArrayLike<number>;
 }
 
 /** Labelled images, as `loadDataset` and `imageFolder` return them. */
 export interface PlottedImages {
+  /** NHWC: the pixels of all images, bytes or floats. */
   readonly images: ArrayLike<number>;
+  /** One class index an image. */
   readonly labels?: ArrayLike<number>;
   /** [height, width, channels] of one image. */
   readonly shape: readonly number[];
+  /** Class names in label order. */
   readonly classes?: readonly string[];
 }
 
@@ -33,6 +38,7 @@ interface GridOptions extends PlotOptions {
   captions?: readonly string[];
 }
 
+/** Options of `plotImages`. */
 export interface PlotImagesOptions extends GridOptions {
   /** What becomes black and what becomes white; default 0 and 255 for bytes, 0 and 1 for floats. */
   range?: readonly [number, number];
@@ -103,6 +109,7 @@ const noImages = (given: unknown) =>
     `plotImages: takes an image set, or { shape, data } with numbers on the host, but was given ${show(given)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
   );
 
+/** Options of `plotFilters`. */
 export interface PlotFiltersOptions extends GridOptions {
   /** Of a dense kernel [inputs, units]: the [height, width, channels] that its inputs are. */
   inputShape?: readonly number[];

@@ -1,16 +1,36 @@
 import type { ModelLayer } from './figures/schema.ts';
 
-/** What the drawing needs of a model: `Model` is such. */
+/**
+ * What the drawing needs of a model: `Model` is such.
+ * @inline
+ */
 export interface DrawnModel {
+  /** Shape of one sample, without the batch. */
   inputShape: readonly number[];
+  /** The layers, each once. */
   plannedLayers: readonly {
-    layer: { kind: string };
+    /** The layer itself. */
+    layer: {
+      /** Keras's name of its class. */
+      kind: string;
+    };
+    /** Its name in the model. */
     name: string;
+    /** Shape of one sample of its output. */
     outputShape: readonly number[];
-    weights: readonly { shape: readonly number[] }[];
+    /** Its weights. */
+    weights: readonly {
+      /** Shape of the weight. */
+      shape: readonly number[];
+    }[];
   }[];
-  /** Values are numbered: 0 is the model's input, i + 1 what use number i gives. */
-  uses: readonly { layer: number; inputs: readonly number[] }[];
+  /** The uses of the layers in order. Values are numbered: 0 is the model's input, i + 1 what use number i gives. */
+  uses: readonly {
+    /** Number of the layer in `plannedLayers`. */
+    layer: number;
+    /** The values it works on. */
+    inputs: readonly number[];
+  }[];
 }
 
 /** A model's layers as a report draws them: a box a use, so that a layer that is used twice is seen to be. */

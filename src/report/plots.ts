@@ -20,6 +20,7 @@ import { Plot } from './plot.ts';
 
 /** What all drawings have. */
 export interface PlotOptions {
+  /** Title of the drawing. Default: what it shows. */
   title?: string;
   /** A line below the title, or several. */
   subtitle?: string | readonly string[];
@@ -58,12 +59,28 @@ export function headingOf(what: string, options: PlotOptions, title: string, nam
 
 /** What `fit` returns, as far as it is drawn: epochs, and those of each replica; its epochs alone; or what `context.train` of an experiment returns. */
 export type PlottedHistory =
-  | { readonly epochs: readonly EpochFigures[]; readonly replicas?: readonly (readonly EpochFigures[])[] }
-  | { readonly histories: readonly (readonly EpochFigures[])[]; readonly seeds: readonly number[] }
+  | {
+      /** The epochs; of several replicas, the means over them. */
+      readonly epochs: readonly EpochFigures[];
+      /** The epochs of each replica. */
+      readonly replicas?: readonly (readonly EpochFigures[])[];
+    }
+  | {
+      /** The epochs of each model. */
+      readonly histories: readonly (readonly EpochFigures[])[];
+      /** The seed of each model. */
+      readonly seeds: readonly number[];
+    }
   | readonly EpochFigures[];
 
-type EpochFigures = { epoch: number; [figure: string]: number | null | undefined };
+/** @inline */
+type EpochFigures = {
+  /** From 1. */
+  epoch: number;
+  [figure: string]: number | null | undefined;
+};
 
+/** Options of `plotHistory`. */
 export interface PlotHistoryOptions extends PlotOptions {
   /** Which figures, each a drawing with those of validation; default the loss and all metrics. */
   measures?: readonly string[];
@@ -152,12 +169,17 @@ function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: 
   };
 }
 
+/** Options of `plotCurves`. */
 export interface PlotCurvesOptions extends PlotOptions {
   /** What the values are of, such as steps; default 1, 2, 3, ... */
   x?: ArrayLike<number>;
+  /** What x is. Default `step`. */
   xLabel?: string;
+  /** What the values are. Default `value`. */
   yLabel?: string;
+  /** Whether x has a logarithmic axis. Default false. */
   xLog?: boolean;
+  /** Whether the values have a logarithmic axis. Default false. */
   yLog?: boolean;
 }
 
@@ -204,6 +226,7 @@ function namedNumbers(what: string, lists: Readonly<Record<string, ArrayLike<num
   });
 }
 
+/** Options of `plotConfusionMatrix`. */
 export interface PlotConfusionMatrixOptions extends PlotOptions {
   /** Names of the classes, in their order; default 0, 1, 2, ... */
   classes?: readonly string[];
@@ -218,7 +241,12 @@ export interface PlotConfusionMatrixOptions extends PlotOptions {
  * @throws ArgumentError unless it is a square of counts; ShapeError where there are more or fewer names than classes
  */
 export function plotConfusionMatrix(
-  matrix: { readonly counts: readonly (readonly number[])[] } | readonly (readonly number[])[],
+  matrix:
+    | {
+        /** `counts[true class][predicted class]`. */
+        readonly counts: readonly (readonly number[])[];
+      }
+    | readonly (readonly number[])[],
   rawOptions: PlotConfusionMatrixOptions = {},
 ): Plot {
   const options = readOptions('plotConfusionMatrix', rawOptions, { ...plotOptions, classes: true });
@@ -247,8 +275,11 @@ export function plotConfusionMatrix(
   return new Plot('plotConfusionMatrix', [figure], options.caption);
 }
 
+/** Options of `plotBars`. */
 export interface PlotBarsOptions extends PlotOptions {
+  /** What the categories are. Default `category`. */
   xLabel?: string;
+  /** What the numbers are. Default `value`. */
   yLabel?: string;
   /** Whether the bars lie, a line each: for many with long names. */
   horizontal?: boolean;
@@ -289,9 +320,11 @@ export function plotBars(values: BarValues, rawOptions: PlotBarsOptions = {}): P
   return new Plot('plotBars', [figure], caption);
 }
 
+/** Options of `plotHistogram`. */
 export interface PlotHistogramOptions extends PlotOptions {
   /** Intervals of equal width; default 40. */
   bins?: number;
+  /** What the values are. Default `value`. */
   xLabel?: string;
 }
 
@@ -314,11 +347,20 @@ export function plotHistogram(values: ArrayLike<number>, rawOptions: PlotHistogr
 }
 
 /** What is drawn of a model: `Sequential` and `Model` have it, built or not, and so has the `model` of a training of an experiment. */
-export type PlottedModel = ({ readonly title: string } & DrawnModel) | DescribedModel;
+export type PlottedModel =
+  | ({
+      /** Name of the model. */
+      readonly title: string;
+    } & DrawnModel)
+  | DescribedModel;
 
+/** @inline */
 interface DescribedModel {
+  /** Name of the model. */
   readonly title: string;
+  /** Shape of one sample, without the batch. */
   readonly inputShape: readonly number[];
+  /** The layers, a box each. */
   readonly layers: readonly ModelLayer[];
 }
 

@@ -1,7 +1,10 @@
 import { checkObject, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 
-/** What a report needs of a profile (see `profileStep`). */
+/**
+ * What a report needs of a profile (see `profileStep`).
+ * @internal
+ */
 export interface ProfileFigures {
   adapter: { name: string; driver: string; isSoftware: boolean };
   clock: 'timestamps' | 'serialised';
@@ -40,23 +43,40 @@ export interface ProfileFigures {
   }[];
 }
 
-/** An event of the Trace Event Format; times in microseconds. */
+/**
+ * An event of the Trace Event Format; times in microseconds.
+ * @inline
+ */
 export interface TraceEvent {
+  /** What happened. */
   name: string;
   /** X: a span; M: a name for a process or thread. */
   ph: 'X' | 'M';
+  /** Number of the process. */
   pid: number;
+  /** Number of the thread, which is a track of the drawing. */
   tid: number;
+  /** Its beginning. */
   ts?: number;
+  /** How long it took. */
   dur?: number;
+  /** What is shown when it is selected. */
   args: Record<string, unknown>;
 }
 
 /**
  * The profile as a file for chrome://tracing or ui.perfetto.dev: the dispatches of a step one after another on a GPU track.
  * Their times are medians, so that gaps between them do not show.
+ * @param profile what `profileStep` or `profileProgram` returned
+ * @returns plain data, to be written as JSON
+ * @throws ArgumentError for anything else
  */
-export function chromeTrace(profile: ProfileFigures): { displayTimeUnit: 'ms'; traceEvents: TraceEvent[] } {
+export function chromeTrace(profile: ProfileFigures): {
+  /** Unit that times are shown in. */
+  displayTimeUnit: 'ms';
+  /** The events in order. */
+  traceEvents: TraceEvent[];
+} {
   checkObject('chromeTrace', profile);
   return readable('chromeTrace', () => {
     if (isWhole(profile)) return traceOf(profile);

@@ -5,15 +5,26 @@ import { modelFigure } from './figures/schema.ts';
 const figure = z.number().nullable();
 
 /** What `fit` says of an epoch. */
-const epochLogs = z.object({ epoch: z.number().int().positive() }).catchall(figure);
+const epochLogs = z
+  .object({
+    /** From 1. */
+    epoch: z.number().int().positive(),
+  })
+  .catchall(figure);
 
 /** What is kept of a training, and drawn in reports. Lists with an entry a model are in the order of `seeds`. */
 export const training = z.object({
+  /** Name of the training. */
   name: z.string(),
+  /** The seed of each model. */
   seeds: z.array(z.number().int().nonnegative()).min(1),
+  /** Number of the last epoch. */
   epochs: z.number().int().positive(),
+  /** Samples of a step. */
   batchSize: z.number().int().positive(),
+  /** The optimizer with its settings, in words. */
   optimizer: z.string(),
+  /** The loss with its settings, in words. */
   loss: z.string(),
   /** Of each model, the epochs it has done. */
   histories: z.array(z.array(epochLogs)),
@@ -23,11 +34,24 @@ export const training = z.object({
   diverged: z.array(z.number().int().nonnegative()).optional(),
   /** What the row wanted of each model. */
   measured: z.array(z.unknown()),
-  model: modelFigure
-    .pick({ inputShape: true, layers: true })
-    .extend({ title: z.string(), summary: z.string(), parameters: z.number().int() }),
+  /** What was trained: its layers as they are drawn, and its summary. */
+  model: modelFigure.pick({ inputShape: true, layers: true }).extend({
+    /** Name of the model. */
+    title: z.string(),
+    /** What `model.summary()` returns. */
+    summary: z.string(),
+    /** Values in all weights of one model. */
+    parameters: z.number().int(),
+  }),
   /** Wall time of all models together. */
-  timings: z.object({ buildSeconds: z.number(), fitSeconds: z.number(), evaluateSeconds: z.number() }),
+  timings: z.object({
+    /** Making the models. */
+    buildSeconds: z.number(),
+    /** `fit`. */
+    fitSeconds: z.number(),
+    /** Measuring on the test data. */
+    evaluateSeconds: z.number(),
+  }),
   /** The worker that trained them and its adapter; left out where the run's own process did. */
   worker: z.string().optional(),
 });
@@ -61,6 +85,7 @@ export function divergenceText({
 
 /** A training with what the row measured of each model. */
 export interface Training<M = unknown> extends Omit<Stored, 'measured'> {
+  /** What `measure` returned for each model. */
   measured: M[];
 }
 

@@ -6,9 +6,11 @@ import { checkValue } from './space.ts';
 /** What a number is drawn from: `log` gives every order of magnitude the same chance. */
 export type Sampling = 'linear' | 'log';
 
+/** Options of `HyperParameters.int`. */
 export interface IntOptions {
+  /** Least value. */
   min: number;
-  /** Included. */
+  /** Greatest value, included. */
   max: number;
   /** Distance between values, or the factor between them with `sampling: 'log'`; default 1, every integer. */
   step?: number;
@@ -18,9 +20,11 @@ export interface IntOptions {
   default?: number;
 }
 
+/** Options of `HyperParameters.float`. */
 export interface FloatOptions {
+  /** Least value. */
   min: number;
-  /** Included. */
+  /** Greatest value, included. */
   max: number;
   /** Distance between values, or the factor between them with `sampling: 'log'`; default: any number of the range. */
   step?: number;
@@ -30,6 +34,7 @@ export interface FloatOptions {
   default?: number;
 }
 
+/** Options of `HyperParameters.choice`. */
 export interface ChoiceOptions<T> {
   /** Whether neighbors in the list are alike, which searchers that learn can use. Default true for numbers, else false. */
   ordered?: boolean;
@@ -37,6 +42,7 @@ export interface ChoiceOptions<T> {
   default?: T;
 }
 
+/** Options of `HyperParameters.boolean`. */
 export interface BooleanOptions {
   /** Default false. */
   default?: boolean;

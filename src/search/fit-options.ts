@@ -8,7 +8,9 @@ import type { HyperparameterValues } from './record.ts';
 
 /** The trial that callbacks are made for. */
 export interface TrialInfo {
+  /** Its number, from 0. */
   number: number;
+  /** Its values by name. */
   values: HyperparameterValues;
 }
 

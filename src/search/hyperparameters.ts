@@ -23,6 +23,7 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 /** Chooses a value for a hyperparameter, from those that the builder was given so far. */
 export type Draw = (hyperparameter: Hyperparameter, values: HyperparameterValues) => HyperparameterValue;
 
+/** Options of `new HyperParameters`. */
 export interface HyperParametersOptions {
   /** Values that are set already, by name: of hyperparameters that will be asked for, or the searcher's own (`tuner/...`). */
   values?: HyperparameterValues;

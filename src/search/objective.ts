@@ -7,7 +7,10 @@ import type { Objective } from './record.ts';
 const MAX = /accuracy|precision|recall|f1|auc|topk/i;
 const MIN = /loss|error|entropy/i;
 
-/** What `objective` may be: the name of a figure of the epochs, or that with its direction. */
+/**
+ * What `objective` may be: the name of a figure of the epochs, or that with its direction.
+ * @inline
+ */
 export type ObjectiveOption = string | Objective;
 
 /**

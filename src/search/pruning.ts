@@ -3,6 +3,7 @@ import { figureOf, isBetter } from './objective.ts';
 import { checkCount } from './oracles/options.ts';
 import type { Objective, Trial } from './record.ts';
 
+/** When trials that do badly are stopped. */
 export interface PruningOptions {
   /** Epochs that every trial trains, whatever comes of it. Default 0. */
   warmUpEpochs?: number;

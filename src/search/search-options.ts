@@ -6,6 +6,7 @@ import type { PruningOptions } from './pruning.ts';
 import type { SearchRecord, Trial } from './record.ts';
 import type { TrialDescription, TrialRunner } from './trial.ts';
 
+/** Options of all searches. */
 export interface SearchOptions {
   /**
    * Makes and compiles a model from what it asks `hp` for. It is called once more for each trial than it trains, without a device: `build`

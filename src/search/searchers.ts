@@ -7,6 +7,7 @@ import { tpeOracle } from './oracles/tpe.ts';
 import { Search } from './search.ts';
 import { type PrunableSearchOptions, prunableNames, type SearchOptions, searchNames } from './search-options.ts';
 
+/** Options of `RandomSearch`. */
 export interface RandomSearchOptions extends PrunableSearchOptions {
   /** Trials of the whole search. Default 10. */
   maxTrials?: number;
@@ -22,6 +23,7 @@ export class RandomSearch extends Search {
   }
 }
 
+/** Options of `GridSearch`. */
 export interface GridSearchOptions extends PrunableSearchOptions {
   /** Trials at most. Default: all combinations. */
   maxTrials?: number;
@@ -41,6 +43,7 @@ export class GridSearch extends Search {
   }
 }
 
+/** Options of `Hyperband`. */
 export interface HyperbandOptions extends SearchOptions {
   /** Epochs of the trials that are trained longest. Default 100. */
   maxEpochs?: number;
@@ -70,6 +73,7 @@ export class Hyperband extends Search {
   }
 }
 
+/** Options of `BayesianOptimization`. */
 export interface BayesianOptimizationOptions extends PrunableSearchOptions {
   /** Trials of the whole search. Default 10. */
   maxTrials?: number;

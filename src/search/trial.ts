@@ -3,6 +3,7 @@ import { hyperparameterValues, objective, type Trial } from './record.ts';
 
 /** All that a trial depends on besides the builder, the data and the options of `fit`: plain JSON, for other processes too. */
 export const trialDescription = z.strictObject({
+  /** Its number, from 0. */
   number: z.number().int().nonnegative(),
   /** Every value that the builder asks for. */
   values: hyperparameterValues,
@@ -14,7 +15,9 @@ export const trialDescription = z.strictObject({
   from: z.number().int().nonnegative().nullable(),
   /** Of the first execution; those after it have the seeds that follow. */
   seed: z.number().int().nonnegative(),
+  /** How often it is trained. */
   executions: z.number().int().positive(),
+  /** What the search goes by. */
   objective,
   /**
    * For pruning: by epoch, the first being that of index 0, the value that the best so far must not be worse than; null for an epoch
@@ -22,18 +25,25 @@ export const trialDescription = z.strictObject({
    */
   medians: z.array(z.number().nullable()).optional(),
 });
+/**
+ * All that a trial depends on besides the builder, the data and the options of `fit`: plain JSON, for other processes too.
+ * @interface
+ */
 export type TrialDescription = z.infer<typeof trialDescription>;
 
 /** What came of a trial. */
 export interface TrialResult {
+  /** Its values, score and logs. */
   trial: Trial;
   /** The safetensors file of its best epoch's weights; null for a failed trial. */
   weights: Uint8Array | null;
 }
 
+/** What a `TrialRunner` is given besides the description of a trial. */
 export interface TrialRunOptions {
   /** The weights that it begins with, where `description.from` is a trial: those that were kept of it. */
   weights: Uint8Array | null;
+  /** Ends the trial after the step under way. */
   signal?: AbortSignal;
 }
 

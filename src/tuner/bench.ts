@@ -7,7 +7,10 @@ import { tunables } from '../kernels/tunable.ts';
 import { RandomStream } from '../random.ts';
 import { type Bench, type Measurement, toleranceOf } from './tune.ts';
 
-/** An operator at certain sizes, for which a variant is to be chosen. */
+/**
+ * An operator at certain sizes, for which a variant is to be chosen.
+ * @interface
+ */
 export type Problem = Pick<Choice, 'operator' | 'sizes'>;
 
 export const keyOf = ({ operator, sizes }: Problem): string => choiceKey(operator, sizes);

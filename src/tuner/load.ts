@@ -10,6 +10,7 @@ import type { Problem } from './bench.ts';
 import type { TuningCache } from './cache.ts';
 import { type SessionOptions, type Tuned, tuneProblems } from './session.ts';
 
+/** Options of `loadTuning` and `tune`. */
 export interface TuningOptions {
   /** Where the cache files lie. Default: `tuning` in tilegrad's cache folder. */
   folder?: string;

@@ -13,10 +13,13 @@ import { type Ceilings, measureCeilings } from './ceiling.ts';
 
 /** One dispatch of a profiled program. */
 export interface ProfiledDispatch {
+  /** Name of the kernel. */
   kernel: string;
   /** Shapes of the arrays bound, in the shader's order: `[256,32,32,3] [5,5,3,6] [6] [256,28,28,6]`. */
   shapes: string;
+  /** Size of its grid. */
   workgroups: [number, number, number];
+  /** Milliseconds that it takes. */
   ms: number;
   /** Floating-point operations, a multiply-add counting as two; 0 where counting them says nothing. */
   flops: number;
@@ -26,25 +29,37 @@ export interface ProfiledDispatch {
 
 /** All dispatches of one kernel on the same shapes. FLOP and bytes are those of one call, times those of all together. */
 export interface KernelProfile {
+  /** Name of the kernel. */
   kernel: string;
+  /** Shapes of the arrays bound, in the shader's order. */
   shapes: string;
+  /** Dispatches of it in the program. */
   calls: number;
+  /** Milliseconds of all calls together. */
   ms: number;
-  /** Of the time of all dispatches. */
+  /** Share of the time of all dispatches, 0 to 1. */
   share: number;
+  /** Floating-point operations of one call; a multiply-add counts as two. */
   flops: number;
+  /** Bytes that one call must read and write. */
   bytes: number;
+  /** Operations a second, in units of 10^9. */
   gflops: number;
+  /** Bytes a second, in units of 10^9. */
   gbs: number;
-  /** Shares of the adapter's ceilings. */
+  /** `gflops` as a share of the adapter's ceiling `fmaGflops`. */
   ofFma: number;
+  /** `gbs` as a share of the adapter's ceiling `copyGBs`. */
   ofCopy: number;
 }
 
+/** What `profileStep` and `profileProgram` return. */
 export interface Profile {
+  /** The adapter that it was measured on. */
   adapter: Pick<AdapterInfo, 'name' | 'vendor' | 'driver' | 'isSoftware'>;
   /** How dispatches were timed (see `Timing`). */
   clock: 'timestamps' | 'serialised';
+  /** Why dispatches were not timed by timestamps; null where they were. */
   clockReason: string | null;
   /** Measured just before. */
   ceilings: Ceilings;
@@ -52,13 +67,17 @@ export interface Profile {
   step: {
     /** Wall time; the sum over the dispatches differs from it by what lies between them. */
     ms: number;
+    /** Kernel runs. */
     dispatches: number;
+    /** Command buffers given to the queue. */
     submits: number;
     /** Pipelines, bind groups and buffers created. */
     createdObjects: number;
+    /** Bytes sent from the host. */
     bytesUploaded: number;
-    /** Moved by all dispatches. */
+    /** Bytes that all dispatches read and write. */
     bytesMoved: number;
+    /** Floating-point operations of all dispatches. */
     flops: number;
     /** Memory the program holds for its intermediate results: buffers are shared by those that do not live at once. */
     peakBytes: number;
@@ -69,6 +88,7 @@ export interface Profile {
   kernels: KernelProfile[];
 }
 
+/** Options of `profileStep` and `profileProgram`. */
 export interface ProfileOptions extends TimingOptions {
   /** Known already, or measured now. */
   ceilings?: Ceilings;
@@ -89,7 +109,9 @@ const created = (counters: Counters) =>
  * Where the time of a recorded program goes, dispatch by dispatch, held against what the adapter can do. What the program
  * writes outside of its own buffers is put back as it was.
  *
- * @param run Runs the program once as its user does; by default `program.run()`.
+ * @param program what `device.record` returned
+ * @param options.run runs the program once as its user does; default `program.run()`
+ * @throws ArgumentError for what is no device or program, a program that dispatches nothing, and options that do not fit
  */
 export async function profileProgram(
   device: Device,
@@ -175,6 +197,7 @@ export function byKernel(dispatches: readonly ProfiledDispatch[], ceilings: Ceil
  *     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
  *     const profile = await profileStep(model, loader, { batchSize: 256 });
  *     console.table(profile.kernels);
+ * @param options.batchSize samples of the step. Default 32, as in `fit`
  * @throws ArgumentError, ShapeError as `fit` does
  */
 export async function profileStep(

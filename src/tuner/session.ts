@@ -11,6 +11,7 @@ import { clockResolution, type Measurement, tuneOperator } from './tune.ts';
 
 /** A problem with what was measured for it. */
 export interface Tuned extends Problem, Measurement {
+  /** Operator and sizes as one text: `conv2d batch=256 height=32 ...`. */
   key: string;
   /** `[256,400] [400,120] -> [256,120]`. */
   shapes: string;
@@ -18,19 +19,30 @@ export interface Tuned extends Problem, Measurement {
 
 /** A problem that could not be measured: its kernel stays the one by rule. */
 export interface NotTuned extends Problem {
+  /** Operator and sizes as one text. */
   key: string;
+  /** `[256,400] [400,120] -> [256,120]`. */
   shapes: string;
   /** What the adapter refused. */
   reason: string;
 }
 
+/** How long `tune` measures, and what it reports. */
 export interface SessionOptions {
   /** Seconds for everything; what it is too short for stays by rule. Default: half a second of timing a problem. */
   seconds?: number;
   /** Ends after the problem under way; what was measured counts. */
   signal?: AbortSignal;
   /** Called when a problem is done. */
-  onTuned?(tuned: Tuned, progress: { done: number; total: number }): void;
+  onTuned?(
+    tuned: Tuned,
+    progress: {
+      /** Problems done. */
+      done: number;
+      /** Problems in all. */
+      total: number;
+    },
+  ): void;
   /**
    * Called if the adapter refuses the reference kernel of a problem, or its arrays, so that nothing can be compared with it. Default: when the
    * other problems are measured, the first such error is thrown.

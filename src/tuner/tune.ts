@@ -21,7 +21,13 @@ export interface Measurement {
   variant: string;
   /** Milliseconds of one run; of a variant that was far behind, by one look. */
   ms: Record<string, number>;
-  rejected: { variant: string; reason: string }[];
+  /** Variants that compute something else, or that the adapter refuses. */
+  rejected: {
+    /** Name of the variant. */
+    variant: string;
+    /** Why it is out of the running. */
+    reason: string;
+  }[];
 }
 
 export interface TuneOptions {

@@ -17,7 +17,9 @@ export interface KerasWeight extends NdArray {
 
 /** A layer of a file of Keras's that has weights. A model within the model counts as one layer in .h5 files of Keras 2. */
 export interface KerasLayerWeights {
+  /** Keras's name of the layer. */
   name: string;
+  /** Its weights, in the order of the file. */
   weights: KerasWeight[];
 }
 
@@ -50,6 +52,7 @@ export async function readKerasWeights(
   );
 }
 
+/** Options of `decodeKerasWeights` and `loadKerasWeights`. */
 export interface KerasWeightsOptions {
   /**
    * The model within the model that the file is of, by its name: with `mobilenetv2/`, a network saved on its own is loaded into one that

@@ -5,6 +5,7 @@ import { type Figures, Monitor } from '../monitor.ts';
 import { WeightCopy } from '../weight-copy.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
+/** Options of `EarlyStopping`. */
 export interface EarlyStoppingOptions extends MonitorOptions {
   /** Changes up to this much are no improvement. Default 0. */
   minDelta?: number;

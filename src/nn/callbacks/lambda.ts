@@ -30,7 +30,10 @@ export class LambdaCallback implements Callback {
   declare adds?: Hook<'adds'>;
   declare onTrainEnd?: Hook<'onTrainEnd'>;
 
-  /** @throws ArgumentError for a hook that there is not, or that is no function */
+  /**
+   * @param hooks functions by their names in `Callback`: all but `onSafePoint`, `state` and `restore`; also `everySteps` and `adds`
+   * @throws ArgumentError for a hook that there is not, or that is no function
+   */
   constructor(hooks: Hooks, ...surplus: never[]) {
     checkOptions(
       'LambdaCallback',

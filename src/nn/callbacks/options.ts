@@ -2,6 +2,7 @@ import { type OptionNames, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { MonitorMode } from '../monitor.ts';
 
+/** Which figure a callback goes by. */
 export interface MonitorOptions {
   /** Name of a figure in the epoch's logs, such as `loss`, `valLoss` or `valAccuracy`. Default `valLoss`. */
   monitor?: string;

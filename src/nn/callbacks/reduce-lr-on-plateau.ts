@@ -5,6 +5,7 @@ import { type Figures, Monitor } from '../monitor.ts';
 import { type Optimizer, settableRates } from '../optimizers/optimizer.ts';
 import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
 
+/** Options of `ReduceLROnPlateau`. */
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
   /** The rate (of each replica, where they have their own) is multiplied by it, above 0 and below 1. Default 0.1. */
   factor?: number;

@@ -25,6 +25,10 @@ const functions = {
   softmax: (x: Tensor) => softmax(x),
 } as const;
 
+/**
+ * Activations by Keras's names, with Keras's parameters: `leakyRelu` has the slope 0.2.
+ * @useDeclaredType
+ */
 export type ActivationName = keyof typeof functions;
 
 /** An activation's name, `linear` when left out. @throws ArgumentError for an unknown one */
@@ -58,6 +62,7 @@ export const afterFused = (name: ActivationName, y: Tensor): Tensor => (fused(na
 export class Activation extends Layer {
   readonly kind = 'Activation';
   override readonly deterministic = true;
+  /** Its name. */
   readonly activation: ActivationName;
 
   /** @throws ArgumentError for an unknown name */
@@ -71,7 +76,10 @@ export class Activation extends Layer {
     return { role: 'activation', Class: Activation };
   }
 
-  /** The same activation by its name, if kernels of other layers do it in their store; else null. */
+  /**
+   * The same activation by its name, if kernels of other layers do it in their store; else null.
+   * @internal
+   */
   get fusedName(): 'relu' | 'relu6' | null {
     const { activation } = this;
     return activation === 'relu' || activation === 'relu6' ? activation : null;
@@ -105,7 +113,11 @@ export class ReLU extends Layer {
   private readonly maxValue: number | null;
   private readonly negativeSlope: number;
 
-  /** @throws ArgumentError unless both are numbers from 0 up */
+  /**
+   * @param options.maxValue the largest output, or null (default) for none
+   * @param options.negativeSlope factor on inputs below 0; default 0
+   * @throws ArgumentError unless both are numbers from 0 up
+   */
   constructor(options: LayerOptions & { maxValue?: number | null; negativeSlope?: number } = {}, ...surplus: never[]) {
     super(checkLayerOptions('ReLU', options, { ...layerNames, maxValue: true, negativeSlope: true }, surplus));
     this.maxValue = options.maxValue ?? null;
@@ -129,7 +141,10 @@ export class ReLU extends Layer {
     return { outputShape: inputShape, weights: [] };
   }
 
-  /** The same activation by its name, for kernels that do it in their store; null where it has none. */
+  /**
+   * The same activation by its name, for kernels that do it in their store; null where it has none.
+   * @internal
+   */
   get fusedName(): 'relu' | 'relu6' | null {
     if (this.negativeSlope !== 0) return null;
     return this.maxValue === null ? 'relu' : this.maxValue === 6 ? 'relu6' : null;
@@ -147,9 +162,13 @@ export class ReLU extends Layer {
 export class LeakyReLU extends Layer {
   readonly kind = 'LeakyReLU';
   override readonly deterministic = true;
+  /** Factor on inputs below 0. */
   readonly negativeSlope: number;
 
-  /** @throws ArgumentError unless the slope is a number from 0 up */
+  /**
+   * @param options.negativeSlope factor on inputs below 0; default 0.3
+   * @throws ArgumentError unless the slope is a number from 0 up
+   */
   constructor(options: LayerOptions & { negativeSlope?: number } = {}, ...surplus: never[]) {
     super(checkLayerOptions('LeakyReLU', options, { ...layerNames, negativeSlope: true }, surplus));
     this.negativeSlope = options.negativeSlope ?? 0.3;

@@ -14,6 +14,7 @@ import { activate } from './activation.ts';
 import { type Fusing, fusing } from './fusing.ts';
 import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
+/** Options of `BatchNormalization`. */
 export interface BatchNormalizationOptions extends LayerOptions {
   /**
    * Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. After n steps, `momentum ** n` of
@@ -147,21 +148,30 @@ export class BatchNormalization extends Layer {
     );
   }
 
-  /** The same with an activation of the result, in one store if the channels are along the last axis. */
+  /**
+   * The same with an activation of the result, in one store if the channels are along the last axis.
+   * @internal
+   */
   normalize(x: Tensor, context: CallContext, activation?: NormActivation): Tensor {
     if (this.hasChannelsLast(x.shape)) return this.normalizeLast(x, context, activation);
     const y = this.call(x, context);
     return activation ? activate(activation, y) : y;
   }
 
-  /** By what it normalizes if these are the moving statistics, and the channels are along the last axis of so many as x has; else null. */
+  /**
+   * By what it normalizes if these are the moving statistics, and the channels are along the last axis of so many as x has; else null.
+   * @internal
+   */
   fixed({ shape }: Tensor, context: CallContext): FixedNormalization | null {
     if (this.usesBatch(context) || !this.hasChannelsLast(shape)) return null;
     const [scale, offset, mean, variance] = this.parameters(context).map(({ array }) => array);
     return { scale: scale!, offset: offset!, mean: mean!, variance: variance!, epsilon: this.epsilon };
   }
 
-  /** The weights of the convolution before it with the normalization in them: see `foldBatchNorm`. */
+  /**
+   * The weights of the convolution before it with the normalization in them: see `foldBatchNorm`.
+   * @internal
+   */
   fold(filter: DeviceArray, bias: DeviceArray | null, by: FixedNormalization) {
     return foldBatchNorm(filter, bias, by);
   }

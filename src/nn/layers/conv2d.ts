@@ -18,13 +18,19 @@ import {
   positive,
 } from './layer.ts';
 
+/** Options of `Conv2D`. */
 export interface Conv2DOptions extends KernelOptions {
+  /** Number of filters, and so of output channels. */
   filters: number;
+  /** Rows and columns of the filters. */
   kernelSize: Pair;
+  /** Pixels from one output to the next. Default 1. */
   strides?: Pair;
+  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
   padding?: Padding;
   /** Distance between the pixels that neighbouring weights see. Default 1. */
   dilationRate?: Pair;
+  /** Applied to the result. Default `linear`. */
   activation?: ActivationName;
 }
 
@@ -89,12 +95,18 @@ export class Conv2D extends Layer {
     return finalActivation(this.activation);
   }
 
-  /** Whether it ends in no activation. */
+  /**
+   * Whether it ends in no activation.
+   * @internal
+   */
   get isLinear(): boolean {
     return this.activation === 'linear';
   }
 
-  /** Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are. */
+  /**
+   * Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are.
+   * @internal
+   */
   padsAlike(shape: Shape, paddings: Paddings): boolean {
     const { strides, dilation } = this;
     return this.padding === 'valid' && padsAlike(shape, paddings, this.kernelSize, strides, dilation);
@@ -104,7 +116,10 @@ export class Conv2D extends Layer {
     return this.callPadded(x, context, this.padding);
   }
 
-  /** The same with another padding. */
+  /**
+   * The same with another padding.
+   * @internal
+   */
   callPadded(x: Tensor, { weights }: CallContext, padding: Padding): Tensor {
     return afterFused(this.activation, this.convolve(x, weights, { ...fused(this.activation), padding }));
   }
@@ -114,7 +129,10 @@ export class Conv2D extends Layer {
     return this.endsIn ? this.convolve(x, context.weights, {}) : this.call(x, context);
   }
 
-  /** The convolution alone, by a kernel and perhaps a bias, and an activation in its store. */
+  /**
+   * The convolution alone, by a kernel and perhaps a bias, and an activation in its store.
+   * @internal
+   */
   convolve(
     x: Tensor,
     [kernel, bias]: readonly Tensor[],

@@ -15,8 +15,11 @@ import {
   positive,
 } from './layer.ts';
 
+/** Options of `Dense`. */
 export interface DenseOptions extends KernelOptions {
+  /** Values of the output. */
   units: number;
+  /** Applied to the result. Default `linear`. */
   activation?: ActivationName;
 }
 
@@ -28,6 +31,7 @@ export interface DenseOptions extends KernelOptions {
 export class Dense extends Layer {
   readonly kind = 'Dense';
   override readonly deterministic = true;
+  /** Name of its activation. */
   readonly activation: ActivationName;
   private readonly units: number;
   private readonly specs: KernelSpecs;

@@ -18,20 +18,25 @@ import {
   positive,
 } from './layer.ts';
 
+/** Options of `DepthwiseConv2D`. */
 export interface DepthwiseConv2DOptions extends LayerOptions {
+  /** Rows and columns of the filters. */
   kernelSize: Pair;
+  /** Pixels from one output to the next. Default 1. */
   strides?: Pair;
   /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
   padding?: Padding;
   /** Filters, and so output channels, for each input channel. Default 1. */
   depthMultiplier?: number;
+  /** Distance between the pixels that neighboring weights see. Default 1. */
   dilationRate?: Pair;
+  /** Applied to the result. Default `linear`. */
   activation?: ActivationName;
-  /** Default true. */
+  /** Whether there is a bias. Default true. */
   useBias?: boolean;
-  /** Default `glorotUniform`. */
+  /** How the kernel begins, by name or as a function. Default `glorotUniform`. */
   depthwiseInitializer?: InitializerName | Initializer;
-  /** Default `zeros`. */
+  /** How the bias begins, by name or as a function. Default `zeros`. */
   biasInitializer?: InitializerName | Initializer;
   /** A penalty on the kernel. Default none. */
   depthwiseRegularizer?: RegularizerName | Regularizer | null;
@@ -110,12 +115,18 @@ export class DepthwiseConv2D extends Layer {
     return finalActivation(this.activation);
   }
 
-  /** Whether it ends in no activation. */
+  /**
+   * Whether it ends in no activation.
+   * @internal
+   */
   get isLinear(): boolean {
     return this.activation === 'linear';
   }
 
-  /** Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are. */
+  /**
+   * Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are.
+   * @internal
+   */
   padsAlike(shape: Shape, paddings: Paddings): boolean {
     const { padding, strides, dilation } = this.window;
     return padding === 'valid' && padsAlike(shape, paddings, this.kernelSize, strides, dilation);
@@ -125,7 +136,10 @@ export class DepthwiseConv2D extends Layer {
     return this.callPadded(x, context, this.window.padding);
   }
 
-  /** The same with another padding. */
+  /**
+   * The same with another padding.
+   * @internal
+   */
   callPadded(x: Tensor, { weights }: CallContext, padding: Padding): Tensor {
     return activate(this.activation, this.convolve(x, weights, { padding }));
   }
@@ -135,7 +149,10 @@ export class DepthwiseConv2D extends Layer {
     return this.endsIn ? this.convolve(x, context.weights, {}) : this.call(x, context);
   }
 
-  /** The convolution alone, by a kernel and perhaps a bias, and an activation of what it gives. */
+  /**
+   * The convolution alone, by a kernel and perhaps a bias, and an activation of what it gives.
+   * @internal
+   */
   convolve(
     x: Tensor,
     [kernel, bias]: readonly Tensor[],

@@ -11,6 +11,7 @@ import { type CallContext, checkLayerOptions, Layer, type LayerOptions, layerNam
  */
 export class Dropout extends Layer {
   readonly kind = 'Dropout';
+  /** Probability of each value to be dropped; a list has one for each replica. */
   readonly rate: number | readonly number[];
   override readonly deterministic: boolean;
 

@@ -5,6 +5,7 @@ import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
 import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
+/** Options of `Lambda`. */
 export interface LambdaOptions extends LayerOptions {
   /** Shape of one sample of the result, or a function of the input's; default: the input's own. */
   outputShape?: Shape | ((inputShape: Shape) => Shape);
@@ -18,9 +19,18 @@ export class Lambda extends Layer {
   private readonly outputShape: LambdaOptions['outputShape'];
   override readonly deterministic: boolean;
 
-  /** @param f from a batch [N, ...inputShape] to [N, ...outputShape]. @throws ArgumentError unless it is a function */
+  /**
+   * @param f from a batch [N, ...inputShape] to [N, ...outputShape]
+   * @throws ArgumentError unless it is a function
+   */
   constructor(
-    private readonly f: (x: Tensor, context: { training: boolean }) => Tensor,
+    private readonly f: (
+      x: Tensor,
+      context: {
+        /** Whether `fit` calls it. */
+        training: boolean;
+      },
+    ) => Tensor,
     options: LambdaOptions = {},
     ...surplus: never[]
   ) {

@@ -21,7 +21,10 @@ import type { WeightSpec } from '../parameters.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { jsonOptions, type LayerConfig } from './config.ts';
 
-/** Activations that a cross-entropy undoes again: it is computed from what goes into them. */
+/**
+ * Activations that a cross-entropy undoes again: it is computed from what goes into them.
+ * @inline
+ */
 export type FinalActivation = 'softmax' | 'sigmoid';
 
 /** What is said of a layer when a model calls it. */
@@ -31,7 +34,14 @@ export interface CallContext {
   /** True in `fit`, false in `evaluate` and `predict`. */
   training: boolean;
   /** What random layers draw their numbers by; `layer` is the layer's place in the model. See `dropout`. */
-  random: { seed: Seeds; layer: number; step: number | StepState };
+  random: {
+    /** The seed of the call. */
+    seed: Seeds;
+    /** The layer's place among those of the model. */
+    layer: number;
+    /** Number of the training step, from 1; in a recorded step the uniform that carries it. */
+    step: number | StepState;
+  };
 }
 
 /** How a model is called. */
@@ -50,6 +60,7 @@ export const callNames: OptionNames<CallOptions> = { training: true, seed: true,
 
 /** Options every layer takes. */
 export interface LayerOptions {
+  /** Name in summaries, messages and files. Default: the first model that it becomes part of names it, as Keras would: `conv2d_1`. */
   name?: string;
   /** Shape of one sample, without the batch; the first layer of a model needs it. */
   inputShape?: Shape;
@@ -58,13 +69,13 @@ export interface LayerOptions {
 }
 export const layerNames: OptionNames<LayerOptions> = { name: true, inputShape: true, trainable: true };
 
-/** Options of layers with a kernel and perhaps a bias. */
+/** Options of layers with a kernel and perhaps a bias: `Dense` and `Conv2D`. */
 export interface KernelOptions extends LayerOptions {
   /** Whether there is a bias. Default true. */
   useBias?: boolean;
-  /** By name or as a function. Default `glorotUniform`. */
+  /** How the kernel begins, by name or as a function. Default `glorotUniform`. */
   kernelInitializer?: InitializerName | Initializer;
-  /** By name or as a function. Default `zeros`. */
+  /** How the bias begins, by name or as a function. Default `zeros`. */
   biasInitializer?: InitializerName | Initializer;
   /** A penalty on the kernel, in the loss and in its gradient. Default none. */
   kernelRegularizer?: RegularizerName | Regularizer | null;
@@ -132,6 +143,7 @@ export abstract class Layer {
   name: string | undefined;
   /** Whether the name was given, so that no model may change it. */
   readonly named: boolean;
+  /** Shape of one sample, without the batch, as given; undefined where it was not. */
   readonly inputShape: Shape | undefined;
   private frozen: boolean;
   /** As the constructor was given them. */
@@ -177,7 +189,10 @@ export abstract class Layer {
    */
   readonly deterministic: boolean = false;
 
-  /** What a model is made of, which is then called layer by layer; null for any other layer. */
+  /**
+   * What a model is made of, which is then called layer by layer; null for any other layer.
+   * @internal
+   */
   get nested(): Graph | null {
     return null;
   }
@@ -197,7 +212,10 @@ export abstract class Layer {
     return { ...options, ...(this.trainable ? {} : { trainable: false }), ...(this.name ? { name: this.name } : {}) };
   }
 
-  /** How many layers it counts as when random layers are numbered: a model has as many as it is made of. */
+  /**
+   * How many layers it counts as when random layers are numbered: a model has as many as it is made of.
+   * @internal
+   */
   get places(): number {
     return 1;
   }
@@ -229,9 +247,14 @@ export abstract class Layer {
    * Output shape and weights for samples of `inputShape` (without the batch).
    * @throws ShapeError when the layer cannot take that input
    */
-  abstract plan(inputShape: Shape): { outputShape: Shape; weights: WeightSpec[] };
+  abstract plan(inputShape: Shape): {
+    /** Shape of one sample of the output, without the batch. */
+    outputShape: Shape;
+    /** The weights it needs, in the order in which `call` gets them. */
+    weights: WeightSpec[];
+  };
 
-  /** x [N, ...inputShape] -> [N, ...outputShape]. */
+  /** Computes the layer: x [N, ...inputShape] -> [N, ...outputShape]. */
   abstract call(x: Tensor, context: CallContext): Tensor;
 
   /** `call` without the activation that `endsIn` names. */
@@ -240,7 +263,12 @@ export abstract class Layer {
   }
 
   /** `plan` for a layer with several inputs. @throws ArgumentError where it takes one */
-  planMany(inputShapes: readonly Shape[]): { outputShape: Shape; weights: WeightSpec[] } {
+  planMany(inputShapes: readonly Shape[]): {
+    /** Shape of one sample of the output, without the batch. */
+    outputShape: Shape;
+    /** The weights it needs, in the order in which `call` gets them. */
+    weights: WeightSpec[];
+  } {
     if (inputShapes.length !== 1) {
       throw new ArgumentError(
         `${this.kind}: takes one input, but gets ${inputShapes.length} (${inputShapes.map(showShape).join(', ')})`,

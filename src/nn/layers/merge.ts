@@ -10,10 +10,12 @@ import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer
 abstract class Merge extends Layer {
   override readonly deterministic = true;
 
+  /** @internal */
   plan(inputShape: Shape) {
     return this.planMany([inputShape]);
   }
 
+  /** @internal */
   override planMany(inputShapes: readonly Shape[]) {
     if (inputShapes.length < 2) {
       throw new ArgumentError(`${this.kind}: merges two inputs or more, but gets ${inputShapes.map(showShape).join()}`);

@@ -5,16 +5,28 @@ import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
 import { checkLayerOptions, Layer, type LayerOptions, layerNames } from './layer.ts';
 
+/**
+ * Options of the layers that take windows together.
+ * @inline
+ */
 export interface Pooling2DOptions extends LayerOptions {
-  /** Default 2. */
+  /** Rows and columns of the window. Default 2. */
   poolSize?: Pair;
-  /** Default: `poolSize`. */
+  /** Pixels from one window to the next. Default: `poolSize`. */
   strides?: Pair;
   /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
   padding?: Padding;
 }
 
+/**
+ * Options of `MaxPooling2D`.
+ * @interface
+ */
 export type MaxPooling2DOptions = Pooling2DOptions;
+/**
+ * Options of `AveragePooling2D`.
+ * @interface
+ */
 export type AveragePooling2DOptions = Pooling2DOptions;
 
 /** What the layers with a sliding window and no weights have in common. */
@@ -30,6 +42,7 @@ abstract class Pooling2D extends Layer {
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
   }
 
+  /** @internal */
   plan(inputShape: Shape) {
     const [h, w, channels] = imageShape(this.kind, inputShape);
     const { poolSize, strides, padding } = this.window;

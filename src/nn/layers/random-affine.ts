@@ -28,8 +28,13 @@ const isZero = (...ranges: (Range | null)[]) =>
   ranges.every((range) => !range || (range.low === 0 && range.high === 0));
 
 const MODES = ['horizontal', 'vertical', 'horizontalAndVertical'] as const;
+/**
+ * Directions in which `RandomFlip` mirrors images.
+ * @useDeclaredType
+ */
 export type FlipMode = (typeof MODES)[number];
 
+/** Options of `RandomFlip`. */
 export interface RandomFlipOptions extends RandomImageOptions {
   /** Default `horizontalAndVertical`: half of the images are mirrored left to right, and half, drawn for themselves, upside down. */
   mode?: FlipMode;
@@ -41,6 +46,7 @@ export interface RandomFlipOptions extends RandomImageOptions {
  */
 export class RandomFlip extends RandomImageLayer {
   readonly kind = 'RandomFlip';
+  /** In which directions it mirrors. */
   readonly mode: FlipMode;
 
   /** @throws ArgumentError for a mode that there is not */
@@ -59,6 +65,7 @@ export class RandomFlip extends RandomImageLayer {
   }
 }
 
+/** Options of `RandomTranslation`. */
 export interface RandomTranslationOptions extends SamplingOptions {
   /** Share of the height, from -1 to 1; positive moves down. A number f is [-f, f]. */
   heightFactor: Factor;
@@ -96,6 +103,7 @@ export class RandomTranslation extends RandomImageLayer {
   }
 }
 
+/** Options of `RandomRotation`. */
 export interface RandomRotationOptions extends SamplingOptions {
   /** Share of a full turn, from -1 to 1; positive turns counterclockwise. A number f is [-f, f]. */
   factor: Factor;
@@ -121,6 +129,7 @@ export class RandomRotation extends RandomImageLayer {
   }
 }
 
+/** Options of `RandomZoom`. */
 export interface RandomZoomOptions extends SamplingOptions {
   /** From -1 to 1; positive zooms out, so that 0.5 shows one and a half heights. A number f is [-f, f]. */
   heightFactor: Factor;

@@ -9,6 +9,7 @@ import { imageShape } from './images.ts';
 import { type CallContext, checkLayerOptions, positive } from './layer.ts';
 import { RandomImageLayer, type RandomImageOptions, randomNames } from './random-image.ts';
 
+/** Options of `RandomCrop`. */
 export interface RandomCropOptions extends RandomImageOptions {
   /** Rows of the window. */
   height: number;
@@ -36,7 +37,10 @@ export class RandomCrop extends RandomImageLayer {
     this.width = positive('RandomCrop', 'width', options.width);
   }
 
-  /** @throws ShapeError for samples that are no images, or smaller than the window */
+  /**
+   * @throws ShapeError for samples that are no images, or smaller than the window
+   * @internal
+   */
   override plan(inputShape: Shape): { outputShape: Shape; weights: [] } {
     super.plan(inputShape);
     const [height, width, channels] = imageShape(this.kind, inputShape);

@@ -12,13 +12,13 @@ import {
   SHARE,
 } from './optimizer.ts';
 
-/** `learningRate` is 0.001 by default. */
+/** Options of `Adam`. `learningRate` is 0.001 by default. */
 export interface AdamOptions extends OptimizerOptions {
-  /** Default 0.9. */
+  /** Share of the old mean of the gradients that is kept at a step. Default 0.9. */
   beta1?: number;
-  /** Default 0.999. */
+  /** Share of the old mean of their squares that is kept. Default 0.999. */
   beta2?: number;
-  /** Default 1e-7: Keras's, and ten times PyTorch's; it stands outside the bias correction, as in Keras. */
+  /** Added to the root of the mean square. Default 1e-7: Keras's, and ten times PyTorch's; it stands outside the bias correction, as in Keras. */
   epsilon?: number;
 }
 const names: OptionNames<AdamOptions> = { ...optimizerNames, beta1: true, beta2: true, epsilon: true };
@@ -47,6 +47,7 @@ abstract class AdamFamily extends FlatOptimizer {
     return (rate * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
   }
 
+  /** @internal */
   override get settings() {
     const { beta1, beta2, epsilon, decay } = this;
     return { ...super.settings, beta1, beta2, epsilon, decay };
@@ -76,8 +77,9 @@ export class Adam extends AdamFamily {
   }
 }
 
+/** Options of `AdamW`. */
 export interface AdamWOptions extends AdamOptions {
-  /** Default 0.004, Keras's; PyTorch's is 0.01. */
+  /** Share of a weight, times the rate, that it loses at each step. Default 0.004, Keras's; PyTorch's is 0.01. */
   weightDecay?: number;
 }
 

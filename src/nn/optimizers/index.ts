@@ -12,6 +12,10 @@ export { RMSprop, type RMSpropOptions } from './rmsprop.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
 
 const named = { sgd: () => new SGD(), adam: () => new Adam(), adamw: () => new AdamW(), rmsprop: () => new RMSprop() };
+/**
+ * Optimizers by Keras's names, each with its defaults.
+ * @useDeclaredType
+ */
 export type OptimizerName = keyof typeof named;
 
 /** An optimiser by Keras's name, with its defaults, or as an object. @throws ArgumentError for anything else */

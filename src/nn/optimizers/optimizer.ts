@@ -18,30 +18,45 @@ import { TensorList } from './tensor-list.ts';
 
 /** Updates all weights of a model in one dispatch. */
 export interface Optimizer {
+  /** Keras's name, such as `adam`. */
   readonly name: string;
   /**
    * The rate of the next step, of the first replica where they differ. A number, a schedule or a list of one for each replica may be
    * assigned at any time and counts from the next step on.
    */
   get learningRate(): number;
+  /** Assigns a number, a schedule, or a list of one for each replica. */
   set learningRate(rate: Rate | readonly Rate[]);
   /** Steps taken so far. */
   iterations: number;
-  /** What the kernel multiplies its direction with at step `t` (from 1) and the plain rate, in float64; of each replica where they differ. */
+  /**
+   * What the kernel multiplies its direction with at step `t` (from 1) and the plain rate, in float64; of each replica where they differ.
+   * @internal
+   */
   ratesAt(t: number): StepRates[];
   /** The rates as they were assigned, of each replica where they differ; null for a schedule. */
   readonly fixedRates: readonly number[] | null;
   /** What besides the rate decides an update, for messages and files. */
   readonly settings: Readonly<Record<string, number | boolean>>;
-  /** What it remembers of each weight, in the layout of the weights. */
+  /**
+   * What it remembers of each weight, in the layout of the weights.
+   * @internal
+   */
   readonly slots: readonly DeviceArray[];
-  /** Called before a model is given so many replicas. @throws ArgumentError where it cannot serve them */
+  /**
+   * Called before a model is given so many replicas. @throws ArgumentError where it cannot serve them
+   * @internal
+   */
   checkReplicas?(replicas: number): void;
-  /** Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model */
+  /**
+   * Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model
+   * @internal
+   */
   build(store: ParameterStore): void;
   /**
    * Dispatches the update of what is trainable, by the gradients in the store and those of its penalties; `state` carries the
    * step size.
+   * @internal
    */
   apply(store: ParameterStore, state: StepState): void;
   /** Releases its state; given a model's weights, only if it serves them. */
@@ -98,6 +113,7 @@ export abstract class FlatOptimizer implements Optimizer {
   /** One for all replicas, or one for each. */
   private rates: readonly Rate[];
   private readonly clipping: Clipping | null;
+  /** @internal */
   slots: readonly DeviceArray[] = [];
   private store: FlatLayout | null = null;
   private loop: OwnLoop | null = null;
@@ -144,12 +160,18 @@ export abstract class FlatOptimizer implements Optimizer {
     return this.rates.every((rate) => typeof rate === 'number') ? this.rates : null;
   }
 
-  /** Rates and schedules as they stand: one for all replicas, or one for each. */
+  /**
+   * Rates and schedules as they stand: one for all replicas, or one for each.
+   * @internal
+   */
   get givenRates(): readonly Rate[] {
     return this.rates;
   }
 
-  /** An optimizer with the same options and these rates, one for each replica, which serves no model yet. */
+  /**
+   * An optimizer with the same options and these rates, one for each replica, which serves no model yet.
+   * @internal
+   */
   withRates(learningRate: readonly Rate[]): FlatOptimizer {
     const Class = this.constructor as new (options: OptimizerOptions) => FlatOptimizer;
     const { parameters: _, ...options } = this.#options;
@@ -160,6 +182,7 @@ export abstract class FlatOptimizer implements Optimizer {
     return this.clipping?.settings ?? {};
   }
 
+  /** @internal */
   ratesAt(t: number): StepRates[] {
     return this.rates.map((given) => {
       const rate = typeof given === 'number' ? given : this.scheduled(given, t);
@@ -184,10 +207,12 @@ export abstract class FlatOptimizer implements Optimizer {
     return rate;
   }
 
+  /** @internal */
   checkReplicas(replicas: number): void {
     this.checkCount(this.rates, replicas);
   }
 
+  /** @internal */
   build(store: FlatLayout): void {
     if (this.store && this.store !== store) {
       throw new ArgumentError(`${this.kind}: this optimizer already serves another model; make one for each`);
@@ -203,6 +228,7 @@ export abstract class FlatOptimizer implements Optimizer {
     );
   }
 
+  /** @internal */
   apply(store: FlatLayout, state: StepState): void {
     if (this.store !== store) throw new ArgumentError(`${this.kind}: apply() before build()`);
     const { clipping } = this;
@@ -312,17 +338,26 @@ export abstract class FlatOptimizer implements Optimizer {
     this.own('clearGrad').layout.zeroGrad();
   }
 
-  /** Sends what a step needs of tables to the adapter. */
+  /**
+   * Sends what a step needs of tables to the adapter.
+   * @internal
+   */
   prepare(): void {
     this.clipping?.build(this.loop!.layout);
   }
 
-  /** Of the parameters: which are frozen, as a word to compare by. */
+  /**
+   * Of the parameters: which are frozen, as a word to compare by.
+   * @internal
+   */
   get frozen(): string {
     return this.loop!.layout.frozen;
   }
 
-  /** What random layers draw by: where the number of the next step stands. */
+  /**
+   * What random layers draw by: where the number of the next step stands.
+   * @internal
+   */
   get nextStep(): number | StepState {
     const { layout, state } = this.own('call');
     const recording = recordingOf(layout.device);
@@ -332,7 +367,10 @@ export abstract class FlatOptimizer implements Optimizer {
     return state;
   }
 
-  /** Sends a step's number and rates to the adapter, for what is dispatched from now on. */
+  /**
+   * Sends a step's number and rates to the adapter, for what is dispatched from now on.
+   * @internal
+   */
   write(step: number): void {
     const { loop } = this;
     if (loop!.written === step) return;
@@ -340,7 +378,10 @@ export abstract class FlatOptimizer implements Optimizer {
     loop!.written = step;
   }
 
-  /** The host's part of a step, before what is dispatched. @throws as `step` */
+  /**
+   * The host's part of a step, before what is dispatched. @throws as `step`
+   * @internal
+   */
   begin(): void {
     const { layout } = this.own('step');
     this.prepare();
@@ -350,7 +391,10 @@ export abstract class FlatOptimizer implements Optimizer {
     layout.changed();
   }
 
-  /** The host's part of a step, after what is dispatched: the graphs of the step before go, those of this one stay to be read. */
+  /**
+   * The host's part of a step, after what is dispatched: the graphs of the step before go, those of this one stay to be read.
+   * @internal
+   */
   end(): void {
     const loop = this.loop!;
     const { device, weights } = loop.layout;

@@ -4,13 +4,13 @@ import { rmsprop, type Update } from '../../kernels/optimizer.ts';
 import type { StepState } from '../../kernels/step-state.ts';
 import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
 
-/** `learningRate` is 0.001 by default. */
+/** Options of `RMSprop`. `learningRate` is 0.001 by default. */
 export interface RMSpropOptions extends OptimizerOptions {
   /** Share of the old mean square that is kept. Default 0.9; PyTorch calls it alpha and has 0.99. */
   rho?: number;
-  /** Default 0. */
+  /** Share of the last step that is taken again. Default 0. */
   momentum?: number;
-  /** Default 1e-7. */
+  /** Added to the mean square, below the root. Default 1e-7. */
   epsilon?: number;
   /** Divide by the gradients' deviation from their mean instead of their size. Default false. */
   centered?: boolean;
@@ -49,6 +49,7 @@ export class RMSprop extends FlatOptimizer {
     this.serve();
   }
 
+  /** @internal */
   override get settings() {
     const { rho, epsilon, momentum, centered } = this;
     return { ...super.settings, rho, epsilon, momentum, centered };

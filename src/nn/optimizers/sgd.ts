@@ -6,11 +6,11 @@ import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, t
 
 const ZERO_TO_ONE: Range = { fits: (x) => x >= 0 && x <= 1, range: 'in [0, 1]' };
 
-/** `learningRate` is 0.01 by default. */
+/** Options of `SGD`. `learningRate` is 0.01 by default. */
 export interface SGDOptions extends OptimizerOptions {
-  /** Default 0. */
+  /** Share of the last step that is taken again. Default 0. */
   momentum?: number;
-  /** Default false; without momentum it changes nothing, as in Keras. */
+  /** Whether the gradient counts as if it were taken after the momentum's step. Default false; without momentum it changes nothing, as in Keras. */
   nesterov?: boolean;
 }
 
@@ -38,6 +38,7 @@ export class SGD extends FlatOptimizer {
     this.serve();
   }
 
+  /** @internal */
   override get settings() {
     const { momentum, nesterov } = this;
     return { ...super.settings, momentum, nesterov };

@@ -7,6 +7,7 @@ export const value = z.number().nullable();
 export const heading = {
   /** Name of its files, without ending. */
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,79}$/, 'a name of small letters, digits and hyphens'),
+  /** Title of the drawing. */
   title: z.string().min(1),
   /** A line each, below the title. */
   subtitle: z.array(z.string()).optional(),
