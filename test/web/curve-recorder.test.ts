@@ -32,12 +32,11 @@ test('addTraining: of thousands of points, some hundreds are kept, the last as i
     recorder.addTraining(step, 1, [metrics(step, 0)]);
   }
   const { train } = recorder.curves;
-  expect(train.length).toBeGreaterThan(150);
-  expect(train.length).toBeLessThanOrEqual(400);
+  expect(train).toHaveLength(400);
   expect(train.at(-1)).toEqual({ step: 3000, loss: [3000], accuracy: [0] });
   const steps = train.map(({ step }) => step);
   expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
-  for (const { step, loss } of train) expect(Math.abs(loss[0]! - step)).toBeLessThan(16);
+  for (const { step, loss } of train) expect(Math.abs(loss[0]! - step)).toBeLessThanOrEqual(16); // 3000 steps are 7.5 a point
 });
 
 test('state and restore: go on as if never stopped', () => {

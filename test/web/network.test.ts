@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { createModel } from '../../web/src/network.ts';
-import { DEFAULTS } from '../../web/src/settings.ts';
+import { DEFAULTS, type Settings } from '../../web/src/settings.ts';
 
-const layersOf = (settings: Parameters<typeof createModel>[0]) =>
-  createModel(settings).layers.map(({ kind, outputShape }) => [kind, outputShape.join('x')].join(' '));
+const layersOf = (settings: Settings) =>
+  createModel(settings).graph.layers.map(({ layer, outputShape }) => `${layer.kind} ${outputShape.join('x')}`);
 
 test('LeNet-5 has the shapes of the paper, on 28 x 28 and on 32 x 32 pixels', () => {
   const pooled = ['MaxPooling2D 14x14x6', 'Conv2D 10x10x16', 'MaxPooling2D 5x5x16', 'Flatten 400'];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { missingParts } from '../../web/src/page/support.ts';
+import { missingParts } from '../../web/src/page/missing.ts';
 
 const gpu = (adapter: unknown) => ({ requestAdapter: async () => adapter }) as unknown as GPU;
 const CHROME = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36';
