@@ -232,7 +232,7 @@ export class Api {
     const { session, settings, device } = this;
     if (!settings) return;
     this.events?.onSnapshot({
-      ...{ state: this.state, settings, network: this.networks },
+      ...{ state: this.state, settings, network: this.networks, isCompiled: session?.isCompiled ?? false },
       step: session?.step ?? 0,
       epoch: session?.position.epoch ?? 1,
       epochStep: session?.position.step ?? 0,
