@@ -80,6 +80,11 @@ export class Api {
     await this.session?.takeStep();
   }
 
+  /** See `Session.keepSoon`. */
+  keepSoon(): void {
+    this.session?.keepSoon();
+  }
+
   /** What panels compute from; they add methods below. @throws Error while there is no network */
   get current(): Session {
     if (!this.session) throw new Error('There is no network at the moment.');
