@@ -55,9 +55,9 @@ describeInBrowser('the harness of the browser tests', () => {
     await expect(closePages()).rejects.toThrow('expected, but not reported: /wrong 8/');
   });
 
-  test('serves a folder as a secure and as an insecure context, at the root and below a folder', async () => {
+  test('serves a folder as a secure and as an insecure context', async () => {
     const isSecure = async (options: object) => (await openPage(folder, options)).evaluate('isSecureContext');
-    expect(await isSecure({ inFolder: true })).toBe(true);
+    expect(await isSecure({})).toBe(true);
     expect(await isSecure({ insecure: true })).toBe(false);
   });
 
@@ -70,8 +70,14 @@ describeInBrowser('the harness of the browser tests', () => {
     expect(await other.evaluate(`localStorage.getItem('key')`)).toBe(null);
   });
 
-  test('runs an init script before those of the page', async () => {
-    const page = await openPage(folder, { initScript: `globalThis.early = document.body === null;` });
+  test('runs code before that of the page and of a worker', async () => {
+    const page = await openPage(folder, {
+      path: 'has a worker that throws.html',
+      initScript: `globalThis.early = document.body === null;`,
+      workerScript: { file: 'worker.js', script: `globalThis.eval = () => console.error('not thrown')` },
+      expected: [/not thrown/],
+    });
     expect(await page.evaluate('early')).toBe(true);
+    await expect.poll(() => problemsOf(page)).toHaveLength(1);
   });
 });

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, describe } from 'vitest';
-import { type StaticServer, serveFolder } from './static-server.ts';
+import { serveWeb } from '../../scripts/serve-web.mjs';
 
 /** A name under which the tests' server is an insecure context, as a page on plain http is: `127.0.0.1` counts as secure. */
 const INSECURE_HOST = 'insecure.test';
@@ -51,7 +51,7 @@ export function launchChromium(): Promise<Browser> {
 
 /** The file's Chromium, launched by its first page. */
 let browser: Promise<Browser> | null = null;
-const servers = new Map<string, Promise<StaticServer>>();
+const servers = new Map<string, ReturnType<typeof serveWeb>>();
 /** Open pages of the running test, with what they reported. */
 const opened: { page: Page; problems: string[]; expected: RegExp[] }[] = [];
 
@@ -60,19 +60,19 @@ export interface PageOptions extends BrowserContextOptions {
   path?: string;
   /** Code that runs in the page, not in workers, before its own. */
   initScript?: string;
+  /** Code that runs in the worker of this file's name before its own. */
+  workerScript?: { file: string; script: string };
   /** Problems that this test causes; each must be reported. All others fail the test. */
   expected?: RegExp[];
   /** Whether the page is to be no secure context, as on plain http. */
   insecure?: boolean;
-  /** Serves the folder below `/some/folder/`. */
-  inFolder?: boolean;
 }
 
 /** Address of a file of a folder that is served as long as the test file runs. */
-export async function addressOf(folder: string, { path = 'index.html', insecure, inFolder }: PageOptions = {}) {
-  if (!servers.has(folder)) servers.set(folder, serveFolder(folder));
-  const { port } = await servers.get(folder)!;
-  return `http://${insecure ? INSECURE_HOST : '127.0.0.1'}:${port}/${inFolder ? 'some/folder/' : ''}${path}`;
+export async function addressOf(folder: string, { path = 'index.html', insecure }: PageOptions = {}): Promise<string> {
+  if (!servers.has(folder)) servers.set(folder, serveWeb({ folder }));
+  const { port } = new URL((await servers.get(folder)!).url);
+  return `http://${insecure ? INSECURE_HOST : '127.0.0.1'}:${port}/${path}`;
 }
 
 /**
@@ -81,9 +81,16 @@ export async function addressOf(folder: string, { path = 'index.html', insecure,
  */
 export async function openPage(folder: string, options: PageOptions = {}): Promise<Page> {
   browser ??= launchChromium();
-  const { path: _, initScript, expected = [], insecure: __, inFolder: ___, ...contextOptions } = options;
+  const { path: _, initScript, workerScript, expected = [], insecure: __, ...contextOptions } = options;
   const context = await (await browser).newContext(contextOptions);
   if (initScript) await context.addInitScript({ content: initScript });
+  if (workerScript) {
+    // Init scripts of Playwright do not reach workers.
+    await context.route(`**/${workerScript.file}`, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${workerScript.script};\n${await response.text()}` });
+    });
+  }
   const page = await context.newPage();
   watch(page, expected);
   await page.goto(await addressOf(folder, options));
@@ -137,7 +144,7 @@ export async function closeBrowser(): Promise<void> {
   browser = null;
   const group = running ? processGroup() : null;
   await running?.close();
-  for (const server of servers.values()) await (await server).stop();
+  for (const server of servers.values()) await (await server).close();
   servers.clear();
   if (group === null) return;
   for (let waits = 0; processesOf(group).length > 0; waits++) {

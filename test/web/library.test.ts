@@ -54,7 +54,7 @@ describeInBrowser('the library in Chromium, as modules without a bundler', () =>
 
   let inChromium: Trained;
   beforeAll(async () => {
-    const page = await openPage(folder, { inFolder: true });
+    const page = await openPage(folder);
     inChromium = await page.evaluate('globalThis.trained');
   });
 
