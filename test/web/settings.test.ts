@@ -1,90 +1,100 @@
-import type { Page } from 'playwright-core';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { describeInBrowser } from './browser.ts';
-import { SMALL, TrainingPage } from './pages.ts';
+import {
+  ACTIVATIONS,
+  addressOf,
+  DATA,
+  DEFAULTS,
+  hasEffect,
+  MOST_LAYERS,
+  NETWORKS,
+  OPTIMIZERS,
+  PENALTIES,
+  RANGES,
+  type Settings,
+  settingsFrom,
+} from '../../web/src/settings.ts';
 
-/** A value of each setting that is not its default. */
-const OTHER = {
-  ...{ data: 'mnist', network: 'mlp', layers: '12-8', activation: 'tanh', optimizer: 'sgd', rate: '0.05' },
-  ...{ batch: '100', penalty: 'l2', strength: '0.01', replicas: '2', seed: '7' },
-};
+const read = (address: string) => settingsFrom(new URLSearchParams(address));
 
-const valuesOf = async (page: Page, names: string[]) => {
-  const pairs = names.map(async (name) => [name, await page.locator(`[name=${name}]`).inputValue()]);
-  return Object.fromEntries(await Promise.all(pairs));
-};
-const addressOf = (page: Page) => Object.fromEntries(new URL(page.url()).searchParams);
+const oneOf = <T extends object>(values: T) => fc.constantFrom(...(Object.keys(values) as (keyof T)[]));
+const integer = ([min, max]: readonly [number, number]) => fc.integer({ min, max });
+const double = ([min, max]: readonly [number, number]) => fc.double({ min, max, noNaN: true });
+const anySettings: fc.Arbitrary<Settings> = fc.record({
+  data: oneOf(DATA),
+  network: oneOf(NETWORKS),
+  layers: fc.array(integer(RANGES.units), { maxLength: MOST_LAYERS }),
+  activation: oneOf(ACTIVATIONS),
+  optimizer: oneOf(OPTIMIZERS),
+  rate: double(RANGES.rate),
+  batch: integer(RANGES.batch),
+  penalty: oneOf(PENALTIES),
+  strength: double(RANGES.strength),
+  replicas: integer(RANGES.replicas),
+  seed: integer(RANGES.seed),
+});
 
-describeInBrowser('the state in the address', () => {
-  test('is taken into the form, and trained', async () => {
-    const query = new URLSearchParams(OTHER).toString();
-    const { page, ...training } = await TrainingPage.open(query);
-    expect(await valuesOf(page, Object.keys(OTHER))).toEqual(OTHER);
-    expect(addressOf(page)).toEqual(OTHER);
-    expect(await training.notices.count()).toBe(0);
-  });
+test('settingsFrom: gives the defaults for an empty address', () => {
+  expect(read('')).toEqual({ settings: DEFAULTS, problems: [] });
+});
 
-  test('follows the form, and gives another tab the same form', async () => {
-    const training = await TrainingPage.open();
-    const { page } = training;
-    await page.getByLabel('Activation').selectOption('sigmoid');
-    await page.getByLabel('Penalty').selectOption('l1');
-    await page.getByLabel('Strength').fill('0.02');
-    await page.getByLabel('Optimizer').selectOption('momentum');
-    await page.getByLabel('Learning rate').fill('0.125');
-    await page.getByLabel('Seed').fill('11');
-    await page.getByLabel('Seed').press('Enter');
-    await training.isPaused();
-    expect(addressOf(page)).toMatchObject({
-      ...{ network: 'mlp', layers: '16', batch: '128', activation: 'sigmoid', optimizer: 'momentum', rate: '0.125' },
-      ...{ penalty: 'l1', strength: '0.02', seed: '11' },
-    });
-    const other = await TrainingPage.open(page.url().split('?')[1]);
-    const names = Object.keys(OTHER);
-    expect(await valuesOf(other.page, names)).toEqual(await valuesOf(page, names));
-    await training.takeSteps(1);
-    await other.takeSteps(1);
-    expect(await other.weightBits()).toEqual(await training.weightBits());
-  });
+test('settingsFrom: gives back what addressOf wrote, where it has an effect', () => {
+  fc.assert(
+    fc.property(anySettings, (settings) => {
+      const { settings: again, problems } = read(addressOf(settings));
+      expect(problems).toEqual([]);
+      const names = (Object.keys(settings) as (keyof Settings)[]).filter((name) => hasEffect(name, settings));
+      for (const name of names) expect(again[name]).toEqual(settings[name]);
+    }),
+  );
+});
 
-  test('says what is impossible, and takes the default instead', async () => {
-    const query = `${SMALL}&layers=7&data=imagenet&rate=fast&replicas=11&seed=1.5&strength=-1&penalty=l2&optimizer=adagrad&activation=`;
-    const training = await TrainingPage.open(query.replace('layers=16&', 'layers=-4&').replace('&layers=7', ''));
-    const said = (await training.notices.allTextContents()).join('\n');
-    for (const name of ['layers', 'data', 'rate', 'replicas', 'seed', 'strength', 'optimizer', 'activation']) {
-      expect(said).toMatch(new RegExp(`^${name} must be .* is used instead`, 'm'));
-    }
-    expect(addressOf(training.page)).toMatchObject({ data: 'mnist', replicas: '1', seed: '1', batch: '128' });
-    await training.notices.first().getByRole('button', { name: 'Close' }).click();
-    expect(await training.notices.count()).toBe(7);
-  });
+test('addressOf: leaves out what has no effect', () => {
+  expect(addressOf(DEFAULTS)).not.toMatch(/layers|strength/);
+  expect(addressOf({ ...DEFAULTS, network: 'mlp', penalty: 'l2' })).toMatch(/layers=128-64.*strength=0.001/);
+});
 
-  test('says which names it does not know, and which it has twice', async () => {
-    const training = await TrainingPage.open(`${SMALL}&sed=3&batch=64`);
-    const said = (await training.notices.allTextContents()).join('\n');
-    expect(said).toMatch(/sed/);
-    expect(said).toMatch(/batch is given 2 times/);
-  });
+test('settingsFrom: an optimizer without a rate has one that suits it', () => {
+  expect(read('optimizer=sgd').settings.rate).toBe(0.1);
+  expect(read('optimizer=sgd&rate=0.5').settings.rate).toBe(0.5);
+});
 
-  test('an impossible value in the form is refused in words, and changes nothing', async () => {
-    const training = await TrainingPage.open();
-    const { page } = training;
-    await training.takeSteps(1);
-    const before = page.url();
-    const field = page.getByLabel('Batch size');
-    for (const value of ['0', '1025', '1.5', 'many', '']) {
-      await field.fill(value);
-      await field.press('Enter');
-      expect(await page.getByRole('alert').textContent()).toMatch(
-        /^Batch size: batch must be an integer from 1 to 1024/,
-      );
-      expect(await field.getAttribute('aria-invalid')).toBe('true');
-    }
-    expect(page.url()).toBe(before);
-    expect(await training.step()).toBe(1);
-    await field.fill('200');
-    await field.press('Enter');
-    await expect.poll(() => page.getByRole('alert').textContent()).toBe('');
-    await expect.poll(() => addressOf(page).batch).toBe('200');
-  });
+test.each([
+  ['network=vgg', 'network must be one of lenet5, mlp, but is "vgg"; lenet5 is used instead.'],
+  ['network=toString', 'network must be one of lenet5, mlp, but is "toString"; lenet5 is used instead.'],
+  ['replicas=11', 'replicas must be an integer from 1 to 10, but is "11"; 1 is used instead.'],
+  ['replicas=1.5', 'replicas must be an integer from 1 to 10, but is "1.5"; 1 is used instead.'],
+  ['batch=', 'batch must be an integer from 1 to 1024, but is ""; 64 is used instead.'],
+  ['batch=0x10', 'batch must be an integer from 1 to 1024, but is "0x10"; 64 is used instead.'],
+  ['rate=-1', 'rate must be a number from 0.000001 to 10, but is "-1"; 0.002 is used instead.'],
+  ['rate=Infinity', 'rate must be a number from 0.000001 to 10, but is "Infinity"; 0.002 is used instead.'],
+  ['rate=NaN', 'rate must be a number from 0.000001 to 10, but is "NaN"; 0.002 is used instead.'],
+  ['seed=-1', 'seed must be an integer from 0 to 2147483647, but is "-1"; 1 is used instead.'],
+  [
+    'layers=12-x',
+    'layers must be up to 6 integers from 1 to 8192, such as 128-64, but is "12-x"; 128-64 is used instead.',
+  ],
+  ['layers=1-2-3-4-5-6-7', expect.stringContaining('layers must be up to 6 integers')],
+  ['layers=12-0', expect.stringContaining('layers must be up to 6 integers')],
+  ['seed=1&seed=2', 'seed is given 2 times; 1 is used instead.'],
+  ['epochs=3', expect.stringMatching(/^There is no setting "epochs"; there are data, network, /)],
+  [`data=${'<b>'.repeat(30)}`, expect.stringContaining('but is "<b><b><b><b><b><b><b><b><b><b>..."')],
+])('settingsFrom: says what is impossible in %s, and takes the default', (address, problem) => {
+  expect(read(address)).toEqual({ settings: DEFAULTS, problems: [problem] });
+});
+
+test('settingsFrom: takes whatever an address may be, and what it gives is possible', () => {
+  const names = [...Object.keys(DEFAULTS), 'other'];
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.constantFrom(...names), fc.string())), (pairs) => {
+      const { settings } = settingsFrom(new URLSearchParams(pairs));
+      expect(settingsFrom(new URLSearchParams(addressOf(settings))).problems).toEqual([]);
+    }),
+  );
+});
+
+test('settingsFrom: no hidden layers are 0', () => {
+  const { settings } = read('network=mlp&layers=0');
+  expect(settings.layers).toEqual([]);
+  expect(addressOf(settings)).toContain('layers=0');
 });
