@@ -11,7 +11,7 @@ describeOnDevice('classifyImage', (device) => {
     for (const i of [0, 1, 2]) {
       const pixels = set.images.slice(i * 105, (i + 1) * 105);
       for (const [replica, weights] of replicas.entries()) {
-        const found = await classifyImage(model, pixels, replica);
+        const found = (await classifyImage(model, pixels, replica))!;
         const expected = denseProbabilities(pixels, weights, 6);
         expect(found).toHaveLength(6);
         for (const [c, p] of expected.entries()) expect(found[c]).toBeCloseTo(p, 5);

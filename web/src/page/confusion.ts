@@ -4,7 +4,7 @@ import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { create, percent, setText } from './dom.ts';
 import { live } from './live.ts';
-import type { Panel } from './main.ts';
+import type { Panel } from './panel.ts';
 import { createPixels, showImage } from './pixels.ts';
 
 const ARROWS: Readonly<Record<string, readonly [number, number]>> = {

@@ -6,7 +6,7 @@ import { createBars } from './bars.ts';
 import { create, setText } from './dom.ts';
 import { createDrawing } from './drawing.ts';
 import { live, unlessGone } from './live.ts';
-import type { Panel } from './main.ts';
+import type { Panel } from './panel.ts';
 import { createPixels, showImage } from './pixels.ts';
 
 /** A digit that is drawn, or a test image that is chosen, classified by the weights as they change. */

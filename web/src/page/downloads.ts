@@ -3,7 +3,7 @@ import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { create, setText } from './dom.ts';
 import { live } from './live.ts';
-import type { Panel } from './main.ts';
+import type { Panel } from './panel.ts';
 
 /** The weights as a file, the same training as a program for Node, and hashes of the weights to compare. */
 export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Panel {

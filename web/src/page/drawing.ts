@@ -61,6 +61,10 @@ export function createDrawing(onChange: (pixels: Uint8Array | null) => void) {
     pen.clearRect(0, 0, AREA, AREA);
   }
 
-  const button = create('button', { type: 'button', onclick: () => (clear(), report()) }, 'Clear');
+  const button = create('button', { type: 'button' }, 'Clear');
+  button.onclick = () => {
+    clear();
+    report();
+  };
   return { root: create('div', { className: 'draw' }, canvas, button), clear };
 }

@@ -2,7 +2,7 @@ import type { Remote } from 'comlink';
 import type { Api } from '../worker/api.ts';
 import { create, setText } from './dom.ts';
 import { live } from './live.ts';
-import type { Panel } from './main.ts';
+import type { Panel } from './panel.ts';
 import { createPixels, NEGATIVE, POSITIVE, showSigned } from './pixels.ts';
 
 /** The weights of the first layer as images, while they change. */

@@ -1,8 +1,11 @@
-import { encodeModel, type Model } from '../../../src/index.ts';
-import type { OptimizerName, Settings } from '../settings.ts';
+import type { Model } from '../../../src/index.ts';
+import type { DataName, OptimizerName, Settings } from '../settings.ts';
 
-/** The model as a safetensors file: its weights by name, and in the metadata its layers. Waits for the GPU. */
-export const weightsFile = (model: Model): Promise<Uint8Array<ArrayBuffer>> => encodeModel(model);
+/** In the package; CIFAR-10's is an archive. */
+const SAMPLES: Readonly<Record<DataName, string>> = {
+  mnist: 'data/sample/mnist',
+  cifar10: 'data/sample/cifar-10-binary-sample.tar.gz',
+};
 
 const OPTIMIZERS: Readonly<Record<OptimizerName, (rate: number) => string>> = {
   adam: (rate) => `new Adam({ learningRate: ${rate} })`,
@@ -21,7 +24,7 @@ function literal(value: unknown): string {
 }
 
 /**
- * The text of a program for Node that trains as the page does, and prints the hash of the weights after each epoch.
+ * The text of a program for Node that trains as the page does, prints the hash of the weights after each epoch and saves them.
  * @param model of these settings
  * @param epochs that the program trains
  */
@@ -31,7 +34,7 @@ export function nodeProgram(model: Model, settings: Settings, epochs: number): s
   const layers = model.layers.map((layer) => `new ${layer.kind}(${literal(layer.getConfig())})`);
   const classes = [...layers, optimizer].map((text) => /\w+(?=\()/.exec(text)![0]);
   const names = [
-    ...new Set([...classes, 'ImageLoader', 'loadDataset', 'openDevice', 'saveModel', 'Sequential']),
+    ...new Set([...classes, 'ImageLoader', 'loadDataset', 'openDevice', 'saveWeights', 'Sequential']),
   ].sort();
   return `// The training of a tilegrad page: the same weights to the bit, on the same kind of adapter.
 //   npm install tilegrad webgpu
@@ -43,7 +46,7 @@ ${names.map((name) => `  ${name},\n`).join('')}} from 'tilegrad/node';
 
 const device = await openDevice();
 // The sample that comes with the package, whatever other data is on this machine.
-const dir = fileURLToPath(new URL('data/sample', import.meta.resolve('tilegrad/package.json')));
+const dir = fileURLToPath(new URL('${SAMPLES[data]}', import.meta.resolve('tilegrad/package.json')));
 const { train, test } = await loadDataset('${data}', { dir });
 const model = new Sequential([
 ${layers.map((layer) => `  ${layer},\n`).join('')}]).build(device, { seed: ${seed}, replicas: ${replicas} });
@@ -67,7 +70,7 @@ await model.fit(new ImageLoader(device, train), {
   validationData: new ImageLoader(device, test),
   callbacks: [printEpoch],
 });
-await saveModel(model, '${settings.network}-${data}.safetensors');
+await saveWeights(model, '${settings.network}-${data}.safetensors');
 device.dispose();
 `;
 }

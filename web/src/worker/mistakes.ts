@@ -72,3 +72,14 @@ export function imagesOfCell(set: ImageSet, result: TestResult, truth: number, p
   }
   return images.sort((a, b) => b.probability - a.probability || a.index - b.index).slice(0, MOST_IMAGES);
 }
+
+/** An image of a set by its number, its label, and how many there are; `pixels` is null if there is none of that number. */
+export function testImage({ images, labels, size }: ImageSet, index: number) {
+  const pixels = images.length / size;
+  const isThere = Number.isInteger(index) && index >= 0 && index < size;
+  return {
+    pixels: isThere ? images.slice(index * pixels, (index + 1) * pixels) : null,
+    label: labels[index] ?? 0,
+    size,
+  };
+}

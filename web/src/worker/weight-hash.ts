@@ -1,5 +1,11 @@
 import type { Model } from '../../../src/index.ts';
 
+/** The hash of all weights at the end of an epoch, which is counted from 1. */
+export interface EpochHash {
+  epoch: number;
+  hash: string;
+}
+
 /**
  * SHA-256 of all weights, in hexadecimal: of the bytes of `getWeights()`, f32 and little-endian, one weight after another. Two trainings
  * with the same hash have the same weights to the bit. Waits for the GPU.
