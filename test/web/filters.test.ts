@@ -58,15 +58,20 @@ describeOnDevice('readFirstFilters', (device) => {
     model.dispose();
   });
 
-  it('readFirstFilters: returns the weights of dense units as images, 64 at most', async () => {
-    const model = new Sequential([new Flatten({ inputShape: [4, 8, 3] }), new Dense({ units: 70 })]);
-    withNamedWeights(model, device, 1, [4, 8, 3, 70]);
-    const { values, ...rest } = (await readFirstFilters(model))!;
-    const expected = named(0, [4, 8, 3, 70]).slice(0, 64 * 96);
-    const limit = Math.max(...expected.map(Math.abs));
-    expect(rest).toEqual({ layer: 'dense', kind: 'dense', count: 70, height: 4, width: 8, channels: 3, limit });
-    expect(Array.from(values)).toEqual(expected);
-    model.dispose();
+  it('readFirstFilters: returns the weights of dense units as images, 30 of 70 gray ones and 10 of 70 in colors', async () => {
+    for (const [channels, shown] of [
+      [1, 30],
+      [3, 10],
+    ] as const) {
+      const model = new Sequential([new Flatten({ inputShape: [4, 8, channels] }), new Dense({ units: 70 })]);
+      withNamedWeights(model, device, 1, [4, 8, channels, 70]);
+      const { values, ...rest } = (await readFirstFilters(model))!;
+      const expected = named(0, [4, 8, channels, 70]).slice(0, shown * 32 * channels);
+      const limit = Math.max(...expected.map(Math.abs));
+      expect(rest).toEqual({ layer: 'dense', kind: 'dense', count: 70, height: 4, width: 8, channels, limit });
+      expect(Array.from(values)).toEqual(expected);
+      model.dispose();
+    }
   });
 
   it('readFirstFilters: leaves values that are not finite out of the limit', async () => {

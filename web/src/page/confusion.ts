@@ -92,10 +92,16 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
   }
 
   const refresh = live(async (snapshot) => {
-    const counts = await worker.testCounts();
+    const { data } = snapshot.settings;
+    if (!latest || latest.settings.data !== data) build(SETS[data].classes);
     latest = snapshot;
-    const names = SETS[snapshot.settings.data].classes;
-    if (names !== classes) build(names);
+    if (snapshot.step === 0) {
+      // Not yet, so that the kernels of the first step are what a click waits for.
+      for (const cell of cells.flat()) setText(cell, '');
+      setText(summary, 'The test images are counted as soon as training has begun.');
+      return;
+    }
+    const counts = await worker.testCounts();
     let [right, total] = [0, 0];
     for (const [t, row] of counts.entries()) {
       const support = row.reduce((sum, n) => sum + n, 0);

@@ -19,12 +19,13 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
   const drawing = createDrawing((pixels) => {
     field.value = '';
     show(pixels, 'your drawing');
+    void unlessGone(classify());
   });
   const field = create('input', {
     type: 'number',
     id: 'test-image',
     min: '1',
-    onchange: () => void unlessGone(choose()),
+    onchange: () => void unlessGone(choose().then(classify)),
   });
   const seen = createPixels();
   const caption = create('figcaption');
@@ -66,7 +67,6 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
     const text = pixels ? `What the network sees: ${name}` : 'Draw a digit, or choose a test image';
     seen.setAttribute('aria-label', text);
     setText(caption, text);
-    void unlessGone(classify());
   }
 
   async function choose(): Promise<void> {
@@ -80,14 +80,18 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
     show(found.pixels, `test image ${field.value}, ${SETS[data!].classes[found.label]}`);
   }
 
-  const refresh = live(async (snapshot) => {
-    if (snapshot.settings.data === data) return classify();
-    data = snapshot.settings.data;
-    const isDigits = data === 'mnist';
-    drawing.root.hidden = !isDigits;
-    setText(root.parentElement!.querySelector('h2')!, isDigits ? 'Draw a digit' : 'Classify an image');
-    field.value = '1';
-    await choose();
+  const refresh = live(async ({ settings, step }) => {
+    if (settings.data !== data) {
+      data = settings.data;
+      const isDigits = data === 'mnist';
+      drawing.root.hidden = !isDigits;
+      setText(root.parentElement!.querySelector('h2')!, isDigits ? 'Draw a digit' : 'Classify an image');
+      field.value = '1';
+      await choose();
+    }
+    // Not before the first step, so that its kernels are what a click waits for.
+    if (step > 0) await classify();
+    else bars.show(SETS[data].classes, null, 'Not trained yet');
   }, 4);
   return { update: refresh };
 }

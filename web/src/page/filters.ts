@@ -20,8 +20,8 @@ export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Pane
     const shown = values.length / (height * width * channels);
     const isConvolution = kind === 'convolution';
     showSigned(canvas, values, filters, {
-      columns: Math.min(shown, isConvolution ? 6 : 8),
-      scale: isConvolution ? 9 : 2,
+      columns: Math.min(shown, isConvolution ? 6 : 5),
+      scale: isConvolution ? 8 : 2,
     });
     setText(least, `-${limit.toFixed(2)}`);
     setText(most, `+${limit.toFixed(2)}`);

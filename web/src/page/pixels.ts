@@ -2,7 +2,7 @@
 export const POSITIVE = [232, 89, 12] as const;
 export const NEGATIVE = [34, 139, 230] as const;
 /** Lines between tiles. */
-const LINE = [128, 128, 128, 110] as const;
+const LINE = [128, 128, 128, 60] as const;
 
 /** A canvas that shows its pixels as squares. */
 export function createPixels(label = ''): HTMLCanvasElement {
