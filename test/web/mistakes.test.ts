@@ -51,7 +51,7 @@ describeOnDevice('testModel', (device) => {
   });
 });
 
-it('imagesOfCell: lists the images of a cell, the surest first, 30 at most', () => {
+it('imagesOfCell: lists the images of a cell, the surest first, 20 at most', () => {
   const predicted = set.labels.map((label, i) => (i % 3 === 0 ? (label + 1) % 4 : label)) as Uint8Array;
   const probabilities = Float32Array.from({ length: 4 * set.size }, (_, i) => ((i * 37) % 101) / 101);
   const result = { counts: [], predicted, probabilities };
@@ -67,9 +67,9 @@ it('imagesOfCell: lists the images of a cell, the surest first, 30 at most', () 
         probability: probabilities[4 * i + taken]!,
         probabilityOfTrue: probabilities[4 * i + truth]!,
       }));
-    expect(expected.length).toBeGreaterThan(30);
+    expect(expected.length).toBeGreaterThan(20);
     expected.sort((a, b) => (a.probability === b.probability ? a.index - b.index : b.probability - a.probability));
-    expect(imagesOfCell(set, result, truth, taken)).toEqual(expected.slice(0, 30));
+    expect(imagesOfCell(set, result, truth, taken)).toEqual(expected.slice(0, 20));
   }
   expect(imagesOfCell(set, result, 0, 3)).toEqual([]);
 });

@@ -20,7 +20,11 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
   const table = create('table', { className: 'confusion' });
   const heading = create('h3', { 'aria-live': 'polite' });
   const images = create('ul', { className: 'mistakes' });
-  root.append(summary, create('div', { className: 'scroll' }, table), heading, images);
+  root.append(
+    summary,
+    create('div', { className: 'scroll' }, table),
+    create('div', { className: 'cell' }, heading, images),
+  );
   let cells: HTMLButtonElement[][] = [];
   let classes: readonly string[] = [];
   let chosen: readonly [number, number] | null = null;
@@ -29,6 +33,10 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
   function build(names: readonly string[]): void {
     classes = names;
     chosen = null;
+    table.classList.toggle(
+      'named',
+      names.some((name) => name.length > 2),
+    );
     heading.textContent = 'Choose a cell to see its images.';
     images.replaceChildren();
     cells = names.map((truth, t) =>
@@ -46,11 +54,12 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
             next.focus();
           },
           title: `${truth} taken for ${taken}`,
+          'aria-pressed': false,
         }),
       ),
     );
     table.replaceChildren(
-      create('caption', {}, 'Test images by true class (rows) and predicted class (columns)'),
+      create('caption', {}, 'Rows: true class. Columns: predicted class.'),
       create('thead', {}, create('tr', {}, create('td'), ...names.map((name) => create('th', { scope: 'col' }, name)))),
       create(
         'tbody',
@@ -85,8 +94,8 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
       ...found.map(({ index, pixels, probability, probabilityOfTrue }) => {
         const canvas = createPixels(`Test image ${index + 1}`);
         showImage(canvas, pixels, SETS[latest!.settings.data].shape);
-        const truly = isRight ? '' : `, ${classes[truth]} ${percent(probabilityOfTrue)}`;
-        return create('li', {}, canvas, `${classes[taken]} ${percent(probability)}${truly}`);
+        const line = (name: number, p: number) => create('div', {}, `${classes[name]}: ${percent(p)}`);
+        return create('li', {}, canvas, line(taken, probability), ...(isRight ? [] : [line(truth, probabilityOfTrue)]));
       }),
     );
   }
@@ -115,7 +124,10 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
         cell.style.setProperty('--share', String(n / Math.max(1, support)));
       }
     }
-    setText(summary, `${right} of ${total} test images are right (${percent(right / Math.max(1, total))}).`);
+    setText(
+      summary,
+      `${right} of ${total} test images are right (${percent(right / Math.max(1, total))}), after step ${snapshot.step.toLocaleString('en')}.`,
+    );
     if (chosen) await showCell(...chosen);
   }, 8);
   return { update: refresh };

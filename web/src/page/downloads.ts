@@ -38,23 +38,19 @@ export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Pa
     said,
     create('details', {}, create('summary', {}, 'The same training as a program for Node'), program),
     create(
-      'div',
-      { className: 'scroll' },
+      'table',
+      { className: 'hashes' },
       create(
-        'table',
-        { className: 'hashes' },
-        create(
-          'caption',
-          {},
-          'SHA-256 of all weights after an epoch. The program prints the same on the same kind of adapter.',
-        ),
-        create(
-          'thead',
-          {},
-          create('tr', {}, create('th', { scope: 'col' }, 'Epoch'), create('th', { scope: 'col' }, 'Hash')),
-        ),
-        hashes,
+        'caption',
+        {},
+        'SHA-256 of all weights after an epoch. The program prints the same on the same kind of adapter.',
       ),
+      create(
+        'thead',
+        {},
+        create('tr', {}, create('th', { scope: 'col' }, 'Epoch'), create('th', { scope: 'col' }, 'Hash')),
+      ),
+      hashes,
     ),
   );
   /** Epoch and network that are shown. */

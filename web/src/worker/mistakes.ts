@@ -1,9 +1,9 @@
 import type { BatchSource, ImageSet, Model } from '../../../src/index.ts';
 
-/** Samples a batch: the outputs of a thousand images take a few dispatches. */
-const BATCH = 250;
+/** Images a batch, of all replicas together. The test images of one network are one batch, so that all see the same weights. */
+const BATCH = 1000;
 /** Images of a cell that are shown at most. */
-const MOST_IMAGES = 30;
+const MOST_IMAGES = 20;
 
 /** What a model takes the images of a set for. */
 export interface TestResult {
@@ -38,7 +38,9 @@ export async function testModel(
   labels: ArrayLike<number>,
   replica = 0,
 ): Promise<TestResult> {
-  const outputs = await model.predict(source, { batchSize: Math.min(BATCH, source.size) });
+  const outputs = await model.predict(source, {
+    batchSize: Math.min(source.size, Math.ceil(BATCH / model.replicas)),
+  });
   const classes = model.outputShape[0]!;
   const size = source.size * classes;
   const probabilities = outputs.slice(replica * size, (replica + 1) * size);
