@@ -8,9 +8,10 @@ import { createCurves } from './curves.ts';
 import { createDigitPanel } from './digit.ts';
 import { createDownloadsPanel } from './downloads.ts';
 import { createFiltersPanel } from './filters.ts';
+import { missingParts } from './missing.ts';
 import type { Panel } from './panel.ts';
 import { createRun } from './run.ts';
-import { missingParts, showSupport } from './support.ts';
+import { showSupport } from './support.ts';
 
 const byId = (id: string) => document.getElementById(id)!;
 /** Where a panel of the page goes. */
