@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findChromium } from '../../scripts/chromium.mjs';
 import { closePages, describeInBrowser, openBeside, openPage, problemsOf } from './browser.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-web-'));
@@ -28,6 +29,15 @@ const WRONG: Record<string, { body: string; expected: RegExp }> = {
     expected: /wrong 7/,
   },
 };
+
+test('findChromium: takes $CHROMIUM, else one on the path or in the usual places, else none', () => {
+  const found = (env: NodeJS.ProcessEnv, ...files: string[]) => findChromium(env, (path) => files.includes(path));
+  expect(found({ CHROMIUM: '/a/b', PATH: '/c' }, '/a/b', '/c/chromium')).toBe('/a/b');
+  expect(() => found({ CHROMIUM: '/a/b' }, '/usr/bin/chromium')).toThrow('CHROMIUM is /a/b, but there is no such file');
+  expect(found({ PATH: '/c:/d' }, '/d/google-chrome', '/usr/bin/chromium')).toBe('/d/google-chrome');
+  expect(found({}, '/usr/bin/chromium')).toBe('/usr/bin/chromium');
+  expect(found({ PATH: '/c' })).toBe(null);
+});
 
 describeInBrowser('the harness of the browser tests', () => {
   beforeAll(() => {

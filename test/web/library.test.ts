@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OPTIONS } from '../../scripts/build.mjs';
 import { buildModules } from '../../scripts/build-modules.mjs';
+import { findChromium } from '../../scripts/chromium.mjs';
 import { describeOnDevice } from '../support/device.ts';
 import { runToEnd } from '../support/process.ts';
-import { describeInBrowser, findChromium, openPage } from './browser.ts';
+import { describeInBrowser, openPage } from './browser.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const outdir = `node_modules/.cache/tilegrad-web-library-${process.pid}`;

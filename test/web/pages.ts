@@ -91,3 +91,11 @@ export class TrainingPage {
     );
   }
 }
+
+/** Bits of all weights after so many steps without interruption, in a profile of its own. */
+export async function bitsAfter(query: string, steps: number): Promise<number[][]> {
+  const training = await TrainingPage.open(query);
+  await training.inWorker(`(async () => { for (let i = 0; i < ${steps}; i++) await tilegrad.step(); })()`);
+  await expect.poll(() => training.step()).toBe(steps);
+  return training.weightBits();
+}
