@@ -2,8 +2,12 @@ import { proxy, type Remote, wrap } from 'comlink';
 import { addressOf, RANGES, type Settings, settingsFrom } from '../settings.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
+import { createConfusionPanel } from './confusion.ts';
 import { createControls } from './controls.ts';
 import { createCurves } from './curves.ts';
+import { createDigitPanel } from './digit.ts';
+import { createDownloadsPanel } from './downloads.ts';
+import { createFiltersPanel } from './filters.ts';
 import { missingParts } from './missing.ts';
 import type { Panel } from './panel.ts';
 import { createRun } from './run.ts';
@@ -51,6 +55,10 @@ async function start(): Promise<void> {
       },
     }),
     createCurves(panelOf('curves')),
+    createFiltersPanel(panelOf('filters'), worker),
+    createConfusionPanel(panelOf('confusion'), worker),
+    createDigitPanel(panelOf('digit'), worker),
+    createDownloadsPanel(panelOf('downloads'), worker),
   ];
   await worker.connect(
     proxy((snapshot: Snapshot) => {

@@ -1,8 +1,20 @@
-import { AdapterError, ArgumentError, Device, DeviceLostError, type TrainingState } from '../../../src/index.ts';
+import {
+  AdapterError,
+  ArgumentError,
+  Device,
+  DeviceLostError,
+  DisposedError,
+  encodeWeights,
+  type TrainingState,
+} from '../../../src/index.ts';
 import type { Samples } from '../samples.ts';
 import { addressOf, type DataName, type Settings } from '../settings.ts';
 import type { Snapshot, State } from '../snapshot.ts';
 import type { Checkpoints } from './checkpoints.ts';
+import { classifyImage } from './classify.ts';
+import { nodeProgram } from './downloads.ts';
+import { readFirstFilters } from './filters.ts';
+import { imagesOfCell, type TestResult, testImage, testModel } from './mistakes.ts';
 import { Session } from './session.ts';
 
 /** Least milliseconds between two snapshots while training. */
@@ -32,6 +44,8 @@ export class Api {
   private sent = 0;
   private pending: ReturnType<typeof setTimeout> | null = null;
   private readonly samples = new Map<DataName, Promise<Samples>>();
+  /** What each network took the test images for. */
+  private readonly tested = new WeakMap<Session, TestResult>();
   /** Networks are opened and closed one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -85,10 +99,51 @@ export class Api {
     this.session?.keepSoon();
   }
 
-  /** What panels compute from; they add methods below. @throws Error while there is no network */
+  /** What panels compute from; they add methods below. @throws DisposedError while there is no network */
   get current(): Session {
-    if (!this.session) throw new Error('There is no network at the moment.');
+    if (!this.session) throw new DisposedError('There is no network at the moment.');
     return this.session;
+  }
+
+  /** Weights of the first layer, of the first network. */
+  filters() {
+    return readFirstFilters(this.current.model);
+  }
+
+  /** How often the first network takes each class of the test images for each: [true class][predicted class]. */
+  async testCounts(): Promise<number[][]> {
+    const session = this.current;
+    const result = await testModel(session.model, session.test, session.data.test.labels);
+    this.tested.set(session, result);
+    return result.counts;
+  }
+
+  /** The images of a cell of the last `testCounts`. */
+  imagesOfCell(truth: number, predicted: number) {
+    const result = this.tested.get(this.current);
+    return result ? imagesOfCell(this.current.data.test, result, truth, predicted) : [];
+  }
+
+  testImage(index: number) {
+    return testImage(this.current.data.test, index);
+  }
+
+  classify(pixels: Uint8Array) {
+    return classifyImage(this.current.model, pixels);
+  }
+
+  async weightsFile() {
+    const { model, step } = this.current;
+    return { bytes: await encodeWeights(model), step };
+  }
+
+  nodeProgram() {
+    const { model, settings, position } = this.current;
+    return nodeProgram(model, settings, Math.max(1, position.epoch - 1));
+  }
+
+  hashes() {
+    return this.current.hashes;
   }
 
   /** Resolves when no network is being opened or closed. */

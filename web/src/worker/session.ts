@@ -1,5 +1,6 @@
 import {
   type Callback,
+  type CallbackState,
   type Device,
   DeviceLostError,
   type EpochLogs,
@@ -13,6 +14,7 @@ import type { Samples } from '../samples.ts';
 import type { Settings } from '../settings.ts';
 import type { CurvePoint } from '../snapshot.ts';
 import { CurveRecorder } from './curve-recorder.ts';
+import { type EpochHash, hashWeights } from './weight-hash.ts';
 
 /** Milliseconds between two readings of loss and accuracy while training. */
 const REPORT_MS = 150;
@@ -22,6 +24,8 @@ const CHECKPOINT_SHARE = 20;
 /** So many epochs end a training. */
 const MOST_EPOCHS = 1000;
 const NEVER = 2 ** 31;
+/** Hashes that are kept. */
+const MOST_HASHES = 10;
 
 export interface SessionEvents {
   /** Something that a snapshot shows has changed. */
@@ -42,6 +46,8 @@ export class Session {
   readonly train: ImageLoader;
   readonly test: ImageLoader;
   readonly curves = new CurveRecorder();
+  /** Of the last epochs. */
+  hashes: EpochHash[] = [];
   /** Epoch under way, from 1, and its steps that are done. */
   position = { epoch: 1, step: 0 };
   samplesPerSecond: number | null = null;
@@ -224,9 +230,10 @@ export class Session {
         await session.keep(after === 'interruption', capture);
         if (after === 'step') await session.hold(capture);
       },
-      state: () => session.curves.state(),
+      state: () => ({ curves: session.curves.state(), hashes: session.hashes as unknown as CallbackState[] }),
       async restore(saved) {
-        session.curves.restore(saved);
+        session.curves.restore(saved.curves as CallbackState);
+        session.hashes = saved.hashes as unknown as EpochHash[];
         const { epoch, step } = initial!.position;
         session.position = { epoch, step };
         session.checkpointed.step = session.reported.step = session.step;
@@ -252,7 +259,9 @@ export class Session {
     this.setCompiled();
   }
 
-  private endEpoch(replicas: readonly EpochLogs[]): void {
+  private async endEpoch(replicas: readonly EpochLogs[]): Promise<void> {
+    const hash = { epoch: this.position.epoch, hash: await hashWeights(this.model) };
+    this.hashes = [...this.hashes, hash].slice(-MOST_HASHES);
     const point: CurvePoint = {
       step: this.position.epoch * this.stepsPerEpoch,
       loss: replicas.map(({ valLoss }) => valLoss!),
