@@ -7,6 +7,7 @@ import type { AdapterInfo, Counters } from './info.ts';
 import { LostWork } from './lost-work.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { notOpened, type OpenedDevice, openAdapter } from './open.ts';
+import type { Origin } from './origin.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
@@ -68,6 +69,8 @@ export class Device {
   private disposed = false;
   /** Which kernels run at which sizes. */
   readonly choices = new Choices();
+  /** What is dispatched now belongs to this (see `withOrigin`). */
+  origin: Origin = { layer: null, backward: false, choices: [] };
   /** Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts). */
   readonly scopes: Set<{ dispose(): void }>[] = [];
 

@@ -59,7 +59,7 @@ export function nextStep(model: Model): StepValues {
 export interface RecordedStep {
   program: Program;
   batchSize: number;
-  /** Writes the step's uniform and submits the program. */
+  /** Writes the step's uniform and submits the program. Who runs it puts back what it writes: see `preserving`. */
   run(): void;
   dispose(): void;
 }
@@ -93,7 +93,6 @@ export function recordTrainingStep(
     program: runner.program(batchSize),
     batchSize,
     run() {
-      model.parameters.fresh = false;
       runner.run(0, values);
       model.device.flush();
     },

@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { describeAdapter } from '../../src/gpu/info.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
-import { type AdapterFamily, chooseVariant, familyOf, orderFor, rulesAreMeasured } from '../../src/kernels/choice.ts';
+import {
+  type AdapterFamily,
+  chooseVariant,
+  familyOf,
+  orderFor,
+  rulesAreMeasured,
+  withVariant,
+} from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
 import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d.ts';
 import * as streamCode from '../../src/kernels/conv2d-stream-code.ts';
@@ -136,6 +143,22 @@ describeOnDevice('the choice of a kernel', (device) => {
     device.choices.measured.set('test m=1', 'a');
     expect(choose(['c'])).toBe('c');
     expect(() => choose([], 'a')).toThrow(/test: the variant a does not serve/);
+  });
+
+  test('is part of where a dispatch comes from, until what runs it ends or throws', () => {
+    const options = { variants: ['naive', 'a'] as const, serves: () => true };
+    const inner = withVariant(device, 'outer', { m: 1 }, options, () =>
+      withVariant(device, 'inner', { n: 2 }, { ...options, asked: 'naive' }, () => device.origin.choices),
+    );
+    expect(inner).toEqual([
+      { operator: 'outer', sizes: { m: 1 }, variant: 'a' },
+      { operator: 'inner', sizes: { n: 2 }, variant: 'naive' },
+    ]);
+    const failing = () => {
+      throw new RangeError('in the kernel');
+    };
+    expect(() => withVariant(device, 'outer', { m: 1 }, options, failing)).toThrow(/in the kernel/);
+    expect(device.origin.choices).toEqual([]);
   });
 
   test('does not depend on the number of models', () => {
