@@ -59,6 +59,8 @@ export function nextStep(model: Model): StepValues {
 export interface RecordedStep {
   program: Program;
   batchSize: number;
+  /** What the runs are counted in. */
+  objective: Objective;
   /** Writes the step's uniform and submits the program. Who runs it puts back what it writes: see `preserving`. */
   run(): void;
   dispose(): void;
@@ -92,6 +94,7 @@ export function recordTrainingStep(
   return {
     program: runner.program(batchSize),
     batchSize,
+    objective,
     run() {
       runner.run(0, values);
       model.device.flush();

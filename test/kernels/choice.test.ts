@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { withForced } from '../../src/gpu/choices.ts';
 import { describeAdapter } from '../../src/gpu/info.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import {
@@ -122,6 +123,23 @@ describeOnDevice('the choice of a kernel', (device) => {
     device.choices.measured.clear();
     device.choices.measured.set(key.replace('m=4', 'm=5'), 'naive');
     expect(kernel()).toBe(byRule);
+  });
+
+  test('is another where one is forced, and by rule or measurement again afterwards', () => {
+    const byRule = kernel();
+    const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
+    const naive = { operator: 'matmul', sizes, variant: 'naive' };
+    const made = [...device.choices.made];
+    expect(withForced(device.choices, naive, kernel)).toBe('matmul');
+    expect(byRule).not.toBe('matmul');
+    expect([...device.choices.made]).toEqual(made);
+    expect(kernel()).toBe(byRule);
+    const failing = () => {
+      throw new RangeError('while it was forced');
+    };
+    device.choices.measured.set(key, 'workgroup');
+    expect(() => withForced(device.choices, naive, failing)).toThrow(/while it was forced/);
+    expect(kernel()).toBe('matmul_workgroup');
   });
 
   test('among those the operator prefers at these sizes, the first that serves; else the reference', () => {
