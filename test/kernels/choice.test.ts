@@ -211,6 +211,12 @@ describeOnDevice('the choice of a kernel', (device) => {
   });
 });
 
+test('kernels that are written by loops begin by saying what they compute, and where that is explained', () => {
+  const texts = [streamCode, winogradCode, stripsCode].flatMap(({ sampleTexts }) => sampleTexts());
+  expect(texts.length).toBeGreaterThan(5);
+  for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w-]+-code\.ts\.\n/);
+});
+
 test('the tuner knows every shader of the operators it tunes, so that none changes unnoticed', () => {
   const root = join(import.meta.dirname, '..', '..');
   const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
