@@ -4,6 +4,7 @@ import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { createControls } from './controls.ts';
 import { createCurves } from './curves.ts';
+import { createKernelsPanel } from './kernels.ts';
 import { missingParts } from './missing.ts';
 import type { Panel } from './panel.ts';
 import { createRun } from './run.ts';
@@ -40,6 +41,7 @@ async function start(): Promise<void> {
   const panels: Panel[] = [
     createRun(byId('run'), worker, (options) => configure(controls.settings, options)),
     createCurves(panelOf('curves')),
+    createKernelsPanel(panelOf('kernels'), worker),
   ];
   await worker.connect(
     proxy((snapshot: Snapshot) => {

@@ -1,8 +1,16 @@
-import { AdapterError, ArgumentError, Device, DeviceLostError, type TrainingState } from '../../../src/index.ts';
+import {
+  AdapterError,
+  ArgumentError,
+  type Choice,
+  Device,
+  DeviceLostError,
+  type TrainingState,
+} from '../../../src/index.ts';
 import type { Samples } from '../samples.ts';
 import { addressOf, type DataName, type Settings } from '../settings.ts';
 import type { Snapshot, State } from '../snapshot.ts';
 import type { Checkpoints } from './checkpoints.ts';
+import { type Comparison, compareWithReference, type KernelTable, measureKernels } from './kernels.ts';
 import { Session } from './session.ts';
 
 /** Least milliseconds between two snapshots while training. */
@@ -99,6 +107,28 @@ export class Api {
       await session?.dispose();
       device?.dispose();
     });
+  }
+
+  /** The kernels of the network, measured while its training rests. */
+  measureKernels(): Promise<KernelTable> {
+    return this.atRest((session) => measureKernels(session));
+  }
+
+  /** A variant that was chosen beside the reference, while the training rests. */
+  compareWithReference(choice: Choice): Promise<Comparison> {
+    return this.atRest((session) => compareWithReference(session, choice));
+  }
+
+  /** Runs `body` between two steps; then the training goes on, if it did. */
+  private async atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
+    const session = this.current;
+    const { isPlaying } = session;
+    await session.pause();
+    try {
+      return await body(session);
+    } finally {
+      if (isPlaying && session === this.session) this.play();
+    }
   }
 
   private enqueue(task: () => Promise<void>): Promise<void> {

@@ -21,6 +21,8 @@ export interface Kernel {
   name: string;
   /** What was chosen for it, the outermost choice first; empty for operators that have one kernel. */
   choices: Choice[];
+  /** Whether the outermost choice is the reference. */
+  isReference: boolean;
   dispatches: number;
   /** Of all of them together, as are the FLOP and bytes. */
   ms: number;
@@ -54,7 +56,7 @@ export interface KernelTable extends Pick<Profile, 'clock' | 'clockReason' | 'ce
   layers: LayerKernels[];
 }
 
-/** A variant beside the reference, each in a training step of its own. */
+/** A variant, then the reference, each in a training step of its own. */
 export interface Comparison {
   variants: MeasuredVariant[];
   /** Whether the losses of all steps, and the weights after them, have the same bits. */
@@ -63,7 +65,8 @@ export interface Comparison {
   difference: number;
   /** The largest difference of gradients of the first step, relative to the largest gradient of the same weight. */
   gradientDifference: number;
-  /** Whether both differences are within the tolerances. */
+  /** Up to which differences count as equal. */
+  tolerance: { loss: number; gradient: number };
   isEqual: boolean;
 }
 
@@ -155,7 +158,7 @@ export async function compareWithReference(
   return {
     variants: runs.map(({ measured }) => measured),
     sameBits: difference === 0 && chosen.weights.every((values, i) => hasSameBits(values, reference.weights[i]!)),
-    ...{ difference, gradientDifference },
+    ...{ difference, gradientDifference, tolerance: TOLERANCE },
     isEqual: difference <= TOLERANCE.loss && gradientDifference <= TOLERANCE.gradient,
   };
 }
@@ -218,7 +221,18 @@ function kernelsOf(
       group.bytes += bytes;
     } else {
       const dispatched = { dispatches: 1, ms, flops, bytes };
-      groups.set(key, { name, choices, ...dispatched, share: null, ceiling: 'memory', shapes, wgsl, constants });
+      const isReference = choices[0]?.variant === REFERENCE;
+      groups.set(key, {
+        name,
+        choices,
+        isReference,
+        ...dispatched,
+        share: null,
+        ceiling: 'memory',
+        shapes,
+        wgsl,
+        constants,
+      });
     }
   }
   for (const group of groups.values()) Object.assign(group, roofline(group, ceilings));
