@@ -51,7 +51,7 @@ function figures({ choices, constants, dispatches, ms, flops, bytes, share, ceil
 
 /** The text, without comments at first, then as its files have it. */
 function text({ name, wgsl }: Kernel): HTMLElement[] {
-  const pre = create('pre', { tabIndex: 0, 'aria-label': `WGSL of ${name}` }, wgsl);
+  const pre = create('pre', { tabIndex: 0, role: 'region', 'aria-label': `WGSL of ${name}` }, wgsl);
   const note = create('p', { className: 'hint' });
   const load = async (file: string) => {
     const response = await fetch(new URL(`wgsl/${file}.wgsl`, document.baseURI));
@@ -73,18 +73,25 @@ function comparison({ choices: [choice], isReference }: Kernel, worker: Remote<A
   const root = create('div');
   if (!choice) return root;
   if (isReference) {
-    root.append(create('p', { className: 'hint' }, 'This is the reference, which is the fastest known variant here.'));
+    root.append(create('p', { className: 'hint' }, 'This is the reference variant itself.'));
     return root;
   }
   const state = create('p', { role: 'status' });
   const button = create('button', { type: 'button' }, 'Swap the reference in');
-  const result = create('div', { className: 'scroll' });
+  const result = create('div', {
+    className: 'scroll',
+    tabIndex: 0,
+    role: 'region',
+    'aria-label': 'Variant and reference',
+    hidden: true,
+  });
   button.onclick = async () => {
     button.disabled = true;
     setText(state, 'Measuring both');
     try {
       const compared = await worker.compareWithReference(choice);
       result.replaceChildren(timesOf(compared));
+      result.hidden = false;
       setText(state, verdict(compared));
     } catch (error) {
       setText(state, `Not compared: ${(error as Error).message}`);
@@ -121,7 +128,8 @@ function timesOf({ variants }: Comparison): HTMLElement {
 
 function verdict({ isEqual, sameBits, difference, gradientDifference, tolerance, variants }: Comparison): string {
   const [chosen, reference] = variants as [MeasuredVariant, MeasuredVariant];
-  const speed = `The reference takes ${(reference.ms / chosen.ms).toPrecision(2)} times as long.`;
+  const ratio = reference.ms / chosen.ms;
+  const speed = `The reference ${ratio < 1 ? `is ${(1 / ratio).toPrecision(2)} times as fast` : `takes ${ratio.toPrecision(2)} times as long`}.`;
   if (sameBits) return `${speed} Losses, and the weights after ${chosen.losses.length} steps, have the same bits.`;
   const differences =
     `losses differ by at most ${difference.toExponential(1)} (relative), gradients of the first step by ${gradientDifference.toExponential(1)} ` +

@@ -100,7 +100,7 @@ function bodyOf({ layer, forward, backward }: LayerKernels, toggle: Toggle): HTM
   const body = create('tbody');
   for (let i = 0; i < rows; i++) {
     const row = create('tr');
-    if (i === 0) row.append(create('th', { scope: 'rowgroup', rowSpan: rows }, layer ?? 'loss, optimizer, batch'));
+    if (i === 0) row.append(create('th', { scope: 'rowgroup', rowSpan: rows }, layer ?? 'batch, loss, optimizer'));
     for (const kernels of [forward, backward]) row.append(...cellsOf(kernels[i], i === 0, toggle));
     body.append(row);
   }
