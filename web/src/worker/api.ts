@@ -88,6 +88,11 @@ export class Api {
     await this.session?.takeStep();
   }
 
+  /** See `Session.keepSoon`. */
+  keepSoon(): void {
+    this.session?.keepSoon();
+  }
+
   /** What panels compute from; they add methods below. @throws Error while there is no network */
   get current(): Session {
     if (!this.session) throw new Error('There is no network at the moment.');
@@ -262,7 +267,7 @@ export class Api {
     const { session, settings, device } = this;
     if (!settings) return;
     this.events?.onSnapshot({
-      ...{ state: this.state, settings, network: this.networks },
+      ...{ state: this.state, settings, network: this.networks, isCompiled: session?.isCompiled ?? false },
       step: session?.step ?? 0,
       epoch: session?.position.epoch ?? 1,
       epochStep: session?.position.step ?? 0,
