@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findChromium } from '../../scripts/chromium.mjs';
 import { closePages, describeInBrowser, openBeside, openPage, problemsOf } from './browser.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-web-'));
@@ -29,6 +30,15 @@ const WRONG: Record<string, { body: string; expected: RegExp }> = {
   },
 };
 
+test('findChromium: takes $CHROMIUM, else one on the path or in the usual places, else none', () => {
+  const found = (env: NodeJS.ProcessEnv, ...files: string[]) => findChromium(env, (path) => files.includes(path));
+  expect(found({ CHROMIUM: '/a/b', PATH: '/c' }, '/a/b', '/c/chromium')).toBe('/a/b');
+  expect(() => found({ CHROMIUM: '/a/b' }, '/usr/bin/chromium')).toThrow('CHROMIUM is /a/b, but there is no such file');
+  expect(found({ PATH: '/c:/d' }, '/d/google-chrome', '/usr/bin/chromium')).toBe('/d/google-chrome');
+  expect(found({}, '/usr/bin/chromium')).toBe('/usr/bin/chromium');
+  expect(found({ PATH: '/c' })).toBe(null);
+});
+
 describeInBrowser('the harness of the browser tests', () => {
   beforeAll(() => {
     writeFileSync(join(folder, 'worker.js'), `eval(decodeURIComponent(location.hash.slice(1)));`);
@@ -55,9 +65,9 @@ describeInBrowser('the harness of the browser tests', () => {
     await expect(closePages()).rejects.toThrow('expected, but not reported: /wrong 8/');
   });
 
-  test('serves a folder as a secure and as an insecure context, at the root and below a folder', async () => {
+  test('serves a folder as a secure and as an insecure context', async () => {
     const isSecure = async (options: object) => (await openPage(folder, options)).evaluate('isSecureContext');
-    expect(await isSecure({ inFolder: true })).toBe(true);
+    expect(await isSecure({})).toBe(true);
     expect(await isSecure({ insecure: true })).toBe(false);
   });
 
@@ -70,8 +80,14 @@ describeInBrowser('the harness of the browser tests', () => {
     expect(await other.evaluate(`localStorage.getItem('key')`)).toBe(null);
   });
 
-  test('runs an init script before those of the page', async () => {
-    const page = await openPage(folder, { initScript: `globalThis.early = document.body === null;` });
+  test('runs code before that of the page and of a worker', async () => {
+    const page = await openPage(folder, {
+      path: 'has a worker that throws.html',
+      initScript: `globalThis.early = document.body === null;`,
+      workerScript: { file: 'worker.js', script: `globalThis.eval = () => console.error('not thrown')` },
+      expected: [/not thrown/],
+    });
     expect(await page.evaluate('early')).toBe(true);
+    await expect.poll(() => problemsOf(page)).toHaveLength(1);
   });
 });

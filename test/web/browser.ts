@@ -1,57 +1,30 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, describe } from 'vitest';
-import { type StaticServer, serveFolder } from './static-server.ts';
+import { findChromium, launchChromium, NO_CHROMIUM, SWIFTSHADER } from '../../scripts/chromium.mjs';
+import { serveWeb } from '../../scripts/serve-web.mjs';
 
 /** A name under which the tests' server is an insecure context, as a page on plain http is: `127.0.0.1` counts as secure. */
 const INSECURE_HOST = 'insecure.test';
-const FLAGS = [
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
-];
 /** Distinguishes the Chromium of this process from all others. */
 const MARK = `--tilegrad-tests=${process.pid}`;
 
-/** Path of an installed Chromium or Chrome: $CHROMIUM, else one in the usual places; null if there is none. */
-export function findChromium(): string | null {
-  const given = process.env.CHROMIUM;
-  if (given) {
-    if (!existsSync(given)) throw new Error(`CHROMIUM=${given}, but there is no such file`);
-    return given;
-  }
-  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin', '/snap/bin'];
-  const paths = folders.flatMap((folder) => names.map((name) => join(folder, name)));
-  paths.push('/Applications/Google Chrome.app/Contents/MacOS/Google Chrome');
-  return paths.find((path) => existsSync(path)) ?? null;
-}
-
-const executablePath = findChromium();
-if (!executablePath) {
-  const reason =
-    'there is no Chromium on this machine (Debian: apt-get install chromium; elsewhere: CHROMIUM=its path)';
-  if (process.env.REQUIRE_BROWSER === '1') throw new Error(`REQUIRE_BROWSER=1, but ${reason}`);
-  console.error(`SKIPPED, every test that needs a browser: ${reason}`);
+const hasChromium = findChromium() !== null;
+if (!hasChromium) {
+  if (process.env.REQUIRE_BROWSER === '1') throw new Error(`REQUIRE_BROWSER=1, but ${NO_CHROMIUM}`);
+  console.error(`SKIPPED, every test that needs a browser: ${NO_CHROMIUM}`);
 }
 
 /** `describe` for tests that need Chromium; visibly skipped, with the reason in the title, where none is installed. */
 export function describeInBrowser(title: string, suite: () => void): void {
-  if (executablePath) describe(title, suite);
+  if (hasChromium) describe(title, suite);
   else describe.skip(`${title} (skipped: no Chromium)`, suite);
-}
-
-/** Launches headless Chromium with WebGPU on SwiftShader, a software adapter: the same bits on every machine. */
-export function launchChromium(): Promise<Browser> {
-  if (!executablePath) throw new Error('no Chromium was found');
-  return chromium.launch({ executablePath, args: [...FLAGS, MARK] });
 }
 
 /** The file's Chromium, launched by its first page. */
 let browser: Promise<Browser> | null = null;
-const servers = new Map<string, Promise<StaticServer>>();
+const servers = new Map<string, ReturnType<typeof serveWeb>>();
 /** Open pages of the running test, with what they reported. */
 const opened: { page: Page; problems: string[]; expected: RegExp[] }[] = [];
 
@@ -60,19 +33,19 @@ export interface PageOptions extends BrowserContextOptions {
   path?: string;
   /** Code that runs in the page, not in workers, before its own. */
   initScript?: string;
+  /** Code that runs in the worker of this file's name before its own. */
+  workerScript?: { file: string; script: string };
   /** Problems that this test causes; each must be reported. All others fail the test. */
   expected?: RegExp[];
   /** Whether the page is to be no secure context, as on plain http. */
   insecure?: boolean;
-  /** Serves the folder below `/some/folder/`. */
-  inFolder?: boolean;
 }
 
 /** Address of a file of a folder that is served as long as the test file runs. */
-export async function addressOf(folder: string, { path = 'index.html', insecure, inFolder }: PageOptions = {}) {
-  if (!servers.has(folder)) servers.set(folder, serveFolder(folder));
-  const { port } = await servers.get(folder)!;
-  return `http://${insecure ? INSECURE_HOST : '127.0.0.1'}:${port}/${inFolder ? 'some/folder/' : ''}${path}`;
+export async function addressOf(folder: string, { path = 'index.html', insecure }: PageOptions = {}): Promise<string> {
+  if (!servers.has(folder)) servers.set(folder, serveWeb({ folder }));
+  const { port } = new URL((await servers.get(folder)!).url);
+  return `http://${insecure ? INSECURE_HOST : '127.0.0.1'}:${port}/${path}`;
 }
 
 /**
@@ -80,10 +53,17 @@ export async function addressOf(folder: string, { path = 'index.html', insecure,
  * the page or one of its workers threw, logged an error or a warning, or missed a file.
  */
 export async function openPage(folder: string, options: PageOptions = {}): Promise<Page> {
-  browser ??= launchChromium();
-  const { path: _, initScript, expected = [], insecure: __, inFolder: ___, ...contextOptions } = options;
+  browser ??= launchChromium([...SWIFTSHADER, `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`, MARK]);
+  const { path: _, initScript, workerScript, expected = [], insecure: __, ...contextOptions } = options;
   const context = await (await browser).newContext(contextOptions);
   if (initScript) await context.addInitScript({ content: initScript });
+  if (workerScript) {
+    // Init scripts of Playwright do not reach workers.
+    await context.route(`**/${workerScript.file}`, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${workerScript.script};\n${await response.text()}` });
+    });
+  }
   const page = await context.newPage();
   watch(page, expected);
   await page.goto(await addressOf(folder, options));
@@ -137,7 +117,7 @@ export async function closeBrowser(): Promise<void> {
   browser = null;
   const group = running ? processGroup() : null;
   await running?.close();
-  for (const server of servers.values()) await (await server).stop();
+  for (const server of servers.values()) await (await server).close();
   servers.clear();
   if (group === null) return;
   for (let waits = 0; processesOf(group).length > 0; waits++) {

@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OPTIONS } from '../../scripts/build.mjs';
 import { buildModules } from '../../scripts/build-modules.mjs';
+import { findChromium } from '../../scripts/chromium.mjs';
 import { describeOnDevice } from '../support/device.ts';
 import { runToEnd } from '../support/process.ts';
-import { describeInBrowser, findChromium, openPage } from './browser.ts';
+import { describeInBrowser, openPage } from './browser.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const outdir = `node_modules/.cache/tilegrad-web-library-${process.pid}`;
@@ -54,7 +55,7 @@ describeInBrowser('the library in Chromium, as modules without a bundler', () =>
 
   let inChromium: Trained;
   beforeAll(async () => {
-    const page = await openPage(folder, { inFolder: true });
+    const page = await openPage(folder);
     inChromium = await page.evaluate('globalThis.trained');
   });
 
