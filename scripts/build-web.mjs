@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Builds the pages of web/ into dist/web, from the library as it is in dist/: static files with relative addresses, for any folder of any
 // host. `node scripts/build-web.mjs` builds them alone, where dist/ is there already.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -15,10 +15,16 @@ const SCRIPTS = {
   'playground-worker': 'playground/worker.ts',
 };
 
-/** Takes modules of src/ from the built library, where shaders are without comments: a fifth less once compressed. */
+/**
+ * Takes modules of src/ from the built library, where shaders are without comments: a fifth less once compressed. Each begins with its name
+ * instead, in place of its first comment, so that a page finds the file to show (see web/src/page/readable-wgsl.ts).
+ */
 const fromLibrary = (root, library) => ({
   name: 'library-from-dist',
-  setup({ onResolve }) {
+  setup({ onLoad, onResolve }) {
+    onLoad({ filter: /[\\/]shaders\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/^export const (\w+) = "/gm, (start, name) => `${start}//@${name}`),
+    }));
     onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, importer }) => {
       const source = relative(join(root, 'src'), resolve(dirname(importer), path)).replaceAll('\\', '/');
       return source.startsWith('..') ? undefined : { path: join(library, source.replace(/\.ts$/, '.js')) };
@@ -39,6 +45,7 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
   for (const name of readdirSync(web).filter((name) => /\.(html|css|svg|png)$/.test(name))) {
     copyFileSync(join(web, name), join(out, name));
   }
+  cpSync(join(root, 'shaders'), join(out, 'wgsl'), { recursive: true, filter: (path) => !path.endsWith('.ts') });
   const scripts = Object.entries(SCRIPTS).filter(([, source]) => existsSync(join(web, 'src', source)));
   const { metafile } = await build({
     absWorkingDir: root,

@@ -13,6 +13,7 @@ export { chooseClasses, choosePerClass, firstImages, pickImages } from './data/s
 export { type SplitOptions, splitIndices, trainTestSplit } from './data/split.ts';
 export type { Dataset, DatasetName, DatasetSource, ImageSet, LabelArray, PixelArray } from './data/types.ts';
 export * from './errors.ts';
+export type { Choice, ProblemSizes } from './gpu/choices.ts';
 export { Device } from './gpu/device.ts';
 export type { AdapterInfo, Counters } from './gpu/info.ts';
 export type { Finding, Probe, SubgroupFinding } from './gpu/probe.ts';

@@ -1,5 +1,6 @@
 import { checkFunction } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
+import { withOrigin } from '../gpu/origin.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
@@ -36,6 +37,8 @@ export interface Node {
   saved?: readonly DeviceArray[];
   /** Versions of the inputs' arrays when the operator read them. */
   versions: readonly number[];
+  /** The layer that it belongs to, which its backward pass does too (see `Origin`). */
+  layer: string | null;
   /** Whether a backward pass has gone through it and released what another one would need. */
   spent: boolean;
 }
@@ -68,7 +71,8 @@ export function taped(
   if (!onTape) for (const array of saved) array.dispose();
   if (!onTape) return new Tensor(output);
   const versions = inputs.map(({ array }) => array.version);
-  return new Tensor(output, true, { inputs, backward: backwardPass, unit, saved, versions, spent: false });
+  const { layer } = output.device.origin;
+  return new Tensor(output, true, { inputs, backward: backwardPass, unit, saved, versions, layer, spent: false });
 }
 
 /** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
@@ -130,15 +134,15 @@ export function backward(
     root.device,
     () => {
       const { unit } = root.node ?? {};
-      if (unit && !dout) propagate(root.node!, unit, grads);
+      if (unit && !dout) propagate(root, unit, grads);
       else grads.set(root, dout?.array ?? fill(root.device, root.shape, 1, { models: root.models }));
       for (const t of graph) {
         const grad = grads.get(t);
         if (grad && t.node) {
-          propagate(t.node, (request) => t.node!.backward(grad, request), grads);
+          propagate(t, (request) => t.node!.backward(grad, request), grads);
         } else if (grad) {
           if (!t.grad) fresh.push(t);
-          settle(t, grad);
+          withOrigin(t.device, { backward: true }, () => settle(t, grad));
           leaves.add(t);
         }
         // Everything that was made from t has had its turn, so nobody reads t again.
@@ -176,6 +180,14 @@ function spend(node: Node): void {
 }
 
 function propagate(
+  { node, device }: Tensor,
+  run: (request: GradRequest) => (DeviceArray | null)[],
+  grads: Map<Tensor, DeviceArray>,
+): void {
+  withOrigin(device, { layer: node!.layer, backward: true }, () => propagateThrough(node!, run, grads));
+}
+
+function propagateThrough(
   node: Node,
   run: (request: GradRequest) => (DeviceArray | null)[],
   grads: Map<Tensor, DeviceArray>,

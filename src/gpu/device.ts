@@ -7,6 +7,7 @@ import type { AdapterInfo, Counters } from './info.ts';
 import { LostWork } from './lost-work.ts';
 import { type HostMemory, Memory } from './memory.ts';
 import { notOpened, noWebGpu, type OpenedDevice, openAdapter } from './open.ts';
+import type { Origin } from './origin.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
@@ -75,6 +76,11 @@ export class Device {
   private disposed = false;
   /** Which kernels run at which sizes: `choices.made` has every choice so far, by operator and sizes. */
   readonly choices = new Choices();
+  /**
+   * What is dispatched now belongs to this (see `withOrigin`).
+   * @internal
+   */
+  origin: Origin = { layer: null, backward: false, choices: [] };
   /**
    * Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts).
    * @internal

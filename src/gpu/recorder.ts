@@ -1,6 +1,7 @@
 import { DisposedError, OutOfMemoryError } from '../errors.ts';
 import type { Counters } from './info.ts';
 import { failureOf } from './memory.ts';
+import type { Origin } from './origin.ts';
 import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
 import { costOf, SubmitBudget } from './submit-budget.ts';
@@ -18,6 +19,8 @@ export interface Work {
   bytes?: number;
   /** Shapes of the bound arrays, in their order. */
   shapes?: readonly (readonly number[])[];
+  /** Where it comes from. */
+  origin?: Origin;
 }
 
 /** A dispatch as a program keeps it. */

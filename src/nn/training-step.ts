@@ -59,7 +59,9 @@ export function nextStep(model: Model): StepValues {
 export interface RecordedStep {
   program: Program;
   batchSize: number;
-  /** Writes the step's uniform and submits the program. */
+  /** What the runs are counted in. */
+  objective: Objective;
+  /** Writes the step's uniform and submits the program. Who runs it puts back what it writes: see `preserving`. */
   run(): void;
   dispose(): void;
 }
@@ -92,8 +94,8 @@ export function recordTrainingStep(
   return {
     program: runner.program(batchSize),
     batchSize,
+    objective,
     run() {
-      model.parameters.fresh = false;
       runner.run(0, values);
       model.device.flush();
     },

@@ -8,6 +8,7 @@ import { createCurves } from './curves.ts';
 import { createDigitPanel } from './digit.ts';
 import { createDownloadsPanel } from './downloads.ts';
 import { createFiltersPanel } from './filters.ts';
+import { createKernelsPanel } from './kernels.ts';
 import { missingParts } from './missing.ts';
 import type { Panel } from './panel.ts';
 import { createRun } from './run.ts';
@@ -59,6 +60,7 @@ async function start(): Promise<void> {
     createConfusionPanel(panelOf('confusion'), worker),
     createDigitPanel(panelOf('digit'), worker),
     createDownloadsPanel(panelOf('downloads'), worker),
+    createKernelsPanel(panelOf('kernels'), worker),
   ];
   await worker.connect(
     proxy((snapshot: Snapshot) => {

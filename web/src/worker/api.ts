@@ -1,6 +1,7 @@
 import {
   AdapterError,
   ArgumentError,
+  type Choice,
   Device,
   DeviceLostError,
   DisposedError,
@@ -14,6 +15,7 @@ import type { Checkpoints } from './checkpoints.ts';
 import { classifyImage } from './classify.ts';
 import { nodeProgram } from './downloads.ts';
 import { readFirstFilters } from './filters.ts';
+import { type Comparison, compareWithReference, type KernelTable, measureKernels } from './kernels.ts';
 import { imagesOfCell, type TestResult, testImage, testModel } from './mistakes.ts';
 import { Session } from './session.ts';
 
@@ -159,6 +161,28 @@ export class Api {
       await session?.dispose();
       device?.dispose();
     });
+  }
+
+  /** The kernels of the network, measured while its training rests. */
+  measureKernels(): Promise<KernelTable> {
+    return this.atRest((session) => measureKernels(session));
+  }
+
+  /** A variant that was chosen beside the reference, while the training rests. */
+  compareWithReference(choice: Choice): Promise<Comparison> {
+    return this.atRest((session) => compareWithReference(session, choice));
+  }
+
+  /** Runs `body` between two steps; then the training goes on, if it did. */
+  private async atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
+    const session = this.current;
+    const { isPlaying } = session;
+    await session.pause();
+    try {
+      return await body(session);
+    } finally {
+      if (isPlaying && session === this.session) this.play();
+    }
   }
 
   private enqueue(task: () => Promise<void>): Promise<void> {

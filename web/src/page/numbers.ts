@@ -1,0 +1,9 @@
+/** `0.0123 ms`, `12.3 ms`. */
+export const milliseconds = (ms: number): string => `${ms >= 100 ? Math.round(ms) : ms.toPrecision(3)} ms`;
+
+/** Three digits and room for a unit: `12.3 G`, `16 `. */
+export function amount(value: number): string {
+  const power = value < 1 ? 0 : Math.min(4, Math.floor(Math.log10(value) / 3 + 1e-9));
+  const scaled = value / 1000 ** power;
+  return `${power === 0 ? Math.round(scaled) : scaled.toPrecision(3)} ${['', 'k', 'M', 'G', 'T'][power]}`;
+}
