@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Parts } from '../src/cli/cli.ts';
@@ -183,23 +183,6 @@ test('README: its table of packages names every optional one, in the version tha
   expect(named.map(([name]) => name).sort()).toEqual(Object.keys(peerDependencies).sort());
   for (const [name, version] of named)
     expect(`${peerDependencies[name!].replace(/^[\^~]/, '')}.`).toContain(`${version}.`);
-});
-
-const anchorsOf = (path: string) =>
-  [...readDocument(path).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
-    title!
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
-
-test.each(documents)('%s: every file and heading that it links to exists', (path) => {
-  const links = [...readDocument(path).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
-  const broken = links.filter(([, file, anchor]) => {
-    const target = file ? join(dirname(path), file) : path;
-    return !existsSync(join(root, target)) || (anchor !== undefined && !anchorsOf(target).includes(anchor));
-  });
-  expect(broken.map(([link]) => link)).toEqual([]);
 });
 
 describeOnDevice('commands', () => {
