@@ -52,6 +52,9 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
     entryPoints: scripts.map(([name, source]) => ({ in: join('web/src', source), out: name })),
     outdir: out,
     bundle: true,
+    // What the page and its worker share is loaded once.
+    splitting: true,
+    chunkNames: 'shared-[hash]',
     minify: true,
     sourcemap: true,
     metafile: true,
