@@ -68,6 +68,11 @@ export class Session {
     return Math.ceil(this.training.labels.length / this.settings.batch);
   }
 
+  /** Steps until the epoch under way ends. */
+  get stepsToEpochEnd(): number {
+    return this.stepsPerEpoch - this.batchesDone;
+  }
+
   /**
    * Takes training steps. Every epoch goes through the training points in another order, which depends on `dataSeed` and the epoch alone; the
    * last batch of an epoch may be smaller.
@@ -170,7 +175,7 @@ export class Session {
     const session = new Session(device, settings);
     const { step, epoch, batchesDone, weights, slots } = checkpoint;
     const before = checkpoint.settings;
-    const hasSameBatches = before.batch === settings.batch && before.points === settings.points;
+    const hasSameBatches = before.batch === settings.batch && before.points.length === settings.points.length;
     Object.assign(session, { step, epoch, batchesDone: hasSameBatches ? batchesDone : 0 });
     for (const [i, weight] of session.network.weights.entries()) weight.assign(weights[i]!);
     if (before.optimizer === settings.optimizer) {

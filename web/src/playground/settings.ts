@@ -158,3 +158,9 @@ export function addressOf(settings: Settings): string {
   }
   return params.toString();
 }
+
+/** Settings that make other networks or another data set: training with them begins again. */
+const RESTARTS = ['data', 'noise', 'share', 'dataSeed', 'layers', 'activation', 'seed', 'replicas'] as const;
+
+export const needsRestart = (before: Settings, after: Settings): boolean =>
+  RESTARTS.some((key) => fieldOf(key).format(before[key]) !== fieldOf(key).format(after[key]));
