@@ -1,0 +1,3 @@
+import type { Metafile } from 'esbuild';
+
+export function buildWeb(root: string): Promise<Metafile>;

@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+// Builds the pages of web/ into dist/web, from the library as it is in dist/: static files with relative addresses, for any folder of any
+// host. `node scripts/build-web.mjs` builds them alone, where dist/ is there already.
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+/** Scripts of the pages and their workers: name in dist/web to source in web/src. */
+const SCRIPTS = {
+  page: 'page/main.ts',
+  worker: 'worker/main.ts',
+  playground: 'playground/main.ts',
+  'playground-worker': 'playground/worker.ts',
+};
+
+/** Takes modules of src/ from dist/, where shaders are without comments: a third less once compressed. */
+const fromDist = (root) => ({
+  name: 'library-from-dist',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, importer }) => {
+      const source = relative(join(root, 'src'), resolve(dirname(importer), path)).replaceAll('\\', '/');
+      return source.startsWith('..') ? undefined : { path: join(root, 'dist', source.replace(/\.ts$/, '.js')) };
+    });
+  },
+});
+
+/**
+ * @param {string} root folder of the repository
+ * @returns {Promise<import('esbuild').Metafile>} of what each script is made of
+ */
+export async function buildWeb(root) {
+  const web = join(root, 'web');
+  const out = join(root, 'dist/web');
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  for (const name of readdirSync(web).filter((name) => /\.(html|css|svg|png)$/.test(name))) {
+    copyFileSync(join(web, name), join(out, name));
+  }
+  const scripts = Object.entries(SCRIPTS).filter(([, source]) => existsSync(join(web, 'src', source)));
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: scripts.map(([name, source]) => ({ in: join('web/src', source), out: name })),
+    outdir: 'dist/web',
+    bundle: true,
+    minify: true,
+    sourcemap: true,
+    metafile: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    external: ['h5wasm', 'fflate/browser'], // for Keras's files alone, which the pages do not read
+    plugins: [fromDist(root)],
+    logLevel: 'warning',
+  });
+  await writeSamples(root, join(out, 'data'));
+  return metafile;
+}
+
+/** The bundled samples as `<set>-<part>.gz`: one byte a label, then the pixels of all images, as web/src/samples.ts reads them. */
+async function writeSamples(root, folder) {
+  const { loadDataset } = await import(pathToFileURL(join(root, 'dist/node.js')).href);
+  mkdirSync(folder, { recursive: true });
+  for (const [name, path] of Object.entries({ mnist: 'mnist', cifar10: 'cifar-10-binary-sample.tar.gz' })) {
+    const dataset = await loadDataset(name, { dir: join(root, 'data/sample', path) });
+    for (const part of ['train', 'test']) {
+      const { labels, images } = dataset[part];
+      writeFileSync(join(folder, `${name}-${part}.gz`), gzipSync(Buffer.concat([labels, images]), { level: 9 }));
+    }
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildWeb(join(dirname(fileURLToPath(import.meta.url)), '..'));
+}

@@ -1,0 +1,63 @@
+import { proxy, type Remote, wrap } from 'comlink';
+import { addressOf, type Settings, settingsFrom } from '../settings.ts';
+import type { Snapshot } from '../snapshot.ts';
+import type { Api } from '../worker/api.ts';
+import { createControls } from './controls.ts';
+import { createCurves } from './curves.ts';
+import type { Panel } from './panel.ts';
+import { createRun } from './run.ts';
+import { missingParts, showSupport } from './support.ts';
+
+const byId = (id: string) => document.getElementById(id)!;
+/** Where a panel of the page goes. */
+const panelOf = (id: string) => byId(id).querySelector<HTMLElement>('.panel')!;
+
+function notice(message: string): void {
+  const item = document.createElement('li');
+  item.className = 'notice';
+  const text = document.createElement('span');
+  text.textContent = message;
+  const close = document.createElement('button');
+  close.type = 'button';
+  close.textContent = 'Close';
+  close.addEventListener('click', () => item.remove());
+  item.append(text, close);
+  byId('notices').append(item);
+}
+
+function writeAddress(settings: Settings): void {
+  history.replaceState(null, '', `${location.pathname}?${addressOf(settings)}`);
+}
+
+async function start(): Promise<void> {
+  const worker: Remote<Api> = wrap<Api>(new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  const configure = (settings: Settings, options?: { play?: boolean; anew?: boolean }) => {
+    writeAddress(settings);
+    return worker.configure(settings, options);
+  };
+  const controls = createControls(byId('controls').querySelector('form')!, (settings) => configure(settings));
+  const panels: Panel[] = [
+    createRun(byId('run'), worker, (options) => configure(controls.settings, options)),
+    createCurves(panelOf('curves')),
+  ];
+  await worker.connect(
+    proxy((snapshot: Snapshot) => {
+      for (const panel of panels) panel.update(snapshot);
+    }),
+    proxy(notice),
+    proxy((message: string, missing: boolean) => void showFailure(message, missing)),
+  );
+  // A page that is opened without settings goes on with what it trained last.
+  const last = location.search === '' ? await worker.lastAddress() : null;
+  const { settings, problems } = settingsFrom(new URLSearchParams(last ?? location.search));
+  for (const problem of problems) notice(problem);
+  controls.show(settings);
+  await configure(settings);
+}
+
+async function showFailure(message: string, missing: boolean): Promise<void> {
+  if (missing) showSupport(byId('support'), await missingParts(navigator, self), message);
+  else notice(message);
+}
+
+void start();

@@ -1,0 +1,221 @@
+import { AdapterError, Device, DeviceLostError, type TrainingState } from '../../../src/index.ts';
+import { fetchSamples, type Samples } from '../samples.ts';
+import { addressOf, type DataName, type Settings } from '../settings.ts';
+import type { Snapshot, State } from '../snapshot.ts';
+import type { Checkpoints } from './checkpoints.ts';
+import { Session } from './session.ts';
+
+/** Least milliseconds between two snapshots while training. */
+const SNAPSHOT_MS = 100;
+/** Losses of the device in a row, without a step between them, that training is taken up again after. */
+const MOST_LOSSES = 3;
+
+/** What the worker calls in the page. */
+export interface PageEvents {
+  onSnapshot(snapshot: Snapshot): void;
+  /** Something to be said once, such as a checkpoint that is not used. */
+  onNotice(message: string): void;
+  /** Nothing can be trained; `missing`: there is no adapter, so that the page explains WebGPU. */
+  onFailure(message: string, missing: boolean): void;
+}
+
+/** What the page calls in the worker, through comlink. One network at a time; panels add methods at the end. */
+export class Api {
+  private events: PageEvents | null = null;
+  device: Device | null = null;
+  private session: Session | null = null;
+  private settings: Settings | null = null;
+  private state: State = 'opening';
+  private networks = 0;
+  private losses = 0;
+  private lostAtStep = -1;
+  private sent = 0;
+  private pending: ReturnType<typeof setTimeout> | null = null;
+  private readonly samples = new Map<DataName, Promise<Samples>>();
+  /** Networks are opened and closed one after another. */
+  private queue: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param gpu `navigator.gpu`
+   * @param base address that the samples lie below
+   */
+  constructor(
+    private readonly gpu: GPU | undefined,
+    private readonly checkpoints: Checkpoints,
+    private readonly base: string,
+  ) {}
+
+  /** To be called first. */
+  connect(
+    onSnapshot: PageEvents['onSnapshot'],
+    onNotice: PageEvents['onNotice'],
+    onFailure: PageEvents['onFailure'],
+  ): void {
+    this.events = { onSnapshot, onNotice, onFailure };
+  }
+
+  /** Says something in the page. */
+  notice(message: string): void {
+    this.events?.onNotice(message);
+  }
+
+  /** The address of the checkpoint that is kept, for a page that was opened without settings; null if there is none. */
+  async lastAddress(): Promise<string | null> {
+    return (await this.checkpoints.load())?.address ?? null;
+  }
+
+  /** Opens a network, at its checkpoint if there is one, else at its beginning. */
+  configure(settings: Settings, { play = false, anew = false } = {}): Promise<void> {
+    return this.enqueue(() => this.open(settings, { play, anew }));
+  }
+
+  play(): void {
+    this.session?.play();
+    this.setState('training');
+  }
+
+  async pause(): Promise<void> {
+    await this.session?.pause();
+  }
+
+  async step(): Promise<void> {
+    await this.session?.takeStep();
+  }
+
+  /** What panels compute from; they add methods below. @throws Error while there is no network */
+  get current(): Session {
+    if (!this.session) throw new Error('There is no network at the moment.');
+    return this.session;
+  }
+
+  private enqueue(task: () => Promise<void>): Promise<void> {
+    const done = this.queue.then(task);
+    this.queue = done.catch(() => {});
+    return done;
+  }
+
+  private async open(settings: Settings, { play, anew }: { play: boolean; anew: boolean }): Promise<void> {
+    const { session } = this;
+    this.session = null;
+    this.settings = settings;
+    this.setState('opening');
+    await session?.dispose();
+    try {
+      if (anew) await this.checkpoints.remove();
+      const [device, samples] = await Promise.all([this.openDevice(), this.fetch(settings.data)]);
+      const opened = new Session(device, settings, samples, this.sessionEvents(settings));
+      this.networks++;
+      this.session = opened;
+      await this.restore(opened);
+      this.setState('paused');
+      if (play) this.play();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private async openDevice(): Promise<Device> {
+    if (!this.device) {
+      const device = await Device.open(this.gpu as GPU);
+      this.device = device;
+      device.gpu.lost.then(({ message }) => {
+        if (this.device !== device) return;
+        this.device = null;
+        void this.enqueue(() => this.reopen(message));
+      });
+    }
+    return this.device;
+  }
+
+  /** Goes on from the last checkpoint after the device was lost. */
+  private async reopen(reason: string): Promise<void> {
+    const { session, settings } = this;
+    if (!settings) return;
+    const play = session?.isPlaying ?? false;
+    const step = session?.step ?? 0;
+    this.losses = step > this.lostAtStep ? 1 : this.losses + 1;
+    this.lostAtStep = step;
+    if (this.losses > MOST_LOSSES) {
+      this.fail(new DeviceLostError(`the device was lost ${this.losses} times in a row: ${reason}`));
+      return;
+    }
+    await this.open(settings, { play, anew: false });
+    const at = this.session as Session | null;
+    if (at) {
+      this.events?.onNotice(
+        `The graphics device was lost (${reason || 'no reason was given'}) at step ${step}. It was opened again, and training goes on from step ${at.step}.`,
+      );
+    }
+  }
+
+  private fetch(name: DataName): Promise<Samples> {
+    let samples = this.samples.get(name);
+    if (!samples) {
+      samples = fetchSamples(name, this.base);
+      this.samples.set(name, samples);
+      samples.catch(() => this.samples.delete(name));
+    }
+    return samples;
+  }
+
+  private async restore(session: Session): Promise<void> {
+    const checkpoint = await this.checkpoints.load();
+    if (!checkpoint) return;
+    if (checkpoint.address !== addressOf(session.settings)) {
+      this.events?.onNotice(
+        `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one will replace it.`,
+      );
+      return;
+    }
+    await session.restore(checkpoint.state);
+  }
+
+  private sessionEvents(settings: Settings) {
+    const address = addressOf(settings);
+    return {
+      onChange: () => this.change(),
+      onCheckpoint: (state: TrainingState) => this.checkpoints.save(address, state),
+      onFailure: (error: unknown) => {
+        // A lost device is opened again: see `openDevice`.
+        if (!(error instanceof DeviceLostError)) this.fail(error);
+      },
+    };
+  }
+
+  private fail(error: unknown): void {
+    this.setState('failed');
+    const message = error instanceof Error ? error.message : String(error);
+    this.events?.onFailure(message, error instanceof AdapterError);
+  }
+
+  private change(): void {
+    if (this.session && this.state !== 'opening' && this.state !== 'failed') {
+      this.state = this.session.isPlaying ? 'training' : 'paused';
+    }
+    this.pending ??= setTimeout(() => this.send(), Math.max(0, SNAPSHOT_MS - (performance.now() - this.sent)));
+  }
+
+  private setState(state: State): void {
+    this.state = state;
+    this.send();
+  }
+
+  private send(): void {
+    if (this.pending !== null) clearTimeout(this.pending);
+    this.pending = null;
+    this.sent = performance.now();
+    const { session, settings, device } = this;
+    if (!settings) return;
+    this.events?.onSnapshot({
+      ...{ state: this.state, settings, network: this.networks },
+      step: session?.step ?? 0,
+      epoch: session?.position.epoch ?? 1,
+      epochStep: session?.position.step ?? 0,
+      stepsPerEpoch: session?.stepsPerEpoch ?? 0,
+      parameters: session?.model.countParams() ?? 0,
+      samplesPerSecond: session?.samplesPerSecond ?? null,
+      curves: session?.curves.curves ?? { train: [], test: [] },
+      adapter: device?.info.name ?? '',
+    });
+  }
+}
