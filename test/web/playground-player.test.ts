@@ -117,7 +117,7 @@ describeOnDevice('playground player', () => {
       activation: 'linear',
       rate: 10,
       penalty: 'l2',
-      penaltyRate: 1,
+      strength: 1,
     });
     player.play();
     const { isPlaying, notice } = await next(({ notice }) => notice !== '');

@@ -52,7 +52,7 @@ function gradients(weights: readonly NdArray[], settings: Settings, batch: { poi
       dz = slopes.map((slope, i) => slope * dz.reduce((sum, d, u) => sum + d * w.data[i * units + u]!, 0));
     }
   }
-  const { penalty, penaltyRate: rate } = settings;
+  const { penalty, strength: rate } = settings;
   for (let k = 0; k < weights.length; k += 2) {
     for (const [i, w] of weights[k]!.data.entries()) {
       if (penalty === 'l1') grads[k]!.data[i]! += rate * Math.sign(w);
@@ -75,8 +75,8 @@ describeOnDevice('playground session', (device) => {
   const open = (changes: Partial<Settings>) => new Session(device, settingsOf(changes));
 
   test.each<Partial<Settings>>([
-    { optimizer: 'sgd', rate: 0.1, activation: 'tanh', penalty: 'l1', penaltyRate: 0.01 },
-    { optimizer: 'momentum', rate: 0.05, activation: 'relu', layers: [4], penalty: 'l2', penaltyRate: 0.02 },
+    { optimizer: 'sgd', rate: 0.1, activation: 'tanh', penalty: 'l1', strength: 0.01 },
+    { optimizer: 'momentum', rate: 0.05, activation: 'relu', layers: [4], penalty: 'l2', strength: 0.02 },
     { optimizer: 'rmsprop', rate: 0.01, activation: 'sigmoid' },
     { optimizer: 'adam', rate: 0.02, activation: 'leakyRelu', layers: [5, 4, 3] },
     { optimizer: 'adam', rate: 0.02, activation: 'linear', layers: [] },

@@ -31,6 +31,7 @@ test('an address has what differs from the defaults, without an escaped characte
     'data=moons&noise=12&points=-50.125.1_200.-200.0&layers=8-3&rate=0.005&penalty=l2&seed=7&replicas=5',
   );
   expect(readAddress(`?${address}`)).toEqual({ settings, problems: [] });
+  expect(addressOf({ ...DEFAULTS, layers: [] })).toBe('layers=0');
   expect(readAddress('layers=')).toEqual({ settings: { ...DEFAULTS, layers: [] }, problems: [] });
 });
 
@@ -48,7 +49,7 @@ test('every possible state comes back from its address', () => {
     rate: fc.double({ min: 0.00001, max: 10, noNaN: true }),
     batch: fc.integer({ min: 1, max: 400 }),
     penalty: fc.constantFrom(...PENALTIES),
-    penaltyRate: fc.double({ min: 0, max: 1, noNaN: true }).map((rate) => rate + 0),
+    strength: fc.double({ min: 0, max: 1, noNaN: true }).map((rate) => rate + 0),
     seed: fc.integer({ min: 0, max: 999999 }),
     replicas: fc.integer({ min: 1, max: 8 }),
   });
@@ -74,7 +75,7 @@ test.each([
   ['rate=0x1', 'rate', 'must be a number from 0.00001 to 10, but is "0x1"'],
   ['rate=Infinity', 'rate', 'must be a number from 0.00001 to 10, but is "Infinity"'],
   ['batch=0', 'batch', 'must be a whole number from 1 to 400, but is "0"'],
-  ['penalty-rate=-1', 'penalty-rate', 'must be a number from 0 to 1, but is "-1"'],
+  ['strength=-1', 'strength', 'must be a number from 0 to 1, but is "-1"'],
   ['seed=1e3', 'seed', 'must be a whole number from 0 to 999999, but is "1e3"'],
   ['replicas=9', 'replicas', 'must be a whole number from 1 to 8, but is "9"'],
   ['points=1.2', 'points', 'must be up to 200 points x.y.class in hundredths, as in -50.125.1_30.0.0, but is "1.2"'],
@@ -94,15 +95,15 @@ test.each([
   expect(problems[0]).toContain(`${name} ${problem}`);
   const expected = name === 'seed' ? DEFAULTS : { ...DEFAULTS, seed: 3 };
   expect(settings).toEqual(expected);
-  expect(problems[0]).toMatch(/; using .+ instead$/);
+  expect(problems[0]).toMatch(/; .+ is used instead\.$/);
 });
 
 test('what no setting is called, and what is given twice, is said', () => {
   expect(readAddress('layer=4&rate=1&rate=2')).toEqual({
     settings: DEFAULTS,
     problems: [
-      'rate must be given once, but is given 2 times; using 0.03 instead',
-      'layer is no setting of this page; its settings are data, noise, share, data-seed, points, layers, activation, optimizer, rate, batch, penalty, penalty-rate, seed, replicas',
+      'rate must be given once, but is given 2 times; 0.03 is used instead.',
+      'There is no setting "layer"; there are data, noise, share, data-seed, points, layers, activation, optimizer, rate, batch, penalty, strength, seed, replicas.',
     ],
   });
 });

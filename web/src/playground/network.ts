@@ -6,7 +6,6 @@ import {
   glorotUniform,
   linear,
   mul,
-  type Optimizer,
   RMSprop,
   SGD,
   softmaxCrossEntropy,
@@ -58,13 +57,13 @@ export class Network {
     return outputs;
   }
 
-  /** Mean cross-entropy of a batch, plus rate * sum |w| or rate * sum w^2 over all kernels, if there is a penalty. */
-  loss(x: Tensor, labels: Tensor, { penalty, penaltyRate }: Settings): Tensor {
+  /** Mean cross-entropy of a batch, plus strength * sum |w| or strength * sum w^2 over all kernels, if there is a penalty. */
+  loss(x: Tensor, labels: Tensor, { penalty, strength }: Settings): Tensor {
     const loss = softmaxCrossEntropy(this.layers(x).at(-1)!, labels);
-    if (penalty === 'none' || penaltyRate === 0) return loss;
+    if (penalty === 'none' || strength === 0) return loss;
     const size = penalty === 'l1' ? abs : square;
     const kernels = this.weights.filter((_, i) => i % 2 === 0);
-    return kernels.reduce((total, kernel) => add(total, mul(sum(size(kernel)), penaltyRate)), loss);
+    return kernels.reduce((total, kernel) => add(total, mul(sum(size(kernel)), strength)), loss);
   }
 
   dispose(): void {
@@ -73,7 +72,10 @@ export class Network {
 }
 
 /** The optimizer that the settings name, for these weights. */
-export function optimizerOf({ optimizer, rate: learningRate }: Settings, parameters: readonly Tensor[]): Optimizer {
+export function optimizerOf(
+  { optimizer, rate: learningRate }: Settings,
+  parameters: readonly Tensor[],
+): Adam | RMSprop | SGD {
   const options = { learningRate, parameters };
   switch (optimizer) {
     case 'adam':

@@ -4,7 +4,6 @@ import {
   compileStep,
   type Device,
   noGrad,
-  type Optimizer,
   type Tensor,
   tensor,
 } from '../../../src/index.ts';
@@ -47,7 +46,7 @@ export class Session {
   epoch = 0;
   private batchesDone = 0;
   private readonly network: Network;
-  private readonly optimizer: Optimizer;
+  private readonly optimizer: ReturnType<typeof optimizerOf>;
   private readonly steps = new Map<number, BatchStep>();
   private order: { epoch: number; points: Uint32Array } | null = null;
   /** Records what is looked at, once; null until then. */

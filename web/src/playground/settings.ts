@@ -18,7 +18,8 @@ export interface Settings extends DataOptions {
   rate: number;
   batch: number;
   penalty: (typeof PENALTIES)[number];
-  penaltyRate: number;
+  /** Factor of the penalty; of no effect with `none`. */
+  strength: number;
   /** Of the first weights. Replica r has those of seed + r. */
   seed: number;
   /** Networks trained at once. */
@@ -66,8 +67,11 @@ function parseList<T>(text: string, separator: string, most: number, parse: (par
 
 const layers: Field<readonly number[]> = {
   ...{ name: 'layers', initial: [8, 8], rule: `up to ${MAX_LAYERS} layers of 1 to ${MAX_UNITS} units, as in 8-4` },
-  parse: (text) => parseList(text, '-', MAX_LAYERS, (units) => (/^[1-8]$/.test(units) ? Number(units) : undefined)),
-  format: (units) => units.join('-'),
+  parse: (text) =>
+    text === '0'
+      ? []
+      : parseList(text, '-', MAX_LAYERS, (units) => (/^[1-8]$/.test(units) ? Number(units) : undefined)),
+  format: (units) => units.join('-') || '0',
 };
 
 const points: Field<readonly Point[]> = {
@@ -97,7 +101,7 @@ export const FIELDS: { [K in keyof Settings]: Field<Settings[K]> } = {
   rate: real('rate', '0.00001', 10, 0.03),
   batch: whole('batch', 1, SAMPLES, 20),
   penalty: oneOf('penalty', PENALTIES, 'none'),
-  penaltyRate: real('penalty-rate', '0', 1, 0.001),
+  strength: real('strength', '0', 1, 0.001),
   seed: whole('seed', 0, 999_999, 1),
   replicas: whole('replicas', 1, 8, 1),
 };
@@ -107,7 +111,7 @@ const fieldOf = (key: keyof Settings) => FIELDS[key] as Field<unknown>;
 export const DEFAULTS = Object.fromEntries(KEYS.map((key) => [key, FIELDS[key].initial])) as unknown as Settings;
 
 /** As much of a text as a message has room for. */
-const quote = (text: string) => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+const quote = (text: string) => JSON.stringify(text.length > 30 ? `${text.slice(0, 30)}...` : text);
 
 /** A setting from the text of a control or of the address. */
 export function checkSetting<K extends keyof Settings>(
@@ -135,7 +139,7 @@ export function readAddress(query: string): { settings: Settings; problems: stri
         ? checkSetting(key, given[0]!)
         : { problem: `must be given once, but is given ${given.length} times` };
     if (problem === undefined) return value;
-    problems.push(`${name} ${problem}; using ${format(initial) || 'none'} instead`);
+    problems.push(`${name} ${problem}; ${format(initial) || 'none'} is used instead.`);
     return initial;
   };
   const settings = Object.fromEntries(KEYS.map((key) => [key, read(key)])) as unknown as Settings;
@@ -143,7 +147,7 @@ export function readAddress(query: string): { settings: Settings; problems: stri
   for (const name of new Set(params.keys())) {
     if (names.includes(name)) continue;
     const known = names.join(', ');
-    problems.push(`${quote(name).slice(1, -1)} is no setting of this page; its settings are ${known}`);
+    problems.push(`There is no setting ${quote(name)}; there are ${known}.`);
   }
   return { settings, problems };
 }
