@@ -20,7 +20,7 @@ export function createCurves(root: HTMLElement) {
     return { measure, svg, caption };
   });
   return {
-    update({ curves }: Snapshot): void {
+    update({ curves }: Pick<Snapshot, 'curves'>): void {
       for (const { measure, svg, caption } of charts) {
         svg.innerHTML = chart(curves, measure);
         const text = description(curves, measure);

@@ -47,7 +47,7 @@ export class CurveRecorder {
 }
 
 /** The points as they are, or, of too many, the means of two at a time, the last one as it is. */
-function thinned(points: CurvePoint[]): CurvePoint[] {
+export function thinned(points: CurvePoint[]): CurvePoint[] {
   if (points.length <= MOST_POINTS) return points;
   const thin: CurvePoint[] = [];
   for (let i = 0; i + 1 < points.length; i += 2) {
