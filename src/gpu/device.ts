@@ -6,7 +6,7 @@ import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
 import { LostWork } from './lost-work.ts';
 import { type HostMemory, Memory } from './memory.ts';
-import { notOpened, type OpenedDevice, openAdapter } from './open.ts';
+import { notOpened, noWebGpu, type OpenedDevice, openAdapter } from './open.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
@@ -143,10 +143,10 @@ export class Device {
    * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
    * @param options.wait how promises of WebGPU are waited for, where an implementation is known well enough; default: as `QueueWaits` measures
    * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
-   * @throws AdapterError when there is none, or it gives no device; ArgumentError for an option there is not, or an impossible `keepBytes`
+   * @throws AdapterError where there is no WebGPU (`navigator.gpu` is undefined), no adapter, or it gives no device; ArgumentError for an option there is not, or an impossible `keepBytes`
    */
   static async open(
-    gpu: GPU,
+    gpu: GPU | undefined,
     options: {
       powerPreference?: GPUPowerPreference;
       onDispose?: () => void;
@@ -158,6 +158,7 @@ export class Device {
     const names = { powerPreference: true, onDispose: true, wait: true, keepBytes: true, hostMemory: true };
     const { keepBytes, hostMemory } = checkOptions('Device.open', options, names);
     checkKeepBytes('Device.open', keepBytes);
+    if (gpu === undefined || gpu === null) throw noWebGpu(gpu);
     if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
       throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
     }

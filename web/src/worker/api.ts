@@ -116,7 +116,7 @@ export class Api {
 
   private async openDevice(): Promise<Device> {
     if (!this.device) {
-      const device = await Device.open(this.gpu as GPU);
+      const device = await Device.open(this.gpu);
       this.device = device;
       device.gpu.lost.then(({ message }) => {
         if (this.device !== device) return;
