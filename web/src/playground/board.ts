@@ -14,6 +14,9 @@ const KEYS: Record<string, readonly [number, number]> = {
   ArrowDown: [0, -1],
 };
 
+/** What is shown until the networks were looked at. */
+const UNKNOWN = { surface: [0.5, 0.5, 0.5, 0.5], boundaries: [] };
+
 /** To hundredths, as the address has coordinates. */
 const rounded = (value: number) => Math.round(100 * Math.min(HALF_WIDTH, Math.max(-HALF_WIDTH, value))) / 100 + 0;
 
@@ -64,11 +67,11 @@ export function createBoard(
   const chosen = () => Number(find<HTMLInputElement>('[name=label]:checked').value);
 
   function paint(): void {
-    if (!look) return;
     const size = Math.max(1, Math.round(plane.clientWidth * devicePixelRatio));
     if (plane.width !== size) plane.width = plane.height = size;
     const test = showTest.checked ? data.test : pointsOf([]);
-    paintPlane(plane, { ...look, training: data.training, test, cursor }, scheme());
+    const { surface, boundaries } = look ?? UNKNOWN;
+    paintPlane(plane, { surface, boundaries, training: data.training, test, cursor }, scheme());
   }
 
   function paintBar(): void {

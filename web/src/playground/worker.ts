@@ -6,7 +6,8 @@ import type { Settings } from './settings.ts';
 /** What the page calls in the worker, through comlink. */
 export class PlaygroundApi {
   private player: Player | null = null;
-  private adapter = '';
+  /** The device that is open. */
+  device: Device | null = null;
 
   /**
    * To be called first, once.
@@ -19,7 +20,7 @@ export class PlaygroundApi {
   ): Promise<{ adapter: string; missing: string }> {
     try {
       this.player = await Player.start(() => this.open(), settings, report);
-      return { adapter: this.adapter, missing: '' };
+      return { adapter: this.device!.info.name, missing: '' };
     } catch (error) {
       if (navigator.gpu && !(error instanceof AdapterError)) throw error;
       return { adapter: '', missing: (error as Error).message };
@@ -27,9 +28,8 @@ export class PlaygroundApi {
   }
 
   private async open(): Promise<Device> {
-    const device = await Device.open(navigator.gpu);
-    this.adapter = device.info.name;
-    return device;
+    this.device = await Device.open(navigator.gpu);
+    return this.device;
   }
 
   play(): void {
@@ -53,4 +53,7 @@ export class PlaygroundApi {
   }
 }
 
-expose(new PlaygroundApi());
+const api = new PlaygroundApi();
+// For the console of the worker, and for tests that lose the device.
+Object.assign(globalThis, { playground: api });
+expose(api);
