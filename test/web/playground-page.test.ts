@@ -60,12 +60,12 @@ describeInBrowser('the 2-D playground', () => {
   test('trains: a step bends the surface, play goes on until pause, start over brings the first surface back', async () => {
     const playground = await Playground.open();
     const first = await playground.pixels('#plane');
-    const unit = await playground.pixels('.pictures canvas');
+    const unit = await playground.pixels('.pictures li:first-child canvas');
     expect(await playground.step()).toBe(0);
     await playground.advance('One step', 1);
     const second = await playground.pixels('#plane');
     expect(second).not.toBe(first);
-    expect(await playground.pixels('.pictures canvas')).not.toBe(unit);
+    expect(await playground.pixels('.pictures li:first-child canvas')).not.toBe(unit);
     await playground.advance('One epoch', 4); // of 200 points by 50
     expect(await playground.figure('Epoch')).toBe('1.0');
 
