@@ -15,24 +15,25 @@ const SCRIPTS = {
   'playground-worker': 'playground/worker.ts',
 };
 
-/** Takes modules of src/ from dist/, where shaders are without comments: a third less once compressed. */
-const fromDist = (root) => ({
+/** Takes modules of src/ from the built library, where shaders are without comments: a fifth less once compressed. */
+const fromLibrary = (root, library) => ({
   name: 'library-from-dist',
   setup({ onResolve }) {
     onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, importer }) => {
       const source = relative(join(root, 'src'), resolve(dirname(importer), path)).replaceAll('\\', '/');
-      return source.startsWith('..') ? undefined : { path: join(root, 'dist', source.replace(/\.ts$/, '.js')) };
+      return source.startsWith('..') ? undefined : { path: join(library, source.replace(/\.ts$/, '.js')) };
     });
   },
 });
 
 /**
  * @param {string} root folder of the repository
+ * @param {string} library folder of the built library
+ * @param {string} out folder that the pages go to; what was in it goes
  * @returns {Promise<import('esbuild').Metafile>} of what each script is made of
  */
-export async function buildWeb(root) {
+export async function buildWeb(root, library = join(root, 'dist'), out = join(root, 'dist/web')) {
   const web = join(root, 'web');
-  const out = join(root, 'dist/web');
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   for (const name of readdirSync(web).filter((name) => /\.(html|css|svg|png)$/.test(name))) {
@@ -42,7 +43,7 @@ export async function buildWeb(root) {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: scripts.map(([name, source]) => ({ in: join('web/src', source), out: name })),
-    outdir: 'dist/web',
+    outdir: out,
     bundle: true,
     minify: true,
     sourcemap: true,
@@ -51,15 +52,14 @@ export async function buildWeb(root) {
     platform: 'browser',
     target: 'es2022',
     external: ['h5wasm', 'fflate/browser'], // for Keras's files alone, which the pages do not read
-    plugins: [fromDist(root)],
+    plugins: [fromLibrary(root, library)],
     logLevel: 'warning',
   });
-  await writeSamples(root, join(out, 'data'));
   return metafile;
 }
 
 /** The bundled samples as `<set>-<part>.gz`: one byte a label, then the pixels of all images, as web/src/samples.ts reads them. */
-async function writeSamples(root, folder) {
+export async function writeSamples(root, folder = join(root, 'dist/web/data')) {
   const { loadDataset } = await import(pathToFileURL(join(root, 'dist/node.js')).href);
   mkdirSync(folder, { recursive: true });
   for (const [name, path] of Object.entries({ mnist: 'mnist', cifar10: 'cifar-10-binary-sample.tar.gz' })) {
@@ -72,5 +72,7 @@ async function writeSamples(root, folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await buildWeb(join(dirname(fileURLToPath(import.meta.url)), '..'));
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+  await buildWeb(root);
+  await writeSamples(root);
 }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildModules } from './build-modules.mjs';
-import { buildWeb } from './build-web.mjs';
+import { buildWeb, writeSamples } from './build-web.mjs';
 import { buildState, recordBuild } from './setup/stamps.mjs';
 import { writeTypes } from './types.mjs';
 
@@ -41,6 +41,7 @@ export async function buildAll() {
   const entryPoints = { index: 'src/index.ts', node: 'src/node.ts', report: 'src/report.ts', cli: 'src/cli/main.ts' };
   await buildModules(root, entryPoints, 'dist', OPTIONS);
   await buildWeb(root);
+  await writeSamples(root);
   writeTypes(join(root, 'dist/types'));
   recordBuild(root, state);
 }

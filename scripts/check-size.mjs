@@ -25,6 +25,19 @@ export const PROGRAMS = [
 ];
 
 /**
+ * What the main page loads before its data, as `buildWeb` leaves it in dist/web, and the bytes that it may have once compressed: a
+ * promise.
+ */
+export const PAGE = { files: ['index.html', 'style.css', 'page.js', 'worker.js'], budget: 150_000 };
+
+/** @param {string} folder with the page's files @returns {{ raw: number, gzip: number }} bytes of all of them */
+export function measurePage(folder = join(root, 'dist/web')) {
+  const files = PAGE.files.map((name) => readFileSync(join(folder, name)));
+  const sum = (sizeOf) => files.reduce((total, file) => total + sizeOf(file), 0);
+  return { raw: sum((file) => file.length), gzip: sum((file) => gzipSync(file, { level: 9 }).length) };
+}
+
+/**
  * A program bundled and minified into one file for browsers, as its user would: by the names of packages.
  * @param {string} name of a file in scripts/size
  * @param {{ library?: string, nodePaths?: string[] }} from another module in the place of tilegrad; folders of other packages
@@ -72,6 +85,12 @@ async function main() {
     if (gzip > budget) over++;
     print(`${number(raw, 10)}${number(gzip, 10)}${number(budget, 10)}  ${says}${gzip > budget ? ': TOO LARGE' : ''}`);
   }
+  const page = measurePage();
+  const isLarge = page.gzip > PAGE.budget;
+  if (isLarge) over++;
+  print(
+    `${number(page.raw, 10)}${number(page.gzip, 10)}${number(PAGE.budget, 10)}  is the page of web/, with its worker${isLarge ? ': TOO LARGE' : ''}`,
+  );
   if (options.includes('--peers')) {
     const versionOf = (name) =>
       JSON.parse(readFileSync(join(PEERS, 'node_modules', name, 'package.json'), 'utf8')).version;

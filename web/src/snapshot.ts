@@ -21,6 +21,8 @@ export interface Curves {
 /** What the page shows of the training, sent a few times a second: plain data. */
 export interface Snapshot {
   state: State;
+  /** Whether the kernels of a step are compiled; until then, the first step takes longer. */
+  isCompiled: boolean;
   settings: Settings;
   /** Steps since the beginning; panels compute anew where it has changed. */
   step: number;

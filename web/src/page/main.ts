@@ -4,9 +4,10 @@ import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { createControls } from './controls.ts';
 import { createCurves } from './curves.ts';
+import { missingParts } from './missing.ts';
 import type { Panel } from './panel.ts';
 import { createRun } from './run.ts';
-import { missingParts, showSupport } from './support.ts';
+import { showSupport } from './support.ts';
 
 const byId = (id: string) => document.getElementById(id)!;
 /** Where a panel of the page goes. */

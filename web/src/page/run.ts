@@ -4,6 +4,9 @@ import type { Api } from '../worker/api.ts';
 
 const STATES = { opening: 'Opening the network', paused: 'Paused', training: 'Training', failed: 'Stopped' } as const;
 
+const stateOf = ({ state, isCompiled }: Snapshot) =>
+  isCompiled || state === 'opening' || state === 'failed' ? STATES[state] : `${STATES[state]}, compiling the kernels`;
+
 /** Play, pause, one step, start over; the state in words, and figures of the training. */
 export function createRun(root: HTMLElement, worker: Remote<Api>, configure: (options: { anew: boolean }) => void) {
   const button = (id: string) => root.querySelector<HTMLButtonElement>(`#${id}`)!;
@@ -21,7 +24,8 @@ export function createRun(root: HTMLElement, worker: Remote<Api>, configure: (op
       play.textContent = isTraining ? 'Pause' : 'Train';
       for (const one of [play, step!, restart!]) one.disabled = !isReady;
       // Said by screen readers, so only where it changes.
-      if (state.textContent !== STATES[snapshot.state]) state.textContent = STATES[snapshot.state];
+      const text = stateOf(snapshot);
+      if (state.textContent !== text) state.textContent = text;
       showFigures(figures, figuresOf(snapshot));
     },
   };

@@ -1,6 +1,7 @@
 import { proxy, type Remote, wrap } from 'comlink';
 import { createCurves } from '../page/curves.ts';
-import { missingParts, showSupport } from '../page/support.ts';
+import { missingParts } from '../page/missing.ts';
+import { showSupport } from '../page/support.ts';
 import { createBoard } from './board.ts';
 import { createControls } from './controls.ts';
 import { CurveHistory } from './curve-history.ts';

@@ -1,5 +1,5 @@
-import { AdapterError, Device, DeviceLostError, type TrainingState } from '../../../src/index.ts';
-import { fetchSamples, type Samples } from '../samples.ts';
+import { AdapterError, ArgumentError, Device, DeviceLostError, type TrainingState } from '../../../src/index.ts';
+import type { Samples } from '../samples.ts';
 import { addressOf, type DataName, type Settings } from '../settings.ts';
 import type { Snapshot, State } from '../snapshot.ts';
 import type { Checkpoints } from './checkpoints.ts';
@@ -35,14 +35,11 @@ export class Api {
   /** Networks are opened and closed one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
-  /**
-   * @param gpu `navigator.gpu`
-   * @param base address that the samples lie below
-   */
+  /** @param gpu `navigator.gpu` */
   constructor(
     private readonly gpu: GPU | undefined,
     private readonly checkpoints: Checkpoints,
-    private readonly base: string,
+    private readonly fetchSamples: (name: DataName) => Promise<Samples>,
   ) {}
 
   /** To be called first. */
@@ -70,7 +67,8 @@ export class Api {
   }
 
   play(): void {
-    this.session?.play();
+    if (!this.session) return;
+    this.session.play();
     this.setState('training');
   }
 
@@ -88,6 +86,21 @@ export class Api {
     return this.session;
   }
 
+  /** Resolves when no network is being opened or closed. */
+  async idle(): Promise<void> {
+    await this.queue;
+  }
+
+  /** Ends everything. */
+  close(): Promise<void> {
+    return this.enqueue(async () => {
+      const { session, device } = this;
+      this.session = this.device = null;
+      await session?.dispose();
+      device?.dispose();
+    });
+  }
+
   private enqueue(task: () => Promise<void>): Promise<void> {
     const done = this.queue.then(task);
     this.queue = done.catch(() => {});
@@ -103,14 +116,16 @@ export class Api {
     try {
       if (anew) await this.checkpoints.remove();
       const [device, samples] = await Promise.all([this.openDevice(), this.fetch(settings.data)]);
-      const opened = new Session(device, settings, samples, this.sessionEvents(settings));
+      const create = () => new Session(device, settings, samples, this.sessionEvents(settings));
+      const opened = create();
+      this.session = (await this.restore(opened)) ? opened : create();
       this.networks++;
-      this.session = opened;
-      await this.restore(opened);
       this.setState('paused');
       if (play) this.play();
+      void this.session.compile();
     } catch (error) {
-      this.fail(error);
+      // A lost device is opened again: see `openDevice`.
+      if (!(error instanceof DeviceLostError)) this.fail(error);
     }
   }
 
@@ -121,6 +136,7 @@ export class Api {
       device.gpu.lost.then(({ message }) => {
         if (this.device !== device) return;
         this.device = null;
+        device.dispose();
         void this.enqueue(() => this.reopen(message));
       });
     }
@@ -142,7 +158,7 @@ export class Api {
     await this.open(settings, { play, anew: false });
     const at = this.session as Session | null;
     if (at) {
-      this.events?.onNotice(
+      this.notice(
         `The graphics device was lost (${reason || 'no reason was given'}) at step ${step}. It was opened again, and training goes on from step ${at.step}.`,
       );
     }
@@ -151,23 +167,32 @@ export class Api {
   private fetch(name: DataName): Promise<Samples> {
     let samples = this.samples.get(name);
     if (!samples) {
-      samples = fetchSamples(name, this.base);
+      samples = this.fetchSamples(name);
       this.samples.set(name, samples);
       samples.catch(() => this.samples.delete(name));
     }
     return samples;
   }
 
-  private async restore(session: Session): Promise<void> {
+  /** Takes a session to its checkpoint, if there is one. @returns false where that failed, and the session is of no more use */
+  private async restore(session: Session): Promise<boolean> {
     const checkpoint = await this.checkpoints.load();
-    if (!checkpoint) return;
+    if (!checkpoint) return true;
     if (checkpoint.address !== addressOf(session.settings)) {
-      this.events?.onNotice(
-        `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one will replace it.`,
+      this.notice(
+        `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one replaces it.`,
       );
-      return;
+      return true;
     }
-    await session.restore(checkpoint.state);
+    try {
+      await session.restore(checkpoint.state);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ArgumentError)) throw error;
+      await session.dispose();
+      this.notice(`The checkpoint in this browser cannot be used: ${error.message}`);
+      return false;
+    }
   }
 
   private sessionEvents(settings: Settings) {
@@ -207,7 +232,7 @@ export class Api {
     const { session, settings, device } = this;
     if (!settings) return;
     this.events?.onSnapshot({
-      ...{ state: this.state, settings, network: this.networks },
+      ...{ state: this.state, settings, network: this.networks, isCompiled: session?.isCompiled ?? false },
       step: session?.step ?? 0,
       epoch: session?.position.epoch ?? 1,
       epochStep: session?.position.step ?? 0,

@@ -1,7 +1,7 @@
 import type { CallbackState, Metrics } from '../../../src/index.ts';
 import type { CurvePoint, Curves } from '../snapshot.ts';
 
-/** Points a curve has at most: from then on, neighbors are averaged. */
+/** Points a curve has at most: beyond, neighbors are averaged. */
 const MOST_POINTS = 400;
 
 /** Loss and accuracy of each replica over the steps of a training. */
@@ -46,15 +46,16 @@ export class CurveRecorder {
   }
 }
 
-/** The points as they are, or, of too many, the means of two at a time, the last one as it is. */
+/** The points as they are, or, of one too many, the two that cover the fewest steps as one; the last stays as it is. */
 export function thinned(points: CurvePoint[]): CurvePoint[] {
   if (points.length <= MOST_POINTS) return points;
-  const thin: CurvePoint[] = [];
-  for (let i = 0; i + 1 < points.length; i += 2) {
-    const [a, b] = [points[i]!, points[i + 1]!];
-    const mean = (name: 'loss' | 'accuracy') => a[name].map((value, r) => (value + b[name][r]!) / 2);
-    thin.push({ step: b.step, loss: mean('loss'), accuracy: mean('accuracy') });
+  const startOf = (i: number) => points[i - 1]?.step ?? 0;
+  let first = 0;
+  for (let i = 1; i < points.length - 2; i++) {
+    if (points[i + 1]!.step - startOf(i) < points[first + 1]!.step - startOf(first)) first = i;
   }
-  if (points.length % 2 === 1) thin.push(points.at(-1)!);
-  return thin;
+  const [a, b] = [points[first]!, points[first + 1]!];
+  const share = (a.step - startOf(first)) / (b.step - startOf(first));
+  const mean = (name: 'loss' | 'accuracy') => a[name].map((value, r) => share * value + (1 - share) * b[name][r]!);
+  return points.toSpliced(first, 2, { step: b.step, loss: mean('loss'), accuracy: mean('accuracy') });
 }

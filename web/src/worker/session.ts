@@ -1,7 +1,7 @@
 import {
-  AbortedError,
   type Callback,
   type Device,
+  DeviceLostError,
   type EpochLogs,
   ImageLoader,
   type Sequential,
@@ -38,14 +38,19 @@ export interface SessionEvents {
  */
 export class Session {
   readonly model: Sequential;
+  /** The images that are trained on, and those of `test`. */
   readonly train: ImageLoader;
   readonly test: ImageLoader;
   readonly curves = new CurveRecorder();
   /** Epoch under way, from 1, and its steps that are done. */
   position = { epoch: 1, step: 0 };
   samplesPerSecond: number | null = null;
+  /** Whether the kernels of a step are compiled. */
+  isCompiled = false;
   private readonly abort = new AbortController();
   private running: Promise<void> | null = null;
+  private compiling: Promise<void> | null = null;
+  private restoring = false;
   private playing = false;
   private stepsLeft = 0;
   private reported = { at: 0, step: -1 };
@@ -64,9 +69,19 @@ export class Session {
     private readonly events: SessionEvents,
   ) {
     const { seed, replicas } = settings;
-    this.model = createModel(settings).build(device, { seed, replicas });
-    this.train = new ImageLoader(device, data.train);
-    this.test = new ImageLoader(device, data.test);
+    const made: { dispose(): void }[] = [];
+    const own = <T extends { dispose(): void }>(resource: T): T => {
+      made.push(resource);
+      return resource;
+    };
+    try {
+      this.model = own(createModel(settings)).build(device, { seed, replicas });
+      this.train = own(new ImageLoader(device, data.train));
+      this.test = own(new ImageLoader(device, data.test));
+    } catch (error) {
+      for (const resource of made) resource.dispose();
+      throw error;
+    }
   }
 
   /** Steps since the beginning. */
@@ -84,6 +99,7 @@ export class Session {
 
   play(): void {
     this.playing = true;
+    this.endWaits(); // of a pause that was taken back
     this.start();
     this.wake();
   }
@@ -106,18 +122,60 @@ export class Session {
 
   /** Takes the network to a checkpoint, before any step. Rejects with ArgumentError for one of another training. */
   async restore(state: TrainingState): Promise<void> {
+    this.restoring = true;
     this.start(state);
-    await Promise.race([this.reachPause(), this.running]);
+    await Promise.race([this.running, this.reachPause()]);
+    this.restoring = false;
+  }
+
+  /** Compiles the kernels of a step by taking one of a copy, so that the first step after a click need not wait for that. */
+  compile(): Promise<void> {
+    this.compiling ??= this.takeStepOfCopy()
+      .then(() => this.setCompiled())
+      .catch((error) => this.fail(error));
+    return this.compiling;
+  }
+
+  private setCompiled(): void {
+    this.isCompiled = true;
+    this.events.onChange();
+  }
+
+  private async takeStepOfCopy(): Promise<void> {
+    const { device, settings, data } = this;
+    const { batch: batchSize, seed, replicas } = settings;
+    const copy = createModel(settings).build(device, { seed, replicas });
+    const { images, labels, ...set } = data.train;
+    const size = Math.min(batchSize, set.size);
+    const first = { images: images.subarray(0, (size * images.length) / set.size), labels: labels.subarray(0, size) };
+    const batch = new ImageLoader(device, { ...set, ...first, size });
+    try {
+      await copy.fit(batch, { batchSize, seed, replicas, signal: this.abort.signal });
+    } finally {
+      copy.dispose();
+      batch.dispose();
+    }
   }
 
   /** Ends the training and gives its memory back. */
   async dispose(): Promise<void> {
     this.abort.abort();
     this.wake();
-    await this.running?.catch(() => {});
+    await Promise.all([this.compiling, this.running?.catch(() => {})]);
     this.model.dispose();
     this.train.dispose();
     this.test.dispose();
+  }
+
+  /** What ended the training, unless whoever waits for `restore` is told. A training whose device was lost is to go on with another one. */
+  private fail(error: unknown): void {
+    if (this.abort.signal.aborted) return;
+    if (!(error instanceof DeviceLostError)) this.playing = false;
+    if (!this.restoring) this.events.onFailure(error);
+  }
+
+  private endWaits(): void {
+    for (const resolve of this.pauses.splice(0)) resolve();
   }
 
   private reachPause(): Promise<void> {
@@ -132,16 +190,12 @@ export class Session {
     this.running = this.model
       .fit(this.train, { ...options, callbacks: [this.callback(state)], signal: this.abort.signal })
       .then(() => {
-        this.playing = false;
+        this.playing = false; // after the last epoch
       });
     this.running
-      .catch((error) => {
-        if (this.abort.signal.aborted && error instanceof AbortedError) return;
-        this.playing = false;
-        this.events.onFailure(error);
-      })
+      .catch((error) => this.fail(error))
       .finally(() => {
-        for (const resolve of this.pauses.splice(0)) resolve();
+        this.endWaits();
         this.events.onChange();
       });
   }
@@ -190,7 +244,7 @@ export class Session {
     }
     this.curves.addTraining(step, samples, replicas);
     this.reported = { at: performance.now(), step };
-    this.events.onChange();
+    this.setCompiled();
   }
 
   private endEpoch(replicas: readonly EpochLogs[]): void {
@@ -230,7 +284,7 @@ export class Session {
         this.wake = resolve;
       });
       this.held = true;
-      for (const resolve of this.pauses.splice(0)) resolve();
+      this.endWaits();
       this.events.onChange();
       await woken;
     }
