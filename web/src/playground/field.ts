@@ -24,7 +24,8 @@ export function zeroLine(values: ArrayLike<number>, size: number): Float32Array<
     for (let column = 0; column + 1 < size; column++) {
       const first = row * size + column;
       const corners = [first, first + 1, first + size + 1, first + size].map((node) => values[node]!);
-      if (!corners.every(Number.isFinite)) continue;
+      const positive = corners.filter((value) => value >= 0).length;
+      if (positive === 0 || positive === 4 || !corners.every(Number.isFinite)) continue;
       const crossings = CORNERS.flatMap((from, i) => {
         const to = CORNERS[(i + 1) % 4]!;
         const [a, b] = [corners[i]!, corners[(i + 1) % 4]!];

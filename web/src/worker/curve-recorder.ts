@@ -47,7 +47,7 @@ export class CurveRecorder {
 }
 
 /** The points as they are, or, of one too many, the two that cover the fewest steps as one; the last stays as it is. */
-export function thinned(points: CurvePoint[]): CurvePoint[] {
+function thinned(points: CurvePoint[]): CurvePoint[] {
   if (points.length <= MOST_POINTS) return points;
   const startOf = (i: number) => points[i - 1]?.step ?? 0;
   let first = 0;
