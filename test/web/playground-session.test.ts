@@ -261,6 +261,17 @@ describeOnDevice('playground session', (device) => {
     session.dispose();
   });
 
+  test('every product is computed by the reference kernel: tiles would be idle', async () => {
+    device.choices.made.clear();
+    const session = open({ layers: [7, 3], batch: 30 });
+    session.train(session.stepsPerEpoch); // with a last batch of 20
+    await session.look();
+    const products = [...device.choices.made.values()].filter(({ operator }) => operator === 'matmul');
+    expect(products.length).toBeGreaterThanOrEqual(3 * (3 + 2) + 3 + 3);
+    expect(products.filter(({ variant }) => variant !== 'naive')).toEqual([]);
+    session.dispose();
+  });
+
   test('in steady state a step creates nothing, is one submit and reads nothing back; a session leaves nothing', async () => {
     const cycle = async () => {
       const session = open({ batch: 30, penalty: 'l1', replicas: 2 });

@@ -140,10 +140,12 @@ export function createBoard(
       const drawn = drawData(next);
       data = { training: joinPoints(drawn.training, pointsOf(next.points)), test: drawn.test };
       removeAll.disabled = next.points.length === 0;
-      const line = next.replicas === 1 ? 'The line is where both are equally likely.' : '';
-      const several = `The surface is the mean of ${next.replicas} networks, and each line is where one of them changes its mind.`;
+      const boundary =
+        next.replicas === 1
+          ? 'On the line both are equally likely.'
+          : `The surface is the mean of ${next.replicas} networks; on each line, both are equally likely for one of them.`;
       find('#plane-caption').textContent =
-        `${line || several} Training points are filled, test points are outlines: ${CLASSES[0].shape}s are ${CLASSES[0].color}, ${CLASSES[1].shape}s ${CLASSES[1].color}.`;
+        `${boundary} Training points are filled, test points are outlines: ${CLASSES[0].shape}s are ${CLASSES[0].color}, ${CLASSES[1].shape}s ${CLASSES[1].color}.`;
       paint();
     },
     update(next: Look): void {

@@ -1,3 +1,4 @@
+import { choiceKey } from '../../../src/gpu/choices.ts';
 import {
   Adam,
   abs,
@@ -29,11 +30,15 @@ const CLASSES = 2;
 export class Network {
   /** The kernel and the bias of each layer, in turn: [in, out] and [out] of each replica. */
   readonly weights: readonly Tensor[];
+  private readonly device: Device;
+  private readonly sizes: readonly number[];
   private readonly activation: Settings['activation'];
 
   constructor(device: Device, { layers, activation, seed, replicas }: Settings) {
-    this.activation = activation;
     const sizes = [2, ...layers, CLASSES];
+    this.device = device;
+    this.sizes = sizes;
+    this.activation = activation;
     const options = { requiresGrad: true, models: replicas };
     this.weights = sizes.slice(1).flatMap((units, i) => {
       const shape = [sizes[i]!, units];
@@ -45,9 +50,27 @@ export class Network {
     });
   }
 
+  /**
+   * Has products of so many rows computed by the reference kernel, one invocation for each element. These matrices have 2 to 8 columns, of
+   * which tiles of 32 are mostly idle: in Chromium on SwiftShader a look takes 20 ms instead of 1500 to 4000, and a step 1 instead of 10.
+   */
+  private useReferenceProducts(rows: number): void {
+    for (const [i, units] of this.sizes.slice(1).entries()) {
+      const inputs = this.sizes[i]!;
+      for (const product of [
+        { m: rows, n: units, k: inputs, transposeA: 0, transposeB: 0 }, // x w
+        { m: rows, n: inputs, k: units, transposeA: 0, transposeB: 1 }, // dz w^T
+        { m: inputs, n: units, k: rows, transposeA: 1, transposeB: 0 }, // x^T dz
+      ]) {
+        this.device.choices.measured.set(choiceKey('matmul', { ...product, batch: 1 }), 'naive');
+      }
+    }
+  }
+
   /** What each hidden layer computes for x [n, 2], each [n, units], and last the logits [n, 2]. */
   layers(x: Tensor): Tensor[] {
     const { weights, activation } = this;
+    this.useReferenceProducts(x.shape[0]!);
     const outputs: Tensor[] = [];
     for (let i = 0; i < weights.length; i += 2) {
       const isHidden = i + 2 < weights.length;
