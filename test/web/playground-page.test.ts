@@ -95,10 +95,10 @@ describeInBrowser('the 2-D playground', () => {
     await page.getByLabel('Noise').fill('15');
     await page.getByLabel('Networks at once').fill('3');
     await page.getByLabel('Networks at once').press('Enter');
-    await page.getByLabel('Activation').selectOption('relu');
+    await page.getByLabel('Activation').selectOption('tanh');
     await playground.button('One unit less in layer 1').click();
     await playground.button('Add a layer').click();
-    expect(playground.query()).toBe('?data=moons&noise=15&layers=3-3&activation=relu&batch=50&replicas=3');
+    expect(playground.query()).toBe('?data=moons&noise=15&layers=3-3&activation=tanh&batch=50&replicas=3');
     await playground.advance('One step', 1);
     await expect.poll(() => playground.figure('Test loss'), WAIT).toMatch(/ to /); // of three networks
     const surface = await playground.pixels('#plane');
@@ -113,11 +113,11 @@ describeInBrowser('the 2-D playground', () => {
   test('an impossible address is said in words, and trains with the defaults in its place', async () => {
     const playground = await Playground.open(`${SMALL}&rate=-1&activation=magic&depth=3`);
     expect(await playground.notices()).toEqual([
-      'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; tanh is used instead.',
-      'rate must be a number from 0.00001 to 10, but is "-1"; 0.03 is used instead.',
+      'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; relu is used instead.',
+      'rate must be a number from 0.00001 to 10, but is "-1"; 0.01 is used instead.',
       expect.stringMatching(/^There is no setting "depth"; there are data, noise, /),
     ]);
-    expect(await playground.page.getByLabel('Learning rate').inputValue()).toBe('0.03');
+    expect(await playground.page.getByLabel('Learning rate').inputValue()).toBe('0.01');
     await playground.advance('One step', 1);
     await playground.page.getByLabel('Batch size').fill('many');
     await playground.page.getByLabel('Batch size').press('Enter');

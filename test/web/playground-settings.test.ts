@@ -102,7 +102,7 @@ test('what no setting is called, and what is given twice, is said', () => {
   expect(readAddress('layer=4&rate=1&rate=2')).toEqual({
     settings: DEFAULTS,
     problems: [
-      'rate must be given once, but is given 2 times; 0.03 is used instead.',
+      'rate must be given once, but is given 2 times; 0.01 is used instead.',
       'There is no setting "layer"; there are data, noise, share, data-seed, points, layers, activation, optimizer, rate, batch, penalty, strength, seed, replicas.',
     ],
   });

@@ -66,7 +66,7 @@ function parseList<T>(text: string, separator: string, most: number, parse: (par
 }
 
 const layers: Field<readonly number[]> = {
-  ...{ name: 'layers', initial: [8, 8], rule: `up to ${MAX_LAYERS} layers of 1 to ${MAX_UNITS} units, as in 8-4` },
+  ...{ name: 'layers', initial: [8, 8, 8], rule: `up to ${MAX_LAYERS} layers of 1 to ${MAX_UNITS} units, as in 8-4` },
   parse: (text) =>
     text === '0'
       ? []
@@ -96,9 +96,9 @@ export const FIELDS: { [K in keyof Settings]: Field<Settings[K]> } = {
   dataSeed: whole('data-seed', 0, 999_999, 1),
   points,
   layers,
-  activation: oneOf('activation', ACTIVATIONS, 'tanh'),
+  activation: oneOf('activation', ACTIVATIONS, 'relu'),
   optimizer: oneOf('optimizer', OPTIMIZERS, 'adam'),
-  rate: real('rate', '0.00001', 10, 0.03),
+  rate: real('rate', '0.00001', 10, 0.01),
   batch: whole('batch', 1, SAMPLES, 20),
   penalty: oneOf('penalty', PENALTIES, 'none'),
   strength: real('strength', '0', 1, 0.001),
