@@ -7,7 +7,7 @@ import { createControls } from './controls.ts';
 import { CurveHistory } from './curve-history.ts';
 import type { Look } from './look.ts';
 import type { Update } from './player.ts';
-import { addressOf, readAddress, type Settings } from './settings.ts';
+import { addressOf, MAX_SEED, readAddress, type Settings } from './settings.ts';
 import { createUnits } from './units.ts';
 import { scoreText, summaryOf } from './words.ts';
 import type { PlaygroundApi } from './worker.ts';
@@ -136,7 +136,10 @@ async function start(): Promise<void> {
   button('step').addEventListener('click', () => run(worker.advance(1)));
   button('epoch').addEventListener('click', () => run(worker.advance('epoch')));
   button('restart').addEventListener('click', () => run(worker.restart()));
-  for (const id of ['play', 'step', 'epoch', 'restart']) button(id).disabled = false;
+  button('next-seed').addEventListener('click', () =>
+    change({ ...settings, seed: (settings.seed + 1) % (MAX_SEED + 1) }),
+  );
+  for (const id of ['play', 'step', 'epoch', 'restart', 'next-seed']) button(id).disabled = false;
 }
 
 run(start());

@@ -6,6 +6,7 @@ export const PENALTIES = ['none', 'l1', 'l2'] as const;
 export const MAX_LAYERS = 5;
 export const MAX_UNITS = 8;
 export const MAX_POINTS = 200;
+export const MAX_SEED = 999_999;
 
 /** All that decides what is trained, and how: the same settings give the same bits on the same adapter. */
 export interface Settings extends DataOptions {
@@ -93,7 +94,7 @@ export const FIELDS: { [K in keyof Settings]: Field<Settings[K]> } = {
   data: oneOf('data', DATA_SETS, 'spirals'),
   noise: whole('noise', 0, 50, 5),
   share: whole('share', 10, 90, 50),
-  dataSeed: whole('data-seed', 0, 999_999, 1),
+  dataSeed: whole('data-seed', 0, MAX_SEED, 1),
   points,
   layers,
   activation: oneOf('activation', ACTIVATIONS, 'relu'),
@@ -102,7 +103,7 @@ export const FIELDS: { [K in keyof Settings]: Field<Settings[K]> } = {
   batch: whole('batch', 1, SAMPLES, 20),
   penalty: oneOf('penalty', PENALTIES, 'none'),
   strength: real('strength', '0', 1, 0.001),
-  seed: whole('seed', 0, 999_999, 1),
+  seed: whole('seed', 0, MAX_SEED, 1),
   replicas: whole('replicas', 1, 8, 1),
 };
 const KEYS = Object.keys(FIELDS) as (keyof Settings)[];
