@@ -21,7 +21,7 @@ export function createCurves(root: HTMLElement) {
   });
   let shown: Curves | null = null;
   return {
-    update({ curves }: Snapshot): void {
+    update({ curves }: Pick<Snapshot, 'curves'>): void {
       if (shown && isSame(curves, shown)) return;
       shown = curves;
       for (const { measure, svg, caption } of charts) {
