@@ -1,19 +1,17 @@
 #!/usr/bin/env node
 // Builds the pages of web/ into dist/web, from the library as it is in dist/: static files with relative addresses, for any folder of any
 // host. `node scripts/build-web.mjs` builds them alone, where dist/ is there already.
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-/** Scripts of the pages and their workers: name in dist/web to source in web/src. */
-const SCRIPTS = {
-  page: 'page/main.ts',
-  worker: 'worker/main.ts',
-  playground: 'playground/main.ts',
-  'playground-worker': 'playground/worker.ts',
-};
+/** Scripts of each page and its worker: name in dist/web to source in web/src. */
+const PAGES = [
+  { page: 'page/main.ts', worker: 'worker/main.ts' },
+  { playground: 'playground/main.ts', 'playground-worker': 'playground/worker.ts' },
+];
 
 /**
  * Takes modules of src/ from the built library, where shaders are without comments: a fifth less once compressed. Each begins with its name
@@ -36,7 +34,7 @@ const fromLibrary = (root, library) => ({
  * @param {string} root folder of the repository
  * @param {string} library folder of the built library
  * @param {string} out folder that the pages go to; what was in it goes
- * @returns {Promise<import('esbuild').Metafile>} of what each script is made of
+ * @returns {Promise<import('esbuild').Metafile[]>} of what the scripts of each page are made of
  */
 export async function buildWeb(root, library = join(root, 'dist'), out = join(root, 'dist/web')) {
   const web = join(root, 'web');
@@ -46,26 +44,30 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
     copyFileSync(join(web, name), join(out, name));
   }
   cpSync(join(root, 'shaders'), join(out, 'wgsl'), { recursive: true, filter: (path) => !path.endsWith('.ts') });
-  const scripts = Object.entries(SCRIPTS).filter(([, source]) => existsSync(join(web, 'src', source)));
-  const { metafile } = await build({
-    absWorkingDir: root,
-    entryPoints: scripts.map(([name, source]) => ({ in: join('web/src', source), out: name })),
-    outdir: out,
-    bundle: true,
-    // What the page and its worker share is loaded once.
-    splitting: true,
-    chunkNames: 'shared-[hash]',
-    minify: true,
-    sourcemap: true,
-    metafile: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    external: ['h5wasm', 'fflate/browser'], // for Keras's files alone, which the pages do not read
-    plugins: [fromLibrary(root, library)],
-    logLevel: 'warning',
-  });
-  return metafile;
+  // One by one: what is shared between pages would be cut in more pieces, which together are larger.
+  const metafiles = [];
+  for (const scripts of PAGES) {
+    const { metafile } = await build({
+      absWorkingDir: root,
+      entryPoints: Object.entries(scripts).map(([name, source]) => ({ in: join('web/src', source), out: name })),
+      outdir: out,
+      bundle: true,
+      // What a page and its worker share is loaded once.
+      splitting: true,
+      chunkNames: 'shared-[hash]',
+      minify: true,
+      sourcemap: true,
+      metafile: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      external: ['h5wasm', 'fflate/browser'], // for Keras's files alone, which the pages do not read
+      plugins: [fromLibrary(root, library)],
+      logLevel: 'warning',
+    });
+    metafiles.push(metafile);
+  }
+  return metafiles;
 }
 
 /** The bundled samples as `<set>-<part>.gz`: one byte a label, then the pixels of all images, as web/src/samples.ts reads them. */

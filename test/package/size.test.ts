@@ -28,13 +28,15 @@ test.each(PROGRAMS)('$name: a program that $says fits its budget', async ({ name
 
 test('the page of web/ fits its budget with its worker, and has relative addresses alone', async () => {
   const out = join(folder, 'web');
-  const { outputs } = await buildWeb(root, join(folder, 'dist'), out);
-  expect(measurePage(out).gzip).toBeLessThanOrEqual(PAGE.budget);
-  const worker = Object.entries(outputs).find(([path]) => path.endsWith('/worker.js'))![1];
-  expect(
-    Object.keys(worker.inputs).filter((path) => /(^|\/)src\/.*\.ts$/.test(path) && !path.startsWith('web/')),
-  ).toEqual([]);
-  expect(worker.imports).toEqual([]);
+  const metafiles = await buildWeb(root, join(folder, 'dist'), out);
+  const { gzip, names } = measurePage(out);
+  expect(gzip).toBeLessThanOrEqual(PAGE.budget);
+  expect(names.filter((name) => /^shared-\w+\.js$/.test(name))).toHaveLength(1);
+  const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
+  expect(inputs.filter((path) => /(^|\/)src\/.*\.ts$/.test(path) && !path.startsWith('web/'))).toEqual([]);
+  const imported = metafiles.flatMap(({ outputs }) => Object.values(outputs).flatMap(({ imports }) => imports));
+  const outside = imported.filter(({ external, kind }) => external && kind !== 'dynamic-import');
+  expect(outside.map(({ path }) => path)).toEqual([]);
   const html = readFileSync(join(out, 'index.html'), 'utf8');
   const addresses = [...html.matchAll(/(?:href|src)="([^"]*)"/g)].map(([, address]) => address!);
   expect(addresses).toContain('page.js');
