@@ -60,17 +60,16 @@ function dropTwins(project) {
 const HIDDEN = ['[toStringTag]', '[inspect]', '[fusing]'];
 
 /**
- * Leaves out members that say no more than the documentation says elsewhere: those that redeclare a member of another class or interface, or
- * inherit one of a class that is not exported, with the same comment, or without one where a member of that name has one.
+ * Leaves out members that say no more than the documentation says elsewhere: those that redeclare a member of another class or interface
+ * with the same comment, or without one where a member of that name has one.
  */
 function dropRepeated(project) {
   const types = project.getReflectionsByKind(ReflectionKind.ClassOrInterface);
-  const exported = new Set(types.map(({ name }) => name));
   const members = types.flatMap(({ children = [] }) => children);
   const repeats = (member) =>
-    partsOf(member).some(({ overwrites, implementationOf, inheritedFrom }) => {
-      return overwrites ?? implementationOf ?? (inheritedFrom && !exported.has(inheritedFrom.name.split('.')[0]));
-    });
+    partsOf(member).some(
+      ({ overwrites, implementationOf }) => overwrites !== undefined || implementationOf !== undefined,
+    );
   const originals = members.filter((one) => !repeats(one) && commentOf(one) !== '');
   const said = new Set(originals.flatMap((one) => [one.name, `${one.name}\n${commentOf(one)}`]));
   for (const one of members) {

@@ -116,6 +116,7 @@ abstract class ValuesLoss implements Loss {
   abstract readonly name: LossName;
   readonly targets = 'values';
 
+  /** @internal */
   wants(_model: { endsIn: FinalActivation | null }): LossInput {
     return 'output';
   }
@@ -146,12 +147,14 @@ abstract class Crossentropy extends ValuesLoss {
     ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
   }
 
+  /** `fromLogits` and `labelSmoothing`, where they are not the defaults. */
   get settings() {
     return chosen({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing });
   }
 
   protected abstract readonly activation: FinalActivation;
 
+  /** @internal */
   override wants(model: { endsIn: FinalActivation | null }): LossInput {
     checkLogits(this, model);
     return this.fromLogits || model.endsIn === this.activation ? 'logits' : 'output';
