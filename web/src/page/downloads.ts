@@ -11,7 +11,7 @@ export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Pa
   const button = (text: string, onclick: () => Promise<void>) =>
     create('button', { type: 'button', disabled: true, onclick: () => void unlessGone(onclick()) }, text);
   const said = create('p', { className: 'hint', role: 'status' });
-  const program = create('pre', { tabIndex: 0, 'aria-label': 'Program for Node' });
+  const program = create('pre', { tabIndex: 0, role: 'region', 'aria-label': 'Program for Node' });
   const hashes = create('tbody');
   const nameOf = (ending: string) => {
     const { network, data } = snapshot!.settings;
@@ -59,10 +59,10 @@ export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Pa
     snapshot = next;
     const key = `${next.network} ${next.epoch}`;
     if (key === shown) return;
-    shown = key;
     setText(program, await worker.nodeProgram());
     for (const one of root.querySelectorAll('button')) one.disabled = false;
     const rows = await worker.hashes();
+    shown = key;
     hashes.replaceChildren(
       ...rows.map(({ epoch, hash }) =>
         create('tr', {}, create('th', { scope: 'row' }, String(epoch)), create('td', {}, create('code', {}, hash))),
