@@ -37,7 +37,7 @@ afterEach(async () => {
 
 async function connect(store: Store, gpu: GPU | undefined) {
   const notices: string[] = [];
-  const failures: { message: string; missing: boolean }[] = [];
+  const failures: { message: string; missing: string | null }[] = [];
   const snapshots: Snapshot[] = [];
   const waits: { isReached: (snapshot: Snapshot) => boolean; resolve: () => void }[] = [];
   const checkpoints = new Checkpoints(store, (message) => notices.push(message));
@@ -88,11 +88,13 @@ describeOnDevice('the worker', () => {
   });
 
   test('configure: another network takes the place of the one that trains', async () => {
-    const { api, snapshots, until } = await open(SMALL);
+    const { api, snapshots, notices, until } = await open(SMALL);
     api.play();
     await until(({ step }) => step > 2);
+    await api.pause();
     await api.configure({ ...SMALL, seed: 2 });
     expect(snapshots.at(-1)).toMatchObject({ state: 'paused', step: 0, network: 2 });
+    expect(notices).toEqual([]); // of the checkpoint of the network before
   });
 
   test('configure: goes on from the checkpoint that an earlier page left', async () => {
@@ -172,7 +174,7 @@ describeOnDevice('the worker', () => {
       await next;
       await api.idle();
     }
-    expect(failures).toEqual([{ message: expect.stringContaining('lost 4 times in a row'), missing: false }]);
+    expect(failures).toEqual([{ message: expect.stringContaining('lost 4 times in a row'), missing: null }]);
   });
 
   test('a network that the adapter has no room for: says so, and another one can be opened', async () => {
@@ -180,7 +182,7 @@ describeOnDevice('the worker', () => {
     const limits = tellLimits(api.device as Device, { maxStorageBufferBindingSize: 2 ** 20, maxBufferSize: 2 ** 20 });
     await api.configure({ ...SMALL, layers: [1024] });
     expect(snapshots.at(-1)!.state).toBe('failed');
-    expect(failures).toEqual([{ message: expect.stringMatching(/binds at most 1048576/), missing: false }]);
+    expect(failures).toEqual([{ message: expect.stringMatching(/binds at most 1048576/), missing: null }]);
     limits[Symbol.dispose]();
     await api.configure(SMALL);
     expect(snapshots.at(-1)!.state).toBe('paused');
@@ -190,14 +192,16 @@ describeOnDevice('the worker', () => {
 test('without WebGPU: says what is missing', async () => {
   const { api, snapshots, failures } = await connect(memoryStore(), undefined);
   await api.configure(SMALL);
-  expect(failures).toEqual([{ message: expect.stringContaining('navigator.gpu, which is undefined'), missing: true }]);
+  expect(failures).toEqual([
+    { message: expect.stringContaining('navigator.gpu, which is undefined'), missing: 'webgpu' },
+  ]);
   expect(snapshots.at(-1)!.state).toBe('failed');
 });
 
 test('without an adapter: says what is missing', async () => {
   const { api, failures } = await connect(memoryStore(), { requestAdapter: async () => null } as unknown as GPU);
   await api.configure(SMALL);
-  expect(failures).toEqual([{ message: expect.stringContaining('no WebGPU adapter'), missing: true }]);
+  expect(failures).toEqual([{ message: expect.stringContaining('no WebGPU adapter'), missing: 'adapter' }]);
 });
 
 test('images that cannot be fetched: says so', async () => {

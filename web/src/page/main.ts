@@ -1,6 +1,6 @@
 import { proxy, type Remote, wrap } from 'comlink';
-import { addressOf, type Settings, settingsFrom } from '../settings.ts';
-import type { Snapshot } from '../snapshot.ts';
+import { addressOf, RANGES, type Settings, settingsFrom } from '../settings.ts';
+import type { Missing, Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { createConfusionPanel } from './confusion.ts';
 import { createControls } from './controls.ts';
@@ -40,9 +40,20 @@ async function start(): Promise<void> {
     writeAddress(settings);
     return worker.configure(settings, options);
   };
-  const controls = createControls(byId('controls').querySelector('form')!, (settings) => configure(settings));
+  const change = (settings: Settings, options?: { anew: boolean }) => {
+    byId('notices').replaceChildren(); // they are of the network before
+    return configure(settings, options);
+  };
+  const controls = createControls(byId('controls').querySelector('form')!, (settings) => change(settings));
   const panels: Panel[] = [
-    createRun(byId('run'), worker, (options) => configure(controls.settings, options)),
+    createRun(byId('run'), worker, {
+      startOver: () => change(controls.settings, { anew: true }),
+      nextSeed() {
+        const { seed } = controls.settings;
+        controls.show({ ...controls.settings, seed: seed < RANGES.seed[1] ? seed + 1 : 0 });
+        return change(controls.settings);
+      },
+    }),
     createCurves(panelOf('curves')),
     createFiltersPanel(panelOf('filters'), worker),
     createConfusionPanel(panelOf('confusion'), worker),
@@ -54,18 +65,21 @@ async function start(): Promise<void> {
       for (const panel of panels) panel.update(snapshot);
     }),
     proxy(notice),
-    proxy((message: string, missing: boolean) => void showFailure(message, missing)),
+    proxy((message: string, missing: Missing | null) => void showFailure(message, missing)),
   );
   // A page that is opened without settings goes on with what it trained last.
   const last = location.search === '' ? await worker.lastAddress() : null;
   const { settings, problems } = settingsFrom(new URLSearchParams(last ?? location.search));
   for (const problem of problems) notice(problem);
   controls.show(settings);
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') void worker.keepSoon(); // the tab may be about to close
+  });
   await configure(settings);
 }
 
-async function showFailure(message: string, missing: boolean): Promise<void> {
-  if (missing) showSupport(byId('support'), await missingParts(navigator, self), message);
+async function showFailure(message: string, missing: Missing | null): Promise<void> {
+  if (missing) showSupport(byId('support'), await missingParts(missing, message, navigator, self));
   else notice(message);
 }
 

@@ -126,6 +126,11 @@ export class Session {
     return this.reachPause();
   }
 
+  /** Keeps a checkpoint after the next step, due or not. */
+  keepSoon(): void {
+    this.checkpointed.at = Number.NEGATIVE_INFINITY;
+  }
+
   /** Takes the network to a checkpoint, before any step. Rejects with ArgumentError for one of another training. */
   async restore(state: TrainingState): Promise<void> {
     this.restoring = true;
