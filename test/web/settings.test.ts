@@ -35,7 +35,7 @@ const anySettings: fc.Arbitrary<Settings> = fc.record({
 });
 
 test('settingsFrom: gives the defaults for an empty address', () => {
-  expect(read('')).toEqual({ settings: DEFAULTS, problems: [] });
+  expect(read('')).toEqual({ settings: DEFAULTS, problems: [], reasons: [] });
 });
 
 test('settingsFrom: gives back what addressOf wrote, where it has an effect', () => {
@@ -80,7 +80,10 @@ test.each([
   ['epochs=3', expect.stringMatching(/^There is no setting "epochs"; there are data, network, /)],
   [`data=${'<b>'.repeat(30)}`, expect.stringContaining('but is "<b><b><b><b><b><b><b><b><b><b>..."')],
 ])('settingsFrom: says what is impossible in %s, and takes the default', (address, problem) => {
-  expect(read(address)).toEqual({ settings: DEFAULTS, problems: [problem] });
+  const { settings, problems, reasons } = read(address);
+  expect(settings).toEqual(DEFAULTS);
+  expect(problems).toEqual([problem]);
+  expect(reasons).toEqual([problems[0]!.replace(/; [^;]* is used instead\.$/, '.')]);
 });
 
 test('settingsFrom: takes whatever an address may be, and what it gives is possible', () => {

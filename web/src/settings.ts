@@ -16,7 +16,7 @@ export interface Settings {
   seed: number;
 }
 
-export const DATA = { mnist: 'MNIST, 4,000 digits', cifar10: 'CIFAR-10, 2,000 images' } as const;
+export const DATA = { mnist: 'MNIST', cifar10: 'CIFAR-10' } as const;
 export const NETWORKS = { lenet5: 'LeNet-5', mlp: 'MLP' } as const;
 export const ACTIVATIONS = { relu: 'ReLU', tanh: 'tanh', sigmoid: 'sigmoid' } as const;
 export const OPTIMIZERS = { adam: 'Adam', rmsprop: 'RMSprop', momentum: 'SGD, momentum 0.9', sgd: 'SGD' } as const;
@@ -65,11 +65,13 @@ export const MOST_LAYERS = 6;
 const NAMES = Object.keys(DEFAULTS) as (keyof Settings)[];
 
 /**
- * The settings of an address. What is missing has its default; what is impossible too, and `problems` says so in words.
+ * The settings of an address. What is missing has its default; what is impossible too, and `problems` says so in words: a sentence
+ * each, and in `reasons` the same without what is used instead.
  * @param params of the address, such as `new URLSearchParams(location.search)`
  */
-export function settingsFrom(params: URLSearchParams): { settings: Settings; problems: string[] } {
+export function settingsFrom(params: URLSearchParams): { settings: Settings; problems: string[]; reasons: string[] } {
   const problems: string[] = [];
+  const reasons: string[] = [];
   /** The value that `read` makes of the text, or the default where it throws. */
   const take = <T>(name: keyof Settings, fallback: T, read: (text: string) => T): T => {
     const texts = params.getAll(name);
@@ -79,12 +81,17 @@ export function settingsFrom(params: URLSearchParams): { settings: Settings; pro
       return read(texts[0]!);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      reasons.push(`${name} ${error.message}.`);
       problems.push(`${name} ${error.message}; ${formatSetting(fallback)} is used instead.`);
       return fallback;
     }
   };
   const unknown = [...new Set(params.keys())].filter((name) => !(NAMES as string[]).includes(name));
-  for (const name of unknown) problems.push(`There is no setting ${quote(name)}; there are ${NAMES.join(', ')}.`);
+  for (const name of unknown) {
+    const reason = `There is no setting ${quote(name)}; there are ${NAMES.join(', ')}.`;
+    reasons.push(reason);
+    problems.push(reason);
+  }
   const optimizer = take('optimizer', DEFAULTS.optimizer, oneOf(OPTIMIZERS));
   const settings = {
     data: take('data', DEFAULTS.data, oneOf(DATA)),
@@ -99,7 +106,7 @@ export function settingsFrom(params: URLSearchParams): { settings: Settings; pro
     replicas: take('replicas', DEFAULTS.replicas, integerIn(...RANGES.replicas)),
     seed: take('seed', DEFAULTS.seed, integerIn(...RANGES.seed)),
   };
-  return { settings, problems };
+  return { settings, problems, reasons };
 }
 
 /** The settings as the query of an address: `settingsFrom` gives them back. Those without effect are left out. */

@@ -24,7 +24,7 @@ const FIELDS: readonly [keyof Settings, string, Readonly<Record<string, string>>
   ['rate', 'Learning rate'],
   ['batch', 'Batch size'],
   ['penalty', 'Penalty', PENALTIES],
-  ['strength', 'Strength'],
+  ['strength', 'Penalty strength'],
   ['replicas', 'Networks at once'],
   ['seed', 'Seed'],
 ];
@@ -61,13 +61,13 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
     const params = new URLSearchParams(addressOf(settings));
     params.set(name, value.trim());
     if (name === 'optimizer') params.set('rate', String(DEFAULT_RATES[value as OptimizerName]));
-    const { settings: next, problems } = settingsFrom(params);
+    const { settings: next, reasons } = settingsFrom(params);
     const field = fields.get(name)!;
-    const isWrong = problems.length > 0;
+    const isWrong = reasons.length > 0;
     field.setAttribute('aria-invalid', String(isWrong));
     if (isWrong) field.setAttribute('aria-describedby', problem.id);
     else field.removeAttribute('aria-describedby');
-    problem.textContent = isWrong ? `${labels.get(name)!.textContent}: ${problems.join(' ')}` : '';
+    problem.textContent = isWrong ? `${labels.get(name)!.textContent}: ${reasons.join(' ')}` : '';
     if (isWrong) return;
     show(next);
     onChange(next);

@@ -19,33 +19,43 @@ export function createCurves(root: HTMLElement) {
     root.append(figure);
     return { measure, svg, caption };
   });
+  let shown: Curves | null = null;
   return {
     update({ curves }: Snapshot): void {
+      if (shown && isSame(curves, shown)) return;
+      shown = curves;
       for (const { measure, svg, caption } of charts) {
         svg.innerHTML = chart(curves, measure);
-        const text = description(curves, measure);
-        svg.setAttribute('aria-label', text);
-        caption.textContent = text;
+        const [train, test] = [lastOf(curves.train, measure), lastOf(curves.test, measure)];
+        const name = NAMES[measure];
+        svg.setAttribute('aria-label', `${name} over the steps: training ${train}, test ${test}`);
+        caption.innerHTML = `${name}: <b class="train">training</b> ${train}, <b class="test">test</b> (dashed) ${test}`;
       }
     },
   };
 }
 
-function description({ train, test }: Curves, measure: Measure): string {
-  const last = (points: CurvePoint[]) => {
-    const values = points.at(-1)?.[measure];
-    if (!values) return '-';
-    const [least, most] = [Math.min(...values), Math.max(...values)];
-    return values.length > 1 ? `${least.toFixed(3)} to ${most.toFixed(3)}` : least.toFixed(3);
-  };
-  const name = measure === 'loss' ? 'Loss' : 'Accuracy';
-  return `${name}: training ${last(train)}, test ${last(test)}`;
+const NAMES = { loss: 'Loss', accuracy: 'Accuracy' } as const;
+
+/** Whether nothing was added: the last points tell. */
+const isSame = (a: Curves, b: Curves): boolean =>
+  (['train', 'test'] as const).every((kind) => {
+    const [x, y] = [a[kind].at(-1), b[kind].at(-1)];
+    return x?.step === y?.step && x?.loss[0] === y?.loss[0] && x?.loss.length === y?.loss.length;
+  });
+
+/** The last value, or the smallest and the largest of several networks. */
+function lastOf(points: CurvePoint[], measure: Measure): string {
+  const values = points.at(-1)?.[measure];
+  if (!values) return '-';
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return values.length > 1 ? `${least.toFixed(3)} to ${most.toFixed(3)}` : least.toFixed(3);
 }
 
 function chart({ train, test }: Curves, measure: Measure): string {
   const steps = Math.max(10, train.at(-1)?.step ?? 0, test.at(-1)?.step ?? 0);
   const values = [...train, ...test].flatMap((point) => point[measure]).filter(Number.isFinite);
-  const top = measure === 'accuracy' ? 1 : Math.max(0.1, ...values);
+  const top = measure === 'accuracy' ? 1 : values.length > 0 ? Math.max(0.1, ...values) : 2.5;
   const x = (step: number) => MARGIN.left + (step / steps) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number) => HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => share * top);

@@ -1,5 +1,5 @@
 import { proxy, type Remote, wrap } from 'comlink';
-import { addressOf, type Settings, settingsFrom } from '../settings.ts';
+import { addressOf, RANGES, type Settings, settingsFrom } from '../settings.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { createControls } from './controls.ts';
@@ -36,9 +36,20 @@ async function start(): Promise<void> {
     writeAddress(settings);
     return worker.configure(settings, options);
   };
-  const controls = createControls(byId('controls').querySelector('form')!, (settings) => configure(settings));
+  const change = (settings: Settings, options?: { anew: boolean }) => {
+    byId('notices').replaceChildren(); // they are of the network before
+    return configure(settings, options);
+  };
+  const controls = createControls(byId('controls').querySelector('form')!, (settings) => change(settings));
   const panels: Panel[] = [
-    createRun(byId('run'), worker, (options) => configure(controls.settings, options)),
+    createRun(byId('run'), worker, {
+      startOver: () => change(controls.settings, { anew: true }),
+      nextSeed() {
+        const { seed } = controls.settings;
+        controls.show({ ...controls.settings, seed: seed < RANGES.seed[1] ? seed + 1 : 0 });
+        return change(controls.settings);
+      },
+    }),
     createCurves(panelOf('curves')),
   ];
   await worker.connect(
@@ -53,6 +64,9 @@ async function start(): Promise<void> {
   const { settings, problems } = settingsFrom(new URLSearchParams(last ?? location.search));
   for (const problem of problems) notice(problem);
   controls.show(settings);
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') void worker.keepSoon(); // the tab may be about to close
+  });
   await configure(settings);
 }
 

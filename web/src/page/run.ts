@@ -4,24 +4,29 @@ import type { Api } from '../worker/api.ts';
 
 const STATES = { opening: 'Opening the network', paused: 'Paused', training: 'Training', failed: 'Stopped' } as const;
 
+const stateOf = ({ state, isCompiled }: Snapshot) =>
+  isCompiled || state === 'opening' || state === 'failed' ? STATES[state] : `${STATES[state]}, compiling the kernels`;
+
 /** Play, pause, one step, start over; the state in words, and figures of the training. */
-export function createRun(root: HTMLElement, worker: Remote<Api>, configure: (options: { anew: boolean }) => void) {
+export function createRun(root: HTMLElement, worker: Remote<Api>, actions: { startOver(): void; nextSeed(): void }) {
   const button = (id: string) => root.querySelector<HTMLButtonElement>(`#${id}`)!;
-  const [play, step, restart] = ['play', 'step', 'restart'].map(button) as [HTMLButtonElement, ...HTMLButtonElement[]];
+  const [play, step, restart, nextSeed] = [button('play'), button('step'), button('restart'), button('next-seed')];
   const state = root.querySelector<HTMLElement>('#state')!;
   const figures = root.querySelector<HTMLElement>('#figures')!;
   let isTraining = false;
   play.addEventListener('click', () => void (isTraining ? worker.pause() : worker.play()));
-  step!.addEventListener('click', () => void worker.step());
-  restart!.addEventListener('click', () => configure({ anew: true }));
+  step.addEventListener('click', () => void worker.step());
+  restart.addEventListener('click', actions.startOver);
+  nextSeed.addEventListener('click', actions.nextSeed);
   return {
     update(snapshot: Snapshot): void {
       isTraining = snapshot.state === 'training';
       const isReady = isTraining || snapshot.state === 'paused';
       play.textContent = isTraining ? 'Pause' : 'Train';
-      for (const one of [play, step!, restart!]) one.disabled = !isReady;
+      for (const one of [play, step, restart, nextSeed]) one.disabled = !isReady;
       // Said by screen readers, so only where it changes.
-      if (state.textContent !== STATES[snapshot.state]) state.textContent = STATES[snapshot.state];
+      const text = stateOf(snapshot);
+      if (state.textContent !== text) state.textContent = text;
       showFigures(figures, figuresOf(snapshot));
     },
   };

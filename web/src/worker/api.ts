@@ -1,7 +1,7 @@
 import { AdapterError, ArgumentError, Device, DeviceLostError, type TrainingState } from '../../../src/index.ts';
 import type { Samples } from '../samples.ts';
 import { addressOf, type DataName, type Settings } from '../settings.ts';
-import type { Snapshot, State } from '../snapshot.ts';
+import type { Missing, Snapshot, State } from '../snapshot.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { Session } from './session.ts';
 
@@ -15,8 +15,8 @@ export interface PageEvents {
   onSnapshot(snapshot: Snapshot): void;
   /** Something to be said once, such as a checkpoint that is not used. */
   onNotice(message: string): void;
-  /** Nothing can be trained; `missing`: there is no adapter, so that the page explains WebGPU. */
-  onFailure(message: string, missing: boolean): void;
+  /** Nothing can be trained. @param missing what of WebGPU, which the page explains; null where it is something else */
+  onFailure(message: string, missing: Missing | null): void;
 }
 
 /** What the page calls in the worker, through comlink. One network at a time; panels add methods at the end. */
@@ -78,6 +78,11 @@ export class Api {
 
   async step(): Promise<void> {
     await this.session?.takeStep();
+  }
+
+  /** See `Session.keepSoon`. */
+  keepSoon(): void {
+    this.session?.keepSoon();
   }
 
   /** What panels compute from; they add methods below. @throws Error while there is no network */
@@ -179,9 +184,12 @@ export class Api {
     const checkpoint = await this.checkpoints.load();
     if (!checkpoint) return true;
     if (checkpoint.address !== addressOf(session.settings)) {
-      this.notice(
-        `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one replaces it.`,
-      );
+      // Whoever changes the settings of a page need not be told.
+      if (this.networks === 0) {
+        this.notice(
+          `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one replaces it.`,
+        );
+      }
       return true;
     }
     try {
@@ -210,7 +218,8 @@ export class Api {
   private fail(error: unknown): void {
     this.setState('failed');
     const message = error instanceof Error ? error.message : String(error);
-    this.events?.onFailure(message, error instanceof AdapterError);
+    const missing = this.gpu ? 'adapter' : 'webgpu';
+    this.events?.onFailure(message, error instanceof AdapterError ? missing : null);
   }
 
   private change(): void {
@@ -232,7 +241,7 @@ export class Api {
     const { session, settings, device } = this;
     if (!settings) return;
     this.events?.onSnapshot({
-      ...{ state: this.state, settings, network: this.networks },
+      ...{ state: this.state, settings, network: this.networks, isCompiled: session?.isCompiled ?? false },
       step: session?.step ?? 0,
       epoch: session?.position.epoch ?? 1,
       epochStep: session?.position.step ?? 0,

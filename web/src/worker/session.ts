@@ -45,6 +45,8 @@ export class Session {
   /** Epoch under way, from 1, and its steps that are done. */
   position = { epoch: 1, step: 0 };
   samplesPerSecond: number | null = null;
+  /** Whether the kernels of a step are compiled. */
+  isCompiled = false;
   private readonly abort = new AbortController();
   private running: Promise<void> | null = null;
   private compiling: Promise<void> | null = null;
@@ -118,6 +120,11 @@ export class Session {
     return this.reachPause();
   }
 
+  /** Keeps a checkpoint after the next step, due or not. */
+  keepSoon(): void {
+    this.checkpointed.at = Number.NEGATIVE_INFINITY;
+  }
+
   /** Takes the network to a checkpoint, before any step. Rejects with ArgumentError for one of another training. */
   async restore(state: TrainingState): Promise<void> {
     this.restoring = true;
@@ -128,8 +135,15 @@ export class Session {
 
   /** Compiles the kernels of a step by taking one of a copy, so that the first step after a click need not wait for that. */
   compile(): Promise<void> {
-    this.compiling ??= this.takeStepOfCopy().catch((error) => this.fail(error));
+    this.compiling ??= this.takeStepOfCopy()
+      .then(() => this.setCompiled())
+      .catch((error) => this.fail(error));
     return this.compiling;
+  }
+
+  private setCompiled(): void {
+    this.isCompiled = true;
+    this.events.onChange();
   }
 
   private async takeStepOfCopy(): Promise<void> {
@@ -235,7 +249,7 @@ export class Session {
     }
     this.curves.addTraining(step, samples, replicas);
     this.reported = { at: performance.now(), step };
-    this.events.onChange();
+    this.setCompiled();
   }
 
   private endEpoch(replicas: readonly EpochLogs[]): void {
