@@ -16,9 +16,11 @@ const { test: digits } = await loadDataset('mnist', { dir: join(import.meta.dirn
 const pixelsOf = (canvas: Locator): Promise<number[]> =>
   canvas.evaluate((element) => {
     // biome-ignore lint/suspicious/noExplicitAny: these tests are compiled without the types of a document
-    const { width, height } = element as any;
-    // biome-ignore lint/suspicious/noExplicitAny: see above
-    return Array.from((element as any).getContext('2d').getImageData(0, 0, width, height).data as Uint8ClampedArray);
+    const [{ OffscreenCanvas }, source] = [globalThis as any, element as any];
+    // By a copy: Chromium warns where a canvas is read often.
+    const copy = new OffscreenCanvas(source.width, source.height).getContext('2d');
+    copy.drawImage(source, 0, 0);
+    return Array.from(copy.getImageData(0, 0, source.width, source.height).data as Uint8ClampedArray);
   });
 
 /** Probabilities as the page writes them. */
@@ -166,7 +168,7 @@ describeInBrowser('the panels of the page', () => {
     const { page } = training;
     await training.takeSteps(1);
     const caption = page.locator('#digit figcaption');
-    const field = page.getByLabel('Test image');
+    const field = page.getByRole('spinbutton', { name: 'Test image' });
     await field.focus();
     for (const [typed, says] of [
       ['37', `What the network sees: test image 37, ${digits.labels[36]}`],
@@ -201,7 +203,7 @@ describeInBrowser('the panels of the page', () => {
   test('downloads: the file has the weights whose hash the page shows after an epoch', async () => {
     const training = await TrainingPage.open(QUERY);
     const { page } = training;
-    expect(await page.locator('#downloads tbody').textContent()).toBe('none yet');
+    await expect.poll(() => page.locator('#downloads tbody').textContent()).toBe('none yet');
     // The epoch ends as the next step begins, so its weights are those after four steps.
     await training.takeSteps(4);
     const [download] = await Promise.all([

@@ -2,16 +2,16 @@ import type { Remote } from 'comlink';
 import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { create, setText } from './dom.ts';
-import { live } from './live.ts';
+import { live, unlessGone } from './live.ts';
 import type { Panel } from './panel.ts';
 
 /** The weights as a file, the same training as a program for Node, and hashes of the weights to compare. */
 export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Panel {
   let snapshot: Snapshot | null = null;
   const button = (text: string, onclick: () => Promise<void>) =>
-    create('button', { type: 'button', onclick: () => void onclick() }, text);
+    create('button', { type: 'button', disabled: true, onclick: () => void unlessGone(onclick()) }, text);
   const said = create('p', { className: 'hint', role: 'status' });
-  const program = create('pre', { tabIndex: 0, 'aria-label': 'Program for Node' });
+  const program = create('pre', { tabIndex: 0, role: 'region', 'aria-label': 'Program for Node' });
   const hashes = create('tbody');
   const nameOf = (ending: string) => {
     const { network, data } = snapshot!.settings;
@@ -59,9 +59,10 @@ export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Pa
     snapshot = next;
     const key = `${next.network} ${next.epoch}`;
     if (key === shown) return;
-    shown = key;
     setText(program, await worker.nodeProgram());
+    for (const one of root.querySelectorAll('button')) one.disabled = false;
     const rows = await worker.hashes();
+    shown = key;
     hashes.replaceChildren(
       ...rows.map(({ epoch, hash }) =>
         create('tr', {}, create('th', { scope: 'row' }, String(epoch)), create('td', {}, create('code', {}, hash))),

@@ -18,7 +18,7 @@ const OPTIMIZERS: Readonly<Record<OptimizerName, (rate: number) => string>> = {
 function literal(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
   if (typeof value === 'string') return `'${value}'`;
-  if (typeof value !== 'object' || value === null) return String(value);
+  if (value === null || typeof value !== 'object') return String(value);
   const entries = Object.entries(value).map(([key, one]) => `${key}: ${literal(one)}`);
   return entries.length > 0 ? `{ ${entries.join(', ')} }` : '';
 }
@@ -31,11 +31,14 @@ function literal(value: unknown): string {
 export function nodeProgram(model: Model, settings: Settings, epochs: number): string {
   const { data, batch, seed, replicas } = settings;
   const optimizer = OPTIMIZERS[settings.optimizer](settings.rate);
-  const layers = model.layers.map((layer) => `new ${layer.kind}(${literal(layer.getConfig())})`);
+  const layers = model.layers.map((layer) => {
+    const { name: _, ...options } = layer.getConfig();
+    return `new ${layer.kind}(${literal(options)})`;
+  });
   const classes = [...layers, optimizer].map((text) => /\w+(?=\()/.exec(text)![0]);
   const names = [
     ...new Set([...classes, 'ImageLoader', 'loadDataset', 'openDevice', 'saveWeights', 'Sequential']),
-  ].sort();
+  ].sort((a, b) => a.localeCompare(b));
   return `// The training of a tilegrad page: the same weights to the bit, on the same kind of adapter.
 //   npm install tilegrad webgpu
 //   node train.mjs
