@@ -30,6 +30,7 @@ describeInBrowser('the state in the address', () => {
     await page.getByLabel('Activation').selectOption('sigmoid');
     await page.getByLabel('Penalty').selectOption('l1');
     await page.getByLabel('Strength').fill('0.02');
+    await page.getByLabel('Strength').press('Tab');
     await page.getByLabel('Optimizer').selectOption('momentum');
     await page.getByLabel('Learning rate').fill('0.125');
     await page.getByLabel('Seed').fill('11');

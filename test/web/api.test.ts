@@ -88,11 +88,13 @@ describeOnDevice('the worker', () => {
   });
 
   test('configure: another network takes the place of the one that trains', async () => {
-    const { api, snapshots, until } = await open(SMALL);
+    const { api, snapshots, notices, until } = await open(SMALL);
     api.play();
     await until(({ step }) => step > 2);
+    await api.pause();
     await api.configure({ ...SMALL, seed: 2 });
     expect(snapshots.at(-1)).toMatchObject({ state: 'paused', step: 0, network: 2 });
+    expect(notices).toEqual([]); // of the checkpoint of the network before
   });
 
   test('configure: goes on from the checkpoint that an earlier page left', async () => {

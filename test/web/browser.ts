@@ -141,6 +141,15 @@ const processesOf = (group: number) => processes().filter((id) => groupOf(id) ==
 /** Fields after the command, which may contain spaces: state, parent, group. */
 const groupOf = (id: string) => Number(readProcess(id, 'stat').split(') ').pop()!.split(' ')[2]);
 
+/** Ends the process in which this file's Chromium has its GPU devices, as a crashing driver would. Linux alone. */
+export function killGpuProcess(): void {
+  const group = processGroup();
+  const found = group === null ? [] : processesOf(group);
+  const id = found.find((one) => readProcess(one, 'cmdline').includes('--type=gpu-process'));
+  if (!id) throw new Error('Chromium has no process for graphics');
+  process.kill(Number(id), 'SIGKILL');
+}
+
 function readProcess(id: string, file: string): string {
   try {
     return readFileSync(`/proc/${id}/${file}`, 'utf8');

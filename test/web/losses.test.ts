@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { describeInBrowser } from './browser.ts';
+import { describeInBrowser, killGpuProcess } from './browser.ts';
 import { bitsAfter, SMALL, TrainingPage } from './pages.ts';
 
 /** Puts a value that code gives where the page keeps its checkpoint. */
@@ -56,16 +56,18 @@ describeInBrowser('a lost device', () => {
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, 3));
   });
 
-  test('is opened again after the browser lost its process for graphics', async () => {
-    const training = await TrainingPage.open();
-    await training.takeSteps(2);
-    const other = await training.page.context().newPage();
-    await other.goto('chrome://gpucrash').catch(() => {});
-    await says(training, /device was lost/);
-    await training.isPaused();
-    expect(await training.step()).toBe(2);
-    await trainsStill(training);
-  });
+  test.skipIf(process.platform !== 'linux')(
+    'is opened again after the browser lost its process for graphics',
+    async () => {
+      const training = await TrainingPage.open();
+      await training.takeSteps(2);
+      killGpuProcess();
+      await says(training, /device was lost/);
+      await training.isPaused();
+      expect(await training.step()).toBe(2);
+      await trainsStill(training);
+    },
+  );
 });
 
 describeInBrowser('the store of checkpoints', () => {
@@ -96,7 +98,7 @@ describeInBrowser('the store of checkpoints', () => {
       await store(training.page, value);
       await training.page.reload();
       await training.isPaused();
-      await says(training, /checkpoint .* not used/);
+      await says(training, /checkpoint .* (is not|cannot be) used/);
       expect(await training.step(), name).toBe(0);
     }
     await trainsStill(training);
@@ -119,10 +121,10 @@ describeInBrowser('the store of checkpoints', () => {
     'throws as it is opened': `IDBFactory.prototype.open = () => { throw new DOMException('access is denied', 'SecurityError') }`,
     'is not there': `Object.defineProperty(self, 'indexedDB', { value: undefined })`,
   };
-  test.each(Object.entries(forbidden))('storage that %s is said, and training goes on', async (_, script) => {
-    const training = await TrainingPage.open(SMALL, inWorker(script));
+  test.each(Object.keys(forbidden))('storage that %s is said, and training goes on', async (name) => {
+    const training = await TrainingPage.open(SMALL, inWorker(forbidden[name]!));
     await training.takeSteps(1);
-    await says(training, /no checkpoint (is|can be) kept/);
+    await says(training, /no checkpoint is kept/);
     await trainsStill(training);
     expect(await training.notices.count()).toBe(1);
   });

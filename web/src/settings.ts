@@ -16,7 +16,7 @@ export interface Settings {
   seed: number;
 }
 
-export const DATA = { mnist: 'MNIST, 4,000 digits', cifar10: 'CIFAR-10, 2,000 images' } as const;
+export const DATA = { mnist: 'MNIST', cifar10: 'CIFAR-10' } as const;
 export const NETWORKS = { lenet5: 'LeNet-5', mlp: 'MLP' } as const;
 export const ACTIVATIONS = { relu: 'ReLU', tanh: 'tanh', sigmoid: 'sigmoid' } as const;
 export const OPTIMIZERS = { adam: 'Adam', rmsprop: 'RMSprop', momentum: 'SGD, momentum 0.9', sgd: 'SGD' } as const;

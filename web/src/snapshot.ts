@@ -3,6 +3,9 @@ import type { Settings } from './settings.ts';
 /** `opening`: no network yet; `failed`: there is none, and `message` says why. */
 export type State = 'opening' | 'paused' | 'training' | 'failed';
 
+/** Where opening a device ended: there is no `navigator.gpu` in the worker, or its adapter gives none. */
+export type Missing = 'webgpu' | 'adapter';
+
 /** Figures of each replica after so many steps. */
 export interface CurvePoint {
   /** Since the beginning. */

@@ -55,7 +55,7 @@ function lastOf(points: CurvePoint[], measure: Measure): string {
 function chart({ train, test }: Curves, measure: Measure): string {
   const steps = Math.max(10, train.at(-1)?.step ?? 0, test.at(-1)?.step ?? 0);
   const values = [...train, ...test].flatMap((point) => point[measure]).filter(Number.isFinite);
-  const top = measure === 'accuracy' ? 1 : Math.max(0.1, ...values);
+  const top = measure === 'accuracy' ? 1 : values.length > 0 ? Math.max(0.1, ...values) : 2.5;
   const x = (step: number) => MARGIN.left + (step / steps) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number) => HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => share * top);

@@ -8,7 +8,7 @@ import {
 } from '../../../src/index.ts';
 import type { Samples } from '../samples.ts';
 import { addressOf, type DataName, type Settings } from '../settings.ts';
-import type { Snapshot, State } from '../snapshot.ts';
+import type { Missing, Snapshot, State } from '../snapshot.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { type Comparison, compareWithReference, type KernelTable, measureKernels } from './kernels.ts';
 import { Session } from './session.ts';
@@ -23,8 +23,8 @@ export interface PageEvents {
   onSnapshot(snapshot: Snapshot): void;
   /** Something to be said once, such as a checkpoint that is not used. */
   onNotice(message: string): void;
-  /** Nothing can be trained; `missing`: there is no adapter, so that the page explains WebGPU. */
-  onFailure(message: string, missing: boolean): void;
+  /** Nothing can be trained. @param missing what of WebGPU, which the page explains; null where it is something else */
+  onFailure(message: string, missing: Missing | null): void;
 }
 
 /** What the page calls in the worker, through comlink. One network at a time; panels add methods at the end. */
@@ -214,9 +214,12 @@ export class Api {
     const checkpoint = await this.checkpoints.load();
     if (!checkpoint) return true;
     if (checkpoint.address !== addressOf(session.settings)) {
-      this.notice(
-        `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one replaces it.`,
-      );
+      // Whoever changes the settings of a page need not be told.
+      if (this.networks === 0) {
+        this.notice(
+          `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one replaces it.`,
+        );
+      }
       return true;
     }
     try {
@@ -245,7 +248,8 @@ export class Api {
   private fail(error: unknown): void {
     this.setState('failed');
     const message = error instanceof Error ? error.message : String(error);
-    this.events?.onFailure(message, error instanceof AdapterError);
+    const missing = this.gpu ? 'adapter' : 'webgpu';
+    this.events?.onFailure(message, error instanceof AdapterError ? missing : null);
   }
 
   private change(): void {
