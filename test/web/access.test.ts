@@ -58,6 +58,18 @@ describeInBrowser('the page that trains, for everyone', () => {
     });
   });
 
+  test('has none with the kernels measured, and one opened beside its reference', async () => {
+    const { page } = await TrainingPage.open();
+    await page.getByRole('button', { name: 'Measure the kernels' }).click();
+    await page.getByRole('button', { name: 'matmul_workgroup' }).first().click({ timeout: 300_000 });
+    await page.getByRole('button', { name: 'Swap the reference in' }).click();
+    await page.getByRole('region', { name: 'Variant and reference' }).waitFor({ timeout: 300_000 });
+    await inEveryLook(page, async (look) => {
+      expect(await findings(page), look).toEqual([]);
+      expect(await overflow(page), look).toBe(0);
+    });
+  });
+
   test('is used by keyboard alone: every control is reached, and its focus is seen', async () => {
     const training = await TrainingPage.open();
     const { page } = training;

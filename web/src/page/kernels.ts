@@ -77,7 +77,7 @@ function tableOf(table: KernelTable, toggle: Toggle): HTMLElement[] {
   return [
     create(
       'div',
-      { className: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Kernels of each layer' },
+      { className: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Table of kernels' },
       create(
         'table',
         { className: 'kernels' },
