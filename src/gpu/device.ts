@@ -228,7 +228,9 @@ export class Device {
     return this.memory.create(descriptor);
   }
 
+  /** Gives it back, after what was dispatched so far: a submit that holds a destroyed buffer is refused whole. */
   destroyBuffer(buffer: GPUBuffer): void {
+    if (!this.disposed) this.recorder.flush();
     this.memory.destroy(buffer);
   }
 

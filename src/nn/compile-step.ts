@@ -117,12 +117,13 @@ class Recordings {
     const given = inputs.map((input, i) => readInput(device, input, i));
     const key = given.map(({ dtype, shape, models }) => `${dtype} ${showShape(shape)} x ${models}`).join(', ');
     let recorded = this.kept.get(key);
-    this.kept.delete(key);
     if (recorded && !recorded.isCurrent) {
+      this.kept.delete(key);
       recorded.dispose();
       recorded = undefined;
     }
     recorded ??= new Recorded(device, this.step, given);
+    this.kept.delete(key);
     this.kept.set(key, recorded);
     const [oldest] = this.kept;
     if (this.kept.size > MOST_RECORDINGS) {
@@ -172,14 +173,17 @@ class Recorded {
     }
   }
 
-  /** Whether it is what would be recorded now: whether the same parameters are trained. */
+  /** Whether it is what would be recorded now: whether the same parameters are trained. @throws DisposedError, ArgumentError as `step` */
   get isCurrent(): boolean {
     return [...this.recording.steps].every(({ frozen }, i) => frozen === this.frozen[i]);
   }
 
+  /** @throws before anything is sent or counted */
   run(given: readonly Given[]): unknown {
-    for (const [i, one] of given.entries()) one.send(this.inputs[i]!);
     const { steps, numbers } = this.recording;
+    for (const optimizer of steps) optimizer.check();
+    this.program.check();
+    for (const [i, one] of given.entries()) one.send(this.inputs[i]!);
     const written: ReadonlySet<StepNumber> = steps; // by `begin`
     for (const number of numbers) if (!written.has(number)) number.write(number.iterations + 1);
     for (const optimizer of steps) optimizer.begin();

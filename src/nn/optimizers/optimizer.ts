@@ -319,7 +319,13 @@ export abstract class FlatOptimizer implements Optimizer {
 
   /** Of the parameters: which are frozen, as a word to compare by. */
   get frozen(): string {
-    return this.loop!.layout.frozen;
+    return this.own('step').layout.frozen;
+  }
+
+  /** @throws what keeps a step from being taken: DisposedError, or ArgumentError for a schedule's rate that is none */
+  check(): void {
+    this.own('step');
+    this.ratesAt(this.iterations + 1);
   }
 
   /** What random layers draw by: where the number of the next step stands. */
