@@ -23,6 +23,8 @@ export type { HostArray } from '../kernels/array.ts';
 export type HostData = Numbers;
 
 let clock = 0;
+/** Arrays that are the gradient of a tensor: those that nobody else's may be. */
+const gradients = new WeakSet<DeviceArray>();
 /** What `console.log` of Node, Deno and Bun asks for. */
 const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
@@ -60,11 +62,13 @@ export class Tensor {
   }
 
   /**
-   * Gradient of the last `backward()`, for leaves that asked for one; null before. It belongs to its tensor: it is disposed with it,
-   * by `grad = null` and by another one in its place, and goes with the scope that the tensor goes with.
-   * @throws ArgumentError, ShapeError when assigned what is no gradient of this tensor
+   * Gradient of the last `backward()`, for leaves that asked for one; null before, and once it was disposed. It belongs to its tensor: it
+   * is disposed with it, by `grad = null` and by another one in its place, and goes with the scope that the tensor goes with. Assigned
+   * what shares its memory, such as the gradient of another tensor, it is a copy of that.
+   * @throws ArgumentError, ShapeError, DisposedError when assigned what is no gradient of this tensor
    */
   get grad(): Tensor | null {
+    if (this.gradient?.array.disposed) this.grad = null;
     return this.gradient;
   }
 
@@ -72,12 +76,21 @@ export class Tensor {
     const before = this.gradient;
     if (gradient === null) recordingOf(this.device)?.cleared(this);
     if (gradient === before) return;
-    if (gradient !== null) {
-      checkGradient(this, gradient);
-      if (gradient.array !== this.gradHome) gradient.array.follow(this.array);
-    }
-    this.gradient = gradient;
-    if (before && before.array !== this.gradHome) before.dispose();
+    this.gradient = gradient === null ? null : this.ownGradient(gradient);
+    before?.dispose();
+  }
+
+  /** A gradient, or a copy of one that is somebody else's, too. */
+  private ownGradient(given: Tensor): Tensor {
+    checkGradient(this, given);
+    const { storage } = given.array;
+    const home = this.gradHome?.storage;
+    const isAtHome = storage.buffer === home?.buffer && storage.offset === home.offset;
+    const isFree = given !== this && !gradients.has(given.array) && !storage.isShared;
+    const gradient = isAtHome || isFree ? given : new Tensor(copyOf(given.array));
+    gradient.array.follow(this.array);
+    gradients.add(gradient.array);
+    return gradient;
   }
 
   /** What messages call it, whatever a bundler makes of the class's name. */
@@ -258,6 +271,9 @@ export class Tensor {
 function checkGradient(of: Tensor, gradient: Tensor): void {
   if (!(gradient instanceof Tensor)) {
     throw new ArgumentError(`grad: must be a tensor or null, but is ${show(gradient)}`);
+  }
+  if (gradient.array.disposed) {
+    throw new DisposedError(`grad: a tensor of shape ${showShape(gradient.shape)} ${gradient.array.disposedMessage}`);
   }
   commonModels('grad', [of.array, gradient.array]);
   if (gradient.dtype !== 'f32' || !sameShape(gradient.shape, of.shape)) {

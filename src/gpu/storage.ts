@@ -31,6 +31,11 @@ export class Storage {
     return this.whole !== null;
   }
 
+  /** Whether others see the same memory. */
+  get isShared(): boolean {
+    return this.whole !== null || this.users > 1;
+  }
+
   /** Whether the adapter had no memory for it. */
   get failed(): boolean {
     return failureOf(this.buffer) !== null;
