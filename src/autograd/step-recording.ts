@@ -29,6 +29,8 @@ export interface RecordedOptimizer extends StepNumber {
 /** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
 export class StepRecording {
   private readonly first = new Map<Tensor, First>();
+  /** What gradients the step left. */
+  private readonly last = new Map<Tensor, Tensor | null>();
   /** Optimizers whose `step` is part of it. */
   readonly steps = new Set<RecordedOptimizer>();
   /** What random layers draw by, optimizers included. */
@@ -89,9 +91,15 @@ export class StepRecording {
     for (const [leaf, first] of this.first) if (first !== 'some') leaf.grad = null;
   }
 
-  /** @throws ArgumentError where gradients would be overwritten at each run that a plain loop adds up, or the other way round */
+  /** Whether gradients are those that it left: what became of them since is no part of its runs. */
+  get isCurrent(): boolean {
+    return [...this.last].every(([leaf, left]) => isSame(leaf.grad, left));
+  }
+
+  /** Notes what gradients are left. @throws ArgumentError where they would be overwritten at each run that a plain loop adds up, or the other way round */
   checkGradients(): void {
     for (const [leaf, first] of this.first) {
+      this.last.set(leaf, leaf.grad);
       if (first === 'cleared' || (first === 'some') === (leaf.grad !== null)) continue;
       throw new ArgumentError(
         `compileStep: the gradient of a tensor of shape ${showShape(leaf.shape)} ${first === 'none' ? 'stays after the step' : 'was there before the step'}, ` +
@@ -99,4 +107,11 @@ export class StepRecording {
       );
     }
   }
+}
+
+/** Whether both are none, or lie in the same memory. */
+function isSame(a: Tensor | null, b: Tensor | null): boolean {
+  if (a === b || !a || !b || b.array.disposed) return a === b;
+  const [one, other] = [a.array.storage, b.array.storage];
+  return one.buffer === other.buffer && one.offset === other.offset;
 }
