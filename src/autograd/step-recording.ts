@@ -1,5 +1,6 @@
 import { ArgumentError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
+import type { Storage } from '../gpu/storage.ts';
 import { showShape } from '../kernels/array.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -29,8 +30,8 @@ export interface RecordedOptimizer extends StepNumber {
 /** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
 export class StepRecording {
   private readonly first = new Map<Tensor, First>();
-  /** What gradients the step left. */
-  private readonly last = new Map<Tensor, Tensor | null>();
+  /** What gradients the step left, and which of them lie where an owner wants them. */
+  private readonly last = new Map<Tensor, { grad: Tensor | null; home: Storage | null }>();
   /** Optimizers whose `step` is part of it. */
   readonly steps = new Set<RecordedOptimizer>();
   /** What random layers draw by, optimizers included. */
@@ -93,13 +94,15 @@ export class StepRecording {
 
   /** Whether gradients are those that it left: what became of them since is no part of its runs. */
   get isCurrent(): boolean {
-    return [...this.last].every(([leaf, left]) => isSame(leaf.grad, left));
+    return [...this.last].every(([{ grad }, left]) => grad === left.grad || (grad && isAt(grad, left.home)));
   }
 
   /** Notes what gradients are left. @throws ArgumentError where they would be overwritten at each run that a plain loop adds up, or the other way round */
   checkGradients(): void {
     for (const [leaf, first] of this.first) {
-      this.last.set(leaf, leaf.grad);
+      const { grad, gradHome } = leaf;
+      const home = gradHome?.storage ?? null;
+      this.last.set(leaf, { grad, home: grad && isAt(grad, home) ? home : null });
       if (first === 'cleared' || (first === 'some') === (leaf.grad !== null)) continue;
       throw new ArgumentError(
         `compileStep: the gradient of a tensor of shape ${showShape(leaf.shape)} ${first === 'none' ? 'stays after the step' : 'was there before the step'}, ` +
@@ -109,9 +112,6 @@ export class StepRecording {
   }
 }
 
-/** Whether both are none, or lie in the same memory. */
-function isSame(a: Tensor | null, b: Tensor | null): boolean {
-  if (a === b || !a || !b || b.array.disposed) return a === b;
-  const [one, other] = [a.array.storage, b.array.storage];
-  return one.buffer === other.buffer && one.offset === other.offset;
-}
+/** Whether a gradient lies there. */
+const isAt = ({ array: { storage } }: Tensor, home: Storage | null): boolean =>
+  storage.buffer === home?.buffer && storage.offset === home.offset;
