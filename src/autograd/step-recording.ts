@@ -94,7 +94,9 @@ export class StepRecording {
 
   /** Whether gradients are those that it left: what became of them since is no part of its runs. */
   get isCurrent(): boolean {
-    return [...this.last].every(([{ grad }, left]) => grad === left.grad || (grad && isAt(grad, left.home)));
+    return [...this.last].every(
+      ([{ grad }, left]) => grad === left.grad || (grad?.array.storage.isSame(left.home) ?? false),
+    );
   }
 
   /** Notes what gradients are left. @throws ArgumentError where they would be overwritten at each run that a plain loop adds up, or the other way round */
@@ -102,7 +104,7 @@ export class StepRecording {
     for (const [leaf, first] of this.first) {
       const { grad, gradHome } = leaf;
       const home = gradHome?.storage ?? null;
-      this.last.set(leaf, { grad, home: grad && isAt(grad, home) ? home : null });
+      this.last.set(leaf, { grad, home: grad?.array.storage.isSame(home) ? home : null });
       if (first === 'cleared' || (first === 'some') === (leaf.grad !== null)) continue;
       throw new ArgumentError(
         `compileStep: the gradient of a tensor of shape ${showShape(leaf.shape)} ${first === 'none' ? 'stays after the step' : 'was there before the step'}, ` +
@@ -111,7 +113,3 @@ export class StepRecording {
     }
   }
 }
-
-/** Whether a gradient lies there. */
-const isAt = ({ array: { storage } }: Tensor, home: Storage | null): boolean =>
-  storage.buffer === home?.buffer && storage.offset === home.offset;

@@ -84,8 +84,7 @@ export class Tensor {
   private ownGradient(given: Tensor): Tensor {
     checkGradient(this, given);
     const { storage } = given.array;
-    const home = this.gradHome?.storage;
-    const isAtHome = storage.buffer === home?.buffer && storage.offset === home.offset;
+    const isAtHome = storage.isSame(this.gradHome?.storage);
     const isFree = given !== this && !gradients.has(given.array) && !storage.isShared;
     const gradient = isAtHome || isFree ? given : new Tensor(copyOf(given.array));
     gradient.array.follow(this.array);

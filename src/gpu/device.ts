@@ -111,6 +111,7 @@ export class Device {
     this.dropFree = () => {
       for (const cache of this.caches) cache.dispose();
       this.recorder.flush();
+      this.recorder.dropBindGroups();
       for (const pool of pools()) pool.drop();
     };
     const until = <T>(promise: Promise<T>) => this.waits.until(promise);

@@ -31,6 +31,11 @@ export class Storage {
     return this.whole !== null;
   }
 
+  /** Whether it is the same range of the same buffer. */
+  isSame(other: Storage | null | undefined): boolean {
+    return this.buffer === other?.buffer && this.offset === other.offset;
+  }
+
   /** Whether others see the same memory. */
   get isShared(): boolean {
     return this.whole !== null || this.users > 1;
