@@ -28,12 +28,6 @@ const gradients = new WeakSet<DeviceArray>();
 /** What `console.log` of Node, Deno and Bun asks for. */
 const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
-/** A promise of values: what it rejects with while a step is recorded is thrown by `compileStep`, and would end the process once more. */
-function handled<T>(device: Device, values: Promise<T>): Promise<T> {
-  if (recordingOf(device)) values.catch(() => {});
-  return values;
-}
-
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
   private gradient: Tensor | null = null;
@@ -102,10 +96,7 @@ export class Tensor {
    * @throws DisposedError
    */
   text(): Promise<string> {
-    return handled(
-      this.device,
-      this.data().then((values) => textOf(this, values)),
-    );
+    return this.data().then((values) => textOf(this, values));
   }
 
   /**
@@ -138,15 +129,28 @@ export class Tensor {
     return this.array.size;
   }
 
-  /** Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU. */
+  /**
+   * Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU.
+   * @throws GpuError at once, not by the promise, where a step is recorded; DisposedError by the promise
+   */
   data(): Promise<HostArray> {
-    const recording = recordingOf(this.device);
-    if (!recording) return this.read();
+    this.checkNotRecorded();
+    return this.read();
+  }
+
+  /** A recording has no values yet. Thrown at once: who looks at values in a function that is not async seldom waits for the promise. */
+  private checkNotRecorded(): void {
+    const { device } = this;
+    if (!device.recording) return;
+    const recording = recordingOf(device);
     const refused = new GpuError(
-      'data: no values can be read within a compiled step, which is recorded before it runs; return the tensor from the step, and read it afterwards',
+      recording
+        ? 'data: no values can be read within a compiled step, which is recorded before it runs; return the tensor from the step, and read it afterwards'
+        : 'data: no values can be read here, where a step is recorded that runs later, as fit, evaluate and predict do; call the model, loss, layer or ' +
+            'metric by itself to look at values',
     );
-    recording.refuse(refused);
-    return handled(this.device, Promise.reject(refused));
+    (recording ?? device).refuse(refused);
+    throw refused;
   }
 
   private async read(): Promise<HostArray> {
@@ -157,7 +161,8 @@ export class Tensor {
 
   /** The value of a one-element tensor. @throws ShapeError when there are more. */
   item(): Promise<number> {
-    return handled(this.device, this.readItem());
+    this.checkNotRecorded();
+    return this.readItem();
   }
 
   private async readItem(): Promise<number> {

@@ -1,5 +1,6 @@
 import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 import { Choices } from './choices.ts';
 import { cutDispatch, partSource } from './cut-grid.ts';
 import { Failures } from './failures.ts';
@@ -22,6 +23,8 @@ const KEPT_STAGING_BYTES = 2 ** 25;
 /** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
 const UNUSED_MS = 30_000;
 const DISPOSED = 'device: used after dispose()';
+/** What `console.log` of Node, Deno and Bun asks for. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -64,6 +67,8 @@ export class Device {
   private readonly uniforms: Uniforms;
   private readonly transfers: Transfers;
   private programPool: BufferPool | null = null;
+  /** What failed within the recording under way. */
+  private refused: Error | null = null;
   private readonly failures: Failures;
   private disposed = false;
   /** Which kernels run at which sizes. */
@@ -175,6 +180,13 @@ export class Device {
     }
   }
 
+  /** What `console.log` shows: the adapter, and how much of its memory arrays take. */
+  [inspect](): string {
+    const { name, driver } = this.info;
+    const used = this.counters.bytesAllocated - this.freeBytes;
+    return `Device ${printableLine(`${name} (${driver})`)}, ${this.disposed ? 'disposed' : `${used} bytes in use`}`;
+  }
+
   /** Throws what went wrong since the last call, if anything. */
   private check(): void {
     if (this.disposed) throw new DisposedError(DISPOSED);
@@ -238,6 +250,11 @@ export class Device {
   /** Whether dispatches are being kept for a program instead of run. */
   get recording(): boolean {
     return this.recorder.recording;
+  }
+
+  /** Has `record` throw the first such error at its end: of what failed within it where nobody may have seen it, as in a promise. */
+  refuse(error: Error): void {
+    this.refused ??= error;
   }
 
   /**
@@ -383,9 +400,11 @@ export class Device {
     const { memory, counters } = this;
     const pool = new BufferPool(memory, 'program', mostBytes(this.limits.maxBufferSize), { commands: null, counters });
     this.programPool = pool;
+    this.refused = null;
     this.recorder.startRecording();
     try {
       build();
+      if (this.refused) throw this.refused;
       const commands = this.recorder.stopRecording();
       const releaseUniforms = this.uniforms.hold(commands);
       const program: Program = new Program(this.recorder, commands, pool, () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect, test, vi } from 'vitest';
 import {
   type Device,
@@ -138,6 +139,15 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     } finally {
       bind.mockRestore();
     }
+  });
+
+  test('console.log shows a line, not all that the device is made of', async () => {
+    const device = await open();
+    const x = tensor(device, [1, 2], [2]);
+    expect(inspect(device)).toMatch(/^Device \S.*, 256 bytes in use$/);
+    x.dispose();
+    device.dispose();
+    expect(inspect({ device })).toMatch(/^\{\s+device: Device .*, disposed\s+\}$/);
   });
 
   test('memory that runs out is an OutOfMemoryError at the next use', async () => {
