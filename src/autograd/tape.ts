@@ -238,7 +238,9 @@ function settle(leaf: Tensor, grad: DeviceArray): void {
   if (leaf.grad) {
     accumulate(leaf.grad.array, grad);
   } else if (leaf.gradHome) {
-    leaf.grad = new Tensor(grad === leaf.gradHome ? grad : sumOf(grad, leaf.gradHome));
+    const home = leaf.gradHome;
+    if (grad !== home) sumOf(grad, home);
+    leaf.grad = new Tensor(home.reshaped(home.shape)); // which may be disposed, and the place stays
   } else {
     leaf.grad = new Tensor(sumOf(grad));
   }

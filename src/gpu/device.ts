@@ -1,5 +1,6 @@
 import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 import { Choices } from './choices.ts';
 import { cutDispatch, partSource } from './cut-grid.ts';
 import { Failures } from './failures.ts';
@@ -23,6 +24,8 @@ const KEPT_STAGING_BYTES = 2 ** 25;
 /** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
 const UNUSED_MS = 30_000;
 const DISPOSED = 'device: used after dispose()';
+/** What `console.log` of Node, Deno and Bun asks for. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -72,6 +75,8 @@ export class Device {
   private readonly uniforms: Uniforms;
   private readonly transfers: Transfers;
   private programPool: BufferPool | null = null;
+  /** What failed within the recording under way. */
+  private refused: Error | null = null;
   private readonly failures: Failures;
   private disposed = false;
   /** Which kernels run at which sizes: `choices.made` has every choice so far, by operator and sizes. */
@@ -133,6 +138,7 @@ export class Device {
     this.dropFree = () => {
       for (const cache of this.caches) cache.dispose();
       this.recorder.flush();
+      this.recorder.dropBindGroups();
       for (const pool of pools()) pool.drop();
     };
     const until = <T>(promise: Promise<T>) => this.waits.until(promise);
@@ -197,6 +203,13 @@ export class Device {
     } catch (error) {
       throw notOpened(error);
     }
+  }
+
+  /** What `console.log` shows: the adapter, and how much of its memory arrays take. */
+  [inspect](): string {
+    const { name, driver } = this.info;
+    const used = this.counters.bytesAllocated - this.freeBytes;
+    return `Device ${printableLine(`${name} (${driver})`)}, ${this.disposed ? 'disposed' : `${used} bytes in use`}`;
   }
 
   /** Throws what went wrong since the last call, if anything. */
@@ -264,10 +277,11 @@ export class Device {
   }
 
   /**
-   * Gives back what `createBuffer` made.
+   * Gives back what `createBuffer` made, after what was dispatched so far: a submit that holds a destroyed buffer is refused whole.
    * @internal
    */
   destroyBuffer(buffer: GPUBuffer): void {
+    if (!this.disposed) this.recorder.flush();
     this.memory.destroy(buffer);
   }
 
@@ -277,6 +291,11 @@ export class Device {
    */
   get recording(): boolean {
     return this.recorder.recording;
+  }
+
+  /** Has `record` throw the first such error at its end: of what failed within it where nobody may have seen it, as in a promise. */
+  refuse(error: Error): void {
+    this.refused ??= error;
   }
 
   /**
@@ -441,9 +460,11 @@ export class Device {
     const { memory, counters } = this;
     const pool = new BufferPool(memory, 'program', mostBytes(this.limits.maxBufferSize), { commands: null, counters });
     this.programPool = pool;
+    this.refused = null;
     this.recorder.startRecording();
     try {
       build();
+      if (this.refused) throw this.refused;
       const commands = this.recorder.stopRecording();
       const releaseUniforms = this.uniforms.hold(commands);
       const program: Program = new Program(this.recorder, commands, pool, () => {

@@ -351,7 +351,13 @@ export abstract class FlatOptimizer implements Optimizer {
    * @internal
    */
   get frozen(): string {
-    return this.loop!.layout.frozen;
+    return this.own('step').layout.frozen;
+  }
+
+  /** @throws what keeps a step from being taken: DisposedError, or ArgumentError for a schedule's rate that is none */
+  check(): void {
+    this.own('step');
+    this.ratesAt(this.iterations + 1);
   }
 
   /**
