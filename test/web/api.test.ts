@@ -37,7 +37,7 @@ afterEach(async () => {
 
 async function connect(store: Store, gpu: GPU | undefined) {
   const notices: string[] = [];
-  const failures: { message: string; missing: boolean }[] = [];
+  const failures: { message: string; missing: string | null }[] = [];
   const snapshots: Snapshot[] = [];
   const waits: { isReached: (snapshot: Snapshot) => boolean; resolve: () => void }[] = [];
   const checkpoints = new Checkpoints(store, (message) => notices.push(message));
@@ -174,7 +174,7 @@ describeOnDevice('the worker', () => {
       await next;
       await api.idle();
     }
-    expect(failures).toEqual([{ message: expect.stringContaining('lost 4 times in a row'), missing: false }]);
+    expect(failures).toEqual([{ message: expect.stringContaining('lost 4 times in a row'), missing: null }]);
   });
 
   test('a network that the adapter has no room for: says so, and another one can be opened', async () => {
@@ -182,7 +182,7 @@ describeOnDevice('the worker', () => {
     const limits = tellLimits(api.device as Device, { maxStorageBufferBindingSize: 2 ** 20, maxBufferSize: 2 ** 20 });
     await api.configure({ ...SMALL, layers: [1024] });
     expect(snapshots.at(-1)!.state).toBe('failed');
-    expect(failures).toEqual([{ message: expect.stringMatching(/binds at most 1048576/), missing: false }]);
+    expect(failures).toEqual([{ message: expect.stringMatching(/binds at most 1048576/), missing: null }]);
     limits[Symbol.dispose]();
     await api.configure(SMALL);
     expect(snapshots.at(-1)!.state).toBe('paused');
@@ -192,14 +192,16 @@ describeOnDevice('the worker', () => {
 test('without WebGPU: says what is missing', async () => {
   const { api, snapshots, failures } = await connect(memoryStore(), undefined);
   await api.configure(SMALL);
-  expect(failures).toEqual([{ message: expect.stringContaining('navigator.gpu, which is undefined'), missing: true }]);
+  expect(failures).toEqual([
+    { message: expect.stringContaining('navigator.gpu, which is undefined'), missing: 'webgpu' },
+  ]);
   expect(snapshots.at(-1)!.state).toBe('failed');
 });
 
 test('without an adapter: says what is missing', async () => {
   const { api, failures } = await connect(memoryStore(), { requestAdapter: async () => null } as unknown as GPU);
   await api.configure(SMALL);
-  expect(failures).toEqual([{ message: expect.stringContaining('no WebGPU adapter'), missing: true }]);
+  expect(failures).toEqual([{ message: expect.stringContaining('no WebGPU adapter'), missing: 'adapter' }]);
 });
 
 test('images that cannot be fetched: says so', async () => {

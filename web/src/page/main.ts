@@ -1,6 +1,6 @@
 import { proxy, type Remote, wrap } from 'comlink';
 import { addressOf, RANGES, type Settings, settingsFrom } from '../settings.ts';
-import type { Snapshot } from '../snapshot.ts';
+import type { Missing, Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { createControls } from './controls.ts';
 import { createCurves } from './curves.ts';
@@ -57,7 +57,7 @@ async function start(): Promise<void> {
       for (const panel of panels) panel.update(snapshot);
     }),
     proxy(notice),
-    proxy((message: string, missing: boolean) => void showFailure(message, missing)),
+    proxy((message: string, missing: Missing | null) => void showFailure(message, missing)),
   );
   // A page that is opened without settings goes on with what it trained last.
   const last = location.search === '' ? await worker.lastAddress() : null;
@@ -70,8 +70,8 @@ async function start(): Promise<void> {
   await configure(settings);
 }
 
-async function showFailure(message: string, missing: boolean): Promise<void> {
-  if (missing) showSupport(byId('support'), await missingParts(navigator, self), message);
+async function showFailure(message: string, missing: Missing | null): Promise<void> {
+  if (missing) showSupport(byId('support'), await missingParts(missing, message, navigator, self));
   else notice(message);
 }
 

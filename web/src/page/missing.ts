@@ -1,5 +1,13 @@
-/** What a page needs for WebGPU and does not have, each with what to do about it. */
+import type { Missing } from '../snapshot.ts';
+
+/**
+ * What a page needs for WebGPU and does not have, each with what to do about it.
+ * @param missing what the worker lacks
+ * @param message why it opened no device
+ */
 export async function missingParts(
+  missing: Missing,
+  message: string,
   navigator: { gpu?: GPU; userAgent: string },
   { isSecureContext }: { isSecureContext: boolean },
 ): Promise<string[]> {
@@ -14,14 +22,15 @@ export async function missingParts(
     ];
   }
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  if (adapter)
+  if (!adapter) {
     return [
-      'Worker: this browser has WebGPU in pages, but not in workers, where this page trains. Update the browser.',
+      'Driver: the browser has WebGPU, but finds no graphics adapter that it trusts. Update the graphics driver, and switch hardware acceleration on in the settings of the browser.',
+      flag,
     ];
-  return [
-    'Driver: the browser has WebGPU, but finds no graphics adapter that it trusts. Update the graphics driver, and switch hardware acceleration on in the settings of the browser.',
-    flag,
-  ];
+  }
+  return missing === 'webgpu'
+    ? ['Worker: this browser has WebGPU in pages, but not in workers, where this page trains. Update the browser.']
+    : [`Device: the graphics adapter was found, but could not be opened. ${message}`];
 }
 
 function flagOf(userAgent: string): string {
