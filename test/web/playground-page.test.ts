@@ -7,7 +7,7 @@ import { openWebPage } from './pages.ts';
 
 /** A network whose kernels a software adapter compiles fast. */
 const SMALL = 'data=circles&layers=4&batch=50';
-const WAIT = { timeout: 180_000, interval: 100 };
+const WAIT = { timeout: 120_000, interval: 50 };
 
 /** The playground as a person sees it. */
 class Playground {

@@ -124,14 +124,14 @@ function report(update: Update): Promise<void> {
 async function start(): Promise<void> {
   show(settings);
   for (const problem of problems) notice(problem);
-  const { adapter: name, missing } = await worker.start(settings, proxy(report));
-  if (missing) {
+  const started = await worker.start(settings, proxy(report));
+  if (started.missing) {
     byId('state').textContent = 'Stopped';
-    showSupport(byId('support'), await missingParts(navigator, self), missing);
+    showSupport(byId('support'), await missingParts(started.missing, started.message, navigator, self));
     return;
   }
-  adapter = name;
-  byId('figures').lastElementChild!.textContent = name;
+  adapter = started.adapter;
+  byId('figures').lastElementChild!.textContent = adapter;
   button('play').addEventListener('click', () => run(isPlaying ? worker.pause() : worker.play()));
   button('step').addEventListener('click', () => run(worker.advance(1)));
   button('epoch').addEventListener('click', () => run(worker.advance('epoch')));

@@ -12,8 +12,8 @@ export interface Update {
   notice: string;
 }
 
-/** Milliseconds that a frame, its training and its look, should take. */
-const FRAME_MS = 50;
+/** Milliseconds of training that every frame has room for. */
+const MIN_TRAINING_MS = 16;
 /** Milliseconds between checkpoints while it plays. */
 const CHECKPOINT_MS = 1000;
 /** Times that a device may be lost without a step between. */
@@ -140,13 +140,21 @@ export class Player {
     if (!this.isPlaying) return;
     const begin = performance.now();
     this.train(this.stepsPerFrame);
+    await this.device.sync();
+    const trained = performance.now();
     const look = await this.session.look();
-    const time = performance.now() - begin;
-    if (time > FRAME_MS) this.stepsPerFrame = Math.max(1, Math.floor(this.stepsPerFrame / 2));
-    else if (time < FRAME_MS / 2) this.stepsPerFrame = Math.min(2 * this.stepsPerFrame, this.session.stepsPerEpoch);
     if (begin - this.checkpointTime > CHECKPOINT_MS) await this.capture();
     await this.send(look);
+    this.adjust(trained - begin, performance.now() - trained);
     if (this.isPlaying) setTimeout(() => void this.inTurn(() => this.frame())); // calls that arrived meanwhile come first
+  }
+
+  /** Lets training take about as long as looking and drawing, at most an epoch a frame. */
+  private adjust(trainingMs: number, lookingMs: number): void {
+    if (trainingMs > Math.max(MIN_TRAINING_MS, lookingMs)) this.stepsPerFrame = Math.ceil(this.stepsPerFrame / 2);
+    else if (trainingMs < lookingMs / 2) {
+      this.stepsPerFrame = Math.min(2 * this.stepsPerFrame, Math.max(1, this.session.stepsPerEpoch));
+    }
   }
 
   private async show(): Promise<void> {

@@ -70,7 +70,7 @@ export function createUnits(root: HTMLElement, onLayers: (layers: readonly numbe
     hint.textContent =
       units.length === 0
         ? 'Without a hidden layer the boundary is a straight line.'
-        : `What each unit computes at every place of the plane (${activation}): blue above ${middleOf(activation)}, orange below.`;
+        : `What each unit computes at every place of the plane: blue above ${middleOf(activation)}${activation === 'relu' ? '' : ', orange below'}.`;
   }
 
   function paint(): void {

@@ -1,7 +1,11 @@
 import { expose } from 'comlink';
 import { AdapterError, Device } from '../../../src/index.ts';
+import type { Missing } from '../snapshot.ts';
 import { Player, type Update } from './player.ts';
 import type { Settings } from './settings.ts';
+
+/** The adapter, or what of WebGPU is missing. */
+export type Started = { adapter: string; missing?: undefined } | { missing: Missing; message: string };
 
 /** What the page calls in the worker, through comlink. */
 export class PlaygroundApi {
@@ -12,18 +16,15 @@ export class PlaygroundApi {
   /**
    * To be called first, once.
    * @param report called with each update, and awaited before the next frame
-   * @returns the adapter's name, or why there is none
+   * @returns the adapter's name, or where opening a device ended
    */
-  async start(
-    settings: Settings,
-    report: (update: Update) => Promise<void>,
-  ): Promise<{ adapter: string; missing: string }> {
+  async start(settings: Settings, report: (update: Update) => Promise<void>): Promise<Started> {
     try {
       this.player = await Player.start(() => this.open(), settings, report);
-      return { adapter: this.device!.info.name, missing: '' };
+      return { adapter: this.device!.info.name };
     } catch (error) {
-      if (navigator.gpu && !(error instanceof AdapterError)) throw error;
-      return { adapter: '', missing: (error as Error).message };
+      if (!(error instanceof AdapterError)) throw error;
+      return { missing: navigator.gpu ? 'adapter' : 'webgpu', message: error.message };
     }
   }
 
