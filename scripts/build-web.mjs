@@ -6,6 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { minify } from 'rolldown/utils';
 
 /** Scripts of each page and its worker: name in dist/web to source in web/src. */
 const PAGES = [
@@ -40,23 +41,27 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
   const web = join(root, 'web');
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  for (const name of readdirSync(web).filter((name) => /\.(html|css|svg|png)$/.test(name))) {
+  for (const name of readdirSync(web).filter((name) => /\.(html|svg|png)$/.test(name))) {
     copyFileSync(join(web, name), join(out, name));
   }
   cpSync(join(root, 'shaders'), join(out, 'wgsl'), { recursive: true, filter: (path) => !path.endsWith('.ts') });
+  const styles = readdirSync(web).filter((name) => name.endsWith('.css'));
   // One by one: what is shared between pages would be cut in more pieces, which together are larger.
   const metafiles = [];
-  for (const scripts of PAGES) {
-    const { metafile } = await build({
+  for (const [i, scripts] of PAGES.entries()) {
+    const { metafile, outputFiles } = await build({
       absWorkingDir: root,
-      entryPoints: Object.entries(scripts).map(([name, source]) => ({ in: join('web/src', source), out: name })),
+      entryPoints: [
+        ...Object.entries(scripts).map(([name, source]) => ({ in: join('web/src', source), out: name })),
+        ...(i === 0 ? styles.map((name) => ({ in: join('web', name), out: name.replace(/\.css$/, '') })) : []),
+      ],
       outdir: out,
       bundle: true,
       // What a page and its worker share is loaded once.
       splitting: true,
       chunkNames: 'shared-[hash]',
       minify: true,
-      sourcemap: true,
+      write: false,
       metafile: true,
       format: 'esm',
       platform: 'browser',
@@ -65,9 +70,18 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
       plugins: [fromLibrary(root, library)],
       logLevel: 'warning',
     });
+    for (const { path, text } of outputFiles)
+      writeFileSync(path, path.endsWith('.js') ? await smaller(path, text) : text);
     metafiles.push(metafile);
   }
   return metafiles;
+}
+
+/** A script minified once more, by Oxc: 3% less of the worker once compressed than by esbuild alone. */
+async function smaller(path, text) {
+  const { code, errors } = await minify(path, text, { module: true });
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`);
+  return code;
 }
 
 /** The bundled samples as `<set>-<part>.gz`: one byte a label, then the pixels of all images, as web/src/samples.ts reads them. */

@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core';
 import { launchChromium, SWIFTSHADER } from '../../scripts/chromium.mjs';
 import { serveWeb } from '../../scripts/serve-web.mjs';
+import { selectNames, UsageError } from '../options.ts';
 import { disagreement, type PeerResult, peersTable } from '../peers/compare.ts';
 import { workloads } from '../peers/workloads.ts';
 import { runsFor } from '../timing.ts';
@@ -9,7 +10,6 @@ import type { PageEngine } from './engine-in-page.ts';
 
 const NAMES = ['lenet-b32', 'lenet-b256'];
 const ENGINES = ['tilegrad', 'tfjs'];
-const ROUNDS = 5;
 /** Milliseconds of a round. */
 const ROUND_MS = 500;
 const MOST_RUNS = 100;
@@ -26,7 +26,7 @@ async function openEngine(page: Page, url: string, name: string): Promise<PageEn
   return page.evaluate<PageEngine>('({ version: engine.version, adapter: engine.adapter })');
 }
 
-async function measure(pages: Map<string, Page>, name: string): Promise<PeerResult> {
+async function measure(pages: Map<string, Page>, name: string, rounds: number): Promise<PeerResult> {
   const { what, size } = workloads.find((one) => one.name === name)!;
   const checks = new Map<string, number[]>();
   const runs = new Map<string, number>();
@@ -39,7 +39,7 @@ async function measure(pages: Map<string, Page>, name: string): Promise<PeerResu
     runs.set(engine, runsFor(ms, MOST_RUNS, 1, ROUND_MS));
     times.set(engine, []);
   }
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const [engine, page] of pages) {
       const count = runs.get(engine)!;
       times.get(engine)!.push((await ask<number>(page, `run(${count})`)) / count);
@@ -50,14 +50,32 @@ async function measure(pages: Map<string, Page>, name: string): Promise<PeerResu
       const check = checks.get(engine)!;
       const differs = disagreement(check, checks.get('tilegrad')!);
       const ms = Math.min(...times.get(engine)!);
-      return [engine, { ms, rounds: ROUNDS, runs: runs.get(engine)!, check, differs }];
+      return [engine, { ms, rounds, runs: runs.get(engine)!, check, differs }];
     }),
   );
   return { name, what, size, engines };
 }
 
-/** @param folder with a page of each engine. @param gpu the machine's own adapter instead of SwiftShader */
-export async function main(folder: string, { gpu }: { gpu: boolean }): Promise<void> {
+interface Options {
+  only?: string[];
+  rounds?: string;
+  /** The machine's own adapter instead of SwiftShader. */
+  gpu?: boolean;
+}
+
+/** @param folder with a page of each engine */
+export async function main(folder: string, { only = NAMES, rounds = '5', gpu = false }: Options): Promise<void> {
+  try {
+    if (!/^[1-9]\d*$/.test(rounds)) throw new UsageError(`--rounds: ${rounds} is no positive integer`);
+    await compare(folder, selectNames(NAMES, only), Number(rounds), gpu);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    say(error.message);
+    process.exitCode = 2;
+  }
+}
+
+async function compare(folder: string, names: ReadonlySet<string>, rounds: number, gpu: boolean): Promise<void> {
   const server = await serveWeb({ folder });
   const browser = await launchChromium(gpu ? ['--enable-unsafe-webgpu', '--enable-features=Vulkan'] : SWIFTSHADER);
   try {
@@ -74,7 +92,7 @@ export async function main(folder: string, { gpu }: { gpu: boolean }): Promise<v
     }
     say(`Chromium ${browser.version()}, ${adapter}`);
     const results: PeerResult[] = [];
-    for (const name of NAMES) results.push(await measure(pages, name));
+    for (const name of names) results.push(await measure(pages, name, rounds));
     process.stdout.write(`Chromium ${browser.version()}, ${adapter}\n\n${peersTable(versions, results)}`);
     if (results.some(({ engines }) => Object.values(engines).some((one) => 'differs' in one && one.differs))) {
       process.exitCode = 1;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Installs TensorFlow.js where it is missing, bundles a page for each engine and times both in headless Chromium: `npm run bench:browser`,
-// on SwiftShader, a software adapter; with `-- --gpu` on the adapter of the machine.
+// on SwiftShader, a software adapter; `-- --only lenet-b32`, `-- --rounds 3`, and `-- --gpu` for the adapter of the machine.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,9 @@ import { build } from 'esbuild';
 import { bundle } from '../../scripts/build.mjs';
 import { installApart } from '../../scripts/install-apart.mjs';
 
-const { values } = parseArgs({ options: { gpu: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { only: { type: 'string', multiple: true }, rounds: { type: 'string' }, gpu: { type: 'boolean' } },
+});
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PEERS = join(root, 'bench/peers');
 installApart(PEERS, 'TensorFlow.js and jax-js (100 MB)');

@@ -17,7 +17,6 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
   let isBusy = false;
   let isStale = false;
   const drawing = createDrawing((pixels) => {
-    field.value = '';
     show(pixels, 'your drawing');
     void unlessGone(classify());
   });
@@ -26,6 +25,9 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
     id: 'test-image',
     min: '1',
     onchange: () => void unlessGone(choose().then(classify)),
+  });
+  drawing.root.addEventListener('pointerdown', () => {
+    field.value = '';
   });
   const seen = createPixels();
   const caption = create('figcaption');
@@ -70,14 +72,16 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
   }
 
   async function choose(): Promise<void> {
-    const found = await worker.testImage(Number(field.value) - 1);
+    const { value } = field;
+    const found = await worker.testImage(Number(value) - 1);
+    if (field.value !== value) return; // another one was chosen meanwhile, or a drawing begun
     field.max = String(found.size);
     if (!found.pixels) {
       setText(caption, `There are test images from 1 to ${found.size}`);
       return;
     }
     drawing.clear();
-    show(found.pixels, `test image ${field.value}, ${SETS[data!].classes[found.label]}`);
+    show(found.pixels, `test image ${value}, ${SETS[data!].classes[found.label]}`);
   }
 
   const refresh = live(async ({ settings, step }) => {

@@ -10,19 +10,20 @@ export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Pane
   const canvas = createPixels();
   const caption = create('p', { className: 'hint' });
   const [least, most] = [create('span'), create('span')];
-  const scale = create('span', { className: 'scale' });
-  scale.style.background = `linear-gradient(to right, rgb(${NEGATIVE}), transparent, rgb(${POSITIVE}))`;
-  root.append(canvas, create('p', { className: 'legend' }, least, scale, most), caption);
+  const colors = create('span', { className: 'scale' });
+  colors.style.background = `linear-gradient(to right, rgb(${NEGATIVE}), transparent, rgb(${POSITIVE}))`;
+  root.append(canvas, create('p', { className: 'legend' }, least, colors, most), caption);
   const refresh = live(async () => {
     const filters = await worker.filters();
     if (!filters) return;
     const { kind, layer, count, height, width, channels, values, limit } = filters;
     const shown = values.length / (height * width * channels);
     const isConvolution = kind === 'convolution';
-    showSigned(canvas, values, filters, {
-      columns: Math.min(shown, isConvolution ? 6 : 5),
-      scale: isConvolution ? 8 : 2,
-    });
+    const scale = isConvolution ? 8 : 2;
+    const fitting = Math.max(1, Math.floor(root.clientWidth / (scale * (width + 1))));
+    // As few rows as fit, as even as they can be.
+    const columns = Math.ceil(shown / Math.ceil(shown / fitting));
+    showSigned(canvas, values, filters, { columns, scale });
     setText(least, `-${limit.toFixed(2)}`);
     setText(most, `+${limit.toFixed(2)}`);
     const what = isConvolution ? 'filters' : 'units';

@@ -54,11 +54,14 @@ export function showSigned(
   const image = new ImageData(columns * (width + 1) + 1, rows * (height + 1) + 1);
   for (let i = 0; i < image.data.length / 4; i++) {
     const [x, y] = [i % image.width, Math.floor(i / image.width)];
-    const [column, row] = [Math.floor(x / (width + 1)), Math.floor(y / (height + 1))];
+    // The last lines belong to the last tiles.
+    const column = Math.min(columns - 1, Math.floor(x / (width + 1)));
+    const row = Math.min(rows - 1, Math.floor(y / (height + 1)));
     const filter = column + columns * Math.floor(row / channels);
     const [atX, atY] = [x % (width + 1), y % (height + 1)];
     const tile = filter * channels + (row % channels);
-    if (atX === 0 || atY === 0 || tile >= tiles) {
+    if (tile >= tiles) continue;
+    if (atX === 0 || atY === 0) {
       image.data.set(LINE, 4 * i);
       continue;
     }
