@@ -11,9 +11,10 @@ const DIST = join(root, 'dist');
 /** A small network whose kernels a software adapter compiles fast. */
 export const SMALL = 'network=mlp&layers=16&batch=128';
 
+const reason = whyBuild(root);
+
 /** Opens a page of dist/web. It lies in a folder of the host, as it may anywhere. @throws Error if dist/ is not what the sources give */
-export function openWebPage(path: string, options: PageOptions = {}): Promise<Page> {
-  const reason = whyBuild(root);
+export async function openWebPage(path: string, options: PageOptions = {}): Promise<Page> {
   if (reason) throw new Error(`the pages are not built (${reason}): run \`npm run build\``);
   return openPage(DIST, { ...options, path: `web/${path}` });
 }

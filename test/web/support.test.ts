@@ -56,7 +56,6 @@ describeInBrowser('a page that cannot train', () => {
     expect(said).toMatch(/MiB|bytes/);
 
     // Other settings are of use again.
-    await page.getByLabel('Networks at once').fill('1');
     await page.getByLabel('Hidden layers').fill('8');
     await page.getByLabel('Hidden layers').press('Enter');
     await training.isPaused();
