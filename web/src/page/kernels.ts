@@ -45,7 +45,7 @@ export function createKernelsPanel(root: HTMLElement, worker: Remote<Api>): Pane
         setText(state, `Measured: ${table.dispatches} dispatches in ${milliseconds(table.stepMs)} a step.`);
       }
     } catch (error) {
-      setText(state, `Not measured: ${(error as Error).message}`);
+      if (measured === network) setText(state, `Not measured: ${(error as Error).message}`);
     }
     isBusy = false;
     refresh();
