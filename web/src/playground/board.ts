@@ -1,12 +1,11 @@
 import { colorMap, LEVELS, type Scheme } from './colors.ts';
 import { drawData, HALF_WIDTH, joinPoints, type Point, type Points, pointsOf } from './data.ts';
 import type { Look } from './look.ts';
+import { rounded, toggled } from './own-points.ts';
 import { paintPlane } from './paint.ts';
 import { MAX_POINTS, type Settings } from './settings.ts';
 import { CLASSES, placeText, surfaceText } from './words.ts';
 
-/** How near to one of the user's points a click or a key removes it instead of placing another. */
-const NEAR = 0.08;
 const KEYS: Record<string, readonly [number, number]> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -16,15 +15,6 @@ const KEYS: Record<string, readonly [number, number]> = {
 
 /** What is shown until the networks were looked at. */
 const UNKNOWN = { surface: [0.5, 0.5, 0.5, 0.5], boundaries: [] };
-
-/** To hundredths, as the address has coordinates. */
-const rounded = (value: number) => Math.round(100 * Math.min(HALF_WIDTH, Math.max(-HALF_WIDTH, value))) / 100 + 0;
-
-/** The points with another one at a place, or without the one that was there. */
-export function toggled(points: readonly Point[], place: Point): readonly Point[] {
-  const there = points.findLastIndex(({ x, y }) => Math.hypot(x - place.x, y - place.y) <= NEAR);
-  return there >= 0 ? points.filter((_, i) => i !== there) : [...points, place];
-}
 
 /** The plane with its surface and points, on which the user may place others by pointer or keyboard. */
 export function createBoard(
@@ -85,7 +75,7 @@ export function createBoard(
 
   function toggle(x: number, y: number): void {
     if (!settings) return;
-    const points = toggled(settings.points, { x: rounded(x), y: rounded(y), label: chosen() });
+    const points = toggled(settings.points, { x, y, label: chosen() });
     if (points.length <= MAX_POINTS) events.onPoints(points);
     else events.onNotice(`There is room for ${MAX_POINTS} points of your own; take one away first.`);
   }
