@@ -144,6 +144,10 @@ describeInBrowser('the panels of the page', () => {
   test('digit: is drawn with a finger, too', async () => {
     const training = await TrainingPage.open(QUERY, { hasTouch: true, viewport: { width: 390, height: 800 } });
     const { page } = training;
+    // Until the panels above have their heights.
+    await poll(() => page.locator('#filters .hint').textContent()).toContain('units');
+    await poll(() => page.locator('#confusion td button').count()).toBe(100);
+    await poll(() => page.locator('#digit figcaption').textContent()).toContain('test image 1');
     const area = page.locator('#digit .drawing');
     await area.scrollIntoViewIfNeeded();
     const { x, y, width, height } = (await area.boundingBox())!;

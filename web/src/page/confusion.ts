@@ -14,11 +14,13 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowRight: [0, 1],
 };
 
+const CHOOSE = 'Choose a cell to see its images.';
+
 /** The confusion matrix of the test images; a cell that is chosen shows its images. */
 export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Panel {
   const summary = create('p', { className: 'hint' });
   const table = create('table', { className: 'confusion' });
-  const heading = create('h3', { 'aria-live': 'polite' });
+  const heading = create('h3', { 'aria-live': 'polite' }, CHOOSE);
   const images = create('ul', { className: 'mistakes' });
   root.append(
     summary,
@@ -37,7 +39,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
       'named',
       names.some((name) => name.length > 2),
     );
-    heading.textContent = 'Choose a cell to see its images.';
+    setText(heading, CHOOSE);
     images.replaceChildren();
     cells = names.map((truth, t) =>
       names.map((taken, p) =>

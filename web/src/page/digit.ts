@@ -29,7 +29,7 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
   drawing.root.addEventListener('pointerdown', () => {
     field.value = '';
   });
-  const seen = createPixels();
+  const seen = createPixels('What the network sees');
   const caption = create('figcaption');
   const results = create('div');
   const bars = createBars(results);

@@ -7,7 +7,7 @@ import { createPixels, NEGATIVE, POSITIVE, showSigned } from './pixels.ts';
 
 /** The weights of the first layer as images, while they change. */
 export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Panel {
-  const canvas = createPixels();
+  const canvas = createPixels('Weights of the first layer');
   const caption = create('p', { className: 'hint' });
   const [least, most] = [create('span'), create('span')];
   const colors = create('span', { className: 'scale' });

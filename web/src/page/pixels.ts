@@ -5,7 +5,7 @@ export const NEGATIVE = [34, 139, 230] as const;
 const LINE = [128, 128, 128, 60] as const;
 
 /** A canvas that shows its pixels as squares. */
-export function createPixels(label = ''): HTMLCanvasElement {
+export function createPixels(label: string): HTMLCanvasElement {
   const canvas = document.createElement('canvas');
   canvas.className = 'pixels';
   canvas.setAttribute('role', 'img');
