@@ -50,8 +50,7 @@ describeInBrowser('the page that trains, for everyone', () => {
       workerScript: { file: 'worker.js', script: `GPU.prototype.requestAdapter = async () => null` },
     });
     await page.getByRole('region', { name: 'What is missing to train here' }).waitFor();
-    await page.getByLabel('Batch size').fill('0');
-    await page.getByLabel('Batch size').press('Enter');
+    await new TrainingPage(page).set('batch', '0');
     await inEveryLook(page, async (look) => {
       expect(await findings(page), look).toEqual([]);
       expect(await overflow(page), look).toBe(0);

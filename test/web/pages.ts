@@ -53,6 +53,22 @@ export class TrainingPage {
     return this.hasState(/^Paused/);
   }
 
+  /** A field of the settings. */
+  setting(name: string): Locator {
+    return this.page.locator(`#controls [name=${name}]`);
+  }
+
+  /** Gives a field another value, and leaves it. */
+  async set(name: string, value: string): Promise<void> {
+    const field = this.setting(name);
+    if ((await field.evaluate((one) => one.nodeName)) === 'SELECT') {
+      await field.selectOption(value);
+    } else {
+      await field.fill(value);
+      await field.press('Enter');
+    }
+  }
+
   /** A figure below the state by its name. */
   async figure(name: string): Promise<string> {
     return (await this.page.locator('#figures dt', { hasText: name }).locator('+ dd').textContent()) ?? '';
@@ -75,6 +91,8 @@ export class TrainingPage {
       await this.reachesStep(next);
       await this.isPaused();
     }
+    // The step is shown before its checkpoint is kept.
+    await this.inWorker('tilegrad.pause()');
   }
 
   /** Runs code in the worker, where `tilegrad` is its API. */

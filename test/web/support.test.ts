@@ -56,8 +56,7 @@ describeInBrowser('a page that cannot train', () => {
     expect(said).toMatch(/MiB|bytes/);
 
     // Other settings are of use again.
-    await page.getByLabel('Hidden layers').fill('8');
-    await page.getByLabel('Hidden layers').press('Enter');
+    await training.set('layers', '8');
     await training.isPaused();
     await training.takeSteps(1);
   });
