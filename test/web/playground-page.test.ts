@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
@@ -55,6 +59,13 @@ class Playground {
   /** How much wider the page is than the window. */
   overflow = () => this.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
 }
+
+test('the playground is below 80 kB once compressed, with its worker', () => {
+  const names = ['playground.html', 'style.css', 'playground.css', 'playground.js', 'playground-worker.js'];
+  const folder = fileURLToPath(new URL('../../dist/web', import.meta.url));
+  const sizes = names.map((name) => gzipSync(readFileSync(join(folder, name)), { level: 9 }).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000);
+});
 
 describeInBrowser('the 2-D playground', () => {
   test('trains: a step bends the surface, play goes on until pause, start over brings the first surface back', async () => {
@@ -183,6 +194,14 @@ describeInBrowser('the 2-D playground', () => {
       expect(await playground.findings()).toEqual([]);
     },
   );
+
+  test('a setting that is changed while the device is opened is the one that is trained with', async () => {
+    const playground = new Playground(await openWebPage(`playground.html?${SMALL}`));
+    await playground.page.getByLabel('Data set').selectOption('own');
+    expect(await playground.button('One step').isDisabled()).toBe(true);
+    await playground.isReady();
+    await expect.poll(() => playground.figure('Test loss'), WAIT).toBe('no points');
+  });
 
   test('without WebGPU it says what is missing', async () => {
     const without = 'Object.defineProperty(Object.getPrototypeOf(navigator), "gpu", { get: () => undefined })';

@@ -25,7 +25,7 @@ export function createBoard(
     <canvas class="plane" id="plane" tabindex="0" role="application" aria-describedby="plane-help"></canvas>
     <p class="place" id="place" aria-live="polite"></p>
     <div class="legend">
-      <span>100% ${CLASSES[0].color}</span><canvas height="1" aria-hidden="true"></canvas><span>100% ${CLASSES[1].color}</span>
+      <span>100% ${CLASSES[0].color}</span><div class="bar"></div><span>100% ${CLASSES[1].color}</span>
       <p id="plane-caption"></p>
     </div>
     <fieldset class="tools">
@@ -34,14 +34,16 @@ export function createBoard(
         ({ color, shape }, label) =>
           `<label><input type="radio" name="label" value="${label}"${label === 0 ? ' checked' : ''}>${color} ${shape}</label>`,
       ).join('')}
+    </fieldset>
+    <div class="tools">
       <label><input type="checkbox" id="show-test" checked>show test points</label>
       <button type="button" id="remove-points" disabled>Remove my points</button>
-    </fieldset>
+    </div>
     <p class="hint" id="plane-help">Click the surface to train on another point there; click it again to take it away. By keyboard: arrow keys
       move the cursor, with Shift further, and Enter places a point.</p>`;
   const find = <T extends HTMLElement>(selector: string) => root.querySelector<T>(selector)!;
   const plane = find<HTMLCanvasElement>('#plane');
-  const bar = find<HTMLCanvasElement>('.legend canvas');
+  const bar = find('.bar');
   const place = find('#place');
   const removeAll = find<HTMLButtonElement>('#remove-points');
   const showTest = find<HTMLInputElement>('#show-test');
@@ -65,12 +67,12 @@ export function createBoard(
   }
 
   function paintBar(): void {
-    bar.width = LEVELS;
-    const context = bar.getContext('2d')!;
-    const image = context.createImageData(LEVELS, 1);
     const map = colorMap(scheme());
-    for (let i = 0; i < LEVELS; i++) image.data.set([...map.subarray(3 * i, 3 * i + 3), 255], 4 * i);
-    context.putImageData(image, 0, 0);
+    const stops = Array.from({ length: 17 }, (_, i) => {
+      const level = 3 * Math.round((i / 16) * (LEVELS - 1));
+      return `rgb(${map.subarray(level, level + 3).join(' ')})`;
+    });
+    bar.style.background = `linear-gradient(to right, ${stops.join(', ')})`;
   }
 
   function toggle(x: number, y: number): void {

@@ -122,14 +122,15 @@ function report(update: Update): Promise<void> {
 }
 
 async function start(): Promise<void> {
-  show(settings);
+  show(first);
   for (const problem of problems) notice(problem);
-  const started = await worker.start(settings, proxy(report));
+  const started = await worker.start(first, proxy(report));
   if (started.missing) {
     byId('state').textContent = 'Stopped';
     showSupport(byId('support'), await missingParts(started.missing, started.message, navigator, self));
     return;
   }
+  if (settings !== first) run(worker.configure(settings)); // changed while the device was opened
   adapter = started.adapter;
   byId('figures').lastElementChild!.textContent = adapter;
   button('play').addEventListener('click', () => run(isPlaying ? worker.pause() : worker.play()));
