@@ -85,7 +85,7 @@ export class Api {
   play(): void {
     if (!this.session) return;
     this.session.play();
-    this.setState('training');
+    this.setState(this.session.isPlaying ? 'training' : 'paused');
   }
 
   async pause(): Promise<void> {
