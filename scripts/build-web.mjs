@@ -45,6 +45,7 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
     absWorkingDir: root,
     entryPoints: [
       { in: 'web/style.css', out: 'style' },
+      { in: 'web/playground.css', out: 'playground' },
       ...scripts.map(([name, source]) => ({ in: join('web/src', source), out: name })),
     ],
     outdir: out,
