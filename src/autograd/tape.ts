@@ -133,9 +133,11 @@ export function backward(
   withScope(
     root.device,
     () => {
+      // One that lies in a buffer with others, such as another gradient, may meet the place of a gradient in that buffer.
+      const given = dout?.array.storage.isView ? copyOf(dout.array) : dout?.array;
       const { unit } = root.node ?? {};
       if (unit && !dout) propagate(root, unit, grads);
-      else grads.set(root, dout?.array ?? fill(root.device, root.shape, 1, { models: root.models }));
+      else grads.set(root, given ?? fill(root.device, root.shape, 1, { models: root.models }));
       for (const t of graph) {
         const grad = grads.get(t);
         if (grad && t.node) {
@@ -154,7 +156,7 @@ export function backward(
         // Nobody else reads an intermediate gradient: its memory serves the next one. A gradient handed on unchanged (by
         // `add`, say) lives in several entries and goes with the scope instead.
         grads.delete(t);
-        if (t.node && grad !== dout?.array && ![...grads.values()].includes(grad)) grad.dispose();
+        if (t.node && grad !== given && ![...grads.values()].includes(grad)) grad.dispose();
       }
     },
     () => [],
@@ -199,7 +201,11 @@ function propagateThrough(
       const input = node.inputs[i]!;
       // A home takes one result; an input used twice by one operator, or again later, gets its sum there afterwards.
       const usedOnce = node.inputs.filter((other) => other === input).length === 1;
-      return input.node === null && usedOnce && firstUse(input) ? (input.gradHome ?? undefined) : undefined;
+      if (input.node !== null || !usedOnce || !firstUse(input) || !input.gradHome) return undefined;
+      // No kernel may read a buffer that it writes to: an input that is a gradient itself may lie in that of the home.
+      const { buffer } = input.gradHome.storage;
+      const isRead = node.inputs.some(({ array }) => !array.disposed && array.storage.buffer === buffer);
+      return isRead ? undefined : input.gradHome;
     },
   });
   node.inputs.forEach((input, i) => {

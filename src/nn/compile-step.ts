@@ -1,6 +1,7 @@
 import { toHostArray } from '../autograd/host-array.ts';
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { type StepNumber, StepRecording } from '../autograd/step-recording.ts';
+import { copyOf } from '../autograd/tape.ts';
 import { Tensor, tensorsIn } from '../autograd/tensor.ts';
 import { checkFunction, checkSurplus, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../errors.ts';
@@ -70,6 +71,8 @@ interface Given {
   shape: Shape;
   dtype: DType;
   models: number;
+  /** Where it lies on the device; null for numbers of the host. */
+  from: DeviceArray | null;
   send(to: DeviceArray): void;
 }
 
@@ -85,7 +88,7 @@ function readInput(device: Device, given: StepInput, i: number): Given {
       `${what}, a tensor of shape ${showShape(shape)}, requires a gradient, but inputs are copied; let the function use it from outside`,
     );
   }
-  return { shape, dtype, models, send: (to) => device.copy(array.storage, to.storage) };
+  return { shape, dtype, models, from: array, send: (to) => device.copy(array.storage, to.storage) };
 }
 
 function readHost(device: Device, what: string, given: Numbers | number): Given {
@@ -95,7 +98,7 @@ function readHost(device: Device, what: string, given: Numbers | number): Given 
   const dtype = flat instanceof Uint32Array ? 'u32' : flat instanceof Int32Array ? 'i32' : 'f32';
   const values = toHostArray(what, flat, dtype);
   return {
-    ...{ shape, dtype, models: 1 },
+    ...{ shape, dtype, models: 1, from: null },
     send: (to) => void (values.length > 0 && device.upload(to.storage, values)),
   };
 }
@@ -188,13 +191,25 @@ class Recorded {
     const { steps, numbers } = this.recording;
     for (const optimizer of steps) optimizer.check();
     this.program.check();
-    for (const [i, one] of given.entries()) one.send(this.inputs[i]!);
+    this.send(given);
     const written: ReadonlySet<StepNumber> = steps; // by `begin`
     for (const number of numbers) if (!written.has(number)) number.write(number.iterations + 1);
     for (const optimizer of steps) optimizer.begin();
     this.program.run();
     if ([...this.outputs.values()].some(({ array }) => array.disposed)) this.result = this.offTape(this.made);
     return this.result;
+  }
+
+  private send(given: readonly Given[]): void {
+    const isInput = ({ from }: Given) => this.inputs.some(({ storage }) => storage.buffer === from?.storage.buffer);
+    // An input that the step returned, and that comes back, may be written before it is read.
+    const copies = given.map((one) => (isInput(one) ? copyOf(one.from!).keep() : null));
+    for (const [i, one] of given.entries()) {
+      const to = this.inputs[i]!;
+      if (copies[i]) to.device.copy(copies[i].storage, to.storage);
+      else one.send(to);
+    }
+    for (const copy of copies) copy?.dispose();
   }
 
   /** What the step returned, with tensors that are nobody's to differentiate: those that it made belong to the recording. */

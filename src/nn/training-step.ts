@@ -40,6 +40,7 @@ export function trainingStep(model: Model, objective: Objective, seed: Seeds, st
       backward(result.loss, undefined, { releaseAll: true });
       parameters.settleGradients();
       optimizer.apply(parameters, state());
+      parameters.zeroGrad(); // a loop of one's own that follows begins without them
     });
 }
 
@@ -52,6 +53,7 @@ function valuesOf(model: Model, step: number): StepValues {
 /** The next step of the model's optimiser, which is about to be taken. */
 export function nextStep(model: Model): StepValues {
   model.parameters.fresh = false;
+  model.parameters.zeroGrad(); // the step writes its own in their place
   return valuesOf(model, ++model.training.optimizer.iterations);
 }
 

@@ -108,4 +108,18 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
     step([1]);
     expect(optimizer.iterations).toBe(2);
   });
+
+  test('inputs that are returned come back, in place and exchanged', async () => {
+    const step = tg.compileStep(device, (x, y) => [y, x, tg.sub(x, y)] as const);
+    let [a, b, difference] = step([5, 6], [1, 2]);
+    expect(await values(difference)).toEqual([4, 4]);
+    [a, b, difference] = step(b, a);
+    expect(await values(difference)).toEqual([4, 4]);
+    [a, b, difference] = step(a, b);
+    expect(await values(difference)).toEqual([-4, -4]);
+    expect([await values(a), await values(b)]).toEqual([
+      [5, 6],
+      [1, 2],
+    ]);
+  });
 });

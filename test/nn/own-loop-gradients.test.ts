@@ -105,4 +105,60 @@ describeOnDevice("gradients that a loop of one's own moves, shares or disposes o
     }).toThrow(/^grad: a tensor of shape \[2\] was used after it was disposed/);
     expect(w.grad).toBeNull();
   });
+
+  test('one of a parameter as what a backward pass begins with, for another of the same optimizer', async () => {
+    const [v, w] = [leaf([1, 2]), leaf([3, 4])];
+    const optimizer = new tg.SGD({ parameters: [v, w], learningRate: 1 });
+    differentiate(v, 2);
+    tg.add(w, 0).backward(v.grad!); // dw = 2
+    tg.add(v, w).backward(v.grad!); // dv = 2 + 2, dw = 2 + 2
+    optimizer.step();
+    expect(await values(v, w)).toEqual([
+      [-3, -2],
+      [-1, 0],
+    ]);
+  });
+
+  test('one of a parameter in a loss of another of the same optimizer', async () => {
+    const v = leaf([1, 2]);
+    const w = tg.tensor(device, [3, 4], [2, 1], { requiresGrad: true });
+    const optimizer = new tg.SGD({ parameters: [v, w], learningRate: 1 });
+    differentiate(v, 2);
+    tg.sum(tg.linear(tg.reshape(v.grad!, [1, 2]), w, null)).backward(); // dw = 2
+    optimizer.step();
+    expect(await values(v, w)).toEqual([
+      [-1, 0],
+      [1, 2],
+    ]);
+  });
+
+  test('fit and trainOnBatch leave none, so that a loop that follows begins without', async () => {
+    const dense = new tg.Dense({ units: 1, inputShape: [1], kernelInitializer: 'ones' });
+    const model = new tg.Sequential([dense]).build(device);
+    model.compile({ optimizer: new tg.SGD({ learningRate: 0.25 }), loss: 'meanSquaredError' });
+    const optimizer = new tg.SGD({ parameters: model.parameters, learningRate: 0.25 });
+    const x = tg.tensor(device, [1], [1, 1]);
+    /** y = w + b with w = 1, b = 0 at first; each step halves y: dw = db = 2 y. With a rate of 1 / 4, w and b lose y / 2 each, so that y is 0. */
+    const step = () => {
+      tg.mean(tg.square(model.call(x))).backward();
+      optimizer.step();
+      optimizer.clearGrad();
+    };
+    const weights = () => values(...model.weights.map(({ tensor }) => tensor));
+    await model.trainOnBatch([[1]], [[0]]);
+    expect(model.weights.map(({ tensor }) => tensor.grad)).toEqual([null, null]);
+    expect(await weights()).toEqual([[0.5], [-0.5]]);
+    model.setWeights([[[2]], [0]]);
+    step();
+    expect(await weights()).toEqual([[1], [-1]]);
+    model.setWeights([[[2]], [0]]);
+    await model.fit({ x: [[1]], y: [[0]] });
+    model.setWeights([[[4]], [0]]);
+    step();
+    expect(await weights()).toEqual([[2], [-2]]);
+    // One that a loop left is gone with the next step of fit, which takes its place.
+    tg.mean(model.call(x)).backward();
+    await model.trainOnBatch([[1]], [[0]]);
+    expect(model.weights.map(({ tensor }) => tensor.grad)).toEqual([null, null]);
+  });
 });
