@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildModules } from './build-modules.mjs';
+import { buildWeb, writeSamples } from './build-web.mjs';
 import { buildState, recordBuild } from './setup/stamps.mjs';
 import { writeTypes } from './types.mjs';
 
@@ -39,6 +40,8 @@ export async function buildAll() {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   const entryPoints = { index: 'src/index.ts', node: 'src/node.ts', report: 'src/report.ts', cli: 'src/cli/main.ts' };
   await buildModules(root, entryPoints, 'dist', OPTIONS);
+  await buildWeb(root);
+  await writeSamples(root);
   writeTypes(join(root, 'dist/types'));
   recordBuild(root, state);
 }

@@ -1,4 +1,8 @@
-/** tilegrad: what runs everywhere. In Node import `tilegrad/node`, which adds the device, files and downloads. */
+/**
+ * What runs everywhere: `import { Sequential } from 'tilegrad'`. In Node import `tilegrad/node`, which has all of this and adds the device,
+ * files, downloads and searches.
+ * @module tilegrad
+ */
 export * from './applications/index.ts';
 export * from './autograd/index.ts';
 export { type ImagesFromOptions, imagesFrom, type PictureSource } from './data/images-from.ts';
@@ -9,6 +13,7 @@ export { chooseClasses, choosePerClass, firstImages, pickImages } from './data/s
 export { type SplitOptions, splitIndices, trainTestSplit } from './data/split.ts';
 export type { Dataset, DatasetName, DatasetSource, ImageSet, LabelArray, PixelArray } from './data/types.ts';
 export * from './errors.ts';
+export type { Choice, ProblemSizes } from './gpu/choices.ts';
 export { Device } from './gpu/device.ts';
 export type { AdapterInfo, Counters } from './gpu/info.ts';
 export type { Finding, Probe, SubgroupFinding } from './gpu/probe.ts';

@@ -1,4 +1,7 @@
-/** tilegrad in Node: everything of `tilegrad`, and what only Node has. */
+/**
+ * tilegrad in Node: everything of `tilegrad`, which stands there, and what only Node has, which stands here.
+ * @module tilegrad/node
+ */
 export { mobileNetV2, type PretrainedMobileNetV2Options } from './applications/node.ts';
 export { datasets } from './data/datasets.ts';
 export { type FetchOptions, type FetchResult, fetchDataset } from './data/fetch.ts';

@@ -1,4 +1,7 @@
-/** tilegrad/report, in Node: drawings and reports from a program of one's own, and experiments that `tilegrad run` runs. */
+/**
+ * Drawings and reports from a program of one's own, and experiments that `tilegrad run` runs. In Node.
+ * @module tilegrad/report
+ */
 
 export type {
   Experiment,

@@ -71,6 +71,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/report.ts': [...LIBRARY, 'src/cli'],
   'src/cli': [...LIBRARY, 'experiments'],
   experiments: [...LIBRARY, 'src/cli'],
+  // What pages and their workers share; of the library only what runs in a browser. Workers know nothing of the document.
+  'web/src': LIBRARY.filter((room) => room !== 'src/node.ts'),
+  'web/src/worker': [...LIBRARY.filter((room) => room !== 'src/node.ts'), 'web/src'],
+  'web/src/page': ['web/src'],
+  'web/src/playground': [...LIBRARY.filter((room) => room !== 'src/node.ts'), 'web/src', 'web/src/page'],
 };
 
 /** Files below a folder of the repository, as paths from its root. */
@@ -80,7 +85,7 @@ function filesBelow(folder: string, ending: string): string[] {
     .filter((path) => path.endsWith(ending));
 }
 
-const modules = [...filesBelow('src', '.ts'), ...filesBelow('experiments', '.ts')];
+const modules = [...filesBelow('src', '.ts'), ...filesBelow('experiments', '.ts'), ...filesBelow('web/src', '.ts')];
 const shaders = filesBelow('shaders', '.wgsl');
 const text = (path: string) => readFileSync(join(root, path), 'utf8');
 
@@ -94,9 +99,19 @@ function importsOf(path: string): string[] {
   );
 }
 
-/** The room a file is in: `src/gpu`, `shaders`, or the file itself where it lies directly in `src`. */
+/** Whether a page imports types of its worker, whose methods it calls, and no code. */
+const isTypeOfWorker = (path: string, other: string) =>
+  path.startsWith('web/src/page/') &&
+  other.startsWith('web/src/worker/') &&
+  new RegExp(`import type [^;]* from '\\.\\./${other.slice('web/src/'.length)}'`).test(text(path));
+
+/** The room a file is in: `src/gpu`, `shaders`, `web/src/page`, or the file itself where it lies directly in `src`. */
 const roomOf = (path: string) =>
-  path.startsWith('src/') ? path.split('/').slice(0, 2).join('/') : path.split('/')[0]!;
+  path.startsWith('web/')
+    ? posix.dirname(path)
+    : path.startsWith('src/')
+      ? path.split('/').slice(0, 2).join('/')
+      : path.split('/')[0]!;
 const isFile = (specifier: string) => /\.(ts|wgsl)$/.test(specifier);
 
 test('the reading of imports finds every form', () => {
@@ -111,7 +126,7 @@ test.each(Object.keys(MAY_IMPORT))('%s imports only from itself and the rooms be
     .filter((path) => [path, roomOf(path)].includes(room))
     .flatMap((path) =>
       importsOf(path)
-        .filter((other) => isFile(other) && roomOf(other) !== room)
+        .filter((other) => isFile(other) && roomOf(other) !== room && !isTypeOfWorker(path, other))
         .filter((other) => ![other, roomOf(other)].some((one) => MAY_IMPORT[room]!.includes(one)))
         .map((other) => `${path} imports ${other}`),
     );

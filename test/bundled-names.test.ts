@@ -45,6 +45,16 @@ test.each([{ minify: true }, { minify: false }])(
   },
 );
 
+test('console.log names a confusion matrix by its class, in what is built too', async () => {
+  const outfile = join(folder, 'shown.mjs');
+  const contents = "import { ConfusionMatrix } from './src/index.ts'; console.log(ConfusionMatrix.of([1, 2, 3, 4]));";
+  const stdin = { contents, resolveDir: root };
+  const options = { bundle: true, format: 'esm', platform: 'node', loader: { '.wgsl': 'text' } } as const;
+  await build({ absWorkingDir: root, stdin, outfile, ...options, external: ['webgpu', 'sharp'], logLevel: 'error' });
+  const { stdout, stderr } = spawnSync(process.execPath, [outfile], { encoding: 'utf8', timeout: 60_000 });
+  expect(stdout, stderr.slice(-2000)).toBe('ConfusionMatrix { counts: [ [ 1, 2 ], [ 3, 4 ] ] }\n');
+});
+
 test('no message is made from the name of a class', () => {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.ts'),

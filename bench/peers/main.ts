@@ -14,10 +14,9 @@ import { measureCeilings } from '../ceilings.ts';
 import { selectNames, UsageError } from '../options.ts';
 import { adapterName, ceilingsText } from '../show.ts';
 import { runsFor } from '../timing.ts';
-import { noise } from '../workloads.ts';
 import { disagreement, type PeerResult, peersTable } from './compare.ts';
 import { EngineProcess } from './process.ts';
-import { initialLimit, kernelShapes, type Workload, workloads } from './workloads.ts';
+import { drawInputs, kernelShapes, type Workload, workloads } from './workloads.ts';
 
 const USAGE = `Usage: npm run bench:peers -- [options]      (with --json: npm run --silent bench:peers -- --json)
 
@@ -69,23 +68,13 @@ function options() {
   }
 }
 
-/** Writes what all engines read: the same pixels, labels and initial weights for everyone. */
+/** Writes what all engines read. */
 function writeInputs(folder: string, workload: Workload): number[][] {
-  const shapes = kernelShapes(workload);
-  const { images, labels } = noise(workload.size, (workload.sample.length ? workload.sample : [1, 1, 1]) as [1, 1, 1]);
-  let state = 12345;
-  const draw = () => {
-    state = (state * 48271) % 2147483647;
-    return (2 * state) / 2147483647 - 1;
-  };
-  const kernels = shapes.flatMap((shape) => {
-    const limit = initialLimit(workload.initial, shape);
-    return Array.from({ length: shape.reduce((product, n) => product * n, 1) }, () => limit * draw());
-  });
+  const { images, labels, kernels } = drawInputs(workload);
   writeFileSync(join(folder, 'images'), images);
   writeFileSync(join(folder, 'labels'), labels);
-  writeFileSync(join(folder, 'kernels'), Float32Array.from(kernels));
-  return shapes;
+  writeFileSync(join(folder, 'kernels'), Buffer.concat(kernels.map(({ buffer }) => new Uint8Array(buffer))));
+  return kernelShapes(workload);
 }
 
 const python = () =>

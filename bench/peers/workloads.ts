@@ -1,5 +1,5 @@
 import { HEAD_DROPOUT } from '../mobilenet.ts';
-import { MLPBN, type ModelName, SAMPLE } from '../workloads.ts';
+import { MLPBN, type ModelName, noise, SAMPLE } from '../workloads.ts';
 
 /** A layer as every engine's program here understands it. Dense and conv begin with the weights they are given and zero bias. */
 export type Layer =
@@ -159,6 +159,7 @@ const mobilenet = (name: string, model: SharedName): Workload => ({
 });
 
 export const workloads: readonly Workload[] = [
+  training('lenet-b32', 'lenet', 32),
   training('lenet-b256', 'lenet', 256),
   training('vgg-b32', 'vgg', 32),
   training('mlp-b32', 'mlp', 32),
@@ -213,4 +214,19 @@ export function initialLimit(initial: Workload['initial'], shape: readonly numbe
   if (initial === 'glorot') return Math.sqrt(6 / (window * (fanIn + fanOut)));
   const isDepthwise = shape.length === 4 && fanOut === 1;
   return Math.sqrt(6 / (window * (isDepthwise ? 1 : fanIn)));
+}
+
+/** The same pixels, labels and initial weights for every engine. */
+export function drawInputs(workload: Workload): Inputs {
+  const { images, labels } = noise(workload.size, (workload.sample.length ? workload.sample : [1, 1, 1]) as [1, 1, 1]);
+  let state = 12345;
+  const draw = () => {
+    state = (state * 48271) % 2147483647;
+    return (2 * state) / 2147483647 - 1;
+  };
+  const kernels = kernelShapes(workload).map((shape) => {
+    const limit = initialLimit(workload.initial, shape);
+    return Float32Array.from({ length: shape.reduce((product, n) => product * n, 1) }, () => limit * draw());
+  });
+  return { images: images.slice(), labels: Uint8Array.from(labels), kernels };
 }

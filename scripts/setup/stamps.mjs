@@ -6,6 +6,7 @@ import { join } from 'node:path';
 /** Everything that the bundles in dist/ are made from; the lock file stands for the bundler and the libraries. */
 const BUILD_INPUTS = [
   ...['src', 'shaders', 'experiments', 'scripts/build.mjs', 'scripts/build-modules.mjs', 'scripts/minify-wgsl.mjs'],
+  ...['web', 'scripts/build-web.mjs', 'data/sample'],
   ...['scripts/types.mjs', 'scripts/globals.d.ts', 'tsconfig.json', 'tsconfig.types.json'],
   ...['scripts/setup/lock.mjs', 'scripts/setup/node-version.mjs', 'package.json', 'package-lock.json'],
 ];

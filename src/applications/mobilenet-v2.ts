@@ -14,7 +14,11 @@ export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   weights: WeightBytes | readonly WeightBytes[];
 }
 
-type Options = MobileNetV2Options & { weights?: PretrainedMobileNetV2Options['weights'] | null | undefined };
+/** @inline */
+type Options = MobileNetV2Options & {
+  /** Bytes of the weights, as in `PretrainedMobileNetV2Options`; null for weights drawn at random. */
+  weights?: PretrainedMobileNetV2Options['weights'] | null | undefined;
+};
 
 export const networkNames: OptionNames<MobileNetV2Options> = {
   inputShape: true,
@@ -45,7 +49,13 @@ export const networkHints = {
  * @throws ArgumentError for options that do not fit; ShapeError for samples that are no images; DataError for bytes that are no such
  *   file, or of another network
  */
-export function mobileNetV2(options?: MobileNetV2Options & { weights?: null | undefined }, ...surplus: never[]): Model;
+export function mobileNetV2(
+  options?: MobileNetV2Options & {
+    /** Null, or left out, for weights drawn at random. */
+    weights?: null | undefined;
+  },
+  ...surplus: never[]
+): Model;
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
 export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {

@@ -37,7 +37,11 @@ export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   download?: FetchOptions;
 }
 
-type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & { weights?: Weights | null | undefined };
+/** @inline */
+type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & {
+  /** As in `PretrainedMobileNetV2Options`; null for weights drawn at random. */
+  weights?: Weights | null | undefined;
+};
 
 /**
  * MobileNetV2 (Sandler et al., 2018, arXiv:1801.04381) with the layers, names and parameter counts of Keras's
@@ -55,7 +59,13 @@ type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & { weights?: Weigh
  * @throws ArgumentError for options that do not fit; ShapeError for samples that are no images; FileError for a file that cannot be
  *   read; DataError for one that is none, or of another network, and for weights that cannot be had; AbortedError
  */
-export function mobileNetV2(options?: MobileNetV2Options & { weights?: null | undefined }, ...surplus: never[]): Model;
+export function mobileNetV2(
+  options?: MobileNetV2Options & {
+    /** Null, or left out, for weights drawn at random. */
+    weights?: null | undefined;
+  },
+  ...surplus: never[]
+): Model;
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
 export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {

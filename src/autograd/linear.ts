@@ -14,6 +14,8 @@ import type { Tensor } from './tensor.ts';
  * [...,N,K]. Axes before the last two are a batch of products and broadcast as in NumPy and PyTorch.
  *
  *     c = a b      da = dc b^T      db = a^T dc, each summed over the axes along which a or b was repeated
+ * @param options.transposeA whether a is [...,K,M]; default false
+ * @param options.transposeB whether b is [...,N,K]; default false
  * @throws ShapeError, ArgumentError
  */
 export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {

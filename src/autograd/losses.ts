@@ -105,6 +105,7 @@ export function meanAbsoluteError(output: Tensor, target: Tensor, options: LossO
 
 /**
  * Mean of e^2 / 2 where the error e = |target - output| is at most delta, and delta (e - delta / 2) beyond (Huber 1964).
+ * @param options.delta where the two meet; default 1
  * @throws ShapeError, ArgumentError
  */
 export function huber(output: Tensor, target: Tensor, options: LossOptions & { delta?: number } = {}): Tensor {
@@ -167,6 +168,7 @@ export function categoricalCrossentropy(output: Tensor, target: Tensor, options:
 /**
  * Mean cross-entropy with integer labels, output [N, C], labels u32 [N]. From probabilities it follows Keras: they are kept
  * 1e-7 from 0 and 1, and their logarithms then normalised as logits are, which matters for outputs that do not sum to 1.
+ * @param options.fromLogits whether the output is logits; default false: probabilities
  * @throws ShapeError, ArgumentError
  */
 export function sparseCategoricalCrossentropy(

@@ -110,10 +110,16 @@ export const sign = (x: Tensor): Tensor => unary('sign', x);
 export const relu = (x: Tensor): Tensor => unary('relu', x);
 /** min(max(x, 0), 6); the gradient is 0 at 0 and at 6, as in PyTorch. */
 export const relu6 = (x: Tensor): Tensor => unary('relu6', x);
-/** x above 0, negativeSlope x from 0 down; the default slope 0.01 is PyTorch's (Keras's layer: 0.3). At 0 it is the gradient. */
+/**
+ * x above 0, negativeSlope x from 0 down; the default slope 0.01 is PyTorch's (Keras's layer: 0.3). At 0 it is the gradient.
+ * @param options.negativeSlope factor on values from 0 down; default 0.01
+ */
 export const leakyRelu = (x: Tensor, options: { negativeSlope?: number } = {}): Tensor =>
   unary('leakyRelu', x, options);
-/** x above 0, alpha (e^x - 1) from 0 down; alpha is 1 by default. At 0 it is the gradient. */
+/**
+ * x above 0, alpha (e^x - 1) from 0 down; alpha is 1 by default. At 0 it is the gradient.
+ * @param options.alpha what the result approaches below 0, with the sign turned; default 1
+ */
 export const elu = (x: Tensor, options: { alpha?: number } = {}): Tensor => unary('elu', x, options);
 /** 1 / (1 + e^-x) */
 export const sigmoid = (x: Tensor): Tensor => unary('sigmoid', x);
@@ -124,6 +130,7 @@ export const softplus = (x: Tensor): Tensor => unary('softplus', x);
 /**
  * x times the normal distribution function at x: exact, as Keras has by default, or the tanh approximation. As in PyTorch it is
  * NaN at -infinity, and so is the gradient at both infinities.
+ * @param options.approximate whether it is the tanh approximation; default false
  */
 export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor {
   checkOptions('gelu', options, { approximate: true });
@@ -131,6 +138,8 @@ export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor
 }
 /**
  * x kept within min .. max, either of which may be left out; the gradient passes where min <= x <= max, as in PyTorch.
+ * @param options.min smaller values become this; default none do
+ * @param options.max larger values become this; default none do
  * @throws ArgumentError where min is above max, which NumPy and PyTorch take for max
  */
 export function clip(x: Tensor, options: { min?: number; max?: number }): Tensor {

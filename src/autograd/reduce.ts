@@ -87,6 +87,7 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
  * and Keras's; PyTorch's default is 1.
  *
  *     y = sum of (x - mean)^2 / (n - ddof)      dx = 2 dy (x - mean) / (n - ddof)
+ * @param options.ddof what is taken off the divisor; default 0
  * @throws ShapeError unless there are more than `ddof` elements, ArgumentError
  */
 export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } = {}): Tensor {
@@ -108,13 +109,20 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
 /**
  * Where the maximum stands along an axis, or in the flattened tensor when none is named: u32, the first of equals, the first
  * NaN before every number. It has no gradient.
+ * @param options.axis negative ones count from the end. Default: the flattened tensor
+ * @param options.keepDims leaves the axis in the shape, with size 1; default false
  * @throws ShapeError for a maximum of nothing, ArgumentError
  */
 export function argmax(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
   return place('argmax', 1, x, options);
 }
 
-/** Where the minimum stands; everything else as in `argmax`, NaN before every number too. @throws ShapeError, ArgumentError */
+/**
+ * Where the minimum stands; everything else as in `argmax`, NaN before every number too.
+ * @param options.axis negative ones count from the end. Default: the flattened tensor
+ * @param options.keepDims leaves the axis in the shape, with size 1; default false
+ * @throws ShapeError, ArgumentError
+ */
 export function argmin(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
   return place('argmin', -1, x, options);
 }

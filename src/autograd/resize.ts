@@ -11,6 +11,8 @@ import type { Tensor } from './tensor.ts';
  *
  *     y[o] = (1 - t) x[k] + t x[k + 1], k + t = (o + 1/2) H / OH - 1/2 within 0 .. H - 1, along both axes
  *     dx[i] = sum of dy over the places that took from pixel i, by the same weights
+ * @param size [height, width] of the result
+ * @param options.method `bilinear` (default) or `nearest`
  * @throws ShapeError, ArgumentError
  */
 export function resize(

@@ -77,6 +77,7 @@ function checkEach(
  * x with `value` (default 0) around it: `paddings` holds [before, after] for each axis, as in NumPy.
  *
  *     dx = dy without the padding
+ * @param options.value what stands around x; default 0
  * @throws ArgumentError
  */
 export function pad(

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
+import type { Storage } from '../gpu/storage.ts';
 import { showShape } from '../kernels/array.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -21,12 +22,16 @@ export interface StepNumber {
 /** An optimizer, as a recorded step has it: what the host does at each run. */
 export interface RecordedOptimizer extends StepNumber {
   readonly frozen: string;
+  /** @throws what `begin` would */
+  check(): void;
   begin(): void;
 }
 
 /** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
 export class StepRecording {
   private readonly first = new Map<Tensor, First>();
+  /** What gradients the step left, and which of them lie where an owner wants them. */
+  private readonly last = new Map<Tensor, { grad: Tensor | null; home: Storage | null }>();
   /** Optimizers whose `step` is part of it. */
   readonly steps = new Set<RecordedOptimizer>();
   /** What random layers draw by, optimizers included. */
@@ -87,9 +92,19 @@ export class StepRecording {
     for (const [leaf, first] of this.first) if (first !== 'some') leaf.grad = null;
   }
 
-  /** @throws ArgumentError where gradients would be overwritten at each run that a plain loop adds up, or the other way round */
+  /** Whether gradients are those that it left: what became of them since is no part of its runs. */
+  get isCurrent(): boolean {
+    return [...this.last].every(
+      ([{ grad }, left]) => grad === left.grad || (grad?.array.storage.isSame(left.home) ?? false),
+    );
+  }
+
+  /** Notes what gradients are left. @throws ArgumentError where they would be overwritten at each run that a plain loop adds up, or the other way round */
   checkGradients(): void {
     for (const [leaf, first] of this.first) {
+      const { grad, gradHome } = leaf;
+      const home = gradHome?.storage ?? null;
+      this.last.set(leaf, { grad, home: grad?.array.storage.isSame(home) ? home : null });
       if (first === 'cleared' || (first === 'some') === (leaf.grad !== null)) continue;
       throw new ArgumentError(
         `compileStep: the gradient of a tensor of shape ${showShape(leaf.shape)} ${first === 'none' ? 'stays after the step' : 'was there before the step'}, ` +

@@ -1,5 +1,6 @@
 import { checkFunction } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
+import { withOrigin } from '../gpu/origin.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
@@ -36,6 +37,8 @@ export interface Node {
   saved?: readonly DeviceArray[];
   /** Versions of the inputs' arrays when the operator read them. */
   versions: readonly number[];
+  /** The layer that it belongs to, which its backward pass does too (see `Origin`). */
+  layer: string | null;
   /** Whether a backward pass has gone through it and released what another one would need. */
   spent: boolean;
 }
@@ -68,7 +71,8 @@ export function taped(
   if (!onTape) for (const array of saved) array.dispose();
   if (!onTape) return new Tensor(output);
   const versions = inputs.map(({ array }) => array.version);
-  return new Tensor(output, true, { inputs, backward: backwardPass, unit, saved, versions, spent: false });
+  const { layer } = output.device.origin;
+  return new Tensor(output, true, { inputs, backward: backwardPass, unit, saved, versions, layer, spent: false });
 }
 
 /** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
@@ -129,16 +133,18 @@ export function backward(
   withScope(
     root.device,
     () => {
+      // One that lies in a buffer with others, such as another gradient, may meet the place of a gradient in that buffer.
+      const given = dout?.array.storage.isView ? copyOf(dout.array) : dout?.array;
       const { unit } = root.node ?? {};
-      if (unit && !dout) propagate(root.node!, unit, grads);
-      else grads.set(root, dout?.array ?? fill(root.device, root.shape, 1, { models: root.models }));
+      if (unit && !dout) propagate(root, unit, grads);
+      else grads.set(root, given ?? fill(root.device, root.shape, 1, { models: root.models }));
       for (const t of graph) {
         const grad = grads.get(t);
         if (grad && t.node) {
-          propagate(t.node, (request) => t.node!.backward(grad, request), grads);
+          propagate(t, (request) => t.node!.backward(grad, request), grads);
         } else if (grad) {
           if (!t.grad) fresh.push(t);
-          settle(t, grad);
+          withOrigin(t.device, { backward: true }, () => settle(t, grad));
           leaves.add(t);
         }
         // Everything that was made from t has had its turn, so nobody reads t again.
@@ -150,7 +156,7 @@ export function backward(
         // Nobody else reads an intermediate gradient: its memory serves the next one. A gradient handed on unchanged (by
         // `add`, say) lives in several entries and goes with the scope instead.
         grads.delete(t);
-        if (t.node && grad !== dout?.array && ![...grads.values()].includes(grad)) grad.dispose();
+        if (t.node && grad !== given && ![...grads.values()].includes(grad)) grad.dispose();
       }
     },
     () => [],
@@ -176,6 +182,14 @@ function spend(node: Node): void {
 }
 
 function propagate(
+  { node, device }: Tensor,
+  run: (request: GradRequest) => (DeviceArray | null)[],
+  grads: Map<Tensor, DeviceArray>,
+): void {
+  withOrigin(device, { layer: node!.layer, backward: true }, () => propagateThrough(node!, run, grads));
+}
+
+function propagateThrough(
   node: Node,
   run: (request: GradRequest) => (DeviceArray | null)[],
   grads: Map<Tensor, DeviceArray>,
@@ -187,7 +201,11 @@ function propagate(
       const input = node.inputs[i]!;
       // A home takes one result; an input used twice by one operator, or again later, gets its sum there afterwards.
       const usedOnce = node.inputs.filter((other) => other === input).length === 1;
-      return input.node === null && usedOnce && firstUse(input) ? (input.gradHome ?? undefined) : undefined;
+      if (input.node !== null || !usedOnce || !firstUse(input) || !input.gradHome) return undefined;
+      // No kernel may read a buffer that it writes to: an input that is a gradient itself may lie in that of the home.
+      const { buffer } = input.gradHome.storage;
+      const isRead = node.inputs.some(({ array }) => !array.disposed && array.storage.buffer === buffer);
+      return isRead ? undefined : input.gradHome;
     },
   });
   node.inputs.forEach((input, i) => {
@@ -226,7 +244,9 @@ function settle(leaf: Tensor, grad: DeviceArray): void {
   if (leaf.grad) {
     accumulate(leaf.grad.array, grad);
   } else if (leaf.gradHome) {
-    leaf.grad = new Tensor(grad === leaf.gradHome ? grad : sumOf(grad, leaf.gradHome));
+    const home = leaf.gradHome;
+    if (grad !== home) sumOf(grad, home);
+    leaf.grad = new Tensor(home.reshaped(home.shape)); // which may be disposed, and the place stays
   } else {
     leaf.grad = new Tensor(sumOf(grad));
   }

@@ -23,14 +23,10 @@ export type { HostArray } from '../kernels/array.ts';
 export type HostData = Numbers;
 
 let clock = 0;
+/** Arrays that are the gradient of a tensor: those that nobody else's may be. */
+const gradients = new WeakSet<DeviceArray>();
 /** What `console.log` of Node, Deno and Bun asks for. */
 const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
-
-/** A promise of values: what it rejects with while a step is recorded is thrown by `compileStep`, and would end the process once more. */
-function handled<T>(device: Device, values: Promise<T>): Promise<T> {
-  if (recordingOf(device)) values.catch(() => {});
-  return values;
-}
 
 /** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
 export class Tensor {
@@ -81,24 +77,35 @@ export class Tensor {
   }
 
   /**
-   * Gradient of the last `backward()`, for leaves that asked for one; null before. It belongs to its tensor: it is disposed with it,
-   * by `grad = null` and by another one in its place, and goes with the scope that the tensor goes with. F32, of the tensor's shape.
-   * @throws ArgumentError, ShapeError when assigned what is no gradient of this tensor
+   * Gradient of the last `backward()`, for leaves that asked for one; null before, and once it was disposed. F32, of the tensor's shape. It
+   * belongs to its tensor: it is disposed with it, by `grad = null` and by another one in its place, and goes with the scope that the
+   * tensor goes with. Assigned what shares its memory, such as the gradient of another tensor, it is a copy of that.
+   * @throws ArgumentError, ShapeError, DisposedError when assigned what is no gradient of this tensor
    */
   get grad(): Tensor | null {
+    if (this.gradient?.array.disposed) this.grad = null;
     return this.gradient;
   }
 
+  /** Puts another gradient, or none, in its place. */
   set grad(gradient: Tensor | null) {
     const before = this.gradient;
     if (gradient === null) recordingOf(this.device)?.cleared(this);
     if (gradient === before) return;
-    if (gradient !== null) {
-      checkGradient(this, gradient);
-      if (gradient.array !== this.gradHome) gradient.array.follow(this.array);
-    }
-    this.gradient = gradient;
-    if (before && before.array !== this.gradHome) before.dispose();
+    this.gradient = gradient === null ? null : this.ownGradient(gradient);
+    before?.dispose();
+  }
+
+  /** A gradient, or a copy of one that is somebody else's, too. */
+  private ownGradient(given: Tensor): Tensor {
+    checkGradient(this, given);
+    const { storage } = given.array;
+    const isAtHome = storage.isSame(this.gradHome?.storage);
+    const isFree = given !== this && !gradients.has(given.array) && !storage.isShared;
+    const gradient = isAtHome || isFree ? given : new Tensor(copyOf(given.array));
+    gradient.array.follow(this.array);
+    gradients.add(gradient.array);
+    return gradient;
   }
 
   /** What messages call it, whatever a bundler makes of the class's name. */
@@ -111,10 +118,7 @@ export class Tensor {
    * @throws DisposedError
    */
   text(): Promise<string> {
-    return handled(
-      this.device,
-      this.data().then((values) => textOf(this, values)),
-    );
+    return this.data().then((values) => textOf(this, values));
   }
 
   /**
@@ -149,15 +153,28 @@ export class Tensor {
     return this.array.size;
   }
 
-  /** Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU. */
+  /**
+   * Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU.
+   * @throws GpuError at once, not by the promise, where a step is recorded; DisposedError by the promise
+   */
   data(): Promise<HostArray> {
-    const recording = recordingOf(this.device);
-    if (!recording) return this.read();
+    this.checkNotRecorded();
+    return this.read();
+  }
+
+  /** A recording has no values yet. Thrown at once: who looks at values in a function that is not async seldom waits for the promise. */
+  private checkNotRecorded(): void {
+    const { device } = this;
+    if (!device.recording) return;
+    const recording = recordingOf(device);
     const refused = new GpuError(
-      'data: no values can be read within a compiled step, which is recorded before it runs; return the tensor from the step, and read it afterwards',
+      recording
+        ? 'data: no values can be read within a compiled step, which is recorded before it runs; return the tensor from the step, and read it afterwards'
+        : 'data: no values can be read here, where a step is recorded that runs later, as fit, evaluate and predict do; call the model, loss, layer or ' +
+            'metric by itself to look at values',
     );
-    recording.refuse(refused);
-    return handled(this.device, Promise.reject(refused));
+    (recording ?? device).refuse(refused);
+    throw refused;
   }
 
   private async read(): Promise<HostArray> {
@@ -168,7 +185,8 @@ export class Tensor {
 
   /** The value of a one-element tensor. @throws ShapeError when there are more. */
   item(): Promise<number> {
-    return handled(this.device, this.readItem());
+    this.checkNotRecorded();
+    return this.readItem();
   }
 
   private async readItem(): Promise<number> {
@@ -282,6 +300,9 @@ export class Tensor {
 function checkGradient(of: Tensor, gradient: Tensor): void {
   if (!(gradient instanceof Tensor)) {
     throw new ArgumentError(`grad: must be a tensor or null, but is ${show(gradient)}`);
+  }
+  if (gradient.array.disposed) {
+    throw new DisposedError(`grad: a tensor of shape ${showShape(gradient.shape)} ${gradient.array.disposedMessage}`);
   }
   commonModels('grad', [of.array, gradient.array]);
   if (gradient.dtype !== 'f32' || !sameShape(gradient.shape, of.shape)) {

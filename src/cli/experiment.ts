@@ -122,7 +122,7 @@ export interface Experiment<S extends Settings = Settings> {
   variations?: readonly string[];
   /** Whose kernels `tilegrad tune` measures. */
   networks?: readonly Network[];
-  /** @returns the sections of its report */
+  /** Trains and measures what it is about. @returns the sections of its report */
   run(lab: Lab<S>): Promise<Section[]>;
 }
 
@@ -183,10 +183,9 @@ export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
 
 /** A search over the hyperparameters of a model: what is left out takes the row's settings. */
 export interface SearchSpec
-  extends Pick<
-    TrainSpec,
-    'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle' | 'callbacks'
-  > {
+  extends Pick<TrainSpec, 'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle'> {
+  /** Made anew for each trial. */
+  callbacks?(): Callback[];
   /** Makes and compiles a model from what it asks `hp` for. */
   buildModel: BuildModel;
   /** The figure of the epochs that decides; with its direction where the name does not say it. */
@@ -256,7 +255,10 @@ export interface Lab<S extends Settings = Settings> {
    * @throws AbortedError after Ctrl-C
    */
   search(name: string, spec: SearchSpec): Promise<SearchRecord>;
-  /** Any other computation, done once; `compute` returns plain JSON. */
+  /**
+   * Any other computation, done once; `compute` returns plain JSON.
+   * @param options.depends what else it goes by than its own text: plain JSON
+   */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /** What trains one of the row's `variations`: this lab, or where `--short` names it one of the short scale. */
   variation(name: string): Lab<S>;

@@ -18,6 +18,18 @@ for (const [name, stream] of [
   });
 }
 
+// A promise of the user's module that never settles leaves nothing to wait for: Node would end with 0, as if all had been done.
+let hasEnded = false;
+process.once('beforeExit', () => {
+  if (hasEnded) return;
+  process.stderr.write(
+    'error: nothing is left to wait for, but the command has not ended: an await in your module, or a promise that it returned, never settles\n',
+  );
+  process.exitCode = 1;
+});
+
 // The entry of the bundle dist/cli.js. The exit code is set, not exited with: output still on its way must arrive,
 // and a process that does not end by itself would show that something was not disposed.
-process.exitCode = (await main(process.argv, parts)) || Number(isCut);
+const exitCode = await main(process.argv, parts);
+hasEnded = true;
+process.exitCode = exitCode || Number(isCut);

@@ -32,7 +32,7 @@ export interface ExperimentOptions<S extends Settings = Settings> {
   variations?: readonly string[];
   /** Whose steps `--profile` shows. */
   networks?: readonly Network[];
-  /** @returns the sections of the report: `section(title, ...parts)` makes them */
+  /** Trains and measures what it is about. @returns the sections of the report: `section(title, ...parts)` makes them */
   run(context: Lab<S>): Promise<Section[]>;
 }
 

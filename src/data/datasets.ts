@@ -2,7 +2,10 @@ import { show } from '../check.ts';
 import { UsageError } from '../errors.ts';
 import type { DatasetName } from './types.ts';
 
-/** One file of a data set as its authors publish it. */
+/**
+ * One file of a data set as its authors publish it.
+ * @inline
+ */
 export interface DatasetFile {
   /** Its name. */
   name: string;

@@ -30,7 +30,12 @@ export interface ImageFolderOptions extends PictureOptions {
   /** Stops the loading between two pictures. */
   signal?: AbortSignal;
   /** Called after each picture that was decoded. */
-  onProgress?: (progress: { done: number; total: number }) => void;
+  onProgress?: (progress: {
+    /** Pictures decoded. */
+    done: number;
+    /** Pictures in all. */
+    total: number;
+  }) => void;
 }
 
 /** Images of a folder. */

@@ -95,6 +95,7 @@ export function chooseClasses<Pixels extends PixelArray>(
 
 /**
  * `count` images of each class: drawn by `seed` and in random order, or without a seed the first ones as they lie.
+ * @param options.seed an integer from 0 up; the same seed draws the same images everywhere. Default: the first images are taken
  * @throws ArgumentError; DataError for a class with fewer images, or a set that does not fit itself
  */
 export function choosePerClass<Pixels extends PixelArray>(

@@ -4,7 +4,10 @@
  */
 export type ProblemSizes = Readonly<Record<string, number>>;
 
-/** A choice between kernels that was made: for which operator and sizes, and which variant. */
+/**
+ * A choice between kernels that was made: for which operator and sizes, and which variant.
+ * @inline
+ */
 export interface Choice {
   /** Name of the operator, such as `conv2d`. */
   operator: string;
@@ -29,4 +32,23 @@ export class Choices {
   readonly measured = new Map<string, string>();
   /** Every choice made on this device, by `choiceKey`. With the seed and the adapter it decides all bits. */
   readonly made = new Map<string, Choice>();
+}
+
+/**
+ * Runs `body` with a variant in the place of the one that would be chosen: programs that it records keep it. Afterwards all is as it was.
+ * A variant that does not serve the adapter is not taken.
+ */
+export function withForced<T>(choices: Choices, { operator, sizes, variant }: Choice, body: () => T): T {
+  const before = [choices.measured, choices.made].map(
+    (map) => [map, [...map]] as [Map<string, unknown>, [string, unknown][]],
+  );
+  choices.measured.set(choiceKey(operator, sizes), variant);
+  try {
+    return body();
+  } finally {
+    for (const [map, entries] of before) {
+      map.clear();
+      for (const [key, value] of entries) map.set(key, value);
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import type { Origin } from './origin.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { Storage } from './storage.ts';
 
@@ -14,6 +15,8 @@ export interface Work {
   bytes?: number;
   /** Shapes of the bound arrays, in their order. */
   shapes?: readonly (readonly number[])[];
+  /** Where it comes from. */
+  origin?: Origin;
 }
 
 /** A dispatch as a program keeps it. */

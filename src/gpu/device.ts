@@ -1,5 +1,6 @@
 import { checkFunction, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 import { Choices } from './choices.ts';
 import type { Binding, Work } from './command.ts';
 import { cutDispatch, partSource } from './cut-grid.ts';
@@ -7,7 +8,8 @@ import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
 import { LostWork } from './lost-work.ts';
 import { type HostMemory, Memory } from './memory.ts';
-import { notOpened, type OpenedDevice, openAdapter } from './open.ts';
+import { notOpened, noWebGpu, type OpenedDevice, openAdapter } from './open.ts';
+import type { Origin } from './origin.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
@@ -23,6 +25,8 @@ const KEPT_STAGING_BYTES = 2 ** 25;
 /** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
 const UNUSED_MS = 30_000;
 const DISPOSED = 'device: used after dispose()';
+/** What `console.log` of Node, Deno and Bun asks for. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -72,10 +76,17 @@ export class Device {
   private readonly uniforms: Uniforms;
   private readonly transfers: Transfers;
   private programPool: BufferPool | null = null;
+  /** What failed within the recording under way. */
+  private refused: Error | null = null;
   private readonly failures: Failures;
   private disposed = false;
   /** Which kernels run at which sizes: `choices.made` has every choice so far, by operator and sizes. */
   readonly choices = new Choices();
+  /**
+   * What is dispatched now belongs to this (see `withOrigin`).
+   * @internal
+   */
+  origin: Origin = { layer: null, backward: false, choices: [] };
   /**
    * Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts).
    * @internal
@@ -128,6 +139,7 @@ export class Device {
     this.dropFree = () => {
       for (const cache of this.caches) cache.dispose();
       this.recorder.flush();
+      this.recorder.dropBindGroups();
       for (const pool of pools()) pool.drop();
     };
     const until = <T>(promise: Promise<T>) => this.waits.until(promise);
@@ -162,10 +174,10 @@ export class Device {
    * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
    * @param options.wait how promises of WebGPU are waited for, where an implementation is known well enough; default: as `QueueWaits` measures
    * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
-   * @throws AdapterError when there is none, or it gives no device; ArgumentError for an option there is not, or an impossible `keepBytes`
+   * @throws AdapterError where there is no WebGPU (`navigator.gpu` is undefined), no adapter, or it gives no device; ArgumentError for an option there is not, or an impossible `keepBytes`
    */
   static async open(
-    gpu: GPU,
+    gpu: GPU | undefined,
     options: {
       powerPreference?: GPUPowerPreference;
       onDispose?: () => void;
@@ -177,6 +189,7 @@ export class Device {
     const names = { powerPreference: true, onDispose: true, wait: true, keepBytes: true, hostMemory: true };
     const { keepBytes, hostMemory } = checkOptions('Device.open', options, names);
     checkKeepBytes('Device.open', keepBytes);
+    if (gpu === undefined || gpu === null) throw noWebGpu(gpu);
     if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
       throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
     }
@@ -191,6 +204,13 @@ export class Device {
     } catch (error) {
       throw notOpened(error);
     }
+  }
+
+  /** What `console.log` shows: the adapter, and how much of its memory arrays take. */
+  [inspect](): string {
+    const { name, driver } = this.info;
+    const used = this.counters.bytesAllocated - this.freeBytes;
+    return `Device ${printableLine(`${name} (${driver})`)}, ${this.disposed ? 'disposed' : `${used} bytes in use`}`;
   }
 
   /** Throws what went wrong since the last call, if anything. */
@@ -258,10 +278,11 @@ export class Device {
   }
 
   /**
-   * Gives back what `createBuffer` made.
+   * Gives back what `createBuffer` made, after what was dispatched so far: a submit that holds a destroyed buffer is refused whole.
    * @internal
    */
   destroyBuffer(buffer: GPUBuffer): void {
+    if (!this.disposed) this.recorder.flush();
     this.memory.destroy(buffer);
   }
 
@@ -271,6 +292,11 @@ export class Device {
    */
   get recording(): boolean {
     return this.recorder.recording;
+  }
+
+  /** Has `record` throw the first such error at its end: of what failed within it where nobody may have seen it, as in a promise. */
+  refuse(error: Error): void {
+    this.refused ??= error;
   }
 
   /**
@@ -424,7 +450,9 @@ export class Device {
   /**
    * Records what `build` dispatches, without running it, as a program that can be run many times. Buffers that `build`
    * allocates belong to the program and live until it is disposed; buffers released on the way are used again within it.
-   * @internal
+   * For training steps, `compileStep` is the better way: it also writes learning rates and the numbers of steps anew.
+   * @returns a program: `run()` runs it, `dispose()` releases it, and `profileProgram` measures it
+   * @throws ArgumentError unless it is given a function; GpuError within another `record`
    */
   record(build: () => void): Program {
     this.check();
@@ -433,9 +461,11 @@ export class Device {
     const { memory, counters } = this;
     const pool = new BufferPool(memory, 'program', mostBytes(this.limits.maxBufferSize), { commands: null, counters });
     this.programPool = pool;
+    this.refused = null;
     this.recorder.startRecording();
     try {
       build();
+      if (this.refused) throw this.refused;
       const commands = this.recorder.stopRecording();
       const releaseUniforms = this.uniforms.hold(commands);
       const program: Program = new Program(this.recorder, commands, pool, () => {

@@ -103,6 +103,15 @@ const NO_ADAPTER =
   'no WebGPU adapter was found. In Node, run `npx tilegrad setup`, which finds or installs a Vulkan driver ' +
   '(`npx tilegrad doctor` explains); in a browser, use one with WebGPU switched on.';
 
+/** For a page, or a runtime, without WebGPU. @param gpu what `navigator.gpu` is there */
+export function noWebGpu(gpu: undefined | null): AdapterError {
+  const isInsecure = (globalThis as { isSecureContext?: boolean }).isSecureContext === false;
+  const advice = isInsecure
+    ? 'browsers have WebGPU on secure pages only; open this page by https, or by http://localhost'
+    : 'use Chrome or Edge from 113, Safari from 26 or Firefox from 141, with WebGPU switched on; in Node, openDevice() of tilegrad/node';
+  return new AdapterError(`Device.open: takes navigator.gpu, which is ${gpu} here; ${advice}`);
+}
+
 async function requestAdapter(gpu: GPU, powerPreference: GPUPowerPreference): Promise<GPUAdapter | null> {
   try {
     return await gpu.requestAdapter({ powerPreference });

@@ -1,4 +1,5 @@
 import { DisposedError, OutOfMemoryError } from '../errors.ts';
+import { BindGroups } from './bind-groups.ts';
 import { type Binding, bufferOf, type Command, type Work } from './command.ts';
 import type { Counters } from './info.ts';
 import { failureOf } from './memory.ts';
@@ -19,8 +20,6 @@ type Dispatched = Pick<Command, 'pipeline' | 'bindings'>;
 /** What a submit holds: a dispatch, a copy, or the begin of a program, which computes all of its own arrays anew. */
 export type Encoded = Dispatched | { from: Binding; to: Binding } | { renewed: readonly Storage[] };
 
-/** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
-const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
 /** The most bytes that an array may have under a limit for bindings or buffers, which need not be one of vec4s (2^31 - 1, say). */
 export const mostBytes = (limit: number) => Math.floor(limit / 16) * 16;
 
@@ -44,6 +43,7 @@ export class Recorder {
   private readonly writes = new Set<() => void>();
   /** What waits to be submitted. */
   private encoded: Encoded[] = [];
+  private readonly bindGroups: BindGroups;
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -52,7 +52,14 @@ export class Recorder {
     private readonly afterSubmit: (encoded: readonly Encoded[]) => void,
     /** Whether the adapter ever refused a pipeline or a buffer. */
     readonly failures: { readonly any: boolean },
-  ) {}
+  ) {
+    this.bindGroups = new BindGroups(gpu, counters);
+  }
+
+  /** Keeps no bind groups of earlier dispatches any longer. */
+  dropBindGroups(): void {
+    this.bindGroups.clear();
+  }
 
   get recording(): boolean {
     return this.list !== null;
@@ -69,17 +76,9 @@ export class Recorder {
     workgroups: readonly [number, number, number],
     work?: Work,
   ): void {
-    const entries = bindings.map((resource, binding) => ({
-      binding,
-      resource:
-        'bytes' in resource
-          ? { buffer: resource.buffer, offset: resource.offset, size: bindingBytes(resource.bytes) }
-          : 'buffer' in resource
-            ? resource
-            : { buffer: resource },
-    }));
-    const bindGroup = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
-    this.counters.bindGroupsCreated++;
+    // What a refusal made invalid is not used again, and a recording keeps its own.
+    const isKept = !this.list && !this.failures.any;
+    const bindGroup = isKept ? this.bindGroups.get(pipeline, bindings) : this.bindGroups.make(pipeline, bindings);
     const command = { pipeline, bindGroup, workgroups, bindings, work, cost: costOf(bindings, work) };
     if (this.list) {
       this.list.push(command);

@@ -31,6 +31,16 @@ export class Storage {
     return this.whole !== null;
   }
 
+  /** Whether it is the same range of the same buffer. */
+  isSame(other: Storage | null | undefined): boolean {
+    return this.buffer === other?.buffer && this.offset === other.offset;
+  }
+
+  /** Whether others see the same memory. */
+  get isShared(): boolean {
+    return this.whole !== null || this.users > 1;
+  }
+
   /** Whether the adapter had no memory for it. */
   get failed(): boolean {
     return failureOf(this.buffer) !== null;

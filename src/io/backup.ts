@@ -79,7 +79,13 @@ export class BackupAndRestore implements Callback {
   }
 
   /** The file stays for a training that was interrupted or failed. @throws FileError */
-  onTrainEnd({ interrupted }: Pick<History, 'interrupted'>, failure: { error: unknown } | null): void {
+  onTrainEnd(
+    { interrupted }: Pick<History, 'interrupted'>,
+    failure: {
+      /** What `fit` is about to throw. */
+      error: unknown;
+    } | null,
+  ): void {
     if (interrupted || failure || !this.deleteCheckpoint) return;
     onFile('delete', this.path, () => rmSync(this.path, { force: true }));
   }

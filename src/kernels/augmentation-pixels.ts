@@ -22,10 +22,7 @@ import { withFloatBits } from './float-bits.ts';
 import { reduceMiddle } from './reduce-variants.ts';
 import { elementwise, f32, output, runKernel } from './run.ts';
 
-/**
- * Smallest and largest value of a pixel.
- * @inline
- */
+/** Smallest and largest value of a pixel. */
 export type ValueRange = readonly [low: number, high: number];
 
 /** Of a random change of contrast. */

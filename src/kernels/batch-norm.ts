@@ -10,7 +10,7 @@ import { ShapeError } from '../errors.ts';
 import type { Device, Workgroups } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray, sameShape, showShape } from './array.ts';
-import { chooseVariant } from './choice.ts';
+import { withVariant } from './choice.ts';
 import { withFloatBits } from './float-bits.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 import { sumRows } from './reduce.ts';
@@ -100,27 +100,37 @@ const partsOf = ({ mean }: Statistics, channels: number) => mean.size / channels
 const byWorkgroup = (name: string, code: string, slice: number, width: number) =>
   withLongSums(teamed('workgroup', name, laned(name, code, 1).code), (slice * width) / teamMembers('workgroup'));
 
-/** The variant of a reduction of [rows, channels], and its slices of rows, which depend on the shape of one model alone. */
-function choose(
-  device: Device,
-  operator: 'batchNormMoments' | 'batchNormGradSums',
-  sizes: { rows: number; channels: number },
-  asked: BatchNormVariant | undefined,
-) {
-  const { rows, channels } = sizes;
-  const workgroup = teamsForColumns(device, rows, channels).includes('workgroup') && rows > ONE_SLICE;
-  const variant = chooseVariant(device, operator, sizes, {
-    variants: batchNormVariants,
-    preferred: workgroup ? ['workgroup'] : [],
-    serves: (candidate) => candidate === 'naive' || rows * channels > 0,
-    asked,
-  });
+/** How a variant reduces [rows, channels]: its slices of rows, which depend on the shape of one model alone. */
+function cut(variant: BatchNormVariant, operator: Operator, { rows, channels }: { rows: number; channels: number }) {
   if (variant === 'workgroup') {
     const most = operator === 'batchNormMoments' ? MOST_COMBINED : undefined;
     return { variant, ...workgroupCut({ outer: 1, rows, channels }, most) };
   }
   const slice = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
   return { variant, width: 1, slice, slices: Math.max(1, Math.ceil(rows / slice)) };
+}
+
+type Operator = 'batchNormMoments' | 'batchNormGradSums';
+
+/** Runs `body` with the variant of a reduction of [rows, channels], and its slices. */
+function withChosen<T>(
+  device: Device,
+  operator: Operator,
+  sizes: { rows: number; channels: number },
+  asked: BatchNormVariant | undefined,
+  body: (chosen: ReturnType<typeof cut>) => T,
+): T {
+  const { rows, channels } = sizes;
+  const workgroup = teamsForColumns(device, rows, channels).includes('workgroup') && rows > ONE_SLICE;
+  const options = {
+    variants: batchNormVariants,
+    preferred: workgroup ? (['workgroup'] as const) : [],
+    serves: (candidate: BatchNormVariant) => candidate === 'naive' || rows * channels > 0,
+    asked,
+  };
+  return withVariant<BatchNormVariant, T>(device, operator, sizes, options, (variant) =>
+    body(cut(variant, operator, sizes)),
+  );
 }
 
 /** @throws ShapeError, ArgumentError unless x is f32 [...,C] and all of `perChannel` are f32 [C]. */
@@ -155,32 +165,34 @@ export function batchStatistics(
   if (rows === 0 && channels > 0) {
     throw new ShapeError(`${operator}: an empty batch has no mean (input ${showShape(x.shape)})`);
   }
-  const { variant, width, slice, slices } = choose(x.device, 'batchNormMoments', { rows, channels }, options.variant);
-  const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { models: x.models });
-  const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
-  const bindings = [x, partMean, partSquare];
-  if (variant === 'naive') {
-    const moments = laned('batch_norm_moments', momentsCode, lanes);
-    const params = [rows, channels / lanes, slice, slices];
-    runKernel(x.device, moments, params, bindings, elementwise(partMean.size / lanes, x.models));
-  } else {
-    const moments = byWorkgroup('batch_norm_moments_team', momentsTeamCode, slice, width);
-    const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
-    runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
-  }
-  const variance = output(x.device, [channels], x.models, options.variance);
-  const batch = { mean: array([2, channels]), variance };
-  const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
-  runKernel(
-    x.device,
-    withLongSums(laned('batch_norm_combine', combineCode, lanes), slices),
-    [rows, channels / lanes, slice, slices, f32(1 - kept.momentum)],
-    [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
-    elementwise(channels / lanes, x.models),
-    { bytes: 4 * x.models * channels * (2 * slices + 8) }, // of x one row
-  );
-  for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
-  return batch;
+  return withChosen(x.device, 'batchNormMoments', { rows, channels }, options.variant, (chosen) => {
+    const { variant, width, slice, slices } = chosen;
+    const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { models: x.models });
+    const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
+    const bindings = [x, partMean, partSquare];
+    if (variant === 'naive') {
+      const moments = laned('batch_norm_moments', momentsCode, lanes);
+      const params = [rows, channels / lanes, slice, slices];
+      runKernel(x.device, moments, params, bindings, elementwise(partMean.size / lanes, x.models));
+    } else {
+      const moments = byWorkgroup('batch_norm_moments_team', momentsTeamCode, slice, width);
+      const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
+      runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
+    }
+    const variance = output(x.device, [channels], x.models, options.variance);
+    const batch = { mean: array([2, channels]), variance };
+    const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
+    runKernel(
+      x.device,
+      withLongSums(laned('batch_norm_combine', combineCode, lanes), slices),
+      [rows, channels / lanes, slice, slices, f32(1 - kept.momentum)],
+      [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
+      elementwise(channels / lanes, x.models),
+      { bytes: 4 * x.models * channels * (2 * slices + 8) }, // of x one row
+    );
+    for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
+    return batch;
+  });
 }
 
 /**
@@ -231,35 +243,37 @@ export function batchNormParameterGrads(
   } = {},
 ): { dscale: DeviceArray; doffset: DeviceArray } {
   const { rows, channels, lanes } = columns(x);
-  const { variant, width, slice, slices } = choose(x.device, 'batchNormGradSums', { rows, channels }, options.variant);
-  const whole = slices === 1; // then the sums are the gradients
-  const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
-    output(x.device, [channels], x.models, home),
-  );
-  const part = (total: DeviceArray) =>
-    whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
-  const [partDy, partDot] = [part(doffset!), part(dscale!)];
-  const { following } = options;
-  const activating = (source: KernelSource) => withActivation(source, following?.activation ?? null, true);
-  const line = following ? [following.scale, following.offset] : [];
-  const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot, ...line];
-  const parts = partsOf(statistics, channels);
-  if (variant === 'naive') {
-    const source = activating(laned('batch_norm_grad_sums', gradSumsCode, lanes));
-    const params = [rows, channels / lanes, slice, slices, f32(epsilon), parts];
-    runKernel(x.device, source, params, bindings, elementwise((slices * channels) / lanes, x.models));
-  } else {
-    const source = activating(byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width));
-    const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
-    runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), parts, width], bindings, groups);
-  }
-  if (!whole) {
-    sumRows(partDy, channels, { into: doffset });
-    sumRows(partDot, channels, { into: dscale });
-    partDy.dispose();
-    partDot.dispose();
-  }
-  return { dscale: dscale!, doffset: doffset! };
+  return withChosen(x.device, 'batchNormGradSums', { rows, channels }, options.variant, (chosen) => {
+    const { variant, width, slice, slices } = chosen;
+    const whole = slices === 1; // then the sums are the gradients
+    const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
+      output(x.device, [channels], x.models, home),
+    );
+    const part = (total: DeviceArray) =>
+      whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
+    const [partDy, partDot] = [part(doffset!), part(dscale!)];
+    const { following } = options;
+    const activating = (source: KernelSource) => withActivation(source, following?.activation ?? null, true);
+    const line = following ? [following.scale, following.offset] : [];
+    const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot, ...line];
+    const parts = partsOf(statistics, channels);
+    if (variant === 'naive') {
+      const source = activating(laned('batch_norm_grad_sums', gradSumsCode, lanes));
+      const params = [rows, channels / lanes, slice, slices, f32(epsilon), parts];
+      runKernel(x.device, source, params, bindings, elementwise((slices * channels) / lanes, x.models));
+    } else {
+      const source = activating(byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width));
+      const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
+      runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), parts, width], bindings, groups);
+    }
+    if (!whole) {
+      sumRows(partDy, channels, { into: doffset });
+      sumRows(partDot, channels, { into: dscale });
+      partDy.dispose();
+      partDot.dispose();
+    }
+    return { dscale: dscale!, doffset: doffset! };
+  });
 }
 
 /**

@@ -2,6 +2,7 @@ import { ArgumentError } from '../errors.ts';
 import { choiceKey, type ProblemSizes } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
+import { withOrigin } from '../gpu/origin.ts';
 
 /** Kinds of adapters that may prefer different kernels. */
 export type AdapterFamily =
@@ -73,6 +74,14 @@ export function orderFor<V extends string>(family: AdapterFamily, preferred: rea
 /** Whether the rule for this adapter rests on measurements made on such adapters. */
 export const rulesAreMeasured = (info: AdapterInfo): boolean => RULES[familyOf(info)].measured;
 
+/** What there is to choose from: see `chooseVariant`. */
+interface VariantOptions<V extends string> {
+  variants: readonly V[];
+  preferred?: readonly V[];
+  serves: (variant: V) => boolean;
+  asked?: V | undefined;
+}
+
 /**
  * The variant to run: the one asked for, else the one the tuner measured for this operator and these sizes, else by rule for
  * this kind of adapter. The sizes are those of one model, so that a model's bits do not depend on how many train together.
@@ -86,7 +95,7 @@ export function chooseVariant<V extends string>(
   device: Device,
   operator: string,
   sizes: ProblemSizes,
-  options: { variants: readonly V[]; preferred?: readonly V[]; serves: (variant: V) => boolean; asked?: V },
+  options: VariantOptions<V>,
 ): V {
   const { variants, preferred = variants.slice(1), serves, asked } = options;
   if (asked !== undefined) {
@@ -101,4 +110,17 @@ export function chooseVariant<V extends string>(
     : (orderFor(familyOf(device.info), preferred).find(serves) ?? variants[0]!);
   device.choices.made.set(key, { operator, sizes, variant });
   return variant;
+}
+
+/** Runs `body` with the variant that `chooseVariant` gives. What it dispatches says so (see `Origin`). @throws ArgumentError as it does */
+export function withVariant<V extends string, T>(
+  device: Device,
+  operator: string,
+  sizes: ProblemSizes,
+  options: VariantOptions<V>,
+  body: (variant: V) => T,
+): T {
+  const variant = chooseVariant(device, operator, sizes, options);
+  const choices = [...device.origin.choices, { operator, sizes, variant }];
+  return withOrigin(device, { choices }, () => body(variant));
 }

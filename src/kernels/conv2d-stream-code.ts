@@ -1,6 +1,9 @@
 // The text of the streaming convolutions. Written out by loops here rather than in WGSL: their many values stay in registers
 // only where the compiler sees which one is meant, and on whether it unrolls nested loops over arrays no driver can be relied.
 
+/** Where readers of a text find more than its head says. */
+const FILE = 'src/kernels/conv2d-stream-code.ts';
+
 /** What the text depends on; everything else is in `Params`. */
 export interface StreamSizes {
   inChannels: number;
@@ -76,6 +79,8 @@ const ownColumn = (tile: number, i: number) => `ox + ${i}u >= group.x % tiles * 
 
 /** What a kernel that streams makes of a row of x. */
 export interface RowSums {
+  /** What the text begins with: says what it computes. */
+  head: string;
   kernelHeight: number;
   /** Columns of the output an invocation takes. */
   tile: number;
@@ -104,6 +109,7 @@ export interface RowSums {
  */
 export function streamingText(sums: RowSums): string {
   const {
+    head,
     kernelHeight: kh,
     tile,
     overlap,
@@ -130,7 +136,8 @@ export function streamingText(sums: RowSums): string {
       }
       ${each((kh - 1) * cells, (i) => `sum${i} = sum${i + cells};`, ' ')}
       ${each(cells, (i) => `sum${(kh - 1) * cells + i} = 0.0;`, ' ')}`;
-  return `enable subgroups;
+  return `${head}
+enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
@@ -202,6 +209,7 @@ export function forwardCode(sizes: StreamSizes): string {
   const products = (first: number) =>
     each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, first)};`);
   return streamingText({
+    head: `// conv2d, stride 1, an output channel of ${tile} columns an invocation: y = act(sum x * w + bias). See ${FILE}.`,
     ...{ kernelHeight: kh, tile, overlap, cells: tile, weights: kh * reach },
     ...{ weightsARound: weightsARound(sizes), setUp: '' },
     addRow: `${loadRow(sizes)}\n${each(reach / part, (i) => products(i * part))}`,
@@ -231,7 +239,8 @@ export function weightGradCode(sizes: StreamSizes): string {
     return overlap ? `select(0.0, ${value}, ${ownColumn(tile, t)})` : value;
   };
   const product = (ky: number, k: number) => each(tile, (t) => `row${t * inChannels + k} * d${ky * tile + t}`, ' + ');
-  return `enable subgroups;
+  return `// Gradient of conv2d for its filter, stride 1, over ${tile} columns an invocation: dw = sum x * dy. See ${FILE}.
+enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, slice_size: u32,

@@ -3,6 +3,9 @@ import { type Winograd, winograd } from './winograd.ts';
 
 // The text of the streaming convolution by Winograd's algorithm, and of the kernel that takes a filter to the transform's points.
 
+/** Where readers of a text find more than its head says. */
+const FILE = 'src/kernels/conv2d-winograd-code.ts';
+
 /** What the text depends on. */
 export interface WinogradSizes {
   /** Input channels of a dispatch, 8, 16 or 32. */
@@ -126,6 +129,7 @@ export function forwardCode(sizes: WinogradSizes): string {
       ${each(kh, (r) => row(r, point))}
       }`;
   return streamingText({
+    head: `// conv2d, stride 1, by Winograd's algorithm: y = act(sum x * w + bias), ${tile} columns at once. See ${FILE}.`,
     ...{ kernelHeight: kh, tile, overlap, cells: points },
     ...{ weights: weightsHeld(sizes), weightsARound: weightsARound(sizes) },
     setUp: ownFactors(sizes),
@@ -142,7 +146,8 @@ export function forwardCode(sizes: WinogradSizes): string {
  */
 export function filterCode({ outputs, taps }: { outputs: number; taps: number }): string {
   const { filter, points } = winograd(outputs, taps);
-  return `override TURN = false;
+  return `// A filter at the points of Winograd's algorithm: u = F w. See ${FILE}.
+override TURN = false;
 
 struct Params { kernel_h: u32, in_c: u32, out_c: u32, part_c: u32, first_model: u32 } // of w
 @group(0) @binding(0) var<uniform> params: Params;

@@ -4,7 +4,7 @@ import weightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type DeviceArray, sameShape, showShape } from './array.ts';
-import { chooseVariant, familyOf } from './choice.ts';
+import { familyOf, withVariant } from './choice.ts';
 import {
   type ConvGeometry,
   type ConvOptions,
@@ -119,15 +119,26 @@ function productPays(kernel: Kernel, { inChannels, outChannels }: ConvGeometry):
   return kernel === 'weightGrad' || Math.min(inChannels, outChannels) >= 96;
 }
 
-/** The tuned implementation to run, or null for the reference. @throws ArgumentError when one was asked for that cannot */
-function choose(kernel: Kernel, device: Device, g: ConvGeometry, asked: Conv2dVariant | undefined) {
-  const variant = chooseVariant(device, KERNELS[kernel], sizesOf(g), {
+/**
+ * Runs `body` with the tuned implementation to take, or null for the reference.
+ * @throws ArgumentError when one was asked for that cannot
+ */
+function withChosen(
+  kernel: Kernel,
+  device: Device,
+  g: ConvGeometry,
+  asked: Conv2dVariant | undefined,
+  body: (implementation: (typeof tuned)[keyof typeof tuned] | null) => void,
+): void {
+  const options = {
     variants: conv2dVariants,
     preferred: preferredConv2d(kernel, device, g),
-    serves: (one) => conv2dServes(one, device, g)[kernel],
+    serves: (one: Conv2dVariant) => conv2dServes(one, device, g)[kernel],
     asked,
-  });
-  return variant === 'naive' ? null : tuned[variant];
+  };
+  withVariant(device, KERNELS[kernel], sizesOf(g), options, (variant) =>
+    body(variant === 'naive' ? null : tuned[variant]),
+  );
 }
 
 /** A kernel of the reference, for sums of so many terms. */
@@ -156,19 +167,20 @@ export function conv2d(
     );
   }
   const y = output(x.device, outputShape(g), models, options.into);
-  const kernel = choose('forward', x.device, g, options.variant);
-  if (kernel && 'forward' in kernel) {
-    kernel.forward(x, filter, g, y, { bias, activation: options.activation });
-    return y;
-  }
-  runKernel(
-    x.device,
-    withEpilogue(reference('conv2d', convCode, g.kernel[0] * g.kernel[1] * g.inChannels), options.activation),
-    [...geometryParams(g), ...epilogueFlags(options)],
-    [x, filter, epilogueArray(options, filter), y],
-    elementwise(y.size, models),
-    { flops: convFlops(g, models) },
-  );
+  withChosen('forward', x.device, g, options.variant, (kernel) => {
+    if (kernel && 'forward' in kernel) {
+      kernel.forward(x, filter, g, y, { bias, activation: options.activation });
+      return;
+    }
+    runKernel(
+      x.device,
+      withEpilogue(reference('conv2d', convCode, g.kernel[0] * g.kernel[1] * g.inChannels), options.activation),
+      [...geometryParams(g), ...epilogueFlags(options)],
+      [x, filter, epilogueArray(options, filter), y],
+      elementwise(y.size, models),
+      { flops: convFlops(g, models) },
+    );
+  });
   return y;
 }
 
@@ -181,19 +193,20 @@ export function conv2dInputGrad(
 ): DeviceArray {
   const models = commonModels('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
-  const kernel = choose('inputGrad', dy.device, g, options.variant);
-  if (kernel && 'inputGrad' in kernel) {
-    kernel.inputGrad(dy, filter, g, dx);
-    return dx;
-  }
-  runKernel(
-    dy.device,
-    reference('conv2d_input_grad', inputGradCode, g.kernel[0] * g.kernel[1] * g.outChannels),
-    geometryParams(g),
-    [dy, filter, dx],
-    elementwise(dx.size, models),
-    { flops: convFlops(g, models) },
-  );
+  withChosen('inputGrad', dy.device, g, options.variant, (kernel) => {
+    if (kernel && 'inputGrad' in kernel) {
+      kernel.inputGrad(dy, filter, g, dx);
+      return;
+    }
+    runKernel(
+      dy.device,
+      reference('conv2d_input_grad', inputGradCode, g.kernel[0] * g.kernel[1] * g.outChannels),
+      geometryParams(g),
+      [dy, filter, dx],
+      elementwise(dx.size, models),
+      { flops: convFlops(g, models) },
+    );
+  });
   return dx;
 }
 
@@ -210,23 +223,24 @@ export function conv2dWeightGrad(
   const models = commonModels('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
   const columnSums = options.columnSums ?? undefined;
-  const kernel = choose('weightGrad', x.device, g, options.variant);
-  if (kernel === stream || kernel === product) {
-    kernel.weightGrad(x, dy, g, dw, columnSums);
-    return dw;
-  }
-  if (columnSums) sumRows(dy, g.outChannels, { into: columnSums });
-  if (kernel && 'weightGrad' in kernel) {
-    kernel.weightGrad(x, dy, g, dw);
-    return dw;
-  }
-  runKernel(
-    x.device,
-    reference('conv2d_weight_grad', weightGradCode, g.batch * g.output[0] * g.output[1]),
-    geometryParams(g),
-    [x, dy, dw],
-    elementwise(dw.size, models),
-    { flops: convFlops(g, models) },
-  );
+  withChosen('weightGrad', x.device, g, options.variant, (kernel) => {
+    if (kernel === stream || kernel === product) {
+      kernel.weightGrad(x, dy, g, dw, columnSums);
+      return;
+    }
+    if (columnSums) sumRows(dy, g.outChannels, { into: columnSums });
+    if (kernel && 'weightGrad' in kernel) {
+      kernel.weightGrad(x, dy, g, dw);
+      return;
+    }
+    runKernel(
+      x.device,
+      reference('conv2d_weight_grad', weightGradCode, g.batch * g.output[0] * g.output[1]),
+      geometryParams(g),
+      [x, dy, dw],
+      elementwise(dw.size, models),
+      { flops: convFlops(g, models) },
+    );
+  });
   return dw;
 }

@@ -37,7 +37,8 @@ const guarded = (term: string, conditions: readonly string[]) =>
 /** What all kernels begin with. A Value is a channel, or four of them: then channels count fours. */
 function head({ lanes, workgroup }: StripSizes, bindings: readonly string[]): string {
   const access = (i: number) => (i === bindings.length - 1 ? 'read_write' : 'read');
-  return `alias Value = ${lanes === 1 ? 'f32' : 'vec4f'};
+  return `// A depthwise convolution, or a gradient of it, by strips of columns. See src/kernels/depthwise-strips-code.ts.
+alias Value = ${lanes === 1 ? 'f32' : 'vec4f'};
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, pad_w: u32,
   strips: u32, strips_at_once: u32, strip_groups: u32, rows: u32, blocks: u32, images: u32, slices: u32,

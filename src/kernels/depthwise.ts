@@ -4,7 +4,7 @@ import weightGradCode from '../../shaders/depthwise_conv2d_weight_grad.wgsl';
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, sameShape, showShape, sizeOf } from './array.ts';
-import { chooseVariant } from './choice.ts';
+import { withVariant } from './choice.ts';
 import { inputShape, outputShape } from './conv-geometry.ts';
 import { type DepthwiseGeometry, depthwiseFlops, depthwiseSizes, OPERATOR } from './depthwise-geometry.ts';
 import * as strips from './depthwise-strips.ts';
@@ -58,15 +58,26 @@ export function preferredDepthwise({ info }: Device, g: DepthwiseGeometry): Dept
   return few ? ['stripsVec4', 'strips'] : ['strips', 'stripsVec4'];
 }
 
-/** The lanes of the strips to run, or null for the reference. @throws ArgumentError when a variant was asked for that cannot */
-function choose(kernel: DepthwiseKernel, device: Device, g: DepthwiseGeometry, asked: DepthwiseVariant | undefined) {
-  const variant = chooseVariant(device, KERNELS[kernel], depthwiseSizes(g), {
+/**
+ * Runs `body` with the lanes of the strips to take, or null for the reference.
+ * @throws ArgumentError when a variant was asked for that cannot
+ */
+function withChosen(
+  kernel: DepthwiseKernel,
+  device: Device,
+  g: DepthwiseGeometry,
+  asked: DepthwiseVariant | undefined,
+  body: (lanes: 1 | 4 | null) => void,
+): void {
+  const options = {
     variants: depthwiseVariants,
     preferred: preferredDepthwise(device, g),
-    serves: (one) => depthwiseServes(kernel, one, device, g),
+    serves: (one: DepthwiseVariant) => depthwiseServes(kernel, one, device, g),
     asked,
-  });
-  return variant === 'naive' ? null : LANES[variant];
+  };
+  withVariant(device, KERNELS[kernel], depthwiseSizes(g), options, (variant) =>
+    body(variant === 'naive' ? null : LANES[variant]),
+  );
 }
 
 /**
@@ -112,16 +123,17 @@ export function depthwiseConv2d(
     );
   }
   const y = output(x.device, outputShape(g), models, into);
-  const lanes = choose('forward', x.device, g, variant);
-  if (lanes) {
-    strips.forward(lanes, x, filter, bias, g, y);
-    return y;
-  }
-  const source = reference('depthwise_conv2d', depthwiseCode, g, g.kernel[0] * g.kernel[1]);
-  const params = [...geometryParams(g), bias ? 1 : 0];
-  const workgroups = elementwise(y.size / lanesOf(g), models);
-  const work = { flops: depthwiseFlops(g, models) };
-  runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, work);
+  withChosen('forward', x.device, g, variant, (lanes) => {
+    if (lanes) {
+      strips.forward(lanes, x, filter, bias, g, y);
+      return;
+    }
+    const source = reference('depthwise_conv2d', depthwiseCode, g, g.kernel[0] * g.kernel[1]);
+    const params = [...geometryParams(g), bias ? 1 : 0];
+    const workgroups = elementwise(y.size / lanesOf(g), models);
+    const work = { flops: depthwiseFlops(g, models) };
+    runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, work);
+  });
   return y;
 }
 
@@ -133,16 +145,17 @@ export function depthwiseInputGrad(
   { into, variant }: DepthwiseRun = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape(g), dy.models, into);
-  const lanes = choose('inputGrad', dy.device, g, variant);
-  if (lanes) {
-    strips.inputGrad(lanes, dy, filter, g, dx);
-    return dx;
-  }
-  const terms = g.kernel[0] * g.kernel[1] * g.multiplier;
-  const source = reference('depthwise_conv2d_input_grad', inputGradCode, g, terms);
-  const workgroups = elementwise(dx.size / lanesOf(g), dx.models);
-  const work = { flops: depthwiseFlops(g, dx.models) };
-  runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, work);
+  withChosen('inputGrad', dy.device, g, variant, (lanes) => {
+    if (lanes) {
+      strips.inputGrad(lanes, dy, filter, g, dx);
+      return;
+    }
+    const terms = g.kernel[0] * g.kernel[1] * g.multiplier;
+    const source = reference('depthwise_conv2d_input_grad', inputGradCode, g, terms);
+    const workgroups = elementwise(dx.size / lanesOf(g), dx.models);
+    const work = { flops: depthwiseFlops(g, dx.models) };
+    runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, work);
+  });
   return dx;
 }
 
@@ -161,12 +174,13 @@ export function depthwiseWeightGrad(
 ): DeviceArray {
   const shape = [...g.kernel, g.inChannels, g.multiplier];
   const dw = output(x.device, shape, x.models, into);
-  const lanes = choose('weightGrad', x.device, g, variant);
-  const part = lanes ? strips.weightGradParts(lanes, x, dy, g) : naiveWeightGradParts(x, dy, g);
-  const flat = dw.reshaped([dw.size]);
-  sumRows(part, dw.size, { into: flat });
-  flat.dispose();
-  part.dispose();
+  withChosen('weightGrad', x.device, g, variant, (lanes) => {
+    const part = lanes ? strips.weightGradParts(lanes, x, dy, g) : naiveWeightGradParts(x, dy, g);
+    const flat = dw.reshaped([dw.size]);
+    sumRows(part, dw.size, { into: flat });
+    flat.dispose();
+    part.dispose();
+  });
   return dw;
 }
 

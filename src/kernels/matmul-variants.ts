@@ -7,7 +7,7 @@ import workgroupCode from '../../shaders/matmul_workgroup.wgsl';
 import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray } from './array.ts';
-import { chooseVariant } from './choice.ts';
+import { withVariant } from './choice.ts';
 import { epilogueArray, epilogueFlags, type Fused, type ProductEpilogue, withEpilogue } from './epilogue.ts';
 import { FOLD, isLong } from './long-sums.ts';
 import { elementwise, parts, roomFor, runKernel } from './run.ts';
@@ -36,17 +36,18 @@ export function matmulServes(variant: MatmulVariant, device: Device, { m, n, k }
 const isLongRow = ({ info }: Device, k: number) => !info.isSoftware && k > 1024;
 
 /**
- * The variant for an adapter and sizes: as measured, or the tiles that serve the adapter.
+ * Runs `body` with the variant for an adapter and sizes: as measured, or the tiles that serve the adapter.
  * @throws ArgumentError when one was asked for that cannot
  */
-export function chooseMatmul(
+export function withMatmulVariant(
   device: Device,
   sizes: Pick<MatmulRun, 'm' | 'n' | 'k' | 'transposeA' | 'transposeB' | 'batch'>,
-  asked?: MatmulVariant,
-): MatmulVariant {
+  asked: MatmulVariant | undefined,
+  body: (variant: MatmulVariant) => void,
+): void {
   const { m, n, k, batch } = sizes;
   const [transposeA, transposeB] = [sizes.transposeA ? 1 : 0, sizes.transposeB ? 1 : 0];
-  return chooseVariant(
+  withVariant<MatmulVariant, void>(
     device,
     'matmul',
     { m, n, k, transposeA, transposeB, batch },
@@ -56,6 +57,7 @@ export function chooseMatmul(
       serves: (variant) => matmulServes(variant, device, sizes),
       asked,
     },
+    body,
   );
 }
 

@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
 import type { ProductEpilogue } from './epilogue.ts';
-import { chooseMatmul, type MatmulVariant, runMatmul, worthTurning } from './matmul-variants.ts';
+import { type MatmulVariant, runMatmul, withMatmulVariant, worthTurning } from './matmul-variants.ts';
 import { sumRows } from './reduce.ts';
 import { checkDType, commonModels, output } from './run.ts';
 import { broadcastTo, transpose } from './view.ts';
@@ -51,23 +51,24 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
     m *= batch; // all rows meet the same matrix: one tall product
     batch = 1;
   }
-  const variant = chooseMatmul(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant);
-  const turnA = transposeA && batch === 1 && worthTurning(variant, k * m, n);
-  const turnB = !transposeB && batch === 1 && worthTurning(variant, k * n, m);
-  const left = turnA ? turned(operator, a) : spreadBatch(operator, a, batch, batchShape);
-  const right = turnB ? turned(operator, b) : spreadBatch(operator, b, batch, batchShape);
-  const summed = runMatmul(variant, left, right, c, {
-    ...{ m, n, k, models, batch },
-    epilogue: { bias, activation, through },
-    transposeA: transposeA && !turnA,
-    transposeB: transposeB || turnB,
-    aShare: batchOf(left) === 1 ? batch : 1,
-    bShare: batchOf(right) === 1 ? batch : 1,
-    columnSums: options.columnSums ?? undefined,
+  withMatmulVariant(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant, (variant) => {
+    const turnA = transposeA && batch === 1 && worthTurning(variant, k * m, n);
+    const turnB = !transposeB && batch === 1 && worthTurning(variant, k * n, m);
+    const left = turnA ? turned(operator, a) : spreadBatch(operator, a, batch, batchShape);
+    const right = turnB ? turned(operator, b) : spreadBatch(operator, b, batch, batchShape);
+    const summed = runMatmul(variant, left, right, c, {
+      ...{ m, n, k, models, batch },
+      epilogue: { bias, activation, through },
+      transposeA: transposeA && !turnA,
+      transposeB: transposeB || turnB,
+      aShare: batchOf(left) === 1 ? batch : 1,
+      bShare: batchOf(right) === 1 ? batch : 1,
+      columnSums: options.columnSums ?? undefined,
+    });
+    if (options.columnSums && !summed) sumRows(b, n, { into: options.columnSums });
+    if (left !== a) left.dispose();
+    if (right !== b) right.dispose();
   });
-  if (options.columnSums && !summed) sumRows(b, n, { into: options.columnSums });
-  if (left !== a) left.dispose();
-  if (right !== b) right.dispose();
   return c;
 }
 

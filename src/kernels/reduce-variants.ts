@@ -3,7 +3,7 @@ import rowsCode from '../../shaders/reduce_rows.wgsl';
 import teamCode from '../../shaders/reduce_team.wgsl';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from './array.ts';
-import { chooseVariant } from './choice.ts';
+import { withVariant } from './choice.ts';
 import { floatBits, withFloatBits } from './float-bits.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 import { elementwise, f32, laned, lanesOf, runKernel } from './run.ts';
@@ -66,6 +66,13 @@ function preferred(device: Device, { outer, rows, channels }: Rows): ReduceVaria
   return [...(channels === 1 ? teamsFor(device, rows) : teamsForColumns(device, rows, channels)), ...vector];
 }
 
+/** The layout of one model: what it gets must not depend on how many there are. */
+const oneModel = ({ models }: DeviceArray, { outer, rows, channels }: Rows) => ({
+  outer: outer / models,
+  rows,
+  channels,
+});
+
 /**
  * Reduces the middle axis of x into y [outer, channels]. The order of additions depends on the shape of one model alone.
  * @param factor of a sum: what it is multiplied by; of an extreme: 1 for the largest value, -1 for the smallest
@@ -78,20 +85,30 @@ export function reduceMiddle(
   { factor, variant: asked }: { factor: number; variant?: ReduceVariant },
 ): void {
   const { device } = x;
-  const { rows, channels } = layout;
-  // What a model gets must not depend on how many there are.
-  const one = { outer: layout.outer / x.models, rows, channels };
-  const variant = chooseVariant(
-    device,
-    reduction,
-    { ...one },
-    {
-      variants: reduceVariants,
-      preferred: preferred(device, one),
-      serves: (candidate) => reduceServes(candidate, device, one),
-      asked,
-    },
+  const one = oneModel(x, layout);
+  const options = {
+    variants: reduceVariants,
+    preferred: preferred(device, one),
+    serves: (candidate: ReduceVariant) => reduceServes(candidate, device, one),
+    asked,
+  };
+  withVariant<ReduceVariant, void>(device, reduction, { ...one }, options, (variant) =>
+    runVariant(variant, reduction, x, layout, y, factor),
   );
+}
+
+/** Dispatches what `reduceMiddle` does with one variant. */
+function runVariant(
+  variant: ReduceVariant,
+  reduction: Reduction,
+  x: DeviceArray,
+  layout: Rows,
+  y: DeviceArray,
+  factor: number,
+): void {
+  const { device } = x;
+  const { rows, channels } = layout;
+  const one = oneModel(x, layout);
   const pass = passOf(reduction, variant, device);
   if (variant === 'vector' && channels === 1) {
     // [outer, rows] is [outer, rows / 4, 4] too: first these columns, then their four results a slice.

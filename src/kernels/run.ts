@@ -75,7 +75,7 @@ export function runKernel(
   work?: { flops?: number; bytes?: number },
 ): void {
   const resources = bindings.map((b) => (b instanceof DeviceArray ? b.storage : b));
-  const noted = device.recording ? { ...work, shapes: shapesOf(bindings) } : work;
+  const noted = device.recording ? { ...work, shapes: shapesOf(bindings), origin: device.origin } : work;
   device.dispatch(device.pipeline(source), [device.uniform(Uint32Array.from(params)), ...resources], workgroups, noted);
 }
 

@@ -13,7 +13,7 @@ import type { Device } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { type DeviceArray, showShape, sizeOf } from './array.ts';
 import { checkAxis } from './axes.ts';
-import { chooseVariant } from './choice.ts';
+import { withVariant } from './choice.ts';
 import { floatBits } from './float-bits.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 import { sumAll } from './reduce.ts';
@@ -54,20 +54,22 @@ export const softmaxShaders: readonly string[] = [
 export const softmaxServes = (variant: SoftmaxVariant, device: Device): boolean =>
   variant === 'naive' || teamServes(variant, device);
 
-/** The variant for rows of so many classes, `inner` apart; sizes are those of one model. */
-function choose(
+/** Runs `body` with the variant for rows of so many classes, `inner` apart; sizes are those of one model. */
+function withChosen<T>(
   device: Device,
   operator: string,
   sizes: { rows: number; classes: number; inner: number },
   asked: SoftmaxVariant | undefined,
-): SoftmaxVariant {
-  return chooseVariant(device, operator, sizes, {
+  body: (variant: SoftmaxVariant) => T,
+): T {
+  const options = {
     variants: softmaxVariants,
     // Where classes do not lie side by side, neighbouring rows do, and an invocation a row reads them together.
     preferred: sizes.inner === 1 ? teamsFor(device, sizes.classes) : [],
-    serves: (variant) => softmaxServes(variant, device),
+    serves: (variant: SoftmaxVariant) => softmaxServes(variant, device),
     asked,
-  });
+  };
+  return withVariant(device, operator, sizes, options, body);
 }
 
 /** The two kernels of an operator: an invocation a row, and a team a row. */
@@ -102,10 +104,11 @@ function run(
   checkDType(operator, 'the input', x, 'f32');
   const [rows, classes, inner] = rowsOf(operator, x, axis);
   const y = output(x.device, x.shape, x.models, into);
-  const variant = choose(x.device, operator, { rows: rows / x.models, classes, inner }, asked);
-  const source = sourceOf(variant, SOURCES[operator], classes, { LOG: operator.startsWith('log') ? 1 : 0 });
-  const groups = variant === 'naive' ? elementwise(rows) : teamGroups(variant, rows);
-  runKernel(x.device, source, [rows, classes, inner], [...inputs, y], groups);
+  withChosen(x.device, operator, { rows: rows / x.models, classes, inner }, asked, (variant) => {
+    const source = sourceOf(variant, SOURCES[operator], classes, { LOG: operator.startsWith('log') ? 1 : 0 });
+    const groups = variant === 'naive' ? elementwise(rows) : teamGroups(variant, rows);
+    runKernel(x.device, source, [rows, classes, inner], [...inputs, y], groups);
+  });
   return y;
 }
 
@@ -157,22 +160,23 @@ export function softmaxCrossEntropy(
   const models = commonModels(operator, [logits, labels]);
   const { device } = logits;
   const [rows, classes] = logits.shape as [number, number];
-  const variant = choose(device, operator, { rows, classes, inner: 1 }, asked);
-  const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
-  const groups = variant === 'naive' ? Math.ceil(rows / (64 * each)) : rows;
-  const part = output(device, groups === 1 ? [] : [groups], models);
-  const rowHit = output(device, labels.shape, models);
-  const dlogits = output(device, logits.shape, models, into);
-  const bindings = [logits, labels, part, rowHit, dlogits];
-  const kernel = { name: 'softmax_cross_entropy', code: crossEntropyCode, team: crossEntropyTeamCode };
-  const source = sourceOf(variant, kernel, classes);
-  if (variant === 'naive') {
-    runKernel(device, source, [rows, classes, each], bindings, [groups, 1, models]);
-  } else {
-    runKernel(device, source, [rows, classes], bindings, teamGroups(variant, rows, models));
-  }
-  if (groups === 1) return { loss: part, rowHit, dlogits };
-  const loss = sumAll(operator, part);
-  part.dispose();
-  return { loss, rowHit, dlogits };
+  return withChosen(device, operator, { rows, classes, inner: 1 }, asked, (variant) => {
+    const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
+    const groups = variant === 'naive' ? Math.ceil(rows / (64 * each)) : rows;
+    const part = output(device, groups === 1 ? [] : [groups], models);
+    const rowHit = output(device, labels.shape, models);
+    const dlogits = output(device, logits.shape, models, into);
+    const bindings = [logits, labels, part, rowHit, dlogits];
+    const kernel = { name: 'softmax_cross_entropy', code: crossEntropyCode, team: crossEntropyTeamCode };
+    const source = sourceOf(variant, kernel, classes);
+    if (variant === 'naive') {
+      runKernel(device, source, [rows, classes, each], bindings, [groups, 1, models]);
+    } else {
+      runKernel(device, source, [rows, classes], bindings, teamGroups(variant, rows, models));
+    }
+    if (groups === 1) return { loss: part, rowHit, dlogits };
+    const loss = sumAll(operator, part);
+    part.dispose();
+    return { loss, rowHit, dlogits };
+  });
 }

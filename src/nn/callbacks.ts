@@ -44,17 +44,25 @@ export interface Callback<M = Trainable> {
   onTrainBegin?(info: TrainInfo<M>): void | Promise<void>;
   /** Called a few times a second, and waited for, while `cacheFeatures` computes features, and once they are complete. */
   onFeatures?(logs: FeatureLogs): void | Promise<void>;
-  /** `epoch` from 1. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
-  onEpochBegin?(info: { epoch: number; optimizer: Optimizer }): void | Promise<void>;
+  /** Called before an epoch. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
+  onEpochBegin?(info: {
+    /** Epoch that begins, from 1. */
+    epoch: number;
+    /** The optimizer that `compile` chose. */
+    optimizer: Optimizer;
+  }): void | Promise<void>;
   /** Called a few times a second during an epoch, with figures that trail the GPU by a few steps. */
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;
-  /** Called, and waited for, after each so many steps of an epoch; `onSteps` needs it. */
+  /** Steps between calls of `onSteps`, which needs it; counted within the epoch. */
   readonly everySteps?: number;
-  /** Of several replicas `logs` has the means over them. The model may be evaluated and its weights read. */
+  /**
+   * Called, and waited for, after every `everySteps` steps of an epoch. Of several replicas `logs` has the means over them. The model may
+   * be evaluated and its weights read.
+   */
   onSteps?(logs: StepLogs): void | Promise<void>;
   /**
-   * Of several replicas `logs` has the means over them, and `replicas` what each did. A figure that is added to `logs` reaches the
-   * history and the callbacks after this one, which may log and monitor it.
+   * Called after an epoch and its validation. Of several replicas `logs` has the means over them, and `replicas` what each did. A figure
+   * that is added to `logs` reaches the history and the callbacks after this one, which may log and monitor it.
    */
   onEpochEnd?(logs: EpochLogs, replicas: readonly EpochLogs[]): void | Promise<void>;
   /**
@@ -68,7 +76,13 @@ export interface Callback<M = Trainable> {
    * @param failure what `fit` is about to throw; null where it returns, after an interruption too. An error thrown here does not
    *   replace it
    */
-  onTrainEnd?(history: History, failure: { error: unknown } | null): void | Promise<void>;
+  onTrainEnd?(
+    history: History,
+    failure: {
+      /** What `fit` is about to throw. */
+      error: unknown;
+    } | null,
+  ): void | Promise<void>;
   /** Called, and waited for, wherever training can be taken up again: for callbacks that keep its state. */
   onSafePoint?(point: SafePoint): void | Promise<void>;
   /** What this callback remembers from epoch to epoch, as a part of the state of training. */

@@ -1,6 +1,7 @@
 import { toHostArray } from '../autograd/host-array.ts';
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { type StepNumber, StepRecording } from '../autograd/step-recording.ts';
+import { copyOf } from '../autograd/tape.ts';
 import { Tensor, tensorsIn } from '../autograd/tensor.ts';
 import { checkFunction, checkSurplus, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../errors.ts';
@@ -70,6 +71,8 @@ interface Given {
   shape: Shape;
   dtype: DType;
   models: number;
+  /** Where it lies on the device; null for numbers of the host. */
+  from: DeviceArray | null;
   send(to: DeviceArray): void;
 }
 
@@ -85,7 +88,7 @@ function readInput(device: Device, given: StepInput, i: number): Given {
       `${what}, a tensor of shape ${showShape(shape)}, requires a gradient, but inputs are copied; let the function use it from outside`,
     );
   }
-  return { shape, dtype, models, send: (to) => device.copy(array.storage, to.storage) };
+  return { shape, dtype, models, from: array, send: (to) => device.copy(array.storage, to.storage) };
 }
 
 function readHost(device: Device, what: string, given: Numbers | number): Given {
@@ -95,7 +98,7 @@ function readHost(device: Device, what: string, given: Numbers | number): Given 
   const dtype = flat instanceof Uint32Array ? 'u32' : flat instanceof Int32Array ? 'i32' : 'f32';
   const values = toHostArray(what, flat, dtype);
   return {
-    ...{ shape, dtype, models: 1 },
+    ...{ shape, dtype, models: 1, from: null },
     send: (to) => void (values.length > 0 && device.upload(to.storage, values)),
   };
 }
@@ -118,12 +121,13 @@ class Recordings {
     const given = inputs.map((input, i) => readInput(device, input, i));
     const key = given.map(({ dtype, shape, models }) => `${dtype} ${showShape(shape)} x ${models}`).join(', ');
     let recorded = this.kept.get(key);
-    this.kept.delete(key);
     if (recorded && !recorded.isCurrent) {
+      this.kept.delete(key);
       recorded.dispose();
       recorded = undefined;
     }
     recorded ??= new Recorded(device, this.step, given);
+    this.kept.delete(key);
     this.kept.set(key, recorded);
     const [oldest] = this.kept;
     if (this.kept.size > MOST_RECORDINGS) {
@@ -145,8 +149,10 @@ class Recorded {
   private readonly inputs: readonly DeviceArray[];
   private readonly recording: StepRecording;
   private readonly program: Program;
-  private readonly outputs: Tensor[] = [];
-  private readonly result: unknown;
+  /** What it returned, by the arrays that it made. */
+  private readonly outputs = new Map<DeviceArray, Tensor>();
+  private readonly made: unknown;
+  private result: unknown;
   /** Which parameters of each optimizer were frozen. */
   private readonly frozen: readonly string[];
 
@@ -164,6 +170,7 @@ class Recorded {
         );
         this.recording.checkGradients();
       });
+      this.made = result;
       this.result = this.offTape(result);
       this.frozen = [...this.recording.steps].map(({ frozen }) => frozen);
     } catch (error) {
@@ -173,28 +180,48 @@ class Recorded {
     }
   }
 
-  /** Whether it is what would be recorded now: whether the same parameters are trained. */
+  /** Whether it is what would be recorded now: whether the same parameters are trained, and gradients as it left them. @throws DisposedError, ArgumentError as `step` */
   get isCurrent(): boolean {
-    return [...this.recording.steps].every(({ frozen }, i) => frozen === this.frozen[i]);
+    const { isCurrent, steps } = this.recording;
+    return [...steps].every(({ frozen }, i) => frozen === this.frozen[i]) && isCurrent;
   }
 
+  /** @throws before anything is sent or counted */
   run(given: readonly Given[]): unknown {
-    for (const [i, one] of given.entries()) one.send(this.inputs[i]!);
     const { steps, numbers } = this.recording;
+    for (const optimizer of steps) optimizer.check();
+    this.program.check();
+    this.send(given);
     const written: ReadonlySet<StepNumber> = steps; // by `begin`
     for (const number of numbers) if (!written.has(number)) number.write(number.iterations + 1);
     for (const optimizer of steps) optimizer.begin();
     this.program.run();
+    if ([...this.outputs.values()].some(({ array }) => array.disposed)) this.result = this.offTape(this.made);
     return this.result;
+  }
+
+  private send(given: readonly Given[]): void {
+    const isInput = ({ from }: Given) => this.inputs.some(({ storage }) => storage.buffer === from?.storage.buffer);
+    // An input that the step returned, and that comes back, may be written before it is read.
+    const copies = given.map((one) => (isInput(one) ? copyOf(one.from!).keep() : null));
+    for (const [i, one] of given.entries()) {
+      const to = this.inputs[i]!;
+      if (copies[i]) to.device.copy(copies[i].storage, to.storage);
+      else one.send(to);
+    }
+    for (const copy of copies) copy?.dispose();
   }
 
   /** What the step returned, with tensors that are nobody's to differentiate: those that it made belong to the recording. */
   private offTape(value: unknown): unknown {
     if (value instanceof Tensor) {
-      if (!this.program.owns(value.array.storage.buffer)) return value;
-      value.array.keep();
-      const output = new Tensor(value.array);
-      this.outputs.push(output);
+      const { array } = value;
+      if (!this.inputs.includes(array) && !this.program.owns(array.storage.buffer)) return value;
+      const before = this.outputs.get(array);
+      if (before && !before.array.disposed) return before;
+      const { device, shape, dtype, models, storage } = array.keep();
+      const output = new Tensor(new DeviceArray(device, shape, dtype, models, storage.view(0, storage.bytes)).keep());
+      this.outputs.set(array, output);
       return output;
     }
     if (Array.isArray(value)) return value.map((one) => this.offTape(one));
@@ -203,7 +230,10 @@ class Recorded {
   }
 
   dispose(): void {
-    for (const output of this.outputs) output.dispose();
+    for (const [array, output] of this.outputs) {
+      output.dispose();
+      array.dispose();
+    }
     for (const input of this.inputs) input.dispose();
     for (const leaf of this.recording.leaves) {
       if (leaf.grad && !leaf.grad.array.disposed && this.program.owns(leaf.grad.array.storage.buffer)) leaf.grad = null;

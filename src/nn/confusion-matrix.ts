@@ -31,13 +31,7 @@ export class ConfusionMatrix {
 
   /** From the counts row after row, as a kernel leaves them. */
   static of(counts: ArrayLike<number>): ConfusionMatrix {
-    const flat = checkNumbers('ConfusionMatrix', counts);
-    const classes = Math.round(Math.sqrt(flat.length));
-    return new ConfusionMatrix(
-      Array.from({ length: classes }, (_, row) =>
-        Array.from({ length: classes }, (_, column) => flat[row * classes + column]!),
-      ),
-    );
+    return fromFlat(counts);
   }
 
   /** Samples counted. */
@@ -84,4 +78,12 @@ export class ConfusionMatrix {
   get transposed(): number[][] {
     return this.counts.map((_, c) => this.counts.map((row) => row[c]!));
   }
+}
+
+// Outside of the class: bundlers rename a class that names itself, and console.log shows its name.
+function fromFlat(counts: ArrayLike<number>): ConfusionMatrix {
+  const flat = checkNumbers('ConfusionMatrix', counts);
+  const classes = Math.round(Math.sqrt(flat.length));
+  const row = (r: number) => Array.from({ length: classes }, (_, column) => flat[r * classes + column]!);
+  return new ConfusionMatrix(Array.from({ length: classes }, (_, r) => row(r)));
 }

@@ -4,6 +4,7 @@ import type { Feed } from './batches.ts';
 import { type Callback, callbackName } from './callbacks.ts';
 import type { History } from './logs.ts';
 import { differences } from './run-description.ts';
+import { checkUndamaged } from './state-damage.ts';
 import type { RunningTotals } from './totals.ts';
 import type { Trainable } from './trainable.ts';
 import type { Position, SafePoint, Saved, TrainingState } from './training-state.ts';
@@ -45,11 +46,12 @@ export class Course {
     this.remembering = parts.callbacks.filter((callback) => callback.state);
   }
 
-  /** See `TrainInfo.resume`. @throws ArgumentError for the state of another training */
+  /** See `TrainInfo.resume`. @throws ArgumentError for the state of another training, or one that is damaged */
   resume = async (state: TrainingState, name = 'resume'): Promise<void> => {
     const { model } = this.parts;
-    const { iterations, fixedRates, learningRate, scheduledRates } = state.optimizer;
     const { optimizer } = model.training;
+    if (!state?.optimizer) this.checkUndamaged(state, name);
+    const { iterations, fixedRates, learningRate, scheduledRates } = state.optimizer;
     const rates = optimizer.fixedRates ? null : optimizer.ratesAt(iterations + 1).map(({ rate }) => rate);
     const is = rates?.length === 1 ? rates[0]! : rates;
     const found = [
@@ -63,8 +65,21 @@ export class Course {
           'Go on with what it was made with, or begin anew without it',
       );
     }
+    this.checkUndamaged(state, name);
     this.resumed = state;
   };
+
+  private checkUndamaged(state: TrainingState, name: string): void {
+    const { model, totals } = this.parts;
+    const sizeOf = ({ storage }: DeviceArray) => storage.bytes / 4;
+    const sizes = {
+      weights: model.parameters.buffers.map(sizeOf),
+      slots: model.training.optimizer.slots.map(sizeOf),
+      totals: totals.words,
+      callbacks: this.remembering.length,
+    };
+    checkUndamaged(state, sizes, name);
+  }
 
   /** Goes to where a callback wanted to resume, if one did. */
   async takeUp(): Promise<void> {

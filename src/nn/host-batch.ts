@@ -52,6 +52,7 @@ function countSamples(what: string, sampleShape: Shape, { flat, shape }: HostNum
   const each = sizeOf(sampleShape);
   const size = flat.length / each;
   if (Number.isInteger(size) && size > 0) return size;
+  if (size === 0) throw new ShapeError(`${what} has no samples; give at least one, of shape ${showShape(sampleShape)}`);
   throw new ShapeError(
     `${what}: ${takes}, so numbers in a row must be a multiple of ${each}, but there are ${flat.length}`,
   );

@@ -17,6 +17,10 @@ export type { CacheFeaturesOptions } from './feature-cache.ts';
 export { input } from './graph.ts';
 export type { LayerDescription } from './graph-config.ts';
 export type { InitialWeightsOptions } from './initial-weights.ts';
+/**
+ * How weights begin: `new Dense({ units: 10, kernelInitializer: initializers.randomNormal({ stddev: 0.01 }) })`.
+ * @category Weights
+ */
 export * as initializers from './initializers.ts';
 export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
 export { Activation, type ActivationName, LeakyReLU, ReLU } from './layers/activation.ts';
@@ -100,8 +104,16 @@ export {
 } from './optimizers/index.ts';
 export type { PredictOptions } from './predict.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
+/**
+ * Penalties on weights, in the loss and in its gradient: `new Dense({ units: 10, kernelRegularizer: regularizers.l2(1e-4) })`.
+ * @category Weights
+ */
 export * as regularizers from './regularizers.ts';
 export type { Rate, Schedule } from './schedules.ts';
+/**
+ * Learning rates that follow the step: `new Adam({ learningRate: schedules.cosineDecay({ initialLearningRate: 0.01, decaySteps: 1000 }) })`.
+ * @category Optimizers
+ */
 export * as schedules from './schedules.ts';
 export { Sequential } from './sequential.ts';
 export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';

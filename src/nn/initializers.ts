@@ -139,7 +139,12 @@ export function constant(value: number, ...surplus: never[]): Initializer {
   return described(filled('constant', value), 'constant', { value });
 }
 
-/** Normal; Keras's defaults are mean 0 and deviation 0.05. @throws ArgumentError unless both are finite */
+/**
+ * Normal; Keras's defaults are mean 0 and deviation 0.05.
+ * @param options.mean default 0
+ * @param options.stddev standard deviation; default 0.05
+ * @throws ArgumentError unless both are finite
+ */
 export function randomNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
@@ -151,6 +156,8 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}, .
 /**
  * Normal, drawn again beyond two `stddev` of the mean, as Keras's TruncatedNormal: the deviation of what is drawn is 0.88
  * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
+ * @param options.mean default 0
+ * @param options.stddev standard deviation before the truncation; default 0.05
  * @throws ArgumentError unless both are finite
  */
 export function truncatedNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
@@ -161,7 +168,12 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
   return described(draw, 'truncatedNormal', { mean, stddev });
 }
 
-/** Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05. @throws ArgumentError unless both are finite, in this order */
+/**
+ * Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05.
+ * @param options.min least value; default -0.05
+ * @param options.max bound of the values; default 0.05
+ * @throws ArgumentError unless both are finite, in this order
+ */
 export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('randomUniform', options, { min: true, max: true }, surplus);
   const { min = -0.05, max = 0.05 } = options;
@@ -175,6 +187,7 @@ export function randomUniform(options: { min?: number; max?: number } = {}, ...s
 /**
  * `gain` times a random orthogonal matrix (Saxe and others 2014): the weight read as [all other axes, last axis] has
  * orthonormal columns, or rows where there are fewer of them.
+ * @param options.gain default 1
  * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
  */
 export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {

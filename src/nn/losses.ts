@@ -41,7 +41,10 @@ export interface Loss {
   /** What was chosen otherwise than by default, for messages and files. */
   readonly settings?: Readonly<Record<string, number | boolean>>;
   /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
-  wants(model: { endsIn: FinalActivation | null }): LossInput;
+  wants(model: {
+    /** The activation that its output comes from, if a cross-entropy undoes it; else null. */
+    endsIn: FinalActivation | null;
+  }): LossInput;
   /** Computes the loss of a batch from what `wants` asked for. */
   call(
     y: Tensor,
@@ -113,10 +116,12 @@ abstract class ValuesLoss implements Loss {
   abstract readonly name: LossName;
   readonly targets = 'values';
 
+  /** @internal */
   wants(_model: { endsIn: FinalActivation | null }): LossInput {
     return 'output';
   }
 
+  /** @internal */
   call(y: Tensor, target: Tensor, context: LossContext) {
     return { loss: this.value(y, target, context) };
   }
@@ -126,6 +131,7 @@ abstract class ValuesLoss implements Loss {
 
 /** A cross-entropy with values, from logits where the model ends in the activation that belongs to it. */
 abstract class Crossentropy extends ValuesLoss {
+  /** Targets are classes too. */
   readonly classifies = true;
   /** Targets are probabilities. With others the loss has no least value, so training would lower it for ever. */
   readonly targetRange = [0, 1] as const;
@@ -141,12 +147,14 @@ abstract class Crossentropy extends ValuesLoss {
     ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
   }
 
+  /** `fromLogits` and `labelSmoothing`, where they are not the defaults. */
   get settings() {
     return chosen({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing });
   }
 
   protected abstract readonly activation: FinalActivation;
 
+  /** @internal */
   override wants(model: { endsIn: FinalActivation | null }): LossInput {
     checkLogits(this, model);
     return this.fromLogits || model.endsIn === this.activation ? 'logits' : 'output';
@@ -163,6 +171,7 @@ abstract class Crossentropy extends ValuesLoss {
  */
 export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
+  /** One class a sample. */
   readonly independentLabels = false;
   protected readonly activation = 'softmax';
 
@@ -186,6 +195,7 @@ export class CategoricalCrossentropy extends Crossentropy {
  */
 export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
+  /** Each output is a yes or no of its own. */
   readonly independentLabels = true;
   protected readonly activation = 'sigmoid';
 
@@ -239,13 +249,17 @@ export class Huber extends ValuesLoss {
   /** Errors up to this are squared. */
   readonly delta: number;
 
-  /** @throws ArgumentError unless `delta` is positive */
+  /**
+   * @param options.delta errors up to this are squared; default 1
+   * @throws ArgumentError unless `delta` is positive
+   */
   constructor(options: { delta?: number } = {}, ...surplus: never[]) {
     super();
     checkOptions(this.name, options, { delta: true }, surplus);
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 
+  /** `delta`, where it is not 1. */
   get settings(): Record<string, number> {
     return this.delta === 1 ? {} : { delta: this.delta };
   }

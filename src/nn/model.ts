@@ -420,6 +420,7 @@ export class Model extends Layer {
     return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.endsIn;
   }
 
+  /** @internal */
   plan(inputShape: Shape) {
     if (!sameShape(inputShape, this.inputShape)) {
       throw new ShapeError(
@@ -536,8 +537,20 @@ export class Model extends Layer {
    * [10], lists of ten; of one that ends in an image, its values in row-major order. Rows are views of one array.
    * @throws ArgumentError, ShapeError, DataError, AbortedError
    */
-  predict(data: BatchSource | Numbers, options: PredictOptions & { rows: true }): Promise<Float32Array[]>;
-  predict(data: BatchSource | Numbers, options?: PredictOptions & { rows?: false }): Promise<Float32Array>;
+  predict(
+    data: BatchSource | Numbers,
+    options: PredictOptions & {
+      /** A list with the values of each sample. */
+      rows: true;
+    },
+  ): Promise<Float32Array[]>;
+  predict(
+    data: BatchSource | Numbers,
+    options?: PredictOptions & {
+      /** One flat array. */
+      rows?: false;
+    },
+  ): Promise<Float32Array>;
   predict(data: BatchSource | Numbers, options?: PredictOptions): Promise<Float32Array | Float32Array[]>;
   predict(data: BatchSource | Numbers, options: PredictOptions = {}): Promise<Float32Array | Float32Array[]> {
     return predict(this, data, options);

@@ -35,7 +35,12 @@ export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
   return penalty('l2', { l2: rate });
 }
 
-/** Both penalties; a rate that is left out is 0. @throws ArgumentError for rates below zero */
+/**
+ * Both penalties; a rate that is left out is 0.
+ * @param rates.l1 rate of sum |w|
+ * @param rates.l2 rate of sum w^2
+ * @throws ArgumentError for rates below zero
+ */
 export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }, ...surplus: never[]): Regularizer {
   checkSurplus('l1l2', surplus);
   return penalty('l1l2', rates);

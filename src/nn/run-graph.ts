@@ -3,6 +3,7 @@ import { isTaped } from '../autograd/tape.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
+import { withOrigin } from '../gpu/origin.ts';
 import { type DeviceArray, type Shape, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { callFused, LONGEST_FUSION } from './fusion.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
@@ -43,12 +44,14 @@ function run(graph: Graph, x: Tensor, { weights, training, random }: CallContext
     const call = calls[i]!;
     const given = call.inputs.map((value) => values.get(value)!);
     const context = contextOf(i);
-    const value = withoutLeftovers([...given, ...context.weights], () => {
-      const fused = namingErrors(call.title, () => callFused(chains[begun]!, given[0]!, (k) => contextOf(begun + k)));
-      if (!fused) return runCall(call, given, context);
-      i += fused.layers - 1; // nobody else reads what lies between
-      return fused.value;
-    });
+    const value = withoutLeftovers([...given, ...context.weights], () =>
+      withOrigin(x.device, { layer: call.title }, () => {
+        const fused = namingErrors(call.title, () => callFused(chains[begun]!, given[0]!, (k) => contextOf(begun + k)));
+        if (!fused) return runCall(call, given, context);
+        i += fused.layers - 1; // nobody else reads what lies between
+        return fused.value;
+      }),
+    );
     values.set(i + 1, value);
     needed.release(values, i + 1, call.inputs);
   }

@@ -39,7 +39,9 @@ export function constant(rate: number, ...surplus: never[]): Schedule {
  */
 export function piecewiseConstantDecay(
   options: {
+    /** Steps after which the rate changes, rising. */
     boundaries: readonly number[];
+    /** Rates, one more than boundaries. */
     values: readonly number[];
   },
   ...surplus: never[]
@@ -69,10 +71,13 @@ export function piecewiseConstantDecay(
  */
 export function exponentialDecay(
   options: {
+    /** Rate of step 0. */
     initialLearningRate: number;
+    /** Steps in which the rate is multiplied by `decayRate`. */
     decaySteps: number;
+    /** Factor on the rate. */
     decayRate: number;
-    /** Default false. */
+    /** Whether the rate falls in steps. Default false. */
     staircase?: boolean;
   },
   ...surplus: never[]
@@ -106,12 +111,15 @@ export function exponentialDecay(
  */
 export function cosineDecay(
   options: {
+    /** Rate of step 0. */
     initialLearningRate: number;
+    /** Steps of the fall. */
     decaySteps: number;
-    /** Default 0. */
+    /** What the rate falls to, as a share of where the fall begins. Default 0. */
     alpha?: number;
+    /** What the rate rises to before it falls. Default: it falls at once. */
     warmupTarget?: number;
-    /** Default 0. */
+    /** Steps of the rise. Default 0. */
     warmupSteps?: number;
   },
   ...surplus: never[]
@@ -153,9 +161,11 @@ const rise =
  */
 export function warmUp(
   options: {
+    /** Steps of the rise. */
     steps: number;
+    /** What follows: a rate, or a schedule. */
     target: Rate;
-    /** Default 0. */
+    /** Rate of step 0. Default 0. */
     initialLearningRate?: number;
   },
   ...surplus: never[]

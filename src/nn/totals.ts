@@ -125,6 +125,11 @@ export class RunningTotals {
     return new Uint32Array(await this.device.read(this.held.storage));
   }
 
+  /** Numbers that `save` returns. */
+  get words(): number {
+    return this.held.storage.bytes / 4;
+  }
+
   /** Goes on from what `save` returned. */
   load(words: Uint32Array<ArrayBuffer>): void {
     this.device.upload(this.held.storage, words);

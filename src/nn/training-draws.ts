@@ -1,4 +1,5 @@
 import { recordingOf, type StepNumber } from '../autograd/step-recording.ts';
+import { DisposedError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { StepState } from '../kernels/step-state.ts';
 
@@ -38,10 +39,12 @@ export class TrainingDraws implements StepNumber {
     return { step: this.state, call };
   }
 
-  /** To be called before each run of a recorded step. */
+  /** To be called before each run of a recorded step. @throws DisposedError */
   write(step: number): void {
+    if (!this.state)
+      throw new DisposedError('compileStep: a model that the step calls was disposed; compile a step of another one');
     this.iterations = step;
-    this.state!.write({ batchStart: 0, step });
+    this.state.write({ batchStart: 0, step });
   }
 
   dispose(): void {

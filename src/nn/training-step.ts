@@ -40,6 +40,7 @@ export function trainingStep(model: Trainable, objective: Objective, seed: Seeds
       backward(result.loss, undefined, { releaseAll: true });
       parameters.settleGradients();
       optimizer.apply(parameters, state());
+      parameters.zeroGrad(); // a loop of one's own that follows begins without them
     });
 }
 
@@ -52,6 +53,7 @@ function valuesOf(model: Trainable, step: number): StepValues {
 /** The next step of the model's optimiser, which is about to be taken. */
 export function nextStep(model: Trainable): StepValues {
   model.parameters.fresh = false;
+  model.parameters.zeroGrad(); // the step writes its own in their place
   return valuesOf(model, ++model.training.optimizer.iterations);
 }
 
@@ -59,7 +61,9 @@ export function nextStep(model: Trainable): StepValues {
 export interface RecordedStep {
   program: Program;
   batchSize: number;
-  /** Writes the step's uniform and submits the program. */
+  /** What the runs are counted in. */
+  objective: Objective;
+  /** Writes the step's uniform and submits the program. Who runs it puts back what it writes: see `preserving`. */
   run(): void;
   dispose(): void;
 }
@@ -92,8 +96,8 @@ export function recordTrainingStep(
   return {
     program: runner.program(batchSize),
     batchSize,
+    objective,
     run() {
-      model.parameters.fresh = false;
       runner.run(0, values);
       model.device.flush();
     },

@@ -64,6 +64,7 @@ export const table = (head: readonly string[], rows: readonly (readonly Cell[])[
 export const compare = (rows: readonly ComparisonInput[], caption = ''): BlockInput =>
   checked('compare', block, () => ({ type: 'comparison', caption, rows }));
 
+/** Options of `measuredRow`. */
 export interface MeasuredRowOptions {
   /** `accuracy` (default): a fraction, whose difference is told in points. Others are compared as they are. */
   unit?: 'accuracy' | 'number' | 'count' | 'seconds';

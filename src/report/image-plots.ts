@@ -109,6 +109,7 @@ const noImages = (given: unknown) =>
     `plotImages: takes an image set, or { shape, data } with numbers on the host, but was given ${show(given)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
   );
 
+/** Options of `plotFilters`. */
 export interface PlotFiltersOptions extends GridOptions {
   /** Of a dense kernel [inputs, units]: the [height, width, channels] that its inputs are. */
   inputShape?: readonly number[];

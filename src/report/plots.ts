@@ -10,6 +10,7 @@ import {
   show,
 } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
+import { unique } from './arrays.ts';
 import { figureName } from './blocks.ts';
 import { binsOf } from './figures/bars.ts';
 import type { Figure, FigureOf, ModelLayer } from './figures/schema.ts';
@@ -106,10 +107,14 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
     throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${show(how)}`);
   }
   const { replicas, runs } = epochsOf(history);
-  const all = Object.entries(replicas[0]![0]!).flatMap(([name, value]) =>
-    typeof value === 'number' && !NOT_MEASURES.includes(name) ? [name] : [],
-  );
+  // Of all epochs: where a loss is no number at first, a history that was read from JSON has null.
+  const entries = replicas.flatMap((epochs) => epochs.flatMap((logs) => Object.entries(logs)));
+  const numbers = entries.flatMap(([name, value]) => (typeof value === 'number' ? [name] : []));
+  const all = unique(numbers).filter((name) => !NOT_MEASURES.includes(name));
   const own = all.filter((name) => !all.some((other) => valName(other) === name));
+  if (own.length === 0) {
+    throw new ArgumentError('plotHistory: no epoch of the history has a loss or a metric that is a number');
+  }
   const measures = asked === undefined ? own : listOf('plotHistory: measures', asked);
   if (!measures || measures.length === 0) {
     throw new ArgumentError(`plotHistory: measures must be a list such as ['loss'], but is ${show(asked)}`);
@@ -226,6 +231,9 @@ function namedNumbers(what: string, lists: Readonly<Record<string, ArrayLike<num
   });
 }
 
+/** As the schema of figures has it: the names of more could not be read. */
+const MOST_CLASSES = 100;
+
 /** Options of `plotConfusionMatrix`. */
 export interface PlotConfusionMatrixOptions extends PlotOptions {
   /** Names of the classes, in their order; default 0, 1, 2, ... */
@@ -241,7 +249,12 @@ export interface PlotConfusionMatrixOptions extends PlotOptions {
  * @throws ArgumentError unless it is a square of counts; ShapeError where there are more or fewer names than classes
  */
 export function plotConfusionMatrix(
-  matrix: { readonly counts: readonly (readonly number[])[] } | readonly (readonly number[])[],
+  matrix:
+    | {
+        /** `counts[true class][predicted class]`. */
+        readonly counts: readonly (readonly number[])[];
+      }
+    | readonly (readonly number[])[],
   rawOptions: PlotConfusionMatrixOptions = {},
 ): Plot {
   const options = readOptions('plotConfusionMatrix', rawOptions, { ...plotOptions, classes: true });
@@ -254,6 +267,11 @@ export function plotConfusionMatrix(
   if (!counts || !isSquare || counts.length < 2) {
     throw new ArgumentError(
       `plotConfusionMatrix: takes a square of counts of two classes or more, as \`await confusionMatrix(model, data)\` returns it, but was given ${show(given ?? matrix)}`,
+    );
+  }
+  if (counts.length > MOST_CLASSES) {
+    throw new ArgumentError(
+      `plotConfusionMatrix: draws ${MOST_CLASSES} classes at most, but the matrix has ${counts.length}; draw those that are mistaken most, or write the counts to a file`,
     );
   }
   const classes = listOf('plotConfusionMatrix: classes', options.classes ?? counts.map((_, i) => String(i)));

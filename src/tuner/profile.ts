@@ -1,5 +1,6 @@
 import { checkFunction, checkOptions, type OptionNames, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
+import type { Choice } from '../gpu/choices.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import { Program } from '../gpu/recorder.ts';
@@ -25,6 +26,15 @@ export interface ProfiledDispatch {
   flops: number;
   /** Bytes it must read and write: each array once. Caches that are too small make it more. */
   bytes: number;
+  /** The layer that it is part of, by its name in the model; of layers that share a kernel the first. Null outside of layers. */
+  layer: string | null;
+  /** Whether it is part of a backward pass. */
+  backward: boolean;
+  /**
+   * The variants that were chosen for it, the outermost first: a convolution may run as a matrix product, of which there are variants
+   * too. Empty for operators that have one kernel.
+   */
+  choices: Choice[];
 }
 
 /** All dispatches of one kernel on the same shapes. FLOP and bytes are those of one call, times those of all together. */
@@ -109,7 +119,9 @@ const created = (counters: Counters) =>
  * Where the time of a recorded program goes, dispatch by dispatch, held against what the adapter can do. What the program
  * writes outside of its own buffers is put back as it was.
  *
- * @param run Runs the program once as its user does; by default `program.run()`.
+ * @param program what `device.record` returned
+ * @param options.run runs the program once as its user does; default `program.run()`
+ * @throws ArgumentError for what is no device or program, a program that dispatches nothing, and options that do not fit
  */
 export async function profileProgram(
   device: Device,
@@ -141,6 +153,9 @@ export async function profileProgram(
       ms: timing.ms[i]!,
       flops: command.work?.flops ?? 0,
       bytes: bytesMoved(command),
+      layer: command.work?.origin?.layer ?? null,
+      backward: command.work?.origin?.backward ?? false,
+      choices: [...(command.work?.origin?.choices ?? [])],
     }),
   );
   const { name, vendor, driver, isSoftware } = device.info;
@@ -195,6 +210,7 @@ export function byKernel(dispatches: readonly ProfiledDispatch[], ceilings: Ceil
  *     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
  *     const profile = await profileStep(model, loader, { batchSize: 256 });
  *     console.table(profile.kernels);
+ * @param options.batchSize samples of the step. Default 32, as in `fit`
  * @throws ArgumentError, ShapeError as `fit` does
  */
 export async function profileStep(

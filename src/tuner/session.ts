@@ -34,7 +34,15 @@ export interface SessionOptions {
   /** Ends after the problem under way; what was measured counts. */
   signal?: AbortSignal;
   /** Called when a problem is done. */
-  onTuned?(tuned: Tuned, progress: { done: number; total: number }): void;
+  onTuned?(
+    tuned: Tuned,
+    progress: {
+      /** Problems done. */
+      done: number;
+      /** Problems in all. */
+      total: number;
+    },
+  ): void;
   /**
    * Called if the adapter refuses the reference kernel of a problem, or its arrays, so that nothing can be compared with it. Default: when the
    * other problems are measured, the first such error is thrown.

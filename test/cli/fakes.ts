@@ -123,7 +123,7 @@ export const fakeProfile: Profile = {
     ...{ ms: 9, dispatches: 1, submits: 1, createdObjects: 0 },
     ...{ bytesUploaded: 16, bytesMoved: 3e6, flops: 8e6, peakBytes: 2.5e6 },
   },
-  dispatches: [{ ...dispatch, workgroups: [1, 1, 1] }],
+  dispatches: [{ ...dispatch, workgroups: [1, 1, 1], layer: null, backward: false, choices: [] }],
   kernels: [{ ...dispatch, calls: 1, share: 1, gflops: 2, gbs: 0.5, ofFma: 0.02, ofCopy: 0.05 }],
 };
 

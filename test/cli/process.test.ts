@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { cifarBatch, smallCifar, writeFiles } from '../data/helpers.ts';
@@ -22,6 +23,15 @@ test('wrong usage ends the process with 2', async () => {
   const { code, err } = await tilegrad(['run', 'A1', '--epochs', '0']);
   expect(code).toBe(2);
   expect(err).toContain('--epochs takes a whole number from 1 to 100000');
+});
+
+test('a module that waits for what never comes ends with 1 and says so', async () => {
+  // As bin/tilegrad.mjs imports it: of the module that Node was started with, Node itself would say something.
+  const entry = join(out, 'entry.mjs');
+  writeFileSync(entry, `import(${JSON.stringify(pathToFileURL(cli).href)});`);
+  writeFileSync(join(out, 'never.mjs'), 'await new Promise(() => {});\nexport default {};\n');
+  const { code, err } = await runToEnd([entry, 'run', './never.mjs'], { cwd: out });
+  expect([code, err]).toEqual([1, expect.stringMatching(/^error: nothing is left to wait for, .*never settles\n$/)]);
 });
 
 test.runIf(existsSync('/dev/full'))('output on a full disk is told, without a stack trace', () => {

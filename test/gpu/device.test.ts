@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect, test, vi } from 'vitest';
 import {
   type Device,
@@ -127,6 +128,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
       const storage = shared.allocate(bytes);
       shared.dispatch(shared.pipeline({ name: 'store', code: STORE_ONE }), [storage], [1, 1, 1]);
       storage.release();
+      shared.trim(); // so that each makes its own bind group
     };
     try {
       expect(() => store(1012)).toThrow(OutOfMemoryError);
@@ -137,6 +139,15 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     } finally {
       bind.mockRestore();
     }
+  });
+
+  test('console.log shows a line, not all that the device is made of', async () => {
+    const device = await open();
+    const x = tensor(device, [1, 2], [2]);
+    expect(inspect(device)).toMatch(/^Device \S.*, 256 bytes in use$/);
+    x.dispose();
+    device.dispose();
+    expect(inspect({ device })).toMatch(/^\{\s+device: Device .*, disposed\s+\}$/);
   });
 
   test('memory that runs out is an OutOfMemoryError at the next use', async () => {
@@ -282,12 +293,13 @@ describeOnDevice('recording', (device) => {
   test('read-backs, uploads and programs inside a program are refused, and recording can start anew', async () => {
     using x = tensor(device, [1], [1]);
     const before = device.counters.bytesAllocated;
+    expect(() => device.record(() => void x.data())).toThrow(GpuError);
+    // Also where what it threw was caught, which a promise does.
     let reading: Promise<Error> | undefined;
-    device
-      .record(() => {
-        reading = failure(() => x.data());
-      })
-      .dispose();
+    const caught = () => {
+      reading = failure(() => x.data());
+    };
+    expect(() => device.record(caught)).toThrow(GpuError);
     expect(await reading).toBeInstanceOf(GpuError);
     expect(() => device.record(() => tensor(device, [1], [1]))).toThrow(GpuError);
     expect(() => device.record(() => device.record(() => {}))).toThrow(/nest/);

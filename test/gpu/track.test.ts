@@ -5,15 +5,18 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import {
   Adam,
+  AdamW,
   ArgumentError,
   ArrayLoader,
   Dense,
   DisposedError,
   mul,
   openDevice,
+  RMSprop,
   relu,
   reshape,
   Sequential,
+  SGD,
   scope,
   sum,
   type Tensor,
@@ -117,6 +120,24 @@ describeOnDevice('device.track', (device) => {
     expect(tracking.lines()[0]).toMatchObject({ what: ['a recorded step'], bytes: program.bytes });
     program.dispose();
     x.dispose();
+    expect(tracking.lines()).toEqual([]);
+  });
+
+  test("the state of each optimizer of a loop of one's own has its name", () => {
+    track();
+    const w = tensor(device, [1], [1], { requiresGrad: true });
+    for (const [Optimizer, name] of [
+      [SGD, 'sgd'],
+      [Adam, 'adam'],
+      [AdamW, 'adamw'],
+      [RMSprop, 'rmsprop'],
+    ] as const) {
+      const options = Optimizer === SGD ? { momentum: 0.9 } : {};
+      const optimizer = new Optimizer({ ...options, parameters: [w] });
+      expect(tracking.report()).toMatch(new RegExp(`state of ${name}\\b`));
+      optimizer.dispose();
+    }
+    w.dispose();
     expect(tracking.lines()).toEqual([]);
   });
 

@@ -2,9 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { withForced } from '../../src/gpu/choices.ts';
 import { describeAdapter } from '../../src/gpu/info.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
-import { type AdapterFamily, chooseVariant, familyOf, orderFor, rulesAreMeasured } from '../../src/kernels/choice.ts';
+import {
+  type AdapterFamily,
+  chooseVariant,
+  familyOf,
+  orderFor,
+  rulesAreMeasured,
+  withVariant,
+} from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
 import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d.ts';
 import * as streamCode from '../../src/kernels/conv2d-stream-code.ts';
@@ -117,6 +125,23 @@ describeOnDevice('the choice of a kernel', (device) => {
     expect(kernel()).toBe(byRule);
   });
 
+  test('is another where one is forced, and by rule or measurement again afterwards', () => {
+    const byRule = kernel();
+    const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
+    const naive = { operator: 'matmul', sizes, variant: 'naive' };
+    const made = [...device.choices.made];
+    expect(withForced(device.choices, naive, kernel)).toBe('matmul');
+    expect(byRule).not.toBe('matmul');
+    expect([...device.choices.made]).toEqual(made);
+    expect(kernel()).toBe(byRule);
+    const failing = () => {
+      throw new RangeError('while it was forced');
+    };
+    device.choices.measured.set(key, 'workgroup');
+    expect(() => withForced(device.choices, naive, failing)).toThrow(/while it was forced/);
+    expect(kernel()).toBe('matmul_workgroup');
+  });
+
   test('among those the operator prefers at these sizes, the first that serves; else the reference', () => {
     const choose = (preferred: string[], asked?: string) =>
       chooseVariant(
@@ -136,6 +161,22 @@ describeOnDevice('the choice of a kernel', (device) => {
     device.choices.measured.set('test m=1', 'a');
     expect(choose(['c'])).toBe('c');
     expect(() => choose([], 'a')).toThrow(/test: the variant a does not serve/);
+  });
+
+  test('is part of where a dispatch comes from, until what runs it ends or throws', () => {
+    const options = { variants: ['naive', 'a'] as const, serves: () => true };
+    const inner = withVariant(device, 'outer', { m: 1 }, options, () =>
+      withVariant(device, 'inner', { n: 2 }, { ...options, asked: 'naive' }, () => device.origin.choices),
+    );
+    expect(inner).toEqual([
+      { operator: 'outer', sizes: { m: 1 }, variant: 'a' },
+      { operator: 'inner', sizes: { n: 2 }, variant: 'naive' },
+    ]);
+    const failing = () => {
+      throw new RangeError('in the kernel');
+    };
+    expect(() => withVariant(device, 'outer', { m: 1 }, options, failing)).toThrow(/in the kernel/);
+    expect(device.origin.choices).toEqual([]);
   });
 
   test('does not depend on the number of models', () => {
@@ -168,6 +209,12 @@ describeOnDevice('the choice of a kernel', (device) => {
       { numRuns: 100, seed: 7 },
     );
   });
+});
+
+test('kernels that are written by loops begin by saying what they compute, and where that is explained', () => {
+  const texts = [streamCode, winogradCode, stripsCode].flatMap(({ sampleTexts }) => sampleTexts());
+  expect(texts.length).toBeGreaterThan(5);
+  for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w-]+-code\.ts\.\n/);
 });
 
 test('the tuner knows every shader of the operators it tunes, so that none changes unnoticed', () => {

@@ -75,7 +75,7 @@ describeOnDevice('samples of a shape', (device) => {
     ['one sample without its axis', [2, 3], nested([2, 3]), /one sample.*give \[x\], or the shape \[1,2,3\]/],
     ['one sample, of one axis, with its shape', [3], { shape: [3], data: row(3) }, /shape \[3\].*one sample/],
     ['columns too many', [3], nested([5, 4]), /\[5,4\].*\[samples,3\].*inputShape \[4\]/],
-    ['no samples', [3], [], /multiple of 3, but there are 0/],
+    ['no samples', [3], [], /x:? has no samples; give at least one/],
     ['no columns', [3], [[], []], /\[2,0\]/],
     ['an array of no samples', [3], { shape: [0, 3], data: row(0) }, /at least one sample/],
     ['uneven rows', [2], [[1, 2], [3], [4, 5, 6]], /entry 1 has shape \[1\], but entry 0 has \[2\]/],

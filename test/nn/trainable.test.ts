@@ -9,7 +9,10 @@ import {
   Layer,
   Sequential,
   type Shape,
+  scope,
+  sum,
   type Tensor,
+  tensor,
   zeros,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
@@ -152,6 +155,7 @@ describeOnDevice('frozen layers', (device) => {
     conv.trainable = false;
     await train(trained);
     const byName = new Map(trained.weights.map((weight) => [weight.name, weight]));
+    scope(device, () => sum(trained.call(tensor(device, new Float32Array(36), [1, 6, 6, 1]))).backward());
     expect(byName.get('conv2d/kernel')!.tensor.requiresGrad).toBe(false);
     expect(byName.get('conv2d/kernel')!.tensor.grad).toBeNull();
     expect(byName.get('dense/kernel')!.tensor.grad).not.toBeNull();

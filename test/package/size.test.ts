@@ -1,10 +1,11 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OPTIONS } from '../../scripts/build.mjs';
 import { buildModules } from '../../scripts/build-modules.mjs';
-import { bundleProgram, PROGRAMS } from '../../scripts/check-size.mjs';
+import { buildWeb } from '../../scripts/build-web.mjs';
+import { bundleProgram, measurePage, PAGE, PROGRAMS } from '../../scripts/check-size.mjs';
 import { describeOnDevice } from '../support/device.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -23,6 +24,23 @@ const partsOf = (modules: string[]) => modules.map((path) => path.replace(/^.*\/
 
 test.each(PROGRAMS)('$name: a program that $says fits its budget', async ({ name, budget }) => {
   expect((await bundleProgram(name, { library })).gzip).toBeLessThanOrEqual(budget);
+});
+
+test('the page of web/ fits its budget with its worker, and has relative addresses alone', async () => {
+  const out = join(folder, 'web');
+  const metafiles = await buildWeb(root, join(folder, 'dist'), out);
+  const { gzip, names } = measurePage(out);
+  expect(gzip).toBeLessThanOrEqual(PAGE.budget);
+  expect(names.filter((name) => /^shared-\w+\.js$/.test(name))).toHaveLength(1);
+  const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
+  expect(inputs.filter((path) => /(^|\/)src\/.*\.ts$/.test(path) && !path.startsWith('web/'))).toEqual([]);
+  const imported = metafiles.flatMap(({ outputs }) => Object.values(outputs).flatMap(({ imports }) => imports));
+  const outside = imported.filter(({ external, kind }) => external && kind !== 'dynamic-import');
+  expect(outside.map(({ path }) => path)).toEqual([]);
+  const html = readFileSync(join(out, 'index.html'), 'utf8');
+  const addresses = [...html.matchAll(/(?:href|src)="([^"]*)"/g)].map(([, address]) => address!);
+  expect(addresses).toContain('page.js');
+  expect(addresses.filter((address) => /^(\/|https?:)/.test(address))).toEqual([]);
 });
 
 test('an error class brings what its message needs and nothing else', async () => {

@@ -87,6 +87,17 @@ describe('plotHistory', () => {
     expect(broken).not.toContain('NaN');
   });
 
+  test('what any epoch has: a loss that was NaN at first, read from JSON, and a metric that came later', () => {
+    const epochs = [
+      { epoch: 1, loss: null },
+      { epoch: 2, loss: 3, added: 0.5 },
+    ];
+    expect(plotHistory({ epochs }).figures).toMatchObject([
+      { y: { label: 'loss' }, lines: [{ x: [1, 2], y: [null, 3] }] },
+      { y: { label: 'added' }, lines: [{ x: [1, 2], y: [null, 0.5] }] },
+    ]);
+  });
+
   test('takes the list of epochs of a history too', () => {
     expect(plotHistory(history.epochs).figures).toEqual(plotHistory(history).figures);
   });
@@ -104,6 +115,7 @@ describe('plotHistory', () => {
     [[5], {}, /plotHistory: takes what model\.fit returned, .* but was given \[5\]/],
     [5, {}, /plotHistory: takes what model\.fit returned, .* but was given 5;/],
     [undefined, {}, /plotHistory: takes what model\.fit returned, .* but was given undefined;/],
+    [{ epochs: [{ epoch: 1, loss: null }] }, {}, /no epoch of the history has a loss or a metric that is a number/],
     [history, { measures: ['auc'] }, /the history has no "auc"; it has loss, accuracy/],
     [history, { measures: [] }, /measures must be a list such as \['loss'\]/],
     [history, { show: 'all' }, /show must be 'mean' or 'each', but is "all"/],
@@ -121,6 +133,11 @@ describe('plotConfusionMatrix', () => {
     [1, 9, 0],
     [0, 3, 7],
   ];
+
+  test('of more than 100 classes says so', () => {
+    const large = Array.from({ length: 101 }, (_, i) => Array.from({ length: 101 }, (_, j) => Number(i === j)));
+    expect(() => plotConfusionMatrix(large)).toThrow(/^plotConfusionMatrix: draws 100 classes at most, .* has 101;/);
+  });
 
   test('writes each count and its share of the row, with true classes by row', async () => {
     for (const matrix of [counts, new ConfusionMatrix(counts)]) {

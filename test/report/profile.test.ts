@@ -9,7 +9,11 @@ const dispatches = [
   { kernel: 'matmul', shapes: '[8,4] [4,2] [8,2]', workgroups: [1, 1, 1] as const, ms: 2, flops: 4e6, bytes: 1e6 },
   { kernel: 'fill', shapes: '[8,2]', workgroups: [2, 1, 1] as const, ms: 1, flops: 0, bytes: 1e6 },
   { kernel: 'matmul', shapes: '[8,4] [4,2] [8,2]', workgroups: [1, 1, 1] as const, ms: 5, flops: 4e6, bytes: 1e6 },
-].map((dispatch) => ({ ...dispatch, workgroups: [...dispatch.workgroups] as [number, number, number] }));
+].map((dispatch) => ({
+  ...dispatch,
+  workgroups: [...dispatch.workgroups] as [number, number, number],
+  ...{ layer: null, backward: false, choices: [] },
+}));
 const step = { ms: 9, dispatches: 3, submits: 1, createdObjects: 0, bytesUploaded: 16, bytesMoved: 3e6, flops: 8e6 };
 const profile: ProfileFigures = {
   adapter: { name: 'llvmpipe', driver: 'Mesa', isSoftware: true },

@@ -27,9 +27,6 @@ const SLOW_ON_WGPU = [
   ...['nn/random-models', 'nn/replicas-drawn', 'nn/feature-cache', 'autograd/models', 'autograd/adjoint'],
 ].map((name) => `test/${name}.test.ts`);
 
-/** Ends Deno 2.9.6 with SIGSEGV, in libc below wgpu: see docs/IMPLEMENTATIONS.md. */
-const CRASHES_ON_WGPU = ['test/nn/own-loop-memory.test.ts'];
-
 /** Test files of a run: a quick set, or with LONG=1 everything that runs kernels. */
 export function filesFor(name: string): { include: string[]; exclude: string[] } {
   if (process.env.LONG === '1') return { include: ALL, exclude: DAWN_ALONE };
@@ -41,5 +38,5 @@ export function filesFor(name: string): { include: string[]; exclude: string[] }
     'test/gpu/upload.test.ts',
     'test/deno.test.ts',
   ];
-  return { include, exclude: [...SLOW_ON_WGPU, ...CRASHES_ON_WGPU] };
+  return { include, exclude: SLOW_ON_WGPU };
 }

@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { lenet } from '../../experiments/lenet.ts';
+import { choiceKey } from '../../src/gpu/choices.ts';
 import { timeProgram } from '../../src/gpu/timing.ts';
 import {
   ArgumentError,
+  ArrayLoader,
   add,
   BatchNormalization,
+  Conv2D,
   Dense,
   Dropout,
   Flatten,
@@ -69,6 +72,64 @@ describeOnDevice('the profile of a training step', (device) => {
     expect(step.peakBytes).toBeLessThan(step.bytesMoved);
   });
 
+  test('LeNet-5: each dispatch names its layer, its pass and the variants chosen for it', async () => {
+    const { dispatches } = await profiled();
+    const of = (layer: string | null, backward: boolean) =>
+      dispatches.filter((one) => one.layer === layer && one.backward === backward);
+    const operators = (layer: string | null, backward: boolean) => [
+      ...new Set(of(layer, backward).map(({ choices }) => choices[0]?.operator ?? null)),
+    ];
+    expect(operators('conv2d', false)).toEqual(['conv2d']);
+    expect(operators('conv2d', true)).toEqual(['conv2dWeightGrad']); // the images need no gradient
+    expect(operators('conv2d_1', true)).toEqual(['conv2dWeightGrad', 'conv2dInputGrad']);
+    expect(of('max_pooling2d', false).map(({ kernel, choices }) => [kernel, choices])).toEqual([
+      ['max_pool2d_vec2', []],
+    ]);
+    expect(of('max_pooling2d', true).map(({ choices }) => choices)).toEqual([[]]);
+    expect(of('flatten', false)).toEqual([]); // a view
+    expect(operators('dense_2', false)).toEqual(['matmul']);
+    const sizes = { m: BATCH, n: 10, k: 84, transposeA: 0, transposeB: 0, batch: 1 };
+    expect(of('dense_2', false)[0]!.choices[0]).toMatchObject({ operator: 'matmul', sizes });
+    // Loss and optimizer are no layer's, nor is what comes after a choice a part of it.
+    expect(operators(null, false)).toContain('softmaxCrossEntropy');
+    expect(of(null, false).find(({ kernel }) => kernel.startsWith('adam'))!.choices).toEqual([]);
+    const layers = new Set(dispatches.map(({ layer }) => layer));
+    expect([...layers].sort()).toEqual(
+      [null, 'conv2d', 'conv2d_1', 'dense', 'dense_1', 'dense_2', 'max_pooling2d', 'max_pooling2d_1'].sort(),
+    );
+    expect(device.origin).toEqual({ layer: null, backward: false, choices: [] });
+  });
+
+  test('a convolution that runs as a matrix product names both choices; the reference, what it sums beside it', async () => {
+    const loader = new ArrayLoader(device, {
+      ...{ x: new Float32Array(2 * 48), y: new Float32Array(2 * 80) },
+      ...{ shape: [4, 4, 3], targetShape: [4, 4, 5] },
+    });
+    const weightGrad = async () => {
+      const layers = [new Conv2D({ filters: 5, kernelSize: 1, inputShape: [4, 4, 3] })];
+      using model = new Sequential(layers).build(device).compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+      const { dispatches } = await profileStep(model, loader, { batchSize: 2, seconds: 0.01, ceilings });
+      const all = dispatches.map(({ choices }) => choices);
+      return all.filter(([first]) => first?.operator === 'conv2dWeightGrad');
+    };
+    const operators = (choices: Profile['dispatches'][number]['choices']) => choices.map(({ operator }) => operator);
+    try {
+      const [problem] = (await weightGrad())[0]!;
+      const key = choiceKey('conv2dWeightGrad', problem!.sizes);
+      device.choices.measured.set(key, 'matmul');
+      const product = await weightGrad();
+      expect(product.map(operators)).toContainEqual(['conv2dWeightGrad', 'matmul']);
+      expect(new Set(product.map(([first]) => first!.variant))).toEqual(new Set(['matmul']));
+      device.choices.measured.set(key, 'naive');
+      const reference = await weightGrad();
+      expect(reference.map(operators)).toEqual([['conv2dWeightGrad', 'reduceSum'], ['conv2dWeightGrad']]);
+      expect(new Set(reference.map(([first]) => first!.variant))).toEqual(new Set(['naive']));
+    } finally {
+      device.choices.measured.clear();
+      loader.dispose();
+    }
+  });
+
   test('bytes are what a kernel reads and writes, an array updated in place counting twice', async () => {
     const { dispatches } = await profiled();
     const of = (name: string) => dispatches.find(({ kernel }) => kernel.startsWith(name))!;
@@ -105,6 +166,20 @@ describeOnDevice('the profile of a training step', (device) => {
       return all;
     };
     expect(await train(true)).toEqual(await train(false));
+    loader.dispose();
+  });
+
+  test('a model that was not trained before is not said to be: its replicas begin with weights of their own', async () => {
+    const loader = new ImageLoader(device, drawImages(20, { shape: [4, 4, 1], classes: 3 }));
+    const replicas = async (isProfiled: boolean) => {
+      const layers = [new Flatten({ inputShape: [4, 4, 1] }), new Dense({ units: 3, activation: 'softmax' })];
+      using model = new Sequential(layers).build(device, { seed: 3 });
+      model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
+      if (isProfiled) await profileStep(model, loader, { batchSize: 5, seconds: 0.01, ceilings });
+      await model.fit(loader, { batchSize: 5, replicas: 2 });
+      return [...(await model.weights[0]!.tensor.data())];
+    };
+    expect(await replicas(true)).toEqual(await replicas(false));
     loader.dispose();
   });
 

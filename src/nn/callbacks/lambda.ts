@@ -2,7 +2,6 @@ import { checkOptions, show } from '../../check.ts';
 import { ArgumentError } from '../../errors.ts';
 import type { Callback } from '../callbacks.ts';
 
-/** @inline */
 type Hooks = Pick<
   Callback,
   | 'onTrainBegin'
@@ -31,7 +30,10 @@ export class LambdaCallback implements Callback {
   declare adds?: Hook<'adds'>;
   declare onTrainEnd?: Hook<'onTrainEnd'>;
 
-  /** @throws ArgumentError for a hook that there is not, or that is no function */
+  /**
+   * @param hooks functions by their names in `Callback`: all but `onSafePoint`, `state` and `restore`; also `everySteps` and `adds`
+   * @throws ArgumentError for a hook that there is not, or that is no function
+   */
   constructor(hooks: Hooks, ...surplus: never[]) {
     checkOptions(
       'LambdaCallback',

@@ -114,7 +114,11 @@ export class ReLU extends Layer {
   private readonly maxValue: number | null;
   private readonly negativeSlope: number;
 
-  /** @throws ArgumentError unless both are numbers from 0 up */
+  /**
+   * @param options.maxValue the largest output, or null (default) for none
+   * @param options.negativeSlope factor on inputs below 0; default 0
+   * @throws ArgumentError unless both are numbers from 0 up
+   */
   constructor(options: LayerOptions & { maxValue?: number | null; negativeSlope?: number } = {}, ...surplus: never[]) {
     super(checkLayerOptions('ReLU', options, { ...layerNames, maxValue: true, negativeSlope: true }, surplus));
     this.maxValue = options.maxValue ?? null;
@@ -162,7 +166,10 @@ export class LeakyReLU extends Layer {
   /** Factor on inputs below 0. */
   readonly negativeSlope: number;
 
-  /** @throws ArgumentError unless the slope is a number from 0 up */
+  /**
+   * @param options.negativeSlope factor on inputs below 0; default 0.3
+   * @throws ArgumentError unless the slope is a number from 0 up
+   */
   constructor(options: LayerOptions & { negativeSlope?: number } = {}, ...surplus: never[]) {
     super(checkLayerOptions('LeakyReLU', options, { ...layerNames, negativeSlope: true }, surplus));
     this.negativeSlope = options.negativeSlope ?? 0.3;

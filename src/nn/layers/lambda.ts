@@ -20,9 +20,18 @@ export class Lambda extends Layer {
   private readonly outputShape: LambdaOptions['outputShape'];
   override readonly deterministic: boolean;
 
-  /** @param f from a batch [N, ...inputShape] to [N, ...outputShape]. @throws ArgumentError unless it is a function */
+  /**
+   * @param f from a batch [N, ...inputShape] to [N, ...outputShape]
+   * @throws ArgumentError unless it is a function
+   */
   constructor(
-    private readonly f: (x: Tensor, context: { training: boolean }) => Tensor,
+    private readonly f: (
+      x: Tensor,
+      context: {
+        /** Whether `fit` calls it. */
+        training: boolean;
+      },
+    ) => Tensor,
     options: LambdaOptions = {},
     ...surplus: never[]
   ) {

@@ -11,10 +11,12 @@ import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 abstract class Merge extends Layer {
   override readonly deterministic = true;
 
+  /** @internal */
   plan(inputShape: Shape) {
     return this.planMany([inputShape]);
   }
 
+  /** @internal */
   override planMany(inputShapes: readonly Shape[]) {
     if (inputShapes.length < 2) {
       throw new ArgumentError(`${this.kind}: merges two inputs or more, but gets ${inputShapes.map(showShape).join()}`);

@@ -6,7 +6,10 @@ import { imageShape } from './images.ts';
 import { Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
 
-/** Options of the layers that take windows together. */
+/**
+ * Options of the layers that take windows together.
+ * @inline
+ */
 export interface Pooling2DOptions extends LayerOptions {
   /** Rows and columns of the window. Default 2. */
   poolSize?: Pair;
@@ -40,6 +43,7 @@ abstract class Pooling2D extends Layer {
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
   }
 
+  /** @internal */
   plan(inputShape: Shape) {
     const [h, w, channels] = imageShape(this.kind, inputShape);
     const { poolSize, strides, padding } = this.window;

@@ -38,7 +38,10 @@ export class RandomCrop extends RandomImageLayer {
     this.width = positive('RandomCrop', 'width', options.width);
   }
 
-  /** @throws ShapeError for samples that are no images, or smaller than the window */
+  /**
+   * @throws ShapeError for samples that are no images, or smaller than the window
+   * @internal
+   */
   override plan(inputShape: Shape): { outputShape: Shape; weights: [] } {
     super.plan(inputShape);
     const [height, width, channels] = imageShape(this.kind, inputShape);

@@ -104,7 +104,10 @@ export abstract class RandomImageLayer extends Layer {
     this.seed = seed;
   }
 
-  /** @throws ShapeError for samples that are no images, or larger than kernels count */
+  /**
+   * @throws ShapeError for samples that are no images, or larger than kernels count
+   * @internal
+   */
   plan(inputShape: Shape): { outputShape: Shape; weights: [] } {
     const [height, width] = imageShape(this.kind, inputShape);
     if (Math.max(height, width) > MAX_SIDE) {

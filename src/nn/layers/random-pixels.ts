@@ -32,7 +32,7 @@ export interface RandomContrastOptions extends RandomImageOptions {
   /** How much contrast is lost and gained at most, each from 0 to 1: factors of 1 - lower .. 1 + upper. A number f is [f, f]. */
   factor: Factor;
   /** Smallest and largest value of a pixel: results are clipped to them. Default [0, 255]; give [0, 1] or [-1, 1] for such images. */
-  valueRange?: ValueRange;
+  valueRange?: readonly [low: number, high: number];
 }
 
 /**
@@ -75,7 +75,7 @@ export interface RandomErasingOptions extends RandomImageOptions {
   /** What is put there, within `valueRange`: a number, or one for each channel. Null (the default) puts normal noise there. */
   fillValue?: number | readonly number[] | null;
   /** Smallest and largest value of a pixel: noise has the second as its deviation. Default [0, 255]; give [0, 1] for such images. */
-  valueRange?: ValueRange;
+  valueRange?: readonly [low: number, high: number];
 }
 
 /**
@@ -111,7 +111,10 @@ export class RandomErasing extends RandomImageLayer {
     this.deterministic = this.erasing.factor.high === 0;
   }
 
-  /** @throws ShapeError also where there is not a value for each channel */
+  /**
+   * @throws ShapeError also where there is not a value for each channel
+   * @internal
+   */
   override plan(inputShape: Shape): { outputShape: Shape; weights: [] } {
     const planned = super.plan(inputShape);
     const { fillValue } = this.erasing;

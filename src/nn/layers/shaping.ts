@@ -24,7 +24,10 @@ export class ZeroPadding2D extends Layer {
   /** [[top, bottom], [left, right]]. */
   readonly paddings: readonly [readonly [number, number], readonly [number, number]];
 
-  /** @throws ArgumentError unless `padding` (default 1) counts zeros */
+  /**
+   * @param options.padding zeros before and after rows and columns; default 1
+   * @throws ArgumentError unless `padding` counts zeros
+   */
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
     super(checkLayerOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
     const { padding = 1 } = options;
@@ -64,7 +67,9 @@ export class Resizing extends Layer {
   /** @throws ArgumentError for impossible options */
   constructor(
     options: LayerOptions & {
+      /** Rows of the result. */
       height: number;
+      /** Columns of the result. */
       width: number;
       /** Default bilinear. */
       interpolation?: 'bilinear' | 'nearest';
@@ -104,7 +109,11 @@ export class Rescaling extends Layer {
   private readonly scale: number;
   private readonly offset: number;
 
-  /** @throws ArgumentError unless both are numbers */
+  /**
+   * @param options.scale factor on each value
+   * @param options.offset added after the multiplication; default 0
+   * @throws ArgumentError unless both are numbers
+   */
   constructor(options: LayerOptions & { scale: number; offset?: number }, ...surplus: never[]) {
     super(checkLayerOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }, surplus));
     this.scale = options.scale;

@@ -40,13 +40,13 @@ abstract class AdamFamily extends FlatOptimizer {
     this.beta2 = this.inRange('beta2', options.beta2 ?? 0.999, SHARE);
     this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
     this.inRange('weightDecay', decay, NOT_NEGATIVE);
-    this.serve();
   }
 
   protected override stepSize(rate: number, t: number): number {
     return (rate * Math.sqrt(1 - this.beta2 ** t)) / (1 - this.beta1 ** t);
   }
 
+  /** @internal */
   override get settings() {
     const { beta1, beta2, epsilon, decay } = this;
     return { ...super.settings, beta1, beta2, epsilon, decay };
@@ -73,6 +73,7 @@ export class Adam extends AdamFamily {
   /** @throws ArgumentError for a rate or epsilon that is not positive, or a beta outside [0, 1) */
   constructor(options: AdamOptions = {}, ...surplus: never[]) {
     super('Adam', checkOptions('Adam', options, names, surplus, optimizerHints), 0);
+    this.serve();
   }
 }
 
@@ -93,5 +94,6 @@ export class AdamW extends AdamFamily {
   constructor(options: AdamWOptions = {}, ...surplus: never[]) {
     checkOptions('AdamW', options, { ...names, weightDecay: true }, surplus, optimizerHints);
     super('AdamW', options, options.weightDecay ?? 0.004);
+    this.serve();
   }
 }

@@ -25,6 +25,7 @@ export interface Optimizer {
    * assigned at any time and counts from the next step on.
    */
   get learningRate(): number;
+  /** Assigns a number, a schedule, or a list of one for each replica. */
   set learningRate(rate: Rate | readonly Rate[]);
   /** Steps taken so far. */
   iterations: number;
@@ -350,7 +351,13 @@ export abstract class FlatOptimizer implements Optimizer {
    * @internal
    */
   get frozen(): string {
-    return this.loop!.layout.frozen;
+    return this.own('step').layout.frozen;
+  }
+
+  /** @throws what keeps a step from being taken: DisposedError, or ArgumentError for a schedule's rate that is none */
+  check(): void {
+    this.own('step');
+    this.ratesAt(this.iterations + 1);
   }
 
   /**

@@ -49,6 +49,7 @@ export class RMSprop extends FlatOptimizer {
     this.serve();
   }
 
+  /** @internal */
   override get settings() {
     const { rho, epsilon, momentum, centered } = this;
     return { ...super.settings, rho, epsilon, momentum, centered };

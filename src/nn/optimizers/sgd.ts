@@ -38,6 +38,7 @@ export class SGD extends FlatOptimizer {
     this.serve();
   }
 
+  /** @internal */
   override get settings() {
     const { momentum, nesterov } = this;
     return { ...super.settings, momentum, nesterov };

@@ -102,7 +102,7 @@ export class TensorList extends FlatLayout<Listed> {
     if (grad) copyOf(grad.array, home);
     tensor.grad = null;
     tensor.gradHome = home;
-    if (grad) tensor.grad = new Tensor(home);
+    if (grad) tensor.grad = new Tensor(home.reshaped(home.shape));
   }
 
   get updates(): UpdateRange[] {

@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+import type { TrainingState } from '../../src/node.ts';
+import { type Checkpoint, Checkpoints, type Store } from '../../web/src/worker/checkpoints.ts';
+
+const state = { position: { epoch: 1, step: 2, begun: true }, weights: [] } as unknown as TrainingState;
+const checkpoint: Checkpoint = { version: 1, address: 'seed=1', state };
+
+const failing = (error: unknown): Store => ({
+  get: () => Promise.reject(error),
+  set: () => Promise.reject(error),
+  remove: () => Promise.reject(error),
+});
+const holding = (value: unknown) => {
+  const kept: { value: unknown } & Store = {
+    value,
+    get: async () => kept.value,
+    set: async (next) => {
+      kept.value = next;
+    },
+    remove: async () => {
+      kept.value = undefined;
+    },
+  };
+  return kept;
+};
+const named = (name: string, message: string) => Object.assign(new Error(message), { name });
+
+test('load: gives what another page saved', async () => {
+  const store = holding(undefined);
+  await new Checkpoints(store, () => {}).save('seed=1', state);
+  expect(await new Checkpoints(store, () => {}).load()).toEqual(checkpoint);
+});
+
+test('remove: nothing is left', async () => {
+  const store = holding(checkpoint);
+  const checkpoints = new Checkpoints(store, () => {});
+  await checkpoints.load();
+  await checkpoints.remove();
+  expect([store.value, await checkpoints.load()]).toEqual([undefined, null]);
+});
+
+test.each([
+  ['full', named('QuotaExceededError', 'no space'), /storage of this browser is full.*Training goes on/],
+  ['forbidden', named('SecurityError', 'The operation is insecure.'), /forbids storage.*insecure.*Training goes on/],
+  ['broken', named('UnknownError', 'Internal error'), /No checkpoint can be kept \(UnknownError: Internal error\)/],
+  ['missing', new ReferenceError('indexedDB is not defined'), /indexedDB is not defined.*Training goes on/],
+  ['odd', 'no', /No checkpoint can be kept \(no\)/],
+])('a store that is %s: said once, and the last checkpoint is in memory', async (_, error, message) => {
+  const problems: string[] = [];
+  const checkpoints = new Checkpoints(failing(error), (problem) => problems.push(problem));
+  expect(await checkpoints.load()).toBeNull();
+  await checkpoints.save('seed=1', state);
+  await checkpoints.save('seed=1', state);
+  await checkpoints.remove();
+  await checkpoints.save('seed=2', state);
+  expect(problems).toEqual([expect.stringMatching(message)]);
+  expect(await checkpoints.load()).toEqual({ ...checkpoint, address: 'seed=2' });
+});
+
+test.each([
+  ['another version', { ...checkpoint, version: 2 }],
+  ['no state', { version: 1, address: 'seed=1' }],
+  ['text', 'checkpoint'],
+  ['a number', 7],
+  ['no position', { ...checkpoint, state: { weights: [] } }],
+])('load: null, and says so, for %s in the store', async (_, value) => {
+  const problems: string[] = [];
+  const checkpoints = new Checkpoints(holding(value), (problem) => problems.push(problem));
+  expect(await checkpoints.load()).toBeNull();
+  expect(problems).toEqual([expect.stringContaining('is not used')]);
+});

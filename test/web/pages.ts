@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { whyBuild } from '../../scripts/setup/stamps.mjs';
+import { openPage, type PageOptions } from './browser.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const DIST = join(root, 'dist');
+
+/** A small network whose kernels a software adapter compiles fast. */
+export const SMALL = 'network=mlp&layers=16&batch=128';
+
+const reason = whyBuild(root);
+
+/** Opens a page of dist/web. It lies in a folder of the host, as it may anywhere. @throws Error if dist/ is not what the sources give */
+export async function openWebPage(path: string, options: PageOptions = {}): Promise<Page> {
+  if (reason) throw new Error(`the pages are not built (${reason}): run \`npm run build\``);
+  return openPage(DIST, { ...options, path: `web/${path}` });
+}
+
+/** The page that trains, as a person and as its worker see it. */
+export class TrainingPage {
+  readonly train: Locator;
+  readonly pause: Locator;
+  readonly oneStep: Locator;
+  readonly startOver: Locator;
+  readonly status: Locator;
+  readonly notices: Locator;
+
+  constructor(readonly page: Page) {
+    const button = (name: string) => page.getByRole('button', { name, exact: true });
+    this.train = button('Train');
+    this.pause = button('Pause');
+    this.oneStep = button('One step');
+    this.startOver = button('Start over');
+    this.status = page.locator('#state');
+    this.notices = page.locator('#notices li');
+  }
+
+  /** Opens it with a query, and waits until it can train. */
+  static async open(query = SMALL, options: PageOptions = {}): Promise<TrainingPage> {
+    const training = new TrainingPage(await openWebPage(`index.html?${query}`, options));
+    await training.isPaused();
+    return training;
+  }
+
+  async hasState(text: string | RegExp): Promise<void> {
+    await expect.poll(() => this.status.textContent(), { timeout: 120_000 }).toMatch(text);
+  }
+
+  isPaused(): Promise<void> {
+    return this.hasState(/^Paused/);
+  }
+
+  /** A field of the settings. */
+  setting(name: string): Locator {
+    return this.page.locator(`#controls [name=${name}]`);
+  }
+
+  /** Gives a field another value, and leaves it. */
+  async set(name: string, value: string): Promise<void> {
+    const field = this.setting(name);
+    if ((await field.evaluate((one) => one.nodeName)) === 'SELECT') {
+      await field.selectOption(value);
+    } else {
+      await field.fill(value);
+      await field.press('Enter');
+    }
+  }
+
+  /** A figure below the state by its name. */
+  async figure(name: string): Promise<string> {
+    return (await this.page.locator('#figures dt', { hasText: name }).locator('+ dd').textContent()) ?? '';
+  }
+
+  /** Steps since the beginning, as the page shows them. */
+  async step(): Promise<number> {
+    return Number((await this.figure('Step')).split(' ')[0]!.replaceAll(',', ''));
+  }
+
+  async reachesStep(step: number): Promise<void> {
+    await expect.poll(() => this.step(), { timeout: 120_000 }).toBeGreaterThanOrEqual(step);
+  }
+
+  /** Takes single steps by the button. */
+  async takeSteps(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const next = (await this.step()) + 1;
+      await this.oneStep.click();
+      await this.reachesStep(next);
+      await this.isPaused();
+    }
+    // The step is shown before its checkpoint is kept.
+    await this.inWorker('tilegrad.pause()');
+  }
+
+  /** Runs code in the worker, where `tilegrad` is its API. */
+  inWorker<T>(code: string): Promise<T> {
+    const worker = this.page.workers().find((one) => one.url().endsWith('/worker.js'));
+    if (!worker) throw new Error('the page has no worker');
+    return worker.evaluate(code);
+  }
+
+  /** Bits of all weights of the paused network. */
+  weightBits(): Promise<number[][]> {
+    return this.inWorker(
+      `tilegrad.current.model.getWeights().then((weights) =>
+        weights.map(({ data }) => [...new Uint32Array(data.buffer, data.byteOffset, data.length)]))`,
+    );
+  }
+}
+
+/** Bits of all weights after so many steps without interruption, in a profile of its own. */
+export async function bitsAfter(query: string, steps: number): Promise<number[][]> {
+  const training = await TrainingPage.open(query);
+  await training.inWorker(`(async () => { for (let i = 0; i < ${steps}; i++) await tilegrad.step(); })()`);
+  await expect.poll(() => training.step()).toBe(steps);
+  return training.weightBits();
+}

@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import axe from 'axe-core';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { describeInBrowser, type PageOptions } from './browser.ts';
+import { openWebPage } from './pages.ts';
+
+/** A network whose kernels a software adapter compiles fast. */
+const SMALL = 'data=circles&layers=4&batch=50';
+const WAIT = { timeout: 120_000, interval: 50 };
+
+/** The playground as a person sees it. */
+class Playground {
+  constructor(readonly page: Page) {}
+
+  /** Opens it with a query, and waits until it can train. */
+  static async open(query = SMALL, options: PageOptions = {}): Promise<Playground> {
+    const playground = new Playground(await openWebPage(`playground.html?${query}`, options));
+    await playground.isReady();
+    return playground;
+  }
+
+  async isReady(): Promise<void> {
+    await expect.poll(() => this.button('One step').isEnabled(), WAIT).toBe(true);
+  }
+
+  button = (name: string) => this.page.getByRole('button', { name, exact: true });
+  notices = () => this.page.locator('#notices li span').allTextContents();
+  query = () => new URL(this.page.url()).search;
+
+  async figure(name: string): Promise<string> {
+    return (await this.page.locator('#figures dt', { hasText: name }).locator('+ dd').textContent()) ?? '';
+  }
+
+  step = async () => Number((await this.figure('Step')).replaceAll(',', ''));
+  reachesStep = (step: number) => expect.poll(this.step, WAIT).toBeGreaterThanOrEqual(step);
+
+  /** Clicks a button that trains and pauses, and waits until so many steps are done. */
+  async advance(name: 'One step' | 'One epoch', step: number): Promise<void> {
+    await this.button(name).click();
+    await expect.poll(this.step, WAIT).toBe(step);
+  }
+
+  /** Pixels of a canvas, as an address. */
+  pixels = (selector: string) =>
+    this.page.locator(selector).evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
+
+  /** What axe-core finds, each as a rule with the elements. */
+  async findings(): Promise<string[]> {
+    await this.page.evaluate(axe.source);
+    const results = (await this.page.evaluate('axe.run()')) as axe.AxeResults;
+    return results.violations.map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ html }) => html)})`);
+  }
+
+  /** How much wider the page is than the window. */
+  overflow = () => this.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+}
+
+test('the playground is below 80 kB once compressed, with its worker', () => {
+  const names = ['playground.html', 'style.css', 'playground.css', 'playground.js', 'playground-worker.js'];
+  const folder = fileURLToPath(new URL('../../dist/web', import.meta.url));
+  const sizes = names.map((name) => gzipSync(readFileSync(join(folder, name)), { level: 9 }).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000);
+});
+
+describeInBrowser('the 2-D playground', () => {
+  test('trains: a step bends the surface, play goes on until pause, start over brings the first surface back', async () => {
+    const playground = await Playground.open();
+    const first = await playground.pixels('#plane');
+    const unit = await playground.pixels('.pictures li:first-child canvas');
+    expect(await playground.step()).toBe(0);
+    await playground.advance('One step', 1);
+    const second = await playground.pixels('#plane');
+    expect(second).not.toBe(first);
+    expect(await playground.pixels('.pictures li:first-child canvas')).not.toBe(unit);
+    await playground.advance('One epoch', 4); // of 200 points by 50
+    expect(await playground.figure('Epoch')).toBe('1.0');
+
+    await playground.button('Play').click();
+    await playground.reachesStep(12);
+    expect(await playground.page.locator('#state').textContent()).toBe('Training');
+    await playground.button('Pause').click();
+    await playground.button('Play').waitFor();
+    const paused = await playground.step();
+    await sleep(500);
+    expect(await playground.step()).toBe(paused);
+    expect(await playground.page.locator('#summary').textContent()).toMatch(
+      new RegExp(`^Step ${paused}, epoch .+ Training loss 0\\.\\d+, accuracy .+%; test loss .+ of the plane is blue`),
+    );
+    const line = playground.page.locator('#curves polyline.test').first();
+    expect((await line.getAttribute('points'))!.split(' ').length).toBeGreaterThan(3);
+
+    await playground.button('Start over').click();
+    await expect.poll(playground.step, WAIT).toBe(0);
+    expect(await playground.pixels('#plane')).toBe(first);
+  });
+
+  test('the address has the state: a page opened by it shows the same, to the pixel', async () => {
+    const playground = await Playground.open();
+    const { page } = playground;
+    await page.getByLabel('Data set').selectOption('moons');
+    await page.getByLabel('Noise').fill('15');
+    await page.getByLabel('Networks at once').fill('3');
+    await page.getByLabel('Networks at once').press('Enter');
+    await page.getByLabel('Activation').selectOption('tanh');
+    await playground.button('One unit less in layer 1').click();
+    await playground.button('Add a layer').click();
+    expect(playground.query()).toBe('?data=moons&noise=15&layers=3-3&activation=tanh&batch=50&replicas=3');
+    await playground.advance('One step', 1);
+    await expect.poll(() => playground.figure('Test loss'), WAIT).toMatch(/ to /); // of three networks
+    const surface = await playground.pixels('#plane');
+    await page.reload();
+    await playground.isReady();
+    expect(await page.getByLabel('Data set').inputValue()).toBe('moons');
+    expect(await page.getByLabel('Hidden layers').inputValue()).toBe('3-3');
+    await playground.advance('One step', 1);
+    expect(await playground.pixels('#plane')).toBe(surface);
+  });
+
+  test('an impossible address is said in words, and trains with the defaults in its place', async () => {
+    const playground = await Playground.open(`${SMALL}&rate=-1&activation=magic&depth=3`);
+    expect(await playground.notices()).toEqual([
+      'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; relu is used instead.',
+      'rate must be a number from 0.00001 to 10, but is "-1"; 0.01 is used instead.',
+      expect.stringMatching(/^There is no setting "depth"; there are data, noise, /),
+    ]);
+    expect(await playground.page.getByLabel('Learning rate').inputValue()).toBe('0.01');
+    await playground.advance('One step', 1);
+    await playground.page.getByLabel('Batch size').fill('many');
+    await playground.page.getByLabel('Batch size').press('Enter');
+    expect(await playground.page.getByRole('alert').textContent()).toBe(
+      'Batch size must be a whole number from 1 to 400, but is "many".',
+    );
+    expect(playground.query()).not.toContain('many');
+  });
+
+  test('points are placed and taken away by pointer and by keyboard, and trained on', async () => {
+    const playground = await Playground.open('data=own&layers=2');
+    const { page } = playground;
+    await playground.button('One step').click();
+    await expect
+      .poll(playground.notices, WAIT)
+      .toEqual(['There is no point to train on: place some, or choose a data set.']);
+    const plane = page.locator('#plane');
+    const { width, height } = (await plane.boundingBox())!;
+    await plane.click({ position: { x: width / 4, y: height / 2 } });
+    const [, x, y] = playground.query().match(/^\?data=own&points=(-?\d+)\.(-?\d+)\.0&layers=2$/)!;
+    expect(Math.hypot(Number(x) + 100, Number(y))).toBeLessThan(4); // hundredths: within two pixels
+    await page.getByLabel('blue square').check();
+    await plane.focus();
+    for (const key of ['Shift+ArrowRight', 'Shift+ArrowRight', 'ArrowUp', 'Enter']) await page.keyboard.press(key);
+    expect(playground.query()).toContain(`points=${x}.${y}.0_100.10.1&`);
+    expect(await page.locator('#place').textContent()).toMatch(/^x 1\.00, y 0\.10: \d+\.\d% (orange|blue)$/);
+    await playground.advance('One step', 1);
+    expect(await playground.figure('Test loss')).toBe('no points');
+    await plane.focus();
+    await page.keyboard.press('Enter'); // where the cursor was left
+    expect(playground.query()).not.toContain('_');
+    await playground.button('Remove my points').click();
+    expect(playground.query()).toBe('?data=own&layers=2');
+  });
+
+  test('a lost device is opened again while it plays, and that is said', async () => {
+    const playground = await Playground.open();
+    await playground.button('Play').click();
+    await playground.reachesStep(4);
+    const [worker] = playground.page.workers();
+    await worker!.evaluate('void playground.device.gpu.destroy()');
+    await expect
+      .poll(playground.notices, WAIT)
+      .toEqual([
+        expect.stringMatching(
+          /^The graphics device was lost, so it was opened again; training (continues|begins again)/,
+        ),
+      ]);
+    const step = await playground.step();
+    await playground.reachesStep(step + 4);
+    expect(await playground.button('Pause').isVisible()).toBe(true);
+  });
+
+  test.each(['light', 'dark'] as const)(
+    '%s: axe finds nothing while it plays, and a phone shows all of it',
+    async (colorScheme) => {
+      const playground = await Playground.open(`${SMALL}&replicas=2&rate=bad`, { colorScheme });
+      await playground.button('Play').click();
+      await playground.reachesStep(4);
+      expect(await playground.findings()).toEqual([]);
+      await playground.page.setViewportSize({ width: 390, height: 844 });
+      expect(await playground.overflow()).toBe(0);
+      expect(await playground.findings()).toEqual([]);
+    },
+  );
+
+  test('a setting that is changed while the device is opened is the one that is trained with', async () => {
+    const playground = new Playground(await openWebPage(`playground.html?${SMALL}`));
+    await playground.page.getByLabel('Data set').selectOption('own');
+    expect(await playground.button('One step').isDisabled()).toBe(true);
+    await playground.isReady();
+    await expect.poll(() => playground.figure('Test loss'), WAIT).toBe('no points');
+  });
+
+  test('without WebGPU it says what is missing', async () => {
+    const without = 'Object.defineProperty(Object.getPrototypeOf(navigator), "gpu", { get: () => undefined })';
+    const page = await openWebPage('playground.html', {
+      initScript: without,
+      workerScript: { file: 'playground-worker.js', script: without },
+    });
+    await page.locator('#support').waitFor();
+    expect(await page.locator('#support').textContent()).toContain('navigator.gpu is undefined');
+    expect(await page.locator('#state').textContent()).toBe('Stopped');
+    expect(await page.getByRole('button', { name: 'Play', exact: true }).isDisabled()).toBe(true);
+    // Points and settings are shown all the same.
+    await page.getByLabel('Data set').selectOption('xor');
+    expect(page.url()).toContain('data=xor');
+  });
+});

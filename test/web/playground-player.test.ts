@@ -1,0 +1,174 @@
+import { afterEach, expect, test } from 'vitest';
+import { AdapterError, type Device, openDevice } from '../../src/node.ts';
+import { Player, type Update } from '../../web/src/playground/player.ts';
+import { DEFAULTS, type Settings } from '../../web/src/playground/settings.ts';
+import { describeOnDevice } from '../support/device.ts';
+
+const players: Player[] = [];
+afterEach(async () => {
+  for (const player of players.splice(0)) await player.dispose();
+});
+
+/** A player with what it reported, and the devices that it opened. */
+async function start(changes: Partial<Settings> = {}, open: () => Promise<Device> = () => openDevice()) {
+  const updates: Update[] = [];
+  const devices: Device[] = [];
+  const waiting: { condition(update: Update): boolean; resolve(update: Update): void }[] = [];
+  const report = (update: Update) => {
+    updates.push(update);
+    for (const one of waiting.filter(({ condition }) => condition(update))) {
+      waiting.splice(waiting.indexOf(one), 1);
+      one.resolve(update);
+    }
+  };
+  const settings = { ...DEFAULTS, data: 'circles', layers: [3], ...changes } as Settings;
+  const opened = async () => {
+    const device = await open();
+    devices.push(device);
+    return device;
+  };
+  const player = await Player.start(opened, settings, report);
+  players.push(player);
+  /** The next update of which `condition` holds. */
+  const next = (condition: (update: Update) => boolean) =>
+    new Promise<Update>((resolve) => waiting.push({ condition, resolve }));
+  return { player, settings, updates, devices, next };
+}
+const surface = (update: Update | undefined) => [...update!.look!.surface];
+
+describeOnDevice('playground player', () => {
+  test('starts with a look at the first weights, paused', async () => {
+    const { updates } = await start();
+    expect(updates).toHaveLength(1);
+    expect(updates[0]).toMatchObject({ isPlaying: false, notice: '', look: { step: 0, epoch: 0 } });
+  });
+
+  test('plays: looks arrive while the boundary changes; pause ends it, with the bits of as many single steps', async () => {
+    const { player, updates, next } = await start();
+    player.play();
+    player.play(); // again: no second loop
+    await next(({ look }) => look!.step >= 8);
+    await player.pause();
+    const last = updates.at(-1)!;
+    expect(last.isPlaying).toBe(false);
+    const steps = updates.map(({ look }) => look!.step);
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    expect(surface(last)).not.toEqual(surface(updates[0]));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(updates.at(-1)).toBe(last);
+
+    const other = await start();
+    for (let i = 0; i < last.look!.step; i++) await other.player.advance(1);
+    expect(other.updates.at(-1)!.look).toEqual(last.look);
+  });
+
+  test('advances by a step, and to the end of the epoch', async () => {
+    const { player, updates } = await start({ batch: 30 }); // 200 points: 7 steps
+    await player.advance(1);
+    expect(updates.at(-1)!.look).toMatchObject({ step: 1, epoch: 1 / 7 });
+    await player.advance('epoch');
+    expect(updates.at(-1)!.look).toMatchObject({ step: 7, epoch: 1 });
+    await player.advance('epoch');
+    expect(updates.at(-1)!.look).toMatchObject({ step: 14, epoch: 2 });
+  });
+
+  test('a new rate continues, a new seed begins again, and restart goes back to the first weights', async () => {
+    const { player, settings, updates } = await start();
+    await player.advance(5);
+    const before = updates.at(-1)!;
+    await player.configure({ ...settings, rate: 0.5, penalty: 'l2' });
+    expect(updates.at(-1)!.look!.step).toBe(5);
+    expect(surface(updates.at(-1))).toEqual(surface(before));
+    await player.configure({ ...settings, seed: 9 });
+    expect(updates.at(-1)!.look!.step).toBe(0);
+    expect(surface(updates.at(-1))).not.toEqual(surface(updates[0]));
+    await player.configure(settings);
+    await player.advance(2);
+    await player.restart();
+    expect(surface(updates.at(-1))).toEqual(surface(updates[0]));
+  });
+
+  test('configure while it plays: goes on playing with the new settings', async () => {
+    const { player, settings, next } = await start();
+    player.play();
+    await next(({ look }) => look!.step >= 2);
+    await player.configure({ ...settings, layers: [2, 2] });
+    const update = await next(({ look }) => look!.step >= 2);
+    expect(update.isPlaying).toBe(true);
+    expect(update.look!.units).toHaveLength(2);
+  });
+
+  test('without a point to train on it says so and stays paused; with one placed it trains', async () => {
+    const { player, settings, updates, next } = await start({ data: 'own' });
+    player.play();
+    const update = await next(({ notice }) => notice !== '');
+    expect(update).toMatchObject({
+      isPlaying: false,
+      notice: 'There is no point to train on: place some, or choose a data set.',
+    });
+    await player.configure({ ...settings, points: [{ x: 1, y: 1, label: 1 }] });
+    await player.advance(1);
+    expect(updates.at(-1)!.look).toMatchObject({ step: 1, epoch: 1, test: null });
+  });
+
+  test('a loss that is no number stops it, and says what to do', async () => {
+    const { player, next } = await start({
+      optimizer: 'sgd',
+      activation: 'linear',
+      rate: 10,
+      penalty: 'l2',
+      strength: 1,
+    });
+    player.play();
+    const { isPlaying, notice } = await next(({ notice }) => notice !== '');
+    expect(isPlaying).toBe(false);
+    expect(notice).toMatch(
+      /^The loss is no longer a number after \d+ steps, so training stopped: choose a lower rate and start over\.$/,
+    );
+  });
+
+  test('a lost device is opened again, and training continues from the last checkpoint with the same bits', async () => {
+    const { player, updates, devices, next } = await start();
+    await player.advance(6);
+    const before = updates.at(-1)!;
+    const recovered = next(({ notice }) => notice !== '');
+    devices[0]!.gpu.destroy();
+    const { look, notice, isPlaying } = await recovered;
+    expect(notice).toMatch(
+      /^The graphics device was lost, so it was opened again; training continues from step 6\. The reason given: .+/,
+    );
+    expect(isPlaying).toBe(false);
+    expect(devices).toHaveLength(2);
+    expect(look).toEqual(before.look);
+    await player.advance(3);
+    const other = await start();
+    await other.player.advance(9);
+    expect(updates.at(-1)!.look).toEqual(other.updates.at(-1)!.look);
+  });
+
+  test('a device lost while it plays: it goes on playing', async () => {
+    const { player, devices, next } = await start();
+    player.play();
+    await next(({ look }) => look!.step >= 3);
+    devices[0]!.gpu.destroy();
+    const { notice, look } = await next(({ notice }) => notice !== '');
+    expect(notice).toContain('so it was opened again');
+    expect((await next(({ look: later }) => later!.step > look!.step + 2)).isPlaying).toBe(true);
+  });
+
+  test('a device that cannot be opened again is reported, and the next call tries again', async () => {
+    let isThere = true;
+    const { player, updates, devices, next } = await start({}, () =>
+      isThere ? openDevice() : Promise.reject(new AdapterError('no adapter now')),
+    );
+    isThere = false;
+    const failed = next(({ notice }) => notice !== '');
+    devices[0]!.gpu.destroy();
+    expect(await failed).toEqual({ look: null, isPlaying: false, notice: 'no adapter now' });
+    isThere = true;
+    await player.advance(2);
+    expect(updates.at(-1)!.notice).toContain('so it was opened again');
+    await player.advance(2);
+    expect(updates.at(-1)!.look!.step).toBe(2);
+  });
+});

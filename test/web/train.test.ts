@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { describeInBrowser, openBeside } from './browser.ts';
+import { bitsAfter, SMALL, TrainingPage } from './pages.ts';
+
+/** Points of the curves of a kind, those of the loss first. */
+const pointsOf = async (page: Page, kind: 'train' | 'test') => {
+  const lines = await page.locator(`#curves polyline.${kind}`).all();
+  const texts = await Promise.all(lines.map((line) => line.getAttribute('points')));
+  return texts.map((text) => (text ?? '').split(' ').filter((point) => point !== '').length);
+};
+
+describeInBrowser('the page that trains', () => {
+  test('trains after a click, draws curves, pauses, and takes one step', async () => {
+    const training = await TrainingPage.open();
+    const { page } = training;
+    expect(await training.step()).toBe(0);
+    expect(await training.figure('Adapter')).toMatch(/swiftshader/i);
+
+    await training.train.click();
+    await training.hasState(/^Training/);
+    await training.reachesStep(40); // beyond the first epoch, and its evaluation on the test images
+    await expect.poll(async () => Math.min(...(await pointsOf(page, 'train')))).toBeGreaterThan(1);
+    await expect.poll(() => pointsOf(page, 'test')).toEqual([1, 1]);
+    await training.pause.click();
+    await training.isPaused();
+
+    const paused = await training.step();
+    await sleep(500);
+    expect(await training.step()).toBe(paused);
+    expect(Number(await training.figure('Training loss'))).toBeLessThan(2);
+    expect(await page.locator('#curves svg').first().getAttribute('aria-label')).toMatch(
+      /^Loss: training \d\.\d+, test \d\.\d+$/,
+    );
+
+    await training.takeSteps(2);
+    expect(await training.step()).toBe(paused + 2);
+    await training.startOver.click();
+    await expect.poll(() => training.step()).toBe(0);
+    await training.isPaused();
+    expect(await pointsOf(page, 'train')).toEqual([0, 0]);
+  });
+
+  test('goes on after a reload where it was paused, with the bits of an uninterrupted training', async () => {
+    const training = await TrainingPage.open();
+    await training.takeSteps(3);
+    const curves = await pointsOf(training.page, 'train');
+    await training.page.reload();
+    await training.isPaused();
+    expect(await training.step()).toBe(3);
+    expect(await pointsOf(training.page, 'train')).toEqual(curves);
+    await training.takeSteps(2);
+    expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, 5));
+  });
+
+  test('goes on from the last checkpoint if the tab is closed in training, also at an address without settings', async () => {
+    const training = await TrainingPage.open();
+    await training.train.click();
+    await training.reachesStep(1);
+    const kept = () => training.inWorker<number>(`tilegrad.checkpoints.load().then((kept) => kept ? 1 : 0)`);
+    await expect.poll(kept, { timeout: 60_000 }).toBe(1);
+    await training.reachesStep((await training.step()) + 1);
+    const bare = training.page.url().split('?')[0]!;
+    const second = openBeside(training.page, bare);
+    await training.page.close();
+
+    const again = new TrainingPage(await second);
+    await again.isPaused();
+    const step = await again.step();
+    expect(step).toBeGreaterThan(0);
+    expect(new URL(again.page.url()).searchParams.get('layers')).toBe('16');
+    await again.takeSteps(1);
+    expect(await again.weightBits()).toEqual(await bitsAfter(SMALL, step + 1));
+  });
+
+  test('trains ten networks at once, as bands, and the first has the bits that it has alone', async () => {
+    const training = await TrainingPage.open(`${SMALL}&replicas=10`);
+    expect(await training.page.locator('#curves polygon.band').count()).toBe(0);
+    await training.takeSteps(2);
+    expect(await training.page.locator('#curves polygon.train.band').count()).toBe(2);
+    const alone = await bitsAfter(SMALL, 2);
+    const all = await training.weightBits();
+    all.forEach((bits, i) => {
+      expect(bits).toHaveLength(10 * alone[i]!.length);
+      expect(bits.slice(0, alone[i]!.length)).toEqual(alone[i]);
+    });
+  });
+});

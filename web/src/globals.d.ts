@@ -1,0 +1,4 @@
+/** V8's, which the library sets where it is there. */
+interface ErrorConstructor {
+  stackTraceLimit: number;
+}

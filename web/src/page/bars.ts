@@ -1,0 +1,29 @@
+import { create, percent, setText } from './dom.ts';
+
+/** A table of classes with a bar and a number for the probability of each, and the likeliest in words. */
+export function createBars(root: HTMLElement) {
+  const verdict = create('p', { className: 'verdict', role: 'status' });
+  const body = create('tbody');
+  const table = create('table', { className: 'bars' }, create('caption', {}, 'Probability of each class'), body);
+  root.append(verdict, table);
+  return {
+    /** @param probabilities null for nothing to be classified: `message` says what to do */
+    show(classes: readonly string[], probabilities: Float32Array | null, message = ''): void {
+      if (body.rows.length !== classes.length || body.rows[0]!.cells[0]!.textContent !== classes[0]) {
+        body.replaceChildren(
+          ...classes.map((name) =>
+            create('tr', {}, create('th', { scope: 'row' }, name), create('td', { className: 'bar' }), create('td')),
+          ),
+        );
+      }
+      const best = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : -1;
+      for (const [c, row] of [...body.rows].entries()) {
+        const p = probabilities?.[c] ?? 0;
+        row.className = c === best ? 'best' : '';
+        row.cells[1]!.style.setProperty('--share', String(p));
+        setText(row.cells[2]!, probabilities ? percent(p) : '-');
+      }
+      setText(verdict, best < 0 ? message : `Most likely: ${classes[best]}`);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import type { Remote } from 'comlink';
+import { SETS } from '../sets.ts';
+import type { Snapshot } from '../snapshot.ts';
+import type { Api } from '../worker/api.ts';
+import { create, percent, setText } from './dom.ts';
+import { live } from './live.ts';
+import type { Panel } from './panel.ts';
+import { createPixels, showImage } from './pixels.ts';
+
+const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};
+
+const CHOOSE = 'Choose a cell to see its images.';
+
+/** The confusion matrix of the test images; a cell that is chosen shows its images. */
+export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Panel {
+  const summary = create('p', { className: 'hint' });
+  const table = create('table', { className: 'confusion' });
+  const heading = create('h3', { 'aria-live': 'polite' }, CHOOSE);
+  const images = create('ul', { className: 'mistakes' });
+  root.append(
+    summary,
+    create('div', { className: 'scroll' }, table),
+    create('div', { className: 'cell' }, heading, images),
+  );
+  let cells: HTMLButtonElement[][] = [];
+  let classes: readonly string[] = [];
+  let chosen: readonly [number, number] | null = null;
+  let latest: Snapshot | null = null;
+
+  function build(names: readonly string[]): void {
+    classes = names;
+    chosen = null;
+    table.classList.toggle(
+      'named',
+      names.some((name) => name.length > 2),
+    );
+    setText(heading, CHOOSE);
+    images.replaceChildren();
+    cells = names.map((truth, t) =>
+      names.map((taken, p) =>
+        create('button', {
+          type: 'button',
+          tabIndex: t + p === 0 ? 0 : -1,
+          onclick: () => choose(t, p),
+          onkeydown: (event: KeyboardEvent) => {
+            const [down, right] = ARROWS[event.key] ?? [0, 0];
+            const next = cells[t + down]?.[p + right];
+            if (!next || next === event.currentTarget) return;
+            event.preventDefault();
+            focusable(next);
+            next.focus();
+          },
+          title: `${truth} taken for ${taken}`,
+          'aria-pressed': false,
+        }),
+      ),
+    );
+    table.replaceChildren(
+      create('caption', {}, 'Rows: true class. Columns: predicted class.'),
+      create('thead', {}, create('tr', {}, create('td'), ...names.map((name) => create('th', { scope: 'col' }, name)))),
+      create(
+        'tbody',
+        {},
+        ...names.map((name, t) =>
+          create('tr', {}, create('th', { scope: 'row' }, name), ...cells[t]!.map((cell) => create('td', {}, cell))),
+        ),
+      ),
+    );
+  }
+
+  /** One cell is reached by Tab, the others by the arrows. */
+  function focusable(cell: HTMLButtonElement): void {
+    for (const other of cells.flat()) other.tabIndex = other === cell ? 0 : -1;
+  }
+
+  async function choose(truth: number, taken: number): Promise<void> {
+    chosen = [truth, taken];
+    for (const [t, row] of cells.entries()) {
+      for (const [p, cell] of row.entries()) cell.setAttribute('aria-pressed', String(t === truth && p === taken));
+    }
+    focusable(cells[truth]![taken]!);
+    await showCell(truth, taken);
+  }
+
+  async function showCell(truth: number, taken: number): Promise<void> {
+    const found = await worker.imagesOfCell(truth, taken);
+    const isRight = truth === taken;
+    const what = isRight ? `${classes[truth]}, recognized` : `${classes[truth]} taken for ${classes[taken]}`;
+    setText(heading, found.length > 0 ? `${what}; the surest first` : `${what}: no image`);
+    images.replaceChildren(
+      ...found.map(({ index, pixels, probability, probabilityOfTrue }) => {
+        const canvas = createPixels(`Test image ${index + 1}`);
+        showImage(canvas, pixels, SETS[latest!.settings.data].shape);
+        const line = (name: number, p: number) => create('div', {}, `${classes[name]}: ${percent(p)}`);
+        return create('li', {}, canvas, line(taken, probability), ...(isRight ? [] : [line(truth, probabilityOfTrue)]));
+      }),
+    );
+  }
+
+  const refresh = live(async (snapshot) => {
+    const { data } = snapshot.settings;
+    if (!latest || latest.settings.data !== data) build(SETS[data].classes);
+    latest = snapshot;
+    if (snapshot.step === 0) {
+      // Not yet, so that the kernels of the first step are what a click waits for.
+      for (const cell of cells.flat()) setText(cell, '');
+      setText(summary, 'The test images are counted as soon as training has begun.');
+      return;
+    }
+    const counts = await worker.testCounts();
+    let [right, total] = [0, 0];
+    for (const [t, row] of counts.entries()) {
+      const support = row.reduce((sum, n) => sum + n, 0);
+      right += row[t]!;
+      total += support;
+      for (const [p, n] of row.entries()) {
+        const cell = cells[t]![p]!;
+        setText(cell, String(n));
+        cell.setAttribute('aria-label', `${classes[t]} taken for ${classes[p]}: ${n}`);
+        cell.className = t === p ? 'right' : 'wrong';
+        cell.style.setProperty('--share', String(n / Math.max(1, support)));
+      }
+    }
+    setText(
+      summary,
+      `${right} of ${total} test images are right (${percent(right / Math.max(1, total))}), after step ${snapshot.step.toLocaleString('en')}.`,
+    );
+    if (chosen) await showCell(...chosen);
+  }, 8);
+  return { update: refresh };
+}

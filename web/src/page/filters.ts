@@ -1,0 +1,38 @@
+import type { Remote } from 'comlink';
+import type { Api } from '../worker/api.ts';
+import { create, setText } from './dom.ts';
+import { live } from './live.ts';
+import type { Panel } from './panel.ts';
+import { createPixels, NEGATIVE, POSITIVE, showSigned } from './pixels.ts';
+
+/** The weights of the first layer as images, while they change. */
+export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Panel {
+  const canvas = createPixels('Weights of the first layer');
+  const caption = create('p', { className: 'hint' });
+  const [least, most] = [create('span'), create('span')];
+  const colors = create('span', { className: 'scale' });
+  colors.style.background = `linear-gradient(to right, rgb(${NEGATIVE}), transparent, rgb(${POSITIVE}))`;
+  root.append(canvas, create('p', { className: 'legend' }, least, colors, most), caption);
+  const refresh = live(async () => {
+    const filters = await worker.filters();
+    if (!filters) return;
+    const { kind, layer, count, height, width, channels, values, limit } = filters;
+    const shown = values.length / (height * width * channels);
+    const isConvolution = kind === 'convolution';
+    const scale = isConvolution ? 8 : 2;
+    const fitting = Math.max(1, Math.floor(root.clientWidth / (scale * (width + 1))));
+    // As few rows as fit, as even as they can be.
+    const columns = Math.ceil(shown / Math.ceil(shown / fitting));
+    showSigned(canvas, values, filters, { columns, scale });
+    setText(least, `-${limit.toFixed(2)}`);
+    setText(most, `+${limit.toFixed(2)}`);
+    const what = isConvolution ? 'filters' : 'units';
+    const which = shown < count ? `the first ${shown} of ${count} ${what}` : `${count} ${what}`;
+    const text = `${layer}: ${which}, ${height} x ${width} weights each${
+      channels === 3 ? '; rows of three: red, green, blue' : ''
+    }. Blue is below zero, orange above.`;
+    setText(caption, text);
+    canvas.setAttribute('aria-label', `${text} The largest weight is ${limit.toFixed(2)}.`);
+  }, 4);
+  return { update: refresh };
+}

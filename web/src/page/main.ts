@@ -1,0 +1,88 @@
+import { proxy, type Remote, wrap } from 'comlink';
+import { addressOf, RANGES, type Settings, settingsFrom } from '../settings.ts';
+import type { Missing, Snapshot } from '../snapshot.ts';
+import type { Api } from '../worker/api.ts';
+import { createConfusionPanel } from './confusion.ts';
+import { createControls } from './controls.ts';
+import { createCurves } from './curves.ts';
+import { createDigitPanel } from './digit.ts';
+import { createDownloadsPanel } from './downloads.ts';
+import { createFiltersPanel } from './filters.ts';
+import { createKernelsPanel } from './kernels.ts';
+import { missingParts } from './missing.ts';
+import type { Panel } from './panel.ts';
+import { createRun } from './run.ts';
+import { showSupport } from './support.ts';
+
+const byId = (id: string) => document.getElementById(id)!;
+/** Where a panel of the page goes. */
+const panelOf = (id: string) => byId(id).querySelector<HTMLElement>('.panel')!;
+
+function notice(message: string): void {
+  const item = document.createElement('li');
+  item.className = 'notice';
+  const text = document.createElement('span');
+  text.textContent = message;
+  const close = document.createElement('button');
+  close.type = 'button';
+  close.textContent = 'Close';
+  close.addEventListener('click', () => item.remove());
+  item.append(text, close);
+  byId('notices').append(item);
+}
+
+function writeAddress(settings: Settings): void {
+  history.replaceState(null, '', `${location.pathname}?${addressOf(settings)}`);
+}
+
+async function start(): Promise<void> {
+  const worker: Remote<Api> = wrap<Api>(new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  const configure = (settings: Settings, options?: { play?: boolean; anew?: boolean }) => {
+    writeAddress(settings);
+    return worker.configure(settings, options);
+  };
+  const change = (settings: Settings, options?: { anew: boolean }) => {
+    byId('notices').replaceChildren(); // they are of the network before
+    return configure(settings, options);
+  };
+  const controls = createControls(byId('controls').querySelector('form')!, (settings) => change(settings));
+  const panels: Panel[] = [
+    createRun(byId('run'), worker, {
+      startOver: () => change(controls.settings, { anew: true }),
+      nextSeed() {
+        const { seed } = controls.settings;
+        controls.show({ ...controls.settings, seed: seed < RANGES.seed[1] ? seed + 1 : 0 });
+        return change(controls.settings);
+      },
+    }),
+    createCurves(panelOf('curves')),
+    createFiltersPanel(panelOf('filters'), worker),
+    createConfusionPanel(panelOf('confusion'), worker),
+    createDigitPanel(panelOf('digit'), worker),
+    createDownloadsPanel(panelOf('downloads'), worker),
+    createKernelsPanel(panelOf('kernels'), worker),
+  ];
+  await worker.connect(
+    proxy((snapshot: Snapshot) => {
+      for (const panel of panels) panel.update(snapshot);
+    }),
+    proxy(notice),
+    proxy((message: string, missing: Missing | null) => void showFailure(message, missing)),
+  );
+  // A page that is opened without settings goes on with what it trained last.
+  const last = location.search === '' ? await worker.lastAddress() : null;
+  const { settings, problems } = settingsFrom(new URLSearchParams(last ?? location.search));
+  for (const problem of problems) notice(problem);
+  controls.show(settings);
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') void worker.keepSoon(); // the tab may be about to close
+  });
+  await configure(settings);
+}
+
+async function showFailure(message: string, missing: Missing | null): Promise<void> {
+  if (missing) showSupport(byId('support'), await missingParts(missing, message, navigator, self));
+  else notice(message);
+}
+
+void start();

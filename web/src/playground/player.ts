@@ -1,0 +1,212 @@
+import { ArgumentError, type Device, DeviceLostError } from '../../../src/index.ts';
+import type { Look } from './look.ts';
+import { type Checkpoint, Session } from './session.ts';
+import { needsRestart, type Settings } from './settings.ts';
+
+/** What the page is sent when something changed. */
+export interface Update {
+  /** What the networks compute now; null if only the state changed. */
+  look: Look | null;
+  isPlaying: boolean;
+  /** What the user should be told, in a sentence; empty for nothing. */
+  notice: string;
+}
+
+/** Milliseconds of training that every frame has room for. */
+const MIN_TRAINING_MS = 16;
+/** Milliseconds between checkpoints while it plays. */
+const CHECKPOINT_MS = 1000;
+/** Times that a device may be lost without a step between. */
+const MAX_LOSSES = 3;
+
+/**
+ * Plays, pauses and steps a session, and opens the device again if it is lost. Calls run one after another: a frame that is computed ends
+ * before a call changes the session.
+ */
+export class Player {
+  private session: Session;
+  private isPlaying = false;
+  private isDisposed = false;
+  private stepsPerFrame = 1;
+  private checkpoint: Checkpoint | null = null;
+  private checkpointTime = 0;
+  private losses = 0;
+  /** The end of the last call. */
+  private last: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private device: Device,
+    private readonly open: () => Promise<Device>,
+    private settings: Settings,
+    /** Awaited before the next frame is computed. */
+    private readonly report: (update: Update) => void | Promise<void>,
+  ) {
+    this.session = new Session(device, settings);
+    this.watch();
+  }
+
+  /**
+   * Opens a device and reports the first look.
+   * @param open opens a device, again if it is lost
+   * @throws AdapterError and what else `open` throws
+   */
+  static async start(open: () => Promise<Device>, settings: Settings, report: Player['report']): Promise<Player> {
+    const player = new Player(await open(), open, settings, report);
+    await player.inTurn(() => player.show());
+    return player;
+  }
+
+  /** Trains until `pause`, or until the loss is no number. */
+  play(): void {
+    if (this.isPlaying) return;
+    this.isPlaying = true;
+    void this.inTurn(() => this.frame());
+  }
+
+  async pause(): Promise<void> {
+    this.isPlaying = false;
+    await this.inTurn(() => this.show());
+  }
+
+  /** Pauses, then trains a number of steps or the rest of the epoch. */
+  async advance(by: number | 'epoch'): Promise<void> {
+    this.isPlaying = false;
+    await this.inTurn(async () => {
+      this.train(by === 'epoch' ? this.session.stepsToEpochEnd : by);
+      await this.show();
+    });
+  }
+
+  /**
+   * Takes other settings. Training continues if the networks and the data set stay as they are; otherwise it begins again, paused if it was
+   * paused.
+   */
+  async configure(settings: Settings): Promise<void> {
+    await this.inTurn(async () => {
+      const before = this.settings;
+      this.settings = settings; // before what may fail: a lost device is opened again with them
+      if (needsRestart(before, settings)) this.checkpoint = null;
+      else await this.capture();
+      this.replaceSession();
+      await this.show();
+    });
+  }
+
+  /** Begins again with the same settings, paused. */
+  async restart(): Promise<void> {
+    this.isPlaying = false;
+    await this.inTurn(async () => {
+      this.checkpoint = null;
+      this.replaceSession();
+      await this.show();
+    });
+  }
+
+  /** Waits until every call has ended, and releases the device. */
+  async dispose(): Promise<void> {
+    this.isPlaying = false;
+    await this.last;
+    this.isDisposed = true;
+    this.session.dispose();
+    this.device.dispose();
+  }
+
+  /** Finds a loss of the device also while nothing is computed. */
+  private watch(): void {
+    const { device } = this;
+    void device.gpu.lost.then(() => {
+      if (this.device === device && !this.isDisposed) return this.inTurn(() => this.show());
+    });
+  }
+
+  /** @throws ArgumentError if there is no training point */
+  private train(steps: number): void {
+    if (this.session.training.labels.length === 0) {
+      throw new ArgumentError('There is no point to train on: place some, or choose a data set.');
+    }
+    this.session.train(steps);
+  }
+
+  /** A session on the device that continues from the checkpoint, or begins. */
+  private replaceSession(): void {
+    this.session.dispose();
+    this.stepsPerFrame = 1;
+    this.session = this.checkpoint
+      ? Session.restore(this.device, this.checkpoint, this.settings)
+      : new Session(this.device, this.settings);
+  }
+
+  private async frame(): Promise<void> {
+    if (!this.isPlaying) return;
+    const begin = performance.now();
+    this.train(this.stepsPerFrame);
+    await this.device.sync();
+    const trained = performance.now();
+    const look = await this.session.look();
+    if (begin - this.checkpointTime > CHECKPOINT_MS) await this.capture();
+    await this.send(look);
+    this.adjust(trained - begin, performance.now() - trained);
+    if (this.isPlaying) setTimeout(() => void this.inTurn(() => this.frame())); // calls that arrived meanwhile come first
+  }
+
+  /** Lets training take about as long as looking and drawing, at most an epoch a frame. */
+  private adjust(trainingMs: number, lookingMs: number): void {
+    if (trainingMs > Math.max(MIN_TRAINING_MS, lookingMs)) this.stepsPerFrame = Math.ceil(this.stepsPerFrame / 2);
+    else if (trainingMs < lookingMs / 2) {
+      this.stepsPerFrame = Math.min(2 * this.stepsPerFrame, Math.max(1, this.session.stepsPerEpoch));
+    }
+  }
+
+  private async show(): Promise<void> {
+    const look = await this.session.look();
+    await this.capture();
+    await this.send(look);
+  }
+
+  private async capture(): Promise<void> {
+    this.checkpoint = await this.session.capture();
+    this.checkpointTime = performance.now();
+    this.losses = 0;
+  }
+
+  private async send(look: Look): Promise<void> {
+    const hasDiverged = look.training?.loss.some((loss) => !Number.isFinite(loss)) ?? false;
+    const wasPlaying = this.isPlaying;
+    if (hasDiverged) this.isPlaying = false;
+    const notice = hasDiverged
+      ? `The loss is no longer a number after ${look.step} steps${wasPlaying ? ', so training stopped' : ''}: choose a lower rate and start over.`
+      : '';
+    await this.report({ look, isPlaying: this.isPlaying, notice });
+  }
+
+  /** Runs a call after those before it. What it throws is reported; a lost device is opened again. */
+  private inTurn(call: () => Promise<void>): Promise<void> {
+    this.last = this.last.then(call).catch((error: unknown) => this.recover(error));
+    return this.last;
+  }
+
+  private async recover(error: unknown): Promise<void> {
+    const { message } = error as Error;
+    if (!(error instanceof DeviceLostError) || ++this.losses > MAX_LOSSES) {
+      this.losses = 0; // the next call tries again
+      this.isPlaying = false;
+      await this.report({ look: null, isPlaying: false, notice: message });
+      return;
+    }
+    try {
+      const device = await this.open();
+      const lost = this.device;
+      this.device = device;
+      this.watch();
+      this.replaceSession();
+      lost.dispose();
+      const look = await this.session.look();
+      const where = look.step === 0 ? 'begins again' : `continues from step ${look.step}`;
+      const notice = `The graphics device was lost, so it was opened again; training ${where}. The reason given: ${message}`;
+      await this.report({ look, isPlaying: this.isPlaying, notice });
+      if (this.isPlaying) setTimeout(() => void this.inTurn(() => this.frame()));
+    } catch (second) {
+      await this.recover(second);
+    }
+  }
+}

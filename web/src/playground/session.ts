@@ -1,0 +1,200 @@
+import {
+  ArgumentError,
+  type CompiledStep,
+  compileStep,
+  type Device,
+  noGrad,
+  type Tensor,
+  tensor,
+} from '../../../src/index.ts';
+import { RandomStream } from '../../../src/random.ts';
+import { drawData, joinPoints, type Points, pointsOf } from './data.ts';
+import { gridPositions } from './field.ts';
+import { type Look, type Predictions, summarize } from './look.ts';
+import { Network, optimizerOf } from './network.ts';
+import type { Settings } from './settings.ts';
+
+/** Nodes along a side of the decision surface's grid, and of the hidden units'. */
+export const SURFACE_SIZE = 64;
+export const UNIT_SIZE = 24;
+
+/** All that training depends on besides the settings. */
+export interface Checkpoint {
+  settings: Settings;
+  step: number;
+  epoch: number;
+  batchesDone: number;
+  weights: Float32Array[];
+  /** What the optimizer remembers of each weight. */
+  slots: ArrayBuffer[];
+}
+
+/** A recorded step for batches of one size. */
+interface BatchStep {
+  x: Tensor;
+  labels: Tensor;
+  run: CompiledStep<[], void>;
+}
+
+/** Training of a network on points of the plane. Tensors belong to the session, which releases them in `dispose`. */
+export class Session {
+  readonly training: Points;
+  readonly test: Points;
+  /** Steps taken. */
+  step = 0;
+  /** Epochs finished, and batches done of the one under way. */
+  epoch = 0;
+  private batchesDone = 0;
+  private readonly network: Network;
+  private readonly optimizer: ReturnType<typeof optimizerOf>;
+  private readonly steps = new Map<number, BatchStep>();
+  private order: { epoch: number; points: Uint32Array } | null = null;
+  /** Records what is looked at, once; null until then. */
+  private looking: { inputs: Tensor[]; run: CompiledStep<[], Tensor[][]> } | null = null;
+
+  constructor(
+    private readonly device: Device,
+    readonly settings: Settings,
+  ) {
+    const drawn = drawData(settings);
+    this.training = joinPoints(drawn.training, pointsOf(settings.points));
+    this.test = drawn.test;
+    this.network = new Network(device, settings);
+    this.optimizer = optimizerOf(settings, this.network.weights);
+  }
+
+  get stepsPerEpoch(): number {
+    return Math.ceil(this.training.labels.length / this.settings.batch);
+  }
+
+  /** Steps until the epoch under way ends. */
+  get stepsToEpochEnd(): number {
+    return this.stepsPerEpoch - this.batchesDone;
+  }
+
+  /**
+   * Takes training steps. Every epoch goes through the training points in another order, which depends on `dataSeed` and the epoch alone; the
+   * last batch of an epoch may be smaller.
+   * @throws ArgumentError if there is no point to train on; DeviceLostError
+   */
+  train(steps: number): void {
+    const count = this.training.labels.length;
+    if (count === 0) throw new ArgumentError('train: there is no training point; place some, or choose a data set');
+    for (let i = 0; i < steps; i++) {
+      if (this.order?.epoch !== this.epoch) {
+        const random = new RandomStream(this.settings.dataSeed, 'shuffle', this.epoch);
+        this.order = { epoch: this.epoch, points: random.permutation(count) };
+      }
+      const first = this.batchesDone * this.settings.batch;
+      this.trainOn(this.order.points.subarray(first, first + this.settings.batch));
+      this.step++;
+      if (++this.batchesDone < this.stepsPerEpoch) continue;
+      this.batchesDone = 0;
+      this.epoch++;
+    }
+  }
+
+  private trainOn(points: Uint32Array): void {
+    const { positions, labels } = this.training;
+    const batch = this.stepFor(points.length);
+    batch.x.assign(this.repeated(Array.from(points, (p) => [positions[2 * p]!, positions[2 * p + 1]!]).flat()));
+    batch.labels.assign(Uint32Array.from(this.repeated(Array.from(points, (p) => labels[p]!))));
+    batch.run();
+  }
+
+  /** The same values for each replica. */
+  private repeated(values: readonly number[]): Float32Array<ArrayBuffer> {
+    return Float32Array.from({ length: this.settings.replicas * values.length }, (_, i) => values[i % values.length]!);
+  }
+
+  private stepFor(size: number): BatchStep {
+    const known = this.steps.get(size);
+    if (known) return known;
+    const { device, network, optimizer, settings } = this;
+    const models = settings.replicas;
+    const x = tensor(device, new Float32Array(2 * size * models), [size, 2], { models });
+    const labels = tensor(device, new Uint32Array(size * models), [size], { dtype: 'u32', models });
+    const run = compileStep(device, () => {
+      network.loss(x, labels, settings).backward();
+      optimizer.step();
+      optimizer.clearGrad();
+    });
+    this.steps.set(size, { x, labels, run });
+    return { x, labels, run };
+  }
+
+  /** What the networks compute now, on grids over the plane and for all points. Waits for the GPU. @throws DeviceLostError */
+  async look(): Promise<Look> {
+    const { device, training, test, settings, step, stepsPerEpoch } = this;
+    const epoch = this.epoch + (stepsPerEpoch > 0 ? this.batchesDone / stepsPerEpoch : 0);
+    this.looking ??= this.record();
+    const [[logits], units] = this.looking.run() as [[Tensor], Tensor[]];
+    // The units of the first replica alone: it comes first in the buffer.
+    const reads = units.map(({ array, size }) => device.read(array.storage, 4 * size));
+    const [values, ...outputs] = await Promise.all([logits.data(), ...reads]);
+    const predictions: Predictions = {
+      logits: values as Float32Array,
+      replicas: settings.replicas,
+      gridSize: SURFACE_SIZE,
+    };
+    return {
+      ...{ step, epoch },
+      ...summarize(predictions, training, test),
+      units: outputs.map((bytes) => new Float32Array(bytes)),
+    };
+  }
+
+  private record(): NonNullable<Session['looking']> {
+    const { device, network, settings, training, test } = this;
+    const models = settings.replicas;
+    const grid = gridPositions(SURFACE_SIZE);
+    const inputs = [[...grid, ...training.positions, ...test.positions], [...gridPositions(UNIT_SIZE)]].map((all) =>
+      tensor(device, this.repeated(all), [all.length / 2, 2], { models }),
+    );
+    const [points, nodes] = inputs as [Tensor, Tensor];
+    const run = compileStep(device, () =>
+      noGrad(() => [[network.layers(points).at(-1)!], network.layers(nodes).slice(0, -1)]),
+    );
+    return { inputs, run };
+  }
+
+  /** A copy of everything that training depends on. Waits for the GPU. */
+  async capture(): Promise<Checkpoint> {
+    const { device, network, optimizer, settings, step, epoch, batchesDone } = this;
+    const weights = Promise.all(network.weights.map((weight) => weight.data() as Promise<Float32Array>));
+    const slots = Promise.all(optimizer.slots.map(({ storage }) => device.read(storage)));
+    return { settings, step, epoch, batchesDone, weights: await weights, slots: await slots };
+  }
+
+  /**
+   * A session that continues from a checkpoint, with other settings if the caller has changed some that leave the network as it is. If the
+   * optimizer is another one, its memory begins empty; if the training points are others, the epoch begins again.
+   */
+  static restore(device: Device, checkpoint: Checkpoint, settings = checkpoint.settings): Session {
+    const session = new Session(device, settings);
+    const { step, epoch, batchesDone, weights, slots } = checkpoint;
+    const before = checkpoint.settings;
+    const hasSameBatches = before.batch === settings.batch && before.points.length === settings.points.length;
+    Object.assign(session, { step, epoch, batchesDone: hasSameBatches ? batchesDone : 0 });
+    for (const [i, weight] of session.network.weights.entries()) weight.assign(weights[i]!);
+    if (before.optimizer === settings.optimizer) {
+      session.optimizer.iterations = step;
+      for (const [i, { storage }] of session.optimizer.slots.entries()) {
+        device.upload(storage, new Uint8Array(slots[i]!));
+      }
+    }
+    return session;
+  }
+
+  dispose(): void {
+    for (const { x, labels, run } of this.steps.values()) {
+      run.dispose();
+      x.dispose();
+      labels.dispose();
+    }
+    this.looking?.run.dispose();
+    for (const input of this.looking?.inputs ?? []) input.dispose();
+    this.optimizer.dispose();
+    this.network.dispose();
+  }
+}

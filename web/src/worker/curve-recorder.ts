@@ -1,0 +1,61 @@
+import type { CallbackState, Metrics } from '../../../src/index.ts';
+import type { CurvePoint, Curves } from '../snapshot.ts';
+
+/** Points a curve has at most: beyond, neighbors are averaged. */
+const MOST_POINTS = 400;
+
+/** Loss and accuracy of each replica over the steps of a training. */
+export class CurveRecorder {
+  private train: CurvePoint[] = [];
+  private test: CurvePoint[] = [];
+  /** Samples and sums of the epoch under way at its last reading. */
+  private read: { samples: number; replicas: readonly Metrics[] } = { samples: 0, replicas: [] };
+
+  get curves(): Curves {
+    return { train: this.train, test: this.test };
+  }
+
+  /**
+   * Adds the means over the samples since the last reading.
+   * @param step since the beginning
+   * @param samples of this epoch so far, and `replicas` the means over them
+   */
+  addTraining(step: number, samples: number, replicas: readonly Metrics[]): void {
+    const before = this.read.samples < samples ? this.read : { samples: 0, replicas: [] };
+    const meanSince = (name: 'loss' | 'accuracy') =>
+      replicas.map((now, r) => {
+        const sum = before.samples * (before.replicas[r]?.[name] ?? 0);
+        return (samples * now[name]! - sum) / (samples - before.samples);
+      });
+    this.train = thinned([...this.train, { step, loss: meanSince('loss'), accuracy: meanSince('accuracy') }]);
+    this.read = { samples, replicas };
+  }
+
+  addTest(point: CurvePoint): void {
+    this.test = thinned([...this.test, point]);
+    this.read = { samples: 0, replicas: [] };
+  }
+
+  /** To be kept with a checkpoint. */
+  state(): CallbackState {
+    return structuredClone({ train: this.train, test: this.test, read: this.read }) as unknown as CallbackState;
+  }
+
+  restore(state: CallbackState): void {
+    Object.assign(this, structuredClone(state));
+  }
+}
+
+/** The points as they are, or, of one too many, the two that cover the fewest steps as one; the last stays as it is. */
+function thinned(points: CurvePoint[]): CurvePoint[] {
+  if (points.length <= MOST_POINTS) return points;
+  const startOf = (i: number) => points[i - 1]?.step ?? 0;
+  let first = 0;
+  for (let i = 1; i < points.length - 2; i++) {
+    if (points[i + 1]!.step - startOf(i) < points[first + 1]!.step - startOf(first)) first = i;
+  }
+  const [a, b] = [points[first]!, points[first + 1]!];
+  const share = (a.step - startOf(first)) / (b.step - startOf(first));
+  const mean = (name: 'loss' | 'accuracy') => a[name].map((value, r) => share * value + (1 - share) * b[name][r]!);
+  return points.toSpliced(first, 2, { step: b.step, loss: mean('loss'), accuracy: mean('accuracy') });
+}

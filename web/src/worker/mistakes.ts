@@ -1,0 +1,87 @@
+import type { BatchSource, ImageSet, Model } from '../../../src/index.ts';
+
+/** Images a batch, of all replicas together. The test images of one network are one batch, so that all see the same weights. */
+const BATCH = 1000;
+/** Images of a cell that are shown at most. */
+const MOST_IMAGES = 20;
+
+/** What a model takes the images of a set for. */
+export interface TestResult {
+  /** [true class][predicted class]; images whose outputs are NaN are in no cell. */
+  counts: number[][];
+  /** The class with the largest probability, of each image; 255 where there is none because outputs are NaN. */
+  predicted: Uint8Array;
+  /** [images, classes]. */
+  probabilities: Float32Array;
+}
+
+export interface ClassifiedImage {
+  /** Its number in the set. */
+  index: number;
+  /** Bytes [height, width, channels]. */
+  pixels: Uint8Array;
+  /** How sure the model is of the class that it predicts. */
+  probability: number;
+  /** And of the right one. */
+  probabilityOfTrue: number;
+}
+
+/**
+ * Predicts the class of each image of a set, with one replica, and counts how often each class was taken for each. Waits for the GPU.
+ * @param source the same images on the GPU
+ * @param labels the true class of each
+ * @param replica from 0
+ */
+export async function testModel(
+  model: Model,
+  source: BatchSource,
+  labels: ArrayLike<number>,
+  replica = 0,
+): Promise<TestResult> {
+  const outputs = await model.predict(source, {
+    batchSize: Math.min(source.size, Math.ceil(BATCH / model.replicas)),
+  });
+  const classes = model.outputShape[0]!;
+  const size = source.size * classes;
+  const probabilities = outputs.slice(replica * size, (replica + 1) * size);
+  const counts = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
+  const predicted = Uint8Array.from({ length: source.size }, (_, i) => {
+    const row = probabilities.subarray(i * classes, (i + 1) * classes);
+    const best = row.some(Number.isNaN) ? 255 : row.indexOf(Math.max(...row));
+    if (best < classes) counts[labels[i]!]![best]!++;
+    return best;
+  });
+  return { counts, predicted, probabilities };
+}
+
+/**
+ * The images of one cell of the matrix, the surest first: the worst mistakes where the classes differ.
+ * @param truth the true class
+ * @param predicted the class that the model takes them for
+ */
+export function imagesOfCell(set: ImageSet, result: TestResult, truth: number, predicted: number): ClassifiedImage[] {
+  const pixels = set.images.length / set.size;
+  const classes = set.classes.length;
+  const images: ClassifiedImage[] = [];
+  for (let index = 0; index < set.size; index++) {
+    if (set.labels[index] !== truth || result.predicted[index] !== predicted) continue;
+    images.push({
+      index,
+      pixels: set.images.slice(index * pixels, (index + 1) * pixels),
+      probability: result.probabilities[index * classes + predicted]!,
+      probabilityOfTrue: result.probabilities[index * classes + truth]!,
+    });
+  }
+  return images.sort((a, b) => b.probability - a.probability || a.index - b.index).slice(0, MOST_IMAGES);
+}
+
+/** An image of a set by its number, its label, and how many there are; `pixels` is null if there is none of that number. */
+export function testImage({ images, labels, size }: ImageSet, index: number) {
+  const pixels = images.length / size;
+  const isThere = Number.isInteger(index) && index >= 0 && index < size;
+  return {
+    pixels: isThere ? images.slice(index * pixels, (index + 1) * pixels) : null,
+    label: labels[index] ?? 0,
+    size,
+  };
+}

@@ -1,0 +1,315 @@
+import {
+  type Callback,
+  type CallbackState,
+  type Device,
+  DeviceLostError,
+  type EpochLogs,
+  ImageLoader,
+  type Sequential,
+  type StepLogs,
+  type TrainingState,
+} from '../../../src/index.ts';
+import { createModel } from '../network.ts';
+import type { Samples } from '../samples.ts';
+import type { Settings } from '../settings.ts';
+import type { CurvePoint } from '../snapshot.ts';
+import { CurveRecorder } from './curve-recorder.ts';
+import { type EpochHash, hashWeights } from './weight-hash.ts';
+
+/** Milliseconds between two readings of loss and accuracy while training. */
+const REPORT_MS = 150;
+/** Least milliseconds between two checkpoints while training, and how many times as long as a checkpoint takes. */
+const CHECKPOINT_MS = 2000;
+const CHECKPOINT_SHARE = 20;
+/** So many epochs end a training. */
+const MOST_EPOCHS = 1000;
+const NEVER = 2 ** 31;
+/** Hashes that are kept. */
+const MOST_HASHES = 10;
+
+export interface SessionEvents {
+  /** Something that a snapshot shows has changed. */
+  onChange(): void;
+  /** A state to go on from, to be kept. */
+  onCheckpoint(state: TrainingState): Promise<void>;
+  /** Training has failed, and the session is of no more use. */
+  onFailure(error: unknown): void;
+}
+
+/**
+ * A network under training that can be paused after any step. It runs one `fit`, from the first play or step on, whose callback waits at
+ * the safe points between two steps: paused, weights may be read and the network evaluated.
+ */
+export class Session {
+  readonly model: Sequential;
+  /** The images that are trained on, and those of `test`. */
+  readonly train: ImageLoader;
+  readonly test: ImageLoader;
+  readonly curves = new CurveRecorder();
+  /** Of the last epochs. */
+  hashes: EpochHash[] = [];
+  /** Epoch under way, from 1, and its steps that are done. */
+  position = { epoch: 1, step: 0 };
+  samplesPerSecond: number | null = null;
+  /** Whether the kernels of a step are compiled. */
+  isCompiled = false;
+  private readonly abort = new AbortController();
+  private running: Promise<void> | null = null;
+  private compiling: Promise<void> | null = null;
+  private restoring = false;
+  /** Whether `fit` has ended: after the last epoch, or by an error. */
+  private isEnded = false;
+  private playing = false;
+  private stepsLeft = 0;
+  private reported = { at: 0, step: -1 };
+  private checkpointed = { at: performance.now(), ms: 0, step: -1 };
+  /** Ends the wait at a safe point. */
+  private wake = () => {};
+  /** Called when a pause is reached. */
+  private readonly pauses: (() => void)[] = [];
+  private held = false;
+
+  /** @throws OutOfMemoryError where the network or its data do not fit on the adapter */
+  constructor(
+    readonly device: Device,
+    readonly settings: Settings,
+    readonly data: Samples,
+    private readonly events: SessionEvents,
+    private readonly epochs = MOST_EPOCHS,
+  ) {
+    const { seed, replicas } = settings;
+    const made: { dispose(): void }[] = [];
+    const own = <T extends { dispose(): void }>(resource: T): T => {
+      made.push(resource);
+      return resource;
+    };
+    try {
+      this.model = own(createModel(settings)).build(device, { seed, replicas });
+      this.train = own(new ImageLoader(device, data.train));
+      this.test = own(new ImageLoader(device, data.test));
+    } catch (error) {
+      for (const resource of made) resource.dispose();
+      throw error;
+    }
+  }
+
+  /** Steps since the beginning. */
+  get step(): number {
+    return (this.position.epoch - 1) * this.stepsPerEpoch + this.position.step;
+  }
+
+  get stepsPerEpoch(): number {
+    return Math.ceil(this.train.size / this.settings.batch);
+  }
+
+  get isPlaying(): boolean {
+    return this.playing;
+  }
+
+  /** After the last epoch it does nothing. */
+  play(): void {
+    if (this.isEnded) return;
+    this.playing = true;
+    this.endWaits(); // of a pause that was taken back
+    this.start();
+    this.wake();
+  }
+
+  /** Resolves when no step is under way. */
+  pause(): Promise<void> {
+    this.playing = false;
+    return this.reachPause();
+  }
+
+  /** Takes one step and pauses; resolves then. */
+  async takeStep(): Promise<void> {
+    if (this.isEnded) return;
+    this.playing = false;
+    this.stepsLeft++;
+    this.start();
+    this.held = false;
+    this.wake();
+    await this.reachPause();
+  }
+
+  /** Keeps a checkpoint after the next step, due or not. */
+  keepSoon(): void {
+    this.checkpointed.at = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Takes the network to a checkpoint, before any step. Rejects with ArgumentError for one of another training. */
+  async restore(state: TrainingState): Promise<void> {
+    this.restoring = true;
+    this.start(state);
+    await Promise.race([this.running, this.reachPause()]);
+    this.restoring = false;
+  }
+
+  /** Compiles the kernels of a step by taking one of a copy, so that the first step after a click need not wait for that. */
+  compile(): Promise<void> {
+    this.compiling ??= this.takeStepOfCopy()
+      .then(() => this.setCompiled())
+      .catch((error) => this.fail(error));
+    return this.compiling;
+  }
+
+  private setCompiled(): void {
+    this.isCompiled = true;
+    this.events.onChange();
+  }
+
+  private async takeStepOfCopy(): Promise<void> {
+    const { device, settings, data } = this;
+    const { batch: batchSize, seed, replicas } = settings;
+    const copy = createModel(settings).build(device, { seed, replicas });
+    const { images, labels, ...set } = data.train;
+    const size = Math.min(batchSize, set.size);
+    const first = { images: images.subarray(0, (size * images.length) / set.size), labels: labels.subarray(0, size) };
+    const batch = new ImageLoader(device, { ...set, ...first, size });
+    try {
+      await copy.fit(batch, { batchSize, seed, replicas, signal: this.abort.signal });
+    } finally {
+      copy.dispose();
+      batch.dispose();
+    }
+  }
+
+  /** Ends the training and gives its memory back. */
+  async dispose(): Promise<void> {
+    this.abort.abort();
+    this.wake();
+    await Promise.all([this.compiling, this.running?.catch(() => {})]);
+    this.model.dispose();
+    this.train.dispose();
+    this.test.dispose();
+  }
+
+  /** What ended the training, unless whoever waits for `restore` is told. A training whose device was lost is to go on with another one. */
+  private fail(error: unknown): void {
+    if (this.abort.signal.aborted) return;
+    if (!(error instanceof DeviceLostError)) this.playing = false;
+    if (!this.restoring) this.events.onFailure(error);
+  }
+
+  private endWaits(): void {
+    for (const resolve of this.pauses.splice(0)) resolve();
+  }
+
+  private reachPause(): Promise<void> {
+    if (this.held || this.isEnded || !this.running) return Promise.resolve();
+    return new Promise((resolve) => this.pauses.push(resolve));
+  }
+
+  private start(state?: TrainingState): void {
+    if (this.running) return;
+    const { batch: batchSize, seed, replicas } = this.settings;
+    const options = { epochs: this.epochs, batchSize, seed, replicas, validationData: this.test };
+    this.running = this.model
+      .fit(this.train, { ...options, callbacks: [this.callback(state)], signal: this.abort.signal })
+      .then(() => {
+        this.playing = false; // after the last epoch
+      });
+    this.running
+      .catch((error) => this.fail(error))
+      .finally(() => {
+        this.isEnded = true;
+        this.endWaits();
+        this.events.onChange();
+      });
+  }
+
+  private callback(initial: TrainingState | undefined): Callback {
+    const session = this;
+    return {
+      [Symbol.toStringTag]: 'Session',
+      async onTrainBegin({ resume }) {
+        if (initial) await resume(initial, 'the checkpoint');
+      },
+      /** Asked after each step: of every step alone, and of a training a few times a second. */
+      get everySteps() {
+        return session.isReportDue ? 1 : NEVER;
+      },
+      onSteps: (logs) => session.report(logs),
+      onEpochEnd: (_, replicas) => session.endEpoch(replicas),
+      async onSafePoint({ after, capture }) {
+        if (after === 'step') session.position.step++;
+        if (after === 'epoch') session.position = { epoch: session.position.epoch + 1, step: 0 };
+        await session.keep(after === 'interruption', capture);
+        if (after === 'step') await session.hold(capture);
+      },
+      state: () => ({ curves: session.curves.state(), hashes: session.hashes as unknown as CallbackState[] }),
+      async restore(saved) {
+        session.curves.restore(saved.curves as CallbackState);
+        session.hashes = saved.hashes as unknown as EpochHash[];
+        const { epoch, step } = initial!.position;
+        session.position = { epoch, step };
+        session.checkpointed.step = session.reported.step = session.step;
+        await session.hold(async () => initial!);
+      },
+    } as Callback;
+  }
+
+  private get isReportDue(): boolean {
+    return !this.playing || performance.now() - this.reported.at >= REPORT_MS;
+  }
+
+  private report({ samples, replicas }: StepLogs): void {
+    // `position` is that of the last safe point: this step has not reached its own yet.
+    const step = this.step + 1;
+    const now = performance.now();
+    const { at, step: before } = this.reported;
+    if (before >= 0 && step > before && this.playing) {
+      this.samplesPerSecond = (1000 * (step - before) * this.settings.batch * replicas.length) / (now - at);
+    }
+    this.curves.addTraining(step, samples, replicas);
+    this.reported = { at: performance.now(), step };
+    this.setCompiled();
+  }
+
+  private async endEpoch(replicas: readonly EpochLogs[]): Promise<void> {
+    const hash = { epoch: this.position.epoch, hash: await hashWeights(this.model) };
+    this.hashes = [...this.hashes, hash].slice(-MOST_HASHES);
+    const point: CurvePoint = {
+      step: this.position.epoch * this.stepsPerEpoch,
+      loss: replicas.map(({ valLoss }) => valLoss!),
+      accuracy: replicas.map(({ valAccuracy }) => valAccuracy!),
+    };
+    this.curves.addTest(point);
+    this.events.onChange();
+  }
+
+  /** Keeps a checkpoint where one is due. */
+  private async keep(isLast: boolean, capture: () => Promise<TrainingState>): Promise<void> {
+    const { at, ms } = this.checkpointed;
+    const isDue = performance.now() - at >= Math.max(CHECKPOINT_MS, CHECKPOINT_SHARE * ms);
+    if (isDue && !isLast) await this.checkpoint(capture);
+  }
+
+  private async checkpoint(capture: () => Promise<TrainingState>): Promise<void> {
+    if (this.checkpointed.step === this.step) return;
+    const begun = performance.now();
+    await this.events.onCheckpoint(await capture());
+    const now = performance.now();
+    this.checkpointed = { at: now, ms: now - begun, step: this.step };
+  }
+
+  /** Waits while the training is paused. */
+  private async hold(capture: () => Promise<TrainingState>): Promise<void> {
+    if (this.stepsLeft > 0) this.stepsLeft--;
+    const isHeld = () => !this.playing && this.stepsLeft === 0 && !this.abort.signal.aborted;
+    // What the page shows is of the step that it stops at.
+    if (!isHeld() || this.reported.step !== this.step) return;
+    await this.checkpoint(capture);
+    while (isHeld()) {
+      const woken = new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.held = true;
+      this.endWaits();
+      this.events.onChange();
+      await woken;
+    }
+    this.held = false;
+    this.reported.at = performance.now();
+  }
+}
