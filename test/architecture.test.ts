@@ -133,6 +133,40 @@ test.each(Object.keys(MAY_IMPORT))('%s imports only from itself and the rooms be
   expect(wrong).toEqual([]);
 });
 
+/** Files that import each other in a circle, types included: Tarjan's strongly connected components of more than one file. */
+function importCircles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const open: string[] = [];
+  const circles: string[][] = [];
+  const visit = (file: string) => {
+    order.set(file, order.size);
+    lowest.set(file, order.get(file)!);
+    open.push(file);
+    for (const other of graph.get(file) ?? []) {
+      if (!order.has(other)) visit(other);
+      if (open.includes(other)) lowest.set(file, Math.min(lowest.get(file)!, lowest.get(other)!));
+    }
+    if (lowest.get(file) !== order.get(file)) return;
+    const circle = open.splice(open.indexOf(file));
+    if (circle.length > 1 || graph.get(file)?.includes(file)) circles.push(circle.sort());
+  };
+  for (const file of graph.keys()) if (!order.has(file)) visit(file);
+  return circles;
+}
+
+test('no file is in a circle of imports, types included', () => {
+  const graph = new Map(modules.map((path) => [path, importsOf(path).filter((other) => modules.includes(other))]));
+  expect(importCircles(graph)).toEqual([]);
+});
+
+test('circles are found: of two files, of three, and a file that imports itself', () => {
+  const of = (edges: string) => new Map(edges.split(' ').map((edge) => [edge[0]!, edge.slice(1).split('')]));
+  expect(importCircles(of('ab bc c'))).toEqual([]);
+  expect(importCircles(of('ab ba cab'))).toEqual([['a', 'b']]);
+  expect(importCircles(of('ab bc ca dd'))).toEqual([['a', 'b', 'c'], ['d']]);
+});
+
 test('every room has its place in the order', () => {
   expect([...new Set(modules.map(roomOf))].filter((room) => !(room in MAY_IMPORT))).toEqual([]);
 });

@@ -1,21 +1,7 @@
 import { checkF32, type OptionNames, show } from '../check.ts';
-import { ArgumentError, DisposedError } from '../errors.ts';
-import { type DeviceArray, type DType, showShape } from '../kernels/array.ts';
+import { ArgumentError } from '../errors.ts';
+import type { DType } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
-import { Tensor } from './tensor.ts';
-
-/** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor, DisposedError */
-export function arrayOf(operator: string, what: string, value: Tensor): DeviceArray {
-  if (!(value instanceof Tensor))
-    throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
-  const { array } = value;
-  if (array.disposed) {
-    throw new DisposedError(
-      `${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, ${array.disposedMessage}`,
-    );
-  }
-  return array;
-}
 
 const RANGES = { u32: [0, 0xffffffff], i32: [-0x80000000, 0x7fffffff] } as const;
 

@@ -1,10 +1,9 @@
 import * as kernels from '../kernels/augmentation.ts';
 import * as pixels from '../kernels/augmentation-pixels.ts';
 import { readSeeds } from '../random.ts';
-import { arrayOf } from './arguments.ts';
 import { checkCount, checkStep } from './dropout.ts';
-import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 // What random layers of images compute. They are called by the layers alone, under the layer's name, with options that it has checked.
 
@@ -38,7 +37,7 @@ export function randomAffine(
     checkDraw(operator, draw, input.models),
   );
   const { shape } = input;
-  return taped(y, [x], (dy, { into }) => [kernels.randomAffineGrad(dy, sample, shape, into(0))], {
+  return recordOperator(y, [x], (dy, { into }) => [kernels.randomAffineGrad(dy, sample, shape, into(0))], {
     saved: [sample.maps],
   });
 }
@@ -59,7 +58,7 @@ export function randomContrast(
   const input = arrayOf(operator, 'the input', x);
   const { y, sample } = pixels.randomContrast(operator, input, contrast, checkDraw(operator, draw, input.models));
   const { valueRange } = contrast;
-  return taped(y, [x], (dy, { into }) => [pixels.randomContrastGrad(input, dy, sample, valueRange, into(0))], {
+  return recordOperator(y, [x], (dy, { into }) => [pixels.randomContrastGrad(input, dy, sample, valueRange, into(0))], {
     saved: [sample.draws, sample.means],
   });
 }
@@ -73,5 +72,5 @@ export function randomContrast(
 export function randomErasing(operator: string, x: Tensor, erasing: pixels.Erasing, draw: kernels.AugmentDraw): Tensor {
   const input = arrayOf(operator, 'the input', x);
   const { y, draws } = pixels.randomErasing(operator, input, erasing, checkDraw(operator, draw, input.models));
-  return taped(y, [x], (dy, { into }) => [pixels.eraseGrad(dy, draws, into(0))], { saved: [draws] });
+  return recordOperator(y, [x], (dy, { into }) => [pixels.eraseGrad(dy, draws, into(0))], { saved: [draws] });
 }

@@ -2,9 +2,9 @@ import { checkF32, checkOptions, readable, show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DeviceArray } from '../kernels/array.ts';
 import * as kernels from '../kernels/batch-norm.ts';
-import { arrayOf } from './arguments.ts';
-import { type Backward, type GradRequest, taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import type { Backward, GradRequest } from './node.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /** Options of `batchNorm` and, without `momentum` and `running`, of `batchNormInference`. */
 export interface BatchNormOptions {
@@ -120,7 +120,7 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
     const sums = parameterGrads(made, dy, request);
     return [request.wants(0) ? inputGrad(made, dy, sums, request) : null, sums.dscale, sums.doffset];
   };
-  const y = taped(forward(made), [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
+  const y = recordOperator(forward(made), [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
   y.rectified = activation === 'relu';
   return y;
 }
@@ -161,7 +161,7 @@ export function batchNormInference(
     const { dscale, doffset } = parameterGrads(made, dy, request);
     return [dx, dscale, doffset];
   };
-  const y = taped(forward(made), [x, scale, offset], backward);
+  const y = recordOperator(forward(made), [x, scale, offset], backward);
   y.rectified = activation === 'relu';
   return y;
 }

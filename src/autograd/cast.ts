@@ -2,9 +2,8 @@ import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import type { DType } from '../kernels/array.ts';
 import * as kernels from '../kernels/cast.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, Tensor } from './tensor.ts';
 
 const TYPES: readonly unknown[] = ['f32', 'u32', 'i32'];
 
@@ -18,5 +17,5 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   const array = arrayOf('cast', 'the input', x);
   if (!TYPES.includes(dtype)) throw new ArgumentError(`cast: the type must be f32, u32 or i32, but is ${show(dtype)}`);
   if (array.dtype !== dtype) return new Tensor(kernels.cast(array, dtype));
-  return taped(array.reshaped(array.shape), [x], (dy) => [dy.reshaped(array.shape)]);
+  return recordOperator(array.reshaped(array.shape), [x], (dy) => [dy.reshaped(array.shape)]);
 }

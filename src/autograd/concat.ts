@@ -4,11 +4,10 @@ import { type DeviceArray, sameShape, showShape } from '../kernels/array.ts';
 import { checkAxis } from '../kernels/axes.ts';
 import * as kernels from '../kernels/concat.ts';
 import { moveWindow } from '../kernels/view.ts';
-import { arrayOf } from './arguments.ts';
 import { composed } from './composed.ts';
+import { recordOperator } from './record-operator.ts';
 import { expandDims, slice } from './shape.ts';
-import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 function arraysOf(operator: string, tensors: readonly Tensor[]): DeviceArray[] {
   const all = listOf(operator, tensors) as Tensor[] | null;
@@ -27,7 +26,7 @@ function arraysOf(operator: string, tensors: readonly Tensor[]): DeviceArray[] {
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const arrays = arraysOf('concat', tensors);
   const { y, begins, axis: d } = kernels.concat(arrays, axis);
-  return taped(y, [...tensors], (dy, { wants, into }) =>
+  return recordOperator(y, [...tensors], (dy, { wants, into }) =>
     arrays.map((array, i) => {
       if (!wants(i)) return null;
       const before = array.shape.map((_, k) => (k === d ? -begins[i]! : 0));

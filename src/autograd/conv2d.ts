@@ -3,9 +3,11 @@ import * as kernels from '../kernels/conv2d.ts';
 import { activated, activationGrad } from '../kernels/epilogue.ts';
 import { sumRows } from '../kernels/reduce.ts';
 import { output } from '../kernels/run.ts';
-import { type ActivationOptions, activationNames, arrayOf, fusedOf } from './arguments.ts';
-import { type Backward, isTaped, taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { type ActivationOptions, activationNames, fusedOf } from './arguments.ts';
+import type { Backward } from './node.ts';
+import { recordOperator } from './record-operator.ts';
+import { isTaped } from './tape.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /**
  * 2-D convolution with optional bias and activation, both fused into the kernel's store. If there may be a gradient, `sigmoid` and
@@ -44,7 +46,7 @@ export function conv2d(
     if (dz !== dy) dz.dispose();
     return [dx, dfilter, db];
   };
-  const result = taped(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
+  const result = recordOperator(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
   result.rectified = activation?.name === 'relu';
   return result;
 }

@@ -2,9 +2,8 @@ import { checkOptions } from '../check.ts';
 import type { ConvOptions } from '../kernels/conv-geometry.ts';
 import * as kernels from '../kernels/depthwise.ts';
 import { sumRows } from '../kernels/reduce.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /**
  * Depthwise convolution: each channel is convolved with M filters of its own (Keras's depth multiplier), whose outputs are
@@ -27,7 +26,7 @@ export function depthwiseConv2d(
   const offset = bias === null ? null : arrayOf(operator, 'the bias', bias);
   const geometry = kernels.depthwiseGeometry(input, weights, options);
   const y = kernels.depthwiseConv2d(input, weights, offset, geometry);
-  return taped(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
+  return recordOperator(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
     const dfilter = wants(1) ? kernels.depthwiseWeightGrad(input, dy, geometry, { into: into(1) }) : null;
     const db = bias && wants(2) ? sumRows(dy, bias.size, { into: into(2) }) : null;
     const dx = wants(0) ? kernels.depthwiseInputGrad(dy, weights, geometry, { into: into(0) }) : null;

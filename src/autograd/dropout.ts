@@ -3,9 +3,8 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import * as kernels from '../kernels/dropout.ts';
 import { StepState } from '../kernels/step-state.ts';
 import { readSeeds, type Seeds } from '../random.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /** Options of `dropout`. */
 export interface DropoutOptions {
@@ -59,7 +58,7 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   if (typeof rate !== 'number') checkCount('dropout', 'rates', rate.length, input.models);
   if (typeof seed !== 'number') checkCount('dropout', 'seeds', seed.length, input.models);
   const y = kernels.dropout(input, draw);
-  const result = taped(y, [x], (dy, { into }) => {
+  const result = recordOperator(y, [x], (dy, { into }) => {
     // Where a ReLU's output is not above 0 after this, it was not before, or was dropped: what comes through that is 0 at both.
     const through = x.rectified && dy.throughRelu === y;
     const dx = kernels.dropout(dy, draw, { into: into(0), dropped: through });

@@ -1,9 +1,8 @@
 import { show } from '../check.ts';
 import { ArgumentError } from '../errors.ts';
 import * as kernels from '../kernels/gather-rows.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, Tensor } from './tensor.ts';
 
 /**
  * The parts of x that `indices` (u32 or i32, any shape) name along an axis, as NumPy's take: the axes of `indices` stand where
@@ -16,7 +15,7 @@ import { Tensor } from './tensor.ts';
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const input = arrayOf('gather', 'the input', x);
   const which = arrayOf('gather', 'the indices', indices);
-  return taped(kernels.gatherRows(input, which, axis), [x, indices], (dy, { wants, into }) => [
+  return recordOperator(kernels.gatherRows(input, which, axis), [x, indices], (dy, { wants, into }) => [
     wants(0) ? kernels.gatherRowsGrad(dy, which, axis, input.shape, into(0)) : null,
     null,
   ]);

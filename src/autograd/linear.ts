@@ -5,9 +5,11 @@ import * as kernels from '../kernels/matmul.ts';
 import { biasAdd as biasAddKernel } from '../kernels/pointwise.ts';
 import { sumAxes, sumRows } from '../kernels/reduce.ts';
 import { checkRank, output } from '../kernels/run.ts';
-import { type ActivationOptions, activationNames, arrayOf, fusedOf } from './arguments.ts';
-import { type Backward, isTaped, taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { type ActivationOptions, activationNames, fusedOf } from './arguments.ts';
+import type { Backward } from './node.ts';
+import { recordOperator } from './record-operator.ts';
+import { isTaped } from './tape.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /**
  * Matrix product of a [...,M,K] and b [...,K,N] -> [...,M,N]; with `transposeA` a is [...,K,M], with `transposeB` b is
@@ -24,7 +26,7 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
   const left = arrayOf('matmul', 'the left matrix', a);
   const right = arrayOf('matmul', 'the right matrix', b);
   const c = kernels.matmul(left, right, { transposeA, transposeB });
-  return taped(c, [a, b], (dc, { wants, into }) => {
+  return recordOperator(c, [a, b], (dc, { wants, into }) => {
     const times = (x: DeviceArray, y: DeviceArray, tx: boolean, ty: boolean, i: number) =>
       productOf(i === 0 ? left : right, x, y, tx, ty, into(i));
     // For a transposed argument the product is transposed too: (dc b^T)^T = b dc^T.
@@ -102,7 +104,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
     if (dz !== dy) dz.dispose();
     return [dx, dw, db];
   };
-  const result = taped(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
+  const result = recordOperator(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
   result.rectified = activation?.name === 'relu';
   return result;
 }
@@ -115,7 +117,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  */
 export function biasAdd(x: Tensor, bias: Tensor): Tensor {
   const y = biasAddKernel(arrayOf('biasAdd', 'the input', x), arrayOf('biasAdd', 'the bias', bias));
-  return taped(y, [x, bias], (dy, { wants, into }) => [
+  return recordOperator(y, [x, bias], (dy, { wants, into }) => [
     wants(0) ? dy : null,
     wants(1) ? sumRows(dy, bias.size, { into: into(1) }) : null,
   ]);

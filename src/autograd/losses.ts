@@ -3,14 +3,13 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { fill } from '../kernels/pointwise.ts';
 import { checkDType, checkSameShape, commonModels } from '../kernels/run.ts';
-import { arrayOf } from './arguments.ts';
 import { composed } from './composed.ts';
 import { oneHot } from './gather.ts';
 import { abs, add, clip, div, log, mul, neg, softplus, square, sub } from './pointwise.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { logSoftmax, softmaxCrossEntropy } from './softmax.ts';
-import { Tensor } from './tensor.ts';
+import { arrayOf, Tensor } from './tensor.ts';
 
 // Losses as functions of tensors, composed of operators, so their gradients are the operators'. Each gives the mean over
 // the batch, shape []. Targets are f32 of the output's shape, except where labels are asked for. With `sampleWeight` [N] each

@@ -13,9 +13,10 @@ import {
   unaryTable,
 } from '../kernels/pointwise-table.ts';
 import { checkDType, commonModels } from '../kernels/run.ts';
-import { arrayOf, checkFits } from './arguments.ts';
-import { type Backward, taped } from './tape.ts';
-import { Tensor } from './tensor.ts';
+import { checkFits } from './arguments.ts';
+import type { Backward } from './node.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, Tensor } from './tensor.ts';
 
 /** Applies a row of the table; formula and derivative stand there. */
 function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}): Tensor {
@@ -30,7 +31,7 @@ function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}
     return checkF32(`${name}: ${option}`, value);
   });
   const y = kernels.unary(name, array, [p, q]);
-  return taped(y, [x], (dy, { into }) => [kernels.unaryGrad(name, array, y, dy, [p, q], into(0))]);
+  return recordOperator(y, [x], (dy, { into }) => [kernels.unaryGrad(name, array, y, dy, [p, q], into(0))]);
 }
 
 /** What an operator of two takes: tensors, one of which may be a number instead. */
@@ -69,7 +70,7 @@ function binary(name: BinaryName, x1: Operand, x2: Operand): Tensor {
         : kernels.binaryGrad(name, which, { a: left, b: right, y, dy });
     return [wants(0) ? grad(0) : null, wants(1) ? grad(1) : null];
   };
-  return taped(y, [a, b], backward, { saved: madeOf([x1, x2], [a, b]) });
+  return recordOperator(y, [a, b], backward, { saved: madeOf([x1, x2], [a, b]) });
 }
 
 function comparison(name: ComparisonName, x: Operand, y: Operand): Tensor {
@@ -227,5 +228,5 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
       wants(2) ? kernels.sumTo(kernels.where(m, zeros, dy), right.shape) : null,
     ];
   };
-  return taped(y, [condition, a, b], backward, { saved: m === mask ? [] : [m] });
+  return recordOperator(y, [condition, a, b], backward, { saved: m === mask ? [] : [m] });
 }

@@ -1,8 +1,8 @@
 import { checkOptions, type OptionNames } from '../check.ts';
 import * as kernels from '../kernels/pooling.ts';
-import { arrayOf } from './arguments.ts';
-import { type Backward, taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import type { Backward } from './node.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 const names: OptionNames<kernels.PoolOptions> = { poolSize: true, strides: true, padding: true };
 
@@ -21,7 +21,7 @@ export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
     if (x.rectified) dx.throughRelu = input;
     return [dx];
   };
-  return taped(pool.y, [x], backward, { saved: [pool.argmax] });
+  return recordOperator(pool.y, [x], backward, { saved: [pool.argmax] });
 }
 
 /**
@@ -34,7 +34,7 @@ export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
 export function avgPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
   checkOptions('avgPool2d', options, names);
   const pool = kernels.avgPool2d(arrayOf('avgPool2d', 'the input', x), options);
-  return taped(pool.y, [x], (dy, { into }) => [kernels.avgPool2dGrad(dy, pool, into(0))]);
+  return recordOperator(pool.y, [x], (dy, { into }) => [kernels.avgPool2dGrad(dy, pool, into(0))]);
 }
 
 /**
@@ -43,5 +43,5 @@ export function avgPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
  */
 export function globalAveragePool2d(x: Tensor): Tensor {
   const pool = kernels.globalAveragePool2d(arrayOf('globalAveragePool2d', 'the input', x));
-  return taped(pool.y, [x], (dy, { into }) => [kernels.avgPool2dGrad(dy, pool, into(0))]);
+  return recordOperator(pool.y, [x], (dy, { into }) => [kernels.avgPool2dGrad(dy, pool, into(0))]);
 }

@@ -3,9 +3,8 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../kernels/axes.ts';
 import * as kernels from '../kernels/reduce.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, Tensor } from './tensor.ts';
 
 /** Options of the reductions: `sum`, `mean`, `variance`, `max`, `min`, `argmax` and `argmin`. */
 export interface ReduceOptions {
@@ -43,7 +42,7 @@ function reduction(operator: string, x: Tensor, options: ReduceOptions, needsEle
 /** Sum over some or all axes. `dx = dy` spread over them. @throws ShapeError, ArgumentError */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { input, axes, shape } = reduction('sum', x, options, false);
-  return taped(kernels.sumAxes('sum', input, axes, shape), [x], (dy, { into }) => [
+  return recordOperator(kernels.sumAxes('sum', input, axes, shape), [x], (dy, { into }) => [
     kernels.sumAxesGrad('sum', input, dy, axes, 1, into(0)),
   ]);
 }
@@ -51,7 +50,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 /** Mean over some or all axes. `dx = dy / n` spread over them. @throws ShapeError for a mean of nothing, ArgumentError */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { input, axes, shape, count } = reduction('mean', x, options, true);
-  return taped(kernels.sumAxes('mean', input, axes, shape, 1 / count), [x], (dy, { into }) => [
+  return recordOperator(kernels.sumAxes('mean', input, axes, shape, 1 / count), [x], (dy, { into }) => [
     kernels.sumAxesGrad('mean', input, dy, axes, 1 / count, into(0)),
   ]);
 }
@@ -59,7 +58,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 function extreme(operator: 'max' | 'min', sign: 1 | -1, x: Tensor, options: ReduceOptions): Tensor {
   const { input, axes, shape } = reduction(operator, x, options, true);
   const y = kernels.extreme(operator, input, axes, shape, sign);
-  return taped(y, [x], (dy, { into }) => [kernels.extremeGrad(operator, input, y, dy, axes, into(0))]);
+  return recordOperator(y, [x], (dy, { into }) => [kernels.extremeGrad(operator, input, y, dy, axes, into(0))]);
 }
 
 /**
@@ -101,7 +100,7 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
     );
   }
   const { y, mean } = kernels.variance(input, axes, shape, ddof);
-  return taped(y, [x], (dy, { into }) => [kernels.varianceGrad(input, mean, dy, axes, ddof, into(0))], {
+  return recordOperator(y, [x], (dy, { into }) => [kernels.varianceGrad(input, mean, dy, axes, ddof, into(0))], {
     saved: Object.values(mean),
   });
 }

@@ -1,9 +1,8 @@
 import { listOf, show } from '../check.ts';
 import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../kernels/array.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /**
  * The same elements in row-major order under another shape; no copy. `dx = dy` reshaped back.
@@ -17,7 +16,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
       `reshape: a shape is a list of integers from 0 up, one of which may be -1, but ${show(shape)} was given`,
     );
   }
-  return taped(array.reshaped(completed(array, shape)), [x], (dy) => [dy.reshaped(x.shape)]);
+  return recordOperator(array.reshaped(completed(array, shape)), [x], (dy) => [dy.reshaped(x.shape)]);
 }
 
 /** The shape with the size that -1 stands for. @throws ArgumentError for several of them, ShapeError where no size fits */

@@ -1,8 +1,7 @@
 import { checkOptions } from '../check.ts';
 import * as kernels from '../kernels/resize.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /**
  * Images in another size: x [N,H,W,C] -> [N,size[0],size[1],C], as `tf.image.resize` and Keras's Resizing do it: pixel
@@ -23,5 +22,5 @@ export function resize(
   const input = arrayOf('resize', 'the input', x);
   checkOptions('resize', options, { method: true });
   const { y, params } = kernels.resize(input, size, options.method ?? 'bilinear');
-  return taped(y, [x], (dy, { into }) => [kernels.resizeGrad(dy, params, input.shape, into(0))]);
+  return recordOperator(y, [x], (dy, { into }) => [kernels.resizeGrad(dy, params, input.shape, into(0))]);
 }

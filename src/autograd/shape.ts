@@ -3,9 +3,9 @@ import { ArgumentError, ShapeError } from '../errors.ts';
 import { type DeviceArray, showShape } from '../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../kernels/axes.ts';
 import * as kernels from '../kernels/view.ts';
-import { arrayOf, checkFits } from './arguments.ts';
-import { taped } from './tape.ts';
-import type { Tensor } from './tensor.ts';
+import { checkFits } from './arguments.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, type Tensor } from './tensor.ts';
 
 /**
  * Axes in another order: axis d of the result is axis `axes[d]` of x; left out, the order is reversed, as in NumPy.
@@ -25,13 +25,13 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
       `transpose: each axis must be named once, but ${show(axes)} was given (input ${showShape(input.shape)})`,
     );
   }
-  return taped(kernels.transpose('transpose', input, order), [x], (dy, { into }) => [
+  return recordOperator(kernels.transpose('transpose', input, order), [x], (dy, { into }) => [
     kernels.transpose('transpose', dy, kernels.inverse(order), into(0)),
   ]);
 }
 
 const view = (x: Tensor, array: DeviceArray, shape: readonly number[]) =>
-  taped(array.reshaped(shape), [x], (dy) => [dy.reshaped(array.shape)]);
+  recordOperator(array.reshaped(shape), [x], (dy) => [dy.reshaped(array.shape)]);
 
 /** A new axis of size 1 at `axis` of the result; no copy. `dx = dy` without it. @throws ShapeError, ArgumentError */
 export function expandDims(x: Tensor, axis: number): Tensor {
@@ -97,7 +97,7 @@ export function pad(
   checkFits('pad', value, input.dtype);
   const shape = input.shape.map((n, d) => n + paddings[d]![0] + paddings[d]![1]);
   const before = paddings.map(([n]) => n);
-  return taped(kernels.moveWindow('pad', input, before, shape, { fill: value }), [x], (dy, { into }) => [
+  return recordOperator(kernels.moveWindow('pad', input, before, shape, { fill: value }), [x], (dy, { into }) => [
     kernels.moveWindow(
       'pad',
       dy,
@@ -131,5 +131,7 @@ export function slice(x: Tensor, begin: readonly number[], size: readonly number
     back.map((n) => -n),
     shape,
   );
-  return taped(y, [x], (dy, { into }) => [kernels.moveWindow('slice', dy, back, input.shape, { into: into(0) })]);
+  return recordOperator(y, [x], (dy, { into }) => [
+    kernels.moveWindow('slice', dy, back, input.shape, { into: into(0) }),
+  ]);
 }

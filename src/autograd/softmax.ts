@@ -1,9 +1,8 @@
 import { checkOptions } from '../check.ts';
 import { scaleRows } from '../kernels/pointwise.ts';
 import * as kernels from '../kernels/softmax.ts';
-import { arrayOf } from './arguments.ts';
-import { taped } from './tape.ts';
-import { Tensor } from './tensor.ts';
+import { recordOperator } from './record-operator.ts';
+import { arrayOf, Tensor } from './tensor.ts';
 
 /** Options of `softmax` and `logSoftmax`. */
 export interface SoftmaxOptions {
@@ -22,7 +21,7 @@ export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   checkOptions('softmax', options, { axis: true });
   const { axis = -1 } = options;
   const y = kernels.softmax(input, axis);
-  return taped(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, axis, { into: into(0) })]);
+  return recordOperator(y, [x], (dy, { into }) => [kernels.softmaxGrad(y, dy, axis, { into: into(0) })]);
 }
 
 /**
@@ -36,7 +35,7 @@ export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   checkOptions('logSoftmax', options, { axis: true });
   const { axis = -1 } = options;
   const y = kernels.logSoftmax(input, axis);
-  return taped(y, [x], (dy, { into }) => [kernels.logSoftmaxGrad(y, dy, axis, { into: into(0) })]);
+  return recordOperator(y, [x], (dy, { into }) => [kernels.logSoftmaxGrad(y, dy, axis, { into: into(0) })]);
 }
 
 /**
@@ -71,7 +70,7 @@ export function softmaxCrossEntropyWithHits(
     arrayOf(operator, 'logits', logits),
     arrayOf(operator, 'labels', labels),
   );
-  const loss = taped(result.loss, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))], {
+  const loss = recordOperator(result.loss, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))], {
     unit: () => [dlogits.reshaped(dlogits.shape)], // the tape's own handle: backward may be asked for again
     saved: [dlogits],
   });

@@ -1,16 +1,16 @@
 import type { Device } from '../gpu/device.ts';
-import type { Tensor } from './tensor.ts';
+import type { TapeTensor } from './node.ts';
 
 /**
  * The tensors of a graph that a backward pass has gone through and a user may still want to read, such as the loss and a model's output; or
  * those of a graph that is retained for another pass. Those in a scope are the scope's; the others wait here for an owner (`takeSpent`).
  */
 export interface SpentGraph {
-  readonly tensors: readonly Tensor[];
+  readonly tensors: readonly TapeTensor[];
   /** Whether another pass may follow, until the leaves change. */
   readonly retained: boolean;
   /** The leaves that got a gradient from it. */
-  readonly leaves: ReadonlySet<Tensor>;
+  readonly leaves: ReadonlySet<TapeTensor>;
 }
 
 const RELEASED =
@@ -24,7 +24,7 @@ const waiting = new WeakMap<Device, Set<SpentGraph>>();
  * @param fresh those of its leaves that had no gradient before. Where somebody trains without an optimizer, earlier graphs end with
  *   the gradients they gave: once these were cleared and begin anew, or their leaves are disposed
  */
-export function keepSpent(device: Device, graph: SpentGraph, fresh: readonly Tensor[]): void {
+export function keepSpent(device: Device, graph: SpentGraph, fresh: readonly TapeTensor[]): void {
   const graphs = waiting.get(device) ?? new Set();
   waiting.set(device, graphs);
   for (const earlier of graphs) {
@@ -41,7 +41,7 @@ export function keepSpent(device: Device, graph: SpentGraph, fresh: readonly Ten
  * Hands over the graphs that wait on a device; whoever takes them releases them.
  * @param changed leaves that are about to change: a retained graph of others stays
  */
-export function takeSpent(device: Device, changed: Iterable<Tensor>): SpentGraph[] {
+export function takeSpent(device: Device, changed: Iterable<TapeTensor>): SpentGraph[] {
   const graphs = waiting.get(device);
   if (!graphs) return [];
   const leaves = new Set(changed);

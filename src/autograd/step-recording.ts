@@ -2,7 +2,7 @@ import { ArgumentError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Storage } from '../gpu/storage.ts';
 import { showShape } from '../kernels/array.ts';
-import type { Tensor } from './tensor.ts';
+import type { TapeTensor } from './node.ts';
 
 /** What a leaf's gradient was when a step that is being recorded first touched it. */
 type First = 'cleared' | 'none' | 'some';
@@ -29,9 +29,9 @@ export interface RecordedOptimizer extends StepNumber {
 
 /** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
 export class StepRecording {
-  private readonly first = new Map<Tensor, First>();
+  private readonly first = new Map<TapeTensor, First>();
   /** What gradients the step left, and which of them lie where an owner wants them. */
-  private readonly last = new Map<Tensor, { grad: Tensor | null; home: Storage | null }>();
+  private readonly last = new Map<TapeTensor, { grad: TapeTensor | null; home: Storage | null }>();
   /** Optimizers whose `step` is part of it. */
   readonly steps = new Set<RecordedOptimizer>();
   /** What random layers draw by, optimizers included. */
@@ -73,23 +73,23 @@ export class StepRecording {
   }
 
   /** A leaf's gradient was cleared. */
-  cleared(leaf: Tensor): void {
+  cleared(leaf: TapeTensor): void {
     if (!this.first.has(leaf)) this.first.set(leaf, 'cleared');
   }
 
   /** A leaf is about to get a gradient. */
-  settles(leaf: Tensor): void {
+  settles(leaf: TapeTensor): void {
     if (!this.first.has(leaf)) this.first.set(leaf, leaf.grad ? 'some' : 'none');
   }
 
   /** Leaves that got gradients in it, or lost them. */
-  get leaves(): Iterable<Tensor> {
+  get leaves(): Iterable<TapeTensor> {
     return this.first.keys();
   }
 
   /** Takes away the gradients that were to be computed by a recording which failed. */
   undo(): void {
-    for (const [leaf, first] of this.first) if (first !== 'some') leaf.grad = null;
+    for (const [leaf, first] of this.first) if (first !== 'some') leaf.clearGrad();
   }
 
   /** Whether gradients are those that it left: what became of them since is no part of its runs. */

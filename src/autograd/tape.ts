@@ -4,44 +4,10 @@ import { withOrigin } from '../gpu/origin.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
-import { moveWindow } from '../kernels/view.ts';
-import { arrayOf } from './arguments.ts';
+import { copyOf } from './copy-of.ts';
+import type { GradRequest, Node, TapeTensor } from './node.ts';
 import { keepSpent } from './spent.ts';
 import { recordingOf } from './step-recording.ts';
-import { Tensor } from './tensor.ts';
-
-/** What an operator's backward pass may ask about its inputs. */
-export interface GradRequest {
-  /** Whether input `i` needs a gradient at all. */
-  wants(i: number): boolean;
-  /** Where the gradient of input `i` may be written directly; undefined means a new array. Using it is optional. */
-  into(i: number): DeviceArray | undefined;
-}
-
-/**
- * Gradients for an operator's inputs, in their order; null where none is wanted or none exists (integer inputs).
- * `dout` belongs to the tape: read it, or hand it on unchanged, but do not dispose it.
- */
-export type Backward = (dout: DeviceArray, request: GradRequest) => (DeviceArray | null)[];
-
-/** One operator application on the tape. */
-export interface Node {
-  inputs: readonly Tensor[];
-  backward: Backward;
-  /**
-   * What `backward` gives for a gradient of 1, for operators that have it at hand: a loss is where backward passes begin, and
-   * then neither the 1 nor the product with it is computed. What it returns belongs to the tape.
-   */
-  unit?: (request: GradRequest) => (DeviceArray | null)[];
-  /** Arrays besides inputs and output that these read, and nobody else. */
-  saved?: readonly DeviceArray[];
-  /** Versions of the inputs' arrays when the operator read them. */
-  versions: readonly number[];
-  /** The layer that it belongs to, which its backward pass does too (see `Origin`). */
-  layer: string | null;
-  /** Whether a backward pass has gone through it and released what another one would need. */
-  spent: boolean;
-}
 
 let recording = true;
 
@@ -58,25 +24,11 @@ export function noGrad<T>(body: () => T): T {
 }
 
 /** Whether an operator with these inputs goes on the tape: whether there may be a gradient. */
-export const isTaped = (inputs: readonly Tensor[]): boolean => recording && inputs.some((input) => input.requiresGrad);
-
-/** The result of an operator as a tensor; on the tape when an input needs a gradient. Every operator ends with this. */
-export function taped(
-  output: DeviceArray,
-  inputs: readonly Tensor[],
-  backwardPass: Backward,
-  { unit, saved = [] }: Pick<Node, 'unit' | 'saved'> = {},
-): Tensor {
-  const onTape = isTaped(inputs);
-  if (!onTape) for (const array of saved) array.dispose();
-  if (!onTape) return new Tensor(output);
-  const versions = inputs.map(({ array }) => array.version);
-  const { layer } = output.device.origin;
-  return new Tensor(output, true, { inputs, backward: backwardPass, unit, saved, versions, layer, spent: false });
-}
+export const isTaped = (inputs: readonly TapeTensor[]): boolean =>
+  recording && inputs.some((input) => input.requiresGrad);
 
 /** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
-function history(root: Tensor): Tensor[] {
+function history(root: TapeTensor): TapeTensor[] {
   const seen = new Set([root]);
   const stack = [root];
   for (let t = stack.pop(); t; t = stack.pop()) {
@@ -91,7 +43,7 @@ function history(root: Tensor): Tensor[] {
 }
 
 /** @throws ArgumentError where an earlier pass released the graph, or its leaves were changed since */
-function checkGraph(graph: readonly Tensor[]): void {
+function checkGraph(graph: readonly TapeTensor[]): void {
   for (const { node } of graph) {
     if (node?.spent) {
       throw new ArgumentError(
@@ -111,13 +63,13 @@ function checkGraph(graph: readonly Tensor[]): void {
 
 /** See `Tensor.backward`. `releaseAll` releases what the user may hold, too, all but `root`: for steps that the library itself makes. */
 export function backward(
-  root: Tensor,
-  dout?: Tensor,
+  root: TapeTensor,
+  dout?: TapeTensor,
   { retainGraph = false, releaseAll = false }: { retainGraph?: boolean; releaseAll?: boolean } = {},
 ): void {
   if (!root.requiresGrad) throw new ArgumentError('backward: nothing this tensor was made from requires a gradient');
   if (dout) {
-    commonModels('backward', [root.array, arrayOf('backward', 'the gradient', dout)]);
+    commonModels('backward', [root.array, dout.array]);
     if (!sameShape(dout.shape, root.shape) || dout.dtype !== 'f32') {
       throw new ShapeError(
         `backward: the gradient must be f32 of shape ${showShape(root.shape)}, but is ${dout.dtype} ${showShape(dout.shape)}`,
@@ -127,9 +79,9 @@ export function backward(
   const graph = history(root);
   checkGraph(graph);
   const hidden = new Set(graph.flatMap(({ parts }) => parts ?? []));
-  const grads = new Map<Tensor, DeviceArray>();
-  const leaves = new Set<Tensor>();
-  const fresh: Tensor[] = [];
+  const grads = new Map<TapeTensor, DeviceArray>();
+  const leaves = new Set<TapeTensor>();
+  const fresh: TapeTensor[] = [];
   withScope(
     root.device,
     () => {
@@ -166,7 +118,7 @@ export function backward(
     for (const { node } of graph) if (node) spend(node);
   }
   const { scopes } = root.device;
-  const isFree = ({ array }: Tensor) => !array.disposed && !scopes.some((scope) => scope.has(array));
+  const isFree = ({ array }: TapeTensor) => !array.disposed && !scopes.some((scope) => scope.has(array));
   const tensors = graph.filter((t) => t.node && isFree(t));
   keepSpent(root.device, { tensors, leaves, retained: retainGraph }, fresh);
 }
@@ -182,9 +134,9 @@ function spend(node: Node): void {
 }
 
 function propagate(
-  { node, device }: Tensor,
+  { node, device }: TapeTensor,
   run: (request: GradRequest) => (DeviceArray | null)[],
-  grads: Map<Tensor, DeviceArray>,
+  grads: Map<TapeTensor, DeviceArray>,
 ): void {
   withOrigin(device, { layer: node!.layer, backward: true }, () => propagateThrough(node!, run, grads));
 }
@@ -192,9 +144,9 @@ function propagate(
 function propagateThrough(
   node: Node,
   run: (request: GradRequest) => (DeviceArray | null)[],
-  grads: Map<Tensor, DeviceArray>,
+  grads: Map<TapeTensor, DeviceArray>,
 ): void {
-  const firstUse = (input: Tensor) => !grads.has(input) && !(input.node === null && input.grad);
+  const firstUse = (input: TapeTensor) => !grads.has(input) && !(input.node === null && input.grad);
   const results = run({
     wants: (i) => node.inputs[i]!.requiresGrad,
     into: (i) => {
@@ -216,16 +168,6 @@ function propagateThrough(
   });
 }
 
-/** The elements of `from` in an array of its shape, or in a new one. */
-export const copyOf = (from: DeviceArray, into?: DeviceArray): DeviceArray =>
-  moveWindow(
-    'copy',
-    from,
-    from.shape.map(() => 0),
-    from.shape,
-    into ? { into } : {},
-  );
-
 /** The first gradient of a sum. */
 function sumOf(grad: DeviceArray, into?: DeviceArray): DeviceArray {
   const sum = fill(grad.device, grad.shape, 0, { models: grad.models, into });
@@ -234,7 +176,7 @@ function sumOf(grad: DeviceArray, into?: DeviceArray): DeviceArray {
 }
 
 /** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
-function settle(leaf: Tensor, grad: DeviceArray): void {
+function settle(leaf: TapeTensor, grad: DeviceArray): void {
   if (leaf.array.disposed) {
     throw new DisposedError(
       `backward: a tensor of shape ${showShape(leaf.shape)} that requires a gradient was disposed before it got one`,
@@ -246,8 +188,8 @@ function settle(leaf: Tensor, grad: DeviceArray): void {
   } else if (leaf.gradHome) {
     const home = leaf.gradHome;
     if (grad !== home) sumOf(grad, home);
-    leaf.grad = new Tensor(home.reshaped(home.shape)); // which may be disposed, and the place stays
+    leaf.setGrad(home.reshaped(home.shape)); // which may be disposed, and the place stays
   } else {
-    leaf.grad = new Tensor(sumOf(grad));
+    leaf.setGrad(sumOf(grad));
   }
 }

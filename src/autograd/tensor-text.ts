@@ -1,5 +1,5 @@
 import { type HostArray, showShape } from '../kernels/array.ts';
-import type { Tensor } from './tensor.ts';
+import type { TapeTensor } from './node.ts';
 
 /** Values that are shown of a tensor of which only the first are known. */
 const FIRST = 6;
@@ -9,7 +9,7 @@ const EDGE = 3;
 const LINE = 75;
 
 /** What `console.log` shows of a tensor, without waiting for the adapter. */
-export function summaryOf(tensor: Tensor): string {
+export function summaryOf(tensor: TapeTensor): string {
   const { array } = tensor;
   const head = headOf(tensor);
   if (array.disposed) return `${head}, disposed`;
@@ -23,22 +23,22 @@ export function summaryOf(tensor: Tensor): string {
 }
 
 /** The same with all values, or those at the edges of many. */
-export function textOf(tensor: Tensor, values: HostArray): string {
+export function textOf(tensor: TapeTensor, values: HostArray): string {
   // A matrix begins on a line of its own, so that its columns stand below each other.
   const separator = fullShape(tensor).length > 1 ? '\n' : ' ';
   return `${headOf(tensor)}${separator}${layout(tensor, values)}`;
 }
 
 /** Of several models, those are the first axis. */
-const fullShape = ({ shape, models }: Tensor): readonly number[] => (models > 1 ? [models, ...shape] : shape);
+const fullShape = ({ shape, models }: TapeTensor): readonly number[] => (models > 1 ? [models, ...shape] : shape);
 
-function headOf({ dtype, shape, models, requiresGrad, node }: Tensor): string {
+function headOf({ dtype, shape, models, requiresGrad, node }: TapeTensor): string {
   const copies = models > 1 ? ` x ${models} models` : '';
   return `Tensor ${dtype} ${showShape(shape)}${copies}${requiresGrad && !node ? ', requires a gradient' : ''}`;
 }
 
 /** Nested rows in brackets, numbers right-aligned to the same width. */
-function layout(tensor: Tensor, values: HostArray): string {
+function layout(tensor: TapeTensor, values: HostArray): string {
   const shape = fullShape(tensor);
   const isCut = values.length > MOST;
   /** The places along an axis that are shown; null for those left out. */
@@ -76,7 +76,7 @@ function wrapped(parts: readonly string[], indent: string): string {
 }
 
 /** A number with as few digits as tell it from other 32-bit floats, as NumPy does. */
-function cell(value: number, { dtype }: Tensor): string {
+function cell(value: number, { dtype }: TapeTensor): string {
   if (Object.is(value, -0)) return '-0';
   for (let digits = 1; dtype === 'f32' && digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));

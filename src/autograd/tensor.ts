@@ -11,10 +11,12 @@ import {
   withScope,
 } from '../kernels/array.ts';
 import { commonModels } from '../kernels/run.ts';
+import { copyOf } from './copy-of.ts';
 import { readValues } from './host-array.ts';
 import { type Numbers, readNumbers } from './host-data.ts';
+import type { Node } from './node.ts';
 import { recordingOf } from './step-recording.ts';
-import { backward, copyOf, type Node } from './tape.ts';
+import { backward } from './tape.ts';
 import { summaryOf, textOf } from './tensor-text.ts';
 
 export type { HostArray } from '../kernels/array.ts';
@@ -218,7 +220,16 @@ export class Tensor {
         `backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`,
       );
     }
+    if (dout) arrayOf('backward', 'the gradient', dout);
     backward(this, dout, { retainGraph });
+  }
+
+  /**
+   * Takes an array as the gradient.
+   * @internal
+   */
+  setGrad(gradient: DeviceArray): void {
+    this.grad = new Tensor(gradient);
   }
 
   /** Forgets the gradient, and releases it: the next `backward()` begins anew instead of adding to it. */
@@ -294,6 +305,19 @@ export class Tensor {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor, DisposedError */
+export function arrayOf(operator: string, what: string, value: Tensor): DeviceArray {
+  if (!(value instanceof Tensor))
+    throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
+  const { array } = value;
+  if (array.disposed) {
+    throw new DisposedError(
+      `${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, ${array.disposedMessage}`,
+    );
+  }
+  return array;
 }
 
 /** @throws ArgumentError, ShapeError unless `gradient` is one that `of` can have */

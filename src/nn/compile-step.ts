@@ -1,7 +1,7 @@
+import { copyOf } from '../autograd/copy-of.ts';
 import { toHostArray } from '../autograd/host-array.ts';
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { type StepNumber, StepRecording } from '../autograd/step-recording.ts';
-import { copyOf } from '../autograd/tape.ts';
 import { Tensor, tensorsIn } from '../autograd/tensor.ts';
 import { checkFunction, checkSurplus, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../errors.ts';
@@ -236,7 +236,7 @@ class Recorded {
     }
     for (const input of this.inputs) input.dispose();
     for (const leaf of this.recording.leaves) {
-      if (leaf.grad && !leaf.grad.array.disposed && this.program.owns(leaf.grad.array.storage.buffer)) leaf.grad = null;
+      if (leaf.grad && !leaf.grad.array.disposed && this.program.owns(leaf.grad.array.storage.buffer)) leaf.clearGrad();
     }
     this.program.dispose();
   }

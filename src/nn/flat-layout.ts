@@ -1,4 +1,4 @@
-import { copyOf } from '../autograd/tape.ts';
+import { copyOf } from '../autograd/copy-of.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray, type Shape, sizeOf } from '../kernels/array.ts';

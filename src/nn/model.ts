@@ -1,7 +1,6 @@
-import { arrayOf } from '../autograd/arguments.ts';
 import { composed } from '../autograd/composed.ts';
 import type { ShapedNumbers } from '../autograd/host-data.ts';
-import type { Tensor } from '../autograd/tensor.ts';
+import { arrayOf, type Tensor } from '../autograd/tensor.ts';
 import { checkObject, checkOptions, listOf, readable, show } from '../check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';

@@ -1,4 +1,4 @@
-import { copyOf } from '../../autograd/tape.ts';
+import { copyOf } from '../../autograd/copy-of.ts';
 import { Tensor } from '../../autograd/tensor.ts';
 import { listOf, show } from '../../check.ts';
 import { ArgumentError, DisposedError } from '../../errors.ts';
