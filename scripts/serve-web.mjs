@@ -2,7 +2,7 @@
 // Serves dist/web: `npm run web`, or `npm run web -- --port 8080`. On this machine alone, where a browser allows WebGPU without https.
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { dirname, extname, join, normalize } from 'node:path';
+import { dirname, extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -16,16 +16,26 @@ const TYPES = {
   '.map': 'application/json',
 };
 
+/** The file in the folder that an address names; null where there is none. */
+function fileOf(folder, address) {
+  try {
+    const path = decodeURIComponent(new URL(address, 'http://localhost').pathname);
+    const file = join(folder, normalize(path), path.endsWith('/') ? 'index.html' : '');
+    const isFile = file.startsWith(folder + sep) && statSync(file, { throwIfNoEntry: false })?.isFile();
+    return isFile ? file : null;
+  } catch {
+    return null; // no address, or no path of this system
+  }
+}
+
 /**
  * @param {{ port?: number, folder?: string }} options port 0: a free one
  * @returns {Promise<{ url: string, close(): Promise<void> }>}
  */
 export async function serveWeb({ port = 0, folder = FOLDER } = {}) {
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
-    const file = join(folder, normalize(path), path.endsWith('/') ? 'index.html' : '');
-    const isFile = file.startsWith(folder) && statSync(file, { throwIfNoEntry: false })?.isFile();
-    if (!isFile) {
+    const file = fileOf(folder, request.url ?? '/');
+    if (file === null) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
       return;
     }

@@ -15,19 +15,20 @@ interface Watched {
   until(isReached: () => boolean): Promise<void>;
 }
 
-function watch(device: Device, settings: Settings): Watched {
+function watch(device: Device, settings: Settings, epochs?: number): Watched {
   const states: TrainingState[] = [];
   const failures: unknown[] = [];
   const waits: { isReached: () => boolean; resolve: () => void }[] = [];
-  const session = new Session(device, settings, samples, {
+  const events = {
     onChange() {
       for (const { isReached, resolve } of waits) if (isReached()) resolve();
     },
-    async onCheckpoint(state) {
+    async onCheckpoint(state: TrainingState) {
       states.push(structuredClone(state)); // as IndexedDB keeps it
     },
-    onFailure: (error) => failures.push(error),
-  });
+    onFailure: (error: unknown) => void failures.push(error),
+  };
+  const session = new Session(device, settings, samples, events, epochs);
   const until = (isReached: () => boolean) => new Promise<void>((resolve) => waits.push({ isReached, resolve }));
   return { session, states, failures, until };
 }
@@ -69,6 +70,18 @@ describeOnDevice('a session', (device) => {
     expect(device.counters.dispatches).toBe(dispatches);
     session.play();
     await until(() => session.step > step);
+    await session.dispose();
+  });
+
+  test('play: ends after the last epoch, and then does nothing', async () => {
+    const { session, failures, until } = watch(device, SMALL, 2);
+    const ended = until(() => session.step === 10 && !session.isPlaying); // said once fit has ended
+    session.play();
+    await ended;
+    session.play();
+    await session.takeStep();
+    await session.pause();
+    expect([session.isPlaying, session.step, failures]).toEqual([false, 10, []]);
     await session.dispose();
   });
 

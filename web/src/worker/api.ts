@@ -69,7 +69,7 @@ export class Api {
   play(): void {
     if (!this.session) return;
     this.session.play();
-    this.setState('training');
+    this.setState(this.session.isPlaying ? 'training' : 'paused');
   }
 
   async pause(): Promise<void> {

@@ -51,6 +51,8 @@ export class Session {
   private running: Promise<void> | null = null;
   private compiling: Promise<void> | null = null;
   private restoring = false;
+  /** Whether `fit` has ended: after the last epoch, or by an error. */
+  private isEnded = false;
   private playing = false;
   private stepsLeft = 0;
   private reported = { at: 0, step: -1 };
@@ -67,6 +69,7 @@ export class Session {
     readonly settings: Settings,
     readonly data: Samples,
     private readonly events: SessionEvents,
+    private readonly epochs = MOST_EPOCHS,
   ) {
     const { seed, replicas } = settings;
     const made: { dispose(): void }[] = [];
@@ -97,7 +100,9 @@ export class Session {
     return this.playing;
   }
 
+  /** After the last epoch it does nothing. */
   play(): void {
+    if (this.isEnded) return;
     this.playing = true;
     this.endWaits(); // of a pause that was taken back
     this.start();
@@ -111,13 +116,14 @@ export class Session {
   }
 
   /** Takes one step and pauses; resolves then. */
-  takeStep(): Promise<void> {
+  async takeStep(): Promise<void> {
+    if (this.isEnded) return;
     this.playing = false;
     this.stepsLeft++;
     this.start();
     this.held = false;
     this.wake();
-    return this.reachPause();
+    await this.reachPause();
   }
 
   /** Keeps a checkpoint after the next step, due or not. */
@@ -184,14 +190,14 @@ export class Session {
   }
 
   private reachPause(): Promise<void> {
-    if (this.held || !this.running) return Promise.resolve();
+    if (this.held || this.isEnded || !this.running) return Promise.resolve();
     return new Promise((resolve) => this.pauses.push(resolve));
   }
 
   private start(state?: TrainingState): void {
     if (this.running) return;
     const { batch: batchSize, seed, replicas } = this.settings;
-    const options = { epochs: MOST_EPOCHS, batchSize, seed, replicas, validationData: this.test };
+    const options = { epochs: this.epochs, batchSize, seed, replicas, validationData: this.test };
     this.running = this.model
       .fit(this.train, { ...options, callbacks: [this.callback(state)], signal: this.abort.signal })
       .then(() => {
@@ -200,6 +206,7 @@ export class Session {
     this.running
       .catch((error) => this.fail(error))
       .finally(() => {
+        this.isEnded = true;
         this.endWaits();
         this.events.onChange();
       });
