@@ -23,7 +23,8 @@ const KEY = 'last';
 export function browserStore(): Store {
   let opened: ReturnType<typeof createStore> | null = null;
   const store = () => {
-    if (!(globalThis as { indexedDB?: unknown }).indexedDB) throw new DOMException('there is no IndexedDB', 'SecurityError');
+    if (!(globalThis as { indexedDB?: unknown }).indexedDB)
+      throw new DOMException('there is no IndexedDB', 'SecurityError');
     opened ??= createStore('tilegrad', 'checkpoints');
     return opened;
   };
