@@ -35,13 +35,13 @@ afterEach(async () => {
   for (const api of opened.splice(0)) await api.close();
 });
 
-async function connect(store: Store, gpu: GPU | undefined) {
+async function connect(store: Store, gpu: GPU | undefined, fetchSamples = async () => samples) {
   const notices: string[] = [];
   const failures: { message: string; missing: string | null }[] = [];
   const snapshots: Snapshot[] = [];
   const waits: { isReached: (snapshot: Snapshot) => boolean; resolve: () => void }[] = [];
   const checkpoints = new Checkpoints(store, (message) => notices.push(message));
-  const api = new Api(gpu, checkpoints, async () => samples);
+  const api = new Api(gpu, checkpoints, fetchSamples);
   opened.push(api);
   api.connect(
     (snapshot) => {
@@ -61,6 +61,20 @@ const open = async (settings: Settings, store: Store = memoryStore()) => {
   await connected.api.configure(settings);
   return connected;
 };
+
+/** Loses the device. @returns what the worker says once it has opened another one, or has given up */
+async function lose(api: Api, until: (isReached: (snapshot: Snapshot) => boolean) => Promise<void>): Promise<Snapshot> {
+  let reached: Snapshot | null = null;
+  const { device } = api;
+  const again = until((snapshot) => {
+    if (api.device !== device && (snapshot.state === 'paused' || snapshot.state === 'failed')) reached = snapshot;
+    return reached !== null;
+  });
+  device!.gpu.destroy();
+  await again;
+  await api.idle();
+  return reached!;
+}
 
 describeOnDevice('the worker', () => {
   test('configure: opens a network, paused at its first step, and says so', async () => {
@@ -138,6 +152,108 @@ describeOnDevice('the worker', () => {
     await api.step();
     expect(api.current.step).toBe(1);
     expect(failures).toEqual([]);
+  });
+
+  test.each([
+    ['no history', ({ state }: Checkpoint) => Reflect.deleteProperty(state, 'history')],
+    ['no seconds', ({ state }: Checkpoint) => Reflect.deleteProperty(state, 'seconds')],
+    ['no curves', ({ state }: Checkpoint) => Object.assign(state, { callbacks: [{}] })],
+    ['curves of another form', ({ state }: Checkpoint) => Object.assign(state.callbacks[0]!, { curves: { train: 7 } })],
+    ['no hashes', ({ state }: Checkpoint) => Reflect.deleteProperty(state.callbacks[0]!, 'hashes')],
+    [
+      'a position behind the end',
+      ({ state }: Checkpoint) => Object.assign(state.position, { epoch: 1, step: 10 ** 9 }),
+    ],
+  ])('a checkpoint with %s is told of, and not used', async (_, damage) => {
+    const store = memoryStore();
+    await (await open(SMALL, store)).api.step();
+    damage(store.value as Checkpoint);
+    expect(await new Checkpoints(store, () => {}).load()).not.toBeNull(); // looks like a checkpoint
+    const { api, snapshots, notices, failures } = await open(SMALL, store);
+    expect(failures).toEqual([]);
+    expect(notices).toEqual([expect.stringMatching(/checkpoint in this browser cannot be used/)]);
+    expect(snapshots.at(-1)).toMatchObject({ state: 'paused', step: 0 });
+    await api.step();
+    expect(api.current.step).toBe(1);
+  });
+
+  test('a device that is lost while the network is opened: it trains as asked, and nothing has failed', async () => {
+    const connected = await connect(memoryStore(), await gpuOfDawn(), async () => {
+      if (connected.snapshots.at(-1)!.network === 0) {
+        while (!connected.api.device) await new Promise((resolve) => setTimeout(resolve, 5));
+        const { gpu } = connected.api.device;
+        gpu.destroy();
+        await gpu.lost;
+      }
+      return samples;
+    });
+    const { api, failures, until } = connected;
+    const trains = until(({ state, step }) => state === 'failed' || (state === 'training' && step > 3));
+    await api.configure(SMALL, { play: true });
+    await trains;
+    expect(failures).toEqual([]);
+    expect(api.current.isPlaying).toBe(true);
+  });
+
+  test('a device that is lost as soon as it is opened: says so', async () => {
+    const gpu = await gpuOfDawn();
+    const requestAdapter = async (options?: GPURequestAdapterOptions) => {
+      const adapter = (await gpu.requestAdapter(options))!;
+      const requestDevice = adapter.requestDevice.bind(adapter);
+      adapter.requestDevice = async (wishes) => {
+        const device = await requestDevice(wishes);
+        device.destroy();
+        return device;
+      };
+      return adapter;
+    };
+    const { api, snapshots, failures } = await connect(memoryStore(), { requestAdapter } as unknown as GPU);
+    await api.configure(SMALL);
+    await api.idle();
+    expect(snapshots.at(-1)!.state).toBe('failed');
+    expect(failures.at(-1)!.message).toMatch(/lost/);
+  });
+
+  test('a device that is lost now and then, with a step between, is opened again each time', async () => {
+    const { api, failures, until } = await open(SMALL);
+    for (let losses = 1; losses <= 4; losses++) {
+      if (losses > 1) await api.configure({ ...SMALL, seed: losses });
+      await api.step();
+      const { network } = await lose(api, until);
+      expect([losses, network]).toEqual([losses, 2 * losses]);
+    }
+    expect(failures).toEqual([]);
+  });
+
+  test('play while a kernel is compared: it begins afterwards, and the comparison is of the same weights', async () => {
+    const { api, until } = await open({ ...SMALL, layers: [64], batch: 32 });
+    await api.step();
+    const { forward } = (await api.measureKernels()).layers.find(({ layer }) => layer?.startsWith('dense'))!;
+    const choice = forward.find(({ choices, isReference }) => choices.length > 0 && !isReference)!.choices[0]!;
+    const compared = api.compareWithReference(choice);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const trains = until(({ state, step }) => state === 'training' && step > 1);
+    api.play();
+    expect((await compared).isEqual).toBe(true);
+    await trains;
+  });
+
+  test('weights that are downloaded while it trains are those of the step that they are named by', async () => {
+    const { api, until } = await open({ ...SMALL, layers: [64] });
+    api.play();
+    await until(({ step }) => step > 2);
+    const files: Awaited<ReturnType<Api['weightsFile']>>[] = [];
+    for (let i = 0; i < 8; i++) {
+      files.push(await api.weightsFile());
+      await new Promise((resolve) => setTimeout(resolve, 3 * i));
+    }
+    expect(api.current.isPlaying).toBe(true);
+    await api.pause();
+    const other = await open({ ...SMALL, layers: [64] });
+    for (const { bytes, step } of files) {
+      while (other.api.current.step < step) await other.api.step();
+      expect(await other.api.weightsFile()).toEqual({ bytes, step });
+    }
   });
 
   test('a lost device is opened again, and training goes on from the last checkpoint', async () => {

@@ -1,6 +1,5 @@
 import {
   AdapterError,
-  ArgumentError,
   type Choice,
   Device,
   DeviceLostError,
@@ -42,7 +41,14 @@ export class Api {
   private state: State = 'opening';
   private networks = 0;
   private losses = 0;
-  private lostAtStep = -1;
+  /** Step that the network was opened at. */
+  private openedAt = 0;
+  /** Whether the network that is being opened is to play. */
+  private opensToPlay = false;
+  /** A rest for a measurement, and whether training goes on after it. */
+  private resting: { session: Session; goesOn: boolean } | null = null;
+  /** The end of the last rest. */
+  private rests: Promise<unknown> = Promise.resolve();
   private sent = 0;
   private pending: ReturnType<typeof setTimeout> | null = null;
   private readonly samples = new Map<DataName, Promise<Samples>>();
@@ -82,18 +88,31 @@ export class Api {
     return this.enqueue(() => this.open(settings, { play, anew }));
   }
 
+  /** In a rest, it plays afterwards; after a failure not at all. */
   play(): void {
-    if (!this.session) return;
-    this.session.play();
-    this.setState(this.session.isPlaying ? 'training' : 'paused');
+    if (!this.session || this.state === 'failed') return;
+    if (this.resting) this.resting.goesOn = true;
+    else this.session.play();
+    this.setState(this.isPlaying ? 'training' : 'paused');
   }
 
   async pause(): Promise<void> {
-    await this.session?.pause();
+    if (this.resting) {
+      this.resting.goesOn = false;
+      this.change();
+    } else await this.session?.pause();
   }
 
   async step(): Promise<void> {
+    if (this.resting) {
+      await this.pause();
+      await this.rests;
+    }
     await this.session?.takeStep();
+  }
+
+  private get isPlaying(): boolean {
+    return this.resting ? this.resting.goesOn : (this.session?.isPlaying ?? this.opensToPlay);
   }
 
   /** See `Session.keepSoon`. */
@@ -173,16 +192,30 @@ export class Api {
     return this.atRest((session) => compareWithReference(session, choice));
   }
 
-  /** Runs `body` between two steps; then the training goes on, if it did. */
-  private async atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
+  /** Runs `body` between two steps, after those before it; then the training goes on, if it did. */
+  private atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = this.current;
-    const { isPlaying } = session;
-    await session.pause();
+    const done = this.rests.then(() => this.rest(session, body));
+    this.rests = done.catch(() => {});
+    return done;
+  }
+
+  private async rest<T>(session: Session, body: (session: Session) => Promise<T>): Promise<T> {
+    if (session !== this.current) throw new DisposedError('The network was closed meanwhile.');
+    const resting = { session, goesOn: session.isPlaying };
+    this.resting = resting;
     try {
+      await session.pause();
       return await body(session);
     } finally {
-      if (isPlaying && session === this.session) this.play();
+      if (this.resting === resting) this.endRest();
     }
+  }
+
+  private endRest(): void {
+    const { resting } = this;
+    this.resting = null;
+    if (resting?.goesOn && resting.session === this.session) this.play();
   }
 
   private enqueue(task: () => Promise<void>): Promise<void> {
@@ -193,23 +226,30 @@ export class Api {
 
   private async open(settings: Settings, { play, anew }: { play: boolean; anew: boolean }): Promise<void> {
     const { session } = this;
-    this.session = null;
+    let device: Device | null = null;
+    this.session = this.resting = null;
     this.settings = settings;
+    this.opensToPlay = play;
     this.setState('opening');
     await session?.dispose();
     try {
       if (anew) await this.checkpoints.remove();
-      const [device, samples] = await Promise.all([this.openDevice(), this.fetch(settings.data)]);
-      const create = () => new Session(device, settings, samples, this.sessionEvents(settings));
+      const fetched = this.fetch(settings.data);
+      fetched.catch(() => {}); // told of below
+      const on = await this.openDevice();
+      device = on;
+      const samples = await fetched;
+      const create = () => new Session(on, settings, samples, this.sessionEvents(settings));
       const opened = create();
       this.session = (await this.restore(opened)) ? opened : create();
       this.networks++;
+      this.openedAt = this.session.step;
       this.setState('paused');
       if (play) this.play();
       void this.session.compile();
     } catch (error) {
       // A lost device is opened again: see `openDevice`.
-      if (!(error instanceof DeviceLostError)) this.fail(error);
+      if (!device || (device === this.device && !(error instanceof DeviceLostError))) this.fail(error);
     }
   }
 
@@ -231,10 +271,9 @@ export class Api {
   private async reopen(reason: string): Promise<void> {
     const { session, settings } = this;
     if (!settings) return;
-    const play = session?.isPlaying ?? false;
+    const play = this.isPlaying;
     const step = session?.step ?? 0;
-    this.losses = step > this.lostAtStep ? 1 : this.losses + 1;
-    this.lostAtStep = step;
+    this.losses = session && step > this.openedAt ? 1 : this.losses + 1;
     if (this.losses > MOST_LOSSES) {
       this.fail(new DeviceLostError(`the device was lost ${this.losses} times in a row: ${reason}`));
       return;
@@ -275,9 +314,9 @@ export class Api {
       await session.restore(checkpoint.state);
       return true;
     } catch (error) {
-      if (!(error instanceof ArgumentError)) throw error;
+      if (error instanceof DeviceLostError) throw error;
       await session.dispose();
-      this.notice(`The checkpoint in this browser cannot be used: ${error.message}`);
+      this.notice(`The checkpoint in this browser cannot be used: ${messageOf(error)}`);
       return false;
     }
   }
@@ -296,14 +335,13 @@ export class Api {
 
   private fail(error: unknown): void {
     this.setState('failed');
-    const message = error instanceof Error ? error.message : String(error);
     const missing = this.gpu ? 'adapter' : 'webgpu';
-    this.events?.onFailure(message, error instanceof AdapterError ? missing : null);
+    this.events?.onFailure(messageOf(error), error instanceof AdapterError ? missing : null);
   }
 
   private change(): void {
     if (this.session && this.state !== 'opening' && this.state !== 'failed') {
-      this.state = this.session.isPlaying ? 'training' : 'paused';
+      this.state = this.isPlaying ? 'training' : 'paused';
     }
     this.pending ??= setTimeout(() => this.send(), Math.max(0, SNAPSHOT_MS - (performance.now() - this.sent)));
   }
@@ -332,3 +370,5 @@ export class Api {
     });
   }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
