@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { type Device, OutOfMemoryError } from '../../src/node.ts';
+import { type Callback, type Device, encodeWeights, ImageLoader, OutOfMemoryError } from '../../src/node.ts';
+import { createModel } from '../../web/src/network.ts';
 import { addressOf, type Settings } from '../../web/src/settings.ts';
 import type { Snapshot } from '../../web/src/snapshot.ts';
 import { Api } from '../../web/src/worker/api.ts';
@@ -239,21 +240,46 @@ describeOnDevice('the worker', () => {
   });
 
   test('weights that are downloaded while it trains are those of the step that they are named by', async () => {
-    const { api, until } = await open({ ...SMALL, layers: [64] });
+    const settings: Settings = { ...SMALL, layers: [256], batch: 1 };
+    const { api, until } = await open(settings);
     api.play();
     await until(({ step }) => step > 2);
-    const files: Awaited<ReturnType<Api['weightsFile']>>[] = [];
-    for (let i = 0; i < 8; i++) {
-      files.push(await api.weightsFile());
-      await new Promise((resolve) => setTimeout(resolve, 3 * i));
-    }
+    const files = new Map<number, Uint8Array>();
+    const { curves } = api.current;
+    const add = curves.addTraining.bind(curves);
+    const asked: Promise<unknown>[] = [];
+    // While a step is read, it is done, but not counted yet.
+    curves.addTraining = (...reading) => {
+      add(...reading);
+      if (asked.length < 4) asked.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
+    };
+    await until(() => asked.length === 4);
+    await Promise.all(asked);
     expect(api.current.isPlaying).toBe(true);
     await api.pause();
-    const other = await open({ ...SMALL, layers: [64] });
-    for (const { bytes, step } of files) {
-      while (other.api.current.step < step) await other.api.step();
-      expect(await other.api.weightsFile()).toEqual({ bytes, step });
-    }
+    const { device } = api.current;
+    using model = createModel(settings).build(device, { seed: settings.seed });
+    using train = new ImageLoader(device, samples.train);
+    const abort = new AbortController();
+    let step = 0;
+    const right: number[] = [];
+    const onSafePoint: Callback['onSafePoint'] = async ({ after }) => {
+      if (after !== 'step') return;
+      const bytes = files.get(++step);
+      if (!bytes) return;
+      if (Buffer.from(await encodeWeights(model)).equals(bytes)) right.push(step);
+      files.delete(step);
+      if (files.size === 0) abort.abort();
+    };
+    const steps = [...files.keys()];
+    await model.fit(train, {
+      epochs: 1000,
+      batchSize: 1,
+      seed: settings.seed,
+      callbacks: [{ onSafePoint }],
+      signal: abort.signal,
+    });
+    expect(right).toEqual(steps);
   });
 
   test('a lost device is opened again, and training goes on from the last checkpoint', async () => {

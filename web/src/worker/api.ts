@@ -153,9 +153,9 @@ export class Api {
     return classifyImage(this.current.model, pixels);
   }
 
-  async weightsFile() {
-    const { model, step } = this.current;
-    return { bytes: await encodeWeights(model), step };
+  /** Read between two steps, so that they are of the step that is given with them. */
+  weightsFile() {
+    return this.atRest(async ({ model, step }) => ({ bytes: await encodeWeights(model), step }));
   }
 
   nodeProgram() {
