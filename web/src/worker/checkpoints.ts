@@ -42,6 +42,8 @@ export function browserStore(): Store {
 export class Checkpoints {
   private latest: Checkpoint | null = null;
   private reported = false;
+  /** Whether it was said that what is in the store is of another version. */
+  private isForeign = false;
 
   constructor(
     private readonly store: Store,
@@ -58,7 +60,10 @@ export class Checkpoints {
         this.latest = value;
         return value;
       }
-      this.onProblem('The checkpoint in this browser is of another version of this page and is not used.');
+      if (!this.isForeign) {
+        this.isForeign = true;
+        this.onProblem('The checkpoint in this browser is of another version of this page and is not used.');
+      }
     } catch (error) {
       this.report(error);
     }
