@@ -77,6 +77,15 @@ async function lose(api: Api, until: (isReached: (snapshot: Snapshot) => boolean
   return reached!;
 }
 
+/** A promise that is resolved from outside. */
+function deferred() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 describeOnDevice('the worker', () => {
   test('configure: opens a network, paused at its first step, and says so', async () => {
     const { snapshots, failures } = await open(SMALL);
@@ -306,6 +315,31 @@ describeOnDevice('the worker', () => {
     api.device!.gpu.destroy();
     await again;
     expect(failures).toEqual([]);
+  });
+
+  test('a device that is lost while a checkpoint is written: training goes on by itself', async () => {
+    const store = memoryStore();
+    const { api, failures, until } = await open(SMALL, store);
+    const { set } = store;
+    const writing = deferred();
+    const lost = deferred();
+    store.set = async (value) => {
+      writing.resolve();
+      await lost.promise; // the training waits
+      await set(value);
+    };
+    api.keepSoon();
+    api.play();
+    await writing.promise;
+    const again = until(({ state, network, step }) => state === 'failed' || (network === 2 && step > 3));
+    const { gpu } = api.device!;
+    gpu.destroy();
+    await gpu.lost;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    lost.resolve();
+    await again;
+    expect(failures).toEqual([]);
+    expect(api.current.isPlaying).toBe(true);
   });
 
   test('a device that is lost again and again without a step is given up', async () => {
