@@ -342,6 +342,24 @@ describeOnDevice('the worker', () => {
     expect(api.current.isPlaying).toBe(true);
   });
 
+  test('a loss that is no number: said once, and training stops where no network has another', async () => {
+    const wild = { ...SMALL, optimizer: 'sgd', rate: 10, penalty: 'l2', strength: 1 } as const;
+    const { api, notices, until } = await open({ ...wild, replicas: 2 });
+    const stopped = until(({ state, step }) => state === 'paused' && step > 0);
+    api.play();
+    await stopped;
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /^The loss of all networks is no longer a number after \d+ steps, so training stopped: .*lower/,
+      ),
+    ]);
+    await api.step(); // whoever wants to may go on
+    expect(notices).toHaveLength(1);
+    await api.configure(wild);
+    for (let i = 0; i < 40 && notices.length === 1; i++) await api.step();
+    expect(notices[1]).toMatch(/^The loss is no longer a number after \d+ steps: choose a lower/);
+  });
+
   test('a device that is lost again and again without a step is given up', async () => {
     const { api, failures, until } = await open(SMALL);
     for (let losses = 1; losses <= 4; losses++) {

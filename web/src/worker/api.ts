@@ -54,6 +54,8 @@ export class Api {
   private readonly samples = new Map<DataName, Promise<Samples>>();
   /** What each network took the test images for. */
   private readonly tested = new WeakMap<Session, TestResult>();
+  /** Of how many networks it was said that their loss is no number. */
+  private readonly diverged = new WeakMap<Session, number>();
   /** Networks are opened and closed one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -339,7 +341,25 @@ export class Api {
     this.events?.onFailure(messageOf(error), error instanceof AdapterError ? missing : null);
   }
 
+  /** Says so where losses are no numbers any more, and pauses where all are. */
+  private tellDiverged(): void {
+    const { session } = this;
+    const losses = session?.curves.curves.train.at(-1)?.loss ?? [];
+    const broken = losses.filter((loss) => !Number.isFinite(loss)).length;
+    if (!session || broken <= (this.diverged.get(session) ?? 0)) return;
+    this.diverged.set(session, broken);
+    const stops = broken === losses.length && this.isPlaying;
+    if (stops) void this.pause();
+    const which = broken < losses.length ? ` of ${broken} of ${losses.length} networks` : ' of all networks';
+    this.notice(
+      `The loss${losses.length > 1 ? which : ''} is no longer a number after ${session.curves.curves.train.at(-1)!.step} steps${
+        stops ? ', so training stopped' : ''
+      }: choose a lower learning rate.`,
+    );
+  }
+
   private change(): void {
+    this.tellDiverged();
     if (this.session && this.state !== 'opening' && this.state !== 'failed') {
       this.state = this.isPlaying ? 'training' : 'paused';
     }
