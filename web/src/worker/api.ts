@@ -195,7 +195,7 @@ export class Api {
   }
 
   /** Runs `body` between two steps, after those before it; then the training goes on, if it did. */
-  private atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
+  private async atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = this.current;
     const done = this.rests.then(() => this.rest(session, body));
     this.rests = done.catch(() => {});
