@@ -57,6 +57,43 @@ test.each([
   expect(await checkpoints.load()).toEqual({ ...checkpoint, address: 'seed=2' });
 });
 
+test('a store that never answers: said once, and nothing waits for it any more', async () => {
+  const problems: string[] = [];
+  let calls = 0;
+  const never = () => {
+    calls++;
+    return new Promise<never>(() => {});
+  };
+  const store = { get: never, set: never, remove: never };
+  const checkpoints = new Checkpoints(store, (problem) => problems.push(problem), 20);
+  expect(await checkpoints.load()).toBeNull();
+  await checkpoints.save('seed=1', state);
+  await checkpoints.save('seed=2', state);
+  await checkpoints.remove();
+  expect(calls).toBe(1);
+  expect(problems).toEqual([expect.stringMatching(/No checkpoint can be kept .*does not answer.*Training goes on/)]);
+});
+
+test('a store that answers late: is asked again, and has the last checkpoint', async () => {
+  const problems: string[] = [];
+  const store = holding(undefined);
+  const { set } = store;
+  let answer = () => {};
+  store.set = (value) =>
+    new Promise<void>((resolve) => {
+      answer = () => resolve(set(value));
+    });
+  const checkpoints = new Checkpoints(store, (problem) => problems.push(problem), 20);
+  await checkpoints.save('seed=1', state);
+  await checkpoints.save('seed=2', state); // not written: the first is not done
+  expect(problems).toHaveLength(1);
+  answer();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  store.set = set;
+  await checkpoints.save('seed=3', state);
+  expect(store.value).toEqual({ ...checkpoint, address: 'seed=3' });
+});
+
 test.each([
   ['another version', { ...checkpoint, version: 2 }],
   ['no state', { version: 1, address: 'seed=1' }],

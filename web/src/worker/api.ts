@@ -233,8 +233,8 @@ export class Api {
     this.settings = settings;
     this.opensToPlay = play;
     this.setState('opening');
-    await session?.dispose();
     try {
+      await session?.dispose();
       if (anew) await this.checkpoints.remove();
       const fetched = this.fetch(settings.data);
       fetched.catch(() => {}); // told of below
