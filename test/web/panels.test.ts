@@ -260,5 +260,10 @@ describeInBrowser('the panels of the page', () => {
     await training.isPaused();
     await poll(() => training.page.locator('#digit .verdict').textContent()).toMatch(/^No class is likely/);
     expect(await training.page.locator('#digit .bars td:last-child').allTextContents()).toEqual(Array(10).fill('-'));
+
+    // A cell that is chosen while there is no network: not an error of the page.
+    await training.inWorker('tilegrad.close()');
+    await training.page.locator('#confusion td button').first().click();
+    expect(await training.notices.count()).toBe(1);
   });
 });
