@@ -360,6 +360,41 @@ describeOnDevice('the worker', () => {
     expect(notices[1]).toMatch(/^The loss is no longer a number after \d+ steps: choose a lower/);
   });
 
+  test('a device that is lost while kernels are measured: training goes on by itself', async () => {
+    const { api, failures, until } = await open(SMALL);
+    api.play();
+    await until(({ step }) => step > 1);
+    const again = until(({ state, network, step }) => state === 'failed' || (network === 2 && step > 3));
+    const measured = api.measureKernels();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    api.device!.gpu.destroy();
+    await expect(measured).rejects.toThrow(/lost|dispose/);
+    await again;
+    expect([failures, api.current.isPlaying]).toEqual([[], true]);
+  });
+
+  test('pause and step while kernels are measured: they have the last word', async () => {
+    const { api, snapshots, until } = await open(SMALL);
+    api.play();
+    await until(({ step }) => step > 1);
+    const first = api.measureKernels();
+    const second = api.measureKernels(); // after the first
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(snapshots.at(-1)!.state).toBe('training'); // it goes on afterwards, so that the page offers to pause
+    const rests = until(({ state }) => state === 'paused');
+    await api.pause();
+    await rests;
+    await Promise.all([first, second]);
+    expect(api.current.isPlaying).toBe(false);
+    const { step } = api.current;
+    const third = api.measureKernels();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const stepped = api.step();
+    await third;
+    await stepped;
+    expect([api.current.step, api.current.isPlaying]).toEqual([step + 1, false]);
+  });
+
   test('a device that is lost again and again without a step is given up', async () => {
     const { api, failures, until } = await open(SMALL);
     for (let losses = 1; losses <= 4; losses++) {
