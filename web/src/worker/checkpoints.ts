@@ -128,7 +128,8 @@ const noAnswer = () => new DOMException('the storage does not answer', 'TimeoutE
 const END = 'Training goes on, but a closed tab will lose it.';
 
 function problemOf(error: unknown): string {
-  const { name = '', message = String(error) } = (error ?? {}) as Partial<Error>;
+  const unknown = 'no reason is given; the storage may be full';
+  const { name = '', message = String(error ?? unknown) } = (error ?? {}) as Partial<Error>;
   if (name === 'QuotaExceededError') return `The storage of this browser is full, so no checkpoint is kept. ${END}`;
   const isForbidden =
     ['SecurityError', 'InvalidStateError', 'NotAllowedError'].includes(name) || /denied/i.test(message);
