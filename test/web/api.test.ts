@@ -395,6 +395,21 @@ describeOnDevice('the worker', () => {
     expect([api.current.step, api.current.isPlaying]).toEqual([step + 1, false]);
   });
 
+  test('a store that is full is said of each network, whose notices take the place of those before', async () => {
+    const store = memoryStore();
+    store.set = store.get = () => Promise.reject(new DOMException('no room', 'QuotaExceededError'));
+    const { api, notices } = await connect(store, await gpuOfDawn());
+    await api.lastAddress();
+    await api.configure(SMALL);
+    await api.step();
+    await api.step();
+    expect(notices).toEqual([expect.stringMatching(/storage of this browser is full/)]);
+    await api.configure({ ...SMALL, seed: 2 });
+    await api.step();
+    expect(notices).toHaveLength(2);
+    expect(notices[1]).toBe(notices[0]);
+  });
+
   test('a device that is lost again and again without a step is given up', async () => {
     const { api, failures, until } = await open(SMALL);
     for (let losses = 1; losses <= 4; losses++) {

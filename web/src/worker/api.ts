@@ -87,6 +87,7 @@ export class Api {
 
   /** Opens a network, at its checkpoint if there is one, else at its beginning. */
   configure(settings: Settings, { play = false, anew = false } = {}): Promise<void> {
+    if (this.settings) this.checkpoints.sayAgain();
     return this.enqueue(() => this.open(settings, { play, anew }));
   }
 

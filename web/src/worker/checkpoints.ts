@@ -54,6 +54,11 @@ export class Checkpoints {
     private readonly patienceMs = PATIENCE_MS,
   ) {}
 
+  /** Says once more what is wrong with the store: a page has taken its notices away. */
+  sayAgain(): void {
+    this.reported = false;
+  }
+
   /** The last checkpoint, of whatever training; null if there is none that can be read. */
   async load(): Promise<Checkpoint | null> {
     if (this.latest) return this.latest;
