@@ -3,6 +3,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize, sep } from 'node:path';
+import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -42,7 +43,8 @@ export async function serveWeb({ port = 0, folder = FOLDER } = {}) {
     }
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
     response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache' });
-    createReadStream(file).pipe(response);
+    // A file that cannot be read, or has just gone, ends this answer and not the server.
+    pipeline(createReadStream(file), response, () => {});
   });
   await new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -81,5 +81,10 @@ describeInBrowser('the state in the address', () => {
     await training.set('batch', '200');
     await expect.poll(() => page.getByRole('alert').textContent()).toBe('');
     await expect.poll(() => addressOf(page).batch).toBe('200');
+
+    // Another field that is changed gives the wrong one its value back.
+    await training.set('batch', '0');
+    await training.set('seed', '3');
+    expect([await field.inputValue(), await field.getAttribute('aria-invalid')]).toEqual(['200', 'false']);
   });
 });

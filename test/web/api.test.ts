@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { type Device, OutOfMemoryError } from '../../src/node.ts';
+import { type Callback, type Device, encodeWeights, ImageLoader, OutOfMemoryError } from '../../src/node.ts';
+import { createModel } from '../../web/src/network.ts';
 import { addressOf, type Settings } from '../../web/src/settings.ts';
 import type { Snapshot } from '../../web/src/snapshot.ts';
 import { Api } from '../../web/src/worker/api.ts';
@@ -74,6 +75,15 @@ async function lose(api: Api, until: (isReached: (snapshot: Snapshot) => boolean
   await again;
   await api.idle();
   return reached!;
+}
+
+/** A promise that is resolved from outside. */
+function deferred() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }
 
 describeOnDevice('the worker', () => {
@@ -239,21 +249,46 @@ describeOnDevice('the worker', () => {
   });
 
   test('weights that are downloaded while it trains are those of the step that they are named by', async () => {
-    const { api, until } = await open({ ...SMALL, layers: [64] });
+    const settings: Settings = { ...SMALL, layers: [256], batch: 1 };
+    const { api, until } = await open(settings);
     api.play();
     await until(({ step }) => step > 2);
-    const files: Awaited<ReturnType<Api['weightsFile']>>[] = [];
-    for (let i = 0; i < 8; i++) {
-      files.push(await api.weightsFile());
-      await new Promise((resolve) => setTimeout(resolve, 3 * i));
-    }
+    const files = new Map<number, Uint8Array>();
+    const { curves } = api.current;
+    const add = curves.addTraining.bind(curves);
+    const asked: Promise<unknown>[] = [];
+    // While a step is read, it is done, but not counted yet.
+    curves.addTraining = (...reading) => {
+      add(...reading);
+      if (asked.length < 4) asked.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
+    };
+    await until(() => asked.length === 4);
+    await Promise.all(asked);
     expect(api.current.isPlaying).toBe(true);
     await api.pause();
-    const other = await open({ ...SMALL, layers: [64] });
-    for (const { bytes, step } of files) {
-      while (other.api.current.step < step) await other.api.step();
-      expect(await other.api.weightsFile()).toEqual({ bytes, step });
-    }
+    const { device } = api.current;
+    using model = createModel(settings).build(device, { seed: settings.seed });
+    using train = new ImageLoader(device, samples.train);
+    const abort = new AbortController();
+    let step = 0;
+    const right: number[] = [];
+    const onSafePoint: Callback['onSafePoint'] = async ({ after }) => {
+      if (after !== 'step') return;
+      const bytes = files.get(++step);
+      if (!bytes) return;
+      if (Buffer.from(await encodeWeights(model)).equals(bytes)) right.push(step);
+      files.delete(step);
+      if (files.size === 0) abort.abort();
+    };
+    const steps = [...files.keys()];
+    await model.fit(train, {
+      epochs: 1000,
+      batchSize: 1,
+      seed: settings.seed,
+      callbacks: [{ onSafePoint }],
+      signal: abort.signal,
+    });
+    expect(right).toEqual(steps);
   });
 
   test('a lost device is opened again, and training goes on from the last checkpoint', async () => {
@@ -280,6 +315,99 @@ describeOnDevice('the worker', () => {
     api.device!.gpu.destroy();
     await again;
     expect(failures).toEqual([]);
+  });
+
+  test('a device that is lost while a checkpoint is written: training goes on by itself', async () => {
+    const store = memoryStore();
+    const { api, failures, until } = await open(SMALL, store);
+    const { set } = store;
+    const writing = deferred();
+    const lost = deferred();
+    store.set = async (value) => {
+      writing.resolve();
+      await lost.promise; // the training waits
+      await set(value);
+    };
+    api.keepSoon();
+    api.play();
+    await writing.promise;
+    const again = until(({ state, network, step }) => state === 'failed' || (network === 2 && step > 3));
+    const { gpu } = api.device!;
+    gpu.destroy();
+    await gpu.lost;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    lost.resolve();
+    await again;
+    expect(failures).toEqual([]);
+    expect(api.current.isPlaying).toBe(true);
+  });
+
+  test('a loss that is no number: said once, and training stops where no network has another', async () => {
+    const wild = { ...SMALL, optimizer: 'sgd', rate: 10, penalty: 'l2', strength: 1 } as const;
+    const { api, notices, until } = await open({ ...wild, replicas: 2 });
+    const stopped = until(({ state, step }) => state === 'paused' && step > 0);
+    api.play();
+    await stopped;
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /^The loss of all networks is no longer a number after \d+ steps, so training stopped: .*lower/,
+      ),
+    ]);
+    await api.step(); // whoever wants to may go on
+    expect(notices).toHaveLength(1);
+    await api.configure(wild);
+    for (let i = 0; i < 40 && notices.length === 1; i++) await api.step();
+    expect(notices[1]).toMatch(/^The loss is no longer a number after \d+ steps: choose a lower/);
+  });
+
+  test('a device that is lost while kernels are measured: training goes on by itself', async () => {
+    const { api, failures, until } = await open(SMALL);
+    api.play();
+    await until(({ step }) => step > 1);
+    const again = until(({ state, network, step }) => state === 'failed' || (network === 2 && step > 3));
+    const measured = api.measureKernels();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    api.device!.gpu.destroy();
+    await expect(measured).rejects.toThrow(/lost|dispose/);
+    await again;
+    expect([failures, api.current.isPlaying]).toEqual([[], true]);
+  });
+
+  test('pause and step while kernels are measured: they have the last word', async () => {
+    const { api, snapshots, until } = await open(SMALL);
+    api.play();
+    await until(({ step }) => step > 1);
+    const first = api.measureKernels();
+    const second = api.measureKernels(); // after the first
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(snapshots.at(-1)!.state).toBe('training'); // it goes on afterwards, so that the page offers to pause
+    const rests = until(({ state }) => state === 'paused');
+    await api.pause();
+    await rests;
+    await Promise.all([first, second]);
+    expect(api.current.isPlaying).toBe(false);
+    const { step } = api.current;
+    const third = api.measureKernels();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const stepped = api.step();
+    await third;
+    await stepped;
+    expect([api.current.step, api.current.isPlaying]).toEqual([step + 1, false]);
+  });
+
+  test('a store that is full is said of each network, whose notices take the place of those before', async () => {
+    const store = memoryStore();
+    store.set = store.get = () => Promise.reject(new DOMException('no room', 'QuotaExceededError'));
+    const { api, notices } = await connect(store, await gpuOfDawn());
+    await api.lastAddress();
+    await api.configure(SMALL);
+    await api.step();
+    await api.step();
+    expect(notices).toEqual([expect.stringMatching(/storage of this browser is full/)]);
+    await api.configure({ ...SMALL, seed: 2 });
+    await api.step();
+    expect(notices).toHaveLength(2);
+    expect(notices[1]).toBe(notices[0]);
   });
 
   test('a device that is lost again and again without a step is given up', async () => {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { decodeSafetensors, loadDataset } from '../../src/node.ts';
 import type { FirstFilters } from '../../web/src/worker/filters.ts';
 import { describeInBrowser } from './browser.ts';
-import { TrainingPage } from './pages.ts';
+import { SMALL, TrainingPage } from './pages.ts';
 
 /** Four steps an epoch. */
 const QUERY = 'network=mlp&layers=12&batch=1000&rate=0.01';
@@ -249,5 +249,21 @@ describeInBrowser('the panels of the page', () => {
     ]);
     expect(download.suggestedFilename()).toBe('tilegrad-mlp-mnist.mjs');
     expect(readFileSync(await download.path(), 'utf8')).toBe(text);
+  });
+
+  test('a network whose loss is no number: training stops and says so, and no class is the likeliest', async () => {
+    const training = await TrainingPage.open(`${SMALL}&optimizer=sgd&rate=10&penalty=l2&strength=1`);
+    await training.train.click();
+    await poll(() => training.notices.allTextContents()).toEqual([
+      expect.stringMatching(/^The loss is no longer a number after \d+ steps, so training stopped/),
+    ]);
+    await training.isPaused();
+    await poll(() => training.page.locator('#digit .verdict').textContent()).toMatch(/^No class is likely/);
+    expect(await training.page.locator('#digit .bars td:last-child').allTextContents()).toEqual(Array(10).fill('-'));
+
+    // A cell that is chosen while there is no network: not an error of the page.
+    await training.inWorker('tilegrad.close()');
+    await training.page.locator('#confusion td button').first().click();
+    expect(await training.notices.count()).toBe(1);
   });
 });

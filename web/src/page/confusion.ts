@@ -3,7 +3,7 @@ import { SETS } from '../sets.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { create, percent, setText } from './dom.ts';
-import { live } from './live.ts';
+import { live, unlessGone } from './live.ts';
 import type { Panel } from './panel.ts';
 import { createPixels, showImage } from './pixels.ts';
 
@@ -46,7 +46,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
         create('button', {
           type: 'button',
           tabIndex: t + p === 0 ? 0 : -1,
-          onclick: () => choose(t, p),
+          onclick: () => void unlessGone(choose(t, p)),
           onkeydown: (event: KeyboardEvent) => {
             const [down, right] = ARROWS[event.key] ?? [0, 0];
             const next = cells[t + down]?.[p + right];

@@ -6,12 +6,14 @@ import { createConfusionPanel } from './confusion.ts';
 import { createControls } from './controls.ts';
 import { createCurves } from './curves.ts';
 import { createDigitPanel } from './digit.ts';
+import { setText } from './dom.ts';
 import { createDownloadsPanel } from './downloads.ts';
 import { createFiltersPanel } from './filters.ts';
 import { createKernelsPanel } from './kernels.ts';
 import { missingParts } from './missing.ts';
 import type { Panel } from './panel.ts';
 import { createRun } from './run.ts';
+import { startWorker } from './start-worker.ts';
 import { showSupport } from './support.ts';
 
 const byId = (id: string) => document.getElementById(id)!;
@@ -31,12 +33,18 @@ function notice(message: string): void {
   byId('notices').append(item);
 }
 
+/** Nothing can be trained any more. */
+function stop(message: string): void {
+  setText(byId('state'), 'Stopped');
+  notice(message);
+}
+
 function writeAddress(settings: Settings): void {
   history.replaceState(null, '', `${location.pathname}?${addressOf(settings)}`);
 }
 
 async function start(): Promise<void> {
-  const worker: Remote<Api> = wrap<Api>(new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  const worker: Remote<Api> = wrap<Api>(startWorker('./worker.js', stop));
   const configure = (settings: Settings, options?: { play?: boolean; anew?: boolean }) => {
     writeAddress(settings);
     return worker.configure(settings, options);
@@ -85,4 +93,8 @@ async function showFailure(message: string, missing: Missing | null): Promise<vo
   else notice(message);
 }
 
+// What no panel catches is said, too.
+addEventListener('unhandledrejection', ({ reason }) =>
+  notice(reason instanceof Error ? reason.message : String(reason)),
+);
 void start();

@@ -1,6 +1,7 @@
 import { proxy, type Remote, wrap } from 'comlink';
 import { createCurves } from '../page/curves.ts';
 import { missingParts } from '../page/missing.ts';
+import { startWorker } from '../page/start-worker.ts';
 import { showSupport } from '../page/support.ts';
 import { createBoard } from './board.ts';
 import { createControls } from './controls.ts';
@@ -36,7 +37,10 @@ function notice(message: string): void {
 }
 
 const worker: Remote<PlaygroundApi> = wrap<PlaygroundApi>(
-  new Worker(new URL('./playground-worker.js', import.meta.url), { type: 'module' }),
+  startWorker('./playground-worker.js', (message) => {
+    byId('state').textContent = 'Stopped';
+    notice(message);
+  }),
 );
 /** What fails in the worker is said in the page. */
 const run = (call: Promise<unknown>) => void call.catch((error: Error) => notice(error.message));

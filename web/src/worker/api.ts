@@ -54,6 +54,8 @@ export class Api {
   private readonly samples = new Map<DataName, Promise<Samples>>();
   /** What each network took the test images for. */
   private readonly tested = new WeakMap<Session, TestResult>();
+  /** Of how many networks it was said that their loss is no number. */
+  private readonly diverged = new WeakMap<Session, number>();
   /** Networks are opened and closed one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -85,6 +87,7 @@ export class Api {
 
   /** Opens a network, at its checkpoint if there is one, else at its beginning. */
   configure(settings: Settings, { play = false, anew = false } = {}): Promise<void> {
+    if (this.settings) this.checkpoints.sayAgain();
     return this.enqueue(() => this.open(settings, { play, anew }));
   }
 
@@ -153,9 +156,9 @@ export class Api {
     return classifyImage(this.current.model, pixels);
   }
 
-  async weightsFile() {
-    const { model, step } = this.current;
-    return { bytes: await encodeWeights(model), step };
+  /** Read between two steps, so that they are of the step that is given with them. */
+  weightsFile() {
+    return this.atRest(async ({ model, step }) => ({ bytes: await encodeWeights(model), step }));
   }
 
   nodeProgram() {
@@ -193,7 +196,7 @@ export class Api {
   }
 
   /** Runs `body` between two steps, after those before it; then the training goes on, if it did. */
-  private atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
+  private async atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = this.current;
     const done = this.rests.then(() => this.rest(session, body));
     this.rests = done.catch(() => {});
@@ -231,8 +234,8 @@ export class Api {
     this.settings = settings;
     this.opensToPlay = play;
     this.setState('opening');
-    await session?.dispose();
     try {
+      await session?.dispose();
       if (anew) await this.checkpoints.remove();
       const fetched = this.fetch(settings.data);
       fetched.catch(() => {}); // told of below
@@ -339,7 +342,25 @@ export class Api {
     this.events?.onFailure(messageOf(error), error instanceof AdapterError ? missing : null);
   }
 
+  /** Says so where losses are no numbers any more, and pauses where all are. */
+  private tellDiverged(): void {
+    const { session } = this;
+    const losses = session?.curves.curves.train.at(-1)?.loss ?? [];
+    const broken = losses.filter((loss) => !Number.isFinite(loss)).length;
+    if (!session || broken <= (this.diverged.get(session) ?? 0)) return;
+    this.diverged.set(session, broken);
+    const stops = broken === losses.length && this.isPlaying;
+    if (stops) void this.pause();
+    const which = broken < losses.length ? ` of ${broken} of ${losses.length} networks` : ' of all networks';
+    this.notice(
+      `The loss${losses.length > 1 ? which : ''} is no longer a number after ${session.curves.curves.train.at(-1)!.step} steps${
+        stops ? ', so training stopped' : ''
+      }: choose a lower learning rate.`,
+    );
+  }
+
   private change(): void {
+    this.tellDiverged();
     if (this.session && this.state !== 'opening' && this.state !== 'failed') {
       this.state = this.isPlaying ? 'training' : 'paused';
     }
