@@ -176,9 +176,9 @@ describeInBrowser('the panels of the page', () => {
     const field = page.getByRole('spinbutton', { name: 'Test image' });
     await field.focus();
     for (const [typed, says] of [
-      ['37', `What the network sees: test image 37, ${digits.labels[36]}`],
+      ['37', `What the network sees: test image 37, labeled ${digits.labels[36]}`],
       ['1001', 'There are test images from 1 to 1000'],
-      ['1000', `What the network sees: test image 1000, ${digits.labels[999]}`],
+      ['1000', `What the network sees: test image 1000, labeled ${digits.labels[999]}`],
       ['0', 'There are test images from 1 to 1000'],
     ]) {
       await field.fill(typed!);
@@ -195,7 +195,7 @@ describeInBrowser('the panels of the page', () => {
     const { page } = training;
     expect(await page.locator('#digit h2').textContent()).toBe('Classify an image');
     expect(await page.locator('#digit .drawing').isVisible()).toBe(false);
-    await poll(() => page.locator('#digit figcaption').textContent()).toMatch(/test image 1, \w+$/);
+    await poll(() => page.locator('#digit figcaption').textContent()).toMatch(/test image 1, labeled \w+$/);
     const dir = join(import.meta.dirname, '../../data/sample/cifar-10-binary-sample.tar.gz');
     const { test: images } = await loadDataset('cifar10', { dir });
     const shown = (await pixelsOf(page.locator('#digit figure canvas'))).filter((_, i) => i % 4 < 3);

@@ -16,6 +16,7 @@ describeInBrowser('the page that trains', () => {
     const training = await TrainingPage.open();
     const { page } = training;
     expect(await training.step()).toBe(0);
+    await training.hasState(/^Paused before the first step$/);
     expect(await training.figure('Adapter')).toMatch(/swiftshader/i);
 
     await training.train.click();
@@ -30,8 +31,9 @@ describeInBrowser('the page that trains', () => {
     await sleep(500);
     expect(await training.step()).toBe(paused);
     expect(Number(await training.figure('Training loss'))).toBeLessThan(2);
+    expect(await training.figure('Test accuracy')).toMatch(/^\d+\.\d% \(epoch \d+\)$/);
     expect(await page.locator('#curves svg').first().getAttribute('aria-label')).toMatch(
-      /^Loss: training \d\.\d+, test \d\.\d+$/,
+      /^Loss over the steps: training \d\.\d+, test \d\.\d+$/,
     );
 
     await training.takeSteps(2);
@@ -40,6 +42,8 @@ describeInBrowser('the page that trains', () => {
     await expect.poll(() => training.step()).toBe(0);
     await training.isPaused();
     expect(await pointsOf(page, 'train')).toEqual([0, 0]);
+    await training.takeSteps(1);
+    expect(await page.locator('#curves circle.train').count()).toBe(2); // no line yet: a dot on each chart
   });
 
   test('goes on after a reload where it was paused, with the bits of an uninterrupted training', async () => {

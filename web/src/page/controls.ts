@@ -53,7 +53,8 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
   }
   const hint = document.createElement('p');
   hint.className = 'hint';
-  hint.textContent = 'Hidden layers: units of each, such as 128-64. A change starts a new network.';
+  hint.textContent =
+    'Hidden layers: units of each, such as 128-64. Networks at once: they differ in their seeds, which begin with Seed. A change starts a new network.';
   form.append(hint, problem);
   form.addEventListener('submit', (event) => event.preventDefault());
 
@@ -67,7 +68,7 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
     field.setAttribute('aria-invalid', String(isWrong));
     if (isWrong) field.setAttribute('aria-describedby', problem.id);
     else field.removeAttribute('aria-describedby');
-    problem.textContent = isWrong ? `${labels.get(name)!.textContent}: ${reasons.join(' ')}` : '';
+    problem.textContent = reasons.join(' ').replace(name, labels.get(name)!.textContent!);
     if (isWrong) return;
     show(next);
     onChange(next);

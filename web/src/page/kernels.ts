@@ -19,7 +19,7 @@ export function createKernelsPanel(root: HTMLElement, worker: Remote<Api>): Pane
     create(
       'p',
       { className: 'hint' },
-      'Runs a training step of a copy of the network many times. The training rests meanwhile, and keeps its bits.',
+      'Times every kernel (a program on the adapter) of a training step, on a copy of the network. Training pauses meanwhile, and its results stay the same.',
     ),
     create('div', { className: 'buttons' }, measure),
     state,
