@@ -151,7 +151,7 @@ describeOnDevice('the worker', () => {
     expect(snapshots.at(-1)!.step).toBe(2);
     expect(await api.current.model.getWeights()).toEqual(weights);
     await api.idle();
-    expect(notices).toEqual([expect.stringMatching(/device was lost .* at step 2.* goes on from step 2/)]);
+    expect(notices).toEqual([expect.stringMatching(/device was lost .* at step 2.* continues from step 2/)]);
     await api.step();
     expect(api.current.step).toBe(3);
   });

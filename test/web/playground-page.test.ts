@@ -126,7 +126,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(await playground.notices()).toEqual([
       'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; relu is used instead.',
       'rate must be a number from 0.00001 to 10, but is "-1"; 0.01 is used instead.',
-      expect.stringMatching(/^There is no setting "depth"; there are data, noise, /),
+      expect.stringMatching(/^There is no setting "depth"; the settings are data, noise, /),
     ]);
     expect(await playground.page.getByLabel('Learning rate').inputValue()).toBe('0.01');
     await playground.advance('One step', 1);

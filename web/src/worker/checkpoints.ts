@@ -91,7 +91,7 @@ export class Checkpoints {
   }
 }
 
-const END = 'Training goes on, but a closed tab will lose it.';
+const END = 'Training continues, but is lost when you close the tab.';
 
 function problemOf(error: unknown): string {
   const { name = '', message = String(error) } = (error ?? {}) as Partial<Error>;
