@@ -44,6 +44,8 @@ describeInBrowser('the page that trains', () => {
     expect(await pointsOf(page, 'train')).toEqual([0, 0]);
     await training.takeSteps(1);
     expect(await page.locator('#curves circle.train').count()).toBe(2); // no line yet: a dot on each chart
+    const labels = await page.locator('#curves svg').first().locator('text').allTextContents();
+    expect(['2.40', '2.80', '3.20', '4.00']).toContain(labels[4]); // a round number above the first loss
   });
 
   test('goes on after a reload where it was paused, with the bits of an uninterrupted training', async () => {
