@@ -73,7 +73,7 @@ describeInBrowser('the state in the address', () => {
     const field = training.setting('batch');
     for (const value of ['0', '1025', '1.5', 'many', '']) {
       await training.set('batch', value);
-      expect(await page.getByRole('alert').textContent()).toMatch(/batch must be an integer from 1 to 1024/);
+      expect(await page.getByRole('alert').textContent()).toMatch(/^Batch size must be an integer from 1 to 1024/);
       expect(await field.getAttribute('aria-invalid')).toBe('true');
     }
     expect(page.url()).toBe(before);

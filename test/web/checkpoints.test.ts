@@ -40,10 +40,10 @@ test('remove: nothing is left', async () => {
 });
 
 test.each([
-  ['full', named('QuotaExceededError', 'no space'), /storage of this browser is full.*Training goes on/],
-  ['forbidden', named('SecurityError', 'The operation is insecure.'), /forbids storage.*insecure.*Training goes on/],
+  ['full', named('QuotaExceededError', 'no space'), /storage of this browser is full.*Training continues/],
+  ['forbidden', named('SecurityError', 'The operation is insecure.'), /forbids storage.*insecure.*Training continues/],
   ['broken', named('UnknownError', 'Internal error'), /No checkpoint can be kept \(UnknownError: Internal error\)/],
-  ['missing', new ReferenceError('indexedDB is not defined'), /indexedDB is not defined.*Training goes on/],
+  ['missing', new ReferenceError('indexedDB is not defined'), /indexedDB is not defined.*Training continues/],
   // Firefox ends a transaction that has no room with an error event, before the transaction has its error.
   ['of no words', null, /No checkpoint can be kept \(no reason is given; the storage may be full\)/],
   ['odd', 'no', /No checkpoint can be kept \(no\)/],

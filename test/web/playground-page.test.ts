@@ -80,11 +80,11 @@ describeInBrowser('the 2-D playground', () => {
     await playground.advance('One epoch', 4); // of 200 points by 50
     expect(await playground.figure('Epoch')).toBe('1.0');
 
-    await playground.button('Play').click();
+    await playground.button('Train').click();
     await playground.reachesStep(12);
     expect(await playground.page.locator('#state').textContent()).toBe('Training');
     await playground.button('Pause').click();
-    await playground.button('Play').waitFor();
+    await playground.button('Train').waitFor();
     const paused = await playground.step();
     await sleep(500);
     expect(await playground.step()).toBe(paused);
@@ -126,7 +126,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(await playground.notices()).toEqual([
       'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; relu is used instead.',
       'rate must be a number from 0.00001 to 10, but is "-1"; 0.01 is used instead.',
-      expect.stringMatching(/^There is no setting "depth"; there are data, noise, /),
+      expect.stringMatching(/^There is no setting "depth"; the settings are data, noise, /),
     ]);
     expect(await playground.page.getByLabel('Learning rate').inputValue()).toBe('0.01');
     await playground.advance('One step', 1);
@@ -166,7 +166,7 @@ describeInBrowser('the 2-D playground', () => {
 
   test('a lost device is opened again while it plays, and that is said', async () => {
     const playground = await Playground.open();
-    await playground.button('Play').click();
+    await playground.button('Train').click();
     await playground.reachesStep(4);
     const [worker] = playground.page.workers();
     await worker!.evaluate('void playground.device.gpu.destroy()');
@@ -186,7 +186,7 @@ describeInBrowser('the 2-D playground', () => {
     '%s: axe finds nothing while it plays, and a phone shows all of it',
     async (colorScheme) => {
       const playground = await Playground.open(`${SMALL}&replicas=2&rate=bad`, { colorScheme });
-      await playground.button('Play').click();
+      await playground.button('Train').click();
       await playground.reachesStep(4);
       expect(await playground.findings()).toEqual([]);
       await playground.page.setViewportSize({ width: 390, height: 844 });
@@ -212,7 +212,7 @@ describeInBrowser('the 2-D playground', () => {
     await page.locator('#support').waitFor();
     expect(await page.locator('#support').textContent()).toContain('navigator.gpu is undefined');
     expect(await page.locator('#state').textContent()).toBe('Stopped');
-    expect(await page.getByRole('button', { name: 'Play', exact: true }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
     // Points and settings are shown all the same.
     await page.getByLabel('Data set').selectOption('xor');
     expect(page.url()).toContain('data=xor');

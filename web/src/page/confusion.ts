@@ -91,7 +91,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
     const found = await worker.imagesOfCell(truth, taken);
     const isRight = truth === taken;
     const what = isRight ? `${classes[truth]}, recognized` : `${classes[truth]} taken for ${classes[taken]}`;
-    setText(heading, found.length > 0 ? `${what}; the surest first` : `${what}: no image`);
+    setText(heading, found.length > 0 ? `${what}; the most certain first` : `${what}: no image`);
     images.replaceChildren(
       ...found.map(({ index, pixels, probability, probabilityOfTrue }) => {
         const canvas = createPixels(`Test image ${index + 1}`);
@@ -109,7 +109,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
     if (snapshot.step === 0) {
       // Not yet, so that the kernels of the first step are what a click waits for.
       for (const cell of cells.flat()) setText(cell, '');
-      setText(summary, 'The test images are counted as soon as training has begun.');
+      setText(summary, 'After the first step, this shows how the network classifies the test images.');
       return;
     }
     const counts = await worker.testCounts();

@@ -53,7 +53,8 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
   }
   const hint = document.createElement('p');
   hint.className = 'hint';
-  hint.textContent = 'Hidden layers: units of each, such as 128-64. A change starts a new network.';
+  hint.textContent =
+    'Hidden layers: units of each, such as 128-64. Networks at once: they differ in their seeds, which begin with Seed. A change starts a new network.';
   form.append(hint, problem);
   form.addEventListener('submit', (event) => event.preventDefault());
 
@@ -70,7 +71,7 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
     const field = fields.get(name)!;
     field.setAttribute('aria-invalid', 'true');
     field.setAttribute('aria-describedby', problem.id);
-    problem.textContent = `${labels.get(name)!.textContent}: ${reasons.join(' ')}`;
+    problem.textContent = reasons.join(' ').replace(name, labels.get(name)!.textContent!);
   }
 
   /** Shows possible settings: nothing in the form is wrong any more. */

@@ -82,7 +82,7 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
       return;
     }
     drawing.clear();
-    show(found.pixels, `test image ${value}, ${SETS[data!].classes[found.label]}`);
+    show(found.pixels, `test image ${value}, labeled ${SETS[data!].classes[found.label]}`);
   }
 
   const refresh = live(async ({ settings, step }) => {

@@ -77,7 +77,7 @@ function showState(): void {
   const text = isPlaying ? 'Training' : 'Paused';
   const state = byId('state');
   if (state.textContent !== text) state.textContent = text; // said by screen readers, so only where it changes
-  button('play').textContent = isPlaying ? 'Pause' : 'Play';
+  button('play').textContent = isPlaying ? 'Pause' : 'Train';
 }
 
 function showFigures(look: Look): void {

@@ -285,7 +285,7 @@ export class Api {
     const at = this.session as Session | null;
     if (at) {
       this.notice(
-        `The graphics device was lost (${reason || 'no reason was given'}) at step ${step}. It was opened again, and training goes on from step ${at.step}.`,
+        `The graphics device was lost (${reason || 'no reason was given'}) at step ${step}. It was opened again, and training continues from step ${at.step}.`,
       );
     }
   }

@@ -130,7 +130,7 @@ export class Checkpoints {
 
 const noAnswer = () => new DOMException('the storage does not answer', 'TimeoutError');
 
-const END = 'Training goes on, but a closed tab will lose it.';
+const END = 'Training continues, but is lost when you close the tab.';
 
 function problemOf(error: unknown): string {
   const unknown = 'no reason is given; the storage may be full';
