@@ -73,7 +73,7 @@ test('a store that never answers: said once, and nothing waits for it any more',
   await checkpoints.save('seed=2', state);
   await checkpoints.remove();
   expect(calls).toBe(1);
-  expect(problems).toEqual([expect.stringMatching(/No checkpoint can be kept .*does not answer.*Training goes on/)]);
+  expect(problems).toEqual([expect.stringMatching(/No checkpoint can be kept .*does not answer.*Training continues/)]);
 });
 
 test('a store that answers late: is asked again, and has the last checkpoint', async () => {
