@@ -400,7 +400,8 @@ describeOnDevice('the worker', () => {
 
   test('a store that is full is said of each network, whose notices take the place of those before', async () => {
     const store = memoryStore();
-    store.set = store.get = () => Promise.reject(new DOMException('no room', 'QuotaExceededError'));
+    const fail = () => Promise.reject(new DOMException('no room', 'QuotaExceededError'));
+    Object.assign(store, { get: fail, set: fail });
     const { api, notices } = await connect(store, await gpuOfDawn());
     await api.lastAddress();
     await api.configure(SMALL);
