@@ -37,6 +37,10 @@ function fileOf(folder, address) {
 export async function serveWeb({ port = 0, folder = FOLDER } = {}) {
   const server = createServer((request, response) => {
     const file = fileOf(folder, request.url ?? '/');
+    if (file === null && request.url === '/favicon.ico') {
+      response.writeHead(204).end(); // browsers ask for it beside any file that is not a page
+      return;
+    }
     if (file === null) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
       return;

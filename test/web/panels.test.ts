@@ -237,8 +237,9 @@ describeInBrowser('the panels of the page', () => {
     });
     const { page } = training;
     await page.getByText('The same training as a program for Node').click();
-    const text = (await page.locator('#downloads pre').textContent())!;
-    expect(text).toContain("from 'tilegrad/node'");
+    const program = page.locator('#downloads pre');
+    await poll(() => program.textContent()).toContain("from 'tilegrad/node'");
+    const text = (await program.textContent())!;
     expect(text).toContain("new Dense({ units: 12, activation: 'relu' })");
     expect(text).toContain('new Adam({ learningRate: 0.01 })');
     expect(text).toContain('batchSize: 1000');
@@ -262,7 +263,9 @@ describeInBrowser('the panels of the page', () => {
     ]);
     await training.isPaused();
     await poll(() => training.page.locator('#digit .verdict').textContent()).toMatch(/^No class is likely/);
-    expect(await training.page.locator('#digit .bars td:last-child').allTextContents()).toEqual(Array(10).fill('-'));
+    await poll(() => training.page.locator('#digit .bars td:last-child').allTextContents()).toEqual(
+      Array(10).fill('-'),
+    );
 
     // A cell that is chosen while there is no network: not an error of the page.
     await training.inWorker('tilegrad.close()');

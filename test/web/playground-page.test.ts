@@ -96,7 +96,7 @@ describeInBrowser('the 2-D playground', () => {
 
     await playground.button('Start over').click();
     await expect.poll(playground.step, WAIT).toBe(0);
-    expect(await playground.pixels('#plane')).toBe(first);
+    await expect.poll(() => playground.pixels('#plane'), WAIT).toBe(first); // drawn with the next frame
   });
 
   test('the address has the state: a page opened by it shows the same, to the pixel', async () => {
