@@ -44,16 +44,13 @@ export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: st
   checkArray('totals', totals, Uint32Array, sizes.totals);
   checkInteger('position.epoch', position?.epoch, 1);
   checkInteger('position.step', position?.step, 0);
-  if (position!.step > sizes.steps) {
-    throw damage(`position.step is ${position!.step}, but an epoch has ${sizes.steps} steps`);
-  }
-  const epochs = history?.epochs;
-  checkList('history.epochs', epochs, Array.isArray(epochs) ? epochs.length : 0);
+  if (position!.step > sizes.steps)
+    throw damage(`an epoch has ${sizes.steps} steps, but position.step is ${position!.step}`);
   checkList('history.replicas', history?.replicas, sizes.replicas);
-  for (const [r, own] of history!.replicas.entries()) checkList(`history.replicas[${r}]`, own, epochs!.length);
-  for (const name of ['whole', 'epoch'] as const) {
-    const value = seconds?.[name];
-    if (!Number.isFinite(value)) throw damage(`seconds.${name} must be a number, but is ${show(value)}`);
+  for (const epochs of [...history!.replicas, history!.epochs]) {
+    checkList('history.epochs', epochs, history!.replicas[0]?.length ?? 0);
   }
+  if (!Number.isFinite(seconds && seconds.whole + seconds.epoch))
+    throw damage(`seconds must be numbers, but is ${show(seconds)}`);
   checkList('callbacks', callbacks, sizes.callbacks);
 }
