@@ -31,11 +31,12 @@ export const PROGRAMS = [
 export const PAGE = { files: ['index.html', 'style.css', 'page.js', 'worker.js'], budget: 150_000 };
 
 /**
- * The files of the page, with what its scripts import.
+ * The files of a page, with what its scripts import.
  * @param {string} folder that they are in
+ * @param {readonly string[]} names of those that it loads first
  * @returns {{ raw: number, gzip: number, names: string[] }} bytes of all of them
  */
-export function measurePage(folder = join(root, 'dist/web')) {
+export function measurePage(folder = join(root, 'dist/web'), names = PAGE.files) {
   const files = new Map();
   const add = (name) => {
     if (files.has(name)) return;
@@ -44,7 +45,7 @@ export function measurePage(folder = join(root, 'dist/web')) {
     if (!name.endsWith('.js')) return;
     for (const [, imported] of file.toString().matchAll(/\b(?:from|import)\s*\(?\s*"\.\/([^"]+\.js)"/g)) add(imported);
   };
-  PAGE.files.forEach(add);
+  names.forEach(add);
   const sum = (sizeOf) => [...files.values()].reduce((total, file) => total + sizeOf(file), 0);
   return {
     raw: sum((file) => file.length),
