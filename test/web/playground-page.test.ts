@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { measurePage } from '../../scripts/check-size.mjs';
 import { describeInBrowser, type PageOptions } from './browser.ts';
@@ -58,6 +59,19 @@ class Playground {
   overflow = () => this.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
 }
 
+/**
+ * The largest difference of two pictures in any channel of a pixel, of 255. Chromium draws a canvas that was read several times on the
+ * processor and no longer on the adapter, which may round a pixel another way.
+ */
+async function difference(...addresses: [string, string]): Promise<number> {
+  const read = (address: string) =>
+    sharp(Buffer.from(address.split(',')[1]!, 'base64'))
+      .raw()
+      .toBuffer();
+  const [a, b] = (await Promise.all(addresses.map(read))) as [Buffer, Buffer];
+  return a.length === b.length ? a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) : 255;
+}
+
 test('the playground is below 80 kB once compressed, with its worker', () => {
   const names = ['playground.html', 'style.css', 'playground.css', 'playground.js', 'playground-worker.js'];
   expect(measurePage(fileURLToPath(new URL('../../dist/web', import.meta.url)), names).gzip).toBeLessThan(80_000);
@@ -78,7 +92,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(await playground.step()).toBe(0);
     await playground.advance('One step', 1);
     const second = await playground.pixels('#plane');
-    expect(second).not.toBe(first);
+    expect(await difference(first, second)).toBeGreaterThan(20);
     expect(await playground.pixels('.pictures li:first-child canvas')).not.toBe(unit);
     await playground.advance('One epoch', 4); // of 200 points by 50
     expect(await playground.figure('Epoch')).toBe('1.0');
@@ -99,7 +113,8 @@ describeInBrowser('the 2-D playground', () => {
 
     await playground.button('Start over').click();
     await expect.poll(playground.step, WAIT).toBe(0);
-    await expect.poll(() => playground.pixels('#plane'), WAIT).toBe(first); // drawn with the next frame
+    const isBack = async () => difference(first, await playground.pixels('#plane'));
+    await expect.poll(isBack, WAIT).toBeLessThanOrEqual(2);
   });
 
   test('the address has the state: a page opened by it shows the same, to the pixel', async () => {
