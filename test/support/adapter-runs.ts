@@ -24,6 +24,7 @@ const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 /** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes minutes there. */
 const SLOW_ON_WGPU = [
   ...['kernels/depthwise-variants', 'kernels/long-sums', 'kernels/long-sums-products', 'kernels/row-variants'],
+  ...['kernels/parts', 'kernels/shape-variants', 'nn/one-training', 'nn/replicas'],
   ...['nn/random-models', 'nn/replicas-drawn', 'nn/feature-cache', 'autograd/models', 'autograd/adjoint'],
 ].map((name) => `test/${name}.test.ts`);
 
