@@ -36,8 +36,7 @@ export default defineConfig({
   test: {
     // A process a file: each opens its own Dawn instance, and must be able to end by itself. Deno has a thread a file.
     pool: isDeno ? 'threads' : 'forks',
-    // One more than the two cores of CI: some files wait for Redis, processes and Chromium. In Deno they share a process, and its mappings.
-    maxWorkers: isDeno ? 2 : 3,
+    maxWorkers: 2,
     // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
     testTimeout: 600_000,
     hookTimeout: 600_000,
