@@ -4,4 +4,4 @@ export function bundleProgram(
   from?: { library?: string; nodePaths?: string[] },
 ): Promise<{ raw: number; gzip: number; code: string; modules: string[] }>;
 export const PAGE: { files: readonly string[]; budget: number };
-export function measurePage(folder?: string): { raw: number; gzip: number; names: string[] };
+export function measurePage(folder?: string, names?: readonly string[]): { raw: number; gzip: number; names: string[] };

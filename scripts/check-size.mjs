@@ -19,7 +19,7 @@ const PEERS = join(root, 'bench/peers');
 export const PROGRAMS = [
   { name: 'error', budget: 1000, says: 'imports an error class' },
   { name: 'own-loop', budget: 45_000, says: 'trains an MLP in a loop of its own' },
-  { name: 'mlp', budget: 93_000, says: 'trains an MLP by layers: compile, fit, evaluate' },
+  { name: 'mlp', budget: 94_500, says: 'trains an MLP by layers: compile, fit, evaluate' },
   { name: 'lenet', budget: 119_000, says: 'trains LeNet' },
   { name: 'everything', budget: 188_500, says: 'imports everything' },
 ];
@@ -31,11 +31,12 @@ export const PROGRAMS = [
 export const PAGE = { files: ['index.html', 'style.css', 'page.js', 'worker.js'], budget: 150_000 };
 
 /**
- * The files of the page, with what its scripts import.
+ * The files of a page, with what its scripts import.
  * @param {string} folder that they are in
+ * @param {readonly string[]} names of those that it loads first
  * @returns {{ raw: number, gzip: number, names: string[] }} bytes of all of them
  */
-export function measurePage(folder = join(root, 'dist/web')) {
+export function measurePage(folder = join(root, 'dist/web'), names = PAGE.files) {
   const files = new Map();
   const add = (name) => {
     if (files.has(name)) return;
@@ -44,7 +45,7 @@ export function measurePage(folder = join(root, 'dist/web')) {
     if (!name.endsWith('.js')) return;
     for (const [, imported] of file.toString().matchAll(/\b(?:from|import)\s*\(?\s*"\.\/([^"]+\.js)"/g)) add(imported);
   };
-  PAGE.files.forEach(add);
+  names.forEach(add);
   const sum = (sizeOf) => [...files.values()].reduce((total, file) => total + sizeOf(file), 0);
   return {
     raw: sum((file) => file.length),

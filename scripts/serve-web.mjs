@@ -3,6 +3,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize, sep } from 'node:path';
+import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -10,6 +11,7 @@ const FOLDER = join(dirname(fileURLToPath(import.meta.url)), '../dist/web');
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
@@ -35,13 +37,18 @@ function fileOf(folder, address) {
 export async function serveWeb({ port = 0, folder = FOLDER } = {}) {
   const server = createServer((request, response) => {
     const file = fileOf(folder, request.url ?? '/');
+    if (file === null && request.url === '/favicon.ico') {
+      response.writeHead(204).end(); // browsers ask for it beside any file that is not a page
+      return;
+    }
     if (file === null) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
       return;
     }
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
     response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache' });
-    createReadStream(file).pipe(response);
+    // A file that cannot be read, or has just gone, ends this answer and not the server.
+    pipeline(createReadStream(file), response, () => {});
   });
   await new Promise((resolve, reject) => {
     server.once('error', reject);

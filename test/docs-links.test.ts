@@ -26,13 +26,15 @@ test('documents: every relative link leads to a file, and every anchor to a head
 
 test('links: one to a file that is not there is reported, however it is written', () => {
   const text =
-    '[a](docs/no.md) ![b](no.png "title") [c]\n\n[c]: ../gone.md\n\n<img src="no.svg"> <source srcset="x.png 2x">';
+    '[a](docs/no.md) ![b](no.png "title") [c]\n\n[c]: ../gone.md\n\n<img src="no.svg"> <source srcset="x.png 2x"> <a href=\'y.md\'>y</a> <a href=z.md>z</a>';
   expect(brokenIn({ 'a.md': text })).toEqual([
     'a.md: docs/no.md: no such file',
     'a.md: no.png: no such file',
     'a.md: ../gone.md: no such file',
     'a.md: no.svg: no such file',
     'a.md: x.png: no such file',
+    'a.md: y.md: no such file',
+    'a.md: z.md: no such file',
   ]);
 });
 

@@ -80,6 +80,8 @@ export interface Feed {
   readonly state: StepState;
   /** Samples of a pass, where that is known before. */
   readonly samples: number | null;
+  /** Batches of a pass, likewise. */
+  readonly stepsPerEpoch?: number;
   /** @param signal looked at while a batch is waited for; before it submits one, whoever runs the pass looks at it */
   pass(signal?: AbortSignal): Iterable<Submit> | AsyncIterable<Submit>;
   /** Before the first pass: so many passes, and so many batches of the next one, were made before. */

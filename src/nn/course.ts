@@ -70,13 +70,15 @@ export class Course {
   };
 
   private checkUndamaged(state: TrainingState, name: string): void {
-    const { model, totals } = this.parts;
+    const { model, totals, feed, history } = this.parts;
     const sizeOf = ({ storage }: DeviceArray) => storage.bytes / 4;
     const sizes = {
       weights: model.parameters.buffers.map(sizeOf),
       slots: model.training.optimizer.slots.map(sizeOf),
       totals: totals.words,
       callbacks: this.remembering.length,
+      replicas: history.replicas.length,
+      steps: feed.stepsPerEpoch ?? Number.POSITIVE_INFINITY,
     };
     checkUndamaged(state, sizes, name);
   }

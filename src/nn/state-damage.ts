@@ -8,6 +8,9 @@ interface StateSizes {
   slots: readonly number[];
   totals: number;
   callbacks: number;
+  replicas: number;
+  /** Of an epoch. */
+  steps: number;
 }
 
 /**
@@ -30,7 +33,7 @@ export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: st
       throw damage(`${path} must be an integer from ${least}, but is ${show(value)}`);
     }
   };
-  const { optimizer, position, weights, totals, callbacks } = (state ?? {}) as Partial<TrainingState>;
+  const { optimizer, position, weights, totals, callbacks, history, seconds } = (state ?? {}) as Partial<TrainingState>;
   checkList('weights', weights, sizes.weights.length);
   for (const [i, size] of sizes.weights.entries()) checkArray(`weights[${i}]`, weights![i], Float32Array, size);
   checkInteger('optimizer.iterations', optimizer?.iterations, 0);
@@ -41,5 +44,13 @@ export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: st
   checkArray('totals', totals, Uint32Array, sizes.totals);
   checkInteger('position.epoch', position?.epoch, 1);
   checkInteger('position.step', position?.step, 0);
+  if (position!.step > sizes.steps)
+    throw damage(`an epoch has ${sizes.steps} steps, but position.step is ${position!.step}`);
+  checkList('history.replicas', history?.replicas, sizes.replicas);
+  for (const epochs of [...history!.replicas, history!.epochs]) {
+    checkList('history.epochs', epochs, history!.replicas[0]?.length ?? 0);
+  }
+  if (!Number.isFinite(seconds && seconds.whole + seconds.epoch))
+    throw damage(`seconds must be numbers, but is ${show(seconds)}`);
   checkList('callbacks', callbacks, sizes.callbacks);
 }

@@ -42,6 +42,20 @@ const damages: Record<string, { damage: (state: TrainingState) => unknown; says:
     damage: (state) => ({ ...state, position: { ...state.position, step: 0.5 } }),
     says: /position\.step must be an integer from 0/,
   },
+  'a step behind the end of the epoch': {
+    damage: (state) => ({ ...state, position: { ...state.position, step: 1e9 } }),
+    says: /an epoch has \d+ steps, but position\.step is 1000000000/,
+  },
+  'no history': { damage: (state) => ({ ...state, history: undefined }), says: /history\.replicas must be a list/ },
+  'a history without replicas': {
+    damage: (state) => ({ ...state, history: { ...state.history, replicas: [] } }),
+    says: /history\.replicas has 0 entries, but must have 1/,
+  },
+  'a history of more epochs than a replica has': {
+    damage: (state) => ({ ...state, history: { ...state.history, replicas: [[{}]] } }),
+    says: /history\.epochs has 0 entries, but must have 1/,
+  },
+  'no seconds': { damage: (state) => ({ ...state, seconds: null }), says: /seconds must be numbers, but is null/ },
   'no callbacks': { damage: (state) => ({ ...state, callbacks: null }), says: /callbacks/ },
 };
 

@@ -21,11 +21,30 @@ const QUICK = [
 /** What tests Dawn as Node has it. */
 const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 
-/** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes minutes there. */
+/** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes long there. */
 const SLOW_ON_WGPU = [
   ...['kernels/depthwise-variants', 'kernels/long-sums', 'kernels/long-sums-products', 'kernels/row-variants'],
+  ...['kernels/parts', 'kernels/shape-variants', 'nn/one-training', 'nn/replicas', 'nn/mnist', 'nn/independent-labels'],
+  'nn/long-epochs',
   ...['nn/random-models', 'nn/replicas-drawn', 'nn/feature-cache', 'autograd/models', 'autograd/adjoint'],
 ].map((name) => `test/${name}.test.ts`);
+
+/** What the host does with options, data and callbacks, which is the same code on every implementation. */
+const OF_THE_HOST = [
+  ...[
+    'added-figures',
+    'callbacks',
+    'callbacks-in-fit',
+    'config',
+    'constructors',
+    'data-shapes',
+    'data-values',
+    'f32-options',
+  ],
+  ...['feature-cache-refused', 'fit-data', 'fit-options', 'fit-refused', 'initial-weights', 'initializers'],
+  ...['meant', 'on-steps', 'predict-rows', 'resume-damaged', 'schedules', 'streams', 'summary'],
+  ...['targets-refused', 'throttle', 'training-fails', 'unknown-options', 'unreadable', 'what-there-is'],
+].map((name) => `test/nn/${name}.test.ts`);
 
 /** Test files of a run: a quick set, or with LONG=1 everything that runs kernels. */
 export function filesFor(name: string): { include: string[]; exclude: string[] } {
@@ -38,5 +57,5 @@ export function filesFor(name: string): { include: string[]; exclude: string[] }
     'test/gpu/upload.test.ts',
     'test/deno.test.ts',
   ];
-  return { include, exclude: SLOW_ON_WGPU };
+  return { include, exclude: [...SLOW_ON_WGPU, ...OF_THE_HOST] };
 }

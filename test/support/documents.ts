@@ -34,6 +34,9 @@ export interface Block {
 }
 
 const TOKEN = /<!--([\s\S]*?)-->|^( *)(`{3,}|~{3,})(\w*)[^\n]*\n([\s\S]*?)^\2\3 *$/gm;
+/** Fences in quotes or after tabs, indented and quoted code, and HTML: GitHub shows them as code, too. */
+const UNFENCED =
+  /^[ \t>]*(```|~~~)|(?<![\s\S])( {4,}|\t)\S|\n[ \t]*\n( {4,}| {0,3}\t)\S|^ {0,3}> {5,}\S|<pre\b|<code\b[^<]*\n/im;
 const NOTE = /^\s*(before|after|continues|not run:)\s*([\s\S]*?)\s*$/;
 
 /** @throws Error for a comment that belongs to no block, and for code that is not in a closed fence */
@@ -76,7 +79,7 @@ export function blocksOf(path: string, text = readDocument(path)): Block[] {
   }
   if (Object.keys(notes).length > 0) throw new Error(`${path}: the last comment has no block`);
   const rest = text.replace(TOKEN, '');
-  if (/^ *(```|~~~)|\n\n {4,}\S|<pre\b/m.test(rest)) throw new Error(`${path}: code outside of a closed fence`);
+  if (UNFENCED.test(rest)) throw new Error(`${path}: code outside of a closed fence`);
   return blocks;
 }
 

@@ -24,9 +24,14 @@ function linksIn(text: string): string[] {
   const found = [
     ...prose.matchAll(/\]\(\s*<?([^)\s>]+)/g),
     ...prose.matchAll(/^ {0,3}\[[^\]]+\]: *(\S+)/gm),
-    ...prose.matchAll(/\b(?:href|src|srcset)="([^"]+)"/g),
+    ...prose.matchAll(/\b(?:href|src|srcset)=("[^"]+"|'[^']+'|[^\s"'>]+)/gi),
   ];
-  return found.flatMap(([, target]) => target!.split(',').map((one) => one.trim().split(/\s/)[0]!));
+  return found.flatMap(([, target]) =>
+    target!
+      .replace(/^["']|["']$/g, '')
+      .split(',')
+      .map((one) => one.trim().split(/\s/)[0]!),
+  );
 }
 
 /** What links may name after `#`: headings as GitHub makes anchors of them, and names given in HTML. */

@@ -73,7 +73,7 @@ describeInBrowser('the state in the address', () => {
     const field = training.setting('batch');
     for (const value of ['0', '1025', '1.5', 'many', '']) {
       await training.set('batch', value);
-      expect(await page.getByRole('alert').textContent()).toMatch(/batch must be an integer from 1 to 1024/);
+      expect(await page.getByRole('alert').textContent()).toMatch(/^Batch size must be an integer from 1 to 1024/);
       expect(await field.getAttribute('aria-invalid')).toBe('true');
     }
     expect(page.url()).toBe(before);
@@ -81,5 +81,10 @@ describeInBrowser('the state in the address', () => {
     await training.set('batch', '200');
     await expect.poll(() => page.getByRole('alert').textContent()).toBe('');
     await expect.poll(() => addressOf(page).batch).toBe('200');
+
+    // Another field that is changed gives the wrong one its value back.
+    await training.set('batch', '0');
+    await training.set('seed', '3');
+    expect([await field.inputValue(), await field.getAttribute('aria-invalid')]).toEqual(['200', 'false']);
   });
 });

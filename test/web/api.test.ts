@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { type Device, OutOfMemoryError } from '../../src/node.ts';
+import { type Callback, type Device, encodeWeights, ImageLoader, OutOfMemoryError } from '../../src/node.ts';
+import { createModel } from '../../web/src/network.ts';
 import { addressOf, type Settings } from '../../web/src/settings.ts';
 import type { Snapshot } from '../../web/src/snapshot.ts';
 import { Api } from '../../web/src/worker/api.ts';
@@ -23,11 +24,14 @@ function memoryStore(): Store & { value: unknown } {
   return store;
 }
 
-/** WebGPU of Dawn, which the device that tests share is opened on too. */
+let dawn: GPU | null = null;
+
+/** WebGPU of Dawn, one for all tests: if one is collected while it has events to process, Dawn crashes, or waits for a lock forever. */
 async function gpuOfDawn(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  return create([]);
+  dawn ??= create([]);
+  return dawn;
 }
 
 const opened: Api[] = [];
@@ -35,13 +39,13 @@ afterEach(async () => {
   for (const api of opened.splice(0)) await api.close();
 });
 
-async function connect(store: Store, gpu: GPU | undefined) {
+async function connect(store: Store, gpu: GPU | undefined, fetchSamples = async () => samples) {
   const notices: string[] = [];
   const failures: { message: string; missing: string | null }[] = [];
   const snapshots: Snapshot[] = [];
   const waits: { isReached: (snapshot: Snapshot) => boolean; resolve: () => void }[] = [];
   const checkpoints = new Checkpoints(store, (message) => notices.push(message));
-  const api = new Api(gpu, checkpoints, async () => samples);
+  const api = new Api(gpu, checkpoints, fetchSamples);
   opened.push(api);
   api.connect(
     (snapshot) => {
@@ -61,6 +65,29 @@ const open = async (settings: Settings, store: Store = memoryStore()) => {
   await connected.api.configure(settings);
   return connected;
 };
+
+/** Loses the device. @returns what the worker says once it has opened another one, or has given up */
+async function lose(api: Api, until: (isReached: (snapshot: Snapshot) => boolean) => Promise<void>): Promise<Snapshot> {
+  let reached: Snapshot | null = null;
+  const { device } = api;
+  const again = until((snapshot) => {
+    if (api.device !== device && (snapshot.state === 'paused' || snapshot.state === 'failed')) reached = snapshot;
+    return reached !== null;
+  });
+  device!.gpu.destroy();
+  await again;
+  await api.idle();
+  return reached!;
+}
+
+/** A promise that is resolved from outside. */
+function deferred() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
 
 describeOnDevice('the worker', () => {
   test('configure: opens a network, paused at its first step, and says so', async () => {
@@ -140,6 +167,133 @@ describeOnDevice('the worker', () => {
     expect(failures).toEqual([]);
   });
 
+  test.each([
+    ['no history', ({ state }: Checkpoint) => Reflect.deleteProperty(state, 'history')],
+    ['no seconds', ({ state }: Checkpoint) => Reflect.deleteProperty(state, 'seconds')],
+    ['no curves', ({ state }: Checkpoint) => Object.assign(state, { callbacks: [{}] })],
+    ['curves of another form', ({ state }: Checkpoint) => Object.assign(state.callbacks[0]!, { curves: { train: 7 } })],
+    ['no hashes', ({ state }: Checkpoint) => Reflect.deleteProperty(state.callbacks[0]!, 'hashes')],
+    [
+      'a position behind the end',
+      ({ state }: Checkpoint) => Object.assign(state.position, { epoch: 1, step: 10 ** 9 }),
+    ],
+  ])('a checkpoint with %s is told of, and not used', async (_, damage) => {
+    const store = memoryStore();
+    await (await open(SMALL, store)).api.step();
+    damage(store.value as Checkpoint);
+    expect(await new Checkpoints(store, () => {}).load()).not.toBeNull(); // looks like a checkpoint
+    const { api, snapshots, notices, failures } = await open(SMALL, store);
+    expect(failures).toEqual([]);
+    expect(notices).toEqual([expect.stringMatching(/checkpoint in this browser cannot be used/)]);
+    expect(snapshots.at(-1)).toMatchObject({ state: 'paused', step: 0 });
+    await api.step();
+    expect(api.current.step).toBe(1);
+  });
+
+  test('a device that is lost while the network is opened: it trains as asked, and nothing has failed', async () => {
+    const connected = await connect(memoryStore(), await gpuOfDawn(), async () => {
+      if (connected.snapshots.at(-1)!.network === 0) {
+        while (!connected.api.device) await new Promise((resolve) => setTimeout(resolve, 5));
+        const { gpu } = connected.api.device;
+        gpu.destroy();
+        await gpu.lost;
+      }
+      return samples;
+    });
+    const { api, failures, until } = connected;
+    const trains = until(({ state, step }) => state === 'failed' || (state === 'training' && step > 3));
+    await api.configure(SMALL, { play: true });
+    await trains;
+    expect(failures).toEqual([]);
+    expect(api.current.isPlaying).toBe(true);
+  });
+
+  test('a device that is lost as soon as it is opened: says so', async () => {
+    const gpu = await gpuOfDawn();
+    const requestAdapter = async (options?: GPURequestAdapterOptions) => {
+      const adapter = (await gpu.requestAdapter(options))!;
+      const requestDevice = adapter.requestDevice.bind(adapter);
+      adapter.requestDevice = async (wishes) => {
+        const device = await requestDevice(wishes);
+        device.destroy();
+        return device;
+      };
+      return adapter;
+    };
+    const { api, snapshots, failures } = await connect(memoryStore(), { requestAdapter } as unknown as GPU);
+    await api.configure(SMALL);
+    await api.idle();
+    expect(snapshots.at(-1)!.state).toBe('failed');
+    expect(failures.at(-1)!.message).toMatch(/lost/);
+  });
+
+  test('a device that is lost now and then, with a step between, is opened again each time', async () => {
+    const { api, failures, until } = await open(SMALL);
+    for (let losses = 1; losses <= 4; losses++) {
+      if (losses > 1) await api.configure({ ...SMALL, seed: losses });
+      await api.step();
+      const { network } = await lose(api, until);
+      expect([losses, network]).toEqual([losses, 2 * losses]);
+    }
+    expect(failures).toEqual([]);
+  });
+
+  test('play while a kernel is compared: it begins afterwards, and the comparison is of the same weights', async () => {
+    const { api, until } = await open({ ...SMALL, layers: [64], batch: 32 });
+    await api.step();
+    const { forward } = (await api.measureKernels()).layers.find(({ layer }) => layer?.startsWith('dense'))!;
+    const choice = forward.find(({ choices, isReference }) => choices.length > 0 && !isReference)!.choices[0]!;
+    const compared = api.compareWithReference(choice);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const trains = until(({ state, step }) => state === 'training' && step > 1);
+    api.play();
+    expect((await compared).isEqual).toBe(true);
+    await trains;
+  });
+
+  test('weights that are downloaded while it trains are those of the step that they are named by', async () => {
+    const settings: Settings = { ...SMALL, layers: [256], batch: 1 };
+    const { api, until } = await open(settings);
+    api.play();
+    await until(({ step }) => step > 2);
+    const files = new Map<number, Uint8Array>();
+    const { curves } = api.current;
+    const add = curves.addTraining.bind(curves);
+    const asked: Promise<unknown>[] = [];
+    // While a step is read, it is done, but not counted yet.
+    curves.addTraining = (...reading) => {
+      add(...reading);
+      if (asked.length < 4) asked.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
+    };
+    await until(() => asked.length === 4);
+    await Promise.all(asked);
+    expect(api.current.isPlaying).toBe(true);
+    await api.pause();
+    const { device } = api.current;
+    using model = createModel(settings).build(device, { seed: settings.seed });
+    using train = new ImageLoader(device, samples.train);
+    const abort = new AbortController();
+    let step = 0;
+    const right: number[] = [];
+    const onSafePoint: Callback['onSafePoint'] = async ({ after }) => {
+      if (after !== 'step') return;
+      const bytes = files.get(++step);
+      if (!bytes) return;
+      if (Buffer.from(await encodeWeights(model)).equals(bytes)) right.push(step);
+      files.delete(step);
+      if (files.size === 0) abort.abort();
+    };
+    const steps = [...files.keys()];
+    await model.fit(train, {
+      epochs: 1000,
+      batchSize: 1,
+      seed: settings.seed,
+      callbacks: [{ onSafePoint }],
+      signal: abort.signal,
+    });
+    expect(right).toEqual(steps);
+  });
+
   test('a lost device is opened again, and training goes on from the last checkpoint', async () => {
     const { api, snapshots, notices, until } = await open(SMALL);
     await api.step();
@@ -151,7 +305,7 @@ describeOnDevice('the worker', () => {
     expect(snapshots.at(-1)!.step).toBe(2);
     expect(await api.current.model.getWeights()).toEqual(weights);
     await api.idle();
-    expect(notices).toEqual([expect.stringMatching(/device was lost .* at step 2.* goes on from step 2/)]);
+    expect(notices).toEqual([expect.stringMatching(/device was lost .* at step 2.* continues from step 2/)]);
     await api.step();
     expect(api.current.step).toBe(3);
   });
@@ -164,6 +318,100 @@ describeOnDevice('the worker', () => {
     api.device!.gpu.destroy();
     await again;
     expect(failures).toEqual([]);
+  });
+
+  test('a device that is lost while a checkpoint is written: training goes on by itself', async () => {
+    const store = memoryStore();
+    const { api, failures, until } = await open(SMALL, store);
+    const { set } = store;
+    const writing = deferred();
+    const lost = deferred();
+    store.set = async (value) => {
+      writing.resolve();
+      await lost.promise; // the training waits
+      await set(value);
+    };
+    api.keepSoon();
+    api.play();
+    await writing.promise;
+    const again = until(({ state, network, step }) => state === 'failed' || (network === 2 && step > 3));
+    const { gpu } = api.device!;
+    gpu.destroy();
+    await gpu.lost;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    lost.resolve();
+    await again;
+    expect(failures).toEqual([]);
+    expect(api.current.isPlaying).toBe(true);
+  });
+
+  test('a loss that is no number: said once, and training stops where no network has another', async () => {
+    const wild = { ...SMALL, optimizer: 'sgd', rate: 10, penalty: 'l2', strength: 1 } as const;
+    const { api, notices, until } = await open({ ...wild, replicas: 2 });
+    const stopped = until(({ state, step }) => state === 'paused' && step > 0);
+    api.play();
+    await stopped;
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /^The loss of all networks is no longer a number after \d+ steps, so training stopped: .*lower/,
+      ),
+    ]);
+    await api.step(); // whoever wants to may go on
+    expect(notices).toHaveLength(1);
+    await api.configure(wild);
+    for (let i = 0; i < 40 && notices.length === 1; i++) await api.step();
+    expect(notices[1]).toMatch(/^The loss is no longer a number after \d+ steps: choose a lower/);
+  });
+
+  test('a device that is lost while kernels are measured: training goes on by itself', async () => {
+    const { api, failures, until } = await open(SMALL);
+    api.play();
+    await until(({ step }) => step > 1);
+    const again = until(({ state, network, step }) => state === 'failed' || (network === 2 && step > 3));
+    const measured = api.measureKernels();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    api.device!.gpu.destroy();
+    await expect(measured).rejects.toThrow(/lost|dispose/);
+    await again;
+    expect([failures, api.current.isPlaying]).toEqual([[], true]);
+  });
+
+  test('pause and step while kernels are measured: they have the last word', async () => {
+    const { api, snapshots, until } = await open(SMALL);
+    api.play();
+    await until(({ step }) => step > 1);
+    const first = api.measureKernels();
+    const second = api.measureKernels(); // after the first
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(snapshots.at(-1)!.state).toBe('training'); // it goes on afterwards, so that the page offers to pause
+    const rests = until(({ state }) => state === 'paused');
+    await api.pause();
+    await rests;
+    await Promise.all([first, second]);
+    expect(api.current.isPlaying).toBe(false);
+    const { step } = api.current;
+    const third = api.measureKernels();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const stepped = api.step();
+    await third;
+    await stepped;
+    expect([api.current.step, api.current.isPlaying]).toEqual([step + 1, false]);
+  });
+
+  test('a store that is full is said of each network, whose notices take the place of those before', async () => {
+    const store = memoryStore();
+    const fail = () => Promise.reject(new DOMException('no room', 'QuotaExceededError'));
+    Object.assign(store, { get: fail, set: fail });
+    const { api, notices } = await connect(store, await gpuOfDawn());
+    await api.lastAddress();
+    await api.configure(SMALL);
+    await api.step();
+    await api.step();
+    expect(notices).toEqual([expect.stringMatching(/storage of this browser is full/)]);
+    await api.configure({ ...SMALL, seed: 2 });
+    await api.step();
+    expect(notices).toHaveLength(2);
+    expect(notices[1]).toBe(notices[0]);
   });
 
   test('a device that is lost again and again without a step is given up', async () => {

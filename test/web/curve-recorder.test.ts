@@ -43,7 +43,7 @@ test('state and restore: go on as if never stopped', () => {
   const first = new CurveRecorder();
   first.addTraining(1, 10, [metrics(2, 0)]);
   const second = new CurveRecorder();
-  second.restore(structuredClone(first.state()));
+  second.restore(structuredClone(first.state()), 1);
   for (const recorder of [first, second]) recorder.addTraining(2, 20, [metrics(1, 0)]);
   expect(second.curves).toEqual(first.curves);
   expect(second.curves.train.at(-1)!.loss).toEqual([0]);

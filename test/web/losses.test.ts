@@ -37,7 +37,7 @@ describeInBrowser('a lost device', () => {
     await training.train.click();
     await training.reachesStep(3);
     await training.inWorker('tilegrad.device.gpu.destroy()');
-    await says(training, /device was lost .* opened again, and training goes on from step \d+/);
+    await says(training, /device was lost .* opened again, and training continues from step \d+/);
     await training.hasState(/^Training/);
     await training.reachesStep((await training.step()) + 3);
     await training.pause.click();

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { decodeSafetensors, loadDataset } from '../../src/node.ts';
 import type { FirstFilters } from '../../web/src/worker/filters.ts';
 import { describeInBrowser } from './browser.ts';
-import { TrainingPage } from './pages.ts';
+import { SMALL, TrainingPage } from './pages.ts';
 
 /** Four steps an epoch. */
 const QUERY = 'network=mlp&layers=12&batch=1000&rate=0.01';
@@ -61,6 +61,9 @@ describeInBrowser('the panels of the page', () => {
       expect(await canvas.getAttribute('aria-label')).toContain(`The largest weight is ${limit.toFixed(2)}.`);
     }
     expect(seen[1]).not.toBe(seen[0]);
+    // Fewer fit into a row on a phone, though no step is taken any more.
+    await training.page.setViewportSize({ width: 390, height: 844 });
+    await poll(async () => canvas.getAttribute('width')).not.toBe(String(12 * 29 + 1));
   });
 
   test('confusion matrix: its cells count the test images, and show them by a click and by keyboard', async () => {
@@ -84,7 +87,7 @@ describeInBrowser('the panels of the page', () => {
     const images = page.locator('#confusion .mistakes li');
     await cellOf(t, p).click();
     await poll(() => images.count()).toBe(Math.min(20, count));
-    expect(await page.locator('#confusion h3').textContent()).toBe(`${t} taken for ${p}; the surest first`);
+    expect(await page.locator('#confusion h3').textContent()).toBe(`${t} taken for ${p}; the most certain first`);
     const canvas = images.first().locator('canvas');
     const number = Number((await canvas.getAttribute('aria-label'))!.match(/\d+/)![0]);
     expect(digits.labels[number - 1]).toBe(t);
@@ -176,9 +179,9 @@ describeInBrowser('the panels of the page', () => {
     const field = page.getByRole('spinbutton', { name: 'Test image' });
     await field.focus();
     for (const [typed, says] of [
-      ['37', `What the network sees: test image 37, ${digits.labels[36]}`],
+      ['37', `What the network sees: test image 37, labeled ${digits.labels[36]}`],
       ['1001', 'There are test images from 1 to 1000'],
-      ['1000', `What the network sees: test image 1000, ${digits.labels[999]}`],
+      ['1000', `What the network sees: test image 1000, labeled ${digits.labels[999]}`],
       ['0', 'There are test images from 1 to 1000'],
     ]) {
       await field.fill(typed!);
@@ -195,7 +198,7 @@ describeInBrowser('the panels of the page', () => {
     const { page } = training;
     expect(await page.locator('#digit h2').textContent()).toBe('Classify an image');
     expect(await page.locator('#digit .drawing').isVisible()).toBe(false);
-    await poll(() => page.locator('#digit figcaption').textContent()).toMatch(/test image 1, \w+$/);
+    await poll(() => page.locator('#digit figcaption').textContent()).toMatch(/test image 1, labeled \w+$/);
     const dir = join(import.meta.dirname, '../../data/sample/cifar-10-binary-sample.tar.gz');
     const { test: images } = await loadDataset('cifar10', { dir });
     const shown = (await pixelsOf(page.locator('#digit figure canvas'))).filter((_, i) => i % 4 < 3);
@@ -234,8 +237,9 @@ describeInBrowser('the panels of the page', () => {
     });
     const { page } = training;
     await page.getByText('The same training as a program for Node').click();
-    const text = (await page.locator('#downloads pre').textContent())!;
-    expect(text).toContain("from 'tilegrad/node'");
+    const program = page.locator('#downloads pre');
+    await poll(() => program.textContent()).toContain("from 'tilegrad/node'");
+    const text = (await program.textContent())!;
     expect(text).toContain("new Dense({ units: 12, activation: 'relu' })");
     expect(text).toContain('new Adam({ learningRate: 0.01 })');
     expect(text).toContain('batchSize: 1000');
@@ -249,5 +253,21 @@ describeInBrowser('the panels of the page', () => {
     ]);
     expect(download.suggestedFilename()).toBe('tilegrad-mlp-mnist.mjs');
     expect(readFileSync(await download.path(), 'utf8')).toBe(text);
+  });
+
+  test('a network whose loss is no number: training stops and says so, and no class is the likeliest', async () => {
+    const training = await TrainingPage.open(`${SMALL}&optimizer=sgd&rate=10&penalty=l2&strength=1`);
+    await training.train.click();
+    await poll(() => training.notices.allTextContents()).toEqual([
+      expect.stringMatching(/^The loss is no longer a number after \d+ steps, so training stopped/),
+    ]);
+    await training.isPaused();
+    await poll(() => training.page.locator('#digit .verdict').textContent()).toMatch(/^No class is likely/);
+    expect(await training.page.locator('#digit .bars td:last-child').allTextContents()).not.toContain('NaN%');
+
+    // A cell that is chosen while there is no network: not an error of the page.
+    await training.inWorker('tilegrad.close()');
+    await training.page.locator('#confusion td button').first().click();
+    expect(await training.notices.count()).toBe(1);
   });
 });

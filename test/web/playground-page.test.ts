@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { expect, test } from 'vitest';
+import { measurePage } from '../../scripts/check-size.mjs';
 import { describeInBrowser, type PageOptions } from './browser.ts';
 import { openWebPage } from './pages.ts';
 
@@ -60,31 +59,49 @@ class Playground {
   overflow = () => this.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
 }
 
+/**
+ * The largest difference of two pictures in any channel of a pixel, of 255. Chromium draws a canvas that was read several times on the
+ * processor and no longer on the adapter, which may round a pixel another way.
+ */
+async function difference(...addresses: [string, string]): Promise<number> {
+  const read = (address: string) =>
+    sharp(Buffer.from(address.split(',')[1]!, 'base64'))
+      .raw()
+      .toBuffer();
+  const [a, b] = (await Promise.all(addresses.map(read))) as [Buffer, Buffer];
+  return a.length === b.length ? a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) : 255;
+}
+
 test('the playground is below 80 kB once compressed, with its worker', () => {
   const names = ['playground.html', 'style.css', 'playground.css', 'playground.js', 'playground-worker.js'];
-  const folder = fileURLToPath(new URL('../../dist/web', import.meta.url));
-  const sizes = names.map((name) => gzipSync(readFileSync(join(folder, name)), { level: 9 }).length);
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000);
+  expect(measurePage(fileURLToPath(new URL('../../dist/web', import.meta.url)), names).gzip).toBeLessThan(80_000);
 });
 
 describeInBrowser('the 2-D playground', () => {
   test('trains: a step bends the surface, play goes on until pause, start over brings the first surface back', async () => {
     const playground = await Playground.open();
-    const first = await playground.pixels('#plane');
+    // The layout may still change when the first frame is there.
+    let first = '';
+    const isSettled = async () => {
+      const before = first;
+      first = await playground.pixels('#plane');
+      return first === before;
+    };
+    await expect.poll(isSettled, { ...WAIT, interval: 300 }).toBe(true);
     const unit = await playground.pixels('.pictures li:first-child canvas');
     expect(await playground.step()).toBe(0);
     await playground.advance('One step', 1);
     const second = await playground.pixels('#plane');
-    expect(second).not.toBe(first);
+    expect(await difference(first, second)).toBeGreaterThan(20);
     expect(await playground.pixels('.pictures li:first-child canvas')).not.toBe(unit);
     await playground.advance('One epoch', 4); // of 200 points by 50
     expect(await playground.figure('Epoch')).toBe('1.0');
 
-    await playground.button('Play').click();
+    await playground.button('Train').click();
     await playground.reachesStep(12);
     expect(await playground.page.locator('#state').textContent()).toBe('Training');
     await playground.button('Pause').click();
-    await playground.button('Play').waitFor();
+    await playground.button('Train').waitFor();
     const paused = await playground.step();
     await sleep(500);
     expect(await playground.step()).toBe(paused);
@@ -96,7 +113,8 @@ describeInBrowser('the 2-D playground', () => {
 
     await playground.button('Start over').click();
     await expect.poll(playground.step, WAIT).toBe(0);
-    expect(await playground.pixels('#plane')).toBe(first);
+    const isBack = async () => difference(first, await playground.pixels('#plane'));
+    await expect.poll(isBack, WAIT).toBeLessThanOrEqual(2);
   });
 
   test('the address has the state: a page opened by it shows the same, to the pixel', async () => {
@@ -126,7 +144,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(await playground.notices()).toEqual([
       'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; relu is used instead.',
       'rate must be a number from 0.00001 to 10, but is "-1"; 0.01 is used instead.',
-      expect.stringMatching(/^There is no setting "depth"; there are data, noise, /),
+      expect.stringMatching(/^There is no setting "depth"; the settings are data, noise, /),
     ]);
     expect(await playground.page.getByLabel('Learning rate').inputValue()).toBe('0.01');
     await playground.advance('One step', 1);
@@ -166,7 +184,7 @@ describeInBrowser('the 2-D playground', () => {
 
   test('a lost device is opened again while it plays, and that is said', async () => {
     const playground = await Playground.open();
-    await playground.button('Play').click();
+    await playground.button('Train').click();
     await playground.reachesStep(4);
     const [worker] = playground.page.workers();
     await worker!.evaluate('void playground.device.gpu.destroy()');
@@ -186,7 +204,7 @@ describeInBrowser('the 2-D playground', () => {
     '%s: axe finds nothing while it plays, and a phone shows all of it',
     async (colorScheme) => {
       const playground = await Playground.open(`${SMALL}&replicas=2&rate=bad`, { colorScheme });
-      await playground.button('Play').click();
+      await playground.button('Train').click();
       await playground.reachesStep(4);
       expect(await playground.findings()).toEqual([]);
       await playground.page.setViewportSize({ width: 390, height: 844 });
@@ -212,7 +230,7 @@ describeInBrowser('the 2-D playground', () => {
     await page.locator('#support').waitFor();
     expect(await page.locator('#support').textContent()).toContain('navigator.gpu is undefined');
     expect(await page.locator('#state').textContent()).toBe('Stopped');
-    expect(await page.getByRole('button', { name: 'Play', exact: true }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
     // Points and settings are shown all the same.
     await page.getByLabel('Data set').selectOption('xor');
     expect(page.url()).toContain('data=xor');

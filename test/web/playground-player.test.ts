@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { AdapterError, type Device, openDevice } from '../../src/node.ts';
 import { Player, type Update } from '../../web/src/playground/player.ts';
 import { DEFAULTS, type Settings } from '../../web/src/playground/settings.ts';
@@ -60,6 +60,29 @@ describeOnDevice('playground player', () => {
     const other = await start();
     for (let i = 0; i < last.look!.step; i++) await other.player.advance(1);
     expect(other.updates.at(-1)!.look).toEqual(last.look);
+  });
+
+  test('play, pause and play in quick succession: one loop', async () => {
+    const { player } = await start();
+    const frames: (() => void)[] = [];
+    const { setTimeout: real } = globalThis;
+    const timers = vi
+      .spyOn(globalThis, 'setTimeout')
+      .mockImplementation(((call: () => void, ms?: number) =>
+        ms === undefined ? void frames.push(call) : real(call, ms)) as typeof setTimeout);
+    onTestFinished(() => timers.mockRestore());
+    for (let i = 0; i < 3; i++) {
+      player.play();
+      void player.pause();
+    }
+    player.play();
+    await player.configure({ ...DEFAULTS, data: 'circles', layers: [2] }); // after all frames so far
+    expect(frames).toHaveLength(1);
+    await player.pause();
+    for (const frame of frames) frame(); // it was to come, but has nothing to do any more
+    player.play();
+    await player.configure({ ...DEFAULTS, data: 'circles', layers: [3] });
+    expect(frames).toHaveLength(2);
   });
 
   test('advances by a step, and to the end of the epoch', async () => {

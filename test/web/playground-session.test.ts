@@ -220,6 +220,19 @@ describeOnDevice('playground session', (device) => {
     },
   );
 
+  test('a checkpoint after a change of the optimizer is taken up again with the same bits', async () => {
+    const before = open({ optimizer: 'sgd', rate: 0.05 });
+    before.train(20);
+    const checkpoint = await before.capture();
+    const whole = Session.restore(device, checkpoint, { ...checkpoint.settings, optimizer: 'adam' });
+    whole.train(3);
+    const rest = Session.restore(device, structuredClone(await whole.capture()));
+    whole.train(3);
+    rest.train(3);
+    expect(await rest.capture()).toEqual(await whole.capture());
+    for (const session of [before, whole, rest]) session.dispose();
+  });
+
   test('other settings continue from the weights: a point that was added is trained on', async () => {
     const before = open({ data: 'gaussians', layers: [4], rate: 0.05 });
     before.train(40);

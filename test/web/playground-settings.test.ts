@@ -103,7 +103,7 @@ test('what no setting is called, and what is given twice, is said', () => {
     settings: DEFAULTS,
     problems: [
       'rate must be given once, but is given 2 times; 0.01 is used instead.',
-      'There is no setting "layer"; there are data, noise, share, data-seed, points, layers, activation, optimizer, rate, batch, penalty, strength, seed, replicas.',
+      'There is no setting "layer"; the settings are data, noise, share, data-seed, points, layers, activation, optimizer, rate, batch, penalty, strength, seed, replicas.',
     ],
   });
 });

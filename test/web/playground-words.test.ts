@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Look } from '../../web/src/playground/look.ts';
-import { placeText, scoreText, summaryOf, unitText } from '../../web/src/playground/words.ts';
+import { placeText, scoreText, summaryOf, surfaceText, unitText } from '../../web/src/playground/words.ts';
 
 const look: Look = {
   ...{ step: 1234, epoch: 12.34, boundaries: [], units: [] },
@@ -30,6 +30,12 @@ test('a place has the probability of the nearest node, in the color that is more
   expect(placeText(1.5, 1.9, look.surface)).toBe('x 1.50, y 1.90: 80.0% orange');
   expect(placeText(-0.5, -2, look.surface)).toBe('x -0.50, y -2.00: 60.0% orange');
   expect(placeText(2, -2, look.surface)).toBe('x 2.00, y -2.00: 75.0% blue');
+});
+
+test('a surface of no numbers belongs to no class', () => {
+  const broken = Float32Array.of(Number.NaN, 0.2, 0.9, 0.75);
+  expect(placeText(-2, 2, broken)).toBe('x -2.00, y 2.00: no number');
+  expect(surfaceText(broken)).toBe('50.0% of the plane is blue, 25.0% orange; on the rest the output is no number.');
 });
 
 test('a unit is described by where it is above the middle of its range', () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +58,12 @@ test.each([
   '/%00',
 ])('web: has nothing at %s', async (path) => {
   expect(await get(path)).toEqual([404, 'text/plain', 'not found\n']);
+});
+
+test.runIf(process.platform === 'linux')('web: a file that cannot be read ends its answer, and no more', async () => {
+  symlinkSync('/proc/self/mem', join(folder, 'broken.js')); // opens, and then fails to read
+  await expect(get('/broken.js')).rejects.toThrow(/hang up|reset|aborted/);
+  expect((await get('/page.js'))[0]).toBe(200);
 });
 
 test('web: a port that is taken is an error', async () => {

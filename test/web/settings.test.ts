@@ -77,7 +77,7 @@ test.each([
   ['layers=1-2-3-4-5-6-7', expect.stringContaining('layers must be up to 6 integers')],
   ['layers=12-0', expect.stringContaining('layers must be up to 6 integers')],
   ['seed=1&seed=2', 'seed is given 2 times; 1 is used instead.'],
-  ['epochs=3', expect.stringMatching(/^There is no setting "epochs"; there are data, network, /)],
+  ['epochs=3', expect.stringMatching(/^There is no setting "epochs"; the settings are data, network, /)],
   [`data=${'<b>'.repeat(30)}`, expect.stringContaining('but is "<b><b><b><b><b><b><b><b><b><b>..."')],
 ])('settingsFrom: says what is impossible in %s, and takes the default', (address, problem) => {
   const { settings, problems, reasons } = read(address);

@@ -16,6 +16,7 @@ describeInBrowser('the page that trains', () => {
     const training = await TrainingPage.open();
     const { page } = training;
     expect(await training.step()).toBe(0);
+    await training.hasState(/^Paused before the first step$/);
     expect(await training.figure('Adapter')).toMatch(/swiftshader/i);
 
     await training.train.click();
@@ -29,9 +30,10 @@ describeInBrowser('the page that trains', () => {
     const paused = await training.step();
     await sleep(500);
     expect(await training.step()).toBe(paused);
+    expect(await training.figure('Test accuracy')).toMatch(/^\d+\.\d% \(epoch \d+\)$/);
     expect(Number(await training.figure('Training loss'))).toBeLessThan(2);
     expect(await page.locator('#curves svg').first().getAttribute('aria-label')).toMatch(
-      /^Loss: training \d\.\d+, test \d\.\d+$/,
+      /^Loss.*: training \d\.\d+, test \d\.\d+$/,
     );
 
     await training.takeSteps(2);
@@ -40,6 +42,10 @@ describeInBrowser('the page that trains', () => {
     await expect.poll(() => training.step()).toBe(0);
     await training.isPaused();
     expect(await pointsOf(page, 'train')).toEqual([0, 0]);
+    await training.takeSteps(1);
+    expect(await page.locator('#curves circle.train').count()).toBe(2); // no line yet: a dot on each chart
+    const labels = await page.locator('#curves svg').first().locator('text').allTextContents();
+    expect(['2.40', '2.80', '3.20', '4.00']).toContain(labels[4]); // a round number above the first loss
   });
 
   test('goes on after a reload where it was paused, with the bits of an uninterrupted training', async () => {

@@ -88,7 +88,7 @@ export function settingsFrom(params: URLSearchParams): { settings: Settings; pro
   };
   const unknown = [...new Set(params.keys())].filter((name) => !(NAMES as string[]).includes(name));
   for (const name of unknown) {
-    const reason = `There is no setting ${quote(name)}; there are ${NAMES.join(', ')}.`;
+    const reason = `There is no setting ${quote(name)}; the settings are ${NAMES.join(', ')}.`;
     reasons.push(reason);
     problems.push(reason);
   }

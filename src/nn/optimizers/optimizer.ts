@@ -354,7 +354,12 @@ export abstract class FlatOptimizer implements Optimizer {
     return this.own('step').layout.frozen;
   }
 
-  /** @throws what keeps a step from being taken: DisposedError, or ArgumentError for a schedule's rate that is none */
+  /**
+   * Checks that a step can be taken.
+   *
+   * @throws DisposedError after `dispose()`
+   * @throws ArgumentError if a schedule gives a rate that is none
+   */
   check(): void {
     this.own('step');
     this.ratesAt(this.iterations + 1);

@@ -18,12 +18,13 @@ export function createBars(root: HTMLElement) {
       }
       const best = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : -1;
       for (const [c, row] of [...body.rows].entries()) {
-        const p = probabilities?.[c] ?? 0;
+        const p = probabilities?.[c] ?? Number.NaN;
         row.className = c === best ? 'best' : '';
-        row.cells[1]!.style.setProperty('--share', String(p));
-        setText(row.cells[2]!, probabilities ? percent(p) : '-');
+        row.cells[1]!.style.setProperty('--share', String(p || 0));
+        setText(row.cells[2]!, Number.isNaN(p) ? '-' : percent(p));
       }
-      setText(verdict, best < 0 ? message : `Most likely: ${classes[best]}`);
+      const nothing = probabilities ? 'No class is likely: the outputs of the network are no numbers.' : message;
+      setText(verdict, best < 0 ? nothing : `Most likely: ${classes[best]}`);
     },
   };
 }

@@ -3,7 +3,7 @@ import { SETS } from '../sets.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Api } from '../worker/api.ts';
 import { create, percent, setText } from './dom.ts';
-import { live } from './live.ts';
+import { live, unlessGone } from './live.ts';
 import type { Panel } from './panel.ts';
 import { createPixels, showImage } from './pixels.ts';
 
@@ -46,7 +46,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
         create('button', {
           type: 'button',
           tabIndex: t + p === 0 ? 0 : -1,
-          onclick: () => choose(t, p),
+          onclick: () => void unlessGone(choose(t, p)),
           onkeydown: (event: KeyboardEvent) => {
             const [down, right] = ARROWS[event.key] ?? [0, 0];
             const next = cells[t + down]?.[p + right];
@@ -91,7 +91,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
     const found = await worker.imagesOfCell(truth, taken);
     const isRight = truth === taken;
     const what = isRight ? `${classes[truth]}, recognized` : `${classes[truth]} taken for ${classes[taken]}`;
-    setText(heading, found.length > 0 ? `${what}; the surest first` : `${what}: no image`);
+    setText(heading, found.length > 0 ? `${what}; the most certain first` : `${what}: no image`);
     images.replaceChildren(
       ...found.map(({ index, pixels, probability, probabilityOfTrue }) => {
         const canvas = createPixels(`Test image ${index + 1}`);
@@ -109,7 +109,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
     if (snapshot.step === 0) {
       // Not yet, so that the kernels of the first step are what a click waits for.
       for (const cell of cells.flat()) setText(cell, '');
-      setText(summary, 'The test images are counted as soon as training has begun.');
+      setText(summary, 'After the first step, this shows how the network classifies the test images.');
       return;
     }
     const counts = await worker.testCounts();

@@ -53,7 +53,8 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
   }
   const hint = document.createElement('p');
   hint.className = 'hint';
-  hint.textContent = 'Hidden layers: units of each, such as 128-64. A change starts a new network.';
+  hint.textContent =
+    'Hidden layers: units of each, such as 128-64. Networks at once: they differ in their seeds, which begin with Seed. A change starts a new network.';
   form.append(hint, problem);
   form.addEventListener('submit', (event) => event.preventDefault());
 
@@ -62,21 +63,25 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
     params.set(name, value.trim());
     if (name === 'optimizer') params.set('rate', String(DEFAULT_RATES[value as OptimizerName]));
     const { settings: next, reasons } = settingsFrom(params);
+    if (reasons.length === 0) {
+      show(next);
+      onChange(next);
+      return;
+    }
     const field = fields.get(name)!;
-    const isWrong = reasons.length > 0;
-    field.setAttribute('aria-invalid', String(isWrong));
-    if (isWrong) field.setAttribute('aria-describedby', problem.id);
-    else field.removeAttribute('aria-describedby');
-    problem.textContent = isWrong ? `${labels.get(name)!.textContent}: ${reasons.join(' ')}` : '';
-    if (isWrong) return;
-    show(next);
-    onChange(next);
+    field.setAttribute('aria-invalid', 'true');
+    field.setAttribute('aria-describedby', problem.id);
+    problem.textContent = reasons.join(' ').replace(name, labels.get(name)!.textContent!);
   }
 
+  /** Shows possible settings: nothing in the form is wrong any more. */
   function show(next: Settings): void {
     settings = next;
+    problem.textContent = '';
     for (const [name, field] of fields) {
       field.value = formatSetting(next[name]);
+      field.setAttribute('aria-invalid', 'false');
+      field.removeAttribute('aria-describedby');
       const isShown = hasEffect(name, next);
       field.hidden = !isShown;
       labels.get(name)!.hidden = !isShown;

@@ -55,7 +55,7 @@ function lastOf(points: CurvePoint[], measure: Measure): string {
 function chart({ train, test }: Curves, measure: Measure): string {
   const steps = Math.max(10, train.at(-1)?.step ?? 0, test.at(-1)?.step ?? 0);
   const values = [...train, ...test].flatMap((point) => point[measure]).filter(Number.isFinite);
-  const top = measure === 'accuracy' ? 1 : values.length > 0 ? Math.max(0.1, ...values) : 2.5;
+  const top = measure === 'accuracy' ? 1 : values.length > 0 ? roundedUp(Math.max(0.1, ...values)) : 2.4;
   const x = (step: number) => MARGIN.left + (step / steps) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number) => HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => share * top);
@@ -70,6 +70,12 @@ function chart({ train, test }: Curves, measure: Measure): string {
     `<text x="${MARGIN.left}" y="${HEIGHT - 6}">0</text>` +
     `<text x="${WIDTH - MARGIN.right}" y="${HEIGHT - 6}" text-anchor="end">step ${steps.toLocaleString('en')}</text>`;
   return grid + axis + curve('train', train, measure, x, y) + curve('test', test, measure, x, y);
+}
+
+/** The next larger number whose quarters have at most two digits. */
+function roundedUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * [1.2, 1.6, 2, 2.4, 2.8, 3.2, 4, 4.8, 6, 8, 12].find((top) => top * power >= value)!;
 }
 
 function curve(
@@ -90,5 +96,11 @@ function curve(
     ...shown.map((point) => at(point, Math.min)).reverse(),
   ].join(' ');
   const band = isBand ? `<polygon class="${kind} band" points="${edge}"/>` : '';
-  return `${band}<polyline class="${kind}" points="${line}"/>`;
+  const [first] = shown;
+  // A line needs two points.
+  const dot =
+    first && shown.length === 1
+      ? `<circle class="${kind}" cx="${x(first.step)}" cy="${y(mean(...first[measure]))}" r="2.5"/>`
+      : '';
+  return `${band}<polyline class="${kind}" points="${line}"/>${dot}`;
 }

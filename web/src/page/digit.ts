@@ -29,6 +29,7 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
   drawing.root.addEventListener('pointerdown', () => {
     field.value = '';
   });
+  drawing.root.hidden = true; // until the data set is known
   const seen = createPixels('What the network sees');
   const caption = create('figcaption');
   const results = create('div');
@@ -81,7 +82,7 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
       return;
     }
     drawing.clear();
-    show(found.pixels, `test image ${value}, ${SETS[data!].classes[found.label]}`);
+    show(found.pixels, `test image ${value}, labeled ${SETS[data!].classes[found.label]}`);
   }
 
   const refresh = live(async ({ settings, step }) => {

@@ -43,7 +43,7 @@ export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Pa
       create(
         'caption',
         {},
-        'SHA-256 of all weights after an epoch. The program prints the same on the same kind of adapter.',
+        'SHA-256 of all weights after each epoch. The program prints the same hashes on the same kind of adapter.',
       ),
       create(
         'thead',

@@ -61,10 +61,11 @@ export function createDrawing(onChange: (pixels: Uint8Array | null) => void) {
     pen.clearRect(0, 0, AREA, AREA);
   }
 
+  const hint = create('p', { className: 'hint' }, 'Draw in the black square, with a mouse, pen or finger.');
   const button = create('button', { type: 'button' }, 'Clear');
   button.onclick = () => {
     clear();
     report();
   };
-  return { root: create('div', { className: 'draw' }, canvas, button), clear };
+  return { root: create('div', { className: 'draw' }, hint, canvas, button), clear };
 }

@@ -1,5 +1,6 @@
 import type { Remote } from 'comlink';
 import type { Api } from '../worker/api.ts';
+import type { FirstFilters } from '../worker/filters.ts';
 import { create, setText } from './dom.ts';
 import { live } from './live.ts';
 import type { Panel } from './panel.ts';
@@ -13,14 +14,16 @@ export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Pane
   const colors = create('span', { className: 'scale' });
   colors.style.background = `linear-gradient(to right, rgb(${NEGATIVE}), transparent, rgb(${POSITIVE}))`;
   root.append(canvas, create('p', { className: 'legend' }, least, colors, most), caption);
-  const refresh = live(async () => {
-    const filters = await worker.filters();
+  let filters: FirstFilters | null = null;
+  let drawnWidth = 0;
+  const draw = () => {
     if (!filters) return;
+    drawnWidth = root.clientWidth;
     const { kind, layer, count, height, width, channels, values, limit } = filters;
     const shown = values.length / (height * width * channels);
     const isConvolution = kind === 'convolution';
     const scale = isConvolution ? 8 : 2;
-    const fitting = Math.max(1, Math.floor(root.clientWidth / (scale * (width + 1))));
+    const fitting = Math.max(1, Math.floor(drawnWidth / (scale * (width + 1))));
     // As few rows as fit, as even as they can be.
     const columns = Math.ceil(shown / Math.ceil(shown / fitting));
     showSigned(canvas, values, filters, { columns, scale });
@@ -33,6 +36,12 @@ export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Pane
     }. Blue is below zero, orange above.`;
     setText(caption, text);
     canvas.setAttribute('aria-label', `${text} The largest weight is ${limit.toFixed(2)}.`);
+  };
+  const refresh = live(async () => {
+    filters = await worker.filters();
+    draw();
   }, 4);
+  // A paused network is read no more, but a window that is resized needs other columns. A change of height is of the drawing itself.
+  new ResizeObserver(() => root.clientWidth !== drawnWidth && draw()).observe(root);
   return { update: refresh };
 }

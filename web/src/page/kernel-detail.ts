@@ -73,7 +73,7 @@ function comparison({ choices: [choice], isReference }: Kernel, worker: Remote<A
   const root = create('div');
   if (!choice) return root;
   if (isReference) {
-    root.append(create('p', { className: 'hint' }, 'This is the reference variant itself.'));
+    root.append(create('p', { className: 'hint' }, 'This kernel is the reference.'));
     return root;
   }
   const state = create('p', { role: 'status' });

@@ -19,7 +19,7 @@ export function createKernelsPanel(root: HTMLElement, worker: Remote<Api>): Pane
     create(
       'p',
       { className: 'hint' },
-      'Runs a training step of a copy of the network many times. The training rests meanwhile, and keeps its bits.',
+      'Times every kernel (a program on the adapter) of a training step, on a copy of the network. Training pauses meanwhile, and its results stay the same.',
     ),
     create('div', { className: 'buttons' }, measure),
     state,
@@ -73,7 +73,7 @@ function tableOf(table: KernelTable, toggle: Toggle): HTMLElement[] {
   const how =
     clock === 'timestamps'
       ? "by the adapter's timestamps, within whole steps"
-      : `for each dispatch alone, submitted and waited for (${clockReason}); the step by the clock on the wall`;
+      : `for each dispatch alone, submitted and waited for (${clockReason}); the step by the wall clock`;
   return [
     create(
       'div',
@@ -88,9 +88,9 @@ function tableOf(table: KernelTable, toggle: Toggle): HTMLElement[] {
     create(
       'p',
       { className: 'hint' },
-      `Time is measured ${how}. This adapter's ceilings, measured too: ${amount(1e9 * ceilings.fmaGflops)}FLOP/s (multiply-adds in registers), ` +
-        `${amount(1e9 * ceilings.copyGBs)}B/s (a copy). A kernel's share is the time that its FLOP or its bytes take at the ceiling, whichever is longer, ` +
-        'of the time it took. It can be above 100%: what stays in a cache is faster than the copy, and on a busy machine the ceilings come out low.',
+      `Time is measured ${how}. The ceilings of this adapter, also measured, are ${amount(1e9 * ceilings.fmaGflops)}FLOP/s (multiply-adds in registers) ` +
+        `and ${amount(1e9 * ceilings.copyGBs)}B/s (a copy). Of ceiling: the time that a kernel would take at the ceiling for its FLOP or its bytes, ` +
+        'whichever is longer, in percent of its time. More than 100% is possible: cached data is faster than a copy, and a busy machine lowers the ceilings.',
     ),
   ];
 }

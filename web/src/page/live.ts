@@ -3,12 +3,14 @@ import type { Snapshot } from '../snapshot.ts';
 /** Errors of calls that came too late: the network was closed meanwhile, or its device lost. The page says so, and opens another one. */
 const GONE = ['DisposedError', 'DeviceLostError'];
 
-/** Waits for a call of the worker that may come too late. */
-export async function unlessGone(call: Promise<void>): Promise<void> {
+/** Waits for a call of the worker that may come too late. @returns whether it did not */
+export async function unlessGone(call: Promise<void>): Promise<boolean> {
   try {
     await call;
+    return true;
   } catch (error) {
     if (!GONE.includes((error as Error).name)) throw error;
+    return false;
   }
 }
 
@@ -19,8 +21,13 @@ const LONGEST_REST = 4000;
  * A function for snapshots that calls `refresh` where the weights have changed: with the newest snapshot, one call at a time. While the
  * network trains, a rest follows each call, so that what panels ask for takes a small part of the adapter's time.
  * @param rest how many times as long as a call the rest is, up to 4 seconds
+ * @param fail told of what a call throws; the next change is shown all the same. Default: the page says what nobody catches
  */
-export function live(refresh: (snapshot: Snapshot) => Promise<void>, rest: number): (snapshot: Snapshot) => void {
+export function live(
+  refresh: (snapshot: Snapshot) => Promise<void>,
+  rest: number,
+  fail: (error: unknown) => void = (error) => void Promise.reject(error),
+): (snapshot: Snapshot) => void {
   let next: Snapshot | null = null;
   let shown = '';
   let isBusy = false;
@@ -32,7 +39,11 @@ export function live(refresh: (snapshot: Snapshot) => Promise<void>, rest: numbe
       if (key === shown) continue;
       shown = key;
       const begun = performance.now();
-      await unlessGone(refresh(snapshot));
+      try {
+        if (!(await unlessGone(refresh(snapshot)))) shown = '';
+      } catch (error) {
+        fail(error);
+      }
       const ms = Math.min(LONGEST_REST, rest * (performance.now() - begun));
       await new Promise<void>((resolve) => {
         wake = resolve;

@@ -6,29 +6,25 @@ import { createConfusionPanel } from './confusion.ts';
 import { createControls } from './controls.ts';
 import { createCurves } from './curves.ts';
 import { createDigitPanel } from './digit.ts';
+import { setText } from './dom.ts';
 import { createDownloadsPanel } from './downloads.ts';
 import { createFiltersPanel } from './filters.ts';
 import { createKernelsPanel } from './kernels.ts';
 import { missingParts } from './missing.ts';
+import { showNotice } from './notices.ts';
 import type { Panel } from './panel.ts';
 import { createRun } from './run.ts';
+import { startWorker } from './start-worker.ts';
 import { showSupport } from './support.ts';
 
 const byId = (id: string) => document.getElementById(id)!;
 /** Where a panel of the page goes. */
 const panelOf = (id: string) => byId(id).querySelector<HTMLElement>('.panel')!;
 
-function notice(message: string): void {
-  const item = document.createElement('li');
-  item.className = 'notice';
-  const text = document.createElement('span');
-  text.textContent = message;
-  const close = document.createElement('button');
-  close.type = 'button';
-  close.textContent = 'Close';
-  close.addEventListener('click', () => item.remove());
-  item.append(text, close);
-  byId('notices').append(item);
+/** Nothing can be trained any more. */
+function stop(message: string): void {
+  setText(byId('state'), 'Stopped');
+  showNotice(message);
 }
 
 function writeAddress(settings: Settings): void {
@@ -36,7 +32,7 @@ function writeAddress(settings: Settings): void {
 }
 
 async function start(): Promise<void> {
-  const worker: Remote<Api> = wrap<Api>(new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  const worker: Remote<Api> = wrap<Api>(startWorker('./worker.js', stop));
   const configure = (settings: Settings, options?: { play?: boolean; anew?: boolean }) => {
     writeAddress(settings);
     return worker.configure(settings, options);
@@ -66,13 +62,13 @@ async function start(): Promise<void> {
     proxy((snapshot: Snapshot) => {
       for (const panel of panels) panel.update(snapshot);
     }),
-    proxy(notice),
+    proxy(showNotice),
     proxy((message: string, missing: Missing | null) => void showFailure(message, missing)),
   );
   // A page that is opened without settings goes on with what it trained last.
   const last = location.search === '' ? await worker.lastAddress() : null;
   const { settings, problems } = settingsFrom(new URLSearchParams(last ?? location.search));
-  for (const problem of problems) notice(problem);
+  for (const problem of problems) showNotice(problem);
   controls.show(settings);
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') void worker.keepSoon(); // the tab may be about to close
@@ -82,7 +78,11 @@ async function start(): Promise<void> {
 
 async function showFailure(message: string, missing: Missing | null): Promise<void> {
   if (missing) showSupport(byId('support'), await missingParts(missing, message, navigator, self));
-  else notice(message);
+  else showNotice(message);
 }
 
+// What no panel catches is said, too.
+addEventListener('unhandledrejection', ({ reason }) =>
+  showNotice(reason instanceof Error ? reason.message : String(reason)),
+);
 void start();

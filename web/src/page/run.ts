@@ -4,8 +4,11 @@ import type { Api } from '../worker/api.ts';
 
 const STATES = { opening: 'Opening the network', paused: 'Paused', training: 'Training', failed: 'Stopped' } as const;
 
-const stateOf = ({ state, isCompiled }: Snapshot) =>
-  isCompiled || state === 'opening' || state === 'failed' ? STATES[state] : `${STATES[state]}, compiling the kernels`;
+function stateOf({ state, isCompiled, step }: Snapshot): string {
+  if (state === 'opening' || state === 'failed') return STATES[state];
+  if (!isCompiled) return `${STATES[state]}, compiling the kernels`;
+  return state === 'paused' && step === 0 ? 'Paused before the first step' : STATES[state];
+}
 
 /** Play, pause, one step, start over; the state in words, and figures of the training. */
 export function createRun(root: HTMLElement, worker: Remote<Api>, actions: { startOver(): void; nextSeed(): void }) {
@@ -39,7 +42,10 @@ function figuresOf({ step, epoch, epochStep, stepsPerEpoch, curves, ...snapshot 
     ['Step', `${step.toLocaleString('en')} (epoch ${epoch}, ${epochStep} of ${stepsPerEpoch})`],
     ['Training loss', train ? mean(train.loss).toFixed(4) : '-'],
     ['Training accuracy', train ? percent(mean(train.accuracy)) : '-'],
-    ['Test accuracy', test ? percent(mean(test.accuracy)) : '-'],
+    [
+      'Test accuracy',
+      test ? `${percent(mean(test.accuracy))} (epoch ${test.step / stepsPerEpoch})` : 'after each epoch',
+    ],
     ['Images a second', rate ? Math.round(rate).toLocaleString('en') : '-'],
     ['Parameters', snapshot.parameters.toLocaleString('en')],
     ['Adapter', snapshot.adapter || '-'],

@@ -86,7 +86,8 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
   const hint = document.createElement('p');
   hint.className = 'hint';
   hint.textContent =
-    'Hidden layers: units of each, such as 8-4. Optimizer, rate, batch and penalty change while it trains; anything else starts over.';
+    'Hidden layers: units of each, such as 8-4. Networks at once: they differ in their seeds, which begin with Seed. ' +
+    'Optimizer, learning rate, batch size and penalty can change during training; other changes start over.';
   form.append(hint, problem);
   form.addEventListener('submit', (event) => event.preventDefault());
 

@@ -1,6 +1,8 @@
 import { proxy, type Remote, wrap } from 'comlink';
 import { createCurves } from '../page/curves.ts';
 import { missingParts } from '../page/missing.ts';
+import { showNotice } from '../page/notices.ts';
+import { startWorker } from '../page/start-worker.ts';
 import { showSupport } from '../page/support.ts';
 import { createBoard } from './board.ts';
 import { createControls } from './controls.ts';
@@ -20,26 +22,14 @@ const byId = (id: string) => document.getElementById(id)!;
 const panelOf = (id: string) => byId(id).querySelector<HTMLElement>('.panel')!;
 const button = (id: string) => byId(id) as HTMLButtonElement;
 
-function notice(message: string): void {
-  const list = byId('notices');
-  const item = document.createElement('li');
-  item.className = 'notice';
-  const text = document.createElement('span');
-  text.textContent = message;
-  const close = document.createElement('button');
-  close.type = 'button';
-  close.textContent = 'Close';
-  close.addEventListener('click', () => item.remove());
-  item.append(text, close);
-  for (const other of list.children) if (other.firstElementChild?.textContent === message) other.remove();
-  list.append(item);
-}
-
 const worker: Remote<PlaygroundApi> = wrap<PlaygroundApi>(
-  new Worker(new URL('./playground-worker.js', import.meta.url), { type: 'module' }),
+  startWorker('./playground-worker.js', (message) => {
+    byId('state').textContent = 'Stopped';
+    showNotice(message);
+  }),
 );
 /** What fails in the worker is said in the page. */
-const run = (call: Promise<unknown>) => void call.catch((error: Error) => notice(error.message));
+const run = (call: Promise<unknown>) => void call.catch((error: Error) => showNotice(error.message));
 
 const { settings: first, problems } = readAddress(location.search);
 let settings: Settings = first;
@@ -51,7 +41,7 @@ const curves = new CurveHistory();
 const controls = createControls(byId('controls').querySelector('form')!, change);
 const board = createBoard(panelOf('surface'), {
   onPoints: (points) => change({ ...settings, points }),
-  onNotice: notice,
+  onNotice: showNotice,
 });
 const units = createUnits(panelOf('units'), (layers) => change({ ...settings, layers }));
 const charts = createCurves(panelOf('curves'));
@@ -73,7 +63,7 @@ function showState(): void {
   const text = isPlaying ? 'Training' : 'Paused';
   const state = byId('state');
   if (state.textContent !== text) state.textContent = text; // said by screen readers, so only where it changes
-  button('play').textContent = isPlaying ? 'Pause' : 'Play';
+  button('play').textContent = isPlaying ? 'Pause' : 'Train';
 }
 
 function showFigures(look: Look): void {
@@ -102,7 +92,7 @@ function showFigures(look: Look): void {
 function report(update: Update): Promise<void> {
   ({ isPlaying } = update);
   showState();
-  if (update.notice) notice(update.notice);
+  if (update.notice) showNotice(update.notice);
   const { look } = update;
   if (look) {
     board.update(look);
@@ -123,7 +113,7 @@ function report(update: Update): Promise<void> {
 
 async function start(): Promise<void> {
   show(first);
-  for (const problem of problems) notice(problem);
+  for (const problem of problems) showNotice(problem);
   const started = await worker.start(first, proxy(report));
   if (started.missing) {
     byId('state').textContent = 'Stopped';

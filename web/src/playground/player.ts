@@ -26,6 +26,7 @@ const MAX_LOSSES = 3;
 export class Player {
   private session: Session;
   private isPlaying = false;
+  private isFrameDue = false;
   private isDisposed = false;
   private stepsPerFrame = 1;
   private checkpoint: Checkpoint | null = null;
@@ -60,7 +61,7 @@ export class Player {
   play(): void {
     if (this.isPlaying) return;
     this.isPlaying = true;
-    void this.inTurn(() => this.frame());
+    this.queueFrame();
   }
 
   async pause(): Promise<void> {
@@ -146,7 +147,18 @@ export class Player {
     if (begin - this.checkpointTime > CHECKPOINT_MS) await this.capture();
     await this.send(look);
     this.adjust(trained - begin, performance.now() - trained);
-    if (this.isPlaying) setTimeout(() => void this.inTurn(() => this.frame())); // calls that arrived meanwhile come first
+    this.queueFrame(setTimeout); // calls that arrived meanwhile come first
+  }
+
+  /** Has the next frame computed while it plays, unless it is on its way: of a pause that was taken back, too. */
+  private queueFrame(begin: (run: () => void) => void = (run) => run()): void {
+    if (!this.isPlaying || this.isFrameDue) return;
+    this.isFrameDue = true;
+    const frame = () => {
+      this.isFrameDue = false;
+      return this.frame();
+    };
+    begin(() => void this.inTurn(frame));
   }
 
   /** Lets training take about as long as looking and drawing, at most an epoch a frame. */
@@ -204,7 +216,7 @@ export class Player {
       const where = look.step === 0 ? 'begins again' : `continues from step ${look.step}`;
       const notice = `The graphics device was lost, so it was opened again; training ${where}. The reason given: ${message}`;
       await this.report({ look, isPlaying: this.isPlaying, notice });
-      if (this.isPlaying) setTimeout(() => void this.inTurn(() => this.frame()));
+      this.queueFrame(setTimeout);
     } catch (second) {
       await this.recover(second);
     }

@@ -25,7 +25,8 @@ export interface Checkpoint {
   epoch: number;
   batchesDone: number;
   weights: Float32Array[];
-  /** What the optimizer remembers of each weight. */
+  /** Steps that the optimizer took, and what it remembers of each weight: it may have been chosen after others. */
+  iterations: number;
   slots: ArrayBuffer[];
 }
 
@@ -162,8 +163,9 @@ export class Session {
   async capture(): Promise<Checkpoint> {
     const { device, network, optimizer, settings, step, epoch, batchesDone } = this;
     const weights = Promise.all(network.weights.map((weight) => weight.data() as Promise<Float32Array>));
+    const { iterations } = optimizer;
     const slots = Promise.all(optimizer.slots.map(({ storage }) => device.read(storage)));
-    return { settings, step, epoch, batchesDone, weights: await weights, slots: await slots };
+    return { settings, step, epoch, batchesDone, weights: await weights, iterations, slots: await slots };
   }
 
   /**
@@ -172,13 +174,13 @@ export class Session {
    */
   static restore(device: Device, checkpoint: Checkpoint, settings = checkpoint.settings): Session {
     const session = new Session(device, settings);
-    const { step, epoch, batchesDone, weights, slots } = checkpoint;
+    const { step, epoch, batchesDone, weights, iterations, slots } = checkpoint;
     const before = checkpoint.settings;
     const hasSameBatches = before.batch === settings.batch && before.points.length === settings.points.length;
     Object.assign(session, { step, epoch, batchesDone: hasSameBatches ? batchesDone : 0 });
     for (const [i, weight] of session.network.weights.entries()) weight.assign(weights[i]!);
     if (before.optimizer === settings.optimizer) {
-      session.optimizer.iterations = step;
+      session.optimizer.iterations = iterations;
       for (const [i, { storage }] of session.optimizer.slots.entries()) {
         device.upload(storage, new Uint8Array(slots[i]!));
       }

@@ -148,7 +148,7 @@ export function readAddress(query: string): { settings: Settings; problems: stri
   for (const name of new Set(params.keys())) {
     if (names.includes(name)) continue;
     const known = names.join(', ');
-    problems.push(`There is no setting ${quote(name)}; there are ${known}.`);
+    problems.push(`There is no setting ${quote(name)}; the settings are ${known}.`);
   }
   return { settings, problems };
 }

@@ -33,8 +33,11 @@ export function summaryOf({ step, epoch, training, test, surface }: Look): strin
 
 /** How much of the plane each class has. */
 export function surfaceText(surface: ArrayLike<number>): string {
-  const blue = Array.from(surface).filter((p) => p > 0.5).length / surface.length;
-  return `${percent(blue)} of the plane is ${CLASSES[1].color}, the rest ${CLASSES[0].color}.`;
+  const share = (has: (p: number) => boolean) => Array.from(surface).filter(has).length / surface.length;
+  const [blue, none] = [share((p) => p > 0.5), share(Number.isNaN)];
+  const first = `${percent(blue)} of the plane is ${CLASSES[1].color}`;
+  if (none === 0) return `${first}, the rest ${CLASSES[0].color}.`;
+  return `${first}, ${percent(1 - blue - none)} ${CLASSES[0].color}; on the rest the output is no number.`;
 }
 
 /** A place of the plane, and what the networks take it for. */
@@ -42,6 +45,7 @@ export function placeText(x: number, y: number, surface: ArrayLike<number>): str
   const size = Math.sqrt(surface.length);
   const node = (value: number) => Math.round(((value + HALF_WIDTH) / (2 * HALF_WIDTH)) * (size - 1));
   const p = surface[(size - 1 - node(y)) * size + node(x)]!;
+  if (Number.isNaN(p)) return `x ${x.toFixed(2)}, y ${y.toFixed(2)}: no number`;
   const likely = p > 0.5 ? CLASSES[1].color : CLASSES[0].color;
   return `x ${x.toFixed(2)}, y ${y.toFixed(2)}: ${percent(Math.max(p, 1 - p))} ${likely}`;
 }

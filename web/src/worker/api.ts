@@ -1,6 +1,5 @@
 import {
   AdapterError,
-  ArgumentError,
   type Choice,
   Device,
   DeviceLostError,
@@ -42,12 +41,21 @@ export class Api {
   private state: State = 'opening';
   private networks = 0;
   private losses = 0;
-  private lostAtStep = -1;
+  /** Step that the network was opened at. */
+  private openedAt = 0;
+  /** Whether the network that is being opened is to play. */
+  private opensToPlay = false;
+  /** A rest for a measurement, and whether training goes on after it. */
+  private resting: { session: Session; goesOn: boolean } | null = null;
+  /** The end of the last rest. */
+  private rests: Promise<unknown> = Promise.resolve();
   private sent = 0;
   private pending: ReturnType<typeof setTimeout> | null = null;
   private readonly samples = new Map<DataName, Promise<Samples>>();
   /** What each network took the test images for. */
   private readonly tested = new WeakMap<Session, TestResult>();
+  /** Of how many networks it was said that their loss is no number. */
+  private readonly diverged = new WeakMap<Session, number>();
   /** Networks are opened and closed one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -79,21 +87,35 @@ export class Api {
 
   /** Opens a network, at its checkpoint if there is one, else at its beginning. */
   configure(settings: Settings, { play = false, anew = false } = {}): Promise<void> {
+    if (this.settings) this.checkpoints.sayAgain();
     return this.enqueue(() => this.open(settings, { play, anew }));
   }
 
+  /** In a rest, it plays afterwards; after a failure not at all. */
   play(): void {
-    if (!this.session) return;
-    this.session.play();
-    this.setState(this.session.isPlaying ? 'training' : 'paused');
+    if (!this.session || this.state === 'failed') return;
+    if (this.resting) this.resting.goesOn = true;
+    else this.session.play();
+    this.setState(this.isPlaying ? 'training' : 'paused');
   }
 
   async pause(): Promise<void> {
-    await this.session?.pause();
+    if (this.resting) {
+      this.resting.goesOn = false;
+      this.change();
+    } else await this.session?.pause();
   }
 
   async step(): Promise<void> {
+    if (this.resting) {
+      await this.pause();
+      await this.rests;
+    }
     await this.session?.takeStep();
+  }
+
+  private get isPlaying(): boolean {
+    return this.resting ? this.resting.goesOn : (this.session?.isPlaying ?? this.opensToPlay);
   }
 
   /** See `Session.keepSoon`. */
@@ -134,9 +156,9 @@ export class Api {
     return classifyImage(this.current.model, pixels);
   }
 
-  async weightsFile() {
-    const { model, step } = this.current;
-    return { bytes: await encodeWeights(model), step };
+  /** Read between two steps, so that they are of the step that is given with them. */
+  weightsFile() {
+    return this.atRest(async ({ model, step }) => ({ bytes: await encodeWeights(model), step }));
   }
 
   nodeProgram() {
@@ -173,16 +195,30 @@ export class Api {
     return this.atRest((session) => compareWithReference(session, choice));
   }
 
-  /** Runs `body` between two steps; then the training goes on, if it did. */
+  /** Runs `body` between two steps, after those before it; then the training goes on, if it did. */
   private async atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = this.current;
-    const { isPlaying } = session;
-    await session.pause();
+    const done = this.rests.then(() => this.rest(session, body));
+    this.rests = done.catch(() => {});
+    return done;
+  }
+
+  private async rest<T>(session: Session, body: (session: Session) => Promise<T>): Promise<T> {
+    if (session !== this.current) throw new DisposedError('The network was closed meanwhile.');
+    const resting = { session, goesOn: session.isPlaying };
+    this.resting = resting;
     try {
+      await session.pause();
       return await body(session);
     } finally {
-      if (isPlaying && session === this.session) this.play();
+      if (this.resting === resting) this.endRest();
     }
+  }
+
+  private endRest(): void {
+    const { resting } = this;
+    this.resting = null;
+    if (resting?.goesOn && resting.session === this.session) this.play();
   }
 
   private enqueue(task: () => Promise<void>): Promise<void> {
@@ -193,23 +229,30 @@ export class Api {
 
   private async open(settings: Settings, { play, anew }: { play: boolean; anew: boolean }): Promise<void> {
     const { session } = this;
-    this.session = null;
+    let device: Device | null = null;
+    this.session = this.resting = null;
     this.settings = settings;
+    this.opensToPlay = play;
     this.setState('opening');
-    await session?.dispose();
     try {
+      await session?.dispose();
       if (anew) await this.checkpoints.remove();
-      const [device, samples] = await Promise.all([this.openDevice(), this.fetch(settings.data)]);
-      const create = () => new Session(device, settings, samples, this.sessionEvents(settings));
+      const fetched = this.fetch(settings.data);
+      fetched.catch(() => {}); // told of below
+      const on = await this.openDevice();
+      device = on;
+      const samples = await fetched;
+      const create = () => new Session(on, settings, samples, this.sessionEvents(settings));
       const opened = create();
       this.session = (await this.restore(opened)) ? opened : create();
       this.networks++;
+      this.openedAt = this.session.step;
       this.setState('paused');
       if (play) this.play();
       void this.session.compile();
     } catch (error) {
       // A lost device is opened again: see `openDevice`.
-      if (!(error instanceof DeviceLostError)) this.fail(error);
+      if (!device || (device === this.device && !(error instanceof DeviceLostError))) this.fail(error);
     }
   }
 
@@ -231,10 +274,9 @@ export class Api {
   private async reopen(reason: string): Promise<void> {
     const { session, settings } = this;
     if (!settings) return;
-    const play = session?.isPlaying ?? false;
+    const play = this.isPlaying;
     const step = session?.step ?? 0;
-    this.losses = step > this.lostAtStep ? 1 : this.losses + 1;
-    this.lostAtStep = step;
+    this.losses = session && step > this.openedAt ? 1 : this.losses + 1;
     if (this.losses > MOST_LOSSES) {
       this.fail(new DeviceLostError(`the device was lost ${this.losses} times in a row: ${reason}`));
       return;
@@ -243,7 +285,7 @@ export class Api {
     const at = this.session as Session | null;
     if (at) {
       this.notice(
-        `The graphics device was lost (${reason || 'no reason was given'}) at step ${step}. It was opened again, and training goes on from step ${at.step}.`,
+        `The graphics device was lost (${reason || 'no reason was given'}) at step ${step}. It was opened again, and training continues from step ${at.step}.`,
       );
     }
   }
@@ -275,9 +317,9 @@ export class Api {
       await session.restore(checkpoint.state);
       return true;
     } catch (error) {
-      if (!(error instanceof ArgumentError)) throw error;
+      if (error instanceof DeviceLostError) throw error;
       await session.dispose();
-      this.notice(`The checkpoint in this browser cannot be used: ${error.message}`);
+      this.notice(`The checkpoint in this browser cannot be used: ${messageOf(error)}`);
       return false;
     }
   }
@@ -296,14 +338,31 @@ export class Api {
 
   private fail(error: unknown): void {
     this.setState('failed');
-    const message = error instanceof Error ? error.message : String(error);
     const missing = this.gpu ? 'adapter' : 'webgpu';
-    this.events?.onFailure(message, error instanceof AdapterError ? missing : null);
+    this.events?.onFailure(messageOf(error), error instanceof AdapterError ? missing : null);
+  }
+
+  /** Says so where losses are no numbers any more, and pauses where all are. */
+  private tellDiverged(): void {
+    const { session } = this;
+    const losses = session?.curves.curves.train.at(-1)?.loss ?? [];
+    const broken = losses.filter((loss) => !Number.isFinite(loss)).length;
+    if (!session || broken <= (this.diverged.get(session) ?? 0)) return;
+    this.diverged.set(session, broken);
+    const stops = broken === losses.length && this.isPlaying;
+    if (stops) void this.pause();
+    const which = broken < losses.length ? ` of ${broken} of ${losses.length} networks` : ' of all networks';
+    this.notice(
+      `The loss${losses.length > 1 ? which : ''} is no longer a number after ${session.curves.curves.train.at(-1)!.step} steps${
+        stops ? ', so training stopped' : ''
+      }: choose a lower learning rate.`,
+    );
   }
 
   private change(): void {
+    this.tellDiverged();
     if (this.session && this.state !== 'opening' && this.state !== 'failed') {
-      this.state = this.session.isPlaying ? 'training' : 'paused';
+      this.state = this.isPlaying ? 'training' : 'paused';
     }
     this.pending ??= setTimeout(() => this.send(), Math.max(0, SNAPSHOT_MS - (performance.now() - this.sent)));
   }
@@ -332,3 +391,5 @@ export class Api {
     });
   }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

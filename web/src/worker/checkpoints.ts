@@ -16,6 +16,8 @@ export interface Store {
   remove(): Promise<void>;
 }
 
+/** Milliseconds that the store may take: IndexedDB of some browsers does not answer at times. */
+const PATIENCE_MS = 10_000;
 const VERSION = 1;
 const KEY = 'last';
 
@@ -42,23 +44,35 @@ export function browserStore(): Store {
 export class Checkpoints {
   private latest: Checkpoint | null = null;
   private reported = false;
+  private isStuck = false;
+  /** Whether it was said that what is in the store is of another version. */
+  private isForeign = false;
 
   constructor(
     private readonly store: Store,
     private readonly onProblem: (message: string) => void,
+    private readonly patienceMs = PATIENCE_MS,
   ) {}
+
+  /** Says once more what is wrong with the store: a page has taken its notices away. */
+  sayAgain(): void {
+    this.reported = false;
+  }
 
   /** The last checkpoint, of whatever training; null if there is none that can be read. */
   async load(): Promise<Checkpoint | null> {
     if (this.latest) return this.latest;
     try {
-      const value = await this.store.get();
+      const value = await this.ask(() => this.store.get());
       if (value === undefined || value === null) return null;
       if (isCheckpoint(value)) {
         this.latest = value;
         return value;
       }
-      this.onProblem('The checkpoint in this browser is of another version of this page and is not used.');
+      if (!this.isForeign) {
+        this.isForeign = true;
+        this.onProblem('The checkpoint in this browser is of another version of this page and is not used.');
+      }
     } catch (error) {
       this.report(error);
     }
@@ -68,7 +82,8 @@ export class Checkpoints {
   async save(address: string, state: TrainingState): Promise<void> {
     this.latest = { version: VERSION, address, state };
     try {
-      await this.store.set(this.latest);
+      const { latest } = this;
+      await this.ask(() => this.store.set(latest));
       this.reported = false;
     } catch (error) {
       this.report(error);
@@ -78,9 +93,31 @@ export class Checkpoints {
   async remove(): Promise<void> {
     this.latest = null;
     try {
-      await this.store.remove();
+      await this.ask(() => this.store.remove());
     } catch (error) {
       this.report(error);
+    }
+  }
+
+  /** What the store answers. One that takes too long is left alone until it has answered, so that training need not wait for it again. */
+  private async ask<T>(call: () => Promise<T>): Promise<T> {
+    if (this.isStuck) throw noAnswer();
+    const answer = call();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.isStuck = true;
+        const free = () => {
+          this.isStuck = false;
+        };
+        answer.then(free, free);
+        reject(noAnswer());
+      }, this.patienceMs);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -91,10 +128,13 @@ export class Checkpoints {
   }
 }
 
-const END = 'Training goes on, but a closed tab will lose it.';
+const noAnswer = () => new DOMException('the storage does not answer', 'TimeoutError');
+
+const END = 'Training continues, but is lost when you close the tab.';
 
 function problemOf(error: unknown): string {
-  const { name = '', message = String(error) } = (error ?? {}) as Partial<Error>;
+  const unknown = 'no reason is given; the storage may be full';
+  const { name = '', message = String(error ?? unknown) } = (error ?? {}) as Partial<Error>;
   if (name === 'QuotaExceededError') return `The storage of this browser is full, so no checkpoint is kept. ${END}`;
   const isForbidden =
     ['SecurityError', 'InvalidStateError', 'NotAllowedError'].includes(name) || /denied/i.test(message);

@@ -1,4 +1,4 @@
-import type { CallbackState, Metrics } from '../../../src/index.ts';
+import { ArgumentError, type CallbackState, type Metrics } from '../../../src/index.ts';
 import type { CurvePoint, Curves } from '../snapshot.ts';
 
 /** Points a curve has at most: beyond, neighbors are averaged. */
@@ -41,10 +41,30 @@ export class CurveRecorder {
     return structuredClone({ train: this.train, test: this.test, read: this.read }) as unknown as CallbackState;
   }
 
-  restore(state: CallbackState): void {
-    Object.assign(this, structuredClone(state));
+  /** @param replicas of the training. @throws ArgumentError for what `state` did not give */
+  restore(state: CallbackState | undefined, replicas: number): void {
+    const { train, test, read } = (state ?? {}) as Partial<{
+      train: unknown;
+      test: unknown;
+      read: CurveRecorder['read'];
+    }>;
+    const areRead = typeof read?.samples === 'number' && Array.isArray(read.replicas);
+    if (!arePoints(train, replicas) || !arePoints(test, replicas) || !areRead) {
+      throw new ArgumentError('the checkpoint is damaged: its curves have another form; begin anew without it');
+    }
+    Object.assign(this, structuredClone({ train, test, read }));
   }
 }
+
+const arePoints = (points: unknown, replicas: number): points is CurvePoint[] =>
+  Array.isArray(points) &&
+  points.every(
+    (point) =>
+      Number.isInteger(point?.step) &&
+      [point.loss, point.accuracy].every(
+        (values) => values?.length === replicas && values.every((value: unknown) => typeof value === 'number'),
+      ),
+  );
 
 /** The points as they are, or, of one too many, the two that cover the fewest steps as one; the last stays as it is. */
 function thinned(points: CurvePoint[]): CurvePoint[] {

@@ -41,7 +41,7 @@ export function nodeProgram(model: Model, settings: Settings, epochs: number): s
   ].sort((a, b) => a.localeCompare(b));
   return `// The training of a tilegrad page: the same weights to the bit, on the same kind of adapter.
 //   npm install tilegrad webgpu
-//   node train.mjs
+//   node tilegrad-${settings.network}-${data}.mjs
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import {

@@ -14,7 +14,7 @@ import type { Samples } from '../samples.ts';
 import type { Settings } from '../settings.ts';
 import type { CurvePoint } from '../snapshot.ts';
 import { CurveRecorder } from './curve-recorder.ts';
-import { type EpochHash, hashWeights } from './weight-hash.ts';
+import { checkHashes, type EpochHash, hashWeights } from './weight-hash.ts';
 
 /** Milliseconds between two readings of loss and accuracy while training. */
 const REPORT_MS = 150;
@@ -239,8 +239,8 @@ export class Session {
       },
       state: () => ({ curves: session.curves.state(), hashes: session.hashes as unknown as CallbackState[] }),
       async restore(saved) {
-        session.curves.restore(saved.curves as CallbackState);
-        session.hashes = saved.hashes as unknown as EpochHash[];
+        session.curves.restore(saved.curves as CallbackState, session.settings.replicas);
+        session.hashes = checkHashes(saved.hashes);
         const { epoch, step } = initial!.position;
         session.position = { epoch, step };
         session.checkpointed.step = session.reported.step = session.step;

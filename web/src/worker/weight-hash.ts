@@ -1,4 +1,4 @@
-import type { Model } from '../../../src/index.ts';
+import { ArgumentError, type Model } from '../../../src/index.ts';
 
 /** The hash of all weights at the end of an epoch, which is counted from 1. */
 export interface EpochHash {
@@ -15,4 +15,11 @@ export async function hashWeights(model: Model): Promise<string> {
   const bytes = await new Blob(weights.map(({ data }) => data)).arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** @param hashes as a checkpoint has them. @throws ArgumentError where they are damaged */
+export function checkHashes(hashes: unknown): EpochHash[] {
+  const isHash = (one: EpochHash) => Number.isInteger(one?.epoch) && typeof one.hash === 'string';
+  if (Array.isArray(hashes) && hashes.every(isHash)) return hashes;
+  throw new ArgumentError('the checkpoint is damaged: its hashes have another form; begin anew without it');
 }
