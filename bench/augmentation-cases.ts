@@ -1,6 +1,6 @@
 import { type Shape, sizeOf } from '../src/kernels/array.ts';
-import { type AffineDraw, randomAffine, type Sampling } from '../src/kernels/augmentation.ts';
-import { randomContrast, randomErasing } from '../src/kernels/augmentation-pixels.ts';
+import { type AffineDraw, randomAffine, type Sampling } from '../src/kernels/random/augmentation.ts';
+import { randomContrast, randomErasing } from '../src/kernels/random/augmentation-pixels.ts';
 import type { KernelCase } from './kernel-case.ts';
 
 const DRAW = { seed: 1, layer: 0, step: 1, hasOwnSeed: false };

@@ -1,8 +1,8 @@
 import type { Device } from '../src/gpu/device.ts';
 import { type DeviceArray, type Shape, sizeOf } from '../src/kernels/array.ts';
-import * as conv from '../src/kernels/conv2d.ts';
-import * as depthwise from '../src/kernels/depthwise.ts';
-import { matmul, matmulVariants } from '../src/kernels/matmul.ts';
+import * as conv from '../src/kernels/conv2d/conv2d.ts';
+import * as depthwise from '../src/kernels/depthwise/depthwise.ts';
+import { matmul, matmulVariants } from '../src/kernels/matmul/matmul.ts';
 import type { Padding } from '../src/kernels/window.ts';
 
 /** Makes an array of random values that lives until the benchmark is over. */

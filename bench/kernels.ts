@@ -1,4 +1,4 @@
-import { ArgumentError } from '../src/errors.ts';
+import { ArgumentError } from '../src/base/errors.ts';
 import type { Device } from '../src/gpu/device.ts';
 import type { Program } from '../src/gpu/recorder.ts';
 import { DeviceArray, withScope } from '../src/kernels/array.ts';

@@ -1,5 +1,5 @@
 /** `npm run bench`: kernels, training steps and start-up beside what the adapter does at best, all in one run. */
-import { AdapterError } from '../src/errors.ts';
+import { AdapterError } from '../src/base/errors.ts';
 import { openDevice } from '../src/node.ts';
 import { breakDown } from './breakdown.ts';
 import { type Ceilings, measureCeilings } from './ceilings.ts';

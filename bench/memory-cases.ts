@@ -1,11 +1,11 @@
 import { DeviceArray, type Shape, sizeOf } from '../src/kernels/array.ts';
-import * as norm from '../src/kernels/batch-norm.ts';
-import { BLOCK } from '../src/kernels/blocks.ts';
-import { adam } from '../src/kernels/optimizer.ts';
-import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad } from '../src/kernels/pooling.ts';
-import { type ReduceVariant, reduceMiddle, reduceVariants } from '../src/kernels/reduce-variants.ts';
-import { type SoftmaxVariant, softmax, softmaxCrossEntropy, softmaxVariants } from '../src/kernels/softmax.ts';
-import { StepState } from '../src/kernels/step-state.ts';
+import * as norm from '../src/kernels/norm/batch-norm.ts';
+import { BLOCK } from '../src/kernels/optimizers/blocks.ts';
+import { adam } from '../src/kernels/optimizers/optimizer.ts';
+import { StepState } from '../src/kernels/optimizers/step-state.ts';
+import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad } from '../src/kernels/pool/pooling.ts';
+import { type ReduceVariant, reduceMiddle, reduceVariants } from '../src/kernels/reduce/reduce-variants.ts';
+import { type SoftmaxVariant, softmax, softmaxCrossEntropy, softmaxVariants } from '../src/kernels/softmax/softmax.ts';
 import type { KernelCase } from './kernel-case.ts';
 
 /** What all of these kernels wait for is memory. */

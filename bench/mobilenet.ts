@@ -1,3 +1,4 @@
+import { RandomStream } from '../src/base/random.ts';
 import {
   Dense,
   type Device,
@@ -10,7 +11,6 @@ import {
   Resizing,
   Sequential,
 } from '../src/node.ts';
-import { RandomStream } from '../src/random.ts';
 
 /** Side of the images that MobileNetV2 sees, as in experiments B9 and B10. */
 const SIDE = 96;

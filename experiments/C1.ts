@@ -1,5 +1,5 @@
+import { SearchError } from '../src/base/errors.ts';
 import type { Experiment, Lab, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
-import { SearchError } from '../src/errors.ts';
 import {
   Adam,
   BatchNormalization,

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Builds the pages of web/ into dist/web, from the library as it is in dist/: static files with relative addresses, for any folder of any
 // host. `node scripts/build-web.mjs` builds them alone, where dist/ is there already.
-import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -44,7 +44,11 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
   for (const name of readdirSync(web).filter((name) => /\.(html|svg|png)$/.test(name))) {
     copyFileSync(join(web, name), join(out, name));
   }
-  cpSync(join(root, 'shaders'), join(out, 'wgsl'), { recursive: true, filter: (path) => !path.endsWith('.ts') });
+  // By their names alone, as the marks in the library have them.
+  mkdirSync(join(out, 'wgsl'));
+  for (const path of readdirSync(join(root, 'shaders'), { recursive: true, encoding: 'utf8' })) {
+    if (path.endsWith('.wgsl')) copyFileSync(join(root, 'shaders', path), join(out, 'wgsl', basename(path)));
+  }
   const styles = readdirSync(web).filter((name) => name.endsWith('.css'));
   // One by one: what is shared between pages would be cut in more pieces, which together are larger.
   const metafiles = [];

@@ -5,6 +5,7 @@
  */
 export * from './applications/index.ts';
 export * from './autograd/index.ts';
+export * from './base/errors.ts';
 export { type ImagesFromOptions, imagesFrom, type PictureSource } from './data/images-from.ts';
 export { ImageLoader, type ImageLoaderOptions } from './data/loader.ts';
 export type { PictureOptions } from './data/picture-options.ts';
@@ -12,7 +13,6 @@ export { rescale, type Scaling, scaleTo, standardization, toCategorical } from '
 export { chooseClasses, choosePerClass, firstImages, pickImages } from './data/select.ts';
 export { type SplitOptions, splitIndices, trainTestSplit } from './data/split.ts';
 export type { Dataset, DatasetName, DatasetSource, ImageSet, LabelArray, PixelArray } from './data/types.ts';
-export * from './errors.ts';
 export type { Choice, ProblemSizes } from './gpu/choices.ts';
 export { Device } from './gpu/device.ts';
 export type { AdapterInfo, Counters } from './gpu/info.ts';

@@ -10,24 +10,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  * What each room, or single file, may import from besides itself: the order of the house, from the ground up. Rooms of one storey do
  * not know each other.
  */
-const GROUND = [
-  'errors',
-  'import-package',
-  'printable',
-  'random',
-  'check',
-  'crc32c',
-  'checksum',
-  'cache-dir',
-  'create-folders',
-  'regular-file',
-  'json',
-  'atomic-file',
-].map((name) => `src/${name}.ts`);
+const GROUND = ['src/base'];
 const ENGINE = [...GROUND, 'src/gpu', 'src/kernels', 'src/autograd'];
 const LIBRARY = [
   ...ENGINE,
   'src/nn',
+  'src/training',
   'src/data',
   'src/tuner',
   'src/io',
@@ -39,31 +27,21 @@ const LIBRARY = [
   'src/node.ts',
 ];
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  'src/printable.ts': [],
-  'src/errors.ts': ['src/printable.ts'],
-  'src/import-package.ts': ['src/errors.ts'],
-  'src/check.ts': ['src/errors.ts'],
-  'src/crc32c.ts': [],
-  'src/checksum.ts': ['src/crc32c.ts', 'src/errors.ts', 'src/json.ts'],
-  'src/create-folders.ts': [],
-  'src/regular-file.ts': ['src/errors.ts'],
-  'src/json.ts': ['src/printable.ts'],
-  'src/atomic-file.ts': ['src/regular-file.ts'],
-  'src/cache-dir.ts': ['src/errors.ts'],
-  'src/random.ts': ['src/errors.ts', 'src/check.ts'],
+  'src/base': [],
   // A device is probed with the texts that kernels have.
   'src/gpu': [...GROUND, 'shaders'],
   'src/kernels': [...GROUND, 'src/gpu', 'shaders'],
   'src/autograd': ENGINE,
   'src/nn': ENGINE,
-  'src/data': [...ENGINE, 'src/nn'],
-  'src/tuner': [...ENGINE, 'src/nn'],
-  'src/io': [...ENGINE, 'src/nn'],
+  'src/training': [...ENGINE, 'src/nn'],
+  'src/data': [...ENGINE, 'src/nn', 'src/training'],
+  'src/tuner': [...ENGINE, 'src/nn', 'src/training'],
+  'src/io': [...ENGINE, 'src/nn', 'src/training'],
   'src/search/record.ts': [],
   // A queue of computations on other machines, whatever they compute.
   'src/jobs': GROUND,
-  'src/search': [...ENGINE, 'src/nn', 'src/io', 'src/data'],
-  'src/applications': [...ENGINE, 'src/nn', 'src/data', 'src/io'],
+  'src/search': [...ENGINE, 'src/nn', 'src/training', 'src/io', 'src/data'],
+  'src/applications': [...ENGINE, 'src/nn', 'src/training', 'src/data', 'src/io'],
   // Works on figures alone.
   'src/report': [...GROUND, 'src/search/record.ts'],
   'src/index.ts': LIBRARY,
@@ -115,8 +93,8 @@ const roomOf = (path: string) =>
 const isFile = (specifier: string) => /\.(ts|wgsl)$/.test(specifier);
 
 test('the reading of imports finds every form', () => {
-  expect(importsOf('src/kernels/softmax.ts')).toContain('shaders/softmax.wgsl');
-  expect(importsOf('src/gpu/dawn.ts')).toEqual(expect.arrayContaining(['src/errors.ts', 'webgpu']));
+  expect(importsOf('src/kernels/softmax/softmax.ts')).toContain('shaders/softmax/softmax.wgsl');
+  expect(importsOf('src/gpu/dawn.ts')).toEqual(expect.arrayContaining(['src/base/errors.ts', 'webgpu']));
   expect(importsOf('src/index.ts')).toContain('src/autograd/index.ts');
   expect(modules.length).toBeGreaterThan(50);
 });
@@ -204,6 +182,6 @@ test("what a browser imports needs no Node, no native module and no package, but
   );
   expect(later.sort()).toEqual(FOR_KERAS);
   const inputs = Object.keys(metafile.inputs);
-  expect(inputs).toContain('src/nn/sequential.ts');
+  expect(inputs).toContain('src/training/sequential.ts');
   expect(inputs.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
 });

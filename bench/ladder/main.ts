@@ -4,7 +4,7 @@
  */
 
 import { DeviceArray, withScope } from '../../src/kernels/array.ts';
-import { matmul } from '../../src/kernels/matmul.ts';
+import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { type Device, openDevice } from '../../src/node.ts';
 import { measureCeilings } from '../ceilings.ts';
 import { table } from '../table.ts';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { AdapterError } from '../../src/errors.ts';
+import { AdapterError } from '../../src/base/errors.ts';
 import { openDevice } from '../../src/node.ts';
 import { measureCeilings } from '../ceilings.ts';
 import { selectNames, UsageError } from '../options.ts';

@@ -1,5 +1,5 @@
 import { DeviceArray, withScope } from '../../src/kernels/array.ts';
-import { matmul } from '../../src/kernels/matmul.ts';
+import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { type Device, ImageLoader, type ImageSet, type Model, SGD } from '../../src/node.ts';
 import { modelOn } from '../workloads.ts';
 import type { Inputs, Workload } from './workloads.ts';

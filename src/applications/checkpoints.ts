@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Shape } from '../kernels/array.ts';
 
 /** Factors on the numbers of filters for which Keras publishes weights of MobileNetV2. */

@@ -1,10 +1,9 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { cacheDir, findCacheDir } from '../cache-dir.ts';
+import { cacheDir, findCacheDir } from '../base/cache-dir.ts';
+import { DataError, FileError } from '../base/errors.ts';
 import { type FetchOptions, type FetchResult, fetchFiles } from '../data/fetch.ts';
-import { DataError, FileError } from '../errors.ts';
 import { onFile, readBytes } from '../io/files.ts';
-import { mobileNetV2 } from '../nn/mobilenet-v2.ts';
 import {
   ALPHAS,
   type Checkpoint,
@@ -15,6 +14,7 @@ import {
   ROWS,
   safetensorsNames,
 } from './checkpoints.ts';
+import { mobileNetV2 } from './mobilenet-v2-layers.ts';
 import { assignPretrained, causeOf } from './pretrained.ts';
 
 /** Of the cache folder, and of a folder that `download.dir` names. */

@@ -1,8 +1,8 @@
-import { checkOptions, listOf, type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import { type MobileNetV2Options, mobileNetV2 as untrained } from '../nn/mobilenet-v2.ts';
-import type { Model } from '../nn/model.ts';
+import { checkOptions, listOf, type OptionNames, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
+import type { Model } from '../training/model.ts';
 import { OFFICIAL_ADDRESS } from './checkpoints.ts';
+import { type MobileNetV2Options, mobileNetV2 as untrained } from './mobilenet-v2-layers.ts';
 import { bytesOf, isBytes, pretrainedNetwork, type WeightBytes } from './pretrained.ts';
 
 /** Options of `mobileNetV2` with weights that are given. */

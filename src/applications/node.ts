@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
-import { checkOptions, checkText, listOf, nearName, show } from '../check.ts';
+import { checkOptions, checkText, listOf, nearName, show } from '../base/check.ts';
+import { ArgumentError, FileError } from '../base/errors.ts';
 import type { FetchOptions } from '../data/fetch.ts';
-import { ArgumentError, FileError } from '../errors.ts';
 import { readBytes } from '../io/files.ts';
-import { type MobileNetV2Options, mobileNetV2 as untrained } from '../nn/mobilenet-v2.ts';
-import type { Model } from '../nn/model.ts';
+import type { Model } from '../training/model.ts';
 import { type CheckpointRows, checkpointOf, headBeside } from './checkpoints.ts';
 import { findCheckpoint } from './imagenet.ts';
 import { networkHints, networkNames } from './mobilenet-v2.ts';
+import { type MobileNetV2Options, mobileNetV2 as untrained } from './mobilenet-v2-layers.ts';
 import {
   assignPretrained,
   bytesOf,

@@ -1,10 +1,10 @@
-import { readable } from '../check.ts';
-import { DataError } from '../errors.ts';
+import { readable } from '../base/check.ts';
+import { DataError } from '../base/errors.ts';
 import { decodeKerasWeights, decodeSafetensors, type NdArray } from '../io/index.ts';
 import { isHdf5, isZip } from '../io/keras/signature.ts';
 import { assignTensors } from '../io/model-file.ts';
-import { type MobileNetV2Options, mobileNetV2 } from '../nn/mobilenet-v2.ts';
-import type { Model } from '../nn/model.ts';
+import type { Model } from '../training/model.ts';
+import { type MobileNetV2Options, mobileNetV2 } from './mobilenet-v2-layers.ts';
 
 /** The bytes of a file. */
 export type WeightBytes = Uint8Array | ArrayBuffer;

@@ -1,5 +1,5 @@
-import { checkF32, type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkF32, type OptionNames, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { DType } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
 

@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type DType, type HostArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { howToMap, type Numbers, readNumbers, toNumber } from './host-data.ts';
 

@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError, DataError, ShapeError, TilegradError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError, DataError, ShapeError, TilegradError } from '../base/errors.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 
 /** Numbers in row-major order with their shape: what `loadNpy` returns, or `{ data: new Float32Array(6), shape: [2, 3] }`. */

@@ -1,12 +1,7 @@
-export { type BatchNormOptions, batchNorm, batchNormInference } from './batch-norm.ts';
-export { cast } from './cast.ts';
-export { concat, split, stack } from './concat.ts';
-export { conv2d } from './conv2d.ts';
-export { depthwiseConv2d } from './depthwise.ts';
-export { type DropoutOptions, dropout } from './dropout.ts';
-export { gather, oneHot } from './gather.ts';
+export { conv2d } from './conv2d/conv2d.ts';
+export { depthwiseConv2d } from './depthwise/depthwise.ts';
+export { gather, oneHot } from './gather/gather.ts';
 export type { Numbers, ShapedNumbers } from './host-data.ts';
-export { biasAdd, linear, matmul } from './linear.ts';
 export {
   binaryCrossentropy,
   type CrossentropyOptions,
@@ -15,8 +10,11 @@ export {
   meanAbsoluteError,
   meanSquaredError,
   sparseCategoricalCrossentropy,
-} from './losses.ts';
+} from './losses/losses.ts';
+export { biasAdd, linear, matmul } from './matmul/matmul.ts';
+export { type BatchNormOptions, batchNorm, batchNormInference } from './norm/batch-norm.ts';
 export { type OperatorName, operators } from './operators.ts';
+export { cast } from './pointwise/cast.ts';
 export {
   abs,
   add,
@@ -55,18 +53,20 @@ export {
   sub,
   tanh,
   where,
-} from './pointwise.ts';
-export { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
-export { argmax, argmin, max, mean, min, type ReduceOptions, sum, variance } from './reduce.ts';
-export { reshape } from './reshape.ts';
-export { resize } from './resize.ts';
-export { expandDims, pad, slice, squeeze, transpose } from './shape.ts';
+} from './pointwise/pointwise.ts';
+export { avgPool2d, globalAveragePool2d, maxPool2d } from './pool/pooling.ts';
+export { type DropoutOptions, dropout } from './random/dropout.ts';
+export { argmax, argmin, max, mean, min, type ReduceOptions, sum, variance } from './reduce/reduce.ts';
+export { resize } from './resize/resize.ts';
+export { concat, split, stack } from './shape/concat.ts';
+export { reshape } from './shape/reshape.ts';
+export { expandDims, pad, slice, squeeze, transpose } from './shape/shape.ts';
 export {
   logSoftmax,
   type SoftmaxOptions,
   softmax,
   softmaxCrossEntropy,
   softmaxCrossEntropyWithHits,
-} from './softmax.ts';
+} from './softmax/softmax.ts';
 export { noGrad } from './tape.ts';
 export { type HostArray, type HostData, scope, Tensor, tensor } from './tensor.ts';

@@ -1,10 +1,8 @@
-import { batchNorm, batchNormInference } from './batch-norm.ts';
-import { concat, stack } from './concat.ts';
-import { conv2d } from './conv2d.ts';
-import { depthwiseConv2d } from './depthwise.ts';
-import { dropout } from './dropout.ts';
-import { gather } from './gather.ts';
-import { biasAdd, linear, matmul } from './linear.ts';
+import { conv2d } from './conv2d/conv2d.ts';
+import { depthwiseConv2d } from './depthwise/depthwise.ts';
+import { gather } from './gather/gather.ts';
+import { biasAdd, linear, matmul } from './matmul/matmul.ts';
+import { batchNorm, batchNormInference } from './norm/batch-norm.ts';
 import {
   abs,
   add,
@@ -32,13 +30,15 @@ import {
   sub,
   tanh,
   where,
-} from './pointwise.ts';
-import { avgPool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
-import { max, mean, min, sum, variance } from './reduce.ts';
-import { reshape } from './reshape.ts';
-import { resize } from './resize.ts';
-import { expandDims, pad, slice, squeeze, transpose } from './shape.ts';
-import { logSoftmax, softmax, softmaxCrossEntropy } from './softmax.ts';
+} from './pointwise/pointwise.ts';
+import { avgPool2d, globalAveragePool2d, maxPool2d } from './pool/pooling.ts';
+import { dropout } from './random/dropout.ts';
+import { max, mean, min, sum, variance } from './reduce/reduce.ts';
+import { resize } from './resize/resize.ts';
+import { concat, stack } from './shape/concat.ts';
+import { reshape } from './shape/reshape.ts';
+import { expandDims, pad, slice, squeeze, transpose } from './shape/shape.ts';
+import { logSoftmax, softmax, softmaxCrossEntropy } from './softmax/softmax.ts';
 
 /**
  * Every differentiable operator by name. The tests' float64 references are typed by these names, so an operator without

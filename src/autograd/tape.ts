@@ -1,8 +1,8 @@
-import { checkFunction } from '../check.ts';
-import { ArgumentError, DisposedError, ShapeError } from '../errors.ts';
+import { checkFunction } from '../base/check.ts';
+import { ArgumentError, DisposedError, ShapeError } from '../base/errors.ts';
 import { withOrigin } from '../gpu/origin.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
-import { accumulate, add, fill } from '../kernels/pointwise.ts';
+import { accumulate, add, fill } from '../kernels/pointwise/pointwise.ts';
 import { commonModels } from '../kernels/run.ts';
 import { copyOf } from './copy-of.ts';
 import type { GradRequest, Node, TapeTensor } from './node.ts';

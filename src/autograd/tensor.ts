@@ -1,5 +1,5 @@
-import { checkFlag, checkFunction, checkOptions, checkShape, show } from '../check.ts';
-import { ArgumentError, DisposedError, GpuError, ShapeError } from '../errors.ts';
+import { checkFlag, checkFunction, checkOptions, checkShape, show } from '../base/check.ts';
+import { ArgumentError, DisposedError, GpuError, ShapeError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import {
   DeviceArray,

@@ -1,6 +1,6 @@
 import { Command, CommanderError, Help } from 'commander';
 import { ALPHAS, ROWS } from '../applications/checkpoints.ts';
-import { type TilegradError, UsageError } from '../errors.ts';
+import { type TilegradError, UsageError } from '../base/errors.ts';
 import type { WeightsOptions } from './data.ts';
 import { scales } from './experiment.ts';
 import { checkDrawing } from './installed.ts';

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
-import { UsageError } from '../errors.ts';
-import { printableLine } from '../printable.ts';
+import { UsageError } from '../base/errors.ts';
+import { printableLine } from '../base/printable.ts';
 import { compareReports } from '../report/compare.ts';
 import { checkReport, readReport, writeReport } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';

@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
 import type { WeightsPlace } from '../applications/imagenet.ts';
+import { UsageError } from '../base/errors.ts';
 import type { DatasetName } from '../data/types.ts';
-import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { listenForInterrupt } from './interrupt.ts';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDir, findCacheDir } from '../cache-dir.ts';
-import { createFolders } from '../create-folders.ts';
+import { cacheDir, findCacheDir } from '../base/cache-dir.ts';
+import { createFolders } from '../base/create-folders.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import { type Io, line } from './io.ts';
 

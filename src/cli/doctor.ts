@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { engines } from '../../package.json';
 import { nodeProblem } from '../../scripts/setup/node-version.mjs';
-import { AdapterError, TilegradError } from '../errors.ts';
+import { AdapterError, TilegradError } from '../base/errors.ts';
+import { installLine } from '../base/import-package.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import type { Probe } from '../gpu/probe.ts';
-import { installLine } from '../import-package.ts';
-import type { EpochLogs } from '../nn/logs.ts';
 import { adapterText, duration, tuningText } from '../report/format.ts';
+import type { EpochLogs } from '../training/callbacks/logs.ts';
 import type { Tuning } from '../tuner/load.ts';
 import { adapterAdvice, type Machine } from './advice.ts';
 import { warningsExplained } from './dawn-warnings.ts';

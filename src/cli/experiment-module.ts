@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
-import { show } from '../check.ts';
-import { ArgumentError, UsageError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError, UsageError } from '../base/errors.ts';
 import type { Section } from '../report/content.ts';
 import type { Choice } from './choice.ts';
 import type { Catalogue, Experiment } from './experiment.ts';

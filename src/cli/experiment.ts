@@ -46,10 +46,6 @@ import type { Checkpoint } from '../applications/checkpoints.ts';
 import type { ImageLoader, ImageLoaderOptions } from '../data/loader.ts';
 import type { DatasetName, ImageSet } from '../data/types.ts';
 import type { Device } from '../gpu/device.ts';
-import type { BatchSource } from '../nn/batch-source.ts';
-import type { CompileOptions } from '../nn/compile.ts';
-import type { Callback, Model } from '../nn/model.ts';
-import type { TrainingData } from '../nn/training-data.ts';
 import type { BlockInput, Section } from '../report/content.ts';
 import type { Training } from '../report/training.ts';
 import type { BuildModel } from '../search/build-model.ts';
@@ -57,6 +53,10 @@ import type { ObjectiveOption } from '../search/objective.ts';
 import type { SearchRecord } from '../search/record.ts';
 import type { Search } from '../search/search.ts';
 import type { SearchOptions } from '../search/search-options.ts';
+import type { BatchSource } from '../training/batches/batch-source.ts';
+import type { TrainingData } from '../training/batches/training-data.ts';
+import type { CompileOptions } from '../training/compile.ts';
+import type { Callback, Model } from '../training/model.ts';
 
 /** `full`: as published. `short`: a whole coursework in about half an hour on two cores. `smoke`: seconds, for tests. */
 export type Scale = 'full' | 'short' | 'smoke';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ImageSet } from '../data/types.ts';
-import type { Model } from '../nn/model.ts';
-import type { WeightSpec } from '../nn/weight.ts';
+import type { WeightSpec } from '../nn/weights/weight.ts';
+import type { Model } from '../training/model.ts';
 import type { TrainSpec } from './experiment.ts';
 
 // What decides a result, as text that can be hashed: two computations of one hash give the same bits on one adapter.

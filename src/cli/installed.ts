@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { importPackage, installLine, PACKAGE_USES, type PackageName } from '../import-package.ts';
+import { importPackage, installLine, PACKAGE_USES, type PackageName } from '../base/import-package.ts';
 
 /** Of one use of optional packages: which are there, and what installs the others. */
 export interface InstalledUse {

@@ -1,4 +1,4 @@
-import { printable, printableJson } from '../printable.ts';
+import { printable, printableJson } from '../base/printable.ts';
 
 /** A stream the command line writes to; `process.stdout` and `process.stderr` are such. */
 export interface OutputStream {

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { AbortedError } from '../errors.ts';
+import { AbortedError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Callback } from '../nn/model.ts';
 import type { SearchEntry } from '../report/run-record.ts';
 import type { SearchFitOptions } from '../search/fit-options.ts';
 import type { SearchRecord, Trial } from '../search/record.ts';
 import type { TrialDescription, TrialRunner } from '../search/trial.ts';
+import type { Callback } from '../training/model.ts';
 import type { SearchSpec } from './experiment.ts';
 
 /** With what the trials of a search are trained. */

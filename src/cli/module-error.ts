@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { show } from '../check.ts';
-import { ArgumentError, ShapeError, TilegradError, UsageError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError, ShapeError, TilegradError, UsageError } from '../base/errors.ts';
 
 /**
  * Runs code of a user's module. What that throws is no bug of tilegrad: it becomes an error that names the file and its line.

@@ -1,5 +1,5 @@
-import { isF32, nearName } from '../check.ts';
-import { ArgumentError, UsageError } from '../errors.ts';
+import { isF32, nearName } from '../base/check.ts';
+import { ArgumentError, UsageError } from '../base/errors.ts';
 import { parseAddress } from '../jobs/address.ts';
 import type { Scale } from './experiment.ts';
 

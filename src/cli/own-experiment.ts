@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { checkFunction, checkOptions, checkText, listOf, nearName, readable, show } from '../check.ts';
+import { checkFunction, checkOptions, checkText, listOf, nearName, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { datasets as known } from '../data/datasets.ts';
 import type { DatasetName } from '../data/types.ts';
-import { ArgumentError } from '../errors.ts';
 import type { Section } from '../report/content.ts';
 import { rowId } from '../report/run-record.ts';
 import type { Experiment, Lab, Network, Reduced, Settings } from './experiment.ts';

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkedJson, parseCheckedJson } from '../checksum.ts';
-import { ArgumentError, DataError, FileError } from '../errors.ts';
-import { readRegular } from '../regular-file.ts';
+import { checkedJson, parseCheckedJson } from '../base/checksum.ts';
+import { ArgumentError, DataError, FileError } from '../base/errors.ts';
+import { readRegular } from '../base/regular-file.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
 
 const partFile = z.strictObject({

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { AdapterError } from '../base/errors.ts';
 import { packageRoot } from '../data/folders.ts';
 import type { ImageLoader } from '../data/loader.ts';
-import { AdapterError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Model } from '../nn/model.ts';
+import type { Model } from '../training/model.ts';
 import type { DataTools } from './data.ts';
 import type { DoctorEngine } from './doctor.ts';
 import type { Engine } from './engine.ts';

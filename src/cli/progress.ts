@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
-import type { BatchLogs, EpochLogs, FeatureLogs } from '../nn/logs.ts';
-import type { Callback } from '../nn/model.ts';
 import { clock, count, duration } from '../report/format.ts';
+import type { BatchLogs, EpochLogs, FeatureLogs } from '../training/callbacks/logs.ts';
+import type { Callback } from '../training/model.ts';
 import { line, type OutputStream } from './io.ts';
 
 /** The line Keras prints at the end of an epoch. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { AbortedError, JobError } from '../errors.ts';
+import { AbortedError, JobError } from '../base/errors.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Needs, WorkerInfo } from '../jobs/records.ts';
 import { duration } from '../report/format.ts';

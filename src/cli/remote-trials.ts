@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { DeviceLostError, JobError, UsageError } from '../errors.ts';
+import { DeviceLostError, JobError, UsageError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { CannotDo, type Handler, handler, WorkerBroken } from '../jobs/handler.ts';
 import type { JobQueue } from '../jobs/queue.ts';

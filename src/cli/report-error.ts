@@ -1,4 +1,4 @@
-import { FileError, TilegradError } from '../errors.ts';
+import { FileError, TilegradError } from '../base/errors.ts';
 import { type Io, json, line } from './io.ts';
 
 /** An error of the system (a file, a folder, a disk) that no command foresaw is not a bug: it becomes a FileError. */

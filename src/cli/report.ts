@@ -1,4 +1,4 @@
-import { printableLine } from '../printable.ts';
+import { printableLine } from '../base/printable.ts';
 import { readReport, writeReport } from '../report/report-files.ts';
 import { reportText } from '../report/text.ts';
 import { type Io, json, line } from './io.ts';

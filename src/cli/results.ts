@@ -1,10 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { takeShortLock } from '../../scripts/setup/lock.mjs';
-import { createFolders } from '../create-folders.ts';
-import { UsageError } from '../errors.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { UsageError } from '../base/errors.ts';
+import { printableLine } from '../base/printable.ts';
 import { onFile } from '../io/files.ts';
-import { printableLine } from '../printable.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
 import { type RowResult, resultOf, resultsDocument, rowResult } from '../report/results.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';

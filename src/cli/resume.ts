@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError, FileError, UsageError } from '../errors.ts';
+import { DataError, FileError, UsageError } from '../base/errors.ts';
 import { onFile } from '../io/files.ts';
 import { adapterText } from '../report/format.ts';
 import { hasReport, readRunRecord } from '../report/report-files.ts';

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Checkpoint } from '../applications/checkpoints.ts';
+import { DataError } from '../base/errors.ts';
 import type { Dataset } from '../data/types.ts';
-import { DataError } from '../errors.ts';
 import type { Capability, Needs } from '../jobs/records.ts';
 import { rowId, runRecord } from '../report/run-record.ts';
 import { trialDescription } from '../search/trial.ts';

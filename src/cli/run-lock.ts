@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { lockHolder, tryLock } from '../../scripts/setup/lock.mjs';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../base/errors.ts';
 import { onFile } from '../io/files.ts';
 
 const lockOf = (folder: string) => join(folder, 'run.lock');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { AbortedError, UsageError } from '../errors.ts';
+import { AbortedError, UsageError } from '../base/errors.ts';
+import { printableLine } from '../base/printable.ts';
 import type { JobQueue } from '../jobs/queue.ts';
-import { printableLine } from '../printable.ts';
 import type { Section } from '../report/content.ts';
 import { adapterText, count, duration, tuningText } from '../report/format.ts';
 import { profileTable } from '../report/profile.ts';

@@ -1,6 +1,6 @@
 import { basename, extname } from 'node:path';
-import { nearName, show } from '../check.ts';
-import { UsageError } from '../errors.ts';
+import { nearName, show } from '../base/check.ts';
+import { UsageError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';

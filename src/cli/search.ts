@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { AbortedError, DataError, FileError, SearchError, UsageError } from '../errors.ts';
+import { AbortedError, DataError, FileError, SearchError, UsageError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { onFile } from '../io/files.ts';
 import type { JobQueue } from '../jobs/queue.ts';

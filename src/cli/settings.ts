@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { show } from '../check.ts';
+import { show } from '../base/check.ts';
+import { UsageError } from '../base/errors.ts';
 import type { Dataset } from '../data/types.ts';
-import { UsageError } from '../errors.ts';
 import { count } from '../report/format.ts';
 import type { RunRequest } from '../report/run-record.ts';
 import { settingName } from '../report/run-report.ts';

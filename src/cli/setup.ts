@@ -1,5 +1,5 @@
-import { MissingPackageError } from '../errors.ts';
-import { installLine, type PackageName } from '../import-package.ts';
+import { MissingPackageError } from '../base/errors.ts';
+import { installLine, type PackageName } from '../base/import-package.ts';
 import { type InstalledUse, installedUses } from './installed.ts';
 import { type Io, line } from './io.ts';
 import { versions } from './versions.ts';

@@ -1,6 +1,6 @@
 import type { ImageSet } from '../data/types.ts';
 import { Adam, Conv2D, Dense, type Device, Flatten, ImageLoader, MaxPooling2D, Sequential } from '../index.ts';
-import type { EpochLogs } from '../nn/logs.ts';
+import type { EpochLogs } from '../training/callbacks/logs.ts';
 
 const steps = 12;
 const size = 64;

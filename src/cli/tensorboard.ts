@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Callback, Model, TrainInfo } from '../nn/model.ts';
 import type { TrainingEntry } from '../report/run-record.ts';
+import type { Callback, Model, TrainInfo } from '../training/model.ts';
 
 /**
  * Curves and histograms of the weights for `tensorboard --logdir RUN/logs`, a folder a model, as if each were trained alone.

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { AbortedError } from '../errors.ts';
+import { AbortedError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { EpochLogs } from '../nn/logs.ts';
-import type { Callback, Model } from '../nn/model.ts';
-import type { CallbackState } from '../nn/training-state.ts';
 import type { TrainingEntry } from '../report/run-record.ts';
 import { divergedSeeds } from '../report/training.ts';
+import type { EpochLogs } from '../training/callbacks/logs.ts';
+import type { Callback, Model } from '../training/model.ts';
+import type { CallbackState } from '../training/state/training-state.ts';
 import type { TrainedReplica, TrainSpec } from './experiment.ts';
 import { tensorBoards } from './tensorboard.ts';
 
@@ -147,7 +147,7 @@ function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal)
       return own(await known, index);
     },
     async confusion(data) {
-      const { confusionMatrix } = await import('../nn/evaluate.ts');
+      const { confusionMatrix } = await import('../training/evaluate.ts');
       return (await confusionMatrix(model, data, { replica: index, signal })).counts.map((row) => [...row]);
     },
   }));

@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import { AbortedError, AdapterError, UsageError } from '../errors.ts';
+import { AbortedError, AdapterError, UsageError } from '../base/errors.ts';
 import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { TilegradError } from '../errors.ts';
+import { TilegradError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Capability } from '../jobs/records.ts';
 import { adapterText } from '../report/format.ts';

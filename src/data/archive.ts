@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { createTarDecoder } from 'modern-tar';
-import { DataError, FileError } from '../errors.ts';
-import { checkRegular } from '../regular-file.ts';
+import { DataError, FileError } from '../base/errors.ts';
+import { checkRegular } from '../base/regular-file.ts';
 import { MOST_UNPACKED } from './unpack.ts';
 
 /** Large reads: with the default 64 KiB the time goes into passing chunks on rather than into zlib. */

@@ -1,5 +1,5 @@
-import { listOf, readable, show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
+import { listOf, readable, show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 

@@ -1,4 +1,4 @@
-import { DataError } from '../errors.ts';
+import { DataError } from '../base/errors.ts';
 
 const SIDE = 32;
 const PLANE = SIDE * SIDE;

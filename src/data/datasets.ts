@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { UsageError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { UsageError } from '../base/errors.ts';
 import type { DatasetName } from './types.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { DataError, FileError } from '../errors.ts';
-import { checkRegular } from '../regular-file.ts';
+import { DataError, FileError } from '../base/errors.ts';
+import { checkRegular } from '../base/regular-file.ts';
 import type { PictureForm } from './picture-options.ts';
 import { fitPicture, type Rgba } from './pixels.ts';
 

@@ -4,10 +4,10 @@ import { access, constants, type FileHandle, open, readFile, rename, stat, statf
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeWhole } from '../atomic-file.ts';
-import { createFolders } from '../create-folders.ts';
-import { AbortedError, DataError, FileError } from '../errors.ts';
-import { checkRegular } from '../regular-file.ts';
+import { writeWhole } from '../base/atomic-file.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { AbortedError, DataError, FileError } from '../base/errors.ts';
+import { checkRegular } from '../base/regular-file.ts';
 import { forgetVersion, isOtherVersion, noteVersion, removePart, resumeHeaders } from './part-version.ts';
 
 /** A file as its publisher describes it. */

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
-import { cacheDir } from '../cache-dir.ts';
-import { checkFunction, checkOptions, checkText, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { cacheDir } from '../base/cache-dir.ts';
+import { checkFunction, checkOptions, checkText, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { datasetInfo } from './datasets.ts';
 import { type DownloadOptions, type DownloadSource, downloadFile } from './download.ts';
 import type { DatasetName } from './types.ts';

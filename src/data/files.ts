@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { checkOptions, show } from '../check.ts';
-import { ArgumentError, DataError, FileError } from '../errors.ts';
-import { checkRegular } from '../regular-file.ts';
+import { checkOptions, show } from '../base/check.ts';
+import { ArgumentError, DataError, FileError } from '../base/errors.ts';
+import { checkRegular } from '../base/regular-file.ts';
 import { readTarGz } from './archive.ts';
 import { CIFAR10_IMAGE_BYTES, CIFAR10_RECORD_BYTES, countCifar10Records, decodeCifar10 } from './cifar10.ts';
 import { type DatasetInfo, datasetInfo, datasets } from './datasets.ts';

@@ -1,4 +1,4 @@
-import { DataError } from '../errors.ts';
+import { DataError } from '../base/errors.ts';
 
 /** An IDX array of bytes, as MNIST and its relatives are published. */
 export interface IdxArray {

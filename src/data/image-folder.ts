@@ -1,7 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { checkFlag, checkFunction, checkOptions, checkSignal, checkText, listNames, listOf, show } from '../check.ts';
-import { AbortedError, ArgumentError, DataError, TilegradError } from '../errors.ts';
-import { importPackage } from '../import-package.ts';
+import {
+  checkFlag,
+  checkFunction,
+  checkOptions,
+  checkSignal,
+  checkText,
+  listNames,
+  listOf,
+  show,
+} from '../base/check.ts';
+import { AbortedError, ArgumentError, DataError, TilegradError } from '../base/errors.ts';
+import { importPackage } from '../base/import-package.ts';
 import { emptyLabels } from './check-images.ts';
 import { type DecodeOptions, decodePicture } from './decode-picture.ts';
 import { listPictures, type PictureFiles } from './list-pictures.ts';

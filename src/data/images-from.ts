@@ -1,5 +1,5 @@
-import { checkOptions, listOf, readable, show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
+import { checkOptions, listOf, readable, show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
 import { emptyLabels } from './check-images.ts';
 import { checkPictureOptions, PICTURE_HINTS, PICTURE_OPTIONS, type PictureOptions } from './picture-options.ts';
 import { fitPicture, type Rgba, writeChannels } from './pixels.ts';

@@ -1,8 +1,8 @@
 import { type Dirent, realpathSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { listNames, nearName, show } from '../check.ts';
-import { DataError, FileError } from '../errors.ts';
+import { listNames, nearName, show } from '../base/check.ts';
+import { DataError, FileError } from '../base/errors.ts';
 
 /** What a folder of pictures holds: the pictures by class, in the order in which they become images. */
 export interface PictureFiles {

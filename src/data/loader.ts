@@ -1,7 +1,7 @@
 import { placeOf, toFloats } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, readable, show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, readable, show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType } from '../kernels/array.ts';
 import {
@@ -11,10 +11,10 @@ import {
   gatherLabels,
   gatherSamples,
   type StoredSamples,
-} from '../kernels/gather.ts';
-import type { StepState } from '../kernels/step-state.ts';
-import type { BatchSource } from '../nn/batch-source.ts';
-import { disposeRows, storeRows } from '../nn/stored-rows.ts';
+} from '../kernels/gather/gather.ts';
+import type { StepState } from '../kernels/optimizers/step-state.ts';
+import type { BatchSource } from '../training/batches/batch-source.ts';
+import { disposeRows, storeRows } from '../training/batches/stored-rows.ts';
 import { checkImageSet, isFloats } from './check-images.ts';
 import { rescale, type Scaling } from './scale.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { findCacheDir } from '../cache-dir.ts';
-import { checkOptions, checkText } from '../check.ts';
-import { DataError, FileError } from '../errors.ts';
+import { findCacheDir } from '../base/cache-dir.ts';
+import { checkOptions, checkText } from '../base/check.ts';
+import { DataError, FileError } from '../base/errors.ts';
 import { type DatasetInfo, datasetInfo } from './datasets.ts';
 import { sampleDir } from './folders.ts';
 import type { DatasetName, DatasetSource } from './types.ts';

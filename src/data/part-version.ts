@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import { writeWhole } from '../atomic-file.ts';
+import { writeWhole } from '../base/atomic-file.ts';
 
 // Which version of a file the first bytes of a download are of: the server's name for it ("ETag", RFC 9110, 8.8.3) in `PART.etag`. Else
 // a file that its publisher replaced meanwhile would be completed to half of each, which no checksum tells where none is published.

@@ -1,5 +1,5 @@
-import { checkFlag, listOf, type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkFlag, listOf, type OptionNames, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 
 /** How pictures become images of one shape; the names are those of Keras's `image_dataset_from_directory`. */
 export interface PictureOptions {

@@ -1,8 +1,8 @@
 import { howToMap, type Numbers, placeOf, readNumbers, toNumber } from '../autograd/host-data.ts';
-import { checkObject, listOf, readable, show } from '../check.ts';
-import { ArgumentError, DataError, ShapeError } from '../errors.ts';
+import { checkObject, listOf, readable, show } from '../base/check.ts';
+import { ArgumentError, DataError, ShapeError } from '../base/errors.ts';
 import { showShape } from '../kernels/array.ts';
-import { isLabels } from '../nn/host-batch.ts';
+import { isLabels } from '../training/batches/host-batch.ts';
 import { checkImageSet } from './check-images.ts';
 import type { ImageSet, PixelArray } from './types.ts';
 

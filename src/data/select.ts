@@ -1,7 +1,7 @@
-import { checkOptions, listOf, readable, show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
+import { checkOptions, listOf, readable, show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
+import { checkSeed, RandomStream } from '../base/random.ts';
 import { sizeOf } from '../kernels/array.ts';
-import { checkSeed, RandomStream } from '../random.ts';
 import { checkImageSet, checkLabeled } from './check-images.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 

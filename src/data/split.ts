@@ -1,6 +1,6 @@
-import { checkOptions, readable, show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
-import { checkSeed, RandomStream } from '../random.ts';
+import { checkOptions, readable, show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
+import { checkSeed, RandomStream } from '../base/random.ts';
 import { checkImageSet, checkLabeled } from './check-images.ts';
 import { pickImages } from './select.ts';
 import type { ImageSet, PixelArray } from './types.ts';

@@ -1,5 +1,5 @@
 import { createGunzip } from 'node:zlib';
-import { DataError } from '../errors.ts';
+import { DataError } from '../base/errors.ts';
 
 /** No file or archive of images may unpack to more bytes: the largest official one unpacks to 184 MB. */
 export const MOST_UNPACKED = 2 ** 30;

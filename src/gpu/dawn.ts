@@ -1,6 +1,6 @@
-import { checkOptions, listOf, readable, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import { importPackage, isNotInstalled } from '../import-package.ts';
+import { checkOptions, listOf, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { importPackage, isNotInstalled } from '../base/import-package.ts';
 import { Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
 import { notOpened } from './open.ts';

@@ -1,6 +1,6 @@
-import { checkFunction, checkOptions, readable, show } from '../check.ts';
-import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
-import { printableLine } from '../printable.ts';
+import { checkFunction, checkOptions, readable, show } from '../base/check.ts';
+import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../base/errors.ts';
+import { printableLine } from '../base/printable.ts';
 import { Choices } from './choices.ts';
 import type { Binding, Work } from './command.ts';
 import { cutDispatch, partSource } from './cut-grid.ts';

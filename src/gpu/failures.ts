@@ -1,4 +1,4 @@
-import { GpuError, type OutOfMemoryError, type ShaderError } from '../errors.ts';
+import { GpuError, type OutOfMemoryError, type ShaderError } from '../base/errors.ts';
 import { Answers } from './answers.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { OutOfMemoryError } from '../errors.ts';
+import { OutOfMemoryError } from '../base/errors.ts';
 import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
 

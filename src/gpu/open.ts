@@ -1,4 +1,4 @@
-import { AdapterError, TilegradError } from '../errors.ts';
+import { AdapterError, TilegradError } from '../base/errors.ts';
 import { type AdapterInfo, describeAdapter } from './info.ts';
 import { canUseLanes, hasUnknown, type Probe, unknownProbe, widestSubgroup } from './probe.ts';
 import { probeDevice } from './run-probe.ts';

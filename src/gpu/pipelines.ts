@@ -1,4 +1,4 @@
-import { ShaderError } from '../errors.ts';
+import { ShaderError } from '../base/errors.ts';
 import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
 

@@ -1,7 +1,7 @@
 import reluCode from '../../shaders/epilogue_relu.wgsl';
 import floatBitsCode from '../../shaders/float_bits.wgsl';
-import lanesCode from '../../shaders/probe_lanes.wgsl';
-import numbersCode from '../../shaders/probe_numbers.wgsl';
+import lanesCode from '../../shaders/probe/probe_lanes.wgsl';
+import numbersCode from '../../shaders/probe/probe_numbers.wgsl';
 
 /** What a check of an adapter found: all is as kernels need it, or not. `unknown`: the check did not run. */
 export type Finding = 'ok' | 'wrong' | 'unknown';

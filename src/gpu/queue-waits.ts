@@ -1,4 +1,4 @@
-import { DeviceLostError } from '../errors.ts';
+import { DeviceLostError } from '../base/errors.ts';
 
 /** Milliseconds between empty submits while something is waited for; browsers run no timer more often. */
 const SUBMIT_EVERY_MS = 4;

@@ -1,4 +1,4 @@
-import { DisposedError, OutOfMemoryError } from '../errors.ts';
+import { DisposedError, OutOfMemoryError } from '../base/errors.ts';
 import { BindGroups } from './bind-groups.ts';
 import { type Binding, bufferOf, type Command, type Work } from './command.ts';
 import type { Counters } from './info.ts';

@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError, DisposedError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError, DisposedError } from '../base/errors.ts';
 import type { Counters } from './info.ts';
 import { failureOf, type Memory } from './memory.ts';
 

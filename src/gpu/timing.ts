@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Device } from './device.ts';
 import type { Program } from './recorder.ts';
 import { Storage } from './storage.ts';

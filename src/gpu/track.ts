@@ -1,4 +1,4 @@
-import { printableLine } from '../printable.ts';
+import { printableLine } from '../base/printable.ts';
 import { callSite } from './call-site.ts';
 import type { Storage } from './storage.ts';
 

@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../base/errors.ts';
 import { type Binding, bufferOf } from './command.ts';
 import type { Failures } from './failures.ts';
 import type { Counters } from './info.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
-import { parseJson } from '../json.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import type { Saved, TrainingState } from '../nn/index.ts';
 import type { NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeUnchecked, type Safetensors } from './safetensors.ts';

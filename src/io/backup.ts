@@ -1,8 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { removeScraps } from '../atomic-file.ts';
-import { checkFlag, checkOptions, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { removeScraps } from '../base/atomic-file.ts';
+import { checkFlag, checkOptions, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
 import { decodeBackup, encodeBackup } from './backup-file.ts';
 import { onFile, readBytes, writeFile } from './files.ts';

@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
-import { writeWhole } from '../atomic-file.ts';
-import { checkText } from '../check.ts';
-import { createFolders } from '../create-folders.ts';
-import { FileError } from '../errors.ts';
-import { readRegular } from '../regular-file.ts';
+import { writeWhole } from '../base/atomic-file.ts';
+import { checkText } from '../base/check.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { FileError } from '../base/errors.ts';
+import { readRegular } from '../base/regular-file.ts';
 
 const reasons: Record<string, string> = {
   EACCES: 'no permission',

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { createFolders } from '../create-folders.ts';
-import { checkRegular, readRegular } from '../regular-file.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { checkRegular, readRegular } from '../base/regular-file.ts';
 import { onFile, writeFile } from './files.ts';
 
 /** A file that grows line by line and, however it ends, holds whole lines: a log. */

@@ -1,5 +1,5 @@
-import { checkFlag, checkOptions, show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
+import { checkFlag, checkOptions, show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
 import type { Callback, CallbackState, EpochLogs } from '../nn/index.ts';
 import { LineFile } from './line-file.ts';
 

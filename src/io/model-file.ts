@@ -1,12 +1,12 @@
-import { checkOptions, checkSurplus, checkText, show } from '../check.ts';
-import { ArgumentError, DataError } from '../errors.ts';
+import { checkOptions, checkSurplus, checkText, show } from '../base/check.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import type { Device } from '../gpu/device.ts';
-import { parseJson } from '../json.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
-import { checkModel } from '../nn/batches.ts';
 import { type LayerClass, type LayerDescription, type Model, modelConfig, modelFromConfig } from '../nn/index.ts';
-import { configOfReplica } from '../nn/replica-config.ts';
-import { checkNotTraining } from '../nn/training-lock.ts';
+import { checkModel } from '../training/batches/source-batches.ts';
+import { configOfReplica } from '../training/replica-config.ts';
+import { checkNotTraining } from '../training/training-lock.ts';
 import { isHdf5, isZip } from './keras/signature.ts';
 import type { NdArray, NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';

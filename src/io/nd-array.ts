@@ -1,5 +1,5 @@
-import { checkObject, checkShape, readable, show } from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { checkObject, checkShape, readable, show } from '../base/check.ts';
+import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 
 /** How elements are held on the host. 64-bit integers are BigInts, so that none is rounded; `bool` is 0 or 1 in a byte. */

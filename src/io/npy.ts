@@ -1,5 +1,5 @@
-import { checkText } from '../check.ts';
-import { DataError } from '../errors.ts';
+import { checkText } from '../base/check.ts';
+import { DataError } from '../base/errors.ts';
 import { type Shape, sizeOf } from '../kernels/array.ts';
 import {
   type ArrayData,

@@ -1,7 +1,7 @@
-import { checkObject, checkText, readable, show } from '../check.ts';
-import { checksumOf, NO_SUM, writeChecksum } from '../checksum.ts';
-import { ArgumentError, DataError } from '../errors.ts';
-import { measureJson, parseJson } from '../json.ts';
+import { checkObject, checkText, readable, show } from '../base/check.ts';
+import { checksumOf, NO_SUM, writeChecksum } from '../base/checksum.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
+import { measureJson, parseJson } from '../base/json.ts';
 import { sizeOf } from '../kernels/array.ts';
 import {
   bytesOf,

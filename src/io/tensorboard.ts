@@ -1,9 +1,9 @@
 import { appendFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { checkFlag, checkOptions, show } from '../check.ts';
-import { createFolders } from '../create-folders.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkFlag, checkOptions, show } from '../base/check.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { type Callback, type EpochLogs, Model } from '../nn/index.ts';
 import {
   type GraphNode,

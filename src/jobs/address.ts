@@ -1,6 +1,6 @@
-import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import { printableLine } from '../printable.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { printableLine } from '../base/printable.ts';
 
 /** Where a password is looked for that does not stand in the address. */
 export const PASSWORD_VARIABLE = 'TILEGRAD_REDIS_PASSWORD';

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import { QueueError } from '../errors.ts';
-import { importPackage } from '../import-package.ts';
+import { QueueError } from '../base/errors.ts';
+import { importPackage } from '../base/import-package.ts';
 import { type Address, PASSWORD_VARIABLE } from './address.ts';
 
 /** The oldest server with all commands that are used: Redis 6.2, and every Valkey. */

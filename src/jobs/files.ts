@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { ArgumentError, QueueError } from '../errors.ts';
+import { ArgumentError, QueueError } from '../base/errors.ts';
 import { type Attachments, keys } from './records.ts';
 
 /** What one value of Redis holds at most. */

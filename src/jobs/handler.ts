@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { checkFunction, checkOptions } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkFunction, checkOptions } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Attachments } from './records.ts';
 
 /** What a handler is given besides the payload. */

@@ -1,6 +1,6 @@
 import type { Job, Queue } from 'bullmq';
 import type { z } from 'zod';
-import { DataError, JobError } from '../errors.ts';
+import { DataError, JobError } from '../base/errors.ts';
 import { issueText, jobFailure, jobResult, parseRecord } from './records.ts';
 
 /** Lines of a failed job's output that its error shows. */

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
-import { checkOptions, checkSignal } from '../check.ts';
-import { AbortedError, ArgumentError, DataError } from '../errors.ts';
+import { checkOptions, checkSignal } from '../base/check.ts';
+import { AbortedError, ArgumentError, DataError } from '../base/errors.ts';
 import { parseAddress } from './address.ts';
 import { BullQueue } from './bull-queue.ts';
 import { connect, disconnectAll } from './connection.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ArgumentError } from '../errors.ts';
+import { ArgumentError } from '../base/errors.ts';
 
 // What stands in the queue's server, as JSON. Everything that is read from there is checked: anybody may have written it.
 

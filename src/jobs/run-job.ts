@@ -1,8 +1,8 @@
 import type { Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
-import type { TilegradError } from '../errors.ts';
-import { printableLine } from '../printable.ts';
+import type { TilegradError } from '../base/errors.ts';
+import { printableLine } from '../base/printable.ts';
 import { getFile, putFiles } from './files.ts';
 import { CannotDo, type Handler, type JobContext, WorkerBroken } from './handler.ts';
 import type { KeepAlive } from './keep-alive.ts';

@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 
 /** Seconds without a sign of its worker after which a job is given to another, where nobody says otherwise. */
 export const STALL_SECONDS = 30;

@@ -1,4 +1,4 @@
-import { DisposedError, OutOfMemoryError, ShapeError } from '../errors.ts';
+import { DisposedError, OutOfMemoryError, ShapeError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Storage } from '../gpu/storage.ts';
 

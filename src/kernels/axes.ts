@@ -1,5 +1,5 @@
-import { listOf, show } from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { listOf, show } from '../base/check.ts';
+import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type Shape, showShape } from './array.ts';
 
 /**

@@ -1,5 +1,5 @@
 import copyCode from '../../shaders/copy_quads.wgsl';
-import chainsCode from '../../shaders/fma_chains.wgsl';
+import chainsCode from '../../shaders/probe/fma_chains.wgsl';
 import type { DeviceArray } from './array.ts';
 import { runKernel, strided } from './run.ts';
 

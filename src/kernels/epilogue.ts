@@ -3,10 +3,10 @@ import reluCode from '../../shaders/epilogue_relu.wgsl';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import type { DeviceArray } from './array.ts';
 import { withFloatBits } from './float-bits.ts';
-import { reluGrad } from './pointwise.ts';
-import { pointwiseFunctions } from './pointwise-functions.ts';
-import { unary, unaryGrad } from './pointwise-rows.ts';
-import { unaryTable } from './pointwise-table.ts';
+import { reluGrad } from './pointwise/pointwise.ts';
+import { pointwiseFunctions } from './pointwise/pointwise-functions.ts';
+import { unary, unaryGrad } from './pointwise/pointwise-rows.ts';
+import { unaryTable } from './pointwise/pointwise-table.ts';
 
 /** Activations that kernels compute as they store. */
 export const fusedActivations = ['relu', 'relu6', 'leakyRelu', 'sigmoid', 'tanh'] as const;

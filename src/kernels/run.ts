@@ -1,4 +1,4 @@
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { ArgumentError, ShapeError } from '../base/errors.ts';
 import type { Device, Workgroups } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray, type DType, type Shape, sameShape, showShape } from './array.ts';

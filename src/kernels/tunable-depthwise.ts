@@ -1,9 +1,9 @@
-import depthwiseCode from '../../shaders/depthwise_conv2d.wgsl';
-import inputGradCode from '../../shaders/depthwise_conv2d_input_grad.wgsl';
-import weightGradCode from '../../shaders/depthwise_conv2d_weight_grad.wgsl';
-import longSumCode from '../../shaders/long_sum.wgsl';
+import depthwiseCode from '../../shaders/depthwise/depthwise_conv2d.wgsl';
+import inputGradCode from '../../shaders/depthwise/depthwise_conv2d_input_grad.wgsl';
+import weightGradCode from '../../shaders/depthwise/depthwise_conv2d_weight_grad.wgsl';
+import longSumCode from '../../shaders/reduce/long_sum.wgsl';
 import type { DeviceArray, Shape } from './array.ts';
-import { inputShape, outputShape } from './conv-geometry.ts';
+import { inputShape, outputShape } from './conv2d/conv-geometry.ts';
 import {
   type DepthwiseGeometry,
   type DepthwiseKernel,
@@ -14,9 +14,9 @@ import {
   depthwiseServes,
   depthwiseVariants,
   depthwiseWeightGrad,
-} from './depthwise.ts';
-import { depthwiseFlops, depthwiseGeometryOf } from './depthwise-geometry.ts';
-import { sampleTexts } from './depthwise-strips-code.ts';
+} from './depthwise/depthwise.ts';
+import { depthwiseFlops, depthwiseGeometryOf } from './depthwise/depthwise-geometry.ts';
+import { sampleTexts } from './depthwise/depthwise-strips-code.ts';
 import type { Tunable } from './tunable.ts';
 
 const filterShape = (g: DepthwiseGeometry): Shape => [...g.kernel, g.inChannels, g.multiplier];

@@ -1,27 +1,27 @@
-import addSlicesCode from '../../shaders/add_slices.wgsl';
-import convCode from '../../shaders/conv2d.wgsl';
-import convGemmCode from '../../shaders/conv2d_gemm.wgsl';
-import convInputGradCode from '../../shaders/conv2d_input_grad.wgsl';
-import convPatchesCode from '../../shaders/conv2d_patches.wgsl';
-import convSubgroupCode from '../../shaders/conv2d_subgroup.wgsl';
-import convWeightGradCode from '../../shaders/conv2d_weight_grad.wgsl';
-import convWeightGradGemmCode from '../../shaders/conv2d_weight_grad_gemm.wgsl';
-import convWeightGradSubgroupCode from '../../shaders/conv2d_weight_grad_subgroup.wgsl';
-import convWorkgroupCode from '../../shaders/conv2d_workgroup.wgsl';
-import longSumCode from '../../shaders/long_sum.wgsl';
-import matmulCode from '../../shaders/matmul.wgsl';
-import matmulSlicesCode from '../../shaders/matmul_slices.wgsl';
-import storeScalarsCode from '../../shaders/matmul_store_scalars.wgsl';
-import storeVec4Code from '../../shaders/matmul_store_vec4.wgsl';
-import matmulSubgroupCode from '../../shaders/matmul_subgroup.wgsl';
-import matmulWorkgroupCode from '../../shaders/matmul_workgroup.wgsl';
-import packFilterCode from '../../shaders/pack_filter.wgsl';
-import padChannelsCode from '../../shaders/pad_channels.wgsl';
-import winogradOutputCode from '../../shaders/winograd_output.wgsl';
-import winogradTilesCode from '../../shaders/winograd_tiles.wgsl';
+import convCode from '../../shaders/conv2d/conv2d.wgsl';
+import convGemmCode from '../../shaders/conv2d/conv2d_gemm.wgsl';
+import convInputGradCode from '../../shaders/conv2d/conv2d_input_grad.wgsl';
+import convPatchesCode from '../../shaders/conv2d/conv2d_patches.wgsl';
+import convSubgroupCode from '../../shaders/conv2d/conv2d_subgroup.wgsl';
+import convWeightGradCode from '../../shaders/conv2d/conv2d_weight_grad.wgsl';
+import convWeightGradGemmCode from '../../shaders/conv2d/conv2d_weight_grad_gemm.wgsl';
+import convWeightGradSubgroupCode from '../../shaders/conv2d/conv2d_weight_grad_subgroup.wgsl';
+import convWorkgroupCode from '../../shaders/conv2d/conv2d_workgroup.wgsl';
+import packFilterCode from '../../shaders/conv2d/pack_filter.wgsl';
+import padChannelsCode from '../../shaders/conv2d/pad_channels.wgsl';
+import winogradOutputCode from '../../shaders/conv2d/winograd_output.wgsl';
+import winogradTilesCode from '../../shaders/conv2d/winograd_tiles.wgsl';
+import addSlicesCode from '../../shaders/matmul/add_slices.wgsl';
+import matmulCode from '../../shaders/matmul/matmul.wgsl';
+import matmulSlicesCode from '../../shaders/matmul/matmul_slices.wgsl';
+import storeScalarsCode from '../../shaders/matmul/matmul_store_scalars.wgsl';
+import storeVec4Code from '../../shaders/matmul/matmul_store_vec4.wgsl';
+import matmulSubgroupCode from '../../shaders/matmul/matmul_subgroup.wgsl';
+import matmulWorkgroupCode from '../../shaders/matmul/matmul_workgroup.wgsl';
+import longSumCode from '../../shaders/reduce/long_sum.wgsl';
 import type { ProblemSizes } from '../gpu/choices.ts';
-import { type ConvGeometry, convFlops, filterShape, inputShape, outputShape } from './conv-geometry.ts';
-import { geometryOf, paddingOf } from './conv-sizes.ts';
+import { type ConvGeometry, convFlops, filterShape, inputShape, outputShape } from './conv2d/conv-geometry.ts';
+import { geometryOf, paddingOf } from './conv2d/conv-sizes.ts';
 import {
   type Conv2dVariant,
   conv2d,
@@ -29,11 +29,11 @@ import {
   conv2dServes,
   conv2dVariants,
   conv2dWeightGrad,
-} from './conv2d.ts';
-import { sampleTexts as streamTexts } from './conv2d-stream-code.ts';
-import { sampleTexts as winogradTexts } from './conv2d-winograd-code.ts';
+} from './conv2d/conv2d.ts';
+import { sampleTexts as streamTexts } from './conv2d/conv2d-stream-code.ts';
+import { sampleTexts as winogradTexts } from './conv2d/conv2d-winograd-code.ts';
 import { epilogueTexts } from './epilogue.ts';
-import { type MatmulVariant, matmul, matmulServes, matmulVariants } from './matmul.ts';
+import { type MatmulVariant, matmul, matmulServes, matmulVariants } from './matmul/matmul.ts';
 import type { Tunable } from './tunable.ts';
 
 const matmulProblem = (sizes: ProblemSizes) => {

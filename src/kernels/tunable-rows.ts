@@ -6,7 +6,7 @@ import {
   batchNormShaders,
   batchNormVariants,
   batchStatistics,
-} from './batch-norm.ts';
+} from './norm/batch-norm.ts';
 import {
   type ReduceVariant,
   type Reduction,
@@ -14,7 +14,7 @@ import {
   reduceServes,
   reduceShaders,
   reduceVariants,
-} from './reduce-variants.ts';
+} from './reduce/reduce-variants.ts';
 import {
   logSoftmax,
   logSoftmaxGrad,
@@ -26,7 +26,7 @@ import {
   softmaxServes,
   softmaxShaders,
   softmaxVariants,
-} from './softmax.ts';
+} from './softmax/softmax.ts';
 import type { Tunable } from './tunable.ts';
 
 const rowsOf = ({ outer = 1, rows = 0, channels = 1 }: ProblemSizes) => ({ outer, rows, channels });

@@ -1,5 +1,5 @@
 import copyViewCode from '../../shaders/copy_view.wgsl';
-import { ShapeError } from '../errors.ts';
+import { ShapeError } from '../base/errors.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
 import { f32, output, runKernel, strided } from './run.ts';
 

@@ -1,5 +1,5 @@
-import { listOf, show } from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { listOf, show } from '../base/check.ts';
+import { ArgumentError, ShapeError } from '../base/errors.ts';
 
 /**
  * Padding of a sliding window: none, or as much as makes the output ceil(input / stride).

@@ -1,28 +1,40 @@
-export type { Seeds } from '../random.ts';
-export { ArrayLoader, type ArrayLoaderOptions } from './array-loader.ts';
-export type { BatchSource } from './batch-source.ts';
-export { EarlyStopping, type EarlyStoppingOptions } from './callbacks/early-stopping.ts';
-export { LambdaCallback } from './callbacks/lambda.ts';
-export { LearningRateScheduler } from './callbacks/learning-rate-scheduler.ts';
-export type { MonitorOptions } from './callbacks/options.ts';
-export { ProgressLine } from './callbacks/progress-line.ts';
-export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './callbacks/reduce-lr-on-plateau.ts';
-export { TerminateOnNaN } from './callbacks/terminate-on-nan.ts';
-export type { CompileOptions } from './compile.ts';
-export { type CompiledStep, compileStep, type StepInput } from './compile-step.ts';
-export { type LayerClass, modelConfig, modelFromConfig } from './config.ts';
-export { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
-export { confusionMatrix, type EvaluateOptions, type Metrics } from './evaluate.ts';
-export type { CacheFeaturesOptions } from './feature-cache.ts';
-export { input } from './graph.ts';
-export type { LayerDescription } from './graph-config.ts';
-export type { InitialWeightsOptions } from './initial-weights.ts';
+export type { Seeds } from '../base/random.ts';
+export { ArrayLoader, type ArrayLoaderOptions } from '../training/batches/array-loader.ts';
+export type { BatchSource } from '../training/batches/batch-source.ts';
+export type { PlacedTarget } from '../training/batches/targets.ts';
+export type { Arrays, BatchStream, TrainingData } from '../training/batches/training-data.ts';
+export { EarlyStopping, type EarlyStoppingOptions } from '../training/callbacks/early-stopping.ts';
+export { LambdaCallback } from '../training/callbacks/lambda.ts';
+export { LearningRateScheduler } from '../training/callbacks/learning-rate-scheduler.ts';
+export type { BatchLogs, EpochLogs, FeatureLogs, History, StepLogs } from '../training/callbacks/logs.ts';
+export type { MonitorMode } from '../training/callbacks/monitor.ts';
+export type { MonitorOptions } from '../training/callbacks/options.ts';
+export { ProgressLine } from '../training/callbacks/progress-line.ts';
+export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from '../training/callbacks/reduce-lr-on-plateau.ts';
+export { TerminateOnNaN } from '../training/callbacks/terminate-on-nan.ts';
+export type { CompileOptions } from '../training/compile.ts';
+export { type CompiledStep, compileStep, type StepInput } from '../training/compile-step.ts';
+export { confusionMatrix, type EvaluateOptions, type Metrics } from '../training/evaluate.ts';
+export type { CacheFeaturesOptions } from '../training/features/feature-cache.ts';
+export { type ClassScores, ConfusionMatrix } from '../training/metrics/confusion-matrix.ts';
+export type { MetricName } from '../training/metrics/metrics.ts';
+export { giniIndex, hoyerSparsity, nearZeroShare } from '../training/metrics/sparsity.ts';
+export { CustomMetric, type MetricFunction, type ValueMetricName } from '../training/metrics/value-metrics.ts';
+export { type Callback, type FitOptions, Model, type ModelOptions, type TrainInfo } from '../training/model.ts';
+export { type LayerClass, modelConfig, modelFromConfig } from '../training/model-config.ts';
+export type { ClassWeight } from '../training/objective.ts';
+export type { TrainOnBatchOptions } from '../training/on-batch.ts';
+export type { PredictOptions } from '../training/predict.ts';
+export { Sequential } from '../training/sequential.ts';
+export type { CallbackState, SafePoint, Saved, TrainingState } from '../training/state/training-state.ts';
+export { input } from './graph/graph.ts';
+export type { LayerDescription } from './graph/graph-config.ts';
 /**
  * How weights begin: `new Dense({ units: 10, kernelInitializer: initializers.randomNormal({ stddev: 0.01 }) })`.
  * @category Weights
  */
-export * as initializers from './initializers.ts';
-export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers.ts';
+export * as initializers from './initializers/initializers.ts';
+export { glorotUniform, type Initializer, type InitializerName, zeros } from './initializers/initializers.ts';
 export { Activation, type ActivationName, LeakyReLU, ReLU } from './layers/activation.ts';
 export { BatchNormalization, type BatchNormalizationOptions } from './layers/batch-normalization.ts';
 export type { LayerConfig } from './layers/config.ts';
@@ -69,7 +81,6 @@ export {
   type RandomErasingOptions,
 } from './layers/random-pixels.ts';
 export { type Padding2D, Permute, Rescaling, Reshape, Resizing, ZeroPadding2D } from './layers/shaping.ts';
-export type { BatchLogs, EpochLogs, FeatureLogs, History, StepLogs } from './logs.ts';
 export {
   BinaryCrossentropy,
   CategoricalCrossentropy,
@@ -83,11 +94,6 @@ export {
   MeanSquaredError,
   SparseCategoricalCrossentropy,
 } from './losses.ts';
-export type { MetricName } from './metrics.ts';
-export { type Callback, type FitOptions, Model, type ModelOptions, type TrainInfo } from './model.ts';
-export type { MonitorMode } from './monitor.ts';
-export type { ClassWeight } from './objective.ts';
-export type { TrainOnBatchOptions } from './on-batch.ts';
 export {
   Adam,
   type AdamOptions,
@@ -102,24 +108,18 @@ export {
   SGD,
   type SGDOptions,
 } from './optimizers/index.ts';
-export type { PredictOptions } from './predict.ts';
+export type { Rate, Schedule } from './optimizers/schedules.ts';
+/**
+ * Learning rates that follow the step: `new Adam({ learningRate: schedules.cosineDecay({ initialLearningRate: 0.01, decaySteps: 1000 }) })`.
+ * @category Optimizers
+ */
+export * as schedules from './optimizers/schedules.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 /**
  * Penalties on weights, in the loss and in its gradient: `new Dense({ units: 10, kernelRegularizer: regularizers.l2(1e-4) })`.
  * @category Weights
  */
 export * as regularizers from './regularizers.ts';
-export type { Rate, Schedule } from './schedules.ts';
-/**
- * Learning rates that follow the step: `new Adam({ learningRate: schedules.cosineDecay({ initialLearningRate: 0.01, decaySteps: 1000 }) })`.
- * @category Optimizers
- */
-export * as schedules from './schedules.ts';
-export { Sequential } from './sequential.ts';
-export { giniIndex, hoyerSparsity, nearZeroShare } from './sparsity.ts';
-export type { PlacedTarget } from './targets.ts';
-export type { Arrays, BatchStream, TrainingData } from './training-data.ts';
-export type { CallbackState, SafePoint, Saved, TrainingState } from './training-state.ts';
-export { CustomMetric, type MetricFunction, type ValueMetricName } from './value-metrics.ts';
-export type { Weight, WeightSpec } from './weight.ts';
-export { WeightCopy } from './weight-copy.ts';
+export type { InitialWeightsOptions } from './weights/initial-weights.ts';
+export type { Weight, WeightSpec } from './weights/weight.ts';
+export { WeightCopy } from './weights/weight-copy.ts';

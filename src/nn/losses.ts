@@ -1,9 +1,9 @@
-import * as losses from '../autograd/losses.ts';
-import { reshape } from '../autograd/reshape.ts';
-import { softmaxCrossEntropyWithHits } from '../autograd/softmax.ts';
+import * as losses from '../autograd/losses/losses.ts';
+import { reshape } from '../autograd/shape/reshape.ts';
+import { softmaxCrossEntropyWithHits } from '../autograd/softmax/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, checkSurplus, didYouMean, readable, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkOptions, checkSurplus, didYouMean, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
 /** Losses by Keras's names, each with its defaults. */

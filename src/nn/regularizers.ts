@@ -1,5 +1,5 @@
-import { checkF32, checkOptions, checkSurplus, listOf, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkF32, checkOptions, checkSurplus, listOf, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 
 /** A rate, or one for each replica of a model. */
 export type PenaltyRate = number | readonly number[];

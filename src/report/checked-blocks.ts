@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { checkOptions, checkText, listOf, readable, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkOptions, checkText, listOf, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import * as blocks from './blocks.ts';
 import {
   type BlockInput,

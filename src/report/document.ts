@@ -1,5 +1,5 @@
-import { checkOptions, checkSurplus, checkText, listOf, readable, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkOptions, checkSurplus, checkText, listOf, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Section } from './content.ts';
 import { checkDocument, drawPage } from './page.ts';
 import { saveAs } from './plot.ts';

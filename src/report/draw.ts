@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { TopLevelSpec } from 'vega-lite';
-import { ArgumentError } from '../errors.ts';
-import { importPackage } from '../import-package.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { importPackage } from '../base/import-package.ts';
 import { escapeText, withoutControls } from './escape.ts';
 import { barsAlt, barsSpec, histogramAlt, histogramSpec } from './figures/bars.ts';
 import { bracketsAlt, bracketsSpec } from './figures/brackets.ts';

@@ -1,5 +1,5 @@
-import { checkText, listOf, readable, show } from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+import { checkText, listOf, readable, show } from '../base/check.ts';
+import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from './figures/images.ts';
 import type { Figure } from './figures/schema.ts';
 import { Plot } from './plot.ts';

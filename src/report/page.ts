@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ArgumentError } from '../errors.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { section as sectionSchema } from './content.ts';
 import { type Drawing, drawFigure } from './draw.ts';
 import { documentPage } from './html.ts';

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
-import { writeWhole } from '../atomic-file.ts';
-import { checkSurplus, checkText, show } from '../check.ts';
-import { createFolders } from '../create-folders.ts';
-import { ArgumentError, FileError } from '../errors.ts';
+import { writeWhole } from '../base/atomic-file.ts';
+import { checkSurplus, checkText, show } from '../base/check.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { ArgumentError, FileError } from '../base/errors.ts';
 import type { BlockInput } from './content.ts';
 import { type Figure, figure as figureSchema } from './figures/schema.ts';
 import { firstIssue } from './issue.ts';

@@ -8,8 +8,8 @@ import {
   type OptionNames,
   readable,
   show,
-} from '../check.ts';
-import { ArgumentError, ShapeError } from '../errors.ts';
+} from '../base/check.ts';
+import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { unique } from './arrays.ts';
 import { figureName } from './blocks.ts';
 import { binsOf } from './figures/bars.ts';

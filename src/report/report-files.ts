@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
-import { checkedJson, isIntactJson } from '../checksum.ts';
-import { ArgumentError, DataError, FileError } from '../errors.ts';
-import { parseJson } from '../json.ts';
-import { readRegular } from '../regular-file.ts';
+import { checkedJson, isIntactJson } from '../base/checksum.ts';
+import { ArgumentError, DataError, FileError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
+import { readRegular } from '../base/regular-file.ts';
 import { searchRecord } from '../search/record.ts';
 import { type Report, type ReportContent, reportContent } from './content.ts';
 import { firstIssue } from './issue.ts';

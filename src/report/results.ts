@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { printableLine } from '../printable.ts';
+import { printableLine } from '../base/printable.ts';
 import { unique } from './arrays.ts';
 import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
 import { comparisonRow, provenance } from './content.ts';

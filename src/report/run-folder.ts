@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { writeAllWhole, writeWhole } from '../atomic-file.ts';
-import { createFolders } from '../create-folders.ts';
-import { FileError } from '../errors.ts';
+import { writeAllWhole, writeWhole } from '../base/atomic-file.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { FileError } from '../base/errors.ts';
 
 const reasons: Record<string, string> = {
   ENOENT: 'the system does not allow a folder there',

@@ -1,4 +1,4 @@
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../base/random.ts';
 import type { Hyperparameter, HyperparameterValue, SearchRecord, Trial } from '../search/record.ts';
 import { chainsOf, roundOf } from './search-trials.ts';
 

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { printable, printableLine } from '../printable.ts';
+import { printable, printableLine } from '../base/printable.ts';
 import { comparisonColumns, comparisonNotes, comparisonText, OFF_MARK, reasonsOf } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
 import { wrap } from './escape.ts';

@@ -1,4 +1,4 @@
-import { printable, printableLine } from '../printable.ts';
+import { printable, printableLine } from '../base/printable.ts';
 import { unique } from './arrays.ts';
 import type { Block, Report } from './content.ts';
 import { wrap } from './escape.ts';

@@ -1,5 +1,5 @@
-import { checkObject, readable, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkObject, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 
 /**
  * What a report needs of a profile (see `profileStep`).

@@ -1,5 +1,5 @@
-import { checkFlag, checkOptions, checkText, listOf, type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkFlag, checkOptions, checkText, listOf, type OptionNames, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Hyperparameter, HyperparameterValue } from './record.ts';
 import { checkValue } from './space.ts';
 

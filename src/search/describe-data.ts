@@ -1,7 +1,7 @@
 import { type Numbers, readNumbers, toNumber } from '../autograd/host-data.ts';
-import { crc32c } from '../crc32c.ts';
-import { describeSource } from '../nn/run-description.ts';
-import { type Arrays, isSource, type TrainingData } from '../nn/training-data.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { type Arrays, isSource, type TrainingData } from '../training/batches/training-data.ts';
+import { describeSource } from '../training/state/run-description.ts';
 
 /** Numbers of an array that are looked at, spread over it. */
 const LOOKED_AT = 2 ** 16;

@@ -1,5 +1,5 @@
-import { crc32c } from '../crc32c.ts';
-import { RandomStream } from '../random.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { RandomStream } from '../base/random.ts';
 
 const encoder = new TextEncoder();
 

@@ -1,9 +1,9 @@
-import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import { checkCallbacks } from '../nn/callbacks.ts';
+import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { FitOptions } from '../nn/index.ts';
-import type { Callback } from '../nn/model.ts';
-import { checkTogether, isSource } from '../nn/training-data.ts';
+import { checkTogether, isSource } from '../training/batches/training-data.ts';
+import { checkCallbacks } from '../training/callbacks/callback.ts';
+import type { Callback } from '../training/model.ts';
 import { checkCount } from './oracles/options.ts';
 import type { HyperparameterValues } from './record.ts';
 

@@ -1,5 +1,14 @@
-import { checkFunction, checkObject, checkOptions, checkSurplus, listOf, nearName, readable, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import {
+  checkFunction,
+  checkObject,
+  checkOptions,
+  checkSurplus,
+  listOf,
+  nearName,
+  readable,
+  show,
+} from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import {
   type BooleanOptions,
   type ChoiceOptions,

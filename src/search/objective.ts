@@ -1,6 +1,6 @@
-import { checkOptions, checkText, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
-import { camelCase, findName } from '../nn/monitor.ts';
+import { checkOptions, checkText, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { camelCase, findName } from '../training/callbacks/monitor.ts';
 import type { Objective } from './record.ts';
 
 /** Figures of which more is better, and those of which less is, by their names, as KerasTuner goes by names. */

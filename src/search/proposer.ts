@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { type BuildModel, callBuilder } from './build-model.ts';
 import { TUNER_PREFIX } from './define.ts';
 import { HyperParameters } from './hyperparameters.ts';

@@ -1,4 +1,4 @@
-import { checkOptions } from '../check.ts';
+import { checkOptions } from '../base/check.ts';
 import { figureOf, isBetter } from './objective.ts';
 import { checkCount } from './oracles/options.ts';
 import type { Objective, Trial } from './record.ts';

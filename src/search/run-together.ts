@@ -1,4 +1,4 @@
-import { AbortedError, DeviceLostError } from '../errors.ts';
+import { AbortedError, DeviceLostError } from '../base/errors.ts';
 import { decodeWeights } from '../io/model-file.ts';
 import type { Callback, Model } from '../nn/index.ts';
 import { callBuilder } from './build-model.ts';

@@ -1,4 +1,4 @@
-import { AbortedError, DeviceLostError, DisposedError } from '../errors.ts';
+import { AbortedError, DeviceLostError, DisposedError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { decodeWeights } from '../io/model-file.ts';
 import type { EpochLogs, Model, TrainingData } from '../nn/index.ts';

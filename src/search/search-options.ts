@@ -1,4 +1,4 @@
-import type { OptionNames } from '../check.ts';
+import type { OptionNames } from '../base/check.ts';
 import type { Device } from '../gpu/device.ts';
 import type { BuildModel } from './build-model.ts';
 import type { ObjectiveOption } from './objective.ts';

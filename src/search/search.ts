@@ -1,9 +1,9 @@
-import { checkFlag, checkFunction, checkSurplus, checkText, readable, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkFlag, checkFunction, checkSurplus, checkText, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { checkSeed } from '../base/random.ts';
 import { checkDevice } from '../gpu/device.ts';
 import type { Model, TrainingData } from '../nn/index.ts';
-import { differences } from '../nn/run-description.ts';
-import { checkSeed } from '../random.ts';
+import { differences } from '../training/state/run-description.ts';
 import { describeData } from './describe-data.ts';
 import { checkFitOptions, checkTrialData, checkValidation, type SearchFitOptions } from './fit-options.ts';
 import { horizonOf } from './horizon.ts';

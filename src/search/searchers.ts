@@ -1,4 +1,4 @@
-import { checkOptions } from '../check.ts';
+import { checkOptions } from '../base/check.ts';
 import { gridOracle } from './oracles/grid.ts';
 import { hyperbandOracle } from './oracles/hyperband.ts';
 import { checkCount } from './oracles/options.ts';

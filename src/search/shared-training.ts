@@ -1,13 +1,13 @@
-import { CallbackList } from '../nn/callback-list.ts';
-import { callbackName } from '../nn/callbacks.ts';
-import { FirstError } from '../nn/first-error.ts';
 import { type History, type Model, type Optimizer, TerminateOnNaN, type TrainInfo, WeightCopy } from '../nn/index.ts';
-import { divergedReplicas, type EpochLogs } from '../nn/logs.ts';
-import type { Callback } from '../nn/model.ts';
-import { meanOf } from '../nn/objective.ts';
 import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
-import type { CallbackState, SafePoint } from '../nn/training-state.ts';
-import { ReplicaRange } from '../nn/weight-copy.ts';
+import { ReplicaRange } from '../nn/weights/weight-copy.ts';
+import { callbackName } from '../training/callbacks/callback.ts';
+import { CallbackList } from '../training/callbacks/callback-list.ts';
+import { divergedReplicas, type EpochLogs } from '../training/callbacks/logs.ts';
+import { FirstError } from '../training/first-error.ts';
+import type { Callback } from '../training/model.ts';
+import { meanOf } from '../training/objective.ts';
+import type { CallbackState, SafePoint } from '../training/state/training-state.ts';
 import { AloneError, rateView, viewOf } from './trial-view.ts';
 
 /** A trial of those that are trained together. */

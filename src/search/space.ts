@@ -1,5 +1,5 @@
-import { show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Hyperparameter, HyperparameterValue } from './record.ts';
 
 // Hyperparameters as sets of values: each maps to the unit interval and back, as KerasTuner's `prob_to_value` and

@@ -1,4 +1,4 @@
-import { printableLine } from '../printable.ts';
+import { printableLine } from '../base/printable.ts';
 import type { Hyperparameter, HyperparameterValue, Objective, SearchRecord, Trial } from './record.ts';
 
 // The texts of KerasTuner, in its layout: see https://github.com/keras-team/keras-tuner, `engine/tuner_utils.py` of 1.0.

@@ -1,4 +1,4 @@
-import { AbortedError } from '../errors.ts';
+import { AbortedError } from '../base/errors.ts';
 import { groupWorks, type MadeTrial, runTogether } from './run-together.ts';
 import { runTrial, type TrialWork } from './run-trial.ts';
 import type { SearchStore } from './store.ts';

@@ -1,5 +1,5 @@
-import { checkOptions, listOf, show } from '../check.ts';
-import { ArgumentError, TilegradError } from '../errors.ts';
+import { checkOptions, listOf, show } from '../base/check.ts';
+import { ArgumentError, TilegradError } from '../base/errors.ts';
 import { type LayerDescription, Model, modelConfig, modelFromConfig } from '../nn/index.ts';
 import {
   BinaryCrossentropy,
@@ -12,10 +12,10 @@ import {
 } from '../nn/losses.ts';
 import { Adam, AdamW, RMSprop, SGD } from '../nn/optimizers/index.ts';
 import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
-import { combineConfigs, type ReplicaNumber } from '../nn/replica-config.ts';
-import { differences } from '../nn/run-description.ts';
-import type { Saved } from '../nn/training-state.ts';
-import { nameOf } from '../nn/value-metrics.ts';
+import { nameOf } from '../training/metrics/value-metrics.ts';
+import { combineConfigs, type ReplicaNumber } from '../training/replica-config.ts';
+import { differences } from '../training/state/run-description.ts';
+import type { Saved } from '../training/state/training-state.ts';
 
 /** Optimizers that can be made anew with other rates. */
 const OPTIMIZERS: readonly unknown[] = [SGD, Adam, AdamW, RMSprop];

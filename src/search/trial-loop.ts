@@ -1,4 +1,4 @@
-import { AbortedError, SearchError } from '../errors.ts';
+import { AbortedError, SearchError } from '../base/errors.ts';
 import type { Proposed, Proposer } from './proposer.ts';
 import type { Trial } from './record.ts';
 import { failedTrial } from './run-trial.ts';

@@ -1,8 +1,8 @@
-import { show } from '../check.ts';
+import { show } from '../base/check.ts';
 import type { Callback, CallbackState, EpochLogs, History, Model, TrainInfo } from '../nn/index.ts';
-import { Figure } from '../nn/monitor.ts';
-import type { SafePoint } from '../nn/training-state.ts';
-import { WeightCopy } from '../nn/weight-copy.ts';
+import { WeightCopy } from '../nn/weights/weight-copy.ts';
+import { Figure } from '../training/callbacks/monitor.ts';
+import type { SafePoint } from '../training/state/training-state.ts';
 import { figureOf, isBetter } from './objective.ts';
 import { isPruned } from './pruning.ts';
 import type { TrialDescription } from './trial.ts';

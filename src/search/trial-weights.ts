@@ -1,12 +1,12 @@
-import { ArgumentError, DataError } from '../errors.ts';
+import { ArgumentError, DataError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import type { Device } from '../gpu/device.ts';
 import { decodeWeights, FORMAT, VERSION } from '../io/model-file.ts';
 import type { NdArrayLike } from '../io/nd-array.ts';
 import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
-import { parseJson } from '../json.ts';
 import { type Model, modelConfig } from '../nn/index.ts';
-import { differences } from '../nn/run-description.ts';
-import type { Saved } from '../nn/training-state.ts';
+import { differences } from '../training/state/run-description.ts';
+import type { Saved } from '../training/state/training-state.ts';
 import { type BuildModel, callBuilder } from './build-model.ts';
 import { HyperParameters } from './hyperparameters.ts';
 import type { HyperparameterValues } from './record.ts';

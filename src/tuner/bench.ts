@@ -1,10 +1,10 @@
-import { OutOfMemoryError, ShaderError } from '../errors.ts';
+import { OutOfMemoryError, ShaderError } from '../base/errors.ts';
+import { RandomStream } from '../base/random.ts';
 import { type Choice, choiceKey } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { tunables } from '../kernels/tunables.ts';
-import { RandomStream } from '../random.ts';
 import { type Bench, type Measurement, toleranceOf } from './tune.ts';
 
 /**

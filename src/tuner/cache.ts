@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { takeShortLock } from '../../scripts/setup/lock.mjs';
-import { writeWhole } from '../atomic-file.ts';
-import { createFolders } from '../create-folders.ts';
-import { FileError, TilegradError } from '../errors.ts';
+import { writeWhole } from '../base/atomic-file.ts';
+import { createFolders } from '../base/create-folders.ts';
+import { FileError, TilegradError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
+import { readRegular } from '../base/regular-file.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
-import { parseJson } from '../json.ts';
 import { tunables } from '../kernels/tunables.ts';
-import { readRegular } from '../regular-file.ts';
 import type { Tuned } from './session.ts';
 
 /** What figures hold for: another adapter, driver or version of tilegrad measures anew. */

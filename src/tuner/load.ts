@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
-import { cacheDir, findCacheDir } from '../cache-dir.ts';
-import { checkFunction, checkOptions, checkText, listOf, type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { cacheDir, findCacheDir } from '../base/cache-dir.ts';
+import { checkFunction, checkOptions, checkText, listOf, type OptionNames, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { checkSeconds } from '../gpu/timing.ts';
 import { rulesAreMeasured } from '../kernels/choice.ts';

@@ -1,15 +1,15 @@
-import { checkFunction, checkOptions, type OptionNames, show } from '../check.ts';
-import { ArgumentError } from '../errors.ts';
+import { checkFunction, checkOptions, type OptionNames, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
 import type { Choice } from '../gpu/choices.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
 import { Program } from '../gpu/recorder.ts';
 import { checkSeconds, preserving, type TimingOptions, timeProgram } from '../gpu/timing.ts';
 import { bytesMoved } from '../gpu/work.ts';
-import type { BatchSource } from '../nn/batch-source.ts';
-import { checkModel } from '../nn/batches.ts';
-import type { Model } from '../nn/model.ts';
-import { recordTrainingStep } from '../nn/training-step.ts';
+import type { BatchSource } from '../training/batches/batch-source.ts';
+import { checkModel } from '../training/batches/source-batches.ts';
+import type { Model } from '../training/model.ts';
+import { recordTrainingStep } from '../training/training-step.ts';
 import { type Ceilings, measureCeilings } from './ceiling.ts';
 
 /** One dispatch of a profiled program. */

@@ -2,10 +2,10 @@ import { Tensor } from '../autograd/tensor.ts';
 import type { Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { tunables } from '../kernels/tunables.ts';
-import type { BatchSource } from '../nn/batch-source.ts';
-import { checkModel } from '../nn/batches.ts';
-import type { Model } from '../nn/model.ts';
-import { recordTrainingStep } from '../nn/training-step.ts';
+import type { BatchSource } from '../training/batches/batch-source.ts';
+import { checkModel } from '../training/batches/source-batches.ts';
+import type { Model } from '../training/model.ts';
+import { recordTrainingStep } from '../training/training-step.ts';
 import { isRefusal, keyOf, type Problem, reasonOf, servingVariants, withBench } from './bench.ts';
 import { clockResolution, type Measurement, tuneOperator } from './tune.ts';
 

@@ -1,4 +1,4 @@
-import { ArgumentError } from '../errors.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { median } from '../gpu/timing.ts';
 
 /** What the tuner needs of one operator at certain sizes on a device. */

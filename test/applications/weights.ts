@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { RandomStream } from '../../src/base/random.ts';
 import { encodeSafetensors, type Model } from '../../src/node.ts';
-import { RandomStream } from '../../src/random.ts';
 
 export interface Values {
   shape: readonly number[];

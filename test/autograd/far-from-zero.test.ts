@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { batchNormParameterGrads, batchNormVariants, batchStatistics } from '../../src/kernels/batch-norm.ts';
+import { batchNormParameterGrads, batchNormVariants, batchStatistics } from '../../src/kernels/norm/batch-norm.ts';
 import {
   BatchNormalization,
   batchNorm,

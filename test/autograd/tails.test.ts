@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fusedActivations } from '../../src/kernels/epilogue.ts';
-import * as softmaxKernels from '../../src/kernels/softmax.ts';
+import * as softmaxKernels from '../../src/kernels/softmax/softmax.ts';
 import {
   Activation,
   type ActivationName,

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { DataError } from '../../src/base/errors.ts';
 import type { Network } from '../../src/cli/experiment.ts';
-import { DataError } from '../../src/errors.ts';
 import { FakeIo, lenetOf, tilegrad } from './fakes.ts';
 
 describe('help and version', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { AdapterError, GpuError } from '../../src/base/errors.ts';
 import { adapterAdvice } from '../../src/cli/advice.ts';
-import { AdapterError, GpuError } from '../../src/errors.ts';
 import type { Probe } from '../../src/gpu/probe.ts';
 import { adapter, fakeParts, probe, tilegrad } from './fakes.ts';
 

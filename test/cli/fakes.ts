@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../../src/applications/checkpoints.ts';
+import { DataError } from '../../src/base/errors.ts';
 import { main } from '../../src/cli/cli.ts';
 import type { DataTools } from '../../src/cli/data.ts';
 import type { DoctorEngine } from '../../src/cli/doctor.ts';
@@ -7,12 +8,11 @@ import type { Catalogue, Coursework, Experiment, Network, TrainSpec } from '../.
 import type { Io } from '../../src/cli/io.ts';
 import type { Parts } from '../../src/cli/parts.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
-import { DataError } from '../../src/errors.ts';
 import type { Probe } from '../../src/gpu/probe.ts';
-import type { EpochLogs } from '../../src/nn/logs.ts';
-import type { Model, TrainInfo } from '../../src/nn/model.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../../src/report/training.ts';
+import type { EpochLogs } from '../../src/training/callbacks/logs.ts';
+import type { Model, TrainInfo } from '../../src/training/model.ts';
 import type { Profile } from '../../src/tuner/profile.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
 

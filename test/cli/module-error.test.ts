@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundle } from '../../scripts/build.mjs';
+import { ArgumentError, DataError, type UsageError } from '../../src/base/errors.ts';
 import { inModule, moduleError } from '../../src/cli/module-error.ts';
-import { ArgumentError, DataError, type UsageError } from '../../src/errors.ts';
 import { runToEnd } from '../support/process.ts';
 
 const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockHolder, tryLock } from '../../scripts/setup/lock.mjs';
+import { DeviceLostError } from '../../src/base/errors.ts';
 import type { Network } from '../../src/cli/experiment.ts';
-import { DeviceLostError } from '../../src/errors.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { FakeIo, type FakeOptions, rowOf, tilegrad } from './fakes.ts';
 

@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { DataError } from '../../src/base/errors.ts';
 import { readFiles, writeFiles } from '../../src/cli/row-job.ts';
 import { rowHandler } from '../../src/cli/row-worker.ts';
-import { DataError } from '../../src/errors.ts';
 import { CannotDo, type JobContext } from '../../src/jobs/handler.ts';
 import { FakeIo, fakeParts, lenetOf } from './fakes.ts';
 

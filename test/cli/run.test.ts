@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { AdapterError, DeviceLostError } from '../../src/errors.ts';
+import { AdapterError, DeviceLostError } from '../../src/base/errors.ts';
 import { QUICK_NOTE } from '../../src/report/comparison.ts';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { FakeIo, fakeProfile, tilegrad } from './fakes.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { AdapterError, MissingPackageError } from '../../src/base/errors.ts';
+import { OPTIONAL_PACKAGES, type PackageName } from '../../src/base/import-package.ts';
 import { checkDrawing, packageVersion } from '../../src/cli/installed.ts';
 import { setup } from '../../src/cli/setup.ts';
-import { AdapterError, MissingPackageError } from '../../src/errors.ts';
-import { OPTIONAL_PACKAGES, type PackageName } from '../../src/import-package.ts';
 import { adapter, FakeIo, tilegrad } from './fakes.ts';
 
 const names = Object.keys(OPTIONAL_PACKAGES) as PackageName[];

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { DataError } from '../../src/base/errors.ts';
 import { loadDataset } from '../../src/data/files.ts';
 import type { DatasetName } from '../../src/data/types.ts';
-import { DataError } from '../../src/errors.ts';
 import { cifarBatch, idx, smallCifar, smallMnist, tempDir, writeFiles } from './helpers.ts';
 
 const MEGABYTE = 2 ** 20;

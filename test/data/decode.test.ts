@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { DataError } from '../../src/base/errors.ts';
 import { decodeCifar10 } from '../../src/data/cifar10.ts';
 import { decodeIdxImages, decodeIdxLabels } from '../../src/data/idx.ts';
-import { DataError } from '../../src/errors.ts';
 import { cifarBatch, cifarRecord, idx } from './helpers.ts';
 
 describe('CIFAR-10 batches', () => {

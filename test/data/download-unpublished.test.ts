@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { AbortedError, DataError } from '../../src/base/errors.ts';
 import { type DownloadOptions, type DownloadProgress, downloadFile } from '../../src/data/download.ts';
-import { AbortedError, DataError } from '../../src/errors.ts';
 import { tempDir } from './helpers.ts';
 import { CONTENT, checksum, cutAtHalf, good, HALF, type Handler, rejection, sends, serve, serves } from './server.ts';
 

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { AbortedError, ArgumentError, DataError, FileError } from '../../src/base/errors.ts';
 import { datasets } from '../../src/data/datasets.ts';
 import type { DownloadProgress } from '../../src/data/download.ts';
 import { type FetchOptions, fetchDataset, fetchFiles } from '../../src/data/fetch.ts';
-import { AbortedError, ArgumentError, DataError, FileError } from '../../src/errors.ts';
 import { emptyCache, tempDir } from './helpers.ts';
 import { CONTENT, checksum, cutAtHalf, good, HALF, type Handler, rejection, sends, serve } from './server.ts';
 

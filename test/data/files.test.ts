@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { packTar } from 'modern-tar';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { cacheDir, findCacheDir } from '../../src/cache-dir.ts';
+import { cacheDir, findCacheDir } from '../../src/base/cache-dir.ts';
+import { ArgumentError, DataError, FileError, UsageError } from '../../src/base/errors.ts';
 import { datasets } from '../../src/data/datasets.ts';
 import { loadDataset } from '../../src/data/files.ts';
 import { packageRoot } from '../../src/data/folders.ts';
 import { datasetStatus } from '../../src/data/locate.ts';
 import type { DatasetName } from '../../src/data/types.ts';
-import { ArgumentError, DataError, FileError, UsageError } from '../../src/errors.ts';
 import { cifarBatch, countLabels, emptyCache, idx, smallCifar, smallMnist, tempDir, writeFiles } from './helpers.ts';
 
 async function tarGz(files: Record<string, Uint8Array>): Promise<Uint8Array> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { RandomStream } from '../../src/base/random.ts';
 import { mobileNetV2 } from '../../src/node.ts';
-import { RandomStream } from '../../src/random.ts';
 import { publishedFile, write } from '../applications/weights.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { AdapterError } from '../../src/errors.ts';
+import { AdapterError } from '../../src/base/errors.ts';
 import { Device } from '../../src/gpu/device.ts';
 
 afterEach(() => vi.unstubAllGlobals());

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { AdapterError } from '../../src/errors.ts';
+import { AdapterError } from '../../src/base/errors.ts';
 import { patiently } from '../../src/gpu/patience.ts';
 import { Device, matmul, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { type TimingOptions, timeProgram } from '../../src/gpu/timing.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
-import { gatherSamples, storeBatch } from '../../src/kernels/gather.ts';
-import { StepState } from '../../src/kernels/step-state.ts';
+import { gatherSamples, storeBatch } from '../../src/kernels/gather/gather.ts';
+import { StepState } from '../../src/kernels/optimizers/step-state.ts';
 import { type Device, leakyRelu, openDevice, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 

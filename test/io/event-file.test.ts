@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { crc32c } from '../../src/crc32c.ts';
+import { crc32c } from '../../src/base/crc32c.ts';
 import {
   buckets,
   graphEvent,

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { modelFromConfig } from '../../src/nn/config.ts';
 import {
   Activation,
   Add,
@@ -33,6 +32,7 @@ import {
   TilegradError,
   ZeroPadding2D,
 } from '../../src/node.ts';
+import { modelFromConfig } from '../../src/training/model-config.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { changed, nastyValues, placesIn } from '../support/nasty.ts';
 

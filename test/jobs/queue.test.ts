@@ -3,7 +3,7 @@ import { Job, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { AbortedError, ArgumentError, DataError, JobError, QueueError } from '../../src/errors.ts';
+import { AbortedError, ArgumentError, DataError, JobError, QueueError } from '../../src/base/errors.ts';
 import { parseAddress } from '../../src/jobs/address.ts';
 import { CannotDo, type Handler, handler } from '../../src/jobs/handler.ts';
 import { openQueue } from '../../src/jobs/queue.ts';

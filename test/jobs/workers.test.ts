@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { JobError } from '../../src/errors.ts';
+import { JobError } from '../../src/base/errors.ts';
 import { openQueue } from '../../src/jobs/queue.ts';
 import { aliveWorkers } from '../../src/jobs/watch.ts';
 import { killChildren, startChild } from '../support/job-child.ts';

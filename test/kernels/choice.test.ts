@@ -13,17 +13,18 @@ import {
   rulesAreMeasured,
   withVariant,
 } from '../../src/kernels/choice.ts';
-import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv-sizes.ts';
-import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d.ts';
-import * as streamCode from '../../src/kernels/conv2d-stream-code.ts';
-import * as winogradCode from '../../src/kernels/conv2d-winograd-code.ts';
-import * as stripsCode from '../../src/kernels/depthwise-strips-code.ts';
-import { matmul as matmulArrays } from '../../src/kernels/matmul.ts';
+import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv2d/conv-sizes.ts';
+import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d/conv2d.ts';
+import * as streamCode from '../../src/kernels/conv2d/conv2d-stream-code.ts';
+import * as winogradCode from '../../src/kernels/conv2d/conv2d-winograd-code.ts';
+import * as stripsCode from '../../src/kernels/depthwise/depthwise-strips-code.ts';
+import { matmul as matmulArrays } from '../../src/kernels/matmul/matmul.ts';
 import { teamsFor } from '../../src/kernels/team.ts';
 import { tunables } from '../../src/kernels/tunables.ts';
 import { type Device, matmul, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { conv2dCase } from '../support/operator-cases.ts';
+import { shaderText } from '../support/shader-files.ts';
 
 /** An adapter as WebGPU describes it. */
 const adapter = (vendor: string, device: string, description: string, architecture = '') =>
@@ -214,22 +215,23 @@ describeOnDevice('the choice of a kernel', (device) => {
 test('kernels that are written by loops begin by saying what they compute, and where that is explained', () => {
   const texts = [streamCode, winogradCode, stripsCode].flatMap(({ sampleTexts }) => sampleTexts());
   expect(texts.length).toBeGreaterThan(5);
-  for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w-]+-code\.ts\.\n/);
+  for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w/-]+-code\.ts\.\n/);
 });
 
 test('the tuner knows every shader of the operators it tunes, so that none changes unnoticed', () => {
-  const root = join(import.meta.dirname, '..', '..');
-  const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
-  const files = readdirSync(join(root, 'src', 'kernels')).filter((file) =>
-    /^(matmul|conv2d|depthwise|epilogue|pack-filter|add-slices|reduce-variants|softmax|team)/.test(file),
+  const folder = join(import.meta.dirname, '..', '..', 'src', 'kernels');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    /^(matmul|conv2d|depthwise|softmax)\/|^(epilogue|team)|reduce-variants/.test(path.replaceAll('\\', '/')),
   );
-  const imported = files.flatMap((file) =>
-    [...read('src', 'kernels', file).matchAll(/'\.\.\/\.\.\/shaders\/(\w+\.wgsl)'/g)].map(([, name]) => name!),
-  );
+  const imported = files
+    .filter((path) => path.endsWith('.ts'))
+    .flatMap((path) =>
+      [...readFileSync(join(folder, path), 'utf8').matchAll(/\/(\w+)\.wgsl'/g)].map(([, name]) => name!),
+    );
   const known = [...new Set(Object.values(tunables).flatMap(({ shaders }) => shaders))];
   expect(imported.length).toBeGreaterThan(5);
   // Whole, or with what is written around it.
-  expect(imported.filter((name) => !known.some((text) => text.includes(read('shaders', name))))).toEqual([]);
+  expect(imported.filter((name) => !known.some((text) => text.includes(shaderText(name))))).toEqual([]);
   const written = [...streamCode.sampleTexts(), ...winogradCode.sampleTexts()];
   expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));
   expect(tunables.depthwiseConv2d!.shaders).toEqual(expect.arrayContaining(stripsCode.sampleTexts()));

@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 // Apple's compilers divide some large u32 wrongly (crbug 517225032). Places left of or above an image wrap to such numbers: they are turned
 // away before a division, on the line above it. Values cannot show that: a wrong quotient fails the check behind the division too.
 
-const FOLDER = new URL('../../shaders/', import.meta.url);
 /** What sends away a dividend that may have wrapped. */
 const GUARD =
   /^\s*if \((at < pool|(row|column) >= p\.out_[hw] \* p\.stride_[hw]( \|\| column >= p\.out_w \* p\.stride_w)?)\)/;
@@ -12,8 +11,8 @@ const GUARD =
 test('a place that may have wrapped below zero is not divided by a stride', () => {
   const unguarded: string[] = [];
   let divisions = 0;
-  for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.wgsl'))) {
-    const lines = readFileSync(new URL(name, FOLDER), 'utf8')
+  for (const name of shaderNames) {
+    const lines = shaderText(name)
       .replace(/\/\/.*$/gm, '')
       .split('\n');
     // Of divisions on neighboring lines the guard stands above the first.

@@ -1,10 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { sampleTexts as streamTexts } from '../../src/kernels/conv2d-stream-code.ts';
-import { sampleTexts as winogradTexts } from '../../src/kernels/conv2d-winograd-code.ts';
-import { sampleTexts as stripTexts } from '../../src/kernels/depthwise-strips-code.ts';
-import { binaryTable, comparisonTable, predicateTable, unaryTable } from '../../src/kernels/pointwise-table.ts';
+import { sampleTexts as streamTexts } from '../../src/kernels/conv2d/conv2d-stream-code.ts';
+import { sampleTexts as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd-code.ts';
+import { sampleTexts as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-code.ts';
+import {
+  binaryTable,
+  comparisonTable,
+  predicateTable,
+  unaryTable,
+} from '../../src/kernels/pointwise/pointwise-table.ts';
 import { floatDecisions } from '../support/float-comparisons.ts';
+import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 // No kernel leaves it to a comparison of floats what becomes of a value that may be NaN: WGSL lets compilers assume that there is none. It
 // is decided by bits (shaders/float_bits.wgsl). Here stand all lines that compare floats nevertheless, with what makes them harmless. That
@@ -82,9 +87,8 @@ const EXPLAINED: Record<string, readonly string[]> = {
   ],
 };
 
-const FOLDER = new URL('../../shaders/', import.meta.url);
 /** But for the probes, which look for what becomes of NaN in a comparison. */
-const shaders = readdirSync(FOLDER).filter((name) => name.endsWith('.wgsl') && !name.startsWith('probe_'));
+const shaders = shaderNames.filter((name) => !name.startsWith('probe_'));
 /** Loops over integers whose names are those of floats elsewhere in the function. */
 const INTEGERS = [
   'batch_norm_grad_sums_team.wgsl: for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {',
@@ -113,9 +117,7 @@ fn main(gate: vec4f, at: u32) {
 });
 
 test('shaders compare floats only where NaN cannot be lost, each line with its reason', () => {
-  const found = shaders.flatMap((name) =>
-    floatDecisions(readFileSync(new URL(name, FOLDER), 'utf8')).map((line) => `${name}: ${line}`),
-  );
+  const found = shaders.flatMap((name) => floatDecisions(shaderText(name)).map((line) => `${name}.wgsl: ${line}`));
   expect(found.sort()).toEqual([...Object.values(EXPLAINED).flat(), ...INTEGERS].sort());
 });
 

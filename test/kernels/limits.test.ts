@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { DeviceArray } from '../../src/kernels/array.ts';
-import { geometryOf } from '../../src/kernels/conv-sizes.ts';
+import { geometryOf } from '../../src/kernels/conv2d/conv-sizes.ts';
 import {
   type Conv2dVariant,
   conv2d,
@@ -8,8 +8,8 @@ import {
   conv2dServes,
   conv2dWeightGrad,
   convGeometry,
-} from '../../src/kernels/conv2d.ts';
-import { type MatmulVariant, matmul, matmulVariants } from '../../src/kernels/matmul.ts';
+} from '../../src/kernels/conv2d/conv2d.ts';
+import { type MatmulVariant, matmul, matmulVariants } from '../../src/kernels/matmul/matmul.ts';
 import { scope, Tensor, tensor } from '../../src/node.ts';
 import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
 import { matmul as matmulReference } from '../reference/matmul.ts';

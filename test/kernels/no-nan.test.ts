@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DeviceArray } from '../../src/kernels/array.ts';
-import { randomContrast, randomContrastGrad } from '../../src/kernels/augmentation-pixels.ts';
+import { conv2d } from '../../src/kernels/conv2d/conv2d.ts';
+import { fusedActivations } from '../../src/kernels/epilogue.ts';
+import { matmul, matmulVariants } from '../../src/kernels/matmul/matmul.ts';
+import * as metrics from '../../src/kernels/metrics/metrics.ts';
 import {
   batchNorm,
   batchNormInputGrad,
   batchNormParameterGrads,
   batchNormVariants,
   normActivations,
-} from '../../src/kernels/batch-norm.ts';
-import { cast } from '../../src/kernels/cast.ts';
-import { conv2d } from '../../src/kernels/conv2d.ts';
-import { fusedActivations } from '../../src/kernels/epilogue.ts';
-import { matmul, matmulVariants } from '../../src/kernels/matmul.ts';
-import * as metrics from '../../src/kernels/metrics.ts';
-import { reluGrad } from '../../src/kernels/pointwise.ts';
-import * as pointwise from '../../src/kernels/pointwise-rows.ts';
+} from '../../src/kernels/norm/batch-norm.ts';
+import { StepState } from '../../src/kernels/optimizers/step-state.ts';
+import { cast } from '../../src/kernels/pointwise/cast.ts';
+import { reluGrad } from '../../src/kernels/pointwise/pointwise.ts';
+import * as pointwise from '../../src/kernels/pointwise/pointwise-rows.ts';
 import {
   type BinaryName,
   binaryTable,
@@ -25,13 +25,13 @@ import {
   type UnaryName,
   type UnaryRow,
   unaryTable,
-} from '../../src/kernels/pointwise-table.ts';
-import { maxPool2d, maxPool2dGrad } from '../../src/kernels/pooling.ts';
-import { extremeGrad, placeOfExtreme } from '../../src/kernels/reduce.ts';
-import { reduceMiddle, reduceServes, reduceVariants } from '../../src/kernels/reduce-variants.ts';
-import * as softmax from '../../src/kernels/softmax.ts';
-import { StepState } from '../../src/kernels/step-state.ts';
-import { ParameterStore } from '../../src/nn/parameters.ts';
+} from '../../src/kernels/pointwise/pointwise-table.ts';
+import { maxPool2d, maxPool2dGrad } from '../../src/kernels/pool/pooling.ts';
+import { randomContrast, randomContrastGrad } from '../../src/kernels/random/augmentation-pixels.ts';
+import { extremeGrad, placeOfExtreme } from '../../src/kernels/reduce/reduce.ts';
+import { reduceMiddle, reduceServes, reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
+import * as softmax from '../../src/kernels/softmax/softmax.ts';
+import { ParameterStore } from '../../src/nn/weights/parameters.ts';
 import {
   Adam,
   AdamW,

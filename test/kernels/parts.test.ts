@@ -1,12 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { ProblemSizes } from '../../src/gpu/choices.ts';
 import { partSource } from '../../src/gpu/cut-grid.ts';
 import { Storage } from '../../src/gpu/storage.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
-import { conv2d } from '../../src/kernels/conv2d.ts';
+import { conv2d } from '../../src/kernels/conv2d/conv2d.ts';
 import { type Device, openDevice } from '../../src/node.ts';
 import { servingVariants, withBench } from '../../src/tuner/bench.ts';
 import { type OperatorName, references } from '../reference/index.ts';
@@ -14,6 +12,7 @@ import { hostInputs, runOperator } from '../support/adapter.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED, operatorCases } from '../support/operator-cases.ts';
+import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 // A dispatch that would take too long runs as several, each a part of its grid: with the same bits, whatever the kernel.
 
@@ -28,13 +27,11 @@ async function inParts<T>(device: Device, pieces: number, body: () => Promise<T>
   }
 }
 
-const folder = join(import.meta.dirname, '..', '..', 'shaders');
 /** What measures the adapter's ceilings, in dispatches that it makes as long as it needs, and probes, of one workgroup. */
 const WHOLE = ['copy_quads.wgsl', 'fma_chains.wgsl', 'probe_lanes.wgsl', 'probe_numbers.wgsl'];
 
 describe('the text of every kernel', () => {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.wgsl'));
-  const texts = files.map((name) => ({ name, code: readFileSync(join(folder, name), 'utf8') }));
+  const texts = shaderNames.map((name) => ({ name, code: shaderText(name) }));
   const kernels = texts.filter(({ code }) => code.includes('fn main('));
   test.each(kernels)('$name can be cut', ({ name, code }) => {
     const source = partSource({ name, code }, 9);

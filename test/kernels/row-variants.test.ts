@@ -6,10 +6,10 @@ import {
   batchNormParameterGrads,
   batchNormVariants,
   batchStatistics,
-} from '../../src/kernels/batch-norm.ts';
-import { unary, unaryGrad } from '../../src/kernels/pointwise-rows.ts';
-import { reduceMiddle, reduceServes, reduceVariants } from '../../src/kernels/reduce-variants.ts';
-import * as kernels from '../../src/kernels/softmax.ts';
+} from '../../src/kernels/norm/batch-norm.ts';
+import { unary, unaryGrad } from '../../src/kernels/pointwise/pointwise-rows.ts';
+import { reduceMiddle, reduceServes, reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
+import * as kernels from '../../src/kernels/softmax/softmax.ts';
 import { scope, Tensor, tensor } from '../../src/node.ts';
 import { columnSums, standardise, statistics } from '../reference/batch-norm.ts';
 import { softmaxCrossEntropy as crossEntropyReference } from '../reference/loss.ts';
@@ -219,7 +219,7 @@ describeOnDevice('variants of reductions', (device) => {
     );
   }
 
-  // As shaders/hits.wgsl has it, whatever the labels are.
+  // As shaders/metrics/hits.wgsl has it, whatever the labels are.
   for (const variant of kernels.softmaxVariants) {
     withVariant(variant)(
       `cross-entropy: a row with NaN hits nothing, and its gradient is NaN: ${variant}`,

@@ -9,7 +9,7 @@ import {
   countLabels,
   countTopK,
   TOTALS_WORDS,
-} from '../../src/kernels/metrics.ts';
+} from '../../src/kernels/metrics/metrics.ts';
 import {
   argmax,
   avgPool2d,

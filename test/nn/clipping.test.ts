@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { StepState } from '../../src/kernels/step-state.ts';
-import { ParameterStore } from '../../src/nn/parameters.ts';
+import { StepState } from '../../src/kernels/optimizers/step-state.ts';
+import { ParameterStore } from '../../src/nn/weights/parameters.ts';
 import {
   Adam,
   AdamW,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { RandomStream } from '../../src/base/random.ts';
 import * as tilegrad from '../../src/index.ts';
 import {
   Activation,
@@ -49,7 +50,6 @@ import {
   type Tensor,
   ZeroPadding2D,
 } from '../../src/index.ts';
-import { RandomStream } from '../../src/random.ts';
 
 /** Through text, as a file does it. */
 const again = (model: Model, customLayers = {}) =>

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { recordTrainingStep } from '../../src/nn/training-step.ts';
 import {
   Activation,
   Adam,
@@ -21,6 +20,7 @@ import {
   ReLU,
   Sequential,
 } from '../../src/node.ts';
+import { recordTrainingStep } from '../../src/training/training-step.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 

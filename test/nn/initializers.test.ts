@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { RandomStream } from '../../src/base/random.ts';
 import {
   ArgumentError,
   Conv2D,
@@ -13,7 +14,6 @@ import {
   ShapeError,
   zeros,
 } from '../../src/node.ts';
-import { RandomStream } from '../../src/random.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 // Fans as Keras counts them: a filter's window multiplies both.

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { StepState } from '../../src/kernels/step-state.ts';
+import { StepState } from '../../src/kernels/optimizers/step-state.ts';
 import {
   Adam,
   ArgumentError,

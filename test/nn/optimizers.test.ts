@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { StepState } from '../../src/kernels/step-state.ts';
-import { ParameterStore } from '../../src/nn/parameters.ts';
+import { StepState } from '../../src/kernels/optimizers/step-state.ts';
+import { ParameterStore } from '../../src/nn/weights/parameters.ts';
 import { Adam, AdamW, ArgumentError, type Device, type Optimizer, RMSprop, SGD, zeros } from '../../src/node.ts';
 import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
 import { adamwStep, rmspropStep, type Slots, sgdStep, slotsOf } from '../reference/optimizers.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ParameterStore } from '../../src/nn/parameters.ts';
+import { ParameterStore } from '../../src/nn/weights/parameters.ts';
 import {
   ArgumentError,
   Conv2D,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { AdapterError, MissingPackageError } from '../../src/errors.ts';
+import { AdapterError, MissingPackageError } from '../../src/base/errors.ts';
 import {
   importPackage,
   installLine,
@@ -9,7 +9,7 @@ import {
   OPTIONAL_PACKAGES,
   type PackageName,
   packageError,
-} from '../../src/import-package.ts';
+} from '../../src/base/import-package.ts';
 
 const { dependencies, devDependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
   readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),

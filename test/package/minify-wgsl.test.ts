@@ -1,13 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { minifyWgsl } from '../../scripts/minify-wgsl.mjs';
 import { partSource } from '../../src/gpu/cut-grid.ts';
 import { writtenBindings } from '../../src/gpu/pipelines.ts';
-
-const folder = fileURLToPath(new URL('../../shaders/', import.meta.url));
-const shaders = readdirSync(folder).filter((name) => name.endsWith('.wgsl'));
-const textOf = (name: string) => readFileSync(folder + name, 'utf8');
+import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 /** Tokens as the WGSL specification has them, longest first (section 3), templates' brackets as operators, each with its line. */
 const TOKEN = new RegExp(
@@ -36,8 +31,8 @@ function tokens(text: string): string[] {
   return found;
 }
 
-test.each(shaders)('%s: the same tokens on the same lines in fewer characters', (name) => {
-  const text = textOf(name);
+test.each(shaderNames)('%s: the same tokens on the same lines in fewer characters', (name) => {
+  const text = shaderText(name);
   const short = minifyWgsl(text);
   expect(tokens(short)).toEqual(tokens(text));
   expect(short).not.toMatch(/\/\/|\/\*|^[ \t]|[ \t]$|[ \t]{2}/m);
@@ -51,8 +46,8 @@ test('minifyWgsl: spaces stay where two tokens would become one', () => {
   expect(minifyWgsl('a /* b */ c')).toBe('a c');
 });
 
-test.each(shaders)('%s: which arrays it writes and its parts of a grid are found in the short text too', (name) => {
-  const text = textOf(name);
+test.each(shaderNames)('%s: which arrays it writes and its parts of a grid are found in the short text too', (name) => {
+  const text = shaderText(name);
   const short = minifyWgsl(text);
   expect(writtenBindings(short)).toEqual(writtenBindings(text));
   const [part, shortPart] = [text, short].map((code) => partSource({ name, code }, 9));

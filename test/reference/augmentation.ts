@@ -1,4 +1,4 @@
-import { keyOf, PURPOSES, philox } from '../../src/random.ts';
+import { keyOf, PURPOSES, philox } from '../../src/base/random.ts';
 import { type NdArray, ndarray } from './ndarray.ts';
 
 /** By what an image draws: the seed of its replica, the layer's number, the step and its place in the batch. */

@@ -1,4 +1,4 @@
-import { philox } from '../../src/random.ts';
+import { philox } from '../../src/base/random.ts';
 import { map, type NdArray } from './ndarray.ts';
 import type { Reference } from './reference.ts';
 

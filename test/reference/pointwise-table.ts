@@ -1,7 +1,12 @@
-import { cdf, density } from '../../src/kernels/normal.ts';
-import type { BinaryName, ComparisonName, PredicateName, UnaryName } from '../../src/kernels/pointwise-table.ts';
+import type {
+  BinaryName,
+  ComparisonName,
+  PredicateName,
+  UnaryName,
+} from '../../src/kernels/pointwise/pointwise-table.ts';
+import { cdf, density } from '../../src/kernels/random/normal.ts';
 
-// What the rows of src/kernels/pointwise-table.ts compute, in float64. A row without its reference does not compile.
+// What the rows of src/kernels/pointwise/pointwise-table.ts compute, in float64. A row without its reference does not compile.
 
 export interface UnaryReference {
   /** `p` and `q` are the row's options, in their order. */

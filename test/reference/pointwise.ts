@@ -5,7 +5,7 @@ import {
   type UnaryName,
   type UnaryRow,
   unaryTable,
-} from '../../src/kernels/pointwise-table.ts';
+} from '../../src/kernels/pointwise/pointwise-table.ts';
 import { map, type NdArray, ndarray, sizeOf } from './ndarray.ts';
 import { type BinaryReference, binaryReferences, type UnaryReference, unaryReferences } from './pointwise-table.ts';
 import type { Reference } from './reference.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ArgumentError } from '../../src/errors.ts';
+import { ArgumentError } from '../../src/base/errors.ts';
 import { drawFigure, renderPng, renderSvg } from '../../src/report/draw.ts';
 import { escapeText } from '../../src/report/escape.ts';
 import { binsOf } from '../../src/report/figures/bars.ts';

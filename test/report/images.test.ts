@@ -1,6 +1,6 @@
 import { Resvg } from '@resvg/resvg-js';
 import { describe, expect, test } from 'vitest';
-import { ArgumentError } from '../../src/errors.ts';
+import { ArgumentError } from '../../src/base/errors.ts';
 import { drawFigure } from '../../src/report/draw.ts';
 import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from '../../src/report/figures/images.ts';
 import { encodePng } from '../../src/report/figures/png.ts';

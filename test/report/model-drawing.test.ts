@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { lenet } from '../../experiments/lenet.ts';
+import { mobileNetV2 } from '../../src/applications/mobilenet-v2-layers.ts';
 import { Add, Conv2D, input, Model } from '../../src/index.ts';
-import { mobileNetV2 } from '../../src/nn/mobilenet-v2.ts';
 import { drawFigure, renderPng } from '../../src/report/draw.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
 import { modelLayers } from '../../src/report/model-layers.ts';

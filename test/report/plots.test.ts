@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ArgumentError, FileError, ShapeError } from '../../src/errors.ts';
+import { ArgumentError, FileError, ShapeError } from '../../src/base/errors.ts';
 import { ConfusionMatrix, Dense, Sequential } from '../../src/index.ts';
 import { escapeText } from '../../src/report/escape.ts';
 import {

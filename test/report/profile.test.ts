@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ArgumentError } from '../../src/errors.ts';
+import { ArgumentError } from '../../src/base/errors.ts';
 import { profileTable } from '../../src/report/profile.ts';
 import { chromeTrace, type ProfileFigures } from '../../src/report/trace.ts';
 import { byKernel } from '../../src/tuner/profile.ts';

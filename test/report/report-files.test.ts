@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ArgumentError, DataError, FileError } from '../../src/errors.ts';
+import { ArgumentError, DataError, FileError } from '../../src/base/errors.ts';
 import type { ReportContent } from '../../src/report/content.ts';
 import { figure } from '../../src/report/figures/schema.ts';
 import { checkReport, readReport, writeReport } from '../../src/report/report-files.ts';

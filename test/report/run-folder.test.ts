@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { FileError } from '../../src/errors.ts';
+import { FileError } from '../../src/base/errors.ts';
 import { checkWritable, createRunFolder, timeStamp, writeAtomically } from '../../src/report/run-folder.ts';
 
 let root: string;

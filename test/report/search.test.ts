@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { checkedJson } from '../../src/checksum.ts';
+import { checkedJson } from '../../src/base/checksum.ts';
 import { compareReports } from '../../src/report/compare.ts';
 import type { Block } from '../../src/report/content.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';

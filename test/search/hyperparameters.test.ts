@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
-import { ArgumentError } from '../../src/errors.ts';
+import { ArgumentError } from '../../src/base/errors.ts';
 import { exploreSpace } from '../../src/search/explore.ts';
 import { HyperParameters } from '../../src/search/hyperparameters.ts';
 import { hyperparameter } from '../../src/search/record.ts';

@@ -11,7 +11,7 @@ export const ADAPTER_RUNS = [
 ] as const;
 
 /** Everything that runs kernels: operators, kernels, golden vectors, trainings, and the device below them. */
-const ALL = ['autograd', 'golden', 'gpu', 'kernels', 'nn'].map((folder) => `test/${folder}/**/*.test.ts`);
+const ALL = ['autograd', 'golden', 'gpu', 'kernels', 'nn', 'training'].map((folder) => `test/${folder}/**/*.test.ts`);
 
 /** Operators and their gradients against references and golden vectors, steps of training against PyTorch. */
 const QUICK = [
@@ -23,11 +23,11 @@ const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 
 /** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes long there. */
 const SLOW_ON_WGPU = [
-  ...['kernels/depthwise-variants', 'kernels/long-sums', 'kernels/long-sums-products', 'kernels/row-variants'],
-  ...['kernels/parts', 'kernels/shape-variants', 'nn/one-training', 'nn/replicas', 'nn/mnist', 'nn/independent-labels'],
-  'nn/long-epochs',
-  ...['nn/random-models', 'nn/replicas-drawn', 'nn/feature-cache', 'autograd/models', 'autograd/adjoint'],
-].map((name) => `test/${name}.test.ts`);
+  ...['depthwise-variants', 'long-sums', 'long-sums-products', 'row-variants'],
+  ...['parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
+  'long-epochs',
+  ...['random-models', 'replicas-drawn', 'feature-cache', 'autograd/models', 'adjoint'],
+].map((name) => `test/**/${name}.test.ts`);
 
 /** What the host does with options, data and callbacks, which is the same code on every implementation. */
 const OF_THE_HOST = [
@@ -44,7 +44,7 @@ const OF_THE_HOST = [
   ...['feature-cache-refused', 'fit-data', 'fit-options', 'fit-refused', 'initial-weights', 'initializers'],
   ...['meant', 'on-steps', 'predict-rows', 'resume-damaged', 'schedules', 'streams', 'summary'],
   ...['targets-refused', 'throttle', 'training-fails', 'unknown-options', 'unreadable', 'what-there-is'],
-].map((name) => `test/nn/${name}.test.ts`);
+].map((name) => `test/{nn,training}/**/${name}.test.ts`);
 
 /** Test files of a run: a quick set, or with LONG=1 everything that runs kernels. */
 export function filesFor(name: string): { include: string[]; exclude: string[] } {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { BinaryName, UnaryName } from '../../src/kernels/pointwise-table.ts';
+import type { BinaryName, UnaryName } from '../../src/kernels/pointwise/pointwise-table.ts';
 import { type OperatorName, references } from '../reference/index.ts';
 import { map, type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { broadcastShape } from '../reference/pointwise.ts';

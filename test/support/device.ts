@@ -1,5 +1,5 @@
 import { afterAll, describe } from 'vitest';
-import { AdapterError } from '../../src/errors.ts';
+import { AdapterError } from '../../src/base/errors.ts';
 import { type Device, openDevice } from '../../src/node.ts';
 
 /** Opened once a test file. A missing adapter skips the file's tests, or fails them all where REQUIRE_GPU=1 (CI). */

@@ -1,4 +1,4 @@
-import { layerCalls } from '../../src/nn/layer-calls.ts';
+import { layerCalls } from '../../src/nn/graph/layer-calls.ts';
 import {
   Activation,
   Add,
@@ -16,7 +16,7 @@ import {
 } from '../../src/node.ts';
 import type { random } from './random.ts';
 
-// Models drawn from the layers that are computed in one go (src/nn/fusion.ts): their orders, with some left out; branches, sums, layers
+// Models drawn from the layers that are computed in one go (src/nn/graph/fusion.ts): their orders, with some left out; branches, sums, layers
 // and models that are called several times.
 
 type Draw = ReturnType<typeof random>;

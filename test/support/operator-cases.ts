@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { BinaryName, UnaryName } from '../../src/kernels/pointwise-table.ts';
+import type { BinaryName, UnaryName } from '../../src/kernels/pointwise/pointwise-table.ts';
 import type { OperatorName } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { pair, windowAxis } from '../reference/window.ts';

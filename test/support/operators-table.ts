@@ -1,13 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { batchNormVariants } from '../../src/kernels/batch-norm.ts';
-import { conv2dVariants } from '../../src/kernels/conv2d.ts';
-import { depthwiseVariants } from '../../src/kernels/depthwise.ts';
-import { matmulVariants } from '../../src/kernels/matmul.ts';
-import { reduceVariants } from '../../src/kernels/reduce-variants.ts';
-import { softmaxVariants } from '../../src/kernels/softmax.ts';
+import { conv2dVariants } from '../../src/kernels/conv2d/conv2d.ts';
+import { depthwiseVariants } from '../../src/kernels/depthwise/depthwise.ts';
+import { matmulVariants } from '../../src/kernels/matmul/matmul.ts';
+import { batchNormVariants } from '../../src/kernels/norm/batch-norm.ts';
+import { reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
+import { softmaxVariants } from '../../src/kernels/softmax/softmax.ts';
 import { goldenOperators, goldenVectors } from '../golden/vectors.ts';
 import type { OperatorName } from '../reference/index.ts';
+import { shaderNames } from './shader-files.ts';
 import { withoutGradient } from './without-gradient.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -56,7 +57,7 @@ function gradient(operator: string): string {
 
 function row(operator: string, { kernels, cases, worst }: Measured): string {
   const names = [...kernels].filter((name) => !TAPE.includes(name)).sort();
-  const files = names.map((name) => (existsSync(`${root}shaders/${name}.wgsl`) ? `${name}.wgsl` : name));
+  const files = names.map((name) => (shaderNames.includes(name) ? `${name}.wgsl` : name));
   const vectors = goldenOperators.includes(operator) ? goldenVectors(operator).length : 0;
   const cells = [
     code([operator]),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lenet } from '../../experiments/lenet.ts';
-import { ArgumentError, FileError, OutOfMemoryError } from '../../src/errors.ts';
+import { ArgumentError, FileError, OutOfMemoryError } from '../../src/base/errors.ts';
 import { tunables } from '../../src/kernels/tunables.ts';
 import { loadTuning, openDevice, problemsOf, type Sequential, tune } from '../../src/node.ts';
 import { type Problem, withBench } from '../../src/tuner/bench.ts';

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { shaderText } from '../support/shader-files.ts';
 import { describeInBrowser } from './browser.ts';
 import { bitsAfter, SMALL, TrainingPage } from './pages.ts';
 
-const shader = (name: string) => readFileSync(join(import.meta.dirname, `../../shaders/${name}.wgsl`), 'utf8');
+const shader = shaderText;
 
 const panel = (page: Page) => page.locator('#kernels');
 const openedKernel = (page: Page) => panel(page).locator('#kernel');

@@ -1,14 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { minifyWgsl } from '../../scripts/minify-wgsl.mjs';
 import { readableWgsl } from '../../web/src/page/readable-wgsl.ts';
+import { shaderNames, shaderText } from '../support/shader-files.ts';
 
-const folder = join(import.meta.dirname, '..', '..', 'shaders');
-const load = async (name: string) => readFileSync(join(folder, `${name}.wgsl`), 'utf8');
+const load = async (name: string) => shaderText(name);
 /** As the build has it. */
 const built = async (name: string) => `//@${name}${minifyWgsl(await load(name))}`;
-const names = readdirSync(folder).flatMap((file) => (file.endsWith('.wgsl') ? [file.slice(0, -5)] : []));
+const names = shaderNames;
 
 test('the text of the build becomes the file again, word for word, for each shader', async () => {
   expect(names.length).toBeGreaterThan(100);

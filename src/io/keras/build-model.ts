@@ -1,8 +1,8 @@
-import { readable, show } from '../../check.ts';
-import { ArgumentError, DataError, TilegradError } from '../../errors.ts';
+import { readable, show } from '../../base/check.ts';
+import { ArgumentError, DataError, TilegradError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import { checkCalls } from '../../nn/config.ts';
 import { input, type Layer, type LayerClass, Model, Sequential } from '../../nn/index.ts';
+import { checkCalls } from '../../training/model-config.ts';
 import { isModel, type Json, type KerasLayer, type KerasModel, type OpenShape } from './config.ts';
 import { COMMON, LAYERS } from './layer-table.ts';
 import type { Options } from './options.ts';

@@ -1,5 +1,5 @@
-import { show } from '../../check.ts';
-import { DataError } from '../../errors.ts';
+import { show } from '../../base/check.ts';
+import { DataError } from '../../base/errors.ts';
 
 /** A JSON object. */
 export type Json = Record<string, unknown>;

@@ -1,5 +1,5 @@
-import { DataError, TilegradError } from '../../errors.ts';
-import { packageError } from '../../import-package.ts';
+import { DataError, TilegradError } from '../../base/errors.ts';
+import { packageError } from '../../base/import-package.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { dataOf, type StoredType } from '../nd-array.ts';
 import { hasSoundHeaps, hasWideSizes } from './global-heap.ts';

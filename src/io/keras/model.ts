@@ -1,7 +1,7 @@
-import { checkObject, checkOptions, checkPositiveShape, checkText } from '../../check.ts';
-import { ArgumentError, DataError } from '../../errors.ts';
+import { checkObject, checkOptions, checkPositiveShape, checkText } from '../../base/check.ts';
+import { ArgumentError, DataError } from '../../base/errors.ts';
+import { parseJson } from '../../base/json.ts';
 import { Device } from '../../gpu/device.ts';
-import { parseJson } from '../../json.ts';
 import type { Shape } from '../../kernels/array.ts';
 import type { LayerClass, Model } from '../../nn/index.ts';
 import { checkBytes } from '../nd-array.ts';

@@ -1,4 +1,4 @@
-import { show } from '../../check.ts';
+import { show } from '../../base/check.ts';
 import type { ActivationName } from '../../nn/index.ts';
 import { isObject, type Json } from './config.ts';
 

@@ -1,5 +1,5 @@
-import { listNames } from '../../check.ts';
-import { DataError } from '../../errors.ts';
+import { listNames } from '../../base/check.ts';
+import { DataError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { type Layer, Model, type PlannedLayer } from '../../nn/index.ts';
 import { kerasOrder } from './layer-order.ts';

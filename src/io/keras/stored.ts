@@ -1,4 +1,4 @@
-import { DataError } from '../../errors.ts';
+import { DataError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type Hdf5File, readHdf5 } from './hdf5.ts';
 import { isZip } from './signature.ts';

@@ -1,5 +1,5 @@
-import { crc32 } from '../../crc32c.ts';
-import { DataError, TilegradError } from '../../errors.ts';
+import { crc32 } from '../../base/crc32c.ts';
+import { DataError, TilegradError } from '../../base/errors.ts';
 
 /** Bytes that one packed byte can stand for. */
 const MOST_A_BYTE = 1032;

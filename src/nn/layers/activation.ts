@@ -1,9 +1,19 @@
 import type { ActivationOptions } from '../../autograd/arguments.ts';
-import { clip, elu, gelu, leakyRelu, relu, relu6, sigmoid, softplus, tanh } from '../../autograd/pointwise.ts';
-import { softmax } from '../../autograd/softmax.ts';
+import {
+  clip,
+  elu,
+  gelu,
+  leakyRelu,
+  relu,
+  relu6,
+  sigmoid,
+  softplus,
+  tanh,
+} from '../../autograd/pointwise/pointwise.ts';
+import { softmax } from '../../autograd/softmax/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkFirst, show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
+import { checkF32, checkFirst, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
 import { type Fusing, fusing } from './fusing.ts';

@@ -1,6 +1,6 @@
-import { show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
-import { initializerConfig } from '../initializers.ts';
+import { show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import { initializerConfig } from '../initializers/initializers.ts';
 
 /** A layer's options as JSON can hold them. */
 export type LayerConfig = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import type { ActivationOptions } from '../../autograd/arguments.ts';
-import { conv2d } from '../../autograd/conv2d.ts';
+import { conv2d } from '../../autograd/conv2d/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';

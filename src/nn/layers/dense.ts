@@ -1,6 +1,6 @@
-import { linear } from '../../autograd/linear.ts';
+import { linear } from '../../autograd/matmul/matmul.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { ShapeError } from '../../errors.ts';
+import { ShapeError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import { type CallContext, type FinalActivation, Layer } from './layer.ts';

@@ -1,9 +1,9 @@
-import { depthwiseConv2d } from '../../autograd/depthwise.ts';
+import { depthwiseConv2d } from '../../autograd/depthwise/depthwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkFlag } from '../../check.ts';
+import { checkFlag } from '../../base/check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
-import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
+import { type Initializer, type InitializerName, initializerOf } from '../initializers/initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
 import { type Fusing, fusing } from './fusing.ts';

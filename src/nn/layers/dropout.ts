@@ -1,6 +1,6 @@
-import { dropout, readDropoutRate } from '../../autograd/dropout.ts';
+import { dropout, readDropoutRate } from '../../autograd/random/dropout.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkFirst } from '../../check.ts';
+import { checkFirst } from '../../base/check.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type CallContext, Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';

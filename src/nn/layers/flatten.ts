@@ -1,4 +1,4 @@
-import { reshape } from '../../autograd/reshape.ts';
+import { reshape } from '../../autograd/shape/reshape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, sizeOf } from '../../kernels/array.ts';
 import { Layer } from './layer.ts';

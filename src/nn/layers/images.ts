@@ -1,4 +1,4 @@
-import { ShapeError } from '../../errors.ts';
+import { ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { slide } from '../../kernels/window.ts';
 

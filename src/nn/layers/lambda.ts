@@ -1,6 +1,6 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkFirst, checkFlag, show } from '../../check.ts';
-import { ArgumentError, ShapeError } from '../../errors.ts';
+import { checkFirst, checkFlag, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
 import { Layer } from './layer.ts';

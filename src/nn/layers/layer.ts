@@ -1,12 +1,20 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkFlag, checkObject, checkPositiveShape, listOf, type OptionNames, readable, show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
+import {
+  checkFlag,
+  checkObject,
+  checkPositiveShape,
+  listOf,
+  type OptionNames,
+  readable,
+  show,
+} from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import type { Seeds } from '../../base/random.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import type { StepState } from '../../kernels/step-state.ts';
-import type { Seeds } from '../../random.ts';
-import { initializerOf } from '../initializers.ts';
+import type { StepState } from '../../kernels/optimizers/step-state.ts';
+import { initializerOf } from '../initializers/initializers.ts';
 import { regularizerOf } from '../regularizers.ts';
-import type { WeightSpec } from '../weight.ts';
+import type { WeightSpec } from '../weights/weight.ts';
 import { jsonOptions, type LayerConfig } from './config.ts';
 import { checkCommon, type LayerOptions, layerNames } from './options.ts';
 

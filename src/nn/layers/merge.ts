@@ -1,8 +1,8 @@
-import { concat } from '../../autograd/concat.ts';
-import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise.ts';
+import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise/pointwise.ts';
+import { concat } from '../../autograd/shape/concat.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../check.ts';
-import { ArgumentError, ShapeError } from '../../errors.ts';
+import { show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';

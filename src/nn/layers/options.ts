@@ -1,7 +1,7 @@
-import { checkFlag, checkOptions, checkShape, checkText, type OptionNames, readable, show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
+import { checkFlag, checkOptions, checkShape, checkText, type OptionNames, readable, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
-import { type Initializer, type InitializerName, initializerOf } from '../initializers.ts';
+import { type Initializer, type InitializerName, initializerOf } from '../initializers/initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 
 /** Options every layer takes. */

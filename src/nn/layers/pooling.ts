@@ -1,4 +1,4 @@
-import { avgPool2d, globalAveragePool2d, maxPool2d } from '../../autograd/pooling.ts';
+import { avgPool2d, globalAveragePool2d, maxPool2d } from '../../autograd/pool/pooling.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';

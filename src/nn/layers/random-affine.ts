@@ -1,8 +1,8 @@
-import { randomAffine } from '../../autograd/augmentation.ts';
+import { randomAffine } from '../../autograd/random/augmentation.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
-import type { AffineDraw, AugmentDraw, Range, Sampling } from '../../kernels/augmentation.ts';
+import { show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import type { AffineDraw, AugmentDraw, Range, Sampling } from '../../kernels/random/augmentation.ts';
 import { checkLayerOptions } from './options.ts';
 import {
   type Factor,

@@ -1,10 +1,10 @@
-import { randomAffine } from '../../autograd/augmentation.ts';
-import { resize } from '../../autograd/resize.ts';
-import { slice } from '../../autograd/shape.ts';
+import { randomAffine } from '../../autograd/random/augmentation.ts';
+import { resize } from '../../autograd/resize/resize.ts';
+import { slice } from '../../autograd/shape/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { ShapeError } from '../../errors.ts';
+import { ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import type { AugmentDraw } from '../../kernels/augmentation.ts';
+import type { AugmentDraw } from '../../kernels/random/augmentation.ts';
 import { imageShape } from './images.ts';
 import type { CallContext } from './layer.ts';
 import { checkLayerOptions, positive } from './options.ts';

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, listOf, type OptionNames, show } from '../../check.ts';
-import { ArgumentError, ShapeError } from '../../errors.ts';
+import { checkF32, listOf, type OptionNames, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import {
   type AugmentDraw,
@@ -11,7 +11,7 @@ import {
   MAX_SIDE,
   type Range,
   type Sampling,
-} from '../../kernels/augmentation.ts';
+} from '../../kernels/random/augmentation.ts';
 import { imageShape } from './images.ts';
 import { type CallContext, Layer } from './layer.ts';
 import { type LayerOptions, layerNames } from './options.ts';

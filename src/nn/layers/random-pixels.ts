@@ -1,10 +1,10 @@
-import { randomContrast, randomErasing } from '../../autograd/augmentation.ts';
+import { randomContrast, randomErasing } from '../../autograd/random/augmentation.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, listOf, show } from '../../check.ts';
-import { ArgumentError, ShapeError } from '../../errors.ts';
+import { checkF32, listOf, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import type { AugmentDraw, Range } from '../../kernels/augmentation.ts';
-import type { Contrast, Erasing, ValueRange } from '../../kernels/augmentation-pixels.ts';
+import type { AugmentDraw, Range } from '../../kernels/random/augmentation.ts';
+import type { Contrast, Erasing, ValueRange } from '../../kernels/random/augmentation-pixels.ts';
 import { checkLayerOptions } from './options.ts';
 import { type Factor, RandomImageLayer, type RandomImageOptions, randomNames, readFactor } from './random-image.ts';
 

@@ -1,10 +1,10 @@
-import { add, mul } from '../../autograd/pointwise.ts';
-import { reshape } from '../../autograd/reshape.ts';
-import { resize } from '../../autograd/resize.ts';
-import { pad, transpose } from '../../autograd/shape.ts';
+import { add, mul } from '../../autograd/pointwise/pointwise.ts';
+import { resize } from '../../autograd/resize/resize.ts';
+import { reshape } from '../../autograd/shape/reshape.ts';
+import { pad, transpose } from '../../autograd/shape/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkFirst, listOf, show } from '../../check.ts';
-import { ArgumentError, ShapeError } from '../../errors.ts';
+import { checkF32, checkFirst, listOf, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { type Fusing, fusing } from './fusing.ts';
 import { imageShape } from './images.ts';

@@ -1,7 +1,7 @@
-import { checkOptions, type OptionNames } from '../../check.ts';
+import { checkOptions, type OptionNames } from '../../base/check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
-import { adam, type Update } from '../../kernels/optimizer.ts';
-import type { StepState } from '../../kernels/step-state.ts';
+import { adam, type Update } from '../../kernels/optimizers/optimizer.ts';
+import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import {
   FlatOptimizer,
   NOT_NEGATIVE,

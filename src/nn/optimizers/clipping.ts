@@ -1,10 +1,10 @@
-import { checkF32, type OptionNames, show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
+import { checkF32, type OptionNames, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
 import { DeviceArray, sizeOf } from '../../kernels/array.ts';
-import { BLOCK } from '../../kernels/blocks.ts';
-import { clipByNorm, clipByValue, NO_SEGMENT, type NormTables } from '../../kernels/clip.ts';
-import type { FlatLayout } from '../flat-layout.ts';
-import { part } from '../flat-range.ts';
+import { BLOCK } from '../../kernels/optimizers/blocks.ts';
+import { clipByNorm, clipByValue, NO_SEGMENT, type NormTables } from '../../kernels/optimizers/clip.ts';
+import type { FlatLayout } from '../weights/flat-layout.ts';
+import { part } from '../weights/flat-range.ts';
 
 /** How gradients (the penalties' included) are clipped before a step. At most one of these, as in Keras. */
 export interface ClipOptions {

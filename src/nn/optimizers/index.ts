@@ -1,5 +1,5 @@
-import { didYouMean, readable, show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
+import { didYouMean, readable, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
 import { Adam, AdamW } from './adam.ts';
 import type { Optimizer } from './optimizer.ts';
 import { RMSprop } from './rmsprop.ts';

@@ -1,19 +1,19 @@
 import { releaseSpent, type SpentGraph, takeSpent } from '../../autograd/spent.ts';
 import { recordingOf } from '../../autograd/step-recording.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkSurplus, listOf, type OptionNames, SMALLEST_F32, show } from '../../check.ts';
-import { ArgumentError, DisposedError, GpuError } from '../../errors.ts';
+import { checkF32, checkSurplus, listOf, type OptionNames, SMALLEST_F32, show } from '../../base/check.ts';
+import { ArgumentError, DisposedError, GpuError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, withScope } from '../../kernels/array.ts';
-import type { Update } from '../../kernels/optimizer.ts';
-import { fill } from '../../kernels/pointwise.ts';
-import { type StepRates, StepState } from '../../kernels/step-state.ts';
-import type { FlatLayout } from '../flat-layout.ts';
-import { part } from '../flat-range.ts';
-import { ParameterStore } from '../parameters.ts';
-import type { Rate, Schedule } from '../schedules.ts';
-import { checkUnused } from '../training-lock.ts';
+import type { Update } from '../../kernels/optimizers/optimizer.ts';
+import { type StepRates, StepState } from '../../kernels/optimizers/step-state.ts';
+import { fill } from '../../kernels/pointwise/pointwise.ts';
+import { checkUnused } from '../../training/training-lock.ts';
+import type { FlatLayout } from '../weights/flat-layout.ts';
+import { part } from '../weights/flat-range.ts';
+import { ParameterStore } from '../weights/parameters.ts';
 import { type ClipOptions, Clipping, clipNames } from './clipping.ts';
+import type { Rate, Schedule } from './schedules.ts';
 import { TensorList } from './tensor-list.ts';
 
 /** Updates all weights of a model in one dispatch. */

@@ -1,7 +1,7 @@
-import { checkFlag, checkOptions } from '../../check.ts';
+import { checkFlag, checkOptions } from '../../base/check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
-import { rmsprop, type Update } from '../../kernels/optimizer.ts';
-import type { StepState } from '../../kernels/step-state.ts';
+import { rmsprop, type Update } from '../../kernels/optimizers/optimizer.ts';
+import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
 
 /** Options of `RMSprop`. `learningRate` is 0.001 by default. */

@@ -1,7 +1,7 @@
-import { checkFlag, checkOptions } from '../../check.ts';
+import { checkFlag, checkOptions } from '../../base/check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
-import { sgd, type Update } from '../../kernels/optimizer.ts';
-import type { StepState } from '../../kernels/step-state.ts';
+import { sgd, type Update } from '../../kernels/optimizers/optimizer.ts';
+import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, type Range } from './optimizer.ts';
 
 const ZERO_TO_ONE: Range = { fits: (x) => x >= 0 && x <= 1, range: 'in [0, 1]' };

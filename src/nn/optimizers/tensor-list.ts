@@ -1,13 +1,13 @@
 import { copyOf } from '../../autograd/copy-of.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { listOf, show } from '../../check.ts';
-import { ArgumentError, DisposedError } from '../../errors.ts';
+import { listOf, show } from '../../base/check.ts';
+import { ArgumentError, DisposedError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
-import { BLOCK } from '../../kernels/blocks.ts';
-import { fill } from '../../kernels/pointwise.ts';
-import { FlatLayout, type Placed, type UpdateRange } from '../flat-layout.ts';
-import { part } from '../flat-range.ts';
+import { BLOCK } from '../../kernels/optimizers/blocks.ts';
+import { fill } from '../../kernels/pointwise/pointwise.ts';
+import { FlatLayout, type Placed, type UpdateRange } from '../weights/flat-layout.ts';
+import { part } from '../weights/flat-range.ts';
 
 /** @throws ArgumentError, DisposedError unless these are tensors that an optimizer can train together */
 function checkTensors(kind: string, given: unknown): Tensor[] {

@@ -1,4 +1,4 @@
-import { ArgumentError } from '../../errors.ts';
+import { ArgumentError } from '../../base/errors.ts';
 import { escapeText, wrap } from '../escape.ts';
 import { tones } from '../theme.ts';
 import { type Canvas, canvasWidth } from './canvas.ts';

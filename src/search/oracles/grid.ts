@@ -1,4 +1,4 @@
-import { checkOptions } from '../../check.ts';
+import { checkOptions } from '../../base/check.ts';
 import type { Oracle, SearchState } from '../oracle.ts';
 import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from '../record.ts';
 import { countOf, indexOf, isSampled, valueAt, valuesOf } from '../space.ts';

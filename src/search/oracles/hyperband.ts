@@ -1,4 +1,4 @@
-import { checkOptions } from '../../check.ts';
+import { checkOptions } from '../../base/check.ts';
 import { TUNER_PREFIX } from '../define.ts';
 import type { Oracle, Proposal, SearchState } from '../oracle.ts';
 import { checkCount, MAX_ATTEMPTS } from './options.ts';

@@ -1,5 +1,5 @@
-import { show } from '../../check.ts';
-import { ArgumentError } from '../../errors.ts';
+import { show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
 
 /** Draws of a trial whose values came out as those of an earlier one before a search counts as exhausted, as in KerasTuner. */
 export const MAX_ATTEMPTS = 21;

@@ -1,5 +1,5 @@
-import { cdf, density } from '../../kernels/normal.ts';
-import type { RandomStream } from '../../random.ts';
+import type { RandomStream } from '../../base/random.ts';
+import { cdf, density } from '../../kernels/random/normal.ts';
 import type { Hyperparameter, HyperparameterValue } from '../record.ts';
 import { countOf, indexOf, unitInterval, unitToValue, valueToUnit } from '../space.ts';
 

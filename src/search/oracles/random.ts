@@ -1,4 +1,4 @@
-import { checkOptions } from '../../check.ts';
+import { checkOptions } from '../../base/check.ts';
 import { drawStream } from '../draw.ts';
 import type { Oracle } from '../oracle.ts';
 import { unitToValue } from '../space.ts';

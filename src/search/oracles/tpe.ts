@@ -1,5 +1,5 @@
-import { checkOptions } from '../../check.ts';
-import type { RandomStream } from '../../random.ts';
+import { checkOptions } from '../../base/check.ts';
+import type { RandomStream } from '../../base/random.ts';
 import { drawStream } from '../draw.ts';
 import { horizonOf } from '../horizon.ts';
 import type { Oracle, SearchState } from '../oracle.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { drive } from '../../../bench/search/drive.ts';
-import { ArgumentError } from '../../../src/errors.ts';
+import { ArgumentError } from '../../../src/base/errors.ts';
 import { exploreSpace } from '../../../src/search/explore.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { gridOracle } from '../../../src/search/oracles/grid.ts';

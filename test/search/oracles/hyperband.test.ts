@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { drive, trialOf } from '../../../bench/search/drive.ts';
-import { ArgumentError } from '../../../src/errors.ts';
+import { ArgumentError } from '../../../src/base/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { hyperbandOracle, hyperbandRounds } from '../../../src/search/oracles/hyperband.ts';
 import type { Trial } from '../../../src/search/record.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RandomStream } from '../../../src/random.ts';
+import { RandomStream } from '../../../src/base/random.ts';
 import { defineChoice, defineFloat, defineInt } from '../../../src/search/define.ts';
 import { kernelWeights, parzenKernels, pick } from '../../../src/search/oracles/parzen.ts';
 import type { Hyperparameter, HyperparameterValue } from '../../../src/search/record.ts';

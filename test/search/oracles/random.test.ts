@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { drive, populate } from '../../../bench/search/drive.ts';
-import { ArgumentError } from '../../../src/errors.ts';
+import { ArgumentError } from '../../../src/base/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { randomOracle } from '../../../src/search/oracles/random.ts';
 

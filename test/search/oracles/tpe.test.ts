@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { drive, populate, trialOf } from '../../../bench/search/drive.ts';
 import { TEST_FUNCTIONS } from '../../../bench/search/functions.ts';
-import { ArgumentError } from '../../../src/errors.ts';
+import { ArgumentError } from '../../../src/base/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { randomOracle } from '../../../src/search/oracles/random.ts';
 import { type TpeOptions, tpeOracle } from '../../../src/search/oracles/tpe.ts';

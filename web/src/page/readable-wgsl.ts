@@ -4,7 +4,7 @@ const bare = (line: string) => line.replace(/\/\/.*/, '').replace(/\s/g, '');
 /**
  * A kernel's text with the comments and spaces of its sources. The build takes them out, line by line, and marks where the text of a file
  * begins; what the library writes itself or changed stays as it is.
- * @param load the text of shaders/<name>.wgsl
+ * @param load the text of the shader <name>.wgsl
  */
 export async function readableWgsl(wgsl: string, load: (name: string) => Promise<string>): Promise<string> {
   const lines = wgsl.split('\n');

@@ -1,4 +1,4 @@
-import { RandomStream } from '../../../src/random.ts';
+import { RandomStream } from '../../../src/base/random.ts';
 
 /** The plane reaches from -HALF_WIDTH to HALF_WIDTH in x and in y. */
 export const HALF_WIDTH = 2;

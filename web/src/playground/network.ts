@@ -1,3 +1,4 @@
+import { RandomStream } from '../../../src/base/random.ts';
 import { choiceKey } from '../../../src/gpu/choices.ts';
 import {
   Adam,
@@ -15,7 +16,6 @@ import {
   type Tensor,
   tensor,
 } from '../../../src/index.ts';
-import { RandomStream } from '../../../src/random.ts';
 import type { Settings } from './settings.ts';
 
 const CLASSES = 2;

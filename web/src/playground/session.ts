@@ -1,3 +1,4 @@
+import { RandomStream } from '../../../src/base/random.ts';
 import {
   ArgumentError,
   type CompiledStep,
@@ -7,7 +8,6 @@ import {
   type Tensor,
   tensor,
 } from '../../../src/index.ts';
-import { RandomStream } from '../../../src/random.ts';
 import { drawData, joinPoints, type Points, pointsOf } from './data.ts';
 import { gridPositions } from './field.ts';
 import { type Look, type Predictions, summarize } from './look.ts';

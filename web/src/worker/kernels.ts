@@ -8,7 +8,7 @@ import {
   type Profile,
   profileProgram,
 } from '../../../src/index.ts';
-import { type RecordedStep, recordTrainingStep } from '../../../src/nn/training-step.ts';
+import { type RecordedStep, recordTrainingStep } from '../../../src/training/training-step.ts';
 import { createModel } from '../network.ts';
 import type { Session } from './session.ts';
 

@@ -1,0 +1,34 @@
+// Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c], and an activation
+// of it where one follows (see src/kernels/norm/batch-norm.ts).
+// A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
+// several of its channel. Statistics of this batch, or running ones. The mean has one or two parts that add up
+// to it; the second goes into the offset, as beside the first it would be rounded away. Memory-bound.
+//   models R, x and y [R, rows, C], mean [R, parts, C], scale, offset and variance [R, C]
+struct Params { size: u32, channels: u32, epsilon: f32, parts: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read> scale: array<Value>;
+@group(0) @binding(3) var<storage, read> offset: array<Value>;
+@group(0) @binding(4) var<storage, read> mean: array<Value>;
+@group(0) @binding(5) var<storage, read> variance: array<Value>;
+@group(0) @binding(6) var<storage, read_write> y: array<Value>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let model = group.z;
+  // In steps of whole rows, so that an invocation stays on its channel.
+  let invocation = (group.y * groups.x + group.x) * 64u + local;
+  let stride = groups.y * groups.x * 64u / p.channels * p.channels;
+  let channel = invocation % p.channels;
+  let c = model * p.channels + channel;
+  let at_mean = model * p.parts * p.channels + channel;
+  let middle = mean[at_mean];
+  let factor = scale[c] / sqrt(variance[c] + p.epsilon);
+  var shift = offset[c];
+  if (p.parts > 1u) { shift -= factor * mean[at_mean + p.channels]; }
+  for (var i = select(p.size, invocation, invocation < stride); i < p.size; i += stride) {
+    let at = model * p.size + i;
+    y[at] = activated((x[at] - middle) * factor + shift);
+  }
+}

@@ -1,0 +1,27 @@
+// Sums whose length no kernel knows, put behind kernels that add up (see src/kernels/reduce/long-sums.ts). An f32 that takes n equal terms one
+// by one drifts by up to n * 1.5e-8 of the sum. With LONG every 64 terms are folded into the next of four levels, so that for 1e7 terms
+// no accumulator takes more than 64. Without it a sum is one accumulator, at no cost: for short ones. A Value is a number or a vector.
+override LONG = false;
+
+struct Sum { level0: Value, level1: Value, level2: Value, level3: Value, terms: u32 }
+
+fn add_term(sum: ptr<function, Sum>, term: Value) {
+  (*sum).level0 += term;
+  if (!LONG) { return; }
+  let terms = (*sum).terms + 1u;
+  (*sum).terms = terms;
+  if (terms % 64u != 0u) { return; }
+  (*sum).level1 += (*sum).level0;
+  (*sum).level0 = Value();
+  if (terms % 4096u != 0u) { return; }
+  (*sum).level2 += (*sum).level1;
+  (*sum).level1 = Value();
+  if (terms % 262144u != 0u) { return; }
+  (*sum).level3 += (*sum).level2;
+  (*sum).level2 = Value();
+}
+
+fn total_of(sum: Sum) -> Value {
+  if (!LONG) { return sum.level0; }
+  return ((sum.level3 + sum.level2) + sum.level1) + sum.level0;
+}

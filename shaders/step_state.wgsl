@@ -1,7 +1,0 @@
-// What changes from one run of a recorded step to the next, written by the host before each (src/kernels/step-state.ts).
-struct StepState {
-  batch_start: u32, // where this batch begins in the shuffled order
-  step: u32,        // optimiser steps taken so far, from 1 in the first
-  step_size: f32,   // the optimiser's effective rate at this step, of the first model where they differ
-  rate: f32,        // the plain learning rate, which weight decay goes by; then both of the second model, and so on
-}

@@ -1,0 +1,35 @@
+import { show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import * as kernels from '../../kernels/gather/gather-rows.ts';
+import { recordOperator } from '../record-operator.ts';
+import { arrayOf, Tensor } from '../tensor.ts';
+
+/**
+ * The parts of x that `indices` (u32 or i32, any shape) name along an axis, as NumPy's take: the axes of `indices` stand where
+ * `axis` was. An embedding is `gather(table, tokens)`. Indices are not looked at here, as that would wait for the GPU: one
+ * outside of x gives NaN (0 among integers) and has no part in the gradient.
+ *
+ *     y[o, j, c] = x[o, indices_j, c]      dx[o, i, c] = sum over indices_j = i of dy[o, j, c]
+ * @throws ShapeError, ArgumentError
+ */
+export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
+  const input = arrayOf('gather', 'the input', x);
+  const which = arrayOf('gather', 'the indices', indices);
+  return recordOperator(kernels.gatherRows(input, which, axis), [x, indices], (dy, { wants, into }) => [
+    wants(0) ? kernels.gatherRowsGrad(dy, which, axis, input.shape, into(0)) : null,
+    null,
+  ]);
+}
+
+/**
+ * labels (u32 or i32) [...] -> f32 [..., classes]: 1 at the label and 0 elsewhere. It has no gradient. Labels are not looked at
+ * here, as that would wait for the GPU: one that is no class gives a row of NaN, so that a loss made of it is NaN, not 0.
+ * @throws ArgumentError
+ */
+export function oneHot(labels: Tensor, classes: number): Tensor {
+  const array = arrayOf('oneHot', 'labels', labels);
+  if (!Number.isInteger(classes) || classes < 1) {
+    throw new ArgumentError(`oneHot: classes must be a positive integer, but is ${show(classes)}`);
+  }
+  return new Tensor(kernels.oneHot(array, classes));
+}

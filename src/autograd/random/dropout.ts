@@ -1,0 +1,82 @@
+import { checkF32, checkOptions, listOf, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
+import { readSeeds, type Seeds } from '../../base/random.ts';
+import { StepState } from '../../kernels/optimizers/step-state.ts';
+import * as kernels from '../../kernels/random/dropout.ts';
+import { recordOperator } from '../record-operator.ts';
+import { arrayOf, type Tensor } from '../tensor.ts';
+
+/** Options of `dropout`. */
+export interface DropoutOptions {
+  /** Probability of each element to be dropped: from 0 up, below 1. Of several models, one for all or one for each. */
+  rate: number | readonly number[];
+  /** Default 0. Model r of several draws by seed + r, or by seed number r of a list. */
+  seed?: Seeds;
+  /** Number of the dropout in its network, so that several draw different numbers. Default 0. */
+  layer?: number;
+  /** Number of the training step, or the step's uniform, which a recorded step reads anew at every run. Default 0. */
+  step?: number | StepState;
+}
+
+/**
+ * A rate of dropout, or one for each model, as a caller gave it.
+ * @throws ArgumentError unless each is a number from 0 up and below 1 that 32-bit floats hold
+ */
+export function readDropoutRate(what: string, rate: number | readonly number[]): number | readonly number[] {
+  const list = listOf(what, rate);
+  const isRate = (one: unknown) => typeof one === 'number' && one >= 0 && one < 1;
+  if (list?.length === 0 || !(list ?? [rate]).every(isRate)) {
+    throw new ArgumentError(
+      `${what}: rate must be a number from 0 up and below 1, or a list of one for each model, but is ${show(rate)}`,
+    );
+  }
+  for (const one of (list ?? [rate]) as number[]) checkF32(`${what}: rate`, one);
+  return (list as number[] | null) ?? rate;
+}
+
+const isU32 = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
+
+/**
+ * Inverted dropout, as in training: elements are dropped with probability `rate`, the others scaled so that the mean stays.
+ * Which ones depends on seed, layer, step and position alone. A dropped NaN or infinity is 0, as in Keras (in
+ * PyTorch NaN). At inference, leave it out.
+ *
+ *     y = x / (1 - rate) where kept, 0 where dropped      dx = dy / (1 - rate) where kept, 0 where dropped
+ *
+ * The backward pass draws the same numbers again; no mask is stored.
+ * @throws ArgumentError; ShapeError for lists that have not an entry for each model
+ */
+export function dropout(x: Tensor, options: DropoutOptions): Tensor {
+  checkOptions('dropout', options, { rate: true, seed: true, layer: true, step: true });
+  const { layer = 0, step = 0 } = options;
+  const rate = readDropoutRate('dropout', options.rate);
+  const seed = readSeeds('dropout', options.seed ?? 0);
+  if (!isU32(layer)) throw new ArgumentError(`dropout: layer must be an integer from 0 up, but is ${show(layer)}`);
+  checkStep('dropout', step);
+  const draw = { rate, seed, layer, step };
+  const input = arrayOf('dropout', 'the input', x);
+  if (typeof rate !== 'number') checkCount('dropout', 'rates', rate.length, input.models);
+  if (typeof seed !== 'number') checkCount('dropout', 'seeds', seed.length, input.models);
+  const y = kernels.dropout(input, draw);
+  const result = recordOperator(y, [x], (dy, { into }) => {
+    // Where a ReLU's output is not above 0 after this, it was not before, or was dropped: what comes through that is 0 at both.
+    const through = x.rectified && dy.throughRelu === y;
+    const dx = kernels.dropout(dy, draw, { into: into(0), dropped: through });
+    if (through) dx.throughRelu = input;
+    return [dx];
+  });
+  result.rectified = x.rectified;
+  return result;
+}
+
+/** @throws ShapeError unless there is one for each model */
+export function checkCount(operator: string, what: string, count: number, models: number): void {
+  if (count === models) return;
+  throw new ShapeError(`${operator}: ${count} ${what} are for as many models, but the input has ${models}`);
+}
+
+/** @throws ArgumentError for what is no number of a step */
+export function checkStep(operator: string, step: number | StepState): void {
+  if (isU32(step) || step instanceof StepState) return;
+  throw new ArgumentError(`${operator}: step must be an integer from 0 up or a StepState, but is ${show(step)}`);
+}

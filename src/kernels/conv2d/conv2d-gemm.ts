@@ -1,0 +1,168 @@
+import forwardCode from '../../../shaders/conv2d/conv2d_gemm.wgsl';
+import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad_gemm.wgsl';
+import type { Device } from '../../gpu/device.ts';
+import type { DeviceArray } from '../array.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
+import { inSlices, roomForSlices } from '../matmul/add-slices.ts';
+import { cutRows, FOLD, isLong } from '../reduce/long-sums.ts';
+import { runKernel } from '../run.ts';
+import { type ConvGeometry, convFlops, geometryParams, turned } from './conv-geometry.ts';
+import { packFilter } from './pack-filter.ts';
+
+// The convolutions as implicit matrix products, for adapters with subgroups of eight lanes or more. See the shaders for why.
+
+/** Output channels of a lane, and of eight lanes side by side. */
+const CHANNELS = 4;
+const EIGHT = 8 * CHANNELS;
+/** A tile: 32 rows of the product, stored four a round. */
+const ROWS = 32;
+const STORE_ROUNDS = 8;
+
+const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
+
+export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+  device.subgroupLanes !== null &&
+  notEmpty(g) &&
+  g.outChannels % CHANNELS === 0 &&
+  steps(g) <= FOLD ** 2 && // what two levels add up well
+  tiles(g) <= device.limits.maxComputeWorkgroupsPerDimension;
+export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
+export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
+  device.subgroupLanes !== null &&
+  notEmpty(g) &&
+  g.inChannels % 4 === 0 &&
+  g.outChannels % CHANNELS === 0 &&
+  gradBlocks(g, device.subgroupLanes) <= device.limits.maxComputeWorkgroupsPerDimension;
+
+/** Input channels of a step. */
+const widthOf = (g: ConvGeometry) => [4, 3, 2].find((n) => g.inChannels % n === 0) ?? 1;
+/** Additions to each sum of the forward kernel. */
+const steps = (g: ConvGeometry) => (g.kernel[0] * g.kernel[1] * g.inChannels) / widthOf(g);
+
+/** Where four lanes hold all channels, eight would leave half idle: they take two tiles of pixels instead. */
+const split = (g: ConvGeometry) => g.outChannels <= EIGHT / 2;
+const tiles = (g: ConvGeometry) => Math.ceil((g.batch * g.output[0] * g.output[1]) / (split(g) ? 2 * ROWS : ROWS));
+
+export function forward(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+): void {
+  correlate(x, filter, g, y, epilogue, null);
+}
+
+/** Runs the kernel; `spread` says where pixels and taps lie that are parts of larger arrays, in the order of its `Params`. */
+function correlate(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+  spread: readonly number[] | null,
+): void {
+  const lanes = x.device.subgroupLanes!;
+  const columns = CHANNELS * (split(g) ? lanes / 2 : lanes);
+  const constants = {
+    ...{ LANES: lanes, WIDTH: widthOf(g), SPLIT: split(g) ? 1 : 0, SPREAD: spread ? 1 : 0 },
+    LONG: isLong(steps(g)),
+  };
+  runKernel(
+    x.device,
+    withEpilogue({ name: 'conv2d_gemm', code: forwardCode, constants }, epilogue.activation),
+    [...geometryParams(g), ...epilogueFlags(epilogue), STORE_ROUNDS, ...(spread ?? Array(12).fill(0))],
+    [x, x, filter, epilogueArray(epilogue, filter), y],
+    [tiles(g), Math.ceil(g.outChannels / columns), y.models],
+    { flops: convFlops(g, y.models) },
+  );
+}
+
+/**
+ * dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. With strides, the pixels of dx
+ * fall into classes by what remains of their place divided by the stride; each class sees some taps only, always the same, and
+ * is a correlation without strides with these. So no product with the zeros between dy's pixels is computed.
+ */
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  const weights = packFilter(filter, g, true, { places: g.outChannels, width: 4 }, { places: g.inChannels, width: 4 });
+  if (g.strides[0] === 1 && g.strides[1] === 1) {
+    forward(dy, weights, turned(g), dx, {});
+  } else {
+    for (const high of classesOf(g, 0)) {
+      for (const wide of classesOf(g, 1))
+        correlate(dy, weights, partOf(g, high, wide), dx, {}, spreadOf(g, high, wide));
+    }
+  }
+  weights.dispose();
+}
+
+/** The places of one axis of dx with the same remainder: `first`, `first + stride`, ... */
+interface Remainder {
+  first: number;
+  count: number;
+  /** Of the turned filter, the taps that reach them: `tap`, `tap + tapStep`, ... */
+  taps: number;
+  tap: number;
+  tapStep: number;
+  /** How far apart in dy neighbouring ones of these taps reach, and how far before the place's own number the first does. */
+  dilation: number;
+  pad: number;
+}
+
+function classesOf({ input, kernel, strides, pad, dilation }: ConvGeometry, axis: 0 | 1): Remainder[] {
+  const [size, length, stride, before, apart] = [input, kernel, strides, pad, dilation].map((pair) => pair[axis]);
+  // Place i and tap k meet dy where i + before - k * apart is a multiple of the stride: from one such k to the next is tapStep.
+  const common = gcd(apart!, stride!);
+  const tapStep = stride! / common;
+  return Array.from({ length: Math.min(stride!, size!) }, (_, first) => {
+    const meets = (k: number) => (first + before! - k * apart!) % stride! === 0;
+    const own = Array.from({ length: length! }, (_, k) => k).filter(meets);
+    const [nearest = 0, last = 0] = [own[0], own.at(-1)];
+    return {
+      ...{ first, count: Math.ceil((size! - first) / stride!), taps: own.length, tap: length! - 1 - last, tapStep },
+      dilation: apart! / common,
+      pad: own.length === 0 ? 0 : ((own.length - 1) * apart!) / common - (first + before! - nearest * apart!) / stride!,
+    };
+  });
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** The correlation that takes dy to one class of dx's pixels. */
+const partOf = (g: ConvGeometry, high: Remainder, wide: Remainder): ConvGeometry => ({
+  ...{ batch: g.batch, input: g.output, inChannels: g.outChannels },
+  ...{ output: [high.count, wide.count], outChannels: g.inChannels, kernel: [high.taps, wide.taps] },
+  ...{ strides: [1, 1], pad: [high.pad, wide.pad], dilation: [high.dilation, wide.dilation] },
+});
+
+const spreadOf = (g: ConvGeometry, high: Remainder, wide: Remainder): number[] => [
+  ...[...g.input, high.first, wide.first, ...g.strides],
+  ...[g.kernel[0] * g.kernel[1], g.kernel[1], high.tap, wide.tap, high.tapStep, wide.tapStep],
+];
+
+/** Workgroups worth having, so that every core gets some; and pixels of an addition. */
+const WORKGROUPS = 64;
+const PIXELS = 4;
+
+/** Tiles of the filter's gradient. */
+const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry, lanes: number) =>
+  kh * kw * Math.ceil(inChannels / ROWS) * Math.ceil(outChannels / (CHANNELS * lanes));
+
+export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+  const lanes = x.device.subgroupLanes!;
+  const blocks = gradBlocks(g, lanes);
+  const { slices, slice, params, LONG } = cutRows(g, {
+    ...{ each: PIXELS, align: PIXELS, wanted: Math.ceil(WORKGROUPS / blocks), room: roomForSlices(x.device, dw.size) },
+    short: true, // a second level makes the compiler's spills 5% more, which slices do not cost
+  });
+  inSlices(dw, slices, g, {}, (to, { first, count }, place) =>
+    runKernel(
+      x.device,
+      { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes, LONG } },
+      [...geometryParams(g), slice, slices, STORE_ROUNDS, first, place, ...params],
+      [x, dy, to],
+      [slices, blocks, count],
+      { flops: convFlops(g, count) },
+    ),
+  );
+}

@@ -1,0 +1,308 @@
+// The text of the streaming convolutions. Written out by loops here rather than in WGSL: their many values stay in registers
+// only where the compiler sees which one is meant, and on whether it unrolls nested loops over arrays no driver can be relied.
+
+/** Where readers of a text find more than its head says. */
+const FILE = 'src/kernels/conv2d/conv2d-stream-code.ts';
+
+/** What the text depends on; everything else is in `Params`. */
+export interface StreamSizes {
+  inChannels: number;
+  kernel: readonly [number, number];
+  /** Columns of the output an invocation takes. */
+  tile: number;
+  /** Whether the last tile of a row begins before its neighbour ends. */
+  overlap: boolean;
+  /** Whether some tiles start in the middle of a vec4 of x. */
+  loose: boolean;
+  /** Pixels that the first and the last window reach outside their row. */
+  padLeft: number;
+  padRight: number;
+}
+
+/** `n` pieces of text, one after another. */
+export const each = (n: number, piece: (i: number) => string, between = '\n') =>
+  Array.from({ length: n }, (_, i) => piece(i)).join(between);
+
+/** The largest divisor of `n` up to `most`. */
+export function divisor(n: number, most: number): number {
+  for (let d = Math.min(n, most); d > 1; d--) if (n % d === 0) return d;
+  return 1;
+}
+
+/** Weights a round of the loop that fetches them brings: few, since a driver takes long over each. */
+export const weightsARound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => divisor(kh * kw * inChannels, 10);
+
+/**
+ * Eight lanes load the row of x under the tile, which starts at pixel `at` but for the padding, and hand it round: `row0`,
+ * `row1`, ... are its values, zero outside the row.
+ */
+function loadRow({ inChannels: c, kernel, tile, loose, padLeft, padRight }: StreamSizes): string {
+  const pixels = tile + kernel[1] - 1;
+  const whole = c % 4 === 0;
+  const lead = Math.ceil((padLeft * c) / 4); // vec4 before `at`, of which these values do not belong to the window:
+  const skipped = 4 * lead - padLeft * c;
+  const loads = Math.ceil((pixels * c + skipped + (loose ? 2 : 0)) / 32);
+  const edge = (pixel: number) => pixel < padLeft || pixel >= pixels - padRight;
+  const mine = (i: number) => {
+    const load = `x[start + ${8 * i}u + lane % 8u]`;
+    if (!whole || padLeft + padRight === 0) return load;
+    return `select(vec4f(), ${load}, ox - ${padLeft}u + (lane % 8u + ${8 * i}u) / ${c / 4}u < p.in_w)`;
+  };
+  const value = (i: number) => `all${i >> 2}.${'xyzw'[i & 3]}`;
+  const row = (i: number) => {
+    if (loose) return `select(${value(i)}, ${value(i + 2)}, odd)`;
+    const pixel = Math.floor(i / c);
+    return !whole && edge(pixel) ? `select(0.0, ${value(i + skipped)}, inside${pixel})` : value(i + skipped);
+  };
+  return [
+    `let start = at * ${c}u / 4u - ${lead}u;`, // may wrap below zero, but not for what is inside
+    loose ? `let odd = at * ${c}u % 4u != 0u;` : '',
+    each(pixels, (i) => (edge(i) && !whole ? `let inside${i} = ox + ${i}u - ${padLeft}u < p.in_w;` : ''), ' '),
+    each(loads, (i) => `let mine${i} = ${mine(i)};`),
+    each(8 * loads, (i) => `let all${i} = subgroupBroadcast(mine${i >> 3}, ${i & 7}u);`),
+    each(pixels * c, (i) => `let row${i} = ${row(i)};`),
+  ].join('\n');
+}
+
+/** Where an invocation works: the first lines of all kernels. */
+const place = (tile: number): string => `  // x: slice of the images, then tile; y: block of output channels; z: model
+  let tiles = (p.out_w + ${tile - 1}u) / ${tile}u;
+  let ox = min(group.x % tiles * ${tile}u, p.out_w - ${tile}u); // the last tile may begin before its neighbour ends
+  let first = group.x / tiles * p.slice;
+  let last = min(first + p.slice, p.batch);
+  let co = group.y * LANES + local;
+  let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
+`;
+
+/** Whether a column of a tile is not one of its neighbour's. */
+const ownColumn = (tile: number, i: number) => `ox + ${i}u >= group.x % tiles * ${tile}u`;
+
+/** What a kernel that streams makes of a row of x. */
+export interface RowSums {
+  /** What the text begins with: says what it computes. */
+  head: string;
+  kernelHeight: number;
+  /** Columns of the output an invocation takes. */
+  tile: number;
+  /** Whether tiles overlap at the end of a row: what is another's is not stored. */
+  overlap: boolean;
+  /** Sums kept for each row of y that a row of x belongs to. */
+  cells: number;
+  /** Weights at hand: w0, w1, ... */
+  weights: number;
+  weightsARound: number;
+  /** Defined once. */
+  setUp: string;
+  /** Adds the row of x that starts at pixel `at` to the sums: `sum${r * cells + i}` for row r of those of y. */
+  addRow: string;
+  /** Makes `out0`, `out1`, ..., the columns, of the sums of a row of y: `sum0`, `sum1`, ... */
+  outputs: string;
+  /** Whether it may be asked to add to what y holds: input channels beyond those of the text take dispatches of their own. */
+  adds?: boolean;
+}
+
+/**
+ * The text of a convolution that streams, stride 1. An invocation computes one output channel of `tile` columns over a slice of
+ * the images: all weights of the channel stay at hand, a row of x is read once and meets all taps, the sums of the KERNEL_H rows
+ * of y it belongs to at once. Of the input channels it takes those that the text has weights for, from the quad `first_quad` on, and
+ * adds to what y holds if asked: more channels than fit take several dispatches.
+ */
+export function streamingText(sums: RowSums): string {
+  const {
+    head,
+    kernelHeight: kh,
+    tile,
+    overlap,
+    cells,
+    weights,
+    weightsARound: brought,
+    setUp,
+    addRow,
+    outputs,
+    adds,
+  } = sums;
+  const own = (i: number) => (overlap ? `if (${ownColumn(tile, i)})` : '');
+  const store = `if (v >= ${kh - 1}u && co < p.out_c) {
+        ${outputs}
+        let y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
+        ${each(
+          tile,
+          (i) => `${own(i)} {
+          ${adds ? `if (p.adds != 0u) { out${i} += y[y_at + ${i}u * p.out_c]; }` : ''}
+          let s = out${i} + b;
+          y[y_at + ${i}u * p.out_c] = finished(s, s, p.act);
+        }`,
+        )}
+      }
+      ${each((kh - 1) * cells, (i) => `sum${i} = sum${i + cells};`, ' ')}
+      ${each(cells, (i) => `sum${(kh - 1) * cells + i} = 0.0;`, ' ')}`;
+  return `${head}
+enable subgroups;
+override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
+struct Params {
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
+  weight_rounds: u32, has_bias: u32, act: u32, adds: u32, quads: u32, first_quad: u32, first_weight: u32,
+  model_weights: u32, first_model: u32, // of the dispatch, whose weights alone are in w
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let p = params;
+${place(tile)}  var b = 0.0;
+  let model = p.first_model + group.z;
+  if (p.has_bias != 0u) { b = bias[model * p.out_c + column]; }
+
+  ${each(weights, (i) => `var w${i} = 0.0;`, ' ')}
+  var w_at = p.first_weight + group.z * p.model_weights + column;
+  for (var round = 0u; round < p.weight_rounds; round++) {
+    ${each(weights - brought, (i) => `w${i} = w${i + brought};`, ' ')}
+    ${each(brought, (i) => `w${weights - brought + i} = w[w_at + ${i}u * p.out_c];`)}
+    w_at += ${brought}u * p.out_c;
+  }
+  ${setUp}
+
+  for (var n = first; n < last; n++) {
+    let image = model * p.batch + n;
+    // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
+    ${each(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
+    for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
+      let at = (image * p.in_h + v - p.pad_h) * p.in_w + ox; // in pixels
+      ${addRow}
+      ${store}
+    }
+    // Rows of y that reach below the image: nothing adds to them any more.
+    for (var v = p.pad_h + p.in_h; v < p.out_h + ${kh - 1}u; v++) {
+      ${store}
+    }
+  }
+}
+`;
+}
+
+/**
+ * conv2d of few channels, stride 1:
+ *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
+ * Compute-bound. Faster than the reference because
+ *   - it streams, as above;
+ *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
+ *     broadcasts hand it round: two loads of x for a thousand multiply-adds.
+ * models R, x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
+ * four, and so are tile * Ci and (OW - tile) * Ci, but where no window reaches outside its row they may be of two.
+ */
+export function forwardCode(sizes: StreamSizes): string {
+  const { inChannels, kernel, tile, overlap } = sizes;
+  const [kh, kw] = kernel;
+  const reach = kw * inChannels; // values of a row under one output
+  // Long sums in parts, so that there are enough independent ones to keep the arithmetic busy.
+  const part = divisor(reach, 16);
+  const product = (ky: number, t: number, first: number) =>
+    each(part, (k) => `row${t * inChannels + first + k} * w${ky * reach + first + k}`, ' + ');
+  const products = (first: number) =>
+    each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, first)};`);
+  return streamingText({
+    head: `// conv2d, stride 1, an output channel of ${tile} columns an invocation: y = act(sum x * w + bias). See ${FILE}.`,
+    ...{ kernelHeight: kh, tile, overlap, cells: tile, weights: kh * reach },
+    ...{ weightsARound: weightsARound(sizes), setUp: '' },
+    addRow: `${loadRow(sizes)}\n${each(reach / part, (i) => products(i * part))}`,
+    outputs: each(tile, (i) => `var out${i} = sum${i};`, ' '),
+  });
+}
+
+/**
+ * Gradient of conv2d for its filter, of few input channels, stride 1:
+ *   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy + ky - ph, ox + kx - pw, ci] * dy[n, oy, ox, co]
+ * An invocation sums all taps and input channels of one output channel, over `tile` columns of a slice of the images;
+ * add_slices adds the slices in their order. On the way it sums dy itself, the gradient of a bias. Compute-bound. Faster than the reference because
+ *   - it streams: a row of x is read once, as it lies, a row of dy once, and the last KERNEL_H rows of dy stay at hand, so
+ *     that both meet under all taps;
+ *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
+ *     broadcasts hand it round.
+ * Columns outside a row of x are zeros, which a NaN or infinity in dy makes NaN: it reaches taps that do not meet it in the image.
+ * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [some of R, slices] of KH * KW * Ci * Co
+ * values and Co more, the sums of dy. W * Ci and tile * Ci as above.
+ */
+export function weightGradCode(sizes: StreamSizes): string {
+  const { inChannels, kernel, tile, overlap } = sizes;
+  const [kh, kw] = kernel;
+  const reach = kw * inChannels;
+  const mine = (t: number) => {
+    const value = `dy[dy_at + ${t}u * p.out_c]`;
+    return overlap ? `select(0.0, ${value}, ${ownColumn(tile, t)})` : value;
+  };
+  const product = (ky: number, k: number) => each(tile, (t) => `row${t * inChannels + k} * d${ky * tile + t}`, ' + ');
+  return `// Gradient of conv2d for its filter, stride 1, over ${tile} columns an invocation: dw = sum x * dy. See ${FILE}.
+enable subgroups;
+override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
+struct Params {
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, slice_size: u32,
+  first_row: u32, rows: u32, first_tap: u32, store_rounds: u32, filter_size: u32, has_column_sums: u32,
+  first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let p = params;
+${place(tile)}
+  ${each(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
+  var column_sum = 0.0;
+  for (var n = first; n < last; n++) {
+    let image = (p.first_model + group.z) * p.batch + n;
+    // The rows of dy that the row of x meets under each ky.
+    ${each(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
+    for (var v = 0u; v < p.rows; v++) {
+      ${each((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
+      let dy_at = ((image * p.out_h + min(v, p.out_h - 1u)) * p.out_w + ox) * p.out_c + column;
+      ${each(tile, (t) => `d${t} = ${mine(t)};`)}
+      column_sum += select(0.0, ${each(tile, (t) => `d${t}`, ' + ')}, v < p.out_h);
+      let row_inside = v >= p.pad_h;
+      let at = (image * p.in_h + p.first_row + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels
+      ${loadRow(sizes)}
+      // A row of dy above the first or below the last is none; what is read there may be NaN, so zeros would not do.
+      ${each(kh, (ky) => `let met${ky} = row_inside && v - ${ky}u < p.out_h;`)}
+      ${each(kh * reach, (i) => `sum${i} += select(0.0, ${product(Math.floor(i / reach), i % reach)}, met${Math.floor(i / reach)});`)}
+    }
+  }
+
+  if (co >= p.out_c) { return; }
+  let slice_at = ((p.first_of_sums + group.z) * p.slices + group.x) * p.slice_size + co;
+  if (p.has_column_sums != 0u) { partial[slice_at + p.filter_size] = column_sum; }
+  var partial_at = slice_at + p.first_tap * p.out_c;
+  for (var round = 0u; round < p.store_rounds; round++) {
+    ${each(kh, (ky) => `partial[partial_at + ${ky * reach}u * p.out_c] = sum${ky * reach};`)}
+    ${each(kh, (ky) => each(reach - 1, (k) => `sum${ky * reach + k} = sum${ky * reach + k + 1};`, ' '))}
+    partial_at += p.out_c;
+  }
+}
+`;
+}
+
+/** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
+export function sampleTexts(): string[] {
+  const sizes: StreamSizes = {
+    inChannels: 3,
+    kernel: [3, 3],
+    tile: 4,
+    overlap: true,
+    loose: false,
+    padLeft: 1,
+    padRight: 1,
+  };
+  return [forwardCode(sizes), weightGradCode(sizes)];
+}

@@ -1,0 +1,183 @@
+import forwardCode from '../../../shaders/conv2d/conv2d_subgroup.wgsl';
+import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad_subgroup.wgsl';
+import padChannelsCode from '../../../shaders/conv2d/pad_channels.wgsl';
+import type { Device } from '../../gpu/device.ts';
+import { DeviceArray } from '../array.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
+import { type ChannelAxis, inSlices, roomForSlices } from '../matmul/add-slices.ts';
+import { cutRows, FOLD, isLong } from '../reduce/long-sums.ts';
+import { elementwise, type Part, parts, roomFor, runKernel } from '../run.ts';
+import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
+import { packFilter } from './pack-filter.ts';
+
+// The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
+
+/** Channels go in groups of up to four, a vec4 each: six in two groups of three, which leaves less idle than four and two. */
+function grouping(channels: number): { groups: number; width: number } {
+  const groups = Math.ceil(channels / 4);
+  return { groups, width: Math.ceil(channels / groups) };
+}
+
+/** The same for an axis of the filter. */
+function axis(channels: number): ChannelAxis {
+  const { groups, width } = grouping(channels);
+  return { places: 4 * groups, width };
+}
+
+const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
+const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
+
+/** Values of one model's arrays with their channels in groups: up to four times as many, of a filter sixteen times. */
+function paddedSizes({ batch, input, output, kernel, inChannels, outChannels }: ConvGeometry) {
+  const [from, to] = [4 * grouping(inChannels).groups, 4 * grouping(outChannels).groups];
+  const [x, y] = [batch * input[0] * input[1] * from, batch * output[0] * output[1] * to];
+  return { x, y, filter: kernel[0] * kernel[1] * from * to };
+}
+/** Of several models that do not fit at once, as many as do are taken at a time. */
+const forwardScratch = (g: ConvGeometry) => Math.max(paddedSizes(g).x, paddedSizes(g).filter);
+
+/** Additions to each sum of the forward kernel. */
+const steps = (g: ConvGeometry) => g.kernel[0] * g.kernel[1] * grouping(g.inChannels).groups;
+
+/** Of all kernels. */
+const serves = (device: Device, g: ConvGeometry): boolean =>
+  device.subgroupLanes !== null &&
+  notEmpty(g) &&
+  undilated(g) &&
+  g.strides[1] === 1 &&
+  roomFor(device, forwardScratch(g)) > 0;
+export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+  g.kernel[1] <= FOLD && steps(g) <= FOLD ** 2 && serves(device, g); // what two levels add up well
+export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  g.strides[0] === 1 && servesForward(device, turned(g));
+
+/** Pixels of a row that one invocation takes: what leaves the fewest idle, and of those the most. */
+function tileFor(width: number): number {
+  const covered = (tile: number) => Math.ceil(width / tile) * tile;
+  return [8, 7, 6, 5, 4].reduce((best, tile) => (covered(tile) < covered(best) ? tile : best));
+}
+
+/**
+ * Some models of x [N,H,W,C] with their channels in groups, and where in `array` they begin: in x itself where channels fill whole
+ * vec4. The caller disposes a copy.
+ */
+function padChannels(x: DeviceArray, models: Part): { array: DeviceArray; first: number } {
+  const channels = x.shape.at(-1)!;
+  if (channels % 4 === 0) return { array: x, first: models.first };
+  const { groups, width } = grouping(channels);
+  const ofModel = x.size / channels;
+  const rows = models.count * ofModel;
+  const array = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { models: models.count });
+  const source = { name: 'pad_channels', code: padChannelsCode };
+  const params = [rows, channels, groups, width, models.first * ofModel];
+  runKernel(x.device, source, params, [x, array], elementwise(rows * groups));
+  return { array, first: 0 };
+}
+
+/** True when some window of these reaches outside the image. */
+function reachesOutside(input: number, output: number, kernel: number, stride: number, pad: number): boolean {
+  return pad > 0 || (output - 1) * stride + kernel - pad > input;
+}
+
+export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {
+  for (const models of parts(y.models, roomFor(y.device, forwardScratch(g)))) {
+    const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels), models);
+    correlate(x, weights, g, y, options, models);
+    weights.dispose();
+  }
+}
+
+/** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  for (const models of parts(dx.models, roomFor(dx.device, forwardScratch(turned(g))))) {
+    const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels), models);
+    correlate(dy, weights, turned(g), dx, {}, models);
+    weights.dispose();
+  }
+}
+
+/** For some of the models, of which alone `weights` are. */
+function correlate(
+  x: DeviceArray,
+  weights: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+  models: Part,
+): void {
+  const input = padChannels(x, models);
+  const tile = tileFor(g.output[1]);
+  const tiles = Math.ceil(g.output[1] / tile);
+  const padded =
+    reachesOutside(g.input[0], g.output[0], g.kernel[0], g.strides[0], g.pad[0]) ||
+    reachesOutside(g.input[1], g.output[1], g.kernel[1], 1, g.pad[1]);
+  const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
+  const pairs = to.groups % 2 === 0;
+  const lanes = Math.ceil((g.batch * g.output[0] * tiles) / 64) * 64;
+  const constants = {
+    ...{ PADDED: padded ? 1 : 0, TILE: tile, KERNEL_W: g.kernel[1], PAIR: pairs ? 1 : 0 },
+    ...{ IN_WIDTH: from.width, OUT_WIDTH: to.width, LONG: isLong(steps(g)) },
+  };
+  runKernel(
+    x.device,
+    withEpilogue({ name: 'conv2d_subgroup', code: forwardCode, constants }, epilogue.activation),
+    [
+      ...[g.batch, ...g.input, from.groups, ...g.output, g.outChannels, to.groups],
+      ...[...g.kernel, g.strides[0], ...g.pad, tiles, ...epilogueFlags(epilogue)],
+      ...[input.first, models.first],
+    ],
+    [input.array, weights, epilogueArray(epilogue, weights), y],
+    elementwise((lanes * to.groups) / (pairs ? 2 : 1), models.count),
+    { flops: convFlops(g, models.count) },
+  );
+  if (input.array !== x) input.array.dispose();
+}
+
+/** Slices the long sum is cut into, each one workgroup's: enough to fill any adapter, few enough to add up quickly. */
+const SLICES = 64;
+
+/** Workgroups of a slice: 32 (tap, group of input channels) pairs each, by two groups of output channels. */
+function gradGroups({ kernel, inChannels, outChannels }: ConvGeometry): { blocks: number; groups: number } {
+  const blocks = Math.ceil((kernel[0] * kernel[1] * grouping(inChannels).groups) / 32);
+  return { blocks, groups: blocks * Math.ceil(grouping(outChannels).groups / 2) };
+}
+
+export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
+  serves(device, g) &&
+  roomFor(device, paddedSizes(g).y) > 0 &&
+  gradGroups(g).groups <= device.limits.maxComputeWorkgroupsPerDimension;
+
+export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+  const { device } = x;
+  const [kh, kw] = g.kernel;
+  const [from, to] = [grouping(g.inChannels), grouping(g.outChannels)];
+  const padded = paddedSizes(g);
+  const { blocks, groups } = gradGroups(g);
+  const tile = tileFor(g.output[1]);
+  const room = roomForSlices(device, padded.filter);
+  const { slices, slice, params, LONG } = cutRows(g, { each: 1, align: tile, wanted: SLICES, room });
+  const reaches =
+    reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
+    reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
+  const constants = {
+    ...{ PADDED: reaches ? 1 : 0, WHOLE: g.output[1] % tile === 0 ? 1 : 0 },
+    ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width, LONG },
+  };
+  const layout = { rows: axis(g.inChannels), columns: axis(g.outChannels), scratch: Math.max(padded.x, padded.y) };
+  inSlices(dw, slices, g, layout, (partial, models) => {
+    const [input, grad] = [padChannels(x, models), padChannels(dy, models)];
+    runKernel(
+      device,
+      { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
+      [
+        ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
+        ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks, input.first, grad.first, ...params],
+      ],
+      [input.array, grad.array, partial],
+      [slices, groups, models.count],
+      { flops: convFlops(g, models.count) },
+    );
+    if (input.array !== x) input.array.dispose();
+    if (grad.array !== dy) grad.array.dispose();
+  });
+}

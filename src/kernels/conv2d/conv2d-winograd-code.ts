@@ -1,0 +1,181 @@
+import { divisor, each, streamingText } from './conv2d-stream-code.ts';
+import { type Winograd, winograd } from './winograd.ts';
+
+// The text of the streaming convolution by Winograd's algorithm, and of the kernel that takes a filter to the transform's points.
+
+/** Where readers of a text find more than its head says. */
+const FILE = 'src/kernels/conv2d/conv2d-winograd-code.ts';
+
+/** What the text depends on. */
+export interface WinogradSizes {
+  /** Input channels of a dispatch, 8, 16 or 32. */
+  channels: number;
+  /** Dispatches that it takes for all of them: 1, or 2 for any number. */
+  parts: 1 | 2;
+  kernel: readonly [number, number];
+  /** Columns of the output an invocation takes. */
+  tile: number;
+  /** Whether the last tile of a row begins before its neighbour ends. */
+  overlap: boolean;
+  /** Pixels that the first window reaches outside its row, and whether any window does. */
+  padLeft: number;
+  padded: boolean;
+}
+
+const algorithm = ({ tile, kernel }: WinogradSizes) => winograd(tile, kernel[1]);
+
+/** Weights of an output channel at the transform's points. */
+export const weightsHeld = ({ kernel: [kh, kw], tile, channels }: WinogradSizes) => kh * (tile + kw - 1) * channels;
+export const weightsARound = (sizes: WinogradSizes) => divisor(weightsHeld(sizes), 32);
+
+/** A sum of products with constants: nothing where a constant is 0, no product where it is 1. */
+function combination(factors: readonly number[], value: (i: number) => string): string {
+  const terms = factors.map((factor, i) => (factor === 1 ? value(i) : `${float(factor)} * ${value(i)}`));
+  return terms.filter((_, i) => factors[i] !== 0).join(' + ');
+}
+
+const float = (value: number) => (Number.isInteger(value) ? `${value}.0` : `${value}`);
+
+/**
+ * Eight lanes hold the samples of a tile, a vec4 of channels each, and so `groups` of them a pixel each. Group g loads pixels
+ * g * held, ..., g * held + held - 1 and adds them up for all points: t0, t1, ... of the groups together are the sample at a point.
+ */
+function sharing(sizes: WinogradSizes) {
+  const lanes = sizes.channels / 4;
+  const groups = 8 / lanes;
+  return { lanes, groups, held: algorithm(sizes).points / groups };
+}
+
+/** Factors that differ between the groups: those of each one's own pixels. */
+function ownFactors(sizes: WinogradSizes): string {
+  const { lanes, groups, held } = sharing(sizes);
+  const { input, points } = algorithm(sizes);
+  const own = (point: number, i: number) =>
+    Array.from({ length: groups }, (_, g) => float(input[point]![g * held + i]!)).reduceRight(
+      (others, mine, g) => `select(${others}, ${mine}, lane_group == ${g}u)`,
+    );
+  const factors = each(points, (k) => each(held, (i) => `let f${k}_${i} = ${own(k, i)};`, ' '));
+  return `let lane_group = lane % 8u / ${lanes}u;\nlet quad = lane % ${lanes}u + p.first_quad;\n${groups > 1 ? factors : ''}`;
+}
+
+/** Loads a row of x under the tile and takes it to the transform's points. */
+function loadPoints(sizes: WinogradSizes): string {
+  const { padLeft, padded } = sizes;
+  const { groups, held } = sharing(sizes);
+  const { input, points } = algorithm(sizes);
+  const pixel = (from: string, i: number) => `${from} + lane_group * ${held}u + ${i}u - ${padLeft}u`;
+  const load = (i: number) => {
+    const value = `x[(${pixel('at', i)}) * p.quads + quad]`;
+    return `let mine${i} = ${padded ? `select(vec4f(), ${value}, ${pixel('ox', i)} < p.in_w)` : value};`;
+  };
+  const point = (k: number) => `let t${k} = ${each(held, (i) => `f${k}_${i} * mine${i}`, ' + ')};`;
+  return `${each(held, load)}\n${groups > 1 ? each(points, point) : inPairs(input, (i) => `mine${i}`)}`;
+}
+
+/** The same where all lanes share their factors: of the points a and -a, the even powers are summed once, and the odd ones. */
+function inPairs(input: readonly number[][], value: (i: number) => string): string {
+  const half = (row: number, parity: number) =>
+    combination(
+      input[row]!.map((factor, i) => (i % 2 === parity ? factor : 0)),
+      value,
+    );
+  const last = input.length - 1;
+  const pair = (a: number) => `let even${a} = ${half(a, 0)};
+    let odd${a} = ${half(a, 1)};
+    let t${a} = even${a} + odd${a};
+    let t${a + 1} = even${a} - odd${a};`;
+  return `let t0 = ${half(0, 0)};\n${each(last / 2 - 0.5, (i) => pair(2 * i + 1))}\nlet t${last} = ${half(last, 1)};`;
+}
+
+/** The columns of a tile, from the sums at the points. */
+function outputs({ output, points }: Winograd): string {
+  const pairs = Array.from({ length: points / 2 - 1 }, (_, i) => 2 * i + 1);
+  const column = (row: readonly number[], t: number) => {
+    const factors = [row[0]!, ...pairs.map((a) => row[a]!), row[points - 1]!];
+    const names = ['sum0', ...pairs.map((a) => `${t % 2 === 0 ? 'both' : 'apart'}${a}`), `sum${points - 1}`];
+    return `var out${t} = ${combination(factors, (i) => names[i]!)};`;
+  };
+  return [
+    ...pairs.map((a) => `let both${a} = sum${a} + sum${a + 1}; let apart${a} = sum${a} - sum${a + 1};`),
+    ...output.map(column),
+  ].join('\n');
+}
+
+/**
+ * conv2d, stride 1:
+ *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
+ * along x by Winograd's F(tile, KERNEL_W): see winograd.ts. Compute-bound. Faster than the other ways because
+ *   - a tile of m columns takes m + KERNEL_W - 1 multiplications a row of the filter instead of m * KERNEL_W;
+ *   - it streams as conv2d_stream does, so that a row is transformed once for all rows of the filter, by the lanes together;
+ *   - outputs are found from the sums only when they are complete.
+ * A NaN or infinity in x reaches all columns of its tile, not only those whose windows it is in.
+ * models R, x [R, N, H, W, Ci] as vec4, w [some of R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
+ */
+export function forwardCode(sizes: WinogradSizes): string {
+  const { channels, kernel, tile, overlap } = sizes;
+  const kh = kernel[0];
+  const { points } = algorithm(sizes);
+  const { lanes, groups } = sharing(sizes);
+  const sample = (point: number, ci: number) => {
+    const lane = (g: number) => `${g * lanes + Math.floor(ci / 4)}u`;
+    return each(groups, (g) => `subgroupBroadcast(t${point}.${'xyzw'[ci % 4]}, ${lane(g)})`, ' + ');
+  };
+  const row = (r: number, point: number) => {
+    const firstWeight = ((kh - 1 - r) * points + point) * channels;
+    return `sum${r * points + point} += ${each(channels, (ci) => `u${ci} * w${firstWeight + ci}`, ' + ')};`;
+  };
+  const atPoint = (point: number) => `{
+      ${each(channels, (ci) => `let u${ci} = ${sample(point, ci)};`)}
+      ${each(kh, (r) => row(r, point))}
+      }`;
+  return streamingText({
+    head: `// conv2d, stride 1, by Winograd's algorithm: y = act(sum x * w + bias), ${tile} columns at once. See ${FILE}.`,
+    ...{ kernelHeight: kh, tile, overlap, cells: points },
+    ...{ weights: weightsHeld(sizes), weightsARound: weightsARound(sizes) },
+    setUp: ownFactors(sizes),
+    addRow: `${loadPoints(sizes)}\n${each(points, atPoint)}`,
+    outputs: outputs(algorithm(sizes)),
+    adds: sizes.parts > 1,
+  });
+}
+
+/**
+ * A filter at the points of Winograd's algorithm, for each of its rows:
+ *   u[ky, i, ci, co] = sum_kx F[i, kx] * w[ky, kx, ci, co]           TURN: w[KH - 1 - ky, KW - 1 - kx, co, ci] instead
+ * Memory-bound.   models R, w [R, KH, KW, Ci, Co], u [some of R, parts of Ci, KH, points, Ci of a part, Co]. TURN: w [R, KH, KW, Co, Ci]
+ */
+export function filterCode({ outputs, taps }: { outputs: number; taps: number }): string {
+  const { filter, points } = winograd(outputs, taps);
+  return `// A filter at the points of Winograd's algorithm: u = F w. See ${FILE}.
+override TURN = false;
+
+struct Params { kernel_h: u32, in_c: u32, out_c: u32, part_c: u32, first_model: u32 } // of w
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> w: array<f32>;
+@group(0) @binding(2) var<storage, read_write> u: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = params;
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  let channels = p.in_c * p.out_c;
+  if (i >= p.kernel_h * channels) { return; }
+  let co = i % p.out_c;
+  let ci = i / p.out_c % p.in_c;
+  let ky = i / channels;
+  let row = ((p.first_model + group.z) * p.kernel_h + select(ky, p.kernel_h - 1u - ky, TURN)) * ${taps}u * channels;
+  let w_at = row + select(ci * p.out_c + co, co * p.in_c + ci, TURN);
+  ${each(taps, (k) => `let w${k} = w[w_at + select(${k}u, ${taps - 1 - k}u, TURN) * channels];`)}
+  let part = (group.z * (p.in_c / p.part_c) + ci / p.part_c) * p.kernel_h + ky;
+  let u_at = (part * ${points}u * p.part_c + ci % p.part_c) * p.out_c + co;
+  let step = p.part_c * p.out_c;
+  ${each(points, (i) => `u[u_at + ${i}u * step] = ${combination(filter[i]!, (k) => `w${k}`)};`)}
+}
+`;
+}
+
+/** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
+export function sampleTexts(): string[] {
+  const sizes = { kernel: [3, 3], tile: 4, overlap: true, padLeft: 1, padded: true, parts: 2 } as const;
+  return [16, 32].map((channels) => forwardCode({ ...sizes, channels })).concat(filterCode({ outputs: 4, taps: 3 }));
+}

@@ -1,0 +1,247 @@
+import outputCode from '../../../shaders/conv2d/winograd_output.wgsl';
+import tilesCode from '../../../shaders/conv2d/winograd_tiles.wgsl';
+import type { Device } from '../../gpu/device.ts';
+import { DeviceArray } from '../array.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
+import { matmul } from '../matmul/matmul.ts';
+import { elementwise, f32, laned, lanesOf, parts, runKernel } from '../run.ts';
+import { type ConvGeometry, turned } from './conv-geometry.ts';
+import { type Winograd, winograd } from './winograd.ts';
+
+// Convolutions by Winograd's algorithm in both directions. With its three matrices, for a tile of the output and the window of x under it
+//   y = O ((F w F') * (I x I')) O'
+// and the gradient for w, where dy is the tile's,
+//   dw = F' (sum over tiles of (O' dy O) * (I x I')) F
+// What is multiplied is taken to the points once for all channels of the other; what is left is a matrix product at each point.
+
+type Pair = readonly [number, number];
+type Matrix = readonly (readonly number[])[];
+
+/**
+ * Points along an axis, as many as the kernel has room for. For 3x3 filters over 32 images of 32x32x32 and of 8x8x128, drawn at random, the
+ * gradient was off by 2.3e-6 and 8.5e-7 of itself (root mean squares, lavapipe), where conv2d_weight_grad_gemm was by 5.1e-7 and 3.8e-7.
+ */
+const MOST_POINTS = 6;
+/** Bytes of scratch at once, unless an image needs more: a batch of a large network would else take several times its activations. */
+const SCRATCH = 2 ** 25;
+
+/** Rows or columns of a tile: those for which the fewest products are to be computed. None for some lengths of the filter. */
+function tileFor(size: number, taps: number): number | undefined {
+  const products = (tile: number) => Math.ceil(size / tile) * (tile + taps - 1);
+  const possible = [4, 3, 2].filter((tile) => tile + taps - 1 <= MOST_POINTS && (tile + taps) % 2 === 1);
+  return possible.sort((a, b) => products(a) - products(b))[0];
+}
+
+interface Plan {
+  /** The algorithm down the image and across. */
+  along: readonly [Winograd, Winograd];
+  /** Of an image. */
+  tiles: Pair;
+  points: number;
+  /** Values at all points: of x and y (or their gradients) for an image, and of the filter. */
+  values: { x: number; y: number; filter: number };
+}
+
+/** Null where it does not serve. */
+function planFor(g: ConvGeometry): Plan | null {
+  const [high, wide] = [tileFor(g.output[0], g.kernel[0]), tileFor(g.output[1], g.kernel[1])];
+  const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
+  const empty = g.batch * g.inChannels * g.outChannels === 0;
+  if (!high || !wide || !plain || empty || Math.min(...g.kernel) < 2) return null;
+  const along = [winograd(high, g.kernel[0]), winograd(wide, g.kernel[1])] as const;
+  const tiles = [Math.ceil(g.output[0] / high), Math.ceil(g.output[1] / wide)] as const;
+  const points = along[0].points * along[1].points;
+  const image = points * tiles[0] * tiles[1];
+  const values = {
+    x: image * g.inChannels,
+    y: image * g.outChannels,
+    filter: points * g.inChannels * g.outChannels,
+  };
+  return { along, tiles, points, values };
+}
+
+const fits = (device: Device, plan: Plan | null) =>
+  plan !== null && 4 * Math.max(...Object.values(plan.values)) <= device.largestArray;
+export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+  g.outChannels % 4 === 0 && fits(device, planFor(g));
+export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
+export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean => fits(device, planFor(g));
+
+/** Multiply-adds of a model, padding included. */
+const direct = ({ batch, output, kernel, inChannels, outChannels }: ConvGeometry) =>
+  batch * output[0] * output[1] * kernel[0] * kernel[1] * inChannels * outChannels;
+
+/**
+ * Whether it is faster than kernels that take `each` as long for a multiply-add as the streaming one of Winograd's algorithm, as measured
+ * on lavapipe: by the products, the values taken to the points, and the sums there, stored and taken back to their pixels.
+ */
+export function forwardPays(g: ConvGeometry, each: number): boolean {
+  const plan = planFor(g);
+  if (!plan) return false;
+  const [x, sums] = [g.batch * plan.values.x, g.batch * plan.values.y];
+  return 1.4 * x * g.outChannels + 65 * (x + plan.values.filter) + 100 * sums < each * direct(g);
+}
+
+/** The same for the filter's gradient, beside conv2d_weight_grad_gemm. */
+export function weightGradPays(g: ConvGeometry): boolean {
+  const plan = planFor(g);
+  if (!plan) return false;
+  const [x, dy] = [g.batch * plan.values.x, g.batch * plan.values.y];
+  return 0.8 * x * g.outChannels + 30 * (x + dy + plan.values.filter) < direct(g);
+}
+
+/** Images, and how they are cut into windows. */
+interface Windows {
+  /** How many images of a model there are, and which are taken. */
+  images: number;
+  part: { first: number; count: number };
+  size: Pair;
+  channels: number;
+  tiles: Pair;
+  /** From one window to the next. */
+  step: Pair;
+  pad: Pair;
+  models: number;
+  /** Of those in x, and in y, the first. */
+  firstModels: Pair;
+  /** Whether to add to what is in y. */
+  adds?: boolean;
+}
+
+const transposed = (m: Matrix): Matrix => m[0]!.map((_, column) => m.map((row) => row[column]!));
+
+/** A matrix's columns, as the kernels have them: each filled up to `length`. */
+const columnsOf = (m: Matrix, length: 4 | 8) =>
+  Array.from({ length: MOST_POINTS }, (_, a) => Array.from({ length }, (_, i) => f32(m[i]?.[a] ?? 0))).flat();
+
+/** y = rows x columns' for every window of x. */
+function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Matrix[], windows: Windows): void {
+  const { images, part, size, tiles, step, pad, models, firstModels, adds = false } = windows;
+  const lanes = lanesOf(windows.channels);
+  const channels = windows.channels / lanes;
+  runKernel(
+    x.device,
+    laned('winograd_tiles', tilesCode, lanes),
+    [
+      ...[part.count, ...size, channels, ...tiles, ...step, ...pad],
+      ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length],
+      ...[images, part.first, ...firstModels, adds ? 1 : 0, 0],
+      ...[...columnsOf(rows!, 8), ...columnsOf(columns!, 8)],
+    ],
+    [x, y],
+    elementwise(part.count * tiles[0] * tiles[1] * channels, models),
+  );
+}
+
+/** Of images and of models as many at once as scratch holds of these values: no model's bits depend on the number of models. */
+function cut(device: Device, batch: number, models: number, values: { image: number; model: number }) {
+  const room = Math.min(SCRATCH, device.largestArray) / 4;
+  const images = parts(batch, Math.max(1, Math.floor(room / values.image)));
+  const ofModel = images[0]!.count * values.image + values.model;
+  return { images, groups: parts(models, Math.max(1, Math.floor(room / ofModel))) };
+}
+
+/** All of an image, as one window: how filters are taken to the points and back. */
+const whole = (size: Pair) =>
+  ({ images: 1, part: { first: 0, count: 1 }, size, tiles: [1, 1], step: [1, 1], pad: [0, 0] }) as const;
+
+/** A convolution, or with its filter turned by 180 degrees and its channels exchanged. */
+function correlate(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+  turn: boolean,
+): void {
+  const { along, tiles, points, values } = planFor(g)!;
+  const { batch, inChannels, outChannels } = g;
+  const step = [along[0].outputs, along[1].outputs] as const;
+  const toWindows = along.map(({ input }) => input);
+  const toWeights = along.map((axis) => axis.filter.map((row) => (turn ? [...row].reverse() : row)));
+  const toPixels = along.map(({ output }) => output);
+  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.y, model: values.filter });
+  for (const { first, count: models } of groups) {
+    const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
+    const weights = turn ? atPoints(outChannels, inChannels) : atPoints(inChannels, outChannels);
+    const channels = inChannels * outChannels;
+    transform(filter, weights, toWeights, { ...whole(g.kernel), channels, models, firstModels: [first, 0] });
+    for (const part of images) {
+      const count = part.count * tiles[0] * tiles[1];
+      const [windows, sums] = [atPoints(count, inChannels), atPoints(count, outChannels)];
+      const own = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
+      transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
+      matmul(windows, weights, { transposeB: turn, into: sums });
+      putOut(sums, y, toPixels, { ...own, size: g.output, channels: outChannels, first, epilogue });
+      for (const scratch of [windows, sums]) scratch.dispose();
+    }
+    weights.dispose();
+  }
+}
+
+/** y = act(rows sums columns' + bias) for every tile of y. */
+function putOut(
+  sums: DeviceArray,
+  y: DeviceArray,
+  [rows, columns]: readonly Matrix[],
+  to: Pick<Windows, 'images' | 'part' | 'size' | 'tiles' | 'step' | 'channels' | 'models'> & {
+    first: number;
+    epilogue: Epilogue;
+  },
+): void {
+  const { images, part, size, tiles, step, models, first, epilogue } = to;
+  const channels = to.channels / 4;
+  runKernel(
+    y.device,
+    withEpilogue({ name: 'winograd_output', code: outputCode }, epilogue.activation),
+    [
+      ...[part.count, ...size, channels, ...tiles, ...step, rows![0]!.length, columns![0]!.length],
+      ...[images, part.first, first, ...epilogueFlags(epilogue), 0],
+      ...[...columnsOf(rows!, 4), ...columnsOf(columns!, 4)],
+    ],
+    [sums, epilogueArray(epilogue, sums), y],
+    elementwise(part.count * tiles[0] * tiles[1] * channels, models),
+  );
+}
+
+export function forward(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+): void {
+  correlate(x, filter, g, y, epilogue, false);
+}
+
+/** dx is the full correlation of dy with the turned filter: the forward pass on other arrays. */
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  correlate(dy, filter, turned(g), dx, {}, true);
+}
+
+export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+  const { along, tiles, points, values } = planFor(g)!;
+  const { batch, inChannels, outChannels } = g;
+  const step = [along[0].outputs, along[1].outputs] as const;
+  const toWindows = along.map(({ input }) => input);
+  const toGrads = along.map(({ output }) => transposed(output));
+  const toFilter = along.map(({ filter }) => transposed(filter));
+  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.y, model: values.filter });
+  for (const { first, count: models } of groups) {
+    for (const part of images) {
+      const count = part.count * tiles[0] * tiles[1];
+      const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
+      const [windows, grads] = [atPoints(count, inChannels), atPoints(count, outChannels)];
+      const sums = atPoints(inChannels, outChannels);
+      const own = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
+      transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
+      transform(dy, grads, toGrads, { ...own, size: g.output, channels: outChannels, pad: [0, 0] });
+      matmul(windows, grads, { transposeA: true, into: sums });
+      transform(sums, dw, toFilter, {
+        ...whole([along[0].points, along[1].points]),
+        ...{ channels: inChannels * outChannels, models, firstModels: [0, first], adds: part.first > 0 },
+      });
+      for (const scratch of [windows, grads, sums]) scratch.dispose();
+    }
+  }
+}

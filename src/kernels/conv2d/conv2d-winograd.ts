@@ -1,0 +1,133 @@
+import type { Device } from '../../gpu/device.ts';
+import { DeviceArray } from '../array.ts';
+import type { Epilogue } from '../epilogue.ts';
+import { FOLD } from '../reduce/long-sums.ts';
+import { elementwise, type Part, parts, roomFor, runKernel } from '../run.ts';
+import { type ConvGeometry, turned } from './conv-geometry.ts';
+import { runStreaming, servesTiles, textFor } from './conv2d-stream.ts';
+import { filterCode, forwardCode, type WinogradSizes, weightsARound, weightsHeld } from './conv2d-winograd-code.ts';
+import { MOST_POINTS } from './winograd.ts';
+
+// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how.
+
+/** Weights an invocation may hold: more would not stay in a processor's first cache. */
+const HELD = 900;
+/** Columns of a tile, beyond which the transforms cost more than they save. */
+const LONGEST_TILE = 4;
+
+/** How the kernel cuts its work; null where it does not serve. */
+function sizesFor(g: ConvGeometry): WinogradSizes | null {
+  const { inChannels, kernel, pad } = g;
+  const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
+  const channels = inChannels % 32 === 0 ? 32 : inChannels;
+  if (inChannels / channels > FOLD) return null; // each part is added to what there is: of more, the sum would drift
+  if (!plain || g.batch * g.outChannels === 0 || ![8, 16, 32].includes(channels)) return null;
+  const [taps, width] = [kernel[1], g.output[1]];
+  // Eight lanes load 32 / channels pixels at once: that many groups of lanes share the points evenly.
+  for (let tile = LONGEST_TILE; tile >= 2 && taps >= 3; tile--) {
+    const points = tile + taps - 1;
+    if (tile > width || points > MOST_POINTS || points % Math.max(2, 32 / channels) !== 0) continue;
+    const padded = pad[1] > 0 || width - 1 + taps > g.input[1];
+    const sizes: WinogradSizes = {
+      channels,
+      parts: channels < inChannels ? 2 : 1,
+      kernel,
+      tile,
+      overlap: width % tile !== 0,
+      padLeft: pad[1],
+      padded,
+    };
+    if (weightsHeld(sizes) <= HELD) return sizes;
+  }
+  return null;
+}
+
+/**
+ * Whether it is the fastest way, as measured on lavapipe: where it saves enough of the multiplications, those for rows and columns
+ * that are not stored counted, and rows are long enough for what surrounds them.
+ */
+export function pays(g: ConvGeometry): boolean {
+  const sizes = sizesFor(g);
+  if (!sizes) return false;
+  const { tile, kernel, channels } = sizes;
+  const rows = Math.max(1, g.input[0] / g.output[0]);
+  const columns = (Math.ceil(g.output[1] / tile) * tile) / g.output[1];
+  const saving = (tile * kernel[1]) / (tile + kernel[1] - 1) / (rows * columns);
+  return channels < 32 ? g.output[1] >= 12 && saving > (channels < 16 ? 1.7 : 1.3) : g.output[1] >= 6 && saving > 1.35;
+}
+
+/** Values of one model's filter at the points. */
+const filterSize = (g: ConvGeometry, { tile }: WinogradSizes) =>
+  g.kernel[0] * (tile + g.kernel[1] - 1) * g.inChannels * g.outChannels;
+
+function serves(device: Device, g: ConvGeometry): boolean {
+  const sizes = sizesFor(g);
+  return sizes !== null && servesTiles(device, g, sizes) && roomFor(device, filterSize(g, sizes)) > 0;
+}
+export const servesForward = serves;
+export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
+/** Its sums would be loaded and stored for each product: slower than the other ways. */
+export const servesWeightGrad = (): boolean => false;
+
+/** The filters of some models at the transform's points, turned for the input gradient. The caller disposes them. */
+function atPoints(
+  filter: DeviceArray,
+  g: ConvGeometry,
+  sizes: WinogradSizes,
+  turn: boolean,
+  { first, count }: Part,
+): DeviceArray {
+  const algorithm = { outputs: sizes.tile, taps: g.kernel[1] };
+  const weights = DeviceArray.empty(filter.device, [filterSize(g, sizes)], { models: count });
+  runKernel(
+    filter.device,
+    { name: 'winograd_filter', code: textFor('filter', filterCode, algorithm), constants: { TURN: turn ? 1 : 0 } },
+    [g.kernel[0], g.inChannels, g.outChannels, sizes.channels, first],
+    [filter, weights],
+    elementwise(g.kernel[0] * g.inChannels * g.outChannels, count),
+  );
+  return weights;
+}
+
+/** A convolution, or with its filter turned, over one part of the input channels after another. */
+function correlate(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+  turn: boolean,
+): void {
+  const sizes = sizesFor(g)!;
+  const text = { name: 'conv2d_winograd', code: textFor('winograd', forwardCode, sizes) };
+  // The filter takes up to three times its room at the points: as many models at once as an array holds of it.
+  for (const models of parts(y.models, roomFor(y.device, filterSize(g, sizes)))) {
+    const weights = atPoints(filter, g, sizes, turn, models);
+    for (let index = 0; index < g.inChannels / sizes.channels; index++) {
+      runStreaming(text, x, weights, g, y, epilogue, {
+        tile: sizes.tile,
+        weightRounds: weightsHeld(sizes) / weightsARound(sizes),
+        modelWeights: weights.size,
+        part: { index, channels: sizes.channels },
+        models,
+      });
+    }
+    weights.dispose();
+  }
+}
+
+export function forward(
+  x: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  y: DeviceArray,
+  epilogue: Epilogue,
+): void {
+  correlate(x, filter, g, y, epilogue, false);
+}
+
+/** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  correlate(dy, filter, turned(g), dx, {}, true);
+}

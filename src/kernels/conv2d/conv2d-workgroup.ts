@@ -1,0 +1,80 @@
+import code from '../../../shaders/conv2d/conv2d_workgroup.wgsl';
+import type { Device } from '../../gpu/device.ts';
+import type { DeviceArray } from '../array.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
+import { inSlices } from '../matmul/add-slices.ts';
+import { FOLD, isLong } from '../reduce/long-sums.ts';
+import { roomFor, runKernel } from '../run.ts';
+import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
+
+// The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
+
+const [FORWARD, INPUT_GRAD, WEIGHT_GRAD] = [0, 1, 2] as const;
+
+/** The product's sizes: rows, columns, inner axis. */
+function sizes(operation: number, g: ConvGeometry): [m: number, n: number, k: number] {
+  const taps = g.kernel[0] * g.kernel[1];
+  const [inputs, outputs] = [g.input, g.output].map(([h, w]) => g.batch * h * w) as [number, number];
+  if (operation === FORWARD) return [outputs, g.outChannels, taps * g.inChannels];
+  if (operation === INPUT_GRAD) return [inputs, g.inChannels, taps * g.outChannels];
+  return [taps * g.inChannels, g.outChannels, outputs];
+}
+
+/** 256 invocations of 4 x 4; narrow where a square tile would be mostly empty. Both fit in 16 KiB of workgroup memory. */
+const tileFor = (n: number) => (n <= 16 ? { ROWS: 256, COLUMNS: 16, DEPTH: 8 } : { ROWS: 64, COLUMNS: 64, DEPTH: 16 });
+
+function serves(operation: number) {
+  return (device: Device, g: ConvGeometry): boolean => {
+    const [m, n, k] = sizes(operation, g);
+    return m * n * k > 0 && Math.ceil(m / tileFor(n).ROWS) <= device.limits.maxComputeWorkgroupsPerDimension;
+  };
+}
+export const servesForward = serves(FORWARD);
+export const servesInputGrad = serves(INPUT_GRAD);
+export const servesWeightGrad = serves(WEIGHT_GRAD);
+
+/** Workgroups that fill a large card, and the least of a sum worth a workgroup of its own. */
+const WORKGROUPS = 512;
+const SHORTEST = 256;
+
+function run(
+  operation: number,
+  g: ConvGeometry,
+  left: DeviceArray,
+  right: DeviceArray,
+  c: DeviceArray,
+  epilogue: Epilogue = {},
+): void {
+  const [m, n, k] = sizes(operation, g);
+  const tile = tileFor(n);
+  const tiles = [Math.ceil(m / tile.ROWS), Math.ceil(n / tile.COLUMNS)] as const;
+  // Only the weight gradient's sum is long. The slices do not depend on the number of models, nor may the results.
+  const enough = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
+  const wanted = Math.min(enough, roomFor(c.device, c.size));
+  const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
+  const slices = Math.ceil(k / slice);
+  const constants = { OPERATION: operation, ...tile, LONG: isLong(slice), LONGER: slice > FOLD ** 2 ? 1 : 0 };
+  const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
+  inSlices(c, slices, g, {}, (to, { first, count }, place) =>
+    runKernel(
+      c.device,
+      source,
+      [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue), first, place],
+      [left, right, epilogueArray(epilogue, right), to],
+      [...tiles, count * slices],
+      { flops: convFlops(g, count) },
+    ),
+  );
+}
+
+export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {
+  run(FORWARD, g, x, filter, y, options);
+}
+
+export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
+  run(INPUT_GRAD, g, dy, filter, dx);
+}
+
+export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
+  run(WEIGHT_GRAD, g, x, dy, dw);
+}

@@ -1,0 +1,246 @@
+import convCode from '../../../shaders/conv2d/conv2d.wgsl';
+import inputGradCode from '../../../shaders/conv2d/conv2d_input_grad.wgsl';
+import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad.wgsl';
+import { ShapeError } from '../../base/errors.ts';
+import type { Device } from '../../gpu/device.ts';
+import { type DeviceArray, sameShape, showShape } from '../array.ts';
+import { familyOf, withVariant } from '../choice.ts';
+import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
+import { LONGEST, withLongSums } from '../reduce/long-sums.ts';
+import { sumRows } from '../reduce/reduce.ts';
+import { checkDType, commonModels, elementwise, laned, output, runKernel } from '../run.ts';
+import {
+  type ConvGeometry,
+  type ConvOptions,
+  convFlops,
+  convGeometry,
+  filterShape,
+  geometryParams,
+  inputShape,
+  outputShape,
+  turned,
+} from './conv-geometry.ts';
+import { sizesOf } from './conv-sizes.ts';
+import * as gemm from './conv2d-gemm.ts';
+import * as product from './conv2d-matmul.ts';
+import * as patches from './conv2d-patches.ts';
+import * as stream from './conv2d-stream.ts';
+import * as subgroup from './conv2d-subgroup.ts';
+import * as winograd from './conv2d-winograd.ts';
+import * as winogradTiles from './conv2d-winograd-tiles.ts';
+import * as workgroup from './conv2d-workgroup.ts';
+
+export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
+
+/** The tuned implementations. */
+const tuned = { subgroup, gemm, stream, workgroup, matmul: product, winograd, winogradTiles, patches };
+
+/** Every implementation, the reference first. */
+export const conv2dVariants = [
+  'naive',
+  'subgroup',
+  'gemm',
+  'stream',
+  'workgroup',
+  'matmul',
+  'winograd',
+  'winogradTiles',
+  'patches',
+] as const;
+export type Conv2dVariant = (typeof conv2dVariants)[number];
+
+interface RunOptions {
+  into?: DeviceArray;
+  /** For tests and the tuner; normally chosen by adapter and shape. */
+  variant?: Conv2dVariant;
+}
+
+/** Which of the three kernels a variant has for this adapter and shape. The reference has all. */
+export function conv2dServes(variant: Conv2dVariant, device: Device, g: ConvGeometry) {
+  if (variant === 'naive') return { forward: true, inputGrad: true, weightGrad: true };
+  const { servesForward, servesInputGrad, servesWeightGrad } = tuned[variant];
+  return {
+    forward: servesForward(device, g),
+    inputGrad: servesInputGrad(device, g),
+    weightGrad: servesWeightGrad(device, g),
+  };
+}
+
+/** The kernels of a convolution, by the names under which the tuner knows them. */
+const KERNELS = { forward: 'conv2d', inputGrad: 'conv2dInputGrad', weightGrad: 'conv2dWeightGrad' } as const;
+type Kernel = keyof typeof KERNELS;
+
+/**
+ * Tuned implementations in the order of preference, on software adapters as measured on lavapipe. The first that serves is taken.
+ */
+export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof tuned)[] {
+  const pointwise = conv2dServes('matmul', device, g)[kernel];
+  if (device.info.isSoftware) return onProcessor(kernel, pointwise, g);
+  // Not measured on a GPU; but there the product works as the convolution does, without finding its pixels.
+  const first = pointwise ? (['matmul', 'workgroup'] as const) : (['workgroup'] as const);
+  // The rule for Arm would put the others before workgroup memory, which serves there so far: not without a measurement.
+  return familyOf(device.info) === 'arm' ? [...first] : [...first, 'gemm', 'subgroup'];
+}
+
+/** On a processor. The tiles of matrix products want channels to fill them. */
+function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyof typeof tuned)[] {
+  if (pointwise && productPays(kernel, g)) return ['matmul'];
+  const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution
+  const wide = sizes.outChannels >= 16;
+  // Eight lanes stream eight output channels; with half of them idle that only beats the old weight gradient.
+  const filled = sizes.outChannels > 4;
+  const first = filled ? byWinograd(kernel, sizes) : [];
+  if (wide && sizes.inChannels >= 32) return [...first, 'gemm', 'subgroup'];
+  // The first layer of a network with strides, which else only the reference serves: 66 ms of a step of MobileNetV2 there.
+  if (kernel === 'weightGrad') return [...first, 'stream', 'subgroup', 'gemm', 'patches'];
+  const others = wide ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
+  return filled ? [...first, 'stream', ...others] : [...others];
+}
+
+/** Winograd's algorithm, where it is faster on lavapipe. */
+function byWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTiles')[] {
+  if (kernel === 'weightGrad') return g.inChannels >= 32 && winogradTiles.weightGradPays(g) ? ['winogradTiles'] : [];
+  // Beside the implicit product, which takes a third longer.
+  const rows = winograd.pays(g);
+  const wide = g.inChannels >= 32 && g.outChannels >= 16;
+  return [
+    ...(wide && winogradTiles.forwardPays(g, rows ? 1 : 4 / 3) ? (['winogradTiles'] as const) : []),
+    ...(rows ? (['winograd'] as const) : []),
+  ];
+}
+
+/**
+ * Whether a filter of one pixel is better off as a matrix product, on lavapipe. Its weight gradient always is, 1 to 6 times as
+ * fast; the forward pass where the implicit product has no kernel, 2 times; the input gradient of many channels, 1.1 to 1.6
+ * times. With few channels the others win, up to 2 times.
+ */
+function productPays(kernel: Kernel, { inChannels, outChannels }: ConvGeometry): boolean {
+  if (kernel === 'forward') return inChannels >= 16 && outChannels % 4 !== 0;
+  return kernel === 'weightGrad' || Math.min(inChannels, outChannels) >= 96;
+}
+
+/**
+ * Runs `body` with the tuned implementation to take, or null for the reference.
+ * @throws ArgumentError when one was asked for that cannot
+ */
+function withChosen(
+  kernel: Kernel,
+  device: Device,
+  g: ConvGeometry,
+  asked: Conv2dVariant | undefined,
+  body: (implementation: (typeof tuned)[keyof typeof tuned] | null) => void,
+): void {
+  const options = {
+    variants: conv2dVariants,
+    preferred: preferredConv2d(kernel, device, g),
+    serves: (one: Conv2dVariant) => conv2dServes(one, device, g)[kernel],
+    asked,
+  };
+  withVariant(device, KERNELS[kernel], sizesOf(g), options, (variant) =>
+    body(variant === 'naive' ? null : tuned[variant]),
+  );
+}
+
+/** A kernel of the reference, for sums of so many terms. */
+const reference = (name: string, code: string, terms: number) => withLongSums(laned(name, code, 1), terms, LONGEST);
+
+/**
+ * 2-D convolution (cross-correlation, as in every deep-learning library), bias and activation fused into the store. Compute-bound.
+ * @param x [N,H,W,Ci]
+ * @param filter [KH,KW,Ci,Co]
+ * @returns [N,OH,OW,Co]
+ * @throws ShapeError, ArgumentError
+ */
+export function conv2d(
+  x: DeviceArray,
+  filter: DeviceArray,
+  options: ConvOptions & RunOptions & Epilogue = {},
+): DeviceArray {
+  const g = convGeometry(x, filter, options);
+  const { bias } = options;
+  if (bias) checkDType('conv2d', 'the bias', bias, 'f32');
+  const models = commonModels('conv2d', [x, filter, bias]);
+  if (bias && !sameShape(bias.shape, [g.outChannels])) {
+    const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
+    throw new ShapeError(
+      `conv2d: the bias must have shape [${g.outChannels}], but has ${showShape(bias.shape)} (${shapes})`,
+    );
+  }
+  const y = output(x.device, outputShape(g), models, options.into);
+  withChosen('forward', x.device, g, options.variant, (kernel) => {
+    if (kernel && 'forward' in kernel) {
+      kernel.forward(x, filter, g, y, { bias, activation: options.activation });
+      return;
+    }
+    runKernel(
+      x.device,
+      withEpilogue(reference('conv2d', convCode, g.kernel[0] * g.kernel[1] * g.inChannels), options.activation),
+      [...geometryParams(g), ...epilogueFlags(options)],
+      [x, filter, epilogueArray(options, filter), y],
+      elementwise(y.size, models),
+      { flops: convFlops(g, models) },
+    );
+  });
+  return y;
+}
+
+/** Gradient for the input: dy [N,OH,OW,Co], filter [KH,KW,Ci,Co] -> dx [N,H,W,Ci]. Compute-bound. */
+export function conv2dInputGrad(
+  dy: DeviceArray,
+  filter: DeviceArray,
+  g: ConvGeometry,
+  options: RunOptions = {},
+): DeviceArray {
+  const models = commonModels('conv2d', [dy, filter]);
+  const dx = output(dy.device, inputShape(g), models, options.into);
+  withChosen('inputGrad', dy.device, g, options.variant, (kernel) => {
+    if (kernel && 'inputGrad' in kernel) {
+      kernel.inputGrad(dy, filter, g, dx);
+      return;
+    }
+    runKernel(
+      dy.device,
+      reference('conv2d_input_grad', inputGradCode, g.kernel[0] * g.kernel[1] * g.outChannels),
+      geometryParams(g),
+      [dy, filter, dx],
+      elementwise(dx.size, models),
+      { flops: convFlops(g, models) },
+    );
+  });
+  return dx;
+}
+
+/**
+ * Gradient for the filter: x [N,H,W,Ci], dy [N,OH,OW,Co] -> dw [KH,KW,Ci,Co], a sum over the batch. Compute-bound.
+ * @param options.columnSums [Co] filled with the sums of dy over all pixels: the bias's gradient, which some kernels give away
+ */
+export function conv2dWeightGrad(
+  x: DeviceArray,
+  dy: DeviceArray,
+  g: ConvGeometry,
+  options: RunOptions & { columnSums?: DeviceArray | null } = {},
+): DeviceArray {
+  const models = commonModels('conv2d', [x, dy]);
+  const dw = output(x.device, filterShape(g), models, options.into);
+  const columnSums = options.columnSums ?? undefined;
+  withChosen('weightGrad', x.device, g, options.variant, (kernel) => {
+    if (kernel === stream || kernel === product) {
+      kernel.weightGrad(x, dy, g, dw, columnSums);
+      return;
+    }
+    if (columnSums) sumRows(dy, g.outChannels, { into: columnSums });
+    if (kernel && 'weightGrad' in kernel) {
+      kernel.weightGrad(x, dy, g, dw);
+      return;
+    }
+    runKernel(
+      x.device,
+      reference('conv2d_weight_grad', weightGradCode, g.batch * g.output[0] * g.output[1]),
+      geometryParams(g),
+      [x, dy, dw],
+      elementwise(dw.size, models),
+      { flops: convFlops(g, models) },
+    );
+  });
+  return dw;
+}

@@ -1,0 +1,219 @@
+import type { Device, Workgroups } from '../../gpu/device.ts';
+import type { KernelSource } from '../../gpu/pipelines.ts';
+import { DeviceArray } from '../array.ts';
+import { textFor } from '../conv2d/conv2d-stream.ts';
+import { parts, runKernel } from '../run.ts';
+import { type DepthwiseGeometry, depthwiseFlops } from './depthwise-geometry.ts';
+import {
+  extentOf,
+  forwardCode,
+  inputGradCode,
+  openRows,
+  type StripSizes,
+  weightGradCode,
+} from './depthwise-strips-code.ts';
+
+// Depthwise convolutions by strips: kernels that walk down the rows of a strip of columns (see depthwise-strips-code.ts).
+
+type Kernel = 'forward' | 'inputGrad' | 'weightGrad';
+
+/** Channels of an invocation. */
+export type StripLanes = 1 | 4;
+
+/** Taps that a text writes out at most: the weights, or the sums, of an invocation. */
+const MAX_TAPS = 49;
+/**
+ * Columns of dx, or of x between the windows of a strip, by the channels of an invocation. On lavapipe two columns of four channels are up to
+ * 2 times as fast as four, whose sums no longer stay in registers, and compile in two thirds of the time.
+ */
+const TILE = { 1: 8, 4: 2 } as const;
+/** Columns of y that a strip has at least: one more value at each end of a row serves them all. */
+const MIN_COLUMNS = 2;
+/** Sums (rows of y by columns) that an invocation has at hand at most. */
+const MAX_SUMS = 40;
+/** Rows that a sum of the weight gradient goes through at most: so many additions of a strip's products one f32 takes. */
+const MAX_ROWS = 256;
+
+/** How the work is laid out on a kind of adapter. Not measured on a GPU. */
+interface Layout {
+  /** Invocations in a workgroup, along the channels and along the strips. */
+  workgroup: readonly [number, number];
+  /** Invocations of one model that keep the adapter busy. */
+  invocations: number;
+  /** The same of the weight gradient, each of which leaves partial sums to be added up. */
+  sums: number;
+}
+// One vector of eight, so that all branches and loops of a workgroup are uniform.
+const PROCESSOR: Layout = { workgroup: [8, 1], invocations: 2 ** 10, sums: 2 ** 10 };
+// Eight fours of channels are the 128 bytes that a GPU loads at once.
+const GPU: Layout = { workgroup: [8, 8], invocations: 2 ** 17, sums: 2 ** 15 };
+
+/**
+ * Whether the strips have a kernel for a geometry. The sizes are those of one model.
+ * @param lanes four need channels in fours with one filter each
+ */
+export function serves(kernel: Kernel, lanes: StripLanes, device: Device, g: DepthwiseGeometry): boolean {
+  const { batch, inChannels, outChannels, multiplier } = g;
+  if (batch * inChannels * outChannels === 0 || g.kernel[0] * g.kernel[1] > MAX_TAPS) return false;
+  if (lanes === 4 && (multiplier !== 1 || inChannels % 4 !== 0)) return false;
+  if (kernel === 'inputGrad' && multiplier !== 1) return false;
+  const { sums, group } = stripOf(kernel, lanes, g);
+  if (sums * group > MAX_SUMS) return false;
+  const { workgroups } = planFor(kernel, lanes, device, g);
+  return workgroups.every((n) => n <= device.limits.maxComputeWorkgroupsPerDimension);
+}
+
+/** Columns that come together (those of dx that a column of dy begins), sums for each column, and columns that are wanted. */
+function stripOf(kernel: Kernel, lanes: StripLanes, g: DepthwiseGeometry) {
+  const [sh, sw] = g.strides;
+  if (kernel === 'inputGrad') return { group: sw, sums: openRows(g) * sh, wanted: TILE[lanes] };
+  return { group: 1, sums: openRows(g), wanted: Math.max(MIN_COLUMNS, Math.floor(TILE[lanes] / sw)) };
+}
+
+/** How the work is cut. */
+interface Plan {
+  sizes: StripSizes;
+  strips: number;
+  /** Strips that an invocation takes one after another, and groups of so many. */
+  stripsAtOnce: number;
+  stripGroups: number;
+  /** Rows of y in a block (of dx: groups of stride rows). */
+  rows: number;
+  blocks: number;
+  /** Images that an invocation takes one after another, and slices of so many. */
+  images: number;
+  slices: number;
+  /** Of one model. */
+  workgroups: Workgroups;
+}
+
+function planFor(kernel: Kernel, lanes: StripLanes, device: Device, g: DepthwiseGeometry): Plan {
+  const layout = device.info.isSoftware ? PROCESSOR : GPU;
+  const { group, sums, wanted } = stripOf(kernel, lanes, g);
+  const [height, width] = kernel === 'inputGrad' ? [spanOf(g, 0), spanOf(g, 1)] : g.output;
+  const strips = Math.ceil(width / Math.max(1, Math.floor(Math.min(wanted, MAX_SUMS / sums) / group)));
+  const groups = Math.ceil(width / strips); // of columns in a strip
+  const channels = g.outChannels / lanes;
+
+  // Too few invocations: cut the rows. Enough: let each take several strips and images, with the weights it has or for the same sums.
+  const invocations = kernel === 'weightGrad' ? layout.sums : layout.invocations;
+  const walks = channels * strips * g.batch;
+  const cut = Math.min(Math.ceil(invocations / walks), Math.ceil(height / 8));
+  const rows = Math.ceil(height / Math.max(cut, Math.ceil(height / MAX_ROWS)));
+  const blocks = Math.ceil(height / rows);
+  const walksAtOnce = Math.max(1, Math.min(Math.floor((walks * blocks) / invocations), Math.floor(MAX_ROWS / rows)));
+  const stripGroups = Math.ceil(strips / walksAtOnce);
+  const stripsAtOnce = Math.ceil(strips / stripGroups);
+  const images = Math.max(1, Math.min(Math.floor(walksAtOnce / stripsAtOnce), g.batch));
+  const slices = Math.ceil(g.batch / images);
+
+  const { workgroup } = layout;
+  const { kernel: taps, strides, dilation, multiplier } = g;
+  const edges = edgesOf(kernel, g, strips, groups);
+  return {
+    sizes: { lanes, kernel: taps, strides, dilation, multiplier, tile: groups * group, edges, workgroup },
+    ...{ strips, stripsAtOnce, stripGroups, rows, blocks, images, slices },
+    workgroups: [Math.ceil(channels / workgroup[0]), Math.ceil((stripGroups * blocks) / workgroup[1]), slices],
+  };
+}
+
+/** Rows (0) or columns (1) of dx, padding before them counted, in groups of stride: those that touch the image. */
+function spanOf({ pad, strides, input }: DepthwiseGeometry, axis: 0 | 1): number {
+  const [p, s] = [pad[axis], strides[axis]];
+  return Math.floor((p + input[axis] - 1) / s) - Math.floor(p / s) + 1;
+}
+
+/** Which columns lie outside the image in some strip. */
+function edgesOf(kernel: Kernel, g: DepthwiseGeometry, strips: number, groups: number): StripSizes['edges'] {
+  const [inWidth, outWidth] = [g.input[1], g.output[1]];
+  const [stride, pad] = [g.strides[1], g.pad[1]];
+  /** Of `count` columns that begin at `first(strip)`. */
+  const outside = (count: number, width: number, first: (strip: number) => number) => {
+    const begins = [first(0), first(strips - 1)]; // what is outside in any strip is so in the first or the last
+    return Array.from({ length: count }, (_, i) => i).filter((i) => begins.some((at) => at + i < 0 || at + i >= width));
+  };
+  const extent = extentOf(g, 1);
+  if (kernel === 'inputGrad') {
+    const before = Math.ceil(extent / stride) - 1;
+    const begins = Math.floor(pad / stride);
+    return {
+      read: outside(before + groups, outWidth, (strip) => begins + strip * groups - before),
+      own: outside(groups * stride, inWidth, (strip) => (begins + strip * groups) * stride - pad),
+    };
+  }
+  return {
+    read: outside((groups - 1) * stride + extent, inWidth, (strip) => strip * groups * stride - pad),
+    own: outside(groups, outWidth, (strip) => strip * groups),
+  };
+}
+
+/** In the order of the texts' `Params`; channels count vectors. */
+function paramsOf(g: DepthwiseGeometry, plan: Plan, firstModel: number, hasBias: boolean): number[] {
+  const { lanes } = plan.sizes;
+  return [
+    ...[g.batch, ...g.input, g.inChannels / lanes, ...g.output, g.outChannels / lanes, ...g.pad],
+    ...[plan.strips, plan.stripsAtOnce, plan.stripGroups, plan.rows, plan.blocks, plan.images, plan.slices],
+    ...[firstModel, hasBias ? 1 : 0],
+  ];
+}
+
+function sourceOf(name: string, write: (sizes: StripSizes) => string, { sizes }: Plan): KernelSource {
+  return { name: `${name}_strips${sizes.lanes === 4 ? '_vec4' : ''}`, code: textFor(name, write, sizes) };
+}
+
+/** Models and slices lie along one axis of the grid: as many models at once as it holds. */
+function dispatch(
+  device: Device,
+  source: KernelSource,
+  g: DepthwiseGeometry,
+  plan: Plan,
+  models: number,
+  bindings: readonly DeviceArray[],
+  hasBias = false,
+): void {
+  const [x, y, slices] = plan.workgroups;
+  const atOnce = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
+  for (const { first, count } of parts(models, atOnce)) {
+    const params = paramsOf(g, plan, first, hasBias);
+    const work = { flops: depthwiseFlops(g, count) };
+    runKernel(device, source, params, bindings, [x, y, slices * count], work);
+  }
+}
+
+/** x [N,H,W,C], filter [KH,KW,C,M], bias [C*M] or null -> y [N,OH,OW,C*M]. Memory-bound. */
+export function forward(
+  lanes: StripLanes,
+  x: DeviceArray,
+  filter: DeviceArray,
+  bias: DeviceArray | null,
+  g: DepthwiseGeometry,
+  y: DeviceArray,
+): void {
+  const plan = planFor('forward', lanes, x.device, g);
+  const source = sourceOf('depthwise_conv2d', forwardCode, plan);
+  dispatch(x.device, source, g, plan, y.models, [x, filter, bias ?? filter, y], bias !== null);
+}
+
+/** dy [N,OH,OW,C], filter [KH,KW,C,1] -> dx [N,H,W,C]. Memory-bound. */
+export function inputGrad(
+  lanes: StripLanes,
+  dy: DeviceArray,
+  filter: DeviceArray,
+  g: DepthwiseGeometry,
+  dx: DeviceArray,
+): void {
+  const plan = planFor('inputGrad', lanes, dy.device, g);
+  const source = sourceOf('depthwise_conv2d_input_grad', inputGradCode, plan);
+  dispatch(dy.device, source, g, plan, dx.models, [dy, filter, dx]);
+}
+
+/** The first pass of the gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> [slices, KH*KW*C*M]. Memory-bound. */
+export function weightGradParts(lanes: StripLanes, x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
+  const { device, models } = x;
+  const plan = planFor('weightGrad', lanes, device, g);
+  const slices = plan.slices * plan.blocks * plan.stripGroups;
+  const part = DeviceArray.empty(device, [slices, g.kernel[0] * g.kernel[1] * g.outChannels], { models });
+  const source = sourceOf('depthwise_conv2d_weight_grad', weightGradCode, plan);
+  dispatch(device, source, g, plan, models, [x, dy, part]);
+  return part;
+}

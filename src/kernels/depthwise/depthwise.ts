@@ -1,0 +1,205 @@
+import depthwiseCode from '../../../shaders/depthwise/depthwise_conv2d.wgsl';
+import inputGradCode from '../../../shaders/depthwise/depthwise_conv2d_input_grad.wgsl';
+import weightGradCode from '../../../shaders/depthwise/depthwise_conv2d_weight_grad.wgsl';
+import { ShapeError } from '../../base/errors.ts';
+import type { Device } from '../../gpu/device.ts';
+import { DeviceArray, sameShape, showShape, sizeOf } from '../array.ts';
+import { withVariant } from '../choice.ts';
+import { inputShape, outputShape } from '../conv2d/conv-geometry.ts';
+import { LONGEST, withLongSums } from '../reduce/long-sums.ts';
+import { sumRows } from '../reduce/reduce.ts';
+import { checkDType, commonModels, elementwise, laned, output, runKernel } from '../run.ts';
+import { type DepthwiseGeometry, depthwiseFlops, depthwiseSizes, OPERATOR } from './depthwise-geometry.ts';
+import * as strips from './depthwise-strips.ts';
+
+export { type DepthwiseGeometry, depthwiseGeometry } from './depthwise-geometry.ts';
+
+/** Every implementation, the reference first: strips of columns, of single channels or of four. */
+export const depthwiseVariants = ['naive', 'strips', 'stripsVec4'] as const;
+export type DepthwiseVariant = (typeof depthwiseVariants)[number];
+
+const LANES = { strips: 1, stripsVec4: 4 } as const;
+
+/** The kernels of a depthwise convolution, by the names under which the tuner knows them. */
+const KERNELS = {
+  forward: 'depthwiseConv2d',
+  inputGrad: 'depthwiseInputGrad',
+  weightGrad: 'depthwiseWeightGrad',
+} as const;
+export type DepthwiseKernel = keyof typeof KERNELS;
+
+export interface DepthwiseRun {
+  into?: DeviceArray;
+  /** For tests and the tuner; normally chosen by adapter and shape. */
+  variant?: DepthwiseVariant;
+}
+
+/** Whether a variant has a kernel for this adapter and shape. The reference always has. */
+export const depthwiseServes = (
+  kernel: DepthwiseKernel,
+  variant: DepthwiseVariant,
+  device: Device,
+  g: DepthwiseGeometry,
+): boolean => variant === 'naive' || strips.serves(kernel, LANES[variant], device, g);
+
+/**
+ * Results of one model from which on strips are worth their compiling: 0.2 to 0.6 s of processor time on lavapipe, where the reference takes
+ * 10 to 30 ns a result on one core and strips 2 to 4.
+ */
+const WORTH_COMPILING = 2 ** 14;
+
+/**
+ * The variants to take without measurement, the best first. On lavapipe four channels at once are 1.1 to 2 times as fast as one. On a GPU
+ * (not measured) too, as a load brings 16 bytes, unless the weights of so many channels fill its registers.
+ */
+export function preferredDepthwise({ info }: Device, g: DepthwiseGeometry): DepthwiseVariant[] {
+  if (sizeOf(outputShape(g)) < WORTH_COMPILING) return [];
+  const few = info.isSoftware || g.kernel[0] * g.kernel[1] <= 16;
+  return few ? ['stripsVec4', 'strips'] : ['strips', 'stripsVec4'];
+}
+
+/**
+ * Runs `body` with the lanes of the strips to take, or null for the reference.
+ * @throws ArgumentError when a variant was asked for that cannot
+ */
+function withChosen(
+  kernel: DepthwiseKernel,
+  device: Device,
+  g: DepthwiseGeometry,
+  asked: DepthwiseVariant | undefined,
+  body: (lanes: 1 | 4 | null) => void,
+): void {
+  const options = {
+    variants: depthwiseVariants,
+    preferred: preferredDepthwise(device, g),
+    serves: (one: DepthwiseVariant) => depthwiseServes(kernel, one, device, g),
+    asked,
+  };
+  withVariant(device, KERNELS[kernel], depthwiseSizes(g), options, (variant) =>
+    body(variant === 'naive' ? null : LANES[variant]),
+  );
+}
+
+/**
+ * Channels an invocation of the reference handles. With one filter a channel, channels do not mix: four neighbours are one vec4f, and the
+ * kernels need a quarter of the loads.
+ */
+const lanesOf = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChannels % 4 === 0 ? 4 : 1);
+
+/** A kernel of the reference, for sums of so many terms. */
+const reference = (name: string, code: string, g: DepthwiseGeometry, terms: number) =>
+  withLongSums(laned(name, code, lanesOf(g)), terms, LONGEST);
+
+/** In the order of the shaders' `Params`. */
+function geometryParams(g: DepthwiseGeometry): number[] {
+  const lanes = lanesOf(g);
+  return [
+    ...[g.batch, ...g.input, g.inChannels / lanes, ...g.output, g.outChannels / lanes],
+    ...[...g.kernel, ...g.strides, ...g.pad, ...g.dilation, g.multiplier],
+  ];
+}
+
+/**
+ * Depthwise convolution: every channel by filters of its own, bias fused into the store. Memory-bound.
+ * @param x [N,H,W,C]
+ * @param filter [KH,KW,C,M]
+ * @param bias [C*M] or null
+ * @returns [N,OH,OW,C*M]
+ * @throws ShapeError, ArgumentError
+ */
+export function depthwiseConv2d(
+  x: DeviceArray,
+  filter: DeviceArray,
+  bias: DeviceArray | null,
+  g: DepthwiseGeometry,
+  { into, variant }: DepthwiseRun = {},
+): DeviceArray {
+  if (bias) checkDType(OPERATOR, 'the bias', bias, 'f32');
+  const models = commonModels(OPERATOR, [x, filter, bias]);
+  if (bias && !sameShape(bias.shape, [g.outChannels])) {
+    const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
+    throw new ShapeError(
+      `${OPERATOR}: the bias must have shape [${g.outChannels}], but has ${showShape(bias.shape)} (${shapes})`,
+    );
+  }
+  const y = output(x.device, outputShape(g), models, into);
+  withChosen('forward', x.device, g, variant, (lanes) => {
+    if (lanes) {
+      strips.forward(lanes, x, filter, bias, g, y);
+      return;
+    }
+    const source = reference('depthwise_conv2d', depthwiseCode, g, g.kernel[0] * g.kernel[1]);
+    const params = [...geometryParams(g), bias ? 1 : 0];
+    const workgroups = elementwise(y.size / lanesOf(g), models);
+    const work = { flops: depthwiseFlops(g, models) };
+    runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, work);
+  });
+  return y;
+}
+
+/** Gradient for the input: dy [N,OH,OW,C*M], filter [KH,KW,C,M] -> dx [N,H,W,C]. Memory-bound. @throws ArgumentError */
+export function depthwiseInputGrad(
+  dy: DeviceArray,
+  filter: DeviceArray,
+  g: DepthwiseGeometry,
+  { into, variant }: DepthwiseRun = {},
+): DeviceArray {
+  const dx = output(dy.device, inputShape(g), dy.models, into);
+  withChosen('inputGrad', dy.device, g, variant, (lanes) => {
+    if (lanes) {
+      strips.inputGrad(lanes, dy, filter, g, dx);
+      return;
+    }
+    const terms = g.kernel[0] * g.kernel[1] * g.multiplier;
+    const source = reference('depthwise_conv2d_input_grad', inputGradCode, g, terms);
+    const workgroups = elementwise(dx.size / lanesOf(g), dx.models);
+    const work = { flops: depthwiseFlops(g, dx.models) };
+    runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, work);
+  });
+  return dx;
+}
+
+/** Of filters whose partial sums, one for 512 pixels, are an eighth of dy at most. */
+const MOST_TAPS = LONGEST / 8;
+
+/**
+ * Gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> dw [KH,KW,C,M]. A filter is small and the sum behind each of its
+ * elements long, so it takes two passes: slices of the images or of output rows side by side, then their sum. Memory-bound. @throws ArgumentError
+ */
+export function depthwiseWeightGrad(
+  x: DeviceArray,
+  dy: DeviceArray,
+  g: DepthwiseGeometry,
+  { into, variant }: DepthwiseRun = {},
+): DeviceArray {
+  const shape = [...g.kernel, g.inChannels, g.multiplier];
+  const dw = output(x.device, shape, x.models, into);
+  withChosen('weightGrad', x.device, g, variant, (lanes) => {
+    const part = lanes ? strips.weightGradParts(lanes, x, dy, g) : naiveWeightGradParts(x, dy, g);
+    const flat = dw.reshaped([dw.size]);
+    sumRows(part, dw.size, { into: flat });
+    flat.dispose();
+    part.dispose();
+  });
+  return dw;
+}
+
+/** Slices of output rows, or of parts of them where they are long -> [slices, KH*KW*C*M]. */
+function naiveWeightGradParts(x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
+  const taps = g.kernel[0] * g.kernel[1];
+  const columns = Math.max(1, Math.min(g.output[1], LONGEST)); // of a part
+  const rowParts = Math.ceil(g.output[1] / columns);
+  const pieces = g.batch * g.output[0] * rowParts;
+  // So short that the first pass needs one level (two take up to 1.7 times as long on lavapipe), unless the filter is so large that
+  // many of it would be more than dy.
+  const short = taps <= MOST_TAPS ? Math.floor(LONGEST / columns) : pieces;
+  const slice = Math.max(1, Math.min(Math.ceil(Math.sqrt(pieces)), short));
+  const slices = Math.max(1, Math.ceil(pieces / slice)); // one even of nothing: a sum over nothing is 0
+  const part = DeviceArray.empty(x.device, [slices, taps * g.outChannels], { models: x.models });
+  const { name, code, constants } = reference('depthwise_conv2d_weight_grad', weightGradCode, g, slice * columns);
+  const source = { name, code, constants: { ...constants, PARTS: rowParts > 1 ? 1 : 0 } };
+  const params = [...geometryParams(g), slice, slices, columns, rowParts];
+  const workgroups = elementwise(part.size / lanesOf(g), part.models);
+  runKernel(x.device, source, params, [x, dy, part], workgroups, { flops: depthwiseFlops(g, x.models) });
+  return part;
+}

@@ -1,0 +1,149 @@
+import imagesCode from '../../../shaders/gather/gather_images.wgsl';
+import channelsCode from '../../../shaders/gather/gather_images_channels.wgsl';
+import wholeImagesCode from '../../../shaders/gather/gather_images_vec4.wgsl';
+import labelsCode from '../../../shaders/gather/gather_labels.wgsl';
+import samplesCode from '../../../shaders/gather/gather_samples.wgsl';
+import storeBatchCode from '../../../shaders/gather/store_batch.wgsl';
+import stateCode from '../../../shaders/optimizers/step_state.wgsl';
+import type { Device } from '../../gpu/device.ts';
+import type { DeviceArray } from '../array.ts';
+import type { StepState } from '../optimizers/step-state.ts';
+import { commonModels, elementwise, f32, laned, lanesOf, runKernel, strided } from '../run.ts';
+
+/** Samples on the GPU, split where one buffer would pass the adapter's limit: images as bytes, or 32-bit words. */
+export interface StoredSamples {
+  /** Each [count, stride] words; a sample starts at a word, four bytes to the word. */
+  chunks: { words: DeviceArray; first: number; count: number }[];
+  /** Words from one sample to the next. */
+  stride: number;
+}
+
+/** What happens to a byte: the same for all, or by channel (see `channelTable`). */
+export type ByteTransform = { scale: number; offset: number } | { table: DeviceArray };
+
+/** Workgroups along a dimension, of which these kernels take more than one holds in strides of it. */
+const held = (device: Device, groups: number) => Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension);
+
+/** A batch of images and labels: x [B, ...], y [B]. */
+interface LabelledBatch {
+  x: DeviceArray;
+  y: DeviceArray;
+}
+
+/**
+ * Fills x with scale * byte + offset of the images that `order` [total] names from `state.batchStart` on, and y with their labels,
+ * in one dispatch because a short step is mostly dispatches. Memory-bound.
+ */
+export function gatherImages(
+  images: StoredSamples,
+  labels: DeviceArray,
+  order: DeviceArray,
+  state: StepState,
+  { x, y }: LabelledBatch,
+  transform: ByteTransform,
+): void {
+  if ('table' in transform) {
+    gatherByChannels(images, labels, order, state, { x, y }, transform.table);
+    return;
+  }
+  const batch = x.shape[0]!;
+  const size = x.size / batch;
+  const source =
+    size === 4 * images.stride
+      ? { name: 'gather_images_vec4', code: stateCode + wholeImagesCode }
+      : { name: 'gather_images', code: stateCode + imagesCode };
+  for (const { words, first, count } of images.chunks) {
+    runKernel(
+      x.device,
+      source,
+      [size, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
+      [state.buffer, words, order, labels, x, y],
+      [held(x.device, batch), 1, x.models],
+      // Of all images only a batch's are read.
+      { bytes: 4 * x.models * (batch * images.stride + 3 * batch + x.size) },
+    );
+  }
+}
+
+function gatherByChannels(
+  images: StoredSamples,
+  labels: DeviceArray,
+  order: DeviceArray,
+  state: StepState,
+  { x, y }: LabelledBatch,
+  table: DeviceArray,
+): void {
+  const batch = x.shape[0]!;
+  for (const { words, first, count } of images.chunks) {
+    runKernel(
+      x.device,
+      { name: 'gather_images_channels', code: stateCode + channelsCode },
+      [x.size / batch, images.stride, batch, order.size, first, count, table.size / 8],
+      [state.buffer, words, order, labels, x, y, table],
+      [held(x.device, Math.ceil(images.stride / 64)), held(x.device, batch), x.models],
+      { bytes: 4 * x.models * (batch * images.stride + 3 * batch + x.size) },
+    );
+  }
+}
+
+/**
+ * Scales and offsets of channels laid out as the kernel reads them, [period, 2, 4]: for each word of four bytes the four scales
+ * and the four offsets, until the channels come round again.
+ */
+export function channelTable(scale: readonly number[], offset: readonly number[]): Float32Array<ArrayBuffer> {
+  const channels = scale.length;
+  const period = channels % 4 === 0 ? channels / 4 : channels % 2 === 0 ? channels / 2 : channels;
+  const table = new Float32Array(8 * period);
+  for (let i = 0; i < 4 * period; i++) {
+    const [word, byte] = [Math.floor(i / 4), i % 4];
+    table[8 * word + byte] = scale[i % channels]!;
+    table[8 * word + 4 + byte] = offset[i % channels]!;
+  }
+  return table;
+}
+
+/** Fills y [B, ...] with the samples that `order` [total] names from `state.batchStart` on, bit for bit. Memory-bound. */
+export function gatherSamples(samples: StoredSamples, order: DeviceArray, state: StepState, y: DeviceArray): void {
+  const batch = y.shape[0]!;
+  const lanes = lanesOf(samples.stride);
+  const size = samples.stride / lanes;
+  for (const { words, first, count } of samples.chunks) {
+    runKernel(
+      y.device,
+      laned('gather_samples', stateCode + samplesCode, lanes),
+      [size, batch, order.size, first, count],
+      [state.buffer, words, order, y],
+      [held(y.device, Math.ceil(size / 8)), held(y.device, Math.ceil(batch / 8)), y.models],
+      { bytes: 4 * y.models * (2 * y.size + batch) },
+    );
+  }
+}
+
+/** Fills y [B] with the labels of the same batch, for samples that are no images. Memory-bound. */
+export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: StepState, y: DeviceArray): void {
+  runKernel(
+    y.device,
+    { name: 'gather_labels', code: stateCode + labelsCode },
+    [y.size, order.size],
+    [state.buffer, labels, order, y],
+    elementwise(y.size, y.models),
+    { bytes: 12 * y.models * y.size },
+  );
+}
+
+/**
+ * The way back: y [B, ...] goes to rows `state.batchStart` .. of result [capacity, ...], counted modulo its capacity, which is a
+ * multiple of the batch size. Memory-bound.
+ */
+export function storeBatch(y: DeviceArray, state: StepState, result: DeviceArray): void {
+  const [capacity] = result.shape as [number];
+  const models = commonModels('storeBatch', [y, result]);
+  runKernel(
+    y.device,
+    { name: 'store_batch', code: stateCode + storeBatchCode },
+    [y.size, result.size / capacity, capacity],
+    [state.buffer, y, result],
+    strided(y.size, models),
+    { bytes: 8 * models * y.size },
+  );
+}

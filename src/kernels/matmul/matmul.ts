@@ -1,0 +1,108 @@
+import { ShapeError } from '../../base/errors.ts';
+import { type DeviceArray, showShape, sizeOf } from '../array.ts';
+import type { ProductEpilogue } from '../epilogue.ts';
+import { sumRows } from '../reduce/reduce.ts';
+import { checkDType, commonModels, output } from '../run.ts';
+import { broadcastTo, transpose } from '../view.ts';
+import { type MatmulVariant, runMatmul, withMatmulVariant, worthTurning } from './matmul-variants.ts';
+
+export interface MatmulOptions extends ProductEpilogue {
+  transposeA?: boolean;
+  transposeB?: boolean;
+  into?: DeviceArray;
+  /** [N], gets the sums of the right matrix's columns, which must be one [K,N] matrix: with x^T dy, the bias gradient. */
+  columnSums?: DeviceArray | null;
+  /** For tests and the tuner; normally chosen by adapter and shape. */
+  variant?: MatmulVariant;
+  /** The operator named in errors. */
+  operator?: string;
+}
+
+export { type MatmulVariant, matmulServes, matmulVariants } from './matmul-variants.ts';
+
+/**
+ * Matrix products a b (either side transposed on demand), bias and activation fused into the store. Axes before the last two
+ * are a batch of products; they broadcast as in NumPy and PyTorch. Compute-bound.
+ * @param a [...,M,K], or [...,K,M] with `transposeA`
+ * @param b [...,K,N], or [...,N,K] with `transposeB`
+ * @returns [...,M,N]
+ * @throws ShapeError, ArgumentError
+ */
+export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = {}): DeviceArray {
+  const { transposeA = false, transposeB = false, bias, activation, through, operator = 'matmul' } = options;
+  checkDType(operator, 'the left matrix', a, 'f32');
+  checkDType(operator, 'the right matrix', b, 'f32');
+  if (bias) checkDType(operator, 'the bias', bias, 'f32');
+  const models = commonModels(operator, [a, b, bias]);
+  const [aRows, aColumns] = matrixOf(operator, 'the left matrix', a);
+  const [bRows, bColumns] = matrixOf(operator, 'the right matrix', b);
+  const [rows, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
+  const [kOfB, n] = transposeB ? [bColumns, bRows] : [bRows, bColumns];
+  const shapes = `${showShape(a.shape)}${transposeA ? ' transposed' : ''} x ${showShape(b.shape)}${transposeB ? ' transposed' : ''}`;
+  if (k !== kOfB) throw new ShapeError(`${operator}: the inner sizes differ, ${k} and ${kOfB} (${shapes})`);
+  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== n)) {
+    throw new ShapeError(`${operator}: the bias must have shape [${n}], but has ${showShape(bias.shape)} (${shapes})`);
+  }
+  const batchShape = commonBatch(operator, a, b, shapes);
+  let batch = sizeOf(batchShape);
+  const c = output(a.device, [...batchShape, rows, n], models, options.into);
+  let m = rows;
+  if (!transposeA && batchOf(a) === batch && batchOf(b) === 1) {
+    m *= batch; // all rows meet the same matrix: one tall product
+    batch = 1;
+  }
+  withMatmulVariant(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant, (variant) => {
+    const turnA = transposeA && batch === 1 && worthTurning(variant, k * m, n);
+    const turnB = !transposeB && batch === 1 && worthTurning(variant, k * n, m);
+    const left = turnA ? turned(operator, a) : spreadBatch(operator, a, batch, batchShape);
+    const right = turnB ? turned(operator, b) : spreadBatch(operator, b, batch, batchShape);
+    const summed = runMatmul(variant, left, right, c, {
+      ...{ m, n, k, models, batch },
+      epilogue: { bias, activation, through },
+      transposeA: transposeA && !turnA,
+      transposeB: transposeB || turnB,
+      aShare: batchOf(left) === 1 ? batch : 1,
+      bShare: batchOf(right) === 1 ? batch : 1,
+      columnSums: options.columnSums ?? undefined,
+    });
+    if (options.columnSums && !summed) sumRows(b, n, { into: options.columnSums });
+    if (left !== a) left.dispose();
+    if (right !== b) right.dispose();
+  });
+  return c;
+}
+
+function matrixOf(operator: string, what: string, x: DeviceArray): [rows: number, columns: number] {
+  if (x.shape.length < 2) {
+    throw new ShapeError(
+      `${operator}: ${what} must have at least rank 2 (rows, columns), but has shape ${showShape(x.shape)}`,
+    );
+  }
+  return x.shape.slice(-2) as [number, number];
+}
+
+const batchOf = (x: DeviceArray) => sizeOf(x.shape.slice(0, -2));
+
+/** The batch axes of a and b broadcast together. @throws ShapeError */
+export function commonBatch(operator: string, a: DeviceArray, b: DeviceArray, shapes: string): number[] {
+  const rank = Math.max(a.shape.length, b.shape.length) - 2;
+  return Array.from({ length: rank }, (_, d) => {
+    const [p = 1, q = 1] = [a.shape.at(d - rank - 2), b.shape.at(d - rank - 2)];
+    if (p !== q && p !== 1 && q !== 1)
+      throw new ShapeError(`${operator}: the batch axes do not broadcast, ${p} and ${q} (${shapes})`);
+    return p === 1 ? q : p;
+  });
+}
+
+/** Each matrix transposed, in memory. */
+function turned(operator: string, x: DeviceArray): DeviceArray {
+  const axes = x.shape.map((_, d) => d);
+  return transpose(operator, x, [...axes.slice(0, -2), ...axes.slice(-2).reverse()]);
+}
+
+/** x itself where each product has its own matrix or all have one; else x repeated to the whole batch. */
+function spreadBatch(operator: string, x: DeviceArray, batch: number, batchShape: readonly number[]): DeviceArray {
+  const own = batchOf(x);
+  if (own === batch || own === 1 || batch === 1) return x;
+  return broadcastTo(operator, x, [...batchShape, ...x.shape.slice(-2)]);
+}

@@ -1,0 +1,310 @@
+import normCode from '../../../shaders/norm/batch_norm.wgsl';
+import coefficientsCode from '../../../shaders/norm/batch_norm_coefficients.wgsl';
+import combineCode from '../../../shaders/norm/batch_norm_combine.wgsl';
+import gradCode from '../../../shaders/norm/batch_norm_grad.wgsl';
+import gradSumsCode from '../../../shaders/norm/batch_norm_grad_sums.wgsl';
+import gradSumsTeamCode from '../../../shaders/norm/batch_norm_grad_sums_team.wgsl';
+import momentsCode from '../../../shaders/norm/batch_norm_moments.wgsl';
+import momentsTeamCode from '../../../shaders/norm/batch_norm_moments_team.wgsl';
+import { ShapeError } from '../../base/errors.ts';
+import type { Device, Workgroups } from '../../gpu/device.ts';
+import type { KernelSource } from '../../gpu/pipelines.ts';
+import { DeviceArray, sameShape, showShape } from '../array.ts';
+import { withVariant } from '../choice.ts';
+import { withFloatBits } from '../float-bits.ts';
+import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
+import { sumRows } from '../reduce/reduce.ts';
+import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from '../run.ts';
+import { teamCodes, teamed, teamGroups, teamMembers, teamsForColumns, workgroupCut } from '../team.ts';
+
+/** Per channel, of a batch or running. */
+export interface Statistics {
+  /** [C], or [2, C]: the mean and what rounding took of it, because far from 0 no f32 is near enough to it. */
+  mean: DeviceArray;
+  variance: DeviceArray;
+}
+
+// Statistics and the sums of the gradient are reductions over rows: by an invocation a channel (or a vector of channels) and slice
+// of rows, or by a workgroup for up to 32 channels and a slice. There is no variant for subgroups: their eight lanes would lie
+// across channels, where each has a sum of its own. What scales and shifts reduces nothing.
+
+/** Elements an invocation handles of those that reduce nothing: many, where that leaves enough workgroups. */
+const [MANY, FEW] = [16, 4];
+const ENOUGH_WORKGROUPS = 16;
+
+/** Implementations of the reductions, the reference first. */
+export const batchNormVariants = ['naive', 'workgroup'] as const;
+export type BatchNormVariant = (typeof batchNormVariants)[number];
+
+export const batchNormShaders: readonly string[] = [
+  ...[momentsCode, combineCode, gradSumsCode, momentsTeamCode, gradSumsTeamCode],
+  ...[longSumCode, ...teamCodes],
+];
+
+/** Activations that may follow in the same store. Their gradient needs no output: what is normalised is computed again from x. */
+export const normActivations = ['relu', 'relu6'] as const;
+export type NormActivation = (typeof normActivations)[number];
+
+/** Where the output does not follow what is normalised, as in the table of pointwise operators: NaN stays, and passes a gradient. */
+const ABOVE = { relu: 'Truth()', relu6: '(!is_nan(v) & (v >= Value(6.0)))' };
+
+/**
+ * What kernels of batch normalisation call: `activated`, `passed`, the gradient below the activation, and `line_of`, by which what is
+ * normalised is computed again. Unlike the other two it binds scale and offset, at 7 and 8, and only where there is an activation.
+ */
+function withActivation(kernel: KernelSource, activation: NormActivation | null, line = false): KernelSource {
+  const source = withFloatBits(kernel, 'Value');
+  const lineType = 'struct Line { factor: Value, shift: Value }\n';
+  if (!activation) {
+    const code = `const ACTIVATED = false;
+fn activated(v: Value) -> Value { return v; }
+fn passed(v: Value, gradient: Value) -> Value { return gradient; }
+`;
+    const none = 'fn line_of(c: u32, deviation: Value, rest: Value) -> Line { return Line(); }\n';
+    return { ...source, code: source.code + code + (line ? lineType + none : '') };
+  }
+  const code = `const ACTIVATED = true;
+fn activated(v: Value) -> Value { return select(select(v, Value(6.0), ${ABOVE[activation]}), Value(), is_at_most_zero(v)); }
+fn passed(v: Value, gradient: Value) -> Value { return select(gradient, Value(), is_at_most_zero(v) | ${ABOVE[activation]}); }
+`;
+  const lineCode = `@group(0) @binding(7) var<storage, read> scale: array<Value>;
+@group(0) @binding(8) var<storage, read> offset: array<Value>;
+fn line_of(c: u32, deviation: Value, rest: Value) -> Line {
+  let factor = scale[c] / deviation;
+  return Line(factor, offset[c] - factor * rest);
+}
+`;
+  return {
+    ...source,
+    name: `${source.name}_${activation}`,
+    code: source.code + code + (line ? lineType + lineCode : ''),
+  };
+}
+
+/** Up to this many rows are one slice; above, slices of about the square root keep both passes short. */
+const ONE_SLICE = 64;
+/** Slices whose results one invocation combines. */
+const MOST_COMBINED = 32;
+
+/** x seen as [rows, channels]. */
+function columns(x: DeviceArray) {
+  const channels = x.shape.at(-1)!;
+  const rows = channels === 0 ? 0 : x.size / channels;
+  return { rows, channels, lanes: lanesOf(channels) };
+}
+
+/** The parts of a mean: see `Statistics`. */
+const partsOf = ({ mean }: Statistics, channels: number) => mean.size / channels;
+
+/** A kernel by a workgroup for `width` channels and a slice of rows. */
+const byWorkgroup = (name: string, code: string, slice: number, width: number) =>
+  withLongSums(teamed('workgroup', name, laned(name, code, 1).code), (slice * width) / teamMembers('workgroup'));
+
+/** How a variant reduces [rows, channels]: its slices of rows, which depend on the shape of one model alone. */
+function cut(variant: BatchNormVariant, operator: Operator, { rows, channels }: { rows: number; channels: number }) {
+  if (variant === 'workgroup') {
+    const most = operator === 'batchNormMoments' ? MOST_COMBINED : undefined;
+    return { variant, ...workgroupCut({ outer: 1, rows, channels }, most) };
+  }
+  const slice = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
+  return { variant, width: 1, slice, slices: Math.max(1, Math.ceil(rows / slice)) };
+}
+
+type Operator = 'batchNormMoments' | 'batchNormGradSums';
+
+/** Runs `body` with the variant of a reduction of [rows, channels], and its slices. */
+function withChosen<T>(
+  device: Device,
+  operator: Operator,
+  sizes: { rows: number; channels: number },
+  asked: BatchNormVariant | undefined,
+  body: (chosen: ReturnType<typeof cut>) => T,
+): T {
+  const { rows, channels } = sizes;
+  const workgroup = teamsForColumns(device, rows, channels).includes('workgroup') && rows > ONE_SLICE;
+  const options = {
+    variants: batchNormVariants,
+    preferred: workgroup ? (['workgroup'] as const) : [],
+    serves: (candidate: BatchNormVariant) => candidate === 'naive' || rows * channels > 0,
+    asked,
+  };
+  return withVariant<BatchNormVariant, T>(device, operator, sizes, options, (variant) =>
+    body(cut(variant, operator, sizes)),
+  );
+}
+
+/** @throws ShapeError, ArgumentError unless x is f32 [...,C] and all of `perChannel` are f32 [C]. */
+export function checkBatchNorm(operator: string, x: DeviceArray, perChannel: Record<string, DeviceArray>): void {
+  checkDType(operator, 'the input', x, 'f32');
+  const channels = x.shape.at(-1);
+  if (channels === undefined) throw new ShapeError(`${operator}: the input must have channels, but has shape []`);
+  for (const [what, array] of Object.entries(perChannel)) {
+    checkDType(operator, what, array, 'f32');
+    if (!sameShape(array.shape, [channels])) {
+      throw new ShapeError(
+        `${operator}: ${what} must have shape [${channels}], but has ${showShape(array.shape)} (input ${showShape(x.shape)})`,
+      );
+    }
+  }
+  commonModels(operator, [x, ...Object.values(perChannel)]);
+}
+
+/**
+ * Mean and biased variance of each channel of x [...,C], in two passes: of slices, then of all. Where running statistics are
+ * given, they take in these: running = momentum * running + (1 - momentum) * batch, in place. Memory-bound.
+ * @param options.variance where the variance goes
+ * @throws ShapeError where there is nothing to take the mean of
+ */
+export function batchStatistics(
+  operator: string,
+  x: DeviceArray,
+  running: (Statistics & { momentum: number }) | null,
+  options: { variance?: DeviceArray; variant?: BatchNormVariant } = {},
+): Statistics {
+  const { rows, channels, lanes } = columns(x);
+  if (rows === 0 && channels > 0) {
+    throw new ShapeError(`${operator}: an empty batch has no mean (input ${showShape(x.shape)})`);
+  }
+  return withChosen(x.device, 'batchNormMoments', { rows, channels }, options.variant, (chosen) => {
+    const { variant, width, slice, slices } = chosen;
+    const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { models: x.models });
+    const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
+    const bindings = [x, partMean, partSquare];
+    if (variant === 'naive') {
+      const moments = laned('batch_norm_moments', momentsCode, lanes);
+      const params = [rows, channels / lanes, slice, slices];
+      runKernel(x.device, moments, params, bindings, elementwise(partMean.size / lanes, x.models));
+    } else {
+      const moments = byWorkgroup('batch_norm_moments_team', momentsTeamCode, slice, width);
+      const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
+      runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
+    }
+    const variance = output(x.device, [channels], x.models, options.variance);
+    const batch = { mean: array([2, channels]), variance };
+    const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
+    runKernel(
+      x.device,
+      withLongSums(laned('batch_norm_combine', combineCode, lanes), slices),
+      [rows, channels / lanes, slice, slices, f32(1 - kept.momentum)],
+      [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
+      elementwise(channels / lanes, x.models),
+      { bytes: 4 * x.models * channels * (2 * slices + 8) }, // of x one row
+    );
+    for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
+    return batch;
+  });
+}
+
+/**
+ * Workgroups of the kernels whose invocations go on in steps of whole rows: enough for each channel, and where there is much to do,
+ * with so many elements each that reading a channel's statistics does not count.
+ */
+function byRows(size: number, channels: number, models: number): Workgroups {
+  const each = size >= 64 * MANY * ENOUGH_WORKGROUPS ? MANY : FEW;
+  return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, models];
+}
+
+/** Normalises, scales and shifts each channel of x [...,C], with an activation where one follows, in one kernel. Memory-bound. */
+export function batchNorm(
+  x: DeviceArray,
+  scale: DeviceArray,
+  offset: DeviceArray,
+  statistics: Statistics,
+  epsilon: number,
+  activation: NormActivation | null = null,
+): DeviceArray {
+  const y = output(x.device, x.shape, x.models);
+  const { channels, lanes } = columns(x);
+  const source = withActivation(laned('batch_norm', normCode, lanes), activation);
+  const params = [x.size / lanes, channels / lanes, f32(epsilon), partsOf(statistics, channels)];
+  const bindings = [x, scale, offset, statistics.mean, statistics.variance, y];
+  runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.models));
+  return y;
+}
+
+/** An activation behind a batch normalisation, and what computes its input again. */
+export interface FollowingActivation {
+  activation: NormActivation;
+  scale: DeviceArray;
+  offset: DeviceArray;
+}
+
+/** Gradients for scale and offset, each [C]; `following` if dy is that of an activation's output. Memory-bound. */
+export function batchNormParameterGrads(
+  x: DeviceArray,
+  dy: DeviceArray,
+  statistics: Statistics,
+  epsilon: number,
+  options: {
+    dscale?: DeviceArray;
+    doffset?: DeviceArray;
+    variant?: BatchNormVariant;
+    following?: FollowingActivation | null;
+  } = {},
+): { dscale: DeviceArray; doffset: DeviceArray } {
+  const { rows, channels, lanes } = columns(x);
+  return withChosen(x.device, 'batchNormGradSums', { rows, channels }, options.variant, (chosen) => {
+    const { variant, width, slice, slices } = chosen;
+    const whole = slices === 1; // then the sums are the gradients
+    const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
+      output(x.device, [channels], x.models, home),
+    );
+    const part = (total: DeviceArray) =>
+      whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
+    const [partDy, partDot] = [part(doffset!), part(dscale!)];
+    const { following } = options;
+    const activating = (source: KernelSource) => withActivation(source, following?.activation ?? null, true);
+    const line = following ? [following.scale, following.offset] : [];
+    const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot, ...line];
+    const parts = partsOf(statistics, channels);
+    if (variant === 'naive') {
+      const source = activating(laned('batch_norm_grad_sums', gradSumsCode, lanes));
+      const params = [rows, channels / lanes, slice, slices, f32(epsilon), parts];
+      runKernel(x.device, source, params, bindings, elementwise((slices * channels) / lanes, x.models));
+    } else {
+      const source = activating(byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width));
+      const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
+      runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), parts, width], bindings, groups);
+    }
+    if (!whole) {
+      sumRows(partDy, channels, { into: doffset });
+      sumRows(partDot, channels, { into: dscale });
+      partDy.dispose();
+      partDot.dispose();
+    }
+    return { dscale: dscale!, doffset: doffset! };
+  });
+}
+
+/**
+ * Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. With an activation
+ * dy is that of its output. With `rectified` x was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
+ */
+export function batchNormInputGrad(
+  x: DeviceArray,
+  dy: DeviceArray,
+  { scale, offset }: { scale: DeviceArray; offset: DeviceArray },
+  statistics: Statistics,
+  epsilon: number,
+  sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
+  options: { into?: DeviceArray; rectified?: boolean; activation?: NormActivation | null } = {},
+): DeviceArray {
+  const { into, rectified = false, activation = null } = options;
+  const { rows, channels, lanes } = columns(x);
+  const dx = output(x.device, x.shape, x.models, into);
+  const { mean, variance } = statistics;
+  const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
+  const coefficients = DeviceArray.empty(x.device, [5, channels], { models: x.models });
+  runKernel(
+    x.device,
+    laned('batch_norm_coefficients', coefficientsCode, lanes),
+    [channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0, partsOf(statistics, channels)],
+    [scale, offset, mean, variance, doffset, dscale, coefficients],
+    elementwise(channels / lanes, x.models),
+  );
+  const source = withActivation(laned('batch_norm_grad', gradCode, lanes), activation);
+  const params = [x.size / lanes, channels / lanes, sums ? 1 : 0, rectified ? 1 : 0];
+  runKernel(x.device, source, params, [x, dy, coefficients, dx], byRows(x.size / lanes, channels / lanes, x.models));
+  coefficients.dispose();
+  return dx;
+}

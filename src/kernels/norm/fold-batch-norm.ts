@@ -1,0 +1,37 @@
+import foldCode from '../../../shaders/norm/fold_batch_norm.wgsl';
+import type { DeviceArray } from '../array.ts';
+import { f32, laned, lanesOf, output, runKernel, strided } from '../run.ts';
+
+/** A batch normalisation by given statistics: all arrays f32 [C]. */
+export interface FixedNormalization {
+  scale: DeviceArray;
+  offset: DeviceArray;
+  mean: DeviceArray;
+  variance: DeviceArray;
+  epsilon: number;
+}
+
+/**
+ * Weights of a convolution that computes what another and the batch normalisation behind it do, to rounding. Memory-bound.
+ * @param filter f32 with C output channels along its last axes: [KH,KW,Ci,C], or of a depthwise convolution [KH,KW,Ci,M] with C = Ci * M
+ * @param bias f32 [C] or null
+ * @returns a filter of the same shape, and a bias [C]
+ */
+export function foldBatchNorm(
+  filter: DeviceArray,
+  bias: DeviceArray | null,
+  { scale, offset, mean, variance, epsilon }: FixedNormalization,
+): { filter: DeviceArray; bias: DeviceArray } {
+  const { device, models } = filter;
+  const folded = output(device, filter.shape, models);
+  const foldedBias = output(device, scale.shape, models);
+  const lanes = lanesOf(scale.size);
+  runKernel(
+    device,
+    laned('fold_batch_norm', foldCode, lanes),
+    [filter.size / lanes, scale.size / lanes, f32(epsilon), bias ? 1 : 0],
+    [filter, bias ?? mean, scale, offset, mean, variance, folded, foldedBias],
+    strided(filter.size / lanes, models),
+  );
+  return { filter: folded, bias: foldedBias };
+}

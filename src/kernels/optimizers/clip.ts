@@ -1,0 +1,68 @@
+import blockQuadCode from '../../../shaders/optimizers/block_quad.wgsl';
+import clipScaleCode from '../../../shaders/optimizers/clip_scale.wgsl';
+import clipValueCode from '../../../shaders/optimizers/clip_value.wgsl';
+import scaleBlocksCode from '../../../shaders/optimizers/scale_blocks.wgsl';
+import squareBlocksCode from '../../../shaders/optimizers/square_blocks.wgsl';
+import { DeviceArray } from '../array.ts';
+import { withFloatBits } from '../float-bits.ts';
+import { withLongSums } from '../reduce/long-sums.ts';
+import { elementwise, f32, laned, runKernel, strided } from '../run.ts';
+import { BLOCK } from './blocks.ts';
+
+/** Clips each element to -limit .. limit, in place. Memory-bound. */
+export function clipByValue(gradient: DeviceArray, limit: number): void {
+  const n = gradient.models * gradient.size;
+  const source = withFloatBits({ name: 'clip_value', code: clipValueCode });
+  runKernel(gradient.device, source, [n, f32(limit)], [gradient], strided(n), { bytes: 8 * n });
+}
+
+/** In `NormTables.segment`: the gradients of this block are not looked at. */
+export const NO_SEGMENT = 0xffffffff;
+
+/** Where the blocks of flat gradients lie, and which of them share a norm. */
+export interface NormTables {
+  /** u32 [blocks, 4]: first element and count of each, for each model. */
+  blocks: DeviceArray;
+  /** u32 [blocks]: the segment of each block, or NO_SEGMENT. */
+  segment: DeviceArray;
+  /** u32 [segments, 2]: first block and number of blocks. */
+  segments: DeviceArray;
+}
+
+/**
+ * Scales the flat gradients of each segment in place so that their Euclidean norm is at most `limit`: three
+ * dispatches, however many segments. The order of additions depends on the tables alone. Memory-bound.
+ * @param global whether an infinite norm gives NaN, as Keras has it for the norm of all weights: steps of zero would hide the failure
+ */
+export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: number, global: boolean): void {
+  const { device } = gradient;
+  const { models } = tables.blocks;
+  const blocks = tables.blocks.shape[0]!;
+  const count = tables.segments.shape[0]!;
+  const square = DeviceArray.empty(device, [blocks], { models });
+  const scale = DeviceArray.empty(device, [count], { models });
+  runKernel(
+    device,
+    { name: 'square_blocks', code: blockQuadCode + squareBlocksCode },
+    [blocks],
+    [gradient, tables.blocks, tables.segment, square],
+    elementwise(blocks, models),
+  );
+  runKernel(
+    device,
+    withFloatBits(withLongSums(laned('clip_scale', clipScaleCode, 1), blocks / 64)),
+    [blocks, count, f32(limit), f32(global ? Number.NaN : 0)],
+    [square, tables.segments, scale],
+    [count, 1, models],
+  );
+  runKernel(
+    device,
+    { name: 'scale_blocks', code: scaleBlocksCode },
+    [blocks, count],
+    [tables.blocks, tables.segment, scale, gradient],
+    elementwise(BLOCK * blocks, models),
+    { bytes: 8 * gradient.size },
+  );
+  square.dispose();
+  scale.dispose();
+}

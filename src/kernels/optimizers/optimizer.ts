@@ -1,0 +1,131 @@
+import adamCode from '../../../shaders/optimizers/adam.wgsl';
+import penalisedCode from '../../../shaders/optimizers/penalised.wgsl';
+import rmspropCode from '../../../shaders/optimizers/rmsprop.wgsl';
+import rmspropMomentumCode from '../../../shaders/optimizers/rmsprop_momentum.wgsl';
+import sgdCode from '../../../shaders/optimizers/sgd.wgsl';
+import sgdMomentumCode from '../../../shaders/optimizers/sgd_momentum.wgsl';
+import stateCode from '../../../shaders/optimizers/step_state.wgsl';
+import unfadedCode from '../../../shaders/optimizers/unfaded.wgsl';
+import ownCode from '../../../shaders/optimizers/update_own.wgsl';
+import sharedCode from '../../../shaders/optimizers/update_shared.wgsl';
+import type { DeviceArray } from '../array.ts';
+import { floatBits } from '../float-bits.ts';
+import { f32, runKernel, strided } from '../run.ts';
+import type { StepState } from './step-state.ts';
+
+/** Coefficients (l1, l2) of each block of the flat buffers: f32 [models, blocks, 2], or [1, blocks, 2] for all models. */
+export interface PenaltyTable {
+  coefficients: DeviceArray;
+  /** The block that the range begins with. */
+  first: number;
+}
+
+/** Weights and gradients of one layout, which are to be updated. */
+export interface Update {
+  weight: DeviceArray;
+  gradient: DeviceArray;
+  /** Those whose gradient is to be added. */
+  penalties?: PenaltyTable | null;
+  /** The model of each element, u32, where models have rates or penalties of their own. */
+  owner?: DeviceArray | null;
+}
+
+/**
+ * Dispatches a kernel over a range of the flat buffers that knows the rates and penalties of its elements: the weights, then
+ * `arrays`. `bytes` an element are read and written.
+ */
+export function updateKernel(
+  name: string,
+  code: string,
+  { weight, gradient, penalties, owner }: Update,
+  arrays: readonly DeviceArray[],
+  state: StepState | null,
+  params: readonly number[],
+  bytes: number,
+): void {
+  const n = weight.size;
+  const { device } = weight;
+  const table = penalties?.coefficients;
+  // Blocks from the coefficients of one model to those of the next; 0 where one row is for all, whatever their rates.
+  const modelStride = table && table.shape[0]! > 1 ? table.shape[1]! : 0;
+  const rates = owner ? `const OWNER = ${3 + 1 + arrays.length}u;\n${ownCode}` : stateCode + sharedCode;
+  runKernel(
+    device,
+    { name: owner ? `${name}_own` : name, code: rates + penalisedCode + unfadedCode + code + floatBits('vec4f') },
+    [n, penalties ? 1 : 0, penalties?.first ?? 0, modelStride, ...params],
+    [
+      state?.buffer ?? (owner ? weight : device.uniform(new Uint32Array(4))),
+      table ?? gradient,
+      gradient,
+      ...arrays,
+      ...(owner ? [owner] : []),
+    ],
+    strided(Math.ceil(n / 4)),
+    { bytes: (bytes + (owner ? 4 : 0)) * n },
+  );
+}
+
+function step(
+  name: string,
+  code: string,
+  update: Update,
+  slots: readonly DeviceArray[],
+  state: StepState,
+  params: readonly number[],
+): void {
+  // The gradient is read, the others are read and written.
+  updateKernel(name, code, update, [update.weight, ...slots], state, params, 4 * (3 + 2 * slots.length));
+}
+
+/**
+ * One Adam step on flat arrays of one layout, weights and moments updated in place; the step size comes from `state`. With
+ * `decay` it is AdamW, for which `state` carries the plain rate too. Memory-bound.
+ */
+export function adam(
+  update: Update,
+  moments: { m: DeviceArray; v: DeviceArray },
+  state: StepState,
+  options: { beta1: number; beta2: number; epsilon: number; decay?: number },
+): void {
+  const { beta1, beta2, epsilon, decay = 0 } = options;
+  const params = [f32(1 - beta1), f32(1 - beta2), f32(epsilon), f32(decay)];
+  step('adam', adamCode, update, [moments.m, moments.v], state, params);
+}
+
+/** One step of gradient descent on flat arrays of one layout, in place; with momentum where there is a velocity. Memory-bound. */
+export function sgd(
+  update: Update,
+  velocity: DeviceArray | undefined,
+  state: StepState,
+  options: { momentum: number; nesterov: boolean },
+): void {
+  if (!velocity) {
+    step('sgd', sgdCode, update, [], state, []);
+    return;
+  }
+  const params = [f32(options.momentum), options.nesterov ? 1 : 0];
+  step('sgd_momentum', sgdMomentumCode, update, [velocity], state, params);
+}
+
+/** What RMSprop remembers: the mean square, and for momentum or a centered form both others. */
+export interface RmspropSlots {
+  square: DeviceArray;
+  average?: DeviceArray | undefined;
+  velocity?: DeviceArray | undefined;
+}
+
+/** One RMSprop step on flat arrays of one layout, in place. Memory-bound. */
+export function rmsprop(
+  update: Update,
+  { square, average, velocity }: RmspropSlots,
+  state: StepState,
+  options: { rho: number; epsilon: number; momentum: number; centered: boolean },
+): void {
+  const params = [f32(1 - options.rho), f32(options.epsilon)];
+  if (!average || !velocity) {
+    step('rmsprop', rmspropCode, update, [square], state, params);
+    return;
+  }
+  params.push(f32(options.momentum), options.centered ? 1 : 0);
+  step('rmsprop_momentum', rmspropMomentumCode, update, [square, average, velocity], state, params);
+}

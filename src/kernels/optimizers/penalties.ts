@@ -1,0 +1,40 @@
+import blockQuadCode from '../../../shaders/optimizers/block_quad.wgsl';
+import penaltyBlocksCode from '../../../shaders/optimizers/penalty_blocks.wgsl';
+import penaltyGradientCode from '../../../shaders/optimizers/penalty_gradient.wgsl';
+import { DeviceArray } from '../array.ts';
+import { sumAll } from '../reduce/reduce.ts';
+import { elementwise, runKernel } from '../run.ts';
+import { type Update, updateKernel } from './optimizer.ts';
+
+/**
+ * The sum of the penalties l1 sum|w| + l2 sum w^2 -> [] of `blocks` blocks of a flat buffer, from number `first` on. `table`
+ * u32 [entries, 4], with an entry a block for each model: first element, count, and the bits of l1 and l2. Memory-bound.
+ */
+export function penaltyValue(
+  flat: DeviceArray,
+  table: DeviceArray,
+  { first, blocks }: { first: number; blocks: number },
+): DeviceArray {
+  const { device, models } = table;
+  const partial = DeviceArray.empty(device, [blocks], { models });
+  const source = { name: 'penalty_blocks', code: blockQuadCode + penaltyBlocksCode };
+  const work = { bytes: 4 * flat.size };
+  runKernel(
+    device,
+    source,
+    [blocks, first, table.shape[0]!],
+    [flat, table, partial],
+    elementwise(blocks, models),
+    work,
+  );
+  const total = sumAll('penalty', partial);
+  partial.dispose();
+  return total;
+}
+
+/** gradient += l1 sign(w) + 2 l2 w, for a range of the flat buffers. Memory-bound. */
+export function addPenaltyGradient({ weight, gradient, penalties, owner }: Update): void {
+  if (!penalties) return;
+  const arrays = { weight, gradient: weight, penalties, owner }; // the weights are read, the gradients written
+  updateKernel('penalty_gradient', penaltyGradientCode, arrays, [gradient], null, [], 12);
+}

@@ -1,0 +1,74 @@
+import type { Device } from '../../gpu/device.ts';
+
+/** What an optimiser's kernel multiplies with at a step, and the plain rate. */
+export interface StepRates {
+  stepSize: number;
+  rate: number;
+}
+
+/** Steps that can be encoded before they have to be submitted. */
+const SLOTS = 16;
+
+/** What a step's kernels read: position of the batch in the order, number of the step (from 1), rates of all models or of each. */
+export interface StepValues {
+  batchStart: number;
+  step?: number;
+  rates?: readonly StepRates[];
+}
+
+/**
+ * The small buffer that carries what changes from one run of a recorded step to the next (shaders/optimizers/step_state.wgsl).
+ * Write it before each run: steps under way keep their own values.
+ */
+export class StepState {
+  readonly buffer: GPUBuffer;
+  /** The values of steps that share a submit; each is copied to `buffer` before its step. */
+  private readonly queued: GPUBuffer;
+  private readonly size: number;
+  private readonly words: ArrayBuffer;
+  private waiting = 0;
+
+  /** @param models how many may have rates of their own */
+  constructor(
+    private readonly device: Device,
+    private readonly models = 1,
+  ) {
+    this.size = Math.ceil((8 + 8 * models) / 16) * 16;
+    this.words = new ArrayBuffer(SLOTS * this.size);
+    // Most kernels see the head as a uniform; an optimiser of models with rates of their own sees all of it.
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+    this.buffer = device.createBuffer({ label: 'step state', size: this.size, usage });
+    const copied = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    this.queued = device.createBuffer({ label: 'step states', size: this.words.byteLength, usage: copied });
+  }
+
+  /** Sets the values for what is dispatched from now on, which shares its submit with what was dispatched before. */
+  write(values: StepValues): void {
+    if (this.waiting === SLOTS) this.device.flush();
+    const at = this.waiting++ * this.size;
+    this.fill(new DataView(this.words, at, this.size), values);
+    this.device.copyLate(this.queued, at, this.buffer, this.size, this.send);
+  }
+
+  private fill(view: DataView, { batchStart, step = 0, rates = [] }: StepValues): void {
+    view.setUint32(0, batchStart, true);
+    view.setUint32(4, step, true);
+    for (let model = 0; model < this.models; model++) {
+      const { stepSize, rate } = rates[model] ?? rates[0] ?? { stepSize: 0, rate: 0 };
+      view.setFloat32(8 + 8 * model, stepSize, true);
+      view.setFloat32(12 + 8 * model, rate, true);
+    }
+  }
+
+  private readonly send = (): void => {
+    const bytes = this.waiting * this.size;
+    this.device.gpu.queue.writeBuffer(this.queued, 0, this.words, 0, bytes);
+    this.device.counters.bytesUploaded += bytes;
+    this.waiting = 0;
+  };
+
+  dispose(): void {
+    this.device.destroyBuffer(this.buffer);
+    this.device.destroyBuffer(this.queued);
+  }
+}

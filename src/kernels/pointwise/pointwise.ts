@@ -1,0 +1,104 @@
+import accumulateCode from '../../../shaders/pointwise/accumulate.wgsl';
+import addCode from '../../../shaders/pointwise/add.wgsl';
+import biasAddCode from '../../../shaders/pointwise/bias_add.wgsl';
+import fillCode from '../../../shaders/pointwise/fill.wgsl';
+import reluGradCode from '../../../shaders/pointwise/relu_grad.wgsl';
+import scaleRowsCode from '../../../shaders/pointwise/scale_rows.wgsl';
+import { ShapeError } from '../../base/errors.ts';
+import type { Device } from '../../gpu/device.ts';
+import { type DeviceArray, type DType, type Shape, showShape } from '../array.ts';
+import { withFloatBits } from '../float-bits.ts';
+import { checkDType, checkSameShape, commonModels, f32, output, runKernel, strided } from '../run.ts';
+
+const all = (a: DeviceArray) => a.models * a.size;
+/** Workgroups of kernels that handle four elements an invocation. */
+const quadwise = (n: number) => strided(Math.ceil(n / 4));
+
+/** a + b of one shape. Memory-bound. @throws ShapeError */
+export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
+  checkDType('add', 'the left tensor', a, 'f32');
+  checkDType('add', 'the right tensor', b, 'f32');
+  checkSameShape('add', a, b);
+  const models = commonModels('add', [a, b]);
+  const y = output(a.device, a.shape, models);
+  runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], quadwise(all(y)), { flops: all(y) });
+  return y;
+}
+
+/** target += x, in place. Memory-bound. */
+export function accumulate(target: DeviceArray, x: DeviceArray): void {
+  checkSameShape('accumulate', target, x);
+  const n = all(x);
+  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], quadwise(n), {
+    flops: n,
+    bytes: 12 * n,
+  });
+}
+
+/** x [..., C] + bias [C]. Memory-bound. @throws ShapeError */
+export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
+  checkDType('biasAdd', 'the input', x, 'f32');
+  checkDType('biasAdd', 'the bias', bias, 'f32');
+  const channels = x.shape.at(-1);
+  if (bias.shape.length !== 1 || channels === undefined || bias.shape[0] !== channels) {
+    throw new ShapeError(
+      `biasAdd: the bias must have the size of the input's last axis (input ${showShape(x.shape)}, bias ${showShape(bias.shape)})`,
+    );
+  }
+  const models = commonModels('biasAdd', [x, bias]);
+  const y = output(x.device, x.shape, models);
+  const rows = channels === 0 ? 0 : x.size / channels;
+  runKernel(
+    x.device,
+    { name: 'bias_add', code: biasAddCode },
+    [rows, channels],
+    [x, bias, y],
+    strided(x.size, models),
+    { flops: all(y) },
+  );
+  return y;
+}
+
+/** Gradient of a ReLU from its output y: dy where y > 0; dy itself when it went through this ReLU already. Memory-bound. */
+export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
+  if (dy.throughRelu === y && !into) return dy;
+  const dx = output(y.device, y.shape, y.models, into);
+  runKernel(
+    y.device,
+    withFloatBits({ name: 'relu_grad', code: reluGradCode }, 'vec4f'),
+    [all(y)],
+    [y, dy, dx],
+    quadwise(all(y)),
+    {
+      flops: all(y),
+    },
+  );
+  return dx;
+}
+
+/** An array full of one value, which must be one of its type. Memory-bound. */
+export function fill(
+  device: Device,
+  shape: Shape,
+  value: number,
+  options: { models?: number; into?: DeviceArray; dtype?: DType } = {},
+): DeviceArray {
+  const y = output(device, shape, options.models ?? 1, options.into, options.dtype);
+  const bits = y.dtype === 'f32' ? f32(value) : value;
+  runKernel(device, { name: 'fill', code: fillCode }, [all(y), bits], [y], strided(all(y)));
+  return y;
+}
+
+/** x[r, i] * factor[r] for a scalar factor. Memory-bound. */
+export function scaleRows(x: DeviceArray, factor: DeviceArray, into?: DeviceArray): DeviceArray {
+  const y = output(x.device, x.shape, x.models, into);
+  runKernel(
+    x.device,
+    { name: 'scale_rows', code: scaleRowsCode },
+    [x.size],
+    [x, factor, y],
+    strided(x.size, x.models),
+    { flops: all(y) },
+  );
+  return y;
+}

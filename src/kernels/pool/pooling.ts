@@ -1,0 +1,182 @@
+import avgPoolCode from '../../../shaders/pool/avg_pool2d.wgsl';
+import avgPoolGradCode from '../../../shaders/pool/avg_pool2d_grad.wgsl';
+import maxPoolCode from '../../../shaders/pool/max_pool2d.wgsl';
+import maxPoolGradCode from '../../../shaders/pool/max_pool2d_grad.wgsl';
+import maxPoolGradDisjointCode from '../../../shaders/pool/max_pool2d_grad_disjoint.wgsl';
+import { ShapeError } from '../../base/errors.ts';
+import { DeviceArray, type Shape, showShape } from '../array.ts';
+import { withFloatBits } from '../float-bits.ts';
+import { withLongSums } from '../reduce/long-sums.ts';
+import { reduceMiddle } from '../reduce/reduce-variants.ts';
+import { checkDType, checkRank, elementwise, type Lanes, laned, lanesOf, output, runKernel } from '../run.ts';
+import { type Padding, type Pair, pair, slide } from '../window.ts';
+
+// Pooling has no variant with workgroup memory or subgroups, and wants none: windows side by side share no value, so nothing is
+// loaded twice, and of overlapping ones a cache holds the few rows that neighbours share. Neighbouring invocations take neighbouring
+// channels, as memory has them. Only the mean of a whole image is a long sum for few invocations: it is a reduction (reduce.ts).
+
+/**
+ * How a window moves over an image.
+ * @inline
+ */
+export interface PoolOptions {
+  /** Size of the window in pixels. */
+  poolSize: Pair;
+  /** Default: `poolSize`, so that windows do not overlap. */
+  strides?: Pair;
+  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
+  padding?: Padding;
+}
+
+const NO_DILATION = [1, 1] as const;
+
+/** What the backward pass needs of a max pooling. */
+export interface MaxPool {
+  y: DeviceArray;
+  /** For each output element, where in its image the maximum stood. */
+  argmax: DeviceArray;
+  params: number[];
+  lanes: Lanes;
+  inputShape: Shape;
+  /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
+  disjoint: boolean;
+  pool: [number, number];
+  /** Windows that may hold one pixel. */
+  overlap: number;
+  /** Floating-point operations, of the gradient too. */
+  flops: number;
+}
+
+/** Checked sizes of a pooling, `params` in the order of the shaders' `Params`. @throws ShapeError, ArgumentError */
+function plan(operator: string, x: DeviceArray, options: PoolOptions) {
+  checkDType(operator, 'the input', x, 'f32');
+  checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
+  const [batch, h, w, channels] = x.shape as [number, number, number, number];
+  const pool = pair(operator, 'poolSize', options.poolSize);
+  const strides = pair(operator, 'strides', options.strides ?? pool);
+  const shapes = `input ${showShape(x.shape)}`;
+  const { size, pad } = slide(operator, [h, w], pool, strides, NO_DILATION, options.padding ?? 'valid', shapes);
+  const lanes = lanesOf(channels);
+  const params = [batch * x.models, h, w, channels / lanes, ...size, ...pool, ...strides, ...pad];
+  const columns = (batch * x.models * size[1] * channels) / lanes;
+  // A comparison or an addition an element of each window; the gradient does about as many.
+  const flops = columns * lanes * size[0] * pool[0] * pool[1];
+  // Windows that may hold one pixel.
+  const overlap = Math.ceil(pool[0] / strides[0]) * Math.ceil(pool[1] / strides[1]);
+  return { shape: [batch, ...size, channels], params, columns, lanes, pool, strides, pad, overlap, flops };
+}
+
+/**
+ * Maximum of each window; the first in row-major order wins a tie, padding takes no part. Memory-bound.
+ * @param x [N,H,W,C]
+ * @returns y [N,OH,OW,C] with what `maxPool2dGrad` needs
+ * @throws ShapeError, ArgumentError
+ */
+export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
+  const { shape, params, columns, lanes, pool, strides, pad, overlap, flops } = plan('maxPool2d', x, options);
+  const y = output(x.device, shape, x.models);
+  const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
+  const inside = (d: 0 | 1) => pad[d] === 0 && (shape[d + 1]! - 1) * strides[d] + pool[d] <= x.shape[d + 1]!;
+  const twoByTwo = pool[0] === 2 && pool[1] === 2 && inside(0) && inside(1);
+  const source = {
+    ...withFloatBits(laned('max_pool2d', maxPoolCode, lanes), 'Value'),
+    constants: { TWO_BY_TWO: twoByTwo ? 1 : 0 },
+  };
+  runKernel(x.device, source, params, [x, y, argmax], elementwise(columns), { flops });
+  const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
+  return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, overlap, flops };
+}
+
+/**
+ * Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. With `rectified` the
+ * input of the pooling was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
+ */
+export function maxPool2dGrad(
+  dy: DeviceArray,
+  { y, argmax, params, lanes, inputShape, disjoint, pool, overlap, flops }: MaxPool,
+  { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
+): DeviceArray {
+  const dx = output(dy.device, inputShape, dy.models, into);
+  const [batch, h, w, channels] = inputShape as [number, number, number, number];
+  const bindings = [dy, argmax, y, dx];
+  const flags = [rectified ? 1 : 0];
+  // Without a ReLU below, y is bound but not read.
+  const work = { flops, bytes: 4 * dy.models * ((rectified ? 3 : 2) * dy.size + dx.size) };
+  if (disjoint) {
+    const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
+    const even = pool[0] === 2 && pool[1] === 2 && h % 2 === 0 && w % 2 === 0;
+    runKernel(
+      dy.device,
+      {
+        ...withFloatBits(laned('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes), 'Value'),
+        constants: { TWO_BY_TWO: even ? 1 : 0 },
+      },
+      [...params.slice(0, 8), ...cells, ...flags],
+      bindings,
+      elementwise((batch * dy.models * cells[1] * channels) / lanes),
+      work,
+    );
+  } else {
+    const columns = (batch * dy.models * w * channels) / lanes;
+    const source = withFloatBits(withLongSums(laned('max_pool2d_grad', maxPoolGradCode, lanes), overlap), 'Value');
+    runKernel(dy.device, source, [...params, ...flags], bindings, elementwise(columns), work);
+  }
+  return dx;
+}
+
+/** What the backward pass needs of an average pooling. */
+export interface AvgPool {
+  y: DeviceArray;
+  params: number[];
+  lanes: Lanes;
+  inputShape: Shape;
+  /** Windows that may hold one pixel. */
+  overlap: number;
+  /** Floating-point operations, of the gradient too. */
+  flops: number;
+}
+
+/**
+ * Mean of each window; padding is not counted, as in TensorFlow. Memory-bound.
+ * @param x [N,H,W,C]
+ * @returns y [N,OH,OW,C] with what `avgPool2dGrad` needs
+ * @throws ShapeError, ArgumentError
+ */
+export function avgPool2d(x: DeviceArray, options: PoolOptions): AvgPool {
+  const { shape, params, columns, lanes, pool, overlap, flops } = plan('avgPool2d', x, options);
+  const y = output(x.device, shape, x.models);
+  const source = withLongSums(laned('avg_pool2d', avgPoolCode, lanes), pool[0] * pool[1]);
+  runKernel(x.device, source, params, [x, y], elementwise(columns), { flops });
+  return { y, params, lanes, inputShape: x.shape, overlap, flops };
+}
+
+/** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], a share to every pixel of the window. Memory-bound. */
+export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray): DeviceArray {
+  const { params, lanes, inputShape, overlap, flops } = pool;
+  const dx = output(dy.device, inputShape, dy.models, into);
+  const [batch, , w, channels] = inputShape as [number, number, number, number];
+  const source = withLongSums(laned('avg_pool2d_grad', avgPoolGradCode, lanes), overlap);
+  const workgroups = elementwise((batch * dy.models * w * channels) / lanes);
+  runKernel(dy.device, source, params, [dy, dx], workgroups, { flops });
+  return dx;
+}
+
+/**
+ * Mean over all pixels; its gradient is that of one window of the image's size. Memory-bound.
+ * @param x [N,H,W,C]
+ * @returns y [N,C]
+ * @throws ShapeError also for an image without pixels
+ */
+export function globalAveragePool2d(x: DeviceArray): AvgPool {
+  const operator = 'globalAveragePool2d';
+  checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
+  const [batch, h, w, channels] = x.shape as [number, number, number, number];
+  if (h === 0 || w === 0) {
+    throw new ShapeError(`${operator}: an image without pixels has no mean (input ${showShape(x.shape)})`);
+  }
+  const { params, lanes, overlap, flops } = plan(operator, x, { poolSize: [h, w] });
+  const y = output(x.device, [batch, channels], x.models);
+  const layout = { outer: x.models * batch, rows: h * w, channels };
+  reduceMiddle('reduceSum', x, layout, y, { factor: 1 / (h * w) });
+  return { y, params, lanes, inputShape: x.shape, overlap, flops };
+}

@@ -1,0 +1,54 @@
+import stateCode from '../../../shaders/optimizers/step_state.wgsl';
+import dropoutCode from '../../../shaders/random/dropout.wgsl';
+import perReplicaCode from '../../../shaders/random/dropout_per_replica.wgsl';
+import sharedCode from '../../../shaders/random/dropout_shared.wgsl';
+import philoxCode from '../../../shaders/random/philox.wgsl';
+import { keyOf, PURPOSES, type Seeds, seedOf } from '../../base/random.ts';
+import type { DeviceArray } from '../array.ts';
+import { StepState } from '../optimizers/step-state.ts';
+import { checkDType, f32, output, runKernel, strided } from '../run.ts';
+
+/** What decides which elements are dropped. */
+export interface DropoutDraw {
+  /** Of all models, or of each. */
+  rate: number | readonly number[];
+  seed: Seeds;
+  layer: number;
+  /** A number, or the uniform that a recorded step reads its number from. */
+  step: number | StepState;
+}
+
+/** Elements whose 32 random bits are below this are dropped. */
+export const dropoutThreshold = (rate: number): number => Math.min(Math.ceil(rate * 2 ** 32), 2 ** 32 - 1);
+
+/**
+ * Sets elements to 0 with probability `rate` and scales the others by 1 / (1 - rate); its own gradient. Memory-bound.
+ * @param options.dropped whether those elements are 0 in x already, so that none need be drawn
+ */
+export function dropout(
+  x: DeviceArray,
+  { rate, seed, layer, step }: DropoutDraw,
+  { into, dropped = false }: { into?: DeviceArray; dropped?: boolean } = {},
+): DeviceArray {
+  checkDType('dropout', 'the input', x, 'f32');
+  const y = output(x.device, x.shape, x.models, into);
+  const state = step instanceof StepState ? step.buffer : x.device.uniform(Uint32Array.of(0, step, 0, 0));
+  const rateWords = (r: number) => [dropped ? 0 : dropoutThreshold(r), f32(1 / (1 - r))];
+  const isShared = typeof rate === 'number' && typeof seed === 'number';
+  const shared = isShared ? [...keyOf(seed), ...rateWords(rate)] : [0, 0, 0, 0];
+  const draws = Array.from({ length: isShared ? 0 : x.models }, (_, model) => [
+    ...keyOf(seedOf(seed, model)),
+    ...rateWords(typeof rate === 'number' ? rate : rate[model]!),
+  ]);
+  runKernel(
+    x.device,
+    {
+      name: isShared ? 'dropout' : 'dropout_per_replica',
+      code: stateCode + philoxCode + dropoutCode + (isShared ? sharedCode : perReplicaCode),
+    },
+    [x.size, layer, PURPOSES.dropout, ...shared],
+    [state, x, y, ...(isShared ? [] : [x.device.uniform(Uint32Array.from(draws.flat()))])],
+    strided(Math.ceil(x.size / 4), x.models),
+  );
+  return y;
+}

@@ -1,0 +1,182 @@
+import extremeCode from '../../../shaders/reduce/reduce_extreme.wgsl';
+import rowsCode from '../../../shaders/reduce/reduce_rows.wgsl';
+import teamCode from '../../../shaders/reduce/reduce_team.wgsl';
+import type { Device } from '../../gpu/device.ts';
+import { DeviceArray } from '../array.ts';
+import { withVariant } from '../choice.ts';
+import { floatBits, withFloatBits } from '../float-bits.ts';
+import { elementwise, f32, laned, lanesOf, runKernel } from '../run.ts';
+import {
+  teamCodes,
+  teamed,
+  teamGroups,
+  teamMembers,
+  teamServes,
+  teamsFor,
+  teamsForColumns,
+  workgroupCut,
+} from '../team.ts';
+import { longSumCode, withLongSums } from './long-sums.ts';
+
+// Sums and extremes along the middle axis of [outer, rows, channels]: an invocation a column, several columns as a vector, or a
+// team of invocations for few and long columns.
+
+/** Every implementation of a reduction, the reference first. */
+export const reduceVariants = ['naive', 'vector', 'subgroup', 'workgroup'] as const;
+export type ReduceVariant = (typeof reduceVariants)[number];
+
+/** What is reduced to what; by these names the tuner knows it. */
+export type Reduction = 'reduceSum' | 'reduceExtreme';
+
+/** How an array is read: [outer, rows, channels], of which the middle is reduced. Models are folded into `outer`. */
+export interface Rows {
+  outer: number;
+  rows: number;
+  channels: number;
+}
+
+export const reduceShaders: readonly string[] = [
+  rowsCode,
+  extremeCode,
+  teamCode,
+  floatBits('Value'),
+  longSumCode,
+  ...teamCodes,
+];
+
+/** The reduction's array where it is one long row: its quarters are the columns of vectors. */
+const quartered = ({ rows, channels }: Pick<Rows, 'rows' | 'channels'>) => channels === 1 && rows % 4 === 0;
+
+/** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
+export function reduceServes(variant: ReduceVariant, device: Device, { outer, rows, channels }: Rows): boolean {
+  if (variant === 'naive') return true;
+  if (outer * rows * channels === 0) return false;
+  if (variant === 'vector') return lanesOf(channels) > 1 || quartered({ rows, channels });
+  return teamServes(variant, device) && (variant === 'workgroup' || channels === 1);
+}
+
+/** Rows from which a second pass, over the four results of the vectors of one row, is worth its dispatch. */
+const WORTH_QUARTERS = 256;
+
+/** Without measurement: vectors on a processor; teams on a GPU, where the columns alone do not keep it busy. */
+function preferred(device: Device, { outer, rows, channels }: Rows): ReduceVariant[] {
+  const vector = channels > 1 || rows >= WORTH_QUARTERS ? (['vector'] as const) : [];
+  // From so many columns on, an invocation each is enough.
+  if (outer * channels >= 2 ** 17 && channels > 1) return [...vector];
+  return [...(channels === 1 ? teamsFor(device, rows) : teamsForColumns(device, rows, channels)), ...vector];
+}
+
+/** The layout of one model: what it gets must not depend on how many there are. */
+const oneModel = ({ models }: DeviceArray, { outer, rows, channels }: Rows) => ({
+  outer: outer / models,
+  rows,
+  channels,
+});
+
+/**
+ * Reduces the middle axis of x into y [outer, channels]. The order of additions depends on the shape of one model alone.
+ * @param factor of a sum: what it is multiplied by; of an extreme: 1 for the largest value, -1 for the smallest
+ */
+export function reduceMiddle(
+  reduction: Reduction,
+  x: DeviceArray,
+  layout: Rows,
+  y: DeviceArray,
+  { factor, variant: asked }: { factor: number; variant?: ReduceVariant },
+): void {
+  const { device } = x;
+  const one = oneModel(x, layout);
+  const options = {
+    variants: reduceVariants,
+    preferred: preferred(device, one),
+    serves: (candidate: ReduceVariant) => reduceServes(candidate, device, one),
+    asked,
+  };
+  withVariant<ReduceVariant, void>(device, reduction, { ...one }, options, (variant) =>
+    runVariant(variant, reduction, x, layout, y, factor),
+  );
+}
+
+/** Dispatches what `reduceMiddle` does with one variant. */
+function runVariant(
+  variant: ReduceVariant,
+  reduction: Reduction,
+  x: DeviceArray,
+  layout: Rows,
+  y: DeviceArray,
+  factor: number,
+): void {
+  const { device } = x;
+  const { rows, channels } = layout;
+  const one = oneModel(x, layout);
+  const pass = passOf(reduction, variant, device);
+  if (variant === 'vector' && channels === 1) {
+    // [outer, rows] is [outer, rows / 4, 4] too: first these columns, then their four results a slice.
+    const wide = { outer: layout.outer, rows: rows / 4, channels: 4 };
+    const { slice, slices } = cut(variant, device, { ...wide, outer: one.outer });
+    const part = DeviceArray.empty(device, [layout.outer * slices * 4]);
+    pass(x, wide, slice, slices, part, reduction === 'reduceSum' ? 1 : factor);
+    const last = { outer: layout.outer, rows: slices * 4, channels: 1 };
+    passOf(reduction, 'naive', device)(part, last, last.rows, 1, y, factor);
+    part.dispose();
+    return;
+  }
+  const { slice, slices } = cut(variant, device, one);
+  if (slices <= 1) {
+    pass(x, layout, Math.max(1, rows), 1, y, factor);
+    return;
+  }
+  const part = DeviceArray.empty(device, [layout.outer * slices * channels]);
+  pass(x, layout, slice, slices, part, reduction === 'reduceSum' ? 1 : factor);
+  pass(part, { ...layout, rows: slices }, slices, 1, y, factor);
+  part.dispose();
+}
+
+/**
+ * Slices of rows for a first pass, by the sizes of one model. An invocation a column: up to 64 rows in one pass, beyond that slices
+ * of about the square root keep both short; a software adapter has few threads to keep busy, and there a second pass costs
+ * more than a longer sum. Teams: as many as keep a GPU busy.
+ */
+function cut(variant: ReduceVariant, { info }: Device, one: Rows): { slice: number; slices: number } {
+  const { rows, channels } = one;
+  const whole = { slice: rows, slices: 1 };
+  if (variant === 'subgroup') return whole;
+  if (variant === 'workgroup') return workgroupCut(one);
+  if (rows <= 64 || (info.isSoftware && rows <= 1024 && rows * channels <= 32_768)) return whole;
+  const slice = Math.ceil(Math.sqrt(rows));
+  return { slice, slices: Math.ceil(rows / slice) };
+}
+
+/** Dispatches one pass of a variant: `count` rows of each outer, in slices, to [outer, slices, channels]. */
+function passOf(reduction: Reduction, variant: ReduceVariant, device: Device) {
+  const name = reduction === 'reduceSum' ? 'reduce_rows' : 'reduce_extreme';
+  return (
+    x: DeviceArray,
+    { outer, rows, channels }: Rows,
+    slice: number,
+    slices: number,
+    y: DeviceArray,
+    factor: number,
+  ) => {
+    const work = { flops: outer * rows * channels };
+    const sums = reduction === 'reduceSum';
+    if (variant === 'subgroup' || variant === 'workgroup') {
+      const { width } = variant === 'subgroup' ? { width: 1 } : workgroupCut({ outer, rows, channels });
+      const { code } = withFloatBits(laned(name, teamCode, 1));
+      const source = withLongSums(
+        teamed(variant, `${name}_team`, code, { EXTREME: sums ? 0 : 1 }),
+        sums ? (slice * width) / teamMembers(variant) : 0,
+      );
+      const groups = teamGroups(variant, outer * slices * Math.ceil(channels / width));
+      runKernel(device, source, [outer, rows, channels, slice, slices, f32(factor), width], [x, y], groups, work);
+      return;
+    }
+    const lanes = variant === 'vector' ? lanesOf(channels) : 1;
+    // Eight rows are one term, up to seven are left over.
+    const source = sums
+      ? withLongSums(laned(name, rowsCode, lanes), slice / 8 + 7)
+      : withFloatBits(laned(name, extremeCode, lanes), 'Value');
+    const params = [outer, rows, channels / lanes, slice, slices, f32(factor)];
+    runKernel(device, source, params, [x, y], elementwise((outer * slices * channels) / lanes), work);
+  };
+}

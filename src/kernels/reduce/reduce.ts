@@ -1,0 +1,284 @@
+import argmaxCode from '../../../shaders/reduce/argmax.wgsl';
+import deviationCode from '../../../shaders/reduce/deviation.wgsl';
+import extremeGradCode from '../../../shaders/reduce/extreme_grad.wgsl';
+import extremeMaskCode from '../../../shaders/reduce/extreme_mask.wgsl';
+import spreadRowsCode from '../../../shaders/reduce/spread_rows.wgsl';
+import varianceGradCode from '../../../shaders/reduce/variance_grad.wgsl';
+import { DeviceArray, type Shape, sizeOf } from '../array.ts';
+import { withFloatBits } from '../float-bits.ts';
+import { checkDType, elementwise, f32, output, runKernel } from '../run.ts';
+import { inverse, transpose } from '../view.ts';
+import { type Rows, reduceMiddle } from './reduce-variants.ts';
+
+// Gradients and places of extremes have one kernel each: an invocation an element, or a metric that no step waits for. Sums and
+// extremes themselves come in variants (see reduce-variants.ts).
+
+/**
+ * Column sums: x read as [rows, channels] -> [channels], times `scale`. The order of additions depends on the shape alone.
+ * Memory-bound.
+ */
+export function sumRows(
+  x: DeviceArray,
+  channels: number,
+  options: { scale?: number; into?: DeviceArray } = {},
+): DeviceArray {
+  const rows = channels === 0 ? 0 : x.size / channels;
+  const y = output(x.device, [channels], x.models, options.into);
+  reduceMiddle('reduceSum', x, { outer: x.models, rows, channels }, y, { factor: options.scale ?? 1 });
+  return y;
+}
+
+/** The shape left when `axes` (ascending) are reduced: without them, or with 1 in their place. */
+export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {
+  return keepDims ? shape.map((n, d) => (axes.includes(d) ? 1 : n)) : shape.filter((_, d) => !axes.includes(d));
+}
+
+/**
+ * How x is reduced over `axes`: as it lies where they are neighbours (`order` null), else with its axes in `order`, the
+ * reduced ones at the end.
+ */
+function arrangement(x: DeviceArray, axes: readonly number[]): { layout: Rows; order: readonly number[] | null } {
+  const size = (list: readonly number[]) => sizeOf(list.map((d) => x.shape[d]!));
+  const first = axes[0] ?? 0;
+  const kept = x.shape.map((_, d) => d).filter((d) => !axes.includes(d));
+  const rows = size(axes);
+  if (axes.every((d, i) => d === first + i)) {
+    const outer = x.models * size(kept.filter((d) => d < first));
+    return { layout: { outer, rows, channels: size(kept.filter((d) => d >= first)) }, order: null };
+  }
+  return { layout: { outer: x.models * size(kept), rows, channels: 1 }, order: [...kept, ...axes] };
+}
+
+/** Runs `body` on x in the arrangement for `axes`, a copy of x where axes must be moved. */
+function arranged<T>(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  body: (x: DeviceArray, layout: Rows, order: readonly number[] | null) => T,
+): T {
+  const { layout, order } = arrangement(x, axes);
+  if (!order) return body(x, layout, null);
+  const moved = transpose(operator, x, order);
+  const result = body(moved, layout, order);
+  moved.dispose();
+  return result;
+}
+
+/** A gradient of x's shape, computed by `run` in the arrangement in which x was reduced. */
+function arrangedGrad(
+  operator: string,
+  x: DeviceArray,
+  into: DeviceArray | undefined,
+  order: readonly number[] | null,
+  run: (dx: DeviceArray) => void,
+): DeviceArray {
+  const shape = order ? order.map((d) => x.shape[d]!) : x.shape;
+  const dx = output(x.device, shape, x.models, order ? undefined : into);
+  run(dx);
+  if (!order) return dx;
+  const back = transpose(operator, dx, inverse(order), into);
+  dx.dispose();
+  return back;
+}
+
+/** Parameters and workgroups of the kernels that go over all of x with one value a column. */
+function over(x: DeviceArray, { rows, channels }: Rows, ...more: number[]): [number[], ReturnType<typeof elementwise>] {
+  const size = x.models * x.size;
+  return [[size, rows * channels, channels, ...more], elementwise(size)];
+}
+
+/** Sum of all elements times `scale` -> shape []. Memory-bound. */
+export function sumAll(operator: string, x: DeviceArray, scale = 1): DeviceArray {
+  return sumAxes(
+    operator,
+    x,
+    x.shape.map((_, d) => d),
+    [],
+    scale,
+  );
+}
+
+/** Sum over `axes` (ascending) times `scale`, under `shape`. Memory-bound. @throws ArgumentError */
+export function sumAxes(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  scale = 1,
+  into?: DeviceArray,
+): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
+  return arranged(operator, x, axes, (from, layout) => {
+    const y = output(x.device, shape, x.models, into);
+    reduceMiddle('reduceSum', from, layout, y, { factor: scale });
+    return y;
+  });
+}
+
+/** Gradient of `sumAxes`: dy spread over x's shape, times `scale`. Memory-bound. */
+export function sumAxesGrad(
+  operator: string,
+  x: DeviceArray,
+  dy: DeviceArray,
+  axes: readonly number[],
+  scale: number,
+  into?: DeviceArray,
+): DeviceArray {
+  const { layout, order } = arrangement(x, axes);
+  return arrangedGrad(operator, x, into, order, (dx) => {
+    const [params, workgroups] = over(x, layout, f32(scale));
+    runKernel(x.device, { name: 'spread_rows', code: spreadRowsCode }, params, [dy, dx], workgroups);
+  });
+}
+
+/** Maximum (sign 1) or minimum (sign -1) over `axes`, which hold at least one element. NaN wins. Memory-bound. @throws ArgumentError */
+export function extreme(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  sign: 1 | -1,
+): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
+  return arranged(operator, x, axes, (from, layout) => {
+    const y = output(x.device, shape, x.models);
+    reduceMiddle('reduceExtreme', from, layout, y, { factor: sign });
+    return y;
+  });
+}
+
+/** Gradient of `extreme`, shared evenly by the elements that equal it; NaN where the extreme is NaN. Memory-bound. */
+export function extremeGrad(
+  operator: string,
+  x: DeviceArray,
+  y: DeviceArray,
+  dy: DeviceArray,
+  axes: readonly number[],
+  into?: DeviceArray,
+): DeviceArray {
+  return arranged(operator, x, axes, (from, layout, order) =>
+    arrangedGrad(operator, x, into, order, (dx) => {
+      const mask = output(x.device, from.shape, x.models);
+      const count = output(x.device, y.shape, x.models);
+      const [maskParams, workgroups] = over(x, layout);
+      runKernel(
+        x.device,
+        withFloatBits({ name: 'extreme_mask', code: extremeMaskCode }),
+        maskParams,
+        [from, y, mask],
+        workgroups,
+      );
+      reduceMiddle('reduceSum', mask, layout, count, { factor: 1 });
+      const [params] = over(x, layout, f32(Number.NaN));
+      const source = { name: 'extreme_grad', code: extremeGradCode };
+      runKernel(x.device, source, params, [mask, count, dy, dx], workgroups);
+      mask.dispose();
+      count.dispose();
+    }),
+  );
+}
+
+/** Rows that an invocation looks through alone; of more, slices of the square root keep two passes short. */
+const ONE_PASS = 1024;
+
+/**
+ * Where along one axis (or, given all axes, in row-major order) the maximum (sign 1) or minimum (sign -1) stands: u32.
+ * Memory-bound. @throws ArgumentError
+ */
+export function placeOfExtreme(
+  operator: string,
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  sign: 1 | -1,
+): DeviceArray {
+  checkDType(operator, 'the input', x, 'f32');
+  return arranged(operator, x, axes, (from, { outer, rows, channels }) => {
+    const y = output(x.device, shape, x.models, undefined, 'u32');
+    const source = withFloatBits({ name: 'argmax', code: argmaxCode });
+    const pass = (slice: number, chosen: DeviceArray | null, to: DeviceArray) => {
+      const choices = chosen ? chosen.size / (outer * channels) : 0;
+      const slices = Math.ceil((choices || rows) / slice);
+      runKernel(
+        x.device,
+        source,
+        [outer, rows, channels, slice, slices, choices, f32(sign)],
+        [from, chosen ?? from, to], // a binding must hold something
+        elementwise(outer * slices * channels),
+        chosen ? { bytes: 8 * chosen.size } : undefined,
+      );
+    };
+    if (rows <= ONE_PASS) {
+      pass(rows, null, y);
+      return y;
+    }
+    const slice = Math.ceil(Math.sqrt(rows));
+    const chosen = DeviceArray.empty(x.device, [outer * Math.ceil(rows / slice) * channels], { dtype: 'u32' });
+    pass(slice, null, chosen);
+    pass(chosen.size, chosen, y);
+    chosen.dispose();
+    return y;
+  });
+}
+
+/** A mean as the sum of two: far from 0 no f32 is near enough to it. */
+export interface SplitMean {
+  /** The mean as far as f32 and its own rounding go. */
+  center: DeviceArray;
+  /** The mean of what is left when `center` is subtracted. */
+  rest: DeviceArray;
+}
+
+/**
+ * Variance over `axes`, in passes over x for the mean, for the mean of the deviations from it, and for their squares: one pass
+ * cancels, and so would two where the mean is far from 0, as it is rounded itself (1e7 by 1). Memory-bound.
+ * @returns the variance and the mean, which the gradient needs
+ * @throws ArgumentError
+ */
+export function variance(
+  x: DeviceArray,
+  axes: readonly number[],
+  shape: Shape,
+  ddof: number,
+): { y: DeviceArray; mean: SplitMean } {
+  checkDType('variance', 'the input', x, 'f32');
+  return arranged('variance', x, axes, (from, layout) => {
+    const reduced = (values: DeviceArray, divisor: number) => {
+      const result = output(x.device, shape, x.models);
+      reduceMiddle('reduceSum', values, layout, result, { factor: 1 / divisor });
+      return result;
+    };
+    const deviation = (values: DeviceArray, mean: DeviceArray, squared: boolean) => {
+      const result = output(x.device, from.shape, x.models);
+      const [params, workgroups] = over(x, layout, squared ? 1 : 0);
+      runKernel(x.device, { name: 'deviation', code: deviationCode }, params, [values, mean, result], workgroups);
+      return result;
+    };
+    const center = reduced(from, layout.rows);
+    const deviations = deviation(from, center, false);
+    const rest = reduced(deviations, layout.rows);
+    const squares = deviation(deviations, rest, true);
+    const y = reduced(squares, layout.rows - ddof);
+    deviations.dispose();
+    squares.dispose();
+    return { y, mean: { center, rest } };
+  });
+}
+
+/** Gradient of `variance`. Memory-bound. */
+export function varianceGrad(
+  x: DeviceArray,
+  { center, rest }: SplitMean,
+  dy: DeviceArray,
+  axes: readonly number[],
+  ddof: number,
+  into?: DeviceArray,
+): DeviceArray {
+  return arranged('variance', x, axes, (from, layout, order) =>
+    arrangedGrad('variance', x, into, order, (dx) => {
+      const [params, workgroups] = over(x, layout, f32(2 / (layout.rows - ddof)));
+      const source = { name: 'variance_grad', code: varianceGradCode };
+      runKernel(x.device, source, params, [from, center, rest, dy, dx], workgroups);
+    }),
+  );
+}

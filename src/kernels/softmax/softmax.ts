@@ -1,0 +1,182 @@
+import logsCode from '../../../shaders/pointwise/log1p_expm1.wgsl';
+import logOfSumCode from '../../../shaders/softmax/log_of_sum.wgsl';
+import logSoftmaxCode from '../../../shaders/softmax/log_softmax.wgsl';
+import logSoftmaxGradCode from '../../../shaders/softmax/log_softmax_grad.wgsl';
+import softmaxCode from '../../../shaders/softmax/softmax.wgsl';
+import crossEntropyCode from '../../../shaders/softmax/softmax_cross_entropy.wgsl';
+import crossEntropyTeamCode from '../../../shaders/softmax/softmax_cross_entropy_team.wgsl';
+import softmaxGradCode from '../../../shaders/softmax/softmax_grad.wgsl';
+import gradTeamCode from '../../../shaders/softmax/softmax_grad_team.wgsl';
+import teamCode from '../../../shaders/softmax/softmax_team.wgsl';
+import { ShapeError } from '../../base/errors.ts';
+import type { Device } from '../../gpu/device.ts';
+import type { KernelSource } from '../../gpu/pipelines.ts';
+import { type DeviceArray, showShape, sizeOf } from '../array.ts';
+import { checkAxis } from '../axes.ts';
+import { withVariant } from '../choice.ts';
+import { floatBits } from '../float-bits.ts';
+import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
+import { sumAll } from '../reduce/reduce.ts';
+import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from '../run.ts';
+import { teamCodes, teamed, teamGroups, teamMembers, teamServes, teamsFor } from '../team.ts';
+
+/** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
+function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, classes: number, step: number] {
+  const place = x.shape.length === 0 ? 0 : checkAxis(operator, axis, x.shape);
+  const classes = x.shape[place];
+  if (!classes) {
+    throw new ShapeError(
+      `${operator}: the input needs at least one class along axis ${axis}, but has shape ${showShape(x.shape)}`,
+    );
+  }
+  return [(x.models * x.size) / classes, classes, sizeOf(x.shape.slice(place + 1))];
+}
+
+// An invocation a row, or for rows of many classes a team of invocations.
+
+/** Every implementation of these operators, the reference first. */
+export const softmaxVariants = ['naive', 'subgroup', 'workgroup'] as const;
+export type SoftmaxVariant = (typeof softmaxVariants)[number];
+
+export interface SoftmaxRun {
+  into?: DeviceArray;
+  /** For tests and the tuner; normally chosen by adapter and shape. */
+  variant?: SoftmaxVariant;
+}
+
+export const softmaxShaders: readonly string[] = [
+  ...[softmaxCode, logSoftmaxCode, softmaxGradCode, logSoftmaxGradCode, crossEntropyCode],
+  ...[teamCode, gradTeamCode, crossEntropyTeamCode, ...teamCodes],
+  ...[logsCode, logOfSumCode, floatBits('f32'), longSumCode],
+];
+
+/** Whether a variant has a kernel for this adapter. The reference always has. */
+export const softmaxServes = (variant: SoftmaxVariant, device: Device): boolean =>
+  variant === 'naive' || teamServes(variant, device);
+
+/** Runs `body` with the variant for rows of so many classes, `inner` apart; sizes are those of one model. */
+function withChosen<T>(
+  device: Device,
+  operator: string,
+  sizes: { rows: number; classes: number; inner: number },
+  asked: SoftmaxVariant | undefined,
+  body: (variant: SoftmaxVariant) => T,
+): T {
+  const options = {
+    variants: softmaxVariants,
+    // Where classes do not lie side by side, neighbouring rows do, and an invocation a row reads them together.
+    preferred: sizes.inner === 1 ? teamsFor(device, sizes.classes) : [],
+    serves: (variant: SoftmaxVariant) => softmaxServes(variant, device),
+    asked,
+  };
+  return withVariant(device, operator, sizes, options, body);
+}
+
+/** The two kernels of an operator: an invocation a row, and a team a row. */
+const SOURCES = {
+  softmax: { name: 'softmax', code: softmaxCode, team: teamCode },
+  logSoftmax: { name: 'log_softmax', code: logSoftmaxCode, team: teamCode },
+  softmaxGrad: { name: 'softmax_grad', code: softmaxGradCode, team: gradTeamCode },
+  logSoftmaxGrad: { name: 'log_softmax_grad', code: logSoftmaxGradCode, team: gradTeamCode },
+} as const;
+
+/** A kernel for an invocation or a team a row, with the functions it calls. */
+function sourceOf(
+  variant: SoftmaxVariant,
+  { name, code, team }: { name: string; code: string; team: string },
+  classes: number,
+  constants?: Record<string, number>,
+): KernelSource {
+  const text = `${variant === 'naive' ? code : team}\n${logsCode}\n${logOfSumCode}\n${floatBits('f32')}`;
+  const source = laned(name, text, 1);
+  if (variant === 'naive') return withLongSums(source, classes);
+  return withLongSums(teamed(variant, `${name}_team`, source.code, constants), classes / teamMembers(variant));
+}
+
+/** Runs an operator on `inputs`, whose rows lie along `axis`. */
+function run(
+  operator: keyof typeof SOURCES,
+  inputs: readonly [DeviceArray, ...DeviceArray[]],
+  axis: number,
+  { into, variant: asked }: SoftmaxRun,
+): DeviceArray {
+  const [x] = inputs;
+  checkDType(operator, 'the input', x, 'f32');
+  const [rows, classes, inner] = rowsOf(operator, x, axis);
+  const y = output(x.device, x.shape, x.models, into);
+  withChosen(x.device, operator, { rows: rows / x.models, classes, inner }, asked, (variant) => {
+    const source = sourceOf(variant, SOURCES[operator], classes, { LOG: operator.startsWith('log') ? 1 : 0 });
+    const groups = variant === 'naive' ? elementwise(rows) : teamGroups(variant, rows);
+    runKernel(x.device, source, [rows, classes, inner], [...inputs, y], groups);
+  });
+  return y;
+}
+
+/** Softmax over one axis, of the shape of x. Memory-bound. @throws ShapeError, ArgumentError */
+export function softmax(x: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('softmax', [x], axis, options);
+}
+
+/** Gradient of `softmax`, from its output y. Memory-bound. */
+export function softmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('softmaxGrad', [y, dy], axis, options);
+}
+
+/** Logarithm of the softmax over one axis, of the shape of x. Memory-bound. @throws ShapeError, ArgumentError */
+export function logSoftmax(x: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('logSoftmax', [x], axis, options);
+}
+
+/** Gradient of `logSoftmax`, from its output y. Memory-bound. */
+export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, options: SoftmaxRun = {}): DeviceArray {
+  return run('logSoftmaxGrad', [y, dy], axis, options);
+}
+
+/**
+ * Cross-entropy of softmax(logits) with integer labels, and everything a training step wants from the same pass.
+ * A label that is no class is a data error and should be caught before it gets here; its row's loss and gradient are NaN,
+ * so that nothing computed from it passes for a number. Memory-bound.
+ * @param logits [N,C]
+ * @param labels u32 [N]
+ * @param options.into where `dlogits` goes
+ * @returns `loss` [], the mean; `rowHit` [N] (1 where the largest logit is the label's); `dlogits` [N,C] of the mean loss
+ * @throws ShapeError, ArgumentError
+ */
+export function softmaxCrossEntropy(
+  logits: DeviceArray,
+  labels: DeviceArray,
+  { into, variant: asked }: SoftmaxRun = {},
+): { loss: DeviceArray; rowHit: DeviceArray; dlogits: DeviceArray } {
+  const operator = 'softmaxCrossEntropy';
+  checkDType(operator, 'logits', logits, 'f32');
+  checkDType(operator, 'labels', labels, 'u32');
+  checkRank(operator, 'logits', logits, 2, 'batch, classes');
+  checkRank(operator, 'labels', labels, 1, 'batch');
+  if (logits.shape[0] !== labels.shape[0] || logits.size === 0) {
+    throw new ShapeError(
+      `${operator}: logits and labels must have the same, non-empty batch (logits ${showShape(logits.shape)}, labels ${showShape(labels.shape)})`,
+    );
+  }
+  const models = commonModels(operator, [logits, labels]);
+  const { device } = logits;
+  const [rows, classes] = logits.shape as [number, number];
+  return withChosen(device, operator, { rows, classes, inner: 1 }, asked, (variant) => {
+    const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
+    const groups = variant === 'naive' ? Math.ceil(rows / (64 * each)) : rows;
+    const part = output(device, groups === 1 ? [] : [groups], models);
+    const rowHit = output(device, labels.shape, models);
+    const dlogits = output(device, logits.shape, models, into);
+    const bindings = [logits, labels, part, rowHit, dlogits];
+    const kernel = { name: 'softmax_cross_entropy', code: crossEntropyCode, team: crossEntropyTeamCode };
+    const source = sourceOf(variant, kernel, classes);
+    if (variant === 'naive') {
+      runKernel(device, source, [rows, classes, each], bindings, [groups, 1, models]);
+    } else {
+      runKernel(device, source, [rows, classes], bindings, teamGroups(variant, rows, models));
+    }
+    if (groups === 1) return { loss: part, rowHit, dlogits };
+    const loss = sumAll(operator, part);
+    part.dispose();
+    return { loss, rowHit, dlogits };
+  });
+}

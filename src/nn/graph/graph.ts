@@ -1,0 +1,125 @@
+import { checkSurplus, listOf, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
+import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
+import { type Graph, type Layer, SymbolicTensor, type Use } from '../layers/layer.ts';
+import type { WeightSpec } from '../weights/weight.ts';
+
+/**
+ * Where a model begins: a stand-in for samples of this shape, to be handed to layers with `apply`.
+ * @throws ArgumentError unless the shape is a list of positive integers
+ */
+export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
+  checkSurplus('input', surplus);
+  if (!listOf('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
+    throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
+  }
+  return new SymbolicTensor(shape);
+}
+
+const joinAdvice = {
+  inputs: 'bring all of it in as one array, and take it apart with Lambda layers that slice',
+  outputs: 'join them with a Concatenate layer, or make a model for each',
+};
+
+/**
+ * What lies between a model's input and its output.
+ * @throws ArgumentError where the output needs another input, or for a name used twice; ShapeError for a layer used twice on
+ *   shapes that ask for different weights
+ */
+export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
+  for (const [what, end] of Object.entries({ inputs: from, outputs: to })) {
+    const list = listOf(kind, end);
+    if (list?.every((one) => one instanceof SymbolicTensor)) {
+      const alone = list.length === 1 ? 'give it without the list' : joinAdvice[what as keyof typeof joinAdvice];
+      throw new ArgumentError(
+        `${kind}: a model has one input and one output, but ${what} is a list of ${list.length}; ${alone}`,
+      );
+    }
+    if (!(end instanceof SymbolicTensor)) {
+      throw new ArgumentError(
+        `${kind}: inputs and outputs are what input() and layer.apply() return, but ${show(end)} was given`,
+      );
+    }
+  }
+  const made = ancestors(kind, from, to);
+  if (from === to || made[0] !== from) {
+    throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
+  }
+  const layers: { layer: Layer; at: SymbolicTensor }[] = [];
+  // Looked up rather than searched for: a model may have tens of thousands of layers.
+  const indexOf = new Map<Layer, number>();
+  const numberOf = new Map(made.map((value, i) => [value, i]));
+  const uses = made.slice(1).map((value): Use => {
+    const { layer, inputs, weights } = value.source!;
+    const index = indexOf.get(layer) ?? layers.push({ layer, at: value }) - 1;
+    indexOf.set(layer, index);
+    checkSameWeights(kind, layer, layers[index]!.at.source!.weights, weights);
+    return { layer: index, inputs: inputs.map((input) => numberOf.get(input)!) };
+  });
+  const names = uniqueNames(
+    kind,
+    layers.map(({ layer }) => layer),
+  );
+  return {
+    layers: layers.map(({ layer, at }, i) => ({
+      layer,
+      name: names[i]!,
+      inbound: at.source!.inputs.map((one) => (one === from ? 'input' : names[indexOf.get(one.source!.layer)!]!)),
+      outputShape: at.shape,
+      weights: at.source!.weights,
+    })),
+    uses,
+    shapes: made.map(({ shape }) => shape),
+    inputShape: from.shape,
+    outputShape: to.shape,
+  };
+}
+
+/** `from`, and all that `to` is made of from there on, in the order in which it was made. */
+function ancestors(kind: string, from: SymbolicTensor, to: SymbolicTensor): SymbolicTensor[] {
+  const seen = new Set([to]);
+  const open = [to];
+  for (let value = open.pop(); value; value = open.pop()) {
+    if (value === from) continue; // a model may begin in the middle of a larger one
+    if (!value.source)
+      throw new ArgumentError(`${kind}: the output also needs another input than the one that was given`);
+    for (const input of value.source.inputs) {
+      if (!seen.has(input)) {
+        seen.add(input);
+        open.push(input);
+      }
+    }
+  }
+  return [...seen].sort((a, b) => a.serial - b.serial);
+}
+
+function checkSameWeights(kind: string, layer: Layer, a: readonly WeightSpec[], b: readonly WeightSpec[]): void {
+  if (a.length === b.length && a.every(({ shape }, i) => sameShape(shape, b[i]!.shape))) return;
+  const all = (weights: readonly WeightSpec[]) => weights.map(({ shape }) => showShape(shape)).join(', ');
+  throw new ShapeError(
+    `${kind}: a ${layer.kind} layer is used twice, but its inputs ask for different weights (${all(a)} and ${all(b)})`,
+  );
+}
+
+/** Keras's names: the kind in snake case, numbered from the second on. @throws ArgumentError for a given name used twice */
+function uniqueNames(model: string, layers: readonly Layer[]): string[] {
+  const seen = new Map<string, number>();
+  const used = new Set<string>();
+  return layers.map((layer) => {
+    const base = snakeCase(layer.kind);
+    const n = seen.get(base) ?? 0;
+    if (!layer.named) seen.set(base, n + 1);
+    const name = layer.named ? layer.name! : n === 0 ? base : `${base}_${n}`;
+    if (used.has(name)) throw new ArgumentError(`${model}: two layers are called ${name}`);
+    used.add(name);
+    layer.name ??= name;
+    return name;
+  });
+}
+
+/** `GlobalAveragePooling2D` -> `global_average_pooling2d`, `ReLU` -> `re_lu`, as Keras has them. */
+export const snakeCase = (kind: string): string =>
+  kind
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/2_?D$/, '2d')
+    .toLowerCase();

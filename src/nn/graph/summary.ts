@@ -1,0 +1,79 @@
+import { printableLine } from '../../base/printable.ts';
+import { sizeOf } from '../../kernels/array.ts';
+import type { Graph, PlannedLayer } from '../layers/layer.ts';
+import type { WeightSpec } from '../weights/weight.ts';
+
+const counted = (n: number) => n.toLocaleString('en-US');
+
+/** Values in weights: those that training changes now, and all others. */
+export function countParams(specs: readonly WeightSpec[]): { trainable: number; nonTrainable: number } {
+  const count = { trainable: 0, nonTrainable: 0 };
+  for (const { shape, trainable = true, owner } of specs) {
+    count[trainable && owner?.trainable !== false ? 'trainable' : 'nonTrainable'] += sizeOf(shape);
+  }
+  return count;
+}
+
+const BYTES_PER_PARAM = 4; // f32
+
+/** Bytes as Keras's `readable_memory_size` prints them: `8.00 B`, `241.04 KB`, `1.00 MB`. */
+function memorySize(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${size.toFixed(2)} ${units[unit]}`;
+}
+
+const total = (what: string, params: number) =>
+  `${what} params: ${counted(params)} (${memorySize(params * BYTES_PER_PARAM)})`;
+
+/** Whether every layer is fed by the one before, and by nothing else. */
+function isChain({ layers, uses }: Graph): boolean {
+  return layers.length === uses.length && uses.every(({ inputs }, i) => inputs.length === 1 && inputs[0] === i);
+}
+
+/**
+ * Keras's summary: a row a layer, then totals. The state of an optimizer, which Keras adds after `fit`, is not counted.
+ * @param specs all weights of the model, of one replica
+ * @param replicas if more than one, a last line has the size of all
+ */
+export function summaryTable(name: string, graph: Graph, specs: readonly WeightSpec[], replicas: number): string {
+  const branches = !isChain(graph);
+  const header = ['Layer (type)', 'Output Shape', 'Param #', ...(branches ? ['Connected to'] : [])];
+  const row = ({ layer, name, outputShape, weights, inbound }: PlannedLayer) => [
+    printableLine(`${name} (${layer.kind})`),
+    `(None${outputShape.map((n) => `, ${n}`).join('')})`,
+    counted(weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
+    ...(branches ? [printableLine(inbound.join(', '))] : []),
+  ];
+  const rows = graph.layers.map(row);
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)) + 3);
+  const line = (row: string[]) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('')
+      .trimEnd();
+  const width = widths.reduce((sum, n) => sum + n, 0);
+  const { trainable, nonTrainable } = countParams(specs);
+  return [
+    printableLine(`Model: "${name}"`),
+    '─'.repeat(width),
+    line(header),
+    '═'.repeat(width),
+    ...rows.map(line),
+    '─'.repeat(width),
+    total('Total', trainable + nonTrainable),
+    total('Trainable', trainable),
+    total('Non-trainable', nonTrainable),
+    ...(replicas > 1
+      ? [
+          `Replicas: ${replicas}, each with params of its own ` +
+            `(${memorySize(replicas * (trainable + nonTrainable) * BYTES_PER_PARAM)} in all)`,
+        ]
+      : []),
+  ].join('\n');
+}

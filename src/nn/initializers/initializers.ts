@@ -1,0 +1,268 @@
+import { checkF32, checkOptions, checkShape, checkSurplus, listOf, readable, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError } from '../../base/errors.ts';
+import type { RandomStream } from '../../base/random.ts';
+import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
+import { orthonormalColumns } from './orthonormal.ts';
+
+/**
+ * Fills a new weight: called with its shape, it returns the values in row-major order. `random` is a stream of its own for each weight;
+ * `random.uniform()` gives the next number, in [0, 1).
+ */
+export interface Initializer {
+  (shape: Shape, random: RandomStream): Float32Array<ArrayBuffer>;
+  /** What a file holds instead of it, where it is one of those here that take numbers. */
+  readonly config?: InitializerConfig;
+}
+
+/** An initialiser that takes numbers, as JSON holds it: `{ name: 'constant', value: 2 }`. */
+export interface InitializerConfig {
+  /** The initializer's name, such as `constant`. */
+  name: keyof typeof withNumbers;
+  [number: string]: unknown;
+}
+
+/** Tells an initialiser what it was made with. */
+const described = (initializer: Initializer, name: InitializerConfig['name'], numbers: object): Initializer =>
+  Object.assign(initializer, { config: { name, ...numbers } });
+
+/** `f` for each element in row-major order. */
+const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
+
+/** Elements of a weight at most: 4 GiB of them, and no adapter binds a larger buffer. */
+const MOST_ELEMENTS = 2 ** 30;
+
+/** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
+function checkWeightShape(name: string, shape: Shape): void {
+  if (!listOf(name, shape)) {
+    throw new ArgumentError(
+      `${name}: takes the shape of a weight, but was given ${show(shape)}; initializers without numbers, such as glorotUniform, are ` +
+        'handed over without calling them',
+    );
+  }
+  checkShape(name, shape);
+  if (sizeOf(shape) > MOST_ELEMENTS) {
+    throw new ArgumentError(
+      `${name}: a weight has at most 2^30 elements, but one of shape ${showShape(shape)} was asked for`,
+    );
+  }
+}
+
+/** An initializer that checks what it is given. */
+const checking =
+  (name: string, initializer: Initializer): Initializer =>
+  (shape, random) => {
+    checkWeightShape(name, shape);
+    if (typeof readable(name, () => random?.uniform) !== 'function') {
+      throw new ArgumentError(`${name}: takes a shape and a stream of random numbers, but was given ${show(random)}`);
+    }
+    return initializer(shape, random);
+  };
+
+/**
+ * Connections into and out of one unit, as Keras counts them: [in, out] for dense, [..., in, out] times the window for
+ * filters, the length of a vector for both.
+ */
+function fans(shape: Shape): [fanIn: number, fanOut: number] {
+  if (shape.length < 2) return [shape[0] ?? 1, shape[0] ?? 1];
+  const window = sizeOf(shape.slice(0, -2));
+  return [window * shape.at(-2)!, window * shape.at(-1)!];
+}
+
+/** Standard normal, by Box and Muller. */
+const normal = (random: RandomStream) =>
+  Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
+
+/** Standard normal, drawn again until it is within two standard deviations. */
+function truncated(random: RandomStream): number {
+  for (;;) {
+    const z = normal(random);
+    if (Math.abs(z) <= 2) return z;
+  }
+}
+
+/** Standard deviation of a standard normal truncated at two: what Keras divides by, so that the variance is as asked. */
+const TRUNCATED_DEVIATION = 0.87962566103423978;
+
+type Fan = (fanIn: number, fanOut: number) => number;
+const average: Fan = (fanIn, fanOut) => (fanIn + fanOut) / 2;
+const incoming: Fan = (fanIn) => fanIn;
+
+/** Keras's VarianceScaling: variance scale / fan, uniform or truncated normal. */
+const scaledUniform = (name: string, scale: number, fan: Fan): Initializer =>
+  checking(name, (shape, random) => {
+    const limit = Math.sqrt((3 * scale) / Math.max(1, fan(...fans(shape))));
+    return each(shape, () => (2 * random.uniform() - 1) * limit);
+  });
+const scaledNormal = (name: string, scale: number, fan: Fan): Initializer =>
+  checking(name, (shape, random) => {
+    const deviation = Math.sqrt(scale / Math.max(1, fan(...fans(shape)))) / TRUNCATED_DEVIATION;
+    return each(shape, () => truncated(random) * deviation);
+  });
+
+/** The same value everywhere. */
+const filled =
+  (name: string, value: number): Initializer =>
+  (shape) => {
+    checkWeightShape(name, shape);
+    return new Float32Array(sizeOf(shape)).fill(value);
+  };
+
+/** Zeros, Keras's default for biases. */
+export const zeros: Initializer = filled('zeros', 0);
+/** Ones, such as batch normalisation's first scale. */
+export const ones: Initializer = filled('ones', 1);
+
+/** Uniform in +-sqrt(6 / (fan in + fan out)), Keras's default for kernels (Glorot and Bengio 2010, eq. 16). */
+export const glorotUniform = scaledUniform('glorotUniform', 1, average);
+/** Normal of variance 2 / (fan in + fan out), truncated at two standard deviations of the normal it is cut from. */
+export const glorotNormal = scaledNormal('glorotNormal', 1, average);
+/** Uniform in +-sqrt(6 / fan in), for layers followed by ReLU (He and others 2015). */
+export const heUniform = scaledUniform('heUniform', 2, incoming);
+/** Normal of variance 2 / fan in, truncated as in `glorotNormal`. */
+export const heNormal = scaledNormal('heNormal', 2, incoming);
+/** Uniform in +-sqrt(3 / fan in). */
+export const lecunUniform = scaledUniform('lecunUniform', 1, incoming);
+/** Normal of variance 1 / fan in, truncated as in `glorotNormal`. */
+export const lecunNormal = scaledNormal('lecunNormal', 1, incoming);
+
+function finite(what: string, numbers: Record<string, number>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isFinite(value)) throw new ArgumentError(`${what}: ${name} must be a number, but is ${show(value)}`);
+    checkF32(`${what}: ${name}`, value);
+  }
+}
+
+/** The same value everywhere. @throws ArgumentError unless it is a finite number */
+export function constant(value: number, ...surplus: never[]): Initializer {
+  checkSurplus('constant', surplus);
+  finite('constant', { value });
+  return described(filled('constant', value), 'constant', { value });
+}
+
+/**
+ * Normal; Keras's defaults are mean 0 and deviation 0.05.
+ * @param options.mean default 0
+ * @param options.stddev standard deviation; default 0.05
+ * @throws ArgumentError unless both are finite
+ */
+export function randomNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
+  const { mean = 0, stddev = 0.05 } = options;
+  finite('randomNormal', { mean, stddev });
+  const draw = checking('randomNormal', (shape, random) => each(shape, () => mean + stddev * normal(random)));
+  return described(draw, 'randomNormal', { mean, stddev });
+}
+
+/**
+ * Normal, drawn again beyond two `stddev` of the mean, as Keras's TruncatedNormal: the deviation of what is drawn is 0.88
+ * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
+ * @param options.mean default 0
+ * @param options.stddev standard deviation before the truncation; default 0.05
+ * @throws ArgumentError unless both are finite
+ */
+export function truncatedNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('truncatedNormal', options, { mean: true, stddev: true }, surplus);
+  const { mean = 0, stddev = 0.05 } = options;
+  finite('truncatedNormal', { mean, stddev });
+  const draw = checking('truncatedNormal', (shape, random) => each(shape, () => mean + stddev * truncated(random)));
+  return described(draw, 'truncatedNormal', { mean, stddev });
+}
+
+/**
+ * Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05.
+ * @param options.min least value; default -0.05
+ * @param options.max bound of the values; default 0.05
+ * @throws ArgumentError unless both are finite, in this order
+ */
+export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('randomUniform', options, { min: true, max: true }, surplus);
+  const { min = -0.05, max = 0.05 } = options;
+  finite('randomUniform', { min, max });
+  if (min > max)
+    throw new ArgumentError(`randomUniform: min must be at most max, but min is ${min} and max ${max}; swap them`);
+  const draw = checking('randomUniform', (shape, random) => each(shape, () => min + (max - min) * random.uniform()));
+  return described(draw, 'randomUniform', { min, max });
+}
+
+/**
+ * `gain` times a random orthogonal matrix (Saxe and others 2014): the weight read as [all other axes, last axis] has
+ * orthonormal columns, or rows where there are fewer of them.
+ * @param options.gain default 1
+ * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
+ */
+export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {
+  checkOptions('orthogonal', options, { gain: true }, surplus);
+  const { gain = 1 } = options;
+  finite('orthogonal', { gain });
+  const draw = checking('orthogonal', (shape, random) => {
+    if (shape.length < 2)
+      throw new ShapeError(`orthogonal: needs a weight of two axes or more, not ${showShape(shape)}`);
+    const columns = shape.at(-1)!;
+    const rows = sizeOf(shape) / Math.max(1, columns);
+    const [long, short] = [Math.max(rows, columns), Math.min(rows, columns)];
+    const q = orthonormalColumns(long, short, () => normal(random));
+    const at = (i: number, j: number) => (rows >= columns ? q[j]![i]! : q[i]![j]!);
+    return Float32Array.from({ length: rows * columns }, (_, k) => gain * at(Math.floor(k / columns), k % columns));
+  });
+  return described(draw, 'orthogonal', { gain });
+}
+
+const named = {
+  zeros,
+  ones,
+  glorotUniform,
+  glorotNormal,
+  heUniform,
+  heNormal,
+  lecunUniform,
+  lecunNormal,
+  randomNormal: randomNormal(),
+  randomUniform: randomUniform(),
+  truncatedNormal: truncatedNormal(),
+  orthogonal: orthogonal(),
+};
+/**
+ * Names of the initializers, each with Keras's defaults.
+ * @useDeclaredType
+ */
+export type InitializerName = keyof typeof named;
+
+/** Those that take numbers. */
+const withNumbers = {
+  constant: (options: { value: number }) => constant(checkOptions('constant', options, { value: true }).value),
+  randomNormal,
+  truncatedNormal,
+  randomUniform,
+  orthogonal,
+};
+
+/**
+ * What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's.
+ * @internal
+ */
+export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
+  Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
+  (typeof initializer === 'function'
+    ? readable('initializerConfig', () => (initializer as Initializer).config)
+    : undefined);
+
+/**
+ * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
+ * @param what layer and option, for the message
+ * @throws ArgumentError for anything else
+ * @internal
+ */
+export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
+  if (typeof value === 'function') return value;
+  const isNamed = typeof value === 'object' && value !== null && readable(what, () => typeof value.name === 'string');
+  if (isNamed && Object.hasOwn(withNumbers, value.name)) {
+    const { name, ...numbers } = readable(what, () => ({ ...value }));
+    return withNumbers[name](numbers as never);
+  }
+  if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
+    throw new ArgumentError(
+      `${what}: must be a function or one of ${Object.keys(named).join(', ')}, but is ${show(value)}`,
+    );
+  }
+  return named[value];
+}

@@ -1,0 +1,180 @@
+import { checkF32, checkOptions, checkSurplus, listOf, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+
+/** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
+export type Schedule = (step: number) => number;
+
+/** A learning rate: fixed, or by a schedule. */
+export type Rate = number | Schedule;
+
+const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'function' ? rate : () => rate);
+
+function check(what: string, numbers: Record<string, number>, fits: (x: number) => boolean, range: string): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || !fits(value)) {
+      throw new ArgumentError(`${what}: ${name} must be ${range}, but is ${show(value)}`);
+    }
+  }
+}
+const notNegative = (what: string, numbers: Record<string, number>) =>
+  check(what, numbers, (x) => x >= 0, 'zero or more');
+/** Rates, which an optimizer's kernel is to get. */
+const checkRates = (what: string, rates: Record<string, number>) => {
+  notNegative(what, rates);
+  for (const [name, rate] of Object.entries(rates)) checkF32(`${what}: ${name}`, rate);
+};
+const positive = (what: string, numbers: Record<string, number>) => check(what, numbers, (x) => x > 0, 'positive');
+
+/** The same rate for ever. @throws ArgumentError for a rate below zero */
+export function constant(rate: number, ...surplus: never[]): Schedule {
+  checkSurplus('constant', surplus);
+  checkRates('constant', { rate });
+  return () => rate;
+}
+
+/**
+ * values[0] up to and including step boundaries[0], values[1] up to and including boundaries[1], and so on: Keras's
+ * PiecewiseConstantDecay.
+ * @throws ArgumentError unless the boundaries rise and there is one value more than boundaries
+ */
+export function piecewiseConstantDecay(
+  options: {
+    /** Steps after which the rate changes, rising. */
+    boundaries: readonly number[];
+    /** Rates, one more than boundaries. */
+    values: readonly number[];
+  },
+  ...surplus: never[]
+): Schedule {
+  const who = 'piecewiseConstantDecay';
+  checkOptions(who, options, { boundaries: true, values: true }, surplus);
+  const [boundaries, values] = [options.boundaries, options.values].map((list) => listOf(who, list) as number[] | null);
+  if (!boundaries || !values || values.length !== boundaries.length + 1) {
+    throw new ArgumentError(
+      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(options.values)} and boundaries ${show(options.boundaries)}`,
+    );
+  }
+  checkRates('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
+  if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]!))) {
+    throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${show(boundaries)}`);
+  }
+  return (step) => {
+    const i = boundaries.findIndex((boundary) => step <= boundary);
+    return values.at(i)!;
+  };
+}
+
+/**
+ * initialLearningRate * decayRate ^ (step / decaySteps): Keras's ExponentialDecay. With `staircase` the exponent is rounded
+ * down, so that the rate drops once every `decaySteps` (PyTorch's StepLR).
+ * @throws ArgumentError for numbers below zero, or decaySteps of zero
+ */
+export function exponentialDecay(
+  options: {
+    /** Rate of step 0. */
+    initialLearningRate: number;
+    /** Steps in which the rate is multiplied by `decayRate`. */
+    decaySteps: number;
+    /** Factor on the rate. */
+    decayRate: number;
+    /** Whether the rate falls in steps. Default false. */
+    staircase?: boolean;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions(
+    'exponentialDecay',
+    options,
+    {
+      initialLearningRate: true,
+      decaySteps: true,
+      decayRate: true,
+      staircase: true,
+    },
+    surplus,
+  );
+  const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
+  checkRates('exponentialDecay', { initialLearningRate });
+  notNegative('exponentialDecay', { decayRate });
+  positive('exponentialDecay', { decaySteps });
+  return (step) => {
+    const exponent = step / decaySteps;
+    return initialLearningRate * decayRate ** (staircase ? Math.floor(exponent) : exponent);
+  };
+}
+
+/**
+ * Half a cosine from the initial rate down to `alpha` times it over `decaySteps`, and that rate from then on: Keras's
+ * CosineDecay (Loshchilov and Hutter 2017, without restarts). Given a `warmupTarget`, the rate first rises to it in a
+ * straight line over `warmupSteps` and falls from there.
+ * @throws ArgumentError for numbers below zero, or decaySteps of zero
+ */
+export function cosineDecay(
+  options: {
+    /** Rate of step 0. */
+    initialLearningRate: number;
+    /** Steps of the fall. */
+    decaySteps: number;
+    /** What the rate falls to, as a share of where the fall begins. Default 0. */
+    alpha?: number;
+    /** What the rate rises to before it falls. Default: it falls at once. */
+    warmupTarget?: number;
+    /** Steps of the rise. Default 0. */
+    warmupSteps?: number;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions(
+    'cosineDecay',
+    options,
+    {
+      initialLearningRate: true,
+      decaySteps: true,
+      alpha: true,
+      warmupTarget: true,
+      warmupSteps: true,
+    },
+    surplus,
+  );
+  const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
+  checkRates('cosineDecay', { initialLearningRate });
+  notNegative('cosineDecay', { alpha, warmupSteps });
+  positive('cosineDecay', { decaySteps });
+  const fall = (from: number) => (step: number) => {
+    const cosine = 0.5 * (1 + Math.cos((Math.PI * Math.min(step, decaySteps)) / decaySteps));
+    return from * ((1 - alpha) * cosine + alpha);
+  };
+  if (warmupTarget === undefined) return fall(initialLearningRate);
+  checkRates('cosineDecay', { warmupTarget });
+  return rise(initialLearningRate, warmupTarget, warmupSteps, fall(warmupTarget));
+}
+
+const rise =
+  (from: number, to: number, steps: number, then: Schedule): Schedule =>
+  (step) =>
+    step < steps ? from + ((to - from) * step) / steps : then(step - steps);
+
+/**
+ * A straight line from `initialLearningRate` at step 0 to the first rate of `target`, reached at step `steps`; `target` (a
+ * number or a schedule, which starts from its own step 0) follows.
+ * @throws ArgumentError for steps or a rate below zero
+ */
+export function warmUp(
+  options: {
+    /** Steps of the rise. */
+    steps: number;
+    /** What follows: a rate, or a schedule. */
+    target: Rate;
+    /** Rate of step 0. Default 0. */
+    initialLearningRate?: number;
+  },
+  ...surplus: never[]
+): Schedule {
+  checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true }, surplus);
+  const { steps, initialLearningRate = 0, target } = options;
+  notNegative('warmUp', { steps });
+  checkRates('warmUp', { initialLearningRate });
+  if (typeof target !== 'function') checkRates('warmUp', { target });
+  const after = scheduleOf(target);
+  return rise(initialLearningRate, after(0), steps, after);
+}

@@ -1,0 +1,248 @@
+import { Tensor } from '../../autograd/tensor.ts';
+import { listNames, show } from '../../base/check.ts';
+import { ArgumentError, DisposedError, OutOfMemoryError, ShapeError } from '../../base/errors.ts';
+import { RandomStream, type Seeds, seedOf } from '../../base/random.ts';
+import type { Device } from '../../gpu/device.ts';
+import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../../kernels/array.ts';
+import { BLOCK } from '../../kernels/optimizers/blocks.ts';
+import { fill } from '../../kernels/pointwise/pointwise.ts';
+import { FlatLayout, type UpdateRange } from './flat-layout.ts';
+import { part } from './flat-range.ts';
+import { Penalties } from './penalties.ts';
+import { type Trainer, TrainingDraws } from './training-draws.ts';
+import { Weight, type WeightSpec } from './weight.ts';
+
+/** Replicas at most: kernels count them along an axis of the dispatch, which holds no more. */
+const MOST_REPLICAS = 65_535;
+
+/** @throws ArgumentError unless there can be so many replicas */
+export function checkReplicas(what: string, replicas: number): void {
+  if (!Number.isInteger(replicas) || replicas < 1) {
+    throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
+  }
+  if (replicas > MOST_REPLICAS) {
+    throw new ArgumentError(
+      `${what}: there can be ${MOST_REPLICAS} replicas at most, but ${show(replicas)} were asked for`,
+    );
+  }
+}
+
+/** Before the host holds as much. @throws OutOfMemoryError unless the adapter has arrays of so many elements */
+function checkFits(device: Device, size: number): void {
+  if (4 * size <= device.largestArray) return;
+  throw new OutOfMemoryError(
+    `build: the weights take ${4 * size} bytes in one array, but this adapter binds at most ${device.largestArray}; use a smaller model`,
+  );
+}
+
+/** @throws DisposedError, ShapeError for the weights of another model that cannot be copied */
+function checkCopied(name: string, shape: Shape, from: Tensor): void {
+  if (from.array.disposed) {
+    throw new DisposedError(
+      `${name}: its layer is part of a model that was disposed; make the layer anew, or dispose of that model later`,
+    );
+  }
+  if (!sameShape(from.shape, shape)) {
+    throw new ShapeError(
+      `${name}: has shape ${showShape(from.shape)} in another model that its layer is part of, but would have ${showShape(shape)} here; make a new layer`,
+    );
+  }
+}
+
+/** @throws ShapeError when there is not a value for each element; ArgumentError if the initialiser gave one that is not finite */
+function firstValues({ name, shape, initializer, copyOf, ...spec }: WeightSpec, random: RandomStream, replica: number) {
+  if (copyOf) {
+    checkCopied(name, shape, copyOf.tensor);
+    return new Float32Array(sizeOf(shape));
+  }
+  const initialValues = Array.isArray(spec.initialValues) ? spec.initialValues[replica] : spec.initialValues;
+  if (initialValues) {
+    if (initialValues instanceof Float32Array && initialValues.length === sizeOf(shape)) return initialValues;
+    throw new ShapeError(
+      `${name}: initialValues must be a Float32Array of ${sizeOf(shape)} for a weight of shape ${showShape(shape)}, but is ${show(initialValues)}`,
+    );
+  }
+  const values = initializer(shape, random);
+  if (values?.length !== sizeOf(shape)) {
+    throw new ShapeError(
+      `${name}: the initializer gave ${values?.length} values for a weight of shape ${showShape(shape)}`,
+    );
+  }
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new ArgumentError(
+      `${name}: the initializer gave ${show(values[i])} as value ${i}, but weights must be finite`,
+    );
+  }
+  return values;
+}
+
+/** @throws ArgumentError for values of other replicas than there are */
+function checkInitialCount({ name, initialValues }: WeightSpec, replicas: number): void {
+  if (!Array.isArray(initialValues) || initialValues.length === replicas) return;
+  throw new ArgumentError(
+    `${name}: initial weights were given for ${initialValues.length} replicas, but there are ${replicas}`,
+  );
+}
+
+/** Each replica begins with the only one there is, or with its own. @throws ArgumentError when they are on different devices, or of other replicas */
+function copyInto(name: string, from: DeviceArray, to: DeviceArray): void {
+  if (from.device !== to.device) {
+    throw new ArgumentError(
+      `${name}: the model it belongs to was built on another device, so it cannot be part of this one`,
+    );
+  }
+  if (from.models !== 1 && from.models !== to.models) {
+    throw new ArgumentError(
+      `${name}: the model it belongs to has ${from.models} replicas, so it cannot be part of one of ${to.models}`,
+    );
+  }
+  const bytes = 4 * to.size;
+  for (let model = 0; model < to.models; model++) {
+    const source = Math.min(model, from.models - 1);
+    to.device.copy(from.storage.view(source * bytes, bytes), to.storage.view(model * bytes, bytes));
+  }
+}
+
+/**
+ * All weights of a model that can be trained in one flat buffer and all gradients in another of the same layout, so that an
+ * optimiser updates everything in one dispatch. The gaps between weights hold zeros, whose gradients stay zero. Weights that
+ * are never trained lie in a buffer of their own. Of several replicas, all copies of a weight lie one after another, as kernels
+ * want them, before the next weight begins.
+ */
+export class ParameterStore extends FlatLayout<Weight> {
+  readonly values: DeviceArray;
+  readonly gradients: DeviceArray;
+  readonly weights: readonly Weight[];
+  /** Null where no weight has a penalty. */
+  readonly penalties: Penalties | null;
+  /** Optimizers that were made for these weights: they end with them, and random layers draw by the next step of the last one. */
+  readonly trainers = new Set<Trainer>();
+  /** What random layers draw by in loops of one's own. */
+  readonly draws: TrainingDraws;
+  private untouched = true;
+  /** Copies of the weights that nobody has disposed yet. */
+  readonly copies = new Set<{ dispose(): void }>();
+  private readonly untrained: DeviceArray;
+
+  /**
+   * Weight number i draws from stream i of the replica's seed: adding a layer at the end leaves the others' values alone.
+   */
+  constructor(
+    readonly device: Device,
+    specs: readonly WeightSpec[],
+    readonly seeds: Seeds,
+    readonly replicas = 1,
+  ) {
+    super();
+    this.draws = new TrainingDraws(device);
+    for (const spec of specs) checkInitialCount(spec, replicas);
+    const padded = ({ shape }: WeightSpec) => Math.ceil((replicas * sizeOf(shape)) / BLOCK) * BLOCK;
+    const total = (trainable: boolean) =>
+      specs.filter((spec) => (spec.trainable ?? true) === trainable).reduce((sum, spec) => sum + padded(spec), 0) ||
+      BLOCK;
+    for (const size of [total(true), total(false)]) checkFits(device, size);
+    const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
+    const names = listNames(
+      specs.map(({ name }) => name),
+      2,
+    );
+    this.values = DeviceArray.empty(device, [hostValues.length]).keep(`weights ${names}`);
+    this.gradients = DeviceArray.empty(device, [hostValues.length]).keep(`gradients of ${names}`);
+    this.untrained = DeviceArray.empty(device, [hostUntrained.length]).keep(`weights without gradients of ${names}`);
+    let [at, untrainedAt] = [0, 0];
+    this.weights = specs.map((spec, i) => {
+      const trainable = spec.trainable ?? true;
+      const offset = trainable ? at : untrainedAt;
+      if (trainable) at += padded(spec);
+      else untrainedAt += padded(spec);
+      const size = sizeOf(spec.shape);
+      for (let r = 0; r < replicas; r++) {
+        const initial = firstValues(spec, new RandomStream(seedOf(seeds, r), 'initializer', i), r);
+        (trainable ? hostValues : hostUntrained).set(initial, offset + r * size);
+      }
+      const view = (flat: DeviceArray) => {
+        const storage = flat.storage.view(4 * offset, 4 * replicas * size);
+        return new DeviceArray(device, spec.shape, 'f32', replicas, storage).keep();
+      };
+      const array = view(trainable ? this.values : this.untrained);
+      const leaf = new Tensor(array, trainable);
+      if (trainable) leaf.gradHome = this.homeOf({ offset, spec }).keep();
+      return new Weight(spec.name, spec, leaf, new Tensor(array), trainable ? offset : null);
+    });
+    device.upload(this.values.storage, hostValues);
+    device.upload(this.untrained.storage, hostUntrained);
+    fill(device, this.gradients.shape, 0, { into: this.gradients });
+    for (const { name, spec, tensor } of this.weights)
+      if (spec.copyOf) copyInto(name, spec.copyOf.tensor.array, tensor.array);
+    this.penalties = Penalties.of(this);
+  }
+
+  /** Whether the weights are as the seed gave them: neither trained, loaded nor assigned. */
+  get fresh(): boolean {
+    return this.untouched && this.weights.every(({ tensor }) => tensor.array.version === 0);
+  }
+
+  set fresh(fresh: boolean) {
+    this.untouched = fresh;
+  }
+
+  /** Every replica begins with the weights of another store of the same model, which has one. */
+  copyFrom(other: ParameterStore): void {
+    for (const [i, { name, tensor }] of this.weights.entries()) {
+      copyInto(name, other.weights[i]!.tensor.array, tensor.array);
+    }
+    this.fresh = other.fresh;
+  }
+
+  get updates(): UpdateRange[] {
+    return this.trainableRuns.map((run) => ({ run, weight: part(this.values, run) }));
+  }
+
+  override zeroGrad(): void {
+    for (const weight of this.weights) weight.zeroGrad();
+  }
+
+  /** Everything that makes up the weights, trained or not. */
+  get buffers(): readonly DeviceArray[] {
+    return [this.values, this.untrained];
+  }
+
+  /** The values of each weight, of one replica after another. Waits for the GPU. */
+  async read(): Promise<Float32Array<ArrayBuffer>[]> {
+    const { device } = this;
+    const places = this.weights.map(({ offset, tensor: { array } }) => {
+      const flat = offset === null ? this.untrained : this.values;
+      return { flat, begin: array.storage.offset - flat.storage.offset, bytes: array.storage.bytes };
+    });
+    const flats = [...new Set(places.map(({ flat }) => flat))];
+    const all = await Promise.all(flats.map(({ storage }) => device.read(storage)));
+    return places.map(({ flat, begin, bytes }) => {
+      return new Float32Array(all[flats.indexOf(flat)]!.slice(begin, begin + bytes));
+    });
+  }
+
+  /** Replicas with a weight that is NaN or infinite. Waits for the GPU. */
+  async brokenReplicas(): Promise<Set<number>> {
+    const broken = new Set<number>();
+    for (const values of await this.read()) {
+      const size = values.length / this.replicas;
+      for (let r = 0; r < this.replicas; r++) {
+        if (!values.subarray(r * size, (r + 1) * size).every(Number.isFinite)) broken.add(r);
+      }
+    }
+    return broken;
+  }
+
+  dispose(): void {
+    for (const trainer of this.trainers) trainer.dispose();
+    this.draws.dispose();
+    for (const copy of this.copies) copy.dispose();
+    for (const weight of this.weights) weight.dispose();
+    this.values.dispose();
+    this.gradients.dispose();
+    this.untrained.dispose();
+    this.disposeLayout();
+    this.penalties?.dispose();
+  }
+}

@@ -1,0 +1,116 @@
+import { type Numbers, readNumbers } from '../../autograd/host-data.ts';
+import { Tensor } from '../../autograd/tensor.ts';
+import { checkOptions, checkPositiveShape, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import { checkDevice, type Device } from '../../gpu/device.ts';
+import { DeviceArray, type Shape, sizeOf } from '../../kernels/array.ts';
+import { gatherLabels, gatherSamples, type StoredSamples } from '../../kernels/gather/gather.ts';
+import type { StepState } from '../../kernels/optimizers/step-state.ts';
+import type { BatchSource } from './batch-source.ts';
+import { readLabels, readSamples, readTargets } from './host-batch.ts';
+import { disposeRows, storeRows } from './stored-rows.ts';
+import { extremesOf, type PlacedTarget } from './targets.ts';
+
+export type { Numbers } from '../../autograd/host-data.ts';
+
+/** Options of `ArrayLoader`. */
+export interface ArrayLoaderOptions {
+  /** Samples: lists in lists or an array of shape [size, ...shape], or their numbers in a row. */
+  x: Numbers;
+  /** Labels where `classes` is given, otherwise numbers to be approached. Left out where there is nothing to compare with. */
+  y?: Numbers | null;
+  /** Shape of one sample, such as [4] or [28, 28, 1]. */
+  shape: Shape;
+  /** Number of classes, if `y` holds labels. */
+  classes?: number | null;
+  /** Shape of one sample's target, if `y` holds numbers. Default: that of an entry of `y`, or [as many as there are for each sample]. */
+  targetShape?: Shape;
+}
+
+/** The class of each one-hot row of a shape [classes]; null for numbers of another shape, or that are no such rows. */
+function classesOfRows(numbers: Float32Array, shape: Shape): Uint32Array | null {
+  const [classes = 1] = shape;
+  if (shape.length !== 1 || classes === 1) return null;
+  const found = new Uint32Array(numbers.length / classes);
+  for (let i = 0; i < found.length; i++) {
+    const row = numbers.subarray(i * classes, (i + 1) * classes);
+    const one = row.indexOf(1);
+    if (one < 0 || !row.every((value, c) => value === Number(c === one))) return null;
+    found[i] = one;
+  }
+  return found;
+}
+
+/** Samples given as numbers, held on the GPU as floats. */
+export class ArrayLoader implements BatchSource {
+  readonly size: number;
+  readonly sampleShape: Shape;
+  readonly classes: number | null;
+  readonly targetShape: Shape | null;
+  readonly labels: Uint32Array | null;
+  readonly targetExtremes: readonly PlacedTarget[] | null;
+  readonly oneHotClasses: Uint32Array | null;
+  private readonly samples: StoredSamples;
+  private readonly targets: StoredSamples | null;
+
+  /** @throws DataError for NaN, labels out of range; ShapeError for lengths that do not fit; ArgumentError; OutOfMemoryError */
+  constructor(
+    readonly device: Device,
+    options: ArrayLoaderOptions,
+    ...surplus: never[]
+  ) {
+    checkDevice('ArrayLoader', device, 'new ArrayLoader(device, { x, shape })');
+    const names = { x: true, y: true, shape: true, classes: true, targetShape: true };
+    checkOptions('ArrayLoader', options, names, surplus);
+    const { x, y = null, shape, classes = null, targetShape } = options;
+    checkPositiveShape('ArrayLoader: shape', shape);
+    if (classes !== null && !(Number.isInteger(classes) && classes > 0)) {
+      throw new ArgumentError(`ArrayLoader: classes must be a positive integer, but is ${show(classes)}`);
+    }
+    const samples = readSamples('x', shape, x, 'the loader');
+    const { size } = samples;
+    this.size = size;
+    this.sampleShape = shape;
+    this.classes = y === null ? null : classes;
+    const targets = y === null ? null : readNumbers('y', y);
+    this.labels = targets && classes !== null ? readLabels('y', targets, size, classes) : null;
+    const numbers = targets && classes === null ? readTargets('y', targets, size, targetShape) : null;
+    this.targetShape = numbers?.shape ?? null;
+    this.targetExtremes = numbers && extremesOf(numbers.values);
+    this.oneHotClasses = numbers && classesOfRows(numbers.values, numbers.shape);
+    const bytes = (array: Float32Array | Uint32Array) =>
+      new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    this.samples = storeRows(device, bytes(samples.values), size, 4 * sizeOf(shape));
+    const held = this.labels ?? numbers?.values ?? null;
+    try {
+      this.targets = held && storeRows(device, bytes(held), size, (4 * held.length) / size);
+    } catch (error) {
+      disposeRows(this.samples);
+      throw error;
+    }
+  }
+
+  batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null } {
+    const { models } = order;
+    const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { models });
+    gatherSamples(this.samples, order, state, x);
+    if (!this.targets) return { x: new Tensor(x), targets: null };
+    const shape = [batch, ...(this.targetShape ?? [])];
+    const targets = DeviceArray.empty(this.device, shape, { models, dtype: this.labels ? 'u32' : 'f32' });
+    const [only, ...more] = this.targets.chunks;
+    if (this.labels && more.length === 0) gatherLabels(only!.words, order, state, targets);
+    else gatherSamples(this.targets, order, state, targets);
+    return { x: new Tensor(x), targets: new Tensor(targets) };
+  }
+
+  /** Releases the samples and targets on the GPU. */
+  dispose(): void {
+    disposeRows(this.samples);
+    if (this.targets) disposeRows(this.targets);
+  }
+
+  /** The same as `dispose`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,182 @@
+import { show } from '../../base/check.ts';
+import { ArgumentError, DataError } from '../../base/errors.ts';
+import { sameShape } from '../../kernels/array.ts';
+import type { FeatureSource } from '../features/feature-source.ts';
+import { describeSource } from '../state/run-description.ts';
+import type { Saved } from '../state/training-state.ts';
+import type { Trainable } from '../trainable.ts';
+import { ArrayLoader } from './array-loader.ts';
+import type { BatchSource } from './batch-source.ts';
+import {
+  BatchRunner,
+  type Bound,
+  checkBatchSize,
+  checkSource,
+  type Feed,
+  readBatch,
+  type Step,
+} from './source-batches.ts';
+import { StreamRunner } from './stream-batches.ts';
+import { checkTargetRange, hasIndependentLabels, type TargetForm, targetForm } from './targets.ts';
+import { type BatchStream, checkTogether, isSource, streamOf, type TrainingData } from './training-data.ts';
+
+/** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
+export class PreparedData {
+  private constructor(
+    private readonly what: string,
+    private readonly model: Trainable,
+    /** Null for a stream. */
+    readonly source: BatchSource | null,
+    private readonly stream: BatchStream | (() => BatchStream) | null,
+    /** Null for a stream until its first batch came. */
+    readonly form: TargetForm | null,
+    /** The samples that take part, where not all do. */
+    readonly range: { first: number; end: number } | undefined,
+    /** What goes to the GPU for this call alone. */
+    private readonly owned: ArrayLoader | null,
+    /** Labels that the source does not know as such: what one unit that tells two classes is to give. */
+    private readonly labels: ArrayLike<number> | null = null,
+    /** What goes through the model instead of the samples, and from which of its values on. */
+    private readonly features: { source: FeatureSource; from: number } | null = null,
+  ) {}
+
+  /** The same data, of which the model gets the features: see `FeatureCache`. They belong to the caller. */
+  withFeatures(source: FeatureSource, from: number): PreparedData {
+    const { what, model, stream, form, range, labels } = this;
+    return new PreparedData(what, model, this.source, stream, form, range, null, labels, { source, from });
+  }
+
+  /** The value of the model that batches are: 0, its input, unless they are features. */
+  get from(): number {
+    return this.features?.from ?? 0;
+  }
+
+  /** Arrays go to the GPU here. @throws ArgumentError, ShapeError, DataError for what does not suit the model */
+  static of(what: string, model: Trainable, data: TrainingData): PreparedData {
+    const { outputShape } = model;
+    const goal = { outputShape, loss: model.training.loss };
+    const stream = streamOf(what, data);
+    if (stream) return new PreparedData(what, model, null, stream, null, undefined, null);
+    if (isSource(data)) {
+      checkSource(what, model, data);
+      const form = targetForm(what, goal, data);
+      checkLabels(what, data);
+      if (form === 'values') checkTargetRange(what, goal, data.targetExtremes ?? []);
+      return new PreparedData(what, model, data, null, form, undefined, null);
+    }
+    checkTogether(what, data);
+    if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {
+      throw new ArgumentError(
+        `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}` +
+          (typeof data === 'object' && data !== null && 'images' in data ? '; make an ImageLoader of it' : ''),
+      );
+    }
+    const { x, y, form } = readBatch(what, model, data);
+    const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
+    const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
+    const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
+    return new PreparedData(what, model, loader, null, form, undefined, loader, labels);
+  }
+
+  /** Whether targets are numbers that the host has not looked at. */
+  get unchecked(): boolean {
+    return this.form === 'values' && !this.source?.targetExtremes;
+  }
+
+  /** Samples of a pass; null where a stream decides. */
+  get samples(): number | null {
+    if (!this.source) return null;
+    return this.range ? this.range.end - this.range.first : this.source.size;
+  }
+
+  /**
+   * The first part for training, and the last `fraction` of the samples as they lie for validation, as Keras splits.
+   * @throws ArgumentError for a fraction that leaves one of them empty, and for streams; DataError for a class that is only in the last part
+   */
+  split(fraction: number): [PreparedData, PreparedData] {
+    const { what, model, source, form } = this;
+    if (!(typeof fraction === 'number' && fraction > 0 && fraction < 1)) {
+      throw new ArgumentError(
+        `${what}: validationSplit must be above 0 and below 1, such as 0.2, but is ${show(fraction)}`,
+      );
+    }
+    if (!source) {
+      throw new ArgumentError(`${what}: a stream cannot be split: give validationData instead of validationSplit`);
+    }
+    const at = Math.floor(source.size * (1 - fraction));
+    if (at === 0 || at === source.size) {
+      throw new ArgumentError(
+        `${what}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
+      );
+    }
+    const { labels } = this;
+    const { endsIn, outputShape, training } = model;
+    const byLabel = hasIndependentLabels(form ?? 'values', { endsIn, outputShape, loss: training.loss });
+    const rowsAreClasses = ((training.loss.classifies ?? false) || endsIn === 'softmax') && !byLabel;
+    const rows = rowsAreClasses ? source.oneHotClasses : null;
+    checkSplit(what, labels ?? source.labels ?? rows ?? null, at);
+    const part = (first: number, end: number, owned: ArrayLoader | null) =>
+      new PreparedData(what, model, source, null, form, { first, end }, owned, labels);
+    return [part(0, at, this.owned), part(at, source.size, null)];
+  }
+
+  /** The batch size to use. @throws ArgumentError */
+  batchSize(asked: number | undefined): number | null {
+    const { what, samples } = this;
+    if (samples !== null) return checkBatchSize(what, samples, asked);
+    if (asked === undefined) return null;
+    throw new ArgumentError(`${what}: a stream's batches are as large as they come: leave out batchSize`);
+  }
+
+  /** What tells it from other data. Waits for the GPU. */
+  async describe(): Promise<Saved> {
+    const { source, range, labels } = this;
+    if (!source) return 'a stream';
+    return { ...(await describeSource(source, labels)), ...range };
+  }
+
+  feed(
+    objective: { settle(what: string, form: TargetForm): void },
+    step: Step,
+    { batchSize, bound }: { batchSize: number | null; bound: Bound },
+  ): Feed & { setOrders?(orders: readonly Uint32Array[]): void } {
+    const { what, model, source, stream, range } = this;
+    const { features } = this;
+    if (features) return new BatchRunner(features.source, batchSize!, step, model.replicas);
+    if (source) return new BatchRunner(source, batchSize!, step, model.replicas, range);
+    const again = typeof stream === 'function';
+    const begin = again ? stream : () => stream!;
+    const settle = (asked: string, form: TargetForm) => objective.settle(asked, form);
+    const goesOn = !again && !bound.once && bound.count !== undefined;
+    return new StreamRunner(what, model, begin, settle, step, bound, goesOn);
+  }
+
+  dispose(): void {
+    this.owned?.dispose();
+  }
+}
+
+/** @throws DataError for a label that the host knows and that is none of the classes: a source of the user's own may not have looked */
+function checkLabels(what: string, { labels, classes }: BatchSource): void {
+  if (!labels || classes === null) return;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (Number.isInteger(label) && label >= 0 && label < classes) continue;
+    throw new DataError(`${what}: label ${label} of sample ${i} is none of the ${classes} classes 0 to ${classes - 1}`);
+  }
+}
+
+/** @throws DataError for a class of which every sample lies in the last part */
+function checkSplit(what: string, labels: ArrayLike<number> | null, at: number): void {
+  if (!labels) return;
+  const all = Array.from(labels);
+  if (!all.every(Number.isInteger)) return; // probabilities, not classes
+  const trained = new Set(all.slice(0, at));
+  const missing = all.slice(at).find((label) => !trained.has(label));
+  if (missing !== undefined) {
+    throw new DataError(
+      `${what}: validationSplit takes the last samples as they lie, and every sample of class ${missing} is among them. ` +
+        'Shuffle the data first, or split it with trainTestSplit(set, { stratify: true }) and give validationData',
+    );
+  }
+}

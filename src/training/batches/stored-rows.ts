@@ -1,0 +1,63 @@
+import type { Device } from '../../gpu/device.ts';
+import type { Storage } from '../../gpu/storage.ts';
+import { DeviceArray } from '../../kernels/array.ts';
+import type { StoredSamples } from '../../kernels/gather/gather.ts';
+
+/**
+ * Room for `size` rows of `stride` words in as many buffers as the adapter's binding limit asks for. The buffers belong to the
+ * caller; where one cannot be made, the others are given back.
+ */
+export function emptyRows(device: Device, size: number, stride: number): StoredSamples {
+  const perChunk = Math.max(1, Math.floor(device.largestArray / (4 * stride)));
+  const chunks: StoredSamples['chunks'] = [];
+  try {
+    for (let first = 0; first < size; first += perChunk) {
+      const count = Math.min(perChunk, size - first);
+      const words = DeviceArray.empty(device, [count, stride], { dtype: 'u32' }).keep('samples of a loader');
+      chunks.push({ words, first, count });
+    }
+  } catch (error) {
+    disposeRows({ chunks });
+    throw error;
+  }
+  return { chunks, stride };
+}
+
+/** Uploads `size` rows of `bytes` bytes, each row starting at a word: see `emptyRows`. */
+export function storeRows(device: Device, rows: Uint8Array, size: number, bytes: number): StoredSamples {
+  const stored = emptyRows(device, size, Math.ceil(bytes / 4));
+  try {
+    for (const { words, first, count } of stored.chunks) {
+      const part = rows.subarray(first * bytes, (first + count) * bytes);
+      device.upload(words.storage, padded(part, count, bytes, 4 * stored.stride));
+    }
+  } catch (error) {
+    disposeRows(stored);
+    throw error;
+  }
+  return stored;
+}
+
+/** Copies `count` rows that lie in a buffer one after another to the rows from `row` on. */
+export function copyToRows({ chunks, stride }: StoredSamples, row: number, from: Storage, count: number): void {
+  for (const { words, first, count: held } of chunks) {
+    const begin = Math.max(row, first);
+    const bytes = 4 * stride * (Math.min(row + count, first + held) - begin);
+    if (bytes <= 0) continue;
+    const part = from.view(4 * stride * (begin - row), bytes);
+    words.device.copy(part, words.storage.view(4 * stride * (begin - first), bytes));
+  }
+}
+
+/** Gives the buffers of `storeRows` back. */
+export function disposeRows({ chunks }: Pick<StoredSamples, 'chunks'>): void {
+  for (const { words } of chunks) words.dispose();
+}
+
+/** Rows of `bytes` bytes laid out `step` bytes apart. */
+function padded(rows: Uint8Array, count: number, bytes: number, step: number): Uint8Array<ArrayBuffer> {
+  if (bytes === step) return rows as Uint8Array<ArrayBuffer>;
+  const out = new Uint8Array(count * step);
+  for (let i = 0; i < count; i++) out.set(rows.subarray(i * bytes, (i + 1) * bytes), i * step);
+  return out;
+}

@@ -1,0 +1,140 @@
+import { checkFlag, checkOptions } from '../../base/check.ts';
+import { WeightCopy } from '../../nn/weights/weight-copy.ts';
+import type { CallbackState } from '../state/training-state.ts';
+import type { Trainable } from '../trainable.ts';
+import type { Callback, TrainInfo } from './callback.ts';
+import type { EpochLogs, History } from './logs.ts';
+import { type Figures, Monitor } from './monitor.ts';
+import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
+
+/** Options of `EarlyStopping`. */
+export interface EarlyStoppingOptions extends MonitorOptions {
+  /** Changes up to this much are no improvement. Default 0. */
+  minDelta?: number;
+  /** Epochs without improvement after which training ends. Default 0. */
+  patience?: number;
+  /** Improvements count only from this value on: training ends after `patience` epochs that do not get past it. Default none. */
+  baseline?: number | null;
+  /** Whether the model gets the weights of its best epoch back, whether or not training stopped early. Default false. */
+  restoreBestWeights?: boolean;
+  /** Epochs to let pass before anything counts. Default 0. */
+  startFromEpoch?: number;
+}
+
+/**
+ * Ends training when a figure has stopped getting better, by Keras's rules. The best weights are kept on the GPU.
+ */
+export class EarlyStopping implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'EarlyStopping';
+  readonly adds = [];
+  /** Best value so far; null before there is one. */
+  best: number | null = null;
+  /** Epoch of the best value, from 1; 0 before there is one. */
+  bestEpoch = 0;
+  /** Epoch after which training was stopped, from 1; 0 if it was not. */
+  stoppedEpoch = 0;
+  private readonly monitor: Monitor;
+  private readonly minDelta: number;
+  private readonly patience: number;
+  private readonly baseline: number | null;
+  private readonly restoreBestWeights: boolean;
+  private readonly startFromEpoch: number;
+  private model: Trainable | null = null;
+  private copy: WeightCopy | null = null;
+  private wait = 0;
+
+  /** @throws ArgumentError */
+  constructor(options: EarlyStoppingOptions = {}, ...surplus: never[]) {
+    const who = 'EarlyStopping';
+    checkOptions(
+      who,
+      options,
+      {
+        ...monitorNames,
+        minDelta: true,
+        patience: true,
+        baseline: true,
+        restoreBestWeights: true,
+        startFromEpoch: true,
+      },
+      surplus,
+    );
+    this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
+    this.minDelta = Math.abs(checkNumber(who, 'minDelta', options.minDelta ?? 0, 'finite'));
+    this.patience = checkNumber(who, 'patience', options.patience ?? 0, 'whole');
+    this.baseline = options.baseline == null ? null : checkNumber(who, 'baseline', options.baseline, 'finite');
+    this.restoreBestWeights = checkFlag(who, 'restoreBestWeights', options.restoreBestWeights ?? false);
+    this.startFromEpoch = checkNumber(who, 'startFromEpoch', options.startFromEpoch ?? 0, 'whole');
+  }
+
+  /** @throws ArgumentError when the figure will not be among the logs */
+  onTrainBegin(info: Pick<TrainInfo, 'model'> & Figures): void {
+    this.monitor.begin(info);
+    this.model = info.model;
+    this.drop();
+    this.best = null;
+    this.wait = this.bestEpoch = this.stoppedEpoch = 0;
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    const { epoch } = logs;
+    const current = this.monitor.read(logs);
+    if (current === null || epoch <= this.startFromEpoch) return;
+    // Without any best weights yet, these are the best, even if their figure is NaN.
+    if (this.restoreBestWeights && this.bestEpoch === 0) this.keep(epoch);
+    this.wait++;
+    if (this.isBetter(current, this.best)) {
+      this.best = current;
+      this.keep(epoch);
+      if (this.baseline === null || this.isBetter(current, this.baseline)) this.wait = 0;
+      return;
+    }
+    if (this.wait >= this.patience && epoch > 1) {
+      this.stoppedEpoch = epoch;
+      this.model!.stopTraining = true;
+    }
+  }
+
+  async state(): Promise<CallbackState> {
+    const { best, bestEpoch, stoppedEpoch, wait, copy } = this;
+    return { best, bestEpoch, stoppedEpoch, wait, weights: copy ? await copy.read() : null };
+  }
+
+  restore({ weights, ...state }: CallbackState): void {
+    Object.assign(this, state);
+    this.monitor.resume();
+    if (!this.restoreBestWeights || !weights) return;
+    this.copy ??= new WeightCopy(this.model!.parameters);
+    this.copy.write(weights as Float32Array<ArrayBuffer>[]);
+  }
+
+  /** Also after a failure: what was best is put back as far as the device still can. @throws DeviceLostError, DisposedError */
+  onTrainEnd(history: Pick<History, 'diverged'>): void {
+    try {
+      this.copy?.restore();
+      if (this.copy && Number.isFinite(this.best ?? Number.NaN)) history.diverged = [];
+    } finally {
+      this.drop();
+    }
+  }
+
+  private keep(epoch: number): void {
+    if (this.restoreBestWeights && this.bestEpoch !== epoch) {
+      this.copy ??= new WeightCopy(this.model!.parameters);
+      this.copy.save();
+    }
+    this.bestEpoch = epoch;
+  }
+
+  private isBetter(value: number, reference: number | null): boolean {
+    const { rises } = this.monitor;
+    if (reference === null) return rises ? value > -Infinity : value < Infinity;
+    return rises ? value - this.minDelta > reference : value + this.minDelta < reference;
+  }
+
+  private drop(): void {
+    this.copy?.dispose();
+    this.copy = null;
+  }
+}

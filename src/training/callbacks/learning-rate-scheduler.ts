@@ -1,0 +1,30 @@
+import { checkSurplus, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import { type Optimizer, settableRates } from '../../nn/optimizers/optimizer.ts';
+import type { Callback } from './callback.ts';
+
+/**
+ * Sets the learning rate at the beginning of each epoch, as Keras's callback of this name: `schedule` is given the epoch,
+ * counted from 0 as in Keras (though `EpochLogs.epoch` counts from 1), and the rate as it stands
+ * (asked for each replica, where they have rates of their own).
+ */
+export class LearningRateScheduler implements Callback {
+  /** @throws ArgumentError unless `schedule` is a function */
+  constructor(
+    private readonly schedule: (epoch: number, learningRate: number) => number,
+    ...surplus: never[]
+  ) {
+    checkSurplus('LearningRateScheduler', surplus);
+    if (typeof schedule !== 'function') {
+      throw new ArgumentError(
+        `LearningRateScheduler: takes a function (epoch, learningRate) => rate, not ${show(schedule)}`,
+      );
+    }
+  }
+
+  /** @throws ArgumentError for an optimiser that has a schedule itself */
+  onEpochBegin({ epoch, optimizer }: { epoch: number; optimizer: Optimizer }): void {
+    const rates = settableRates('LearningRateScheduler', optimizer);
+    optimizer.learningRate = rates.map((rate) => this.schedule(epoch - 1, rate));
+  }
+}

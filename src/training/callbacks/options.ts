@@ -1,0 +1,28 @@
+import { type OptionNames, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import type { MonitorMode } from './monitor.ts';
+
+/** Which figure a callback goes by. */
+export interface MonitorOptions {
+  /** Name of a figure in the epoch's logs, such as `loss`, `valLoss` or `valAccuracy`. Default `valLoss`. */
+  monitor?: string;
+  /** Whether less or more is better. Default `auto`: more for accuracy, topK, precision, recall and F1, else less. */
+  mode?: MonitorMode;
+}
+export const monitorNames: OptionNames<MonitorOptions> = { monitor: true, mode: true };
+
+/** @throws ArgumentError unless `value` is a number of that kind */
+export function checkNumber(
+  who: string,
+  what: string,
+  value: number,
+  kind: 'whole' | 'notNegative' | 'finite',
+): number {
+  const fits =
+    kind === 'finite' ? Number.isFinite(value) : kind === 'whole' ? Number.isInteger(value) : Number.isFinite(value);
+  if (!fits || (kind !== 'finite' && value < 0)) {
+    const wanted = { whole: 'a whole number from 0 up', notNegative: 'a number from 0 up', finite: 'a finite number' };
+    throw new ArgumentError(`${who}: ${what} must be ${wanted[kind]}, but is ${show(value)}`);
+  }
+  return value;
+}

@@ -1,0 +1,77 @@
+import { checkSurplus, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import type { Callback, TrainInfo } from './callback.ts';
+import type { BatchLogs, EpochLogs, FeatureLogs } from './logs.ts';
+
+/** Figures of the logs that are no measurements of the model. */
+const ASIDE = [
+  'epoch',
+  'epochs',
+  'samples',
+  'samplesTotal',
+  'samplesPerSecond',
+  'secondsLeft',
+  'seconds',
+  'learningRate',
+];
+
+/** As Keras shows numbers: four places, or powers of ten for very small ones. */
+const figure = (value: number) => (Math.abs(value) > 1e-3 || value === 0 ? value.toFixed(4) : value.toExponential(4));
+
+const figures = (logs: BatchLogs | EpochLogs) =>
+  Object.entries(logs)
+    .filter(([name, value]) => value !== undefined && !ASIDE.includes(name))
+    .map(([name, value]) => ` - ${name}: ${typeof value === 'number' ? figure(value) : show(value)}`)
+    .join('');
+
+/**
+ * Prints a line for each epoch, and a hint when the loss is not a finite number for the first time, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`.
+ */
+export class ProgressLine implements Callback {
+  readonly adds = [];
+  private epochs = 0;
+  private hasDiverged = false;
+
+  /**
+   * @param write gets each epoch's line. Default: `console.log`
+   * @param update gets the line as it stands, a few times a second, for who can show it in place. Default: nobody
+   * @throws ArgumentError unless they are functions
+   */
+  constructor(
+    // biome-ignore lint/suspicious/noConsole: where a progress line goes unless told otherwise
+    private readonly write: (line: string) => void = (line) => console.log(line),
+    private readonly update: ((line: string) => void) | null = null,
+    ...surplus: never[]
+  ) {
+    checkSurplus('ProgressLine', surplus);
+    for (const [name, value] of Object.entries({ write, update })) {
+      if (typeof value === 'function' || (name === 'update' && value === null)) continue;
+      throw new ArgumentError(`ProgressLine: ${name} must be a function of a line, but is ${show(value)}`);
+    }
+  }
+
+  onTrainBegin({ epochs }: Pick<TrainInfo, 'epochs'>): void {
+    this.epochs = epochs;
+    this.hasDiverged = false;
+  }
+
+  onFeatures({ samples, samplesTotal, seconds }: FeatureLogs): void {
+    if (samples < samplesTotal) this.update?.(`Features - ${samples}/${samplesTotal}`);
+    else this.write(`Features - ${seconds.toFixed(1)}s - ${samplesTotal} samples`);
+  }
+
+  onBatchEnd(logs: BatchLogs): void {
+    this.update?.(`Epoch ${logs.epoch}/${logs.epochs} - ${logs.samples}/${logs.samplesTotal}${figures(logs)}`);
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    this.write(`Epoch ${logs.epoch}/${this.epochs} - ${logs.seconds.toFixed(1)}s${figures(logs)}`);
+    const { loss, valLoss = 0 } = logs;
+    if (this.hasDiverged || (Number.isFinite(loss) && Number.isFinite(valLoss))) return;
+    this.hasDiverged = true;
+    this.write(
+      'The loss is no finite number any more, so training learns nothing: lower the learning rate or clip gradients ' +
+        '(clipNorm), and give fit the callback new TerminateOnNaN() to end there',
+    );
+  }
+}

@@ -1,0 +1,109 @@
+import { checkF32, checkOptions, SMALLEST_F32, show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import { type Optimizer, settableRates } from '../../nn/optimizers/optimizer.ts';
+import type { CallbackState } from '../state/training-state.ts';
+import type { Callback, TrainInfo } from './callback.ts';
+import type { EpochLogs } from './logs.ts';
+import { type Figures, Monitor } from './monitor.ts';
+import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
+
+/** Options of `ReduceLROnPlateau`. */
+export interface ReduceLROnPlateauOptions extends MonitorOptions {
+  /** The rate (of each replica, where they have their own) is multiplied by it, above 0 and below 1. Default 0.1. */
+  factor?: number;
+  /** Epochs without improvement after which the rate falls. Default 10. */
+  patience?: number;
+  /** Changes up to this much are no improvement. Default 1e-4. */
+  minDelta?: number;
+  /** Epochs after a reduction during which none is counted. Default 0. */
+  cooldown?: number;
+  /** The rate falls no lower. Default 0. */
+  minLearningRate?: number;
+}
+
+const WHO = 'ReduceLROnPlateau';
+
+/** Lowers the learning rate when a figure has stopped getting better, by Keras's rules. */
+export class ReduceLROnPlateau implements Callback {
+  /** Its name in backups, whatever a bundler makes of the class's. */
+  readonly [Symbol.toStringTag] = 'ReduceLROnPlateau';
+  readonly adds = [];
+  private readonly monitor: Monitor;
+  private readonly factor: number;
+  private readonly patience: number;
+  private readonly minDelta: number;
+  private readonly cooldown: number;
+  private readonly minLearningRate: number;
+  private optimizer: Optimizer | null = null;
+  private best = 0;
+  private wait = 0;
+  private cooldownLeft = 0;
+
+  /** @throws ArgumentError */
+  constructor(options: ReduceLROnPlateauOptions = {}, ...surplus: never[]) {
+    checkOptions(
+      WHO,
+      options,
+      {
+        ...monitorNames,
+        factor: true,
+        patience: true,
+        minDelta: true,
+        cooldown: true,
+        minLearningRate: true,
+      },
+      surplus,
+    );
+    this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
+    this.factor = options.factor ?? 0.1;
+    if (typeof this.factor !== 'number' || !(this.factor > 0 && this.factor < 1)) {
+      throw new ArgumentError(`${WHO}: factor must lie between 0 and 1, but is ${show(options.factor)}`);
+    }
+    this.patience = checkNumber(WHO, 'patience', options.patience ?? 10, 'whole');
+    this.minDelta = checkNumber(WHO, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');
+    this.cooldown = checkNumber(WHO, 'cooldown', options.cooldown ?? 0, 'whole');
+    const least = checkNumber(WHO, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
+    this.minLearningRate = Math.max(checkF32(`${WHO}: minLearningRate`, least), SMALLEST_F32); // as low as kernels can go
+  }
+
+  /** @throws ArgumentError when the figure will not be among the logs, or the optimiser has a schedule */
+  onTrainBegin(info: Pick<TrainInfo, 'optimizer'> & Figures): void {
+    this.monitor.begin(info);
+    settableRates(WHO, info.optimizer);
+    this.optimizer = info.optimizer;
+    this.best = this.monitor.rises ? -Infinity : Infinity;
+    this.wait = this.cooldownLeft = 0;
+  }
+
+  state(): CallbackState {
+    const { best, wait, cooldownLeft } = this;
+    return { best, wait, cooldownLeft };
+  }
+
+  restore(state: CallbackState): void {
+    Object.assign(this, state);
+    this.monitor.resume();
+  }
+
+  onEpochEnd(logs: EpochLogs): void {
+    const current = this.monitor.read(logs);
+    if (current === null) return;
+    if (this.cooldownLeft > 0) {
+      this.cooldownLeft--;
+      this.wait = 0;
+    }
+    const { best, minDelta } = this;
+    if (this.monitor.rises ? current > best + minDelta : current < best - minDelta) {
+      this.best = current;
+      this.wait = 0;
+      return;
+    }
+    if (this.cooldownLeft > 0 || ++this.wait < this.patience) return;
+    const optimizer = this.optimizer!;
+    const rates = settableRates(WHO, optimizer);
+    if (rates.every((rate) => rate <= this.minLearningRate)) return;
+    optimizer.learningRate = rates.map((rate) => Math.min(rate, Math.max(rate * this.factor, this.minLearningRate)));
+    this.cooldownLeft = this.cooldown;
+    this.wait = 0;
+  }
+}

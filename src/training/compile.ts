@@ -1,0 +1,93 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import { checkOptions } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
+import type { Shape } from '../kernels/array.ts';
+import type { FinalActivation, PlannedLayer } from '../nn/layers/layer.ts';
+import {
+  CategoricalCrossentropy,
+  type Loss,
+  type LossInput,
+  type LossName,
+  lossOf,
+  SparseCategoricalCrossentropy,
+} from '../nn/losses.ts';
+import { type Optimizer, type OptimizerName, optimizerOf } from '../nn/optimizers/index.ts';
+import { hasIndependentLabels } from './batches/targets.ts';
+import { isValueMetric, type Metric, MetricCounts, type MetricName, readMetrics } from './metrics/metrics.ts';
+import { type CustomMetric, type MetricFunction, ValueMetrics } from './metrics/value-metrics.ts';
+
+/** Options of `Model.compile`. */
+export interface CompileOptions {
+  /** An optimizer, or the name of one with its defaults. */
+  optimizer: OptimizerName | Optimizer;
+  /** A loss, the name of one with its defaults, or a function of output and target that returns a scalar (see `CustomLoss`). */
+  loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
+  /**
+   * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),
+   * `precision`, `recall` and `f1` (means over the classes; of a model of one unit, those of class 1) are counted only where they are named.
+   * Where several labels may hold at once (rows of 0 and 1 for sigmoids, or for binary cross-entropy from logits), every label counts by a
+   * threshold of a half: `accuracy` is the share of right ones, as in Keras's BinaryAccuracy, the others are means over the labels.
+   * `mae`, `mse`, `rootMeanSquaredError` and `r2Score` compare the values with the targets, over all samples (see `ValueMetrics`); so does a
+   * function of operators `(output, target) => values`, which is logged by its name (see `CustomMetric`).
+   */
+  metrics?: readonly (MetricName | MetricFunction | CustomMetric)[];
+}
+
+/** What `compile` chose. */
+export interface Compiled {
+  optimizer: Optimizer;
+  loss: Loss;
+  /** What the loss is given. */
+  input: LossInput;
+  metrics: readonly Metric[];
+}
+
+/** See `Model.compile`. @throws ArgumentError */
+export function compile(
+  options: CompileOptions,
+  model: { endsIn: FinalActivation | null; outputShape: Shape; plannedLayers: readonly PlannedLayer[] },
+): Compiled {
+  const { endsIn, outputShape } = model;
+  checkOptions('compile', options, { optimizer: true, loss: true, metrics: true });
+  const optimizer = optimizerOf(options.optimizer);
+  const loss = lossOf(options.loss);
+  const input = loss.wants({ endsIn });
+  checkUnits(loss, model);
+  const metrics = readMetrics(options.metrics ?? []);
+  // These throw where they do not suit.
+  new MetricCounts(metrics, outputShape, { byLabel: hasIndependentLabels('values', { endsIn, outputShape, loss }) });
+  new ValueMetrics(metrics.filter(isValueMetric), outputShape);
+  return { optimizer, loss, input, metrics };
+}
+
+/** @throws ArgumentError where a softmax has one unit: its output is 1 whatever the weights, so nothing below it would be trained */
+function checkUnits(
+  loss: Loss,
+  { outputShape, plannedLayers }: { outputShape: Shape; plannedLayers: readonly PlannedLayer[] },
+): void {
+  const advice =
+    "give it activation: 'sigmoid' and the loss binaryCrossentropy for two classes, or a unit for each class";
+  const constant = constantSoftmax(plannedLayers);
+  if (constant !== undefined) {
+    throw new ArgumentError(
+      `compile: layer ${constant} is a softmax over one unit, which is always 1, so nothing is trained; ${advice}`,
+    );
+  }
+  const overClasses = loss instanceof SparseCategoricalCrossentropy || loss instanceof CategoricalCrossentropy;
+  if (overClasses && outputShape.at(-1) === 1) {
+    throw new ArgumentError(
+      `compile: ${loss.name} of a model that ends in one unit is always 0, so nothing is trained; ${advice}`,
+    );
+  }
+}
+
+/** The name of a layer, in models inside too, that is a softmax over one unit. */
+function constantSoftmax(layers: readonly PlannedLayer[]): string | undefined {
+  for (const { layer, name, outputShape } of layers) {
+    if ('plannedLayers' in layer) {
+      const inner = constantSoftmax(layer.plannedLayers as readonly PlannedLayer[]);
+      if (inner !== undefined) return `${name}/${inner}`;
+    } else if (layer.endsIn === 'softmax' && outputShape.at(-1) === 1) return name;
+  }
+  return undefined;
+}

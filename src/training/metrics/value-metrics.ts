@@ -1,0 +1,177 @@
+import { meanAbsoluteError, meanSquaredError } from '../../autograd/losses/losses.ts';
+import { mean } from '../../autograd/reduce/reduce.ts';
+import { Tensor } from '../../autograd/tensor.ts';
+import { checkSurplus, show } from '../../base/check.ts';
+import { ArgumentError, ShapeError, TilegradError } from '../../base/errors.ts';
+import { type Shape, showShape } from '../../kernels/array.ts';
+import { accumulateMoments, type Moments } from '../../kernels/reduce/moments.ts';
+import { checkDType, commonModels } from '../../kernels/run.ts';
+import type { RunningTotals, Sums } from './totals.ts';
+
+/** `(output, target) => values`, both f32 of the output's shape: see `CustomMetric`. */
+export type MetricFunction = (output: Tensor, target: Tensor) => Tensor;
+
+/** Keras's names of metrics that compare values; short ones are logged as they were given. */
+const NAMES = ['mae', 'meanAbsoluteError', 'mse', 'meanSquaredError', 'rootMeanSquaredError', 'r2Score'] as const;
+/**
+ * Metrics that compare the values of output and target, by name; `mae` and `mse` are short for the two names behind them.
+ * @useDeclaredType
+ */
+export type ValueMetricName = (typeof NAMES)[number];
+export const valueMetricNames: readonly string[] = NAMES;
+
+/**
+ * A metric from a function of operators, which is given the model's output and the target in that order, as a loss is, both f32 of the
+ * output's shape (one-hot rows where the data has labels). It returns a value for each sample [N], or several [N, ...], or one for the batch [],
+ * which counts as often as the batch has samples. The figure is their mean over all samples. It is called as a step is recorded, not at each.
+ */
+export class CustomMetric {
+  /** What messages call it, whatever a bundler makes of the class's name. */
+  readonly [Symbol.toStringTag] = 'CustomMetric';
+
+  /**
+   * @param name what logs call it, in letters, digits and _. Default: the function's own name, which bundlers may change
+   * @throws ArgumentError unless `f` is a function, and `name` a name that logs do not use for something else
+   */
+  constructor(
+    /** The function it was made from. */
+    readonly f: MetricFunction,
+    readonly name: string = typeof f === 'function' ? f.name : '',
+    ...surplus: never[]
+  ) {
+    checkSurplus('CustomMetric', surplus);
+    if (typeof f !== 'function' || /^class\b/.test(Function.prototype.toString.call(f))) {
+      throw new ArgumentError(`CustomMetric: takes a function (output, target) => values, but was given ${show(f)}`);
+    }
+    if (typeof name === 'string' && name === '') {
+      throw new ArgumentError(
+        "CustomMetric: the function has no name to be logged by; give one, as in new CustomMetric(f, 'bias')",
+      );
+    }
+    if (typeof name !== 'string' || !/^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name)) {
+      throw new ArgumentError(
+        `CustomMetric: the name must begin with a letter and have letters, digits and _ alone, but is ${show(name)}`,
+      );
+    }
+  }
+
+  /** The mean over a batch []. @throws ArgumentError, ShapeError for another result, or with what the function threw as its cause */
+  call(output: Tensor, target: Tensor): Tensor {
+    const what = `metric ${this.name}`;
+    const values = this.values(what, output, target);
+    if (!(values instanceof Tensor)) {
+      throw new ArgumentError(
+        `${what}: must return a tensor, one value for the batch or for each sample, but returned ${show(values)}`,
+      );
+    }
+    commonModels(what, [output.array, values.array]);
+    checkDType(what, 'what it returns', values.array, 'f32');
+    const samples = output.shape[0]!;
+    if (values.shape.length > 0 && (values.shape[0] !== samples || values.size === 0)) {
+      throw new ShapeError(
+        `${what}: must return one value [], or values of each of the ${samples} samples, [${samples}] or [${samples},...], but returned ` +
+          showShape(values.shape),
+      );
+    }
+    return values.shape.length > 0 ? mean(values) : values;
+  }
+
+  private values(what: string, output: Tensor, target: Tensor): unknown {
+    try {
+      return this.f(output, target);
+    } catch (cause) {
+      const message = `${what}: the function threw ${cause instanceof Error ? cause.message : show(cause)}`;
+      if (cause instanceof ShapeError) throw new ShapeError(message, { cause });
+      if (cause instanceof TilegradError && !(cause instanceof ArgumentError)) throw cause;
+      throw new ArgumentError(message, { cause });
+    }
+  }
+}
+
+/** A metric whose figure comes from the mean of something over all samples. */
+interface MeanMetric {
+  /** Metrics of the same key share what is counted. */
+  key: unknown;
+  call(output: Tensor, target: Tensor): Tensor;
+}
+
+const squared: MeanMetric = { key: 'mse', call: (y, t) => meanSquaredError(y, t) };
+const absolute: MeanMetric = { key: 'mae', call: (y, t) => meanAbsoluteError(y, t) };
+
+/**
+ * Metrics of the values themselves, over the whole data set whatever its batches, with t the targets, y the outputs and N their number:
+ *
+ *     mae, meanAbsoluteError   sum |t - y| / N
+ *     mse, meanSquaredError    sum (t - y)^2 / N
+ *     rootMeanSquaredError     sqrt(sum (t - y)^2 / N), as keras.metrics.RootMeanSquaredError
+ *     r2Score                  1 - sum (t - y)^2 / sum (t - mean(t))^2 of each column, then the mean over the columns
+ *
+ * `r2Score` is keras.metrics.R2Score with its default `class_aggregation='uniform_average'`, and scikit-learn's `r2_score`; as there, a column
+ * of targets that are all the same counts as 1 if the outputs are those very numbers, else as 0. Means gather as losses do, off by 5e-6 of
+ * themselves at most; for R2 see shaders/reduce/moments.wgsl. Class weights do not count, as in Keras's `metrics`.
+ */
+export class ValueMetrics {
+  private readonly means: readonly MeanMetric[];
+  /** Columns whose moments are kept for R2; 0 without it. */
+  readonly columns: number;
+
+  /** @throws ArgumentError for R2 of a model that does not end in a row of outputs */
+  constructor(
+    private readonly given: readonly (ValueMetricName | CustomMetric)[],
+    outputShape: Shape,
+  ) {
+    const all = given.flatMap((metric) => meanOf(metric) ?? []);
+    this.means = all.filter(({ key }, i) => all.findIndex((other) => other.key === key) === i);
+    const scored = given.includes('r2Score');
+    if (scored && outputShape.length !== 1) {
+      throw new ArgumentError(
+        `compile: r2Score needs a model that ends in [outputs], but it ends in ${showShape(outputShape)}; end it in a Flatten or Reshape`,
+      );
+    }
+    this.columns = scored ? outputShape[0]! : 0;
+  }
+
+  /** How many means gather. */
+  get count(): number {
+    return this.means.length;
+  }
+
+  get names(): string[] {
+    return this.given.map(nameOf);
+  }
+
+  /** Dispatches the counting of a batch, off the tape: output and target f32 [N, ...outputShape]. */
+  add(output: Tensor, target: Tensor, totals: RunningTotals): void {
+    for (const [i, { call }] of this.means.entries()) totals.addMean(i, call(output, target), output.shape[0]!);
+    if (this.columns > 0) accumulateMoments(output.array, target.array, totals.moments);
+  }
+
+  /** The figures by name. */
+  figures({ means, moments }: Pick<Sums, 'means' | 'moments'>): Record<string, number> {
+    const value = (metric: ValueMetricName | CustomMetric) => {
+      if (metric === 'r2Score') return r2Score(moments);
+      const { key } = meanOf(metric)!;
+      const average = means[this.means.findIndex((other) => other.key === key)]!;
+      return metric === 'rootMeanSquaredError' ? Math.sqrt(average) : average;
+    };
+    return Object.fromEntries(this.given.map((metric) => [nameOf(metric), value(metric)]));
+  }
+}
+
+/** What logs call a metric. */
+export const nameOf = <T extends string>(metric: T | CustomMetric): string =>
+  typeof metric === 'string' ? metric : metric.name;
+
+/** Null for R2, which is no mean. */
+function meanOf(metric: ValueMetricName | CustomMetric): MeanMetric | null {
+  if (typeof metric !== 'string') return { key: metric.f, call: (y, t) => metric.call(y, t) };
+  if (metric === 'r2Score') return null;
+  return metric === 'mae' || metric === 'meanAbsoluteError' ? absolute : squared;
+}
+
+function r2Score(columns: readonly Moments[]): number {
+  const scores = columns.map(({ deviations, errors }) =>
+    deviations === 0 ? Number(errors === 0) : 1 - errors / deviations,
+  );
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}

@@ -1,0 +1,287 @@
+import { noGrad } from '../autograd/tape.ts';
+import { scope, Tensor, tensor } from '../autograd/tensor.ts';
+import { checkF32, readable, show } from '../base/check.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { sizeOf } from '../kernels/array.ts';
+import { gatherRows, oneHot } from '../kernels/gather/gather-rows.ts';
+import { binaryHits, classesOf, countHits } from '../kernels/metrics/metrics.ts';
+import { activate } from '../nn/layers/activation.ts';
+import type { CallOptions } from '../nn/layers/layer.ts';
+import { TargetCheck } from './batches/target-check.ts';
+import { classTargets, hasIndependentLabels, lossTargets, type TargetForm } from './batches/targets.ts';
+import { callPart } from './call-part.ts';
+import type { ConfusionMatrix } from './metrics/confusion-matrix.ts';
+import { LabelCounts } from './metrics/label-counts.ts';
+import { isValueMetric, MetricCounts } from './metrics/metrics.ts';
+import { RunningTotals, type Sums } from './metrics/totals.ts';
+import { ValueMetrics } from './metrics/value-metrics.ts';
+import type { Trainable } from './trainable.ts';
+
+/** Factors by class for the loss; classes that are not named have 1, as in Keras. */
+export type ClassWeight = Readonly<Record<number, number>> | readonly number[];
+
+/** Figures by name: loss, accuracy where there are classes, and the metrics that `compile` named. */
+export interface Metrics {
+  /** Mean loss over the samples, penalties included. */
+  loss: number;
+  /** Share of samples classified rightly, of models that tell classes. */
+  accuracy?: number;
+  [metric: string]: number | undefined;
+}
+
+/** What a model is measured by on some data: loss, hits and counts, gathered in totals on the GPU. */
+export class Objective {
+  readonly totals: RunningTotals;
+  private readonly metrics: MetricCounts;
+  private readonly values: ValueMetrics;
+  /** Null where outputs cannot be independent labels. */
+  private readonly labels: LabelCounts | null;
+  private readonly targetCheck: TargetCheck | null;
+  private readonly classWeight: Tensor | null;
+  private form: TargetForm | null;
+
+  /** @throws ArgumentError for class weights or metrics that do not suit model and targets */
+  constructor(
+    private readonly what: string,
+    private readonly model: Trainable,
+    private readonly options: {
+      form: TargetForm | null;
+      classWeight?: ClassWeight;
+      confusion?: boolean;
+      /** Whether targets are numbers that nobody has looked at. */
+      unchecked?: boolean;
+      /** The value of the model that x is, where it is not the input: see `FeatureCache`. */
+      from?: number;
+    },
+  ) {
+    const { endsIn, outputShape, training } = model;
+    // Targets of a stream are not known yet.
+    const byLabel = hasIndependentLabels(options.form ?? 'values', { endsIn, outputShape, loss: training.loss });
+    this.metrics = new MetricCounts(training.metrics, outputShape, { ...options, byLabel });
+    this.values = new ValueMetrics(training.metrics.filter(isValueMetric), outputShape);
+    this.form = options.form;
+    this.labels = byLabel ? new LabelCounts(outputShape) : null;
+    this.checkLabels(what);
+    const weights = options.classWeight && classWeights(what, options.classWeight, model);
+    const { device, replicas: models } = model;
+    const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
+    this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
+    this.classWeight?.array.keep();
+    const words = Math.max(this.metrics.words, this.labels?.words ?? 0);
+    this.targetCheck = options.unchecked ? TargetCheck.of(training.loss, words) : null;
+    const { count: means, columns } = this.values;
+    this.totals = new RunningTotals(device, models, { words: this.targetCheck?.words ?? words, means, columns });
+  }
+
+  /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
+  settle(what: string, form: TargetForm): void {
+    this.form ??= form;
+    this.checkLabels(what);
+    if (this.form !== form) {
+      throw new ArgumentError(
+        `${what}: the first batch had ${describe[this.form]} as y, but now there are ${describe[form]}`,
+      );
+    }
+  }
+
+  /** The counts that are used where labels are independent; null where targets are classes, or not known yet. */
+  private get byLabel(): LabelCounts | null {
+    return this.form === 'values' ? this.labels : null;
+  }
+
+  /** @throws ArgumentError where labels are independent, for what asks for the one class of a sample */
+  private checkLabels(what: string): void {
+    if (!this.byLabel) return;
+    const { topK } = this.metrics;
+    const labels = `y has rows of ${this.byLabel.labels} independent labels, of which a sample may have any number`;
+    if (topK.length > 0) {
+      throw new ArgumentError(
+        `${what}: topK${topK[0]} asks for the one class of a sample, but ${labels}; give class numbers as y, or leave it out`,
+      );
+    }
+    if (this.options.classWeight) {
+      throw new ArgumentError(
+        `${what}: classWeight goes by the one class of a sample, but ${labels}; give class numbers as y, or weigh labels in a loss of your own`,
+      );
+    }
+  }
+
+  /**
+   * The confusion matrix to be read: none in particular where targets are classes, else that of a label.
+   * @throws ArgumentError for a label that there is not, or that is missing
+   */
+  checkLabel(what: string, label: number | undefined): void {
+    if (!this.form) return; // a stream's first batch says
+    const { byLabel } = this;
+    if (!byLabel) {
+      if (label === undefined) return;
+      throw new ArgumentError(`${what}: label is for rows of independent labels, but y has classes; leave it out`);
+    }
+    if (Number.isInteger(label) && label! >= 0 && label! < byLabel.labels) return;
+    throw new ArgumentError(
+      `${what}: y has rows of ${byLabel.labels} independent labels with a confusion matrix each, so \`label\` must be an integer from 0 to ` +
+        `${byLabel.labels - 1}, but is ${show(label)}`,
+    );
+  }
+
+  /** Whether hits are counted: where targets are classes, or where they were asked for. */
+  private get counted(): boolean {
+    const { loss } = this.model.training;
+    const classes = this.form !== 'values' || (loss.classifies ?? false);
+    return this.metrics.accuracy || (classes && this.model.outputShape.length === 1);
+  }
+
+  /** The figures there will be. */
+  get names(): string[] {
+    return ['loss', ...(this.counted ? ['accuracy'] : []), ...this.metrics.names, ...this.values.names];
+  }
+
+  /** The mean loss of a batch [], on the tape; hand it to `count` afterwards. */
+  apply(x: Tensor, targets: Tensor, options: CallOptions = {}): Applied {
+    const { model } = this;
+    const { loss, input } = model.training;
+    const form = this.form!;
+    const { from = 0 } = this.options;
+    const output =
+      from > 0
+        ? this.rest(x, from, options)
+        : input === 'logits'
+          ? model.callLogits(x, options)
+          : model.call(x, options);
+    const target = lossTargets(form, targets, { outputShape: model.outputShape, loss });
+    // Without the operator's gradient, which brings a sort.
+    const weight =
+      this.classWeight && new Tensor(gatherRows(this.classWeight.array, classTargets(form, targets).array, 0));
+    const result = loss.call(output, target, { input, weight });
+    return { loss: result.loss, hits: result.hits ?? null, output, target, targets };
+  }
+
+  /** The model's output for x that is its value number `from`. */
+  private rest(x: Tensor, from: number, options: CallOptions): Tensor {
+    const { endsIn, training } = this.model;
+    const logits = callPart(this.model, x, { from }, options);
+    return endsIn && training.input !== 'logits' ? activate(endsIn, logits) : logits;
+  }
+
+  /** Dispatches what adds a batch to the totals; `total` is its loss with penalties. */
+  count({ hits, output, target, targets }: Applied, total: Tensor): void {
+    const { byLabel } = this;
+    const threshold = this.model.training.input === 'logits' && this.model.endsIn === 'sigmoid' ? 0 : 0.5;
+    const rows = output.shape[0]!;
+    this.targetCheck?.count(targets, this.totals.counts);
+    this.countValues(output, target);
+    if (byLabel) {
+      this.totals.add(total, null, rows);
+      if (this.counted || this.metrics.scores.length > 0 || this.options.confusion) {
+        byLabel.count({ output, target: targets, threshold }, this.totals.counts);
+      }
+      return;
+    }
+    this.totals.add(total, this.counted ? (hits ?? this.hits(output, target, targets, threshold)) : null, rows);
+    if (this.metrics.words === 0) return;
+    this.metrics.count({ output, classes: classTargets(this.form!, targets), threshold }, this.totals.counts);
+  }
+
+  /** Metrics of the values see what the model gives, and targets of its shape, whatever the loss is computed from. */
+  private countValues(output: Tensor, target: Tensor): void {
+    const { values, totals, model } = this;
+    if (values.names.length === 0) return;
+    const { endsIn, outputShape, training } = model;
+    scope(model.device, () =>
+      noGrad(() => {
+        const y = training.input === 'logits' && endsIn ? activate(endsIn, output) : output;
+        const t = this.form === 'labels' ? new Tensor(oneHot(target.array, outputShape[0]!)) : target;
+        values.add(y, t, totals);
+      }),
+    );
+  }
+
+  private hits(output: Tensor, target: Tensor, targets: Tensor, threshold: number): Tensor {
+    if (output.shape[1] === 1 && this.form !== 'labels') {
+      return new Tensor(binaryHits(output.array, target.array, threshold));
+    }
+    const labels = this.form === 'values' ? classesOf(targets.array, 0.5) : targets.array;
+    return new Tensor(countHits(output.array, labels));
+  }
+
+  /** @throws DataError for targets that the loss cannot have */
+  private async readTotals(): Promise<Sums[]> {
+    const sums = await this.totals.read();
+    for (const { counts } of sums) this.targetCheck?.check(this.what, counts);
+    return sums;
+  }
+
+  /** What was counted so far: the samples of a replica, the figures of each, and their means. */
+  async read(): Promise<{ samples: number; figures: Metrics; replicas: Metrics[] }> {
+    const sums = await this.readTotals();
+    const replicas = sums.map(({ loss, accuracy, samples, counts, means, moments }): Metrics => {
+      const n = Math.max(1, samples);
+      const { byLabel } = this;
+      const right = byLabel ? byLabel.hits(counts) / (n * sizeOf(this.model.outputShape)) : accuracy;
+      const figures = { loss, ...(this.counted ? { accuracy: right } : {}) };
+      return { ...figures, ...this.metrics.figures(counts, n, byLabel), ...this.values.figures({ means, moments }) };
+    });
+    return { samples: sums[0]!.samples, figures: meanOf(replicas), replicas };
+  }
+
+  /** @param label of independent labels, see `checkLabel` */
+  async confusion(replica: number, label?: number): Promise<ConfusionMatrix> {
+    const { counts } = (await this.readTotals())[replica]!;
+    return this.byLabel ? this.byLabel.confusion(counts, label!) : this.metrics.confusion(counts);
+  }
+
+  dispose(): void {
+    this.totals.dispose();
+    this.classWeight?.dispose();
+  }
+}
+
+/** The mean of each figure over the replicas. */
+export function meanOf(replicas: readonly Metrics[]): Metrics {
+  const [first] = replicas as [Metrics];
+  if (replicas.length === 1) return first;
+  const mean = (name: string) => replicas.reduce((sum, figures) => sum + figures[name]!, 0) / replicas.length;
+  return { loss: 0, ...Object.fromEntries(Object.keys(first).map((name) => [name, mean(name)])) };
+}
+
+/** A batch that went through model and loss. */
+interface Applied {
+  loss: Tensor;
+  hits: Tensor | null;
+  output: Tensor;
+  /** As the loss got it, and as the data had it. */
+  target: Tensor;
+  targets: Tensor;
+}
+
+const describe: Record<TargetForm, string> = {
+  labels: 'labels',
+  oneHot: 'labels',
+  binary: 'labels',
+  values: "numbers of the output's shape",
+};
+
+/** A weight for each class the model knows. @throws ArgumentError */
+function classWeights(what: string, weights: ClassWeight, { outputShape }: Trainable): Float32Array {
+  if (typeof weights !== 'object' || weights === null || weights instanceof Map) {
+    throw new ArgumentError(
+      `${what}: classWeight must be a list or an object such as { 0: 1, 1: 5 }, but is ${weights instanceof Map ? 'a Map' : show(weights)}`,
+    );
+  }
+  if (outputShape.length !== 1) {
+    throw new ArgumentError(`${what}: classWeight needs a model that ends in one output for each class, or in one`);
+  }
+  const classes = Math.max(2, outputShape[0]!);
+  const table = new Float32Array(classes).fill(1);
+  for (const [key, weight] of readable(what, () => Object.entries(weights))) {
+    const label = Number(key);
+    if (!Number.isInteger(label) || label < 0 || label >= classes) {
+      throw new ArgumentError(`${what}: classWeight names class ${key}, but classes are 0 to ${classes - 1}`);
+    }
+    if (!Number.isFinite(weight) || weight < 0) {
+      throw new ArgumentError(`${what}: the weight of class ${key} must be a number from 0 up, but is ${show(weight)}`);
+    }
+    table[label] = checkF32(`${what}: the weight of class ${key}`, weight);
+  }
+  return table;
+}

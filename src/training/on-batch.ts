@@ -1,0 +1,134 @@
+import { noGrad } from '../autograd/tape.ts';
+import { scope } from '../autograd/tensor.ts';
+import { checkOptions, readable } from '../base/check.ts';
+import { readSeeds, type Seeds } from '../base/random.ts';
+import type { Step, StepValues } from './batches/source-batches.ts';
+import { StreamRunner } from './batches/stream-batches.ts';
+import type { Arrays } from './batches/training-data.ts';
+import { type ClassWeight, type Metrics, Objective } from './objective.ts';
+import type { Trainable } from './trainable.ts';
+import { checkNotTraining } from './training-lock.ts';
+import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
+
+/** Options of `Model.trainOnBatch`. */
+export interface TrainOnBatchOptions {
+  /** Factors by class for the loss; classes that are not named have 1. */
+  classWeight?: ClassWeight;
+  /** What dropout draws by, with the number of the step; a list has one for each replica. Default 0. */
+  seed?: Seeds;
+}
+
+/** Recorded steps, and what their batches add up. */
+interface Held {
+  key: string;
+  objective: Objective;
+  runner: StreamRunner;
+}
+
+/** Single batches handed over by the user: recorded once for each batch size, until something of the recording changes. */
+export class OnBatch {
+  private readonly held = new Map<'train' | 'test', Held>();
+  /** Of the last batch that waits for kernels; null where none does. */
+  private turn: Promise<void> | null = null;
+
+  constructor(private readonly model: Trainable) {}
+
+  /** See `Model.trainOnBatch`. */
+  async train(batch: Arrays, options: TrainOnBatchOptions): Promise<Metrics> {
+    checkOptions('trainOnBatch', options, { classWeight: true, seed: true });
+    const { model } = this;
+    const { classWeight } = options;
+    const seed = readSeeds('trainOnBatch', options.seed ?? 0, model.replicas);
+    checkTrainable('trainOnBatch', model);
+    model.training.optimizer.build(model.parameters);
+    const make = (objective: Objective, runner: () => StreamRunner) =>
+      trainingStep(model, objective, seed, () => runner().state);
+    const held = this.of('train', { seed, classWeight }, make);
+    return this.run(held, batch, () => {
+      checkNotTraining('trainOnBatch', model); // `fit` may have begun while it waited
+      return nextStep(model);
+    });
+  }
+
+  /** See `Model.testOnBatch`. */
+  async test(batch: Arrays): Promise<Metrics> {
+    const { model } = this;
+    const make =
+      (objective: Objective): Step =>
+      ({ x, targets }) =>
+        scope(model.device, () =>
+          noGrad(() => {
+            const result = objective.apply(x, targets!);
+            objective.count(result, model.parameters.penalties?.addTo(result.loss) ?? result.loss);
+          }),
+        );
+    return this.run(this.of('test', {}, make), batch);
+  }
+
+  /**
+   * Submits a batch in its turn. The first of a size waits until the adapter has taken its kernels, since a step of which it refused some
+   * would spoil the weights, and those that are handed over meanwhile wait for it.
+   * @throws ShaderError, OutOfMemoryError
+   */
+  private async run({ objective, runner }: Held, batch: Arrays, values?: () => StepValues): Promise<Metrics> {
+    const { isFirst, submit } = runner.take(batch, this.turn !== null);
+    if (isFirst || this.turn) await this.inTurn(isFirst);
+    objective.totals.reset();
+    submit(values);
+    return (await objective.read()).figures;
+  }
+
+  private inTurn(isFirst: boolean): Promise<void> {
+    const ready = () => (isFirst ? this.model.device.ready() : undefined);
+    const turn = (this.turn ?? Promise.resolve()).then(ready, ready);
+    const end = () => {
+      if (this.turn === turn) this.turn = null;
+    };
+    this.turn = turn;
+    turn.then(end, end);
+    return turn;
+  }
+
+  /** The recorded steps of that kind. */
+  private of(
+    kind: 'train' | 'test',
+    settings: { seed?: Seeds; classWeight?: ClassWeight | undefined },
+    make: (objective: Objective, runner: () => StreamRunner) => Step,
+  ): Held {
+    const { model, turn } = this;
+    const what = `${kind}OnBatch`;
+    // A layer frozen since is no longer part of the step.
+    const key = readable(what, () => JSON.stringify([settings, model.parameters.frozen]));
+    let held = this.held.get(kind);
+    if (held?.key !== key) {
+      const old = held;
+      const end = () => old && release(old);
+      if (turn)
+        turn.then(end, end); // after what waits to use them
+      else end();
+      this.held.delete(kind);
+      const objective = new Objective(what, model, { form: null, classWeight: settings.classWeight });
+      const runner: StreamRunner = new StreamRunner(
+        what,
+        model,
+        () => [],
+        (asked, form) => objective.settle(asked, form),
+        make(objective, () => runner),
+        { name: 'steps', count: 0 },
+      );
+      held = { key, objective, runner };
+      this.held.set(kind, held);
+    }
+    return held;
+  }
+
+  dispose(): void {
+    for (const held of this.held.values()) release(held);
+    this.held.clear();
+  }
+}
+
+function release({ objective, runner }: Held): void {
+  runner.dispose();
+  objective.dispose();
+}

@@ -1,0 +1,56 @@
+import { show } from '../../base/check.ts';
+import { ArgumentError } from '../../base/errors.ts';
+import type { TrainingState } from './training-state.ts';
+
+/** Numbers that the arrays of a training's state hold. */
+interface StateSizes {
+  weights: readonly number[];
+  slots: readonly number[];
+  totals: number;
+  callbacks: number;
+  replicas: number;
+  /** Of an epoch. */
+  steps: number;
+}
+
+/**
+ * Checks that a state has the form that `fit` captured: a store without checksums, such as IndexedDB, may give back anything.
+ * @param name what messages call the state
+ * @throws ArgumentError for one that has not
+ */
+export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: string): void {
+  const damage = (rule: string) => new ArgumentError(`${name} is damaged: ${rule}; begin anew without it`);
+  const checkArray = (path: string, value: unknown, type: typeof Float32Array | typeof Uint32Array, size: number) => {
+    if (!(value instanceof type)) throw damage(`${path} must be a ${type.name}, but is ${show(value)}`);
+    if (value.length !== size) throw damage(`${path} has ${value.length} numbers, but must have ${size}`);
+  };
+  const checkList = (path: string, value: unknown, length: number) => {
+    if (!Array.isArray(value)) throw damage(`${path} must be a list, but is ${show(value)}`);
+    if (value.length !== length) throw damage(`${path} has ${value.length} entries, but must have ${length}`);
+  };
+  const checkInteger = (path: string, value: unknown, least: number) => {
+    if (!Number.isInteger(value) || (value as number) < least) {
+      throw damage(`${path} must be an integer from ${least}, but is ${show(value)}`);
+    }
+  };
+  const { optimizer, position, weights, totals, callbacks, history, seconds } = (state ?? {}) as Partial<TrainingState>;
+  checkList('weights', weights, sizes.weights.length);
+  for (const [i, size] of sizes.weights.entries()) checkArray(`weights[${i}]`, weights![i], Float32Array, size);
+  checkInteger('optimizer.iterations', optimizer?.iterations, 0);
+  checkList('optimizer.slots', optimizer?.slots, sizes.slots.length);
+  for (const [i, size] of sizes.slots.entries()) {
+    checkArray(`optimizer.slots[${i}]`, optimizer!.slots[i], Float32Array, size);
+  }
+  checkArray('totals', totals, Uint32Array, sizes.totals);
+  checkInteger('position.epoch', position?.epoch, 1);
+  checkInteger('position.step', position?.step, 0);
+  if (position!.step > sizes.steps)
+    throw damage(`an epoch has ${sizes.steps} steps, but position.step is ${position!.step}`);
+  checkList('history.replicas', history?.replicas, sizes.replicas);
+  for (const epochs of [...history!.replicas, history!.epochs]) {
+    checkList('history.epochs', epochs, history!.replicas[0]?.length ?? 0);
+  }
+  if (!Number.isFinite(seconds && seconds.whole + seconds.epoch))
+    throw damage(`seconds must be numbers, but is ${show(seconds)}`);
+  checkList('callbacks', callbacks, sizes.callbacks);
+}

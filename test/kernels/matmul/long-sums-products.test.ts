@@ -1,0 +1,431 @@
+import { expect, test } from 'vitest';
+import type { DeviceArray } from '../../../src/kernels/array.ts';
+import {
+  conv2d,
+  conv2dInputGrad,
+  conv2dServes,
+  conv2dVariants,
+  conv2dWeightGrad,
+  convGeometry,
+} from '../../../src/kernels/conv2d/conv2d.ts';
+import {
+  depthwiseConv2d,
+  depthwiseGeometry,
+  depthwiseInputGrad,
+  depthwiseServes,
+  depthwiseVariants,
+  depthwiseWeightGrad,
+} from '../../../src/kernels/depthwise/depthwise.ts';
+import { matmul, matmulServes, matmulVariants } from '../../../src/kernels/matmul/matmul.ts';
+import { linear, scope, sum, Tensor, tensor } from '../../../src/node.ts';
+import { conv2d as conv2dReference } from '../../reference/conv2d.ts';
+import { depthwiseConv2d as depthwiseReference } from '../../reference/depthwise.ts';
+import { matmul as matmulReference } from '../../reference/matmul.ts';
+import type { NdArray } from '../../reference/ndarray.ts';
+import { expectSameBits } from '../../support/compare.ts';
+import { describeOnDevice } from '../../support/device.ts';
+import { drawLike } from '../../support/operator-cases.ts';
+import { testOfConv2d } from '../../support/variants.ts';
+
+/**
+ * Sums of many products, in every variant. Added up one after another in f32, a million equal terms are off by 1e-2 of their sum; no kernel
+ * may be off by more than 1e-5 at ten millions. And where a kernel begins a new part of a sum, no term is lost or counted twice:
+ * integers, whose sums must be exact.
+ */
+const ALLOWED = 1e-5;
+const TERM = Math.fround(0.1);
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+/** The tiles for graphics cards are nearly empty here, and a processor takes as long for them as for full ones. */
+const longestFor = (variant: string) => (variant === 'workgroup' ? 300_000 : 1e7);
+
+const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+
+type Shape = readonly number[];
+
+describeOnDevice('long sums of products', (device) => {
+  const full = (shape: Shape, value: number): DeviceArray =>
+    tensor(device, new Float32Array(sizeOf(shape)).fill(value), [...shape]).array;
+  const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
+
+  /** Each result holds, at the places asked for, sums of so many terms. */
+  async function expectSums(run: () => { result: DeviceArray; terms: number; at?: number; what: string }[]) {
+    const results = scope(device, () => run().map((one) => ({ ...one, result: new Tensor(one.result) })));
+    for (const { result, terms, at, what } of results) {
+      const data = await result.data();
+      const off = (value: number) => Math.abs(value / (terms * TERM) - 1);
+      const worst = at === undefined ? Math.max(...data.map(off)) : off(data[at]!);
+      expect(worst, `${what} of ${terms} terms`).toBeLessThan(ALLOWED);
+      result.dispose();
+    }
+    return results.length;
+  }
+
+  async function expectExact(run: () => { result: DeviceArray; expected: NdArray; what: string }[]) {
+    const results = scope(device, () => run().map((one) => ({ ...one, result: new Tensor(one.result) })));
+    for (const { result, expected, what } of results) {
+      expect(plain(await result.data()), what).toEqual(plain(expected.data));
+      result.dispose();
+    }
+    return results.length;
+  }
+
+  /** Around the ends of parts and slices, of terms taken one by one or by four. */
+  const lengths = [255, 256, 257, 511, 513, 1023, 1024, 1028, 2049, 2052, 4099, 65_537];
+
+  for (const variant of matmulVariants) {
+    const serves = (m: number, n: number, k: number) => matmulServes(variant, device, { m, n, k });
+    test.skipIf(device && !serves(1, 1, 1))(`matmul, long sums of equal terms: ${variant}`, async () => {
+      for (const [m, k, n] of [
+        [1, 1e6, 1],
+        [1, 1e7, 1],
+        [3, 1_000_001, 2],
+        [2, 300_000, 36],
+      ] as const) {
+        if (k > longestFor(variant)) continue;
+        const what = `${variant} [${m}, ${k}, ${n}]`;
+        await expectSums(() => {
+          const [a, b] = [full([m, k], TERM), full([k, n], 1)];
+          return [{ result: matmul(a, b, { variant }), terms: k, what }];
+        });
+      }
+      await expectSums(() => {
+        const [a, b] = [full([2, 50_000, 3], 1), full([2, 50_000, 4], TERM)];
+        return [{ result: matmul(a, b, { variant, transposeA: true }), terms: 50_000, what: `${variant} batch` }];
+      });
+    });
+
+    test.skipIf(device && !serves(1, 1, 1))(
+      `matmul, no term lost where a part of a sum begins: ${variant}`,
+      async () => {
+        for (const [i, k] of lengths.entries()) {
+          const [a, b] = [drawLike([5, k], i, 'integer'), drawLike([k, i % 2 ? 8 : 7], 50 + i, 'integer')];
+          const [at, bt] = [transposed(a), transposed(b)];
+          const bias = drawLike([b.shape[1]!], i, 'integer');
+          const expected = matmulReference.forward([a, b], {});
+          const biased: NdArray = {
+            shape: expected.shape,
+            data: expected.data.map((v, j) => Math.max(0, v + bias.data[j % bias.data.length]!)),
+          };
+          await expectExact(() => {
+            const columnSums = full([b.shape[1]!], 9);
+            const activation = { name: 'relu', p: 0 } as const;
+            return [
+              { result: matmul(upload(a), upload(b), { variant }), expected, what: `${variant} ${k}` },
+              {
+                result: matmul(upload(at), upload(b), {
+                  ...{ variant, transposeA: true, columnSums, bias: upload(bias), activation },
+                }),
+                expected: biased,
+                what: `${variant} ${k} with bias and ReLU`,
+              },
+              { result: columnSums, expected: columnSumsOf(b), what: `${variant} ${k}, sums of columns` },
+              {
+                result: matmul(upload(a), upload(bt), { variant, transposeB: true }),
+                expected,
+                what: `${variant} ${k}, b transposed`,
+              },
+            ];
+          });
+        }
+      },
+    );
+  }
+
+  test('long sums: the bits of a model do not depend on the number of models', async () => {
+    const models = 3;
+    const drawn = (shape: number[], seed: number) =>
+      Array.from({ length: models }, (_, m) => Float32Array.from(drawLike(shape, 10 * seed + m).data));
+    const all = (parts: Float32Array[], shape: number[]) =>
+      tensor(device, Float32Array.from(parts.flatMap((part) => Array.from(part))), shape, { models }).array;
+    const expectSame = async (
+      [left, right]: readonly [number[], number[]],
+      run: (a: DeviceArray, b: DeviceArray) => DeviceArray,
+      what: string,
+    ) => {
+      const [as, bs] = [drawn(left, 1), drawn(right, 2)];
+      const together = scope(device, () => new Tensor(run(all(as, left), all(bs, right))));
+      const found = await together.data();
+      together.dispose();
+      for (let m = 0; m < models; m++) {
+        const alone = scope(
+          device,
+          () => new Tensor(run(tensor(device, as[m]!, left).array, tensor(device, bs[m]!, right).array)),
+        );
+        const expected = await alone.data();
+        expectSameBits(found.slice(m * expected.length, (m + 1) * expected.length), expected, what);
+        alone.dispose();
+      }
+    };
+    for (const variant of matmulVariants.filter((one) => matmulServes(one, device, { m: 4, n: 4, k: 4 }))) {
+      for (const k of [5003, 70_000]) {
+        await expectSame(
+          [
+            [6, k],
+            [k, 5],
+          ],
+          (a, b) => matmul(a, b, { variant }),
+          `matmul ${variant} ${k}`,
+        );
+      }
+    }
+    const [x, dy] = [
+      [2, 4, 1100, 4],
+      [2, 4, 1100, 4],
+    ];
+    const g = convGeometry(full(x, 0), full([3, 3, 4, 4], 0), { padding: 'same' });
+    for (const variant of conv2dVariants.filter((one) => conv2dServes(one, device, g).weightGrad)) {
+      await expectSame([x, dy], (a, b) => conv2dWeightGrad(a, b, g, { variant }), `weight gradient ${variant}`);
+    }
+    const d = depthwiseGeometry(full(x, 0), full([3, 3, 4, 1], 0), { padding: 'same' });
+    await expectSame([x, dy], (a, b) => depthwiseWeightGrad(a, b, d), 'weight gradient, depthwise');
+  });
+
+  test('linear: gradients for weight and bias over a million rows', async () => {
+    const rows = 1e6;
+    const result = scope(device, () => {
+      const x = tensor(device, new Float32Array(rows).fill(1), [rows, 1]);
+      const weight = tensor(device, [1], [1, 1], { requiresGrad: true });
+      const bias = tensor(device, [0], [1], { requiresGrad: true });
+      sum(linear(x, weight, bias)).backward(tensor(device, [0.1], []));
+      return [new Tensor(weight.grad!.array), new Tensor(bias.grad!.array)];
+    });
+    for (const gradient of result) {
+      expect(Math.abs((await gradient.data())[0]! / (rows * TERM) - 1)).toBeLessThan(ALLOWED);
+    }
+  });
+
+  type Attrs = { padding?: 'same' | 'valid'; strides?: number };
+  interface ConvCase {
+    input: Shape;
+    filter: Shape;
+    attrs?: Attrs;
+    /** Of the forward pass, both gradients: at one place of the result how many terms there are. */
+    terms: { forward?: number; inputGrad?: number; weightGrad?: number };
+    at?: number;
+  }
+  const convCases: ConvCase[] = [
+    // Windows as large as the image, of few channels and of many.
+    { input: [1, 1000, 1000, 1], filter: [1000, 1000, 1, 4], terms: { forward: 1e6 } },
+    { input: [1, 40, 50, 16], filter: [40, 50, 16, 4], terms: { forward: 32_000 } },
+    { input: [1, 7, 7, 512], filter: [7, 7, 512, 16], terms: { forward: 25_088 } },
+    { input: [1, 3, 1000, 64], filter: [3, 1000, 64, 5], terms: { forward: 192_000 } },
+    { input: [1, 3, 6, 8192], filter: [3, 3, 8192, 4], terms: { forward: 73_728 } },
+    { input: [1, 3, 6, 16_384], filter: [3, 3, 16_384, 4], terms: { forward: 147_456 } },
+    { input: [1, 1, 1, 1e6], filter: [1, 1, 1e6, 4], terms: { forward: 1e6 } },
+    { input: [1, 1, 1, 4], filter: [1, 1, 4, 1e6], terms: { inputGrad: 1e6 } },
+    {
+      input: [1, 3, 3, 4],
+      filter: [3, 3, 4, 65_536],
+      attrs: { padding: 'same' },
+      terms: { inputGrad: 589_824 },
+      at: 16,
+    },
+    { input: [1, 3, 3, 4], filter: [3, 3, 4, 1024], attrs: { padding: 'same' }, terms: { inputGrad: 9216 }, at: 16 },
+    // Gradients of filters: large images, large batches, rows and columns of pixels.
+    { input: [1, 1000, 1000, 4], filter: [1, 1, 4, 4], terms: { weightGrad: 1e6 } },
+    { input: [1, 502, 502, 4], filter: [3, 3, 4, 4], terms: { weightGrad: 250_000 } },
+    { input: [10_000, 12, 12, 1], filter: [3, 3, 1, 5], terms: { weightGrad: 1e6 } },
+    { input: [10_000, 12, 12, 4], filter: [3, 3, 4, 4], terms: { weightGrad: 1e6 } },
+    { input: [1, 1, 1e6, 4], filter: [1, 1, 4, 4], terms: { weightGrad: 1e6 } },
+    { input: [1, 1e6, 1, 4], filter: [1, 1, 4, 4], terms: { weightGrad: 1e6 } },
+    { input: [1e6, 1, 1, 4], filter: [1, 1, 4, 4], terms: { weightGrad: 1e6 } },
+    { input: [1, 1, 500_002, 4], filter: [1, 3, 4, 1], terms: { weightGrad: 500_000 } },
+    { input: [1, 100_002, 5, 4], filter: [3, 3, 4, 4], terms: { weightGrad: 300_000 } },
+    { input: [1, 1999, 999, 4], filter: [1, 1, 4, 4], attrs: { strides: 2 }, terms: { weightGrad: 500_000 } },
+  ];
+  const kernels = ['forward', 'inputGrad', 'weightGrad'] as const;
+
+  for (const variant of conv2dVariants) {
+    testOfConv2d(device, variant)(`conv2d and its gradients, long sums of equal terms: ${variant}`, async () => {
+      let checked = 0;
+      for (const { input, filter, attrs, terms, at } of convCases) {
+        checked += await expectSums(() => {
+          const [x, w] = [full(input, 1), full(filter, 1)];
+          const g = convGeometry(x, w, attrs);
+          const serves = conv2dServes(variant, device, g);
+          const output = [g.batch, ...g.output, g.outChannels];
+          return kernels.flatMap((kernel) => {
+            const n = terms[kernel];
+            if (n === undefined || n > longestFor(variant) || !serves[kernel]) return [];
+            const what = `${variant} ${kernel} [${input}] [${filter}]`;
+            if (kernel === 'forward')
+              return [{ result: conv2d(full(input, TERM), w, { ...attrs, variant }), terms: n, at, what }];
+            const dy = full(output, TERM);
+            if (kernel === 'inputGrad') return [{ result: conv2dInputGrad(dy, w, g, { variant }), terms: n, at, what }];
+            const columnSums = full([g.outChannels], 0);
+            return [
+              { result: conv2dWeightGrad(x, dy, g, { variant, columnSums }), terms: n, at, what },
+              { result: columnSums, terms: n, at, what: `${what}, sums of columns` },
+            ];
+          });
+        });
+      }
+      expect(checked).toBeGreaterThan(variant === 'winograd' ? 0 : 2);
+    });
+  }
+
+  // The longest there are. Winograd by rows has no gradient of a filter, and no array holds the patches of so many pixels.
+  const none: readonly string[] = ['winograd', 'patches'];
+  for (const variant of conv2dVariants.filter((one) => longestFor(one) >= 1e7 && !none.includes(one))) {
+    testOfConv2d(device, variant)(`gradient of a filter over ten million pixels: ${variant}`, async () => {
+      const checked = await expectSums(() => {
+        const shapes = [
+          { input: [1, 2500, 4000, 1], filter: [1, 1, 1, 1] },
+          { input: [62_500, 10, 16, 1], filter: [1, 1, 1, 1] },
+          { input: [1, 3, 3_333_334, 1], filter: [1, 1, 1, 1] },
+          { input: [1, 1252, 2002, 4], filter: [3, 3, 4, 4] },
+        ];
+        return shapes.flatMap(({ input, filter }) => {
+          const x = full(input, 1);
+          const g = convGeometry(x, full(filter, 1), {});
+          if (!conv2dServes(variant, device, g).weightGrad) return [];
+          const dy = full([g.batch, ...g.output, g.outChannels], TERM);
+          const result = conv2dWeightGrad(x, dy, g, { variant });
+          return [{ result, terms: g.batch * g.output[0] * g.output[1], what: `${variant} [${input}] [${filter}]` }];
+        });
+      });
+      expect(checked).toBeGreaterThanOrEqual(1);
+    });
+  }
+
+  const exactCases: { input: Shape; filter: Shape; attrs?: Attrs; kernel: (typeof kernels)[number] }[] = [
+    { input: [2, 3, 4, 255], filter: [3, 3, 255, 4], kernel: 'forward' },
+    { input: [1, 3, 3, 1028], filter: [2, 3, 1028, 4], kernel: 'forward' },
+    { input: [1, 3, 9, 1030], filter: [3, 2, 1030, 5], kernel: 'forward' },
+    { input: [1, 30, 34, 3], filter: [27, 31, 3, 4], kernel: 'forward' },
+    { input: [2, 3, 3, 4], filter: [3, 3, 4, 260], attrs: { padding: 'same' }, kernel: 'inputGrad' },
+    { input: [1, 4, 4, 8], filter: [3, 3, 8, 2052], attrs: { padding: 'same', strides: 2 }, kernel: 'inputGrad' },
+    { input: [3, 33, 34, 4], filter: [3, 3, 4, 8], attrs: { padding: 'same' }, kernel: 'weightGrad' },
+    { input: [1, 3, 1301, 4], filter: [1, 2, 4, 4], kernel: 'weightGrad' },
+    { input: [2, 2, 2051, 8], filter: [1, 1, 8, 12], kernel: 'weightGrad' },
+    { input: [1, 1, 4100, 1], filter: [1, 3, 1, 9], attrs: { padding: 'same' }, kernel: 'weightGrad' },
+    { input: [1, 4099, 1, 4], filter: [1, 1, 4, 4], kernel: 'weightGrad' },
+    { input: [700, 3, 4, 2], filter: [3, 3, 2, 5], attrs: { padding: 'same' }, kernel: 'weightGrad' },
+    { input: [1, 1031, 3, 4], filter: [3, 3, 4, 4], attrs: { padding: 'same' }, kernel: 'weightGrad' },
+  ];
+
+  /** Winograd's algorithm divides by 3 on the way. */
+  const exact = conv2dVariants.filter((variant) => !variant.startsWith('winograd'));
+  for (const variant of exact) {
+    testOfConv2d(device, variant)(
+      `conv2d and its gradients, no term lost where a part of a sum begins: ${variant}`,
+      async () => {
+        let checked = 0;
+        for (const [i, { input, filter, attrs = {}, kernel }] of exactCases.entries()) {
+          const [x, w] = [drawLike(input, i, 'integer'), drawLike(filter, 50 + i, 'integer')];
+          const y = conv2dReference.forward([x, w], attrs);
+          const dy = drawLike(y.shape, 100 + i, 'integer');
+          const grads = conv2dReference.backward([x, w], y, dy, attrs);
+          const expected = { forward: y, inputGrad: grads[0]!, weightGrad: grads[1]! }[kernel];
+          checked += await expectExact(() => {
+            const [a, b, d] = [upload(x), upload(w), upload(dy)];
+            const g = convGeometry(a, b, attrs);
+            if (!conv2dServes(variant, device, g)[kernel]) return [];
+            const run = {
+              forward: () => conv2d(a, b, { ...attrs, variant }),
+              inputGrad: () => conv2dInputGrad(d, b, g, { variant }),
+              weightGrad: () => conv2dWeightGrad(a, d, g, { variant }),
+            };
+            return [{ result: run[kernel](), expected, what: `${variant} ${kernel} [${input}] [${filter}]` }];
+          });
+        }
+        expect(checked).toBeGreaterThan(1);
+      },
+    );
+  }
+
+  test.each(depthwiseVariants)('depthwiseConv2d and its gradients, long sums of equal terms: %s', async (variant) => {
+    let checked = 0;
+    // Of one channel, and of four, which kernels take at once.
+    for (const channels of [1, 4]) {
+      for (const { input, filter } of [
+        { input: [1, 1000, 1000, channels], filter: [1000, 1000, channels, 1] },
+        { input: [1, 1, 1e6, channels], filter: [1, 1e6, channels, 1] },
+      ]) {
+        checked += await expectSums(() => {
+          const [x, w] = [full(input, TERM), full(filter, 1)];
+          const g = depthwiseGeometry(x, w);
+          if (!depthwiseServes('forward', variant, device, g)) return [];
+          return [{ result: depthwiseConv2d(x, w, null, g, { variant }), terms: 1e6, what: `forward [${input}]` }];
+        });
+      }
+      for (const { input, filter = [1, 1] } of [
+        { input: [1, 1000, 1000, channels] },
+        { input: [1, 1, 1e6, channels] },
+        { input: [1, 1e6, 1, channels] },
+        { input: [10_000, 10, 10, channels] },
+        { input: [10_000, 12, 12, channels], filter: [3, 3] },
+        { input: [1, 1002, 1002, channels], filter: [3, 3] },
+        ...(channels === 1 ? [{ input: [1, 2500, 4000, 1] }] : []),
+      ]) {
+        checked += await expectSums(() => {
+          const [x, w] = [full(input, 1), full([...filter, channels, 1], 1)];
+          const g = depthwiseGeometry(x, w);
+          if (!depthwiseServes('weightGrad', variant, device, g)) return [];
+          const dy = full([g.batch, ...g.output, channels], TERM);
+          const result = depthwiseWeightGrad(x, dy, g, { variant });
+          return [{ result, terms: g.batch * g.output[0] * g.output[1], what: `weight gradient [${input}]` }];
+        });
+      }
+    }
+    checked += await expectSums(() => {
+      const [x, w, dy] = [full([1, 1, 1, 1], 1), full([1, 1, 1, 1e6], 1), full([1, 1, 1, 1e6], TERM)];
+      const g = depthwiseGeometry(x, w);
+      if (!depthwiseServes('inputGrad', variant, device, g)) return [];
+      return [{ result: depthwiseInputGrad(dy, w, g, { variant }), terms: 1e6, what: 'input gradient' }];
+    });
+    expect(checked).toBeGreaterThan(5);
+  });
+
+  test.each(depthwiseVariants)(
+    'depthwiseConv2d and its gradients, no term lost where a part of a sum begins: %s',
+    async (variant) => {
+      let checked = 0;
+      for (const [i, { input, filter, attrs = {} }] of (
+        [
+          { input: [1, 20, 30, 3], filter: [17, 29, 3, 1] },
+          { input: [1, 3, 600, 4], filter: [2, 521, 4, 1] },
+          { input: [2, 5, 5, 2], filter: [3, 3, 2, 259], attrs: { padding: 'same' } },
+          { input: [9, 33, 34, 4], filter: [3, 3, 4, 1], attrs: { padding: 'same', strides: 2 } },
+          { input: [3, 5, 1031, 2], filter: [1, 2, 2, 1] },
+          // Around 256 rows of a block, and images of a slice.
+          { input: [1, 513, 5, 4], filter: [3, 3, 4, 1], attrs: { padding: 'same' } },
+          { input: [300, 3, 4, 20], filter: [3, 3, 20, 1], attrs: { padding: 'same' } },
+        ] as { input: number[]; filter: number[]; attrs?: Attrs }[]
+      ).entries()) {
+        const [x, w] = [drawLike(input, i, 'integer'), drawLike(filter, 50 + i, 'integer')];
+        const y = depthwiseReference.forward([x, w], attrs);
+        const dy = drawLike(y.shape, 100 + i, 'integer');
+        const [dx, dw] = depthwiseReference.backward([x, w], y, dy, attrs);
+        checked += await expectExact(() => {
+          const [a, b, d] = [upload(x), upload(w), upload(dy)];
+          const g = depthwiseGeometry(a, b, attrs);
+          const all = {
+            forward: { run: () => depthwiseConv2d(a, b, null, g, { variant }), expected: y },
+            inputGrad: { run: () => depthwiseInputGrad(d, b, g, { variant }), expected: dx! },
+            weightGrad: { run: () => depthwiseWeightGrad(a, d, g, { variant }), expected: dw! },
+          };
+          return kernels.flatMap((kernel) => {
+            if (!depthwiseServes(kernel, variant, device, g)) return [];
+            const { run, expected } = all[kernel];
+            return [{ result: run(), expected, what: `${variant} ${kernel} [${input}]` }];
+          });
+        });
+      }
+      expect(checked).toBeGreaterThan(5);
+    },
+  );
+});
+
+function transposed({ shape, data }: NdArray): NdArray {
+  const [rows, columns] = shape as [number, number];
+  return { shape: [columns, rows], data: data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!) };
+}
+
+/** Over all but the last axis. */
+function columnSumsOf({ shape, data }: NdArray): NdArray {
+  const sums = new Float64Array(shape.at(-1)!);
+  for (const [i, value] of data.entries()) sums[i % sums.length]! += value;
+  return { shape: [sums.length], data: sums };
+}
