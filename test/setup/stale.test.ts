@@ -22,7 +22,7 @@ beforeEach(() => {
     cpSync(join(repository, path), join(root, path), { recursive: true });
   }
   write('src/cli/main.ts', 'one');
-  write('shaders/pointwise/add.wgsl', 'one');
+  write('shaders/add.wgsl', 'one');
   write('experiments/A1.ts', 'one');
   write('dist/cli.js', "process.stdout.write('the build ran');");
   recordBuild(root, buildState(root));
@@ -37,7 +37,7 @@ test('a build of the sources that are there runs, also where only their times di
 test.each([
   ['a source that was edited', () => write('src/cli/main.ts', 'two'), 'the sources have changed'],
   ['a source that is new', () => write('src/nn/new.ts', 'one'), 'the sources have changed'],
-  ['a shader that was edited', () => write('shaders/pointwise/add.wgsl', 'two'), 'the sources have changed'],
+  ['a shader that was edited', () => write('shaders/add.wgsl', 'two'), 'the sources have changed'],
   ['an experiment that is gone', () => rmSync(join(root, 'experiments/A1.ts')), 'the sources have changed'],
   [
     'a build of which nobody knows of what',

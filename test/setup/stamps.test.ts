@@ -14,7 +14,7 @@ beforeEach(() => {
   write('package.json', '{}');
   write('package-lock.json', '{"packages":{}}');
   write('src/gpu/device.ts', 'one');
-  write('shaders/pointwise/add.wgsl', 'two');
+  write('shaders/add.wgsl', 'two');
 });
 
 afterEach(() => rmSync(root, { recursive: true }));
@@ -58,12 +58,12 @@ describe('build', () => {
     ['an edit', () => write('src/gpu/device.ts', 'two')],
     ['a new shader', () => write('shaders/mul.wgsl', '')],
     ['a new name', () => renameSync(join(root, 'src/gpu/device.ts'), join(root, 'src/gpu/other.ts'))],
-    ['a removed file', () => rmSync(join(root, 'shaders/pointwise/add.wgsl'))],
+    ['a removed file', () => rmSync(join(root, 'shaders/add.wgsl'))],
     ['other libraries', () => write('package-lock.json', '{"packages":{"zod":{}}}')],
     [
       'text moved from one file to the next',
       () => {
-        write('shaders/pointwise/add.wgsl', 'twoone');
+        write('shaders/add.wgsl', 'twoone');
         write('src/gpu/device.ts', '');
       },
     ],
