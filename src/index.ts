@@ -21,6 +21,7 @@ export type { TrackedLine, Tracking } from './gpu/track.ts';
 export * from './io/index.ts';
 export type { DType, Shape } from './kernels/array.ts';
 export * from './nn/index.ts';
+export * from './training/index.ts';
 export { type Ceilings, measureCeilings } from './tuner/ceiling.ts';
 export {
   type KernelProfile,

@@ -7,7 +7,6 @@ import type { Device } from '../gpu/device.ts';
 import { CannotDo, type Handler, handler, WorkerBroken } from '../jobs/handler.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Capability } from '../jobs/records.ts';
-import type { TrainingData } from '../nn/index.ts';
 import { describeData } from '../search/describe-data.ts';
 import type { SearchFitOptions } from '../search/fit-options.ts';
 import { trial } from '../search/record.ts';
@@ -19,6 +18,7 @@ import {
   type TrialRunOptions,
   trialDescription,
 } from '../search/trial.ts';
+import type { TrainingData } from '../training/index.ts';
 import { hashOf } from './fingerprint.ts';
 import type { Io, OutputStream } from './io.ts';
 import { Progress } from './progress.ts';

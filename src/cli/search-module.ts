@@ -2,12 +2,12 @@ import { basename, extname } from 'node:path';
 import { nearName, show } from '../base/check.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
-import type { TrainingData } from '../nn/index.ts';
 import type { BuildModel } from '../search/build-model.ts';
 import { checkFitOptions, checkValidation, type SearchFitOptions } from '../search/fit-options.ts';
 import { readObjective } from '../search/objective.ts';
 import type { SearchOptions } from '../search/search-options.ts';
 import { BayesianOptimization, GridSearch, Hyperband, RandomSearch } from '../search/searchers.ts';
+import type { TrainingData } from '../training/index.ts';
 import { inModule } from './module-error.ts';
 import { importUserModule } from './user-module.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { show } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
-import type { Saved, TrainingState } from '../nn/index.ts';
+import type { Saved, TrainingState } from '../training/index.ts';
 import type { NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeUnchecked, type Safetensors } from './safetensors.ts';
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { removeScraps } from '../base/atomic-file.ts';
 import { checkFlag, checkOptions, show } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import type { Callback, History, SafePoint, TrainInfo } from '../nn/index.ts';
+import type { Callback, History, SafePoint, TrainInfo } from '../training/index.ts';
 import { decodeBackup, encodeBackup } from './backup-file.ts';
 import { onFile, readBytes, writeFile } from './files.ts';
 

@@ -1,7 +1,7 @@
 import { show } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import type { EpochLogs } from '../nn/index.ts';
 import { Figure, type Figures } from '../training/callbacks/monitor.ts';
+import type { EpochLogs } from '../training/index.ts';
 
 const WHO = 'ModelCheckpoint: path';
 /** Sign, zeros before the number, width, digits and kind of Python's formats for numbers. */

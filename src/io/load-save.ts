@@ -1,7 +1,7 @@
 import { checkOptions, checkSurplus, checkText } from '../base/check.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Model } from '../nn/index.ts';
 import { checkModel } from '../training/batches/source-batches.ts';
+import type { Model } from '../training/index.ts';
 import { readBytes, writeFile } from './files.ts';
 import { checkKerasOptions, decodeKeras, type LoadKerasOptions } from './keras/model.ts';
 import { decodeKerasWeights, type KerasWeightsOptions } from './keras/weights.ts';

@@ -1,6 +1,6 @@
 import { checkFlag, checkOptions, show } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
-import type { Callback, CallbackState, EpochLogs } from '../nn/index.ts';
+import type { Callback, CallbackState, EpochLogs } from '../training/index.ts';
 import { LineFile } from './line-file.ts';
 
 /** What stands in a column of a figure that an epoch is without. */

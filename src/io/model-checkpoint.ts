@@ -1,7 +1,7 @@
 import { checkFlag, checkOptions, show } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { type Callback, type CallbackState, type EpochLogs, type Model, modelConfig } from '../nn/index.ts';
 import { type Figures, Monitor, type MonitorMode } from '../training/callbacks/monitor.ts';
+import { type Callback, type CallbackState, type EpochLogs, type Model, modelConfig } from '../training/index.ts';
 import { FigurePath } from './figure-path.ts';
 import { saveModel, saveWeights } from './load-save.ts';
 

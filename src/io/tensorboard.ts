@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { checkFlag, checkOptions, show } from '../base/check.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { type Callback, type EpochLogs, Model } from '../nn/index.ts';
+import { type Callback, type EpochLogs, Model } from '../training/index.ts';
 import {
   type GraphNode,
   graphEvent,

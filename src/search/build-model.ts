@@ -1,6 +1,6 @@
 import { show } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { Model } from '../nn/index.ts';
+import { Model } from '../training/index.ts';
 import type { HyperParameters } from './hyperparameters.ts';
 
 /** Makes and compiles a model, not built yet, from values that it asks `hp` for. */

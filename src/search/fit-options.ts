@@ -1,8 +1,8 @@
 import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import type { FitOptions } from '../nn/index.ts';
 import { checkTogether, isSource } from '../training/batches/training-data.ts';
 import { checkCallbacks } from '../training/callbacks/callback.ts';
+import type { FitOptions } from '../training/index.ts';
 import type { Callback } from '../training/model.ts';
 import { checkCount } from './oracles/options.ts';
 import type { HyperparameterValues } from './record.ts';

@@ -1,6 +1,6 @@
 import { AbortedError, DeviceLostError } from '../base/errors.ts';
 import { decodeWeights } from '../io/model-file.ts';
-import type { Callback, Model } from '../nn/index.ts';
+import type { Callback, Model } from '../training/index.ts';
 import { callBuilder } from './build-model.ts';
 import { makeCallbacks } from './fit-options.ts';
 import { HyperParameters } from './hyperparameters.ts';

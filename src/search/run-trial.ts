@@ -1,7 +1,7 @@
 import { AbortedError, DeviceLostError, DisposedError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { decodeWeights } from '../io/model-file.ts';
-import type { EpochLogs, Model, TrainingData } from '../nn/index.ts';
+import type { EpochLogs, Model, TrainingData } from '../training/index.ts';
 import { type BuildModel, callBuilder } from './build-model.ts';
 import { makeCallbacks, type SearchFitOptions } from './fit-options.ts';
 import { HyperParameters } from './hyperparameters.ts';

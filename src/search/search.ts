@@ -2,7 +2,7 @@ import { checkFlag, checkFunction, checkSurplus, checkText, readable, show } fro
 import { ArgumentError } from '../base/errors.ts';
 import { checkSeed } from '../base/random.ts';
 import { checkDevice } from '../gpu/device.ts';
-import type { Model, TrainingData } from '../nn/index.ts';
+import type { Model, TrainingData } from '../training/index.ts';
 import { differences } from '../training/state/run-description.ts';
 import { describeData } from './describe-data.ts';
 import { checkFitOptions, checkTrialData, checkValidation, type SearchFitOptions } from './fit-options.ts';

@@ -1,10 +1,11 @@
-import { type History, type Model, type Optimizer, TerminateOnNaN, type TrainInfo, WeightCopy } from '../nn/index.ts';
+import { type Optimizer, WeightCopy } from '../nn/index.ts';
 import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
 import { ReplicaRange } from '../nn/weights/weight-copy.ts';
 import { callbackName } from '../training/callbacks/callback.ts';
 import { CallbackList } from '../training/callbacks/callback-list.ts';
 import { divergedReplicas, type EpochLogs } from '../training/callbacks/logs.ts';
 import { FirstError } from '../training/first-error.ts';
+import { type History, type Model, TerminateOnNaN, type TrainInfo } from '../training/index.ts';
 import type { Callback } from '../training/model.ts';
 import { meanOf } from '../training/objective.ts';
 import type { CallbackState, SafePoint } from '../training/state/training-state.ts';

@@ -1,6 +1,6 @@
 import { checkOptions, listOf, show } from '../base/check.ts';
 import { ArgumentError, TilegradError } from '../base/errors.ts';
-import { type LayerDescription, Model, modelConfig, modelFromConfig } from '../nn/index.ts';
+import type { LayerDescription } from '../nn/index.ts';
 import {
   BinaryCrossentropy,
   CategoricalCrossentropy,
@@ -12,6 +12,7 @@ import {
 } from '../nn/losses.ts';
 import { Adam, AdamW, RMSprop, SGD } from '../nn/optimizers/index.ts';
 import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
+import { Model, modelConfig, modelFromConfig } from '../training/index.ts';
 import { nameOf } from '../training/metrics/value-metrics.ts';
 import { combineConfigs, type ReplicaNumber } from '../training/replica-config.ts';
 import { differences } from '../training/state/run-description.ts';

@@ -1,5 +1,5 @@
 import { BackupAndRestore } from '../io/backup.ts';
-import type { SafePoint, TrainInfo } from '../nn/index.ts';
+import type { SafePoint, TrainInfo } from '../training/index.ts';
 
 /**
  * The backup that a trial goes on from where its process was killed. It stays when training has come to its end: only where the

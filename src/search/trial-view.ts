@@ -1,8 +1,9 @@
 import { ArgumentError } from '../base/errors.ts';
-import type { Model, Optimizer } from '../nn/index.ts';
+import type { Optimizer } from '../nn/index.ts';
 import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
 import type { Rate } from '../nn/optimizers/schedules.ts';
 import type { ReplicaRange } from '../nn/weights/weight-copy.ts';
+import type { Model } from '../training/index.ts';
 
 /** A callback asked for something that only a model trained alone has: its trial can be run again, alone. */
 export class AloneError extends ArgumentError {

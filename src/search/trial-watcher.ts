@@ -1,7 +1,7 @@
 import { show } from '../base/check.ts';
-import type { Callback, CallbackState, EpochLogs, History, Model, TrainInfo } from '../nn/index.ts';
 import { WeightCopy } from '../nn/weights/weight-copy.ts';
 import { Figure } from '../training/callbacks/monitor.ts';
+import type { Callback, CallbackState, EpochLogs, History, Model, TrainInfo } from '../training/index.ts';
 import type { SafePoint } from '../training/state/training-state.ts';
 import { figureOf, isBetter } from './objective.ts';
 import { isPruned } from './pruning.ts';

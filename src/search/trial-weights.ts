@@ -4,7 +4,7 @@ import type { Device } from '../gpu/device.ts';
 import { decodeWeights, FORMAT, VERSION } from '../io/model-file.ts';
 import type { NdArrayLike } from '../io/nd-array.ts';
 import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
-import { type Model, modelConfig } from '../nn/index.ts';
+import { type Model, modelConfig } from '../training/index.ts';
 import { differences } from '../training/state/run-description.ts';
 import type { Saved } from '../training/state/training-state.ts';
 import { type BuildModel, callBuilder } from './build-model.ts';

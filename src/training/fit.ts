@@ -2,6 +2,7 @@ import { checkOptions, checkSignal, listNames, show } from '../base/check.ts';
 import { AbortedError, ArgumentError } from '../base/errors.ts';
 import { RandomStream, readSeeds, replicasOfSeeds, type Seeds, seedOf } from '../base/random.ts';
 import { checkReplicas } from '../nn/weights/parameters.ts';
+import { checkNotTraining, checkUnused, lockTraining } from '../nn/weights/training-lock.ts';
 import { PreparedData } from './batches/prepared-data.ts';
 import { checkSteps } from './batches/source-batches.ts';
 import { checkTogether, type TrainingData } from './batches/training-data.ts';
@@ -17,7 +18,6 @@ import { Course } from './state/fit-state.ts';
 import { describeModel } from './state/run-description.ts';
 import { Throttle } from './throttle.ts';
 import type { Trainable } from './trainable.ts';
-import { checkNotTraining, checkUnused, lockTraining } from './training-lock.ts';
 import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
 /** Options of `Model.fit`. */

@@ -32,6 +32,7 @@ import {
   readWeight,
 } from '../nn/weights/initial-weights.ts';
 import { checkReplicas, ParameterStore } from '../nn/weights/parameters.ts';
+import { checkNotTraining, checkUnused } from '../nn/weights/training-lock.ts';
 import type { InitialValues, Weight, WeightSpec } from '../nn/weights/weight.ts';
 import type { Numbers } from './batches/array-loader.ts';
 import type { BatchSource } from './batches/batch-source.ts';
@@ -45,7 +46,6 @@ import type { Metrics } from './objective.ts';
 import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { Kept } from './program-cache.ts';
-import { checkNotTraining, checkUnused } from './training-lock.ts';
 
 /** What is about to be trained. */
 export type TrainInfo = TrainInfoOf<Model>;

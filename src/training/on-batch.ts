@@ -2,12 +2,12 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, readable } from '../base/check.ts';
 import { readSeeds, type Seeds } from '../base/random.ts';
+import { checkNotTraining } from '../nn/weights/training-lock.ts';
 import type { Step, StepValues } from './batches/source-batches.ts';
 import { StreamRunner } from './batches/stream-batches.ts';
 import type { Arrays } from './batches/training-data.ts';
 import { type ClassWeight, type Metrics, Objective } from './objective.ts';
 import type { Trainable } from './trainable.ts';
-import { checkNotTraining } from './training-lock.ts';
 import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
 
 /** Options of `Model.trainOnBatch`. */

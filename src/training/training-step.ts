@@ -4,12 +4,12 @@ import { ArgumentError } from '../base/errors.ts';
 import type { Seeds } from '../base/random.ts';
 import type { Program } from '../gpu/recorder.ts';
 import type { StepState } from '../kernels/optimizers/step-state.ts';
+import { checkNotTraining } from '../nn/weights/training-lock.ts';
 import type { BatchSource } from './batches/batch-source.ts';
 import { PreparedData } from './batches/prepared-data.ts';
 import { BatchRunner, type Step, type StepValues } from './batches/source-batches.ts';
 import { Objective } from './objective.ts';
 import type { Trainable } from './trainable.ts';
-import { checkNotTraining } from './training-lock.ts';
 
 /**
  * @throws ArgumentError where no layer is left that training would change. Weights that no gradient changes count: a batch

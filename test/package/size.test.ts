@@ -45,13 +45,13 @@ test('the page of web/ fits its budget with its worker, and has relative address
 
 test('an error class brings what its message needs and nothing else', async () => {
   const { modules } = await bundleProgram('error', { library });
-  expect(partsOf(modules)).toEqual(['errors.js', 'printable.js', 'scripts/size/error.mjs']);
+  expect(partsOf(modules)).toEqual(['base/errors.js', 'base/printable.js', 'scripts/size/error.mjs']);
 });
 
 test('a network of dense layers brings no kernel of convolutions, pooling, batch normalization, dropout or shapes', async () => {
   const { modules, code } = await bundleProgram('mlp', { library });
   const parts = partsOf(modules);
-  expect(parts).toContain('kernels/matmul.js');
+  expect(parts).toContain('kernels/matmul/matmul.js');
   expect(parts.filter((path) => /conv|depthwise|pool|batch-norm|dropout|winograd|concat|resize/.test(path))).toEqual(
     [],
   );

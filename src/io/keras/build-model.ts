@@ -1,7 +1,8 @@
 import { readable, show } from '../../base/check.ts';
 import { ArgumentError, DataError, TilegradError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import { input, type Layer, type LayerClass, Model, Sequential } from '../../nn/index.ts';
+import { input, type Layer } from '../../nn/index.ts';
+import { type LayerClass, Model, Sequential } from '../../training/index.ts';
 import { checkCalls } from '../../training/model-config.ts';
 import { isModel, type Json, type KerasLayer, type KerasModel, type OpenShape } from './config.ts';
 import { COMMON, LAYERS } from './layer-table.ts';

@@ -1,4 +1,5 @@
-import type { Model, PlannedLayer, Use } from '../../nn/index.ts';
+import type { PlannedLayer, Use } from '../../nn/index.ts';
+import type { Model } from '../../training/index.ts';
 
 /**
  * The layers of a model in the order of Keras's `model.layers`, in which its files hold them: by depth, that is the longest way to

@@ -12,7 +12,6 @@ import {
   Flatten,
   GlobalAveragePooling2D,
   type Layer,
-  type LayerClass,
   LeakyReLU,
   Maximum,
   MaxPooling2D,
@@ -33,6 +32,7 @@ import {
   Subtract,
   ZeroPadding2D,
 } from '../../nn/index.ts';
+import type { LayerClass } from '../../training/index.ts';
 import {
   activation,
   as,

@@ -3,7 +3,7 @@ import { ArgumentError, DataError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import { Device } from '../../gpu/device.ts';
 import type { Shape } from '../../kernels/array.ts';
-import type { LayerClass, Model } from '../../nn/index.ts';
+import type { LayerClass, Model } from '../../training/index.ts';
 import { checkBytes } from '../nd-array.ts';
 import { buildKerasModel } from './build-model.ts';
 import { readModelConfig } from './config.ts';

@@ -1,7 +1,8 @@
 import { listNames } from '../../base/check.ts';
 import { DataError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { type Layer, Model, type PlannedLayer } from '../../nn/index.ts';
+import type { Layer, PlannedLayer } from '../../nn/index.ts';
+import { Model } from '../../training/index.ts';
 import { kerasOrder } from './layer-order.ts';
 import type { StoredLayer, StoredWeight, StoredWeights } from './stored.ts';
 

@@ -1,8 +1,8 @@
 import { checkOptions, checkSurplus, checkText, show } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
-import { Model } from '../../nn/index.ts';
+import { checkNotTraining } from '../../nn/weights/training-lock.ts';
 import { checkModel } from '../../training/batches/source-batches.ts';
-import { checkNotTraining } from '../../training/training-lock.ts';
+import { Model } from '../../training/index.ts';
 import { assignTensors } from '../model-file.ts';
 import { checkBytes, type NdArray } from '../nd-array.ts';
 import type { Hdf5File } from './hdf5.ts';

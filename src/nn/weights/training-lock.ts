@@ -1,4 +1,4 @@
-import { ArgumentError } from '../base/errors.ts';
+import { ArgumentError } from '../../base/errors.ts';
 
 /** What takes part in a training that is under way: models, optimizers, callbacks with a state; and the call that trains. */
 const locked = new WeakMap<object, string>();
