@@ -1,7 +1,14 @@
 import { checkFlag, checkOptions, show } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { type Figures, Monitor, type MonitorMode } from '../training/callbacks/monitor.ts';
-import { type Callback, type CallbackState, type EpochLogs, type Model, modelConfig } from '../training/index.ts';
+import {
+  type Callback,
+  type CallbackState,
+  type EpochLogs,
+  type Model,
+  modelConfig,
+  type TrainInfo,
+} from '../training/index.ts';
 import { FigurePath } from './figure-path.ts';
 import { saveModel, saveWeights } from './load-save.ts';
 
@@ -65,7 +72,7 @@ export class ModelCheckpoint implements Callback {
   }
 
   /** @throws ArgumentError for a model that cannot be saved whole, or a figure, monitored or of the path, that will not be there: before anything is trained in vain */
-  onTrainBegin({ model, ...figures }: Figures & { model: Model }): void {
+  onTrainBegin({ model, ...figures }: Figures & Pick<TrainInfo, 'model'>): void {
     this.model = model;
     if (this.options.saveBestOnly) this.monitor.begin(figures);
     this.path.begin(figures);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { checkFlag, checkOptions, show } from '../base/check.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { type Callback, type EpochLogs, Model } from '../training/index.ts';
+import { type Callback, type EpochLogs, Model, type TrainInfo } from '../training/index.ts';
 import {
   type GraphNode,
   graphEvent,
@@ -66,7 +66,7 @@ export class TensorBoard implements Callback {
   }
 
   /** @throws FileError */
-  onTrainBegin({ model }: { model: Model }): void {
+  onTrainBegin({ model }: Pick<TrainInfo, 'model'>): void {
     this.model = model;
     this.files.clear();
     this.begun.clear();

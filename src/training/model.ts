@@ -48,13 +48,18 @@ import { type PredictOptions, predict } from './predict.ts';
 import { Kept } from './program-cache.ts';
 
 /** What is about to be trained. */
-export type TrainInfo = TrainInfoOf<Model>;
+export interface TrainInfo extends TrainInfoOf<Model> {}
 
-/** Hooks into `fit`, as in Keras. */
-export type Callback = CallbackOf<Model>;
+/**
+ * Hooks into `fit`, as in Keras. They may read the model (`evaluate`, `predict`, `saveModel`) but not change it: `trainable`,
+ * `compile`, `loadWeights` and other trainings have to wait until `fit` has ended. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. A
+ * callback ends training with `model.stopTraining = true`. Replicas are trained together: what stops or slows them goes by the
+ * means over them.
+ */
+export interface Callback extends CallbackOf<Model> {}
 
 /** Options of `Model.fit`. */
-export type FitOptions = FitOptionsOf<Model>;
+export interface FitOptions extends FitOptionsOf<Model> {}
 
 /** Options of `new Model`. */
 export interface ModelOptions {

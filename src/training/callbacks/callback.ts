@@ -33,12 +33,7 @@ export interface TrainInfo<M = Trainable> {
   resume(state: TrainingState, name?: string): Promise<void>;
 }
 
-/**
- * Hooks into `fit`, as in Keras. They may read the model (`evaluate`, `predict`, `saveModel`) but not change it: `trainable`,
- * `compile`, `loadWeights` and other trainings have to wait until `fit` has ended. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. A
- * callback ends training with `model.stopTraining = true`. Replicas are trained together: what stops or slows them goes by the
- * means over them.
- */
+/** Hooks into `fit`, as in Keras: what `Callback` of model.ts is for any trainable. */
 export interface Callback<M = Trainable> {
   /** Called before the first epoch. */
   onTrainBegin?(info: TrainInfo<M>): void | Promise<void>;

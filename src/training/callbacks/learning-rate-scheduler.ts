@@ -1,6 +1,6 @@
 import { checkSurplus, show } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
-import { type Optimizer, settableRates } from '../../nn/optimizers/optimizer.ts';
+import { settableRates } from '../../nn/optimizers/optimizer.ts';
 import type { Callback } from './callback.ts';
 
 /**
@@ -23,7 +23,7 @@ export class LearningRateScheduler implements Callback {
   }
 
   /** @throws ArgumentError for an optimiser that has a schedule itself */
-  onEpochBegin({ epoch, optimizer }: { epoch: number; optimizer: Optimizer }): void {
+  onEpochBegin({ epoch, optimizer }: Parameters<NonNullable<Callback['onEpochBegin']>>[0]): void {
     const rates = settableRates('LearningRateScheduler', optimizer);
     optimizer.learningRate = rates.map((rate) => this.schedule(epoch - 1, rate));
   }
