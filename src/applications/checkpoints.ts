@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Shape } from '../kernels/array.ts';
 
@@ -77,17 +77,17 @@ export function checkpointOf(
   const none = "mobileNetV2: there are no 'imagenet' weights for";
   if (!(ALPHAS as readonly number[]).includes(alpha)) {
     throw new ArgumentError(
-      `${none} alpha ${show(alpha)}; alpha must be one of ${ALPHAS.join(', ')}, or leave out weights`,
+      `${none} alpha ${formatValue(alpha)}; alpha must be one of ${ALPHAS.join(', ')}, or leave out weights`,
     );
   }
   if (inputShape[2] !== 3) {
     throw new ArgumentError(
-      `${none} images of ${show(inputShape[2])} channels; inputShape must end in 3 (red, green, blue)`,
+      `${none} images of ${formatValue(inputShape[2])} channels; inputShape must end in 3 (red, green, blue)`,
     );
   }
   if (includeTop && classes !== IMAGENET_CLASSES) {
     throw new ArgumentError(
-      `${none} a head of ${show(classes)} classes; classes must be ${IMAGENET_CLASSES}, or take includeTop: false and a head of your own`,
+      `${none} a head of ${formatValue(classes)} classes; classes must be ${IMAGENET_CLASSES}, or take includeTop: false and a head of your own`,
     );
   }
   return { alpha, rows: rowsOf(inputShape, rows), includeTop };
@@ -99,5 +99,5 @@ const isRows = (n: unknown): n is CheckpointRows => (ROWS as readonly unknown[])
 function rowsOf([height, width]: Shape, rows: number | undefined): CheckpointRows {
   if (rows === undefined) return height === width && isRows(height) ? height : 224;
   if (isRows(rows)) return rows;
-  throw new ArgumentError(`mobileNetV2: rows must be one of ${ROWS.join(', ')}, but is ${show(rows)}`);
+  throw new ArgumentError(`mobileNetV2: rows must be one of ${ROWS.join(', ')}, but is ${formatValue(rows)}`);
 }

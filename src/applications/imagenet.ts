@@ -24,14 +24,14 @@ const MAX_FAILURES = 3;
 
 /**
  * Downloads Keras's file of a checkpoint into the cache folder, or completes an interrupted download. It must open and fit its network.
- * @param what whose options they are, for messages
+ * @param subject whose options they are, for messages
  * @param advice what to do where it cannot be downloaded; default: to put it where it would be
  * @throws DataError, FileError and AbortedError as `downloadFile`; ArgumentError for options that do not fit
  */
 export function fetchCheckpoint(
   checkpoint: Checkpoint,
   options: FetchOptions,
-  what: string,
+  subject: string,
   advice?: string,
 ): Promise<FetchResult> {
   const name = officialName(checkpoint);
@@ -40,7 +40,7 @@ export function fetchCheckpoint(
     await assignPretrained(mobileNetV2({ alpha, includeTop }), [{ name, bytes: readBytes(path) }]);
   };
   const set = { name: SUBFOLDER, files: [{ name, ...RECORDED[name], check, advice }], urls: [OFFICIAL_ADDRESS] };
-  return fetchFiles(set, { maxFailures: MAX_FAILURES, ...options }, what);
+  return fetchFiles(set, { maxFailures: MAX_FAILURES, ...options }, subject);
 }
 
 /** The same for `tilegrad data fetch`. `top`: whether with the head. */

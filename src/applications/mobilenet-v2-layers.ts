@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../base/check.ts';
+import { checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Shape } from '../kernels/array.ts';
 import { input } from '../nn/graph/graph.ts';
@@ -59,7 +59,7 @@ export function mobileNetV2(options: MobileNetV2Options = {}, ...surplus: never[
   );
   const { inputShape = [224, 224, 3], alpha = 1, includeTop = true, classes = 1000, name = 'mobilenetv2' } = options;
   if (!Number.isFinite(alpha) || alpha <= 0) {
-    throw new ArgumentError(`mobileNetV2: alpha must be a positive number, but is ${show(alpha)}`);
+    throw new ArgumentError(`mobileNetV2: alpha must be a positive number, but is ${formatValue(alpha)}`);
   }
   const image = input(inputShape);
   const first = { filters: divisible(32 * alpha), kernelSize: 3, strides: 2, padding: 'same' as const, useBias: false };

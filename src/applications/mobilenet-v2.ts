@@ -1,4 +1,4 @@
-import { checkOptions, listOf, type OptionNames, show } from '../base/check.ts';
+import { checkOptions, formatValue, listOf, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Model } from '../training/model.ts';
 import { OFFICIAL_ADDRESS } from './checkpoints.ts';
@@ -72,7 +72,7 @@ async function withBytes(
   const list = listOf('mobileNetV2: weights', weights) ?? [weights];
   if (list.length === 0 || !list.every(isBytes)) {
     throw new ArgumentError(
-      `mobileNetV2: weights must be the bytes of a file, a Uint8Array or an ArrayBuffer, but is ${show(weights)}. In a browser, serve ` +
+      `mobileNetV2: weights must be the bytes of a file, a Uint8Array or an ArrayBuffer, but is ${formatValue(weights)}. In a browser, serve ` +
         `one of ${OFFICIAL_ADDRESS} with the page and fetch it; in Node, import mobileNetV2 from 'tilegrad/node', which takes ` +
         "'imagenet' and paths",
     );

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { checkOptions, checkText, listOf, nearName, show } from '../base/check.ts';
+import { checkOptions, checkText, formatValue, listOf, nearName } from '../base/check.ts';
 import { ArgumentError, FileError } from '../base/errors.ts';
 import type { FetchOptions } from '../data/fetch.ts';
 import { readBytes } from '../io/files.ts';
@@ -83,7 +83,7 @@ function checkImagenetOnly(options: Pick<Options, 'rows' | 'download'>, weights:
     if (value === undefined) continue;
     const advice = isNearlyImagenet(weights) ? "did you mean 'imagenet'?" : `leave ${name} out`;
     throw new ArgumentError(
-      `mobileNetV2: ${name} goes with weights: 'imagenet', but weights is ${show(weights)}; ${advice}`,
+      `mobileNetV2: ${name} goes with weights: 'imagenet', but weights is ${formatValue(weights)}; ${advice}`,
     );
   }
 }
@@ -107,7 +107,7 @@ function filesOf(weights: Weights, includeTop: boolean): WeightFile[] {
   const list = listOf('mobileNetV2: weights', weights) ?? [weights];
   if (list.length === 0 || !list.every((one) => typeof one === 'string' || isBytes(one))) {
     throw new ArgumentError(
-      `mobileNetV2: weights must be 'imagenet', the path or the bytes of a file, a list of those, or null, but is ${show(weights)}`,
+      `mobileNetV2: weights must be 'imagenet', the path or the bytes of a file, a list of those, or null, but is ${formatValue(weights)}`,
     );
   }
   const files = (list as (string | WeightBytes)[]).map((one, i): WeightFile => {

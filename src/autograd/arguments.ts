@@ -1,4 +1,4 @@
-import { checkF32, type OptionNames, show } from '../base/check.ts';
+import { checkF32, formatValue, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { DType } from '../kernels/array.ts';
 import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
@@ -11,7 +11,7 @@ export function checkFits(operator: string, value: number, dtype: DType): void {
   const [low, high] = RANGES[dtype];
   if (Number.isInteger(value) && value >= low && value <= high) return;
   throw new ArgumentError(
-    `${operator}: the number ${show(value)} is no ${dtype}, the type of the tensor beside it; use cast(x, 'f32') on the tensor`,
+    `${operator}: the number ${formatValue(value)} is no ${dtype}, the type of the tensor beside it; use cast(x, 'f32') on the tensor`,
   );
 }
 
@@ -32,12 +32,14 @@ export function fusedOf(operator: string, { activation, negativeSlope = 0.01 }: 
   if (activation === undefined) return null;
   if (!fusedActivations.includes(activation)) {
     throw new ArgumentError(
-      `${operator}: activation must be left out or one of ${fusedActivations.join(', ')}, but is ${show(activation)}`,
+      `${operator}: activation must be left out or one of ${fusedActivations.join(', ')}, but is ${formatValue(activation)}`,
     );
   }
   // With a slope below 0 the output would not tell on which side the input lies.
   if (typeof negativeSlope !== 'number' || !Number.isFinite(negativeSlope) || negativeSlope < 0) {
-    throw new ArgumentError(`${operator}: negativeSlope must be a number from 0 up, but is ${show(negativeSlope)}`);
+    throw new ArgumentError(
+      `${operator}: negativeSlope must be a number from 0 up, but is ${formatValue(negativeSlope)}`,
+    );
   }
   checkF32(`${operator}: negativeSlope`, negativeSlope);
   if (activation === 'leakyRelu' && negativeSlope === 0) return { name: 'relu', p: 0 };

@@ -1,36 +1,36 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type DType, type HostArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 import { howToMap, type Numbers, readNumbers, toNumber } from './host-data.ts';
 
 /**
  * Numbers of the host as a tensor of that shape and type holds them.
- * @param what begins the messages
+ * @param subject begins the messages
  * @throws ShapeError when counts or shapes differ, ArgumentError for a value that does not fit
  */
 export function readValues(
-  what: string,
+  subject: string,
   data: Numbers,
   { shape, dtype, models }: { shape: Shape; dtype: DType; models: number },
 ): HostArray {
   const size = models * sizeOf(shape);
   const copies = models > 1 ? ` x ${models} models` : '';
-  const numbers = readNumbers(`${what}: data`, data);
+  const numbers = readNumbers(`${subject}: data`, data);
   if (numbers.shape && !sameShape(numbers.shape, models > 1 ? [models, ...shape] : shape)) {
     throw new ShapeError(
-      `${what}: shape ${showShape(shape)}${copies} was asked for, but the data has shape ${showShape(numbers.shape)}`,
+      `${subject}: shape ${showShape(shape)}${copies} was asked for, but the data has shape ${showShape(numbers.shape)}`,
     );
   }
   if (numbers.flat.length !== size) {
     throw new ShapeError(
-      `${what}: shape ${showShape(shape)}${copies} needs ${size} values, but ${numbers.flat.length} were given`,
+      `${subject}: shape ${showShape(shape)}${copies} needs ${size} values, but ${numbers.flat.length} were given`,
     );
   }
-  return toHostArray(what, numbers.flat, dtype);
+  return toHostArray(subject, numbers.flat, dtype);
 }
 
 /** Numbers as a typed array of that type. @throws ArgumentError for what is no number of it */
-export function toHostArray(what: string, data: ArrayLike<unknown>, dtype: DType): HostArray {
+export function toHostArray(subject: string, data: ArrayLike<unknown>, dtype: DType): HostArray {
   if (dtype === 'f32' && data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
   const Kind = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
   const [low, high] = dtype === 'u32' ? [0, 0xffffffff] : [-0x80000000, 0x7fffffff];
@@ -38,14 +38,16 @@ export function toHostArray(what: string, data: ArrayLike<unknown>, dtype: DType
   for (let i = 0; i < data.length; i++) {
     const value = toNumber(data, i);
     if (value === null) {
-      throw new ArgumentError(`${what}: the value at position ${i} is ${show(data[i])}, ${howToMap(data[i])}`);
+      throw new ArgumentError(
+        `${subject}: the value at position ${i} is ${formatValue(data[i])}, ${howToMap(data[i])}`,
+      );
     }
     if (dtype !== 'f32' && (!Number.isInteger(value) || value < low || value > high)) {
-      throw new ArgumentError(`${what}: ${value} at position ${i} does not fit ${dtype} (${low} to ${high})`);
+      throw new ArgumentError(`${subject}: ${value} at position ${i} does not fit ${dtype} (${low} to ${high})`);
     }
     array[i] = value;
     if (dtype === 'f32' && Math.abs(array[i]!) === Number.POSITIVE_INFINITY && Number.isFinite(value)) {
-      throw new ArgumentError(`${what}: ${value} at position ${i} does not fit f32 (at most 3.4e38 in size)`);
+      throw new ArgumentError(`${subject}: ${value} at position ${i} does not fit f32 (at most 3.4e38 in size)`);
     }
   }
   return array;

@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError, DataError, ShapeError, TilegradError } from '../base/errors.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 
@@ -25,25 +25,28 @@ export interface HostNumbers {
 
 /**
  * The numbers that were given, and the shape they were given in.
- * @param what begins the message, such as `fit: x`
+ * @param subject begins the message, such as `fit: x`
  * @throws ShapeError for lists of different lengths, or data of another size than its shape; ArgumentError for what is no numbers
  */
-export function readNumbers(what: string, given: Numbers): HostNumbers {
+export function readNumbers(subject: string, given: Numbers): HostNumbers {
   try {
-    return readShaped(what, given) ?? readLists(what, given);
+    return readShaped(subject, given) ?? readLists(subject, given);
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
-    throw new ArgumentError(`${what} cannot be read: ${cause instanceof Error ? cause.message : show(cause)}`, {
-      cause,
-    });
+    throw new ArgumentError(
+      `${subject} cannot be read: ${cause instanceof Error ? cause.message : formatValue(cause)}`,
+      {
+        cause,
+      },
+    );
   }
 }
 
-function readLists(what: string, given: Numbers): HostNumbers {
-  if (!isList(given)) throw new ArgumentError(`${what} must be an array of numbers, but is ${show(given)}`);
+function readLists(subject: string, given: Numbers): HostNumbers {
+  if (!isList(given)) throw new ArgumentError(`${subject} must be an array of numbers, but is ${formatValue(given)}`);
   if (!isNested(given)) return { flat: readAll(given), shape: null };
   const flat: unknown[] = [];
-  return { shape: flatten(what, given, flat, []), flat };
+  return { shape: flatten(subject, given, flat, []), flat };
 }
 
 /** A copy of what may have holes, getters or no end, so that errors come here; typed arrays have none of these. */
@@ -59,24 +62,24 @@ const isNested = (given: ArrayLike<unknown>): given is readonly unknown[] =>
   Array.isArray(given) && typeof given[0] === 'object' && given[0] !== null;
 
 /** Appends the numbers of lists in lists to `flat`, and returns their shape. `path` is where the list is in what was given. */
-function flatten(what: string, list: readonly unknown[], flat: unknown[], path: readonly number[]): Shape {
+function flatten(subject: string, list: readonly unknown[], flat: unknown[], path: readonly number[]): Shape {
   let first: Shape | null = null;
   for (const [i, entry] of list.entries()) {
     const place = [...path, i];
-    const shaped = readShaped(`${what}: entry ${showPlace(place)}`, entry);
+    const shaped = readShaped(`${subject}: entry ${showPlace(place)}`, entry);
     if (!shaped && !isList(entry)) {
       throw new ShapeError(
-        `${what}: entry ${showPlace(place)} is ${show(entry)}, but entry ${showPlace(place.with(-1, 0))} is a list`,
+        `${subject}: entry ${showPlace(place)} is ${formatValue(entry)}, but entry ${showPlace(place.with(-1, 0))} is a list`,
       );
     }
     const part = shaped?.flat ?? (entry as ArrayLike<unknown>);
     const nested = !shaped && isNested(part);
-    const shape = shaped?.shape ?? (nested ? flatten(what, part, flat, place) : [part.length]);
+    const shape = shaped?.shape ?? (nested ? flatten(subject, part, flat, place) : [part.length]);
     if (!nested) for (let k = 0; k < part.length; k++) flat.push(part[k]);
     first ??= shape;
     if (!sameShape(shape, first)) {
       throw new ShapeError(
-        `${what}: entry ${showPlace(place)} has shape ${showShape(shape)}, but entry ${showPlace(place.with(-1, 0))} has ` +
+        `${subject}: entry ${showPlace(place)} has shape ${showShape(shape)}, but entry ${showPlace(place.with(-1, 0))} has ` +
           `${showShape(first)}; all must have one shape`,
       );
     }
@@ -87,27 +90,29 @@ function flatten(what: string, list: readonly unknown[], flat: unknown[], path: 
 const showPlace = (place: readonly number[]) => (place.length === 1 ? String(place[0]) : showShape(place));
 
 /** Numbers that come with a shape, as arrays of other libraries and pictures do; null for any other. */
-function readShaped(what: string, given: unknown): { flat: ArrayLike<unknown>; shape: Shape } | null {
+function readShaped(subject: string, given: unknown): { flat: ArrayLike<unknown>; shape: Shape } | null {
   if (typeof given !== 'object' || given === null) return null;
   const array = 'array' in given ? given.array : given;
   if (array instanceof DeviceArray) {
     throw new ArgumentError(
-      `${what} is on the device, with shape ${showShape(array.shape)}, but numbers of the host are wanted: ` +
+      `${subject} is on the device, with shape ${showShape(array.shape)}, but numbers of the host are wanted: ` +
         'for a tensor t give { data: await t.data(), shape: t.shape }',
     );
   }
   const { shape, data = given } = withShape(given);
   if (shape === undefined) return null;
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new ArgumentError(`${what}: a shape is a list of integers from 0 up, but is ${show(shape)}`);
+    throw new ArgumentError(`${subject}: a shape is a list of integers from 0 up, but is ${formatValue(shape)}`);
   }
   if (!isList(data)) {
-    throw new ArgumentError(`${what}: with a shape goes its data, an array of numbers, but that is ${show(data)}`);
+    throw new ArgumentError(
+      `${subject}: with a shape goes its data, an array of numbers, but that is ${formatValue(data)}`,
+    );
   }
-  checkRowMajor(what, given, shape);
+  checkRowMajor(subject, given, shape);
   if (data.length !== sizeOf(shape)) {
     throw new ShapeError(
-      `${what}: shape ${showShape(shape)} needs ${sizeOf(shape)} numbers, but data has ${data.length}`,
+      `${subject}: shape ${showShape(shape)} needs ${sizeOf(shape)} numbers, but data has ${data.length}`,
     );
   }
   return { flat: readAll(data), shape };
@@ -121,13 +126,13 @@ function withShape(given: object): { shape?: unknown; data?: unknown } {
 }
 
 /** @throws ShapeError for a view on data that lies in another order: a transposed or sliced array of another library */
-function checkRowMajor(what: string, given: object, shape: Shape): void {
+function checkRowMajor(subject: string, given: object, shape: Shape): void {
   const { stride, strides = stride, offset = 0 } = given as { stride?: unknown; strides?: unknown; offset?: unknown };
   if (!isList(strides) && offset === 0) return;
   const rowMajor = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
   if (offset === 0 && isList(strides) && shape.every((n, axis) => n === 1 || strides[axis] === rowMajor[axis])) return;
   throw new ShapeError(
-    `${what}: the array of shape ${showShape(shape)} is a view with strides ${show(strides)} and offset ${show(offset)}; ` +
+    `${subject}: the array of shape ${showShape(shape)} is a view with strides ${formatValue(strides)} and offset ${formatValue(offset)}; ` +
       'copy it into row-major order first',
   );
 }
@@ -158,20 +163,20 @@ const LARGEST_F32 = 3.4028234663852886e38;
  * @param rowShape shape of what is counted along the first axis, which places are named by
  * @throws DataError for the first that is no finite number, saying where it is
  */
-export function toFloats(what: string, { flat }: HostNumbers, rowShape: Shape): Float32Array<ArrayBuffer> {
-  const values = flat instanceof Float32Array ? (flat as Float32Array<ArrayBuffer>) : convert(what, flat, rowShape);
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) refuse(what, flat, i, rowShape);
+export function toFloats(subject: string, { flat }: HostNumbers, rowShape: Shape): Float32Array<ArrayBuffer> {
+  const values = flat instanceof Float32Array ? (flat as Float32Array<ArrayBuffer>) : convert(subject, flat, rowShape);
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) refuse(subject, flat, i, rowShape);
   return values;
 }
 
-function convert(what: string, flat: ArrayLike<unknown>, rowShape: Shape): Float32Array<ArrayBuffer> {
+function convert(subject: string, flat: ArrayLike<unknown>, rowShape: Shape): Float32Array<ArrayBuffer> {
   if (ArrayBuffer.isView(flat) && typeof flat[0] !== 'bigint') return new Float32Array(flat as ArrayLike<number>);
   const values = new Float32Array(flat.length);
-  for (let i = 0; i < flat.length; i++) values[i] = toNumber(flat, i) ?? refuse(what, flat, i, rowShape);
+  for (let i = 0; i < flat.length; i++) values[i] = toNumber(flat, i) ?? refuse(subject, flat, i, rowShape);
   return values;
 }
 
-function refuse(what: string, flat: ArrayLike<unknown>, i: number, rowShape: Shape): never {
+function refuse(subject: string, flat: ArrayLike<unknown>, i: number, rowShape: Shape): never {
   const value = flat[i];
   const why =
     typeof value !== 'number'
@@ -179,7 +184,7 @@ function refuse(what: string, flat: ArrayLike<unknown>, i: number, rowShape: Sha
       : Number.isFinite(value)
         ? `beyond what f32 holds, which is ${LARGEST_F32.toPrecision(3)}; scale the data first`
         : 'but a model can only learn from finite numbers, so clean the data first';
-  throw new DataError(`${what}: number ${i} is ${show(value)} (${placeOf(i, rowShape)}), ${why}`);
+  throw new DataError(`${subject}: number ${i} is ${formatValue(value)} (${placeOf(i, rowShape)}), ${why}`);
 }
 
 /** Where number `i` is, counted from 0: `row 6, column 1`, and in images `sample 6 at [3,4,0]`. */

@@ -1,4 +1,4 @@
-import { checkFlag, checkFunction, checkOptions, checkShape, show } from '../base/check.ts';
+import { checkFlag, checkFunction, checkOptions, checkShape, formatValue } from '../base/check.ts';
 import { ArgumentError, DisposedError, GpuError, ShapeError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import {
@@ -74,7 +74,7 @@ export class Tensor {
     readonly node: Node | null = null,
   ) {
     if (!(array instanceof DeviceArray)) {
-      throw new ArgumentError(`Tensor: is made by tensor(device, data, shape), but was given ${show(array)}`);
+      throw new ArgumentError(`Tensor: is made by tensor(device, data, shape), but was given ${formatValue(array)}`);
     }
   }
 
@@ -308,13 +308,13 @@ export class Tensor {
 }
 
 /** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor, DisposedError */
-export function arrayOf(operator: string, what: string, value: Tensor): DeviceArray {
+export function arrayOf(operator: string, argument: string, value: Tensor): DeviceArray {
   if (!(value instanceof Tensor))
-    throw new ArgumentError(`${operator}: ${what} must be a tensor, but is ${show(value)}`);
+    throw new ArgumentError(`${operator}: ${argument} must be a tensor, but is ${formatValue(value)}`);
   const { array } = value;
   if (array.disposed) {
     throw new DisposedError(
-      `${operator}: ${what}, a tensor of shape ${showShape(array.shape)}, ${array.disposedMessage}`,
+      `${operator}: ${argument}, a tensor of shape ${showShape(array.shape)}, ${array.disposedMessage}`,
     );
   }
   return array;
@@ -323,7 +323,7 @@ export function arrayOf(operator: string, what: string, value: Tensor): DeviceAr
 /** @throws ArgumentError, ShapeError unless `gradient` is one that `of` can have */
 function checkGradient(of: Tensor, gradient: Tensor): void {
   if (!(gradient instanceof Tensor)) {
-    throw new ArgumentError(`grad: must be a tensor or null, but is ${show(gradient)}`);
+    throw new ArgumentError(`grad: must be a tensor or null, but is ${formatValue(gradient)}`);
   }
   if (gradient.array.disposed) {
     throw new DisposedError(`grad: a tensor of shape ${showShape(gradient.shape)} ${gradient.array.disposedMessage}`);
@@ -344,7 +344,7 @@ function checkTensorShape(data: HostData, shape: Shape): void {
   }
   const given = readNumbers('tensor', data);
   throw new ArgumentError(
-    `tensor: a shape is a list of integers from 0 up, but ${show(shape)} was given; the shape is the third argument: ` +
+    `tensor: a shape is a list of integers from 0 up, but ${formatValue(shape)} was given; the shape is the third argument: ` +
       `tensor(device, data, [${(given.shape ?? [given.flat.length]).join(', ')}])`,
   );
 }
@@ -370,10 +370,10 @@ export function tensor(
   const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
   checkTensorShape(data, shape);
   if (!Number.isInteger(models) || models < 1) {
-    throw new ArgumentError(`tensor: models must be a positive integer, but is ${show(models)}`);
+    throw new ArgumentError(`tensor: models must be a positive integer, but is ${formatValue(models)}`);
   }
   if (!['f32', 'u32', 'i32'].includes(dtype))
-    throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${show(dtype)}`);
+    throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${formatValue(dtype)}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
   const host = readValues('tensor', data, { shape, dtype, models });
   const array = DeviceArray.empty(device, shape, { dtype, models });

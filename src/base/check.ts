@@ -1,7 +1,7 @@
 import { ArgumentError, TilegradError } from './errors.ts';
 
 /** Any value at all, as a message shows it: short, and never an error of its own. */
-export function show(value: unknown): string {
+export function formatValue(value: unknown): string {
   try {
     const text = typeof value === 'number' ? String(value) : (kindOf(value) ?? json(value) ?? String(value));
     return text.length > 100 ? `${text.slice(0, 100)}...` : text;
@@ -43,7 +43,7 @@ export function checkF32(name: string, value: number): number {
   if (isF32(value) || !Number.isFinite(value)) return value;
   const isTiny = Math.abs(value) < 1;
   throw new ArgumentError(
-    `${name} is ${show(value)}, which counts as ${isTiny ? '0' : 'infinite'} in the 32-bit floats that kernels calculate with; ` +
+    `${name} is ${formatValue(value)}, which counts as ${isTiny ? '0' : 'infinite'} in the 32-bit floats that kernels calculate with; ` +
       'give a number from 1.2e-38 to 3.4e38 in size, or 0 where that is allowed',
   );
 }
@@ -52,13 +52,13 @@ export function checkF32(name: string, value: number): number {
  * What `read` returns, which reads values of the caller: getters and proxies among them may throw.
  * @throws ArgumentError then, with what they threw as its cause
  */
-export function readable<T>(what: string, read: () => T): T {
+export function readable<T>(subject: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
     throw new ArgumentError(
-      `${what}: a value cannot be read (${cause instanceof Error ? cause.message : show(cause)})`,
+      `${subject}: a value cannot be read (${cause instanceof Error ? cause.message : formatValue(cause)})`,
       {
         cause,
       },
@@ -67,46 +67,48 @@ export function readable<T>(what: string, read: () => T): T {
 }
 
 /** A copy of a list without holes, which are undefined in it; null for what is no list. @throws ArgumentError where it cannot be read */
-export const listOf = (what: string, value: unknown): unknown[] | null =>
-  readable(what, () => (Array.isArray(value) ? Array.from(value) : null));
+export const listOf = (subject: string, value: unknown): unknown[] | null =>
+  readable(subject, () => (Array.isArray(value) ? Array.from(value) : null));
 
 /** Elements that an array can have at most. */
 const MOST_ELEMENTS = 2 ** 32;
 
 /** @throws ArgumentError unless it is a list of integers from 0 up, of no more elements than an array can have */
-export function checkShape(what: string, shape: readonly number[]): void {
-  const sizes = listOf(what, shape);
+export function checkShape(subject: string, shape: readonly number[]): void {
+  const sizes = listOf(subject, shape);
   if (!sizes?.every((n) => Number.isInteger(n) && (n as number) >= 0)) {
-    throw new ArgumentError(`${what}: a shape is a list of integers from 0 up, but ${show(shape)} was given`);
+    throw new ArgumentError(`${subject}: a shape is a list of integers from 0 up, but ${formatValue(shape)} was given`);
   }
   if ((sizes as number[]).reduce((product, n) => product * n, 1) > MOST_ELEMENTS) {
-    throw new ArgumentError(`${what}: a shape of at most 2^32 elements can be made, but ${show(shape)} was given`);
+    throw new ArgumentError(
+      `${subject}: a shape of at most 2^32 elements can be made, but ${formatValue(shape)} was given`,
+    );
   }
 }
 
 /** @throws ArgumentError unless it is a list of positive integers */
-export function checkPositiveShape(what: string, shape: readonly number[]): void {
-  if (listOf(what, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
-  throw new ArgumentError(`${what} must be a list of positive integers, but is ${show(shape)}`);
+export function checkPositiveShape(subject: string, shape: readonly number[]): void {
+  if (listOf(subject, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
+  throw new ArgumentError(`${subject} must be a list of positive integers, but is ${formatValue(shape)}`);
 }
 
 /**
  * Numbers as they are where a typed array holds them, else a copy.
  * @throws ArgumentError unless it is a list, or looks like one, of numbers alone
  */
-export function checkNumbers(what: string, numbers: ArrayLike<number>): ArrayLike<number> {
-  const refused = (why: string) => new ArgumentError(`${what}: must be a list of numbers, but ${why}`);
+export function checkNumbers(subject: string, numbers: ArrayLike<number>): ArrayLike<number> {
+  const refused = (why: string) => new ArgumentError(`${subject}: must be a list of numbers, but ${why}`);
   if (ArrayBuffer.isView(numbers) && !(numbers instanceof DataView)) {
     if (typeof (numbers as ArrayLike<unknown>)[0] === 'bigint') throw refused('holds BigInts');
     return numbers.length === 0 ? [] : numbers; // an array whose memory was given away has no elements either
   }
-  if (typeof numbers !== 'object' || numbers === null) throw refused(`is ${show(numbers)}`);
-  return readable(what, () => {
+  if (typeof numbers !== 'object' || numbers === null) throw refused(`is ${formatValue(numbers)}`);
+  return readable(subject, () => {
     const { length } = numbers;
-    if (!Number.isInteger(length) || length < 0) throw refused(`is ${show(numbers)}`);
+    if (!Number.isInteger(length) || length < 0) throw refused(`is ${formatValue(numbers)}`);
     const copy: number[] = [];
     for (let i = 0; i < length; i++) {
-      if (typeof numbers[i] !== 'number') throw refused(`element ${i} is ${show(numbers[i])}`);
+      if (typeof numbers[i] !== 'number') throw refused(`element ${i} is ${formatValue(numbers[i])}`);
       copy.push(numbers[i]!);
     }
     return copy;
@@ -114,20 +116,21 @@ export function checkNumbers(what: string, numbers: ArrayLike<number>): ArrayLik
 }
 
 /** @throws ArgumentError unless it is a function */
-export function checkFunction(what: string, value: unknown): void {
-  if (typeof value !== 'function') throw new ArgumentError(`${what}: takes a function, but was given ${show(value)}`);
+export function checkFunction(subject: string, value: unknown): void {
+  if (typeof value !== 'function')
+    throw new ArgumentError(`${subject}: takes a function, but was given ${formatValue(value)}`);
 }
 
 /** @throws ArgumentError unless it is left out or an AbortSignal */
-export function checkSignal(what: string, signal: AbortSignal | undefined): void {
+export function checkSignal(subject: string, signal: AbortSignal | undefined): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
-  throw new ArgumentError(`${what}: signal must be an AbortSignal, but is ${show(signal)}`);
+  throw new ArgumentError(`${subject}: signal must be an AbortSignal, but is ${formatValue(signal)}`);
 }
 
 /** @throws ArgumentError unless it is text, and not empty */
-export function checkText(what: string, value: unknown): void {
+export function checkText(subject: string, value: unknown): void {
   if (typeof value !== 'string' || value === '') {
-    throw new ArgumentError(`${what} must be text that is not empty, but is ${show(value)}`);
+    throw new ArgumentError(`${subject} must be text that is not empty, but is ${formatValue(value)}`);
   }
 }
 
@@ -138,32 +141,32 @@ const isObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 
 /** @throws ArgumentError unless `options` is an object, as plain JavaScript might forget; with `names`, it says what goes into it */
-export function checkObject(what: string, options: object, names: readonly string[] = []): void {
+export function checkObject(subject: string, options: object, names: readonly string[] = []): void {
   if (isObject(options)) return;
   const known = names.length > 0 ? `; give them by name: { ${names.join(', ')} }` : '';
-  throw new ArgumentError(`${what}: options must be an object, but are ${show(options)}${known}`);
+  throw new ArgumentError(`${subject}: options must be an object, but are ${formatValue(options)}${known}`);
 }
 
 /** @throws ArgumentError unless `value` is true or false */
-export function checkFlag(what: string, name: string, value: boolean): boolean {
+export function checkFlag(subject: string, name: string, value: boolean): boolean {
   if (typeof value === 'boolean') return value;
-  throw new ArgumentError(`${what}: ${name} must be true or false, but is ${show(value)}`);
+  throw new ArgumentError(`${subject}: ${name} must be true or false, but is ${formatValue(value)}`);
 }
 
 /**
  * For what takes its most important value first, and options after it.
  * @throws ArgumentError where options were given in its place
  */
-export function checkFirst(what: string, name: string, value: unknown, call: string): void {
+export function checkFirst(subject: string, name: string, value: unknown, call: string): void {
   if (!isObject(value)) return;
-  throw new ArgumentError(`${what}: the ${name} first, as in ${call}, but was given ${show(value)}`);
+  throw new ArgumentError(`${subject}: the ${name} first, as in ${call}, but was given ${formatValue(value)}`);
 }
 
 /** @throws ArgumentError for arguments after those that `what` takes: nobody reads them */
-export function checkSurplus(what: string, surplus: readonly unknown[]): void {
+export function checkSurplus(subject: string, surplus: readonly unknown[]): void {
   const more = surplus.find((argument) => argument !== undefined);
   if (more === undefined) return;
-  throw new ArgumentError(`${what}: ${show(more)} is an argument more than it takes; leave it out`);
+  throw new ArgumentError(`${subject}: ${formatValue(more)} is an argument more than it takes; leave it out`);
 }
 
 /**
@@ -173,15 +176,15 @@ export function checkSurplus(what: string, surplus: readonly unknown[]): void {
  * @throws ArgumentError unless `options` is an object; for a name of its own, whatever its value, that is none of `names`
  */
 export function checkOptions<T extends object>(
-  what: string,
+  subject: string,
   options: T,
   names: OptionNames<NoInfer<T>>,
   surplus: readonly unknown[] = [],
   hints: Readonly<Record<string, string>> = {},
 ): T {
-  if (!isObject(options)) checkObject(what, options, Object.keys(names).sort()); // sorted for a message alone: operators come by here
-  checkSurplus(what, surplus);
-  const unknown = readable(what, () => {
+  if (!isObject(options)) checkObject(subject, options, Object.keys(names).sort()); // sorted for a message alone: operators come by here
+  checkSurplus(subject, surplus);
+  const unknown = readable(subject, () => {
     for (const name in names) void options[name as keyof T];
     return Object.keys(options).find((name) => !Object.hasOwn(names, name));
   });
@@ -190,7 +193,8 @@ export function checkOptions<T extends object>(
   const near = nearName(unknown, known);
   const hint = Object.hasOwn(hints, unknown) ? `; ${hints[unknown]}.` : near ? `; did you mean ${near}?` : '.';
   throw new ArgumentError(
-    `${what}: there is no option ${unknown}${hint} ` + `There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`,
+    `${subject}: there is no option ${unknown}${hint} ` +
+      `There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`,
   );
 }
 

@@ -32,15 +32,15 @@ export const PACKAGE_USES: readonly { readonly use: string; readonly names: read
  *
  *     const { create } = await importPackage('webgpu', 'openDevice in Node', () => import('webgpu'));
  *
- * @param what what needs the package, to begin a message with
+ * @param subject what needs the package, to begin a message with
  * @param load imports it by a literal name, which bundlers and TypeScript see. May throw an error of tilegrad's itself
  * @throws MissingPackageError where it is not installed, or does not load
  */
-export async function importPackage<T>(name: PackageName, what: string, load: () => T | Promise<T>): Promise<T> {
+export async function importPackage<T>(name: PackageName, subject: string, load: () => T | Promise<T>): Promise<T> {
   try {
     return await load();
   } catch (cause) {
-    throw packageError(name, what, cause);
+    throw packageError(name, subject, cause);
   }
 }
 
@@ -48,12 +48,12 @@ export async function importPackage<T>(name: PackageName, what: string, load: ()
  * The error for a package that did not load. Of use by itself where a bundler must see `import()` within `try`: those that do not find
  * the package then leave it out, instead of failing.
  */
-export function packageError(name: PackageName, what: string, cause: unknown): TilegradError {
+export function packageError(name: PackageName, subject: string, cause: unknown): TilegradError {
   if (cause instanceof TilegradError) return cause;
   const how = `run \`${installLine([name])}\``;
   const message = isNotInstalled(name, cause)
-    ? `${what} needs the npm package ${name}, which is not installed; ${how}`
-    : `${what} needs the npm package ${name}, which does not load (${firstLine(cause)}); to install it again, ${how}`;
+    ? `${subject} needs the npm package ${name}, which is not installed; ${how}`
+    : `${subject} needs the npm package ${name}, which does not load (${firstLine(cause)}); to install it again, ${how}`;
   return new MissingPackageError(message, { cause });
 }
 

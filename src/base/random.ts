@@ -1,4 +1,4 @@
-import { listOf, show } from './check.ts';
+import { formatValue, listOf } from './check.ts';
 import { ArgumentError } from './errors.ts';
 
 /**
@@ -53,10 +53,10 @@ export const PURPOSES = {
 } as const;
 
 /** @throws ArgumentError unless `seed` is an integer from 0 to 2^53 - 1 */
-export function checkSeed(seed: number, what?: string): void {
+export function checkSeed(seed: number, subject?: string): void {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    const begin = what === undefined ? 'seed:' : `${what}: seed`;
-    throw new ArgumentError(`${begin} must be an integer from 0 to 2^53 - 1, but is ${show(seed)}`);
+    const begin = subject === undefined ? 'seed:' : `${subject}: seed`;
+    throw new ArgumentError(`${begin} must be an integer from 0 to 2^53 - 1, but is ${formatValue(seed)}`);
   }
 }
 
@@ -68,26 +68,27 @@ export const seedOf = (seeds: Seeds, replica: number): number =>
   typeof seeds === 'number' ? seeds + replica : seeds[replica]!;
 
 /** How many replicas a list of seeds is for; undefined for a number, and for a list without any, which `readSeeds` refuses. */
-export const replicasOfSeeds = (what: string, seeds: Seeds): number | undefined =>
-  listOf(what, seeds)?.length || undefined;
+export const replicasOfSeeds = (subject: string, seeds: Seeds): number | undefined =>
+  listOf(subject, seeds)?.length || undefined;
 
 /**
  * Seeds as a caller gave them. A list of numbers that follow each other comes back as its first, which says the same.
  * @param replicas as many as there must be seeds; without it, any number
  * @throws ArgumentError unless each seed is an integer from 0 to 2^53 - 1, and a list has one for each replica
  */
-export function readSeeds(what: string, seeds: Seeds, replicas?: number): Seeds {
-  const list = listOf(what, seeds);
+export function readSeeds(subject: string, seeds: Seeds, replicas?: number): Seeds {
+  const list = listOf(subject, seeds);
   if (!list) {
-    checkSeed(seeds as number, what);
-    if (replicas !== undefined) checkSeed((seeds as number) + replicas - 1, what);
+    checkSeed(seeds as number, subject);
+    if (replicas !== undefined) checkSeed((seeds as number) + replicas - 1, subject);
     return seeds;
   }
-  if (list.length === 0) throw new ArgumentError(`${what}: seed is a list without a seed; give one for each replica`);
-  for (const seed of list) checkSeed(seed as number, what);
+  if (list.length === 0)
+    throw new ArgumentError(`${subject}: seed is a list without a seed; give one for each replica`);
+  for (const seed of list) checkSeed(seed as number, subject);
   if (replicas !== undefined && list.length !== replicas) {
     const count = list.length === 1 ? '1 seed is' : `${list.length} seeds are`;
-    throw new ArgumentError(`${what}: ${count} for as many replicas, but there are ${replicas}`);
+    throw new ArgumentError(`${subject}: ${count} for as many replicas, but there are ${replicas}`);
   }
   const [first] = list as number[];
   return list.every((seed, r) => seed === first! + r) ? first! : (list as number[]);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError, UsageError } from '../base/errors.ts';
 import type { Section } from '../report/content.ts';
 import type { Choice } from './choice.ts';
@@ -43,7 +43,7 @@ export function readExperiment(file: string, exported: Record<string, unknown>):
   }
   if (typeof given !== 'object' || given === null || typeof (given as { then?: unknown }).then === 'function') {
     throw new UsageError(
-      `${file}: its default export must be an experiment, as defineExperiment({ id, title, run }) returns, but is ${show(given)}`,
+      `${file}: its default export must be an experiment, as defineExperiment({ id, title, run }) returns, but is ${formatValue(given)}`,
     );
   }
   let experiment: Experiment;
@@ -62,7 +62,7 @@ export function readExperiment(file: string, exported: Record<string, unknown>):
         if (Array.isArray(sections) && sections.every((one) => typeof one === 'object' && Array.isArray(one?.blocks)))
           return sections;
         throw new UsageError(
-          `${file}: run must return the sections of its report, a list of section(title, ...parts), but returned ${show(sections)}`,
+          `${file}: run must return the sections of its report, a list of section(title, ...parts), but returned ${formatValue(sections)}`,
         );
       }),
   };

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError, ShapeError, TilegradError, UsageError } from '../base/errors.ts';
 
 /**
@@ -31,7 +31,7 @@ export function moduleError(file: string, what: string, error: unknown): unknown
     return new UsageError(`${file}:${line}: ${what}: ${error.message}`, { cause: error });
   }
   const line = lineOf(file, error);
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : `${show(error)} was thrown`;
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : `${formatValue(error)} was thrown`;
   const next = nextStep(error);
   return new UsageError(`${file}${line === undefined ? '' : `:${line}`}: ${what}: ${text}${next}`, { cause: error });
 }

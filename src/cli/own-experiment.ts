@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { checkFunction, checkOptions, checkText, listOf, nearName, readable, show } from '../base/check.ts';
+import { checkFunction, checkOptions, checkText, formatValue, listOf, nearName, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { datasets as known } from '../data/datasets.ts';
 import type { DatasetName } from '../data/types.ts';
@@ -84,17 +84,17 @@ export function defineExperiment<S extends Settings = Settings>(
     checkText(`${what}: id`, id);
     if (!rowId.safeParse(id).success) {
       throw new ArgumentError(
-        `${what}: id must be letters, digits and hyphens, such as my-mlp, at most 40, but is ${show(id)}`,
+        `${what}: id must be letters, digits and hyphens, such as my-mlp, at most 40, but is ${formatValue(id)}`,
       );
     }
     checkText(`${what}: title`, title);
     checkFunction(`${what}: run`, run);
     if (typeof published !== 'string')
-      throw new ArgumentError(`${what}: published must be text, but is ${show(published)}`);
+      throw new ArgumentError(`${what}: published must be text, but is ${formatValue(published)}`);
     const unknown = textsOf(`${what}: datasets`, datasets).find((name) => !Object.hasOwn(known, name));
     if (unknown !== undefined) {
       throw new ArgumentError(
-        `${what}: datasets are of ${Object.keys(known).join(', ')}, but ${show(unknown)} was given; for images of your own, use context.loader(set)`,
+        `${what}: datasets are of ${Object.keys(known).join(', ')}, but ${formatValue(unknown)} was given; for images of your own, use context.loader(set)`,
       );
     }
     return {
@@ -122,7 +122,7 @@ function questionOf({ question, title }: Pick<ExperimentOptions, 'question' | 't
 /** @throws ArgumentError unless it is a list of texts, none of them empty */
 function textsOf(what: string, given: unknown): string[] {
   const texts = listOf(what, given);
-  if (!texts) throw new ArgumentError(`${what} must be a list of texts, but is ${show(given)}`);
+  if (!texts) throw new ArgumentError(`${what} must be a list of texts, but is ${formatValue(given)}`);
   for (const text of texts) checkText(what, text);
   return texts as string[];
 }
@@ -132,7 +132,7 @@ function networksOf(given: readonly Network[]): readonly Network[] {
   const isNetwork = (one: Network) => typeof one?.createModel === 'function' && typeof one.compile === 'function';
   if (networks?.every(isNetwork)) return networks;
   throw new ArgumentError(
-    `defineExperiment: networks must be a list of { createModel, compile }, both functions, but is ${show(given)}`,
+    `defineExperiment: networks must be a list of { createModel, compile }, both functions, but is ${formatValue(given)}`,
   );
 }
 
@@ -146,7 +146,9 @@ function scalesOf<S extends Settings>({ scales = { full: {} } }: ExperimentOptio
     const settings = found[name];
     if (settings === undefined && name !== 'full') continue;
     if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
-      throw new ArgumentError(`${what}.${name} must be an object such as { epochs: 5 }, but is ${show(settings)}`);
+      throw new ArgumentError(
+        `${what}.${name} must be an object such as { epochs: 5 }, but is ${formatValue(settings)}`,
+      );
     }
     checkSettings(`${what}.${name}`, settings as Record<string, unknown>);
     checkNames(`${what}.${name}`, settings, name === 'full' ? [] : Object.keys(found.full!));
@@ -163,14 +165,14 @@ function checkSettings(what: string, settings: Record<string, unknown>): void {
   for (const name of COUNTS) {
     const value = settings[name];
     if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 1)) continue;
-    throw new ArgumentError(`${what}: ${name} must be an integer from 1, but is ${show(value)}`);
+    throw new ArgumentError(`${what}: ${name} must be an integer from 1, but is ${formatValue(value)}`);
   }
   const { learningRate, cut } = settings;
   if (
     learningRate !== undefined &&
     !(typeof learningRate === 'number' && learningRate > 0 && Number.isFinite(learningRate))
   ) {
-    throw new ArgumentError(`${what}: learningRate must be a number above 0, but is ${show(learningRate)}`);
+    throw new ArgumentError(`${what}: learningRate must be a number above 0, but is ${formatValue(learningRate)}`);
   }
   if (cut !== undefined) textsOf(`${what}: cut`, cut);
 }
@@ -192,7 +194,7 @@ function checkNames(what: string, settings: object, own: readonly string[]): voi
     }
     if (!isPlain(value)) {
       throw new ArgumentError(
-        `${what}: ${name} must be what JSON holds, such as a number or a list, but is ${show(value)}`,
+        `${what}: ${name} must be what JSON holds, such as a number or a list, but is ${formatValue(value)}`,
       );
     }
   }

@@ -1,5 +1,5 @@
 import { basename, extname } from 'node:path';
-import { nearName, show } from '../base/check.ts';
+import { formatValue, nearName } from '../base/check.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { BuildModel } from '../search/build-model.ts';
@@ -55,7 +55,7 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
   const meant = unknown === undefined ? '' : `; is ${unknown} meant to be ${nearName(unknown, EXPORTS)}?`;
   if (typeof buildModel !== 'function') {
     throw new UsageError(
-      `${file}: must export buildModel, a function of hp that returns a compiled model, but that is ${show(buildModel)}${meant}`,
+      `${file}: must export buildModel, a function of hp that returns a compiled model, but that is ${formatValue(buildModel)}${meant}`,
     );
   }
   if (data === undefined) {
@@ -65,13 +65,13 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
   }
   if (typeof searcher !== 'string' || !Object.hasOwn(SEARCHERS, searcher)) {
     throw new UsageError(
-      `${file}: searcher must be one of ${Object.keys(SEARCHERS).join(', ')}, but is ${show(searcher)}`,
+      `${file}: searcher must be one of ${Object.keys(SEARCHERS).join(', ')}, but is ${formatValue(searcher)}`,
     );
   }
   for (const [name, value] of Object.entries({ options, fit })) {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) continue;
     if (name === 'fit' && typeof value === 'function') continue;
-    throw new UsageError(`${file}: ${name} must be an object of options, but is ${show(value)}`);
+    throw new UsageError(`${file}: ${name} must be an object of options, but is ${formatValue(value)}`);
   }
   for (const name of ['buildModel', 'directory', 'device', 'overwrite', 'runner', 'onTrialBegin', 'onTrialEnd']) {
     if (!Object.hasOwn(options as object, name)) continue;
@@ -103,7 +103,9 @@ export async function prepareSearch(
   const { file, data, fit } = module;
   const options = typeof fit === 'function' ? await inModule(file, 'fit', () => fit(device)) : fit;
   if (typeof options !== 'object' || options === null) {
-    throw new UsageError(`${file}: the function fit must return an object of options, but returned ${show(options)}`);
+    throw new UsageError(
+      `${file}: the function fit must return an object of options, but returned ${formatValue(options)}`,
+    );
   }
   return {
     data: makesData(data) ? await inModule(file, 'data', () => data(device)) : (data as TrainingData),

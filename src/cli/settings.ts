@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Dataset } from '../data/types.ts';
 import { count } from '../report/format.ts';
@@ -32,7 +32,9 @@ export function checkShort(request: RunRequest, rows: readonly Experiment[]): vo
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
   const among = known.length > 0 ? `its variations are ${known.join(', ')}` : 'it has no variations';
-  throw new UsageError(`--short ${request.short}: ${request.id} has no ${unknown.map(show).join(', ')}; ${among}`);
+  throw new UsageError(
+    `--short ${request.short}: ${request.id} has no ${unknown.map(formatValue).join(', ')}; ${among}`,
+  );
 }
 
 /** With the whole data a run is as published; the sample that comes with the repository is for a quick look. */

@@ -1,36 +1,36 @@
-import { listOf, readable, show } from '../base/check.ts';
+import { formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 
 /**
  * Checks every field of a set of images, before a count in it is believed: a wrong one would read past the bytes or fill all memory.
- * @param what the operation, which begins the message
+ * @param subject the operation, which begins the message
  * @returns the set with copies of its lists, which nobody changes afterwards; pixels and labels are not copied
  * @throws ArgumentError for what is no set of images or has fields of other types; DataError for counts that do not fit each other,
  *   labels that are no classes, and classes of one name
  */
-export function checkImageSet<Pixels extends PixelArray>(what: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
-  const checked = readable(what, () => readFields(what, set));
+export function checkImageSet<Pixels extends PixelArray>(subject: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
+  const checked = readable(subject, () => readFields(subject, set));
   const { images, labels, size, shape, classes, files } = checked;
   const pixels = size * sizeOf(shape);
   const wanted = classes.length === 0 ? 0 : size;
   if (images.length !== pixels || labels.length !== wanted) {
     throw new DataError(
-      `${what}: ${size} images of ${shape.join('x')} need ${pixels} ${isFloats(images) ? 'numbers' : 'bytes'} and ` +
+      `${subject}: ${size} images of ${shape.join('x')} need ${pixels} ${isFloats(images) ? 'numbers' : 'bytes'} and ` +
         `${wanted} labels, but there are ${images.length} and ${labels.length}`,
     );
   }
   if (files && files.length !== size) {
-    throw new DataError(`${what}: ${size} images need as many files, but there are ${files.length}`);
+    throw new DataError(`${subject}: ${size} images need as many files, but there are ${files.length}`);
   }
   const bad = labels.findIndex((label) => label >= classes.length);
   if (bad >= 0) {
-    throw new DataError(`${what}: label ${labels[bad]} of image ${bad} is none of the ${classes.length} classes`);
+    throw new DataError(`${subject}: label ${labels[bad]} of image ${bad} is none of the ${classes.length} classes`);
   }
   const twice = classes.find((name, i) => classes.indexOf(name) !== i);
   if (twice !== undefined)
-    throw new DataError(`${what}: two classes are called ${show(twice)}; give each its own name`);
+    throw new DataError(`${subject}: two classes are called ${formatValue(twice)}; give each its own name`);
   return checked;
 }
 
@@ -40,14 +40,14 @@ export const isFloats = (images: PixelArray): images is Float32Array => images i
 const isArrayOf = (value: unknown, ...types: (abstract new (...of: never[]) => object)[]): boolean =>
   ArrayBuffer.isView(value) && types.some((type) => value instanceof type);
 
-function readFields<Pixels extends PixelArray>(what: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
+function readFields<Pixels extends PixelArray>(subject: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
   const refuse = (field: string, rule: string, value: unknown): never => {
-    throw new ArgumentError(`${what}: ${field} must be ${rule}, but is ${show(value)}`);
+    throw new ArgumentError(`${subject}: ${field} must be ${rule}, but is ${formatValue(value)}`);
   };
   if (typeof set !== 'object' || set === null || !('images' in set)) {
     const half = typeof set === 'object' && set !== null && 'train' in set ? '; give its train or its test part' : '';
     throw new ArgumentError(
-      `${what}: takes a set of images, { images, labels, size, shape, classes }, but was given ${show(set)}${half}`,
+      `${subject}: takes a set of images, { images, labels, size, shape, classes }, but was given ${formatValue(set)}${half}`,
     );
   }
   const { images, labels, size, shape, classes, files } = set;
@@ -61,17 +61,17 @@ function readFields<Pixels extends PixelArray>(what: string, set: ImageSet<Pixel
     const how = named ? 'labels.map((label) => classes.indexOf(label))' : 'list';
     refuse('labels', `a Uint8Array, as Uint8Array.from(${how}) makes it (Uint16Array from 257 classes on)`, labels);
   }
-  const sizes = listOf(what, shape);
+  const sizes = listOf(subject, shape);
   if (sizes?.length !== 3 || !sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) {
     refuse('shape', '[height, width, channels] of one image', shape);
   }
   if (!Number.isSafeInteger(size) || size < 0) refuse('size', 'the number of images', size);
-  const names = listOf(what, classes);
+  const names = listOf(subject, classes);
   const unlabeled = names?.length === 0 && labels.length === 0;
   if (!unlabeled && (!names?.length || !names.every((name) => typeof name === 'string'))) {
     refuse('classes', 'the names of the classes, a list of strings', classes);
   }
-  const paths = files === undefined ? undefined : listOf(what, files);
+  const paths = files === undefined ? undefined : listOf(subject, files);
   if (paths === null || paths?.some((path) => typeof path !== 'string')) {
     refuse('files', 'left out or the file of each image, a list of strings', files);
   }
@@ -84,9 +84,9 @@ function readFields<Pixels extends PixelArray>(what: string, set: ImageSet<Pixel
 }
 
 /** @throws DataError for images without labels, where `what` goes by them */
-export function checkLabeled(what: string, { classes, size }: ImageSet<PixelArray>): void {
+export function checkLabeled(subject: string, { classes, size }: ImageSet<PixelArray>): void {
   if (classes.length > 0) return;
-  throw new DataError(`${what}: goes by the labels of images, but these ${size} images have none`);
+  throw new DataError(`${subject}: goes by the labels of images, but these ${size} images have none`);
 }
 
 /** Room for labels of as many classes. */

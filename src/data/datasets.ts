@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { UsageError } from '../base/errors.ts';
 import type { DatasetName } from './types.ts';
 
@@ -165,6 +165,6 @@ export const datasets: Readonly<Record<DatasetName, DatasetInfo>> = {
  */
 export function datasetInfo(name: string): DatasetInfo {
   const info = typeof name === 'string' && Object.hasOwn(datasets, name) ? datasets[name as DatasetName] : undefined;
-  if (!info) throw new UsageError(`unknown data set ${show(name)}; known: ${Object.keys(datasets).join(', ')}`);
+  if (!info) throw new UsageError(`unknown data set ${formatValue(name)}; known: ${Object.keys(datasets).join(', ')}`);
   return info;
 }

@@ -29,17 +29,17 @@ function isPicture(bytes: Buffer): boolean {
 /**
  * The pixels of a picture, the first one of an animation, in the size of `form`: 8 bits a channel in sRGB, turned as its EXIF
  * orientation says.
- * @param what begins messages, which name the file
+ * @param subject begins messages, which name the file
  * @throws FileError for a file that cannot be read; DataError for one that is no picture, is damaged or has too many pixels
  */
 export async function decodePicture(
-  what: string,
+  subject: string,
   sharp: Sharp,
   path: string,
   { form, maxPixels }: DecodeOptions,
 ): Promise<Rgba> {
-  const bytes = await readPicture(what, path);
-  const broken = (why: string, cause?: unknown) => new DataError(`${what}: ${path} ${why}`, { cause });
+  const bytes = await readPicture(subject, path);
+  const broken = (why: string, cause?: unknown) => new DataError(`${subject}: ${path} ${why}`, { cause });
   if (bytes.length === 0) throw broken('is empty; remove it, or put the picture in its place');
   if (!isPicture(bytes))
     throw broken('is no PNG, JPEG, WebP or GIF picture, whatever its name says; remove or convert it');
@@ -76,18 +76,18 @@ function reducedSize(
   return { height: 2 * size[0], width: 2 * size[1] };
 }
 
-async function readPicture(what: string, path: string): Promise<Buffer> {
+async function readPicture(subject: string, path: string): Promise<Buffer> {
   try {
     checkRegular('read', path);
     const { size } = await stat(path);
     if (size > MAX_FILE_BYTES) {
       throw new DataError(
-        `${what}: ${path} has ${size} bytes, more than the ${MAX_FILE_BYTES} of a picture; scale it down`,
+        `${subject}: ${path} has ${size} bytes, more than the ${MAX_FILE_BYTES} of a picture; scale it down`,
       );
     }
     return await readFile(path);
   } catch (error) {
     if (error instanceof FileError || error instanceof DataError) throw error;
-    throw new FileError(`${what}: cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    throw new FileError(`${subject}: cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
 }

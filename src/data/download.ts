@@ -324,13 +324,13 @@ async function prepareFolder(folder: string, needed: number, file: DownloadSourc
   }
 }
 
-async function asFileError<T>(what: string, action: () => Promise<T>): Promise<T> {
+async function asFileError<T>(subject: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
     if (error instanceof FileError) throw error;
     if ((error as Error).name === 'AbortError') throw new AbortedError('the download was stopped', { cause: error });
-    throw new FileError(`cannot read or write ${what}: ${(error as Error).message}`, { cause: error });
+    throw new FileError(`cannot read or write ${subject}: ${(error as Error).message}`, { cause: error });
   }
 }
 

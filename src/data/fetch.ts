@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { cacheDir } from '../base/cache-dir.ts';
-import { checkFunction, checkOptions, checkText, show } from '../base/check.ts';
+import { checkFunction, checkOptions, checkText, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { datasetInfo } from './datasets.ts';
 import { type DownloadOptions, type DownloadSource, downloadFile } from './download.ts';
@@ -45,14 +45,14 @@ export interface FileSet {
 
 /**
  * `fetchDataset` for any files.
- * @param what whose options they are, for messages
+ * @param subject whose options they are, for messages
  */
 export async function fetchFiles(
   info: FileSet,
   options: FetchOptions = {},
-  what = 'fetchDataset',
+  subject = 'fetchDataset',
 ): Promise<FetchResult> {
-  checkOptions(what, options, {
+  checkOptions(subject, options, {
     dir: true,
     baseUrl: true,
     signal: true,
@@ -62,16 +62,16 @@ export async function fetchFiles(
     stallTimeout: true,
   });
   const { dir, baseUrl, ...download } = options;
-  if (dir !== undefined) checkText(`${what}: dir`, dir);
+  if (dir !== undefined) checkText(`${subject}: dir`, dir);
   if (
     baseUrl !== undefined &&
     !(typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))
   ) {
     throw new ArgumentError(
-      `${what}: baseUrl is ${show(baseUrl)}; expected an address that starts with http:// or https://`,
+      `${subject}: baseUrl is ${formatValue(baseUrl)}; expected an address that starts with http:// or https://`,
     );
   }
-  checkDownload(what, download);
+  checkDownload(subject, download);
   const path = join(resolve(dir ?? cacheDir()), info.name);
   const bases = baseUrl === undefined ? info.urls : [baseUrl];
   const result: FetchResult = { path, files: [], downloaded: [], reused: [] };
@@ -86,13 +86,13 @@ export async function fetchFiles(
 }
 
 /** @throws ArgumentError for options of the wrong kind */
-function checkDownload(what: string, { signal, onProgress, ...numbers }: DownloadOptions): void {
+function checkDownload(subject: string, { signal, onProgress, ...numbers }: DownloadOptions): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new ArgumentError(`${what}: signal must be an AbortSignal, but is ${show(signal)}`);
+    throw new ArgumentError(`${subject}: signal must be an AbortSignal, but is ${formatValue(signal)}`);
   }
-  if (onProgress !== undefined) checkFunction(`${what}: onProgress`, onProgress);
+  if (onProgress !== undefined) checkFunction(`${subject}: onProgress`, onProgress);
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value >= 0)) continue;
-    throw new ArgumentError(`${what}: ${name} must be a number from 0 up, but is ${show(value)}`);
+    throw new ArgumentError(`${subject}: ${name} must be a number from 0 up, but is ${formatValue(value)}`);
   }
 }

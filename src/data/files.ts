@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { checkOptions, show } from '../base/check.ts';
+import { checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError, DataError, FileError } from '../base/errors.ts';
 import { checkRegular } from '../base/regular-file.ts';
 import { readTarGz } from './archive.ts';
@@ -41,7 +41,7 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   const { dir, limit } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
     throw new ArgumentError(
-      `loadDataset: limit is ${show(limit)}; expected an integer of at least 1, the number of training images`,
+      `loadDataset: limit is ${formatValue(limit)}; expected an integer of at least 1, the number of training images`,
     );
   }
   const search = await locateDataset(name, { dir });

@@ -5,9 +5,9 @@ import {
   checkOptions,
   checkSignal,
   checkText,
+  formatValue,
   listNames,
   listOf,
-  show,
 } from '../base/check.ts';
 import { AbortedError, ArgumentError, DataError, TilegradError } from '../base/errors.ts';
 import { importPackage } from '../base/import-package.ts';
@@ -95,10 +95,10 @@ export async function imageFolder(dir: string, options: ImageFolderOptions = {})
 }
 
 /** @throws ArgumentError */
-function checkImageFolderOptions(what: string, dir: string, options: ImageFolderOptions) {
-  checkText(`${what}: dir`, dir);
+function checkImageFolderOptions(subject: string, dir: string, options: ImageFolderOptions) {
+  checkText(`${subject}: dir`, dir);
   checkOptions(
-    what,
+    subject,
     options,
     {
       ...PICTURE_OPTIONS,
@@ -113,28 +113,28 @@ function checkImageFolderOptions(what: string, dir: string, options: ImageFolder
     [],
     PICTURE_HINTS,
   );
-  const form: PictureForm = checkPictureOptions(what, options);
+  const form: PictureForm = checkPictureOptions(subject, options);
   const { classNames, labels = 'inferred', followLinks = false } = options;
   const { maxPixels = 2 ** 27, maxBytes = 2 ** 31, signal, onProgress } = options;
   const refuse = (name: string, rule: string, value: unknown): never => {
-    throw new ArgumentError(`${what}: ${name} must be ${rule}, but is ${show(value)}`);
+    throw new ArgumentError(`${subject}: ${name} must be ${rule}, but is ${formatValue(value)}`);
   };
   if (labels !== 'inferred' && labels !== null) {
     refuse('labels', "'inferred', from the folders, or null for images without labels", labels);
   }
-  const names = classNames === undefined ? null : (listOf(what, classNames) as string[] | null);
+  const names = classNames === undefined ? null : (listOf(subject, classNames) as string[] | null);
   if (classNames !== undefined && (!names?.length || names.some((name) => typeof name !== 'string' || name === ''))) {
     refuse('classNames', 'a list of folder names', classNames);
   }
   if (names && labels === null) {
-    throw new ArgumentError(`${what}: classNames chooses classes, but labels is null; leave one of them out`);
+    throw new ArgumentError(`${subject}: classNames chooses classes, but labels is null; leave one of them out`);
   }
   for (const [name, value] of Object.entries({ maxPixels, maxBytes })) {
     if (!Number.isSafeInteger(value) || value < 1) refuse(name, 'a positive integer', value);
   }
-  checkFlag(what, 'followLinks', followLinks);
-  checkSignal(what, signal);
-  if (onProgress !== undefined) checkFunction(`${what}: onProgress`, onProgress);
+  checkFlag(subject, 'followLinks', followLinks);
+  checkSignal(subject, signal);
+  if (onProgress !== undefined) checkFunction(`${subject}: onProgress`, onProgress);
   const decoding: DecodeOptions = { form, maxPixels };
   return {
     form,
@@ -145,10 +145,10 @@ function checkImageFolderOptions(what: string, dir: string, options: ImageFolder
 }
 
 /** Room for all images. @throws ArgumentError where they are more than may be held */
-function emptyImages(what: string, size: number, shape: readonly number[], maxBytes: number): Uint8Array {
+function emptyImages(subject: string, size: number, shape: readonly number[], maxBytes: number): Uint8Array {
   const bytes = shape.reduce((product, n) => product * n, size);
   const refused = (why: string, cause?: unknown) =>
-    new ArgumentError(`${what}: ${size} images of ${shape.join(' x ')} take ${bytes} bytes, ${why}`, { cause });
+    new ArgumentError(`${subject}: ${size} images of ${shape.join(' x ')} take ${bytes} bytes, ${why}`, { cause });
   if (bytes > maxBytes)
     throw refused(`more than ${maxBytes}; give a smaller size, or a larger maxBytes if there is memory`);
   try {
@@ -162,7 +162,7 @@ type Size = { width: number; height: number };
 
 /** @throws DataError */
 function checkSameSize(
-  what: string,
+  subject: string,
   files: PictureFiles['files'],
   i: number,
   { width, height }: Size,
@@ -170,7 +170,7 @@ function checkSameSize(
 ): void {
   if (width === first.width && height === first.height) return;
   throw new DataError(
-    `${what}: ${files[i]!.path} is ${height} x ${width} (height x width), but ${files[0]!.path} is ${first.height} x ${first.width}; ` +
+    `${subject}: ${files[i]!.path} is ${height} x ${width} (height x width), but ${files[0]!.path} is ${first.height} x ${first.width}; ` +
       'give size: [height, width] to resize all',
   );
 }
@@ -180,7 +180,7 @@ function checkSameSize(
  * @throws what is wrong with the first broken picture, and which others are: the same every time
  */
 async function decodeAll(
-  what: string,
+  subject: string,
   files: PictureFiles['files'],
   fill: (i: number) => Promise<void>,
   signal: AbortSignal | undefined,
@@ -203,7 +203,7 @@ async function decodeAll(
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   if (failure) throw (failure as { error: unknown }).error;
-  if (signal?.aborted) throw new AbortedError(`${what}: stopped on request`);
+  if (signal?.aborted) throw new AbortedError(`${subject}: stopped on request`);
   if (broken.length === 0) return;
   broken.sort((a, b) => a.i - b.i);
   const [first, ...more] = broken.slice(0, MOST_BROKEN);

@@ -1,4 +1,4 @@
-import { checkOptions, listOf, readable, show } from '../base/check.ts';
+import { checkOptions, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { emptyLabels } from './check-images.ts';
 import { checkPictureOptions, PICTURE_HINTS, PICTURE_OPTIONS, type PictureOptions } from './picture-options.ts';
@@ -37,7 +37,9 @@ export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFr
   const what = 'imagesFrom';
   const list = listOf(what, pictures) as PictureSource[] | null;
   if (!list) {
-    throw new ArgumentError(`${what}: takes a list of pictures, such as [imageData], but was given ${show(pictures)}`);
+    throw new ArgumentError(
+      `${what}: takes a list of pictures, such as [imageData], but was given ${formatValue(pictures)}`,
+    );
   }
   if (list.length === 0) throw new DataError(`${what}: there are no pictures in the list; give at least one`);
   checkOptions(what, options, { ...PICTURE_OPTIONS, labels: true, classNames: true }, [], PICTURE_HINTS);
@@ -62,27 +64,27 @@ export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFr
 }
 
 /** @throws ArgumentError for what is no picture */
-function readSize(what: string, picture: PictureSource): [height: number, width: number] {
+function readSize(subject: string, picture: PictureSource): [height: number, width: number] {
   const { width, height } = picture ?? {};
   const isSide = (side: unknown) => Number.isSafeInteger(side) && (side as number) > 0;
   if (isSide(width) && isSide(height)) return [height, width];
   throw new ArgumentError(
-    `${what} must be an ImageData, an ImageBitmap or a canvas, with a width and a height from 1 up (a closed ImageBitmap has none), but is ` +
-      `${show(picture)}; ` +
+    `${subject} must be an ImageData, an ImageBitmap or a canvas, with a width and a height from 1 up (a closed ImageBitmap has none), but is ` +
+      `${formatValue(picture)}; ` +
       'createImageBitmap makes an ImageBitmap of files, elements and frames',
   );
 }
 
 /** @throws ArgumentError for data that are no RGBA bytes; DataError where the pixels cannot be read */
-function readPixels(what: string, picture: PictureSource, [height, width]: readonly [number, number]): Rgba {
+function readPixels(subject: string, picture: PictureSource, [height, width]: readonly [number, number]): Rgba {
   const { data } = picture;
-  if (data === undefined) return drawn(what, picture, height, width);
+  if (data === undefined) return drawn(subject, picture, height, width);
   if (!(ArrayBuffer.isView(data) && (data instanceof Uint8ClampedArray || data instanceof Uint8Array))) {
-    throw new ArgumentError(`${what}: data must be RGBA bytes, a Uint8ClampedArray, but is ${show(data)}`);
+    throw new ArgumentError(`${subject}: data must be RGBA bytes, a Uint8ClampedArray, but is ${formatValue(data)}`);
   }
   if (data.length !== 4 * height * width) {
     throw new ArgumentError(
-      `${what}: ${height} x ${width} pixels need ${4 * height * width} bytes of RGBA, but data has ${data.length}`,
+      `${subject}: ${height} x ${width} pixels need ${4 * height * width} bytes of RGBA, but data has ${data.length}`,
     );
   }
   return { data, height, width };
@@ -100,11 +102,11 @@ interface Canvas {
 }
 
 /** The pixels of a picture that has to be drawn first. */
-function drawn(what: string, picture: PictureSource, height: number, width: number): Rgba {
+function drawn(subject: string, picture: PictureSource, height: number, width: number): Rgba {
   const { OffscreenCanvas } = globalThis as { OffscreenCanvas?: new (width: number, height: number) => Canvas };
   if (!OffscreenCanvas) {
     throw new DataError(
-      `${what}: only a browser can draw a picture to read its pixels; give { width, height, data } with RGBA bytes`,
+      `${subject}: only a browser can draw a picture to read its pixels; give { width, height, data } with RGBA bytes`,
     );
   }
   try {
@@ -112,9 +114,9 @@ function drawn(what: string, picture: PictureSource, height: number, width: numb
     context.drawImage(picture, 0, 0);
     return { data: context.getImageData(0, 0, width, height).data, height, width };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : show(cause);
+    const reason = cause instanceof Error ? cause.message : formatValue(cause);
     throw new DataError(
-      `${what}: its pixels cannot be read (${reason}); give an ImageBitmap that is not closed, of a picture that the page may read`,
+      `${subject}: its pixels cannot be read (${reason}); give an ImageBitmap that is not closed, of a picture that the page may read`,
       { cause },
     );
   }
@@ -122,41 +124,43 @@ function drawn(what: string, picture: PictureSource, height: number, width: numb
 
 /** @throws ArgumentError, DataError */
 function readLabels(
-  what: string,
+  subject: string,
   { labels, classNames }: ImagesFromOptions,
   size: number,
 ): { labels: LabelArray; classes: string[] } {
-  const names = classNames === undefined ? undefined : listOf(what, classNames);
+  const names = classNames === undefined ? undefined : listOf(subject, classNames);
   if (names === null || names?.length === 0 || names?.some((name) => typeof name !== 'string')) {
-    throw new ArgumentError(`${what}: classNames must be a list of strings, but is ${show(classNames)}`);
+    throw new ArgumentError(`${subject}: classNames must be a list of strings, but is ${formatValue(classNames)}`);
   }
   if (labels === undefined) {
     if (names)
-      throw new ArgumentError(`${what}: classNames needs labels, the class of each picture; give both or none`);
+      throw new ArgumentError(`${subject}: classNames needs labels, the class of each picture; give both or none`);
     return { labels: new Uint8Array(0), classes: [] };
   }
-  const given = listOf(what, labels);
+  const given = listOf(subject, labels);
   if (given?.length !== size) {
     throw new ArgumentError(
-      `${what}: labels must be a list of one for each of ${size} pictures, but is ${show(labels)}`,
+      `${subject}: labels must be a list of one for each of ${size} pictures, but is ${formatValue(labels)}`,
     );
   }
   const isNamed = given.every((label) => typeof label === 'string');
   if (!isNamed && !given.every((label) => Number.isInteger(label))) {
-    throw new ArgumentError(`${what}: labels must all be names or all be integers, but are ${show(labels)}`);
+    throw new ArgumentError(`${subject}: labels must all be names or all be integers, but are ${formatValue(labels)}`);
   }
   if (!isNamed && !names) {
-    throw new ArgumentError(`${what}: labels that are numbers need classNames, the names in their order`);
+    throw new ArgumentError(`${subject}: labels that are numbers need classNames, the names in their order`);
   }
   const classes = (names as string[] | undefined) ?? [...new Set(given as string[])].sort();
   const twice = classes.find((name, i) => classes.indexOf(name) !== i);
   if (twice !== undefined)
-    throw new DataError(`${what}: two classes are called ${show(twice)}; give each its own name`);
+    throw new DataError(`${subject}: two classes are called ${formatValue(twice)}; give each its own name`);
   const indices = emptyLabels(classes.length, size);
   for (const [i, label] of given.entries()) {
     const index = typeof label === 'string' ? classes.indexOf(label) : (label as number);
     if (index < 0 || index >= classes.length) {
-      throw new DataError(`${what}: label ${show(label)} of picture ${i} is none of the ${classes.length} classes`);
+      throw new DataError(
+        `${subject}: label ${formatValue(label)} of picture ${i} is none of the ${classes.length} classes`,
+      );
     }
     indices[i] = index;
   }

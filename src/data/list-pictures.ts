@@ -1,7 +1,7 @@
 import { type Dirent, realpathSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { listNames, nearName, show } from '../base/check.ts';
+import { formatValue, listNames, nearName } from '../base/check.ts';
 import { DataError, FileError } from '../base/errors.ts';
 
 /** What a folder of pictures holds: the pictures by class, in the order in which they become images. */
@@ -28,7 +28,7 @@ const byName = (a: string, b: string) =>
 
 /** What is in a folder, sorted by name, without what is hidden. @throws FileError, DataError for links */
 async function entriesOf(
-  what: string,
+  subject: string,
   folder: string,
   followLinks: boolean,
 ): Promise<{ name: string; isFolder: boolean }[]> {
@@ -39,7 +39,7 @@ async function entriesOf(
     const { code, message } = cause as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is a file' : message;
     throw new FileError(
-      `${what}: cannot read ${folder}: ${why}; give the path of a folder with a folder for each class`,
+      `${subject}: cannot read ${folder}: ${why}; give the path of a folder with a folder for each class`,
       { cause },
     );
   }
@@ -51,7 +51,7 @@ async function entriesOf(
     const isFolder = target?.isDirectory() ?? false;
     if (!followLinks && (isFolder || PICTURE.test(entry.name))) {
       throw new DataError(
-        `${what}: ${path} is a symbolic link, which may lead anywhere; give followLinks: true to follow links, or remove it`,
+        `${subject}: ${path} is a symbolic link, which may lead anywhere; give followLinks: true to follow links, or remove it`,
       );
     }
     return { name: entry.name, isFolder };
@@ -62,7 +62,7 @@ async function entriesOf(
 class Walk {
   readonly skipped: string[] = [];
   constructor(
-    readonly what: string,
+    readonly subject: string,
     readonly followLinks: boolean,
   ) {}
 
@@ -73,10 +73,10 @@ class Walk {
 
   /** Pictures of a folder and, where `isDeep`, of the folders in it. @param above real paths of the folders that it is in */
   async pictures(folder: string, isDeep = true, above: readonly string[] = []): Promise<string[]> {
-    const entries = await entriesOf(this.what, folder, this.followLinks);
+    const entries = await entriesOf(this.subject, folder, this.followLinks);
     const real = this.realPath(folder);
     if (above.includes(real)) {
-      throw new DataError(`${this.what}: ${folder} is a link to a folder that it is in; remove it`);
+      throw new DataError(`${this.subject}: ${folder} is a link to a folder that it is in; remove it`);
     }
     const found: string[] = [];
     for (const { name, isFolder } of entries) {
@@ -87,7 +87,7 @@ class Walk {
         found.push(path);
       } else if (OTHER_PICTURE.test(name)) {
         throw new DataError(
-          `${this.what}: ${path} is a picture of a kind that is not read; PNG, JPEG, WebP and GIF are. Convert or remove it`,
+          `${this.subject}: ${path} is a picture of a kind that is not read; PNG, JPEG, WebP and GIF are. Convert or remove it`,
         );
       } else {
         this.skipped.push(path);
@@ -160,23 +160,23 @@ export async function listPictures(
 }
 
 /** The folder of a class, under the name that it has on the disk. @throws DataError if there is none */
-function folderOf(what: string, dir: string, name: string, folders: readonly string[]): string {
+function folderOf(subject: string, dir: string, name: string, folders: readonly string[]): string {
   const found = folders.find((folder) => normal(folder) === normal(name));
   if (found !== undefined) return found;
   const near = nearName(name, folders);
-  const meant = near === undefined ? `there are ${listNames(folders)}` : `did you mean ${show(near)}?`;
-  throw new DataError(`${what}: ${dir} has no folder ${show(name)} for a class of that name; ${meant}`);
+  const meant = near === undefined ? `there are ${listNames(folders)}` : `did you mean ${formatValue(near)}?`;
+  throw new DataError(`${subject}: ${dir} has no folder ${formatValue(name)} for a class of that name; ${meant}`);
 }
 
 /** @throws DataError for names that are one folder on some systems */
-function checkCase(what: string, dir: string, folders: readonly string[]): void {
+function checkCase(subject: string, dir: string, folders: readonly string[]): void {
   const first = new Map<string, string>();
   for (const folder of folders) {
     const key = normal(folder).toLowerCase();
     const other = first.get(key);
     if (other !== undefined) {
       throw new DataError(
-        `${what}: the classes ${show(other)} and ${show(folder)} of ${dir} differ by case alone, so they are one folder on some systems; ` +
+        `${subject}: the classes ${formatValue(other)} and ${formatValue(folder)} of ${dir} differ by case alone, so they are one folder on some systems; ` +
           'merge them or rename one',
       );
     }
@@ -187,13 +187,13 @@ function checkCase(what: string, dir: string, folders: readonly string[]): void 
 const SPLITS: readonly string[] = ['train', 'training', 'test', 'testing', 'val', 'valid', 'validation'];
 
 /** @throws DataError where what looks like classes are parts of a data set, with the folders of the classes in them */
-function checkNoSplit(what: string, dir: string, folders: readonly string[], byClass: readonly string[][]): void {
+function checkNoSplit(subject: string, dir: string, folders: readonly string[], byClass: readonly string[][]): void {
   const isPart = (folder: string, i: number) =>
     SPLITS.includes(folder.toLowerCase()) &&
     byClass[i]!.every((path) => relative(join(dir, folder), path).match(/[/\\]/));
   if (folders.length === 0 || !folders.every(isPart)) return;
   throw new DataError(
-    `${what}: the folders of ${dir}, ${listNames(folders)}, look like parts of a data set rather than classes; ` +
-      `load each by itself, as in ${what}(${show(join(dir, folders[0]!))}), or give classNames if they are classes`,
+    `${subject}: the folders of ${dir}, ${listNames(folders)}, look like parts of a data set rather than classes; ` +
+      `load each by itself, as in ${subject}(${formatValue(join(dir, folders[0]!))}), or give classNames if they are classes`,
   );
 }

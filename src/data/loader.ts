@@ -1,6 +1,14 @@
 import { placeOf, toFloats } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkF32, checkOptions, checkSurplus, listOf, type OptionNames, readable, show } from '../base/check.ts';
+import {
+  checkF32,
+  checkOptions,
+  checkSurplus,
+  formatValue,
+  listOf,
+  type OptionNames,
+  readable,
+} from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray, type DType } from '../kernels/array.ts';
@@ -138,7 +146,7 @@ function scalingOf(options: ImageLoaderOptions, images: PixelArray, channels: nu
     const list = typeof value === 'number' ? [value] : listOf('ImageLoader', value);
     if (!list?.every((number) => Number.isFinite(number))) {
       throw new ArgumentError(
-        `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${show(value)}`,
+        `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${formatValue(value)}`,
       );
     }
     for (const number of list) checkF32(`ImageLoader: ${what}`, number as number);
@@ -188,6 +196,6 @@ function scaleFloats(
   if (infinite < 0) return scaled;
   throw new DataError(
     `ImageLoader: number ${infinite} of the images is ${images[infinite]} (${placeOf(infinite, shape)}), which becomes infinite with ` +
-      `scale ${show(scale)} and offset ${show(offset)}; give smaller ones`,
+      `scale ${formatValue(scale)} and offset ${formatValue(offset)}; give smaller ones`,
   );
 }

@@ -1,4 +1,4 @@
-import { checkFlag, listOf, type OptionNames, show } from '../base/check.ts';
+import { checkFlag, formatValue, listOf, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /** How pictures become images of one shape; the names are those of Keras's `image_dataset_from_directory`. */
@@ -57,13 +57,13 @@ export interface PictureForm {
 }
 
 /** @throws ArgumentError for an option of the wrong kind; their names are checked by the caller */
-export function checkPictureOptions(what: string, options: PictureOptions): PictureForm {
+export function checkPictureOptions(subject: string, options: PictureOptions): PictureForm {
   const { size, colorMode = 'rgb', cropToAspectRatio = false } = options;
   const { interpolation = 'bilinear', background = [255, 255, 255] } = options;
   const refuse = (name: string, rule: string, value: unknown): never => {
-    throw new ArgumentError(`${what}: ${name} must be ${rule}, but is ${show(value)}`);
+    throw new ArgumentError(`${subject}: ${name} must be ${rule}, but is ${formatValue(value)}`);
   };
-  const sides = typeof size === 'number' ? [size, size] : size === undefined ? undefined : listOf(what, size);
+  const sides = typeof size === 'number' ? [size, size] : size === undefined ? undefined : listOf(subject, size);
   const isSide = (side: unknown) => Number.isInteger(side) && (side as number) >= 1 && (side as number) <= MAX_SIDE;
   if (sides === null || (sides && !(sides.length === 2 && sides.every(isSide)))) {
     refuse('size', `[height, width] or one number for both, integers from 1 to ${MAX_SIDE}`, size);
@@ -74,14 +74,14 @@ export function checkPictureOptions(what: string, options: PictureOptions): Pict
   if (interpolation !== 'bilinear' && interpolation !== 'nearest') {
     refuse('interpolation', "'bilinear' or 'nearest'", interpolation);
   }
-  const color = listOf(what, background);
+  const color = listOf(subject, background);
   const isByte = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
   if (color?.length !== 3 || !color.every(isByte)) {
     refuse('background', '[red, green, blue], integers from 0 to 255', background);
   }
-  checkFlag(what, 'cropToAspectRatio', cropToAspectRatio);
+  checkFlag(subject, 'cropToAspectRatio', cropToAspectRatio);
   if (cropToAspectRatio && !sides) {
-    throw new ArgumentError(`${what}: cropToAspectRatio needs the size to crop to; give size: [height, width]`);
+    throw new ArgumentError(`${subject}: cropToAspectRatio needs the size to crop to; give size: [height, width]`);
   }
   return {
     size: (sides as [number, number] | undefined) ?? null,

@@ -1,5 +1,5 @@
 import { howToMap, type Numbers, placeOf, readNumbers, toNumber } from '../autograd/host-data.ts';
-import { checkObject, listOf, readable, show } from '../base/check.ts';
+import { checkObject, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError, DataError, ShapeError } from '../base/errors.ts';
 import { showShape } from '../kernels/array.ts';
 import { isLabels } from '../training/batches/host-batch.ts';
@@ -26,7 +26,7 @@ export function scaleTo(
 } {
   if (!Number.isFinite(low) || !Number.isFinite(high) || low >= high) {
     throw new ArgumentError(
-      `scaleTo: takes two numbers in ascending order, but was given ${show(low)} and ${show(high)}`,
+      `scaleTo: takes two numbers in ascending order, but was given ${formatValue(low)} and ${formatValue(high)}`,
     );
   }
   return { scale: (high - low) / 255, offset: low };
@@ -85,20 +85,28 @@ export function standardization(
 }
 
 /** Numbers with how many of them belong together. @throws ArgumentError, ShapeError for channels that do not fit */
-function channelsOf(what: string, numbers: Numbers, channels?: number): { values: ArrayLike<number>; width: number } {
-  const { flat, shape } = readNumbers(what, numbers);
+function channelsOf(
+  subject: string,
+  numbers: Numbers,
+  channels?: number,
+): { values: ArrayLike<number>; width: number } {
+  const { flat, shape } = readNumbers(subject, numbers);
   const width = channels ?? shape?.at(-1) ?? 1;
   if (!Number.isInteger(width) || width < 1 || flat.length % width !== 0) {
-    throw new ArgumentError(`${what}: ${flat.length} numbers are no multiple of ${show(width)} channels`);
+    throw new ArgumentError(`${subject}: ${flat.length} numbers are no multiple of ${formatValue(width)} channels`);
   }
   if (shape && shape.at(-1) !== width) {
-    throw new ShapeError(`${what}: numbers of shape ${showShape(shape)} have ${shape.at(-1)} channels, not ${width}`);
+    throw new ShapeError(
+      `${subject}: numbers of shape ${showShape(shape)} have ${shape.at(-1)} channels, not ${width}`,
+    );
   }
   if (ArrayBuffer.isView(flat) && typeof flat[0] !== 'bigint') return { values: flat as ArrayLike<number>, width };
   const values = Float64Array.from(flat, (_, i) => {
     const value = toNumber(flat, i);
     if (value !== null) return value;
-    throw new DataError(`${what}: number ${i} is ${show(flat[i])} (${placeOf(i, [width])}), ${howToMap(flat[i])}`);
+    throw new DataError(
+      `${subject}: number ${i} is ${formatValue(flat[i])} (${placeOf(i, [width])}), ${howToMap(flat[i])}`,
+    );
   });
   return { values, width };
 }
@@ -110,7 +118,9 @@ export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBu
   const lists = { scale, offset };
   for (const [name, list] of Object.entries(lists)) {
     if (Number.isFinite(list) || isFiniteList(listOf('rescale', list))) continue;
-    throw new ArgumentError(`rescale: ${name} must be finite, a number or one for each channel, but is ${show(list)}`);
+    throw new ArgumentError(
+      `rescale: ${name} must be finite, a number or one for each channel, but is ${formatValue(list)}`,
+    );
   }
   const scales = typeof scale === 'number' ? [scale] : scale;
   const offsets = typeof offset === 'number' ? [offset] : offset;
@@ -141,13 +151,13 @@ export function toCategorical(labels: Numbers, classes?: number): Float32Array<A
     );
   }
   if (classes !== undefined && !(Number.isInteger(classes) && classes > 0)) {
-    throw new ArgumentError(`toCategorical: classes must be a positive integer, but is ${show(classes)}`);
+    throw new ArgumentError(`toCategorical: classes must be a positive integer, but is ${formatValue(classes)}`);
   }
   let count = classes ?? 1;
   const all = Float64Array.from(flat, (given, i) => {
     const label = toNumber(flat, i);
     if (label === null) {
-      throw new DataError(`toCategorical: the label of sample ${i} is ${show(given)}, ${howToMap(given)}`);
+      throw new DataError(`toCategorical: the label of sample ${i} is ${formatValue(given)}, ${howToMap(given)}`);
     }
     if (!Number.isSafeInteger(label) || label < 0 || (classes !== undefined && label >= classes)) {
       const of = classes === undefined ? 'no integer from 0 up' : `none of the ${classes} classes`;

@@ -1,4 +1,4 @@
-import { checkOptions, listOf, readable, show } from '../base/check.ts';
+import { checkOptions, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { checkSeed, RandomStream } from '../base/random.ts';
 import { sizeOf } from '../kernels/array.ts';
@@ -30,14 +30,14 @@ export function pickImages<Pixels extends PixelArray>(
   const { images, labels, size, shape, classes, files } = checkImageSet('pickImages', set);
   const length = typeof indices === 'object' ? readable('pickImages', () => indices?.length) : undefined;
   if (!Number.isInteger(length) || length! < 0) {
-    throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${show(indices)}`);
+    throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${formatValue(indices)}`);
   }
   // One by one, as what only looks like a list may have any length.
   readable('pickImages', () => {
     for (let k = 0; k < indices.length; k++) {
       const i = indices[k]!;
       if (Number.isInteger(i) && i >= 0 && i < size) continue;
-      throw new ArgumentError(`pickImages: there is no image ${show(i)} among ${size}`);
+      throw new ArgumentError(`pickImages: there is no image ${formatValue(i)} among ${size}`);
     }
   });
   return {
@@ -55,7 +55,7 @@ export function firstImages<Pixels extends PixelArray>(set: ImageSet<Pixels>, co
   checkImageSet('firstImages', set);
   if (!Number.isInteger(count) || count < 1 || count > set.size) {
     throw new ArgumentError(
-      `firstImages: count must be from 1 to ${set.size}, the images there are, but is ${show(count)}`,
+      `firstImages: count must be from 1 to ${set.size}, the images there are, but is ${formatValue(count)}`,
     );
   }
   return pickImages(
@@ -76,12 +76,14 @@ export function chooseClasses<Pixels extends PixelArray>(
   checkLabeled('chooseClasses', checkImageSet('chooseClasses', set));
   const wantedClasses = listOf('chooseClasses', classes) as (string | number)[] | null;
   if (!wantedClasses || wantedClasses.length === 0) {
-    throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${show(classes)}`);
+    throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${formatValue(classes)}`);
   }
   const old = wantedClasses.map((wanted) => {
     const label = typeof wanted === 'number' ? wanted : set.classes.indexOf(wanted);
     if (Number.isInteger(label) && label >= 0 && label < set.classes.length) return label;
-    throw new ArgumentError(`chooseClasses: there is no class ${show(wanted)}; there are ${set.classes.join(', ')}`);
+    throw new ArgumentError(
+      `chooseClasses: there is no class ${formatValue(wanted)}; there are ${set.classes.join(', ')}`,
+    );
   });
   const twice = old.find((label, i) => old.indexOf(label) !== i);
   if (twice !== undefined) throw new ArgumentError(`chooseClasses: class ${set.classes[twice]} was given twice`);
@@ -107,7 +109,7 @@ export function choosePerClass<Pixels extends PixelArray>(
   checkOptions('choosePerClass', options, { seed: true });
   if (options.seed !== undefined) checkSeed(options.seed, 'choosePerClass');
   if (!Number.isInteger(count) || count < 1) {
-    throw new ArgumentError(`choosePerClass: count must be a positive integer, but is ${show(count)}`);
+    throw new ArgumentError(`choosePerClass: count must be a positive integer, but is ${formatValue(count)}`);
   }
   const taken = set.classes.map(() => 0);
   const order =

@@ -1,4 +1,4 @@
-import { checkOptions, readable, show } from '../base/check.ts';
+import { checkOptions, formatValue, readable } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { checkSeed, RandomStream } from '../base/random.ts';
 import { checkImageSet, checkLabeled } from './check-images.ts';
@@ -81,13 +81,15 @@ function checkLabels(labels: ArrayLike<unknown>): void {
   const read = () => (typeof labels === 'object' && typeof labels?.length === 'number' ? Array.from(labels) : null);
   const all = readable('trainTestSplit: labels', read);
   if (!all) {
-    throw new ArgumentError(`trainTestSplit: takes the labels, one for each sample, but was given ${show(labels)}`);
+    throw new ArgumentError(
+      `trainTestSplit: takes the labels, one for each sample, but was given ${formatValue(labels)}`,
+    );
   }
   const isLabel = (label: unknown) => typeof label === 'string' || Number.isInteger(label);
   const bad = all.findIndex((label) => !isLabel(label));
   if (bad >= 0) {
     throw new ArgumentError(
-      `trainTestSplit: the label of sample ${bad} must be an integer or a name, but is ${show(all[bad])}`,
+      `trainTestSplit: the label of sample ${bad} must be an integer or a name, but is ${formatValue(all[bad])}`,
     );
   }
 }
@@ -97,7 +99,7 @@ function testCount(testSize: number, size: number): number {
   const whole = Number.isInteger(testSize) && testSize >= 2;
   if (!whole && !(typeof testSize === 'number' && testSize > 0 && testSize < 1)) {
     throw new ArgumentError(
-      `trainTestSplit: testSize must lie between 0 and 1, or be a number of samples from 2 on, but is ${show(testSize)}`,
+      `trainTestSplit: testSize must lie between 0 and 1, or be a number of samples from 2 on, but is ${formatValue(testSize)}`,
     );
   }
   const count = whole ? testSize : Math.ceil(testSize * size - 1e-9); // 0.07 * 100 is 7.000000000000001

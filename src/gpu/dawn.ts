@@ -1,4 +1,4 @@
-import { checkOptions, listOf, readable, show } from '../base/check.ts';
+import { checkOptions, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { importPackage, isNotInstalled } from '../base/import-package.ts';
 import { Device } from './device.ts';
@@ -57,12 +57,12 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   checkKeepBytes('openDevice', keepBytes);
   if (powerPreference !== undefined && powerPreference !== 'low-power' && powerPreference !== 'high-performance') {
     throw new ArgumentError(
-      `openDevice: powerPreference must be 'low-power' or 'high-performance', but is ${show(powerPreference)}`,
+      `openDevice: powerPreference must be 'low-power' or 'high-performance', but is ${formatValue(powerPreference)}`,
     );
   }
   const flags = options.flags === undefined ? [] : listOf('openDevice', options.flags);
   if (!flags?.every((flag) => typeof flag === 'string')) {
-    throw new ArgumentError(`openDevice: flags must be a list of Dawn's flags, but is ${show(options.flags)}`);
+    throw new ArgumentError(`openDevice: flags must be a list of Dawn's flags, but is ${formatValue(options.flags)}`);
   }
   const given = givenGpu(options);
   const { gpu, release } = given ? held(given) : await openDawn(flags, options.fineTimestamps);
@@ -83,7 +83,7 @@ function givenGpu(options: OpenDeviceOptions): GPU | null {
   const { gpu } = options;
   if (typeof gpu !== 'object' || typeof readable('openDevice', () => gpu?.requestAdapter) !== 'function') {
     throw new ArgumentError(
-      `openDevice: gpu must be a GPU object, such as navigator.gpu, but is ${show(gpu)}; ` +
+      `openDevice: gpu must be a GPU object, such as navigator.gpu, but is ${formatValue(gpu)}; ` +
         'Deno has one with --unstable-webgpu. Leave gpu out to open Dawn in Node',
     );
   }

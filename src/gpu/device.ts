@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions, readable, show } from '../base/check.ts';
+import { checkFunction, checkOptions, formatValue, readable } from '../base/check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../base/errors.ts';
 import { printableLine } from '../base/printable.ts';
 import { Choices } from './choices.ts';
@@ -191,7 +191,9 @@ export class Device {
     checkKeepBytes('Device.open', keepBytes);
     if (gpu === undefined || gpu === null) throw noWebGpu(gpu);
     if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
-      throw new ArgumentError(`Device.open: takes what navigator.gpu is in a browser, but was given ${show(gpu)}`);
+      throw new ArgumentError(
+        `Device.open: takes what navigator.gpu is in a browser, but was given ${formatValue(gpu)}`,
+      );
     }
     const wait = options.wait ?? null;
     const powerPreference = options.powerPreference ?? 'high-performance';
@@ -241,7 +243,9 @@ export class Device {
     this.check();
     const limit = this.largestArray;
     if (!Number.isInteger(bytes) || bytes < 0) {
-      throw new ArgumentError(`device: a buffer has a number of bytes from 0 up, but ${show(bytes)} were asked for`);
+      throw new ArgumentError(
+        `device: a buffer has a number of bytes from 0 up, but ${formatValue(bytes)} were asked for`,
+      );
     }
     if (bytes > limit) {
       throw new OutOfMemoryError(
@@ -259,7 +263,7 @@ export class Device {
   uniform(words: Uint32Array<ArrayBuffer>): GPUBufferBinding {
     this.check();
     if (!(words instanceof Uint32Array))
-      throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${show(words)}`);
+      throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${formatValue(words)}`);
     return this.uniforms.get(words);
   }
 
@@ -539,9 +543,9 @@ export class Device {
 }
 
 /** @throws ArgumentError unless it is a device, which callers from NumPy or PyTorch may leave out */
-export function checkDevice(what: string, device: Device, call = `${what}(device, ...)`): void {
-  if (typeof readable(what, () => device?.record) === 'function') return;
+export function checkDevice(subject: string, device: Device, call = `${subject}(device, ...)`): void {
+  if (typeof readable(subject, () => device?.record) === 'function') return;
   throw new ArgumentError(
-    `${what}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${show(device)}`,
+    `${subject}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${formatValue(device)}`,
   );
 }

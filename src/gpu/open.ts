@@ -136,8 +136,8 @@ function wishesText({ requiredFeatures, requiredLimits }: Wishes): string {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
 
 /** An error of tilegrad's as it is, and any other as an AdapterError: what implements a part of WebGPU fails in its own words. */
-export const notOpened = (cause: unknown, what = 'the WebGPU adapter could not be opened'): TilegradError =>
-  cause instanceof TilegradError ? cause : new AdapterError(`${what}: ${messageOf(cause)}`, { cause });
+export const notOpened = (cause: unknown, subject = 'the WebGPU adapter could not be opened'): TilegradError =>
+  cause instanceof TilegradError ? cause : new AdapterError(`${subject}: ${messageOf(cause)}`, { cause });
 
 /** Milliseconds that a device may take to tell that it was lost, after a probe of it failed. */
 const LOSS_MS = 100;

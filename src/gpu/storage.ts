@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError, DisposedError } from '../base/errors.ts';
 import type { Counters } from './info.ts';
 import { failureOf, type Memory } from './memory.ts';
@@ -303,7 +303,9 @@ export class BufferPool {
 }
 
 /** @throws ArgumentError unless it is left out or a number of bytes */
-export function checkKeepBytes(what: string, keepBytes: number | undefined): void {
+export function checkKeepBytes(subject: string, keepBytes: number | undefined): void {
   if (keepBytes === undefined || (Number.isInteger(keepBytes) && keepBytes >= 0)) return;
-  throw new ArgumentError(`${what}: keepBytes must be a number of bytes from 0 up, but is ${show(keepBytes)}`);
+  throw new ArgumentError(
+    `${subject}: keepBytes must be a number of bytes from 0 up, but is ${formatValue(keepBytes)}`,
+  );
 }

@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Work } from './command.ts';
 import { Storage } from './storage.ts';
@@ -70,7 +70,7 @@ export class SubmitBudget {
   note(cost: number, milliseconds: number): void {
     for (const [name, value] of Object.entries({ cost, milliseconds })) {
       if (Number.isFinite(value) && value >= 0) continue;
-      throw new ArgumentError(`noteRate: ${name} must be a number from 0 up, but is ${show(value)}`);
+      throw new ArgumentError(`noteRate: ${name} must be a number from 0 up, but is ${formatValue(value)}`);
     }
     if (cost === 0 || milliseconds < LEAST_MS) return;
     this.rates.push(cost / milliseconds);

@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Device } from './device.ts';
 import type { Program } from './recorder.ts';
@@ -25,9 +25,9 @@ export interface TimingOptions {
 }
 
 /** @throws ArgumentError unless it is a positive number */
-export function checkSeconds(what: string, seconds: number): void {
+export function checkSeconds(subject: string, seconds: number): void {
   if (typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0) return;
-  throw new ArgumentError(`${what}: seconds must be positive, but is ${show(seconds)}`);
+  throw new ArgumentError(`${subject}: seconds must be positive, but is ${formatValue(seconds)}`);
 }
 
 /** What a query set may hold. */

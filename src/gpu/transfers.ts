@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../base/errors.ts';
 import { type Binding, bufferOf } from './command.ts';
 import type { Failures } from './failures.ts';
@@ -113,22 +113,25 @@ export function checkUsable(failures: Failures, binding: Binding): void {
 /** @throws ArgumentError unless the buffer has so many bytes */
 function checkRead(from: Storage, bytes: number): void {
   if (!(from instanceof Storage)) {
-    throw new ArgumentError(`read: takes the storage of an array, as tensor.array has it, but was given ${show(from)}`);
+    throw new ArgumentError(
+      `read: takes the storage of an array, as tensor.array has it, but was given ${formatValue(from)}`,
+    );
   }
   if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
-    throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${show(bytes)} bytes`);
+    throw new ArgumentError(`read: a buffer of ${from.bytes} bytes has no first ${formatValue(bytes)} bytes`);
   }
 }
 
 /** @throws DisposedError, ArgumentError unless it is a typed array that fits into the buffer at that place */
 function checkUpload(to: Storage, data: ArrayBufferView, byteOffset: number): void {
   if (to.released) throw new DisposedError('upload: the buffer was given back, and may belong to another array');
-  if (!ArrayBuffer.isView(data)) throw new ArgumentError(`upload: takes a typed array, but was given ${show(data)}`);
+  if (!ArrayBuffer.isView(data))
+    throw new ArgumentError(`upload: takes a typed array, but was given ${formatValue(data)}`);
   const room = Math.ceil(to.bytes / 4) * 4; // buffers are made of whole words
   const fits = Number.isInteger(byteOffset) && byteOffset >= 0 && byteOffset % 4 === 0;
   if (!fits || byteOffset + Math.ceil(data.byteLength / 4) * 4 > room) {
     throw new ArgumentError(
-      `upload: ${data.byteLength} bytes from byte ${show(byteOffset)} on do not fit into a buffer of ${to.bytes} bytes ` +
+      `upload: ${data.byteLength} bytes from byte ${formatValue(byteOffset)} on do not fit into a buffer of ${to.bytes} bytes ` +
         '(the place must be a multiple of 4)',
     );
   }

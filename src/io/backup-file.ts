@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Saved, TrainingState } from '../training/index.ts';
@@ -39,11 +39,13 @@ export function decodeBackup(bytes: Uint8Array, name = 'backup'): TrainingState 
   const { tensors, metadata } = decodeSafetensors(bytes, name);
   const { format, version, sha256 = '', state } = metadata;
   if (format !== FORMAT || state === undefined) {
-    throw new DataError(`${name} is no backup of a training: its format is ${show(format)}, but must be "${FORMAT}"`);
+    throw new DataError(
+      `${name} is no backup of a training: its format is ${formatValue(format)}, but must be "${FORMAT}"`,
+    );
   }
   if (version !== VERSION) {
     throw new DataError(
-      `${name} is of version ${show(version)} of tilegrad's backups, but this tilegrad reads version ${VERSION}: ` +
+      `${name} is of version ${formatValue(version)} of tilegrad's backups, but this tilegrad reads version ${VERSION}: ` +
         'go on with the tilegrad that wrote it, or delete the file to begin anew',
     );
   }
@@ -90,7 +92,7 @@ function packed(value: Saved, path: string, tensors: [string, NdArrayLike][]): u
   if (Array.isArray(value)) return value.map((item, i) => packed(item, inner(i), tensors));
   if (typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) {
     throw new ArgumentError(
-      `backup: ${path} must be numbers, text, lists, plain objects and such, but is ${show(value)}`,
+      `backup: ${path} must be numbers, text, lists, plain objects and such, but is ${formatValue(value)}`,
     );
   }
   const entries = Object.entries(value as Record<string, Saved>).filter(([, item]) => item !== undefined);

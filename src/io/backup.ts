@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { removeScraps } from '../base/atomic-file.ts';
-import { checkFlag, checkOptions, show } from '../base/check.ts';
+import { checkFlag, checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../training/index.ts';
 import { decodeBackup, encodeBackup } from './backup-file.ts';
@@ -47,11 +47,11 @@ export class BackupAndRestore implements Callback {
     checkOptions('BackupAndRestore', options, { path: true, saveFreq: true, deleteCheckpoint: true }, surplus);
     const { path, saveFreq = 'epoch', deleteCheckpoint = true } = options;
     if (typeof path !== 'string' || path === '') {
-      throw new ArgumentError(`BackupAndRestore: path must be that of a file, but is ${show(path)}`);
+      throw new ArgumentError(`BackupAndRestore: path must be that of a file, but is ${formatValue(path)}`);
     }
     if (saveFreq !== 'epoch' && !(Number.isInteger(saveFreq) && saveFreq > 0)) {
       throw new ArgumentError(
-        `BackupAndRestore: saveFreq must be 'epoch' or a positive number of steps, but is ${show(saveFreq)}`,
+        `BackupAndRestore: saveFreq must be 'epoch' or a positive number of steps, but is ${formatValue(saveFreq)}`,
       );
     }
     this.path = path;

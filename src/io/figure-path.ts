@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { Figure, type Figures } from '../training/callbacks/monitor.ts';
 import type { EpochLogs } from '../training/index.ts';
@@ -20,7 +20,7 @@ export class FigurePath {
       const [, name, format = ''] = /^\{(\w+)(?::(.*))?\}$/.exec(part) ?? [];
       if (name === undefined || !FORMAT.test(format)) {
         throw new ArgumentError(
-          `${WHO}: ${show(part)} is no figure such as {epoch:02d}, {val_loss:.2f} or {loss:.3e}; ` +
+          `${WHO}: ${formatValue(part)} is no figure such as {epoch:02d}, {val_loss:.2f} or {loss:.3e}; ` +
             'double braces that are part of the name',
         );
       }
@@ -58,7 +58,7 @@ export class FigurePath {
     const [, sign, zeros, width, digits, kind] = FORMAT.exec(format)!;
     if (kind === 'd' && !Number.isInteger(value)) {
       throw new ArgumentError(
-        `${WHO}: {${figure.name}:${format}} in ${show(this.path)} is for whole numbers; use f, as .2f`,
+        `${WHO}: {${figure.name}:${format}} in ${formatValue(this.path)} is for whole numbers; use f, as .2f`,
       );
     }
     const text = formatted(Math.abs(value), kind!, digits === undefined ? undefined : Number(digits));

@@ -1,4 +1,4 @@
-import { checkFlag, checkOptions, show } from '../base/check.ts';
+import { checkFlag, checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import type { Callback, CallbackState, EpochLogs } from '../training/index.ts';
 import { LineFile } from './line-file.ts';
@@ -14,7 +14,7 @@ export interface LoggerOptions {
 
 function fileOf(callback: string, path: string): LineFile {
   if (typeof path !== 'string' || path === '') {
-    throw new ArgumentError(`${callback}: needs the path of a file, but was given ${show(path)}`);
+    throw new ArgumentError(`${callback}: needs the path of a file, but was given ${formatValue(path)}`);
   }
   return new LineFile(path);
 }
@@ -36,7 +36,9 @@ export class CSVLogger implements Callback {
     this.separator = options.separator ?? ',';
     this.append = checkFlag('CSVLogger', 'append', options.append ?? false);
     if (typeof this.separator !== 'string' || !/^[^\w\s".+-]$|^\t$/.test(this.separator)) {
-      throw new ArgumentError(`CSVLogger: separator must be a sign such as , or ; but is ${show(this.separator)}`);
+      throw new ArgumentError(
+        `CSVLogger: separator must be a sign such as , or ; but is ${formatValue(this.separator)}`,
+      );
     }
   }
 

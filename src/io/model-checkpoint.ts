@@ -1,4 +1,4 @@
-import { checkFlag, checkOptions, show } from '../base/check.ts';
+import { checkFlag, checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { type Figures, Monitor, type MonitorMode } from '../training/callbacks/monitor.ts';
 import {
@@ -57,7 +57,7 @@ export class ModelCheckpoint implements Callback {
       surplus,
     );
     if (typeof options.path !== 'string' || options.path === '') {
-      throw new ArgumentError(`ModelCheckpoint: path must be that of a file, but is ${show(options.path)}`);
+      throw new ArgumentError(`ModelCheckpoint: path must be that of a file, but is ${formatValue(options.path)}`);
     }
     checkFlag('ModelCheckpoint', 'saveBestOnly', options.saveBestOnly ?? false);
     checkFlag('ModelCheckpoint', 'saveWeightsOnly', options.saveWeightsOnly ?? false);

@@ -1,4 +1,4 @@
-import { checkOptions, checkSurplus, checkText, show } from '../base/check.ts';
+import { checkOptions, checkSurplus, checkText, formatValue } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Device } from '../gpu/device.ts';
@@ -165,7 +165,7 @@ function read(bytes: Uint8Array, name: string, forKeras: string) {
   const { format, version } = file.metadata;
   if (format === FORMAT && version !== VERSION) {
     throw new DataError(
-      `${name} is of version ${show(version)} of tilegrad's model files, but this tilegrad reads version ${VERSION}`,
+      `${name} is of version ${formatValue(version)} of tilegrad's model files, but this tilegrad reads version ${VERSION}`,
     );
   }
   checkReplicaAxes(file, name);
@@ -206,7 +206,7 @@ const replicasOf = ({ metadata: { format, replicas } }: Safetensors): number =>
 function checkHeld(replica: number | undefined, held: number, name: string): void {
   if (replica === undefined || (Number.isInteger(replica) && replica >= 0 && replica < held)) return;
   throw new ArgumentError(
-    `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${show(replica)}`,
+    `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${formatValue(replica)}`,
   );
 }
 
@@ -275,7 +275,7 @@ function pairUp<T extends NamedShape>(
   const wanted = weights.filter((weight) => weight.name.startsWith(prefix));
   if (wanted.length === 0) {
     throw new ArgumentError(
-      `loadWeights: ${title}: no weight's name begins with ${show(prefix)}; the first is ${weights[0]?.name ?? 'none'}`,
+      `loadWeights: ${title}: no weight's name begins with ${formatValue(prefix)}; the first is ${weights[0]?.name ?? 'none'}`,
     );
   }
   const names = new Set(wanted.map((weight) => weight.name.slice(prefix.length)));

@@ -1,4 +1,4 @@
-import { checkObject, checkShape, readable, show } from '../base/check.ts';
+import { checkObject, checkShape, formatValue, readable } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 
@@ -52,28 +52,29 @@ export const bytesOf = (type: StoredType): number =>
   type === 'f16' || type === 'bf16' ? 2 : HELD[type].BYTES_PER_ELEMENT;
 
 /** @throws ArgumentError unless they are bytes */
-export function checkBytes(what: string, bytes: Uint8Array): void {
+export function checkBytes(subject: string, bytes: Uint8Array): void {
   if (bytes instanceof Uint8Array) return;
-  throw new ArgumentError(`${what}: the bytes of a file are a Uint8Array, but ${show(bytes)} was given`);
+  throw new ArgumentError(`${subject}: the bytes of a file are a Uint8Array, but ${formatValue(bytes)} was given`);
 }
 
 /**
- * @param what begins the message
+ * @param subject begins the message
  * @throws ArgumentError for data that is no typed array or not of `dtype`; ShapeError where the shape has another size
  */
-export function ndArray(what: string, array: NdArrayLike): NdArray {
-  checkObject(what, array);
-  const { shape, data, dtype } = readable(what, () => ({ ...array }));
+export function ndArray(subject: string, array: NdArrayLike): NdArray {
+  checkObject(subject, array);
+  const { shape, data, dtype } = readable(subject, () => ({ ...array }));
   const own = (Object.keys(HELD) as ElementType[]).find((type) => data instanceof HELD[type]);
-  if (!own) throw new ArgumentError(`${what}: data must be a typed array such as Float32Array, but is ${show(data)}`);
+  if (!own)
+    throw new ArgumentError(`${subject}: data must be a typed array such as Float32Array, but is ${formatValue(data)}`);
   const type = dtype ?? own;
   if (!(data instanceof (HELD[type] ?? Array))) {
-    throw new ArgumentError(`${what}: dtype ${show(dtype)} does not go with a ${data.constructor.name}`);
+    throw new ArgumentError(`${subject}: dtype ${formatValue(dtype)} does not go with a ${data.constructor.name}`);
   }
-  checkShape(what, shape);
+  checkShape(subject, shape);
   if (data.length !== sizeOf(shape)) {
     throw new ShapeError(
-      `${what}: shape ${showShape(shape)} has ${sizeOf(shape)} elements, but data has ${data.length}`,
+      `${subject}: shape ${showShape(shape)} has ${sizeOf(shape)} elements, but data has ${data.length}`,
     );
   }
   return { shape, data, dtype: type };

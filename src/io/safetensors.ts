@@ -1,4 +1,4 @@
-import { checkObject, checkText, readable, show } from '../base/check.ts';
+import { checkObject, checkText, formatValue, readable } from '../base/check.ts';
 import { checksumOf, NO_SUM, writeChecksum } from '../base/checksum.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { measureJson, parseJson } from '../base/json.ts';
@@ -79,7 +79,7 @@ export function encodeUnchecked(
   if (readable('encodeSafetensors: metadata', () => Object.keys(metadata)).length > 0) entries.set(METADATA, metadata);
   for (const [key, value] of readable('encodeSafetensors: metadata', () => Object.entries(metadata))) {
     if (typeof value !== 'string') {
-      throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${show(value)}`);
+      throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${formatValue(value)}`);
     }
   }
   if (arrays.length > MAX_TENSORS) {
@@ -117,7 +117,7 @@ export function encodeUnchecked(
 function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
   const refused = () =>
     new ArgumentError(
-      `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${show(tensors)}`,
+      `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${formatValue(tensors)}`,
     );
   return readable('encodeSafetensors', () => {
     if (typeof tensors?.[Symbol.iterator] !== 'function') throw refused();
@@ -139,7 +139,7 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safe
   const { entries, start } = headerOf(bytes, name);
   const { [METADATA]: metadata = {}, ...described } = entries;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
-    throw new DataError(`${name}: its metadata must be text by name, but is ${show(metadata)}`);
+    throw new DataError(`${name}: its metadata must be text by name, but is ${formatValue(metadata)}`);
   }
   const found = Object.entries(described).map(([tensor, value]) => entryOf(value, `${name}: tensor ${tensor}`, tensor));
   const length = bytes.length - start;
@@ -223,7 +223,8 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
       },
     );
   }
-  if (!isRecord(header)) throw new DataError(`${name}: its header must be a JSON object, but is ${show(header)}`);
+  if (!isRecord(header))
+    throw new DataError(`${name}: its header must be a JSON object, but is ${formatValue(header)}`);
   const seen = new Set<string>();
   for (const key of keysOf(text)) {
     if (seen.has(key)) throw new DataError(`${name}: ${key} is there twice`);
@@ -251,24 +252,24 @@ function* keysOf(json: string): Generator<string> {
 }
 
 /** @throws DataError unless shape, type and place in the file agree */
-function entryOf(value: unknown, what: string, tensor: string) {
+function entryOf(value: unknown, subject: string, tensor: string) {
   const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
   if (typeof dtype !== 'string' || !Array.isArray(shape) || !Array.isArray(offsets) || offsets.length !== 2) {
-    throw new DataError(`${what} needs dtype, shape and data_offsets, but is ${show(value)}`);
+    throw new DataError(`${subject} needs dtype, shape and data_offsets, but is ${formatValue(value)}`);
   }
   const stored = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
   if (!stored) {
     throw new DataError(
-      `${what}: elements of type ${dtype} are not read; those of ${Object.keys(TYPES).join(', ')} are`,
+      `${subject}: elements of type ${dtype} are not read; those of ${Object.keys(TYPES).join(', ')} are`,
     );
   }
   const [begin, end] = offsets as [unknown, unknown];
   if (!shape.every(isCount) || !isCount(begin) || !isCount(end) || end < begin) {
-    throw new DataError(`${what}: its sizes and offsets must be integers from 0 up, but are ${show(value)}`);
+    throw new DataError(`${subject}: its sizes and offsets must be integers from 0 up, but are ${formatValue(value)}`);
   }
   if (sizeOf(shape) * bytesOf(stored) !== end - begin) {
     throw new DataError(
-      `${what}: shape [${shape}] of ${dtype} takes ${sizeOf(shape) * bytesOf(stored)} bytes, but it has ${end - begin}`,
+      `${subject}: shape [${shape}] of ${dtype} takes ${sizeOf(shape) * bytesOf(stored)} bytes, but it has ${end - begin}`,
     );
   }
   return { tensor, stored, shape: shape as number[], begin, end };

@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { checkFlag, checkOptions, show } from '../base/check.ts';
+import { checkFlag, checkOptions, formatValue } from '../base/check.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { type Callback, type EpochLogs, Model, type TrainInfo } from '../training/index.ts';
@@ -55,10 +55,12 @@ export class TensorBoard implements Callback {
     );
     const { logDir = 'logs', histogramFreq = 0, writeGraph = true, modelImage } = options;
     if (typeof logDir !== 'string' || logDir === '') {
-      throw new ArgumentError(`TensorBoard: logDir must be the path of a folder, but is ${show(logDir)}`);
+      throw new ArgumentError(`TensorBoard: logDir must be the path of a folder, but is ${formatValue(logDir)}`);
     }
     if (!Number.isInteger(histogramFreq) || histogramFreq < 0) {
-      throw new ArgumentError(`TensorBoard: histogramFreq must be an integer from 0 up, but is ${show(histogramFreq)}`);
+      throw new ArgumentError(
+        `TensorBoard: histogramFreq must be an integer from 0 up, but is ${formatValue(histogramFreq)}`,
+      );
     }
     checkFlag('TensorBoard', 'writeGraph', writeGraph);
     this.options = { logDir, histogramFreq, writeGraph };

@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { printableLine } from '../base/printable.ts';
 
@@ -26,7 +26,7 @@ export interface Address {
 export function parseAddress(url: string, env: Record<string, string | undefined> = process.env): Address {
   const usage = 'give it as redis://HOST, redis://HOST:PORT/DATABASE, or rediss://... for TLS';
   if (typeof url !== 'string') {
-    throw new ArgumentError(`queue: the address must be text, but is ${show(url)}; ${usage}`);
+    throw new ArgumentError(`queue: the address must be text, but is ${formatValue(url)}; ${usage}`);
   }
   const parsed = URL.canParse(url) ? new URL(url) : null;
   const database = /^\/?(\d{0,5})$/.exec(parsed?.pathname ?? 'x');

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { checkFunction, checkOptions, checkSignal, checkText, show } from '../base/check.ts';
+import { checkFunction, checkOptions, checkSignal, checkText, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { importPackage } from '../base/import-package.ts';
 import { parseAddress } from './address.ts';
@@ -120,7 +120,7 @@ function checkServeOptions(options: ServeOptions): void {
   }
   const { busySeconds = BUSY_SECONDS } = options;
   if (!(typeof busySeconds === 'number' && busySeconds > 0 && busySeconds < 1e6)) {
-    throw new ArgumentError(`serve: busySeconds must be a number above 0, but is ${show(busySeconds)}`);
+    throw new ArgumentError(`serve: busySeconds must be a number above 0, but is ${formatValue(busySeconds)}`);
   }
   checkText('serve: adapter', adapter);
   checkText('serve: name', name);

@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /** Seconds without a sign of its worker after which a job is given to another, where nobody says otherwise. */
@@ -16,5 +16,7 @@ export function stallTimes(stallSeconds: number): { lockMs: number; checkMs: num
   if (typeof stallSeconds === 'number' && stallSeconds >= 0.4 && stallSeconds <= 86_400) {
     return { lockMs: stallSeconds * 500, checkMs: stallSeconds * 250 };
   }
-  throw new ArgumentError(`queue: stallSeconds must be a number from 0.4 to 86400, but is ${show(stallSeconds)}`);
+  throw new ArgumentError(
+    `queue: stallSeconds must be a number from 0.4 to 86400, but is ${formatValue(stallSeconds)}`,
+  );
 }

@@ -1,4 +1,4 @@
-import { listOf, show } from '../base/check.ts';
+import { formatValue, listOf } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type Shape, showShape } from './array.ts';
 
@@ -10,7 +10,8 @@ export type Axes = number | readonly number[];
 
 /** An axis as its position from 0. @throws ArgumentError unless it is an integer, ShapeError where there is no such axis */
 export function checkAxis(operator: string, axis: number, shape: Shape, rank = shape.length): number {
-  if (!Number.isInteger(axis)) throw new ArgumentError(`${operator}: an axis must be an integer, but is ${show(axis)}`);
+  if (!Number.isInteger(axis))
+    throw new ArgumentError(`${operator}: an axis must be an integer, but is ${formatValue(axis)}`);
   if (axis < -rank || axis >= rank) {
     const legal = rank === 0 ? 'none' : `${-rank} to ${rank - 1}`;
     throw new ShapeError(`${operator}: there is no axis ${axis} (input ${showShape(shape)}, legal: ${legal})`);
@@ -23,11 +24,11 @@ export function checkAxes(operator: string, axes: Axes | undefined, shape: Shape
   if (axes === undefined) return shape.map((_, d) => d);
   const list = typeof axes === 'number' ? [axes] : listOf(operator, axes);
   if (!list) {
-    throw new ArgumentError(`${operator}: axis must be an integer or a list of integers, but is ${show(axes)}`);
+    throw new ArgumentError(`${operator}: axis must be an integer or a list of integers, but is ${formatValue(axes)}`);
   }
   const found = list.map((axis) => checkAxis(operator, axis as number, shape));
   if (new Set(found).size !== found.length) {
-    throw new ArgumentError(`${operator}: an axis is named twice in ${show(axes)} (input ${showShape(shape)})`);
+    throw new ArgumentError(`${operator}: an axis is named twice in ${formatValue(axes)} (input ${showShape(shape)})`);
   }
   return found.sort((a, b) => a - b);
 }

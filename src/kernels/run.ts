@@ -114,19 +114,19 @@ export function commonModels(operator: string, arrays: readonly (DeviceArray | n
 }
 
 /** @throws ShapeError unless `array` has one of the ranks in `ranks`. */
-export function checkRank(operator: string, what: string, array: DeviceArray, rank: number, layout: string): void {
+export function checkRank(operator: string, argument: string, array: DeviceArray, rank: number, layout: string): void {
   if (array.shape.length !== rank) {
     throw new ShapeError(
-      `${operator}: ${what} must have rank ${rank} (${layout}), but has shape ${showShape(array.shape)}`,
+      `${operator}: ${argument} must have rank ${rank} (${layout}), but has shape ${showShape(array.shape)}`,
     );
   }
 }
 
 /** @throws ArgumentError unless `array` has the element type. */
-export function checkDType(operator: string, what: string, array: DeviceArray, dtype: DType): void {
+export function checkDType(operator: string, argument: string, array: DeviceArray, dtype: DType): void {
   if (array.dtype !== dtype) {
     throw new ArgumentError(
-      `${operator}: ${what} must be ${dtype}, but is ${array.dtype} (shape ${showShape(array.shape)}); use cast(x, '${dtype}')`,
+      `${operator}: ${argument} must be ${dtype}, but is ${array.dtype} (shape ${showShape(array.shape)}); use cast(x, '${dtype}')`,
     );
   }
 }

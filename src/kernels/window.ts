@@ -1,4 +1,4 @@
-import { listOf, show } from '../base/check.ts';
+import { formatValue, listOf } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 
 /**
@@ -13,10 +13,12 @@ export type Padding = 'valid' | 'same';
 export type Pair = number | readonly [number, number];
 
 /** A pair of positive integers. @throws ArgumentError naming the operator and the option. */
-export function pair(operator: string, what: string, value: Pair): [number, number] {
+export function pair(operator: string, argument: string, value: Pair): [number, number] {
   const both = typeof value === 'number' ? [value, value] : (listOf(operator, value) ?? []);
   if (both.length !== 2 || !both.every((n) => Number.isInteger(n) && (n as number) > 0)) {
-    throw new ArgumentError(`${operator}: ${what} must be a positive integer or two of them, but is ${show(value)}`);
+    throw new ArgumentError(
+      `${operator}: ${argument} must be a positive integer or two of them, but is ${formatValue(value)}`,
+    );
   }
   return both as [number, number];
 }
@@ -49,7 +51,7 @@ export function slide(
   shapes: string,
 ): { size: [number, number]; pad: [number, number] } {
   if (padding !== 'valid' && padding !== 'same') {
-    throw new ArgumentError(`${operator}: padding must be 'valid' or 'same', but is ${show(padding)}`);
+    throw new ArgumentError(`${operator}: padding must be 'valid' or 'same', but is ${formatValue(padding)}`);
   }
   const [outH, padH] = along(input[0], kernel[0], strides[0], dilation[0], padding);
   const [outW, padW] = along(input[1], kernel[1], strides[1], dilation[1], padding);

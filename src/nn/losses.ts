@@ -2,7 +2,7 @@ import * as losses from '../autograd/losses/losses.ts';
 import { reshape } from '../autograd/shape/reshape.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, checkSurplus, didYouMean, readable, show } from '../base/check.ts';
+import { checkOptions, checkSurplus, didYouMean, formatValue, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
@@ -287,11 +287,12 @@ export class CustomLoss implements Loss {
   ) {
     checkSurplus('CustomLoss', surplus);
     if (typeof f !== 'function') {
-      throw new ArgumentError(`CustomLoss: takes a function (output, target) => loss, but was given ${show(f)}`);
+      throw new ArgumentError(`CustomLoss: takes a function (output, target) => loss, but was given ${formatValue(f)}`);
     }
-    if (typeof name !== 'string') throw new ArgumentError(`CustomLoss: name must be a string, but is ${show(name)}`);
+    if (typeof name !== 'string')
+      throw new ArgumentError(`CustomLoss: name must be a string, but is ${formatValue(name)}`);
     if (targets !== 'oneHot' && targets !== 'labels') {
-      throw new ArgumentError(`CustomLoss: targets must be 'oneHot' or 'labels', but are ${show(targets)}`);
+      throw new ArgumentError(`CustomLoss: targets must be 'oneHot' or 'labels', but are ${formatValue(targets)}`);
     }
     this.targets = targets === 'labels' ? 'labels' : 'values';
   }
@@ -309,7 +310,7 @@ export class CustomLoss implements Loss {
     const loss = this.f(y, target);
     if (!(loss instanceof Tensor) || loss.size !== 1) {
       throw new ArgumentError(
-        `${this.name}: a loss must be a tensor of one element, but is ${show(loss instanceof Tensor ? loss.shape : loss)}`,
+        `${this.name}: a loss must be a tensor of one element, but is ${formatValue(loss instanceof Tensor ? loss.shape : loss)}`,
       );
     }
     return { loss: reshape(loss, []) }; // penalties are added to it
@@ -346,7 +347,7 @@ export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor)
   if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {
     const names = Object.keys(named);
     throw new ArgumentError(
-      `compile: loss must be a function, an object or one of ${names.join(', ')}, but is ${show(loss)}${didYouMean(loss, names, MEANT)}`,
+      `compile: loss must be a function, an object or one of ${names.join(', ')}, but is ${formatValue(loss)}${didYouMean(loss, names, MEANT)}`,
     );
   }
   return named[loss]();

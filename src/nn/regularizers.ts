@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkSurplus, listOf, show } from '../base/check.ts';
+import { checkF32, checkOptions, checkSurplus, formatValue, listOf } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -46,17 +46,17 @@ export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }, ...surplus: 
   return penalty('l1l2', rates);
 }
 
-function penalty(what: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
-  checkOptions(what, rates, { l1: true, l2: true });
+function penalty(subject: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
+  checkOptions(subject, rates, { l1: true, l2: true });
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
-    const list = listOf(what, rate) ?? [rate];
+    const list = listOf(subject, rate) ?? [rate];
     if (list.length === 0 || !list.every((one) => typeof one === 'number' && Number.isFinite(one) && one >= 0)) {
       throw new ArgumentError(
-        `${what}: ${name} must be zero or more, or such a number for each replica, but is ${show(rate)}`,
+        `${subject}: ${name} must be zero or more, or such a number for each replica, but is ${formatValue(rate)}`,
       );
     }
-    for (const one of list) checkF32(`${what}: ${name}`, one as number);
+    for (const one of list) checkF32(`${subject}: ${name}`, one as number);
   }
   return both;
 }
@@ -70,15 +70,17 @@ export type RegularizerName = keyof typeof named;
 
 /**
  * A penalty by name, with Keras's rate of 0.01, or as an object; undefined where there is none.
- * @param what layer and option, for the message
+ * @param subject layer and option, for the message
  * @throws ArgumentError for anything else
  * @internal
  */
-export function regularizerOf(what: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
+export function regularizerOf(subject: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'object') return penalty(what, value);
+  if (typeof value === 'object') return penalty(subject, value);
   if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
-    throw new ArgumentError(`${what}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${show(value)}`);
+    throw new ArgumentError(
+      `${subject}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${formatValue(value)}`,
+    );
   }
   return named[value];
 }

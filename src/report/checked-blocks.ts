@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { checkOptions, checkText, listOf, readable, show } from '../base/check.ts';
+import { checkOptions, checkText, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import * as blocks from './blocks.ts';
 import {
@@ -17,17 +17,17 @@ import type { Training } from './training.ts';
 // The parts of a report as programs of others make them: as those of blocks.ts, but checked at once, where the mistake is.
 
 /** As JSON holds it, where it is what a report takes. @throws ArgumentError */
-function checked<T extends z.ZodType>(what: string, schema: T, make: () => unknown): z.input<T> {
-  const made = readable(what, () => {
+function checked<T extends z.ZodType>(subject: string, schema: T, make: () => unknown): z.input<T> {
+  const made = readable(subject, () => {
     try {
       return JSON.parse(JSON.stringify(make()) ?? 'null') as unknown; // NaN and Infinity become null
     } catch (cause) {
       if (cause instanceof ArgumentError) throw cause;
-      throw new ArgumentError(`${what}: a report cannot hold this: ${(cause as Error).message}`, { cause });
+      throw new ArgumentError(`${subject}: a report cannot hold this: ${(cause as Error).message}`, { cause });
     }
   });
   const { success, error } = schema.safeParse(made);
-  if (!success) throw new ArgumentError(`${what}: a report cannot hold this: ${firstIssue(error)}`);
+  if (!success) throw new ArgumentError(`${subject}: a report cannot hold this: ${firstIssue(error)}`);
   return made as z.input<T>;
 }
 
@@ -40,7 +40,7 @@ export function section(title: string, ...parts: readonly blocks.SectionPart[]):
   const wrong = parts.findIndex((part) => !isPart(part));
   if (wrong >= 0) {
     throw new ArgumentError(
-      `section: takes a title, then drawings, blocks or texts, but part ${wrong + 1} is ${show(parts[wrong])}`,
+      `section: takes a title, then drawings, blocks or texts, but part ${wrong + 1} is ${formatValue(parts[wrong])}`,
     );
   }
   return checked('section', sectionSchema, () => blocks.section(title, ...parts));
@@ -86,7 +86,9 @@ export function measuredRow(
   checkOptions('measuredRow', options, { unit: true, why: true });
   const values = listOf('measuredRow', ours);
   if (!values || values.length === 0 || !values.every((value) => typeof value === 'number')) {
-    throw new ArgumentError(`measuredRow: our values must be a list of numbers, at least one, but are ${show(ours)}`);
+    throw new ArgumentError(
+      `measuredRow: our values must be a list of numbers, at least one, but are ${formatValue(ours)}`,
+    );
   }
   return checked('measuredRow', comparisonRow, () => blocks.measuredRow(label, published, values as number[], options));
 }
@@ -103,12 +105,14 @@ export function testFigures(training: Pick<Training, 'evaluations'>, name = 'acc
   return training.evaluations.map((figures) => figures[name] ?? Number.NaN);
 }
 
-function checkTraining(what: string, training: object, list: 'histories' | 'evaluations', name: string): void {
-  const given = readable(what, () => listOf(what, (training as Partial<Training> | null)?.[list]));
+function checkTraining(subject: string, training: object, list: 'histories' | 'evaluations', name: string): void {
+  const given = readable(subject, () => listOf(subject, (training as Partial<Training> | null)?.[list]));
   const isEntry = (one: unknown) =>
     list === 'histories' ? Array.isArray(one) : typeof one === 'object' && one !== null;
   if (!given?.every(isEntry)) {
-    throw new ArgumentError(`${what}: takes what context.train(name, spec) returned, but was given ${show(training)}`);
+    throw new ArgumentError(
+      `${subject}: takes what context.train(name, spec) returned, but was given ${formatValue(training)}`,
+    );
   }
-  checkText(`${what}: the name of a figure`, name);
+  checkText(`${subject}: the name of a figure`, name);
 }

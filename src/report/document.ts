@@ -1,4 +1,4 @@
-import { checkOptions, checkSurplus, checkText, listOf, readable, show } from '../base/check.ts';
+import { checkOptions, checkSurplus, checkText, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Section } from './content.ts';
 import { checkDocument, drawPage } from './page.ts';
@@ -39,7 +39,7 @@ export function createReport(options: ReportOptions, ...surplus: never[]): Repor
   const list = listOf('createReport: sections', sections);
   if (!list || list.length === 0) {
     throw new ArgumentError(
-      `createReport: sections must be a list of what section(title, ...parts) returns, but is ${show(sections)}`,
+      `createReport: sections must be a list of what section(title, ...parts) returns, but is ${formatValue(sections)}`,
     );
   }
   const content = checkDocument('createReport', {

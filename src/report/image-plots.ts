@@ -1,4 +1,4 @@
-import { checkText, listOf, readable, show } from '../base/check.ts';
+import { checkText, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from './figures/images.ts';
 import type { Figure } from './figures/schema.ts';
@@ -61,20 +61,20 @@ export function plotImages(images: PlottedImages | PlottedArray, rawOptions: Plo
   const sizes = shapeOf('plotImages', shape);
   if (sizes.length !== 3 && sizes.length !== 4) {
     throw new ShapeError(
-      `plotImages: an array of images is [images, height, width, channels], but its shape is ${show(sizes)}`,
+      `plotImages: an array of images is [images, height, width, channels], but its shape is ${formatValue(sizes)}`,
     );
   }
   const [size = 0, height = 0, width = 0, channels = 1] = sizes;
   if (channels !== 1 && channels !== 3) {
     throw new ShapeError(
-      `plotImages: images have 1 or 3 channels, but the shape is ${show(sizes)}; draw each channel by itself`,
+      `plotImages: images have 1 or 3 channels, but the shape is ${formatValue(sizes)}; draw each channel by itself`,
     );
   }
   checkSize('plotImages', sizes, data);
   const isBytes = data instanceof Uint8Array || data instanceof Uint8ClampedArray;
   const { range = isBytes ? [0, 255] : [0, 1] } = options;
   if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite) || range[0]! >= range[1]!) {
-    throw new ArgumentError(`plotImages: range must be two numbers, the smaller first, but is ${show(range)}`);
+    throw new ArgumentError(`plotImages: range must be two numbers, the smaller first, but is ${formatValue(range)}`);
   }
   const length = height * width * channels;
   return gridOf('plotImages', options, size, (i) => {
@@ -106,7 +106,7 @@ const isList = (value: unknown): value is ArrayLike<number> =>
 
 const noImages = (given: unknown) =>
   new ArgumentError(
-    `plotImages: takes an image set, or { shape, data } with numbers on the host, but was given ${show(given)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
+    `plotImages: takes an image set, or { shape, data } with numbers on the host, but was given ${formatValue(given)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
   );
 
 /** Options of `plotFilters`. */
@@ -132,7 +132,7 @@ export function plotFilters(kernel: PlottedArray, rawOptions: PlotFiltersOptions
   const { data, shape } = readable('plotFilters', () => ({ data: kernel?.data, shape: kernel?.shape }));
   if (!isList(data)) {
     throw new ArgumentError(
-      `plotFilters: takes { shape, data } with numbers on the host, but was given ${show(kernel)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
+      `plotFilters: takes { shape, data } with numbers on the host, but was given ${formatValue(kernel)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
     );
   }
   const sizes = shapeOf('plotFilters', shape);
@@ -164,7 +164,7 @@ function kernelShape(shape: number[], inputShape: readonly number[] | undefined)
   if (shape.length === 4) return shape as [number, number, number, number];
   if (shape.length !== 2) {
     throw new ShapeError(
-      `plotFilters: a kernel is [height, width, channels, filters] or [inputs, units], but its shape is ${show(shape)}`,
+      `plotFilters: a kernel is [height, width, channels, filters] or [inputs, units], but its shape is ${formatValue(shape)}`,
     );
   }
   const [inputs, units] = shape as [number, number];
@@ -172,67 +172,71 @@ function kernelShape(shape: number[], inputShape: readonly number[] | undefined)
     inputShape === undefined ? [] : shapeOf('plotFilters: inputShape', inputShape);
   if (height * width * channels !== inputs) {
     throw new ShapeError(
-      `plotFilters: a dense kernel of ${show(shape)} needs the shape that its ${inputs} inputs are, such as inputShape: [28, 28, 1], but that is ${show(inputShape)}`,
+      `plotFilters: a dense kernel of ${formatValue(shape)} needs the shape that its ${inputs} inputs are, such as inputShape: [28, 28, 1], but that is ${formatValue(inputShape)}`,
     );
   }
   return [height, width, channels, units];
 }
 
 /** @throws ShapeError unless it is a list of positive integers */
-function shapeOf(what: string, shape: unknown): number[] {
-  const sizes = listOf(what, shape);
+function shapeOf(subject: string, shape: unknown): number[] {
+  const sizes = listOf(subject, shape);
   if (sizes && sizes.length > 0 && sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0))
     return sizes as number[];
-  throw new ShapeError(`${what}: a shape is a list of positive integers, but is ${show(shape)}`);
+  throw new ShapeError(`${subject}: a shape is a list of positive integers, but is ${formatValue(shape)}`);
 }
 
-function checkSize(what: string, shape: readonly number[], data: ArrayLike<number>): void {
+function checkSize(subject: string, shape: readonly number[], data: ArrayLike<number>): void {
   const size = shape.reduce((product, n) => product * n, 1);
   if (size === data.length) return;
-  throw new ShapeError(`${what}: shape ${show(shape)} has ${size} values, but data has ${data.length}`);
+  throw new ShapeError(`${subject}: shape ${formatValue(shape)} has ${size} values, but data has ${data.length}`);
 }
 
-function countOf(what: string, { count = 64 }: GridOptions): number {
+function countOf(subject: string, { count = 64 }: GridOptions): number {
   if (Number.isInteger(count) && count >= 1 && count <= MOST_PICTURES) return count;
-  throw new ArgumentError(`${what}: count must be an integer from 1 to ${MOST_PICTURES}, but is ${show(count)}`);
+  throw new ArgumentError(
+    `${subject}: count must be an integer from 1 to ${MOST_PICTURES}, but is ${formatValue(count)}`,
+  );
 }
 
 type Picture = Extract<Figure, { type: 'images' }>['images'][number];
 
 /** A grid of the first pictures. */
 function gridOf(
-  what: string,
+  subject: string,
   options: GridOptions,
   size: number,
   picture: (i: number) => Picture,
   limit?: number,
 ): Plot {
   const { columns, captions, caption } = options;
-  const shown = Math.min(size, countOf(what, options));
+  const shown = Math.min(size, countOf(subject, options));
   if (columns !== undefined && !(Number.isInteger(columns) && columns >= 1)) {
-    throw new ArgumentError(`${what}: columns must be an integer from 1, but is ${show(columns)}`);
+    throw new ArgumentError(`${subject}: columns must be an integer from 1, but is ${formatValue(columns)}`);
   }
-  const names = captions === undefined ? undefined : listOf(`${what}: captions`, captions);
+  const names = captions === undefined ? undefined : listOf(`${subject}: captions`, captions);
   if (names === null || (names && names.length !== shown)) {
-    throw new ShapeError(`${what}: captions must be a list of ${shown} texts, one a picture, but is ${show(captions)}`);
+    throw new ShapeError(
+      `${subject}: captions must be a list of ${shown} texts, one a picture, but is ${formatValue(captions)}`,
+    );
   }
   const images = Array.from({ length: shown }, (_, i) => {
     const drawn = picture(i);
     if (drawn.width > LARGEST_SIDE || drawn.height > LARGEST_SIDE) {
       throw new ShapeError(
-        `${what}: a picture has at most ${LARGEST_SIDE} pixels a side, but these are [${drawn.height},${drawn.width}]`,
+        `${subject}: a picture has at most ${LARGEST_SIDE} pixels a side, but these are [${drawn.height},${drawn.width}]`,
       );
     }
-    if (names) checkText(`${what}: captions`, names[i]);
+    if (names) checkText(`${subject}: captions`, names[i]);
     return names ? { ...drawn, caption: names[i] as string } : drawn;
   });
-  const noun = what === 'plotImages' ? 'images' : 'weights';
-  const heading = headingOf(what, options, noun === 'images' ? 'Images' : 'Weights', noun);
+  const noun = subject === 'plotImages' ? 'images' : 'weights';
+  const heading = headingOf(subject, options, noun === 'images' ? 'Images' : 'Weights', noun);
   const cut = shown < size ? [`the first ${shown} of ${size}`] : [];
   const figure: Figure = {
     ...{ type: 'images', ...heading, subtitle: [...(heading.subtitle ?? []), ...cut], images },
     ...(columns === undefined ? {} : { columns }),
     ...(limit === undefined ? {} : { limit }),
   };
-  return new Plot(what, [figure], caption);
+  return new Plot(subject, [figure], caption);
 }

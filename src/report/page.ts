@@ -14,15 +14,15 @@ export const documentContent = z.object({
 });
 
 /** What a page says, with the defaults. @throws ArgumentError where it is not what a page takes */
-export function checkDocument(what: string, content: unknown): z.output<typeof documentContent> {
+export function checkDocument(subject: string, content: unknown): z.output<typeof documentContent> {
   let plain: unknown;
   try {
     plain = JSON.parse(JSON.stringify(content)); // NaN and Infinity become null, and nothing but plain data is left
   } catch (cause) {
-    throw new ArgumentError(`${what}: a report cannot be made of this: ${(cause as Error).message}`, { cause });
+    throw new ArgumentError(`${subject}: a report cannot be made of this: ${(cause as Error).message}`, { cause });
   }
   const { success, data, error } = documentContent.safeParse(plain);
-  if (!success) throw new ArgumentError(`${what}: a report cannot be made of this: ${firstIssue(error)}`);
+  if (!success) throw new ArgumentError(`${subject}: a report cannot be made of this: ${firstIssue(error)}`);
   return withUniqueNames(data);
 }
 

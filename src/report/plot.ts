@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { writeWhole } from '../base/atomic-file.ts';
-import { checkSurplus, checkText, show } from '../base/check.ts';
+import { checkSurplus, checkText, formatValue } from '../base/check.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError, FileError } from '../base/errors.ts';
 import type { BlockInput } from './content.ts';
@@ -17,33 +17,33 @@ export type FileWriters = Readonly<Record<string, () => Promise<string | Uint8Ar
  * @returns the path
  * @throws ArgumentError for another ending; FileError for a folder, and for what the system refuses
  */
-export async function saveAs(what: string, path: string, writers: FileWriters): Promise<string> {
-  checkText(`${what}: the path`, path);
+export async function saveAs(subject: string, path: string, writers: FileWriters): Promise<string> {
+  checkText(`${subject}: the path`, path);
   const ending = extname(path).toLowerCase();
   const known = Object.keys(writers);
   if (!known.includes(ending)) {
     throw new ArgumentError(
-      `${what}: the format follows from the ending, one of ${known.join(', ')}, but the path is ${show(path)}`,
+      `${subject}: the format follows from the ending, one of ${known.join(', ')}, but the path is ${formatValue(path)}`,
     );
   }
   try {
-    checkNoFolder(what, path); // before anything is drawn
+    checkNoFolder(subject, path); // before anything is drawn
   } catch (cause) {
-    throw refused(`${what}: cannot write`, path, cause, 'Choose another path.');
+    throw refused(`${subject}: cannot write`, path, cause, 'Choose another path.');
   }
   const content = await writers[ending]!();
   try {
     createFolders(dirname(resolve(path)));
     writeWhole(path, content);
   } catch (cause) {
-    throw refused(`${what}: cannot write`, path, cause, 'Choose another path.');
+    throw refused(`${subject}: cannot write`, path, cause, 'Choose another path.');
   }
   return path;
 }
 
-function checkNoFolder(what: string, path: string): void {
+function checkNoFolder(subject: string, path: string): void {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
-  throw new FileError(`${what}: ${path} is a folder; name a file in it`);
+  throw new FileError(`${subject}: ${path} is a folder; name a file in it`);
 }
 
 /**
@@ -58,18 +58,20 @@ export class Plot {
   /** Words below it in a report. */
   readonly caption: string | undefined;
 
-  /** @param what what made it, for messages. @throws ArgumentError for what is no figure */
-  constructor(what: string, figures: readonly Figure[], caption?: string) {
-    checkText('Plot: what made it', what);
+  /** @param subject what made it, for messages. @throws ArgumentError for what is no figure */
+  constructor(subject: string, figures: readonly Figure[], caption?: string) {
+    checkText('Plot: what made it', subject);
     if (!Array.isArray(figures) || figures.length === 0) {
-      throw new ArgumentError(`${what}: takes a list of figures, at least one, but was given ${show(figures)}`);
+      throw new ArgumentError(
+        `${subject}: takes a list of figures, at least one, but was given ${formatValue(figures)}`,
+      );
     }
     this.figures = figures.map((one) => {
-      const { success, data, error } = figureSchema.safeParse(plain(what, one));
-      if (!success) throw new ArgumentError(`${what}: this cannot be drawn: ${firstIssue(error)}`);
+      const { success, data, error } = figureSchema.safeParse(plain(subject, one));
+      if (!success) throw new ArgumentError(`${subject}: this cannot be drawn: ${firstIssue(error)}`);
       return data;
     });
-    if (caption !== undefined) checkText(`${what}: caption`, caption);
+    if (caption !== undefined) checkText(`${subject}: caption`, caption);
     this.caption = caption;
   }
 
@@ -121,11 +123,11 @@ export class Plot {
 }
 
 /** As JSON holds it: NaN and Infinity become null. */
-function plain(what: string, value: unknown): unknown {
+function plain(subject: string, value: unknown): unknown {
   try {
     return JSON.parse(JSON.stringify(value) ?? 'null');
   } catch (cause) {
-    throw new ArgumentError(`${what}: this cannot be drawn: ${(cause as Error).message}`, { cause });
+    throw new ArgumentError(`${subject}: this cannot be drawn: ${(cause as Error).message}`, { cause });
   }
 }
 

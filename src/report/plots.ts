@@ -4,10 +4,10 @@ import {
   checkObject,
   checkOptions,
   checkText,
+  formatValue,
   listOf,
   type OptionNames,
   readable,
-  show,
 } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { unique } from './arrays.ts';
@@ -32,25 +32,25 @@ export interface PlotOptions {
 export const plotOptions = { title: true, subtitle: true, caption: true } as const;
 
 /** Options that were checked, as a copy: getters are read once. @throws ArgumentError */
-export function readOptions<T extends object>(what: string, options: T, names: OptionNames<NoInfer<T>>): T {
-  const checked = checkOptions(what, options, names);
-  return readable(what, () => ({ ...checked }));
+export function readOptions<T extends object>(subject: string, options: T, names: OptionNames<NoInfer<T>>): T {
+  const checked = checkOptions(subject, options, names);
+  return readable(subject, () => ({ ...checked }));
 }
 
 /** A text or a list of them as a list; empty where there is none. @throws ArgumentError for anything else */
-export function textsOf(what: string, given: string | readonly string[] | undefined): unknown[] {
-  const texts = given === undefined ? [] : typeof given === 'string' ? [given] : listOf(what, given);
+export function textsOf(subject: string, given: string | readonly string[] | undefined): unknown[] {
+  const texts = given === undefined ? [] : typeof given === 'string' ? [given] : listOf(subject, given);
   if (texts) return texts;
-  throw new ArgumentError(`${what} must be text, or a list of texts, but is ${show(given)}`);
+  throw new ArgumentError(`${subject} must be text, or a list of texts, but is ${formatValue(given)}`);
 }
 
 /** Title, subtitle and name of a figure. @throws ArgumentError */
-export function headingOf(what: string, options: PlotOptions, title: string, name: string) {
+export function headingOf(subject: string, options: PlotOptions, title: string, name: string) {
   const { title: given = title, subtitle, caption } = options;
-  checkText(`${what}: title`, given);
-  const lines = textsOf(`${what}: subtitle`, subtitle);
+  checkText(`${subject}: title`, given);
+  const lines = textsOf(`${subject}: subtitle`, subtitle);
   for (const one of [...lines, ...(caption === undefined ? [] : [caption])])
-    checkText(`${what}: subtitle or caption`, one);
+    checkText(`${subject}: subtitle or caption`, one);
   return {
     name: figureName(undefined, name) || 'figure',
     title: given,
@@ -104,7 +104,7 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
   const options = readOptions('plotHistory', rawOptions, { ...plotOptions, measures: true, show: true });
   const { measures: asked, show: how = 'mean', caption } = options;
   if (how !== 'mean' && how !== 'each') {
-    throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${show(how)}`);
+    throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${formatValue(how)}`);
   }
   const { replicas, runs } = epochsOf(history);
   // Of all epochs: where a loss is no number at first, a history that was read from JSON has null.
@@ -117,11 +117,11 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
   }
   const measures = asked === undefined ? own : listOf('plotHistory: measures', asked);
   if (!measures || measures.length === 0) {
-    throw new ArgumentError(`plotHistory: measures must be a list such as ['loss'], but is ${show(asked)}`);
+    throw new ArgumentError(`plotHistory: measures must be a list such as ['loss'], but is ${formatValue(asked)}`);
   }
   const figures = measures.map((name): Figure => {
     if (!own.includes(name as string)) {
-      throw new ArgumentError(`plotHistory: the history has no ${show(name)}; it has ${own.join(', ')}`);
+      throw new ArgumentError(`plotHistory: the history has no ${formatValue(name)}; it has ${own.join(', ')}`);
     }
     const heading = headingOf('plotHistory', options, 'Training', `history-${name}`);
     const series = [
@@ -162,7 +162,7 @@ function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: 
   const isEpoch = (logs: EpochFigures) => typeof logs === 'object' && logs !== null && typeof logs.epoch === 'number';
   if (replicas.length === 0 || !replicas.every((epochs) => epochs?.every(isEpoch))) {
     throw new ArgumentError(
-      `plotHistory: takes what model.fit returned, a history with epochs, but was given ${show(history)}; await the call of fit`,
+      `plotHistory: takes what model.fit returned, a history with epochs, but was given ${formatValue(history)}; await the call of fit`,
     );
   }
   if (replicas.some((epochs) => epochs!.length === 0)) {
@@ -208,7 +208,9 @@ export function plotCurves(
   const at = x === undefined ? undefined : Array.from(checkNumbers('plotCurves: x', x));
   const drawn = entries.map(([name, y]) => {
     if (at && at.length !== y.length) {
-      throw new ShapeError(`plotCurves: ${show(name)} has ${y.length} values, but x has ${at.length}; give as many`);
+      throw new ShapeError(
+        `plotCurves: ${formatValue(name)} has ${y.length} values, but x has ${at.length}; give as many`,
+      );
     }
     return { run: 'values', series: name, x: at ?? y.map((_, i) => i + 1), y };
   });
@@ -220,13 +222,14 @@ export function plotCurves(
 }
 
 /** Lists of numbers by name. @throws ArgumentError */
-function namedNumbers(what: string, lists: Readonly<Record<string, ArrayLike<number>>>): [string, number[]][] {
-  checkObject(what, lists);
-  const entries = readable(what, () => Object.entries(lists));
-  if (entries.length === 0) throw new ArgumentError(`${what}: takes lists of numbers by name, but there is none`);
+function namedNumbers(subject: string, lists: Readonly<Record<string, ArrayLike<number>>>): [string, number[]][] {
+  checkObject(subject, lists);
+  const entries = readable(subject, () => Object.entries(lists));
+  if (entries.length === 0) throw new ArgumentError(`${subject}: takes lists of numbers by name, but there is none`);
   return entries.map(([name, numbers]) => {
-    const own = Array.from(checkNumbers(`${what}: ${show(name)}`, numbers));
-    if (own.length === 0) throw new ArgumentError(`${what}: ${show(name)} is empty; give at least one number`);
+    const own = Array.from(checkNumbers(`${subject}: ${formatValue(name)}`, numbers));
+    if (own.length === 0)
+      throw new ArgumentError(`${subject}: ${formatValue(name)} is empty; give at least one number`);
     return [name, own];
   });
 }
@@ -266,7 +269,7 @@ export function plotConfusionMatrix(
   const isSquare = counts?.every((row) => row?.length === counts.length && row.every(isCount));
   if (!counts || !isSquare || counts.length < 2) {
     throw new ArgumentError(
-      `plotConfusionMatrix: takes a square of counts of two classes or more, as \`await confusionMatrix(model, data)\` returns it, but was given ${show(given ?? matrix)}`,
+      `plotConfusionMatrix: takes a square of counts of two classes or more, as \`await confusionMatrix(model, data)\` returns it, but was given ${formatValue(given ?? matrix)}`,
     );
   }
   if (counts.length > MOST_CLASSES) {
@@ -276,7 +279,9 @@ export function plotConfusionMatrix(
   }
   const classes = listOf('plotConfusionMatrix: classes', options.classes ?? counts.map((_, i) => String(i)));
   if (!classes?.every((name) => typeof name === 'string')) {
-    throw new ArgumentError(`plotConfusionMatrix: classes must be a list of names, but is ${show(options.classes)}`);
+    throw new ArgumentError(
+      `plotConfusionMatrix: classes must be a list of names, but is ${formatValue(options.classes)}`,
+    );
   }
   if (classes.length !== counts.length) {
     throw new ShapeError(
@@ -319,10 +324,10 @@ export function plotBars(values: BarValues, rawOptions: PlotBarsOptions = {}): P
   const isPlain = entries.every(([, value]) => typeof value === 'number');
   const groups: [string, unknown][] = isPlain ? [['', Object.fromEntries(entries)]] : entries;
   const bars = groups.flatMap(([group, own]) => {
-    checkObject(`plotBars: ${show(group)}`, own as object);
+    checkObject(`plotBars: ${formatValue(group)}`, own as object);
     return readable('plotBars', () => Object.entries(own as Record<string, unknown>)).map(([category, value]) => {
       if (typeof value === 'number') return { category, group, value };
-      throw new ArgumentError(`plotBars: ${show(category)} must be a number, but is ${show(value)}`);
+      throw new ArgumentError(`plotBars: ${formatValue(category)} must be a number, but is ${formatValue(value)}`);
     });
   });
   if (bars.length === 0) throw new ArgumentError('plotBars: takes numbers by category, but there is none');
@@ -349,7 +354,7 @@ export function plotHistogram(values: ArrayLike<number>, rawOptions: PlotHistogr
   const options = readOptions('plotHistogram', rawOptions, { ...plotOptions, bins: true, xLabel: true });
   const { bins = 40, xLabel = 'value', caption } = options;
   if (!Number.isInteger(bins) || bins < 1 || bins > 1000) {
-    throw new ArgumentError(`plotHistogram: bins must be an integer from 1 to 1000, but is ${show(bins)}`);
+    throw new ArgumentError(`plotHistogram: bins must be an integer from 1 to 1000, but is ${formatValue(bins)}`);
   }
   checkText('plotHistogram: xLabel', xLabel);
   const counted = binsOf(checkNumbers('plotHistogram', values), bins);
@@ -390,7 +395,7 @@ export function plotModel(model: PlottedModel, rawOptions: PlotOptions = {}): Pl
     const { plannedLayers, uses } = Object(model) as Partial<DrawnModel>;
     const isModel = Array.isArray(plannedLayers) && Array.isArray(uses);
     if (!isModel && !Array.isArray((Object(model) as Partial<DescribedModel>).layers)) {
-      throw new ArgumentError(`plotModel: takes a Sequential or a Model, but was given ${show(model)}`);
+      throw new ArgumentError(`plotModel: takes a Sequential or a Model, but was given ${formatValue(model)}`);
     }
     const layers = isModel ? modelLayers(model as DrawnModel) : [...(model as DescribedModel).layers];
     return { layers, inputShape: [...model.inputShape], title: model.title };

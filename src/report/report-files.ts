@@ -125,8 +125,8 @@ export function readRunRecord(folder: string): RunRecord {
 }
 
 /** A file of tilegrad's own. @throws FileError; DataError when it is cut short, from another program or another version */
-export function readJson<T extends z.ZodType>(file: string, schema: T, what: string, version: number): z.output<T> {
-  return checkFile(file, parseFile(file), schema, what, version);
+export function readJson<T extends z.ZodType>(file: string, schema: T, subject: string, version: number): z.output<T> {
+  return checkFile(file, parseFile(file), schema, subject, version);
 }
 
 /** Writes the `run.json` of a run's folder, with a checksum. @throws FileError */
@@ -163,7 +163,7 @@ function checkFile<T extends z.ZodType>(
   file: string,
   { value, isIntact }: Parsed,
   schema: T,
-  what: string,
+  subject: string,
   reads: number,
 ): z.output<T> {
   const { success, data, error } = schema.safeParse(value);
@@ -177,8 +177,8 @@ function checkFile<T extends z.ZodType>(
   const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
   if (typeof version === 'number' && version !== reads) {
     throw new DataError(
-      `${file} is a ${what} of version ${version}; this tilegrad reads version ${reads}. Use the tilegrad that wrote it.`,
+      `${file} is a ${subject} of version ${version}; this tilegrad reads version ${reads}. Use the tilegrad that wrote it.`,
     );
   }
-  throw new DataError(`${file} is not a ${what} of tilegrad: ${firstIssue(error)}`);
+  throw new DataError(`${file} is not a ${subject} of tilegrad: ${firstIssue(error)}`);
 }

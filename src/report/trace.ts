@@ -1,4 +1,4 @@
-import { checkObject, readable, show } from '../base/check.ts';
+import { checkObject, formatValue, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /**
@@ -81,7 +81,7 @@ export function chromeTrace(profile: ProfileFigures): {
   return readable('chromeTrace', () => {
     if (isWhole(profile)) return traceOf(profile);
     throw new ArgumentError(
-      `chromeTrace: takes what profileStep or profileProgram returned, but was given ${show(profile)}`,
+      `chromeTrace: takes what profileStep or profileProgram returned, but was given ${formatValue(profile)}`,
     );
   });
 }

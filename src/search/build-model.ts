@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { Model } from '../training/index.ts';
 import type { HyperParameters } from './hyperparameters.ts';
@@ -18,7 +18,7 @@ export function callBuilder(buildModel: BuildModel, hp: HyperParameters): Model 
   if (!(model instanceof Model)) {
     const promise = model instanceof Promise ? '; what it waits for has to be there before the search' : '';
     throw new ArgumentError(
-      `buildModel: must return a model of layers, compiled, but returned ${model === undefined ? 'nothing' : show(model)}${promise}`,
+      `buildModel: must return a model of layers, compiled, but returned ${model === undefined ? 'nothing' : formatValue(model)}${promise}`,
     );
   }
   if (model.built) {

@@ -1,4 +1,4 @@
-import { checkFlag, checkOptions, checkText, listOf, type OptionNames, show } from '../base/check.ts';
+import { checkFlag, checkOptions, checkText, formatValue, listOf, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Hyperparameter, HyperparameterValue } from './record.ts';
 import { checkValue } from './space.ts';
@@ -62,21 +62,23 @@ const SAMPLINGS: readonly unknown[] = ['linear', 'log'];
 export const TUNER_PREFIX = 'tuner/';
 
 /** @throws ArgumentError for a name that is empty, that the searchers use themselves, or that every object has: values are an object's */
-export function checkName(what: string, name: unknown): asserts name is string {
-  checkText(`${what}: name`, name);
+export function checkName(subject: string, name: unknown): asserts name is string {
+  checkText(`${subject}: name`, name);
   if ((name as string).startsWith(TUNER_PREFIX) || (name as string) in {}) {
     const next = (name as string) in {} ? 'choose another one' : 'choose one that does not begin with tuner/';
-    throw new ArgumentError(`${what}: ${show(name)} is a reserved name; ${next}`);
+    throw new ArgumentError(`${subject}: ${formatValue(name)} is a reserved name; ${next}`);
   }
 }
 
 /** @throws ArgumentError for an impossible range, step or default */
 export function defineInt(name: string, options: IntOptions, conditions: Conditions): Hyperparameter {
-  const what = `hp.int(${show(name)})`;
+  const what = `hp.int(${formatValue(name)})`;
   const { min, max, step, sampling } = checkRange(what, options);
   for (const [option, value] of Object.entries({ min, max, step })) {
     if (value === undefined || Number.isSafeInteger(value)) continue;
-    throw new ArgumentError(`${what}: ${option} must be an integer, but is ${show(value)}; hp.float takes fractions`);
+    throw new ArgumentError(
+      `${what}: ${option} must be an integer, but is ${formatValue(value)}; hp.float takes fractions`,
+    );
   }
   const range = { min, max, sampling, step: step ?? 1, default: options.default ?? min };
   return withDefault(what, { kind: 'int', name, conditions, ...range });
@@ -84,7 +86,7 @@ export function defineInt(name: string, options: IntOptions, conditions: Conditi
 
 /** @throws ArgumentError for an impossible range, step or default */
 export function defineFloat(name: string, options: FloatOptions, conditions: Conditions): Hyperparameter {
-  const what = `hp.float(${show(name)})`;
+  const what = `hp.float(${formatValue(name)})`;
   const { min, max, step, sampling } = checkRange(what, options);
   const range = { min, max, sampling, step: step ?? null, default: options.default ?? min };
   return withDefault(what, { kind: 'float', name, conditions, ...range });
@@ -97,20 +99,23 @@ export function defineChoice<T extends HyperparameterValue>(
   options: ChoiceOptions<T>,
   conditions: Conditions,
 ): Hyperparameter {
-  const what = `hp.choice(${show(name)})`;
+  const what = `hp.choice(${formatValue(name)})`;
   checkOptions(what, options, { ordered: true, default: true } satisfies OptionNames<ChoiceOptions<T>>);
   const list = listOf(what, values);
   if (!list?.length) {
-    throw new ArgumentError(`${what}: values must be a list of at least one value, but are ${show(values)}`);
+    throw new ArgumentError(`${what}: values must be a list of at least one value, but are ${formatValue(values)}`);
   }
   for (const value of list) checkPlain(what, value);
   const [first] = list as HyperparameterValue[];
   const other = list.find((value) => typeof value !== typeof first);
   if (other !== undefined) {
-    throw new ArgumentError(`${what}: values must be of one type, but ${show(first)} and ${show(other)} are not`);
+    throw new ArgumentError(
+      `${what}: values must be of one type, but ${formatValue(first)} and ${formatValue(other)} are not`,
+    );
   }
   const again = list.find((value, index) => list.indexOf(value) !== index);
-  if (again !== undefined) throw new ArgumentError(`${what}: ${show(again)} is listed twice; list each value once`);
+  if (again !== undefined)
+    throw new ArgumentError(`${what}: ${formatValue(again)} is listed twice; list each value once`);
   const ordered =
     options.ordered === undefined ? typeof first === 'number' : checkFlag(what, 'ordered', options.ordered);
   const plain = list as HyperparameterValue[];
@@ -126,55 +131,57 @@ export function defineChoice<T extends HyperparameterValue>(
 
 /** @throws ArgumentError for a default that is neither true nor false */
 export function defineBoolean(name: string, options: BooleanOptions, conditions: Conditions): Hyperparameter {
-  const what = `hp.boolean(${show(name)})`;
+  const what = `hp.boolean(${formatValue(name)})`;
   checkOptions(what, options, { default: true });
   return { kind: 'boolean', name, conditions, default: checkFlag(what, 'default', options.default ?? false) };
 }
 
 /** @throws ArgumentError for what is neither a finite number nor text, true or false */
 export function defineFixed(name: string, value: HyperparameterValue, conditions: Conditions): Hyperparameter {
-  return { kind: 'fixed', name, conditions, value: checkPlain(`hp.fixed(${show(name)})`, value) };
+  return { kind: 'fixed', name, conditions, value: checkPlain(`hp.fixed(${formatValue(name)})`, value) };
 }
 
 /** @throws ArgumentError for what is neither a finite number nor text, true or false: JSON would lose it */
-export function checkPlain(what: string, value: unknown): HyperparameterValue {
+export function checkPlain(subject: string, value: unknown): HyperparameterValue {
   if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value as never;
-  throw new ArgumentError(`${what}: a value is a finite number, text, true or false, but ${show(value)} was given`);
+  throw new ArgumentError(
+    `${subject}: a value is a finite number, text, true or false, but ${formatValue(value)} was given`,
+  );
 }
 
-function withDefault(what: string, h: Hyperparameter & { default: HyperparameterValue }): Hyperparameter {
-  checkValue(`${what}: default`, h, h.default);
+function withDefault(subject: string, h: Hyperparameter & { default: HyperparameterValue }): Hyperparameter {
+  checkValue(`${subject}: default`, h, h.default);
   return h;
 }
 
-function checkRange(what: string, options: IntOptions | FloatOptions) {
-  checkOptions(what, options, RANGE, [], RANGE_HINTS);
+function checkRange(subject: string, options: IntOptions | FloatOptions) {
+  checkOptions(subject, options, RANGE, [], RANGE_HINTS);
   const { min, max, step, sampling = 'linear' } = options;
   for (const [option, value] of Object.entries({ min, max })) {
     if (Number.isFinite(value)) continue;
-    throw new ArgumentError(`${what}: ${option} must be a finite number, but is ${show(value)}`);
+    throw new ArgumentError(`${subject}: ${option} must be a finite number, but is ${formatValue(value)}`);
   }
   if (min > max) {
-    throw new ArgumentError(`${what}: min must be at most max, but ${min} is above ${max}; exchange the two`);
+    throw new ArgumentError(`${subject}: min must be at most max, but ${min} is above ${max}; exchange the two`);
   }
   if (!SAMPLINGS.includes(sampling)) {
-    throw new ArgumentError(`${what}: sampling must be 'linear' or 'log', but is ${show(sampling)}`);
+    throw new ArgumentError(`${subject}: sampling must be 'linear' or 'log', but is ${formatValue(sampling)}`);
   }
   const isLog = sampling === 'log';
   if (isLog && min <= 0) {
     throw new ArgumentError(
-      `${what}: with sampling 'log', min must be above 0, but is ${min}; raise min or use 'linear'`,
+      `${subject}: with sampling 'log', min must be above 0, but is ${min}; raise min or use 'linear'`,
     );
   }
   if (!Number.isFinite(isLog ? max / min : max - min)) {
     throw new ArgumentError(
-      `${what}: the range from ${min} to ${max} is wider than a number can say; give a narrower one`,
+      `${subject}: the range from ${min} to ${max} is wider than a number can say; give a narrower one`,
     );
   }
   const smallest = isLog ? 1 : 0;
   if (step !== undefined && !(Number.isFinite(step) && step > smallest)) {
     const rule = isLog ? "a factor above 1, as sampling is 'log'" : 'above 0';
-    throw new ArgumentError(`${what}: step must be ${rule}, but is ${show(step)}`);
+    throw new ArgumentError(`${subject}: step must be ${rule}, but is ${formatValue(step)}`);
   }
   return { min, max, step, sampling };
 }

@@ -1,4 +1,4 @@
-import { checkFlag, checkFunction, checkOptions, checkSignal, listOf, show } from '../base/check.ts';
+import { checkFlag, checkFunction, checkOptions, checkSignal, formatValue, listOf } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { checkTogether, isSource } from '../training/batches/training-data.ts';
 import { checkCallbacks } from '../training/callbacks/callback.ts';
@@ -50,7 +50,7 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
   if (validationData !== undefined) checkTrialData(`${who}: search: validationData`, validationData);
   else if (validationSplit !== undefined && !(validationSplit > 0 && validationSplit < 1)) {
     throw new ArgumentError(
-      `${who}: search: validationSplit must be above 0 and below 1, such as 0.2, but is ${show(validationSplit)}`,
+      `${who}: search: validationSplit must be above 0 and below 1, such as 0.2, but is ${formatValue(validationSplit)}`,
     );
   }
   checkFlag(`${who}: search`, 'shuffle', shuffle);
@@ -66,16 +66,16 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
 }
 
 /** Of what would fail every trial, or every one but the first. @throws ArgumentError */
-export function checkTrialData(what: string, data: unknown): void {
-  if (typeof data === 'function' || isSource(data, what)) return;
-  checkTogether(what, data);
+export function checkTrialData(subject: string, data: unknown): void {
+  if (typeof data === 'function' || isSource(data, subject)) return;
+  checkTogether(subject, data);
   const isObject = typeof data === 'object' && data !== null;
   if (isObject && 'x' in data && 'y' in data) return;
   const isStream = isObject && (Symbol.asyncIterator in data || Symbol.iterator in data);
   throw new ArgumentError(
     isStream
-      ? `${what} must be there for each trial, but a stream is gone through once; give a function that begins it`
-      : `${what}: takes { x, y }, a loader such as an ImageLoader, or a function that begins a stream of batches, but was given ${show(data)}`,
+      ? `${subject} must be there for each trial, but a stream is gone through once; give a function that begins it`
+      : `${subject}: takes { x, y }, a loader such as an ImageLoader, or a function that begins a stream of batches, but was given ${formatValue(data)}`,
   );
 }
 
@@ -91,13 +91,16 @@ export function checkValidation(who: string, options: SearchFitOptions, objectiv
 }
 
 /** Backups keep it. @throws ArgumentError for what JSON cannot tell */
-function checkJson(what: string, value: unknown): void {
+function checkJson(subject: string, value: unknown): void {
   try {
     JSON.stringify(value);
   } catch (cause) {
-    throw new ArgumentError(`${what} must be factors by class, such as { 0: 1, 1: 5 }, but is ${show(value)}`, {
-      cause,
-    });
+    throw new ArgumentError(
+      `${subject} must be factors by class, such as { 0: 1, 1: 5 }, but is ${formatValue(value)}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

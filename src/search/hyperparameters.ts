@@ -3,10 +3,10 @@ import {
   checkObject,
   checkOptions,
   checkSurplus,
+  formatValue,
   listOf,
   nearName,
   readable,
-  show,
 } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import {
@@ -66,7 +66,7 @@ export class HyperParameters {
     const { values = {}, draw } = checkOptions(what, options, { values: true, draw: true }, surplus);
     checkObject(`${what}: values`, values);
     this.given = new Map(readable(`${what}: values`, () => Object.entries(values)));
-    for (const [name, value] of this.given) checkPlain(`${what}: ${show(name)}`, value);
+    for (const [name, value] of this.given) checkPlain(`${what}: ${formatValue(name)}`, value);
     if (draw !== undefined) checkFunction(`${what}: draw`, draw);
     this.draw = draw ?? ((h) => (h.kind === 'fixed' ? h.value : h.default));
   }
@@ -133,13 +133,13 @@ export class HyperParameters {
     ...surplus: never[]
   ): T | undefined {
     checkSurplus('hp.conditionalScope', surplus);
-    const what = `hp.conditionalScope(${show(parentName)})`;
+    const what = `hp.conditionalScope(${formatValue(parentName)})`;
     const parent = this.definitions.get(parentName);
     if (parent === undefined) throw this.unknown(what, parentName);
     const list = listOf(what, values);
     if (!list?.length) {
       throw new ArgumentError(
-        `${what}: values must be a list of at least one value of the parent, but are ${show(values)}`,
+        `${what}: values must be a list of at least one value of the parent, but are ${formatValue(values)}`,
       );
     }
     checkFunction(what, body);
@@ -214,21 +214,21 @@ export class HyperParameters {
     return value;
   }
 
-  private unknown(what: string, name: unknown): ArgumentError {
+  private unknown(subject: string, name: unknown): ArgumentError {
     const names = [...this.chosen.keys()];
     const near = typeof name === 'string' ? nearName(name, names) : undefined;
     const known = names.length > 0 ? `there are ${names.join(', ')}` : 'none was asked for yet';
     return new ArgumentError(
-      `${what}: no hyperparameter ${show(name)} was asked for${near ? `; did you mean ${near}?` : ''} (${known})`,
+      `${subject}: no hyperparameter ${formatValue(name)} was asked for${near ? `; did you mean ${near}?` : ''} (${known})`,
     );
   }
 }
 
 /** @throws ArgumentError for a range that is given as in Optuna, one number after the other, and for another argument too many */
-function checkRangeIsNamed(what: string, options: unknown, surplus: readonly unknown[]): void {
+function checkRangeIsNamed(subject: string, options: unknown, surplus: readonly unknown[]): void {
   const [max] = surplus;
   if (typeof options === 'number' && typeof max === 'number') {
-    throw new ArgumentError(`${what}: the range is given by name: { min: ${options}, max: ${max} }`);
+    throw new ArgumentError(`${subject}: the range is given by name: { min: ${options}, max: ${max} }`);
   }
-  checkSurplus(what, surplus);
+  checkSurplus(subject, surplus);
 }

@@ -1,4 +1,4 @@
-import { checkOptions, checkText, show } from '../base/check.ts';
+import { checkOptions, checkText, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { camelCase, findName } from '../training/callbacks/monitor.ts';
 import type { Objective } from './record.ts';
@@ -23,7 +23,7 @@ export function readObjective(who: string, objective: ObjectiveOption): Objectiv
   if (typeof objective !== 'string' && (Array.isArray(objective) || typeof objective !== 'object' || !objective)) {
     throw new ArgumentError(
       `${who}: objective must be the name of one figure of the epochs, such as 'valAccuracy', or { name, direction }, but is ` +
-        show(objective),
+        formatValue(objective),
     );
   }
   if (typeof objective !== 'string') checkOptions(`${who}: objective`, objective, { name: true, direction: true });
@@ -35,10 +35,10 @@ export function readObjective(who: string, objective: ObjectiveOption): Objectiv
   if (direction === 'min' || direction === 'max') return { name, direction };
   const [isMax, isMin] = [MAX.test(name), MIN.test(name)];
   if (direction === undefined && isMax !== isMin) return { name, direction: isMax ? 'max' : 'min' };
-  const found = direction === undefined ? 'its name does not say' : `it was given as ${show(direction)}`;
+  const found = direction === undefined ? 'its name does not say' : `it was given as ${formatValue(direction)}`;
   throw new ArgumentError(
-    `${who}: whether more or less of the objective ${show(name)} is better must be 'min' or 'max', but ${found}; ` +
-      `give { name: ${show(name)}, direction: 'max' } or 'min'`,
+    `${who}: whether more or less of the objective ${formatValue(name)} is better must be 'min' or 'max', but ${found}; ` +
+      `give { name: ${formatValue(name)}, direction: 'max' } or 'min'`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { type BuildModel, callBuilder } from './build-model.ts';
 import { TUNER_PREFIX } from './define.ts';
@@ -78,7 +78,7 @@ export class Proposer {
         other.kind !== 'fixed' &&
         one.default !== other.default
       ) {
-        yield `the default of ${one.name} was ${show(other.default)} and is ${show(one.default)}`;
+        yield `the default of ${one.name} was ${formatValue(other.default)} and is ${formatValue(one.default)}`;
       }
     }
   }

@@ -1,4 +1,4 @@
-import { checkFlag, checkFunction, checkSurplus, checkText, readable, show } from '../base/check.ts';
+import { checkFlag, checkFunction, checkSurplus, checkText, formatValue, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { checkSeed } from '../base/random.ts';
 import { checkDevice } from '../gpu/device.ts';
@@ -206,7 +206,9 @@ export class Search {
   trialSummary(number: number): string {
     const trial = this.proposer.finished.get(number);
     if (trial) return trialText(trial);
-    throw new ArgumentError(`${this.kind.name}: trialSummary: no trial ${show(number)} has ended; ${this.endedText()}`);
+    throw new ArgumentError(
+      `${this.kind.name}: trialSummary: no trial ${formatValue(number)} has ended; ${this.endedText()}`,
+    );
   }
 
   /**
@@ -324,7 +326,7 @@ function checkRunner(who: string, runner: TrialRunner | undefined): void {
   if (typeof run === 'function') checkCount(who, 'concurrency of runner', runner.concurrency);
   else
     throw new ArgumentError(
-      `${who}: runner must be one that runs trials, with run and concurrency, but is ${show(runner)}`,
+      `${who}: runner must be one that runs trials, with run and concurrency, but is ${formatValue(runner)}`,
     );
 }
 
@@ -338,9 +340,9 @@ function identityOf({ searcher, name, options, objective, seed, executionsPerTri
 function plainOf(value: unknown): number | string | boolean {
   if (typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value)) return value as number;
   try {
-    return JSON.stringify(value) ?? show(value);
+    return JSON.stringify(value) ?? formatValue(value);
   } catch {
-    return show(value);
+    return formatValue(value);
   }
 }
 

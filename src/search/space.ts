@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Hyperparameter, HyperparameterValue } from './record.ts';
 
@@ -167,9 +167,9 @@ const conditionValues = (h: Hyperparameter, name: string) =>
 
 /** A hyperparameter in words: `float from 0.0001 to 0.1, log`, `choice of "relu", "tanh"`. */
 export function describe(h: Hyperparameter): string {
-  if (h.kind === 'fixed') return `fixed ${show(h.value)}`;
+  if (h.kind === 'fixed') return `fixed ${formatValue(h.value)}`;
   if (h.kind === 'boolean') return 'boolean';
-  if (h.kind === 'choice') return `${h.ordered ? 'ordered ' : ''}choice of ${h.values.map(show).join(', ')}`;
+  if (h.kind === 'choice') return `${h.ordered ? 'ordered ' : ''}choice of ${h.values.map(formatValue).join(', ')}`;
   const hasStep = h.step !== null && h.step !== 1;
   const step = !hasStep ? '' : h.sampling === 'log' ? ` by factors of ${h.step}` : ` by steps of ${h.step}`;
   return `${h.kind} from ${h.min} to ${h.max}${step}${h.sampling === 'log' ? ', log' : ''}`;
@@ -192,12 +192,12 @@ export function isValueOf(h: Hyperparameter, value: unknown): boolean {
 }
 
 /**
- * @param what who asks, for the message
+ * @param subject who asks, for the message
  * @throws ArgumentError for a value that the hyperparameter cannot have: of another kind, out of range or between two steps
  */
-export function checkValue(what: string, h: Hyperparameter, value: unknown): HyperparameterValue {
+export function checkValue(subject: string, h: Hyperparameter, value: unknown): HyperparameterValue {
   if (isValueOf(h, value)) return value as HyperparameterValue;
   throw new ArgumentError(
-    `${what}: ${show(value)} is no value of ${h.name}, a ${describe(h)}; give one of its values, or leave it out`,
+    `${subject}: ${formatValue(value)} is no value of ${h.name}, a ${describe(h)}; give one of its values, or leave it out`,
   );
 }

@@ -1,4 +1,4 @@
-import { checkOptions, listOf, show } from '../base/check.ts';
+import { checkOptions, formatValue, listOf } from '../base/check.ts';
 import { ArgumentError, TilegradError } from '../base/errors.ts';
 import type { LayerDescription } from '../nn/index.ts';
 import {
@@ -42,7 +42,7 @@ const NAMED = 3;
 export function groupTrials(models: readonly Model[], most: number): number[][] {
   checkModels('groupTrials', models);
   if (!Number.isSafeInteger(most) || most < 1) {
-    throw new ArgumentError(`groupTrials: a group has 1 model or more, but ${show(most)} were asked for`);
+    throw new ArgumentError(`groupTrials: a group has 1 model or more, but ${formatValue(most)} were asked for`);
   }
   const parts = models.map(shareableOf);
   const groups: { first: Shareable; members: number[] }[] = [];
@@ -81,7 +81,7 @@ export function togetherModel(models: readonly Model[], options: { executions?: 
   checkModels('togetherModel', models);
   if (models.length === 0) throw new ArgumentError('togetherModel: takes a list of models, at least one');
   if (!Number.isSafeInteger(executions) || executions < 1) {
-    throw new ArgumentError(`togetherModel: executions must be a positive integer, but is ${show(executions)}`);
+    throw new ArgumentError(`togetherModel: executions must be a positive integer, but is ${formatValue(executions)}`);
   }
   const parts = models.map((model, i) => {
     const part = shareableOf(model);
@@ -122,7 +122,7 @@ export function takeReplicas(together: Model, model: Model, options: { first: nu
   const held = together.replicas;
   if (!(Number.isSafeInteger(first) && first >= 0 && Number.isSafeInteger(replicas) && first + replicas <= held)) {
     throw new ArgumentError(
-      `takeReplicas: there are ${held} replicas, but ${show(replicas)} were asked for from number ${show(first)} on`,
+      `takeReplicas: there are ${held} replicas, but ${formatValue(replicas)} were asked for from number ${formatValue(first)} on`,
     );
   }
   const shapesOf = ({ weights }: { weights: readonly { name: string; shape: readonly number[] }[] }) =>
@@ -212,14 +212,15 @@ function isSameLoss(a: Shareable['loss'], b: Shareable['loss']): boolean {
 }
 
 /** @throws ArgumentError */
-function checkModels(what: string, models: readonly Model[]): void {
-  const list = listOf(what, models);
-  if (!list) throw new ArgumentError(`${what}: takes a list of models, but was given ${show(models)}`);
+function checkModels(subject: string, models: readonly Model[]): void {
+  const list = listOf(subject, models);
+  if (!list) throw new ArgumentError(`${subject}: takes a list of models, but was given ${formatValue(models)}`);
   for (const [i, model] of list.entries()) {
-    if (!(model instanceof Model)) throw new ArgumentError(`${what}: entry ${i} is no model, but ${show(model)}`);
+    if (!(model instanceof Model))
+      throw new ArgumentError(`${subject}: entry ${i} is no model, but ${formatValue(model)}`);
     if (model.built) {
       throw new ArgumentError(
-        `${what}: model ${i} is built already; leave out build(device), which is done for all together`,
+        `${subject}: model ${i} is built already; leave out build(device), which is done for all together`,
       );
     }
     model.training; // throws before `compile`

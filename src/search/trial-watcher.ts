@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { WeightCopy } from '../nn/weights/weight-copy.ts';
 import { Figure } from '../training/callbacks/monitor.ts';
 import type { Callback, CallbackState, EpochLogs, History, Model, TrainInfo } from '../training/index.ts';
@@ -74,8 +74,8 @@ export class TrialWatcher implements Callback {
     const against = logs.epoch < epochs ? (medians?.[logs.epoch - 1] ?? null) : null;
     if (!isPruned(objective, this.bestMean, against)) return;
     this.pruned ??=
-      `after epoch ${logs.epoch} its best ${objective.name} was ${show(this.bestMean)}, ` +
-      `but the median of the trials before it ${show(against)}`;
+      `after epoch ${logs.epoch} its best ${objective.name} was ${formatValue(this.bestMean)}, ` +
+      `but the median of the trials before it ${formatValue(against)}`;
     this.model!.stopTraining = true;
   }
 

@@ -3,7 +3,7 @@ import { toHostArray } from '../autograd/host-array.ts';
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { type StepNumber, StepRecording } from '../autograd/step-recording.ts';
 import { Tensor, tensorsIn } from '../autograd/tensor.ts';
-import { checkFunction, checkSurplus, readable, show } from '../base/check.ts';
+import { checkFunction, checkSurplus, formatValue, readable } from '../base/check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
@@ -91,12 +91,12 @@ function readInput(device: Device, given: StepInput, i: number): Given {
   return { shape, dtype, models, from: array, send: (to) => device.copy(array.storage, to.storage) };
 }
 
-function readHost(device: Device, what: string, given: Numbers | number): Given {
-  if (typeof given === 'number') return readHost(device, what, { shape: [], data: [given] });
-  const { flat, shape: known } = readNumbers(what, given);
+function readHost(device: Device, subject: string, given: Numbers | number): Given {
+  if (typeof given === 'number') return readHost(device, subject, { shape: [], data: [given] });
+  const { flat, shape: known } = readNumbers(subject, given);
   const shape = known ?? [flat.length];
   const dtype = flat instanceof Uint32Array ? 'u32' : flat instanceof Int32Array ? 'i32' : 'f32';
-  const values = toHostArray(what, flat, dtype);
+  const values = toHostArray(subject, flat, dtype);
   return {
     ...{ shape, dtype, models: 1, from: null },
     send: (to) => void (values.length > 0 && device.upload(to.storage, values)),
@@ -251,6 +251,6 @@ function checkSynchronous<T>(result: T): T {
   if (typeof then !== 'function') return result;
   (result as unknown as Promise<unknown>).then(undefined, () => {}); // this error is about the same
   throw new ArgumentError(
-    `compileStep: takes a function that is not async, but it returned ${show(result)}; return the tensors from the step, and await their values afterwards`,
+    `compileStep: takes a function that is not async, but it returned ${formatValue(result)}; return the tensors from the step, and await their values afterwards`,
   );
 }

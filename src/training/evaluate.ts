@@ -31,13 +31,13 @@ export class Evaluator {
   private readonly throttle: Throttle;
 
   constructor(
-    private readonly what: string,
+    private readonly subject: string,
     model: Trainable,
     data: PreparedData,
     options: { batchSize: number | null; bound: Bound; confusion?: boolean },
   ) {
     const { form, unchecked, from } = data;
-    this.objective = new Objective(what, model, { form, unchecked, from, confusion: options.confusion ?? false });
+    this.objective = new Objective(subject, model, { form, unchecked, from, confusion: options.confusion ?? false });
     this.throttle = new Throttle(model.device);
     const { objective } = this;
     this.feed = data.feed(
@@ -61,17 +61,17 @@ export class Evaluator {
 
   /** @throws AbortedError */
   async confusion(replica: number, label?: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
-    this.objective.checkLabel(this.what, label);
+    this.objective.checkLabel(this.subject, label);
     await this.pass(signal);
-    this.objective.checkLabel(this.what, label); // of a stream, what its targets are is known now
+    this.objective.checkLabel(this.subject, label); // of a stream, what its targets are is known now
     return this.objective.confusion(replica, label);
   }
 
   private async pass(signal?: AbortSignal): Promise<void> {
-    checkSignal(this.what, signal);
+    checkSignal(this.subject, signal);
     this.objective.totals.reset();
     for await (const submit of this.feed.pass(signal)) {
-      if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);
+      if (signal?.aborted) throw new AbortedError(`${this.subject}: stopped on request`);
       submit();
       await this.throttle.afterStep();
     }
@@ -95,23 +95,23 @@ export class Evaluator {
 }
 
 async function measure<T>(
-  what: string,
+  subject: string,
   model: Trainable,
   data: TrainingData,
   options: EvaluateOptions & { confusion?: boolean },
   run: (evaluator: Evaluator) => Promise<T>,
 ): Promise<T> {
   const { parameters, training, kept } = model; // throws before `build` and `compile`
-  const prepared = PreparedData.of(what, model, data);
+  const prepared = PreparedData.of(subject, model, data);
   let evaluator: Evaluator | null = null;
   try {
     const batchSize = prepared.batchSize(options.batchSize);
     const { confusion = false, steps } = options;
-    checkSteps(what, 'steps', steps, !prepared.source);
+    checkSteps(subject, 'steps', steps, !prepared.source);
     // Frozen weights have no penalty; arrays and streams are new data each time.
-    const key = [what, prepared.source, batchSize, confusion, parameters, training, parameters.frozen];
+    const key = [subject, prepared.source, batchSize, confusion, parameters, training, parameters.frozen];
     const bound: Bound = { name: 'steps', count: steps, once: true };
-    evaluator = kept.take(key, () => new Evaluator(what, model, prepared, { batchSize, confusion, bound }));
+    evaluator = kept.take(key, () => new Evaluator(subject, model, prepared, { batchSize, confusion, bound }));
     const result = await run(evaluator);
     if (isSource(data) && !parameters.values.disposed && training === model.training) {
       kept.giveBack(key, evaluator);

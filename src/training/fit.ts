@@ -1,4 +1,4 @@
-import { checkOptions, checkSignal, listNames, show } from '../base/check.ts';
+import { checkOptions, checkSignal, formatValue, listNames } from '../base/check.ts';
 import { AbortedError, ArgumentError } from '../base/errors.ts';
 import { RandomStream, readSeeds, replicasOfSeeds, type Seeds, seedOf } from '../base/random.ts';
 import { checkReplicas } from '../nn/weights/parameters.ts';
@@ -269,7 +269,7 @@ function checkFitOptions(options: FitOptions): void {
   const atLeast = (what: string, value: number, least: number) => {
     if (Number.isInteger(value) && value >= least) return;
     throw new ArgumentError(
-      `fit: ${what} must be ${least > 0 ? 'a positive integer' : 'an integer from 0 up'}, but is ${show(value)}`,
+      `fit: ${what} must be ${least > 0 ? 'a positive integer' : 'an integer from 0 up'}, but is ${formatValue(value)}`,
     );
   };
   atLeast('epochs', epochs, 1);

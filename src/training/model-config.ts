@@ -1,4 +1,4 @@
-import { checkObject, readable, show } from '../base/check.ts';
+import { checkObject, formatValue, readable } from '../base/check.ts';
 import { ArgumentError, DataError, TilegradError } from '../base/errors.ts';
 import { input } from '../nn/graph/graph.ts';
 import type { GraphConfig, LayerDescription } from '../nn/graph/graph-config.ts';
@@ -137,19 +137,20 @@ function readModel(description: unknown, customLayers: Record<string, LayerClass
   }
   const { layers, uses, inputShape, name } = config as GraphConfig;
   if (!Array.isArray(layers) || !Array.isArray(uses) || !Array.isArray(inputShape)) {
-    throw new DataError(`a model needs layers, uses and inputShape, but is ${show(config)}`);
+    throw new DataError(`a model needs layers, uses and inputShape, but is ${formatValue(config)}`);
   }
   const most = Math.max(layers.length, uses.length);
-  if (most > MOST_LAYERS) throw new DataError(`${show(name ?? className)} has ${counted(most)} layers; ${BOUND}`);
+  if (most > MOST_LAYERS)
+    throw new DataError(`${formatValue(name ?? className)} has ${counted(most)} layers; ${BOUND}`);
   const made = layers.map((layer) => layerFromConfig(layer, customLayers));
   const steps = uses.map((use: Partial<Use>, i) => {
     const layer = Number.isInteger(use?.layer) ? made[use.layer!] : undefined;
     const known = Array.isArray(use?.inputs) && use.inputs.every((n) => Number.isInteger(n) && n >= 0 && n <= i);
-    if (!layer || !known) throw new DataError(`use ${i} of a layer refers to what is not there: ${show(use)}`);
+    if (!layer || !known) throw new DataError(`use ${i} of a layer refers to what is not there: ${formatValue(use)}`);
     const isChained = use.inputs!.length === 1 && use.inputs![0] === i;
     if (className === 'Sequential' && !isChained) {
       throw new DataError(
-        `use ${i} of a layer has the inputs ${show(use.inputs)}, but in a Sequential each layer is fed by the one before`,
+        `use ${i} of a layer has the inputs ${formatValue(use.inputs)}, but in a Sequential each layer is fed by the one before`,
       );
     }
     return { layer, inputs: use.inputs! };
@@ -174,16 +175,16 @@ function checked(description: unknown): LayerDescription {
     ...(description ?? {}),
   })) as Partial<LayerDescription>;
   if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new DataError(`a layer needs className and config, but is ${show(description)}`);
+    throw new DataError(`a layer needs className and config, but is ${formatValue(description)}`);
   }
   const { name, inputShape } = config;
   if (name !== undefined && typeof name !== 'string') {
-    throw new DataError(`the name of a layer must be text, but is ${show(name)}`);
+    throw new DataError(`the name of a layer must be text, but is ${formatValue(name)}`);
   }
   const isShape = Array.isArray(inputShape) && inputShape.every((n) => Number.isSafeInteger(n) && n > 0);
   if (inputShape !== undefined && !isShape) {
     throw new DataError(
-      `${titleOf(className, name)}: inputShape must be positive integers, but is ${show(inputShape)}`,
+      `${titleOf(className, name)}: inputShape must be positive integers, but is ${formatValue(inputShape)}`,
     );
   }
   return { className, config };
@@ -199,7 +200,7 @@ function layerFromConfig(description: unknown, customLayers: Record<string, Laye
   const byArgument = own(BY_ARGUMENT, className);
   if (!Class && !byArgument) {
     throw new ArgumentError(
-      `layer ${show(config.name)} is a ${className}, which is none of tilegrad's layers: hand its class over as ` +
+      `layer ${formatValue(config.name)} is a ${className}, which is none of tilegrad's layers: hand its class over as ` +
         `customLayers: { ${className} }`,
     );
   }
@@ -223,4 +224,4 @@ function told<T>(className: string, name: unknown, make: () => T): T {
 }
 
 const titleOf = (className: string, name: unknown): string =>
-  name === undefined ? className : `${className} ${show(name)}`;
+  name === undefined ? className : `${className} ${formatValue(name)}`;

@@ -1,7 +1,7 @@
 import { composed } from '../autograd/composed.ts';
 import type { ShapedNumbers } from '../autograd/host-data.ts';
 import { arrayOf, type Tensor } from '../autograd/tensor.ts';
-import { checkObject, checkOptions, listOf, readable, show } from '../base/check.ts';
+import { checkObject, checkOptions, formatValue, listOf, readable } from '../base/check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../base/errors.ts';
 import { readSeeds, replicasOfSeeds, type Seeds } from '../base/random.ts';
 import type { Device } from '../gpu/device.ts';
@@ -148,7 +148,7 @@ export class Model extends Layer {
   getLayer(name: string): Layer {
     const found = this.graph.layers.find((planned) => planned.name === name);
     if (found) return found.layer;
-    throw new ArgumentError(`getLayer: ${this.title} has no layer ${show(name)}; ${otherLayers(this, name)}`);
+    throw new ArgumentError(`getLayer: ${this.title} has no layer ${formatValue(name)}; ${otherLayers(this, name)}`);
   }
 
   /** Shape of one sample of the output, without the batch. */
@@ -312,7 +312,7 @@ export class Model extends Layer {
     const list = listOf('setWeights', values) as Numbers[] | null;
     if (!list) {
       throw new ArgumentError(
-        `${this.title}: setWeights takes a list of values, one for each weight, but was given ${show(values)}`,
+        `${this.title}: setWeights takes a list of values, one for each weight, but was given ${formatValue(values)}`,
       );
     }
     if (list.length !== weights.length) {
@@ -350,7 +350,7 @@ export class Model extends Layer {
     const { seed = 0, replicas } = checkOptions('build', options, { seed: true, replicas: true });
     if (typeof readable('build', () => device?.record) !== 'function') {
       throw new ArgumentError(
-        `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${show(device)}`,
+        `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${formatValue(device)}`,
       );
     }
     if (this.store) throw new ArgumentError(`${this.title}: already built`);

@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope, Tensor, tensor } from '../autograd/tensor.ts';
-import { checkF32, readable, show } from '../base/check.ts';
+import { checkF32, formatValue, readable } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { gatherRows, oneHot } from '../kernels/gather/gather-rows.ts';
@@ -42,7 +42,7 @@ export class Objective {
 
   /** @throws ArgumentError for class weights or metrics that do not suit model and targets */
   constructor(
-    private readonly what: string,
+    private readonly subject: string,
     private readonly model: Trainable,
     private readonly options: {
       form: TargetForm | null;
@@ -61,8 +61,8 @@ export class Objective {
     this.values = new ValueMetrics(training.metrics.filter(isValueMetric), outputShape);
     this.form = options.form;
     this.labels = byLabel ? new LabelCounts(outputShape) : null;
-    this.checkLabels(what);
-    const weights = options.classWeight && classWeights(what, options.classWeight, model);
+    this.checkLabels(subject);
+    const weights = options.classWeight && classWeights(subject, options.classWeight, model);
     const { device, replicas: models } = model;
     const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
     this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
@@ -74,12 +74,12 @@ export class Objective {
   }
 
   /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
-  settle(what: string, form: TargetForm): void {
+  settle(subject: string, form: TargetForm): void {
     this.form ??= form;
-    this.checkLabels(what);
+    this.checkLabels(subject);
     if (this.form !== form) {
       throw new ArgumentError(
-        `${what}: the first batch had ${describe[this.form]} as y, but now there are ${describe[form]}`,
+        `${subject}: the first batch had ${describe[this.form]} as y, but now there are ${describe[form]}`,
       );
     }
   }
@@ -90,18 +90,18 @@ export class Objective {
   }
 
   /** @throws ArgumentError where labels are independent, for what asks for the one class of a sample */
-  private checkLabels(what: string): void {
+  private checkLabels(subject: string): void {
     if (!this.byLabel) return;
     const { topK } = this.metrics;
     const labels = `y has rows of ${this.byLabel.labels} independent labels, of which a sample may have any number`;
     if (topK.length > 0) {
       throw new ArgumentError(
-        `${what}: topK${topK[0]} asks for the one class of a sample, but ${labels}; give class numbers as y, or leave it out`,
+        `${subject}: topK${topK[0]} asks for the one class of a sample, but ${labels}; give class numbers as y, or leave it out`,
       );
     }
     if (this.options.classWeight) {
       throw new ArgumentError(
-        `${what}: classWeight goes by the one class of a sample, but ${labels}; give class numbers as y, or weigh labels in a loss of your own`,
+        `${subject}: classWeight goes by the one class of a sample, but ${labels}; give class numbers as y, or weigh labels in a loss of your own`,
       );
     }
   }
@@ -110,17 +110,17 @@ export class Objective {
    * The confusion matrix to be read: none in particular where targets are classes, else that of a label.
    * @throws ArgumentError for a label that there is not, or that is missing
    */
-  checkLabel(what: string, label: number | undefined): void {
+  checkLabel(subject: string, label: number | undefined): void {
     if (!this.form) return; // a stream's first batch says
     const { byLabel } = this;
     if (!byLabel) {
       if (label === undefined) return;
-      throw new ArgumentError(`${what}: label is for rows of independent labels, but y has classes; leave it out`);
+      throw new ArgumentError(`${subject}: label is for rows of independent labels, but y has classes; leave it out`);
     }
     if (Number.isInteger(label) && label! >= 0 && label! < byLabel.labels) return;
     throw new ArgumentError(
-      `${what}: y has rows of ${byLabel.labels} independent labels with a confusion matrix each, so \`label\` must be an integer from 0 to ` +
-        `${byLabel.labels - 1}, but is ${show(label)}`,
+      `${subject}: y has rows of ${byLabel.labels} independent labels with a confusion matrix each, so \`label\` must be an integer from 0 to ` +
+        `${byLabel.labels - 1}, but is ${formatValue(label)}`,
     );
   }
 
@@ -207,7 +207,7 @@ export class Objective {
   /** @throws DataError for targets that the loss cannot have */
   private async readTotals(): Promise<Sums[]> {
     const sums = await this.totals.read();
-    for (const { counts } of sums) this.targetCheck?.check(this.what, counts);
+    for (const { counts } of sums) this.targetCheck?.check(this.subject, counts);
     return sums;
   }
 
@@ -262,26 +262,28 @@ const describe: Record<TargetForm, string> = {
 };
 
 /** A weight for each class the model knows. @throws ArgumentError */
-function classWeights(what: string, weights: ClassWeight, { outputShape }: Trainable): Float32Array {
+function classWeights(subject: string, weights: ClassWeight, { outputShape }: Trainable): Float32Array {
   if (typeof weights !== 'object' || weights === null || weights instanceof Map) {
     throw new ArgumentError(
-      `${what}: classWeight must be a list or an object such as { 0: 1, 1: 5 }, but is ${weights instanceof Map ? 'a Map' : show(weights)}`,
+      `${subject}: classWeight must be a list or an object such as { 0: 1, 1: 5 }, but is ${weights instanceof Map ? 'a Map' : formatValue(weights)}`,
     );
   }
   if (outputShape.length !== 1) {
-    throw new ArgumentError(`${what}: classWeight needs a model that ends in one output for each class, or in one`);
+    throw new ArgumentError(`${subject}: classWeight needs a model that ends in one output for each class, or in one`);
   }
   const classes = Math.max(2, outputShape[0]!);
   const table = new Float32Array(classes).fill(1);
-  for (const [key, weight] of readable(what, () => Object.entries(weights))) {
+  for (const [key, weight] of readable(subject, () => Object.entries(weights))) {
     const label = Number(key);
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
-      throw new ArgumentError(`${what}: classWeight names class ${key}, but classes are 0 to ${classes - 1}`);
+      throw new ArgumentError(`${subject}: classWeight names class ${key}, but classes are 0 to ${classes - 1}`);
     }
     if (!Number.isFinite(weight) || weight < 0) {
-      throw new ArgumentError(`${what}: the weight of class ${key} must be a number from 0 up, but is ${show(weight)}`);
+      throw new ArgumentError(
+        `${subject}: the weight of class ${key} must be a number from 0 up, but is ${formatValue(weight)}`,
+      );
     }
-    table[label] = checkF32(`${what}: the weight of class ${key}`, weight);
+    table[label] = checkF32(`${subject}: the weight of class ${key}`, weight);
   }
   return table;
 }

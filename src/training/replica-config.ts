@@ -1,4 +1,4 @@
-import { show } from '../base/check.ts';
+import { formatValue } from '../base/check.ts';
 import { DataError } from '../base/errors.ts';
 import type { LayerDescription } from '../nn/graph/graph-config.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../nn/regularizers.ts';
@@ -55,5 +55,7 @@ export const configOfReplica = (model: LayerDescription, replica: number): Layer
     if (typeof value === 'number') return value;
     const own = value![replica];
     if (own !== undefined) return own;
-    throw new DataError(`model config: ${show(value)} has a number for each replica, but none for replica ${replica}`);
+    throw new DataError(
+      `model config: ${formatValue(value)} has a number for each replica, but none for replica ${replica}`,
+    );
   });

@@ -1,4 +1,4 @@
-import { checkSurplus, listOf, show } from '../base/check.ts';
+import { checkSurplus, formatValue, listOf } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { input } from '../nn/graph/graph.ts';
@@ -22,7 +22,7 @@ function chain(given: readonly Layer[]): { inputs: SymbolicTensor; outputs: Symb
   const layers = listOf('Sequential', given) as Layer[] | null;
   if (!layers || layers.length === 0) {
     throw new ArgumentError(
-      `Sequential: takes a list of layers, at least one, but was given ${show(given)}; there is no add(), so collect the layers ` +
+      `Sequential: takes a list of layers, at least one, but was given ${formatValue(given)}; there is no add(), so collect the layers ` +
         'first: new Sequential([new Dense({ units: 1, inputShape: [2] }), ...])',
     );
   }
@@ -30,7 +30,7 @@ function chain(given: readonly Layer[]): { inputs: SymbolicTensor; outputs: Symb
   if (other >= 0) {
     const made = typeof layers[other] === 'function' ? ': make the layer with new' : '';
     throw new ArgumentError(
-      `Sequential: takes a list of layers, but number ${other} of it is ${typeof layers[other] === 'function' ? 'a function or class' : show(layers[other])}${made}`,
+      `Sequential: takes a list of layers, but number ${other} of it is ${typeof layers[other] === 'function' ? 'a function or class' : formatValue(layers[other])}${made}`,
     );
   }
   const first: Layer = layers[0]!;

@@ -15,13 +15,13 @@ import type { Trainable } from './trainable.ts';
  * @throws ArgumentError where no layer is left that training would change. Weights that no gradient changes count: a batch
  *   normalisation without scale and offset trains its averages
  */
-export function checkTrainable(what: string, model: Trainable): void {
+export function checkTrainable(subject: string, model: Trainable): void {
   const { weights } = model;
   if (weights.some(({ spec }) => spec.owner?.trainable ?? true)) return;
   throw new ArgumentError(
     weights.length === 0
-      ? `${what}: ${model.title} has no weights, so there is nothing to train; evaluate and predict need no training`
-      : `${what}: all layers of ${model.title} that have weights are frozen, so there is nothing to train; set trainable = true on ` +
+      ? `${subject}: ${model.title} has no weights, so there is nothing to train; evaluate and predict need no training`
+      : `${subject}: all layers of ${model.title} that have weights are frozen, so there is nothing to train; set trainable = true on ` +
           'those that training is to change, such as the head (a slice of layers may hold none with weights)',
   );
 }
@@ -73,23 +73,23 @@ export interface RecordedStep {
  * @throws ArgumentError, ShapeError as `fit` does
  */
 export function recordTrainingStep(
-  what: string,
+  subject: string,
   model: Trainable,
   data: BatchSource,
   options: { batchSize?: number } = {},
 ): RecordedStep {
-  checkNotTraining(what, model);
-  const prepared = PreparedData.of(what, model, data);
+  checkNotTraining(subject, model);
+  const prepared = PreparedData.of(subject, model, data);
   const { source } = prepared;
   if (!source) {
     throw new ArgumentError(
-      `${what}: takes samples that are all there, as a loader or { x, y }, but was given a stream`,
+      `${subject}: takes samples that are all there, as a loader or { x, y }, but was given a stream`,
     );
   }
   const batchSize = prepared.batchSize(options.batchSize)!;
   const { optimizer } = model.training;
   optimizer.build(model.parameters);
-  const objective = new Objective(what, model, { form: prepared.form });
+  const objective = new Objective(subject, model, { form: prepared.form });
   const step = trainingStep(model, objective, 0, () => runner.state);
   const runner: BatchRunner = new BatchRunner(source, batchSize, step, model.replicas);
   const values = valuesOf(model, optimizer.iterations + 1);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
 import { cacheDir, findCacheDir } from '../base/cache-dir.ts';
-import { checkFunction, checkOptions, checkText, listOf, type OptionNames, show } from '../base/check.ts';
+import { checkFunction, checkOptions, checkText, formatValue, listOf, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { checkSeconds } from '../gpu/timing.ts';
@@ -20,9 +20,9 @@ export interface TuningOptions {
 const names: OptionNames<TuningOptions> = { folder: true, warn: true };
 
 /** @throws ArgumentError for options of the wrong kind */
-function checkTuning(what: string, { folder, warn }: TuningOptions): void {
-  if (folder !== undefined) checkText(`${what}: folder`, folder);
-  if (warn !== undefined) checkFunction(`${what}: warn`, warn);
+function checkTuning(subject: string, { folder, warn }: TuningOptions): void {
+  if (folder !== undefined) checkText(`${subject}: folder`, folder);
+  if (warn !== undefined) checkFunction(`${subject}: warn`, warn);
 }
 
 /** What a device knows of its best kernels. */
@@ -94,7 +94,7 @@ export async function tune(
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true, onFailed: true });
   checkTuning('tune', options);
   if (!listOf('tune', problems))
-    throw new ArgumentError(`tune: takes what problemsOf returns, but was given ${show(problems)}`);
+    throw new ArgumentError(`tune: takes what problemsOf returns, but was given ${formatValue(problems)}`);
   const { seconds, onTuned, onFailed } = options;
   if (seconds !== undefined) checkSeconds('tune', seconds);
   if (onTuned !== undefined) checkFunction('tune: onTuned', onTuned);

@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions, type OptionNames, show } from '../base/check.ts';
+import { checkFunction, checkOptions, formatValue, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Choice } from '../gpu/choices.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
@@ -106,10 +106,10 @@ export interface ProfileOptions extends TimingOptions {
 const names: OptionNames<ProfileOptions> = { seconds: true, now: true, ceilings: true };
 
 /** @throws ArgumentError for options of the wrong kind */
-function checkProfiling(what: string, { seconds, now, run }: ProfileOptions & { run?: () => void }): void {
-  if (seconds !== undefined) checkSeconds(what, seconds);
-  if (now !== undefined) checkFunction(`${what}: now`, now);
-  if (run !== undefined) checkFunction(`${what}: run`, run);
+function checkProfiling(subject: string, { seconds, now, run }: ProfileOptions & { run?: () => void }): void {
+  if (seconds !== undefined) checkSeconds(subject, seconds);
+  if (now !== undefined) checkFunction(`${subject}: now`, now);
+  if (run !== undefined) checkFunction(`${subject}: run`, run);
 }
 
 const created = (counters: Counters) =>
@@ -132,7 +132,7 @@ export async function profileProgram(
   checkDevice('profileProgram', device);
   checkOptions('profileProgram', options, { ...names, run: true });
   if (!(program instanceof Program)) {
-    throw new ArgumentError(`profileProgram: takes what device.record returned, but was given ${show(program)}`);
+    throw new ArgumentError(`profileProgram: takes what device.record returned, but was given ${formatValue(program)}`);
   }
   checkProfiling('profileProgram', options);
   if (program.dispatches === 0) throw new ArgumentError('profile: the program dispatches nothing');

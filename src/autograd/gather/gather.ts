@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import * as kernels from '../../kernels/gather/gather-rows.ts';
 import { recordOperator } from '../record-operator.ts';
@@ -29,7 +29,7 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
 export function oneHot(labels: Tensor, classes: number): Tensor {
   const array = arrayOf('oneHot', 'labels', labels);
   if (!Number.isInteger(classes) || classes < 1) {
-    throw new ArgumentError(`oneHot: classes must be a positive integer, but is ${show(classes)}`);
+    throw new ArgumentError(`oneHot: classes must be a positive integer, but is ${formatValue(classes)}`);
   }
   return new Tensor(kernels.oneHot(array, classes));
 }

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, type OptionNames, show } from '../../base/check.ts';
+import { checkF32, checkOptions, formatValue, type OptionNames } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { sameShape, showShape } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
@@ -49,10 +49,12 @@ const crossentropyNames: OptionNames<CrossentropyOptions> = { ...lossNames, from
 export function crossentropyOptions(name: string, options: CrossentropyOptions): Required<CrossentropyOptions> {
   const { fromLogits = false, labelSmoothing = 0, sampleWeight = null } = options;
   if (typeof fromLogits !== 'boolean') {
-    throw new ArgumentError(`${name}: fromLogits must be true or false, but is ${show(fromLogits)}`);
+    throw new ArgumentError(`${name}: fromLogits must be true or false, but is ${formatValue(fromLogits)}`);
   }
   if (typeof labelSmoothing !== 'number' || !(labelSmoothing >= 0 && labelSmoothing <= 1)) {
-    throw new ArgumentError(`${name}: labelSmoothing must be a number from 0 to 1, but is ${show(labelSmoothing)}`);
+    throw new ArgumentError(
+      `${name}: labelSmoothing must be a number from 0 to 1, but is ${formatValue(labelSmoothing)}`,
+    );
   }
   return { fromLogits, labelSmoothing: checkF32(`${name}: labelSmoothing`, labelSmoothing), sampleWeight };
 }
@@ -60,7 +62,7 @@ export function crossentropyOptions(name: string, options: CrossentropyOptions):
 /** @throws ArgumentError unless `delta` is a positive number */
 export function checkDelta(name: string, delta: number): number {
   if (!(Number.isFinite(delta) && delta > 0)) {
-    throw new ArgumentError(`${name}: delta must be a positive number, but is ${show(delta)}`);
+    throw new ArgumentError(`${name}: delta must be a positive number, but is ${formatValue(delta)}`);
   }
   return checkF32(`${name}: delta`, delta);
 }

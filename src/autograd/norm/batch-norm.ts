@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, readable, show } from '../../base/check.ts';
+import { checkF32, checkOptions, formatValue, readable } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import * as kernels from '../../kernels/norm/batch-norm.ts';
@@ -24,11 +24,13 @@ export interface BatchNormOptions {
 }
 
 /** @throws ArgumentError unless `value` lies in low .. high */
-function inRange(operator: string, what: string, value: number, low: number, high: number): number {
+function inRange(operator: string, argument: string, value: number, low: number, high: number): number {
   if (typeof value !== 'number' || !(value >= low && value <= high)) {
-    throw new ArgumentError(`${operator}: ${what} must be a number from ${low} to ${high}, but is ${show(value)}`);
+    throw new ArgumentError(
+      `${operator}: ${argument} must be a number from ${low} to ${high}, but is ${formatValue(value)}`,
+    );
   }
-  return checkF32(`${operator}: ${what}`, value);
+  return checkF32(`${operator}: ${argument}`, value);
 }
 
 /** @throws ArgumentError for an activation that these operators do not have */
@@ -36,7 +38,9 @@ function activationOf(operator: string, activation: kernels.NormActivation | und
   if (activation === undefined) return null;
   if (kernels.normActivations.includes(activation)) return activation;
   const all = kernels.normActivations.join(', ');
-  throw new ArgumentError(`${operator}: activation must be left out or one of ${all}, but is ${show(activation)}`);
+  throw new ArgumentError(
+    `${operator}: activation must be left out or one of ${all}, but is ${formatValue(activation)}`,
+  );
 }
 
 /** What both operators take, and their backward passes share. */

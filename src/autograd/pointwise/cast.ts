@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { DType } from '../../kernels/array.ts';
 import * as kernels from '../../kernels/pointwise/cast.ts';
@@ -15,7 +15,8 @@ const TYPES: readonly unknown[] = ['f32', 'u32', 'i32'];
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   const array = arrayOf('cast', 'the input', x);
-  if (!TYPES.includes(dtype)) throw new ArgumentError(`cast: the type must be f32, u32 or i32, but is ${show(dtype)}`);
+  if (!TYPES.includes(dtype))
+    throw new ArgumentError(`cast: the type must be f32, u32 or i32, but is ${formatValue(dtype)}`);
   if (array.dtype !== dtype) return new Tensor(kernels.cast(array, dtype));
   return recordOperator(array.reshaped(array.shape), [x], (dy) => [dy.reshaped(array.shape)]);
 }

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, show } from '../../base/check.ts';
+import { checkF32, checkOptions, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
@@ -26,7 +26,7 @@ function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}
   const [p = 0, q = 0] = Object.entries(known).map(([option, normal]) => {
     const value = options[option] ?? normal;
     if (typeof value !== 'number' || Number.isNaN(value)) {
-      throw new ArgumentError(`${name}: ${option} must be a number, but is ${show(value)}`);
+      throw new ArgumentError(`${name}: ${option} must be a number, but is ${formatValue(value)}`);
     }
     return checkF32(`${name}: ${option}`, value);
   });
@@ -146,7 +146,9 @@ export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor
 export function clip(x: Tensor, options: { min?: number; max?: number }): Tensor {
   const { min, max } = checkOptions('clip', options, { min: true, max: true });
   if (typeof min === 'number' && typeof max === 'number' && min > max) {
-    throw new ArgumentError(`clip: min must be at most max, but min is ${show(min)} and max ${show(max)}; swap them`);
+    throw new ArgumentError(
+      `clip: min must be at most max, but min is ${formatValue(min)} and max ${formatValue(max)}; swap them`,
+    );
   }
   return unary('clip', x, options);
 }

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, listOf, show } from '../../base/check.ts';
+import { checkF32, checkOptions, formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { readSeeds, type Seeds } from '../../base/random.ts';
 import { StepState } from '../../kernels/optimizers/step-state.ts';
@@ -22,15 +22,15 @@ export interface DropoutOptions {
  * A rate of dropout, or one for each model, as a caller gave it.
  * @throws ArgumentError unless each is a number from 0 up and below 1 that 32-bit floats hold
  */
-export function readDropoutRate(what: string, rate: number | readonly number[]): number | readonly number[] {
-  const list = listOf(what, rate);
+export function readDropoutRate(subject: string, rate: number | readonly number[]): number | readonly number[] {
+  const list = listOf(subject, rate);
   const isRate = (one: unknown) => typeof one === 'number' && one >= 0 && one < 1;
   if (list?.length === 0 || !(list ?? [rate]).every(isRate)) {
     throw new ArgumentError(
-      `${what}: rate must be a number from 0 up and below 1, or a list of one for each model, but is ${show(rate)}`,
+      `${subject}: rate must be a number from 0 up and below 1, or a list of one for each model, but is ${formatValue(rate)}`,
     );
   }
-  for (const one of (list ?? [rate]) as number[]) checkF32(`${what}: rate`, one);
+  for (const one of (list ?? [rate]) as number[]) checkF32(`${subject}: rate`, one);
   return (list as number[] | null) ?? rate;
 }
 
@@ -51,7 +51,8 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   const { layer = 0, step = 0 } = options;
   const rate = readDropoutRate('dropout', options.rate);
   const seed = readSeeds('dropout', options.seed ?? 0);
-  if (!isU32(layer)) throw new ArgumentError(`dropout: layer must be an integer from 0 up, but is ${show(layer)}`);
+  if (!isU32(layer))
+    throw new ArgumentError(`dropout: layer must be an integer from 0 up, but is ${formatValue(layer)}`);
   checkStep('dropout', step);
   const draw = { rate, seed, layer, step };
   const input = arrayOf('dropout', 'the input', x);
@@ -70,13 +71,13 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
 }
 
 /** @throws ShapeError unless there is one for each model */
-export function checkCount(operator: string, what: string, count: number, models: number): void {
+export function checkCount(operator: string, argument: string, count: number, models: number): void {
   if (count === models) return;
-  throw new ShapeError(`${operator}: ${count} ${what} are for as many models, but the input has ${models}`);
+  throw new ShapeError(`${operator}: ${count} ${argument} are for as many models, but the input has ${models}`);
 }
 
 /** @throws ArgumentError for what is no number of a step */
 export function checkStep(operator: string, step: number | StepState): void {
   if (isU32(step) || step instanceof StepState) return;
-  throw new ArgumentError(`${operator}: step must be an integer from 0 up or a StepState, but is ${show(step)}`);
+  throw new ArgumentError(`${operator}: step must be an integer from 0 up or a StepState, but is ${formatValue(step)}`);
 }

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionNames, show } from '../../base/check.ts';
+import { checkOptions, formatValue, type OptionNames } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../../kernels/axes.ts';
@@ -28,7 +28,7 @@ function reduction(operator: string, x: Tensor, options: ReduceOptions, needsEle
   checkOptions(operator, options, names);
   const { keepDims = false } = options;
   if (typeof keepDims !== 'boolean')
-    throw new ArgumentError(`${operator}: keepDims must be true or false, but is ${show(keepDims)}`);
+    throw new ArgumentError(`${operator}: keepDims must be true or false, but is ${formatValue(keepDims)}`);
   const axes = checkAxes(operator, options.axis, input.shape);
   const count = sizeOf(axes.map((d) => input.shape[d]!));
   if (needsElements && count === 0) {
@@ -93,7 +93,7 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
   const { ddof = 0, ...reduced } = checkOptions('variance', options, { ...names, ddof: true });
   const { input, axes, shape, count } = reduction('variance', x, reduced, true);
   if (typeof ddof !== 'number' || !(ddof >= 0))
-    throw new ArgumentError(`variance: ddof must be a number from 0 up, but is ${show(ddof)}`);
+    throw new ArgumentError(`variance: ddof must be a number from 0 up, but is ${formatValue(ddof)}`);
   if (ddof >= count) {
     throw new ShapeError(
       `variance: with ddof ${ddof} it takes more than ${count} elements (shape ${showShape(input.shape)}, axes ${showShape(axes)})`,

@@ -1,4 +1,4 @@
-import { listOf, show } from '../../base/check.ts';
+import { formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, sameShape, showShape } from '../../kernels/array.ts';
 import { checkAxis } from '../../kernels/axes.ts';
@@ -12,7 +12,7 @@ import { expandDims, slice } from './shape.ts';
 function arraysOf(operator: string, tensors: readonly Tensor[]): DeviceArray[] {
   const all = listOf(operator, tensors) as Tensor[] | null;
   if (!all || all.length === 0) {
-    throw new ArgumentError(`${operator}: needs a list of at least one tensor, but is given ${show(tensors)}`);
+    throw new ArgumentError(`${operator}: needs a list of at least one tensor, but is given ${formatValue(tensors)}`);
   }
   return all.map((t, i) => arrayOf(operator, `tensor ${i}`, t));
 }
@@ -61,11 +61,14 @@ export function split(x: Tensor, sections: number | readonly number[], axis = 0)
   const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
   const listed = listOf('split', sections);
   const legal = listed ? listed.every(isCount) : isCount(sections) && sections !== 0;
-  if (!legal) throw new ArgumentError(`split: sections must be a count or a list of sizes, but is ${show(sections)}`);
+  if (!legal)
+    throw new ArgumentError(`split: sections must be a count or a list of sizes, but is ${formatValue(sections)}`);
   const fits =
     typeof sections === 'number' ? shape[d]! % sections === 0 : sections.reduce((sum, n) => sum + n, 0) === shape[d];
   if (!fits) {
-    throw new ShapeError(`split: ${show(sections)} does not make up axis ${axis} of the input ${showShape(shape)}`);
+    throw new ShapeError(
+      `split: ${formatValue(sections)} does not make up axis ${axis} of the input ${showShape(shape)}`,
+    );
   }
   const sizes = typeof sections === 'number' ? Array<number>(sections).fill(shape[d]! / sections) : sections;
   let begin = 0;

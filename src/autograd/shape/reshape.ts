@@ -1,4 +1,4 @@
-import { listOf, show } from '../../base/check.ts';
+import { formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { recordOperator } from '../record-operator.ts';
@@ -13,7 +13,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const array = arrayOf('reshape', 'the input', x);
   if (!listOf('reshape', shape)?.every((n) => Number.isInteger(n) && (n as number) >= -1)) {
     throw new ArgumentError(
-      `reshape: a shape is a list of integers from 0 up, one of which may be -1, but ${show(shape)} was given`,
+      `reshape: a shape is a list of integers from 0 up, one of which may be -1, but ${formatValue(shape)} was given`,
     );
   }
   return recordOperator(array.reshaped(completed(array, shape)), [x], (dy) => [dy.reshaped(x.shape)]);
@@ -24,7 +24,7 @@ function completed(x: DeviceArray, shape: Shape): Shape {
   const unknown = shape.filter((n) => n === -1).length;
   if (unknown === 0) return shape;
   if (unknown > 1) {
-    throw new ArgumentError(`reshape: only one size may be -1, but ${show(shape)} was given; name the others`);
+    throw new ArgumentError(`reshape: only one size may be -1, but ${formatValue(shape)} was given; name the others`);
   }
   const known = -sizeOf(shape);
   if (known === 0 || x.size % known !== 0) {

@@ -1,4 +1,4 @@
-import { checkOptions, listOf, readable, show } from '../../base/check.ts';
+import { checkOptions, formatValue, listOf, readable } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, showShape } from '../../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../../kernels/axes.ts';
@@ -17,12 +17,12 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
   const reversed = Array.from({ length: rank }, (_, d) => rank - 1 - d);
   const list = axes === undefined ? reversed : listOf('transpose', axes);
   if (!list) {
-    throw new ArgumentError(`transpose: axes must be a list of integers, but is ${show(axes)}`);
+    throw new ArgumentError(`transpose: axes must be a list of integers, but is ${formatValue(axes)}`);
   }
   const order = list.map((axis) => checkAxis('transpose', axis as number, input.shape));
   if (order.length !== rank || new Set(order).size !== rank) {
     throw new ArgumentError(
-      `transpose: each axis must be named once, but ${show(axes)} was given (input ${showShape(input.shape)})`,
+      `transpose: each axis must be named once, but ${formatValue(axes)} was given (input ${showShape(input.shape)})`,
     );
   }
   return recordOperator(kernels.transpose('transpose', input, order), [x], (dy, { into }) => [
@@ -62,14 +62,16 @@ const isCount = (value: unknown): value is number => Number.isInteger(value) && 
 /** @throws ArgumentError unless there is one entry an axis, and each is what `legal` accepts */
 function checkEach(
   operator: string,
-  what: string,
+  rule: string,
   list: unknown,
   input: DeviceArray,
   legal: (one: unknown) => boolean,
 ) {
   const all = listOf(operator, list);
   if (all?.length !== input.shape.length || !readable(operator, () => all.every(legal))) {
-    throw new ArgumentError(`${operator}: ${what}, but ${show(list)} was given (input ${showShape(input.shape)})`);
+    throw new ArgumentError(
+      `${operator}: ${rule}, but ${formatValue(list)} was given (input ${showShape(input.shape)})`,
+    );
   }
 }
 
@@ -92,7 +94,7 @@ export function pad(
     return Array.isArray(one) && one.length === 2 && Array.from(one).every(isCount);
   });
   if (typeof value !== 'number') {
-    throw new ArgumentError(`pad: value must be a number of type ${input.dtype}, but is ${show(value)}`);
+    throw new ArgumentError(`pad: value must be a number of type ${input.dtype}, but is ${formatValue(value)}`);
   }
   checkFits('pad', value, input.dtype);
   const shape = input.shape.map((n, d) => n + paddings[d]![0] + paddings[d]![1]);

@@ -1,4 +1,4 @@
-import { readable, show } from '../../base/check.ts';
+import { formatValue, readable } from '../../base/check.ts';
 import { ArgumentError, DataError, TilegradError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { input, type Layer } from '../../nn/index.ts';
@@ -76,7 +76,7 @@ class Layers {
       if (value === null || (name === 'training' && value === false && !dependsOnTraining(layer))) continue;
       const advice = name === 'training' ? '; freeze it (trainable = False) and save the model again' : '';
       this.refused.push(
-        `${path} (${layer.className}): is called with ${name}=${show(value)}, which layers here are not${advice}`,
+        `${path} (${layer.className}): is called with ${name}=${formatValue(value)}, which layers here are not${advice}`,
       );
     }
   }
@@ -115,7 +115,7 @@ class Layers {
       if (!rules && (value === null || value === false)) continue;
       const made = rules ? rules[option]!(value) : 'is an option that is not known here';
       if (typeof made === 'string')
-        problems.push(`${option} is ${show(value)}, but ${made}`.replace('but is', 'which is'));
+        problems.push(`${option} is ${formatValue(value)}, but ${made}`.replace('but is', 'which is'));
       else Object.assign(options, made);
     }
     return entry.make({ ...options, ...given, name });

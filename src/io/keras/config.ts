@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { DataError } from '../../base/errors.ts';
 
 /** A JSON object. */
@@ -51,7 +51,7 @@ export function readModelConfig(description: unknown, file: string): KerasModel 
   const layer = new Reader(file).layer(description, 'the model');
   if (isModel(layer)) return layer;
   throw new DataError(
-    `${file}: a Sequential or a Functional model can be read, but this is a ${show(layer.className)}; make it of such models in Keras, and save that`,
+    `${file}: a Sequential or a Functional model can be read, but this is a ${formatValue(layer.className)}; make it of such models in Keras, and save that`,
   );
 }
 
@@ -67,17 +67,19 @@ class Reader {
     throw new DataError(`${this.file}: ${what}; save the model again with Keras`);
   }
 
-  layer(description: unknown, what: string): KerasLayer | KerasModel {
+  layer(description: unknown, subject: string): KerasLayer | KerasModel {
     if (++this.layers > MOST_LAYERS) this.refuse(`the model has more than ${MOST_LAYERS} layers`);
     if (!isObject(description) || typeof description.class_name !== 'string') {
-      this.refuse(`${what} needs class_name and config, but is ${show(description)}`);
+      this.refuse(`${subject} needs class_name and config, but is ${formatValue(description)}`);
     }
     const { class_name: className, config } = description;
     // Keras 2.2.2 and older: a Sequential is no more than its layers.
     if (className === 'Sequential' && Array.isArray(config)) return this.sequential('sequential', { layers: config });
-    if (!isObject(config)) this.refuse(`${what}, a ${show(className)}, needs a config, but has ${show(config)}`);
+    if (!isObject(config))
+      this.refuse(`${subject}, a ${formatValue(className)}, needs a config, but has ${formatValue(config)}`);
     const name = config.name ?? description.name ?? (className === 'Sequential' ? 'sequential' : 'model');
-    if (typeof name !== 'string' || name === '') this.refuse(`the name of ${what} must be text, but is ${show(name)}`);
+    if (typeof name !== 'string' || name === '')
+      this.refuse(`the name of ${subject} must be text, but is ${formatValue(name)}`);
     if (className === 'Sequential') return this.sequential(name, config);
     // `Model` until TensorFlow 2.3.
     if ((className === 'Functional' || className === 'Model') && Array.isArray(config.layers))
@@ -87,11 +89,11 @@ class Reader {
 
   private list(name: string, config: Json): unknown[] {
     if (Array.isArray(config.layers)) return config.layers;
-    this.refuse(`model ${show(name)} needs a list of layers, but has ${show(config.layers)}`);
+    this.refuse(`model ${formatValue(name)} needs a list of layers, but has ${formatValue(config.layers)}`);
   }
 
   private sequential(name: string, config: Json): KerasModel {
-    const layers = this.list(name, config).map((layer, i) => this.layer(layer, `layer ${i} of ${show(name)}`));
+    const layers = this.list(name, config).map((layer, i) => this.layer(layer, `layer ${i} of ${formatValue(name)}`));
     const first = layers[0];
     const inputShape =
       openShape(first && !isModel(first) ? batchShape(first.config) : undefined) ?? openShape(config.build_input_shape);
@@ -108,18 +110,18 @@ class Reader {
   }
 
   private functional(name: string, config: Json): KerasModel {
-    const what = `model ${show(name)}`;
+    const what = `model ${formatValue(name)}`;
     const descriptions = this.list(name, config);
-    const read = descriptions.map((layer, i) => this.layer(layer, `layer ${i} of ${show(name)}`));
+    const read = descriptions.map((layer, i) => this.layer(layer, `layer ${i} of ${formatValue(name)}`));
     const [input] = this.ends(what, 'input', config.input_layers);
     const output = this.ends(what, 'output', config.output_layers);
     const source = read.find((layer) => layer.name === input);
     if (source?.className !== 'InputLayer')
-      this.refuse(`the input of ${what} must be an InputLayer, but ${show(input)} is none`);
+      this.refuse(`the input of ${what} must be an InputLayer, but ${formatValue(input)} is none`);
     const nodes = new Map<string, { layer: KerasLayer; nodes: unknown[] }>();
     for (const [i, layer] of read.entries()) {
       const inbound = (descriptions[i] as Json).inbound_nodes;
-      if (nodes.has(layer.name)) this.refuse(`${what} has two layers called ${show(layer.name)}`);
+      if (nodes.has(layer.name)) this.refuse(`${what} has two layers called ${formatValue(layer.name)}`);
       nodes.set(layer.name, { layer, nodes: Array.isArray(inbound) ? inbound : [] });
     }
     const graph = new Graph(what, input, nodes, output, (why) => this.refuse(why));
@@ -135,12 +137,12 @@ class Reader {
   }
 
   /** The only input or output. @throws DataError where there are several */
-  private ends(what: string, end: 'input' | 'output', value: unknown): Reference {
+  private ends(subject: string, end: 'input' | 'output', value: unknown): Reference {
     const references = referencesOf(value);
     if (references.length === 1 && references[0]![2] === 0) return references[0]!;
-    if (references.length < 2) this.refuse(`${what} needs an ${end}, but has ${show(value)}`);
+    if (references.length < 2) this.refuse(`${subject} needs an ${end}, but has ${formatValue(value)}`);
     throw new DataError(
-      `${this.file}: ${what} has ${references.length} ${end}s (${references.map(([layer]) => layer).join(', ')}), but a model here has one input and one output; ` +
+      `${this.file}: ${subject} has ${references.length} ${end}s (${references.map(([layer]) => layer).join(', ')}), but a model here has one input and one output; ` +
         'make a model with one of each in Keras, and save that',
     );
   }
@@ -156,7 +158,7 @@ class Graph {
   private readonly firstCalls: Map<string, number>;
 
   constructor(
-    private readonly what: string,
+    private readonly subject: string,
     private readonly input: string,
     private readonly nodes: ReadonlyMap<string, { layer: KerasLayer; nodes: unknown[] }>,
     private readonly output: Reference,
@@ -182,16 +184,18 @@ class Graph {
   }
 
   private find([name, call, output]: Reference): { key: string; layer: KerasLayer; node: unknown } {
-    const { what } = this;
+    const { subject } = this;
     const found = this.nodes.get(name);
-    if (!found) this.refuse(`${what}: there is no layer ${show(name)}, which another is fed by`);
+    if (!found) this.refuse(`${subject}: there is no layer ${formatValue(name)}, which another is fed by`);
     if (output !== 0)
-      this.refuse(`${what}: output ${show(output)} of ${show(name)} is used, but layers here have one output`);
+      this.refuse(
+        `${subject}: output ${formatValue(output)} of ${formatValue(name)} is used, but layers here have one output`,
+      );
     const first = isModel(found.layer) ? (this.firstCalls.get(name) ?? 0) : 0;
     const at = call - first;
     const node = found.nodes[at];
     if (node === undefined && name !== this.input)
-      this.refuse(`${what}: there is no call ${show(call)} of ${show(name)}`);
+      this.refuse(`${subject}: there is no call ${formatValue(call)} of ${formatValue(name)}`);
     return { key: `${at} ${name}`, layer: found.layer, node };
   }
 
@@ -207,9 +211,12 @@ class Graph {
         continue;
       }
       const { inputs, surplus, arguments: others } = callOf(node);
-      if (inputs.length === 0) this.refuse(`${this.what}: ${show(layer.name)} (${layer.className}) is fed by nothing`);
+      if (inputs.length === 0)
+        this.refuse(`${this.subject}: ${formatValue(layer.name)} (${layer.className}) is fed by nothing`);
       if (surplus !== undefined)
-        this.refuse(`${this.what}: ${show(layer.name)} is called with ${show(surplus)}, which is no output of a layer`);
+        this.refuse(
+          `${this.subject}: ${formatValue(layer.name)} is called with ${formatValue(surplus)}, which is no output of a layer`,
+        );
       if (top.begun) {
         const values = inputs.map((input) => (input[0] === this.input ? 0 : this.values.get(this.find(input).key)!));
         this.calls.push({ layer: this.numberOf(layer), inputs: values, arguments: others });
@@ -217,7 +224,7 @@ class Graph {
         open.pop();
         continue;
       }
-      if (begun.has(key)) this.refuse(`${this.what}: ${show(layer.name)} is fed by itself`);
+      if (begun.has(key)) this.refuse(`${this.subject}: ${formatValue(layer.name)} is fed by itself`);
       begun.add(key);
       top.begun = true;
       for (const input of inputs.toReversed()) open.push({ reference: input, begun: false });

@@ -51,13 +51,15 @@ export async function decodeKeras(bytes: Uint8Array, options: LoadKerasOptions =
 }
 
 /** @throws ArgumentError for options that are none, under the name of the function that was called */
-export function checkKerasOptions(what: string, options: LoadKerasOptions): void {
+export function checkKerasOptions(subject: string, options: LoadKerasOptions): void {
   if (options instanceof Device) {
-    throw new ArgumentError(`${what}: takes no device; build the model behind it: (await ${what}(...)).build(device)`);
+    throw new ArgumentError(
+      `${subject}: takes no device; build the model behind it: (await ${subject}(...)).build(device)`,
+    );
   }
-  const { customLayers, inputShape } = checkOptions(what, options, { customLayers: true, inputShape: true });
-  if (customLayers !== undefined) checkObject(`${what}: customLayers`, customLayers);
-  if (inputShape !== undefined) checkPositiveShape(`${what}: inputShape`, inputShape);
+  const { customLayers, inputShape } = checkOptions(subject, options, { customLayers: true, inputShape: true });
+  if (customLayers !== undefined) checkObject(`${subject}: customLayers`, customLayers);
+  if (inputShape !== undefined) checkPositiveShape(`${subject}: inputShape`, inputShape);
 }
 
 /** The configuration of a model in a .h5 file. */

@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import type { ActivationName } from '../../nn/index.ts';
 import { isObject, type Json } from './config.ts';
 
@@ -26,7 +26,7 @@ export const only =
   (value) => {
     const flat = Array.isArray(value) ? value : [value];
     const isKnown = value === null || (flat.length > 0 && flat.every((one) => values.includes(one as never)));
-    return isKnown ? {} : `must be ${values.map(show).join(' or ')}`;
+    return isKnown ? {} : `must be ${values.map(formatValue).join(' or ')}`;
   };
 
 /** For what must be left out. */

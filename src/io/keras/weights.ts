@@ -1,4 +1,4 @@
-import { checkOptions, checkSurplus, checkText, show } from '../../base/check.ts';
+import { checkOptions, checkSurplus, checkText, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { checkNotTraining } from '../../nn/weights/training-lock.ts';
 import { checkModel } from '../../training/batches/source-batches.ts';
@@ -96,7 +96,7 @@ function modelWithin(model: Model, name: string): Model {
   if (found) return found.layer as Model;
   const known = models.length > 0 ? models.map((planned) => planned.name).join(', ') : 'none';
   throw new ArgumentError(
-    `decodeKerasWeights: prefix: there is no model ${show(name)} in ${model.title}; the models in it are ${known}`,
+    `decodeKerasWeights: prefix: there is no model ${formatValue(name)} in ${model.title}; the models in it are ${known}`,
   );
 }
 

@@ -11,10 +11,10 @@ import { withLongSums } from '../reduce/long-sums.ts';
 import { commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from '../run.ts';
 import { sortPositions } from './sort.ts';
 
-function checkIndices(operator: string, what: string, array: DeviceArray): void {
+function checkIndices(operator: string, argument: string, array: DeviceArray): void {
   if (array.dtype === 'f32') {
     throw new ArgumentError(
-      `${operator}: ${what} must be u32 or i32, but are f32 (shape ${showShape(array.shape)}); use cast(x, 'u32')`,
+      `${operator}: ${argument} must be u32 or i32, but are f32 (shape ${showShape(array.shape)}); use cast(x, 'u32')`,
     );
   }
 }

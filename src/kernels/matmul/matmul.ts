@@ -72,10 +72,10 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   return c;
 }
 
-function matrixOf(operator: string, what: string, x: DeviceArray): [rows: number, columns: number] {
+function matrixOf(operator: string, argument: string, x: DeviceArray): [rows: number, columns: number] {
   if (x.shape.length < 2) {
     throw new ShapeError(
-      `${operator}: ${what} must have at least rank 2 (rows, columns), but has shape ${showShape(x.shape)}`,
+      `${operator}: ${argument} must have at least rank 2 (rows, columns), but has shape ${showShape(x.shape)}`,
     );
   }
   return x.shape.slice(-2) as [number, number];

@@ -1,7 +1,7 @@
 import resizeCode from '../../../shaders/resize/resize.wgsl';
 import resizeAxisCode from '../../../shaders/resize/resize_axis.wgsl';
 import resizeGradCode from '../../../shaders/resize/resize_grad.wgsl';
-import { listOf, show } from '../../base/check.ts';
+import { formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, type Shape, showShape } from '../array.ts';
 import { withLongSums } from '../reduce/long-sums.ts';
@@ -30,10 +30,12 @@ export function resize(
   const isSize = (n: unknown) => Number.isInteger(n) && (n as number) > 0;
   const sizes = listOf(operator, size);
   if (sizes?.length !== 2 || !sizes.every(isSize)) {
-    throw new ArgumentError(`${operator}: size must be [height, width], both positive integers, but is ${show(size)}`);
+    throw new ArgumentError(
+      `${operator}: size must be [height, width], both positive integers, but is ${formatValue(size)}`,
+    );
   }
   if (!METHODS.includes(method)) {
-    throw new ArgumentError(`${operator}: method must be one of ${METHODS.join(', ')}, but is ${show(method)}`);
+    throw new ArgumentError(`${operator}: method must be one of ${METHODS.join(', ')}, but is ${formatValue(method)}`);
   }
   const [batch, h, w, channels] = x.shape as [number, number, number, number];
   const [toH, toW] = sizes as [number, number];

@@ -1,4 +1,4 @@
-import { checkSurplus, listOf, show } from '../../base/check.ts';
+import { checkSurplus, formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { type Graph, type Layer, SymbolicTensor, type Use } from '../layers/layer.ts';
@@ -11,7 +11,9 @@ import type { WeightSpec } from '../weights/weight.ts';
 export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
   checkSurplus('input', surplus);
   if (!listOf('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
-    throw new ArgumentError(`input: takes the shape of one sample such as [32, 32, 3], but was given ${show(shape)}`);
+    throw new ArgumentError(
+      `input: takes the shape of one sample such as [32, 32, 3], but was given ${formatValue(shape)}`,
+    );
   }
   return new SymbolicTensor(shape);
 }
@@ -37,7 +39,7 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     }
     if (!(end instanceof SymbolicTensor)) {
       throw new ArgumentError(
-        `${kind}: inputs and outputs are what input() and layer.apply() return, but ${show(end)} was given`,
+        `${kind}: inputs and outputs are what input() and layer.apply() return, but ${formatValue(end)} was given`,
       );
     }
   }

@@ -1,7 +1,7 @@
 import { composed } from '../../autograd/composed.ts';
 import { isTaped } from '../../autograd/tape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { withOrigin } from '../../gpu/origin.ts';
 import { type DeviceArray, type Shape, sameShape, showShape, withScope } from '../../kernels/array.ts';
@@ -113,7 +113,7 @@ function namingErrors<T>(title: string, call: () => T): T {
 function checkResult(title: string, value: Tensor, from: readonly Tensor[], shape: Shape): void {
   const x = from[0]!;
   const what = `${title}: call must return`;
-  if (!(value instanceof Tensor)) throw new ArgumentError(`${what} a tensor, but returned ${show(value)}`);
+  if (!(value instanceof Tensor)) throw new ArgumentError(`${what} a tensor, but returned ${formatValue(value)}`);
   if (value.array.disposed) {
     throw new ArgumentError(
       `${what} a tensor that can still be used, but the one of ${showShape(value.shape)} was disposed`,

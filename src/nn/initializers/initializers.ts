@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkShape, checkSurplus, listOf, readable, show } from '../../base/check.ts';
+import { checkF32, checkOptions, checkShape, checkSurplus, formatValue, listOf, readable } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import type { RandomStream } from '../../base/random.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
@@ -35,7 +35,7 @@ const MOST_ELEMENTS = 2 ** 30;
 function checkWeightShape(name: string, shape: Shape): void {
   if (!listOf(name, shape)) {
     throw new ArgumentError(
-      `${name}: takes the shape of a weight, but was given ${show(shape)}; initializers without numbers, such as glorotUniform, are ` +
+      `${name}: takes the shape of a weight, but was given ${formatValue(shape)}; initializers without numbers, such as glorotUniform, are ` +
         'handed over without calling them',
     );
   }
@@ -53,7 +53,9 @@ const checking =
   (shape, random) => {
     checkWeightShape(name, shape);
     if (typeof readable(name, () => random?.uniform) !== 'function') {
-      throw new ArgumentError(`${name}: takes a shape and a stream of random numbers, but was given ${show(random)}`);
+      throw new ArgumentError(
+        `${name}: takes a shape and a stream of random numbers, but was given ${formatValue(random)}`,
+      );
     }
     return initializer(shape, random);
   };
@@ -125,10 +127,11 @@ export const lecunUniform = scaledUniform('lecunUniform', 1, incoming);
 /** Normal of variance 1 / fan in, truncated as in `glorotNormal`. */
 export const lecunNormal = scaledNormal('lecunNormal', 1, incoming);
 
-function finite(what: string, numbers: Record<string, number>): void {
+function finite(subject: string, numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers)) {
-    if (!Number.isFinite(value)) throw new ArgumentError(`${what}: ${name} must be a number, but is ${show(value)}`);
-    checkF32(`${what}: ${name}`, value);
+    if (!Number.isFinite(value))
+      throw new ArgumentError(`${subject}: ${name} must be a number, but is ${formatValue(value)}`);
+    checkF32(`${subject}: ${name}`, value);
   }
 }
 
@@ -248,20 +251,21 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
 
 /**
  * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
- * @param what layer and option, for the message
+ * @param subject layer and option, for the message
  * @throws ArgumentError for anything else
  * @internal
  */
-export function initializerOf(what: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
+export function initializerOf(subject: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
-  const isNamed = typeof value === 'object' && value !== null && readable(what, () => typeof value.name === 'string');
+  const isNamed =
+    typeof value === 'object' && value !== null && readable(subject, () => typeof value.name === 'string');
   if (isNamed && Object.hasOwn(withNumbers, value.name)) {
-    const { name, ...numbers } = readable(what, () => ({ ...value }));
+    const { name, ...numbers } = readable(subject, () => ({ ...value }));
     return withNumbers[name](numbers as never);
   }
   if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
     throw new ArgumentError(
-      `${what}: must be a function or one of ${Object.keys(named).join(', ')}, but is ${show(value)}`,
+      `${subject}: must be a function or one of ${Object.keys(named).join(', ')}, but is ${formatValue(value)}`,
     );
   }
   return named[value];

@@ -12,7 +12,7 @@ import {
 } from '../../autograd/pointwise/pointwise.ts';
 import { softmax } from '../../autograd/softmax/softmax.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkFirst, show } from '../../base/check.ts';
+import { checkF32, checkFirst, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
@@ -47,7 +47,7 @@ export function activationName(layer: string, value: ActivationName | undefined)
   const name = value ?? 'linear';
   if (typeof name !== 'string' || !Object.hasOwn(functions, name)) {
     throw new ArgumentError(
-      `${layer}: activation must be one of ${Object.keys(functions).join(', ')}, but is ${show(value)}`,
+      `${layer}: activation must be one of ${Object.keys(functions).join(', ')}, but is ${formatValue(value)}`,
     );
   }
   return name;
@@ -138,7 +138,7 @@ export class ReLU extends Layer {
       ['negativeSlope', this.negativeSlope],
     ] as const) {
       if (!Number.isFinite(value) || value < 0) {
-        throw new ArgumentError(`ReLU: ${what} must be a number from 0 up, but is ${show(value)}`);
+        throw new ArgumentError(`ReLU: ${what} must be a number from 0 up, but is ${formatValue(value)}`);
       }
       checkF32(`ReLU: ${what}`, value);
     }
@@ -185,7 +185,7 @@ export class LeakyReLU extends Layer {
     this.negativeSlope = options.negativeSlope ?? 0.3;
     if (!Number.isFinite(this.negativeSlope) || this.negativeSlope < 0) {
       throw new ArgumentError(
-        `LeakyReLU: negativeSlope must be a number from 0 up, but is ${show(options.negativeSlope)}`,
+        `LeakyReLU: negativeSlope must be a number from 0 up, but is ${formatValue(options.negativeSlope)}`,
       );
     }
     checkF32('LeakyReLU: negativeSlope', this.negativeSlope);

@@ -1,7 +1,7 @@
 import { batchNorm, batchNormInference } from '../../autograd/norm/batch-norm.ts';
 import { transpose } from '../../autograd/shape/shape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkFlag, show } from '../../base/check.ts';
+import { checkF32, checkFlag, formatValue } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, type Shape, showShape } from '../../kernels/array.ts';
 import type { NormActivation } from '../../kernels/norm/batch-norm.ts';
@@ -86,13 +86,13 @@ export class BatchNormalization extends Layer {
     for (const what of ['momentum', 'epsilon'] as const) {
       const value = this[what];
       if (typeof value !== 'number' || !(value >= 0 && value <= 1)) {
-        throw new ArgumentError(`${this.kind}: ${what} must be a number from 0 to 1, but is ${show(value)}`);
+        throw new ArgumentError(`${this.kind}: ${what} must be a number from 0 to 1, but is ${formatValue(value)}`);
       }
       checkF32(`${this.kind}: ${what}`, value);
     }
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis)) {
-      throw new ArgumentError(`${this.kind}: axis must be an integer, but is ${show(options.axis)}`);
+      throw new ArgumentError(`${this.kind}: axis must be an integer, but is ${formatValue(options.axis)}`);
     }
     const spec = (name: string, option: keyof BatchNormalizationOptions, normal: InitializerName) => ({
       name,

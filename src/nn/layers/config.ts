@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { initializerConfig } from '../initializers/initializers.ts';
 
@@ -7,26 +7,27 @@ export type LayerConfig = Record<string, unknown>;
 
 /**
  * Options as JSON can hold them: what was left out stays out, and tilegrad's own initialisers are held by name.
- * @param what layer, for the message
+ * @param subject layer, for the message
  * @throws ArgumentError for a function, a number that is not finite and any other object than a plain one or a list
  */
-export function jsonOptions(what: string, options: object): LayerConfig {
+export function jsonOptions(subject: string, options: object): LayerConfig {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries.map(([key, value]) => [key, jsonValue(`${what}: ${key}`, value)]));
+  return Object.fromEntries(entries.map(([key, value]) => [key, jsonValue(`${subject}: ${key}`, value)]));
 }
 
-function jsonValue(what: string, value: unknown): unknown {
+function jsonValue(subject: string, value: unknown): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value;
-  if (Array.isArray(value)) return value.map((item) => jsonValue(what, item));
+  if (Array.isArray(value)) return value.map((item) => jsonValue(subject, item));
   if (typeof value === 'function') {
     const held = initializerConfig(value);
     if (held) return held;
     throw new ArgumentError(
-      `${what} is a function, which a file cannot hold. Use one of tilegrad's own, or use saveWeights and make the model in code`,
+      `${subject} is a function, which a file cannot hold. Use one of tilegrad's own, or use saveWeights and make the model in code`,
     );
   }
-  if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) return jsonOptions(what, value);
+  if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype)
+    return jsonOptions(subject, value);
   throw new ArgumentError(
-    `${what} is ${show(value)}, which a file cannot hold; use saveWeights and make the model in code`,
+    `${subject} is ${formatValue(value)}, which a file cannot hold; use saveWeights and make the model in code`,
   );
 }

@@ -1,5 +1,5 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkFirst, checkFlag, show } from '../../base/check.ts';
+import { checkFirst, checkFlag, formatValue } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
@@ -40,7 +40,7 @@ export class Lambda extends Layer {
     this.outputShape = options.outputShape;
     this.deterministic = checkFlag('Lambda', 'deterministic', options.deterministic ?? false);
     if (typeof f !== 'function')
-      throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${show(f)}`);
+      throw new ArgumentError(`Lambda: needs a function of a tensor, but was given ${formatValue(f)}`);
   }
 
   plan(inputShape: Shape) {
@@ -63,7 +63,7 @@ export class Lambda extends Layer {
     if (!(y instanceof Tensor) || !sameShape(y.shape, [x.shape[0]!, ...outputShape])) {
       throw new ShapeError(
         `Lambda: declares outputShape ${showShape(outputShape)} for a batch of ${x.shape[0]}, ` +
-          `but the function gave ${y instanceof Tensor ? showShape(y.shape) : show(y)}`,
+          `but the function gave ${y instanceof Tensor ? showShape(y.shape) : formatValue(y)}`,
       );
     }
     return y;

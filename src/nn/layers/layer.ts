@@ -3,10 +3,10 @@ import {
   checkFlag,
   checkObject,
   checkPositiveShape,
+  formatValue,
   listOf,
   type OptionNames,
   readable,
-  show,
 } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Seeds } from '../../base/random.ts';
@@ -85,7 +85,7 @@ export class SymbolicTensor {
     readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
   ) {
     if (!listOf('SymbolicTensor', shape)) {
-      throw new ArgumentError(`SymbolicTensor: is made by input(shape), but was given ${show(shape)}`);
+      throw new ArgumentError(`SymbolicTensor: is made by input(shape), but was given ${formatValue(shape)}`);
     }
   }
 }
@@ -215,12 +215,12 @@ export abstract class Layer {
     const list = (inputs instanceof SymbolicTensor ? [inputs] : listOf(this.kind, inputs)) as SymbolicTensor[] | null;
     if (!list || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
       throw new ArgumentError(
-        `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${show(inputs)}`,
+        `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${formatValue(inputs)}`,
       );
     }
     if (typeof this.kind !== 'string' || this.kind === '') {
       throw new ArgumentError(
-        `${this.name ?? 'Layer'}: a layer needs a kind, the name that summaries and messages give it, but has ${show(this.kind)}`,
+        `${this.name ?? 'Layer'}: a layer needs a kind, the name that summaries and messages give it, but has ${formatValue(this.kind)}`,
       );
     }
     const { outputShape, weights } = checkPlan(this.kind, this.planMany(list.map(({ shape }) => shape)));
@@ -280,7 +280,7 @@ function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSp
   const specs = listOf(layer, plan?.weights) as WeightSpec[] | null;
   if (!plan || !Array.isArray(plan.outputShape) || !specs) {
     throw new ArgumentError(
-      `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${show(given)}`,
+      `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${formatValue(given)}`,
     );
   }
   checkPositiveShape(`${layer}: the outputShape of its plan`, plan.outputShape);
@@ -288,13 +288,20 @@ function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSp
   const weights = specs.map((one) => {
     const spec = readable(layer, () => (typeof one === 'object' && one !== null ? { ...one } : one));
     if (typeof spec?.name !== 'string' || spec.name === '') {
-      throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${show(spec)}`);
+      throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${formatValue(spec)}`);
     }
-    if (seen.has(spec.name)) throw new ArgumentError(`${layer}: two weights of its plan are called ${show(spec.name)}`);
+    if (seen.has(spec.name))
+      throw new ArgumentError(`${layer}: two weights of its plan are called ${formatValue(spec.name)}`);
     seen.add(spec.name);
-    checkPositiveShape(`${layer}: the shape of its weight ${show(spec.name)}`, spec.shape);
-    const initializer = initializerOf(`${layer}: the initializer of its weight ${show(spec.name)}`, spec.initializer);
-    const regularizer = regularizerOf(`${layer}: the regularizer of its weight ${show(spec.name)}`, spec.regularizer);
+    checkPositiveShape(`${layer}: the shape of its weight ${formatValue(spec.name)}`, spec.shape);
+    const initializer = initializerOf(
+      `${layer}: the initializer of its weight ${formatValue(spec.name)}`,
+      spec.initializer,
+    );
+    const regularizer = regularizerOf(
+      `${layer}: the regularizer of its weight ${formatValue(spec.name)}`,
+      spec.regularizer,
+    );
     return { ...spec, initializer, ...(regularizer ? { regularizer } : {}) };
   });
   return { ...plan, weights };

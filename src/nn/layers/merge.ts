@@ -1,7 +1,7 @@
 import { add, div, maximum, minimum, mul, sub } from '../../autograd/pointwise/pointwise.ts';
 import { concat } from '../../autograd/shape/concat.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { Layer } from './layer.ts';
@@ -149,7 +149,7 @@ export class Concatenate extends Merge {
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis) || this.axis === 0) {
       throw new ArgumentError(
-        `Concatenate: axis must be an integer other than 0 (the batch), but is ${show(this.axis)}`,
+        `Concatenate: axis must be an integer other than 0 (the batch), but is ${formatValue(this.axis)}`,
       );
     }
   }

@@ -1,4 +1,12 @@
-import { checkFlag, checkOptions, checkShape, checkText, type OptionNames, readable, show } from '../../base/check.ts';
+import {
+  checkFlag,
+  checkOptions,
+  checkShape,
+  checkText,
+  formatValue,
+  type OptionNames,
+  readable,
+} from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers/initializers.ts';
@@ -84,7 +92,7 @@ export function checkLayerOptions<T extends LayerOptions>(
 /** @throws ArgumentError unless `value` is a positive integer. */
 export function positive(layer: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
-    throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${show(value)}`);
+    throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${formatValue(value)}`);
   }
   return value;
 }

@@ -1,6 +1,6 @@
 import { randomAffine } from '../../autograd/random/augmentation.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { AffineDraw, AugmentDraw, Range, Sampling } from '../../kernels/random/augmentation.ts';
 import { checkLayerOptions } from './options.ts';
@@ -54,7 +54,9 @@ export class RandomFlip extends RandomImageLayer {
     super('RandomFlip', checkLayerOptions('RandomFlip', options, { ...randomNames, mode: true }, surplus));
     this.mode = options.mode ?? 'horizontalAndVertical';
     if (!MODES.includes(this.mode)) {
-      throw new ArgumentError(`RandomFlip: mode must be one of ${MODES.join(', ')}, but is ${show(options.mode)}`);
+      throw new ArgumentError(
+        `RandomFlip: mode must be one of ${MODES.join(', ')}, but is ${formatValue(options.mode)}`,
+      );
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, listOf, type OptionNames, show } from '../../base/check.ts';
+import { checkF32, formatValue, listOf, type OptionNames } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import {
@@ -50,21 +50,21 @@ export type Factor = number | readonly [lower: number, upper: number];
 
 /**
  * A factor as Keras reads it: a number f is -|f| .. |f|, within the bounds; two numbers are sorted.
- * @param what layer and option
+ * @param subject layer and option
  * @throws ArgumentError unless it is one or two numbers within the bounds
  */
-export function readFactor(what: string, factor: Factor, [least, most]: readonly [number, number]): Range {
-  const given = listOf(what, factor) ?? [factor];
+export function readFactor(subject: string, factor: Factor, [least, most]: readonly [number, number]): Range {
+  const given = listOf(subject, factor) ?? [factor];
   const isLegal = (n: unknown) => typeof n === 'number' && n >= least && n <= most;
   const isPair = Array.isArray(factor);
   // A number is a size, so that its sign does not count where both directions are allowed.
   if (given.length !== (isPair ? 2 : 1) || !given.every(isLegal)) {
     throw new ArgumentError(
-      `${what} must be a number from ${least} to ${most}, or two as [lower, upper], but is ${show(factor)}`,
+      `${subject} must be a number from ${least} to ${most}, or two as [lower, upper], but is ${formatValue(factor)}`,
     );
   }
   const numbers = given as number[];
-  for (const n of numbers) checkF32(what, n);
+  for (const n of numbers) checkF32(subject, n);
   if (!isPair) return { low: Math.max(-Math.abs(numbers[0]!), least), high: Math.abs(numbers[0]!) };
   return { low: Math.min(...numbers), high: Math.max(...numbers) };
 }
@@ -74,12 +74,12 @@ export function readSampling(kind: string, options: SamplingOptions): Sampling {
   const { fillMode = 'reflect', interpolation = 'bilinear', fillValue = 0 } = options;
   const known = <T extends string>(name: string, value: T, all: readonly T[]) => {
     if (all.includes(value)) return;
-    throw new ArgumentError(`${kind}: ${name} must be one of ${all.join(', ')}, but is ${show(value)}`);
+    throw new ArgumentError(`${kind}: ${name} must be one of ${all.join(', ')}, but is ${formatValue(value)}`);
   };
   known('fillMode', fillMode, FILL_MODES);
   known('interpolation', interpolation, INTERPOLATIONS);
   if (typeof fillValue !== 'number' || !Number.isFinite(fillValue)) {
-    throw new ArgumentError(`${kind}: fillValue must be a number, but is ${show(fillValue)}`);
+    throw new ArgumentError(`${kind}: fillValue must be a number, but is ${formatValue(fillValue)}`);
   }
   return { fillMode, interpolation, fillValue: checkF32(`${kind}: fillValue`, fillValue) };
 }
@@ -98,7 +98,7 @@ export abstract class RandomImageLayer extends Layer {
     const { seed = null } = options;
     if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
       throw new ArgumentError(
-        `${kind}: seed must be an integer from 0 to 2^32 - 1, or null for the layer's place in the model, but is ${show(seed)}`,
+        `${kind}: seed must be an integer from 0 to 2^32 - 1, or null for the layer's place in the model, but is ${formatValue(seed)}`,
       );
     }
     this.seed = seed;

@@ -1,6 +1,6 @@
 import { randomContrast, randomErasing } from '../../autograd/random/augmentation.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, listOf, show } from '../../base/check.ts';
+import { checkF32, formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { AugmentDraw, Range } from '../../kernels/random/augmentation.ts';
@@ -20,7 +20,7 @@ function readValueRange(kind: string, valueRange: ValueRange): ValueRange {
   const [low, high] = given ?? [];
   if (given?.length !== 2 || !given.every(Number.isFinite) || low! >= high!) {
     throw new ArgumentError(
-      `${kind}: valueRange must be [low, high], the smallest and the largest value of a pixel, but is ${show(valueRange)}`,
+      `${kind}: valueRange must be [low, high], the smallest and the largest value of a pixel, but is ${formatValue(valueRange)}`,
     );
   }
   for (const value of given) checkF32(`${kind}: valueRange`, value);
@@ -98,7 +98,7 @@ export class RandomErasing extends RandomImageLayer {
     const isLegal = values ? values.length > 0 && values.every(Number.isFinite) : Number.isFinite(fillValue ?? 0);
     if (!isLegal) {
       throw new ArgumentError(
-        `RandomErasing: fillValue must be a number, a list of one for each channel, or null for noise, but is ${show(fillValue)}`,
+        `RandomErasing: fillValue must be a number, a list of one for each channel, or null for noise, but is ${formatValue(fillValue)}`,
       );
     }
     for (const value of values ?? [fillValue as number | null]) checkF32('RandomErasing: fillValue', value ?? 0);

@@ -3,7 +3,7 @@ import { resize } from '../../autograd/resize/resize.ts';
 import { reshape } from '../../autograd/shape/reshape.ts';
 import { pad, transpose } from '../../autograd/shape/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkFirst, listOf, show } from '../../base/check.ts';
+import { checkF32, checkFirst, formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { type Fusing, fusing } from './fusing.ts';
@@ -36,7 +36,7 @@ export class ZeroPadding2D extends Layer {
     const counts = paddings.flat();
     if (paddings.length !== 2 || counts.length !== 4 || !counts.every((n) => Number.isInteger(n) && n >= 0)) {
       throw new ArgumentError(
-        `ZeroPadding2D: padding is n, [rows, columns] or [[top, bottom], [left, right]], but is ${show(padding)}`,
+        `ZeroPadding2D: padding is n, [rows, columns] or [[top, bottom], [left, right]], but is ${formatValue(padding)}`,
       );
     }
     this.paddings = paddings as unknown as typeof this.paddings;
@@ -88,7 +88,7 @@ export class Resizing extends Layer {
     this.interpolation = options.interpolation ?? 'bilinear';
     if (this.interpolation !== 'bilinear' && this.interpolation !== 'nearest') {
       throw new ArgumentError(
-        `Resizing: interpolation must be bilinear or nearest, but is ${show(options.interpolation)}`,
+        `Resizing: interpolation must be bilinear or nearest, but is ${formatValue(options.interpolation)}`,
       );
     }
   }
@@ -120,7 +120,7 @@ export class Rescaling extends Layer {
     this.offset = options.offset ?? 0;
     for (const what of ['scale', 'offset'] as const) {
       if (!Number.isFinite(this[what])) {
-        throw new ArgumentError(`Rescaling: ${what} must be a number, but is ${show(this[what])}`);
+        throw new ArgumentError(`Rescaling: ${what} must be a number, but is ${formatValue(this[what])}`);
       }
       checkF32(`Rescaling: ${what}`, this[what]);
     }
@@ -153,7 +153,7 @@ export class Reshape extends Layer {
     const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
       throw new ArgumentError(
-        `Reshape: takes the shape of one sample, in which one size may be -1, but was given ${show(targetShape)}`,
+        `Reshape: takes the shape of one sample, in which one size may be -1, but was given ${formatValue(targetShape)}`,
       );
     }
   }
@@ -194,7 +194,7 @@ export class Permute extends Layer {
     checkFirst('Permute', 'axes come', dims, 'new Permute([2, 1], { inputShape })');
     const axes = listOf('Permute', dims) ?? [];
     if (axes.length === 0 || !axes.every((_, i) => axes.includes(i + 1))) {
-      throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${show(dims)}`);
+      throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${formatValue(dims)}`);
     }
   }
 

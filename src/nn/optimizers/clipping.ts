@@ -1,4 +1,4 @@
-import { checkF32, type OptionNames, show } from '../../base/check.ts';
+import { checkF32, formatValue, type OptionNames } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { DeviceArray, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/optimizers/blocks.ts';
@@ -29,7 +29,7 @@ export class Clipping {
     const given = Object.entries({ clipNorm, globalClipNorm, clipValue }).filter(([, limit]) => limit !== undefined);
     for (const [name, limit] of given) {
       if (typeof limit !== 'number' || !Number.isFinite(limit) || limit <= 0) {
-        throw new ArgumentError(`${kind}: ${name} must be positive, but is ${show(limit)}`);
+        throw new ArgumentError(`${kind}: ${name} must be positive, but is ${formatValue(limit)}`);
       }
       checkF32(`${kind}: ${name}`, limit);
     }

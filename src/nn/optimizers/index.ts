@@ -1,4 +1,4 @@
-import { didYouMean, readable, show } from '../../base/check.ts';
+import { didYouMean, formatValue, readable } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { Adam, AdamW } from './adam.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -25,7 +25,7 @@ export function optimizerOf(optimizer: OptimizerName | Optimizer): Optimizer {
   if (typeof optimizer !== 'string' || !Object.hasOwn(named, optimizer)) {
     const names = Object.keys(named);
     throw new ArgumentError(
-      `compile: optimizer must be one such as new Adam() or one of ${names.join(', ')}, but is ${show(optimizer)}${didYouMean(optimizer, names)}`,
+      `compile: optimizer must be one such as new Adam() or one of ${names.join(', ')}, but is ${formatValue(optimizer)}${didYouMean(optimizer, names)}`,
     );
   }
   return named[optimizer]();

@@ -1,7 +1,7 @@
 import { releaseSpent, type SpentGraph, takeSpent } from '../../autograd/spent.ts';
 import { recordingOf } from '../../autograd/step-recording.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkSurplus, listOf, type OptionNames, SMALLEST_F32, show } from '../../base/check.ts';
+import { checkF32, checkSurplus, formatValue, listOf, type OptionNames, SMALLEST_F32 } from '../../base/check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, withScope } from '../../kernels/array.ts';
@@ -440,7 +440,7 @@ export abstract class FlatOptimizer implements Optimizer {
   /** @throws ArgumentError unless `value` is a number of that range that 32-bit floats hold */
   protected inRange(what: string, value: number, { fits, range }: Range): number {
     if (!Number.isFinite(value) || !fits(value)) {
-      throw new ArgumentError(`${this.kind}: ${what} must be ${range}, but is ${show(value)}`);
+      throw new ArgumentError(`${this.kind}: ${what} must be ${range}, but is ${formatValue(value)}`);
     }
     return checkF32(`${this.kind}: ${what}`, value);
   }

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkSurplus, listOf, show } from '../../base/check.ts';
+import { checkF32, checkOptions, checkSurplus, formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 
 /** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
@@ -9,21 +9,22 @@ export type Rate = number | Schedule;
 
 const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'function' ? rate : () => rate);
 
-function check(what: string, numbers: Record<string, number>, fits: (x: number) => boolean, range: string): void {
+function check(subject: string, numbers: Record<string, number>, fits: (x: number) => boolean, range: string): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (typeof value !== 'number' || !Number.isFinite(value) || !fits(value)) {
-      throw new ArgumentError(`${what}: ${name} must be ${range}, but is ${show(value)}`);
+      throw new ArgumentError(`${subject}: ${name} must be ${range}, but is ${formatValue(value)}`);
     }
   }
 }
-const notNegative = (what: string, numbers: Record<string, number>) =>
-  check(what, numbers, (x) => x >= 0, 'zero or more');
+const notNegative = (subject: string, numbers: Record<string, number>) =>
+  check(subject, numbers, (x) => x >= 0, 'zero or more');
 /** Rates, which an optimizer's kernel is to get. */
-const checkRates = (what: string, rates: Record<string, number>) => {
-  notNegative(what, rates);
-  for (const [name, rate] of Object.entries(rates)) checkF32(`${what}: ${name}`, rate);
+const checkRates = (subject: string, rates: Record<string, number>) => {
+  notNegative(subject, rates);
+  for (const [name, rate] of Object.entries(rates)) checkF32(`${subject}: ${name}`, rate);
 };
-const positive = (what: string, numbers: Record<string, number>) => check(what, numbers, (x) => x > 0, 'positive');
+const positive = (subject: string, numbers: Record<string, number>) =>
+  check(subject, numbers, (x) => x > 0, 'positive');
 
 /** The same rate for ever. @throws ArgumentError for a rate below zero */
 export function constant(rate: number, ...surplus: never[]): Schedule {
@@ -51,12 +52,12 @@ export function piecewiseConstantDecay(
   const [boundaries, values] = [options.boundaries, options.values].map((list) => listOf(who, list) as number[] | null);
   if (!boundaries || !values || values.length !== boundaries.length + 1) {
     throw new ArgumentError(
-      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${show(options.values)} and boundaries ${show(options.boundaries)}`,
+      `piecewiseConstantDecay: needs one value more than boundaries, but has values ${formatValue(options.values)} and boundaries ${formatValue(options.boundaries)}`,
     );
   }
   checkRates('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
   if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]!))) {
-    throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${show(boundaries)}`);
+    throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${formatValue(boundaries)}`);
   }
   return (step) => {
     const i = boundaries.findIndex((boundary) => step <= boundary);

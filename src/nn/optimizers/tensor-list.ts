@@ -1,6 +1,6 @@
 import { copyOf } from '../../autograd/copy-of.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { listOf, show } from '../../base/check.ts';
+import { formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError, DisposedError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
@@ -14,13 +14,13 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
   const list = listOf(kind, given);
   const what = `${kind}: parameters`;
   if (!list) {
-    throw new ArgumentError(`${what} must be model.parameters or a list of tensors, but is ${show(given)}`);
+    throw new ArgumentError(`${what} must be model.parameters or a list of tensors, but is ${formatValue(given)}`);
   }
   if (list.length === 0) throw new ArgumentError(`${what} is an empty list, so there is nothing to train`);
   const tensors = list.map((one, i) => {
     if (!(one instanceof Tensor)) {
       throw new ArgumentError(
-        `${what}[${i}] must be a tensor, but is ${show(one)}; the weights of a model are given whole, as parameters: model.parameters`,
+        `${what}[${i}] must be a tensor, but is ${formatValue(one)}; the weights of a model are given whole, as parameters: model.parameters`,
       );
     }
     const { array, shape } = one;

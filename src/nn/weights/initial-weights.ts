@@ -1,5 +1,5 @@
 import { type Numbers, readNumbers, type ShapedNumbers, toNumber } from '../../autograd/host-data.ts';
-import { checkOptions, nearName, readable, show } from '../../base/check.ts';
+import { checkOptions, formatValue, nearName, readable } from '../../base/check.ts';
 import { ArgumentError, DataError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { InitialValues } from './weight.ts';
@@ -27,7 +27,7 @@ export function readInitialWeights(
   const given = readable('setInitialWeights', () => (values instanceof Map ? [...values] : []));
   if (!(values instanceof Map) || !given.every(([name]) => typeof name === 'string')) {
     throw new ArgumentError(
-      `${title}: setInitialWeights takes a Map of { shape, data } by the names of weights, but was given ${show(values)}`,
+      `${title}: setInitialWeights takes a Map of { shape, data } by the names of weights, but was given ${formatValue(values)}`,
     );
   }
   const shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
@@ -69,11 +69,11 @@ export function readInitialWeightsOfReplicas(
 }
 
 /** The values of a weight. @throws ShapeError, DataError, ArgumentError */
-export function readWeight(what: string, shape: Shape, numbers: Numbers): Float32Array {
-  const { flat, shape: given } = readNumbers(what, numbers);
+export function readWeight(subject: string, shape: Shape, numbers: Numbers): Float32Array {
+  const { flat, shape: given } = readNumbers(subject, numbers);
   if (!sameShape(given ?? [flat.length], shape)) {
     throw new ShapeError(
-      `${what} has shape ${showShape(shape)}, but its values have ${showShape(given ?? [flat.length])}`,
+      `${subject} has shape ${showShape(shape)}, but its values have ${showShape(given ?? [flat.length])}`,
     );
   }
   const values =
@@ -81,6 +81,6 @@ export function readWeight(what: string, shape: Shape, numbers: Numbers): Float3
   const broken = values.findIndex((value) => !Number.isFinite(value));
   if (broken < 0) return values;
   throw new DataError(
-    `${what}: value ${broken} is ${show(flat[broken])}, but weights must be finite numbers of 32 bits; give other values`,
+    `${subject}: value ${broken} is ${formatValue(flat[broken])}, but weights must be finite numbers of 32 bits; give other values`,
   );
 }

@@ -1,5 +1,5 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { listNames, show } from '../../base/check.ts';
+import { formatValue, listNames } from '../../base/check.ts';
 import { ArgumentError, DisposedError, OutOfMemoryError, ShapeError } from '../../base/errors.ts';
 import { RandomStream, type Seeds, seedOf } from '../../base/random.ts';
 import type { Device } from '../../gpu/device.ts';
@@ -16,13 +16,13 @@ import { Weight, type WeightSpec } from './weight.ts';
 const MOST_REPLICAS = 65_535;
 
 /** @throws ArgumentError unless there can be so many replicas */
-export function checkReplicas(what: string, replicas: number): void {
+export function checkReplicas(subject: string, replicas: number): void {
   if (!Number.isInteger(replicas) || replicas < 1) {
-    throw new ArgumentError(`${what}: replicas must be a positive integer, but is ${show(replicas)}`);
+    throw new ArgumentError(`${subject}: replicas must be a positive integer, but is ${formatValue(replicas)}`);
   }
   if (replicas > MOST_REPLICAS) {
     throw new ArgumentError(
-      `${what}: there can be ${MOST_REPLICAS} replicas at most, but ${show(replicas)} were asked for`,
+      `${subject}: there can be ${MOST_REPLICAS} replicas at most, but ${formatValue(replicas)} were asked for`,
     );
   }
 }
@@ -59,7 +59,7 @@ function firstValues({ name, shape, initializer, copyOf, ...spec }: WeightSpec, 
   if (initialValues) {
     if (initialValues instanceof Float32Array && initialValues.length === sizeOf(shape)) return initialValues;
     throw new ShapeError(
-      `${name}: initialValues must be a Float32Array of ${sizeOf(shape)} for a weight of shape ${showShape(shape)}, but is ${show(initialValues)}`,
+      `${name}: initialValues must be a Float32Array of ${sizeOf(shape)} for a weight of shape ${showShape(shape)}, but is ${formatValue(initialValues)}`,
     );
   }
   const values = initializer(shape, random);
@@ -71,7 +71,7 @@ function firstValues({ name, shape, initializer, copyOf, ...spec }: WeightSpec, 
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i])) continue;
     throw new ArgumentError(
-      `${name}: the initializer gave ${show(values[i])} as value ${i}, but weights must be finite`,
+      `${name}: the initializer gave ${formatValue(values[i])} as value ${i}, but weights must be finite`,
     );
   }
   return values;

@@ -1,4 +1,4 @@
-import { checkSurplus, show } from '../../base/check.ts';
+import { checkSurplus, formatValue } from '../../base/check.ts';
 import { ArgumentError, DisposedError } from '../../base/errors.ts';
 import type { Storage } from '../../gpu/storage.ts';
 import { DeviceArray } from '../../kernels/array.ts';
@@ -16,7 +16,7 @@ export class ReplicaRange {
     const isRange = Number.isSafeInteger(first) && first >= 0 && Number.isSafeInteger(count) && count > 0;
     if (isRange && first + count <= store.replicas) return;
     throw new ArgumentError(
-      `ReplicaRange: the model has ${store.replicas} replicas, but ${show(count)} from number ${show(first)} on were asked for`,
+      `ReplicaRange: the model has ${store.replicas} replicas, but ${formatValue(count)} from number ${formatValue(first)} on were asked for`,
     );
   }
 
@@ -40,7 +40,9 @@ export class WeightCopy {
   constructor(from: ParameterStore | ReplicaRange, ...surplus: never[]) {
     checkSurplus('WeightCopy', surplus);
     if (!(from instanceof ParameterStore || from instanceof ReplicaRange)) {
-      throw new ArgumentError(`WeightCopy: takes model.parameters, the weights of a built model, not ${show(from)}`);
+      throw new ArgumentError(
+        `WeightCopy: takes model.parameters, the weights of a built model, not ${formatValue(from)}`,
+      );
     }
     this.store = from instanceof ReplicaRange ? from.store : from;
     const storages = from instanceof ReplicaRange ? from.storages : from.buffers.map(({ storage }) => storage);

@@ -1,6 +1,6 @@
 import { type Numbers, readNumbers } from '../../autograd/host-data.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, checkPositiveShape, show } from '../../base/check.ts';
+import { checkOptions, checkPositiveShape, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { checkDevice, type Device } from '../../gpu/device.ts';
 import { DeviceArray, type Shape, sizeOf } from '../../kernels/array.ts';
@@ -65,7 +65,7 @@ export class ArrayLoader implements BatchSource {
     const { x, y = null, shape, classes = null, targetShape } = options;
     checkPositiveShape('ArrayLoader: shape', shape);
     if (classes !== null && !(Number.isInteger(classes) && classes > 0)) {
-      throw new ArgumentError(`ArrayLoader: classes must be a positive integer, but is ${show(classes)}`);
+      throw new ArgumentError(`ArrayLoader: classes must be a positive integer, but is ${formatValue(classes)}`);
     }
     const samples = readSamples('x', shape, x, 'the loader');
     const { size } = samples;

@@ -7,7 +7,7 @@ import {
   toFloats,
   toNumber,
 } from '../../autograd/host-data.ts';
-import { checkPositiveShape, show } from '../../base/check.ts';
+import { checkPositiveShape, formatValue } from '../../base/check.ts';
 import { ArgumentError, DataError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../../kernels/array.ts';
 
@@ -23,38 +23,39 @@ export function sameButForLastOne(a: Shape, b: Shape): boolean {
  * @throws ShapeError for an array of another shape, which would be cut into other samples; DataError for what is no finite number
  */
 export function readSamples(
-  what: string,
+  subject: string,
   sampleShape: Shape,
   x: Numbers,
   taker = 'the model',
 ): { values: Float32Array<ArrayBuffer>; size: number } {
   if (typeof x === 'object' && x !== null && ('x' in x || 'images' in x)) {
     const how = 'x' in x ? 'give its x alone, and its y after it where targets are taken' : 'make an ImageLoader of it';
-    throw new ArgumentError(`${what} must be an array of numbers, but is ${show(x)}; ${how}`);
+    throw new ArgumentError(`${subject} must be an array of numbers, but is ${formatValue(x)}; ${how}`);
   }
-  const numbers = readNumbers(what, x);
-  const size = countSamples(what, sampleShape, numbers, taker);
-  return { values: toFloats(what, numbers, sampleShape), size };
+  const numbers = readNumbers(subject, x);
+  const size = countSamples(subject, sampleShape, numbers, taker);
+  return { values: toFloats(subject, numbers, sampleShape), size };
 }
 
-function countSamples(what: string, sampleShape: Shape, { flat, shape }: HostNumbers, taker: string): number {
+function countSamples(subject: string, sampleShape: Shape, { flat, shape }: HostNumbers, taker: string): number {
   const takes = `${taker} takes [${['samples', ...sampleShape].join(',')}]`;
   if (shape) {
     if (shape[0]! > 0 && sameButForLastOne(shape.slice(1), sampleShape)) return shape[0]!;
-    throw new ShapeError(`${what} has shape ${showShape(shape)}, but ${takes}; ${advice(shape, sampleShape)}`);
+    throw new ShapeError(`${subject} has shape ${showShape(shape)}, but ${takes}; ${advice(shape, sampleShape)}`);
   }
   if (flat instanceof Uint8ClampedArray && sampleShape.at(-1) !== 4) {
     throw new ShapeError(
-      `${what} is a Uint8ClampedArray, in which a canvas keeps red, green, blue and alpha of each pixel, but ${takes}; ` +
+      `${subject} is a Uint8ClampedArray, in which a canvas keeps red, green, blue and alpha of each pixel, but ${takes}; ` +
         'take the channels that are wanted out of it, into a Uint8Array',
     );
   }
   const each = sizeOf(sampleShape);
   const size = flat.length / each;
   if (Number.isInteger(size) && size > 0) return size;
-  if (size === 0) throw new ShapeError(`${what} has no samples; give at least one, of shape ${showShape(sampleShape)}`);
+  if (size === 0)
+    throw new ShapeError(`${subject} has no samples; give at least one, of shape ${showShape(sampleShape)}`);
   throw new ShapeError(
-    `${what}: ${takes}, so numbers in a row must be a multiple of ${each}, but there are ${flat.length}`,
+    `${subject}: ${takes}, so numbers in a row must be a multiple of ${each}, but there are ${flat.length}`,
   );
 }
 
@@ -77,44 +78,44 @@ function advice(shape: Shape, sampleShape: Shape): string {
 
 /** Targets of numbers: of shape [size, ...targetShape], or their numbers in a row. @throws ShapeError, DataError */
 export function readTargets(
-  what: string,
+  subject: string,
   numbers: HostNumbers,
   size: number,
   targetShape?: Shape,
 ): { values: Float32Array<ArrayBuffer>; shape: Shape } {
   const { flat, shape: given } = numbers;
-  if (targetShape) checkPositiveShape(`${what}: targetShape`, targetShape);
+  if (targetShape) checkPositiveShape(`${subject}: targetShape`, targetShape);
   const shape = targetShape ?? (given && given.length > 1 ? given.slice(1) : [flat.length / size]);
   const whole = shape.every((n) => Number.isInteger(n) && n > 0) && flat.length === size * sizeOf(shape);
   if (!whole || (given && !(given[0] === size && sameButForLastOne(given.slice(1), shape)))) {
     const wanted = targetShape ? `shape ${showShape([size, ...shape])}` : 'a target for each';
     throw new ShapeError(
-      `${what}: there are ${size} samples, so y must have ${wanted}, but has ${given ? `shape ${showShape(given)}` : `${flat.length} numbers`}`,
+      `${subject}: there are ${size} samples, so y must have ${wanted}, but has ${given ? `shape ${showShape(given)}` : `${flat.length} numbers`}`,
     );
   }
-  return { values: toFloats(what, numbers, shape), shape };
+  return { values: toFloats(subject, numbers, shape), shape };
 }
 
 /** Labels as integers, one for each sample. @throws ShapeError for another number of them; DataError for one that is no class */
 export function readLabels(
-  what: string,
+  subject: string,
   { flat, shape }: HostNumbers,
   size: number,
   classes: number,
 ): Uint32Array<ArrayBuffer> {
   if (!isLabels({ flat, shape }, size)) {
     throw new ShapeError(
-      `${what}: there are ${size} samples, so there must be ${size} labels, but y has shape ${showShape(shape ?? [flat.length])}`,
+      `${subject}: there are ${size} samples, so there must be ${size} labels, but y has shape ${showShape(shape ?? [flat.length])}`,
     );
   }
   const labels = new Uint32Array(size);
   for (let i = 0; i < size; i++) {
     const label = toNumber(flat, i);
     if (label === null)
-      throw new DataError(`${what}: the label of sample ${i} is ${show(flat[i])}, ${howToMap(flat[i])}`);
+      throw new DataError(`${subject}: the label of sample ${i} is ${formatValue(flat[i])}, ${howToMap(flat[i])}`);
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
       throw new DataError(
-        `${what}: label ${label} of ${placeOf(i, [1])} is none of the ${classes} classes 0 to ${classes - 1}`,
+        `${subject}: label ${label} of ${placeOf(i, [1])} is none of the ${classes} classes 0 to ${classes - 1}`,
       );
     }
     labels[i] = label;

@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError, DataError } from '../../base/errors.ts';
 import { sameShape } from '../../kernels/array.ts';
 import type { FeatureSource } from '../features/feature-source.ts';
@@ -23,7 +23,7 @@ import { type BatchStream, checkTogether, isSource, streamOf, type TrainingData 
 /** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
 export class PreparedData {
   private constructor(
-    private readonly what: string,
+    private readonly subject: string,
     private readonly model: Trainable,
     /** Null for a stream. */
     readonly source: BatchSource | null,
@@ -42,8 +42,8 @@ export class PreparedData {
 
   /** The same data, of which the model gets the features: see `FeatureCache`. They belong to the caller. */
   withFeatures(source: FeatureSource, from: number): PreparedData {
-    const { what, model, stream, form, range, labels } = this;
-    return new PreparedData(what, model, this.source, stream, form, range, null, labels, { source, from });
+    const { subject, model, stream, form, range, labels } = this;
+    return new PreparedData(subject, model, this.source, stream, form, range, null, labels, { source, from });
   }
 
   /** The value of the model that batches are: 0, its input, unless they are features. */
@@ -52,30 +52,30 @@ export class PreparedData {
   }
 
   /** Arrays go to the GPU here. @throws ArgumentError, ShapeError, DataError for what does not suit the model */
-  static of(what: string, model: Trainable, data: TrainingData): PreparedData {
+  static of(subject: string, model: Trainable, data: TrainingData): PreparedData {
     const { outputShape } = model;
     const goal = { outputShape, loss: model.training.loss };
-    const stream = streamOf(what, data);
-    if (stream) return new PreparedData(what, model, null, stream, null, undefined, null);
+    const stream = streamOf(subject, data);
+    if (stream) return new PreparedData(subject, model, null, stream, null, undefined, null);
     if (isSource(data)) {
-      checkSource(what, model, data);
-      const form = targetForm(what, goal, data);
-      checkLabels(what, data);
-      if (form === 'values') checkTargetRange(what, goal, data.targetExtremes ?? []);
-      return new PreparedData(what, model, data, null, form, undefined, null);
+      checkSource(subject, model, data);
+      const form = targetForm(subject, goal, data);
+      checkLabels(subject, data);
+      if (form === 'values') checkTargetRange(subject, goal, data.targetExtremes ?? []);
+      return new PreparedData(subject, model, data, null, form, undefined, null);
     }
-    checkTogether(what, data);
+    checkTogether(subject, data);
     if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {
       throw new ArgumentError(
-        `${what}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${show(data)}` +
+        `${subject}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${formatValue(data)}` +
           (typeof data === 'object' && data !== null && 'images' in data ? '; make an ImageLoader of it' : ''),
       );
     }
-    const { x, y, form } = readBatch(what, model, data);
+    const { x, y, form } = readBatch(subject, model, data);
     const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
     const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
-    return new PreparedData(what, model, loader, null, form, undefined, loader, labels);
+    return new PreparedData(subject, model, loader, null, form, undefined, loader, labels);
   }
 
   /** Whether targets are numbers that the host has not looked at. */
@@ -94,19 +94,19 @@ export class PreparedData {
    * @throws ArgumentError for a fraction that leaves one of them empty, and for streams; DataError for a class that is only in the last part
    */
   split(fraction: number): [PreparedData, PreparedData] {
-    const { what, model, source, form } = this;
+    const { subject, model, source, form } = this;
     if (!(typeof fraction === 'number' && fraction > 0 && fraction < 1)) {
       throw new ArgumentError(
-        `${what}: validationSplit must be above 0 and below 1, such as 0.2, but is ${show(fraction)}`,
+        `${subject}: validationSplit must be above 0 and below 1, such as 0.2, but is ${formatValue(fraction)}`,
       );
     }
     if (!source) {
-      throw new ArgumentError(`${what}: a stream cannot be split: give validationData instead of validationSplit`);
+      throw new ArgumentError(`${subject}: a stream cannot be split: give validationData instead of validationSplit`);
     }
     const at = Math.floor(source.size * (1 - fraction));
     if (at === 0 || at === source.size) {
       throw new ArgumentError(
-        `${what}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
+        `${subject}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
       );
     }
     const { labels } = this;
@@ -114,18 +114,18 @@ export class PreparedData {
     const byLabel = hasIndependentLabels(form ?? 'values', { endsIn, outputShape, loss: training.loss });
     const rowsAreClasses = ((training.loss.classifies ?? false) || endsIn === 'softmax') && !byLabel;
     const rows = rowsAreClasses ? source.oneHotClasses : null;
-    checkSplit(what, labels ?? source.labels ?? rows ?? null, at);
+    checkSplit(subject, labels ?? source.labels ?? rows ?? null, at);
     const part = (first: number, end: number, owned: ArrayLoader | null) =>
-      new PreparedData(what, model, source, null, form, { first, end }, owned, labels);
+      new PreparedData(subject, model, source, null, form, { first, end }, owned, labels);
     return [part(0, at, this.owned), part(at, source.size, null)];
   }
 
   /** The batch size to use. @throws ArgumentError */
   batchSize(asked: number | undefined): number | null {
-    const { what, samples } = this;
-    if (samples !== null) return checkBatchSize(what, samples, asked);
+    const { subject, samples } = this;
+    if (samples !== null) return checkBatchSize(subject, samples, asked);
     if (asked === undefined) return null;
-    throw new ArgumentError(`${what}: a stream's batches are as large as they come: leave out batchSize`);
+    throw new ArgumentError(`${subject}: a stream's batches are as large as they come: leave out batchSize`);
   }
 
   /** What tells it from other data. Waits for the GPU. */
@@ -136,11 +136,11 @@ export class PreparedData {
   }
 
   feed(
-    objective: { settle(what: string, form: TargetForm): void },
+    objective: { settle(subject: string, form: TargetForm): void },
     step: Step,
     { batchSize, bound }: { batchSize: number | null; bound: Bound },
   ): Feed & { setOrders?(orders: readonly Uint32Array[]): void } {
-    const { what, model, source, stream, range } = this;
+    const { subject, model, source, stream, range } = this;
     const { features } = this;
     if (features) return new BatchRunner(features.source, batchSize!, step, model.replicas);
     if (source) return new BatchRunner(source, batchSize!, step, model.replicas, range);
@@ -148,7 +148,7 @@ export class PreparedData {
     const begin = again ? stream : () => stream!;
     const settle = (asked: string, form: TargetForm) => objective.settle(asked, form);
     const goesOn = !again && !bound.once && bound.count !== undefined;
-    return new StreamRunner(what, model, begin, settle, step, bound, goesOn);
+    return new StreamRunner(subject, model, begin, settle, step, bound, goesOn);
   }
 
   dispose(): void {
@@ -157,17 +157,19 @@ export class PreparedData {
 }
 
 /** @throws DataError for a label that the host knows and that is none of the classes: a source of the user's own may not have looked */
-function checkLabels(what: string, { labels, classes }: BatchSource): void {
+function checkLabels(subject: string, { labels, classes }: BatchSource): void {
   if (!labels || classes === null) return;
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i]!;
     if (Number.isInteger(label) && label >= 0 && label < classes) continue;
-    throw new DataError(`${what}: label ${label} of sample ${i} is none of the ${classes} classes 0 to ${classes - 1}`);
+    throw new DataError(
+      `${subject}: label ${label} of sample ${i} is none of the ${classes} classes 0 to ${classes - 1}`,
+    );
   }
 }
 
 /** @throws DataError for a class of which every sample lies in the last part */
-function checkSplit(what: string, labels: ArrayLike<number> | null, at: number): void {
+function checkSplit(subject: string, labels: ArrayLike<number> | null, at: number): void {
   if (!labels) return;
   const all = Array.from(labels);
   if (!all.every(Number.isInteger)) return; // probabilities, not classes
@@ -175,7 +177,7 @@ function checkSplit(what: string, labels: ArrayLike<number> | null, at: number):
   const missing = all.slice(at).find((label) => !trained.has(label));
   if (missing !== undefined) {
     throw new DataError(
-      `${what}: validationSplit takes the last samples as they lie, and every sample of class ${missing} is among them. ` +
+      `${subject}: validationSplit takes the last samples as they lie, and every sample of class ${missing} is among them. ` +
         'Shuffle the data first, or split it with trainTestSplit(set, { stratify: true }) and give validationData',
     );
   }

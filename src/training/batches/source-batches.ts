@@ -1,6 +1,6 @@
 import { type Numbers, readNumbers, toFloats } from '../../autograd/host-data.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { readable, show } from '../../base/check.ts';
+import { formatValue, readable } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import type { Program } from '../../gpu/recorder.ts';
@@ -15,9 +15,9 @@ import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './
 const DEFAULT_BATCH = 32;
 
 /** The batch size to use for so many samples: the one that was asked for, at most all samples, as in Keras. @throws ArgumentError */
-export function checkBatchSize(what: string, samples: number, batchSize: number = DEFAULT_BATCH): number {
+export function checkBatchSize(subject: string, samples: number, batchSize: number = DEFAULT_BATCH): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new ArgumentError(`${what}: batchSize must be a positive integer, but is ${show(batchSize)}`);
+    throw new ArgumentError(`${subject}: batchSize must be a positive integer, but is ${formatValue(batchSize)}`);
   }
   return Math.min(batchSize, samples);
 }
@@ -33,36 +33,36 @@ export interface Bound {
 }
 
 /** @throws ArgumentError unless `steps`, if there are any, is a positive integer, and for data other than a stream */
-export function checkSteps(what: string, name: string, steps: number | undefined, isStream: boolean): void {
+export function checkSteps(subject: string, name: string, steps: number | undefined, isStream: boolean): void {
   if (steps === undefined) return;
   if (!isStream)
-    throw new ArgumentError(`${what}: ${name} is for streams; a pass over other data is every sample once`);
+    throw new ArgumentError(`${subject}: ${name} is for streams; a pass over other data is every sample once`);
   if (Number.isInteger(steps) && steps > 0) return;
-  throw new ArgumentError(`${what}: ${name} must be a positive integer, but is ${show(steps)}`);
+  throw new ArgumentError(`${subject}: ${name} must be a positive integer, but is ${formatValue(steps)}`);
 }
 
 /** @throws ArgumentError unless it is a model, which is easily left out or put second */
-export function checkModel(what: string, model: Trainable, call: string): void {
+export function checkModel(subject: string, model: Trainable, call: string): void {
   if (typeof model === 'object' && model !== null && 'plannedLayers' in model) return;
-  throw new ArgumentError(`${what}: the model comes first, as in ${call}, but was given ${show(model)}`);
+  throw new ArgumentError(`${subject}: the model comes first, as in ${call}, but was given ${formatValue(model)}`);
 }
 
 /** @throws ArgumentError, ShapeError unless the model can take the samples */
-export function checkSource(what: string, model: Trainable, data: BatchSource): void {
-  if (data.device !== model.device) throw new ArgumentError(`${what}: model and data are on different devices`);
+export function checkSource(subject: string, model: Trainable, data: BatchSource): void {
+  if (data.device !== model.device) throw new ArgumentError(`${subject}: model and data are on different devices`);
   if (!sameShape(data.sampleShape, model.inputShape)) {
     throw new ShapeError(
-      `${what}: the model expects samples of ${showShape(model.inputShape)}, but the data has ${showShape(data.sampleShape)}`,
+      `${subject}: the model expects samples of ${showShape(model.inputShape)}, but the data has ${showShape(data.sampleShape)}`,
     );
   }
 }
 
 /** The replica that is meant: of a model with several, one must be named. @throws ArgumentError */
-export function checkReplica(what: string, { replicas }: Trainable, replica: number | undefined): number {
+export function checkReplica(subject: string, { replicas }: Trainable, replica: number | undefined): number {
   if (replica === undefined && replicas === 1) return 0;
   if (Number.isInteger(replica) && replica! >= 0 && replica! < replicas) return replica!;
   throw new ArgumentError(
-    `${what}: the model has ${replicas} replicas, so \`replica\` must be an integer from 0 to ${replicas - 1}, but is ${show(replica)}`,
+    `${subject}: the model has ${replicas} replicas, so \`replica\` must be an integer from 0 to ${replicas - 1}, but is ${formatValue(replica)}`,
   );
 }
 
@@ -221,7 +221,7 @@ function checkBatch(
 ): void {
   const check = (part: string, given: Tensor | null, dtype: string, shape: Shape) => {
     if (given?.dtype === dtype && sameShape(given.shape, shape)) return;
-    const found = given ? `${given.dtype} ${showShape(given.shape)}` : show(given);
+    const found = given ? `${given.dtype} ${showShape(given.shape)}` : formatValue(given);
     throw new ShapeError(`the data's batch(): ${part} must be ${dtype} ${showShape(shape)}, but is ${found}`);
   };
   check('x', x, 'f32', [count, ...sampleShape]);
@@ -230,10 +230,12 @@ function checkBatch(
 }
 
 /** @throws ArgumentError for weights of samples, which would be ignored */
-export function checkPair(what: string, data: object): void {
+export function checkPair(subject: string, data: object): void {
   const name = ['sampleWeight', 'sample_weight'].find((one) => one in data);
   if (name === undefined) return;
-  throw new ArgumentError(`${what}: ${name} is not supported; samples can be weighed by their class, with classWeight`);
+  throw new ArgumentError(
+    `${subject}: ${name} is not supported; samples can be weighed by their class, with classWeight`,
+  );
 }
 
 /** Samples and targets of the host as a model and its loss take them. */
@@ -246,18 +248,18 @@ export interface HostBatch {
 }
 
 /** @throws ArgumentError, ShapeError, DataError for what does not suit the model */
-export function readBatch(what: string, model: Trainable, data: { x: Numbers; y: Numbers }): HostBatch {
-  checkPair(what, data);
+export function readBatch(subject: string, model: Trainable, data: { x: Numbers; y: Numbers }): HostBatch {
+  checkPair(subject, data);
   const { inputShape, outputShape, training } = model;
-  const given = readable(what, () => ({ x: data.x, y: data.y }));
-  const { values: x, size: samples } = readSamples(`${what}: x`, inputShape, given.x);
-  const targets = readNumbers(`${what}: y`, given.y);
+  const given = readable(subject, () => ({ x: data.x, y: data.y }));
+  const { values: x, size: samples } = readSamples(`${subject}: x`, inputShape, given.x);
+  const targets = readNumbers(`${subject}: y`, given.y);
   const goal = { outputShape, loss: training.loss };
-  const form = formOfNumbers(what, goal, samples, targets);
+  const form = formOfNumbers(subject, goal, samples, targets);
   const y =
     form === 'values'
-      ? toFloats(`${what}: y`, targets, outputShape)
-      : readLabels(`${what}: y`, targets, samples, outputShape[0]!);
-  if (form === 'values') checkTargetRange(what, goal, extremesOf(y));
+      ? toFloats(`${subject}: y`, targets, outputShape)
+      : readLabels(`${subject}: y`, targets, samples, outputShape[0]!);
+  if (form === 'values') checkTargetRange(subject, goal, extremesOf(y));
   return { x, y, samples, form };
 }

@@ -1,5 +1,5 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { readable, show } from '../../base/check.ts';
+import { formatValue, readable } from '../../base/check.ts';
 import { ArgumentError, DataError } from '../../base/errors.ts';
 import type { Program } from '../../gpu/recorder.ts';
 import { DeviceArray } from '../../kernels/array.ts';
@@ -45,11 +45,11 @@ export class StreamRunner implements Feed {
   private dropped = 0;
 
   constructor(
-    private readonly what: string,
+    private readonly subject: string,
     private readonly model: Trainable,
     private readonly begin: () => BatchStream,
     /** Told of the sort of targets before a batch is used. */
-    private readonly settle: (what: string, form: TargetForm) => void,
+    private readonly settle: (subject: string, form: TargetForm) => void,
     private readonly step: Step,
     private readonly bound: Bound,
     /** Whether a pass goes on where the one before stopped. */
@@ -64,7 +64,7 @@ export class StreamRunner implements Feed {
   }
 
   async *pass(signal?: AbortSignal): AsyncGenerator<Submit> {
-    this.open ??= iteratorOf(this.what, this.begin());
+    this.open ??= iteratorOf(this.subject, this.begin());
     const { open, begun, bound } = this;
     const { count: steps, name } = bound;
     const before = begun ? undefined : left.get(open);
@@ -88,7 +88,7 @@ export class StreamRunner implements Feed {
     const few = `the stream ended after ${count} batches of this pass`;
     const why = steps === undefined ? few : `${few}, but there are to be ${steps} (${name})`;
     throw new DataError(
-      `${this.what}: ${count === 0 && before ? `an earlier call ${before}, which has none left` : why}. ` +
+      `${this.subject}: ${count === 0 && before ? `an earlier call ${before}, which has none left` : why}. ` +
         'For several passes give a function that begins the stream anew',
     );
   }
@@ -100,7 +100,7 @@ export class StreamRunner implements Feed {
     for (let i = 0; i < dropped; i++) {
       if (!(await this.next(open, signal))?.done) continue;
       throw new DataError(
-        `${this.what}: the stream ended after ${i} batches, but ${dropped} of it were trained on before`,
+        `${this.subject}: the stream ended after ${i} batches, but ${dropped} of it were trained on before`,
       );
     }
   }
@@ -132,11 +132,11 @@ export class StreamRunner implements Feed {
     this.open = null;
     if (!open?.return) return;
     left.set(open, 'closed this stream');
-    const { what } = this;
+    const { subject } = this;
     const slow = setTimeout(() => {
       // biome-ignore lint/suspicious/noConsole: nobody else would say why the call does not end
       console.warn(
-        `${what}: the stream has been closing for ${SLOW_CLOSING_MS / 1000} s; its return() has to settle first`,
+        `${subject}: the stream has been closing for ${SLOW_CLOSING_MS / 1000} s; its return() has to settle first`,
       );
     }, SLOW_CLOSING_MS);
     try {
@@ -152,7 +152,7 @@ export class StreamRunner implements Feed {
     this.noted = true;
     // biome-ignore lint/suspicious/noConsole: nobody else would say why nothing comes
     console.warn(
-      `${this.what}: ${LONG_PASS} batches of one pass were taken from the stream, and more follow. ` +
+      `${this.subject}: ${LONG_PASS} batches of one pass were taken from the stream, and more follow. ` +
         `Where it has no end, give ${this.bound.name}, the number of batches of a pass`,
     );
   }
@@ -169,12 +169,12 @@ export class StreamRunner implements Feed {
   }
 
   private accept(batch: Arrays) {
-    const { what, model } = this;
+    const { subject, model } = this;
     if (typeof batch !== 'object' || batch === null || !('x' in batch) || !('y' in batch)) {
-      throw new ArgumentError(`${what}: a batch is { x, y }, but ${show(batch)} came`);
+      throw new ArgumentError(`${subject}: a batch is { x, y }, but ${formatValue(batch)} came`);
     }
-    const { x, y, samples, form } = readBatch(what, model, batch);
-    this.settle(what, form);
+    const { x, y, samples, form } = readBatch(subject, model, batch);
+    this.settle(subject, form);
     const isFirst = !this.slots.has(samples);
     this.slot(samples, form);
     return { x, y, samples, form, isFirst };
@@ -261,29 +261,31 @@ async function unlessAborted<T>(
 }
 
 /** @throws ArgumentError for what is no stream */
-function iteratorOf(what: string, stream: BatchStream): AsyncIterator<Arrays> | Iterator<Arrays> {
+function iteratorOf(subject: string, stream: BatchStream): AsyncIterator<Arrays> | Iterator<Arrays> {
   if (typeof stream === 'object' && stream !== null) {
     if (Symbol.asyncIterator in stream)
       return checkIterator(
-        what,
-        readable(what, () => stream[Symbol.asyncIterator]()),
+        subject,
+        readable(subject, () => stream[Symbol.asyncIterator]()),
       );
     if (Symbol.iterator in stream)
       return checkIterator(
-        what,
-        readable(what, () => stream[Symbol.iterator]()),
+        subject,
+        readable(subject, () => stream[Symbol.iterator]()),
       );
   }
-  throw new ArgumentError(`${what}: the function must return a stream of { x, y }, but returned ${show(stream)}`);
+  throw new ArgumentError(
+    `${subject}: the function must return a stream of { x, y }, but returned ${formatValue(stream)}`,
+  );
 }
 
 /** @throws ArgumentError unless batches can be taken from it, and it can be closed if it has a `return` */
-function checkIterator<T extends AsyncIterator<Arrays> | Iterator<Arrays>>(what: string, iterator: T): T {
-  const { next, return: close } = readable(what, () => ({ next: iterator.next, return: iterator.return }));
+function checkIterator<T extends AsyncIterator<Arrays> | Iterator<Arrays>>(subject: string, iterator: T): T {
+  const { next, return: close } = readable(subject, () => ({ next: iterator.next, return: iterator.return }));
   if (typeof next === 'function' && (close === undefined || close === null || typeof close === 'function'))
     return iterator;
   throw new ArgumentError(
-    `${what}: the stream's iterator needs a function next, and as return a function or nothing, but has ` +
-      `${typeof next === 'function' ? `return ${show(close)}` : `next ${show(next)}`}`,
+    `${subject}: the stream's iterator needs a function next, and as return a function or nothing, but has ` +
+      `${typeof next === 'function' ? `return ${formatValue(close)}` : `next ${formatValue(next)}`}`,
   );
 }

@@ -31,13 +31,13 @@ export class TargetCheck {
   }
 
   /** @throws DataError for targets out of range, naming the smallest and the largest */
-  check(what: string, counts: Uint32Array): void {
+  check(subject: string, counts: Uint32Array): void {
     const { count, least, most } = readOutside(counts.subarray(this.first));
     if (count === 0) return;
     const [from, to] = this.range;
     const values = Object.is(least, most) ? `${most}` : `from ${least} to ${most}`;
     throw new DataError(
-      `${what}: ${count} targets (${values}) do not lie between ${from} and ${to}, as targets of ${this.loss} must; ` +
+      `${subject}: ${count} targets (${values}) do not lie between ${from} and ${to}, as targets of ${this.loss} must; ` +
         'scale them, or use meanSquaredError',
     );
   }

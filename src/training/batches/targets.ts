@@ -34,21 +34,21 @@ export function hasIndependentLabels(
 
 /** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */
 export function targetForm(
-  what: string,
+  subject: string,
   { outputShape, loss }: Goal,
   { classes, targetShape }: { classes: number | null; targetShape?: Shape | null },
 ): TargetForm {
   if (classes === null) {
-    if (!targetShape) throw new ArgumentError(`${what}: the data has no targets to compare the model's output with`);
+    if (!targetShape) throw new ArgumentError(`${subject}: the data has no targets to compare the model's output with`);
     if (loss.targets === 'labels') {
       throw new ArgumentError(
-        `${what}: ${loss.name} wants labels (a class number for each sample), but the data has targets of ${showShape(targetShape)}: ` +
+        `${subject}: ${loss.name} wants labels (a class number for each sample), but the data has targets of ${showShape(targetShape)}: ` +
           'give labels, or use categoricalCrossentropy',
       );
     }
     if (!sameShape(targetShape, outputShape)) {
       throw new ShapeError(
-        `${what}: the model ends in ${showShape(outputShape)}, but the data has targets of ${showShape(targetShape)}`,
+        `${subject}: the model ends in ${showShape(outputShape)}, but the data has targets of ${showShape(targetShape)}`,
       );
     }
     return 'values';
@@ -57,7 +57,7 @@ export function targetForm(
   if (!sameShape(outputShape, [classes])) {
     const binary = classes === 2 && loss.targets === 'values' ? ' or [1]' : '';
     throw new ShapeError(
-      `${what}: the data has ${classes} classes, so the model must end in [${classes}]${binary}, but ends in ${showShape(outputShape)}` +
+      `${subject}: the data has ${classes} classes, so the model must end in [${classes}]${binary}, but ends in ${showShape(outputShape)}` +
         oneRow(outputShape, classes),
     );
   }
@@ -76,7 +76,7 @@ function oneRow(outputShape: Shape, units: number): string {
  * @throws ShapeError for another number of them, or an array of another shape
  */
 export function formOfNumbers(
-  what: string,
+  subject: string,
   { outputShape, loss }: Goal,
   samples: number,
   { flat, shape }: HostNumbers,
@@ -93,20 +93,20 @@ export function formOfNumbers(
   const row = isLabels({ flat, shape }, samples) ? 1 : last;
   if (outputShape.length > 1 && flat.length === samples * row) {
     throw new ShapeError(
-      `${what}: the model ends in ${showShape(outputShape)} for each sample, but y has ${row === 1 ? 'one number' : `${row} numbers`} ` +
+      `${subject}: the model ends in ${showShape(outputShape)} for each sample, but y has ${row === 1 ? 'one number' : `${row} numbers`} ` +
         `for each of ${samples} samples${oneRow(outputShape, last)}`,
     );
   }
   if (outputShape.length !== 1 && loss.targets === 'labels') {
     throw new ShapeError(
-      `${what}: ${loss.name} needs a model that ends in [classes], but it ends in ${showShape(outputShape)}${oneRow(outputShape, last)}`,
+      `${subject}: ${loss.name} needs a model that ends in [classes], but it ends in ${showShape(outputShape)}${oneRow(outputShape, last)}`,
     );
   }
   const labels = outputShape.length === 1 ? `${samples} labels` : '';
   const values = loss.targets === 'values' ? `${samples * columns} numbers (${showShape(outputShape)} each)` : '';
   const oneHot = loss.targets === 'labels' && columns > 1 && fits;
   throw new ShapeError(
-    `${what}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ` +
+    `${subject}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ` +
       `${flat.length}${shape ? ` of shape ${showShape(shape)}` : ''}` +
       (oneHot ? '. One row for each sample, as toCategorical makes them, is what categoricalCrossentropy takes' : ''),
   );
@@ -131,7 +131,11 @@ export function extremesOf(targets: ArrayLike<number>): PlacedTarget[] {
 }
 
 /** @throws DataError for a target that the loss cannot have, saying where it stands */
-export function checkTargetRange(what: string, { outputShape, loss }: Goal, extremes: readonly PlacedTarget[]): void {
+export function checkTargetRange(
+  subject: string,
+  { outputShape, loss }: Goal,
+  extremes: readonly PlacedTarget[],
+): void {
   if (!loss.targetRange) return;
   const [least, most] = loss.targetRange;
   const outside = extremes.find(({ value }) => value < least || value > most);
@@ -140,7 +144,7 @@ export function checkTargetRange(what: string, { outputShape, loss }: Goal, extr
   const columns = sizeOf(outputShape);
   const column = columns > 1 ? ` (column ${index % columns})` : '';
   throw new DataError(
-    `${what}: y: target ${value} of sample ${Math.floor(index / columns)}${column} does not lie between ${least} and ${most}, as targets of ` +
+    `${subject}: y: target ${value} of sample ${Math.floor(index / columns)}${column} does not lie between ${least} and ${most}, as targets of ` +
       `${loss.name} must: labels count from 0, and pixels or scores must be scaled first; for any other number use meanSquaredError`,
   );
 }

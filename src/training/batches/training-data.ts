@@ -1,5 +1,5 @@
 import type { Numbers } from '../../autograd/host-data.ts';
-import { readable, show } from '../../base/check.ts';
+import { formatValue, readable } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { BatchSource } from './batch-source.ts';
 
@@ -24,29 +24,29 @@ export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
  */
 export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
 
-export const isSource = (data: unknown, what = 'data'): data is BatchSource =>
-  readable(what, () => typeof (data as BatchSource | null)?.batch === 'function');
+export const isSource = (data: unknown, subject = 'data'): data is BatchSource =>
+  readable(subject, () => typeof (data as BatchSource | null)?.batch === 'function');
 
 const isIterable = (data: unknown): data is BatchStream =>
   typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);
 
 /** Something to go through once, or a function that begins it; null for what is no stream. */
-export function streamOf(what: string, data: unknown): BatchStream | (() => BatchStream) | null {
+export function streamOf(subject: string, data: unknown): BatchStream | (() => BatchStream) | null {
   if (typeof data === 'function') return data as () => BatchStream;
-  if (isSource(data, what) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
+  if (isSource(data, subject) || !isIterable(data) || Array.isArray(data) || ArrayBuffer.isView(data)) return null;
   return data;
 }
 
 /** @throws ArgumentError for samples and targets handed over one after another, as Keras takes them */
-export function checkTogether(what: string, data: unknown): void {
-  if (isSource(data, what) || typeof data !== 'object' || data === null || 'x' in data) return;
+export function checkTogether(subject: string, data: unknown): void {
+  if (isSource(data, subject) || typeof data !== 'object' || data === null || 'x' in data) return;
   const numbers = Array.isArray(data) || ArrayBuffer.isView(data) || ('shape' in data && !('images' in data));
   if (!numbers) return;
-  const first = readable(what, () => (Array.isArray(data) ? data[0] : null));
+  const first = readable(subject, () => (Array.isArray(data) ? data[0] : null));
   const batches = typeof first === 'object' && first !== null && 'x' in first;
   throw new ArgumentError(
     batches
-      ? `${what}: a list of batches is a stream when a function begins it: give () => batches`
-      : `${what}: takes samples and targets together, as { x, y }, where Keras has (x, y); was given ${show(data)} first`,
+      ? `${subject}: a list of batches is a stream when a function begins it: give () => batches`
+      : `${subject}: takes samples and targets together, as { x, y }, where Keras has (x, y); was given ${formatValue(data)} first`,
   );
 }

@@ -1,4 +1,4 @@
-import { listOf, nearName, readable, show } from '../../base/check.ts';
+import { formatValue, listOf, nearName, readable } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Optimizer } from '../../nn/optimizers/index.ts';
 import type { CallbackState, SafePoint, TrainingState } from '../state/training-state.ts';
@@ -128,10 +128,10 @@ function checkHookNames(callback: Callback): void {
 /** @throws ArgumentError unless all are objects whose hooks are functions */
 export function checkCallbacks(callbacks: readonly Callback[]): void {
   const all = listOf('fit: callbacks', callbacks);
-  if (!all) throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${show(callbacks)}`);
+  if (!all) throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${formatValue(callbacks)}`);
   const at = all.findIndex((callback) => typeof callback !== 'object' || callback === null);
   if (at >= 0) {
-    const given = typeof all[at] === 'function' ? 'a function or class; make one with new' : show(all[at]);
+    const given = typeof all[at] === 'function' ? 'a function or class; make one with new' : formatValue(all[at]);
     throw new ArgumentError(`fit: callbacks must be a list of callbacks, but callback ${at} is ${given}`);
   }
   for (const callback of all as Callback[]) {
@@ -139,11 +139,11 @@ export function checkCallbacks(callbacks: readonly Callback[]): void {
     for (const name of HOOKS) {
       const hook = readable('fit: callbacks', () => callback[name]);
       if (hook === undefined || hook === null || typeof hook === 'function') continue;
-      throw new ArgumentError(`fit: a callback's ${name} must be a function, but is ${show(hook)}`);
+      throw new ArgumentError(`fit: a callback's ${name} must be a function, but is ${formatValue(hook)}`);
     }
     checkHookNames(callback);
     const adds = readable('fit: callbacks', () => callback.adds);
     if (adds === undefined || listOf('fit: adds', adds)?.every((name) => typeof name === 'string')) continue;
-    throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${show(adds)}`);
+    throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${formatValue(adds)}`);
   }
 }

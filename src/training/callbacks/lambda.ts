@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../../base/check.ts';
+import { checkOptions, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Callback } from './callback.ts';
 
@@ -54,7 +54,7 @@ export class LambdaCallback implements Callback {
     for (const [name, hook] of Object.entries(hooks)) {
       if (name === 'everySteps' || name === 'adds') continue; // `fit` checks them
       if (typeof hook !== 'function') {
-        throw new ArgumentError(`LambdaCallback: a hook is a function, but ${name} is ${show(hook)}`);
+        throw new ArgumentError(`LambdaCallback: a hook is a function, but ${name} is ${formatValue(hook)}`);
       }
     }
     Object.assign(this, hooks);

@@ -1,4 +1,4 @@
-import { checkSurplus, show } from '../../base/check.ts';
+import { checkSurplus, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { settableRates } from '../../nn/optimizers/optimizer.ts';
 import type { Callback } from './callback.ts';
@@ -17,7 +17,7 @@ export class LearningRateScheduler implements Callback {
     checkSurplus('LearningRateScheduler', surplus);
     if (typeof schedule !== 'function') {
       throw new ArgumentError(
-        `LearningRateScheduler: takes a function (epoch, learningRate) => rate, not ${show(schedule)}`,
+        `LearningRateScheduler: takes a function (epoch, learningRate) => rate, not ${formatValue(schedule)}`,
       );
     }
   }

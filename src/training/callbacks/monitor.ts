@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { TrainInfo } from './callback.ts';
 import type { EpochLogs } from './logs.ts';
@@ -52,7 +52,10 @@ export class Figure {
       return value;
     }
     if (this.mayLack) return null;
-    throw this.missing(Object.keys(logs), `, and to have adds: [${show(this.name)}] where some epochs are without it`);
+    throw this.missing(
+      Object.keys(logs),
+      `, and to have adds: [${formatValue(this.name)}] where some epochs are without it`,
+    );
   }
 
   private missing(figures: readonly string[], more = ''): ArgumentError {
@@ -60,7 +63,7 @@ export class Figure {
       ? '; those that begin with val need validationData or validationSplit in fit'
       : '';
     return new ArgumentError(
-      `${this.who}: the epoch has no figure ${show(this.name)}; there are ${figures.join(', ')}${hint}. ` +
+      `${this.who}: the epoch has no figure ${formatValue(this.name)}; there are ${figures.join(', ')}${hint}. ` +
         `A callback that adds it has to come before${more}`,
     );
   }
@@ -79,11 +82,11 @@ export class Monitor {
   constructor(callback: string, figure: string, mode: MonitorMode = 'auto') {
     if (typeof figure !== 'string' || figure === '') {
       throw new ArgumentError(
-        `${callback}: monitor must be the name of a figure such as 'valLoss', not ${show(figure)}`,
+        `${callback}: monitor must be the name of a figure such as 'valLoss', not ${formatValue(figure)}`,
       );
     }
     if (!['auto', 'min', 'max'].includes(mode)) {
-      throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${show(mode)}`);
+      throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${formatValue(mode)}`);
     }
     this.figure = new Figure(callback, figure);
     this.rises = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure));

@@ -1,4 +1,4 @@
-import { type OptionNames, show } from '../../base/check.ts';
+import { formatValue, type OptionNames } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { MonitorMode } from './monitor.ts';
 
@@ -22,7 +22,7 @@ export function checkNumber(
     kind === 'finite' ? Number.isFinite(value) : kind === 'whole' ? Number.isInteger(value) : Number.isFinite(value);
   if (!fits || (kind !== 'finite' && value < 0)) {
     const wanted = { whole: 'a whole number from 0 up', notNegative: 'a number from 0 up', finite: 'a finite number' };
-    throw new ArgumentError(`${who}: ${what} must be ${wanted[kind]}, but is ${show(value)}`);
+    throw new ArgumentError(`${who}: ${what} must be ${wanted[kind]}, but is ${formatValue(value)}`);
   }
   return value;
 }

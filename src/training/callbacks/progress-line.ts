@@ -1,4 +1,4 @@
-import { checkSurplus, show } from '../../base/check.ts';
+import { checkSurplus, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Callback, TrainInfo } from './callback.ts';
 import type { BatchLogs, EpochLogs, FeatureLogs } from './logs.ts';
@@ -21,7 +21,7 @@ const figure = (value: number) => (Math.abs(value) > 1e-3 || value === 0 ? value
 const figures = (logs: BatchLogs | EpochLogs) =>
   Object.entries(logs)
     .filter(([name, value]) => value !== undefined && !ASIDE.includes(name))
-    .map(([name, value]) => ` - ${name}: ${typeof value === 'number' ? figure(value) : show(value)}`)
+    .map(([name, value]) => ` - ${name}: ${typeof value === 'number' ? figure(value) : formatValue(value)}`)
     .join('');
 
 /**
@@ -46,7 +46,7 @@ export class ProgressLine implements Callback {
     checkSurplus('ProgressLine', surplus);
     for (const [name, value] of Object.entries({ write, update })) {
       if (typeof value === 'function' || (name === 'update' && value === null)) continue;
-      throw new ArgumentError(`ProgressLine: ${name} must be a function of a line, but is ${show(value)}`);
+      throw new ArgumentError(`ProgressLine: ${name} must be a function of a line, but is ${formatValue(value)}`);
     }
   }
 

@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Metrics, Objective } from '../objective.ts';
 import type { Callback } from './callback.ts';
@@ -24,7 +24,7 @@ export class StepReports {
     for (const { everySteps } of watchers) {
       if (Number.isInteger(everySteps) && everySteps! > 0) continue;
       throw new ArgumentError(
-        `fit: a callback with onSteps needs everySteps, a positive integer, but it is ${show(everySteps)}`,
+        `fit: a callback with onSteps needs everySteps, a positive integer, but it is ${formatValue(everySteps)}`,
       );
     }
     return watchers.length > 0 ? new StepReports(objective, watchers) : null;

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, SMALLEST_F32, show } from '../../base/check.ts';
+import { checkF32, checkOptions, formatValue, SMALLEST_F32 } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { type Optimizer, settableRates } from '../../nn/optimizers/optimizer.ts';
 import type { CallbackState } from '../state/training-state.ts';
@@ -57,7 +57,7 @@ export class ReduceLROnPlateau implements Callback {
     this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
     this.factor = options.factor ?? 0.1;
     if (typeof this.factor !== 'number' || !(this.factor > 0 && this.factor < 1)) {
-      throw new ArgumentError(`${WHO}: factor must lie between 0 and 1, but is ${show(options.factor)}`);
+      throw new ArgumentError(`${WHO}: factor must lie between 0 and 1, but is ${formatValue(options.factor)}`);
     }
     this.patience = checkNumber(WHO, 'patience', options.patience ?? 10, 'whole');
     this.minDelta = checkNumber(WHO, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');

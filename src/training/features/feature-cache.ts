@@ -1,6 +1,6 @@
 import { noGrad } from '../../autograd/tape.ts';
 import { scope, Tensor } from '../../autograd/tensor.ts';
-import { checkOptions, show } from '../../base/check.ts';
+import { checkOptions, formatValue } from '../../base/check.ts';
 import { AbortedError, ArgumentError, OutOfMemoryError } from '../../base/errors.ts';
 import { DeviceArray } from '../../kernels/array.ts';
 import { type LayerCall, layerCalls } from '../../nn/graph/layer-calls.ts';
@@ -25,19 +25,22 @@ const ADAPTER_BYTES = 2 ** 30;
 const PROGRESS_INTERVAL = 250;
 
 /** The most bytes on the adapter; null where features are not to be kept. @throws ArgumentError */
-export function adapterBytesOf(what: string, cacheFeatures: boolean | CacheFeaturesOptions | undefined): number | null {
+export function adapterBytesOf(
+  subject: string,
+  cacheFeatures: boolean | CacheFeaturesOptions | undefined,
+): number | null {
   if (cacheFeatures === undefined || cacheFeatures === false) return null;
   if (cacheFeatures === true) return ADAPTER_BYTES;
   if (typeof cacheFeatures !== 'object' || cacheFeatures === null) {
     throw new ArgumentError(
-      `${what}: cacheFeatures must be true, false or { adapterBytes }, but is ${show(cacheFeatures)}`,
+      `${subject}: cacheFeatures must be true, false or { adapterBytes }, but is ${formatValue(cacheFeatures)}`,
     );
   }
-  const options = checkOptions(`${what}: cacheFeatures`, cacheFeatures, { adapterBytes: true });
+  const options = checkOptions(`${subject}: cacheFeatures`, cacheFeatures, { adapterBytes: true });
   const { adapterBytes = ADAPTER_BYTES } = options;
   if (Number.isInteger(adapterBytes) && adapterBytes >= 0) return adapterBytes;
   throw new ArgumentError(
-    `${what}: adapterBytes of cacheFeatures must be a number of bytes from 0 up, but is ${show(adapterBytes)}`,
+    `${subject}: adapterBytes of cacheFeatures must be a number of bytes from 0 up, but is ${formatValue(adapterBytes)}`,
   );
 }
 
@@ -60,29 +63,29 @@ export class FeatureCache {
 
   /** @throws ArgumentError for a model that does not begin with frozen layers */
   constructor(
-    private readonly what: string,
+    private readonly subject: string,
     private readonly model: Trainable,
     private readonly adapterBytes: number,
   ) {
     if (!model.nested) {
       throw new ArgumentError(
-        `${what}: cacheFeatures runs a part of the model's layers, but ${model.title} is of a class that calls them in a way of its own; ` +
+        `${subject}: cacheFeatures runs a part of the model's layers, but ${model.title} is of a class that calls them in a way of its own; ` +
           'put what it does into layers, or leave cacheFeatures out',
       );
     }
     this.calls = layerCalls(model.graph);
-    this.cut = findCut(what, this.calls, model.weights);
+    this.cut = findCut(subject, this.calls, model.weights);
   }
 
   /**
    * The same data as features, which `compute` fills in.
    * @throws ArgumentError for a stream and for augmented samples, which may be others in each epoch
    */
-  add(what: string, data: PreparedData, batchSize: number | null): PreparedData {
+  add(subject: string, data: PreparedData, batchSize: number | null): PreparedData {
     const { source, samples } = data;
     if (!source || batchSize === null || source.augmented) {
       throw new ArgumentError(
-        `${what}: cacheFeatures computes the features of each sample once, but ` +
+        `${subject}: cacheFeatures computes the features of each sample once, but ` +
           `${source ? 'augmented samples are' : "a stream's samples may be"} others in each epoch; ` +
           `give ${source ? 'samples as they are' : 'them as { x, y } or a loader'}, or leave cacheFeatures out`,
       );
@@ -161,7 +164,7 @@ export class FeatureCache {
     const throttle = new Throttle(device);
     try {
       for (let i = 0; i < runner.stepsPerEpoch; i++) {
-        if (signal?.aborted) throw new AbortedError(`${this.what}: stopped on request`);
+        if (signal?.aborted) throw new AbortedError(`${this.subject}: stopped on request`);
         const count = runner.run(i);
         await source.store(batches.get(count)!, i * batchSize);
         const waited = await throttle.afterStep(isDue());

@@ -29,7 +29,7 @@ function whyItChanges(
  * their values, of equal ones the last.
  * @throws ArgumentError where no frozen layer with weights comes before
  */
-export function findCut(what: string, calls: readonly LayerCall[], weights: readonly Weight[]): number {
+export function findCut(subject: string, calls: readonly LayerCall[], weights: readonly Weight[]): number {
   const changing = calls.findIndex((call) => whyItChanges(call, weights) !== null);
   const end = changing < 0 ? calls.length - 1 : changing;
   const isCut = cuts(calls);
@@ -41,7 +41,7 @@ export function findCut(what: string, calls: readonly LayerCall[], weights: read
       ? `a branch leads past them to ${calls[end]!.title}, which is not; freeze the branches too`
       : `before any of them ${whyItChanges(calls[end]!, weights)}`;
     throw new ArgumentError(
-      `${what}: cacheFeatures keeps what the frozen layers at the beginning of a model give, but ${why}, ` +
+      `${subject}: cacheFeatures keeps what the frozen layers at the beginning of a model give, but ${why}, ` +
         'or leave cacheFeatures out',
     );
   }

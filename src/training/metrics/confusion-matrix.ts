@@ -1,4 +1,4 @@
-import { checkNumbers, checkSurplus, listOf, show } from '../../base/check.ts';
+import { checkNumbers, checkSurplus, formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 
 /** Precision, recall and their harmonic mean F1. Where nothing was counted that could be right they are 0, as in scikit-learn. */
@@ -25,7 +25,9 @@ export class ConfusionMatrix {
     const rows = listOf('ConfusionMatrix', counts)?.map((row) => listOf('ConfusionMatrix', row));
     const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
     if (!rows?.every((row) => row?.length === rows.length && row.every(isCount))) {
-      throw new ArgumentError(`ConfusionMatrix: takes a square of counts, row by row, but was given ${show(counts)}`);
+      throw new ArgumentError(
+        `ConfusionMatrix: takes a square of counts, row by row, but was given ${formatValue(counts)}`,
+      );
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { didYouMean, listOf, show } from '../../base/check.ts';
+import { didYouMean, formatValue, listOf } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { DeviceArray, Shape } from '../../kernels/array.ts';
 import { showShape } from '../../kernels/array.ts';
@@ -43,7 +43,7 @@ export const isValueMetric = (metric: Metric): metric is ValueMetricName | Custo
 /** The metrics that `compile` was given, each once. @throws ArgumentError for what is none, and for two functions of one name */
 export function readMetrics(given: readonly (MetricName | MetricFunction | CustomMetric)[]): readonly Metric[] {
   const list = listOf('compile', given);
-  if (!list) throw new ArgumentError(`compile: metrics must be a list, but is ${show(given)}`);
+  if (!list) throw new ArgumentError(`compile: metrics must be a list, but is ${formatValue(given)}`);
   const metrics = list.map((metric) => {
     if (metric instanceof CustomMetric) return metric;
     if (typeof metric === 'function') return new CustomMetric(metric as MetricFunction);
@@ -52,7 +52,7 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
     const names = ['accuracy', ...SCORES, ...valueMetricNames];
     throw new ArgumentError(
       `compile: metrics are accuracy, topK5 (or another number), ${[...SCORES, ...valueMetricNames].join(', ')}, or a function ` +
-        `(output, target) => values, but ${show(metric)} was given${didYouMean(metric, names, MEANT)}`,
+        `(output, target) => values, but ${formatValue(metric)} was given${didYouMean(metric, names, MEANT)}`,
     );
   });
   const found = new Map<string, Metric>();

@@ -1,16 +1,16 @@
-import { checkNumbers, show } from '../../base/check.ts';
+import { checkNumbers, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 
 // How unevenly numbers are distributed: 0 when all are alike, towards 1 when a few hold everything. In float64, on the host.
 // Hurley and Rickard, "Comparing Measures of Sparsity", 2009, compare them.
 
 /** @throws ArgumentError without values or with one that is not finite */
-function checked(what: string, values: ArrayLike<number>): Float64Array {
-  const copy = Float64Array.from(checkNumbers(what, values));
-  if (copy.length === 0) throw new ArgumentError(`${what}: needs at least one value`);
+function checked(subject: string, values: ArrayLike<number>): Float64Array {
+  const copy = Float64Array.from(checkNumbers(subject, values));
+  if (copy.length === 0) throw new ArgumentError(`${subject}: needs at least one value`);
   const bad = copy.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0)
-    throw new ArgumentError(`${what}: value ${bad} is ${copy[bad]}, which no sparsity can be computed from`);
+    throw new ArgumentError(`${subject}: value ${bad} is ${copy[bad]}, which no sparsity can be computed from`);
   return copy;
 }
 
@@ -48,7 +48,7 @@ export function hoyerSparsity(values: ArrayLike<number>): number {
 /** Share of values of magnitude up to `threshold` (default 1e-3). @throws ArgumentError */
 export function nearZeroShare(values: ArrayLike<number>, threshold = 1e-3): number {
   if (typeof threshold !== 'number' || !(threshold >= 0)) {
-    throw new ArgumentError(`nearZeroShare: threshold must be 0 or more, but is ${show(threshold)}`);
+    throw new ArgumentError(`nearZeroShare: threshold must be 0 or more, but is ${formatValue(threshold)}`);
   }
   const all = checked('nearZeroShare', values);
   return all.filter((value) => Math.abs(value) <= threshold).length / all.length;

@@ -1,7 +1,7 @@
 import { meanAbsoluteError, meanSquaredError } from '../../autograd/losses/losses.ts';
 import { mean } from '../../autograd/reduce/reduce.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { checkSurplus, show } from '../../base/check.ts';
+import { checkSurplus, formatValue } from '../../base/check.ts';
 import { ArgumentError, ShapeError, TilegradError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { accumulateMoments, type Moments } from '../../kernels/reduce/moments.ts';
@@ -41,7 +41,9 @@ export class CustomMetric {
   ) {
     checkSurplus('CustomMetric', surplus);
     if (typeof f !== 'function' || /^class\b/.test(Function.prototype.toString.call(f))) {
-      throw new ArgumentError(`CustomMetric: takes a function (output, target) => values, but was given ${show(f)}`);
+      throw new ArgumentError(
+        `CustomMetric: takes a function (output, target) => values, but was given ${formatValue(f)}`,
+      );
     }
     if (typeof name === 'string' && name === '') {
       throw new ArgumentError(
@@ -50,7 +52,7 @@ export class CustomMetric {
     }
     if (typeof name !== 'string' || !/^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name)) {
       throw new ArgumentError(
-        `CustomMetric: the name must begin with a letter and have letters, digits and _ alone, but is ${show(name)}`,
+        `CustomMetric: the name must begin with a letter and have letters, digits and _ alone, but is ${formatValue(name)}`,
       );
     }
   }
@@ -61,7 +63,7 @@ export class CustomMetric {
     const values = this.values(what, output, target);
     if (!(values instanceof Tensor)) {
       throw new ArgumentError(
-        `${what}: must return a tensor, one value for the batch or for each sample, but returned ${show(values)}`,
+        `${what}: must return a tensor, one value for the batch or for each sample, but returned ${formatValue(values)}`,
       );
     }
     commonModels(what, [output.array, values.array]);
@@ -76,11 +78,11 @@ export class CustomMetric {
     return values.shape.length > 0 ? mean(values) : values;
   }
 
-  private values(what: string, output: Tensor, target: Tensor): unknown {
+  private values(subject: string, output: Tensor, target: Tensor): unknown {
     try {
       return this.f(output, target);
     } catch (cause) {
-      const message = `${what}: the function threw ${cause instanceof Error ? cause.message : show(cause)}`;
+      const message = `${subject}: the function threw ${cause instanceof Error ? cause.message : formatValue(cause)}`;
       if (cause instanceof ShapeError) throw new ShapeError(message, { cause });
       if (cause instanceof TilegradError && !(cause instanceof ArgumentError)) throw cause;
       throw new ArgumentError(message, { cause });

@@ -1,5 +1,5 @@
 import { scope } from '../../autograd/tensor.ts';
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { DeviceArray, showShape, sizeOf } from '../../kernels/array.ts';
@@ -90,5 +90,5 @@ export function* differences(was: Saved | undefined, is: Saved | undefined, path
   }
 }
 
-const told = (value: Saved | undefined) => (value === undefined || value === null ? 'none' : show(value));
+const told = (value: Saved | undefined) => (value === undefined || value === null ? 'none' : formatValue(value));
 const isRecord = (value: unknown): value is Record<string, Saved> => typeof value === 'object' && value !== null;

@@ -1,4 +1,4 @@
-import { show } from '../../base/check.ts';
+import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { TrainingState } from './training-state.ts';
 
@@ -21,16 +21,16 @@ interface StateSizes {
 export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: string): void {
   const damage = (rule: string) => new ArgumentError(`${name} is damaged: ${rule}; begin anew without it`);
   const checkArray = (path: string, value: unknown, type: typeof Float32Array | typeof Uint32Array, size: number) => {
-    if (!(value instanceof type)) throw damage(`${path} must be a ${type.name}, but is ${show(value)}`);
+    if (!(value instanceof type)) throw damage(`${path} must be a ${type.name}, but is ${formatValue(value)}`);
     if (value.length !== size) throw damage(`${path} has ${value.length} numbers, but must have ${size}`);
   };
   const checkList = (path: string, value: unknown, length: number) => {
-    if (!Array.isArray(value)) throw damage(`${path} must be a list, but is ${show(value)}`);
+    if (!Array.isArray(value)) throw damage(`${path} must be a list, but is ${formatValue(value)}`);
     if (value.length !== length) throw damage(`${path} has ${value.length} entries, but must have ${length}`);
   };
   const checkInteger = (path: string, value: unknown, least: number) => {
     if (!Number.isInteger(value) || (value as number) < least) {
-      throw damage(`${path} must be an integer from ${least}, but is ${show(value)}`);
+      throw damage(`${path} must be an integer from ${least}, but is ${formatValue(value)}`);
     }
   };
   const { optimizer, position, weights, totals, callbacks, history, seconds } = (state ?? {}) as Partial<TrainingState>;
@@ -51,6 +51,6 @@ export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: st
     checkList('history.epochs', epochs, history!.replicas[0]?.length ?? 0);
   }
   if (!Number.isFinite(seconds && seconds.whole + seconds.epoch))
-    throw damage(`seconds must be numbers, but is ${show(seconds)}`);
+    throw damage(`seconds must be numbers, but is ${formatValue(seconds)}`);
   checkList('callbacks', callbacks, sizes.callbacks);
 }
