@@ -22,7 +22,7 @@ import {
 } from '../kernels/gather/gather.ts';
 import type { StepState } from '../kernels/optimizers/step-state.ts';
 import type { BatchSource } from '../training/batches/batch-source.ts';
-import { disposeRows, storeRows } from '../training/batches/stored-rows.ts';
+import { disposeRows, uploadRows } from '../training/batches/stored-rows.ts';
 import { checkImageSet, isFloats } from './check-images.ts';
 import { rescale, type Scaling } from './scale.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
@@ -79,7 +79,7 @@ export class ImageLoader implements BatchSource {
     const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
     const made: { dispose(): void }[] = [];
     try {
-      this.images = storeRows(device, bytes, size, bytes.length / size);
+      this.images = uploadRows(device, bytes, size, bytes.length / size);
       made.push(...this.images.chunks.map(({ words }) => words));
       this.storedLabels = upload(device, isLabeled ? Uint32Array.from(labels) : new Uint32Array(size), 'u32', made);
       this.transform = isFloats(images) ? null : byteTransform(device, scaling, shape[2], made);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { formatValue } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
-import type { Saved, TrainingState } from '../training/index.ts';
+import type { StateValue, TrainingState } from '../training/index.ts';
 import type { NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeUnchecked, type Safetensors } from './safetensors.ts';
 
@@ -23,7 +23,7 @@ const NUMBER = '$number';
 /** A state of training as the bytes of a file. @throws ArgumentError for what a callback's state cannot hold, such as a function */
 export function encodeBackup(state: TrainingState): Uint8Array<ArrayBuffer> {
   const tensors: [string, NdArrayLike][] = [];
-  const json = JSON.stringify(packed(state as unknown as Saved, '', tensors));
+  const json = JSON.stringify(packed(state as unknown as StateValue, '', tensors));
   const metadata = { format: FORMAT, version: VERSION, sha256: NO_SUM, state: json };
   const bytes = encodeUnchecked(tensors, metadata);
   bytes.set(new TextEncoder().encode(sumOf(bytes)), placeOfSum(bytes, NO_SUM));
@@ -75,7 +75,7 @@ function intact(bytes: Uint8Array, sum: string): boolean {
 }
 
 /** What JSON can hold of a value; its typed arrays go to `tensors`. */
-function packed(value: Saved, path: string, tensors: [string, NdArrayLike][]): unknown {
+function packed(value: StateValue, path: string, tensors: [string, NdArrayLike][]): unknown {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'number') {
     if (Object.is(value, -0)) return { [NUMBER]: '-0' };
@@ -95,7 +95,7 @@ function packed(value: Saved, path: string, tensors: [string, NdArrayLike][]): u
       `backup: ${path} must be numbers, text, lists, plain objects and such, but is ${formatValue(value)}`,
     );
   }
-  const entries = Object.entries(value as Record<string, Saved>).filter(([, item]) => item !== undefined);
+  const entries = Object.entries(value as Record<string, StateValue>).filter(([, item]) => item !== undefined);
   const taken = entries.find(([key]) => key === TENSOR || key === NUMBER);
   if (taken) throw new ArgumentError(`backup: ${path} has the key ${taken[0]}, which is taken`);
   return Object.fromEntries(entries.map(([key, item]) => [key, packed(item, inner(key), tensors)]));

@@ -1,6 +1,6 @@
 import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { Figure, type Figures } from '../training/callbacks/monitor.ts';
+import { type LoggedMetrics, MonitoredMetric } from '../training/callbacks/monitor.ts';
 import type { EpochLogs } from '../training/index.ts';
 
 const WHO = 'ModelCheckpoint: path';
@@ -9,7 +9,7 @@ const FORMAT = /^([+-]?)(0?)(\d*)(?:\.(\d+))?([dfeg%]?)$/;
 
 /** A path that names figures of the epoch, such as `model-{epoch:02d}-{val_loss:.2f}`: Python's formats, Keras's names or ours. */
 export class FigurePath {
-  private readonly parts: readonly (string | { figure: Figure; format: string })[];
+  private readonly parts: readonly (string | { figure: MonitoredMetric; format: string })[];
 
   /** @throws ArgumentError for braces that hold something else */
   constructor(private readonly path: string) {
@@ -24,12 +24,12 @@ export class FigurePath {
             'double braces that are part of the name',
         );
       }
-      return { figure: new Figure(WHO, name), format };
+      return { figure: new MonitoredMetric(WHO, name), format };
     });
   }
 
   /** @throws ArgumentError for a figure that no epoch will have, or a whole number asked of another */
-  begin({ monitored, added }: Figures): void {
+  begin({ monitored, added }: LoggedMetrics): void {
     // What every epoch has, and no callback would monitor.
     const known = [...new Set(['epoch', ...monitored, 'seconds', 'samplesPerSecond'])];
     for (const part of this.parts) {
@@ -40,7 +40,7 @@ export class FigurePath {
 
   /** Where training is taken up again: that there are such figures was seen before. */
   resume(): void {
-    for (const part of this.parts) if (typeof part !== 'string') part.figure.mayLack = true;
+    for (const part of this.parts) if (typeof part !== 'string') part.figure.isOptional = true;
   }
 
   /** The path of an epoch; `NA` stands for a figure that callbacks add in other epochs. @throws ArgumentError */
@@ -54,7 +54,7 @@ export class FigurePath {
       .join('');
   }
 
-  private format(value: number, { figure, format }: { figure: Figure; format: string }): string {
+  private format(value: number, { figure, format }: { figure: MonitoredMetric; format: string }): string {
     const [, sign, zeros, width, digits, kind] = FORMAT.exec(format)!;
     if (kind === 'd' && !Number.isInteger(value)) {
       throw new ArgumentError(

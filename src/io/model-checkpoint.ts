@@ -1,6 +1,6 @@
 import { checkFlag, checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { type Figures, Monitor, type MonitorMode } from '../training/callbacks/monitor.ts';
+import { type LoggedMetrics, Monitor, type MonitorMode } from '../training/callbacks/monitor.ts';
 import {
   type Callback,
   type CallbackState,
@@ -72,7 +72,7 @@ export class ModelCheckpoint implements Callback {
   }
 
   /** @throws ArgumentError for a model that cannot be saved whole, or a figure, monitored or of the path, that will not be there: before anything is trained in vain */
-  onTrainBegin({ model, ...figures }: Figures & Pick<TrainInfo, 'model'>): void {
+  onTrainBegin({ model, ...figures }: LoggedMetrics & Pick<TrainInfo, 'model'>): void {
     this.model = model;
     if (this.options.saveBestOnly) this.monitor.begin(figures);
     this.path.begin(figures);

@@ -1,6 +1,6 @@
 import { checkFlag, checkFunction, checkOptions, checkSignal, formatValue, listOf } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { checkTogether, isSource } from '../training/batches/training-data.ts';
+import { checkCombinedData, isSource } from '../training/batches/training-data.ts';
 import { checkCallbacks } from '../training/callbacks/callback.ts';
 import type { FitOptions } from '../training/index.ts';
 import type { Callback } from '../training/model.ts';
@@ -68,7 +68,7 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
 /** Of what would fail every trial, or every one but the first. @throws ArgumentError */
 export function checkTrialData(subject: string, data: unknown): void {
   if (typeof data === 'function' || isSource(data, subject)) return;
-  checkTogether(subject, data);
+  checkCombinedData(subject, data);
   const isObject = typeof data === 'object' && data !== null;
   if (isObject && 'x' in data && 'y' in data) return;
   const isStream = isObject && (Symbol.asyncIterator in data || Symbol.iterator in data);

@@ -7,7 +7,7 @@ import { divergedReplicas, type EpochLogs } from '../training/callbacks/logs.ts'
 import { FirstError } from '../training/first-error.ts';
 import { type History, type Model, TerminateOnNaN, type TrainInfo } from '../training/index.ts';
 import type { Callback } from '../training/model.ts';
-import { meanOf } from '../training/objective.ts';
+import { meanMetrics } from '../training/objective.ts';
 import type { CallbackState, SafePoint } from '../training/state/training-state.ts';
 import { AloneError, rateView, viewOf } from './trial-view.ts';
 
@@ -69,7 +69,7 @@ export class SharedTraining implements Callback {
 
   /** What a callback of each trial threw; null where none did. */
   get failures(): readonly ({ error: unknown } | null)[] {
-    return this.trials.map(({ failed }) => (failed.failed ? { error: failed.error } : null));
+    return this.trials.map(({ failed }) => (failed.hasError ? { error: failed.error } : null));
   }
 
   async onTrainBegin(info: TrainInfo): Promise<void> {
@@ -157,7 +157,7 @@ class TrialPart {
     const own = all.slice(this.first, this.first + this.count);
     const { epoch, learningRate, seconds, samplesPerSecond } = own[0]!;
     const about = { epoch, learningRate, seconds, samplesPerSecond };
-    const logs: EpochLogs = own.length === 1 ? own[0]! : { ...meanOf(own), ...about };
+    const logs: EpochLogs = own.length === 1 ? own[0]! : { ...meanMetrics(own), ...about };
     this.history.epochs.push(logs);
     for (const [r, one] of own.entries()) this.history.replicas[r]!.push(one);
     await this.run(async () => {
@@ -204,7 +204,7 @@ class TrialPart {
     const error = failed.error as Error | undefined;
     return {
       ended,
-      failure: failed.failed ? { name: error?.name ?? 'Error', message: error?.message ?? String(error) } : null,
+      failure: failed.hasError ? { name: error?.name ?? 'Error', message: error?.message ?? String(error) } : null,
       epochs: history.epochs as unknown as CallbackState[],
       replicas: history.replicas as unknown as CallbackState[][],
       weights: copy ? await copy.read() : null,
@@ -232,7 +232,7 @@ class TrialPart {
   /** What a callback throws is this trial's own failure. */
   private async run(call: () => void | Promise<void>): Promise<void> {
     await this.failed.try(call);
-    if (this.failed.failed) this.stop.asked = true;
+    if (this.failed.hasError) this.stop.asked = true;
   }
 
   private endIfAsked(): void {

@@ -13,10 +13,10 @@ import {
 import { Adam, AdamW, RMSprop, SGD } from '../nn/optimizers/index.ts';
 import type { FlatOptimizer } from '../nn/optimizers/optimizer.ts';
 import { Model, modelConfig, modelFromConfig } from '../training/index.ts';
-import { nameOf } from '../training/metrics/value-metrics.ts';
+import { metricName } from '../training/metrics/value-metrics.ts';
 import { combineConfigs, type ReplicaNumber } from '../training/replica-config.ts';
 import { differences } from '../training/state/run-description.ts';
-import type { Saved } from '../training/state/training-state.ts';
+import type { StateValue } from '../training/state/training-state.ts';
 
 /** Optimizers that can be made anew with other rates. */
 const OPTIMIZERS: readonly unknown[] = [SGD, Adam, AdamW, RMSprop];
@@ -149,7 +149,7 @@ interface Shareable {
   /** With the numbers that replicas may differ in. */
   config: LayerDescription;
   /** Without them: what has to be the same. */
-  structure: Saved;
+  structure: StateValue;
   optimizer: FlatOptimizer;
   loss: Model['training']['loss'];
   /** Of its metrics, in their order. */
@@ -178,10 +178,10 @@ function shareableOf(model: Model): Shareable | string {
     });
     if (!isSingle) return 'a layer of it has numbers of several replicas already';
     const structure = {
-      model: JSON.parse(JSON.stringify(shape)) as Saved,
+      model: JSON.parse(JSON.stringify(shape)) as StateValue,
       optimizer: { name: flat.name, ...flat.settings },
       loss: { name: loss.name, ...loss.settings },
-      metrics: metrics.map(nameOf),
+      metrics: metrics.map(metricName),
     };
     const given = weights.flatMap(({ name, shape, initialValues }) =>
       initialValues ? [[name, { shape, data: initialValues as Float32Array }] as const] : [],

@@ -1,6 +1,6 @@
 import { formatValue } from '../base/check.ts';
 import { WeightCopy } from '../nn/weights/weight-copy.ts';
-import { Figure } from '../training/callbacks/monitor.ts';
+import { MonitoredMetric } from '../training/callbacks/monitor.ts';
 import type { Callback, CallbackState, EpochLogs, History, Model, TrainInfo } from '../training/index.ts';
 import type { SafePoint } from '../training/state/training-state.ts';
 import { figureOf, isBetter } from './objective.ts';
@@ -24,7 +24,7 @@ export class TrialWatcher implements Callback {
   setUp: number | null = null;
   /** What is wrong with the search itself, and not with this trial. */
   wrong: unknown = null;
-  private readonly figure: Figure;
+  private readonly figure: MonitoredMetric;
   private readonly begun = performance.now();
   /** Seconds that the trial took before it was interrupted, as far as its backup knows. */
   private secondsBefore = 0;
@@ -35,7 +35,7 @@ export class TrialWatcher implements Callback {
 
   constructor(private readonly description: Pick<TrialDescription, 'objective' | 'epochs' | 'executions' | 'medians'>) {
     this.best = Array(description.executions).fill(null);
-    this.figure = new Figure('search: objective', description.objective.name);
+    this.figure = new MonitoredMetric('search: objective', description.objective.name);
   }
 
   /** Seconds of the trial so far, those before an interruption included. */
@@ -87,7 +87,7 @@ export class TrialWatcher implements Callback {
 
   restore({ weights, ...state }: CallbackState): void {
     Object.assign(this, state);
-    this.figure.mayLack = true;
+    this.figure.isOptional = true;
     if (!weights) return;
     this.copy ??= new WeightCopy(this.model!.parameters);
     this.copy.write(weights as Float32Array<ArrayBuffer>[]);

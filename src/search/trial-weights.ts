@@ -6,7 +6,7 @@ import type { NdArrayLike } from '../io/nd-array.ts';
 import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
 import { type Model, modelConfig } from '../training/index.ts';
 import { differences } from '../training/state/run-description.ts';
-import type { Saved } from '../training/state/training-state.ts';
+import type { StateValue } from '../training/state/training-state.ts';
 import { type BuildModel, callBuilder } from './build-model.ts';
 import { HyperParameters } from './hyperparameters.ts';
 import type { HyperparameterValues } from './record.ts';
@@ -99,12 +99,12 @@ export function loadTrialModel(
 }
 
 /** A model's config, with layers by their names, so that a message names them: `layers.dense.units`. */
-function layersByName(config: unknown): Saved {
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) return config as Saved;
+function layersByName(config: unknown): StateValue {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return config as StateValue;
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => {
       if (key === 'config') return [key, layersByName(value)];
-      if (key !== 'layers' || !Array.isArray(value)) return [key, value as Saved];
+      if (key !== 'layers' || !Array.isArray(value)) return [key, value as StateValue];
       const layers = (value as { className: string; config: { name: string } }[]).map((layer) => {
         const { name, ...options } = layersByName(layer.config) as { name: string };
         return [name, { kind: layer.className, ...options }] as const;

@@ -7,7 +7,7 @@ import type { Trainable } from './trainable.ts';
  * The part of a built model between two of its values, as `Model.callLogits` runs the whole.
  * @param weights default: the model's own
  */
-export function callPart(
+export function callSubgraph(
   { graph, weights: own }: Trainable,
   x: Tensor,
   part: GraphPart,

@@ -77,15 +77,15 @@ interface Given {
 }
 
 function readInput(device: Device, given: StepInput, i: number): Given {
-  const what = `compileStep: input ${i}`;
-  if (!(given instanceof Tensor)) return readHost(device, what, given);
+  const subject = `compileStep: input ${i}`;
+  if (!(given instanceof Tensor)) return readHost(device, subject, given);
   const { array, shape, dtype, models } = given;
   if (array.disposed)
-    throw new DisposedError(`${what}, a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
-  if (given.device !== device) throw new ArgumentError(`${what} is on another device than the step`);
+    throw new DisposedError(`${subject}, a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
+  if (given.device !== device) throw new ArgumentError(`${subject} is on another device than the step`);
   if (given.requiresGrad) {
     throw new ArgumentError(
-      `${what}, a tensor of shape ${showShape(shape)}, requires a gradient, but inputs are copied; let the function use it from outside`,
+      `${subject}, a tensor of shape ${showShape(shape)}, requires a gradient, but inputs are copied; let the function use it from outside`,
     );
   }
   return { shape, dtype, models, from: array, send: (to) => device.copy(array.storage, to.storage) };

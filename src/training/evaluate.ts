@@ -3,11 +3,11 @@ import { scope } from '../autograd/tensor.ts';
 import { checkOptions, checkSignal, type OptionNames } from '../base/check.ts';
 import { AbortedError, ArgumentError } from '../base/errors.ts';
 import { PreparedData } from './batches/prepared-data.ts';
-import { type Bound, checkModel, checkReplica, checkSteps, type Feed } from './batches/source-batches.ts';
+import { type Batches, checkModel, checkReplica, checkSteps, type PassLimit } from './batches/source-batches.ts';
 import { hasIndependentLabels } from './batches/targets.ts';
-import { checkTogether, isSource, type TrainingData } from './batches/training-data.ts';
+import { checkCombinedData, isSource, type TrainingData } from './batches/training-data.ts';
 import type { ConfusionMatrix } from './metrics/confusion-matrix.ts';
-import { type Metrics, meanOf, Objective } from './objective.ts';
+import { type Metrics, meanMetrics, Objective } from './objective.ts';
 import { Throttle } from './throttle.ts';
 import type { Trainable } from './trainable.ts';
 
@@ -27,17 +27,22 @@ const names: OptionNames<EvaluateOptions> = { batchSize: true, steps: true, sign
 /** Measures a model on one data set, as often as asked, without recording its program anew. */
 export class Evaluator {
   readonly objective: Objective;
-  private readonly feed: Feed;
+  private readonly feed: Batches;
   private readonly throttle: Throttle;
 
   constructor(
     private readonly subject: string,
     model: Trainable,
     data: PreparedData,
-    options: { batchSize: number | null; bound: Bound; confusion?: boolean },
+    options: { batchSize: number | null; bound: PassLimit; confusion?: boolean },
   ) {
-    const { form, unchecked, from } = data;
-    this.objective = new Objective(subject, model, { form, unchecked, from, confusion: options.confusion ?? false });
+    const { encoding, unchecked, from } = data;
+    this.objective = new Objective(subject, model, {
+      encoding,
+      unchecked,
+      from,
+      confusion: options.confusion ?? false,
+    });
     this.throttle = new Throttle(model.device);
     const { objective } = this;
     this.feed = data.feed(
@@ -101,7 +106,7 @@ async function measure<T>(
   options: EvaluateOptions & { confusion?: boolean },
   run: (evaluator: Evaluator) => Promise<T>,
 ): Promise<T> {
-  const { parameters, training, kept } = model; // throws before `build` and `compile`
+  const { parameters, training, programs } = model; // throws before `build` and `compile`
   const prepared = PreparedData.of(subject, model, data);
   let evaluator: Evaluator | null = null;
   try {
@@ -110,11 +115,11 @@ async function measure<T>(
     checkSteps(subject, 'steps', steps, !prepared.source);
     // Frozen weights have no penalty; arrays and streams are new data each time.
     const key = [subject, prepared.source, batchSize, confusion, parameters, training, parameters.frozen];
-    const bound: Bound = { name: 'steps', count: steps, once: true };
-    evaluator = kept.take(key, () => new Evaluator(subject, model, prepared, { batchSize, confusion, bound }));
+    const bound: PassLimit = { name: 'steps', count: steps, once: true };
+    evaluator = programs.acquire(key, () => new Evaluator(subject, model, prepared, { batchSize, confusion, bound }));
     const result = await run(evaluator);
     if (isSource(data) && !parameters.values.disposed && training === model.training) {
-      kept.giveBack(key, evaluator);
+      programs.release(key, evaluator);
       evaluator = null;
     }
     return result;
@@ -130,14 +135,14 @@ export async function evaluateReplicas(
   data: TrainingData,
   options: EvaluateOptions,
 ): Promise<Metrics[]> {
-  checkTogether('evaluate', data);
+  checkCombinedData('evaluate', data);
   checkOptions('evaluate', options, names);
   return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
 }
 
 /** See `Model.evaluate`. */
 export async function evaluate(model: Trainable, data: TrainingData, options: EvaluateOptions): Promise<Metrics> {
-  return meanOf(await evaluateReplicas(model, data, options));
+  return meanMetrics(await evaluateReplicas(model, data, options));
 }
 
 /**
@@ -157,7 +162,7 @@ export async function confusionMatrix(
   } = {},
 ): Promise<ConfusionMatrix> {
   checkModel('confusionMatrix', model, 'confusionMatrix(model, { x, y })');
-  checkTogether('confusionMatrix', data);
+  checkCombinedData('confusionMatrix', data);
   checkOptions('confusionMatrix', options, { ...names, replica: true, label: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
   const { endsIn, outputShape, training } = model;

@@ -2,7 +2,7 @@
 export class FirstError {
   private found: { error: unknown } | null = null;
 
-  get failed(): boolean {
+  get hasError(): boolean {
     return this.found !== null;
   }
 

@@ -5,20 +5,20 @@ import { checkReplicas } from '../nn/weights/parameters.ts';
 import { checkNotTraining, checkUnused, lockTraining } from '../nn/weights/training-lock.ts';
 import { PreparedData } from './batches/prepared-data.ts';
 import { checkSteps } from './batches/source-batches.ts';
-import { checkTogether, type TrainingData } from './batches/training-data.ts';
+import { checkCombinedData, type TrainingData } from './batches/training-data.ts';
 import { type Callback, callbackName, checkCallbacks } from './callbacks/callback.ts';
 import { CallbackList } from './callbacks/callback-list.ts';
 import { divergedReplicas, type EpochLogs, type History } from './callbacks/logs.ts';
-import { ProgressReports, StepReports } from './callbacks/progress-reports.ts';
+import { ProgressCallbacks, StepCallbacks } from './callbacks/progress-reports.ts';
 import { Evaluator } from './evaluate.ts';
-import { adapterBytesOf, type CacheFeaturesOptions, FeatureCache } from './features/feature-cache.ts';
+import { type CacheFeaturesOptions, FeatureCache, readAdapterBytes } from './features/feature-cache.ts';
 import { FirstError } from './first-error.ts';
-import { type ClassWeight, meanOf, Objective } from './objective.ts';
-import { Course } from './state/fit-state.ts';
+import { type ClassWeight, meanMetrics, Objective } from './objective.ts';
+import { FitState } from './state/fit-state.ts';
 import { describeModel } from './state/run-description.ts';
 import { Throttle } from './throttle.ts';
 import type { Trainable } from './trainable.ts';
-import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
+import { advanceOptimizer, checkTrainable, createTrainingStep } from './training-step.ts';
 
 /** Options of `Model.fit`. */
 export interface FitOptions<M = Trainable> {
@@ -67,10 +67,10 @@ export interface FitOptions<M = Trainable> {
 
 /** See `Model.fit`. */
 export async function fit(model: Trainable, data: TrainingData, options: FitOptions): Promise<History> {
-  checkTogether('fit', data);
+  checkCombinedData('fit', data);
   checkFitOptions(options);
   const { epochs = 1, initialEpoch = 0, callbacks = [], signal } = options;
-  const adapterBytes = adapterBytesOf('fit', options.cacheFeatures);
+  const adapterBytes = readAdapterBytes('fit', options.cacheFeatures);
   const { device } = model; // throws before `build`
   const { optimizer } = model.training; // throws before `compile`
   const { replicas = replicasOfSeeds('fit', options.seed ?? 0) ?? model.replicas } = options;
@@ -94,8 +94,8 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
   const list = new CallbackList(callbacks);
   const failed = new FirstError();
   let unlock = () => {};
-  let course: Course | null = null;
-  let progress: ProgressReports | null = null;
+  let course: FitState | null = null;
+  let progress: ProgressCallbacks | null = null;
   let ending = false;
   try {
     const given = prepare(model, data, options, own);
@@ -109,12 +109,12 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       training = cache.add('fit', training, batchSize);
       validation &&= cache.add('fit: validationData', validation, validationBatch);
     }
-    const { form, unchecked, from } = training;
+    const { encoding, unchecked, from } = training;
     optimizer.checkReplicas?.(replicas); // before the model has them for good
     model.replicate(replicas);
-    const objective = own(new Objective('fit', model, { form, classWeight: options.classWeight, unchecked, from }));
+    const objective = own(new Objective('fit', model, { encoding, classWeight: options.classWeight, unchecked, from }));
     optimizer.build(model.parameters);
-    const step = trainingStep(model, objective, seed, () => feed.state);
+    const step = createTrainingStep(model, objective, seed, () => feed.state);
     const bound = { name: 'stepsPerEpoch', count: options.stepsPerEpoch };
     const feed = own(training.feed(objective, step, { batchSize, bound }));
     const validating = {
@@ -123,8 +123,8 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
     };
     const evaluator = validation ? own(new Evaluator('fit: validationData', model, validation, validating)) : null;
     const throttle = new Throttle(device);
-    progress = new ProgressReports(objective, callbacks);
-    const stepReports = StepReports.of(objective, callbacks);
+    progress = new ProgressCallbacks(objective, callbacks);
+    const stepReports = StepCallbacks.of(objective, callbacks);
     const remembering = callbacks.filter((callback) => callback.state);
     unlock = lockTraining('fit', model, [
       ['optimizer', optimizer],
@@ -146,19 +146,19 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       ...(cache ? { cacheFeatures: true } : {}),
     });
     const { totals } = objective;
-    course = new Course({ model, feed, evaluator, totals, callbacks, history, initialEpoch, begun, describe });
-    const { resume, at } = course;
+    course = new FitState({ model, feed, evaluator, totals, callbacks, history, initialEpoch, begun, describe });
+    const { resume, position } = course;
     const seconds = () => course!.seconds.epoch;
     const info = { model, optimizer, epochs, initialEpoch, samples: feed.samples, batchSize, monitored, resume };
     await list.begin(info);
-    await course.takeUp();
+    await course.restore();
     // With the weights that training goes on with.
     await cache?.compute(signal, async (logs) => {
       for (const callback of callbacks) await callback.onFeatures?.(logs);
     });
-    while (at.epoch <= epochs && (at.begun || !model.stopTraining)) {
+    while (position.epoch <= epochs && (position.begun || !model.stopTraining)) {
       if (signal?.aborted) throw interruption();
-      const { epoch } = at;
+      const { epoch } = position;
       if (course.beginEpoch()) for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
       checkFrozen(model, frozen);
       if (feed.samples !== null && (options.shuffle ?? true)) {
@@ -171,16 +171,16 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       for await (const submit of feed.pass(signal)) {
         cut = signal?.aborted ?? false;
         // Asked for before the first step, it ends training after that one, as in Keras.
-        if (cut || (model.stopTraining && at.step > 0)) break;
-        submit(() => nextStep(model));
-        at.step++;
+        if (cut || (model.stopTraining && position.step > 0)) break;
+        submit(() => advanceOptimizer(model));
+        position.step++;
         if (await throttle.afterStep(progress.isDue))
           progress.afterStep({ epoch, epochs, samplesTotal: feed.samples, seconds });
-        await stepReports?.afterStep(at);
-        if (course.watched) await course.safePoint('step');
+        await stepReports?.afterStep(position);
+        if (course.hasSafePointCallbacks) await course.safePoint('step');
       }
       await throttle.afterPass();
-      await progress.settled();
+      await progress.finish();
       checkFrozen(model, frozen);
       const { samples, replicas: figures } = await objective.read();
       if (cut) throw interruption();
@@ -196,7 +196,7 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       });
       const { learningRate } = optimizer;
       // A model alone has one list of epochs: what callbacks add is in both.
-      const logs: EpochLogs = replicas === 1 ? each[0]! : { ...meanOf(each), epoch, learningRate, ...about };
+      const logs: EpochLogs = replicas === 1 ? each[0]! : { ...meanMetrics(each), epoch, learningRate, ...about };
       ending = true;
       history.epochs.push(logs);
       for (const [r, own] of each.entries()) history.replicas[r]!.push(own);
@@ -213,16 +213,16 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       if (!ending) await course?.safePoint('interruption');
     });
   }
-  await failed.try(() => progress?.settled()); // no callback hears of progress after its end
+  await failed.try(() => progress?.finish()); // no callback hears of progress after its end
   for (const resource of owned.reverse()) {
     await failed.try(() => resource.close?.(signal));
     await failed.try(() => resource.dispose());
   }
   history.seconds = course?.seconds.whole ?? 0;
-  history.interrupted ||= failed.failed;
+  history.interrupted ||= failed.hasError;
   let broken: ReadonlySet<number> = new Set();
   // The loss of an epoch is taken before its last step, which may have spoiled the weights.
-  if (!failed.failed) {
+  if (!failed.hasError) {
     await failed.try(async () => {
       broken = await model.parameters.brokenReplicas();
     });
@@ -266,10 +266,10 @@ function checkFitOptions(options: FitOptions): void {
     signal: true,
   });
   const { epochs = 1, initialEpoch = 0, seed = 0, callbacks = [] } = options;
-  const atLeast = (what: string, value: number, least: number) => {
+  const atLeast = (subject: string, value: number, least: number) => {
     if (Number.isInteger(value) && value >= least) return;
     throw new ArgumentError(
-      `fit: ${what} must be ${least > 0 ? 'a positive integer' : 'an integer from 0 up'}, but is ${formatValue(value)}`,
+      `fit: ${subject} must be ${least > 0 ? 'a positive integer' : 'an integer from 0 up'}, but is ${formatValue(value)}`,
     );
   };
   atLeast('epochs', epochs, 1);

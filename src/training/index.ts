@@ -25,4 +25,4 @@ export type { ClassWeight } from './objective.ts';
 export type { TrainOnBatchOptions } from './on-batch.ts';
 export type { PredictOptions } from './predict.ts';
 export { Sequential } from './sequential.ts';
-export type { CallbackState, SafePoint, Saved, TrainingState } from './state/training-state.ts';
+export type { CallbackState, SafePoint, StateValue, TrainingState } from './state/training-state.ts';

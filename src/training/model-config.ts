@@ -131,7 +131,7 @@ export function modelFromConfig(description: unknown, customLayers: Record<strin
 }
 
 function readModel(description: unknown, customLayers: Record<string, LayerClass>): Model {
-  const { className, config } = checked(description);
+  const { className, config } = checkDescription(description);
   if (className !== 'Sequential' && className !== 'Functional') {
     throw new DataError(`a model is a Sequential or a Functional, but this is a ${className}`);
   }
@@ -155,7 +155,7 @@ function readModel(description: unknown, customLayers: Record<string, LayerClass
     }
     return { layer, inputs: use.inputs! };
   });
-  return told(className, name, () => {
+  return asDataError(className, name, () => {
     if (className === 'Sequential')
       return new Sequential(
         steps.map(({ layer }) => layer),
@@ -170,7 +170,7 @@ function readModel(description: unknown, customLayers: Record<string, LayerClass
   });
 }
 
-function checked(description: unknown): LayerDescription {
+function checkDescription(description: unknown): LayerDescription {
   const { className, config } = readable('modelFromConfig', () => ({
     ...(description ?? {}),
   })) as Partial<LayerDescription>;
@@ -191,7 +191,7 @@ function checked(description: unknown): LayerDescription {
 }
 
 function layerFromConfig(description: unknown, customLayers: Record<string, LayerClass>): Layer {
-  const { className, config } = checked(description);
+  const { className, config } = checkDescription(description);
   const Custom = own(customLayers, className);
   if (!Custom && (className === 'Sequential' || className === 'Functional')) {
     return readModel(description, customLayers);
@@ -204,7 +204,7 @@ function layerFromConfig(description: unknown, customLayers: Record<string, Laye
         `customLayers: { ${className} }`,
     );
   }
-  return told(className, config.name, () => {
+  return asDataError(className, config.name, () => {
     if (Class) return new Class(config);
     const { [byArgument!.key]: argument, ...options } = config;
     return new byArgument!.Class(argument as never, options);
@@ -212,7 +212,7 @@ function layerFromConfig(description: unknown, customLayers: Record<string, Laye
 }
 
 /** Runs `make`; what it refuses is the description's fault. Most of its messages begin with the class, which is said once. */
-function told<T>(className: string, name: unknown, make: () => T): T {
+function asDataError<T>(className: string, name: unknown, make: () => T): T {
   try {
     return make();
   } catch (cause) {

@@ -43,9 +43,9 @@ import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions as FitOptionsOf, fit } from './fit.ts';
 import type { Metrics } from './objective.ts';
-import { OnBatch, type TrainOnBatchOptions } from './on-batch.ts';
+import { SingleBatchSteps, type TrainOnBatchOptions } from './on-batch.ts';
 import { type PredictOptions, predict } from './predict.ts';
-import { Kept } from './program-cache.ts';
+import { ProgramCache } from './program-cache.ts';
 
 /** What is about to be trained. */
 export interface TrainInfo extends TrainInfoOf<Model> {}
@@ -93,12 +93,12 @@ export class Model extends Layer {
   /** Values for weights, by name, which `build` takes instead of drawn ones. */
   private initialWeights: ReadonlyMap<string, InitialValues> = new Map();
   private compiled: Compiled | null = null;
-  private onBatch: OnBatch | null = null;
+  private onBatch: SingleBatchSteps | null = null;
   /**
    * Recorded programs of `evaluate` and `predict`.
    * @internal
    */
-  readonly kept = new Kept();
+  readonly programs = new ProgramCache();
 
   /** The class in messages: bundlers rename the class itself. */
   protected static readonly className: string = 'Model';
@@ -111,14 +111,14 @@ export class Model extends Layer {
 
   /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
   constructor(options: ModelOptions, ...surplus: never[]) {
-    const what = new.target.className;
+    const subject = new.target.className;
     if (options instanceof SymbolicTensor) {
-      throw new ArgumentError(`${what}: give input and output by name: new Model({ inputs, outputs })`);
+      throw new ArgumentError(`${subject}: give input and output by name: new Model({ inputs, outputs })`);
     }
-    checkOptions(what, options, { inputs: true, outputs: true, name: true }, surplus);
-    checkCommon(what, { name: options.name });
-    super({ name: options.name, inputShape: readable(what, () => options.inputs?.shape) });
-    this.graph = traceGraph(what, options.inputs, options.outputs);
+    checkOptions(subject, options, { inputs: true, outputs: true, name: true }, surplus);
+    checkCommon(subject, { name: options.name });
+    super({ name: options.name, inputShape: readable(subject, () => options.inputs?.shape) });
+    this.graph = traceGraph(subject, options.inputs, options.outputs);
   }
 
   /** The name, or Keras's for a model without one. */
@@ -358,7 +358,7 @@ export class Model extends Layer {
     checkReplicas('build', count);
     this.store = new ParameterStore(device, this.weightSpecs(), readSeeds('build', seed, count), count);
     this.carry(this.weights.map(beginningOf));
-    device.caches.add(this.kept);
+    device.caches.add(this.programs);
     return this;
   }
 
@@ -525,13 +525,13 @@ export class Model extends Layer {
   private forgetPrograms(): void {
     this.onBatch?.dispose();
     this.onBatch = null;
-    this.kept.dispose();
+    this.programs.dispose();
   }
 
-  private get batches(): OnBatch {
+  private get batches(): SingleBatchSteps {
     this.parameters; // throws before `build`
     this.training; // throws before `compile`
-    this.onBatch ??= new OnBatch(this);
+    this.onBatch ??= new SingleBatchSteps(this);
     return this.onBatch;
   }
 
@@ -565,7 +565,7 @@ export class Model extends Layer {
     this.forgetPrograms();
     if (!this.store) return;
     this.compiled?.optimizer.dispose(this.store);
-    this.store.device.caches.delete(this.kept);
+    this.store.device.caches.delete(this.programs);
     this.store.dispose();
   }
 

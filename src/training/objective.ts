@@ -8,12 +8,12 @@ import { binaryHits, classesOf, countHits } from '../kernels/metrics/metrics.ts'
 import { activate } from '../nn/layers/activation.ts';
 import type { CallOptions } from '../nn/layers/layer.ts';
 import { TargetCheck } from './batches/target-check.ts';
-import { classTargets, hasIndependentLabels, lossTargets, type TargetForm } from './batches/targets.ts';
-import { callPart } from './call-part.ts';
+import { hasIndependentLabels, type TargetEncoding, toClassTargets, toLossTargets } from './batches/targets.ts';
+import { callSubgraph } from './call-part.ts';
 import type { ConfusionMatrix } from './metrics/confusion-matrix.ts';
 import { LabelCounts } from './metrics/label-counts.ts';
 import { isValueMetric, MetricCounts } from './metrics/metrics.ts';
-import { RunningTotals, type Sums } from './metrics/totals.ts';
+import { type EpochTotals, RunningTotals } from './metrics/totals.ts';
 import { ValueMetrics } from './metrics/value-metrics.ts';
 import type { Trainable } from './trainable.ts';
 
@@ -38,14 +38,14 @@ export class Objective {
   private readonly labels: LabelCounts | null;
   private readonly targetCheck: TargetCheck | null;
   private readonly classWeight: Tensor | null;
-  private form: TargetForm | null;
+  private encoding: TargetEncoding | null;
 
   /** @throws ArgumentError for class weights or metrics that do not suit model and targets */
   constructor(
     private readonly subject: string,
     private readonly model: Trainable,
     private readonly options: {
-      form: TargetForm | null;
+      encoding: TargetEncoding | null;
       classWeight?: ClassWeight;
       confusion?: boolean;
       /** Whether targets are numbers that nobody has looked at. */
@@ -56,10 +56,10 @@ export class Objective {
   ) {
     const { endsIn, outputShape, training } = model;
     // Targets of a stream are not known yet.
-    const byLabel = hasIndependentLabels(options.form ?? 'values', { endsIn, outputShape, loss: training.loss });
+    const byLabel = hasIndependentLabels(options.encoding ?? 'values', { endsIn, outputShape, loss: training.loss });
     this.metrics = new MetricCounts(training.metrics, outputShape, { ...options, byLabel });
     this.values = new ValueMetrics(training.metrics.filter(isValueMetric), outputShape);
-    this.form = options.form;
+    this.encoding = options.encoding;
     this.labels = byLabel ? new LabelCounts(outputShape) : null;
     this.checkLabels(subject);
     const weights = options.classWeight && classWeights(subject, options.classWeight, model);
@@ -67,26 +67,30 @@ export class Objective {
     const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
     this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
     this.classWeight?.array.keep();
-    const words = Math.max(this.metrics.words, this.labels?.words ?? 0);
+    const words = Math.max(this.metrics.countSize, this.labels?.countSize ?? 0);
     this.targetCheck = options.unchecked ? TargetCheck.of(training.loss, words) : null;
     const { count: means, columns } = this.values;
-    this.totals = new RunningTotals(device, models, { words: this.targetCheck?.words ?? words, means, columns });
+    this.totals = new RunningTotals(device, models, {
+      countSize: this.targetCheck?.countSize ?? words,
+      means,
+      columns,
+    });
   }
 
   /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
-  settle(subject: string, form: TargetForm): void {
-    this.form ??= form;
+  setTargetEncoding(subject: string, encoding: TargetEncoding): void {
+    this.encoding ??= encoding;
     this.checkLabels(subject);
-    if (this.form !== form) {
+    if (this.encoding !== encoding) {
       throw new ArgumentError(
-        `${subject}: the first batch had ${describe[this.form]} as y, but now there are ${describe[form]}`,
+        `${subject}: the first batch had ${describe[this.encoding]} as y, but now there are ${describe[encoding]}`,
       );
     }
   }
 
   /** The counts that are used where labels are independent; null where targets are classes, or not known yet. */
   private get byLabel(): LabelCounts | null {
-    return this.form === 'values' ? this.labels : null;
+    return this.encoding === 'values' ? this.labels : null;
   }
 
   /** @throws ArgumentError where labels are independent, for what asks for the one class of a sample */
@@ -111,7 +115,7 @@ export class Objective {
    * @throws ArgumentError for a label that there is not, or that is missing
    */
   checkLabel(subject: string, label: number | undefined): void {
-    if (!this.form) return; // a stream's first batch says
+    if (!this.encoding) return; // a stream's first batch says
     const { byLabel } = this;
     if (!byLabel) {
       if (label === undefined) return;
@@ -125,22 +129,22 @@ export class Objective {
   }
 
   /** Whether hits are counted: where targets are classes, or where they were asked for. */
-  private get counted(): boolean {
+  private get countsHits(): boolean {
     const { loss } = this.model.training;
-    const classes = this.form !== 'values' || (loss.classifies ?? false);
+    const classes = this.encoding !== 'values' || (loss.classifies ?? false);
     return this.metrics.accuracy || (classes && this.model.outputShape.length === 1);
   }
 
   /** The figures there will be. */
   get names(): string[] {
-    return ['loss', ...(this.counted ? ['accuracy'] : []), ...this.metrics.names, ...this.values.names];
+    return ['loss', ...(this.countsHits ? ['accuracy'] : []), ...this.metrics.names, ...this.values.names];
   }
 
   /** The mean loss of a batch [], on the tape; hand it to `count` afterwards. */
-  apply(x: Tensor, targets: Tensor, options: CallOptions = {}): Applied {
+  apply(x: Tensor, targets: Tensor, options: CallOptions = {}): BatchResult {
     const { model } = this;
     const { loss, input } = model.training;
-    const form = this.form!;
+    const encoding = this.encoding!;
     const { from = 0 } = this.options;
     const output =
       from > 0
@@ -148,10 +152,10 @@ export class Objective {
         : input === 'logits'
           ? model.callLogits(x, options)
           : model.call(x, options);
-    const target = lossTargets(form, targets, { outputShape: model.outputShape, loss });
+    const target = toLossTargets(encoding, targets, { outputShape: model.outputShape, loss });
     // Without the operator's gradient, which brings a sort.
     const weight =
-      this.classWeight && new Tensor(gatherRows(this.classWeight.array, classTargets(form, targets).array, 0));
+      this.classWeight && new Tensor(gatherRows(this.classWeight.array, toClassTargets(encoding, targets).array, 0));
     const result = loss.call(output, target, { input, weight });
     return { loss: result.loss, hits: result.hits ?? null, output, target, targets };
   }
@@ -159,12 +163,12 @@ export class Objective {
   /** The model's output for x that is its value number `from`. */
   private rest(x: Tensor, from: number, options: CallOptions): Tensor {
     const { endsIn, training } = this.model;
-    const logits = callPart(this.model, x, { from }, options);
+    const logits = callSubgraph(this.model, x, { from }, options);
     return endsIn && training.input !== 'logits' ? activate(endsIn, logits) : logits;
   }
 
   /** Dispatches what adds a batch to the totals; `total` is its loss with penalties. */
-  count({ hits, output, target, targets }: Applied, total: Tensor): void {
+  count({ hits, output, target, targets }: BatchResult, total: Tensor): void {
     const { byLabel } = this;
     const threshold = this.model.training.input === 'logits' && this.model.endsIn === 'sigmoid' ? 0 : 0.5;
     const rows = output.shape[0]!;
@@ -172,14 +176,14 @@ export class Objective {
     this.countValues(output, target);
     if (byLabel) {
       this.totals.add(total, null, rows);
-      if (this.counted || this.metrics.scores.length > 0 || this.options.confusion) {
+      if (this.countsHits || this.metrics.scores.length > 0 || this.options.confusion) {
         byLabel.count({ output, target: targets, threshold }, this.totals.counts);
       }
       return;
     }
-    this.totals.add(total, this.counted ? (hits ?? this.hits(output, target, targets, threshold)) : null, rows);
-    if (this.metrics.words === 0) return;
-    this.metrics.count({ output, classes: classTargets(this.form!, targets), threshold }, this.totals.counts);
+    this.totals.add(total, this.countsHits ? (hits ?? this.hits(output, target, targets, threshold)) : null, rows);
+    if (this.metrics.countSize === 0) return;
+    this.metrics.count({ output, classes: toClassTargets(this.encoding!, targets), threshold }, this.totals.counts);
   }
 
   /** Metrics of the values see what the model gives, and targets of its shape, whatever the loss is computed from. */
@@ -190,38 +194,38 @@ export class Objective {
     scope(model.device, () =>
       noGrad(() => {
         const y = training.input === 'logits' && endsIn ? activate(endsIn, output) : output;
-        const t = this.form === 'labels' ? new Tensor(oneHot(target.array, outputShape[0]!)) : target;
+        const t = this.encoding === 'labels' ? new Tensor(oneHot(target.array, outputShape[0]!)) : target;
         values.add(y, t, totals);
       }),
     );
   }
 
   private hits(output: Tensor, target: Tensor, targets: Tensor, threshold: number): Tensor {
-    if (output.shape[1] === 1 && this.form !== 'labels') {
+    if (output.shape[1] === 1 && this.encoding !== 'labels') {
       return new Tensor(binaryHits(output.array, target.array, threshold));
     }
-    const labels = this.form === 'values' ? classesOf(targets.array, 0.5) : targets.array;
+    const labels = this.encoding === 'values' ? classesOf(targets.array, 0.5) : targets.array;
     return new Tensor(countHits(output.array, labels));
   }
 
   /** @throws DataError for targets that the loss cannot have */
-  private async readTotals(): Promise<Sums[]> {
+  private async readTotals(): Promise<EpochTotals[]> {
     const sums = await this.totals.read();
     for (const { counts } of sums) this.targetCheck?.check(this.subject, counts);
     return sums;
   }
 
   /** What was counted so far: the samples of a replica, the figures of each, and their means. */
-  async read(): Promise<{ samples: number; figures: Metrics; replicas: Metrics[] }> {
+  async read(): Promise<{ samples: number; metrics: Metrics; replicas: Metrics[] }> {
     const sums = await this.readTotals();
     const replicas = sums.map(({ loss, accuracy, samples, counts, means, moments }): Metrics => {
       const n = Math.max(1, samples);
       const { byLabel } = this;
       const right = byLabel ? byLabel.hits(counts) / (n * sizeOf(this.model.outputShape)) : accuracy;
-      const figures = { loss, ...(this.counted ? { accuracy: right } : {}) };
-      return { ...figures, ...this.metrics.figures(counts, n, byLabel), ...this.values.figures({ means, moments }) };
+      const metrics = { loss, ...(this.countsHits ? { accuracy: right } : {}) };
+      return { ...metrics, ...this.metrics.compute(counts, n, byLabel), ...this.values.compute({ means, moments }) };
     });
-    return { samples: sums[0]!.samples, figures: meanOf(replicas), replicas };
+    return { samples: sums[0]!.samples, metrics: meanMetrics(replicas), replicas };
   }
 
   /** @param label of independent labels, see `checkLabel` */
@@ -237,7 +241,7 @@ export class Objective {
 }
 
 /** The mean of each figure over the replicas. */
-export function meanOf(replicas: readonly Metrics[]): Metrics {
+export function meanMetrics(replicas: readonly Metrics[]): Metrics {
   const [first] = replicas as [Metrics];
   if (replicas.length === 1) return first;
   const mean = (name: string) => replicas.reduce((sum, figures) => sum + figures[name]!, 0) / replicas.length;
@@ -245,7 +249,7 @@ export function meanOf(replicas: readonly Metrics[]): Metrics {
 }
 
 /** A batch that went through model and loss. */
-interface Applied {
+interface BatchResult {
   loss: Tensor;
   hits: Tensor | null;
   output: Tensor;
@@ -254,7 +258,7 @@ interface Applied {
   targets: Tensor;
 }
 
-const describe: Record<TargetForm, string> = {
+const describe: Record<TargetEncoding, string> = {
   labels: 'labels',
   oneHot: 'labels',
   binary: 'labels',

@@ -4,11 +4,11 @@ import { checkOptions, readable } from '../base/check.ts';
 import { readSeeds, type Seeds } from '../base/random.ts';
 import { checkNotTraining } from '../nn/weights/training-lock.ts';
 import type { Step, StepValues } from './batches/source-batches.ts';
-import { StreamRunner } from './batches/stream-batches.ts';
+import { StreamBatches } from './batches/stream-batches.ts';
 import type { Arrays } from './batches/training-data.ts';
 import { type ClassWeight, type Metrics, Objective } from './objective.ts';
 import type { Trainable } from './trainable.ts';
-import { checkTrainable, nextStep, trainingStep } from './training-step.ts';
+import { advanceOptimizer, checkTrainable, createTrainingStep } from './training-step.ts';
 
 /** Options of `Model.trainOnBatch`. */
 export interface TrainOnBatchOptions {
@@ -19,15 +19,15 @@ export interface TrainOnBatchOptions {
 }
 
 /** Recorded steps, and what their batches add up. */
-interface Held {
+interface RecordedSteps {
   key: string;
   objective: Objective;
-  runner: StreamRunner;
+  runner: StreamBatches;
 }
 
 /** Single batches handed over by the user: recorded once for each batch size, until something of the recording changes. */
-export class OnBatch {
-  private readonly held = new Map<'train' | 'test', Held>();
+export class SingleBatchSteps {
+  private readonly recorded = new Map<'train' | 'test', RecordedSteps>();
   /** Of the last batch that waits for kernels; null where none does. */
   private turn: Promise<void> | null = null;
 
@@ -41,12 +41,12 @@ export class OnBatch {
     const seed = readSeeds('trainOnBatch', options.seed ?? 0, model.replicas);
     checkTrainable('trainOnBatch', model);
     model.training.optimizer.build(model.parameters);
-    const make = (objective: Objective, runner: () => StreamRunner) =>
-      trainingStep(model, objective, seed, () => runner().state);
-    const held = this.of('train', { seed, classWeight }, make);
+    const make = (objective: Objective, runner: () => StreamBatches) =>
+      createTrainingStep(model, objective, seed, () => runner().state);
+    const held = this.recordedStep('train', { seed, classWeight }, make);
     return this.run(held, batch, () => {
       checkNotTraining('trainOnBatch', model); // `fit` may have begun while it waited
-      return nextStep(model);
+      return advanceOptimizer(model);
     });
   }
 
@@ -62,7 +62,7 @@ export class OnBatch {
             objective.count(result, model.parameters.penalties?.addTo(result.loss) ?? result.loss);
           }),
         );
-    return this.run(this.of('test', {}, make), batch);
+    return this.run(this.recordedStep('test', {}, make), batch);
   }
 
   /**
@@ -70,12 +70,12 @@ export class OnBatch {
    * would spoil the weights, and those that are handed over meanwhile wait for it.
    * @throws ShaderError, OutOfMemoryError
    */
-  private async run({ objective, runner }: Held, batch: Arrays, values?: () => StepValues): Promise<Metrics> {
-    const { isFirst, submit } = runner.take(batch, this.turn !== null);
+  private async run({ objective, runner }: RecordedSteps, batch: Arrays, values?: () => StepValues): Promise<Metrics> {
+    const { isFirst, submit } = runner.prepareBatch(batch, this.turn !== null);
     if (isFirst || this.turn) await this.inTurn(isFirst);
     objective.totals.reset();
     submit(values);
-    return (await objective.read()).figures;
+    return (await objective.read()).metrics;
   }
 
   private inTurn(isFirst: boolean): Promise<void> {
@@ -90,45 +90,45 @@ export class OnBatch {
   }
 
   /** The recorded steps of that kind. */
-  private of(
+  private recordedStep(
     kind: 'train' | 'test',
     settings: { seed?: Seeds; classWeight?: ClassWeight | undefined },
-    make: (objective: Objective, runner: () => StreamRunner) => Step,
-  ): Held {
+    make: (objective: Objective, runner: () => StreamBatches) => Step,
+  ): RecordedSteps {
     const { model, turn } = this;
-    const what = `${kind}OnBatch`;
+    const subject = `${kind}OnBatch`;
     // A layer frozen since is no longer part of the step.
-    const key = readable(what, () => JSON.stringify([settings, model.parameters.frozen]));
-    let held = this.held.get(kind);
+    const key = readable(subject, () => JSON.stringify([settings, model.parameters.frozen]));
+    let held = this.recorded.get(kind);
     if (held?.key !== key) {
       const old = held;
       const end = () => old && release(old);
       if (turn)
         turn.then(end, end); // after what waits to use them
       else end();
-      this.held.delete(kind);
-      const objective = new Objective(what, model, { form: null, classWeight: settings.classWeight });
-      const runner: StreamRunner = new StreamRunner(
-        what,
+      this.recorded.delete(kind);
+      const objective = new Objective(subject, model, { encoding: null, classWeight: settings.classWeight });
+      const runner: StreamBatches = new StreamBatches(
+        subject,
         model,
         () => [],
-        (asked, form) => objective.settle(asked, form),
+        (asked, encoding) => objective.setTargetEncoding(asked, encoding),
         make(objective, () => runner),
         { name: 'steps', count: 0 },
       );
       held = { key, objective, runner };
-      this.held.set(kind, held);
+      this.recorded.set(kind, held);
     }
     return held;
   }
 
   dispose(): void {
-    for (const held of this.held.values()) release(held);
-    this.held.clear();
+    for (const held of this.recorded.values()) release(held);
+    this.recorded.clear();
   }
 }
 
-function release({ objective, runner }: Held): void {
+function release({ objective, runner }: RecordedSteps): void {
   runner.dispose();
   objective.dispose();
 }

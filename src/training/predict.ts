@@ -7,7 +7,7 @@ import { storeBatch } from '../kernels/gather/gather.ts';
 import { ArrayLoader, type Numbers } from './batches/array-loader.ts';
 import type { BatchSource } from './batches/batch-source.ts';
 import { readSamples } from './batches/host-batch.ts';
-import { BatchRunner, checkBatchSize, checkSource, type Step } from './batches/source-batches.ts';
+import { checkBatchSize, checkSource, SourceBatches, type Step } from './batches/source-batches.ts';
 import { isSource } from './batches/training-data.ts';
 import { Throttle } from './throttle.ts';
 import type { Trainable } from './trainable.ts';
@@ -60,7 +60,7 @@ class Predictor {
   private readonly held: DeviceArray;
   private readonly capacity: number;
   private readonly columns: number;
-  private readonly runner: BatchRunner;
+  private readonly runner: SourceBatches;
 
   constructor(
     private readonly model: Trainable,
@@ -75,7 +75,7 @@ class Predictor {
     this.held = DeviceArray.empty(device, [this.capacity, this.columns], { models }).keep('outputs of predict');
     const step: Step = ({ x }) =>
       scope(device, () => noGrad(() => storeBatch(model.call(x).array, this.runner.state, this.held)));
-    this.runner = new BatchRunner(data, batchSize, step, models);
+    this.runner = new SourceBatches(data, batchSize, step, models);
   }
 
   /** @throws AbortedError */
@@ -111,13 +111,13 @@ class Predictor {
 async function run(model: Trainable, data: BatchSource, options: PredictOptions, keep: boolean): Promise<Float32Array> {
   checkSource('predict', model, data);
   const batchSize = checkBatchSize('predict', data.size, options.batchSize);
-  const { parameters, kept } = model;
+  const { parameters, programs } = model;
   const key = ['predict', data, batchSize, parameters];
-  let predictor: Predictor | null = kept.take(key, () => new Predictor(model, data, batchSize));
+  let predictor: Predictor | null = programs.acquire(key, () => new Predictor(model, data, batchSize));
   try {
     const result = await predictor.run(options.signal);
     if (keep && !parameters.values.disposed && model.parameters === parameters) {
-      kept.giveBack(key, predictor);
+      programs.release(key, predictor);
       predictor = null;
     }
     return result;

@@ -1,5 +1,5 @@
 /** How many at most: each holds the memory of what it computes on the way. */
-const MOST = 4;
+const MAX_PROGRAMS = 4;
 
 interface Resource {
   dispose(): void;
@@ -9,11 +9,11 @@ interface Resource {
  * Recorded programs that a model keeps between calls, so that measuring the same data again records nothing anew. Who uses one takes
  * it out and gives it back, so that calls that overlap have one each.
  */
-export class Kept {
+export class ProgramCache {
   private entries: { key: readonly unknown[]; resource: Resource }[] = [];
 
   /** What was given back under the same key (compared part by part), or a new one. */
-  take<T extends Resource>(key: readonly unknown[], make: () => T): T {
+  acquire<T extends Resource>(key: readonly unknown[], make: () => T): T {
     const at = this.entries.findIndex(
       (entry) => entry.key.length === key.length && entry.key.every((part, i) => Object.is(part, key[i])),
     );
@@ -21,9 +21,9 @@ export class Kept {
   }
 
   /** Keeps it for the next call; the one that was not used for the longest time goes. */
-  giveBack(key: readonly unknown[], resource: Resource): void {
+  release(key: readonly unknown[], resource: Resource): void {
     this.entries.push({ key, resource });
-    if (this.entries.length > MOST) this.entries.shift()!.resource.dispose();
+    if (this.entries.length > MAX_PROGRAMS) this.entries.shift()!.resource.dispose();
   }
 
   /** Disposes all that was given back; the next calls make theirs anew. */

@@ -23,7 +23,7 @@ const AWAKE_BELOW_MS = 0.15;
 const SUBMIT_MS = 2;
 
 /** What the throttle waits by; a test puts its own in place. */
-export interface Waiting {
+export interface ThrottleDevice {
   now(): number;
   /** Kernel runs so far. */
   dispatches(): number;
@@ -42,7 +42,7 @@ export interface Waiting {
   noteRate(cost: number, milliseconds: number): void;
 }
 
-const waitingFor = (device: Device): Waiting => ({
+const waitingFor = (device: Device): ThrottleDevice => ({
   now: () => performance.now(),
   dispatches: () => device.counters.dispatches,
   submit: () => device.flush(),
@@ -90,16 +90,16 @@ export class Throttle {
   /** Steps of the longest burst since the latency was measured, and when that was. */
   private longest = 1;
   private measured = 0;
-  private readonly waiting: Waiting;
+  private readonly waiting: ThrottleDevice;
 
-  constructor(device: Device, waiting: Waiting = waitingFor(device)) {
+  constructor(device: Device, waiting: ThrottleDevice = waitingFor(device)) {
     this.waiting = waiting;
     this.measured = waiting.now();
     this.cost = waiting.submittedCost();
   }
 
   /** Steps before the present burst that the GPU may not have done yet. */
-  get stepsUnderWay(): number {
+  get pendingSteps(): number {
     return this.underWay?.steps ?? 0;
   }
 

@@ -6,7 +6,7 @@ import type { CallOptions, FinalActivation, Graph } from '../nn/layers/layer.ts'
 import type { ParameterStore } from '../nn/weights/parameters.ts';
 import type { Weight } from '../nn/weights/weight.ts';
 import type { Compiled } from './compile.ts';
-import type { Kept } from './program-cache.ts';
+import type { ProgramCache } from './program-cache.ts';
 
 /** What training, evaluation and prediction need of a model; `Model` documents each member. */
 export interface Trainable {
@@ -23,7 +23,7 @@ export interface Trainable {
   readonly weights: readonly Weight[];
   /** @throws ArgumentError before `compile` */
   readonly training: Compiled;
-  readonly kept: Kept;
+  readonly programs: ProgramCache;
   stopTraining: boolean;
   call(x: Tensor, options?: CallOptions): Tensor;
   callLogits(x: Tensor, options?: CallOptions): Tensor;

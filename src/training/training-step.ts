@@ -7,7 +7,7 @@ import type { StepState } from '../kernels/optimizers/step-state.ts';
 import { checkNotTraining } from '../nn/weights/training-lock.ts';
 import type { BatchSource } from './batches/batch-source.ts';
 import { PreparedData } from './batches/prepared-data.ts';
-import { BatchRunner, type Step, type StepValues } from './batches/source-batches.ts';
+import { SourceBatches, type Step, type StepValues } from './batches/source-batches.ts';
 import { Objective } from './objective.ts';
 import type { Trainable } from './trainable.ts';
 
@@ -27,7 +27,7 @@ export function checkTrainable(subject: string, model: Trainable): void {
 }
 
 /** What dispatches one training step: loss, gradients and the update of the weights; the batch joins the objective's totals. */
-export function trainingStep(model: Trainable, objective: Objective, seed: Seeds, state: () => StepState): Step {
+export function createTrainingStep(model: Trainable, objective: Objective, seed: Seeds, state: () => StepState): Step {
   const { parameters } = model;
   const { optimizer } = model.training;
   return ({ x, targets }) =>
@@ -51,7 +51,7 @@ function valuesOf(model: Trainable, step: number): StepValues {
 }
 
 /** The next step of the model's optimiser, which is about to be taken. */
-export function nextStep(model: Trainable): StepValues {
+export function advanceOptimizer(model: Trainable): StepValues {
   model.parameters.fresh = false;
   model.parameters.zeroGrad(); // the step writes its own in their place
   return valuesOf(model, ++model.training.optimizer.iterations);
@@ -89,9 +89,9 @@ export function recordTrainingStep(
   const batchSize = prepared.batchSize(options.batchSize)!;
   const { optimizer } = model.training;
   optimizer.build(model.parameters);
-  const objective = new Objective(subject, model, { form: prepared.form });
-  const step = trainingStep(model, objective, 0, () => runner.state);
-  const runner: BatchRunner = new BatchRunner(source, batchSize, step, model.replicas);
+  const objective = new Objective(subject, model, { encoding: prepared.encoding });
+  const step = createTrainingStep(model, objective, 0, () => runner.state);
+  const runner: SourceBatches = new SourceBatches(source, batchSize, step, model.replicas);
   const values = valuesOf(model, optimizer.iterations + 1);
   return {
     program: runner.program(batchSize),

@@ -7,7 +7,7 @@ import {
   DataError,
   decodeSafetensors,
   encodeSafetensors,
-  type Saved,
+  type StateValue,
   type TrainingState,
 } from '../../src/node.ts';
 
@@ -97,7 +97,7 @@ test.each<[what: string, remembered: unknown, says: RegExp]>([
   ['floats of 64 bits', { list: [Float64Array.of(1)] }, /callbacks\/0\/list\/0 must be/],
   ['a key that is taken', { a: { $tensor: 'b' } }, /callbacks\/0\/a has the key \$tensor/],
 ])('%s is nothing a callback may remember', (_, remembered, says) => {
-  const encode = () => encodeBackup({ ...state, callbacks: [remembered as Record<string, Saved>] });
+  const encode = () => encodeBackup({ ...state, callbacks: [remembered as Record<string, StateValue>] });
   expect(encode).toThrow(ArgumentError);
   expect(encode).toThrow(says);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { QueueWaits } from '../../src/gpu/queue-waits.ts';
 import type { Device } from '../../src/node.ts';
-import { Throttle, type Waiting } from '../../src/training/throttle.ts';
+import { Throttle, type ThrottleDevice } from '../../src/training/throttle.ts';
 import { atTicks, type Lateness, late, SimulatedQueue } from '../support/simulated-queue.ts';
 
 const PROMPT = late(0.01);
@@ -50,7 +50,7 @@ class Machine {
       this.queued++;
       log.mostQueued = Math.max(log.mostQueued, this.queued);
       if (!(await this.throttle.afterStep(report(i)))) continue;
-      this.queued = this.throttle.stepsUnderWay;
+      this.queued = this.throttle.pendingSteps;
       found.push({ waited: this.steps, left: this.queued });
     }
     return found;
@@ -71,7 +71,7 @@ class Machine {
     return (Math.max(gpu.clock, gpu.busyUntil) - begun) / steps;
   }
 
-  private waiting(): Waiting {
+  private waiting(): ThrottleDevice {
     const { gpu, log, waits, options } = this;
     return {
       ...gpu.timers,

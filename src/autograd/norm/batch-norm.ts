@@ -77,10 +77,9 @@ function inputGrad(
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
   { into }: GradRequest,
 ): DeviceArray {
-  const { rectified } = x;
-  const options = { into: into(0), rectified, activation };
+  const options = { into: into(0), rectified: x.rectified, activation };
   const dx = kernels.batchNormInputGrad(x.array, dy, line, statistics, epsilon, sums, options);
-  if (rectified) dx.throughRelu = x.array;
+  if (x.rectified) dx.throughRelu = x.array;
   return dx;
 }
 

@@ -8,7 +8,7 @@ import { gatherLabels, gatherSamples, type StoredSamples } from '../../kernels/g
 import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import { readLabels, readSamples, readTargets } from './host-batch.ts';
-import { disposeRows, storeRows } from './stored-rows.ts';
+import { disposeRows, uploadRows } from './stored-rows.ts';
 import { extremesOf, type PlacedTarget } from './targets.ts';
 
 export type { Numbers } from '../../autograd/host-data.ts';
@@ -80,10 +80,10 @@ export class ArrayLoader implements BatchSource {
     this.oneHotClasses = numbers && classesOfRows(numbers.values, numbers.shape);
     const bytes = (array: Float32Array | Uint32Array) =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    this.samples = storeRows(device, bytes(samples.values), size, 4 * sizeOf(shape));
+    this.samples = uploadRows(device, bytes(samples.values), size, 4 * sizeOf(shape));
     const held = this.labels ?? numbers?.values ?? null;
     try {
-      this.targets = held && storeRows(device, bytes(held), size, (4 * held.length) / size);
+      this.targets = held && uploadRows(device, bytes(held), size, (4 * held.length) / size);
     } catch (error) {
       disposeRows(this.samples);
       throw error;

@@ -12,7 +12,7 @@ import { ArgumentError, DataError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../../kernels/array.ts';
 
 /** Whether two shapes differ at most in a last axis of 1, which Keras adds and takes away too: [28, 28] and [28, 28, 1]. */
-export function sameButForLastOne(a: Shape, b: Shape): boolean {
+export function equalUpToTrailingOne(a: Shape, b: Shape): boolean {
   const [longer, shorter] = a.length >= b.length ? [a, b] : [b, a];
   return sameShape(longer, shorter) || (longer.at(-1) === 1 && sameShape(longer.slice(0, -1), shorter));
 }
@@ -40,7 +40,7 @@ export function readSamples(
 function countSamples(subject: string, sampleShape: Shape, { flat, shape }: HostNumbers, taker: string): number {
   const takes = `${taker} takes [${['samples', ...sampleShape].join(',')}]`;
   if (shape) {
-    if (shape[0]! > 0 && sameButForLastOne(shape.slice(1), sampleShape)) return shape[0]!;
+    if (shape[0]! > 0 && equalUpToTrailingOne(shape.slice(1), sampleShape)) return shape[0]!;
     throw new ShapeError(`${subject} has shape ${showShape(shape)}, but ${takes}; ${advice(shape, sampleShape)}`);
   }
   if (flat instanceof Uint8ClampedArray && sampleShape.at(-1) !== 4) {
@@ -64,7 +64,7 @@ function advice(shape: Shape, sampleShape: Shape): string {
   const sorted = (axes: Shape) => [...axes].sort((a, b) => a - b);
   const others = (axis: number) => shape.filter((_, i) => i !== axis);
   if (shape[0] === 0) return 'give at least one sample';
-  if (sameButForLastOne(shape, sampleShape)) {
+  if (equalUpToTrailingOne(shape, sampleShape)) {
     return `this is one sample without the axis of samples: give [x], or the shape ${showShape([1, ...sampleShape])}`;
   }
   if (shape.some((_, axis) => sameShape(sorted(others(axis)), sorted(sampleShape)))) {
@@ -87,7 +87,7 @@ export function readTargets(
   if (targetShape) checkPositiveShape(`${subject}: targetShape`, targetShape);
   const shape = targetShape ?? (given && given.length > 1 ? given.slice(1) : [flat.length / size]);
   const whole = shape.every((n) => Number.isInteger(n) && n > 0) && flat.length === size * sizeOf(shape);
-  if (!whole || (given && !(given[0] === size && sameButForLastOne(given.slice(1), shape)))) {
+  if (!whole || (given && !(given[0] === size && equalUpToTrailingOne(given.slice(1), shape)))) {
     const wanted = targetShape ? `shape ${showShape([size, ...shape])}` : 'a target for each';
     throw new ShapeError(
       `${subject}: there are ${size} samples, so y must have ${wanted}, but has ${given ? `shape ${showShape(given)}` : `${flat.length} numbers`}`,
@@ -125,5 +125,5 @@ export function readLabels(
 
 /** Whether numbers can be one label for each sample: [size], or [size, 1] as Keras has them too. */
 export function isLabels({ flat, shape }: HostNumbers, size: number): boolean {
-  return flat.length === size && (shape === null || sameButForLastOne(shape, [size]));
+  return flat.length === size && (shape === null || equalUpToTrailingOne(shape, [size]));
 }

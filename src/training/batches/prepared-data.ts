@@ -3,22 +3,22 @@ import { ArgumentError, DataError } from '../../base/errors.ts';
 import { sameShape } from '../../kernels/array.ts';
 import type { FeatureSource } from '../features/feature-source.ts';
 import { describeSource } from '../state/run-description.ts';
-import type { Saved } from '../state/training-state.ts';
+import type { StateValue } from '../state/training-state.ts';
 import type { Trainable } from '../trainable.ts';
 import { ArrayLoader } from './array-loader.ts';
 import type { BatchSource } from './batch-source.ts';
 import {
-  BatchRunner,
-  type Bound,
+  type Batches,
   checkBatchSize,
   checkSource,
-  type Feed,
+  type PassLimit,
   readBatch,
+  SourceBatches,
   type Step,
 } from './source-batches.ts';
-import { StreamRunner } from './stream-batches.ts';
-import { checkTargetRange, hasIndependentLabels, type TargetForm, targetForm } from './targets.ts';
-import { type BatchStream, checkTogether, isSource, streamOf, type TrainingData } from './training-data.ts';
+import { StreamBatches } from './stream-batches.ts';
+import { checkTargetRange, encodingOfSource, hasIndependentLabels, type TargetEncoding } from './targets.ts';
+import { type BatchStream, checkCombinedData, isSource, streamOf, type TrainingData } from './training-data.ts';
 
 /** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
 export class PreparedData {
@@ -29,7 +29,7 @@ export class PreparedData {
     readonly source: BatchSource | null,
     private readonly stream: BatchStream | (() => BatchStream) | null,
     /** Null for a stream until its first batch came. */
-    readonly form: TargetForm | null,
+    readonly encoding: TargetEncoding | null,
     /** The samples that take part, where not all do. */
     readonly range: { first: number; end: number } | undefined,
     /** What goes to the GPU for this call alone. */
@@ -42,8 +42,8 @@ export class PreparedData {
 
   /** The same data, of which the model gets the features: see `FeatureCache`. They belong to the caller. */
   withFeatures(source: FeatureSource, from: number): PreparedData {
-    const { subject, model, stream, form, range, labels } = this;
-    return new PreparedData(subject, model, this.source, stream, form, range, null, labels, { source, from });
+    const { subject, model, stream, encoding, range, labels } = this;
+    return new PreparedData(subject, model, this.source, stream, encoding, range, null, labels, { source, from });
   }
 
   /** The value of the model that batches are: 0, its input, unless they are features. */
@@ -59,28 +59,28 @@ export class PreparedData {
     if (stream) return new PreparedData(subject, model, null, stream, null, undefined, null);
     if (isSource(data)) {
       checkSource(subject, model, data);
-      const form = targetForm(subject, goal, data);
+      const encoding = encodingOfSource(subject, goal, data);
       checkLabels(subject, data);
-      if (form === 'values') checkTargetRange(subject, goal, data.targetExtremes ?? []);
-      return new PreparedData(subject, model, data, null, form, undefined, null);
+      if (encoding === 'values') checkTargetRange(subject, goal, data.targetExtremes ?? []);
+      return new PreparedData(subject, model, data, null, encoding, undefined, null);
     }
-    checkTogether(subject, data);
+    checkCombinedData(subject, data);
     if (typeof data !== 'object' || data === null || !('x' in data) || !('y' in data)) {
       throw new ArgumentError(
         `${subject}: takes { x, y }, a loader such as an ImageLoader, or a stream of batches, but was given ${formatValue(data)}` +
           (typeof data === 'object' && data !== null && 'images' in data ? '; make an ImageLoader of it' : ''),
       );
     }
-    const { x, y, form } = readBatch(subject, model, data);
-    const targets = form === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
+    const { x, y, encoding } = readBatch(subject, model, data);
+    const targets = encoding === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
     const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
-    return new PreparedData(subject, model, loader, null, form, undefined, loader, labels);
+    return new PreparedData(subject, model, loader, null, encoding, undefined, loader, labels);
   }
 
   /** Whether targets are numbers that the host has not looked at. */
   get unchecked(): boolean {
-    return this.form === 'values' && !this.source?.targetExtremes;
+    return this.encoding === 'values' && !this.source?.targetExtremes;
   }
 
   /** Samples of a pass; null where a stream decides. */
@@ -94,7 +94,7 @@ export class PreparedData {
    * @throws ArgumentError for a fraction that leaves one of them empty, and for streams; DataError for a class that is only in the last part
    */
   split(fraction: number): [PreparedData, PreparedData] {
-    const { subject, model, source, form } = this;
+    const { subject, model, source, encoding } = this;
     if (!(typeof fraction === 'number' && fraction > 0 && fraction < 1)) {
       throw new ArgumentError(
         `${subject}: validationSplit must be above 0 and below 1, such as 0.2, but is ${formatValue(fraction)}`,
@@ -111,12 +111,12 @@ export class PreparedData {
     }
     const { labels } = this;
     const { endsIn, outputShape, training } = model;
-    const byLabel = hasIndependentLabels(form ?? 'values', { endsIn, outputShape, loss: training.loss });
+    const byLabel = hasIndependentLabels(encoding ?? 'values', { endsIn, outputShape, loss: training.loss });
     const rowsAreClasses = ((training.loss.classifies ?? false) || endsIn === 'softmax') && !byLabel;
     const rows = rowsAreClasses ? source.oneHotClasses : null;
     checkSplit(subject, labels ?? source.labels ?? rows ?? null, at);
     const part = (first: number, end: number, owned: ArrayLoader | null) =>
-      new PreparedData(subject, model, source, null, form, { first, end }, owned, labels);
+      new PreparedData(subject, model, source, null, encoding, { first, end }, owned, labels);
     return [part(0, at, this.owned), part(at, source.size, null)];
   }
 
@@ -129,26 +129,26 @@ export class PreparedData {
   }
 
   /** What tells it from other data. Waits for the GPU. */
-  async describe(): Promise<Saved> {
+  async describe(): Promise<StateValue> {
     const { source, range, labels } = this;
     if (!source) return 'a stream';
     return { ...(await describeSource(source, labels)), ...range };
   }
 
   feed(
-    objective: { settle(subject: string, form: TargetForm): void },
+    objective: { settle(subject: string, encoding: TargetEncoding): void },
     step: Step,
-    { batchSize, bound }: { batchSize: number | null; bound: Bound },
-  ): Feed & { setOrders?(orders: readonly Uint32Array[]): void } {
+    { batchSize, bound }: { batchSize: number | null; bound: PassLimit },
+  ): Batches & { setOrders?(orders: readonly Uint32Array[]): void } {
     const { subject, model, source, stream, range } = this;
     const { features } = this;
-    if (features) return new BatchRunner(features.source, batchSize!, step, model.replicas);
-    if (source) return new BatchRunner(source, batchSize!, step, model.replicas, range);
+    if (features) return new SourceBatches(features.source, batchSize!, step, model.replicas);
+    if (source) return new SourceBatches(source, batchSize!, step, model.replicas, range);
     const again = typeof stream === 'function';
     const begin = again ? stream : () => stream!;
-    const settle = (asked: string, form: TargetForm) => objective.settle(asked, form);
+    const settle = (asked: string, encoding: TargetEncoding) => objective.settle(asked, encoding);
     const goesOn = !again && !bound.once && bound.count !== undefined;
-    return new StreamRunner(subject, model, begin, settle, step, bound, goesOn);
+    return new StreamBatches(subject, model, begin, settle, step, bound, goesOn);
   }
 
   dispose(): void {

@@ -9,7 +9,7 @@ import { type StepRates, StepState } from '../../kernels/optimizers/step-state.t
 import type { Trainable } from '../trainable.ts';
 import type { BatchSource } from './batch-source.ts';
 import { readLabels, readSamples } from './host-batch.ts';
-import { checkTargetRange, extremesOf, formOfNumbers, type TargetForm } from './targets.ts';
+import { checkTargetRange, encodingOfNumbers, extremesOf, type TargetEncoding } from './targets.ts';
 
 /** Keras's default. */
 const DEFAULT_BATCH = 32;
@@ -23,7 +23,7 @@ export function checkBatchSize(subject: string, samples: number, batchSize: numb
 }
 
 /** How many batches a pass over a stream takes. */
-export interface Bound {
+export interface PassLimit {
   /** The option that says so. */
   name: string;
   /** Undefined for all that come. */
@@ -73,17 +73,17 @@ export interface StepValues {
 }
 
 /** A batch that is ready: called, it is submitted, and says how many samples it has. `values` is asked for once it was accepted. */
-export type Submit = (values?: () => StepValues) => number;
+export type SubmitBatch = (values?: () => StepValues) => number;
 
 /** The batches of some data, pass after pass, each through a recorded program. */
-export interface Feed {
+export interface Batches {
   readonly state: StepState;
   /** Samples of a pass, where that is known before. */
   readonly samples: number | null;
   /** Batches of a pass, likewise. */
   readonly stepsPerEpoch?: number;
   /** @param signal looked at while a batch is waited for; before it submits one, whoever runs the pass looks at it */
-  pass(signal?: AbortSignal): Iterable<Submit> | AsyncIterable<Submit>;
+  pass(signal?: AbortSignal): Iterable<SubmitBatch> | AsyncIterable<SubmitBatch>;
   /** Before the first pass: so many passes, and so many batches of the next one, were made before. */
   skip(passes: number, batches: number): void;
   /** Closes what the passes read from, where that is a stream, and waits for it. @throws what its `finally` throws */
@@ -98,7 +98,7 @@ export type Step = (batch: { x: Tensor; targets: Tensor | null }) => void;
  * One pass after another over a data set in batches: the order of the samples on the GPU, the step's uniform, and a
  * recorded program for each batch size that occurs (the last batch may be short).
  */
-export class BatchRunner implements Feed {
+export class SourceBatches implements Batches {
   readonly state: StepState;
   readonly samples: number;
   private readonly order: DeviceArray;
@@ -147,7 +147,7 @@ export class BatchRunner implements Feed {
     this.first = batches;
   }
 
-  async *pass(): AsyncGenerator<Submit> {
+  async *pass(): AsyncGenerator<SubmitBatch> {
     const { first } = this;
     this.first = 0;
     for (let i = first; i < this.stepsPerEpoch; i++) {
@@ -230,7 +230,7 @@ function checkBatch(
 }
 
 /** @throws ArgumentError for weights of samples, which would be ignored */
-export function checkPair(subject: string, data: object): void {
+export function checkNoSampleWeight(subject: string, data: object): void {
   const name = ['sampleWeight', 'sample_weight'].find((one) => one in data);
   if (name === undefined) return;
   throw new ArgumentError(
@@ -244,22 +244,22 @@ export interface HostBatch {
   /** Labels as u32, any other targets as f32. */
   y: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
   samples: number;
-  form: TargetForm;
+  encoding: TargetEncoding;
 }
 
 /** @throws ArgumentError, ShapeError, DataError for what does not suit the model */
 export function readBatch(subject: string, model: Trainable, data: { x: Numbers; y: Numbers }): HostBatch {
-  checkPair(subject, data);
+  checkNoSampleWeight(subject, data);
   const { inputShape, outputShape, training } = model;
   const given = readable(subject, () => ({ x: data.x, y: data.y }));
   const { values: x, size: samples } = readSamples(`${subject}: x`, inputShape, given.x);
   const targets = readNumbers(`${subject}: y`, given.y);
   const goal = { outputShape, loss: training.loss };
-  const form = formOfNumbers(subject, goal, samples, targets);
+  const encoding = encodingOfNumbers(subject, goal, samples, targets);
   const y =
-    form === 'values'
+    encoding === 'values'
       ? toFloats(`${subject}: y`, targets, outputShape)
       : readLabels(`${subject}: y`, targets, samples, outputShape[0]!);
-  if (form === 'values') checkTargetRange(subject, goal, extremesOf(y));
-  return { x, y, samples, form };
+  if (encoding === 'values') checkTargetRange(subject, goal, extremesOf(y));
+  return { x, y, samples, encoding };
 }

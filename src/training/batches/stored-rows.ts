@@ -7,7 +7,7 @@ import type { StoredSamples } from '../../kernels/gather/gather.ts';
  * Room for `size` rows of `stride` words in as many buffers as the adapter's binding limit asks for. The buffers belong to the
  * caller; where one cannot be made, the others are given back.
  */
-export function emptyRows(device: Device, size: number, stride: number): StoredSamples {
+export function allocateRows(device: Device, size: number, stride: number): StoredSamples {
   const perChunk = Math.max(1, Math.floor(device.largestArray / (4 * stride)));
   const chunks: StoredSamples['chunks'] = [];
   try {
@@ -24,8 +24,8 @@ export function emptyRows(device: Device, size: number, stride: number): StoredS
 }
 
 /** Uploads `size` rows of `bytes` bytes, each row starting at a word: see `emptyRows`. */
-export function storeRows(device: Device, rows: Uint8Array, size: number, bytes: number): StoredSamples {
-  const stored = emptyRows(device, size, Math.ceil(bytes / 4));
+export function uploadRows(device: Device, rows: Uint8Array, size: number, bytes: number): StoredSamples {
+  const stored = allocateRows(device, size, Math.ceil(bytes / 4));
   try {
     for (const { words, first, count } of stored.chunks) {
       const part = rows.subarray(first * bytes, (first + count) * bytes);

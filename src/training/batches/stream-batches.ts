@@ -5,21 +5,28 @@ import type { Program } from '../../gpu/recorder.ts';
 import { DeviceArray } from '../../kernels/array.ts';
 import { StepState } from '../../kernels/optimizers/step-state.ts';
 import type { Trainable } from '../trainable.ts';
-import { type Bound, type Feed, readBatch, type Step, type StepValues, type Submit } from './source-batches.ts';
-import type { TargetForm } from './targets.ts';
+import {
+  type Batches,
+  type PassLimit,
+  readBatch,
+  type Step,
+  type StepValues,
+  type SubmitBatch,
+} from './source-batches.ts';
+import type { TargetEncoding } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
 
 /** Batch sizes whose programs are kept, each with the memory of what it computes on the way. */
 const MOST_SIZES = 8;
 
 /** A batch size's program, and the buffers its batches are sent to. */
-interface Slot {
+interface BatchProgram {
   program: Program;
   x: DeviceArray;
   targets: DeviceArray;
 }
 
-type Batches = AsyncIterator<Arrays> | Iterator<Arrays>;
+type StreamIterator = AsyncIterator<Arrays> | Iterator<Arrays>;
 
 /** Batches of a pass without a bound after which a note says how to bound it: an end cannot be foreseen. */
 const LONG_PASS = 10_000;
@@ -31,58 +38,58 @@ const SLOW_CLOSING_MS = 10_000;
 const left = new WeakMap<object, 'closed this stream' | 'took all batches of this stream'>();
 
 /** Batches that come from the host, sent to the GPU one by one, to every replica; each size that occurs has a recorded program. */
-export class StreamRunner implements Feed {
+export class StreamBatches implements Batches {
   readonly state: StepState;
   readonly samples = null;
-  private readonly slots = new Map<number, Slot>();
+  private readonly slots = new Map<number, BatchProgram>();
   /** The stream of the pass under way, or of all passes; null where there is none to close. */
-  private open: Batches | null = null;
+  private iterator: StreamIterator | null = null;
   /** Whether a pass has begun, and whether one was noted to be long. */
   private begun = false;
   private noted = false;
   /** Batches of the next pass that were made before, and how many there are to take and drop. */
-  private made = 0;
-  private dropped = 0;
+  private batchesDone = 0;
+  private batchesToSkip = 0;
 
   constructor(
     private readonly subject: string,
     private readonly model: Trainable,
     private readonly begin: () => BatchStream,
     /** Told of the sort of targets before a batch is used. */
-    private readonly settle: (subject: string, form: TargetForm) => void,
+    private readonly setTargetEncoding: (subject: string, encoding: TargetEncoding) => void,
     private readonly step: Step,
-    private readonly bound: Bound,
+    private readonly bound: PassLimit,
     /** Whether a pass goes on where the one before stopped. */
-    private readonly goesOn = false,
+    private readonly continuesAcrossEpochs = false,
   ) {
     this.state = new StepState(model.device, model.replicas);
   }
 
   skip(passes: number, batches: number): void {
-    this.made = batches;
-    this.dropped = batches + (this.goesOn ? passes * this.bound.count! : 0);
+    this.batchesDone = batches;
+    this.batchesToSkip = batches + (this.continuesAcrossEpochs ? passes * this.bound.count! : 0);
   }
 
-  async *pass(signal?: AbortSignal): AsyncGenerator<Submit> {
-    this.open ??= iteratorOf(this.subject, this.begin());
-    const { open, begun, bound } = this;
+  async *pass(signal?: AbortSignal): AsyncGenerator<SubmitBatch> {
+    this.iterator ??= iteratorOf(this.subject, this.begin());
+    const { iterator, begun, bound } = this;
     const { count: steps, name } = bound;
-    const before = begun ? undefined : left.get(open);
+    const before = begun ? undefined : left.get(iterator);
     this.begun = true;
-    let count = this.made;
-    this.made = 0;
+    let count = this.batchesDone;
+    this.batchesDone = 0;
     try {
-      await this.drop(open, signal);
+      await this.drop(iterator, signal);
       for (; count !== steps; count++) {
         if (steps === undefined && count === LONG_PASS) this.noteLength();
-        const next = await this.next(open, signal);
+        const next = await this.next(iterator, signal);
         if (next?.done) break;
         const accepted = next && this.accept(next.value);
         if (accepted?.isFirst) await this.model.device.ready(); // as in `BatchRunner.prepare`
         yield accepted ? (values) => this.submit(accepted, values) : NOTHING;
       }
     } finally {
-      if (!this.goesOn) await this.close(signal);
+      if (!this.continuesAcrossEpochs) await this.close(signal);
     }
     if (count >= (steps ?? 1)) return;
     const few = `the stream ended after ${count} batches of this pass`;
@@ -94,13 +101,13 @@ export class StreamRunner implements Feed {
   }
 
   /** Takes the batches that were trained on before. @throws DataError for a stream that has fewer */
-  private async drop(open: Batches, signal?: AbortSignal): Promise<void> {
-    const { dropped } = this;
-    this.dropped = 0;
-    for (let i = 0; i < dropped; i++) {
+  private async drop(open: StreamIterator, signal?: AbortSignal): Promise<void> {
+    const { batchesToSkip } = this;
+    this.batchesToSkip = 0;
+    for (let i = 0; i < batchesToSkip; i++) {
       if (!(await this.next(open, signal))?.done) continue;
       throw new DataError(
-        `${this.subject}: the stream ended after ${i} batches, but ${dropped} of it were trained on before`,
+        `${this.subject}: the stream ended after ${i} batches, but ${batchesToSkip} of it were trained on before`,
       );
     }
   }
@@ -109,7 +116,7 @@ export class StreamRunner implements Feed {
    * The next batch; null where `signal` asks for the end before it comes, which a stream that has stalled may never do. A stream
    * that has ended or failed is not open any more.
    */
-  private async next(open: Batches, signal?: AbortSignal): Promise<IteratorResult<Arrays> | null> {
+  private async next(open: StreamIterator, signal?: AbortSignal): Promise<IteratorResult<Arrays> | null> {
     let ended = true;
     try {
       const next = signal?.aborted ? null : await unlessAborted(open.next(), signal, 0);
@@ -117,7 +124,7 @@ export class StreamRunner implements Feed {
       return next;
     } finally {
       if (ended) {
-        this.open = null;
+        this.iterator = null;
         if (!left.has(open)) left.set(open, 'took all batches of this stream');
       }
     }
@@ -128,10 +135,10 @@ export class StreamRunner implements Feed {
    * end, half a second at most. @throws what its `finally` throws
    */
   async close(signal?: AbortSignal): Promise<void> {
-    const { open } = this;
-    this.open = null;
-    if (!open?.return) return;
-    left.set(open, 'closed this stream');
+    const { iterator } = this;
+    this.iterator = null;
+    if (!iterator?.return) return;
+    left.set(iterator, 'closed this stream');
     const { subject } = this;
     const slow = setTimeout(() => {
       // biome-ignore lint/suspicious/noConsole: nobody else would say why the call does not end
@@ -140,7 +147,7 @@ export class StreamRunner implements Feed {
       );
     }, SLOW_CLOSING_MS);
     try {
-      await unlessAborted(open.return(), signal, CLOSING_MS);
+      await unlessAborted(iterator.return(), signal, CLOSING_MS);
     } finally {
       clearTimeout(slow);
     }
@@ -161,7 +168,7 @@ export class StreamRunner implements Feed {
    * Checks a batch, and records the step on batches of its size if it is the first: then it is to wait for `device.ready()`. What is
    * submitted is what it holds now where `waits`. @throws ShapeError, DataError, ArgumentError for one that does not fit
    */
-  take(batch: Arrays, waits: boolean): { isFirst: boolean; submit: Submit } {
+  prepareBatch(batch: Arrays, waits: boolean): { isFirst: boolean; submit: SubmitBatch } {
     const accepted = this.accept(batch);
     const { x, y, isFirst } = accepted;
     const kept = waits || isFirst ? { ...accepted, x: x.slice(), y: y.slice() } : accepted;
@@ -173,16 +180,16 @@ export class StreamRunner implements Feed {
     if (typeof batch !== 'object' || batch === null || !('x' in batch) || !('y' in batch)) {
       throw new ArgumentError(`${subject}: a batch is { x, y }, but ${formatValue(batch)} came`);
     }
-    const { x, y, samples, form } = readBatch(subject, model, batch);
-    this.settle(subject, form);
+    const { x, y, samples, encoding } = readBatch(subject, model, batch);
+    this.setTargetEncoding(subject, encoding);
     const isFirst = !this.slots.has(samples);
-    this.slot(samples, form);
-    return { x, y, samples, form, isFirst };
+    this.slot(samples, encoding);
+    return { x, y, samples, encoding, isFirst };
   }
 
-  private submit({ x, y, samples, form }: ReturnType<StreamRunner['accept']>, values?: () => StepValues): number {
+  private submit({ x, y, samples, encoding }: ReturnType<StreamBatches['accept']>, values?: () => StepValues): number {
     const { replicas, device } = this.model;
-    const slot = this.slot(samples, form);
+    const slot = this.slot(samples, encoding);
     slot.program.check(); // a step that cannot be taken is not counted
     for (let r = 0; r < replicas; r++) {
       device.upload(slot.x.storage, x, r * x.byteLength);
@@ -194,14 +201,14 @@ export class StreamRunner implements Feed {
   }
 
   /** The program of a batch size, now the one used last; the one not used for the longest time of too many goes. */
-  private slot(samples: number, form: TargetForm): Slot {
+  private slot(samples: number, encoding: TargetEncoding): BatchProgram {
     const { model } = this;
     let slot = this.slots.get(samples);
     this.slots.delete(samples);
     if (!slot) {
       const { replicas: models } = model;
       const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { models }).keep();
-      const values = form === 'values';
+      const values = encoding === 'values';
       const shape = values ? [samples, ...model.outputShape] : [samples];
       const targets = DeviceArray.empty(model.device, shape, { dtype: values ? 'f32' : 'u32', models }).keep();
       try {
@@ -228,14 +235,14 @@ export class StreamRunner implements Feed {
   }
 }
 
-function release({ program, x, targets }: Slot): void {
+function release({ program, x, targets }: BatchProgram): void {
   program.dispose();
   x.dispose();
   targets.dispose();
 }
 
 /** What is submitted where the end was asked for: nothing, as whoever runs a pass looks at the signal before. */
-const NOTHING: Submit = () => 0;
+const NOTHING: SubmitBatch = () => 0;
 
 /** What `coming` comes to; null if `signal` asked for the end, and that did not come within `grace` milliseconds of it. */
 async function unlessAborted<T>(

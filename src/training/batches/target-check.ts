@@ -15,14 +15,14 @@ export class TargetCheck {
   }
 
   /** Words of the counts, with those before its own. */
-  readonly words: number;
+  readonly countSize: number;
 
   private constructor(
     private readonly loss: string,
     private readonly range: readonly [number, number],
     private readonly first: number,
   ) {
-    this.words = first + OUTSIDE_WORDS;
+    this.countSize = first + OUTSIDE_WORDS;
   }
 
   /** Dispatches the check of a batch's targets f32 [N, ...]. */

@@ -6,16 +6,16 @@ import { oneHot } from '../../kernels/gather/gather-rows.ts';
 import { classesOf } from '../../kernels/metrics/metrics.ts';
 import type { FinalActivation } from '../../nn/layers/layer.ts';
 import type { Loss } from '../../nn/losses.ts';
-import { isLabels, sameButForLastOne } from './host-batch.ts';
+import { equalUpToTrailingOne, isLabels } from './host-batch.ts';
 
 /**
  * What the targets of some data are to a model and its loss: labels that the loss takes as they are; labels that become one-hot
  * rows, or, of two classes, the 0 or 1 that a model of one unit is to give; or numbers of the output's shape.
  */
-export type TargetForm = 'labels' | 'oneHot' | 'binary' | 'values';
+export type TargetEncoding = 'labels' | 'oneHot' | 'binary' | 'values';
 
 /** What of a model decides what targets it takes. */
-export interface Goal {
+export interface TargetSpec {
   outputShape: Shape;
   loss: Loss;
 }
@@ -25,19 +25,19 @@ export interface Goal {
  * loss takes outputs so or, if it does not say, the model ends in sigmoids; never after a softmax. (One unit tells two classes.)
  */
 export function hasIndependentLabels(
-  form: TargetForm | null,
-  { endsIn, outputShape, loss }: Goal & { endsIn: FinalActivation | null },
+  encoding: TargetEncoding | null,
+  { endsIn, outputShape, loss }: TargetSpec & { endsIn: FinalActivation | null },
 ): boolean {
-  if (form !== 'values' || endsIn === 'softmax' || sameShape(outputShape, [1])) return false;
+  if (encoding !== 'values' || endsIn === 'softmax' || sameShape(outputShape, [1])) return false;
   return loss.independentLabels ?? endsIn === 'sigmoid';
 }
 
 /** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */
-export function targetForm(
+export function encodingOfSource(
   subject: string,
-  { outputShape, loss }: Goal,
+  { outputShape, loss }: TargetSpec,
   { classes, targetShape }: { classes: number | null; targetShape?: Shape | null },
-): TargetForm {
+): TargetEncoding {
   if (classes === null) {
     if (!targetShape) throw new ArgumentError(`${subject}: the data has no targets to compare the model's output with`);
     if (loss.targets === 'labels') {
@@ -75,15 +75,15 @@ function oneRow(outputShape: Shape, units: number): string {
  * The same for `y` that came as numbers: one for each sample, or as many as the output has.
  * @throws ShapeError for another number of them, or an array of another shape
  */
-export function formOfNumbers(
+export function encodingOfNumbers(
   subject: string,
-  { outputShape, loss }: Goal,
+  { outputShape, loss }: TargetSpec,
   samples: number,
   { flat, shape }: HostNumbers,
-): TargetForm {
+): TargetEncoding {
   const columns = sizeOf(outputShape);
   const fits = shape
-    ? shape[0] === samples && sameButForLastOne(shape.slice(1), outputShape)
+    ? shape[0] === samples && equalUpToTrailingOne(shape.slice(1), outputShape)
     : flat.length === samples * columns;
   if (loss.targets === 'values' && fits) return 'values';
   if (isLabels({ flat, shape }, samples) && outputShape.length === 1 && (columns > 1 || loss.targets === 'labels')) {
@@ -133,7 +133,7 @@ export function extremesOf(targets: ArrayLike<number>): PlacedTarget[] {
 /** @throws DataError for a target that the loss cannot have, saying where it stands */
 export function checkTargetRange(
   subject: string,
-  { outputShape, loss }: Goal,
+  { outputShape, loss }: TargetSpec,
   extremes: readonly PlacedTarget[],
 ): void {
   if (!loss.targetRange) return;
@@ -150,13 +150,13 @@ export function checkTargetRange(
 }
 
 /** Targets as the loss wants them. */
-export function lossTargets(form: TargetForm, targets: Tensor, { outputShape }: Goal): Tensor {
-  if (form === 'oneHot') return new Tensor(oneHot(targets.array, outputShape[0]!));
-  if (form === 'binary') return new Tensor(oneHot(targets.array, 1, 1));
+export function toLossTargets(encoding: TargetEncoding, targets: Tensor, { outputShape }: TargetSpec): Tensor {
+  if (encoding === 'oneHot') return new Tensor(oneHot(targets.array, outputShape[0]!));
+  if (encoding === 'binary') return new Tensor(oneHot(targets.array, 1, 1));
   return targets;
 }
 
 /** Targets as classes, u32 [N], for what counts them. Targets of numbers mean their largest, or 1 above a half. */
-export function classTargets(form: TargetForm, targets: Tensor): Tensor {
-  return form === 'values' ? new Tensor(classesOf(targets.array, 0.5)) : targets;
+export function toClassTargets(encoding: TargetEncoding, targets: Tensor): Tensor {
+  return encoding === 'values' ? new Tensor(classesOf(targets.array, 0.5)) : targets;
 }

@@ -38,7 +38,7 @@ export function streamOf(subject: string, data: unknown): BatchStream | (() => B
 }
 
 /** @throws ArgumentError for samples and targets handed over one after another, as Keras takes them */
-export function checkTogether(subject: string, data: unknown): void {
+export function checkCombinedData(subject: string, data: unknown): void {
   if (isSource(data, subject) || typeof data !== 'object' || data === null || 'x' in data) return;
   const numbers = Array.isArray(data) || ArrayBuffer.isView(data) || ('shape' in data && !('images' in data));
   if (!numbers) return;

@@ -23,7 +23,7 @@ export class CallbackList {
   /** Calls `onTrainEnd` of every callback that has begun; the first error of all stays the one that `failed` has. */
   async end(history: History, failed: FirstError): Promise<void> {
     for (const callback of this.callbacks.filter((one) => this.begun.includes(one))) {
-      const failure = failed.failed ? { error: failed.error } : null;
+      const failure = failed.hasError ? { error: failed.error } : null;
       await failed.try(() => callback.onTrainEnd?.(history, failure));
     }
   }

@@ -4,8 +4,8 @@ import type { CallbackState } from '../state/training-state.ts';
 import type { Trainable } from '../trainable.ts';
 import type { Callback, TrainInfo } from './callback.ts';
 import type { EpochLogs, History } from './logs.ts';
-import { type Figures, Monitor } from './monitor.ts';
-import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
+import { type LoggedMetrics, Monitor } from './monitor.ts';
+import { checkNumber, type MonitorOptions, monitorOptionNames } from './options.ts';
 
 /** Options of `EarlyStopping`. */
 export interface EarlyStoppingOptions extends MonitorOptions {
@@ -46,12 +46,12 @@ export class EarlyStopping implements Callback {
 
   /** @throws ArgumentError */
   constructor(options: EarlyStoppingOptions = {}, ...surplus: never[]) {
-    const who = 'EarlyStopping';
+    const subject = 'EarlyStopping';
     checkOptions(
-      who,
+      subject,
       options,
       {
-        ...monitorNames,
+        ...monitorOptionNames,
         minDelta: true,
         patience: true,
         baseline: true,
@@ -60,16 +60,16 @@ export class EarlyStopping implements Callback {
       },
       surplus,
     );
-    this.monitor = new Monitor(who, options.monitor ?? 'valLoss', options.mode);
-    this.minDelta = Math.abs(checkNumber(who, 'minDelta', options.minDelta ?? 0, 'finite'));
-    this.patience = checkNumber(who, 'patience', options.patience ?? 0, 'whole');
-    this.baseline = options.baseline == null ? null : checkNumber(who, 'baseline', options.baseline, 'finite');
-    this.restoreBestWeights = checkFlag(who, 'restoreBestWeights', options.restoreBestWeights ?? false);
-    this.startFromEpoch = checkNumber(who, 'startFromEpoch', options.startFromEpoch ?? 0, 'whole');
+    this.monitor = new Monitor(subject, options.monitor ?? 'valLoss', options.mode);
+    this.minDelta = Math.abs(checkNumber(subject, 'minDelta', options.minDelta ?? 0, 'finite'));
+    this.patience = checkNumber(subject, 'patience', options.patience ?? 0, 'whole');
+    this.baseline = options.baseline == null ? null : checkNumber(subject, 'baseline', options.baseline, 'finite');
+    this.restoreBestWeights = checkFlag(subject, 'restoreBestWeights', options.restoreBestWeights ?? false);
+    this.startFromEpoch = checkNumber(subject, 'startFromEpoch', options.startFromEpoch ?? 0, 'whole');
   }
 
   /** @throws ArgumentError when the figure will not be among the logs */
-  onTrainBegin(info: Pick<TrainInfo, 'model'> & Figures): void {
+  onTrainBegin(info: Pick<TrainInfo, 'model'> & LoggedMetrics): void {
     this.monitor.begin(info);
     this.model = info.model;
     this.drop();
@@ -128,9 +128,9 @@ export class EarlyStopping implements Callback {
   }
 
   private isBetter(value: number, reference: number | null): boolean {
-    const { rises } = this.monitor;
-    if (reference === null) return rises ? value > -Infinity : value < Infinity;
-    return rises ? value - this.minDelta > reference : value + this.minDelta < reference;
+    const { higherIsBetter } = this.monitor;
+    if (reference === null) return higherIsBetter ? value > -Infinity : value < Infinity;
+    return higherIsBetter ? value - this.minDelta > reference : value + this.minDelta < reference;
   }
 
   private drop(): void {

@@ -10,7 +10,7 @@ export type MonitorMode = 'auto' | 'min' | 'max';
 const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top|^(val_?)?r2/i;
 
 /** What is known of figures as training begins. */
-export type Figures = Pick<TrainInfo, 'monitored'> & Partial<Pick<TrainInfo, 'added'>>;
+export type LoggedMetrics = Pick<TrainInfo, 'monitored'> & Partial<Pick<TrainInfo, 'added'>>;
 
 /** `val_top_k5` -> `valTopK5`: Keras's names are understood everywhere. */
 export const camelCase = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
@@ -21,13 +21,13 @@ export function findName(names: readonly string[], figure: string): string | und
 }
 
 /** A figure of the epochs by its name, as tilegrad or as Keras spells it. Callbacks may add it in some epochs only. */
-export class Figure {
+export class MonitoredMetric {
   /** Whether an epoch may lack it: a callback adds it, as it says or as an epoch has shown. */
-  mayLack = false;
+  isOptional = false;
 
-  /** @param who begins the messages */
+  /** @param subject begins the messages */
   constructor(
-    private readonly who: string,
+    private readonly subject: string,
     readonly name: string,
   ) {}
 
@@ -35,11 +35,11 @@ export class Figure {
    * @returns whether it is sure that there will be such a figure; where callbacks do not say what they add, the end of the first
    *   epoch shows. @throws ArgumentError if nobody will add it
    */
-  begin({ monitored, added = [] }: Figures): boolean {
-    this.mayLack = false;
+  begin({ monitored, added = [] }: LoggedMetrics): boolean {
+    this.isOptional = false;
     if (findName(monitored, this.name)) return true;
-    this.mayLack = findName(added ?? [], this.name) !== undefined;
-    if (!this.mayLack && added !== null) throw this.missing([...monitored, ...added]);
+    this.isOptional = findName(added ?? [], this.name) !== undefined;
+    if (!this.isOptional && added !== null) throw this.missing([...monitored, ...added]);
     return false;
   }
 
@@ -48,10 +48,10 @@ export class Figure {
     const name = findName(Object.keys(logs), this.name);
     const value = name === undefined ? undefined : logs[name];
     if (typeof value === 'number') {
-      this.mayLack = true;
+      this.isOptional = true;
       return value;
     }
-    if (this.mayLack) return null;
+    if (this.isOptional) return null;
     throw this.missing(
       Object.keys(logs),
       `, and to have adds: [${formatValue(this.name)}] where some epochs are without it`,
@@ -63,7 +63,7 @@ export class Figure {
       ? '; those that begin with val need validationData or validationSplit in fit'
       : '';
     return new ArgumentError(
-      `${this.who}: the epoch has no figure ${formatValue(this.name)}; there are ${figures.join(', ')}${hint}. ` +
+      `${this.subject}: the epoch has no figure ${formatValue(this.name)}; there are ${figures.join(', ')}${hint}. ` +
         `A callback that adds it has to come before${more}`,
     );
   }
@@ -74,9 +74,9 @@ export class Monitor {
   /** The best value so far; null before the first. */
   best: number | null = null;
   /** Whether more is better. */
-  readonly rises: boolean;
+  readonly higherIsBetter: boolean;
 
-  private readonly figure: Figure;
+  private readonly metric: MonitoredMetric;
 
   /** @param callback begins the messages. @param figure its name; Keras's spelling, `val_loss`, is understood. @throws ArgumentError for another mode, or a figure that is no name */
   constructor(callback: string, figure: string, mode: MonitorMode = 'auto') {
@@ -88,30 +88,30 @@ export class Monitor {
     if (!['auto', 'min', 'max'].includes(mode)) {
       throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${formatValue(mode)}`);
     }
-    this.figure = new Figure(callback, figure);
-    this.rises = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure));
+    this.metric = new MonitoredMetric(callback, figure);
+    this.higherIsBetter = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure));
   }
 
   /** @throws ArgumentError unless it is among the figures that epochs will have, or a callback may add it */
-  begin(figures: Figures): void {
-    this.figure.begin(figures);
+  begin(figures: LoggedMetrics): void {
+    this.metric.begin(figures);
   }
 
   /** Where training is taken up again: that there is such a figure was seen before. */
   resume(): void {
-    this.figure.mayLack = true;
+    this.metric.isOptional = true;
   }
 
   /** The figure of an epoch; null in one to which no callback added it. @throws ArgumentError where there was never one */
   read(logs: EpochLogs): number | null {
-    return this.figure.read(logs);
+    return this.metric.read(logs);
   }
 
   /** Whether this epoch is better than every one before; if so it is the best from now on. @throws ArgumentError */
   improves(logs: EpochLogs): boolean {
     const value = this.read(logs);
     if (value === null || Number.isNaN(value)) return false;
-    const better = this.best === null || (this.rises ? value > this.best : value < this.best);
+    const better = this.best === null || (this.higherIsBetter ? value > this.best : value < this.best);
     if (better) this.best = value;
     return better;
   }

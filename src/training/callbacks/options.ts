@@ -9,12 +9,12 @@ export interface MonitorOptions {
   /** Whether less or more is better. Default `auto`: more for accuracy, topK, precision, recall and F1, else less. */
   mode?: MonitorMode;
 }
-export const monitorNames: OptionNames<MonitorOptions> = { monitor: true, mode: true };
+export const monitorOptionNames: OptionNames<MonitorOptions> = { monitor: true, mode: true };
 
 /** @throws ArgumentError unless `value` is a number of that kind */
 export function checkNumber(
-  who: string,
-  what: string,
+  subject: string,
+  option: string,
   value: number,
   kind: 'whole' | 'notNegative' | 'finite',
 ): number {
@@ -22,7 +22,7 @@ export function checkNumber(
     kind === 'finite' ? Number.isFinite(value) : kind === 'whole' ? Number.isInteger(value) : Number.isFinite(value);
   if (!fits || (kind !== 'finite' && value < 0)) {
     const wanted = { whole: 'a whole number from 0 up', notNegative: 'a number from 0 up', finite: 'a finite number' };
-    throw new ArgumentError(`${who}: ${what} must be ${wanted[kind]}, but is ${formatValue(value)}`);
+    throw new ArgumentError(`${subject}: ${option} must be ${wanted[kind]}, but is ${formatValue(value)}`);
   }
   return value;
 }

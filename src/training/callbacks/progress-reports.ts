@@ -7,7 +7,7 @@ import type { BatchLogs } from './logs.ts';
 /** Milliseconds between calls of `onBatchEnd`. */
 const PROGRESS_INTERVAL = 250;
 
-interface Moment {
+interface EpochProgress {
   epoch: number;
   epochs: number;
   /** Null where a stream decides. */
@@ -17,9 +17,9 @@ interface Moment {
 }
 
 /** Calls `onSteps` of the callbacks that want it. */
-export class StepReports {
+export class StepCallbacks {
   /** Null where none does. @throws ArgumentError for one that does not say when */
-  static of(objective: Objective, callbacks: readonly Callback[]): StepReports | null {
+  static of(objective: Objective, callbacks: readonly Callback[]): StepCallbacks | null {
     const watchers = callbacks.filter((callback) => callback.onSteps);
     for (const { everySteps } of watchers) {
       if (Number.isInteger(everySteps) && everySteps! > 0) continue;
@@ -27,7 +27,7 @@ export class StepReports {
         `fit: a callback with onSteps needs everySteps, a positive integer, but it is ${formatValue(everySteps)}`,
       );
     }
-    return watchers.length > 0 ? new StepReports(objective, watchers) : null;
+    return watchers.length > 0 ? new StepCallbacks(objective, watchers) : null;
   }
 
   private constructor(
@@ -38,13 +38,13 @@ export class StepReports {
   async afterStep({ epoch, step }: { epoch: number; step: number }): Promise<void> {
     const due = this.watchers.filter(({ everySteps }) => step % everySteps! === 0);
     if (due.length === 0) return;
-    const { samples, figures, replicas } = await this.objective.read();
-    for (const callback of due) await callback.onSteps!({ epoch, step, samples, logs: figures, replicas });
+    const { samples, metrics, replicas } = await this.objective.read();
+    for (const callback of due) await callback.onSteps!({ epoch, step, samples, logs: metrics, replicas });
   }
 }
 
 /** Reads the totals now and then without anything waiting for it; what failed surfaces at the next step or the epoch's end. */
-export class ProgressReports {
+export class ProgressCallbacks {
   private reading: Promise<void> | null = null;
   private failed: { error: unknown } | null = null;
   private lastRead = performance.now();
@@ -61,7 +61,7 @@ export class ProgressReports {
   }
 
   /** @throws what a callback threw */
-  afterStep(moment: Moment): void {
+  afterStep(moment: EpochProgress): void {
     this.check();
     if (!this.isDue) return;
     this.lastRead = performance.now();
@@ -80,7 +80,7 @@ export class ProgressReports {
   }
 
   /** @throws what a callback threw */
-  async settled(): Promise<void> {
+  async finish(): Promise<void> {
     await this.reading;
     this.check();
   }
@@ -91,7 +91,7 @@ export class ProgressReports {
 }
 
 function batchLogs(
-  { epoch, epochs, ...moment }: Moment,
+  { epoch, epochs, ...moment }: EpochProgress,
   { samples, figures, replicas }: { samples: number; figures: Metrics; replicas: readonly Metrics[] },
 ): BatchLogs {
   const seconds = moment.seconds();

@@ -4,8 +4,8 @@ import { type Optimizer, settableRates } from '../../nn/optimizers/optimizer.ts'
 import type { CallbackState } from '../state/training-state.ts';
 import type { Callback, TrainInfo } from './callback.ts';
 import type { EpochLogs } from './logs.ts';
-import { type Figures, Monitor } from './monitor.ts';
-import { checkNumber, type MonitorOptions, monitorNames } from './options.ts';
+import { type LoggedMetrics, Monitor } from './monitor.ts';
+import { checkNumber, type MonitorOptions, monitorOptionNames } from './options.ts';
 
 /** Options of `ReduceLROnPlateau`. */
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
@@ -45,7 +45,7 @@ export class ReduceLROnPlateau implements Callback {
       WHO,
       options,
       {
-        ...monitorNames,
+        ...monitorOptionNames,
         factor: true,
         patience: true,
         minDelta: true,
@@ -67,11 +67,11 @@ export class ReduceLROnPlateau implements Callback {
   }
 
   /** @throws ArgumentError when the figure will not be among the logs, or the optimiser has a schedule */
-  onTrainBegin(info: Pick<TrainInfo, 'optimizer'> & Figures): void {
+  onTrainBegin(info: Pick<TrainInfo, 'optimizer'> & LoggedMetrics): void {
     this.monitor.begin(info);
     settableRates(WHO, info.optimizer);
     this.optimizer = info.optimizer;
-    this.best = this.monitor.rises ? -Infinity : Infinity;
+    this.best = this.monitor.higherIsBetter ? -Infinity : Infinity;
     this.wait = this.cooldownLeft = 0;
   }
 
@@ -93,7 +93,7 @@ export class ReduceLROnPlateau implements Callback {
       this.wait = 0;
     }
     const { best, minDelta } = this;
-    if (this.monitor.rises ? current > best + minDelta : current < best - minDelta) {
+    if (this.monitor.higherIsBetter ? current > best + minDelta : current < best - minDelta) {
       this.best = current;
       this.wait = 0;
       return;

@@ -6,8 +6,8 @@ import { DeviceArray } from '../../kernels/array.ts';
 import { type LayerCall, layerCalls } from '../../nn/graph/layer-calls.ts';
 import type { Weight } from '../../nn/weights/weight.ts';
 import type { PreparedData } from '../batches/prepared-data.ts';
-import { BatchRunner } from '../batches/source-batches.ts';
-import { callPart } from '../call-part.ts';
+import { SourceBatches } from '../batches/source-batches.ts';
+import { callSubgraph } from '../call-part.ts';
 import type { FeatureLogs } from '../callbacks/logs.ts';
 import { Throttle } from '../throttle.ts';
 import type { Trainable } from '../trainable.ts';
@@ -25,7 +25,7 @@ const ADAPTER_BYTES = 2 ** 30;
 const PROGRESS_INTERVAL = 250;
 
 /** The most bytes on the adapter; null where features are not to be kept. @throws ArgumentError */
-export function adapterBytesOf(
+export function readAdapterBytes(
   subject: string,
   cacheFeatures: boolean | CacheFeaturesOptions | undefined,
 ): number | null {
@@ -151,11 +151,11 @@ export class FeatureCache {
     const weights = model.weights.map(({ tensor }) => (copies < model.replicas ? ofFirst(tensor) : tensor));
     // By the number of samples, of which there are two; they stay where a recorded program put them.
     const batches = new Map<number, FeatureBatch>();
-    const runner = new BatchRunner(
+    const runner = new SourceBatches(
       data.source!,
       batchSize,
       ({ x, targets }) => {
-        const y = scope(device, () => noGrad(() => callPart(model, x, { to: cut }, { training: true, weights })));
+        const y = scope(device, () => noGrad(() => callSubgraph(model, x, { to: cut }, { training: true, weights })));
         batches.set(x.shape[0]!, { features: y.array, targets: targets!.array });
       },
       copies,
@@ -168,8 +168,8 @@ export class FeatureCache {
         const count = runner.run(i);
         await source.store(batches.get(count)!, i * batchSize);
         const waited = await throttle.afterStep(isDue());
-        const { stepsUnderWay } = throttle;
-        if (waited) await afterBatch(stepsUnderWay > 0 ? (i + 1 - stepsUnderWay) * batchSize : i * batchSize + count);
+        const { pendingSteps } = throttle;
+        if (waited) await afterBatch(pendingSteps > 0 ? (i + 1 - pendingSteps) * batchSize : i * batchSize + count);
       }
       await device.sync();
     } finally {

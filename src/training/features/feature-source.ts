@@ -5,7 +5,7 @@ import { DeviceArray, type DType, type Shape, sizeOf } from '../../kernels/array
 import { gatherSamples, type StoredSamples } from '../../kernels/gather/gather.ts';
 import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import type { BatchSource } from '../batches/batch-source.ts';
-import { copyToRows, disposeRows, emptyRows } from '../batches/stored-rows.ts';
+import { allocateRows, copyToRows, disposeRows } from '../batches/stored-rows.ts';
 
 /** A batch as the frozen layers gave it: features [B, ...] of each replica, or of one for all, and the targets beside them. */
 export interface FeatureBatch {
@@ -54,7 +54,7 @@ export class FeatureSource implements BatchSource {
     this.dispose();
     this.copies = copies;
     const columns = sizeOf(this.sampleShape);
-    if (where === 'adapter') this.stored = emptyRows(this.device, copies * this.size, columns);
+    if (where === 'adapter') this.stored = allocateRows(this.device, copies * this.size, columns);
     else this.host = hostFloats(copies * this.size * columns);
   }
 
@@ -65,7 +65,7 @@ export class FeatureSource implements BatchSource {
     const columns = sizeOf(this.sampleShape);
     if (!this.targets) {
       const shape = targets.shape.slice(1);
-      const rows = emptyRows(device, copies * size, sizeOf(shape));
+      const rows = allocateRows(device, copies * size, sizeOf(shape));
       this.targets = { rows, dtype: targets.dtype, shape };
     }
     for (let r = 0; r < copies; r++) {

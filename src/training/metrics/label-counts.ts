@@ -10,11 +10,11 @@ import { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 export class LabelCounts {
   readonly labels: number;
   /** u32 words of the counts. */
-  readonly words: number;
+  readonly countSize: number;
 
   constructor(outputShape: Shape) {
     this.labels = outputShape.at(-1)!;
-    this.words = labelWords(this.labels);
+    this.countSize = labelWords(this.labels);
   }
 
   /** Dispatches the counting of a batch; output and target f32 [N, ...outputShape]. */

@@ -6,7 +6,13 @@ import { showShape } from '../../kernels/array.ts';
 import { classesOf, countConfusion, countTopK } from '../../kernels/metrics/metrics.ts';
 import { ConfusionMatrix } from './confusion-matrix.ts';
 import type { LabelCounts } from './label-counts.ts';
-import { CustomMetric, type MetricFunction, nameOf, type ValueMetricName, valueMetricNames } from './value-metrics.ts';
+import {
+  CustomMetric,
+  type MetricFunction,
+  metricName,
+  type ValueMetricName,
+  valueMetricNames,
+} from './value-metrics.ts';
 
 /** Scores of a confusion matrix that have one figure: the mean over the classes, or of one unit, as in Keras, class 1's. */
 const SCORES = ['precision', 'recall', 'f1'] as const;
@@ -57,7 +63,7 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
   });
   const found = new Map<string, Metric>();
   for (const metric of metrics) {
-    const name = nameOf(metric);
+    const name = metricName(metric);
     const before = found.get(name);
     found.set(name, before ?? metric);
     if (typeof metric === 'string' && (before === undefined || before === metric)) continue;
@@ -71,7 +77,7 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
 }
 
 /** What a batch gives metrics to count. */
-export interface Counted {
+export interface BatchPredictions {
   /** The model's output or its logits [N,C]. */
   output: Tensor;
   /** u32 [N]. */
@@ -124,13 +130,13 @@ export class MetricCounts {
   }
 
   /** u32 words of the counts: those of `topK`, then the matrix. Independent labels have other counts. */
-  get words(): number {
+  get countSize(): number {
     if (this.outputShape.length !== 1) return 0;
     return this.topK.length + (this.matrix ? this.classes ** 2 : 0);
   }
 
   /** Dispatches the counting of a batch. */
-  count({ output, classes, threshold }: Counted, counts: DeviceArray): void {
+  count({ output, classes, threshold }: BatchPredictions, counts: DeviceArray): void {
     for (const [at, k] of this.topK.entries()) countTopK(output.array, classes.array, counts, { k, at });
     if (!this.matrix) return;
     const predicted = classesOf(output.array, threshold);
@@ -139,7 +145,7 @@ export class MetricCounts {
   }
 
   /** The figures by name, from the counts of `samples` samples. @param labels where those are of independent labels */
-  figures(counts: Uint32Array, samples: number, labels: LabelCounts | null): Record<string, number> {
+  compute(counts: Uint32Array, samples: number, labels: LabelCounts | null): Record<string, number> {
     if (labels) {
       const scores = labels.scores(counts);
       return Object.fromEntries(this.scores.map((score) => [score, scores[score]]));

@@ -9,7 +9,7 @@ const aligned = (bytes: number) => Math.ceil(bytes / 256) * 256;
 const SUMS_BYTES = 4 * TOTALS_WORDS;
 
 /** What was added by the steps submitted so far, of one replica. */
-export interface Sums {
+export interface EpochTotals {
   /** Mean over the samples. */
   loss: number;
   /** Share of hits; only for those who gave hits. */
@@ -25,7 +25,7 @@ export interface Sums {
 /** What is counted besides losses, hits and samples. */
 export interface TotalsSize {
   /** u32 words of counts. */
-  words?: number;
+  countSize?: number;
   /** Means over the samples. */
   means?: number;
   /** Columns of outputs whose moments are kept. */
@@ -41,7 +41,7 @@ interface Part {
 /** Running sums of losses, and exact counts of samples, hits and more, on the GPU. Steps add to them; the host reads them when it likes. */
 export class RunningTotals {
   /** All u32, in one buffer, so that one read-back brings everything: the sums of all replicas, then their counts, and so on. */
-  private readonly held: DeviceArray;
+  private readonly buffer: DeviceArray;
   private readonly sums: DeviceArray;
   /** u32 [words] of each replica, for metrics to add to. */
   readonly counts: DeviceArray;
@@ -54,7 +54,7 @@ export class RunningTotals {
   constructor(
     private readonly device: Device,
     private readonly replicas: number,
-    { words = 0, means = 0, columns = 0 }: TotalsSize = {},
+    { countSize = 0, means = 0, columns = 0 }: TotalsSize = {},
   ) {
     let end = SUMS_BYTES * replicas;
     const place = (size: number): Part => {
@@ -63,14 +63,14 @@ export class RunningTotals {
       return { offset, size };
     };
     this.places = {
-      counts: place(words),
+      counts: place(countSize),
       means: Array.from({ length: means }, () => place(TOTALS_WORDS)),
       moments: place(columns * MOMENTS_WORDS),
     };
     this.bytes = end;
-    this.held = DeviceArray.empty(device, [this.bytes / 4]).keep('totals of loss and metrics');
+    this.buffer = DeviceArray.empty(device, [this.bytes / 4]).keep('totals of loss and metrics');
     const part = ({ offset, size }: Part) => {
-      const storage = this.held.storage.view(offset, 4 * size * replicas);
+      const storage = this.buffer.storage.view(offset, 4 * size * replicas);
       return new DeviceArray(device, [size], 'u32', replicas, storage).keep();
     };
     this.sums = part({ offset: 0, size: TOTALS_WORDS });
@@ -81,7 +81,7 @@ export class RunningTotals {
   }
 
   reset(): void {
-    this.device.upload(this.held.storage, new Float32Array(this.bytes / 4));
+    this.device.upload(this.buffer.storage, new Float32Array(this.bytes / 4));
   }
 
   /** Dispatches the addition of a batch of `rows` samples: its mean loss [] and, where they are counted, its hits [N]. */
@@ -96,8 +96,8 @@ export class RunningTotals {
   }
 
   /** Waits for the steps submitted so far. @returns the sums of each replica */
-  async read(): Promise<Sums[]> {
-    const bytes = await this.device.read(this.held.storage);
+  async read(): Promise<EpochTotals[]> {
+    const bytes = await this.device.read(this.buffer.storage);
     const { counts, means, moments } = this.places;
     return Array.from({ length: this.replicas }, (_, r) => {
       const wordsOf = ({ offset, size }: Part) => new Uint32Array(bytes, offset + 4 * size * r, size);
@@ -122,20 +122,20 @@ export class RunningTotals {
 
   /** The sums and counts as they lie on the GPU. */
   async save(): Promise<Uint32Array<ArrayBuffer>> {
-    return new Uint32Array(await this.device.read(this.held.storage));
+    return new Uint32Array(await this.device.read(this.buffer.storage));
   }
 
   /** Numbers that `save` returns. */
-  get words(): number {
-    return this.held.storage.bytes / 4;
+  get bufferSize(): number {
+    return this.buffer.storage.bytes / 4;
   }
 
   /** Goes on from what `save` returned. */
   load(words: Uint32Array<ArrayBuffer>): void {
-    this.device.upload(this.held.storage, words);
+    this.device.upload(this.buffer.storage, words);
   }
 
   dispose(): void {
-    this.held.dispose();
+    this.buffer.dispose();
   }
 }

@@ -6,7 +6,7 @@ import { ArgumentError, ShapeError, TilegradError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { accumulateMoments, type Moments } from '../../kernels/reduce/moments.ts';
 import { checkDType, commonModels } from '../../kernels/run.ts';
-import type { RunningTotals, Sums } from './totals.ts';
+import type { EpochTotals, RunningTotals } from './totals.ts';
 
 /** `(output, target) => values`, both f32 of the output's shape: see `CustomMetric`. */
 export type MetricFunction = (output: Tensor, target: Tensor) => Tensor;
@@ -59,19 +59,19 @@ export class CustomMetric {
 
   /** The mean over a batch []. @throws ArgumentError, ShapeError for another result, or with what the function threw as its cause */
   call(output: Tensor, target: Tensor): Tensor {
-    const what = `metric ${this.name}`;
-    const values = this.values(what, output, target);
+    const subject = `metric ${this.name}`;
+    const values = this.values(subject, output, target);
     if (!(values instanceof Tensor)) {
       throw new ArgumentError(
-        `${what}: must return a tensor, one value for the batch or for each sample, but returned ${formatValue(values)}`,
+        `${subject}: must return a tensor, one value for the batch or for each sample, but returned ${formatValue(values)}`,
       );
     }
-    commonModels(what, [output.array, values.array]);
-    checkDType(what, 'what it returns', values.array, 'f32');
+    commonModels(subject, [output.array, values.array]);
+    checkDType(subject, 'what it returns', values.array, 'f32');
     const samples = output.shape[0]!;
     if (values.shape.length > 0 && (values.shape[0] !== samples || values.size === 0)) {
       throw new ShapeError(
-        `${what}: must return one value [], or values of each of the ${samples} samples, [${samples}] or [${samples},...], but returned ` +
+        `${subject}: must return one value [], or values of each of the ${samples} samples, [${samples}] or [${samples},...], but returned ` +
           showShape(values.shape),
       );
     }
@@ -139,7 +139,7 @@ export class ValueMetrics {
   }
 
   get names(): string[] {
-    return this.given.map(nameOf);
+    return this.given.map(metricName);
   }
 
   /** Dispatches the counting of a batch, off the tape: output and target f32 [N, ...outputShape]. */
@@ -149,19 +149,19 @@ export class ValueMetrics {
   }
 
   /** The figures by name. */
-  figures({ means, moments }: Pick<Sums, 'means' | 'moments'>): Record<string, number> {
+  compute({ means, moments }: Pick<EpochTotals, 'means' | 'moments'>): Record<string, number> {
     const value = (metric: ValueMetricName | CustomMetric) => {
       if (metric === 'r2Score') return r2Score(moments);
       const { key } = meanOf(metric)!;
       const average = means[this.means.findIndex((other) => other.key === key)]!;
       return metric === 'rootMeanSquaredError' ? Math.sqrt(average) : average;
     };
-    return Object.fromEntries(this.given.map((metric) => [nameOf(metric), value(metric)]));
+    return Object.fromEntries(this.given.map((metric) => [metricName(metric), value(metric)]));
   }
 }
 
 /** What logs call a metric. */
-export const nameOf = <T extends string>(metric: T | CustomMetric): string =>
+export const metricName = <T extends string>(metric: T | CustomMetric): string =>
   typeof metric === 'string' ? metric : metric.name;
 
 /** Null for R2, which is no mean. */

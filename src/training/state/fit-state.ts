@@ -1,13 +1,13 @@
 import { ArgumentError } from '../../base/errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
-import type { Feed } from '../batches/source-batches.ts';
+import type { Batches } from '../batches/source-batches.ts';
 import { type Callback, callbackName } from '../callbacks/callback.ts';
 import type { History } from '../callbacks/logs.ts';
 import type { RunningTotals } from '../metrics/totals.ts';
 import type { Trainable } from '../trainable.ts';
 import { differences } from './run-description.ts';
 import { checkUndamaged } from './state-damage.ts';
-import type { Position, SafePoint, Saved, TrainingState } from './training-state.ts';
+import type { Position, SafePoint, StateValue, TrainingState } from './training-state.ts';
 
 /** Differences between two trainings that a message names. */
 const NAMED = 4;
@@ -15,7 +15,7 @@ const NAMED = 4;
 /** The parts of a `fit` that its state is taken from and given to. */
 interface Parts {
   model: Trainable;
-  feed: Feed;
+  feed: Batches;
   /** Measures the validation data; null without any. */
   evaluator: { skip(passes: number): void } | null;
   totals: RunningTotals;
@@ -25,25 +25,25 @@ interface Parts {
   /** When the call began, by `performance.now()`. */
   begun: number;
   /** What must be the same where training is taken up again; asked for only where a callback wants to know. */
-  describe(): Promise<Record<string, Saved>>;
+  describe(): Promise<Record<string, StateValue>>;
 }
 
 /** Where a `fit` is, and what it takes to go on from there another time. */
-export class Course {
-  readonly at: Position;
+export class FitState {
+  readonly position: Position;
   /** When the call and the epoch began, or would have begun without an interruption. */
   private begun: number;
   private epochBegun = 0;
-  private readonly watchers: readonly Callback[];
-  private readonly remembering: readonly Callback[];
-  private description: Record<string, Saved> | null = null;
+  private readonly safePointCallbacks: readonly Callback[];
+  private readonly statefulCallbacks: readonly Callback[];
+  private description: Record<string, StateValue> | null = null;
   private resumed: TrainingState | null = null;
 
   constructor(private readonly parts: Parts) {
-    this.at = { epoch: parts.initialEpoch + 1, step: 0, begun: false };
+    this.position = { epoch: parts.initialEpoch + 1, step: 0, begun: false };
     this.begun = parts.begun;
-    this.watchers = parts.callbacks.filter((callback) => callback.onSafePoint);
-    this.remembering = parts.callbacks.filter((callback) => callback.state);
+    this.safePointCallbacks = parts.callbacks.filter((callback) => callback.onSafePoint);
+    this.statefulCallbacks = parts.callbacks.filter((callback) => callback.state);
   }
 
   /** See `TrainInfo.resume`. @throws ArgumentError for the state of another training, or one that is damaged */
@@ -75,8 +75,8 @@ export class Course {
     const sizes = {
       weights: model.parameters.buffers.map(sizeOf),
       slots: model.training.optimizer.slots.map(sizeOf),
-      totals: totals.words,
-      callbacks: this.remembering.length,
+      totals: totals.bufferSize,
+      callbacks: this.statefulCallbacks.length,
       replicas: history.replicas.length,
       steps: feed.stepsPerEpoch ?? Number.POSITIVE_INFINITY,
     };
@@ -84,7 +84,7 @@ export class Course {
   }
 
   /** Goes to where a callback wanted to resume, if one did. */
-  async takeUp(): Promise<void> {
+  async restore(): Promise<void> {
     const state = this.resumed;
     if (!state) return;
     const { model, feed, evaluator, totals, history, initialEpoch } = this.parts;
@@ -97,19 +97,19 @@ export class Course {
     model.stopTraining = state.stopTraining;
     history.epochs.push(...state.history.epochs);
     for (const [r, epochs] of state.history.replicas.entries()) history.replicas[r]!.push(...epochs);
-    Object.assign(this.at, state.position);
+    Object.assign(this.position, state.position);
     this.begun -= 1000 * state.seconds.whole;
     this.epochBegun = performance.now() - 1000 * state.seconds.epoch;
-    const passes = this.at.epoch - initialEpoch - 1;
-    feed.skip(passes, this.at.step);
+    const passes = this.position.epoch - initialEpoch - 1;
+    feed.skip(passes, this.position.step);
     evaluator?.skip(passes);
-    for (const [i, callback] of this.remembering.entries()) await callback.restore?.(state.callbacks[i]!);
+    for (const [i, callback] of this.statefulCallbacks.entries()) await callback.restore?.(state.callbacks[i]!);
   }
 
   /** @returns whether the epoch begins here, and not in the midst of it */
   beginEpoch(): boolean {
-    if (this.at.begun) return false;
-    this.at.begun = true;
+    if (this.position.begun) return false;
+    this.position.begun = true;
     this.epochBegun = performance.now();
     this.parts.totals.reset();
     return true;
@@ -117,7 +117,7 @@ export class Course {
 
   /** To be awaited after all that an epoch ends with. */
   async endEpoch(): Promise<void> {
-    Object.assign(this.at, { epoch: this.at.epoch + 1, step: 0, begun: false });
+    Object.assign(this.position, { epoch: this.position.epoch + 1, step: 0, begun: false });
     await this.safePoint('epoch');
   }
 
@@ -127,14 +127,14 @@ export class Course {
   }
 
   /** Whether any callback waits for safe points: steps have none to wait for otherwise. */
-  get watched(): boolean {
-    return this.watchers.length > 0;
+  get hasSafePointCallbacks(): boolean {
+    return this.safePointCallbacks.length > 0;
   }
 
   /** Tells the callbacks that training can be taken up from here. */
   async safePoint(after: SafePoint['after']): Promise<void> {
     const point = { after, capture: () => this.capture() };
-    for (const callback of this.watchers) await callback.onSafePoint!(point);
+    for (const callback of this.safePointCallbacks) await callback.onSafePoint!(point);
   }
 
   private async capture(): Promise<TrainingState> {
@@ -142,7 +142,7 @@ export class Course {
     const { optimizer } = model.training;
     const { iterations, fixedRates, learningRate } = optimizer;
     const rates = optimizer.ratesAt(iterations + 1).map(({ rate }) => rate);
-    const { seconds, at } = this;
+    const { seconds, position } = this;
     const [weights, slots, words] = await Promise.all([
       Promise.all(model.parameters.buffers.map(download)),
       Promise.all(optimizer.slots.map(download)),
@@ -150,7 +150,7 @@ export class Course {
     ]);
     return {
       run: await this.describe(),
-      position: { ...at },
+      position: { ...position },
       stopTraining: model.stopTraining,
       weights,
       optimizer: {
@@ -160,14 +160,14 @@ export class Course {
       totals: words,
       history: { epochs: [...history.epochs], replicas: history.replicas.map((epochs) => [...epochs]) },
       seconds,
-      callbacks: await Promise.all(this.remembering.map((callback) => callback.state!())),
+      callbacks: await Promise.all(this.statefulCallbacks.map((callback) => callback.state!())),
     };
   }
 
-  private async describe(): Promise<Record<string, Saved>> {
+  private async describe(): Promise<Record<string, StateValue>> {
     this.description ??= {
       ...(await this.parts.describe()),
-      callbacks: this.remembering.map(callbackName),
+      callbacks: this.statefulCallbacks.map(callbackName),
     };
     return this.description;
   }

@@ -5,15 +5,15 @@ import { ArgumentError } from '../../base/errors.ts';
 import { DeviceArray, showShape, sizeOf } from '../../kernels/array.ts';
 import { StepState } from '../../kernels/optimizers/step-state.ts';
 import type { BatchSource } from '../batches/batch-source.ts';
-import { nameOf } from '../metrics/value-metrics.ts';
+import { metricName } from '../metrics/value-metrics.ts';
 import type { Trainable } from '../trainable.ts';
-import type { Saved } from './training-state.ts';
+import type { StateValue } from './training-state.ts';
 
 /** Samples of a data set that are looked at, spread over it: as many as this, or as have so many values together. */
 const LOOKED_AT = { samples: 256, values: 2 ** 18 };
 
 /** What the course of a model's training depends on, as JSON: layers, weights, loss and optimiser. */
-export function describeModel(model: Trainable): Record<string, Saved> {
+export function describeModel(model: Trainable): Record<string, StateValue> {
   const { optimizer, loss, metrics } = model.training;
   const weights = model.weights.map(({ name, spec, trainable }) => {
     return [name, showShape(spec.shape) + (trainable ? '' : ' (not trained)')] as const;
@@ -24,12 +24,12 @@ export function describeModel(model: Trainable): Record<string, Saved> {
     layers: configOf(model),
     optimizer: { name: optimizer.name, ...optimizer.settings },
     loss: Object.keys(loss.settings ?? {}).length > 0 ? { name: loss.name, ...loss.settings } : loss.name,
-    metrics: metrics.map(nameOf),
+    metrics: metrics.map(metricName),
   };
 }
 
 /** The layers' options; null where some cannot be told, such as functions. */
-function configOf(model: Trainable): Saved {
+function configOf(model: Trainable): StateValue {
   try {
     return JSON.parse(JSON.stringify(model.getConfig()));
   } catch (error) {
@@ -46,7 +46,7 @@ function configOf(model: Trainable): Saved {
 export async function describeSource(
   source: BatchSource,
   known: ArrayLike<number> | null = null,
-): Promise<Record<string, Saved>> {
+): Promise<Record<string, StateValue>> {
   const { size, sampleShape, classes, targetShape = null } = source;
   const labels = known ?? source.labels;
   return {
@@ -80,15 +80,16 @@ async function checksums(source: BatchSource): Promise<number[]> {
 }
 
 /** In what two descriptions differ, in words, a place after another: `batchSize was 32 and is 64`. */
-export function* differences(was: Saved | undefined, is: Saved | undefined, path = ''): Generator<string> {
+export function* differences(was: StateValue | undefined, is: StateValue | undefined, path = ''): Generator<string> {
   if (isRecord(was) && isRecord(is)) {
     for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
       yield* differences(was[key], is[key], path === '' ? key : `${path}.${key}`);
     }
   } else if (JSON.stringify(was) !== JSON.stringify(is)) {
-    yield `${path} was ${told(was)} and is ${told(is)}`;
+    yield `${path} was ${formatStateValue(was)} and is ${formatStateValue(is)}`;
   }
 }
 
-const told = (value: Saved | undefined) => (value === undefined || value === null ? 'none' : formatValue(value));
-const isRecord = (value: unknown): value is Record<string, Saved> => typeof value === 'object' && value !== null;
+const formatStateValue = (value: StateValue | undefined) =>
+  value === undefined || value === null ? 'none' : formatValue(value);
+const isRecord = (value: unknown): value is Record<string, StateValue> => typeof value === 'object' && value !== null;

@@ -1,18 +1,18 @@
 import type { History } from '../callbacks/logs.ts';
 
 /** What a state of training is made of: JSON, numbers of every kind, and typed arrays. */
-export type Saved =
+export type StateValue =
   | null
   | boolean
   | number
   | string
   | Float32Array
   | Uint32Array
-  | readonly Saved[]
-  | { readonly [key: string]: Saved };
+  | readonly StateValue[]
+  | { readonly [key: string]: StateValue };
 
 /** What a callback remembers from epoch to epoch, by names of its own. */
-export type CallbackState = Readonly<Record<string, Saved>>;
+export type CallbackState = Readonly<Record<string, StateValue>>;
 
 /**
  * A place between two steps of `fit`.
@@ -33,7 +33,7 @@ export interface Position {
  */
 export interface TrainingState {
   /** What must be the same where training is taken up again. */
-  run: Readonly<Record<string, Saved>>;
+  run: Readonly<Record<string, StateValue>>;
   /** Where training stands. */
   position: Position;
   /** Whether a callback has ended training. */
